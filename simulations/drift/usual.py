@@ -74,7 +74,7 @@ def _figures(world: UsualDays, windows: int, rng: Random) -> Figures:
     bins = ModelBins({f"x{at}": NumberBins(DECILES) for at in range(world.features)})
     parts = sorted(names)
     place = np.array([names.index(part) for part in parts])
-    none, one = np.zeros(world.features), np.ones(world.features)
+    none, one = np.zeros((1, world.features)), np.ones((1, world.features))
     each = SHARED if world.features > 1 else 1
     for at in range(windows):
         if at % each == 0:
@@ -88,9 +88,8 @@ def _figures(world: UsualDays, windows: int, rng: Random) -> Figures:
         moved = now.copy()
         moved[0] = _counts(world, levels[:, :1] + world.shift, rng)[:, 0].sum(axis=0)
         for which, counts in enumerate((now, moved)):
-            p = own.judge(
-                own.some(tuple(parts)), whole, counts[place].astype(np.float64), none, one, float(world.length)
-            ).p
+            window = counts[place].astype(np.float64)[np.newaxis]
+            p = own.judge(own.some(tuple(parts)), whole[np.newaxis], window, none, one, [float(world.length)]).p[0]
             beyond = benjamini_hochberg(p) <= ALPHA
             quiet += int(not which and beyond.any())
             found += int(which and beyond[parts.index(names[0])])

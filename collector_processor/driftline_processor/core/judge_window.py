@@ -1,8 +1,10 @@
-"""Judge one window of one model against its reference: the one path from sums to an Evaluation."""
+"""Judge windows of a model against their references: the one path from sums to an Evaluation."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from driftline.panes.pane import Pane
@@ -14,7 +16,7 @@ from driftline_processor.core.drift.lasting import lasting_sums
 from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.reference import effective
 from driftline_processor.core.drift.rule import Rules, weighted_share
-from driftline_processor.core.drift.slices import SLICED, WHOLE, drift_with_slices
+from driftline_processor.core.drift.slices import SLICED, WHOLE, SlicedDrift, SlicedWindow, drift_of_windows
 from driftline_processor.core.drift.usual import rows_of_a_block, share_designs
 from driftline_processor.core.estimate.changes import estimated_changes
 from driftline_processor.core.estimate.estimator import estimate_metrics, explain_label_shift
@@ -54,6 +56,20 @@ class ModelWindow:
     task: Task | None = None
 
 
+class AskedWindow(NamedTuple):
+    """A window that is to be judged.
+
+    Attributes:
+        window: The window.
+        reference: The reference that the rows are compared with; None: performance and expectations alone.
+        context: What is known beside the sums of the window.
+    """
+
+    window: ModelWindow
+    reference: Reference | None = None
+    context: WindowContext = NO_CONTEXT
+
+
 def judge_window(
     window: ModelWindow,
     reference: Reference | None = None,
@@ -68,6 +84,52 @@ def judge_window(
         context: What is known beside the sums of the window.
         settings: How the model's windows are judged.
     """
+    return judge_windows([AskedWindow(window, reference, context)], settings)[0]
+
+
+def judge_windows(asked: Sequence[AskedWindow], settings: ModelSettings = DEFAULTS) -> list[Evaluation]:
+    """Judge windows of one model, each as it is alone; features of all windows are compared together.
+
+    Args:
+        asked: The windows.
+        settings: How the model's windows are judged.
+    """
+    evaluations = [_performance(one, settings) for one in asked]
+    compared = [
+        _Compared(one.window, one.reference, one.context, evaluation)
+        for one, evaluation in zip(asked, evaluations, strict=True)
+        if one.reference is not None
+    ]
+    drifts = drift_of_windows([one.sliced(settings) for one in compared])
+    for one, found in zip(compared, drifts, strict=True):
+        _compare(one, found, settings)
+    return evaluations
+
+
+class _Compared(NamedTuple):
+    """A window that is compared with a reference, and what is known of it so far."""
+
+    window: ModelWindow
+    reference: Reference
+    context: WindowContext
+    evaluation: Evaluation
+
+    @property
+    def span(self) -> int:
+        """Length of the window, nanoseconds."""
+        return self.window.window.end - self.window.window.start
+
+    def sliced(self, settings: ModelSettings) -> SlicedWindow:
+        """Return the window with its slices."""
+        rules = Rules(settings.min_effect, settings.choices, self.reference.shift)
+        slices = {name: sliced.pane for name, sliced in self.context.slices.items()}
+        baseline, seasonal = self.reference.baseline, self.reference.seasonal
+        return SlicedWindow(self.window.pane, baseline, slices, rules, self.span, seasonal)
+
+
+def _performance(asked: AskedWindow, settings: ModelSettings) -> Evaluation:
+    """Judge what needs no comparison of features: performance, its estimate, and expectations."""
+    window, reference, context = asked
     pane, outcomes = window.pane, context.outcomes
     baseline = None if reference is None else reference.baseline
     task = window.task or (baseline.task if baseline is not None else None)
@@ -89,17 +151,22 @@ def judge_window(
         evaluation.estimated_changes = estimated_changes(evaluation.estimated)
         evaluation.label_shift = None if shift is None or shift[0].p_value > SHIFT_LEVEL else shift[0]
     evaluation.expected = judge_expectations(settings.expectations, context.facts, pane, baseline, window.window)
-    if reference is None or baseline is None:
+    if baseline is None:
         evaluation.score = _unknown("score", pane)
         evaluation.predicted = _unknown("class", pane) if task is None or task.may_have_classes else None
-        return evaluation
+    return evaluation
+
+
+def _compare(compared: _Compared, found: SlicedDrift, settings: ModelSettings) -> None:
+    """Fill in the drift of a window, its data quality, and likely causes."""
+    window, reference, context, evaluation = compared
+    pane, baseline, span = window.pane, reference.baseline, compared.span
+    task = window.task or baseline.task
     evaluation.baseline_version, evaluation.compared = baseline.version, reference.note
-    rules = Rules(settings.min_effect, settings.choices, reference.shift)
-    slices = {name: sliced.pane for name, sliced in context.slices.items()}
-    found, evaluation.slices, own = drift_with_slices(pane, baseline, slices, rules, span, seasonal=reference.seasonal)
+    drifted, evaluation.slices, own = found
     if reference.seasonal and own:
         evaluation.compared = f"{reference.note}; {SLICED}"
-    evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
+    evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = drifted
     evaluation.lasting = None if reference.shift else lasting_sums(pane, baseline, span, reference.note)
     least, wanted = reference.shift, settings.multivariate
     rows, of_baseline = (
@@ -121,8 +188,7 @@ def judge_window(
         name for name in baseline.bins.features if pane.rows and _never_arrived(pane, f"feature:{name}")
     )
     evaluation.new_features = tuple(name for name in unknown_features(pane) if pane.parts[f"{UNKNOWN}{name}"].any())
-    evaluation.change_kind = kind_of_change(evaluation, pane, outcomes.reference or baseline, task)
-    return evaluation
+    evaluation.change_kind = kind_of_change(evaluation, pane, context.outcomes.reference or baseline, task)
 
 
 def _unknown(target: str, pane: Pane) -> TargetDrift:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import lru_cache, partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -29,6 +30,9 @@ another."""
 _ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
 """Round widths of cells, times a power of ten."""
 
+NOTHING = 1e-12
+"""Shares up to which a cell holds nothing: what is left of a sum by rounding."""
+
 GREATEST = 1e300
 """Values beyond are drawn here: differences of even greater numbers would overflow."""
 
@@ -50,9 +54,6 @@ class Cells(NamedTuple):
     edges: tuple[str, ...] = ()
 
 
-Drawing = Callable[[F64], Cells]
-
-
 def cells(bins: Bins, reference: F64, current: F64) -> Cells:
     """Return the cells to draw for counts over bins, missing and invalid left out. An empty side is all zero.
 
@@ -61,21 +62,163 @@ def cells(bins: Bins, reference: F64, current: F64) -> Cells:
     >>> drawn.labels, drawn.now.tolist()
     (('0', '1', 'other values'), [0.25, 0.25, 0.5])
     """
-    return drawing(bins, reference)(current)
+    return draw([drawing(bins, reference)], np.asarray(current, np.float64)[np.newaxis])[0]
 
 
 def drawing(bins: Bins, reference: F64) -> Drawing:
-    """Return the function that draws a window's counts beside a reference.
+    """Return how a window's counts are drawn beside a reference.
 
     Where the cells are and what they are called is settled here, once: two thirds of the work.
     """
     was = shares(reference)
     if isinstance(bins, CategoryBins):
-        return partial(_labels, bins, was)
+        return FrequentLabels(bins.labels, was)
     atoms = np.flatnonzero(was[1:-1] > 0) + 1 if len(bins.edges) else np.empty(0, dtype=np.intp)
     if 0 < len(atoms) <= MOST_VALUES and _narrow(bins, atoms) and was[0] == 0 and was[-1] == 0:
         return _values(bins, atoms, was)
     return _widths(bins, was)
+
+
+def draw(drawings: Sequence[Drawing], counts: F64) -> list[Cells]:
+    """Draw many targets at once.
+
+    Args:
+        drawings: How each of k targets is drawn.
+        counts: float64 (k, bins), of the windows; bins that a target does not have are empty.
+    """
+    total = counts.sum(axis=1, keepdims=True)
+    now = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
+    found: list[Cells | None] = [None] * len(drawings)
+
+    def fill(at: list[int], drawn: list[Cells]) -> None:
+        for place, one in zip(at, drawn, strict=True):
+            found[place] = one
+
+    if widths := {at: one for at, one in enumerate(drawings) if isinstance(one, EqualWidths)}:
+        fill(list(widths), EqualWidths.draw(list(widths.values()), now[list(widths)]))
+    if labels := {at: one for at, one in enumerate(drawings) if isinstance(one, FrequentLabels)}:
+        fill(list(labels), FrequentLabels.draw(list(labels.values()), now[list(labels)]))
+    if values := {at: one for at, one in enumerate(drawings) if isinstance(one, DistinctValues)}:
+        fill(list(values), DistinctValues.draw(list(values.values()), now[list(values)]))
+    return [one for one in found if one is not None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EqualWidths:
+    """A number over cells of one width, between round numbers.
+
+    Attributes:
+        labels: Label of each cell.
+        texts: Text of each edge between cells; () where all values share a cell.
+        before: intp (edges,), fine bins that lie wholly below each edge.
+        within: intp (edges,), fine bin in which each edge lies.
+        part: float64 (edges,), part of that bin below the edge.
+        was: float64 (cells,), shares of the reference.
+    """
+
+    labels: tuple[str, ...]
+    texts: tuple[str, ...]
+    before: Index
+    within: Index
+    part: F64
+    was: F64
+
+    @staticmethod
+    def spread(drawings: Sequence[EqualWidths], shares: F64) -> list[F64]:
+        """Return shares over fine bins, float64 (k, bins), as shares over the cells of each drawing."""
+        sizes = [len(one.part) for one in drawings]
+        row = np.repeat(np.arange(len(drawings)), sizes)
+        total = np.zeros((len(shares), shares.shape[1] + 1))
+        np.cumsum(shares, axis=1, out=total[:, 1:])
+        before = np.concatenate([one.before for one in drawings])
+        within = np.concatenate([one.within for one in drawings])
+        part = np.concatenate([one.part for one in drawings])
+        inner = total[row, before] + part * shares[row, within]
+        # from the lower open end to the upper one of each target, in one row
+        ends = np.cumsum(np.array(sizes, np.intp) + 2)
+        below = np.zeros(int(ends[-1]))
+        inside = np.ones(len(below), np.bool_)
+        inside[ends - 1] = False
+        inside[np.append(0, ends[:-1])] = False
+        below[inside] = inner
+        below[ends - 1] = total[:, -1]
+        return _parted(np.diff(below), ends)
+
+    @staticmethod
+    def draw(drawings: Sequence[EqualWidths], now: F64) -> list[Cells]:
+        """Draw shares, float64 (k, bins)."""
+        return [one._cells(drawn) for one, drawn in zip(drawings, EqualWidths.spread(drawings, now), strict=True)]
+
+    def _cells(self, now: F64) -> Cells:
+        """Leave out an open cell at either end that nobody has."""
+        if not self.texts:
+            return Cells(self.labels, self.was, now)
+        first = 0 if max(self.was[0], now[0]) > NOTHING else 1
+        last = len(self.labels) if max(self.was[-1], now[-1]) > NOTHING else len(self.labels) - 1
+        return Cells(self.labels[first:last], self.was[first:last], now[first:last], self.texts[first : last - 1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DistinctValues:
+    """A number of few values, one cell each; ``atoms``: their bins, ``was``: their shares of the reference."""
+
+    labels: tuple[str, ...]
+    atoms: Index
+    was: F64
+
+    @staticmethod
+    def draw(drawings: Sequence[DistinctValues], now: F64) -> list[Cells]:
+        """Draw shares, float64 (k, bins)."""
+        return [one._cells(own) for one, own in zip(drawings, now, strict=True)]
+
+    def _cells(self, now: F64) -> Cells:
+        drawn = now[self.atoms]
+        rest = float(now.sum() - drawn.sum())
+        if rest > NOTHING:
+            return Cells((*self.labels, "other values"), np.append(self.was, 0.0), np.append(drawn, rest))
+        return Cells(self.labels, self.was, drawn)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrequentLabels:
+    """The frequent labels of both sides, and the others in one cell; ``was``: shares of the reference by bin."""
+
+    labels: tuple[str, ...]
+    was: F64
+
+    @staticmethod
+    def draw(drawings: Sequence[FrequentLabels], now: F64) -> list[Cells]:
+        """Draw shares, float64 (k, bins)."""
+        width = max(len(one.was) for one in drawings)
+        sizes = np.array([len(one.was) - 1 for one in drawings])
+        greater = np.full((len(drawings), width), -1.0)
+        for row, one in enumerate(drawings):
+            greater[row, : len(one.was)] = one.was
+        np.maximum(greater, np.where(greater < 0, greater, now[:, :width]), out=greater)
+        greater[np.arange(width) >= sizes[:, np.newaxis]] = -1.0  # other labels are no label
+        # in the order of the baseline, so that a picture keeps its shape over time
+        order = np.argsort(-greater, axis=1, kind="stable")[:, :MOST_LABELS]
+        found = []
+        for one, own, size, first in zip(drawings, now, sizes.tolist(), order, strict=True):
+            found.append(one._cells(own[: size + 1], np.sort(first[: min(MOST_LABELS, size)])))
+        return found
+
+    def _cells(self, now: F64, shown: Index) -> Cells:
+        labels = [self.labels[at] for at in shown.tolist()]
+        drawn_was, drawn_now = self.was[shown], now[shown]
+        rest_was, rest_now = float(self.was.sum() - drawn_was.sum()), float(now.sum() - drawn_now.sum())
+        if max(rest_was, rest_now) > NOTHING:
+            return Cells((*labels, "other"), np.append(drawn_was, rest_was), np.append(drawn_now, rest_now))
+        return Cells(tuple(labels), drawn_was, drawn_now)
+
+
+Drawing = EqualWidths | DistinctValues | FrequentLabels
+
+
+def _parted(cells: F64, ends: Index) -> list[F64]:
+    """Return the differences within each target, of differences over all of them in one row."""
+    starts = np.append(0, ends[:-1]).tolist()
+    return [cells[start : end - 1] for start, end in zip(starts, ends.tolist(), strict=True)]
 
 
 def shares(counts: F64) -> F64:
@@ -84,60 +227,32 @@ def shares(counts: F64) -> F64:
     return counts / total if total > 0 else np.zeros(len(counts))
 
 
-def _labels(bins: CategoryBins, was: F64, current: F64) -> Cells:
-    now = shares(current)
-    # the frequent ones of both sides, in the order of the baseline, so that a picture keeps its shape over time
-    shown = np.sort(np.argsort(-np.maximum(was, now)[:-1], kind="stable")[:MOST_LABELS])
-    labels = [bins.labels[at] for at in shown.tolist()]
-    drawn_was, drawn_now = was[shown], now[shown]
-    rest_was, rest_now = float(was.sum() - drawn_was.sum()), float(now.sum() - drawn_now.sum())
-    if max(rest_was, rest_now) > 1e-12:
-        return Cells((*labels, "other"), np.append(drawn_was, rest_was), np.append(drawn_now, rest_now))
-    return Cells(tuple(labels), drawn_was, drawn_now)
-
-
 def _narrow(bins: NumberBins, which: Index) -> bool:
     """Return True for bins of one value each, as narrow as :func:`driftline.panes.bins.number_bins` makes them."""
     low, high = bins.edges[which - 1], bins.edges[which]
     return bool((high - low <= 1e-6 * np.maximum(np.abs(low), np.abs(high)) + 1e-300).all())
 
 
-def _values(bins: NumberBins, atoms: Index, was: F64) -> Drawing:
+def _values(bins: NumberBins, atoms: Index, was: F64) -> DistinctValues:
     low, high = bins.edges[atoms - 1], bins.edges[atoms]
     middles = low + (high - low) / 2
     labels = tuple(_value_text(value) for value in middles.tolist())
     if len(set(labels)) < len(labels):
         labels = tuple(number_text(value) for value in middles.tolist())
-    drawn_was = was[atoms]
-
-    def draw(current: F64) -> Cells:
-        now = shares(current)
-        rest = float(now.sum() - now[atoms].sum())
-        if rest > 1e-12:
-            return Cells((*labels, "other values"), np.append(drawn_was, 0.0), np.append(now[atoms], rest))
-        return Cells(labels, drawn_was, now[atoms])
-
-    return draw
+    return DistinctValues(labels, atoms, was[atoms])
 
 
-def _widths(bins: NumberBins, was: F64) -> Drawing:
+def _widths(bins: NumberBins, was: F64) -> EqualWidths:
     fine = np.clip(bins.edges, -GREATEST, GREATEST)
     edges = _nice_edges(fine, was)
     if len(edges) == 0:
-        return lambda current: Cells(("all",), np.array([was.sum()]), np.array([shares(current).sum()]))
+        none = np.empty(0, dtype=np.intp)
+        return EqualWidths(("all",), (), none, none, np.empty(0), np.array([was.sum()]))
     texts = _edge_texts(tuple(edges.tolist()))
     labels = (f"< {texts[0]}", *(f"{low} – {high}" for low, high in pairwise(texts)), f"≥ {texts[-1]}")
-    spread = _spread(fine, edges)
-    drawn_was = spread(was)
-
-    def draw(current: F64) -> Cells:
-        drawn_now = spread(shares(current))
-        first = 0 if max(drawn_was[0], drawn_now[0]) > 1e-12 else 1
-        last = len(labels) if max(drawn_was[-1], drawn_now[-1]) > 1e-12 else len(labels) - 1
-        between = texts[first : last - 1]
-        return Cells(labels[first:last], drawn_was[first:last], drawn_now[first:last], between)
-
-    return draw
+    before, within, part = _spread(fine, edges)
+    made = EqualWidths(labels, texts, before, within, part, was)
+    return replace(made, was=EqualWidths.spread([made], was[np.newaxis])[0])
 
 
 def _nice_edges(edges: F64, was: F64) -> F64:
@@ -157,8 +272,11 @@ def _nice_edges(edges: F64, was: F64) -> F64:
     return inside_edges
 
 
-def _spread(fine: F64, coarse: F64) -> Callable[[F64], F64]:
-    """Shares over fine bins → over coarse cells: an inner fine bin is spread evenly, open bins go to the open cells."""
+def _spread(fine: F64, coarse: F64) -> tuple[Index, Index, F64]:
+    """Return where coarse edges lie among fine bins: how many of these lie below, which one holds it, what part of it.
+
+    An inner fine bin is spread evenly, open bins go to the open cells.
+    """
     # a little lower, so that an edge does not cut through the bin that number_bins makes around a value; never as far
     # as the next edge, where values vary by less than a millionth of themselves
     step = float(np.diff(coarse).min()) if len(coarse) > 1 else math.inf
@@ -166,18 +284,8 @@ def _spread(fine: F64, coarse: F64) -> Callable[[F64], F64]:
     at = np.searchsorted(fine, edges, side="right") - 1
     low, high = fine[at], np.append(fine[1:], np.inf)[at]
     part = np.divide(edges - low, high - low, out=np.zeros(len(at)), where=high > low)
-    part[at >= len(fine) - 1] = 0.0
-    inside = at >= 0
-    before, within = np.maximum(at, 0), np.minimum(at + 1, len(fine))
-
-    def spread(shares: F64) -> F64:
-        total = shares.cumsum()
-        below = np.empty(len(at) + 2)
-        below[0], below[-1] = 0.0, total[-1]
-        below[1:-1] = (total[before] + part * shares[within]) * inside
-        return below[1:] - below[:-1]
-
-    return spread
+    part[(at >= len(fine) - 1) | (at < 0)] = 0.0
+    return at + 1, np.minimum(np.maximum(at, 0) + (at >= 0), len(fine)), part
 
 
 def _value_text(value: float) -> str:

@@ -2,99 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from driftline.panes.bins import Bins, CategoryBins, NumberBins
-from driftline.tables.table import F64
+from driftline.tables.table import F64, I64
+from numpy.typing import NDArray
 
-from driftline_processor.core.drift.methods.method import Counts, Kind, Measured, Method, Sums, Vectors
+from driftline_processor.core.drift.methods import METHODS
+from driftline_processor.core.drift.methods.method import Counts, Measured, Method, Sums, Vectors
 from driftline_processor.core.drift.methods.mmd import mmd_as_psi
 from driftline_processor.core.drift.methods.psi import psi_excess
-from driftline_processor.core.drift.p_values import CERTAIN
+
+Mask = NDArray[np.bool_]
 
 
-class SamplePair(NamedTuple):
-    """Two samples of one target over its bins: float64 (bins,) each, (effective) rows, neither of them empty.
+@dataclass(frozen=True, slots=True, eq=False)
+class SamplePairs:
+    """Two samples each of k targets over their bins, neither of them empty.
 
     Attributes:
-        vectors: Of embeddings, what is known of the reference, and the mean features of the window.
-        certain: P-values that are surely below may be those of the limit law.
+        reference: float64 (k, bins), (effective) rows; bins that a target does not have are empty.
+        current: float64 (k, bins), (effective) rows of the window.
+        size: int64 (k,), bins of each target.
+        number: bool (k,), compared as numbers.
+        edges: float64 (k, bins - 1), borders of the bins of numbers, padded with the last.
+        others: int64 (k,), bin of all other labels, -1 for what has no labels.
+        certain: float64 (k,), p-values that are surely below may be those of the limit law.
+        vectors: Of embeddings by their place, what is known of the reference, and the mean features of the window.
     """
 
-    kind: Kind
-    bins: Bins
     reference: F64
     current: F64
-    vectors: tuple[Vectors, F64] | None = None
-    certain: float = CERTAIN
+    size: I64
+    number: Mask
+    edges: F64
+    others: I64
+    certain: F64
+    vectors: Mapping[int, tuple[Vectors, F64]]
+
+    def counts(self, at: I64) -> Counts:
+        """Return the counts of some targets, all of them numbers, all embeddings, or all others."""
+        width = int(self.size[at].max())
+        reference, current = self.reference[at, :width], self.current[at, :width]
+        if at[0] in self.vectors:
+            vectors = [self.vectors[one] for one in at.tolist()]
+            edges, sums = self.edges[at, : width - 1], _sums(vectors, reference, current)
+            return Counts(reference, current, edges, sums=sums, certain=self.certain[at])
+        if self.number[at[0]]:
+            return Counts(reference, current, self.edges[at, : width - 1], certain=self.certain[at])
+        return Counts(reference, current, others=self.others[at], certain=self.certain[at])
 
 
-class MethodMeasure(NamedTuple):
-    """The result of one drift method for one target."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Measures:
+    """The measures of k targets.
 
-    value: float
-    p_value: float | None
-    effect: float | None
+    Attributes:
+        values: Method → float64 (k,), NaN for targets that it was not asked for.
+        p_value: float64 (k,), of the method that decides; NaN where it has none.
+        effect: float64 (k,), likewise.
+        excess: float64 (k,), PSI less its mean without drift.
+    """
+
+    values: Mapping[str, F64]
+    p_value: F64
+    effect: F64
+    excess: F64
 
 
-def measure(pairs: Sequence[SamplePair], wanted: Sequence[Sequence[Method]]) -> list[tuple[list[MethodMeasure], float]]:
-    """Return the measures of each pair by its methods, and its PSI less the mean without drift.
-
-    All pairs of numbers are measured together, and all others.
+def measure(pairs: SamplePairs, wanted: Sequence[Sequence[str]]) -> Measures:
+    """Measure targets. All numbers are measured together, so are embeddings, and all others.
 
     Args:
         pairs: Pairs of samples.
-        wanted: Methods of each pair, the deciding one first.
+        wanted: Names of the methods of each pair, the deciding one first.
     """
-    found: list[tuple[list[MethodMeasure], float]] = [([], 0.0)] * len(pairs)
-    for kinds in (("number",), ("embedding",), ("category", "boolean")):
-        ordered = kinds != ("category", "boolean")
-        chosen = [at for at, pair in enumerate(pairs) if pair.kind in kinds]
-        if not chosen:
+    k = len(wanted)
+    found = Measures({}, np.full(k, np.nan), np.full(k, np.nan), np.zeros(k))
+    values: dict[str, F64] = {}
+    embedded = np.zeros(k, np.bool_)
+    embedded[list(pairs.vectors)] = True
+    for group in (pairs.number & ~embedded, embedded, ~pairs.number & ~embedded):
+        at = np.flatnonzero(group)
+        if not len(at):
             continue
-        counts = stacked([pairs[at] for at in chosen], ordered=ordered)
-        methods = {method.name: method for at in chosen for method in wanted[at]}
-        measured = {name: list(_each(method.counts(counts), len(chosen))) for name, method in methods.items()}
-        excess = (psi_excess(counts) if counts.sums is None else mmd_as_psi(counts)).tolist()
-        for row, at in enumerate(chosen):
-            found[at] = [measured[method.name][row] for method in wanted[at]], excess[row]
-            decides = wanted[at][0]
-            if decides.p_value is not None:
-                (p,) = decides.p_value(stacked([pairs[at]], ordered=ordered)).tolist()
-                found[at][0][0] = found[at][0][0]._replace(p_value=p)
-    return found
+        counts = pairs.counts(at)
+        chosen = [wanted[one] for one in at.tolist()]
+        found.excess[at] = psi_excess(counts) if counts.sums is None else mmd_as_psi(counts)
+        every = set(chosen)  # of thousands of targets a few choices
+        for name in dict.fromkeys(name for one in every for name in one):
+            measured, asked = METHODS[name].counts(counts), np.array([name in one for one in chosen])
+            values.setdefault(name, np.full(k, np.nan))[at[asked]] = measured.value[asked]
+            decides = np.array([name == one[0] for one in chosen])
+            if decides.any():
+                _decide(found, METHODS[name], measured, at, decides, pairs)
+    return Measures(values, found.p_value, found.effect, found.excess)
 
 
-def stacked(pairs: Sequence[SamplePair], *, ordered: bool) -> Counts:
-    """Return the pairs as the rows of one ``Counts``, padded with empty bins to the widest."""
-    width = max(len(pair.reference) for pair in pairs)
-    reference, current = np.zeros((len(pairs), width)), np.zeros((len(pairs), width))
-    edges = np.zeros((len(pairs), width - 1)) if ordered else None
-    for row, pair in enumerate(pairs):
-        size = len(pair.reference)
-        reference[row, :size], current[row, :size] = pair.reference, pair.current
-        if edges is not None and isinstance(pair.bins, NumberBins) and size > 1:
-            edges[row, : size - 1], edges[row, size - 1 :] = pair.bins.edges, pair.bins.edges[-1]
-    others = None
-    if not ordered:
-        others = np.array([len(one.bins.labels) if isinstance(one.bins, CategoryBins) else -1 for one in pairs])
-    certain = np.array([one.certain for one in pairs])
-    return Counts(reference, current, edges, sums=_sums(pairs, reference, current), others=others, certain=certain)
+def _decide(found: Measures, method: Method, measured: Measured, at: I64, decides: Mask, pairs: SamplePairs) -> None:
+    """Fill in effect and p-value of the targets that a method decides."""
+    own = at[decides]
+    if measured.effect is not None:
+        found.effect[own] = measured.effect[decides]
+    if method.p_value is not None:
+        for one in own.tolist():  # whether a limit law holds hangs on the ties of a target, not on those of others
+            found.p_value[one] = method.p_value(pairs.counts(np.array([one])))[0]
+    elif measured.p_value is not None:
+        found.p_value[own] = measured.p_value[decides]
 
 
-def _sums(pairs: Sequence[SamplePair], reference: F64, current: F64) -> Sums | None:
-    vectors = [pair.vectors for pair in pairs if pair.vectors is not None]
-    if len(vectors) < len(pairs):
-        return None
+def _sums(vectors: Sequence[tuple[Vectors, F64]], reference: F64, current: F64) -> Sums:
     was, spectrum, axes = (np.stack(part) for part in zip(*(known for known, _ in vectors), strict=True))
     now = np.stack([means for _, means in vectors])
     return Sums(was, now, reference.sum(axis=1), current.sum(axis=1), spectrum, axes)
-
-
-def _each(measured: Measured, k: int) -> Iterator[MethodMeasure]:
-    nothing = [None] * k
-    p = nothing if measured.p_value is None else measured.p_value.tolist()
-    effect = nothing if measured.effect is None else measured.effect.tolist()
-    return map(MethodMeasure, measured.value.tolist(), p, effect)

@@ -703,3 +703,28 @@ def benjamini_hochberg(p: F64) -> F64:
     adjusted = np.empty(k)
     adjusted[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
     return adjusted
+
+
+def adjust_by_family(p: F64, family: I64) -> F64:
+    """Return p-values adjusted as :func:`benjamini_hochberg`, each within its family.
+
+    Args:
+        p: float64 (k,), none NaN.
+        family: int64 (k,), which p-values are corrected together; small numbers from 0 on.
+
+    >>> adjust_by_family(np.array([0.01, 0.04, 0.03, 0.5]), np.array([0, 0, 1, 1])).round(4).tolist()
+    [0.02, 0.04, 0.06, 0.5]
+    """
+    if not len(p):
+        return p
+    order = np.lexsort((p, family))
+    sizes = np.bincount(family)
+    sizes = sizes[sizes > 0]
+    there = np.arange(sizes.max()) < sizes[:, np.newaxis]
+    scaled = np.full(there.shape, np.inf)
+    scaled[there] = p[order]
+    scaled *= sizes[:, np.newaxis] / np.arange(1, there.shape[1] + 1)
+    least = np.minimum.accumulate(scaled[:, ::-1], axis=1)[:, ::-1]
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(1.0, least[there])
+    return adjusted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -12,12 +12,15 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import Bins, CategoryBins
 from driftline.panes.embedding_projection import AXES, WIDTH
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64
+from driftline.tables.table import F64, I64
+from numpy.typing import NDArray
 
 from driftline_processor.core.drift.methods.method import Vectors
 
 from .display_cells import Drawing, drawing
 from .methods import Kind
+
+Mask = NDArray[np.bool_]
 
 FEW_VALUES = 2
 """A number with so few distinct values in the baseline is tested as a category: ties make KS blunt there."""
@@ -33,7 +36,7 @@ class Reference:
         counts: float64 (bins,), effective rows.
         rows: Their sum.
         missing: Share of missing and invalid values.
-        draw: Draws a window beside it.
+        drawing: How a window is drawn beside it.
         embedding: What is known of its vectors, where it is one.
     """
 
@@ -45,22 +48,108 @@ class Reference:
     rows: float
     kind: Kind
     missing: float | None
-    draw: Drawing
+    drawing: Drawing
     embedding: Vectors | None = None
 
 
-_CACHE: WeakKeyDictionary[Baseline, list[Reference]] = WeakKeyDictionary()
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceTable:
+    """The k targets of a baseline side by side, over as many bins as the widest has.
+
+    Attributes:
+        targets: Features, then the score, then the class.
+        size: int64 (k,), bins of each target.
+        counts: float64 (k, bins), effective rows; 0 beyond the bins of a target.
+        rows: float64 (k,), their sums.
+        number: bool (k,), compared as numbers.
+        embedded: bool (k,), embeddings.
+        edges: float64 (k, bins - 1), borders of the bins of numbers, padded with the last; 0 for others.
+        others: int64 (k,), bin of all other labels, -1 for what has no labels.
+        outer: bool (k, bins), bins that the reference hardly fills and that lie beyond it.
+        plans: What is chosen for the targets by the rules of a model; see :mod:`.rule`.
+    """
+
+    targets: tuple[Reference, ...]
+    size: I64
+    counts: F64
+    rows: F64
+    number: Mask
+    embedded: Mask
+    edges: F64
+    others: I64
+    outer: Mask
+    plans: dict[object, object] = field(default_factory=dict)
+    _places: dict[int, I64] = field(default_factory=dict)
+
+    def counts_of(self, pane: Pane, width: int) -> F64:
+        """Return the rows of a window over these bins, then its missing and invalid values: float64 (k, width + 2).
+
+        Args:
+            pane: The window.
+            width: At least as many bins as the widest target has.
+        """
+        if not self.targets:
+            return np.zeros((0, width + 2))
+        if width not in self._places:
+            first = (np.arange(len(self.size)) * (width + 2)).tolist()
+            each = [np.arange(size + 2) + np.where(np.arange(size + 2) < size, 0, width - size) for size in self.size]
+            self._places[width] = np.concatenate([start + one for start, one in zip(first, each, strict=True)])
+        parts = [pane.parts.get(target.part) for target in self.targets]
+        known = [
+            np.zeros(size + 2) if own is None else own for own, size in zip(parts, self.size.tolist(), strict=True)
+        ]
+        found = np.zeros(len(self.size) * (width + 2))
+        found[self._places[width]] = np.concatenate(known)
+        return found.reshape(len(self.size), width + 2)
 
 
-def references(baseline: Baseline) -> list[Reference]:
-    """Return the targets of a baseline: features, then the score, then the class.
+OUTERMOST = 0.005
+"""Greatest share of the baseline in an open bin that counts as beyond it; the outer quantiles are the 0.1 % ones."""
+
+_CACHE: WeakKeyDictionary[Baseline, ReferenceTable] = WeakKeyDictionary()
+
+
+def references(baseline: Baseline) -> tuple[Reference, ...]:
+    """Return the targets of a baseline: features, then the score, then the class."""
+    return reference_table(baseline).targets
+
+
+def reference_table(baseline: Baseline) -> ReferenceTable:
+    """Return the targets of a baseline side by side.
 
     Kept as long as the baseline lives: a window costs half as much.
     """
     cached = _CACHE.get(baseline)
     if cached is None:
-        cached = _CACHE[baseline] = [_reference(baseline, *target) for target in _targets(baseline)]
+        cached = _CACHE[baseline] = _table(tuple(_reference(baseline, *target) for target in _targets(baseline)))
     return cached
+
+
+def _table(targets: tuple[Reference, ...]) -> ReferenceTable:
+    k, width = len(targets), max((target.bins.size for target in targets), default=1)
+    counts, edges, outer = np.zeros((k, width)), np.zeros((k, width - 1)), np.zeros((k, width), np.bool_)
+    others = np.full(k, -1)
+    for row, target in enumerate(targets):
+        bins, size = target.bins, target.bins.size
+        counts[row, :size] = target.counts
+        if isinstance(bins, CategoryBins):
+            others[row], outer[row, :size] = len(bins.labels), target.counts <= 0
+            continue
+        ends = [0, size - 1]
+        outer[row, ends] = target.counts[ends] <= OUTERMOST * target.rows
+        if size > 1:
+            edges[row, : size - 1], edges[row, size - 1 :] = bins.edges, bins.edges[-1]
+    return ReferenceTable(
+        targets,
+        np.array([target.bins.size for target in targets], np.int64),
+        counts,
+        np.array([target.rows for target in targets]),
+        np.array([target.kind == "number" for target in targets], np.bool_),
+        np.array([target.kind == "embedding" for target in targets], np.bool_),
+        edges,
+        others,
+        outer,
+    )
 
 
 def effective(pane: Pane, weight: float) -> float:

@@ -15,30 +15,36 @@ What is left is ``ok``, if a shift that matters would have been drift in this wi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.importance import Importance
-from driftline.panes.bins import NumberBins
+from driftline.panes.fold import PREFIX
 from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64
+from numpy.typing import NDArray
 from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
 from driftline_processor.core.drift.methods.psi import MODERATE, SMALL
 from driftline_processor.core.evaluation import Lacking, MethodValue, Size, State, TargetDrift
 from driftline_processor.core.outcomes.coverage import GUESSED
 
-from .dependence import Design, clustered_design, student_p_value
-from .display_cells import Cells
-from .measure_targets import SamplePair, measure
+from .dependence import clustered_design, student_p_value
+from .display_cells import draw
+from .measure_targets import SamplePairs, measure
 from .method_choice import Choices
-from .methods import METHODS, Method
-from .p_values import CERTAIN, FAR, benjamini_hochberg
-from .reference import Reference, absent_share, effective, missing_share, references
-from .usual import COUNTED, LEAST_WINDOWS, own_windows
+from .methods import METHODS, Kind
+from .methods.method import Vectors
+from .p_values import CERTAIN, FAR, adjust_by_family
+from .reference import Reference, ReferenceTable, effective, reference_table
+from .usual import COUNTED, LEAST_WINDOWS, OwnWindows, own_windows
+
+Mask = NDArray[np.bool_]
 
 _SQUARED = ("chi2", "psi")
 """Methods whose effect grows with the square of a shift."""
@@ -115,13 +121,8 @@ NEARLY = 1.25
 """Where days differ so much that endless ones would not show :data:`SEEN`, it is enough to see what is so many times as
 far as what they would show: more days are no help, and the state says how far that is."""
 
-OUTERMOST = 0.005
-"""Greatest share of the baseline in an open bin that counts as beyond it; the outer quantiles are the 0.1 % ones."""
-
 DRAWN = 9
 """Decimals of the shares of a window that are drawn: each is four bytes in the store, and no picture shows so many."""
-
-INDEPENDENT = Design()
 
 
 class Drift(NamedTuple):
@@ -131,107 +132,6 @@ class Drift(NamedTuple):
     score: TargetDrift | None
     predicted: TargetDrift | None
     share: float | None
-
-
-@dataclass(slots=True)
-class _Judged:
-    """A target on its way to a verdict.
-
-    Attributes:
-        baseline: What it is compared with.
-        methods: The one that decides first.
-        least_shift: The least effect as a shift in standard deviations.
-        declared: The least effect was chosen for this feature.
-        pair: What is compared, None where there is nothing to.
-        coarse: Most values lie in buckets that reach over several bins, where they are taken to lie as the reference
-            rows do: a drift that shows nevertheless is one, and that none shows says nothing.
-        design: Of clusters.
-        held: (Effective) rows of the reference and of the window.
-        worth: How many rows count as one, by clusters or by blocks of time.
-        length: Of the window in the reference's blocks of time; None where these say nothing of the target.
-        values: Parallel to ``methods``.
-        p: That rows alone differ so much; None where nothing can be decided.
-        own_p: That the reference's own windows differ as much; None where nobody knows.
-        swing: How far a cycle that nobody knows may take it, in standard deviations.
-        days: The shift that is beyond the usual, as a function of the level of the test; None where nobody knows.
-    """
-
-    reference: Reference
-    baseline: Baseline
-    methods: tuple[str, ...]
-    rows: int
-    drawn: Cells | None
-    missing: float | None
-    min_effect: float
-    least_shift: float
-    declared: bool
-    state: State = "ok"
-    lacking: Lacking = ""
-    pair: SamplePair | None = None
-    coarse: bool = False
-    design: Design = INDEPENDENT
-    held: tuple[float, float] = (0.0, 0.0)
-    worth: float = 1.0
-    length: float | None = None
-    values: Sequence[float] = ()
-    effect: float | None = None
-    size: Size = ""
-    p: float | None = None
-    own_p: float | None = None
-    days: _OwnDeviation | None = None
-    blocks: tuple[float, float] | None = None
-    alike: tuple[int, int] | None = None
-    would_see: float | None = None
-    swing: float = 0.0
-
-    def drift(self) -> TargetDrift:
-        """Return the verdict."""
-        if self.coarse and self.state != "drift":
-            self.state, self.drawn, self.values, self.effect, self.size, self.p = "blind", None, (), None, "", None
-        values = dict(zip(self.methods, self.values, strict=False))
-        methods = {name: MethodValue(values.get(name)) for name in self.methods}
-        decided_by = self.methods[0]
-        if self.p is not None:
-            methods[decided_by] = MethodValue(values[decided_by], self.p)
-        labels, was, now = ((), None, None) if self.drawn is None else self.drawn[:3]
-        return TargetDrift(
-            target=self.reference.target,
-            name=self.reference.name,
-            state=self.state,
-            decided_by=decided_by,
-            rows=self.rows,
-            methods=methods,
-            effect=self.effect,
-            size=self.size,
-            cells=labels,
-            was=was,
-            now=None if now is None else now.round(DRAWN),
-            missing_was=self.reference.missing,
-            missing_now=self.missing,
-            design_effect=max(self.design.effect, self.worth),
-            blocks=self.blocks,
-            lacking=self.lacking if self.state in ("cannot_tell", "drift") else "",
-            p_usual=None if self.p is None or self.state == "blind" else self.own_p,
-            would_see=None if self.p is None or self.state == "blind" else self.would_see,
-            alike=None if self.state == "blind" else self.alike,
-        )
-
-
-class _OwnDeviation(NamedTuple):
-    """How much the level of the reference's own windows deviates; see :class:`.usual.OwnDistance`."""
-
-    freedom: float
-    deviation: float
-    known: float
-    part: float
-
-    def beyond(self, alpha: float) -> float:
-        """Return the shift that is beyond the usual at a level."""
-        return -float(stdtrit(min(self.freedom, 1e6), alpha * self.part / 2)) * self.deviation
-
-    def endless(self, alpha: float) -> float:
-        """Return the same where the reference has endless blocks and the window endless rows."""
-        return -float(ndtri(alpha * self.part / 2)) * self.known
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +148,23 @@ class Rules:
     min_effect: Mapping[str, float] = field(default_factory=dict)
     choices: Choices = field(default_factory=Choices)
     shift: float = 0.0
+
+
+class Family(NamedTuple):
+    """The slices of one window, whose p-values are corrected together.
+
+    Attributes:
+        slices: Name → the slice's rows and what they are compared with; all rows are a slice, too.
+        rules: The choices by which the model's drift is judged.
+        span: Length of the window, nanoseconds, 0 = not known.
+        swings: Name → part → how far a cycle that nobody knows may take the target, in standard deviations; less is no
+            drift.
+    """
+
+    slices: Mapping[str, tuple[Pane, Baseline]]
+    rules: Rules
+    span: int = 0
+    swings: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 
 
 def drift(
@@ -271,34 +188,37 @@ def drift_by_slice(
     span: int = 0,
     swings: Mapping[str, Mapping[str, float]] | None = None,
 ) -> dict[str, Drift]:
-    """Compare every slice of a window with its baseline, all as one family.
+    """Compare every slice of a window with its baseline, all as one family; the arguments are those of :class:`Family`.
 
-    ``slices``: name → the slice's rows and what they are compared with; all rows are a slice, too. P-values are
-    corrected (Benjamini-Hochberg) over the features of all slices; scores and classes are a family of their own.
-    ``span``: as for :func:`drift`. ``swings``: name → part → how far a cycle that nobody knows may take the target, in
-    standard deviations; less is no drift.
+    P-values are corrected (Benjamini-Hochberg) over the features of all slices; scores and classes are a family of
+    their own.
     """
-    rules, swings = rules or Rules(), swings or {}
-    wanted = [
-        (name, reference, pane, baseline)
-        for name, (pane, baseline) in slices.items()
-        for reference in references(baseline)
+    return drift_by_family([Family(slices, rules or Rules(), span, swings or {})])[0]
+
+
+def drift_by_family(families: Sequence[Family]) -> list[dict[str, Drift]]:
+    """Compare the slices of many windows with their baselines, all targets of all windows at once.
+
+    A window is judged as it is alone: nothing of another one counts.
+    """
+    samples = [
+        _Sample(at, pane, baseline, reference_table(baseline), family.rules, family.span, family.swings.get(name, {}))
+        for at, family in enumerate(families)
+        for name, (pane, baseline) in family.slices.items()
     ]
-    judged = [_judge(reference, pane, baseline, rules) for _, reference, pane, baseline in wanted]
-    for (name, reference, *_), one in zip(wanted, judged, strict=True):
-        one.swing = swings.get(name, {}).get(reference.part, 0.0)
-    start = 0
-    for pane, baseline in slices.values():
-        end = start + len(references(baseline))
-        _compare_with_own_windows(judged[start:end], pane, baseline, span)
-        start = end
-    _compare(judged)
-    for family in (True, False):
-        _decide([one for one in judged if (one.reference.target == "feature") == family])
-    found: dict[str, list[TargetDrift]] = {name: [] for name in slices}
-    for (name, *_), one in zip(wanted, judged, strict=True):
-        found[name].append(one.drift())
-    return {name: _drift(targets) for name, targets in found.items()}
+    if not samples:
+        return [{} for _ in families]
+    targets = _Targets.of(samples)
+    targets.compare_with_own_windows()
+    targets.compare()
+    targets.decide()
+    found, start = targets.drifts(), 0
+    drifts: list[dict[str, Drift]] = []
+    for family in families:
+        names = family.slices.keys()
+        drifts.append({name: _drift(one) for name, one in zip(names, found[start : start + len(names)], strict=True)})
+        start += len(names)
+    return drifts
 
 
 def _drift(targets: Sequence[TargetDrift]) -> Drift:
@@ -307,242 +227,533 @@ def _drift(targets: Sequence[TargetDrift]) -> Drift:
     return Drift(features, named.get("score"), named.get("class"), share_drifted(features))
 
 
-def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules) -> _Judged:
-    bins, part, n = reference.bins, reference.part, reference.rows
-    now = pane.parts.get(part)
-    if now is None:
-        now = np.zeros(bins.size + 2)
-    current = now[: bins.size]
-    weight = float(current.sum())
-    m = effective(pane, weight)
-    kind, sums = reference.kind, None
-    if reference.embedding is not None:
-        sums = pane.parts.get(f"embedding:{reference.name}")
-        if m > 0 and (sums is None or sums[0] <= 0):  # whoever counted these rows kept no sums of vectors
-            kind = "number"
-    methods = rules.choices.of(reference.name if reference.target == "feature" else None, kind)
-    least = rules.min_effect.get(reference.name, METHODS[methods[0]].min_effect or 0.0)
-    judged = _Judged(
-        reference,
-        baseline,
+class _Sample(NamedTuple):
+    """The rows of one slice of a window, and what they are compared with."""
+
+    family: int
+    pane: Pane
+    baseline: Baseline
+    table: ReferenceTable
+    rules: Rules
+    span: int
+    swings: Mapping[str, float]
+
+
+class _Plan(NamedTuple):
+    """What the rules of a model choose for the k targets of a baseline.
+
+    Attributes:
+        methods: Names of the methods of each, the one that decides first.
+        min_effect: float64 (k,), the least effect that counts, in the unit of the method that decides.
+        least_shift: float64 (k,), the same as a shift in standard deviations.
+        declared: bool (k,), the least effect was chosen for this feature.
+        number: bool (k,), compared as numbers.
+        rules: Kept, so that no others are taken for them.
+    """
+
+    methods: list[tuple[str, ...]]
+    min_effect: F64
+    least_shift: F64
+    declared: Mask
+    number: Mask
+    rules: Rules
+
+
+def _plan(table: ReferenceTable, rules: Rules, plain: Collection[int] = ()) -> _Plan:
+    """Return what is chosen for the targets of a baseline; ``plain``: embeddings that are compared as numbers."""
+    key = id(rules.min_effect), id(rules.choices), rules.shift, tuple(plain)
+    known = table.plans.get(key)
+    if isinstance(known, _Plan):
+        return known
+    kinds: list[Kind] = ["number" if at in plain else one.kind for at, one in enumerate(table.targets)]
+    methods = [
+        rules.choices.of(one.name if one.target == "feature" else None, kind)
+        for one, kind in zip(table.targets, kinds, strict=True)
+    ]
+    least = [
+        rules.min_effect.get(one.name, METHODS[names[0]].min_effect or 0.0)
+        for one, names in zip(table.targets, methods, strict=True)
+    ]
+    found = _Plan(
         methods,
-        _rows(pane, weight),
-        reference.draw(current),
-        missing_share(now, bins) if bins.size > 1 else absent_share(now, bins),
-        max(least, effect_of(rules.shift, methods[0])),
-        max(shift_of(least, methods[0]), rules.shift),
-        reference.name in rules.min_effect,
+        np.array([max(one, effect_of(rules.shift, of[0])) for one, of in zip(least, methods, strict=True)]),
+        np.array([max(shift_of(one, of[0]), rules.shift) for one, of in zip(least, methods, strict=True)]),
+        np.array([one.name in rules.min_effect for one in table.targets], np.bool_),
+        np.array([kind == "number" for kind in kinds], np.bool_),
+        rules,
     )
-    guessed = pane.parts.get(f"{GUESSED}{part}")
-    judged.coarse = guessed is not None and guessed[0] > MOST_GUESSED * weight
-    if judged.coarse and kind != "number":
-        return judged
-    if n == 0 or bins.size == 1:  # no label, or a column that is no feature (driftline.marks)
-        judged.state = "blind"
-        return judged
-    if m == 0:
-        judged.state, judged.lacking = "cannot_tell", "rows"
-        return judged
-    if min(n, m) < MIN_ROWS:
-        judged.state, judged.lacking = "cannot_tell", "rows"
-    judged.pair, judged.held = SamplePair(kind, bins, reference.counts, current * (m / weight)), (n, m)
-    if kind == "embedding" and reference.embedding is not None and sums is not None:
-        judged.pair = judged.pair._replace(vectors=(reference.embedding, sums[1:] / sums[0]))
-    judged.design = clustered_design(part, bins.size, n, pane, m, ordered=kind in ("number", "embedding"))
-    if min(n, m) < LEAST_INDEPENDENT * judged.design.effect:
-        judged.state, judged.lacking = "cannot_tell", "rows"
-    return judged
+    if len(table.plans) >= MOST_PLANS:
+        table.plans.clear()
+    table.plans[key] = found
+    return found
 
 
-def _compare_with_own_windows(targets: Sequence[_Judged], pane: Pane, baseline: Baseline, span: int) -> None:
-    """Ask of all targets of one baseline whether its own windows, of the length of this one, differ as much."""
-    own = own_windows(baseline)
-    if own is None:
-        return
-    asked = [(target, target.pair) for target in targets if target.pair is not None]
-    asked = [(target, pair) for target, pair in asked if target.reference.part in own.parts]
-    if not asked:
-        return
-    rows, of_baseline = (one.parts.get("rows", np.zeros(3)) for one in (pane, baseline.pane))
-    length = own.length(effective(pane, float(rows[1])), effective(baseline.pane, float(of_baseline[1])), span)
-    known = own.windows(length) >= LEAST_WINDOWS
-    some = own.some(tuple(target.reference.part for target, _ in asked))
-    labels = np.array([pair.kind in ("category", "boolean") for _, pair in asked])
-    was, now, new = some.cells([pair.reference for _, pair in asked], [pair.current for _, pair in asked], labels)
-    worth = np.array([target.design.effect for target, _ in asked])
-    found = own.judge(some, was, now, new, worth, length)
-    numbers = np.stack([found.freedom, found.deviation, found.known, found.part], axis=1).tolist()
-    design, p, alike = found.design_effect.tolist(), found.p.tolist(), found.alike.tolist()
-    blocks = list(zip(found.least.tolist(), found.greatest.tolist(), strict=True))
-    for at, (target, pair) in enumerate(asked):
-        target.worth = design[at]
-        if pair.kind == "embedding":  # blocks hold the lengths of its vectors, which say how alike its rows are
-            target.design = max(
-                target.design, Design(target.worth, float(found.freedom[at])), key=lambda one: one.effect
-            )
-            continue
-        target.length = length
-        if known:
-            target.own_p = p[at]
-            target.days = _OwnDeviation(*numbers[at])
-            target.alike = (alike[at], found.windows) if found.windows >= COUNTED else None
-            target.blocks = blocks[at]
+MOST_PLANS = 16
+"""Choices of methods that are kept for a baseline: those of a model, with and without a least shift."""
 
 
-def _compare(targets: Sequence[_Judged]) -> None:
-    """Fill in what all methods say, of all targets at once.
+@dataclass(slots=True, eq=False)
+class _Targets:
+    """N targets of some samples on their way to a verdict, an entry each.
 
-    Values are those of the rows. What says how sure and how large a drift is, p-value, effect and size, counts rows
-    of a cluster for as many independent ones as they are worth.
+    Attributes:
+        samples: The samples, and ``starts`` and ``ends`` of the targets of each.
+        row: int64, the sample of each target.
+        family: int64, the family whose p-values are corrected with its own.
+        targets: What each is compared with.
+        methods: Names of its methods, the one that decides first.
+        reference: float64 (N, bins), effective rows of the reference.
+        current: float64 (N, bins), effective rows of the window.
+        counted: float64 (N, bins), weights of the window, and ``rows``, how many rows have a usable value.
+        held: float64 (2, N), (effective) rows of the reference and of the window.
+        missing: Share of missing and invalid values; NaN without any row.
+        paired: There is something to compare.
+        blind: Nothing can be said of it.
+        few: Too few rows, of either side.
+        coarse: Most values lie in buckets that reach over several bins, where they are taken to lie as the reference
+            rows do: a drift that shows nevertheless is one, and that none shows says nothing.
+        vectors: Of embeddings, by their place.
+        design: How many rows count as one, by clusters, and ``freedom`` of that estimate.
+        worth: The same by clusters or by blocks of time.
+        timed: The reference's own windows say something of it.
+        own_p: That the reference's own windows differ as much; NaN where nobody knows.
+        days: float64 (4, N), degrees of freedom and deviation of the level of own windows, what it would be with
+            endless blocks, and its part of the level of a test; NaN where nobody knows.
+        alike: float64 (2, N), own windows that differ as much, and how many there are; NaN where that is not said.
+        blocks: float64 (2, N), size of the nearest and of the farthest own window.
+        swing: How far a cycle that nobody knows may take it, in standard deviations.
+        values: Method → its values.
+        effect: Of the method that decides; NaN where it has none.
+        excess: PSI less its mean without drift.
+        p: That rows alone differ so much, corrected over the family; NaN where nothing can be decided.
+        would_see: The smallest shift that would have been drift; NaN where nobody knows.
+        state: The verdict, and ``lacking``, what would tell.
     """
-    pairs: list[SamplePair] = []
-    wanted: list[list[Method]] = []
-    of: list[tuple[_Judged, int]] = []  # each target with a pair, and where it is
-    for target in targets:
-        if target.pair is None:
-            continue
-        of.append((target, len(pairs)))
-        pairs.append(target.pair)
-        wanted.append([METHODS[name] for name in target.methods])
-        worth = target.design.effect
-        if worth > 1:
-            certain = CERTAIN if math.isinf(target.design.freedom) else FAR
-            was, now = target.pair.reference / worth, target.pair.current / worth
-            pairs.append(target.pair._replace(reference=was, current=now, certain=certain))
-            wanted.append([METHODS[target.methods[0]]])
-    measured = measure(pairs, wanted)
-    for target, where in of:
-        found, excess = measured[where]
-        decisive = found[0]
-        if target.design.effect > 1:
-            (decisive,), excess = measured[where + 1]
-        target.values = [one.value for one in found]
-        target.effect = decisive.effect
-        target.size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
-        if target.state == "ok" and decisive.p_value is not None:
-            target.p = student_p_value(decisive.p_value, target.design.freedom)
 
+    samples: Sequence[_Sample]
+    starts: list[int]
+    ends: list[int]
+    row: I64
+    family: I64
+    targets: list[Reference]
+    methods: list[tuple[str, ...]]
+    min_effect: F64
+    least_shift: F64
+    declared: Mask
+    number: Mask
+    size: I64
+    edges: F64
+    others: I64
+    outer: Mask
+    reference: F64
+    counted: F64
+    current: F64
+    rows: F64
+    held: F64
+    missing: F64
+    paired: Mask
+    blind: Mask
+    few: Mask
+    coarse: Mask
+    vectors: dict[int, tuple[Vectors, F64]]
+    design: F64
+    freedom: F64
+    worth: F64
+    timed: Mask
+    own_p: F64
+    days: F64
+    alike: F64
+    blocks: F64
+    swing: F64
+    values: Mapping[str, F64]
+    effect: F64
+    excess: F64
+    p: F64
+    would_see: F64
+    state: list[State]
+    lacking: list[Lacking]
 
-def _outside(reference: Reference, pair: SamplePair | None) -> bool:
-    """Return True where most rows are in open bins that the baseline hardly fills, or have labels that it never had."""
-    if pair is None:
-        return False
-    beyond = reference.counts <= 0
-    if isinstance(reference.bins, NumberBins):
-        beyond = np.zeros(len(reference.counts), np.bool_)
-        beyond[[0, -1]] = reference.counts[[0, -1]] <= OUTERMOST * reference.rows
-    return float(pair.current[beyond].sum()) >= OUTSIDE * float(pair.current.sum())
+    @classmethod
+    def of(cls, samples: Sequence[_Sample]) -> Self:
+        """Lay out the targets of all samples, over as many bins as the widest has."""
+        tables = [sample.table for sample in samples]
+        width = max(table.counts.shape[1] for table in tables)
+        row = np.repeat(np.arange(len(samples)), [len(table.targets) for table in tables])
+        ends = np.cumsum([len(table.targets) for table in tables]).tolist()
+        starts = [0, *ends[:-1]]
+        embedded = {start: one for start, one in zip(starts, samples, strict=True) if one.table.embedded.any()}
+        vectors, plain = _vectors(embedded)
+        plans = [
+            _plan(sample.table, sample.rules, plain.get(start, ()))
+            for start, sample in zip(starts, samples, strict=True)
+        ]
+        counts = np.concatenate([sample.table.counts_of(sample.pane, width) for sample in samples])
+        counted, absent, total = counts[:, :width], counts[:, width:].copy(), counts.sum(axis=1)
+        size = np.concatenate([table.size for table in tables])
+        absent[size == 1, 1] = 0.0  # nobody knows what would be usable
+        missing = np.divide(absent.sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
+        weight, n = counted.sum(axis=1), np.concatenate([table.rows for table in tables])
+        per_row = [sample.pane.parts.get("rows") for sample in samples]
+        kish = np.array([float(one[1] / one[2]) if one is not None and one[2] > 0 else 1.0 for one in per_row])
+        each = np.array([float(one[0] / one[1]) if one is not None and one[1] > 0 else 1.0 for one in per_row])
+        m, number = weight * kish[row], np.concatenate([plan.number for plan in plans])
+        targets = [target for table in tables for target in table.targets]
+        guessed = np.zeros(len(targets))
+        for start, sample in zip(starts, samples, strict=True):
+            some = [part for part in sample.pane.parts if part.startswith(GUESSED)]
+            for place, target in enumerate(sample.table.targets if some else ()):
+                if (own := sample.pane.parts.get(f"{GUESSED}{target.part}")) is not None:
+                    guessed[start + place] = own[0]
+        coarse = guessed > MOST_GUESSED * weight
+        blind = ~(coarse & ~number) & ((n == 0) | (size == 1))
+        paired = ~(coarse & ~number) & ~blind & (m > 0)
+        nothing, nan = np.zeros(len(targets)), np.full(len(targets), np.nan)
+        found = cls(
+            samples=samples,
+            starts=starts,
+            ends=ends,
+            row=row,
+            family=np.array([sample.family for sample in samples])[row],
+            targets=targets,
+            methods=[names for plan in plans for names in plan.methods],
+            min_effect=np.concatenate([plan.min_effect for plan in plans]),
+            least_shift=np.concatenate([plan.least_shift for plan in plans]),
+            declared=np.concatenate([plan.declared for plan in plans]),
+            number=number,
+            size=size,
+            edges=_wide([table.edges for table in tables], width - 1, repeat=True),
+            others=np.concatenate([table.others for table in tables]),
+            outer=_wide([table.outer for table in tables], width) > 0,
+            reference=_wide([table.counts for table in tables], width),
+            counted=counted,
+            current=counted * np.divide(m, weight, out=np.zeros(len(m)), where=weight > 0)[:, np.newaxis],
+            rows=np.rint(weight * each[row]),
+            held=np.stack([n, m]),
+            missing=missing,
+            paired=paired,
+            blind=blind,
+            few=(m == 0) & ~(coarse & ~number) & ~blind | paired & (np.minimum(n, m) < MIN_ROWS),
+            coarse=coarse,
+            vectors={at: one for at, one in vectors.items() if paired[at]},
+            design=np.ones(len(targets)),
+            freedom=np.full(len(targets), np.inf),
+            worth=np.ones(len(targets)),
+            timed=np.zeros(len(targets), np.bool_),
+            own_p=nan.copy(),
+            days=np.stack([nan] * 4),
+            alike=np.stack([nan] * 2),
+            blocks=np.stack([nan] * 2),
+            swing=nothing.copy(),
+            values={},
+            effect=nan.copy(),
+            excess=nothing.copy(),
+            p=nan.copy(),
+            would_see=nan.copy(),
+            state=[],
+            lacking=[],
+        )
+        found._look_at_clusters()
+        for start, sample in zip(starts, samples, strict=True):
+            for place, target in enumerate(sample.table.targets if sample.swings else ()):
+                found.swing[start + place] = sample.swings.get(target.part, 0.0)
+        return found
 
+    def _look_at_clusters(self) -> None:
+        """Work out how many rows count as one where some belong to one customer."""
+        for start, sample in zip(self.starts, self.samples, strict=True):
+            if not any(part.startswith(PREFIX) for part in sample.pane.parts):
+                continue
+            for at, target in enumerate(sample.table.targets, start):
+                if self.paired[at]:
+                    n, m = self.held[:, at].tolist()
+                    ordered = bool(self.number[at]) or at in self.vectors
+                    found = clustered_design(target.part, target.bins.size, n, sample.pane, m, ordered=ordered)
+                    self.design[at], self.freedom[at] = found
+        self.few |= self.paired & (self.held.min(axis=0) < LEAST_INDEPENDENT * self.design)
 
-def _decide(targets: Sequence[_Judged]) -> None:
-    """Decide, by p-values corrected over the family: those of rows alone, and those of the reference's own windows."""
-    family = [target for target in targets if target.p is not None]
-    _adjust(family, "p")
-    _adjust([target for target in family if target.own_p is not None], "own_p")
-    for target in family:
-        level = ALPHA / len(family)
-        _see(target, level)
-        target.state, target.lacking = _state(target, level)
-        if target.swing and target.state == "drift" and _may_swing(target):
-            target.state, target.lacking = "cannot_tell", "days"
-        if target.would_see is not None:
-            target.would_see = max(target.would_see, _swing_at_most(target))
+    def compare_with_own_windows(self) -> None:
+        """Ask of all targets whether their baseline's own windows, of the length of this one, differ as much."""
+        alike: dict[tuple[int, tuple[str, ...], bytes], list[tuple[_Sample, OwnWindows, I64]]] = {}
+        for start, end, sample in zip(self.starts, self.ends, self.samples, strict=True):
+            own = own_windows(sample.baseline)
+            if own is None:
+                continue
+            paired = (start + np.flatnonzero(self.paired[start:end])).tolist()
+            asked = [at for at in paired if self.targets[at].part in own.parts]
+            if asked:
+                parts = tuple(self.targets[at].part for at in asked)
+                number = self.number[asked].tobytes()  # of a slice with two values it is none
+                alike.setdefault((id(own), parts, number), []).append((sample, own, np.array(asked)))
+        for (_, parts, _), some in alike.items():
+            self._compare_with(some[0][1], parts, [sample for sample, *_ in some], np.stack([at for *_, at in some]))
 
+    def _compare_with(self, own: OwnWindows, parts: tuple[str, ...], samples: Sequence[_Sample], at: I64) -> None:
+        """Ask of targets, by their places, int64 (samples, parts), whose own windows are the same."""
+        lengths = [_length(own, sample) for sample in samples]
+        known = np.array([own.windows(length) >= LEAST_WINDOWS for length in lengths])[:, np.newaxis]
+        some, first = own.some(parts), at[0]
+        embedded = np.array([one in self.vectors for one in first.tolist()], np.bool_)
+        labels = ~self.number[first] & ~embedded
+        was, now, new = some.cells(self.reference[at], self.current[at], self.size[first], labels)
+        found = own.judge(some, was, now, new, self.design[at], lengths)
+        self.worth[at] = found.design_effect
+        self.timed[at] = ~embedded
+        # blocks hold the lengths of the vectors of an embedding, which say how alike its rows are
+        greater = embedded & (found.design_effect > self.design[at])
+        self.freedom[at] = np.where(greater, found.freedom, self.freedom[at])
+        self.design[at] = np.where(greater, found.design_effect, self.design[at])
+        said, counted = known & ~embedded, found.windows[:, np.newaxis] >= COUNTED
+        days = np.stack([found.freedom, found.deviation, found.known, found.part])
+        self.own_p[at] = np.where(said, found.p, np.nan)
+        self.days[:, at] = np.where(said, days, np.nan)
+        windows = np.broadcast_to(found.windows[:, np.newaxis], found.p.shape)
+        self.alike[:, at] = np.where(said & counted, np.stack([found.alike, windows]), np.nan)
+        self.blocks[:, at] = np.where(said, np.stack([found.least, found.greatest]), np.nan)
 
-def _may_swing(target: _Judged) -> bool:
-    """Return True where a cycle that nobody knows may be what differs."""
-    if _outside(target.reference, target.pair):
-        return False
-    return target.effect is None or shift_of(target.effect, target.methods[0]) < _swing_at_most(target)
+    def compare(self) -> None:
+        """Fill in what all methods say, of all targets at once.
 
+        Values are those of the rows. What says how sure and how large a drift is, p-value, effect and size, counts rows
+        of a cluster for as many independent ones as they are worth.
+        """
+        at = np.flatnonzero(self.paired)
+        if not len(at):
+            return
+        again = at[self.design[at] > 1]
+        both = np.concatenate([at, again])
+        worth = np.concatenate([np.ones(len(at)), self.design[again]])
+        certain = np.where((worth > 1) & np.isfinite(self.freedom[both]), FAR, CERTAIN)
+        pairs = SamplePairs(
+            self.reference[both] / worth[:, np.newaxis],
+            self.current[both] / worth[:, np.newaxis],
+            self.size[both],
+            self.number[both],
+            self.edges[both],
+            self.others[both],
+            certain,
+            {place: self.vectors[one] for place, one in enumerate(both.tolist()) if one in self.vectors},
+        )
+        first = [self.methods[one] for one in at.tolist()]
+        found = measure(pairs, first + [self.methods[one][:1] for one in again.tolist()])
+        decisive = np.arange(len(at))
+        decisive[self.design[at] > 1] = np.arange(len(at), len(both))
+        self.values = {name: self._spread(at, values[: len(at)]) for name, values in found.values.items()}
+        self.effect[at], self.excess[at] = found.effect[decisive], found.excess[decisive]
+        p = found.p_value[decisive]
+        unsure = np.isfinite(self.freedom[at])
+        for place in np.flatnonzero(unsure).tolist():
+            p[place] = student_p_value(float(p[place]), float(self.freedom[at[place]]))
+        self.p[at] = np.where(self.few[at], np.nan, p)
 
-def _swing_at_most(target: _Judged) -> float:
-    """Return how far a cycle that nobody knows may take a target, and what rows add by chance, one time in a hundred.
+    def _spread(self, at: I64, values: F64) -> F64:
+        found = np.full(len(self.targets), np.nan)
+        found[at] = values
+        return found
 
-    A distance between two distributions is where a median is told best: its standard error is that of a median.
-    """
-    if not target.swing or target.pair is None:
-        return target.swing
-    worth = max(target.design.effect, target.worth)
-    error = math.sqrt(math.pi / 2 * worth * sum(1 / rows for rows in target.held))
-    return target.swing - float(ndtri(ALPHA)) * error
+    def decide(self) -> None:
+        """Decide, by p-values corrected over the family: those of rows alone, and those of the reference's windows."""
+        features = np.array([target.target == "feature" for target in self.targets], np.bool_)
+        family = 2 * self.family + features
+        judged = np.flatnonzero(~np.isnan(self.p))
+        self.p[judged] = adjust_by_family(self.p[judged], family[judged])
+        timed = judged[~np.isnan(self.own_p[judged])]
+        self.own_p[timed] = adjust_by_family(self.own_p[timed], family[timed])
+        known: State = "ok"
+        self.state = ["blind" if one else known for one in self.blind.tolist()]
+        self.lacking = [""] * len(self.targets)
+        for at in np.flatnonzero(self.few).tolist():
+            self.state[at], self.lacking[at] = "cannot_tell", "rows"
+        if not len(judged):
+            return
+        level = ALPHA / np.bincount(family[judged])[family[judged]]
+        by_rows = self._see(judged, level)
+        self._judge(judged, level, by_rows)
+        for at in np.flatnonzero(self.swing > 0).tolist():
+            if self.state[at] == "drift" and not np.isnan(self.p[at]) and self._may_swing(at):
+                self.state[at], self.lacking[at] = "cannot_tell", "days"
+            if not np.isnan(self.would_see[at]):
+                self.would_see[at] = max(float(self.would_see[at]), self._swing_at_most(at))
 
+    def _see(self, at: I64, level: F64) -> F64:
+        """Work out the smallest shifts that would have been drift, each alone in its family; return those by rows.
 
-def _adjust(targets: Sequence[_Judged], name: str) -> None:
-    adjusted = benjamini_hochberg(np.array([getattr(target, name) for target in targets], dtype=np.float64)).tolist()
-    for target, p in zip(targets, adjusted, strict=True):
-        setattr(target, name, p)
+        A distance is then tested at ``level``, all of the family's level over its size.
+        """
+        by_rows = self._seen_by_rows(at, level)
+        freedom, deviation, _, part = self.days[:, at]
+        beyond = -stdtrit(np.minimum(freedom, MOST_FREEDOM), level * part / 2) * deviation
+        known = ~np.isnan(deviation)
+        large = np.where(self.timed[at], math.sqrt(MODERATE), 0.0)  # where nobody knows the days only what is large
+        seen = np.maximum(by_rows, np.where(known, beyond, large))
+        embedded = np.array([one in self.vectors for one in at.tolist()], np.bool_)
+        self.would_see[at] = np.where(np.isfinite(seen) & ~embedded, seen, np.nan)
+        return by_rows
 
+    def _seen_by_rows(self, at: I64, level: F64) -> F64:
+        """Return the smallest shifts that rows alone would not show at a level, and that are large enough to count.
 
-def _state(target: _Judged, level: float) -> tuple[State, Lacking]:
-    """Return the state of a target whose p-values are corrected, and what lacks.
-
-    A larger shift is never smaller news: ``ok``, then ``cannot_tell``, then ``usual``, then ``drift``.
-    """
-    certain = target.p is not None and target.p <= ALPHA
-    enough = target.effect is not None and target.effect >= target.min_effect
-    large = target.size == "large"
-    if certain and enough:
-        if target.length is None or _outside(target.reference, target.pair):
-            return "drift", ""
-        if target.own_p is None:
-            return ("drift", "days") if large else ("cannot_tell", "days")
-        if target.own_p <= ALPHA:
-            return "drift", ""
-        if large:
-            return "usual", ""
-    elif large and not certain:
-        return "cannot_tell", "rows"
-    elif large and not target.declared:  # a reference of hours does not say what the other hours are like
-        return "cannot_tell", "days"
-    return _power(target, level)
-
-
-def _power(target: _Judged, level: float) -> tuple[State, Lacking]:
-    """Return ``ok`` where a shift that matters would have been drift, else what lacks for it."""
-    if target.would_see is None:
-        return "ok", ""
-    days = target.days
-    enough = max(SEEN, NEARLY * target.least_shift)
-    if target.would_see <= max(enough, 0.0 if days is None else NEARLY * days.endless(level)):
-        return "ok", ""
-    return "cannot_tell", "rows" if _seen_by_rows(target, level) > enough else "days"
-
-
-def _see(target: _Judged, level: float) -> None:
-    """Work out the smallest shift that would have been drift, were it alone in its family.
-
-    A distance is then tested at ``level``, all of the family's level over its size.
-    """
-    seen = _seen_by_rows(target, level)
-    if target.pair is None or target.pair.kind == "embedding":
-        return
-    if target.days is not None:
-        seen = max(seen, target.days.beyond(level))
-    elif target.length is not None:  # only what is large
-        seen = max(seen, math.sqrt(MODERATE))
-    target.would_see = seen if math.isfinite(seen) else None
-
-
-def _seen_by_rows(target: _Judged, level: float) -> float:
-    """Return the smallest shift that rows alone would not show at a level, and that is large enough to count.
-
-    Of numbers that of a normal feature with such a distance, of categories that with such a PSI.
-    """
-    pair = target.pair
-    if pair is None:
-        return math.inf
-    n, m = target.held
-    worth = target.design.effect * (1 / n + 1 / m)
-    tails = 1.0
-    if math.isfinite(target.design.freedom):
-        tails = float(stdtrit(target.design.freedom, level / 2) / ndtri(level / 2))
-    if pair.kind == "number":
+        Of numbers those of a normal feature with such a distance, of categories those with such a PSI.
+        """
+        (n, m), design, freedom = self.held[:, at], self.design[at], self.freedom[at]
+        worth = design * (1 / n + 1 / m)
+        sure = np.isfinite(freedom)
+        tails = np.where(sure, stdtrit(np.where(sure, freedom, 1.0), level / 2) / ndtri(level / 2), 1.0)
         # the limit of Kolmogorov's distribution: p = 2 exp(-2 x²)
-        distance = max(tails * math.sqrt(math.log(2 / level) / 2 * worth), math.sqrt(math.pi**2 / 12 * worth))
-        return max(_shift_of_distance(distance), target.least_shift)
-    cells = max(2, int(np.count_nonzero(pair.reference * (m / n) >= FEWEST_IN_CELL)))
-    return max(tails * math.sqrt(float(chdtri(cells - 1, level)) * worth), target.least_shift)
+        distance = np.maximum(tails * np.sqrt(np.log(2 / level) / 2 * worth), np.sqrt(math.pi**2 / 12 * worth))
+        of_number = np.where(distance < 1, 2 * ndtri((1 + np.minimum(distance, 1.0)) / 2), np.inf)
+        filled = np.count_nonzero(self.reference[at] * (m / n)[:, np.newaxis] >= FEWEST_IN_CELL, axis=1)
+        of_labels = tails * np.sqrt(chdtri(np.maximum(2, filled) - 1, level) * worth)
+        return np.maximum(np.where(self.number[at], of_number, of_labels), self.least_shift[at])
+
+    def _judge(self, at: I64, level: F64, by_rows: F64) -> None:
+        """Fill in the states of targets whose p-values are corrected, and what lacks.
+
+        A larger shift is never smaller news: ``ok``, then ``cannot_tell``, then ``usual``, then ``drift``.
+        """
+        certain, large = self.p[at] <= ALPHA, self.excess[at] >= MODERATE
+        enough = certain & (self.effect[at] >= self.min_effect[at])
+        own_p, timed = self.own_p[at], self.timed[at]
+        unknown = np.isnan(own_p)
+        outside = enough.copy()
+        asked = at[enough]
+        beyond = np.where(self.outer[asked], self.current[asked], 0.0).sum(axis=1)
+        outside[enough] = beyond >= OUTSIDE * self.current[asked].sum(axis=1)
+        drifts = enough & (~timed | outside | (unknown & large) | (~unknown & (own_p <= ALPHA)))
+        usual = enough & ~drifts & ~unknown & large
+        by_chance = ~enough & large & ~certain
+        short = ~enough & large & certain & ~self.declared[at]  # a reference of hours does not know the other hours
+        undecided = enough & ~drifts & unknown
+        # what is left is ok if a shift that matters would have been drift
+        least = np.maximum(SEEN, NEARLY * self.least_shift[at])
+        _, _, endless, part = self.days[:, at]
+        days = -ndtri(level * part / 2) * endless * NEARLY
+        seen = self.would_see[at]
+        blunt = seen > np.maximum(least, np.where(np.isnan(endless), 0.0, days))
+        days_lack = drifts & timed & ~outside & unknown
+        for place, one in enumerate(at.tolist()):
+            if drifts[place]:
+                self.state[one], self.lacking[one] = "drift", "days" if days_lack[place] else ""
+            elif usual[place]:
+                self.state[one] = "usual"
+            elif by_chance[place]:
+                self.state[one], self.lacking[one] = "cannot_tell", "rows"
+            elif short[place] or undecided[place]:
+                self.state[one], self.lacking[one] = "cannot_tell", "days"
+            elif blunt[place]:
+                self.state[one] = "cannot_tell"
+                self.lacking[one] = "rows" if by_rows[place] > least[place] else "days"
+
+    def _may_swing(self, at: int) -> bool:
+        """Return True where a cycle that nobody knows may be what differs."""
+        if float(self.current[at, self.outer[at]].sum()) >= OUTSIDE * float(self.current[at].sum()):
+            return False
+        effect = float(self.effect[at])
+        return math.isnan(effect) or shift_of(effect, self.methods[at][0]) < self._swing_at_most(at)
+
+    def _swing_at_most(self, at: int) -> float:
+        """Return how far a cycle that nobody knows may take a target, and what rows add by chance, once in a hundred.
+
+        A distance between two distributions is where a median is told best: its standard error is that of a median.
+        """
+        worth = max(float(self.design[at]), float(self.worth[at]))
+        error = math.sqrt(math.pi / 2 * worth * float((1 / self.held[:, at]).sum()))
+        return float(self.swing[at]) - float(ndtri(ALPHA)) * error
+
+    def drifts(self) -> list[list[TargetDrift]]:
+        """Return the verdicts, by sample."""
+        drawn = draw([target.drawing for target in self.targets], self.counted)
+        unseen = self.coarse & np.array([state != "drift" for state in self.state], np.bool_)
+        said, compared = (~np.isnan(self.p) & ~unseen).tolist(), (self.paired & ~unseen).tolist()
+        design = np.maximum(self.design, self.worth).tolist()
+        values = {name: of.tolist() for name, of in self.values.items()}
+        columns = zip(
+            self.targets, self.methods, drawn, unseen.tolist(), said, compared, self.rows.tolist(), design,
+            optional(self.missing), optional(self.effect), self.excess.tolist(), self.p.tolist(),
+            optional(self.own_p), optional(self.would_see), self.alike.T.tolist(), self.blocks.T.tolist(),
+            strict=True,
+        )  # fmt: skip
+        found = []
+        for at, (
+            target, names, cells, hidden, sure, known, rows, worth, missing, effect, excess, p, own_p, see, alike, own,
+        ) in enumerate(columns):  # fmt: skip
+            methods = {name: MethodValue(values[name][at] if known else None) for name in names}
+            if sure:
+                methods[names[0]] = MethodValue(values[names[0]][at], p)
+            state: State = "blind" if hidden else self.state[at]
+            size: Size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
+            found.append(
+                TargetDrift(
+                    target=target.target,
+                    name=target.name,
+                    state=state,
+                    decided_by=names[0],
+                    rows=round(rows),
+                    methods=methods,
+                    effect=effect if known else None,
+                    size=size if known else "",
+                    cells=() if hidden else cells.labels,
+                    was=None if hidden else cells.was,
+                    now=None if hidden else cells.now.round(DRAWN),
+                    missing_was=target.missing,
+                    missing_now=missing,
+                    design_effect=worth,
+                    blocks=None if math.isnan(own[0]) else (own[0], own[1]),
+                    lacking=self.lacking[at] if state in ("cannot_tell", "drift") else "",
+                    p_usual=own_p if sure and state != "blind" else None,
+                    would_see=see if sure and state != "blind" else None,
+                    alike=None if state == "blind" or math.isnan(alike[0]) else (round(alike[0]), round(alike[1])),
+                )
+            )
+        return [found[start:end] for start, end in zip(self.starts, self.ends, strict=True)]
+
+
+MOST_FREEDOM = 1e6
+"""Degrees of freedom beyond which Student's t is taken at so many: it is the normal to six digits."""
+
+
+def _vectors(samples: Mapping[int, _Sample]) -> tuple[dict[int, tuple[Vectors, F64]], dict[int, list[int]]]:
+    """Return embeddings by their place, and those of each sample that are compared as numbers by theirs.
+
+    Whoever counted these rows as numbers kept no sums of vectors.
+    """
+    vectors: dict[int, tuple[Vectors, F64]] = {}
+    plain: dict[int, list[int]] = {}
+    for start, sample in samples.items():
+        for at, target in enumerate(sample.table.targets):
+            own = None if target.embedding is None else sample.pane.parts.get(target.part)
+            if target.embedding is None or own is None or not own[: target.bins.size].any():
+                continue
+            sums = sample.pane.parts.get(f"embedding:{target.name}")
+            if sums is not None and sums[0] > 0:
+                vectors[start + at] = target.embedding, sums[1:] / sums[0]
+            else:
+                plain.setdefault(start, []).append(at)
+    return vectors, plain
+
+
+def _wide(tables: Sequence[F64] | Sequence[Mask], width: int, *, repeat: bool = False) -> F64:
+    """Return tables below each other, as wide as the widest; ``repeat``: the last column goes on."""
+    if all(one.shape[1] == width for one in tables):
+        return np.concatenate(tables)
+    mode: Literal["edge", "constant"] = "edge" if repeat else "constant"
+    narrow = [one if one.shape[1] else np.zeros((len(one), 1)) for one in tables] if repeat else tables
+    return np.concatenate([np.pad(one, ((0, 0), (0, width - one.shape[1])), mode=mode) for one in narrow])
+
+
+def _length(own: OwnWindows, sample: _Sample) -> float:
+    """Return the length of a window in blocks of its reference."""
+    rows, of_baseline = (one.parts.get("rows", np.zeros(3)) for one in (sample.pane, sample.baseline.pane))
+    held = effective(sample.pane, float(rows[1])), effective(sample.baseline.pane, float(of_baseline[1]))
+    return own.length(*held, sample.span)
+
+
+def optional(values: F64) -> list[float | None]:
+    """Return numbers, None for NaN.
+
+    >>> optional(np.array([0.5, np.nan]))
+    [0.5, None]
+    """
+    return [None if value != value else value for value in values.tolist()]
 
 
 FEWEST_IN_CELL = 5
@@ -566,8 +777,3 @@ def shift_of(effect: float, decided_by: str) -> float:
         return math.sqrt(max(0.0, effect))
     least = METHODS[decided_by].min_effect
     return effect / least * _USUAL if least else 0.0
-
-
-def _rows(pane: Pane, weight: float) -> int:
-    rows = pane.parts.get("rows")
-    return round(weight * float(rows[0] / rows[1])) if rows is not None and rows[1] > 0 else round(weight)

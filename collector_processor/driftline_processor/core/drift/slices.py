@@ -6,7 +6,7 @@ like all of them together is no drift.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -19,7 +19,7 @@ from driftline_processor.core.evaluation import MethodValue, SliceDrift, State, 
 from driftline_processor.core.wording import short
 
 from .methods import METHODS
-from .rule import Drift, Rules, drift_by_slice
+from .rule import Drift, Family, Rules, drift_by_family
 from .swing import swings
 
 WHOLE = ""
@@ -65,6 +65,28 @@ def of_slice(baseline: Baseline, name: str) -> Baseline | None:
     return cached[name]
 
 
+class SlicedWindow(NamedTuple):
+    """A window with its slices, and what it is compared with.
+
+    Attributes:
+        pane: All rows of the window.
+        baseline: What they are compared with.
+        slices: Name → its rows. All other values of a key (``key=other``) are compared with those of the baseline only
+            where both name the same values.
+        rules: The choices by which drift is judged.
+        span: Length of the window, nanoseconds, 0 = not known.
+        seasonal: The baseline is at the window's seasons. What a slice does at these is taken from all rows, so a
+            target of a slice drifts only where it is farther away than another season of all rows would be.
+    """
+
+    pane: Pane
+    baseline: Baseline
+    slices: Mapping[str, Pane]
+    rules: Rules
+    span: int = 0
+    seasonal: bool = False
+
+
 def drift_with_slices(
     pane: Pane,
     baseline: Baseline,
@@ -74,22 +96,38 @@ def drift_with_slices(
     *,
     seasonal: bool = False,
 ) -> SlicedDrift:
-    """Compare all rows of a window and its slices with the baseline.
+    """Compare all rows of one window and its slices; the arguments are those of :class:`SlicedWindow`."""
+    return drift_of_windows([SlicedWindow(pane, baseline, slices, rules or Rules(), span, seasonal)])[0]
 
-    ``slices``: name → its rows; the arguments are those of :func:`.rule.drift_by_slice`. All other values of a key
-    (``key=other``) are compared with those of the baseline only where both name the same values.
 
-    ``seasonal``: the baseline is at the window's seasons. What a slice does at these is taken from all rows, so a
-    target of a slice drifts only where it is farther away than another season of all rows would be.
-    """
-    baselines = {
-        name: own for name in slices if _comparable(name, slices, baseline) and (own := of_slice(baseline, name))
-    }
-    family = {WHOLE: (pane, baseline)} | {name: (slices[name], own) for name, own in baselines.items()}
-    swing = swings(baseline) if seasonal and baselines else {}
-    found = drift_by_slice(family, rules, span, dict.fromkeys(baselines, swing))
-    strange = {name: (own, baseline) for name, own in slices.items() if name not in baselines}
-    beside = drift_by_slice(strange, rules, span) if strange else {}
+def drift_of_windows(windows: Sequence[SlicedWindow]) -> list[SlicedDrift]:
+    """Compare all rows of windows and of their slices with their baselines, all windows at once."""
+    families, baselines = list[Family](), list[dict[str, Baseline]]()
+    for window in windows:
+        slices, baseline = window.slices, window.baseline
+        own_of = {name: _comparable(name, slices, baseline) and of_slice(baseline, name) for name in slices}
+        known = {name: own for name, own in own_of.items() if own}
+        family = {WHOLE: (window.pane, baseline)} | {name: (slices[name], own) for name, own in known.items()}
+        swing = swings(baseline) if window.seasonal and known else {}
+        families.append(Family(family, window.rules, window.span, dict.fromkeys(known, swing)))
+        baselines.append(known)
+    beside = [
+        Family(
+            {name: (own, window.baseline) for name, own in window.slices.items() if name not in known},
+            window.rules,
+            window.span,
+        )
+        for window, known in zip(windows, baselines, strict=True)
+    ]
+    found = drift_by_family([*families, *beside])
+    whole, strange = found[: len(windows)], found[len(windows) :]
+    return [_sliced(*one) for one in zip((one.slices for one in windows), whole, strange, baselines, strict=True)]
+
+
+def _sliced(
+    slices: Mapping[str, Pane], found: dict[str, Drift], beside: dict[str, Drift], baselines: dict[str, Baseline]
+) -> SlicedDrift:
+    """Return the drift of a window; ``beside``: of slices that the baseline does not know, beside all of its rows."""
     judged = {
         name: _slice(rows, beside[name], "all rows") if name in beside else _slice(rows, found[name])
         for name, rows in slices.items()

@@ -96,7 +96,7 @@ fortieth: the level is linear between them to 1e-4."""
 
 
 class OwnDistance(NamedTuple):
-    """How far targets of a window are from the reference, beside the reference's own windows: float64 (k,) each.
+    """How far k targets of w windows are from the reference, beside the reference's own windows: float64 (w, k) each.
 
     Attributes:
         p: That the reference's own windows differ as much; 1 where nothing is known of the target.
@@ -106,7 +106,7 @@ class OwnDistance(NamedTuple):
         part: Of the level of the test, what that score function gets.
         design_effect: How many rows count as one, by the variance of the level.
         alike: Own windows that differ as much, by PSI.
-        windows: Own windows there are.
+        windows: int64 (w,), own windows there are.
         least: PSI of the own window that is nearest to the rest, less its mean by chance.
         greatest: PSI of the farthest, likewise.
     """
@@ -118,7 +118,7 @@ class OwnDistance(NamedTuple):
     part: F64
     design_effect: F64
     alike: I64
-    windows: int
+    windows: I64
     least: F64
     greatest: F64
 
@@ -433,23 +433,25 @@ class SomeTargets:
     first: Sequence[Index]
     functions: ScoreFunctions
 
-    def cells(self, reference: Sequence[F64], current: Sequence[F64], labels: Mask) -> tuple[F64, F64, F64]:
-        """Return counts over the cells, float64 (k, c) twice, and the rows with labels that were never there, (k,).
+    def cells(self, reference: F64, current: F64, size: I64, labels: Mask) -> tuple[F64, F64, F64]:
+        """Return counts over the cells, float64 (..., k, c) twice, and rows with labels never seen, (..., k).
 
         Args:
-            reference: k times float64 (bins,), effective rows.
-            current: k times float64 (bins,), effective rows of the window.
+            reference: float64 (..., k, bins), effective rows.
+            current: float64 (..., k, bins), effective rows of the window.
+            size: int64 (k,), bins of each target; those beyond are empty.
             labels: bool (k,), whether bins are labels, of which some may be new.
         """
-        was, now = np.concatenate(reference), np.concatenate(current)
-        sizes = np.array([len(one) for one in reference])
-        starts = np.cumsum(sizes) - sizes
-        never = np.repeat(labels, sizes) & (was <= 0)
-        new = np.add.reduceat(np.where(never, now, 0.0), starts)
-        first = np.concatenate([one + start for one, start in zip(self.first, starts.tolist(), strict=True)])
+        first = np.concatenate(
+            [one + at for one, at in zip(self.first, (np.cumsum(size) - size).tolist(), strict=True)]
+        )
+        there = np.arange(reference.shape[-1]) < size[:, np.newaxis]
+        never = labels[:, np.newaxis] & (reference <= 0)
+        new = np.where(never, current, 0.0).sum(axis=-1)
+        both = np.stack([reference, np.where(never, 0.0, current)])[..., there]
         filled = np.arange(self.functions.whole.shape[1]) < np.array([[len(one)] for one in self.first])
-        cells = np.zeros((2, *filled.shape))
-        cells[:, filled] = np.add.reduceat(np.stack([was, np.where(never, 0.0, now)]), first, axis=1)
+        cells = np.zeros((*both.shape[:-1], *filled.shape))
+        cells[..., filled] = np.add.reduceat(both, first, axis=-1)
         return cells[0], cells[1], new
 
 
@@ -649,46 +651,59 @@ class OwnWindows:
         return self._some[parts]
 
     def judge(
-        self, some: SomeTargets, reference: F64, current: F64, new: F64, worth: F64, length: float
+        self, some: SomeTargets, reference: F64, current: F64, new: F64, worth: F64, lengths: Sequence[float]
     ) -> OwnDistance:
-        """Return how far targets are from the reference, beside what its own windows of that length do.
+        """Return how far targets of w windows are from the reference, beside what its own windows as long do.
 
         Args:
             some: The k targets.
-            reference: float64 (k, c), effective rows in the cells.
-            current: float64 (k, c), of the window; with labels that the reference never had in no cell.
-            new: float64 (k,), rows with such labels.
-            worth: float64 (k,), how many rows count as one, by clusters.
-            length: Of the window, in blocks.
+            reference: float64 (w, k, c), effective rows in the cells.
+            current: float64 (w, k, c), of the windows; with labels that the reference never had in no cell.
+            new: float64 (w, k), rows with such labels.
+            worth: float64 (w, k), how many rows count as one, by clusters.
+            lengths: Of each window, in blocks.
         """
-        at, picked, usual = some.at, some.functions, self.of_length(length)
-        n, m = reference.sum(axis=1), current.sum(axis=1) + new
-        both = picked.scores(np.stack([reference, current]), np.stack([np.zeros(len(at)), new]))
+        at, picked, usual = some.at, some.functions, [self.of_length(length) for length in lengths]
+        n, m = reference.sum(axis=-1), current.sum(axis=-1) + new
+        both = picked.scores(np.stack([reference, current]), np.stack([np.zeros(new.shape), new]))
         # the window's cells hold its rows without the new ones, whose share is a function of its own
-        rows = picked.noise * (worth * (1 / np.maximum(n, 1e-300) + 1 / np.maximum(m, 1e-300)))[:, np.newaxis]
-        window, mean, chance = (one[at] for one in (usual.window, usual.mean, usual.chance))
-        beyond = picked.noise * (worth / np.maximum(m, 1e-300))[:, np.newaxis] - chance
-        variance = np.maximum(window + mean + beyond, rows)
-        variance[:, -1] = rows[:, -1]  # no block had one
+        rows = picked.noise * (worth * (1 / np.maximum(n, 1e-300) + 1 / np.maximum(m, 1e-300)))[..., np.newaxis]
+        window, mean, chance, freedom, heavy, apart, signal = (
+            _of_windows([getattr(one, name) for one in usual], at)
+            for name in ("window", "mean", "chance", "freedom", "heavy", "apart", "signal")
+        )
         estimated = window + mean
-        freedom = usual.freedom[at] * (variance / np.maximum(estimated, 1e-300)) ** 2
-        freedom = np.maximum(1.0, 1 / (1 / np.maximum(freedom, 1.0) + usual.heavy[at]))
-        freedom[:, -1] = np.inf
-        t = np.abs(both[1] - both[0] - usual.apart[at]) / np.sqrt(variance)
+        beyond = picked.noise * (worth / np.maximum(m, 1e-300))[..., np.newaxis] - chance
+        variance = np.maximum(estimated + beyond, rows)
+        variance[..., -1] = rows[..., -1]  # no block had one
+        freedom = freedom * (variance / np.maximum(estimated, 1e-300)) ** 2
+        freedom = np.maximum(1.0, 1 / (1 / np.maximum(freedom, 1.0) + heavy))
+        freedom[..., -1] = np.inf
+        t = np.abs(both[1] - both[0] - apart) / np.sqrt(variance)
         with np.errstate(divide="ignore"):
             p = np.where(picked.weight > 0, 2 * stdtr(np.minimum(freedom, 1e6), -t) / picked.weight, 1.0)
-        p = np.minimum(1.0, p.min(axis=1))
-        column = np.where(picked.weight[:, LEVEL] > 0, LEVEL, _least_sure(picked.weight, variance))
-        row = np.arange(len(at))
-        deviation = np.sqrt(variance[row, column])
-        known = np.sqrt(np.maximum(usual.signal[at][row, column], 0.0))
+        p = np.minimum(1.0, p.min(axis=-1))
+        column = np.where(picked.weight[:, LEVEL] > 0, LEVEL, _least_sure(picked.weight, variance))[..., np.newaxis]
+        own_variance, own_rows, own_freedom, own_signal, part = (
+            np.take_along_axis(np.broadcast_to(one, variance.shape), column, axis=-1)[..., 0]
+            for one in (variance, rows, freedom, signal, picked.weight)
+        )
         excess = _size(reference, current, new)
-        own = usual.own[:, at] if len(usual.own) else np.zeros((1, len(at)))
-        design = worth * np.maximum(1.0, variance[row, column] / rows[row, column])
+        sizes = [one.own[:, at] if len(one.own) else np.zeros((1, len(at))) for one in usual]
         return OwnDistance(
-            p, freedom[row, column], deviation, known, picked.weight[row, column], design,
-            np.count_nonzero(own >= excess, axis=0), len(usual.own), own[0], own[-1],
+            p, own_freedom, np.sqrt(own_variance), np.sqrt(np.maximum(own_signal, 0.0)), part,
+            worth * np.maximum(1.0, own_variance / own_rows),
+            np.stack([np.count_nonzero(own >= far, axis=0) for own, far in zip(sizes, excess, strict=True)]),
+            np.array([len(one.own) for one in usual], np.int64),
+            np.stack([own[0] for own in sizes]), np.stack([own[-1] for own in sizes]),
         )  # fmt: skip
+
+
+def _of_windows(known: Sequence[F64], at: I64) -> F64:
+    """Return what is known of the lengths of w windows for some targets, float64 (w or 1, k, f)."""
+    if all(one is known[0] for one in known):
+        return known[0][at][np.newaxis]
+    return np.stack(known)[:, at]
 
 
 _SHORTEST = 0.001
@@ -969,17 +984,17 @@ def _picked(functions: ScoreFunctions, at: I64) -> ScoreFunctions:
 
 
 def _least_sure(weight: F64, variance: F64) -> I64:
-    """Return the cell whose distance has to be greatest to be beyond the usual: int64 (k,)."""
-    cells = np.where(weight[:, CELLS:-1] > 0, variance[:, CELLS:-1], -1.0)
-    found: I64 = CELLS + cells.argmax(axis=1)
-    return np.where(cells.max(axis=1) > 0, found, weight.shape[1] - 1)
+    """Return the cell whose distance has to be greatest to be beyond the usual: int64 (..., k)."""
+    cells = np.where(weight[:, CELLS:-1] > 0, variance[..., CELLS:-1], -1.0)
+    found: I64 = CELLS + cells.argmax(axis=-1)
+    return np.where(cells.max(axis=-1) > 0, found, weight.shape[1] - 1)
 
 
 def _size(reference: F64, current: F64, new: F64 | None = None) -> F64:
     """Return PSI over the cells less its mean by chance: float64 (..., k)."""
     if new is not None:
-        reference = np.concatenate([reference, np.zeros((len(new), 1))], axis=-1)
-        current = np.concatenate([current, new[:, np.newaxis]], axis=-1)
+        reference = np.concatenate([reference, np.zeros((*new.shape, 1))], axis=-1)
+        current = np.concatenate([current, new[..., np.newaxis]], axis=-1)
     held = (reference.sum(axis=-1) > 0) & (current.sum(axis=-1) > 0)
     was = np.where(held[..., np.newaxis], reference, 1.0)
     now = np.where(held[..., np.newaxis], current, 1.0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ from driftline_processor.core.performance.labelled_predictions import LabelledPr
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.verdict import VerdictContext, verdict_of_model, with_verdicts
 from driftline_processor.core.versions import SideBySide
-from driftline_processor.evaluation.judge import follow, judge
+from driftline_processor.evaluation.judge import TOGETHER, follow, judge_together
 from driftline_processor.present.numbers import many
 from driftline_processor.readers.column_roles import ColumnOptions, has_patterns
 from driftline_processor.readers.errors import BadInput, Say
@@ -241,8 +242,10 @@ def _judge_windows(
         reached=None if asked.model is None else _reached(read.rows),
     )
     evaluations: list[Evaluation] = []
-    for source in of_files.sources():
-        evaluations.append(follow(judge(source, settings), evaluations[-1] if evaluations else None))
+    sources = iter(of_files.sources())
+    while some := list(islice(sources, TOGETHER)):
+        for evaluation in judge_together(some, settings):
+            evaluations.append(follow(evaluation, evaluations[-1] if evaluations else None))
     evaluations = with_track_records(evaluations)
     reference, options = rows.reference, rows.options
     if asked.exact and reference is not None:
