@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from itertools import chain
 
@@ -26,7 +26,7 @@ from driftline_processor.store.panes import stored_unit
 from driftline_processor.store.series import Series, SeriesRegister
 
 from .evaluation_store import EvaluationStore
-from .judge import judge
+from .judge import TOGETHER, judge_together
 from .judging_queue import WaitingWindows
 from .ripe_windows import RipeWindows, changed_by_delay
 from .settings import settings_of
@@ -79,8 +79,8 @@ class Evaluator:
         """Evaluate touched windows, the most urgent first, and those that can be closed; False when none was due.
 
         ``patient``: see :meth:`~driftline_processor.evaluation.evaluation_store.EvaluationStore.write`; otherwise no
-        window rests. ``ended``: asked before each window; the rest waits for the next step, or for the next start.
-        ``early``: asked when nothing is due, whether to evaluate a window that rests.
+        window rests. ``ended``: asked before each window, or the few that are judged together; the rest waits for the
+        next step, or for the next start. ``early``: asked when nothing is due, whether to evaluate a window that rests.
         """
         self.collect()
         if self._evaluations.crowded:
@@ -92,17 +92,33 @@ class Evaluator:
                 following = self.waiting.next(self._clock(), early=True)
             if following is None:
                 break
-            self._evaluate_next(by_number[following[0]], following[1])
-            done += 1
+            done += self._evaluate_some(by_number[following[0]], following[1], min(TOGETHER, AT_ONCE - done))
         self.waiting.publish(self._clock())
         self._evaluations.write(patient, lambda whole: self._note_reached() if whole and done else None)
         return done > 0
 
+    def _evaluate_some(self, series: Series, first: Window, most: int) -> int:
+        """Evaluate a window that waits, and past ones that follow it, so many at most; return how many these are."""
+        windows = [first, *self.waiting.following(series.number, first, most - 1)]
+        judged: list[Evaluation | None] = []
+        if len(windows) > 1:
+            try:
+                sources = [self._source(series, window) for window in windows]
+                found = iter(self._judge(series, [source for source in sources if source is not None]))
+                judged = [None if source is None else next(found) for source in sources]
+            except Exception as error:
+                if is_of_all(error):
+                    raise  # all of them go on waiting
+                _log.debug("windows of %s are evaluated one by one: %r", series.key.model, error)
+        for window, evaluation in zip(windows, judged, strict=False):
+            self._note(series, window, evaluation)
+        for window in windows[len(judged) :]:
+            self._evaluate_next(series, window)
+        return len(windows)
+
     def _evaluate_next(self, series: Series, window: Window) -> None:
         """Evaluate a window that waits, and note what becomes of it with time."""
-        which, again = series.number, True
         try:
-            again = window.start in self._evaluations.history(which).get(window.name, {})
             evaluation = self._of(series, window)
         except Exception as error:
             if is_of_all(error):
@@ -113,11 +129,21 @@ class Evaluator:
             # One window that cannot be evaluated must not stop the others; it is tried when touched again.
             _log.exception("window %s of %s at %d could not be evaluated", window.name, series.key.model, window.start)
             evaluation = None
+        self._note(series, window, evaluation)
+
+    def _note(self, series: Series, window: Window, evaluation: Evaluation | None) -> None:
+        """Note what was evaluated of a window, and what becomes of it with time."""
+        which = series.number
+        again = self._is_known(series, window)
         if evaluation is not None:
             self._evaluations.put(which, evaluation)
             self._ripe[which].note(evaluation)
         self._given_up.discard((which, window))
         self.waiting.remove(which, window, self._clock(), again)
+
+    def _is_known(self, series: Series, window: Window) -> bool:
+        """Return True where a window was evaluated before."""
+        return window.start in self._evaluations.history(series.number).get(window.name, {})
 
     def _put_off(self, series: Series, window: Window, error: Exception) -> None:
         """Let a window wait for which there was no memory, and say so once for windows of its name."""
@@ -201,17 +227,29 @@ class Evaluator:
         ripe.note_delay(delay)
 
     def _of(self, series: Series, window: Window) -> Evaluation | None:
-        """Evaluate a window; None of one in which nothing ever was, which a clock or a counter alone has touched."""
-        model, watermark = series.key.model, self._watermark(series)
-        settings = self._settings_of(model)
+        """Evaluate a window; None of one in which nothing ever was."""
+        source = self._source(series, window)
+        return None if source is None else self._judge(series, [source])[0]
+
+    def _source(self, series: Series, window: Window) -> StoreSource | None:
+        """Return a window as the judge asks about it; None where nothing ever was in it.
+
+        A clock or a counter alone has touched it then.
+        """
+        settings, watermark = self._settings_of(series.key.model), self._watermark(series)
         source = StoreSource(series, window, settings, watermark, self.delays.of(series), self._readers)
-        if source.empty and window.start not in self._evaluations.history(series.number).get(window.name, {}):
-            return None
-        if source.baseline is not None:
-            self._warn(model, settings, source.baseline)
-        if source.closed:
-            self._warn_asked(series)
-        return judge(source, settings, partial(self._warn_once, model))
+        return None if source.empty and not self._is_known(series, window) else source
+
+    def _judge(self, series: Series, sources: Sequence[StoreSource]) -> list[Evaluation]:
+        """Judge windows of a series."""
+        model = series.key.model
+        settings = self._settings_of(model)
+        for source in sources:
+            if source.baseline is not None:
+                self._warn(model, settings, source.baseline)
+            if source.closed:
+                self._warn_asked(series)
+        return judge_together(sources, settings, partial(self._warn_once, model))
 
     def _settings_of(self, model: str) -> ModelSettings:
         """Return how windows of a model are judged."""

@@ -295,6 +295,23 @@ class WaitingWindows:
             self._passed_over[one] = 0 if one == kind else self._passed_over[one] + 1
         return self._next_past() if kind == "past" else self._next_of(kind, now)
 
+    def following(self, series: int, window: Window, most: int) -> list[Window]:
+        """Return past windows that may be evaluated together with the next one, those of its name that follow it.
+
+        None where it is no past window, and none as long as a more urgent one waits: then each has its turn.
+
+        Args:
+            series: The series of the next window.
+            window: The next window.
+            most: How many may be returned.
+        """
+        lane = self._past.get(series, {}).get(window.name)
+        if lane is None or lane.head()[0] != window.start or any(self._has(kind) for kind in KINDS if kind != "past"):
+            return []
+        after = slice(lane.first + 1, lane.first + 1 + min(most, CHUNK - 1 - self._chunk))
+        found = zip(lane.starts[after].tolist(), lane.ends[after].tolist(), strict=True)
+        return [Window(window.name, start, end) for start, end in found]
+
     def begin_round(self, reached: PaneProgress) -> None:
         """Say how far the tables had come with what is added from now on."""
         if not len(self):

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -16,9 +17,12 @@ from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.windows.window import Window
+from driftline_processor.evaluation import evaluator
 from driftline_processor.evaluation.evaluator import Evaluator
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.evaluation.judge import judge_together
+from driftline_processor.evaluation.store_source import StoreSource
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.store.series import Series
@@ -294,6 +298,27 @@ def test_a_window_that_cannot_be_evaluated_stops_no_other(
     assert "window 1h of churn" in caplog.text
     state.send(predictions(["c"], NOON))
     assert [(start, rows) for start, rows, _ in hours(state)] == [(0, 2), (1, 1)]
+
+
+def test_past_windows_are_judged_together_and_alone_where_one_of_them_cannot_be(
+    open_state: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sizes: list[int] = []
+
+    def judge(sources: Sequence[StoreSource], *others: Any) -> list[Evaluation]:
+        sizes.append(len(sources))
+        if any(source.window.start == NOON - 25 * HOUR for source in sources):
+            raise ArithmeticError
+        return judge_together(sources, *others)
+
+    monkeypatch.setattr(evaluator, "judge_together", judge)
+    state = open_state(churn=HOURLY)
+    state.send(predictions([f"p{at}" for at in range(40)], [NOON - at * HOUR for at in range(40)]))
+    found = hours(state)
+    assert [start for start, *_ in found] == [at for at in range(-39, 1) if at != -25]
+    assert {rows for _, rows, _ in found} == {1}
+    assert sizes == [1, 1, 16, *[1] * 16, 16, 6]  # the newest two, then a group of which one fails
+    assert caplog.text.count("could not be evaluated") == 1
 
 
 def no_memory(failures: int) -> Callable[[Evaluator, Series, Window], Evaluation | None]:

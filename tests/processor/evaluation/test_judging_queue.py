@@ -332,3 +332,19 @@ def test_rounds_in_which_nothing_waits_are_not_kept() -> None:
         waiting.begin_round(PaneProgress(predictions_seen, 0, 0))
     assert len(waiting._reached) == 1
     assert waiting.finished() == PaneProgress(999, 0, 0)
+
+
+def test_past_windows_of_a_name_are_evaluated_together_as_long_as_nothing_more_urgent_waits() -> None:
+    waiting, then = WaitingWindows(), NOON - 400 * DAY
+    for hour in range(40):
+        waiting.add(1, Window("1h", then + hour * HOUR, then + (hour + 1) * HOUR), NOON)
+    take(waiting, 2, NOON + SECOND)  # the newest two are live
+    series, first = waiting.next(NOON + SECOND) or (0, Window("", 0, 0))
+    together = [first, *waiting.following(series, first, 15)]
+    assert [(window.start - then) // HOUR for window in together] == list(range(16))
+    assert waiting.following(series, together[1], 15) == []  # not the next one
+    for window in together[:10]:
+        waiting.remove(series, window, NOON + SECOND)
+    assert len(waiting.following(series, together[10], 15)) == 5  # after sixteen another series has its turn
+    waiting.add(2, Window("1h", NOON - HOUR, NOON), NOON + SECOND)
+    assert waiting.following(series, together[10], 15) == []
