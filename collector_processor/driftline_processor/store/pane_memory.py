@@ -175,10 +175,17 @@ class SeriesMemory:
     hours: dict[int, Unit] = field(default_factory=dict)
     days: dict[int, Unit] = field(default_factory=dict)
     layouts: list[Layout] = field(default_factory=list)
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def add_fold(self, layout: Layout) -> int:
+        """Give a fold its number; return it."""
+        self._numbers[layout.name] = len(self.layouts)
+        self.layouts.append(layout)
+        return self._numbers[layout.name]
 
     def fold(self, name: str) -> int | None:
         """Return the number of a fold; None where nothing of it was read."""
-        return next((which for which, layout in enumerate(self.layouts) if layout.name == name), None)
+        return self._numbers.get(name)
 
     def weight(self, unit: Unit) -> float:
         """Return the weight of a unit's rows."""
@@ -190,7 +197,7 @@ class SeriesMemory:
 
     def share(self, unit: Unit, over: str) -> float:
         """Return which share of a unit's panes with rows hold something of a fold."""
-        plain, own = (unit.held.get(which, 0) if which is not None else 0 for which in (self.fold(""), self.fold(over)))
+        plain, own = unit.held.get(self._numbers.get("", -1), 0), unit.held.get(self._numbers.get(over, -1), 0)
         return (plain & own).bit_count() / plain.bit_count() if plain & own else float(bool(own))
 
     def level(self, which: int) -> dict[int, dict[int, Unit]] | dict[int, Unit]:
@@ -575,8 +582,7 @@ class PaneMemory:
         which = memory.fold(fold)
         baseline = self._baseline(fold)
         if which is None:
-            which = len(memory.layouts)
-            memory.layouts.append(Layout(fold, baseline is not None))
+            which = memory.add_fold(Layout(fold, baseline is not None))
         layout = memory.layouts[which]
         for part in parts:
             if part not in layout.places:

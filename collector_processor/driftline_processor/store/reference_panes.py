@@ -15,6 +15,7 @@ The seasons of rows that were counted: what mix of them a window has, and what a
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -44,6 +45,12 @@ from .panes import KEEP_HOURS, part_width, performance_fold, read_sums
 from .pruning import Condition
 from .series import Series
 from .slices import slices_between
+
+MOST_STRETCHES = 16 << 20
+"""Bytes of stretches of time. A reference of 20 features consists of some hundred, 50 kB each, in its first days."""
+
+_OF_A_PART = 200
+"""Bytes of a part beside its sums: an array and its place in a dictionary."""
 
 _PLAIN = ("rows", "duration", DISTRIBUTED, MAPPED)
 """Parts of a pane that are read beside its bins."""
@@ -89,11 +96,56 @@ class StoredPast:
         return number(self.connection, longer, self.series.number, self.like.fold, since, until, length)
 
 
+_Stretch = tuple[int, str, int, int]
+"""Series, what its panes were folded over, start and end."""
+
+
+class KeptStretches:
+    """Stretches of time that a growing reference was made of: it is made again of nearly the same. One thread uses it.
+
+    Args:
+        most: Bytes of sums that are kept; what was asked for least recently goes first.
+    """
+
+    def __init__(self, most: int = MOST_STRETCHES) -> None:
+        self._most, self.bytes = most, 0
+        self._kept: OrderedDict[_Stretch, Pane] = OrderedDict()
+
+    def get(self, stretch: _Stretch) -> Pane | None:
+        """Return a pane, which nobody may change; None where it is not kept."""
+        if stretch in self._kept:
+            self._kept.move_to_end(stretch)
+        return self._kept.get(stretch)
+
+    def put(self, stretch: _Stretch, pane: Pane) -> None:
+        """Keep a pane."""
+        self._kept[stretch] = pane
+        self.bytes += _bytes_of(pane)
+        while self.bytes > self._most:
+            self.bytes -= _bytes_of(self._kept.popitem(last=False)[1])
+
+    def forget(self, series: int, starts: I64) -> None:
+        """Forget the stretches of a series that hold panes; ``starts``: of the panes, ascending."""
+        for key in [key for key in self._kept if key[0] == series]:
+            if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
+                self.bytes -= _bytes_of(self._kept.pop(key))
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+        self.bytes = 0
+
+
+def _bytes_of(pane: Pane) -> int:
+    return sum(sums.nbytes + _OF_A_PART for sums in pane.parts.values())
+
+
 @dataclass(frozen=True)
 class RememberedPast:
     """Panes over the bins of ``like``, read through memory."""
 
     memory: PaneMemory
+    kept: KeptStretches
     series: Series
     like: Baseline
 
@@ -103,9 +155,15 @@ class RememberedPast:
 
     def panes(self, stretches: Sequence[tuple[int, int]]) -> list[Pane]:
         """Return one pane for each stretch of time, as :func:`read_counted` does."""
-        steps = [Window("", *stretch) for stretch in stretches]
+        over = self.series.number, self.like.fold
+        kept = {stretch: self.kept.get((*over, *stretch)) for stretch in stretches}
+        lacking = [stretch for stretch, pane in kept.items() if pane is None]
+        steps = [Window("", *stretch) for stretch in lacking]
         counted = self.memory.counted(self.series, self.like.fold, steps, lambda part: part in _PLAIN)
-        return [_without_notes(pane, self.like) for pane in counted]
+        for stretch, counts in zip(lacking, counted, strict=True):
+            kept[stretch] = made = _without_notes(counts, self.like)
+            self.kept.put((*over, *stretch), made)
+        return [own for stretch in stretches if (own := kept[stretch]) is not None]
 
     def longest(self, since: int, until: int, length: int) -> int | None:
         """Return where the last pane ends that is longer than a length, in nanoseconds; None without any."""
@@ -344,6 +402,7 @@ class RollingReferences:
     def __init__(self, connection: Connection, memory: PaneMemory) -> None:
         """Know no reference yet; ``memory``: through which panes are read that were counted lately."""
         self._connection, self._days, self._memory = connection, DailyPanes(connection), memory
+        self._stretches = KeptStretches()
         self._kept: dict[tuple[int, str, int, int], Reference] = {}
         self._sizes: dict[tuple[int, str, int, int], int] = {}
 
@@ -351,12 +410,14 @@ class RollingReferences:
         """Forget the references, and the days, of a series that hold panes, by their starts, which were touched."""
         self._days.forget(series, panes)
         starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
+        self._stretches.forget(series, starts)
         for key in [key for key in self._kept if key[0] == series]:
             if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
                 del self._kept[key], self._sizes[key]
 
     def clear(self) -> None:
         """Forget all references, and no day: rows of slices were counted otherwise, which days do not tell apart."""
+        self._stretches.clear()
         self._kept.clear()
         self._sizes.clear()
 
@@ -416,7 +477,7 @@ class RollingReferences:
         until: int,
         seasonality: AnySeasonality | None,
     ) -> Reference:
-        past = RememberedPast(self._memory, series, baseline)
+        past = RememberedPast(self._memory, self._stretches, series, baseline)
         starts = past.starts(since, until)
         stretches = TimeGrid.of(np.append(starts, since)) if len(starts) else None
         if stretches is None:
