@@ -54,7 +54,7 @@ class Limits(Section):
 
     connections: Annotated[int, Field(ge=8, strict=True)] = Field(
         default=1_000,
-        description="Connections at a time, on all ports together; at most half of the files that the process "
+        description="HTTP connections at a time, on both ports together; at most half of the files that the process "
         "may open. [What happens beyond](../how-to/configure-the-processor.md#limits).",
         examples=["2000"],
     )

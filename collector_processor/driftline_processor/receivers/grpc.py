@@ -1,95 +1,52 @@
-"""OTLP over gRPC: the three Export methods, as bytes, each answered when the request is on disk.
-
-Of gRPC this is what unary calls of a server need: messages with a length before them, packed or not, and a status
-behind the answer (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). A call costs no thread: small
-requests are checked where they arrive, in the loop of all ports, and large ones in a thread of a pool.
-"""
+"""OTLP over gRPC: the three Export methods, as bytes, each answered when the request is on disk."""
 
 from __future__ import annotations
 
-import base64
 import logging
+import threading
 import time
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, cast
-from urllib.parse import quote
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NoReturn
+
+import grpc
 
 from driftline_processor.config.receivers import Grpc
+from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.expected_wait import refuse_late
-from driftline_processor.memory_ceiling import NeedsMoreMemory
-from driftline_processor.otlp.protocol import (
-    ACCEPTED,
-    INVALID_ARGUMENT,
-    MAX_REQUEST,
-    METHODS,
-    RESOURCE_EXHAUSTED,
-    UNAVAILABLE,
-    UNIMPLEMENTED,
-    retry_metadata,
-)
-from driftline_processor.receipts import Overloaded, Receipt, Signal
-from driftline_processor.servers.hpack import Field, field
-from driftline_processor.servers.http2 import Call, Http2Port, LoopCalls
-from driftline_processor.servers.http_body import Body, MalformedBody, TooLarge
-from driftline_processor.servers.request_memory import HOLDING, ExceedsRequestMemory
+from driftline_processor.otlp.protocol import ACCEPTED, MAX_REQUEST, METHODS, PATIENCE, retry_metadata
+from driftline_processor.receipts import Overloaded, Signal
+from driftline_processor.servers.ports import PortInUse, check_free
+from driftline_processor.servers.request_memory import ExceedsRequestMemory, MemoryClaim, RequestMemory
 
 from .receiver import Intake, Surroundings
 
-_THREADS = 4
-"""For requests above :data:`SMALL`, which are checked beside the loop."""
+_THREADS = 64
+"""Each waits for one transaction, and requests that wait together share the next one."""
 
-SMALL, SMALL_PACKED = 1 << 16, 1 << 13
-"""Bytes of a request that is checked in the loop: 0.1 ms, which is what a thread for it would cost.
-
-Packed ones are unpacked there up to an eighth of that: a thousand times as much may come out of it, in 8 ms.
-"""
-
-_PREFIX = 5
-"""Bytes before a message: whether it is packed, and its length."""
-
-_ENCODINGS = {"": "", "identity": "", "gzip": "gzip", "deflate": "deflate"}
-"""What ``grpc-encoding`` says, and the content encoding of the same name."""
-
-_MOST_SAID = 1_000
-"""Letters of the message of a status; the rest is in our log."""
-
-_UNQUOTED = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
-"""What the message of a status holds as it is; everything else is written as ``%`` and two digits."""
+_CONNECTIONS = (
+    ("grpc.max_concurrent_streams", 100),  # of one connection; what a client sends beyond them waits there
+    ("grpc.server_handshake_timeout_ms", 20_000),
+    ("grpc.max_connection_idle_ms", 600_000),
+    # A peer that is gone without a word (a pulled plug) is noticed; peers may ask as often themselves.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
 
 _log = logging.getLogger("driftline")
 
-_BEGIN = b"\x88" + field(b"content-type", b"application/grpc")
-"""Headers before every answer; 0x88 is ``:status: 200``."""
 
-_DONE = _BEGIN + field(b"grpc-accept-encoding", b"identity,deflate,gzip"), _PREFIX * b"\0", field(b"grpc-status", b"0")
-"""The answer to a request that is on disk."""
+class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
+    """A gRPC server, bound when made and serving after :meth:`start`.
 
-_NO_GRPC = field(b":status", b"415")
-"""The answer to what is no gRPC."""
-
-assert not ACCEPTED, "the answer has no message"
-
-
-class _Head(NamedTuple):
-    """The headers of a call.
-
-    Attributes:
-        signal: Of its method.
-        encoding: Content encoding of its message where that is packed.
-        headers: Those that may travel on.
-        refusal: The answer where nobody takes the call, b"" where somebody does.
+    There is no ``maximum_concurrent_rpcs``: it answers RESOURCE_EXHAUSTED without RetryInfo, which tells clients never
+    to retry. Overload is said by the way in, which knows what it holds.
     """
-
-    signal: Signal
-    encoding: str
-    headers: Mapping[str, str]
-    refusal: bytes
-
-
-class GrpcReceiver:
-    """A gRPC port, bound when made and serving after :meth:`start`."""
 
     def __init__(self, key: str, settings: Grpc, around: Surroundings) -> None:
         """Listen, and answer nothing yet. Raises PortInUse.
@@ -97,141 +54,220 @@ class GrpcReceiver:
         Args:
             key: Where it stands in the file, for the message of PortInUse.
             settings: The keys in the file.
-            around: The ports of the process, and the like.
+            around: The bytes under way of all receivers.
         """
-        self._port = Http2Port(around.servers, settings.endpoint, f"receivers.{key}.endpoint")
-        self._grace, self._largest = around.grace, around.memory.largest
+        address, key = settings.endpoint, f"receivers.{key}.endpoint"
+        check_free(address, key)
+        self._intake: Intake
+        self._memory = around.memory
+        self._arrivals = PendingMessages(self._memory)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="driftline-grpc")
-        self.address = self._port.address
+        self._server = grpc.server(
+            self._threads,
+            handlers=[self],
+            options=[
+                ("grpc.max_receive_message_length", MAX_REQUEST),
+                # Linux would share the port with another process, and each would get some of the requests.
+                ("grpc.so_reuseport", 0),
+                *_CONNECTIONS,
+            ],
+        )
+        try:
+            port = self._server.add_insecure_port(str(address))
+        except RuntimeError as error:
+            raise PortInUse(address, key, str(error)) from None
+        self.address = Address(address.host, port)
         self.line = f"OTLP over gRPC on {self.address}"
+        self._serving = False
 
     def start(self, intake: Intake) -> None:
         """Begin to serve."""
-        self._port.start(lambda calls: ExportService(intake, calls, self._threads, self._largest), self._grace)
+        self._intake = intake
+        self._serving = True
+        self._arrivals.start()
+        self._server.start()
 
     def stop(self, grace: float) -> None:
         """Refuse new calls, wait up to ``grace`` seconds for those under way, and free the port."""
-        self._port.stop(grace)
+        if not self._serving:
+            self._serving = True
+            self._server.start()  # grpcio keeps the port of a server that was never started
+        self._server.stop(grace).wait(grace + 1.0)
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._arrivals.stop()
+
+    def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        """Return what answers a call; None (UNIMPLEMENTED) for what is not OTLP.
+
+        On the wire a stream of one message is the same as one message. As a stream, a call whose message does not
+        arrive can be ended; grpcio would let it hold its thread for ever.
+        """
+        signal = METHODS.get(call.method)
+        if signal is None:
+            return None
+        began = time.monotonic()
+        return grpc.stream_unary_rpc_method_handler(
+            lambda bodies, context: self._export(signal, bodies, context, began)
+        )
+
+    def _export(self, signal: Signal, bodies: Iterator[bytes], context: grpc.ServicerContext, began: float) -> bytes:
+        waited = time.monotonic() - began  # for a thread
+        with self._arrivals.awaited(context.cancel) as for_place:
+            waited += for_place
+            try:
+                refuse_late(waited)  # before its message is read
+                if self._memory.short:
+                    raise Overloaded
+            except Overloaded as overloaded:
+                _refuse(context, overloaded)
+            body = next(bodies, None)
+        if body is None:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message; send one request")
+            raise AssertionError("abort raises")
+        holding = self._memory.open()
+        headers = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+        try:
+            holding.grow(len(body))
+            self._intake.submit(signal, body, headers, waited=waited).result(PATIENCE)
+            return ACCEPTED
+        except Malformed as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except Overloaded as overloaded:
+            _refuse(context, overloaded)
+        except Exception:
+            # Nothing was acknowledged, so the sender keeps it: UNAVAILABLE is what exporters retry.
+            _log.exception("a %s request could not be kept", signal)
+            _refuse(context, Overloaded(), "the request could not be kept; see the log of driftline")
+        finally:
+            holding.close()
+        raise AssertionError("abort raises")
 
 
-class ExportService:
-    """The Export methods, in the loop of the ports.
+def _refuse(context: grpc.ServicerContext, overloaded: Overloaded, sentence: str = "") -> NoReturn:
+    context.set_trailing_metadata(retry_metadata(overloaded))
+    context.abort(grpc.StatusCode.UNAVAILABLE, sentence or str(overloaded))
+    raise AssertionError("abort raises")
 
-    Args:
-        intake: Takes requests in.
-        calls: Through which answers come from other threads.
-        threads: Check large requests.
-        largest: Bytes that the memory of requests leaves to one.
+
+@dataclass(eq=False, slots=True)
+class _Arrival:
+    """A message that is awaited since ``began``.
+
+    Attributes:
+        holding: Of a slow one, whose bytes gRPC keeps meanwhile.
     """
 
-    most = MAX_REQUEST + _PREFIX
+    began: float
+    cancel: Callable[[], object]
+    quick: bool = True
+    holding: MemoryClaim | None = None
 
-    def __init__(self, intake: Intake, calls: LoopCalls, threads: ThreadPoolExecutor, largest: int) -> None:
-        self._intake, self._calls, self._threads = intake, calls, threads
-        self._largest = min(MAX_REQUEST, largest) >> 20
 
-    def head(self, fields: tuple[Field, ...]) -> _Head:
-        """Read the headers of a call."""
-        said = {name.decode("latin-1"): value.decode("latin-1") for name, value in fields}
-        method, kind = said.get(":path", ""), said.get("content-type", "")
-        signal, encoding = METHODS.get(method), said.get("grpc-encoding", "").lower()
-        refusal = b""
-        if not kind.startswith("application/grpc"):
-            refusal = _NO_GRPC
-        elif signal is None:
-            refusal = status_fields(UNIMPLEMENTED, f"{method[:80]} is not a method of OTLP")
-        elif encoding not in _ENCODINGS:
-            refusal = status_fields(UNIMPLEMENTED, f"{encoding[:80]!r} is not known; send gzip, deflate or identity")
-        headers = {name: value for name, value in said.items() if name[:1] != ":" and not name.endswith("-bin")}
-        return _Head(signal or "traces", _ENCODINGS.get(encoding, ""), headers, refusal)
+class PendingMessages:
+    """Messages whose call has begun and that are not there yet: each may take a thread only for a while.
 
-    def begin(self, call: Call) -> None:
-        """Refuse what is not OTLP before its message is there."""
-        if refusal := _head(call).refusal:
-            call.refuse(refusal)
+    The usual message is there at once, so a few are read at a time and the others wait unread: gRPC lets a message in
+    as soon as it is read. One that is not there holds the room of the largest message, since gRPC says nothing of what
+    has arrived of it; where there is no room, or no thread to spare, the one that is awaited the longest is
+    cancelled, and after :data:`DEADLINE` each. Exporters send again what was CANCELLED.
 
-    def complete(self, call: Call) -> None:
-        """Take in a request."""
-        if not call.body:
-            call.refuse(_NO_MESSAGE)
-        elif len(call.body) <= (SMALL_PACKED if call.body[0] else SMALL):
-            self._take(call, 0.0)
-        else:
-            came = time.monotonic()
-            self._threads.submit(lambda: self._take(call, time.monotonic() - came))
+    Args:
+        clock: Seconds that only grow.
+    """
 
-    def refuse(self, call: Call, reason: Exception) -> None:
-        """Answer a call that cannot be taken, with what its sender should do."""
-        call.refuse(self._refusal(call, reason))
+    DEADLINE = 60.0
+    """Seconds. 20 MiB in that time is 3 Mbit/s, the 64 KiB of a usual request are 9 kbit/s."""
 
-    def _take(self, call: Call, waited: float) -> None:
-        """Hand a request to the intake; any thread may."""
-        head = _head(call)
+    QUICK = 0.1
+    """Seconds in which a message costs nothing but its thread and one of the places of :data:`MOST_QUICK`."""
+
+    MOST_QUICK = 8
+    """Messages that may arrive at once without holding room: at most as many of the largest as half of the room."""
+
+    LEAST = 2.0
+    """Seconds that a message gets in any case, once it has its room."""
+
+    MOST_SLOW = _THREADS // 2
+
+    def __init__(self, memory: RequestMemory, clock: Callable[[], float] = time.monotonic) -> None:
+        self._memory = memory
+        self._clock = clock
+        self._awaited: dict[_Arrival, None] = {}
+        self._lock = threading.Lock()
+        self._places = threading.Semaphore(max(1, min(self.MOST_QUICK, memory.limit // 2 // MAX_REQUEST)))
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="driftline-grpc-arrivals", daemon=True)
+
+    def start(self) -> None:
+        """Look after the messages in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    @contextmanager
+    def awaited(self, cancel: Callable[[], object]) -> Iterator[float]:
+        """Wait for a message within a ``with`` block, which gets the seconds that were waited for its place.
+
+        ``cancel`` ends its call, and with it the waiting.
+        """
+        began = self._clock()
+        self._places.acquire()
+        arrival = _Arrival(self._clock(), cancel)
+        with self._lock:
+            self._awaited[arrival] = None
         try:
-            refuse_late(waited)  # for a thread: what its own bytes cost says nothing about others
-            future = self._intake.submit(head.signal, _message(call, head), head.headers, waited=waited)
-            future.add_done_callback(lambda done: self._calls.leave(lambda: self._answer(call, done)))
-        except Exception as error:
-            refusal = self._refusal(call, error)
-            self._calls.leave(lambda: call.refuse(refusal))
+            yield arrival.began - began
+        finally:
+            with self._lock:
+                self._awaited.pop(arrival, None)
+                self._leave_place(arrival)
+            if arrival.holding is not None:
+                arrival.holding.close()
 
-    def _answer(self, call: Call, done: Future[Receipt]) -> None:
-        error = done.exception()
-        if error is None:
-            call.answer(*_DONE)
-        else:
-            call.refuse(self._refusal(call, error))
+    def look(self) -> None:
+        """Give room to the messages that are slow, and cancel those for which there is none."""
+        now = self._clock()
+        with self._lock:
+            late = sorted((one for one in self._awaited if now - one.began >= self.QUICK), key=lambda one: one.began)
+            slow = [one for one in late if one.holding is not None]
+            cancelled = [one for one in late if now - one.began >= self.DEADLINE]
+            for arrival in (one for one in late if one.holding is None and one not in cancelled):
+                if len(slow) < self.MOST_SLOW and self._hold(arrival):
+                    slow.append(arrival)
+                elif slow and now - slow[0].began >= self.LEAST:
+                    cancelled.append(slow.pop(0))  # its room is for the next look
+                else:
+                    cancelled.append(arrival)
+        for arrival in cancelled:
+            arrival.cancel()
 
-    def _refusal(self, call: Call, reason: BaseException) -> bytes:
-        """Return the status that says why a call is refused."""
-        if isinstance(reason, Overloaded):
-            return overload_fields(reason)
-        if isinstance(reason, TimeoutError) and not call.complete:
-            return overload_fields(Overloaded(), "the request did not arrive in time; send it again")
-        if isinstance(reason, (TooLarge, ExceedsRequestMemory)):
-            return status_fields(
-                RESOURCE_EXHAUSTED, f"the request is larger than {self._largest} MiB; send it in parts"
-            )
-        if isinstance(reason, NeedsMoreMemory):
-            return status_fields(RESOURCE_EXHAUSTED, str(reason))
-        if isinstance(reason, (Malformed, MalformedBody)):
-            return status_fields(INVALID_ARGUMENT, str(reason))
-        # Nothing was acknowledged, so the sender keeps it: UNAVAILABLE is what exporters retry.
-        _log.error("a %s request could not be kept", _head(call).signal, exc_info=reason)
-        return overload_fields(Overloaded(), "the request could not be kept; see the log of driftline")
+    def _hold(self, arrival: _Arrival) -> bool:
+        if not self._memory.has_room(MAX_REQUEST):  # which of the messages makes room is for look() to say
+            return False
+        holding = self._memory.open(arrival.cancel)
+        try:
+            holding.grow(MAX_REQUEST)
+        except (Overloaded, ExceedsRequestMemory):
+            return False
+        arrival.holding = holding
+        self._leave_place(arrival)
+        return True
 
+    def _leave_place(self, arrival: _Arrival) -> None:
+        if arrival.quick:
+            arrival.quick = False
+            self._places.release()
 
-def _head(call: Call) -> _Head:
-    return cast(_Head, call.head)
+    def _watch(self) -> None:
+        while not self._stopping.wait(self.QUICK):
+            try:
+                self.look()
+            except Exception:
+                _log.exception("the messages of gRPC could not be looked after; it is tried again")
 
-
-def _message(call: Call, head: _Head) -> bytes:
-    """Return the message of a call, unpacked. Raises Malformed, MalformedBody, TooLarge, Overloaded."""
-    body = call.body
-    size = int.from_bytes(body[1:_PREFIX], "big")
-    if len(body) != _PREFIX + size:
-        raise Malformed("the call holds more or less than one message; send one request")
-    message = bytes(memoryview(body)[_PREFIX:])
-    if not body[0]:
-        return message
-    if body[0] != 1 or not head.encoding:
-        raise Malformed("the message is packed, and grpc-encoding does not say how")
-    return Body(message, head.encoding, MAX_REQUEST, {HOLDING: call.claim}).unpacked()
-
-
-def status_fields(code: int, message: str) -> bytes:
-    """Return the headers of an answer that is a status alone; ``code``: of google.rpc.Code."""
-    said = quote(message[:_MOST_SAID], safe=_UNQUOTED).encode()
-    return _BEGIN + field(b"grpc-status", str(code).encode()) + field(b"grpc-message", said)
-
-
-def overload_fields(overloaded: Overloaded, sentence: str = "") -> bytes:
-    """Return the same for an overload: when to send again stands in both places where senders look."""
-    more = (field(name.encode(), base64.b64encode(value).rstrip(b"=")) for name, value in retry_metadata(overloaded))
-    return b"".join((status_fields(UNAVAILABLE, sentence or str(overloaded)), *more))
-
-
-_NO_MESSAGE = status_fields(INVALID_ARGUMENT, "the call has no message; send one request")
 
 RECEIVER = GrpcReceiver

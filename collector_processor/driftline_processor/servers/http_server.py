@@ -29,11 +29,11 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 import uvicorn
 from starlette.requests import ClientDisconnect
@@ -118,25 +118,8 @@ class Deadlines:
     look: float = _LOOK_EVERY
 
 
-class Watched(Protocol):
-    """A connection that is counted and watched."""
-
-    heard: float
-    """When the client was last heard."""
-
-    @property
-    def waits(self) -> Waits:
-        """What is awaited of the client, or "answer" where it waits itself."""
-
-    def overdue(self, now: float) -> bool:
-        """Return True where the client has kept the connection waiting for too long."""
-
-    def end(self, status: Literal[408, 431, 503]) -> None:
-        """Close the connection, with an answer where the client waits for one; at the second time at once."""
-
-
 class Connections:
-    """All connections of the process, of HTTP and of gRPC. One event loop uses it.
+    """All HTTP connections of the process. One event loop uses it.
 
     Args:
         clock: Seconds that only grow.
@@ -151,8 +134,8 @@ class Connections:
         self.deadlines = deadlines
         self.clock = clock
         self._most = most
-        self._open: set[Watched] = set()
-        self._closing: set[Watched] = set()
+        self._open: set[Connection] = set()
+        self._closing: set[Connection] = set()
         self._said: dict[str, float] = {}
 
     def __len__(self) -> int:
@@ -162,7 +145,7 @@ class Connections:
         """Return the protocol of a new connection; uvicorn calls this."""
         return Connection(self, **keys)
 
-    def admit(self, connection: Watched) -> bool:
+    def admit(self, connection: Connection) -> bool:
         """Return True where there is room for a new connection; make some where one is silent."""
         most = min(self._most, max(8, most_files() // 2))  # the other half is for the state, gRPC and destinations
         if len(self._open) >= most:
@@ -178,12 +161,12 @@ class Connections:
         self._open.add(connection)
         return True
 
-    def closing(self, connection: Watched) -> None:
+    def closing(self, connection: Connection) -> None:
         """Give away the place of a connection that is being closed, and see to its end."""
         self._open.discard(connection)
         self._closing.add(connection)
 
-    def lost(self, connection: Watched) -> None:
+    def lost(self, connection: Connection) -> None:
         """Forget a connection that is closed."""
         self._open.discard(connection)
         self._closing.discard(connection)
@@ -198,7 +181,7 @@ class Connections:
             for connection in [one for one in (*self._open, *self._closing) if one.overdue(now)]:
                 connection.end(408)
 
-    def _most_silent(self) -> Watched | None:
+    def _most_silent(self) -> Connection | None:
         now = self.clock()
         silent = [one for one in self._open if one.waits != "answer" and now - one.heard >= _YOUNG]
         return min(silent, key=lambda one: (one.waits != "next", one.heard), default=None)
@@ -398,13 +381,6 @@ class _Server(uvicorn.Server):
         await self._serve(sockets)
 
 
-class Port(Protocol):
-    """An address that is listened on."""
-
-    def end(self) -> None:
-        """Stop accepting."""
-
-
 class HttpServers:
     """HTTP ports that share one loop, the limit of connections, and the room for requests.
 
@@ -414,7 +390,7 @@ class HttpServers:
     def __init__(self, connections: Connections | None = None, memory: RequestMemory | None = None) -> None:
         self.connections = Connections(Limits().connections) if connections is None else connections
         self.memory = RequestMemory(MemoryCeiling().requests) if memory is None else memory
-        self._ports: list[Port] = []
+        self._ports: list[HttpPort] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
         self._thread: threading.Thread | None = None
@@ -427,20 +403,15 @@ class HttpServers:
             key: The configuration key of the address, for the message of PortInUse.
             rules: Whose requests are answered there; without any, those that name this machine.
         """
-        port = HttpPort(self, address, bind(address, key), rules or AccessRules())
-        self.add(port)
+        self._ports.append(port := HttpPort(self, address, bind(address, key), rules or AccessRules()))
         return port
-
-    def add(self, port: Port) -> None:
-        """Count a port of another protocol among those that share the loop."""
-        self._ports.append(port)
 
     def end(self) -> None:
         """Stop accepting on every port; :meth:`HttpPort.stop` waits for the requests under way."""
         for port in self._ports:
             port.end()
 
-    def run(self, serving: Coroutine[Any, Any, None]) -> Future[None]:
+    def serve(self, server: _Server, sockets: list[socket.socket]) -> Future[None]:
         """Run a server in the loop; the future resolves when it has ended."""
         if self._loop is None:
             up = threading.Event()
@@ -450,9 +421,9 @@ class HttpServers:
             self._thread.start()
             up.wait()
             assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(serving, self._loop)
+        return asyncio.run_coroutine_threadsafe(server.serve(sockets), self._loop)
 
-    def forget(self, port: Port, timeout: float | None) -> None:
+    def forget(self, port: HttpPort, timeout: float | None) -> None:
         """Leave out a port that is stopped, and end the loop with the last one."""
         self._ports = [one for one in self._ports if one is not port]
         if not self._ports and self._loop is not None and self._thread is not None:
@@ -504,7 +475,7 @@ class HttpPort:
                 timeout_graceful_shutdown=max(1, round(grace)),
             )
         )
-        self._server, self._serving = server, self._servers.run(server.serve(self._sockets))
+        self._server, self._serving = server, self._servers.serve(server, self._sockets)
         while not server.started and not self._serving.done():
             time.sleep(0.005)
         if not server.started:

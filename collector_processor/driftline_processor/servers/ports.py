@@ -58,6 +58,13 @@ def _listen(host: str, port: int, family: socket.AddressFamily) -> socket.socket
     return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=dual)
 
 
+def check_free(address: Address, key: str) -> None:
+    """Raise PortInUse where :func:`bind` would; for servers that bind by themselves, and say less about it."""
+    if address.port:
+        for listener in bind(address, key):
+            listener.close()
+
+
 def _families(host: str) -> list[socket.AddressFamily]:
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     return list(dict.fromkeys(family for family, *_ in found))

@@ -16,9 +16,10 @@ from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.otlp.protocol import MAX_REQUEST
 from driftline_processor.receipts import Overloaded, Receipt, Signal
-from driftline_processor.receivers.grpc import GrpcReceiver
+from driftline_processor.receivers.grpc import GrpcReceiver, PendingMessages
 from driftline_processor.receivers.receiver import Accept
 from driftline_processor.servers.ports import PortInUse
+from driftline_processor.servers.request_memory import SILENT, RequestMemory
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
@@ -30,6 +31,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from tests.support.fake_intake import FailsFirst, FakeIntake, intake_of, surroundings
 from tests.support.stock_sdk import export_logs, export_metrics, export_spans, names
+from tests.support.waiting import Seconds
 
 ANYWHERE = Address("127.0.0.1", 0)
 KEY = "otlp.protocols.grpc"
@@ -210,3 +212,69 @@ def test_a_call_without_a_message_is_an_invalid_argument() -> None:
         channel.stream_unary(EXPORT)(iter(()))
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert refused.value.details() == "the call has no message; send one request"
+
+
+class Awaited:
+    """Messages that are awaited, at a time that a test moves."""
+
+    def __init__(self, limit: int = 80 * 2**20) -> None:
+        self.clock = Seconds()
+        self.memory = RequestMemory(limit, self.clock)
+        self.arrivals = PendingMessages(self.memory, self.clock)
+        self.cancelled: list[str] = []
+        self._waiting = ExitStack()
+
+    def begin(self, *named: str) -> None:
+        for name in named:
+            self._waiting.enter_context(self.arrivals.awaited(lambda name=name: self.cancelled.append(name)))  # type: ignore[misc]
+
+    def begin_slowly(self, *named: str) -> None:
+        """Begin messages that are not there when the next two may be awaited: so few places there are."""
+        for first in range(0, len(named), 2):
+            self.begin(*named[first : first + 2])
+            self.look(PendingMessages.QUICK)
+
+    def look(self, seconds: float) -> None:
+        self.clock.now += seconds
+        self.arrivals.look()
+
+    def all_arrive(self) -> None:
+        self._waiting.close()
+
+
+def test_a_quick_message_needs_no_room_and_a_slow_one_that_of_the_largest() -> None:
+    awaited = Awaited()
+    awaited.begin("a", "b")
+    awaited.look(0)
+    assert awaited.memory.used == 0
+    awaited.look(PendingMessages.QUICK)
+    assert awaited.memory.used == 2 * MAX_REQUEST
+    awaited.all_arrive()
+    assert awaited.memory.used == 0
+    assert awaited.cancelled == []
+
+
+def test_a_message_for_which_there_is_no_room_is_cancelled() -> None:
+    awaited = Awaited()
+    awaited.begin_slowly("a", "b", "c", "d")  # room for three
+    assert awaited.cancelled == ["d"]
+
+
+def test_the_slowest_makes_room_and_none_is_awaited_for_ever() -> None:
+    awaited = Awaited()
+    awaited.begin_slowly("a", "b", "c")
+    awaited.look(PendingMessages.LEAST)
+    awaited.begin("d")
+    awaited.look(PendingMessages.QUICK)
+    assert awaited.cancelled == ["a"]
+    awaited.look(PendingMessages.DEADLINE)
+    assert {"b", "c", "d"} <= set(awaited.cancelled)
+
+
+def test_slow_messages_make_room_for_requests_of_other_receivers() -> None:
+    awaited = Awaited()
+    awaited.begin_slowly("a", "b", "c")
+    awaited.clock.now += SILENT
+    with pytest.raises(Overloaded):  # its sender comes again
+        awaited.memory.open().grow(2**20 + 1)
+    assert sorted(awaited.cancelled) == ["a", "b", "c"]

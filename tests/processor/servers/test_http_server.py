@@ -17,7 +17,6 @@ from driftline_processor.servers.http_server import (
     IDLE_SECONDS,
     LEAST_BODY,
     MOST_HEAD,
-    Connection,
     Connections,
     Deadlines,
     HttpServers,
@@ -39,13 +38,6 @@ class Serving:
         servers = HttpServers(self.connections, self.memory)
         self.served = servers.bind(Address("127.0.0.1", 0), "web.endpoint")
         self.port = self.served.address.port
-
-    @property
-    def connection(self) -> Connection:
-        """Return the only connection."""
-        (connection,) = self.connections._open
-        assert isinstance(connection, Connection)
-        return connection
 
     def open(self, *said: bytes) -> socket.socket:
         client = socket.create_connection(("127.0.0.1", self.port), timeout=60)
@@ -133,7 +125,7 @@ def test_a_slow_and_steady_body_arrives() -> None:
 def test_the_body_of_an_answer_is_sent_without_waiting_for_its_head_to_be_confirmed() -> None:
     with serving() as server, server.open(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") as client:
         assert client.recv(100)
-        connection = server.connection
+        (connection,) = server.connections._open
         accepted = connection.transport.get_extra_info("socket")
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
@@ -218,7 +210,7 @@ def test_the_end_of_a_body_is_no_part_of_the_next_head() -> None:
     body, head = b"a" * (2 * MOST_HEAD), GET[: len(GET) // 2]
     with serving() as server, server.open(GET) as client:
         assert status(client) == b"HTTP/1.1 200 OK"
-        connection = server.connection
+        (connection,) = server.connections._open
         whole = post(len(body)) + body + head  # in one piece, as a busy server finds it
         connection.loop.call_soon_threadsafe(connection.data_received, whole)
         assert answer(client)[1] == str(len(body)).encode()
