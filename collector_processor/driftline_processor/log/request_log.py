@@ -58,6 +58,13 @@ _GROUP = 256
 _GROUP_BYTES = 8 << 20
 """Bytes that share one sync at most, or one request: more would make those wait that came with them."""
 
+_GATHER_PART, _LEAST_GATHER, _MOST_GATHER = 2, 0.0002, 0.005
+"""Part of a group's time for which the next one waits until those who were answered have come again; seconds.
+
+Two halves of the senders would take turns otherwise, with two syncs where one is enough. Shorter than the least nobody
+can wait; beyond the most a disk is so slow that everyone is there already.
+"""
+
 _AGAIN = 0.1
 """Seconds from a turn of the writer that failed to the next."""
 
@@ -157,6 +164,7 @@ class RequestLog:
         self._changed = threading.Lock()
         self._to_write = threading.Condition(self._changed)
         self._awaiting: dict[threading.Condition, int] = {}
+        self._together = self._company = 1
         self._waiting: deque[tuple[Entry, Future[int], float]] = deque()
         self._waiting_bytes = 0
         self._monotonic, self._pace = monotonic, GroupPace(monotonic)
@@ -299,7 +307,8 @@ class RequestLog:
                 raise StorageOutage(self._refusing)
             self._waiting.append((entry, future, self._monotonic()))
             self._waiting_bytes += len(entry.body)
-            self._to_write.notify()
+            if len(self._waiting) >= self._together or self._waiting_bytes >= _GROUP_BYTES:
+                self._to_write.notify()
         return future
 
     def _expected_wait(self, size: int) -> float:
@@ -367,6 +376,7 @@ class RequestLog:
         with self._changed:
             left = max(0.0, self._tidied + self._tidy_every - time.monotonic())
             self._to_write.wait_for(lambda: self._waiting or self._letting_go or self._stopping, left)
+            self._gather()
             letting_go, self._letting_go = self._letting_go, []
             group: list[tuple[Entry, Future[int]]] = []
             size = 0
@@ -381,6 +391,23 @@ class RequestLog:
             if group:
                 self._pace.begin(size)
             return group, letting_go
+
+    def _gather(self) -> None:
+        """Wait a little for as many requests as were under way when the last group was answered; the lock is held."""
+        seconds = min(self._pace.seconds(1, 0) / _GATHER_PART, _MOST_GATHER)
+        if not self._waiting or len(self._waiting) >= self._company or seconds < _LEAST_GATHER:
+            return
+        self._together = self._company
+        self._to_write.wait_for(
+            lambda: (
+                len(self._waiting) >= self._company
+                or self._waiting_bytes >= _GROUP_BYTES
+                or self._letting_go
+                or self._stopping
+            ),
+            seconds,
+        )
+        self._together = 1
 
     def _turn(self, group: list[tuple[Entry, Future[int]]], letting_go: list[Future[None]]) -> bool:
         """Write a group and tidy up; return False where the log has stopped."""
@@ -413,6 +440,7 @@ class RequestLog:
             return
         with self._changed:
             self._pace.end()
+            self._company = min(len(group) + len(self._waiting), _GROUP)
         self._written = time.monotonic()
         for (_, future), parts in zip(group, entries, strict=True):
             future.set_result(at)

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from driftline_processor.config.receivers import Http
 from driftline_processor.core.decode.requests import Malformed, TooManyMessages
@@ -39,6 +40,7 @@ from driftline_processor.otlp.protocol import (
 from driftline_processor.receipts import Overloaded, Receipt, Signal
 from driftline_processor.servers.browser_guard import AccessRules
 from driftline_processor.servers.http_body import Body, MalformedBody, TooLarge, UnknownEncoding, receive_body
+from driftline_processor.servers.loop_calls import LoopCalls
 from driftline_processor.servers.request_memory import ceiling_of
 
 from . import outcomes_http
@@ -104,8 +106,24 @@ def otlp_app(accept: Accept, more_routes: Sequence[BaseRoute] = ()) -> Starlette
     A request in JSON is answered in JSON, every other one in protobuf.
     """
     lanes = _JsonLanes(*(ThreadPoolExecutor(_JSON_THREADS, f"driftline-json-{size}") for size in ("small", "large")))
-    routes = [*(_route(signal, accept, lanes) for signal in SIGNALS), *more_routes]
-    return Starlette(routes=routes, exception_handlers={404: _no_route, 405: _no_route})
+    exports = {f"/v1/{signal}": _Export(signal, accept, lanes) for signal in SIGNALS}
+    return _Application(exports, more_routes)
+
+
+class _Application(Starlette):
+    """The routes of the port. What is exported goes past them: they cost as much as all else of a small request."""
+
+    def __init__(self, exports: Mapping[str, _Export], more_routes: Sequence[BaseRoute]) -> None:
+        routes = [*(Route(path, export.respond, methods=["POST"]) for path, export in exports.items()), *more_routes]
+        super().__init__(routes=routes, exception_handlers={404: _no_route, 405: _no_route})
+        self._exports = exports
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        export = self._exports.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if export is None:
+            await super().__call__(scope, receive, send)
+        else:
+            await (await export.respond(Request(scope, receive)))(scope, receive, send)
 
 
 class _JsonLanes(NamedTuple):
@@ -120,50 +138,61 @@ class _JsonLanes(NamedTuple):
         return self.small if expected <= _SMALL_JSON else self.large
 
 
-def _route(signal: Signal, accept: Accept, lanes: _JsonLanes) -> Route:
-    async def export(request: Request) -> Response:
-        kind = content_type(request.scope)
+class _Export:
+    """One of the three paths of OTLP."""
 
-        def take(body: Body, received: float) -> Future[Receipt]:
-            waited = time.monotonic() - received  # for a thread: what its own bytes cost says nothing about others
-            refuse_late(waited)
-            data = body.unpacked()
-            protobuf = data
-            if kind == JSON:
-                asked = time.monotonic()
-                with ceiling_of(request.scope).working(OF_JSON * len(data), MOST_WAIT - waited):
-                    waited += time.monotonic() - asked
-                    protobuf = protobuf_of(signal, data)
-            return accept(signal, protobuf, request.headers, waited)
+    def __init__(self, signal: Signal, accept: Accept, lanes: _JsonLanes) -> None:
+        self._signal, self._accept, self._lanes = signal, accept, lanes
+        self._calls: LoopCalls | None = None
 
+    async def respond(self, request: Request) -> Response:
+        """Take in a request, and answer when it is on disk."""
+        scope, kind = request.scope, content_type(request.scope)
         try:
             if kind not in (PROTOBUF, JSON):
                 raise _UnknownType(f"content type {kind[:80]!r} is not OTLP; send {PROTOBUF} or {JSON}")
             body = await receive_body(request, MAX_REQUEST)
-            # A thread for each request costs 70 µs; unpacked and decoded here, one request could hold up all others.
-            loop, lane = asyncio.get_running_loop(), lanes.of(body) if kind == JSON else None
-            future = await loop.run_in_executor(lane, take, body, time.monotonic())
-            await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE)
-            return Response(as_json(ACCEPTED, signal) if kind == JSON else ACCEPTED, media_type=kind)
+            loop = asyncio.get_running_loop()
+            if kind == PROTOBUF and body.small:
+                future = self._take(scope, body, kind, time.monotonic())
+            else:  # unpacked and decoded here, one request could hold up all others
+                lane = self._lanes.of(body) if kind == JSON else None
+                future = await loop.run_in_executor(lane, self._take, scope, body, kind, time.monotonic())
+            if self._calls is None or self._calls.loop is not loop:
+                self._calls = LoopCalls(loop)
+            await self._calls.result(future, PATIENCE)
+            return Response(as_json(ACCEPTED, self._signal) if kind == JSON else ACCEPTED, media_type=kind)
         except (_UnknownType, UnknownEncoding) as refused:
-            return otlp_refusal(request.scope, 415, str(refused))
+            return otlp_refusal(scope, 415, str(refused))
         except (TooLarge, TooManyMessages, NeedsMoreMemory) as refused:
-            return otlp_refusal(request.scope, 413, str(refused))
+            return otlp_refusal(scope, 413, str(refused))
         except (Malformed, MalformedBody) as error:
-            return otlp_refusal(request.scope, 400, str(error))
+            return otlp_refusal(scope, 400, str(error))
         except ClientDisconnect:
-            return otlp_refusal(request.scope, 400, "the sender went away")
+            return otlp_refusal(scope, 400, "the sender went away")
         except Overloaded as overloaded:
             return _come_again(request, str(overloaded), overloaded)
         except asyncio.CancelledError:  # what is still on its way when the grace of a stop is over
             return _come_again(request, "driftline is stopping", Overloaded())
         except Exception:
             # Nothing was acknowledged, so the sender keeps it: 503 is what exporters retry.
-            _log.exception("a %s request could not be kept", signal)
+            _log.exception("a %s request could not be kept", self._signal)
             sentence = "the request could not be kept; see the log of driftline"
             return _come_again(request, sentence, Overloaded())
 
-    return Route(f"/v1/{signal}", export, methods=["POST"])
+    def _take(self, scope: Scope, body: Body, kind: str, received: float) -> Future[Receipt]:
+        """Hand a request on; any thread may."""
+        waited = time.monotonic() - received  # for a thread: what its own bytes cost says nothing about others
+        refuse_late(waited)
+        data = body.unpacked()
+        protobuf = data
+        if kind == JSON:
+            asked = time.monotonic()
+            with ceiling_of(scope).working(OF_JSON * len(data), MOST_WAIT - waited):
+                waited += time.monotonic() - asked
+                protobuf = protobuf_of(self._signal, data)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        return self._accept(self._signal, protobuf, headers, waited)
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

@@ -471,6 +471,7 @@ class HttpPort:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 timeout_keep_alive=round(connections.deadlines.idle),
                 timeout_graceful_shutdown=max(1, round(grace)),
             )

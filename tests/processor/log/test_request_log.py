@@ -499,3 +499,33 @@ def test_who_waits_for_a_block_is_woken_when_it_is_full_and_not_by_each_request(
         append(log, *numbered(5))
         waiting.join(60)
         assert not waiting.is_alive()
+
+
+def test_senders_that_were_answered_share_the_next_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_log, "_MOST_GATHER", 1e6)
+    monkeypatch.setattr(request_log, "_GATHER_PART", 1e-9)
+    syncing, go_on, groups = threading.Event(), threading.Event(), list[int]()
+    put = RequestLog._put
+
+    def held_put(log: RequestLog, segment: Any, parts: Any) -> None:
+        groups.append(len(parts))
+        syncing.set()
+        assert go_on.wait(60)
+        put(log, segment, parts)
+
+    monkeypatch.setattr(RequestLog, "_put", held_put)
+    with opened(tmp_path) as (log, _):
+        log.reader("slow", 0)
+        log.start()
+        first = log.append(entry("a"))
+        assert syncing.wait(60)
+        more = [log.append(entry(name)) for name in "bc"]
+        go_on.set()
+        first.result(60)
+        more.append(log.append(entry("d")))  # three were under way, so the group waits for the third
+        for future in more:
+            future.result(60)
+        last = log.append(entry("e"))  # the others do not come again
+        log.stop()  # waits for nobody
+        last.result(0)
+    assert groups == [1, 3, 1]

@@ -1,0 +1,65 @@
+"""Answers from other threads on their way into an event loop: however many come together, they wake it once.
+
+asyncio wakes its loop for each call from another thread, with a byte through a socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TypeVar
+
+_Result = TypeVar("_Result")
+
+_log = logging.getLogger("driftline")
+
+
+class LoopCalls:
+    """Calls that other threads leave for a loop.
+
+    Attributes:
+        loop: Runs them.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._left: deque[Callable[[], object]] = deque()
+        self._woken = False
+
+    def leave(self, call: Callable[[], object]) -> None:
+        """Have something called in the loop; nothing where the loop has ended."""
+        self._left.append(call)
+        if not self._woken:
+            self._woken = True
+            with suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self._run)
+
+    async def result(self, future: Future[_Result], seconds: float) -> _Result:
+        """Wait in the loop for what another thread makes. Raises what it raises, and TimeoutError."""
+        if future.done():
+            return future.result()
+        there = self.loop.create_future()
+        future.add_done_callback(lambda _: self.leave(lambda: _wake(there)))
+        late = self.loop.call_later(seconds, _wake, there)
+        try:
+            await there
+        finally:
+            late.cancel()
+        return future.result(0)
+
+    def _run(self) -> None:
+        self._woken = False  # before the first is taken, so that none is left behind
+        while self._left:
+            try:
+                self._left.popleft()()
+            except Exception:
+                _log.exception("an answer could not be given")
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
