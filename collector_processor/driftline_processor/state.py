@@ -35,6 +35,8 @@ from driftline_processor.evaluation.backlog import lags_sentence, windows_wait
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.evaluator import Evaluator
 from driftline_processor.evaluation.keeper_turn import KeeperTurn
+from driftline_processor.evaluation.processes.cores import judging_processes
+from driftline_processor.evaluation.processes.pool import JudgingProcesses
 from driftline_processor.evaluation.version_comparison import VersionWatch
 from driftline_processor.ingest.admission import Admission, Passing
 from driftline_processor.ingest.analysis import Analysis
@@ -147,6 +149,10 @@ class State:
         self._keeping = threading.Lock()
         self._stopping = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="driftline-keeper", daemon=True)
+        self._judging = JudgingProcesses(
+            judging_processes(config.processes), self.health.counters, pressed=lambda: ceiling.pressed
+        )
+        ceiling.beside = lambda: self._judging.bytes
         try:
             with self._store.watched():
                 self._ingest = RequestQueue(self._read_intake(), queue_bytes)
@@ -199,7 +205,9 @@ class State:
         for listener in self._listeners:
             self._join.listen(listener)
         evaluations = EvaluationStore(connection, clock)
-        self._evaluator = Evaluator(connection, series, baselines, evaluations, touched, self._watermark, clock)
+        self._evaluator = Evaluator(
+            connection, series, baselines, evaluations, touched, self._watermark, clock, self._judging
+        )
         most, resting = storage.max_size, self._ingest.resting
         sizing = None if most is None else Sizing(connection, most, resting, store.rewrite)
         self._upkeep = Upkeep(
@@ -214,7 +222,7 @@ class State:
         self._verdicts = Verdicts(lambda: intake.arrivals, connection, clock)
         self._view = Overview(
             *(intake, self._join, concept, self._versions, evaluations, self._upkeep, self._evaluator.waiting),
-            *(self._evaluator.delays, counters, clock, self._verdicts),
+            *(self._evaluator.delays, counters, clock, self._verdicts, self._judging.sentence),
         )
 
     def start(self) -> None:
@@ -256,6 +264,7 @@ class State:
             self._keeper.join(deadline.timeout)
         if self._working():
             self._store.interrupt()
+            self._judging.kill()
             self._ingest.join(INTERRUPTED)
             self._analysis.join(INTERRUPTED)
             self._keeper.join(INTERRUPTED)
@@ -270,6 +279,7 @@ class State:
         if self._working():
             _log.warning("the state is left as after a crash, since a statement does not end; nothing kept is lost")
             return
+        self._judging.close()
         self.log.stop()
         self._ingest.close()
         self._connection.close()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import validate_file
-from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.deadline import Deadline
+from driftline_processor.evaluation import evaluator
 from driftline_processor.evaluation.evaluator import Evaluator
+from driftline_processor.evaluation.store_judge import JudgedWindow
 from driftline_processor.receipts import Overloaded
 from driftline_processor.service import EVALUATING, FORWARDING, RECEIVING, Service
 from driftline_processor.state import State
@@ -43,11 +45,12 @@ def test_evaluation_stops_when_the_time_is_over_and_goes_on_after_the_next_start
     state, seconds = open_state(churn=MODEL), Seconds()
     evaluate = Evaluator._of
 
-    def slowly(self: Evaluator, series: Series, window: Window) -> Evaluation | None:
-        seconds.now += 1.0
-        return evaluate(self, series, window)
+    def slowly(self: Evaluator, series: Series, windows: Sequence[Window]) -> list[JudgedWindow]:
+        seconds.now += len(windows)
+        return evaluate(self, series, windows)
 
     monkeypatch.setattr(Evaluator, "_of", slowly)
+    monkeypatch.setattr(evaluator, "TOGETHER", 1)
     state.send(*(predictions([str(hour)], NOON + hour * HOUR) for hour in range(-HOURS, 0)))
     state.state.finish(Deadline.after(12.0, seconds))
     assert seconds.now == 112.0
@@ -134,10 +137,10 @@ def test_a_window_whose_evaluation_is_interrupted_is_evaluated_after_the_next_st
     endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range + b.range = 1"
     busy, evaluate = threading.Event(), Evaluator._of
 
-    def run_for_hours(self: Evaluator, series: Series, window: Window) -> Evaluation | None:
+    def run_for_hours(self: Evaluator, series: Series, windows: Sequence[Window]) -> list[JudgedWindow]:
         busy.set()
         self._connection.execute(endless)
-        return evaluate(self, series, window)
+        return evaluate(self, series, windows)
 
     monkeypatch.setattr(Evaluator, "_of", run_for_hours)
     opened.send(predictions(["a"], NOON - 3 * HOUR), predictions(["b"], NOON))

@@ -130,8 +130,8 @@ def outcomes(
 
 
 def config(directory: Path, retention: timedelta = timedelta(days=90), **models: Model) -> Config:
-    """Return a configuration of these models."""
-    return Config(storage=Storage(directory=directory, retention=retention), models=models)
+    """Return a configuration of these models, in one process."""
+    return Config(storage=Storage(directory=directory, retention=retention), models=models, processes=1)
 
 
 class Opened:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import partial
 from itertools import chain
+from time import thread_time
 
 import numpy as np
-from driftline.baseline.baseline import Baseline
 from driftline.tables.table import I64
 
-from driftline_processor.core.drift.method_choice import misfits
-from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.windows.window import PANE, Window, window_of
 from driftline_processor.custom_metrics import load_custom_metrics
@@ -26,11 +24,13 @@ from driftline_processor.store.panes import stored_unit
 from driftline_processor.store.series import Series, SeriesRegister
 
 from .evaluation_store import EvaluationStore
-from .judge import TOGETHER, judge_together
+from .judge import TOGETHER
 from .judging_queue import WaitingWindows
+from .processes.pool import JudgingProcesses
 from .ripe_windows import RipeWindows, changed_by_delay
 from .settings import settings_of
-from .store_source import StoreReaders, StoreSource
+from .store_judge import JudgedWindow, JudgingOrder, StoreJudge
+from .store_source import StoreReaders
 from .stored_outcomes import OutcomeDelays
 
 _log = logging.getLogger(__name__)
@@ -51,14 +51,19 @@ class Evaluator:
         touched: ChangedPanes,
         watermark: Callable[[Series], int],
         clock: Callable[[], int],
+        processes: JudgingProcesses,
     ) -> None:
         """Note what has to be looked at again since the last time.
 
-        ``watermark``: of a series, now. ``clock``: the wall clock in unix nanoseconds.
+        ``watermark``: of a series, now. ``clock``: the wall clock in unix nanoseconds. ``processes``: judge windows
+        beside this one, as far as there are any.
         """
-        self._connection, self._series = connection, series
+        self._connection, self._series, self._baselines = connection, series, baselines
+        self._processes = processes
+        processes.close()  # what they remember is of before
         self._evaluations, self._touched, self._watermark = evaluations, touched, watermark
         self._readers = StoreReaders(connection, baselines)
+        self._judge = StoreJudge(self._readers)
         self._judged: dict[str, ModelSettings] = {}
         self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)
         self._ripe: defaultdict[int, RipeWindows] = defaultdict(RipeWindows)
@@ -86,64 +91,135 @@ class Evaluator:
         if self._evaluations.crowded:
             self._evaluations.write(patient=False)  # storing has failed before, and what waits must not pile up
         by_number, done = self._series.by_number(), 0
-        while done < AT_ONCE and not ended():
-            following = self.waiting.next(self._clock())
-            if following is None and (not patient or early()):
-                following = self.waiting.next(self._clock(), early=True)
-            if following is None:
-                break
-            done += self._evaluate_some(by_number[following[0]], following[1], min(TOGETHER, AT_ONCE - done))
+        self._processes.prepare(self.waiting.backlog.windows)
+        try:
+            while done < AT_ONCE and not ended():
+                following, due = self.waiting.next(self._clock()), True
+                if following is None and (not patient or early()):
+                    following, due = self.waiting.next(self._clock(), early=True), not patient
+                if following is None:
+                    break
+                done += self._evaluate_some(by_number[following[0]], following[1], due, AT_ONCE - done)
+            self._take_answers()
+        except BaseException:
+            self._take_back()
+            raise
         self.waiting.publish(self._clock())
         self._evaluations.write(patient, lambda whole: self._note_reached() if whole and done else None)
         return done > 0
 
-    def _evaluate_some(self, series: Series, first: Window, most: int) -> int:
-        """Evaluate a window that waits, and past ones that follow it, so many at most; return how many these are."""
-        windows = [first, *self.waiting.following(series.number, first, most - 1)]
-        judged: list[Evaluation | None] = []
-        if len(windows) > 1:
-            try:
-                sources = [self._source(series, window) for window in windows]
-                found = iter(self._judge(series, [source for source in sources if source is not None]))
-                judged = [None if source is None else next(found) for source in sources]
-            except Exception as error:
-                if is_of_all(error):
-                    raise  # all of them go on waiting
-                _log.debug("windows of %s are evaluated one by one: %r", series.key.model, error)
-        for window, evaluation in zip(windows, judged, strict=False):
-            self._note(series, window, evaluation)
-        for window in windows[len(judged) :]:
-            self._evaluate_next(series, window)
+    def _evaluate_some(self, series: Series, first: Window, due: bool, most: int) -> int:
+        """Evaluate a window that waits, and past ones that follow it, here or in another process.
+
+        A view of the past that rolls is kept by who writes the store, so its windows are judged here.
+
+        Args:
+            series: Whose windows.
+            first: The window.
+            due: False where it rests, and this thread has an allowance of CPU for it.
+            most: How many windows at most.
+
+        Returns:
+            How many these are.
+        """
+        elsewhere = due and self._processes.ready and self._settings_of(series.key.model).rolling is None
+        together = self._processes.windows_at_once if elsewhere else TOGETHER
+        windows = [first, *self.waiting.following(series.number, first, min(together, most) - 1)]
+        if elsewhere:
+            self._give(series, windows)
+        else:
+            self._evaluate_here(series, windows)
         return len(windows)
 
-    def _evaluate_next(self, series: Series, window: Window) -> None:
-        """Evaluate a window that waits, and note what becomes of it with time."""
+    def _evaluate_here(self, series: Series, windows: Sequence[Window]) -> None:
+        """Evaluate windows together, each alone where one of them cannot be; note what becomes of them with time."""
+        began = thread_time()
         try:
-            evaluation = self._of(series, window)
+            judged = self._of(series, windows)
         except Exception as error:
             if is_of_all(error):
-                raise  # the window goes on waiting
-            if is_of_memory(error):
-                self._put_off(series, window, error)
+                raise  # all of them go on waiting
+            if len(windows) > 1:
+                _log.debug("windows of %s are evaluated one by one: %r", series.key.model, error)
+                for window in windows:
+                    self._evaluate_here(series, [window])
                 return
-            # One window that cannot be evaluated must not stop the others; it is tried when touched again.
-            _log.exception("window %s of %s at %d could not be evaluated", window.name, series.key.model, window.start)
-            evaluation = None
-        self._note(series, window, evaluation)
+            if is_of_memory(error):
+                self._put_off(series, windows[0], error)
+                return
+            judged = [JudgedWindow(None, (), traceback.format_exc())]
+        for window, one in zip(windows, judged, strict=True):
+            self._note(series, window, one)
+        self._processes.note_judged(len(windows), thread_time() - began)
 
-    def _note(self, series: Series, window: Window, evaluation: Evaluation | None) -> None:
-        """Note what was evaluated of a window, and what becomes of it with time."""
-        which = series.number
-        again = self._is_known(series, window)
-        if evaluation is not None:
-            self._evaluations.put(which, evaluation)
-            self._ripe[which].note(evaluation)
-        self._given_up.discard((which, window))
-        self.waiting.remove(which, window, self._clock(), again)
+    def _of(self, series: Series, windows: Sequence[Window]) -> list[JudgedWindow]:
+        return self._judge.judge(self._order(series, windows))
+
+    def _give(self, series: Series, windows: Sequence[Window]) -> None:
+        """Give windows to a process, or evaluate them here where none takes them."""
+        order = self._order(series, windows)
+        for window in windows:
+            self.waiting.hand_over(series.number, window)
+        while not self._processes.free and self._take_answer():
+            pass
+        if not self._processes.give(order, self._baselines.changes):
+            self._evaluate_lost(order)
+
+    def _take_answers(self) -> None:
+        """Wait for all that was given to processes, and take in what they answer."""
+        while self._take_answer():
+            pass
+
+    def _take_answer(self) -> bool:
+        """Wait for an answer and take it in; False where nothing was asked."""
+        answered = self._processes.collect(self._connection, self._baselines)
+        if answered is None:
+            return False
+        order, judged = answered
+        if judged is None:
+            self._evaluate_lost(order)
+            return True
+        for window, one in zip(order.windows, judged, strict=True):
+            self._note(order.series, window, one)
+        return True
+
+    def _evaluate_lost(self, order: JudgingOrder) -> None:
+        """Evaluate the windows of an order here that no process has answered."""
+        for window in order.windows:
+            self.waiting.take_back(order.series.number, window, self._clock())
+        self._evaluate_here(order.series, order.windows)
+
+    def _take_back(self) -> None:
+        """Let the windows wait again that were given away, or were to be."""
+        self._processes.abandon()
+        self.waiting.take_all_back(self._clock())
 
     def _is_known(self, series: Series, window: Window) -> bool:
         """Return True where a window was evaluated before."""
         return window.start in self._evaluations.history(series.number).get(window.name, {})
+
+    def _order(self, series: Series, windows: Sequence[Window]) -> JudgingOrder:
+        """Return an order to judge windows, with all that is known of the model now."""
+        known = frozenset(window for window in windows if self._is_known(series, window))
+        settings, watermark = self._settings_of(series.key.model), self._watermark(series)
+        return JudgingOrder(series, tuple(windows), known, settings, watermark, self.delays.of(series))
+
+    def _note(self, series: Series, window: Window, judged: JudgedWindow) -> None:
+        """Take in what was judged of a window, which waits no longer."""
+        which, known = series.number, self._is_known(series, window)
+        if judged.failure:
+            # One window that cannot be evaluated must not stop the others; it is tried when touched again.
+            of = window.name, series.key.model, window.start
+            _log.error("window %s of %s at %d could not be evaluated\n%s", *of, judged.failure)
+        for said in judged.said:
+            self._warn_once(series.key.model, said)
+        if judged.evaluation is not None:
+            if judged.evaluation.closed:
+                self._warn_asked(series)
+            self._evaluations.put(which, judged.evaluation)
+            self._ripe[which].note(judged.evaluation)
+        self._given_up.discard((which, window))
+        self.waiting.remove(which, window, self._clock(), known)
 
     def _put_off(self, series: Series, window: Window, error: Exception) -> None:
         """Let a window wait for which there was no memory, and say so once for windows of its name."""
@@ -158,6 +234,11 @@ class Evaluator:
             self._given_up.add((series.number, window))
             write_restated(self._connection, [(series.number, np.array([window.start]))])
 
+    def _forget(self, forget: Callable[..., None], *arguments: object) -> None:
+        """Let the readers here and those of all processes forget something of the store."""
+        forget(self._readers, *arguments)
+        self._processes.tell(forget, *arguments)
+
     def forget_deleted(self, named: Iterable[tuple[int, str]] = ()) -> list[tuple[int, I64]]:
         """Forget what was read of the store: rows were deleted.
 
@@ -168,12 +249,13 @@ class Evaluator:
             By series, where windows begin that are not stored yet and named one of these slices.
         """
         self._readers.forget_all()
+        self._processes.close()  # what they remember is deleted with them
         return [(series, self._evaluations.forget_slice(series, name)) for series, name in named]
 
     def forget_tidied(self) -> None:
         """Forget what was read of the store that tidying may have changed."""
         for series in self._series:
-            self._readers.forget_old(series.number, self._watermark(series))
+            self._forget(StoreReaders.forget_old, series.number, self._watermark(series))
 
     def _note_reached(self) -> None:
         """Write down how far the tables had come with all that was evaluated, inside the caller's transaction."""
@@ -202,11 +284,11 @@ class Evaluator:
         self.delays.learn(reached.joined, idle=not panes)
         by_number = self._series.by_number()
         for which, starts in counted.items():
-            self._readers.forget_counted(which, starts)
+            self._forget(StoreReaders.forget_counted, which, starts)
             self._mark_compared(by_number[which], starts)
         for which, starts in panes.items():
             self._mark_dirty(by_number[which], starts)
-            self._readers.forget_rows(which, starts)
+            self._forget(StoreReaders.forget_rows, which, starts)
         for which, series in by_number.items():
             self._collect_ripe(which, series)
 
@@ -226,31 +308,6 @@ class Evaluator:
                 self.waiting.add(which, window, now, closing=True)
         ripe.note_delay(delay)
 
-    def _of(self, series: Series, window: Window) -> Evaluation | None:
-        """Evaluate a window; None of one in which nothing ever was."""
-        source = self._source(series, window)
-        return None if source is None else self._judge(series, [source])[0]
-
-    def _source(self, series: Series, window: Window) -> StoreSource | None:
-        """Return a window as the judge asks about it; None where nothing ever was in it.
-
-        A clock or a counter alone has touched it then.
-        """
-        settings, watermark = self._settings_of(series.key.model), self._watermark(series)
-        source = StoreSource(series, window, settings, watermark, self.delays.of(series), self._readers)
-        return None if source.empty and not self._is_known(series, window) else source
-
-    def _judge(self, series: Series, sources: Sequence[StoreSource]) -> list[Evaluation]:
-        """Judge windows of a series."""
-        model = series.key.model
-        settings = self._settings_of(model)
-        for source in sources:
-            if source.baseline is not None:
-                self._warn(model, settings, source.baseline)
-            if source.closed:
-                self._warn_asked(series)
-        return judge_together(sources, settings, partial(self._warn_once, model))
-
     def _settings_of(self, model: str) -> ModelSettings:
         """Return how windows of a model are judged."""
         if model not in self._judged:
@@ -268,14 +325,6 @@ class Evaluator:
         if (model, said) not in self._warned:
             self._warned.add((model, said))
             _log.warning("%s", f"{said} ({reason})" if reason else said)
-
-    def _warn(self, model: str, settings: ModelSettings, baseline: Baseline) -> None:
-        """Log once of each baseline which methods were chosen for a feature that they do not compare."""
-        which = (model, baseline.digest)
-        if settings.choices.features and which not in self._warned:
-            self._warned.add(which)
-            for wrong in misfits(settings.choices, baseline):
-                _log.warning("%s: %s; until then it is passed over", wrong.key(model), wrong)
 
     def _mark_compared(self, series: Series, panes: Collection[int]) -> None:
         """Note the windows that were compared with these panes: late rows change what later windows drift from."""
@@ -337,7 +386,7 @@ class Evaluator:
         for which, starts in panes.items():
             self._mark_dirty(by_number[which], starts)
         for which, starts in counted.items():
-            self._readers.forget_counted(which, starts)
+            self._forget(StoreReaders.forget_counted, which, starts)
             self._mark_compared(by_number[which], starts)
         for series in by_number.values():
             for name in self._series.settings(series.key.model).windows:

@@ -199,6 +199,7 @@ class WaitingWindows:
         self._rested: list[tuple[int, _Place]] = []
         self._put_off: dict[_Place, _Entry] = {}
         self._attempts: dict[_Place, int] = {}
+        self._away: dict[_Place, _Entry] = {}
         self._newest: dict[_Lane, list[int]] = {}
         self._past: dict[int, dict[str, _PastWindows]] = {}
         self._turns: deque[_Lane] = deque()
@@ -217,7 +218,7 @@ class WaitingWindows:
         self._first: dict[str, int | None] = {}
 
     def __len__(self) -> int:
-        return len(self._entries) + self._past_windows
+        return len(self._entries) + self._past_windows + len(self._away)
 
     def add(self, series: int, window: Window, now: int, closing: bool = False) -> None:
         """Let a window wait since ``now``, or rest before; one that waits already goes on waiting.
@@ -266,6 +267,25 @@ class WaitingWindows:
         self._put_off[place] = entry
         heapq.heappush(self._due, (entry.due, place))
         return True
+
+    def hand_over(self, series: int, window: Window) -> None:
+        """Let those after a window be next while somebody judges it, until :meth:`remove` or :meth:`take_back`."""
+        place = _Place(series, window.name, window.start)
+        entry, lane = self._entries.get(place), self._past.get(series, {}).get(window.name)
+        if entry is None:
+            since, number = (0, self._round) if lane is None else (lane.since, lane.round)
+            entry = _Entry(window, since, since, number, "past")
+        self._take_out(place)
+        self._away[place] = entry
+
+    def take_back(self, series: int, window: Window, now: int) -> None:
+        """Let a window wait again that was handed over, and that nobody has judged."""
+        self._take_back(_Place(series, window.name, window.start), now)
+
+    def take_all_back(self, now: int) -> None:
+        """Let all windows wait again that were handed over, and that nobody has judged."""
+        for place in list(self._away):
+            self._take_back(place, now)
 
     def remove(self, series: int, window: Window, now: int, again: bool = True) -> None:
         """Say that a window was evaluated, so that it rests. ``again``: it had been evaluated before."""
@@ -325,7 +345,8 @@ class WaitingWindows:
 
     def finished(self) -> PaneProgress | None:
         """Return how far the tables had come with all that has been evaluated; None where that is not known."""
-        oldest = min((entry.round for entry in self._entries.values()), default=self._round + 1)
+        entries = chain(self._entries.values(), self._away.values())
+        oldest = min((entry.round for entry in entries), default=self._round + 1)
         oldest = min([oldest, *(lane.round for lanes in self._past.values() for lane in lanes.values())])
         done = [number for number in self._reached if number < oldest]
         newest = self._reached[done[-1]] if done else None
@@ -441,8 +462,14 @@ class WaitingWindows:
             del entry.line.entries[place]
             entry.line = None
 
+    def _take_back(self, place: _Place, now: int) -> None:
+        entry = self._away.pop(place)
+        self._wait(place, entry, entry.kind, now)
+
     def _take_out(self, place: _Place) -> Kind:
         """Take a window out of where it waits or rests; return its kind."""
+        if (away := self._away.pop(place, None)) is not None:
+            return away.kind
         entry = self._entries.get(place)
         if entry is None:
             self._remove_past(place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Protocol
 
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
@@ -22,7 +23,7 @@ from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
 from driftline_processor.core.windows.window import HOUR, PANE, Window, closed_until, is_closed, parse, window_of
 from driftline_processor.join.outcome_sums import slices_of
-from driftline_processor.store.baselines import Baselines
+from driftline_processor.store.baselines import ActiveBaseline
 from driftline_processor.store.database import Connection
 from driftline_processor.store.duplicate_rows import RowSamples
 from driftline_processor.store.pane_memory import PaneMemory
@@ -47,10 +48,20 @@ MOST_SLICED_BYTES = 32 << 20
 """Bytes of the sums of slices in memory, of all series: an hour of twenty slices takes as much as twenty hours."""
 
 
+class KnownBaselines(Protocol):
+    """The baselines of the store, as those who judge ask for them."""
+
+    def by_fold(self, fold: str) -> Baseline | None:
+        """Return the newest baseline that has what panes were folded over."""
+
+    def in_force(self, key: ModelKey) -> ActiveBaseline | None:
+        """Return the baseline that a series is compared with now; None while it is learning."""
+
+
 class StoreReaders:
     """Readers of the store for all windows, and their shared results. One thread uses them."""
 
-    def __init__(self, connection: Connection, baselines: Baselines) -> None:
+    def __init__(self, connection: Connection, baselines: KnownBaselines) -> None:
         """Read nothing yet."""
         self.connection, self.baselines = connection, baselines
         self.panes = PaneMemory(connection, baselines.by_fold)

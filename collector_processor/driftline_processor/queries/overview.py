@@ -187,10 +187,12 @@ class Overview:
         counters: Counters,
         clock: Callable[[], int],
         verdicts: Verdicts,
+        processes: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """Read from these parts; ``processes`` says what other processes do."""
         self._intake, self._join, self._concept, self._versions = intake, join, concept, versions
         self._evaluations, self._upkeep, self._waiting, self._delays = evaluations, upkeep, waiting, delays
-        self._counters, self._clock, self._verdicts = counters, clock, verdicts
+        self._counters, self._clock, self._verdicts, self._processes = counters, clock, verdicts, processes
 
     def models(self) -> list[ModelView]:
         """All models, busiest first."""
@@ -257,11 +259,13 @@ class Overview:
         )
 
     def _waiting_hints(self) -> list[str]:
-        """Return how late live windows are, and how far a backfill is, each where it is worth a sentence."""
+        """Return how late live windows are, how far a backfill is, and who judges, where it is worth a sentence."""
         waiting, now = self._waiting, self._clock()
         late = lags_sentence(waiting.lags(now)) if waiting.backlog.long(now) else ""
         told = [f"{late[0].upper()}{late[1:]}: there are more than the processor can judge."] if late else []
-        return told + ([f"{backfill_sentence(waiting.backfill)}."] if waiting.backfill.long(now) else [])
+        told += [f"{backfill_sentence(waiting.backfill)}."] if waiting.backfill.long(now) else []
+        busy = self._processes()
+        return told if busy is None else [*told, busy]
 
     def counters(self) -> dict[tuple[str, Labels], float]:
         """Return the counters of the process, and the numbers of waiting outcomes and windows."""

@@ -162,6 +162,8 @@ class Baselines:
     def __init__(self, connection: Connection, configured: Mapping[str, Baseline]) -> None:
         """Read what was sent and learned; ``configured``: model → the baseline its configuration names."""
         self._configured = configured
+        self.changes = 0
+        """A number that grows whenever another baseline may be in force."""
         self.load(connection)
         self._unlearned: set[ModelKey] = set()
         for baseline in configured.values():
@@ -193,6 +195,7 @@ class Baselines:
         self._by_digest, self._by_fold = by_digest, by_fold
         self._sent, self._provisional, self._learning = sent, provisional, learning
         self._points = LearningPoints(connection)
+        self.changes += 1
 
     def sent(self) -> list[tuple[str, str, int]]:
         """Return the models and versions of which a service, or somebody, sent a baseline, and when (unix ns)."""
@@ -244,6 +247,7 @@ class Baselines:
         _check_readable(baseline)
         self._remember(baseline)
         sent.append(_Sent(baseline.version, baseline.digest, source, received))
+        self.changes += 1
         self._store(connection, baseline, source, ModelKey(baseline.model, baseline.version), received)
 
     def learn(
@@ -355,6 +359,7 @@ class Baselines:
             return
         self._remember(baseline)
         self._provisional[series.key] = baseline.digest
+        self.changes += 1
         self._store(connection, baseline, "provisional", series.key, received)
 
     def _remember(self, baseline: Baseline) -> None:

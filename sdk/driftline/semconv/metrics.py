@@ -148,6 +148,15 @@ DRIFTLINE_OUTCOMES_PENDING_AGE: Final = "driftline.outcomes.pending.age"
 DRIFTLINE_EVALUATION_LAG: Final = "driftline.evaluation.lag"
 """How long the window of a length that waits longest has been due to be evaluated; 0 where none is. Past windows, as of a backfill, are left out."""
 
+DRIFTLINE_JUDGING_PROCESSES: Final = "driftline.judging.processes"
+"""Processes that judge windows beside the processor. They are started when there is much to judge, and end when there is little."""
+
+DRIFTLINE_JUDGING_PROCESSES_CPU: Final = "driftline.judging.processes.cpu"
+"""CPU time that these processes have used to judge windows."""
+
+DRIFTLINE_JUDGING_PROCESSES_LOST: Final = "driftline.judging.processes.lost"
+"""Processes that were killed, hung or could not be started. Their windows were judged in the processor itself."""
+
 DRIFTLINE_WINDOWS_PENDING: Final = "driftline.windows.pending"
 """Windows that are due to be evaluated, past ones too; what is shown of them is older than their rows."""
 
@@ -239,6 +248,9 @@ UNITS: Final[Mapping[str, str]] = {
     DRIFTLINE_OUTCOMES_PENDING: "{outcome}",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "s",
     DRIFTLINE_EVALUATION_LAG: "s",
+    DRIFTLINE_JUDGING_PROCESSES: "{process}",
+    DRIFTLINE_JUDGING_PROCESSES_CPU: "s",
+    DRIFTLINE_JUDGING_PROCESSES_LOST: "{process}",
     DRIFTLINE_WINDOWS_PENDING: "{window}",
     DRIFTLINE_WINDOWS_PENDING_AGE: "s",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "{span}",
@@ -305,6 +317,9 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     DRIFTLINE_OUTCOMES_PENDING: "gauge",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "gauge",
     DRIFTLINE_EVALUATION_LAG: "gauge",
+    DRIFTLINE_JUDGING_PROCESSES: "gauge",
+    DRIFTLINE_JUDGING_PROCESSES_CPU: "counter",
+    DRIFTLINE_JUDGING_PROCESSES_LOST: "counter",
     DRIFTLINE_WINDOWS_PENDING: "gauge",
     DRIFTLINE_WINDOWS_PENDING_AGE: "gauge",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "counter",
@@ -371,6 +386,9 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_OUTCOMES_PENDING: "Outcomes that wait for their prediction.",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "How long the oldest outcome that waits for its prediction has waited; 0 where none does.",
     DRIFTLINE_EVALUATION_LAG: "How long the window of a length that waits longest has been due to be evaluated; 0 where none is. Past windows, as of a backfill, are left out.",
+    DRIFTLINE_JUDGING_PROCESSES: "Processes that judge windows beside the processor. They are started when there is much to judge, and end when there is little.",
+    DRIFTLINE_JUDGING_PROCESSES_CPU: "CPU time that these processes have used to judge windows.",
+    DRIFTLINE_JUDGING_PROCESSES_LOST: "Processes that were killed, hung or could not be started. Their windows were judged in the processor itself.",
     DRIFTLINE_WINDOWS_PENDING: "Windows that are due to be evaluated, past ones too; what is shown of them is older than their rows.",
     DRIFTLINE_WINDOWS_PENDING_AGE: "How long the window that waits longest has waited to be evaluated; 0 where none does.",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "Outcomes of sampled predictions that got no span, because more came in a second than spans are made.",
@@ -437,6 +455,9 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     DRIFTLINE_OUTCOMES_PENDING: "driftline_outcomes_pending",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "driftline_outcomes_pending_age_seconds",
     DRIFTLINE_EVALUATION_LAG: "driftline_evaluation_lag_seconds",
+    DRIFTLINE_JUDGING_PROCESSES: "driftline_judging_processes",
+    DRIFTLINE_JUDGING_PROCESSES_CPU: "driftline_judging_processes_cpu_seconds_total",
+    DRIFTLINE_JUDGING_PROCESSES_LOST: "driftline_judging_processes_lost_total",
     DRIFTLINE_WINDOWS_PENDING: "driftline_windows_pending",
     DRIFTLINE_WINDOWS_PENDING_AGE: "driftline_windows_pending_age_seconds",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "driftline_outcome_spans_skipped_total",

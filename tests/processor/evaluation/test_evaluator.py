@@ -17,11 +17,12 @@ from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.windows.window import Window
-from driftline_processor.evaluation import evaluator
+from driftline_processor.evaluation import store_judge
 from driftline_processor.evaluation.evaluator import Evaluator
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.evaluation.judge import judge_together
+from driftline_processor.evaluation.store_judge import JudgedWindow
 from driftline_processor.evaluation.store_source import StoreSource
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.readers.column_roles import ColumnOptions
@@ -286,10 +287,10 @@ def test_a_window_that_cannot_be_evaluated_stops_no_other(
     clock.now += 3 * HOUR
     evaluate = Evaluator._of
 
-    def fail(self: Evaluator, series: Series, window: Window) -> Evaluation | None:
-        if window.start == NOON:
+    def fail(self: Evaluator, series: Series, windows: Sequence[Window]) -> list[JudgedWindow]:
+        if any(window.start == NOON for window in windows):
             raise ArithmeticError
-        return evaluate(self, series, window)
+        return evaluate(self, series, windows)
 
     with monkeypatch.context() as patch:
         patch.setattr(Evaluator, "_of", fail)
@@ -311,7 +312,7 @@ def test_past_windows_are_judged_together_and_alone_where_one_of_them_cannot_be(
             raise ArithmeticError
         return judge_together(sources, *others)
 
-    monkeypatch.setattr(evaluator, "judge_together", judge)
+    monkeypatch.setattr(store_judge, "judge_together", judge)
     state = open_state(churn=HOURLY)
     state.send(predictions([f"p{at}" for at in range(40)], [NOON - at * HOUR for at in range(40)]))
     found = hours(state)
@@ -321,15 +322,15 @@ def test_past_windows_are_judged_together_and_alone_where_one_of_them_cannot_be(
     assert caplog.text.count("could not be evaluated") == 1
 
 
-def no_memory(failures: int) -> Callable[[Evaluator, Series, Window], Evaluation | None]:
+def no_memory(failures: int) -> Callable[[Evaluator, Series, Sequence[Window]], list[JudgedWindow]]:
     """Return a way to judge windows that finds no memory for the one that begins at noon, so many times."""
     evaluate, left = Evaluator._of, [failures]
 
-    def judge(self: Evaluator, series: Series, window: Window) -> Evaluation | None:
-        if window.start == NOON and left[0]:
+    def judge(self: Evaluator, series: Series, windows: Sequence[Window]) -> list[JudgedWindow]:
+        if any(window.start == NOON for window in windows) and left[0]:
             left[0] -= 1
             raise (MemoryError() if left[0] % 2 else duckdb.OutOfMemoryException("Out of Memory Error: no room"))
-        return evaluate(self, series, window)
+        return evaluate(self, series, windows)
 
     return judge
 

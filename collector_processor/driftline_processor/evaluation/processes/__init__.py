@@ -1,0 +1,1 @@
+"""Processes that judge windows beside the processor, which alone reads and writes the store."""

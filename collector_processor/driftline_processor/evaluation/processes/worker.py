@@ -1,0 +1,109 @@
+"""A process that judges windows: ``python -m driftline_processor.evaluation.processes.worker SOCKET``.
+
+The processor starts it and speaks to it through a socket that it inherits. It keeps what it has read of the store in
+memory, as the processor itself does, and ends when the processor closes the socket or is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from dataclasses import replace
+from typing import Any
+
+from driftline_processor.custom_metrics import load_custom_metrics
+from driftline_processor.evaluation.store_judge import JudgedWindow, JudgingOrder, StoreJudge
+from driftline_processor.evaluation.store_source import StoreReaders
+from driftline_processor.process_memory import keep_memory_small
+
+from .channel import BrokenChannelError, Channel
+from .messages import Answer, Done, Ready, Work
+from .remote_store import RemoteBaselines, RemoteConnection, RemoteStoreError
+
+NICENESS = 5
+"""By how much the processor goes before it where both want one core: requests are answered first."""
+
+LOOK_EVERY = 5.0
+"""Seconds from one look for the processor to the next, of a process that is busy while the processor is killed."""
+
+
+class JudgingProcess:
+    """The work of the process, one order after the other."""
+
+    def __init__(self, channel: Channel) -> None:
+        """Speak through ``channel``."""
+        self._channel = channel
+        self._said: list[str] = []
+        self._baselines = RemoteBaselines(self._ask)
+        self._judge: StoreJudge | None = None
+
+    def run(self) -> None:
+        """Work until the other end is closed."""
+        load_custom_metrics(self._said.append)
+        self._channel.send(Ready(self._take_said()))
+        while True:
+            self._channel.send(self._do(self._channel.receive()))
+
+    def _do(self, work: Work) -> Done:
+        began = time.process_time()
+        self._baselines.expect(work.baselines)
+        if self._judge is None:
+            self._judge = StoreJudge(StoreReaders(RemoteConnection(self._ask), self._baselines))
+        for forget, arguments in work.changes:
+            forget(self._judge.readers, *arguments)
+        judged = self._judged(self._judge, work.order)
+        if said := self._take_said():
+            judged[-1] = JudgedWindow(judged[-1].evaluation, (*judged[-1].said, *said), judged[-1].failure)
+        return Done(judged, time.process_time() - began)
+
+    def _judged(self, judge: StoreJudge, order: JudgingOrder) -> list[JudgedWindow]:
+        """Judge windows together; each alone where one of them cannot be judged."""
+        try:
+            return judge.judge(order)
+        except (BrokenChannelError, MemoryError):
+            raise  # the processor is gone, or judges the windows itself
+        except Exception:
+            if len(order.windows) == 1:
+                return [JudgedWindow(None, (), traceback.format_exc())]
+        return [one for window in order.windows for one in self._judged(judge, replace(order, windows=(window,)))]
+
+    def _take_said(self) -> tuple[str, ...]:
+        said, self._said[:] = tuple(self._said), []
+        return said
+
+    def _ask(self, question: object) -> Any:
+        """Return the answer to a question about the store."""
+        self._channel.send(question)
+        answer: Answer = self._channel.receive()
+        if answer.failure:
+            raise RemoteStoreError(answer.failure)
+        return answer.value
+
+
+def main(descriptor: int) -> None:
+    """Judge windows until the processor closes the socket."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # whoever ends the processor lets it end its processes
+    os.nice(NICENESS)
+    keep_memory_small()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    try:
+        JudgingProcess(Channel(socket.socket(fileno=descriptor))).run()
+    except (BrokenChannelError, MemoryError):
+        os._exit(0)
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent is gone."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_EVERY)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

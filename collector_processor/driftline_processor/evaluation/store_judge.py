@@ -1,0 +1,92 @@
+"""Judge windows of the store: one path, in the processor itself and in the processes beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from driftline.baseline.baseline import Baseline
+
+from driftline_processor.core.drift.method_choice import misfits
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.model_settings import ModelSettings
+from driftline_processor.core.windows.window import Window
+from driftline_processor.store.series import Series
+
+from .judge import judge_together
+from .store_source import StoreReaders, StoreSource
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingOrder:
+    """Windows of one series that are to be judged.
+
+    Attributes:
+        series: The model, version and environment.
+        windows: The windows.
+        known: The windows of these that had been evaluated before.
+        settings: How the model's windows are judged.
+        watermark: How far the model's event time has come, unix nanoseconds.
+        delay: How long outcomes may take.
+    """
+
+    series: Series
+    windows: tuple[Window, ...]
+    known: frozenset[Window]
+    settings: ModelSettings
+    watermark: int
+    delay: OutcomeDelay
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedWindow:
+    """The answer about one window.
+
+    Attributes:
+        evaluation: The evaluation; None of a window in which nothing ever was, and of one that failed.
+        said: Sentences for the log, each to be said once.
+        failure: The traceback of a window that could not be evaluated; "" where it could.
+    """
+
+    evaluation: Evaluation | None
+    said: tuple[str, ...] = ()
+    failure: str = ""
+
+
+class StoreJudge:
+    """Judges windows of one store. One thread uses it."""
+
+    def __init__(self, readers: StoreReaders) -> None:
+        """Read through ``readers``, which remember what they have read."""
+        self.readers = readers
+        self._fitting: set[tuple[str, str]] = set()
+
+    def judge(self, order: JudgingOrder) -> list[JudgedWindow]:
+        """Judge the windows of an order together; no evaluation where nothing ever was in one.
+
+        A clock or a counter alone may have touched it.
+        """
+        said: list[str] = []
+        known = order.settings, order.watermark, order.delay, self.readers
+        sources = [StoreSource(order.series, window, *known) for window in order.windows]
+        asked = [one for one in sources if not one.empty or one.window in order.known]
+        for source in asked:
+            if source.baseline is not None:
+                said += self._misfits(order.series.key.model, order.settings, source.baseline)
+        found = dict(
+            zip([one.window for one in asked], judge_together(asked, order.settings, said.append), strict=True)
+        )
+        judged = [JudgedWindow(found.get(window)) for window in order.windows]
+        return [replace(judged[0], said=tuple(dict.fromkeys(said))), *judged[1:]]
+
+    def _misfits(self, model: str, settings: ModelSettings, baseline: Baseline) -> Iterable[str]:
+        """Say once of each baseline which methods were chosen for a feature that they do not compare."""
+        which = (model, baseline.digest)
+        if not settings.choices.features or which in self._fitting:
+            return []
+        self._fitting.add(which)
+        return [
+            f"{wrong.key(model)}: {wrong}; until then it is passed over"
+            for wrong in misfits(settings.choices, baseline)
+        ]

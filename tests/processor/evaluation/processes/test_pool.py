@@ -1,0 +1,323 @@
+"""Windows are judged in other processes as in the processor itself, and no window is lost with a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driftline.semconv import metrics as m
+from driftline_processor.config.model import Model
+from driftline_processor.evaluation.evaluation_codec import pack_evaluation
+from driftline_processor.evaluation.processes import pool
+from driftline_processor.evaluation.processes.pool import JudgingProcesses
+from driftline_processor.evaluation.store_judge import StoreJudge
+from driftline_processor.health import Counters
+from driftline_processor.maintenance.erasure import ErasureOrder
+from driftline_processor.receipts import StorageOutage
+
+from tests.support.judging_processes import ready, start_judging
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Opened, outcomes, predictions
+
+pytestmark = pytest.mark.slow
+
+MODEL = Model(windows=("1h", "1d"), slices=("country",))
+HOURS = 30
+
+
+@pytest.fixture(autouse=True)
+def _many_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each process several orders."""
+    monkeypatch.setattr(pool, "MOST_WINDOWS", 4)
+
+
+def send_rows(state: Opened, first: int = 0, shift: float = 0.0) -> None:
+    """Send a row a minute with two features, a slice and outcomes, which drift after a day."""
+    rng = np.random.default_rng(first)
+    n = HOURS * 60
+    at = NOON - (HOURS + 3) * HOUR + np.arange(n) * MINUTE
+    age = rng.normal(40 + shift, 5, n) + 10 * (np.arange(n) > n - 400)
+    ids = [f"{first}-{row}" for row in range(n)]
+    town = [("Rome", "Oslo", None)[row % 3] for row in range(n)]
+    score = np.clip(age / 100, 0, 1)
+    country = ["it" if row % 4 else "no" for row in range(n)]
+    features = {"age": age.tolist(), "town": town}
+    state.send(predictions(ids, at.tolist(), score.tolist(), features=features, slices={"country": country}))
+    state.send(outcomes(ids, [str(int(rng.random() < one)) for one in score], (at + HOUR).tolist()))
+
+
+def evaluations(state: Opened) -> dict[tuple[str, int], bytes]:
+    """Return all that is stored of the newest evaluation of each window."""
+    found = {}
+    for _, one in state.stored():
+        packed = pack_evaluation(one, None)
+        found[one.window.name, one.window.start] = packed.head + packed.details + packed.drawing.part
+    return found
+
+
+def counted(state: Opened, name: str) -> float:
+    return sum(value for (metric, _), value in state.state.view.counters().items() if metric == name)
+
+
+@pytest.fixture
+def expected(open_state: Open) -> dict[tuple[str, int], bytes]:
+    """The evaluations of the processor alone."""
+    state = open_state(churn=MODEL)
+    send_rows(state)
+    state.view()
+    found = evaluations(state)
+    assert len(found) >= HOURS
+    state.state.erase(ErasureOrder("churn", "model"))
+    return found
+
+
+def test_the_answers_are_those_of_the_processor_itself(
+    open_state: Open, expected: dict[tuple[str, int], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = open_state(churn=MODEL, processes=3)
+    start_judging(state, monkeypatch)
+    monkeypatch.setattr(StoreJudge, "judge", None)  # of this process
+    send_rows(state)
+    state.view()
+    assert evaluations(state) == expected
+    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES) == 2
+    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_CPU) > 0
+    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_LOST) == 0
+
+
+def test_late_rows_and_outcomes_are_read_again_by_processes(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for processes in (1, 3):
+        state = open_state(churn=MODEL, processes=processes)
+        judging = start_judging(state, monkeypatch) if processes > 1 else None
+        send_rows(state)
+        state.view()
+        send_rows(state, first=1, shift=2.0)
+        state.view()
+        found.append(evaluations(state))
+        assert judging is None or judging.running == 2
+        state.state.erase(ErasureOrder("churn", "model"))
+    assert found[0] == found[1]
+
+
+def test_a_process_that_is_killed_loses_no_window_and_is_started_anew(
+    open_state: Open,
+    expected: dict[tuple[str, int], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state = open_state(churn=MODEL, processes=2)
+    judging = start_judging(state, monkeypatch)
+    monkeypatch.setattr(pool, "BACK_OFF", (1e9, 1e9))
+    give, given = JudgingProcesses.give, list[object]()
+
+    def give_and_kill(self: JudgingProcesses, *order: object) -> bool:
+        given.append(order)
+        done = give(self, *order)  # type: ignore[arg-type]
+        if len(given) == 2:
+            os.kill(self.pids[0], signal.SIGKILL)
+        return done
+
+    monkeypatch.setattr(JudgingProcesses, "give", give_and_kill)
+    send_rows(state)
+    state.view()
+    assert evaluations(state) == expected
+    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_LOST) == 1
+    assert "a process that judges windows" in caplog.text
+    assert judging.running == 0
+    monkeypatch.setattr(judging, "_rests_until", 0.0)
+    ready(judging)
+    assert judging.running == 1
+
+
+def test_a_process_that_hangs_is_ended_and_its_windows_are_judged(
+    open_state: Open, expected: dict[tuple[str, int], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = open_state(churn=MODEL, processes=2)
+    judging = start_judging(state, monkeypatch)
+    monkeypatch.setattr(pool, "PATIENCE", 0.0)
+    monkeypatch.setattr(pool, "BACK_OFF", (1e9, 1e9))
+    judging._pause = 1e9
+    [pid] = judging.pids
+    os.kill(pid, signal.SIGSTOP)
+    send_rows(state)
+    state.view()
+    assert evaluations(state) == expected
+    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_LOST) == 1
+    assert judging.running == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+RUBBISH = """
+import socket, sys
+from driftline_processor.evaluation.processes.channel import Channel
+from driftline_processor.evaluation.processes.messages import Done, Ready
+channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+channel.send(Ready())
+channel.receive()
+{}
+channel.receive()
+"""
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    ["channel.send(Done([], 0.0))", "channel.send('rubbish')", "channel._socket.sendall(b'rubbish' * 1000)"],
+)
+def test_rubbish_is_no_answer(
+    open_state: Open, expected: dict[tuple[str, int], bytes], monkeypatch: pytest.MonkeyPatch, rubbish: str
+) -> None:
+    state = open_state(churn=MODEL, processes=2)
+    state.state._judging._command = (sys.executable, "-c", RUBBISH.format(rubbish))
+    start_judging(state, monkeypatch)
+    send_rows(state)
+    state.view()
+    assert evaluations(state) == expected
+    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_LOST) == 1
+
+
+def test_a_process_that_cannot_be_started_is_said_and_tried_again_later(caplog: pytest.LogCaptureFixture) -> None:
+    now = [100.0]
+    judging = JudgingProcesses(1, Counters(), lambda: now[0], command=("/nowhere/python",))
+    judging.note_judged(1, pool.WORTH)
+    for seconds, tried in ((0.0, 1), (0.5, 1), (0.6, 2), (1.0, 2), (1.1, 3)):
+        now[0] += seconds
+        judging.prepare(0)
+        assert caplog.text.count("cannot be started") == tried
+    assert judging.running == 0
+
+
+def test_processes_end_when_there_was_little_to_judge_for_a_while(
+    open_state: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judging = start_judging(open_state(churn=MODEL, processes=2), monkeypatch)
+    monkeypatch.setattr(pool, "WORTH", 2.0)
+    began, now = judging._clock(), [0.0]
+    monkeypatch.setattr(judging, "_clock", lambda: began + now[0])
+    judging.prepare(0)
+    assert judging.running == 1
+    now[0] = pool.IDLE + 60.0
+    judging.prepare(0)
+    assert judging.running == 0
+
+
+def test_little_work_starts_none() -> None:
+    judging = JudgingProcesses(4, Counters(), lambda: 100.0, command=("/nowhere/python",))
+    judging.note_judged(10, 0.1)
+    judging.prepare(round(pool.WORTH / 0.01) - 20)
+    assert judging._pause == pool.BACK_OFF[0]
+
+
+def test_an_outage_while_a_process_asks_lets_all_windows_wait(
+    open_state: Open, expected: dict[tuple[str, int], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = open_state(churn=MODEL, processes=3)
+    judging = start_judging(state, monkeypatch)
+    send_rows(state)
+    state.state.join_now()
+    state.state._evaluator.collect()
+    waiting = len(state.state._evaluator.waiting)
+
+    def fail(*_: object, **__: object) -> None:
+        raise StorageOutage("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pool, "read", fail)
+        with pytest.raises(StorageOutage):
+            state.state._evaluator.step(patient=False)
+    assert len(state.state._evaluator.waiting) == waiting
+    ready(judging)
+    state.view()
+    assert evaluations(state) == expected
+
+
+def test_deleting_ends_processes_which_remember_what_is_deleted(
+    open_state: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = open_state(churn=MODEL, processes=2)
+    judging = start_judging(state, monkeypatch)
+    send_rows(state)
+    state.view()
+    state.state.erase(ErasureOrder("churn", "id", ("0-1",)))
+    assert judging.running == 0
+    ready(judging)
+    state.view()
+    assert "0-1" not in [row[0] for row in state.rows("SELECT id FROM predictions")]
+
+
+def test_signals_of_a_terminal_and_of_a_service_manager_are_left_to_the_processor(
+    open_state: Open, expected: dict[tuple[str, int], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = open_state(churn=MODEL, processes=2)
+    judging = start_judging(state, monkeypatch)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(judging.pids[0], number)
+    send_rows(state)
+    state.view()
+    assert evaluations(state) == expected
+    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_LOST) == 0
+
+
+def test_an_end_in_a_hurry_does_not_wait_for_a_process(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = open_state(churn=MODEL, processes=2)
+    judging = start_judging(state, monkeypatch)
+    process = judging._processes[0].process
+    judging.kill()
+    assert process.wait(60) == -signal.SIGKILL
+    send_rows(state)
+    assert len(state.view().windows["1h"]) == HOURS
+
+
+def test_rolling_references_are_judged_where_their_days_are_kept(
+    open_state: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = open_state(churn=Model.model_validate({"windows": ["1d"], "reference": {"last": "7d"}}), processes=2)
+    start_judging(state, monkeypatch)
+    state.send(
+        predictions([f"{row}" for row in range(2_000)], (NOON - 9 * DAY + np.arange(2_000) * DAY // 250).tolist())
+    )
+    assert state.view().windows["1d"]
+    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_CPU) == 0
+
+
+METRIC = """
+def most(pane, task):
+    return float(pane.parts["outcomes"][0])
+"""
+
+
+def test_metrics_of_users_are_computed_in_processes_too(
+    open_state: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site"
+    (package / "ours-1.0.dist-info").mkdir(parents=True)
+    (package / "ours_metric.py").write_text(METRIC)
+    (package / "ours-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 1.0\n")
+    (package / "ours-1.0.dist-info" / "entry_points.txt").write_text("[driftline_metric]\nours = ours_metric:most\n")
+    monkeypatch.syspath_prepend(str(package))
+    state = open_state(churn=MODEL, processes=2)
+    start_judging(state, monkeypatch)
+    monkeypatch.setattr(StoreJudge, "judge", None)
+    send_rows(state)
+    last = state.view().windows["1d"][-1]
+    assert last.realized["ours"].value == last.outcome_rows
+
+
+def test_processes_count_in_the_memory_of_the_processor_and_end_when_it_is_short(
+    open_state: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = open_state(churn=MODEL, processes=2)
+    judging = start_judging(state, monkeypatch)
+    assert judging.bytes > 20 << 20
+    assert "Another process judges windows, because there are many; it is busy for 0% of the time." in (
+        state.state.view.hints()
+    )
+    monkeypatch.setattr(judging, "_pressed", lambda: True)
+    judging.prepare(1_000)
+    assert (judging.running, judging.bytes) == (0, 0)
+    assert not state.state.view.hints()
