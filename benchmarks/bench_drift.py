@@ -8,7 +8,8 @@ exact p-values cost beside the histograms that they are of, for windows of fewer
 Then the parts of judging a day of DAY_ROWS rows beside DAYS days of reference, each beside what one would write without
 Driftline, in the same run. The rule for drift, where days differ and where they do not: beside a test of scipy.stats
 for each feature on the same counts. The changes of performance: beside numpy stacking and adding the sums of the same
-hours. The verdict of the window: beside the rule. All of it, with its outcomes: beside the tests of scipy.stats.
+hours. The verdict of the window: beside the rule. All of it, with its outcomes: beside the tests of scipy.stats. A
+window of sixteen that are judged together: beside one that is judged alone. A feature of 200: beside one of 20.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from driftline_processor.core.drift import drift
 from driftline_processor.core.drift import p_values as walks
 from driftline_processor.core.drift.methods import chi2, ks, psi
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.judge_window import AskedWindow, ModelWindow, judge_window, judge_windows
 from driftline_processor.core.performance import judge as performance
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
@@ -50,7 +51,7 @@ ROUNDS = 5
 LIMIT = 2.0
 WINDOWS = ((200, 100), (2_000, 100), (20_000, 20), (ROWS, 1))
 """Rows of a window, and how many such windows."""
-DAYS, DAY_ROWS, DAY_WINDOWS = 30, 1_000, 6
+DAYS, DAY_ROWS, DAY_WINDOWS = 30, 1_000, 16
 """Days of a reference, rows of each, and how many windows of a day are judged beside them."""
 APART = 0.14
 """Standard deviation of what a feature's days differ by where they do: an intra-class correlation of .02."""
@@ -84,12 +85,12 @@ def p_values(baseline: Baseline, n: int, windows: int) -> tuple[float, float]:
     return histograms, seconds_within(places, lambda: [drift(pane, baseline) for pane in panes])
 
 
-def dated_rows(days: int, apart: float, seed: int, first: int = 0) -> dict[str, Any]:
+def dated_rows(days: int, apart: float, seed: int, first: int = 0, features: int = FEATURES) -> dict[str, Any]:
     """Return the rows of some days with their outcomes: each feature's days differ by so many standard deviations."""
     rng, n = np.random.default_rng(seed), days * DAY_ROWS
     day = np.repeat(np.arange(days), DAY_ROWS)
     frame: dict[str, Any] = {}
-    for at in range(FEATURES):
+    for at in range(features):
         values = rng.normal(size=n) + apart * rng.normal(size=days)[day]
         frame[f"x{at}"] = values if at % 4 else np.clip(np.floor(2 * values), -4, 4)
     score = 1 / (1 + np.exp(-frame["x1"]))
@@ -154,6 +155,10 @@ def parts_of_judging() -> None:
             for window, context in days:
                 judge_window(window, Reference(of), context)
 
+        def together(days: list[tuple[ModelWindow, WindowContext]] = days, of: Baseline = reference) -> None:
+            vars(walks)["_ks_walk"].cache_clear()
+            judge_windows([AskedWindow(window, Reference(of), context) for window, context in days])
+
         def by_hand(days: list[tuple[ModelWindow, WindowContext]] = days, reference: Baseline = reference) -> None:
             for window, _ in days:
                 scipy_tests(window.pane, reference)
@@ -162,6 +167,7 @@ def parts_of_judging() -> None:
             "scipy": by_hand,
             "rule": rule,
             "whole": judged_days,
+            "together": together,
             "sums": lambda blocks=blocks: [bare_sums(one) for one in blocks],  # type: ignore[misc]
             "verdict": lambda found=evaluations: [verdict_of_window(one) for one in found],  # type: ignore[misc]
         }
@@ -176,9 +182,34 @@ def parts_of_judging() -> None:
             ("the changes of performance", "changes", "sums"),
             ("the verdict of a window", "verdict", "rule"),
             ("a window with its outcomes", "whole", "scipy"),
+            ("the same of 16 judged together", "together", "whole"),
         ):
             times = f"{cost[one] / cost[beside]:6.2f} x {beside} ({cost[beside]:.3f} ms)"
             print(f"{name}: {what:<27} {cost[one]:7.3f} ms, {times}")
+
+
+def features_of_a_window() -> None:
+    """Print what a feature of a quiet day without outcomes costs, of 20 and of 200, sixteen windows together."""
+    cost: dict[int, list[float]] = {FEATURES: [], 10 * FEATURES: []}
+    asked = {}
+    for features in cost:
+        columns: Any = {"score": "score", "time": "time", "model": "m", "task": "binary"}
+        frames = [dated_rows(days, 0.0, 40 + days, features=features) for days in (DAYS, DAY_WINDOWS)]
+        named = {"features": [f"x{at}" for at in range(features)], **columns}
+        reference, (table, *_) = Baseline.from_frame(frames[0], **named), table_from_frame(frames[1], **named)
+        day = (frames[1]["time"].astype(np.int64) // DAY).astype(np.int64)
+        panes = fold_by(table, reference.bins, day, DAY_WINDOWS)
+        windows = [Window("1d", at * DAY, (at + 1) * DAY) for at in range(DAY_WINDOWS)]
+        asked[features] = [
+            AskedWindow(ModelWindow(table.key, window, pane), Reference(reference))
+            for window, pane in zip(windows, panes, strict=True)
+        ]
+    for _ in range(ROUNDS):
+        for features, times in cost.items():
+            vars(walks)["_ks_walk"].cache_clear()
+            times.append(1e6 * cpu_seconds(lambda of=features: judge_windows(asked[of])) / DAY_WINDOWS / features)  # type: ignore[misc]
+    few, many = (statistics.median(times) for times in cost.values())
+    print(f"a feature of {10 * FEATURES}: {many:.0f} µs, {many / few:.2f} x one of {FEATURES} ({few:.0f} µs)")
 
 
 def seconds_within(places: Sequence[tuple[ModuleType, str]], job: Callable[[], object]) -> float:
@@ -247,6 +278,7 @@ def main() -> int:
         print(f"windows of {n:>9,} rows: {each}, {spent / histograms:.3f} x")
     print(f"p-values cost less than the histograms: {'BROKEN' if dear else 'kept'}")
     parts_of_judging()
+    features_of_a_window()
     return int(ratio > LIMIT or dear)
 
 

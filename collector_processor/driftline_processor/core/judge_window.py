@@ -147,7 +147,9 @@ def _performance(asked: AskedWindow, settings: ModelSettings) -> Evaluation:
     if baseline is not None and task is not None:
         learned = outcomes.reference or baseline
         shift = explain_label_shift(pane, learned, task, span)
-        evaluation.estimated = estimate_metrics(pane, learned, task, span, realized(pane, task), shift)
+        of_panes = context.realized is None and settings.performance.outcomes != "implicit"
+        known = evaluation.realized if of_panes else realized(pane, task)
+        evaluation.estimated = estimate_metrics(pane, learned, task, span, known, shift)
         evaluation.estimated_changes = estimated_changes(evaluation.estimated)
         evaluation.label_shift = None if shift is None or shift[0].p_value > SHIFT_LEVEL else shift[0]
     evaluation.expected = judge_expectations(settings.expectations, context.facts, pane, baseline, window.window)

@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import NoReturn
 
 import grpc
@@ -151,16 +152,25 @@ def _refuse(context: grpc.ServicerContext, overloaded: Overloaded, sentence: str
 
 @dataclass(eq=False, slots=True)
 class _Arrival:
-    """A message that is awaited since ``began``.
+    """A message that is awaited since ``began``, within a ``with`` block, which gets the seconds before that.
 
     Attributes:
+        place: The place that it takes among those that are quick; empty once it has left that.
         holding: Of a slow one, whose bytes gRPC keeps meanwhile.
     """
 
+    among: PendingMessages
+    asked: float
     began: float
     cancel: Callable[[], object]
-    quick: bool = True
+    place: list[None] = field(default_factory=lambda: [None])
     holding: MemoryClaim | None = None
+
+    def __enter__(self) -> float:
+        return self.began - self.asked
+
+    def __exit__(self, *_: object) -> None:
+        self.among.arrived(self)
 
 
 class PendingMessages:
@@ -192,9 +202,11 @@ class PendingMessages:
     def __init__(self, memory: RequestMemory, clock: Callable[[], float] = time.monotonic) -> None:
         self._memory = memory
         self._clock = clock
+        # Without locks: threads that wait for each other's cost a request as much as all else that is done here.
         self._awaited: dict[_Arrival, None] = {}
-        self._lock = threading.Lock()
-        self._places = threading.Semaphore(max(1, min(self.MOST_QUICK, memory.limit // 2 // MAX_REQUEST)))
+        self._places: SimpleQueue[None] = SimpleQueue()
+        for _ in range(max(1, min(self.MOST_QUICK, memory.limit // 2 // MAX_REQUEST))):
+            self._places.put(None)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="driftline-grpc-arrivals", daemon=True)
 
@@ -208,40 +220,37 @@ class PendingMessages:
         if self._thread.ident is not None:
             self._thread.join()
 
-    @contextmanager
-    def awaited(self, cancel: Callable[[], object]) -> Iterator[float]:
-        """Wait for a message within a ``with`` block, which gets the seconds that were waited for its place.
+    def awaited(self, cancel: Callable[[], object]) -> AbstractContextManager[float]:
+        """Wait for a place for a message, and return what it is awaited in.
 
         ``cancel`` ends its call, and with it the waiting.
         """
-        began = self._clock()
-        self._places.acquire()
-        arrival = _Arrival(self._clock(), cancel)
-        with self._lock:
-            self._awaited[arrival] = None
-        try:
-            yield arrival.began - began
-        finally:
-            with self._lock:
-                self._awaited.pop(arrival, None)
-                self._leave_place(arrival)
-            if arrival.holding is not None:
-                arrival.holding.close()
+        asked = self._clock()
+        self._places.get()
+        arrival = _Arrival(self, asked, self._clock(), cancel)
+        self._awaited[arrival] = None
+        return arrival
+
+    def arrived(self, arrival: _Arrival) -> None:
+        """Await a message no longer."""
+        self._awaited.pop(arrival, None)  # before its holding is looked at: see _hold
+        self._leave_place(arrival)
+        if arrival.holding is not None:
+            arrival.holding.close()
 
     def look(self) -> None:
         """Give room to the messages that are slow, and cancel those for which there is none."""
         now = self._clock()
-        with self._lock:
-            late = sorted((one for one in self._awaited if now - one.began >= self.QUICK), key=lambda one: one.began)
-            slow = [one for one in late if one.holding is not None]
-            cancelled = [one for one in late if now - one.began >= self.DEADLINE]
-            for arrival in (one for one in late if one.holding is None and one not in cancelled):
-                if len(slow) < self.MOST_SLOW and self._hold(arrival):
-                    slow.append(arrival)
-                elif slow and now - slow[0].began >= self.LEAST:
-                    cancelled.append(slow.pop(0))  # its room is for the next look
-                else:
-                    cancelled.append(arrival)
+        late = sorted((one for one in list(self._awaited) if now - one.began >= self.QUICK), key=lambda one: one.began)
+        slow = [one for one in late if one.holding is not None]
+        cancelled = [one for one in late if now - one.began >= self.DEADLINE]
+        for arrival in (one for one in late if one.holding is None and one not in cancelled):
+            if len(slow) < self.MOST_SLOW and self._hold(arrival):
+                slow.append(arrival)
+            elif slow and now - slow[0].began >= self.LEAST:
+                cancelled.append(slow.pop(0))  # its room is for the next look
+            else:
+                cancelled.append(arrival)
         for arrival in cancelled:
             arrival.cancel()
 
@@ -254,13 +263,14 @@ class PendingMessages:
         except (Overloaded, ExceedsRequestMemory):
             return False
         arrival.holding = holding
+        if arrival not in self._awaited:  # it has come meanwhile, and may not have seen that it holds room
+            holding.close()
         self._leave_place(arrival)
         return True
 
     def _leave_place(self, arrival: _Arrival) -> None:
-        if arrival.quick:
-            arrival.quick = False
-            self._places.release()
+        with suppress(IndexError):  # whoever takes the place away gives it back, and only one does
+            self._places.put(arrival.place.pop())
 
     def _watch(self) -> None:
         while not self._stopping.wait(self.QUICK):

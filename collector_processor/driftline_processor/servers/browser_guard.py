@@ -91,6 +91,7 @@ class BrowserGuard:
         self._app = app
         self._rules = rules
         self._named: set[str] = set()
+        self._answered: dict[str, re.Match[str]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what may pass."""
@@ -118,6 +119,8 @@ class BrowserGuard:
             return None
         if len(named) != 1 or not named[0].strip():
             raise _Refused(400, "a request names one host; send a Host header, such as 'Host: localhost:8780'")
+        if (known := self._answered.get(named[0])) is not None:
+            return known
         written = named[0].strip().lower()
         host = _HOST.fullmatch(written)
         if host is None:
@@ -126,6 +129,8 @@ class BrowserGuard:
             raise _Refused(
                 421, f"this is not {_name(host)[:80]!r}; if people or programs call it so, name it in allowed_hosts"
             )
+        if len(self._answered) < _MOST_NAMED:
+            self._answered[named[0]] = host
         return host
 
     def _check_origin(self, scope: Scope, headers: Headers, host: re.Match[str] | None) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -67,13 +67,19 @@ class ClassWeights(NamedTuple):
         return self.hit * cells.diagonal(), self.miss * cells.sum(axis=1) + self.alarm * cells.sum(axis=0)
 
     def cells(self, k: int, cls: int) -> tuple[F64, F64]:
-        """Return the weights of each cell for and against the share of a class: float64 (k, k) each."""
-        hits, misses = np.zeros((k, k)), np.zeros((k, k))
-        hits[cls, cls] = self.hit
-        misses[:, cls] = self.alarm
-        misses[cls] = self.miss
-        misses[cls, cls] = 0.0
-        return hits, misses
+        """Return the weights of each cell for and against the share of a class: float64 (k, k) each, to read."""
+        return _cells(self, k, cls)
+
+
+@lru_cache(maxsize=1_024)
+def _cells(weights: ClassWeights, k: int, cls: int) -> tuple[F64, F64]:
+    hits, misses = np.zeros((k, k)), np.zeros((k, k))
+    hits[cls, cls] = weights.hit
+    misses[:, cls] = weights.alarm
+    misses[cls] = weights.miss
+    misses[cls, cls] = 0.0
+    hits.flags.writeable = misses.flags.writeable = False
+    return hits, misses
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +116,11 @@ class ConfusionTable:
         unit: F64 = np.divide(squares, weight, out=of_unseen, where=weight > 0)
         heavier: F64 = unit * self.uneven**0.5
         return heavier
+
+    @cached_property
+    def lacks_decisions(self) -> bool:
+        """Return True where nobody reviewed a row of some decision."""
+        return self.unseen is not None and bool(self.unseen.unreviewed.any())
 
     def ordered(self, classes: Sequence[int]) -> ConfusionTable:
         """Return the rows of these classes, in this order."""

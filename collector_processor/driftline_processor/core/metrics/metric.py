@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from typing import Literal, NamedTuple
 
@@ -134,7 +135,13 @@ class Metric:
         """Return what names begin with for a kind of task: averages over classes are of many classes alone."""
         if kind not in self.tasks:
             return ()
-        return self.bases if Task(kind).has_class_scores else (self.name,)
+        return self.bases if _has_class_scores(kind) else (self.name,)
+
+
+@lru_cache(maxsize=64)
+def _has_class_scores(kind: str) -> bool:
+    """Return True where tasks of a kind have a score of each class."""
+    return Task(kind).has_class_scores
 
 
 def usual_for(*kinds: str, names: tuple[str, ...]) -> Callable[[Task], Iterable[str]]:

@@ -158,7 +158,9 @@ class PerformanceSums:
             cells: float64 (k, k), not 0 where rows of a cell of the confusion count; None = all of the part.
         """
         counted = None if cells is None else cells != 0
-        return MetricValue(value, rows_of(self.pane, weight, part, counted), "panes", bound)
+        key = "rows", weight, part, None if counted is None else counted.tobytes()
+        rows = self.once(key, lambda: rows_of(self.pane, weight, part, counted))
+        return MetricValue(value, rows, "panes", bound)
 
     def share_interval(self, ratio: Ratio) -> IntervalAndRows | None:
         """Return the exact interval of a share of rows, or Wilson's; None where there is nothing to divide by."""

@@ -70,7 +70,7 @@ def judge_performance(
         evaluation.realized = realized(pane, task, settings)
     if silent and young:
         evaluation.realized = without_young_lists(evaluation.realized)
-    sums: PerformanceSums | None = None
+    sums, told_with = None, None
     if task is not None and evaluation.realized:
         outcomes = replace(outcomes, unseen=unseen_by_slice(pane, outcomes.slices, task))
         unseen, days = outcomes.unseen.get(""), has_day_blocks(evaluation.window)
@@ -78,6 +78,7 @@ def judge_performance(
         sums = performance_sums(pane, outcomes.blocks, task, settings, unseen, days=days)
         lent = _lent(evaluation, outcomes.reference or baseline, settings) if days else {}
         evaluation.realized = intervals_at(settings.confidence, evaluation.realized, sums, lent)
+        told_with = lent
         evaluation.curves, evaluation.confusion = curves(pane, task, settings.confidence), confused(pane, task)
     evaluation.maturity, evaluation.immature = maturity(evaluation, outcomes, settings)
     evaluation.young = outcomes.young
@@ -94,7 +95,7 @@ def judge_performance(
         reference = outcomes.reference or baseline
         evaluation.reference = reference_of(reference, settings)
         if sums is not None:
-            evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings)
+            evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings, told_with)
         constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
@@ -115,12 +116,18 @@ def _changes(
     reference: Baseline,
     outcomes: WindowOutcomes,
     settings: PerformanceSettings,
+    told_with: DaySpreads | None,
 ) -> dict[str, MetricChange]:
-    """Return how each metric of all rows differs from the baseline's."""
+    """Return how each metric of all rows differs from the baseline's.
+
+    ``told_with``: how days of the baseline differ, as the intervals know it that the metrics have already.
+    """
     days, lent = has_day_blocks(evaluation.window), _lent(evaluation, reference, settings)
     timeless = evaluation.window.end <= evaluation.window.start
 
     def now(confidence: float) -> dict[str, MetricValue]:
+        if confidence == settings.confidence and (lent is told_with or not (lent or told_with)):
+            return evaluation.realized  # they have these intervals already
         return intervals_at(confidence, evaluation.realized, sums, lent)
 
     return judge_changes(

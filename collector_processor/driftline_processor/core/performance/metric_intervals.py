@@ -148,7 +148,8 @@ def _with_interval(sums: PerformanceSums, text: str, value: MetricValue) -> Metr
         found = interval_from_gradient(metric, sums, value.value)
     if found is None:
         return value
-    if sums.table is not None and not sums.table.knows(_needed_cells(sums, metric, name)):
+    lacking = sums.table is not None and sums.table.lacks_decisions
+    if sums.table is not None and lacking and not sums.table.knows(_needed_cells(sums, metric, name)):
         found = UNREVIEWED, sums.rows
     (low, high, method), rows = found
     low, high = (None if end is None else float(end) for end in (low, high))  # numpy's are none of JSON's
