@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from driftline_processor.receipts import StorageOutage
 from tests.support.judging_processes import ready, start_judging
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Opened, outcomes, predictions
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -321,3 +323,36 @@ def test_processes_count_in_the_memory_of_the_processor_and_end_when_it_is_short
     judging.prepare(1_000)
     assert (judging.running, judging.bytes) == (0, 0)
     assert not state.state.view.hints()
+
+
+OWNER = """
+import sys
+from driftline_processor.evaluation.processes import pool
+from driftline_processor.health import Counters
+pool.WORTH = 0.0
+judging = pool.JudgingProcesses(1, Counters())
+judging.prepare(1)
+while not judging.ready:
+    judging._wait_for(judging._processes, 60.0)
+    judging.prepare(1)
+print(judging.pids[0], flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_process_ends_when_the_processor_is_killed() -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert owner.stdin is not None
+    assert owner.stdout is not None
+    pid = int(owner.stdout.readline())
+    assert is_running(pid)
+    owner.kill()
+    owner.communicate()
+    wait_until(lambda: not is_running(pid))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
