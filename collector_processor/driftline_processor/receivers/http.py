@@ -106,17 +106,17 @@ def otlp_app(accept: Accept, more_routes: Sequence[BaseRoute] = ()) -> Starlette
     A request in JSON is answered in JSON, every other one in protobuf.
     """
     lanes = _JsonLanes(*(ThreadPoolExecutor(_JSON_THREADS, f"driftline-json-{size}") for size in ("small", "large")))
-    exports = {f"/v1/{signal}": _Export(signal, accept, lanes) for signal in SIGNALS}
+    exports = {signal: _Export(signal, accept, lanes) for signal in SIGNALS}
     return _Application(exports, more_routes)
 
 
 class _Application(Starlette):
     """The routes of the port. What is exported goes past them: they cost as much as all else of a small request."""
 
-    def __init__(self, exports: Mapping[str, _Export], more_routes: Sequence[BaseRoute]) -> None:
-        routes = [*(Route(path, export.respond, methods=["POST"]) for path, export in exports.items()), *more_routes]
-        super().__init__(routes=routes, exception_handlers={404: _no_route, 405: _no_route})
-        self._exports = exports
+    def __init__(self, exports: Mapping[Signal, _Export], more_routes: Sequence[BaseRoute]) -> None:
+        otlp = (Route(f"/v1/{signal}", export.respond, methods=["POST"]) for signal, export in exports.items())
+        super().__init__(routes=[*otlp, *more_routes], exception_handlers={404: _no_route, 405: _no_route})
+        self._exports = {f"/v1/{signal}": export for signal, export in exports.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         export = self._exports.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
