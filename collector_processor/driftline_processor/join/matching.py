@@ -21,10 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from driftline.tables.distinct import sorted_distinct
 from driftline.tables.table import I64
 from numpy.typing import NDArray
 
-from driftline_processor.core.outcomes.matching import COARSEST, EARLY, match_outcomes, sorted_distinct
+from driftline_processor.core.outcomes.matching import COARSEST, EARLY, match_outcomes
 from driftline_processor.store.arrow_tables import (
     integers_of,
     is_among,
@@ -75,7 +76,7 @@ def note_successors(connection: Connection, last: int) -> None:
 
 def has_predecessor(connection: Connection, prediction: I64, anywhere: Mask) -> Mask:
     """Say which predictions had an earlier one of their id that has expired: in their environment, or ``anywhere``."""
-    asked = pa.table({"prediction": np.unique(prediction)})
+    asked = pa.table({"prediction": sorted_distinct(prediction)})
     known = read(connection, "SELECT prediction, own FROM successors SEMI JOIN asked USING (prediction)", asked=asked)
     found = integers_of(known, "prediction")
     own = found[np.asarray(known["own"].to_numpy(zero_copy_only=False), np.bool_)]
@@ -284,7 +285,7 @@ class Matches:
             return outcome[:0]
         candidates = pa.table({"outcome": outcome[asked], "prediction": prediction[asked]})
         left = candidates.join(known, ["outcome", "prediction"], join_type="left anti")
-        return np.unique(integers_of(left, "outcome"))
+        return sorted_distinct(integers_of(left, "outcome"))
 
     def telling(self) -> list[int]:
         """Return the series of outcomes that say more than what happened: a weight, what it was worth, or slices."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.sections.duplicate_rows import MOST_KEPT, U64, Recurrence, Repeats, repeats_of
+from driftline.tables.distinct import sorted_distinct
 from driftline.tables.table import I64
 
 from driftline_processor.core.windows.window import HOUR, Window
@@ -53,7 +54,7 @@ class RowSample(NamedTuple):
         while len(kept) > MOST_KEPT:
             halved += 1
             kept = kept[kept < _bound(halved)]
-        return cls(rows, len(kept), halved, np.unique(kept), newest)
+        return cls(rows, len(kept), halved, sorted_distinct(kept), newest)
 
     @property
     def repeats(self) -> Repeats | None:

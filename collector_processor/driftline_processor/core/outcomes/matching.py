@@ -10,6 +10,7 @@ So every outcome has at most one prediction in each group, whatever came first.
 from __future__ import annotations
 
 import numpy as np
+from driftline.tables.distinct import sorted_distinct
 from driftline.tables.table import I64
 from numpy.typing import NDArray
 
@@ -41,13 +42,6 @@ def outcome_precision(named: I64) -> I64:
 def _is_whole(named: I64, unit: int) -> NDArray[np.bool_]:
     beyond = named % unit
     return np.minimum(beyond, unit - beyond) <= _DOUBLE
-
-
-def sorted_distinct(values: I64) -> I64:
-    """Return the different values, sorted: numpy's ``unique``, by sorting, which is quicker for many that differ."""
-    ordered = np.sort(values)
-    once: I64 = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
-    return once
 
 
 def positions_in(known: I64, values: I64) -> NDArray[np.intp]:

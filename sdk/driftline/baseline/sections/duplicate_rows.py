@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from driftline.panes.json_checks import by_name, is_whole
 from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
+from driftline.tables.distinct import sorted_distinct
 from driftline.tables.table import Column, PredictionTable
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Counting:
         if not self._rows:
             return None
         kept = np.concatenate(self._pieces)
-        return repeats_of(self._rows, len(kept), len(np.unique(kept)), self._halved)
+        return repeats_of(self._rows, len(kept), len(sorted_distinct(kept)), self._halved)
 
     def recurrence(self, earlier: Counting) -> Recurrence | None:
         """Return the rows that recur from an earlier window; None where either has none.
@@ -121,7 +122,7 @@ class Counting:
         if not self._rows or not earlier._rows:
             return None
         halved = max(self._halved, earlier._halved)
-        own, known = (np.unique(_below(np.concatenate(one._pieces), halved)) for one in (self, earlier))
+        own, known = (sorted_distinct(_below(np.concatenate(one._pieces), halved)) for one in (self, earlier))
         again = int(np.count_nonzero(np.isin(own, known, assume_unique=True)))
         return Recurrence(len(own), again, earlier._rows) if len(own) else None
 
