@@ -35,6 +35,10 @@ from .window_source import WindowSource
 TOGETHER = 16
 """Windows that are judged together: of 32 each takes a twentieth less, and their sums are in memory at once."""
 
+MOST_BYTES = 16 << 20
+"""Bytes of sums from which on windows are judged before more are asked about: twenty slices of 200 features take 3 MB.
+"""
+
 Say = Callable[[str], None]
 """Is told in words where a window is compared with another reference than the baseline's own decisions."""
 
@@ -56,11 +60,24 @@ def judge_together(
         settings: How the model's windows are judged.
         say: Is told in words where a window is compared with another reference than the baseline's own decisions.
     """
-    evaluations = judge_windows([_asked(source, settings, say) for source in sources], settings)
+    evaluations, some, held = list[Evaluation](), list[AskedWindow](), 0
+    for source in sources:
+        some.append(_asked(source, settings, say))
+        held += _bytes_of(some[-1])
+        if held > MOST_BYTES:
+            evaluations += judge_windows(some, settings)
+            some, held = [], 0
+    evaluations += judge_windows(some, settings)
     for source, evaluation in zip(sources, evaluations, strict=True):
         if source.baseline is not None:
             _name_absent_features(evaluation, source, source.baseline)
     return evaluations
+
+
+def _bytes_of(asked: AskedWindow) -> int:
+    """Return how many bytes the sums of a window and of its slices take."""
+    panes = [asked.window.pane, *(one.pane for one in asked.context.slices.values())]
+    return sum(sums.nbytes for pane in panes for sums in pane.parts.values())
 
 
 def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWindow:

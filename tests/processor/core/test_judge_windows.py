@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from driftline.panes.fold import fold
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import ModelKey
+from driftline_processor.core.drift import rule
 from driftline_processor.core.drift.method_choice import Choice, Choices
 from driftline_processor.core.judge_window import AskedWindow, ModelWindow, judge_window, judge_windows
 from driftline_processor.core.model_settings import ModelSettings
@@ -102,6 +104,21 @@ def test_windows_that_are_judged_together_are_judged_as_each_is_alone(seed: int)
         assert {"ok", "drift", "cannot_tell"} <= states
         for one, found in zip(asked, together, strict=True):
             assert same(plain(found), plain(judge_window(*one, settings)))
+
+
+def test_many_targets_are_compared_a_few_windows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, sizes, together = windows_of(5), list[int](), rule._drift_together
+    whole = plain(judge_windows(asked))
+
+    def counted(families: Sequence[rule.Family]) -> list[dict[str, rule.Drift]]:
+        sizes.append(sum(len(family.slices) for family in families))
+        return together(families)
+
+    monkeypatch.setattr(rule, "MOST_TARGETS", 20)
+    monkeypatch.setattr(rule, "_drift_together", counted)
+    assert same(plain(judge_windows(asked)), whole)
+    assert max(sizes) <= 3  # samples of six to eight targets
+    assert sum(sizes) == 11  # nine windows that have a reference, two of them with a slice
 
 
 def test_no_windows_are_no_evaluations() -> None:

@@ -17,6 +17,7 @@ from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.windows.window import Window
+from driftline_processor.evaluation import judge as judging
 from driftline_processor.evaluation import store_judge
 from driftline_processor.evaluation.evaluator import Evaluator
 from driftline_processor.evaluation.files.evaluate import evaluate_files
@@ -301,8 +302,9 @@ def test_a_window_that_cannot_be_evaluated_stops_no_other(
     assert [(start, rows) for start, rows, _ in hours(state)] == [(0, 2), (1, 1)]
 
 
+@pytest.mark.parametrize("most_bytes", [0, 16 << 20])
 def test_past_windows_are_judged_together_and_alone_where_one_of_them_cannot_be(
-    open_state: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    open_state: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, most_bytes: int
 ) -> None:
     sizes: list[int] = []
 
@@ -313,6 +315,7 @@ def test_past_windows_are_judged_together_and_alone_where_one_of_them_cannot_be(
         return judge_together(sources, *others)
 
     monkeypatch.setattr(store_judge, "judge_together", judge)
+    monkeypatch.setattr(judging, "MOST_BYTES", most_bytes)
     state = open_state(churn=HOURLY)
     state.send(predictions([f"p{at}" for at in range(40)], [NOON - at * HOUR for at in range(40)]))
     found = hours(state)

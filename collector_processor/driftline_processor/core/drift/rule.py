@@ -197,10 +197,28 @@ def drift_by_slice(
 
 
 def drift_by_family(families: Sequence[Family]) -> list[dict[str, Drift]]:
-    """Compare the slices of many windows with their baselines, all targets of all windows at once.
+    """Compare the slices of many windows with their baselines, all targets of some windows at once.
 
     A window is judged as it is alone: nothing of another one counts.
     """
+    drifts, some, targets = list[dict[str, Drift]](), list[Family](), 0
+    for family in families:
+        own = sum(len(reference_table(baseline).targets) for _, baseline in family.slices.values())
+        if some and targets + own > MOST_TARGETS:
+            drifts += _drift_together(some)
+            some, targets = [], 0
+        some.append(family)
+        targets += own
+    return drifts + _drift_together(some)
+
+
+MOST_TARGETS = 2_048
+"""Targets that are compared at once, where they are of more than one window: a hundred bins of each take 1.6 MB an
+array, of which there are some twenty. They are ten windows of 200 features, or ninety of 20: more share no calls that
+would count."""
+
+
+def _drift_together(families: Sequence[Family]) -> list[dict[str, Drift]]:
     samples = [
         _Sample(at, pane, baseline, reference_table(baseline), family.rules, family.span, family.swings.get(name, {}))
         for at, family in enumerate(families)
