@@ -79,5 +79,5 @@ def test_in_front_of_a_collector_every_span_arrives_behind_it(tmp_path: Path) ->
                 for row in range(20):
                     predict(shop, str(row), row / 20)
             eventually(lambda: len(names), lambda count: count >= 80)
-            assert driftline.rows("churn") == 20
+            eventually(lambda: driftline.rows("churn"), lambda rows: rows == 20)
     assert sorted(names) == ["POST /score"] * 40 + ["predict churn"] * 40
