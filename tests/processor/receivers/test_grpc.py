@@ -254,6 +254,23 @@ def test_a_quick_message_needs_no_room_and_a_slow_one_that_of_the_largest() -> N
     assert awaited.cancelled == []
 
 
+def test_a_message_that_comes_while_it_is_given_room_keeps_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    awaited = Awaited(limit=2 * MAX_REQUEST)
+    awaited.begin("a")
+
+    def arrives(size: int) -> bool:
+        awaited.all_arrive()
+        return size > 0
+
+    monkeypatch.setattr(awaited.memory, "has_room", arrives)
+    awaited.look(PendingMessages.QUICK)
+    assert awaited.memory.used == 0
+    awaited.begin("b")  # there is one place, and it was given back once
+    assert awaited.arrivals._places.empty()
+    awaited.all_arrive()
+    assert awaited.arrivals._places.qsize() == 1
+
+
 def test_a_message_for_which_there_is_no_room_is_cancelled() -> None:
     awaited = Awaited()
     awaited.begin_slowly("a", "b", "c", "d")  # room for three
