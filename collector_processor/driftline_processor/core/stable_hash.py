@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 from driftline.tables.table import I64
 from numpy.typing import NDArray
 
@@ -65,3 +66,22 @@ def hash_texts(data: U8, offsets: I64) -> U64:
         word = words[offsets[rows] + start] << unused.astype(np.uint64)
         found[rows] = hash_bits(found[rows] ^ word)
     return found
+
+
+def numbers_of_ids(ids: pa.Array | pa.ChunkedArray) -> U64:
+    """Return a number of each id, the same for ever: uint64 (n,). It is found ten times as quickly as the text.
+
+    Two ids may have one number, by chance one pair of 2^64.
+    """
+    return hash_texts(*bytes_of(ids))
+
+
+def bytes_of(ids: pa.Array | pa.ChunkedArray) -> tuple[U8, I64]:
+    """Return the bytes of texts, none null, after each other, and where each begins, and the end: int64 (n + 1,)."""
+    texts = ids.cast(pa.large_binary())
+    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    if not len(texts):
+        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+    _, offsets, data = texts.buffers()
+    begins = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return np.frombuffer(data or b"", np.uint8), begins

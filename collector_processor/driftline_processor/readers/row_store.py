@@ -47,6 +47,11 @@ def chunks_of(n: int) -> Iterator[slice]:
         yield slice(start, min(start + size, n))
 
 
+def parts_of(n: int) -> int:
+    """Return in how many parts n rows are worked on, each of which stays in memory."""
+    return max(1, -(-n // MOST_IN_MEMORY))
+
+
 def increases(values: NDArray[np.int64]) -> bool:
     """Return True where no value is less than the one before it."""
     if values.strides == (0,):  # one window of all rows
@@ -109,6 +114,25 @@ class RowStore:
         self.release()
         return values
 
+    def take(self, values: NDArray[Any], places: NDArray[np.intp], missing: float) -> NDArray[Any]:
+        """Return the values at some places, ``missing`` where the place is -1."""
+        if not len(values):
+            return self.full(len(places), missing, values.dtype)
+        found = self.empty(len(places), values.dtype)
+        for part in chunks_of(len(places)):
+            found[part] = values[places[part]]
+            found[part][places[part] < 0] = missing
+        self.release()
+        return found
+
+    def take_column(self, values: Column, places: NDArray[np.intp]) -> Column:
+        """Return the values of a column at some places, missing where the place is -1."""
+        return Column(
+            None if values.numbers is None else self.take(values.numbers, places, np.nan),
+            None if values.codes is None else self.take(values.codes, places, -1),
+            values.labels,
+        )
+
     def release(self) -> None:
         """Give the memory of what was read or written back to the system; the values stay in the file."""
         if hasattr(mmap, "MADV_DONTNEED"):
@@ -152,7 +176,7 @@ def gather_columns(source: Source, readings: Collection[Reading], store: RowStor
     """Read whole columns of a file; of many rows in one pass, a batch at a time."""
     if not is_many(source.rows) or not readings:
         return {one: _classes(one, whole_column(source.column(one.name), one.number)) for one in readings}
-    found = {one: _Gathering(source.rows, store) for one in readings}
+    found = {one: GatheredColumn(source.rows, store) for one in readings}
     for start, batch in numbered_batches(source, {one.name for one in readings}):
         for one, gathering in found.items():
             gathering.add(start, _classes(one, column(batch.column(one.name), one.number or False)))
@@ -177,16 +201,18 @@ def numbered_batches(source: Source, names: Collection[str]) -> Iterator[tuple[i
         start += batch.num_rows
 
 
-class _Gathering:
+class GatheredColumn:
     """One column, put together from batches: texts of all of them share one list of labels."""
 
     def __init__(self, rows: int, store: RowStore) -> None:
+        """Begin; ``rows``: as many at most."""
         self._rows, self._store, self._end = rows, store, 0
         self._numbers: NDArray[np.float64] | None = None
         self._codes: NDArray[np.int32] | None = None
         self._labels: dict[str, int] = {}
 
     def add(self, start: int, part: Column) -> None:
+        """Add the values of a batch of which the first is that of row ``start``."""
         n = len(part.numbers) if part.numbers is not None else 0 if part.codes is None else len(part.codes)
         here = slice(start, start + n)
         if part.numbers is not None and self._numbers is None:
@@ -200,4 +226,5 @@ class _Gathering:
             self._codes[here] = np.array([*places, -1], np.int32)[part.codes]
 
     def column(self) -> Column:
+        """Return all values."""
         return Column(numbers=self._numbers, codes=self._codes, labels=tuple(self._labels))

@@ -21,7 +21,7 @@ from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLoss
 from driftline_processor.core.performance.reference import level_of_errors
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.prediction_rows import FileRows
-from driftline_processor.readers.row_store import RowStore, chunks_of, increases
+from driftline_processor.readers.row_store import RowStore, chunks_of, increases, is_many
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,11 @@ class _Firsts:
             for part in chunks_of(sum(map(len, self.reads))):
                 yield np.arange(part.start, part.stop)
             return
+        if is_many(sum(map(len, self.reads))) and (rows := self._by_place(store)) is not None:
+            for part in chunks_of(len(rows)):
+                there_now = rows[part]
+                yield there_now[there_now >= 0]
+            return
         came = [
             np.arange(len(key)) if mask is None else np.flatnonzero(mask) for key, mask in zip(keys, there, strict=True)
         ]
@@ -124,6 +129,25 @@ class _Firsts:
         del there, keys, came, order
         for part in chunks_of(len(rows)):
             yield rows[part]
+
+    def _by_place(self, store: RowStore) -> I64 | None:
+        """Return the row of each outcome in the order of arrival, -1 = of none; None where one is of several rows."""
+        places = [first.place for first in self.firsts if first.place is not None]
+        if len(places) < len(self.firsts):
+            return None
+        ends = [int(of[part].max()) + 1 for of in places for part in chunks_of(len(of))]
+        rows, seated = store.full(max(ends, default=0), -1, np.int64), 0
+        for start, (read, first) in zip(self._starts.tolist(), self._both(), strict=True):
+            assert first.place is not None
+            for part in chunks_of(len(read)):
+                heard = first.place[part] >= 0
+                at = np.flatnonzero(heard if read.usable is None else heard & read.usable[part])
+                rows[first.place[part][at]] = start + part.start + at
+                seated += len(at)
+                store.release()
+        filled = sum(int(np.count_nonzero(rows[part] >= 0)) for part in chunks_of(len(rows)))
+        store.release()
+        return rows if filled == seated else None
 
     def losses(self, rows: I64) -> FirstLosses:
         """Return the losses of some rows, in this order."""

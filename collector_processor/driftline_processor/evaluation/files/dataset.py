@@ -108,11 +108,11 @@ def read_dataset(
     if truth is not None:
         if not roles.id:
             raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with --id COL")
-        known = read_file_outcomes(truth, task, say, known_notation(baseline, options))
+        known = read_file_outcomes(truth, task, say, known_notation(baseline, options), store)
         if task.ranks_items:
             reads, weights = join_rankings(known, reads, roles.id, say, sampled)
         else:
-            reads, weights, heard = join_outcomes(known, reads, roles.id, say, sampled)
+            reads, weights, heard = join_outcomes(known, reads, roles.id, say, sampled, store)
     report_impossible_actuals(reads, task, say)
     parts = {*roles.features, *roles.score, roles.actual, roles.time}
     notations = {name: one for name, one in notations_of(sources).items() if name in parts}

@@ -38,7 +38,7 @@ from driftline_processor.present.numbers import many
 from driftline_processor.readers.column_roles import ColumnOptions, has_patterns
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.prediction_rows import FileRows
-from driftline_processor.readers.row_store import MOST_IN_MEMORY, chunks_of, is_many
+from driftline_processor.readers.row_store import MOST_IN_MEMORY, RowStore, chunks_of, is_many
 from driftline_processor.readers.source import Notation
 from driftline_processor.readers.sources import check_path, is_built_baseline
 
@@ -142,7 +142,7 @@ def evaluate_files(
         anyway=bool(performance.fairness or roles.latency or roles.error),
         store=read.store,
     )
-    delay = settings.outcome_delay or learn_delay(known)
+    delay = settings.outcome_delay or learn_delay(known, read.store)
     rows = _Rows(data, reference, read, known, key, built, baseline, options, counted, delay)
     judged = [_judge_windows(rows, cut, settings, asked, say) for cut in cuts]
     evaluations = [one for of_cut in judged for one in of_cut.evaluations]
@@ -289,7 +289,7 @@ def _reached(reads: Sequence[FileRows]) -> int | None:
     return max((int(some.max()) for some in times), default=0) or None
 
 
-def learn_delay(known: LabelledPredictions | None) -> OutcomeDelay:
+def learn_delay(known: LabelledPredictions | None, store: RowStore) -> OutcomeDelay:
     """Learn how long outcomes took, from those whose own time, and that of their prediction, is known."""
     if known is None:
         return UNKNOWN_DELAY
@@ -301,4 +301,5 @@ def learn_delay(known: LabelledPredictions | None) -> OutcomeDelay:
             return UNKNOWN_DELAY
         found = counts[DELAY].dense(1)[0]
         total = found if total is None else total + found
+        store.release()
     return UNKNOWN_DELAY if total is None else learn_outcome_delay(total)

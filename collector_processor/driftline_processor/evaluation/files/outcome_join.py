@@ -5,27 +5,28 @@ Rankings have lists of items; what is known of them comes with the rows or in a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
-import pyarrow.compute as pc
 from driftline.baseline.ranking_outcomes import ListStatements, read_actuals, relevance_in
 from driftline.panes.relevance import Relevance, clicks_of
 from driftline.tables.ranked_items import items_of
-from driftline.tables.table import F64, I64, Column, Items, is_present
+from driftline.tables.table import F64, I64, Column, Items, is_present, take_rows
 from numpy.typing import NDArray
 
 from driftline_processor.core.outcomes.matching import EARLY, match_outcomes
 from driftline_processor.core.outcomes.resolution import OutcomeHistories, lacks_weight, resolve_rankings
+from driftline_processor.core.stable_hash import U64
 from driftline_processor.present.numbers import many
-from driftline_processor.readers.arrow_columns import ids, one_array, valid_of, values_of
+from driftline_processor.readers.arrow_columns import one_array, valid_of
 from driftline_processor.readers.column_roles import Roles
 from driftline_processor.readers.errors import Say
 from driftline_processor.readers.item_lists import read_items, relevance_statements
-from driftline_processor.readers.outcomes.files import FileOutcomes, column_at
+from driftline_processor.readers.outcomes.files import FileOutcomes, column_at, numbers_of_row_ids
 from driftline_processor.readers.prediction_rows import FileRows
+from driftline_processor.readers.row_store import RowStore, chunks_of, is_many, numbered_batches, parts_of
 from driftline_processor.readers.source import readable
 
 from .concept_drift import FirstOutcomes
@@ -40,7 +41,7 @@ class ResolvedRows(NamedTuple):
 
     ``row``, ``outcome``: the pairs that can be used, by row, its oldest outcome first. ``latest``: the outcome that
     counts, a retraction too. ``first``: the first that counted. ``weight``, ``value``, ``slices``: the outcome that
-    says each.
+    says each. ``unweighted``: outcomes that cannot be used for want of a weight.
     """
 
     row: Places
@@ -50,11 +51,10 @@ class ResolvedRows(NamedTuple):
     weight: Places
     value: Places
     slices: dict[str, Places]
+    unweighted: Places
 
 
-def resolve_rows(
-    outcomes: FileOutcomes, row: Places, outcome: Places, n: int, say: Say, sampled: bool = False
-) -> ResolvedRows:
+def resolve_rows(outcomes: FileOutcomes, row: Places, outcome: Places, n: int, sampled: bool = False) -> ResolvedRows:
     """Resolve the outcomes of n rows by :mod:`driftline_processor.core.outcomes.resolution`.
 
     Args:
@@ -62,24 +62,23 @@ def resolve_rows(
         row: int64 (m,), the row of each pair that belongs together.
         outcome: int64 (m,), the outcome of each pair.
         n: rows.
-        say: hears of outcomes that cannot be used for want of a weight.
         sampled: outcomes without a weight, their own or from one before them, cannot be used.
     """
     time = np.zeros(len(outcome), np.int64) if outcomes.time is None else outcomes.time[outcome]
     retracted = outcomes.retracted[outcome]
-    partial = None if outcomes.item is None else is_present(outcomes.item)[outcome]
+    partial = None if outcomes.item is None else is_present(take_rows(outcomes.item, outcome))
     histories = OutcomeHistories(row, time, outcome, retracted, partial)
 
     def source(said: Mask | None) -> Places:
-        return np.full(len(outcome), -1, np.intp) if said is None else histories.source_of(said[outcome])
+        return np.full(len(outcome), -1, np.intp) if said is None else histories.source_of(said)
 
-    weight = source(None if outcomes.weight is None else ~np.isnan(outcomes.weight))
-    value = source(None if outcomes.value is None else ~np.isnan(outcomes.value))
-    slices = {key: source(is_present(column)) for key, column in outcomes.slices.items()}
-    usable = np.arange(len(row))
+    weight = source(None if outcomes.weight is None else ~np.isnan(outcomes.weight[outcome]))
+    value = source(None if outcomes.value is None else ~np.isnan(outcomes.value[outcome]))
+    slices = {key: source(is_present(take_rows(column, outcome))) for key, column in outcomes.slices.items()}
+    usable, unweighted = np.arange(len(row)), np.empty(0, np.intp)
     if sampled:
         lacking = lacks_weight(weight >= 0, retracted)
-        _report_unweighted(outcomes, np.setdiff1d(outcome[lacking], outcome[~lacking]), say)
+        unweighted = np.setdiff1d(outcome[lacking], outcome[~lacking])
         usable = np.flatnonzero(~lacking)
         if lacking.any():
             histories = OutcomeHistories(row[usable], time[usable], outcome[usable], retracted[usable])
@@ -100,26 +99,78 @@ def resolve_rows(
         of_rows(weight[latest], latest),
         of_rows(value[latest], latest),
         {key: of_rows(of[latest], latest) for key, of in slices.items()},
+        unweighted,
     )
 
 
-def _report_unweighted(outcomes: FileOutcomes, left_out: Places, say: Say) -> None:
-    if len(left_out):
-        example = outcomes.ids[int(outcomes.code[left_out[0]])].as_py()
-        count = many(len(left_out), "outcome")
-        say(
-            f"{outcomes.path}: {count} without a weight, of a model whose outcomes are sampled, left out, "
-            f"such as that of {example!r}"
-        )
+@dataclass(slots=True)
+class _Unused:
+    """The outcomes that are not used: how many, and the first of them by its place, by why."""
+
+    unmatched: int = 0
+    first_unmatched: int = -1
+    unweighted: int = 0
+    first_unweighted: int = -1
+
+    def add(self, part: FileOutcomes, places: Places, strange: Places, resolved: ResolvedRows) -> None:
+        """Add those of a part of the outcomes.
+
+        Args:
+            part: All outcomes of some ids.
+            places: Where each stands among all outcomes.
+            strange: Those of the part that have found no row.
+            resolved: What was found.
+        """
+        self.unmatched += len(np.unique(part.number[strange]))
+        self.first_unmatched = _first(self.first_unmatched, places[strange])
+        self.unweighted += len(resolved.unweighted)
+        self.first_unweighted = _first(self.first_unweighted, places[resolved.unweighted])
+
+    def tell(self, outcomes: FileOutcomes, name: str, say: Say) -> None:
+        """Name them; ``name``: the rows' column of ids."""
+        if self.unmatched:
+            count, example = many(self.unmatched, "outcome"), outcomes.id_of(self.first_unmatched)
+            when = "" if outcomes.made is None or not outcomes.made.any() else "and prediction_time "
+            say(f"{outcomes.path}: {count} of an id {when}that no row has in '{name}', such as {example!r}")
+        if self.unweighted:
+            count, example = many(self.unweighted, "outcome"), outcomes.id_of(self.first_unweighted)
+            say(
+                f"{outcomes.path}: {count} without a weight, of a model whose outcomes are sampled, left out, "
+                f"such as that of {example!r}"
+            )
+
+
+def _others(n: int, some: Places) -> Places:
+    """Return the numbers below n that are not among some."""
+    others = np.ones(n, np.bool_)
+    others[some] = False
+    return np.flatnonzero(others)
+
+
+def _among(places: Places, index: Places) -> Places:
+    """Return the places at an index, -1 where that is -1."""
+    return np.where(index < 0, -1, places[index]) if len(places) else index
+
+
+def _first(known: int, more: Places) -> int:
+    """Return the least of some places and one that is known, -1 = none."""
+    least = int(more.min()) if len(more) else -1
+    return max(known, least) if min(known, least) < 0 else min(known, least)
 
 
 def join_outcomes(
-    outcomes: FileOutcomes, reads: Sequence[FileRows], name: str, say: Say, sampled: bool = False
+    outcomes: FileOutcomes,
+    reads: Sequence[FileRows],
+    name: str,
+    say: Say,
+    sampled: bool = False,
+    store: RowStore | None = None,
 ) -> tuple[list[FileRows], list[F64 | None], list[FirstOutcomes]]:
     """Give every row the outcome that counts, and return in parallel, per file, weights and first outcomes.
 
     Outcomes find rows as in :mod:`driftline_processor.core.outcomes.matching`; where rows or outcomes have no times, an
-    outcome belongs to all rows of its id. What joins no row is counted and named.
+    outcome belongs to all rows of its id. What joins no row is counted and named. Many rows are joined in parts, those
+    of an id in one of them.
 
     Args:
         outcomes: those of one file.
@@ -127,41 +178,119 @@ def join_outcomes(
         name: the rows' column of ids.
         say: hears of outcomes that are not used.
         sampled: outcomes without a weight cannot be used.
+        store: holds the columns of the rows.
 
     Returns:
         The rows with their outcomes; weights, float64 (n,), NaN = not given; the first outcomes.
     """
-    row, outcome = _pairs(outcomes, reads, name, say)
-    found = resolve_rows(outcomes, row, outcome, sum(map(len, reads)), say, sampled)
-    corrected = _corrected(outcomes, found)
-    counts = np.where(np.append(outcomes.retracted, False)[found.latest], -1, found.latest)
+    store = RowStore() if store is None else store
+    rows, ends = _Ids.of(reads, name, store), np.cumsum([len(read) for read in reads])
+    n, unused, corrected = int(ends[-1]) if len(ends) else 0, _Unused(), np.zeros(len(reads), np.int64)
+    kept = {key: store.empty(n, np.intp) for key in ("counts", "first", "weight", "value")}
+    told = {key: store.empty(n, np.intp) for key in outcomes.slices}
+    for mine, theirs in _partitions(rows.number, outcomes.number, store):
+        whole = len(theirs) == len(outcomes.number)
+        some = outcomes if whole else outcomes.take(theirs, store)
+        row, outcome = _pairs(some, rows.take(mine, store))
+        found = resolve_rows(some, row, outcome, len(mine), sampled)
+        unused.add(some, theirs, _others(len(theirs), outcome), found)
+        changed = mine[_corrected(some, found)]
+        corrected += np.bincount(np.searchsorted(ends, changed, side="right"), minlength=len(reads))
+        counts = np.where(np.append(some.retracted, False)[found.latest], -1, found.latest)
+        for key, places in (
+            ("counts", counts),
+            ("first", found.first),
+            ("weight", found.weight),
+            ("value", found.value),
+        ):
+            kept[key][mine] = _among(theirs, places)
+            store.release()
+        for key, places in found.slices.items():
+            told[key][mine] = _among(theirs, places)
+            store.release()
+    unused.tell(outcomes, name, say)
     joined: list[FileRows] = []
     weights: list[F64 | None] = []
     heard: list[FirstOutcomes] = []
-    for read, mine in zip(reads, _parts(reads), strict=True):
-        at, first = counts[mine], found.first[mine]
+    for at, (read, part) in enumerate(zip(reads, _parts(reads), strict=True)):
+        counts, first = kept["counts"][part], kept["first"][part]
         joined.append(
             replace(
                 read,
-                actual=column_at(outcomes.actual, at),
-                outcome_time=values_at(outcomes.time, at, 0),
-                value=values_at(outcomes.value, found.value[mine], np.nan),
-                told={key: column_at(outcomes.slices[key], of[mine]) for key, of in found.slices.items()},
+                actual=store.take_column(outcomes.actual, counts),
+                outcome_time=_values_at(outcomes.time, counts, 0, store),
+                value=_values_at(outcomes.value, kept["value"][part], np.nan, store),
+                told={key: store.take_column(outcomes.slices[key], of[part]) for key, of in told.items()},
             )
         )
-        weights.append(values_at(outcomes.weight, found.weight[mine], np.nan))
-        known = values_at(outcomes.time, first, 0)
-        changed = int(np.count_nonzero(corrected[mine]))
-        heard.append(FirstOutcomes(column_at(outcomes.actual, first), first, known, changed))
+        weights.append(_values_at(outcomes.weight, kept["weight"][part], np.nan, store))
+        known = _values_at(outcomes.time, first, 0, store)
+        heard.append(FirstOutcomes(store.take_column(outcomes.actual, first), first, known, int(corrected[at])))
     return joined, weights, heard
 
 
-def _pairs(outcomes: FileOutcomes, reads: Sequence[FileRows], name: str, say: Say) -> tuple[Places, Places]:
-    """Return row (of all files) and outcome of each pair; name the outcomes that have no row."""
-    codes = [id_codes(outcomes, read, name) for read in reads]
-    row, outcome = row_outcome_pairs(outcomes, codes, [read.time for read in reads])
-    report_unmatched(outcomes, outcome, name, say)
-    return row, outcome
+class _Ids(NamedTuple):
+    """The numbers of the ids of all rows, uint64 (n,), 0 = none, and when each was predicted, None = nobody knows."""
+
+    number: U64
+    time: I64 | None
+
+    @classmethod
+    def of(cls, reads: Sequence[FileRows], name: str, store: RowStore) -> _Ids:
+        """Read the ids of rows from a column."""
+        times = [read.time for read in reads if read.time is not None]
+        numbers = store.join([_numbers(read, name, store) for read in reads])
+        return cls(numbers, store.join(times) if times and len(times) == len(reads) else None)
+
+    def take(self, places: Places, store: RowStore) -> _Ids:
+        """Return those of some rows."""
+        time = None if self.time is None else store.take(self.time, places, 0)
+        return _Ids(store.take(self.number, places, 0), time)
+
+
+def _numbers(read: FileRows, name: str, store: RowStore) -> U64:
+    with readable(read.source.path):
+        if not is_many(len(read)):
+            return numbers_of_row_ids(read.source.column(name))
+        numbers = store.empty(len(read), np.uint64)
+        for start, batch in numbered_batches(read.source, {name}):
+            numbers[start : start + batch.num_rows] = numbers_of_row_ids(batch.column(0))
+            store.release()
+    return numbers
+
+
+def _partitions(rows: U64, outcomes: U64, store: RowStore) -> Iterator[tuple[Places, Places]]:
+    """Yield the places of rows, and of outcomes, that may belong together: all at once where they are few."""
+    if not is_many(max(len(rows), len(outcomes))):
+        yield np.arange(len(rows)), np.arange(len(outcomes))
+        return
+    parts = parts_of(len(rows) + len(outcomes))
+    which = [_part_of_each(numbers, parts, store) for numbers in (rows, outcomes)]
+    for part in range(parts):
+        mine, theirs = (
+            np.concatenate([some.start + np.flatnonzero(each[some] == part) for some in chunks_of(len(each))])
+            if len(each)
+            else np.empty(0, np.intp)
+            for each in which
+        )
+        yield mine, theirs
+
+
+def _part_of_each(numbers: U64, parts: int, store: RowStore) -> NDArray[np.uint16]:
+    """Return in which of several parts each number is: uint16 (n,)."""
+    found = store.empty(len(numbers), np.uint16)
+    for some in chunks_of(len(numbers)):
+        found[some] = (numbers[some] >> np.uint64(32)) % np.uint64(parts)
+    store.release()
+    return found
+
+
+def _pairs(outcomes: FileOutcomes, rows: _Ids) -> tuple[Places, Places]:
+    """Return the row and the outcome of each pair that belongs together."""
+    ids, asked = np.unique(outcomes.number, return_inverse=True)
+    code = np.minimum(np.searchsorted(ids, rows.number), max(len(ids) - 1, 0))
+    code = np.where(ids[code] == rows.number, code, -1) if len(ids) else np.full(len(rows.number), -1)
+    return row_outcome_pairs(code, rows.time, asked, outcomes.time, outcomes.made)
 
 
 def _parts(reads: Sequence[FileRows]) -> list[slice]:
@@ -170,66 +299,52 @@ def _parts(reads: Sequence[FileRows]) -> list[slice]:
     return [slice(end - len(read), end) for read, end in zip(reads, ends, strict=True)]
 
 
-def values_at(values: Numbers | None, index: Places, missing: float) -> Numbers | None:
+def _values_at(values: Numbers | None, index: Places, missing: float, store: RowStore) -> Numbers | None:
     """Return the values at some places, ``missing`` where the place is -1; None where there are none."""
-    return None if values is None else np.append(values, values.dtype.type(missing))[index]
-
-
-def id_codes(outcomes: FileOutcomes, read: FileRows, name: str) -> I64:
-    """Return the code of each row's id, -1 for an id without an outcome."""
-    with readable(read.source.path):
-        found = pc.index_in(ids(read.source.column(name)), value_set=outcomes.ids)
-    return np.asarray(values_of(found, -1), dtype=np.int64)
+    return None if values is None else cast(Numbers, store.take(values, index, missing))
 
 
 def row_outcome_pairs(
-    outcomes: FileOutcomes, codes: Sequence[I64], times: Sequence[I64 | None]
+    code: I64, time: I64 | None, asked: I64, heard: I64 | None, made: I64 | None
 ) -> tuple[Places, Places]:
-    """Return row (of all files) and outcome of each pair that belongs together, outcomes oldest first.
+    """Return row and outcome of each pair that belongs together, outcomes oldest first.
 
-    Which do, :func:`join_outcomes` says. ``codes``: which id each row of a file has; ``times``: when each was
-    predicted.
+    Which do, :func:`join_outcomes` says.
+
+    Args:
+        code: int64 (n,), which id each row has, -1 = one without an outcome.
+        time: int64 (n,), when each row was predicted; None where nobody knows.
+        asked: int64 (m,), which id each outcome has.
+        heard: int64 (m,), when each outcome was known, 0 = not said; None where none says it.
+        made: int64 (m,), the time of the prediction that each names, 0 = not said; None where none says it.
     """
-    code = np.concatenate(codes) if codes else np.empty(0, np.int64)
-    time = None if any(one is None for one in times) else np.concatenate([one for one in times if one is not None])
-    several = np.bincount(code[code >= 0], minlength=len(outcomes.ids)) > 1
-    if time is not None and (outcomes.made is not None or (outcomes.time is not None and several.any())):
-        heard = np.zeros(len(outcomes.code), np.int64) if outcomes.time is None else outcomes.time
-        return _by_time(outcomes, heard, code, time)
-    row, outcome = _all_of_an_id(outcomes, code)
-    if time is None or outcomes.time is None:
+    groups = int(asked.max()) + 1 if len(asked) else 0
+    several = np.bincount(code[code >= 0], minlength=groups) > 1
+    if time is not None and (made is not None or (heard is not None and several.any())):
+        return _by_time(code, time, asked, np.zeros(len(asked), np.int64) if heard is None else heard, made)
+    row, outcome = _all_of_an_id(code, asked, groups)
+    if time is None or heard is None:
         return row, outcome
-    heard = outcomes.time[outcome]
-    fits = (heard <= 0) | (time[row] - heard <= EARLY)
+    when = heard[outcome]
+    fits = (when <= 0) | (time[row] - when <= EARLY)
     return row[fits], outcome[fits]
 
 
-def report_unmatched(outcomes: FileOutcomes, found: Places, name: str, say: Say) -> None:
-    """Name the outcomes that are not among those that found a row. ``name``: the rows' id column."""
-    strange = np.ones(len(outcomes.code), np.bool_)
-    strange[found] = False
-    if strange.any():
-        example = outcomes.ids[int(outcomes.code[int(np.flatnonzero(strange)[0])])].as_py()
-        count = many(len(np.unique(outcomes.code[strange])), "outcome")
-        when = "" if outcomes.made is None or not outcomes.made.any() else "and prediction_time "
-        say(f"{outcomes.path}: {count} of an id {when}that no row has in '{name}', such as {example!r}")
-
-
-def _all_of_an_id(outcomes: FileOutcomes, code: I64) -> tuple[Places, Places]:
+def _all_of_an_id(code: I64, asked: I64, groups: int) -> tuple[Places, Places]:
     """Pairs of a row and an outcome of one id, outcomes oldest first."""
     rows_of = np.argsort(code, kind="stable")
-    ends = np.searchsorted(code[rows_of], np.arange(len(outcomes.ids) + 1))
-    many = np.diff(ends)[outcomes.code]
-    outcome = np.repeat(np.arange(len(outcomes.code)), many)
+    ends = np.searchsorted(code[rows_of], np.arange(groups + 1))
+    many = np.diff(ends)[asked]
+    outcome = np.repeat(np.arange(len(asked)), many)
     within = np.arange(len(outcome)) - np.repeat(np.cumsum(many) - many, many)
-    return rows_of[ends[outcomes.code][outcome] + within], outcome
+    return rows_of[ends[asked][outcome] + within], outcome
 
 
-def _by_time(outcomes: FileOutcomes, heard: I64, code: I64, time: I64) -> tuple[Places, Places]:
+def _by_time(code: I64, time: I64, asked: I64, heard: I64, made: I64 | None) -> tuple[Places, Places]:
     """Pairs of an outcome and the one row that it is about, outcomes oldest first."""
-    named = np.zeros(len(heard), np.int64) if outcomes.made is None else outcomes.made
+    named = np.zeros(len(heard), np.int64) if made is None else made
     when = np.where(heard > 0, heard, np.iinfo(np.int64).max)  # who says no time means what was predicted last
-    found = match_outcomes(code, time, outcomes.code, when, named)
+    found = match_outcomes(code, time, asked, when, named)
     known = np.flatnonzero(found >= 0)
     return found[known], known
 
@@ -282,8 +397,12 @@ def join_rankings(
 
     All outcomes of a row count, see :func:`driftline_processor.core.outcomes.resolution.resolve_rankings`.
     """
-    row, outcome = _pairs(outcomes, reads, name, say)
-    found = resolve_rows(outcomes, row, outcome, sum(map(len, reads)), say, sampled)
+    store = RowStore()
+    rows, n, unused = _Ids.of(reads, name, store), len(outcomes.number), _Unused()
+    row, outcome = _pairs(outcomes, rows)
+    found = resolve_rows(outcomes, row, outcome, len(rows.number), sampled)
+    unused.add(outcomes, np.arange(n), _others(n, outcome), found)
+    unused.tell(outcomes, name, say)
     joined: list[FileRows] = []
     weights: list[F64 | None] = []
     for read, mine in zip(reads, _parts(reads), strict=True):
@@ -291,9 +410,9 @@ def join_rankings(
         pairs = found.outcome[first:end], found.row[first:end] - mine.start
         relevance, last, value = _resolve_lists(outcomes, *pairs, read)
         known = {key: column_at(outcomes.slices[key], of[mine]) for key, of in found.slices.items()}
-        read = replace(read, outcome_time=values_at(outcomes.time, last, 0), value=value, told=known)
+        read = replace(read, outcome_time=_values_at(outcomes.time, last, 0, store), value=value, told=known)
         joined.append(_with(read, relevance))
-        weights.append(values_at(outcomes.weight, found.weight[mine], np.nan))
+        weights.append(_values_at(outcomes.weight, found.weight[mine], np.nan, store))
     return joined, weights
 
 

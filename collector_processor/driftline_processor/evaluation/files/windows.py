@@ -179,12 +179,13 @@ def cut_steps(
         for part in chunks_of(len(time)):
             key[part] = np.where(group[part] < 0, -1, group[part] * width + _place(edges, time[part]))
             there[key[part][key[part] >= 0]] = True
+            store.release()
         keys.append(key)
     number = np.append(np.cumsum(there) - 1, -1)  # a key of -1 reads the last entry
     for key in keys:
         for part in chunks_of(len(key)):
             key[part] = number[key[part]]
-    store.release()
+            store.release()
     present = np.flatnonzero(there)
     after = 2 * edges[-1] - edges[-2]  # where what is in no stretch would end
     return WindowSteps(edges, np.append(edges[1:], after), present // width, present % width, keys)

@@ -6,7 +6,7 @@ undone here. From then on the rules of ``POST /v1/outcomes`` hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.outputs.rankings import ITEM_NAMES
-from driftline.tables.table import F64, I64, Column
+from driftline.tables.table import F64, I64, Column, take_rows
 from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import label_array
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
+from driftline_processor.core.stable_hash import U64, numbers_of_ids
 from driftline_processor.present.numbers import many
 from driftline_processor.readers.arrow_columns import column, ids, values_of, whole_column
 from driftline_processor.readers.errors import BadInput, Say, near
 from driftline_processor.readers.notation import NOTHING_KNOWN, KnownNotation, with_notation
+from driftline_processor.readers.row_store import GatheredColumn, RowStore, increases, is_many, numbered_batches
 from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_source
 
 from .arrow_documents import plain_table
-from .column_reader import misfit_reason, read_columns
+from .column_reader import Rejections, misfit_reason, read_columns
 from .fields import FIELDS, SLICE
+from .row_reader import OutcomeRows
 
 _OF_THE_EVALUATION = ("model", "environment")
 """Fields that are not read: a file is of the model that is evaluated."""
@@ -43,8 +46,9 @@ class FileOutcomes:
     """n usable outcomes, oldest first; those without a time before all others, equal times as in the file.
 
     Attributes:
-        ids: The distinct ids.
-        code: int64 (n,), the id of each outcome.
+        source: The file.
+        line: int64 (n,), the row of the file that each outcome stands in.
+        number: uint64 (n,), of the id of each outcome, see :func:`numbers_of_row_ids`.
         actual: Missing where nothing is said.
         retracted: bool (n,), it takes back what was said before.
         time: When the truth was known and when the prediction was made, int64 (n,), unix nanoseconds, 0 = not said;
@@ -56,9 +60,9 @@ class FileOutcomes:
         item: Of rankings, the item that an outcome is about.
     """
 
-    path: str
-    ids: Any
-    code: I64
+    source: Source
+    line: I64
+    number: U64
     actual: Column
     retracted: NDArray[np.bool_]
     time: I64 | None = None
@@ -67,6 +71,42 @@ class FileOutcomes:
     value: F64 | None = None
     slices: Mapping[str, Column] = field(default_factory=dict)
     item: Column | None = None
+
+    @property
+    def path(self) -> str:
+        """Path of the file."""
+        return self.source.path
+
+    def take(self, places: NDArray[np.intp], store: RowStore) -> FileOutcomes:
+        """Return some of the outcomes."""
+
+        def some(values: Any) -> Any:
+            return None if values is None else store.take(values, places, 0)
+
+        return FileOutcomes(
+            self.source,
+            *(some(self.line), some(self.number), store.take_column(self.actual, places), some(self.retracted)),
+            *(some(self.time), some(self.made), some(self.weight), some(self.value)),
+            {key: store.take_column(texts, places) for key, texts in self.slices.items()},
+            None if self.item is None else store.take_column(self.item, places),
+        )
+
+    def id_of(self, place: int) -> str:
+        """Return the id of an outcome, by its place: it is read from the file."""
+        line = int(self.line[place])
+        for start, batch in numbered_batches(self.source, {"id"}):
+            if line < start + batch.num_rows:
+                return str(ids(batch.column(0).slice(line - start, 1))[0].as_py())
+        raise IndexError(place)
+
+
+def numbers_of_row_ids(values: pa.Array | pa.ChunkedArray) -> U64:
+    """Return a number of each id: uint64 (n,), 0 where there is none. Two ids may have one number, by chance."""
+    texts = pc.fill_null(ids(values), "")
+    numbers = numbers_of_ids(texts)
+    numbers[numbers == 0] = 1
+    numbers[values_of(pc.binary_length(texts), 0) == 0] = 0
+    return numbers
 
 
 def open_outcomes(path: Path, task: Task, say: Say) -> Source:
@@ -89,7 +129,13 @@ def _slice_columns(names: Sequence[str]) -> dict[str, str]:
     return {name.partition(".")[2]: name for name in names if name.startswith((SLICE, "slices."))}
 
 
-def read_file_outcomes(source: Source, task: Task, say: Say, written: KnownNotation = NOTHING_KNOWN) -> FileOutcomes:
+def read_file_outcomes(
+    source: Source,
+    task: Task,
+    say: Say,
+    written: KnownNotation = NOTHING_KNOWN,
+    store: RowStore | None = None,
+) -> FileOutcomes:
     """Read the outcomes of a file. What cannot be used is counted, named with its reason and left out.
 
     Args:
@@ -97,6 +143,7 @@ def read_file_outcomes(source: Source, task: Task, say: Say, written: KnownNotat
         task: of the model, which says which actual values are possible.
         say: hears of each reason and of each notation that was chosen.
         written: what is known of how the rows of predictions are written.
+        store: holds the columns; they are read a batch at a time where rows are many.
 
     Raises:
         BadInput: the file cannot be read, or lacks ``id`` or ``actual``, or a column is of a type that no outcome has.
@@ -110,37 +157,102 @@ def read_file_outcomes(source: Source, task: Task, say: Say, written: KnownNotat
     left_out = {*_OF_THE_EVALUATION, "slices", *(() if task.ranks_items else ("item",))}
     wanted = {name: name for name in names if name in FIELDS and name not in left_out}
     wanted |= {f"{SLICE}{key}": name for key, name in slices.items()}
+    gathered = _Gathered(source, task, RowStore() if store is None else store)
     with readable(path):
-        table = plain_table(pa.table({name: _plain(source.column(name), said) for said, name in wanted.items()}))
-        if wrong := misfit_reason(table, bare_numbers=True):
-            raise BadInput(f"{path}: {wrong}")
-        read, rejected = read_columns(table, _ONE_MODEL, None, bare_numbers=bool(source.by_looks))
-    for count, first, reason in rejected.checks:
-        say(f"{path}: {many(count, 'outcome')} left out, {reason}: the first is row {first + 1}")
-    actual = read.actual()
-    strange = impossible_actuals(actual, task) & ~read.retracted
-    if strange.any():
-        first = int(rejected.kept()[np.flatnonzero(strange)[0]])
-        what = f"{many(int(strange.sum()), 'outcome')} with an actual that is {possible_actuals_text(task)}"
-        say(f"{path}: {what} left out: the first is row {first + 1}")
-    kept = np.flatnonzero(~strange)
-    kept = kept[np.argsort(read.time[kept], kind="stable")]
-    codes = read.id.take(pa.array(kept)).dictionary_encode()
-    said = np.where(read.retracted, -1, np.arange(len(read)))[kept]
-    there = set(names)
-    return FileOutcomes(
-        path,
-        codes.dictionary,
-        values_of(codes.indices, -1).astype(np.int64, copy=False),
-        column_at(actual, said),
-        read.retracted[kept],
-        read.time[kept] if "time" in there else None,
-        read.prediction_time[kept] if "prediction_time" in there else None,
-        read.weight[kept] if "weight" in there else None,
-        read.value[kept] if "value" in there else None,
-        {name: column_at(column(texts, False), kept) for name, texts in read.slices.items()},
-        column_at(column(read.item, False), kept) if "item" in table.column_names else None,
-    )
+        for start, columns in _parts(source, wanted.values()):
+            table = plain_table(pa.table({name: _plain(columns[name], said) for said, name in wanted.items()}))
+            if wrong := misfit_reason(table, bare_numbers=True):
+                raise BadInput(f"{path}: {wrong}")
+            gathered.add(start, *read_columns(table, _ONE_MODEL, None, bare_numbers=bool(source.by_looks)))
+    gathered.tell(say)
+    return gathered.outcomes(set(wanted))
+
+
+def _parts(source: Source, names: Collection[str]) -> Iterator[tuple[int, Mapping[str, pa.ChunkedArray]]]:
+    """Yield the named columns, and how many rows came before: all at once where they are few, else in batches."""
+    if not is_many(source.rows):
+        yield 0, {name: source.column(name) for name in names}
+        return
+    for start, batch in numbered_batches(source, set(names)):
+        yield start, {name: pa.chunked_array([batch.column(name)]) for name in names}
+
+
+class _Gathered:
+    """The usable outcomes of a file, put together from batches, in its order."""
+
+    def __init__(self, source: Source, task: Task, store: RowStore) -> None:
+        self._source, self._task, self._store = source, task, store
+        self._end = 0
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._columns: dict[str, GatheredColumn] = {}
+        self._reasons: dict[str, tuple[int, int]] = {}
+        self._strange = (0, 0)
+
+    def add(self, start: int, read: OutcomeRows, rejected: Rejections) -> None:
+        """Add the outcomes of a batch; ``start``: rows before it."""
+        for count, first, reason in rejected.checks:
+            known, at = self._reasons.get(reason, (0, start + first))
+            self._reasons[reason] = known + count, at
+        actual, line = read.actual(), start + rejected.kept()
+        strange = impossible_actuals(actual, self._task) & ~read.retracted
+        if strange.any():
+            known, at = self._strange
+            self._strange = known + int(strange.sum()), at if known else int(line[np.flatnonzero(strange)[0]])
+        kept = np.flatnonzero(~strange)
+        said = np.where(read.retracted, -1, np.arange(len(read)))[kept]
+        arrays: dict[str, NDArray[Any]] = {
+            **{"line": line, "number": numbers_of_row_ids(read.id), "retracted": read.retracted, "time": read.time},
+            **{"prediction_time": read.prediction_time, "weight": read.weight, "value": read.value},
+        }
+        for name, values in arrays.items():
+            if name not in self._arrays:
+                self._arrays[name] = self._store.empty(self._source.rows, values.dtype)
+            self._arrays[name][self._end : self._end + len(kept)] = values[kept]
+        columns = {"actual": column_at(actual, said), "item": column_at(column(read.item, False), kept)}
+        columns |= {f"{SLICE}{name}": column_at(column(texts, False), kept) for name, texts in read.slices.items()}
+        for name, part in columns.items():
+            gathering = self._columns.setdefault(name, GatheredColumn(self._source.rows, self._store))
+            gathering.add(self._end, part)
+        self._end += len(kept)
+        self._store.release()
+
+    def tell(self, say: Say) -> None:
+        """Name what was left out."""
+        path = self._source.path
+        for reason, (count, first) in self._reasons.items():
+            say(f"{path}: {many(count, 'outcome')} left out, {reason}: the first is row {first + 1}")
+        count, first = self._strange
+        if count:
+            what = f"{many(count, 'outcome')} with an actual that is {possible_actuals_text(self._task)}"
+            say(f"{path}: {what} left out: the first is row {first + 1}")
+
+    def outcomes(self, there: Collection[str]) -> FileOutcomes:
+        """Return all outcomes, the oldest first; ``there``: the fields that the file has."""
+        here, store = slice(0, self._end), self._store
+        time = self._arrays["time"][here]
+        order = None if increases(time) else store.keep(np.argsort(time, kind="stable"))
+
+        def array(name: str) -> Any:
+            values = self._arrays.pop(name)[here]
+            return values if order is None else store.take(values, order, 0)
+
+        def texts(name: str) -> Column:
+            values = take_rows(self._columns.pop(name).column(), here)
+            return values if order is None else store.take_column(values, order)
+
+        return FileOutcomes(
+            source=self._source,
+            line=array("line"),
+            number=array("number"),
+            actual=texts("actual"),
+            retracted=array("retracted"),
+            time=array("time") if "time" in there else None,
+            made=array("prediction_time") if "prediction_time" in there else None,
+            weight=array("weight") if "weight" in there else None,
+            value=array("value") if "value" in there else None,
+            slices={name.removeprefix(SLICE): texts(name) for name in [*self._columns] if name.startswith(SLICE)},
+            item=texts("item") if "item" in there else None,
+        )
 
 
 def _notation(rows: KnownNotation, task: Task, slices: Iterable[str]) -> KnownNotation:
@@ -174,8 +286,4 @@ def _plain(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array:
 
 def column_at(values: Column, index: NDArray[np.intp]) -> Column:
     """Return the values at some places, missing where the place is -1."""
-    return Column(
-        None if values.numbers is None else np.append(values.numbers, np.nan)[index],
-        None if values.codes is None else np.append(values.codes, np.int32(-1))[index],
-        values.labels,
-    )
+    return RowStore().take_column(values, index)

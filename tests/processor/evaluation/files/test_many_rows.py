@@ -14,12 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from driftline_processor.config.model import Model
+from driftline_processor.config.performance import Performance
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files import dataset, weak_slices
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.evaluation.settings import settings_of
 from driftline_processor.readers import row_store, sources
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.readers.row_store import RowStore
@@ -281,3 +284,74 @@ def test_memory_of_two_million_labelled_rows_stays_below_a_ceiling(tmp_path: Pat
     done = subprocess.run([sys.executable, "-c", MEASURE, str(tmp_path)], capture_output=True, text=True, check=True)
 
     assert int(done.stdout) < CEILING
+
+
+def _write_apart(folder: Path, timed: bool) -> None:
+    """Write rows of which some share an id, and outcomes in any order: corrected, taken back, of unknown ids."""
+    random = np.random.default_rng(5)
+    pq.write_table(pa.table(_rows(3_000, 1, "binary")), folder / REFERENCE)
+    told = _rows(ROWS, 2, "binary", shuffled=True)
+    label = told.pop("label").to_pylist()
+    ids = [f"r{at % (ROWS - 50)}" for at in range(ROWS)]
+    rows = pa.table({"id": ids, **told})
+    pq.write_table(rows.slice(0, 5_000), folder / "first.parquet")
+    pq.write_table(rows.slice(5_000), folder / "second.parquet", row_group_size=3_000)
+    chosen = random.permutation([at for at in range(ROWS) if label[at] is not None])[: ROWS - 2_000]
+    again = random.choice(chosen, 1_500)
+    places = np.concatenate([chosen, again])
+    n = len(places)
+    outcomes: dict[str, Any] = {
+        "id": [ids[at] for at in places] + ["strange", "unknown", "strange"],
+        "actual": [label[at] for at in chosen] + random.integers(0, 2, len(again)).tolist() + [1, 0, 7],
+        "retracted": [False] * len(chosen) + (random.random(len(again)) < 0.3).tolist() + [False] * 3,
+        "weight": np.where(random.random(n + 3) < 0.1, np.nan, random.integers(1, 4, n + 3)),
+        "slice.segment": [f"s{one}" for one in random.integers(0, 3, n + 3)],
+    }
+    if timed:
+        predicted = told["time"].cast(pa.int64()).to_numpy()[places]
+        heard = predicted + random.integers(1, 3 * DAY, n)
+        outcomes["time"] = pa.array(np.append(heard, [START] * 3), pa.timestamp("ns"))
+    pq.write_table(pa.table(outcomes), folder / "outcomes.parquet")
+    csv.write_csv(pa.table(outcomes), folder / "outcomes.csv")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampled", [False, True])
+@pytest.mark.parametrize(("timed", "form"), [(True, "parquet"), (False, "parquet"), (True, "csv")])
+def test_many_outcomes_apart_join_as_few_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, timed: bool, form: str, sampled: bool
+) -> None:
+    _write_apart(tmp_path, timed)
+    options = ColumnOptions(
+        model="m",
+        task="binary",
+        score=("score",),
+        actual="label",
+        time="time",
+        slices=("country",),
+        features=("x", "y"),
+    )
+    build_from_files([tmp_path / REFERENCE], options, _silent).save(tmp_path / "b.json")
+    files = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
+    asked = EvaluationSettings(
+        model=settings_of(Model(performance=Performance(outcomes="sampled"))) if sampled else None
+    )
+
+    def evaluated(said: list[str]) -> EvaluationResult:
+        rows = ColumnOptions(time="time", id="id", slices=("country", "segment"))
+        return evaluate_files(
+            files, tmp_path / "b.json", tmp_path / f"outcomes.{form}", rows, Cut("12h"), said.append, asked
+        )
+
+    said, said_of_many = list[str](), list[str]()
+    whole = evaluated(said)
+    monkeypatch.setattr(row_store, "MOST_IN_MEMORY", FEW)
+    monkeypatch.setattr(row_store, "CHUNK", 400)
+    monkeypatch.setattr(sources, "BATCH", 700)
+    parts = evaluated(said_of_many)
+    assert said_of_many == said
+    assert any("2 outcomes of an id that no row has in 'id', such as " in one for one in said)
+    assert [repr(one) for one in parts.evaluations] == [repr(one) for one in whole.evaluations]
+    assert repr(parts.concept) == repr(whole.concept)
+    assert parts.delay == whole.delay
+    assert sum(one.outcome_rows for one in whole.evaluations) > 9_000

@@ -15,6 +15,7 @@ from driftline.tables.performance_columns import WEIGHTS
 from driftline.tables.table import Column
 from driftline_processor.evaluation.files.outcome_join import resolve_rows, row_outcome_pairs
 from driftline_processor.readers.outcomes.files import FileOutcomes
+from driftline_processor.readers.sources import TableSource
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -215,11 +216,13 @@ def test_the_join_is_that_of_its_definition(
     said = sorted(said, key=lambda one: one[1])
     ids, heard, made, retracted = (np.array([one[at] for one in said], dtype=np.int64) for at in range(4))
     actual, weight = Column(numbers=np.arange(len(said), dtype=np.float64)), np.array([one[4] for one in said])
-    outcomes = FileOutcomes("o", pa.array(["a", "b", "c"]), ids, actual, retracted.astype(bool), heard, made, weight)
+    lines, numbers, back = np.arange(len(said)), ids.astype(np.uint64) + np.uint64(1), retracted.astype(bool)
+    source = TableSource(Path("o"), pa.table({}), lambda _: None)
+    outcomes = FileOutcomes(source, lines, numbers, actual, back, heard, made, weight)
     code, time = (np.array([row[at] for row in rows], dtype=np.int64) for at in range(2))
-    row_of, outcome_of = row_outcome_pairs(outcomes, [code], [time])
+    row_of, outcome_of = row_outcome_pairs(code, time, ids, heard, made)
     found = set(outcome_of.tolist())
-    resolved = resolve_rows(outcomes, row_of, outcome_of, len(rows), lambda _: None, sampled)
+    resolved = resolve_rows(outcomes, row_of, outcome_of, len(rows), sampled)
     last, first, stays = resolved.latest, resolved.first, resolved.weight
 
     expected: dict[int, list[int]] = {at: [] for at in range(len(rows))}
