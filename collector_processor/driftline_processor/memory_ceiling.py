@@ -7,7 +7,7 @@ the process itself     :data:`PROCESS` bytes: modules, threads, and the tables o
 requests               a sixth of the rest: bodies under way, see :mod:`.servers.request_memory`
 database               a quarter of the rest: what DuckDB keeps in memory
 work                   half of the rest: what checking, unpacking and reading of documents makes of bodies
-caches                 a twelfth of the rest
+caches                 what work and the database leave, see :func:`share_of_caches`
 =====================  =========================================================================================
 
 Shares are estimates. So resident memory is measured, too: above :data:`PRESSED` of the ceiling nothing new begins while
@@ -57,6 +57,17 @@ _AGAIN = 0.1
 
 _TRIM_EVERY = 1.0
 """Seconds from one return of memory to the system to the next: it takes some milliseconds."""
+
+
+def share_of_caches(limit: int) -> float:
+    """Return which part caches may take of what they take at most: all from the default ceiling on, less below it.
+
+    Panes, references, keys of rows and evaluations in memory take 430 MiB at most; the store has what they leave out.
+
+    >>> share_of_caches(LEAST_MEMORY), share_of_caches(8 << 30)
+    (0.5, 1.0)
+    """
+    return min(1.0, limit / DEFAULT_MEMORY)
 
 
 class NeedsMoreMemory(Exception):  # noqa: N818 - what the answer says

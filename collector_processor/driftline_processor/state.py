@@ -77,7 +77,7 @@ from driftline_processor.store.series import Series
 
 from .deadline import NEVER, Deadline
 from .health import Health
-from .memory_ceiling import MemoryCeiling
+from .memory_ceiling import MemoryCeiling, share_of_caches
 from .receipts import NO_HEADERS, Receipt, Signal, StorageOutage
 
 _log = logging.getLogger(__name__)
@@ -204,9 +204,10 @@ class State:
         self._join = Join(connection, series, touched, counters, concept, slices)
         for listener in self._listeners:
             self._join.listen(listener)
-        evaluations = EvaluationStore(connection, clock)
+        share = share_of_caches(self._config.limits.memory)
+        evaluations = EvaluationStore(connection, clock, share)
         self._evaluator = Evaluator(
-            connection, series, baselines, evaluations, touched, self._watermark, clock, self._judging
+            connection, series, baselines, evaluations, touched, self._watermark, clock, self._judging, share
         )
         most, resting = storage.max_size, self._ingest.resting
         sizing = None if most is None else Sizing(connection, most, resting, store.rewrite)

@@ -189,9 +189,15 @@ _FIELDS = tuple(Evaluation.__dataclass_fields__)
 class EvaluationStore:
     """Remembers and stores evaluations. One thread writes; any may read :meth:`history`."""
 
-    def __init__(self, connection: Connection, clock: Callable[[], int]) -> None:
-        """Read how far windows are stored; evaluations are read when somebody asks for them."""
-        self._connection, self._clock = connection, clock
+    def __init__(self, connection: Connection, clock: Callable[[], int], share: float = 1.0) -> None:
+        """Read how far windows are stored; evaluations are read when somebody asks for them.
+
+        Args:
+            connection: Of the thread that writes.
+            clock: The wall clock in unix nanoseconds.
+            share: Of the bytes that evaluations may take in memory.
+        """
+        self._connection, self._clock, self._share = connection, clock, share
         self._lock = threading.RLock()
         self._history: dict[int, EvaluationHistory] = {}
         self._open: dict[int, dict[tuple[str, int], Evaluation]] = {}
@@ -350,7 +356,7 @@ class EvaluationStore:
 
     def _kept(self) -> int:
         """Return how many windows of each name are in memory: fewer where there are many names."""
-        return min(KEPT, max(LEAST_KEPT, (MEMORY - FOR_DETAILS) // (HEAD * max(self._names, 1))))
+        return min(KEPT, max(LEAST_KEPT, int(self._share * (MEMORY - FOR_DETAILS)) // (HEAD * max(self._names, 1))))
 
     def _made(self, place: WindowKey, values: dict[str, Any], stored_at: int) -> LazyEvaluation:
         made = LazyEvaluation.__new__(LazyEvaluation)

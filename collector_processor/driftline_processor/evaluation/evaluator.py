@@ -52,17 +52,18 @@ class Evaluator:
         watermark: Callable[[Series], int],
         clock: Callable[[], int],
         processes: JudgingProcesses,
+        share: float = 1.0,
     ) -> None:
         """Note what has to be looked at again since the last time.
 
         ``watermark``: of a series, now. ``clock``: the wall clock in unix nanoseconds. ``processes``: judge windows
-        beside this one, as far as there are any.
+        beside this one, as far as there are any. ``share``: of the memory that what is read of the store may take.
         """
         self._connection, self._series, self._baselines = connection, series, baselines
         self._processes = processes
         processes.close()  # what they remember is of before
         self._evaluations, self._touched, self._watermark = evaluations, touched, watermark
-        self._readers = StoreReaders(connection, baselines)
+        self._readers = StoreReaders(connection, baselines, share)
         self._judge = StoreJudge(self._readers)
         self._judged: dict[str, ModelSettings] = {}
         self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)

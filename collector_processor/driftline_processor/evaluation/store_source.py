@@ -26,7 +26,7 @@ from driftline_processor.join.outcome_sums import slices_of
 from driftline_processor.store.baselines import ActiveBaseline
 from driftline_processor.store.database import Connection
 from driftline_processor.store.duplicate_rows import RowSamples
-from driftline_processor.store.pane_memory import PaneMemory
+from driftline_processor.store.pane_memory import MOST_BYTES, PaneMemory
 from driftline_processor.store.panes import (
     KEEP_PANES,
     OUTCOMES,
@@ -61,12 +61,12 @@ class KnownBaselines(Protocol):
 class StoreReaders:
     """Readers of the store for all windows, and their shared results. One thread uses them."""
 
-    def __init__(self, connection: Connection, baselines: KnownBaselines) -> None:
-        """Read nothing yet."""
+    def __init__(self, connection: Connection, baselines: KnownBaselines, share: float = 1.0) -> None:
+        """Read nothing yet. ``share``: of the memory that what was read may take."""
         self.connection, self.baselines = connection, baselines
-        self.panes = PaneMemory(connection, baselines.by_fold)
-        self.sliced = PaneMemory(connection, baselines.by_fold, SLICED, MOST_SLICED_BYTES)
-        self.steps, self.past = StoredSteps(connection), RollingReferences(connection, self.panes)
+        self.panes = PaneMemory(connection, baselines.by_fold, most=int(share * MOST_BYTES))
+        self.sliced = PaneMemory(connection, baselines.by_fold, SLICED, int(share * MOST_SLICED_BYTES))
+        self.steps, self.past = StoredSteps(connection), RollingReferences(connection, self.panes, share)
         self.rows = RowSamples(connection)
         self.slices, self.outcomes = SlicePanes(connection, self.sliced), StoredOutcomes(connection)
 

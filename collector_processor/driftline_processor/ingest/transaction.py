@@ -28,6 +28,7 @@ from driftline_processor.core.decode.untrusted_json import check_json
 from driftline_processor.core.service_level.sums import bounded_errors, weight_by_error
 from driftline_processor.core.stable_hash import U64
 from driftline_processor.health import Counters
+from driftline_processor.memory_ceiling import share_of_caches
 from driftline_processor.receipts import Receipt
 from driftline_processor.store.arrow_tables import (
     MOST_RANKED,
@@ -70,7 +71,7 @@ from .pane_sums import (
     write_restated,
 )
 from .queue_offsets import Offset, QueueProgress, read_offsets, write_offsets
-from .row_keys import RowKeys, keys_of
+from .row_keys import MOST_BYTES, RowKeys, keys_of
 from .watermark import ROWS, Watermark, Watermarks, read_watermarks, write_watermarks
 
 LATEST = 366 * 86_400 * 10**9
@@ -130,7 +131,7 @@ class Intake:
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
     ) -> None:
         self._store, self._connection = store, store.connect(lasting=True)
-        self._touched, self._counters, self._clock = touched, counters, clock
+        self._touched, self._counters, self._clock, self._memory = touched, counters, clock, limits.memory
         self.series = SeriesRegister(self._connection, models)
         self.baselines = Baselines(self._connection, configured)
         self.slices = SliceValues(self._connection)
@@ -152,7 +153,7 @@ class Intake:
         self.limits.load(heard, self.baselines.sent(), now)
         self.streams = Streams(connection, now)
         self.balances = Balances(connection, now)
-        self._keys = RowKeys(connection)
+        self._keys = RowKeys(connection, int(share_of_caches(self._memory) * MOST_BYTES))
         self.arrivals = Arrivals(connection, now)
         self._prediction_seq = _last(connection, "predictions")
         self._outcome_seq = _last(connection, "outcomes")

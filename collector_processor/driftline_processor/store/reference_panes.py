@@ -399,10 +399,17 @@ def _size(reference: Reference) -> int:
 class RollingReferences:
     """Reads references and keeps them until a pane in them is touched. One thread uses it."""
 
-    def __init__(self, connection: Connection, memory: PaneMemory) -> None:
-        """Know no reference yet; ``memory``: through which panes are read that were counted lately."""
+    def __init__(self, connection: Connection, memory: PaneMemory, share: float = 1.0) -> None:
+        """Know no reference yet.
+
+        Args:
+            connection: Of the thread that uses it.
+            memory: Through which panes are read that were counted lately.
+            share: Of the bytes that references may take in memory.
+        """
         self._connection, self._days, self._memory = connection, DailyPanes(connection), memory
-        self._stretches = KeptStretches()
+        self._stretches = KeptStretches(int(share * MOST_STRETCHES))
+        self._most = int(share * MOST_BYTES)
         self._kept: dict[tuple[int, str, int, int], Reference] = {}
         self._sizes: dict[tuple[int, str, int, int], int] = {}
 
@@ -496,6 +503,6 @@ class RollingReferences:
         self._kept[key] = found
         if key not in self._sizes:
             self._sizes[key] = _size(found)
-        while sum(self._sizes.values()) > MOST_BYTES and len(self._kept) > 1:
+        while sum(self._sizes.values()) > self._most and len(self._kept) > 1:
             oldest = next(iter(self._kept))
             del self._kept[oldest], self._sizes[oldest]

@@ -347,6 +347,8 @@ def test_of_many_names_fewer_windows_each_are_in_memory_and_the_newest_of_each(
     for one in (evaluations, EvaluationStore(connection, Clock())):
         kept = [[(at - NOON) // HOUR for at in one.history(series)["1h"]] for series in range(2)]
         assert kept == [list(range(20, 30))] * 2
+    half = EvaluationStore(connection, Clock(), share=0.5)
+    assert [(at - NOON) // HOUR for at in half.history(0)["1h"]] == list(range(25, 30))
     store.close()
 
 
