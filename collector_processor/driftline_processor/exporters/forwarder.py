@@ -4,9 +4,9 @@ At least once, in the order of arrival; after a restart each goes on where it wa
 ``docs/decisions/0005-forwarding.md`` and ``docs/decisions/0037-log-first.md``.
 
 Whatever a destination does, neither the way in nor the analysis waits for it: one that is further behind than the log
-reaches back loses its oldest requests, and they are counted. What nobody answers is tried again for as long as it
-takes; what the destination itself puts off is tried for five minutes, so that one request that it cannot digest does
-not stop all others.
+reaches back loses its oldest requests, and they are counted. What is not taken is tried again for as long as it takes.
+Only a request that is put off for five minutes while the destination takes an empty one is given up: it cannot digest
+it, and all others would wait for ever.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class Destination:
             answer = self._send(signal, headers, piece)
             if answer is None:
                 return False
-            if answer.result == "permanent" and len(bodies) > 1:
+            if answer.result != "success" and len(bodies) > 1:
                 # One of the merged requests may be to blame; the others should not suffer for it.
                 return all(self._deliver(signal, headers, [body]) for body in bodies)
             if answer.result == "success":
@@ -182,7 +182,7 @@ class Destination:
         return True
 
     def _send(self, signal: Signal, headers: Mapping[str, str], body: bytes) -> ExportResult | None:
-        """Send until it is sent, refused or given up; None where the end came first."""
+        """Send until it is sent, refused, or put off for good (see the module); None where the end came first."""
         pauses, put_off_since = doubling_pauses(_FIRST_DELAY, _LONGEST_DELAY), None
         while True:
             answer = self._exporter.export(signal, body, headers)
@@ -202,7 +202,9 @@ class Destination:
                 why = f"{answer.kind}: {answer.message}" if answer.message else answer.kind
                 self._say("put off", f"puts requests off ({why}); keeping what fits, and trying again; said once")
             elif self._clock() - put_off_since > _PATIENCE:
-                return answer
+                if self._exporter.export(signal, b"", headers).result != "retryable":
+                    return answer
+                put_off_since = self._clock()  # whatever it is asked, it is away
             if answer.retry_after is None:
                 wait = next(pauses) * random.uniform(0.5, 1.0)
             else:

@@ -67,22 +67,64 @@ def test_nobody_there_is_said_once_and_tried_until_somebody_is(
     ]
 
 
-def test_what_is_always_put_off_is_given_up_after_five_minutes(kept: KeptRequests) -> None:
-    counters, now = Counters(), [0.0]
+class Pausing:
+    """A clock that goes on with each pause."""
 
-    def pause(_: threading.Event, seconds: float) -> bool:
-        now[0] += seconds
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, _: threading.Event, seconds: float) -> bool:
+        self.now += seconds
         return False
 
-    transport = Silent(*[ExportResult("retryable", "HTTP 503", retry_after=10.0)] * 32)
+
+LATER = ExportResult("retryable", "HTTP 503", retry_after=10.0)
+
+
+def test_a_destination_that_puts_everything_off_for_an_hour_loses_nothing(kept: KeptRequests) -> None:
+    class Away(Silent):
+        def export(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> ExportResult:
+            return super().export(signal, body, headers) if clock.now > 3600 else LATER
+
+    clock, counters, transport = Pausing(), Counters(), Away()
+    forwarding = Destination(kept.reader, transport, counters, ["traces"], clock=clock, pause=clock.pause)
+    for name in "abc":
+        kept.offer("traces", trace(name), {})
+    forwarding.start()
+    forwarding.stop(60)
+    assert b"".join(transport.bodies) == trace("a") + trace("b") + trace("c")
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == 0
+
+
+def test_of_requests_that_travel_together_only_the_one_that_is_put_off_is_given_up(kept: KeptRequests) -> None:
+    class PutsOff(Silent):
+        def export(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> ExportResult:
+            return LATER if trace("b") in body else super().export(signal, body, headers)
+
+    clock, counters, transport = Pausing(), Counters(), PutsOff()
+    forwarding = Destination(kept.reader, transport, counters, ["traces"], clock=clock, pause=clock.pause)
+    for name in "abc":
+        kept.offer("traces", trace(name), {})
+    forwarding.start()
+    forwarding.stop(60)
+    assert [body for body in transport.bodies if body] == [trace("a"), trace("c")]
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == 1
+    assert clock.now < 700
+
+
+def test_a_request_that_is_always_put_off_is_given_up_where_others_are_taken(kept: KeptRequests) -> None:
+    clock, counters, transport = Pausing(), Counters(), Silent(*[LATER] * 32)
     forwarding = Destination(
-        kept.reader, transport, counters, ["traces"], max_request=1, clock=lambda: now[0], pause=pause
+        kept.reader, transport, counters, ["traces"], max_request=1, clock=clock, pause=clock.pause
     )
     kept.offer("traces", trace("a"), {})
     kept.offer("traces", trace("b"), {})
     forwarding.start()
     forwarding.stop(60)
-    assert transport.bodies == [trace("a")] * 32 + [trace("b")]
+    assert transport.bodies == [trace("a")] * 32 + [b"", trace("b")]
     assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == 1
     assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT) == 1
 
