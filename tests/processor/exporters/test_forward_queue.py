@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from driftline.semconv import metrics
 from driftline_processor.config.schema import Config
-from driftline_processor.exporters.exporter import ExportResult
+from driftline_processor.exporters.exporter import Exporter, ExportResult
 from driftline_processor.exporters.forwarder import Destination, Forwarder, RecentRequests, described
 from driftline_processor.health import Counters
 from driftline_processor.log.entry_format import FOR_DESTINATIONS, Entry
@@ -84,17 +84,24 @@ class Pausing:
 LATER = ExportResult("retryable", "HTTP 503", retry_after=10.0)
 
 
+def forwarded(kept: KeptRequests, names: str, transport: Exporter, clock: Pausing, **keys: Any) -> Counters:
+    """Offer a trace of each name, send until the end, and return what was counted."""
+    counters = Counters()
+    forwarding = Destination(kept.reader, transport, counters, ["traces"], clock=clock, pause=clock.pause, **keys)
+    for name in names:
+        kept.offer("traces", trace(name), {})
+    forwarding.start()
+    forwarding.stop(60)
+    return counters
+
+
 def test_a_destination_that_puts_everything_off_for_an_hour_loses_nothing(kept: KeptRequests) -> None:
     class Away(Silent):
         def export(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> ExportResult:
             return super().export(signal, body, headers) if clock.now > 3600 else LATER
 
-    clock, counters, transport = Pausing(), Counters(), Away()
-    forwarding = Destination(kept.reader, transport, counters, ["traces"], clock=clock, pause=clock.pause)
-    for name in "abc":
-        kept.offer("traces", trace(name), {})
-    forwarding.start()
-    forwarding.stop(60)
+    clock, transport = Pausing(), Away()
+    counters = forwarded(kept, "abc", transport, clock)
     assert b"".join(transport.bodies) == trace("a") + trace("b") + trace("c")
     assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == 0
 
@@ -104,26 +111,16 @@ def test_of_requests_that_travel_together_only_the_one_that_is_put_off_is_given_
         def export(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> ExportResult:
             return LATER if trace("b") in body else super().export(signal, body, headers)
 
-    clock, counters, transport = Pausing(), Counters(), PutsOff()
-    forwarding = Destination(kept.reader, transport, counters, ["traces"], clock=clock, pause=clock.pause)
-    for name in "abc":
-        kept.offer("traces", trace(name), {})
-    forwarding.start()
-    forwarding.stop(60)
+    clock, transport = Pausing(), PutsOff()
+    counters = forwarded(kept, "abc", transport, clock)
     assert [body for body in transport.bodies if body] == [trace("a"), trace("c")]
     assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == 1
     assert clock.now < 700
 
 
 def test_a_request_that_is_always_put_off_is_given_up_where_others_are_taken(kept: KeptRequests) -> None:
-    clock, counters, transport = Pausing(), Counters(), Silent(*[LATER] * 32)
-    forwarding = Destination(
-        kept.reader, transport, counters, ["traces"], max_request=1, clock=clock, pause=clock.pause
-    )
-    kept.offer("traces", trace("a"), {})
-    kept.offer("traces", trace("b"), {})
-    forwarding.start()
-    forwarding.stop(60)
+    transport = Silent(*[LATER] * 32)
+    counters = forwarded(kept, "ab", transport, Pausing(), max_request=1)
     assert transport.bodies == [trace("a")] * 32 + [b"", trace("b")]
     assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == 1
     assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT) == 1
