@@ -5,7 +5,7 @@ At least once, in the order of arrival; after a restart each goes on where it wa
 
 Whatever a destination does, neither the way in nor the analysis waits for it: one that is further behind than the log
 reaches back loses its oldest requests, and they are counted. What is not taken is tried again for as long as it takes.
-Only a request that is put off for five minutes while the destination takes an empty one is given up: it cannot digest
+Only a request that is put off for five minutes while the destination takes one behind it is given up: it cannot digest
 it, and all others would wait for ever.
 """
 
@@ -15,7 +15,7 @@ import logging
 import random
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 
 import xxhash
@@ -43,6 +43,15 @@ A request costs the same whether it holds eight spans or eight thousand. The Col
 
 _SHORTEST_DELAY, _FIRST_DELAY, _LONGEST_DELAY, _PATIENCE = 0.1, 0.5, 30.0, 300.0
 """Seconds."""
+
+_JOINED_PATIENCE = 10.0
+"""Seconds for which requests are put off together before each half is tried apart."""
+
+_LEAST_JOINED = 64 << 10
+"""Bytes up to which requests are joined in any case: half as many after each put-off, twice as many after each success."""
+
+Parcel = tuple[Signal, Headers, list[bytes]]
+"""Requests that travel as one."""
 
 
 class Destination:
@@ -78,6 +87,7 @@ class Destination:
         self.headers = frozenset(header.lower() for header in forward_headers)
         self._reader, self._exporter, self._counters = reader, exporter, counters
         self._max_request, self._on_sent, self._clock, self._pause = max_request, on_sent, clock, pause
+        self._most_joined, self._sent_ahead = max_request, -1
         self._stopping = threading.Event()
         self._sent = -GATHER
         self._said: set[str] = set()
@@ -121,12 +131,17 @@ class Destination:
         found = self._reader.wait(self._max_request, self._stopping.is_set)
         if found.following == self._reader.position:
             return not self._stopping.is_set()
-        for signal, headers, bodies in self._together(found.stored):
+        waiting = deque(self._together(found.stored))
+        while waiting:
+            parcel = waiting.popleft()
             try:
-                delivered = self._deliver(signal, dict(headers), bodies)
+                delivered = self._deliver(parcel, waiting, found.following)
             except Exception:
-                _log.exception("%s: a %s request could not be sent", self.name, signal)
-                self._count(metrics.DRIFTLINE_FORWARD_FAILED, signal)
+                _log.exception("%s: a %s request could not be sent", self.name, parcel[0])
+                if len(parcel[2]) > 1:
+                    waiting.extendleft(reversed(_apart(parcel, 1)))
+                else:
+                    self._count(metrics.DRIFTLINE_FORWARD_FAILED, parcel[0])
                 continue
             if not delivered:
                 return False  # the cursor stays before them
@@ -134,23 +149,27 @@ class Destination:
         self._sent = self._clock()
         return True
 
-    def _together(self, stored: Iterable[Stored]) -> list[tuple[Signal, Headers, list[bytes]]]:
+    def _together(self, stored: Iterable[Stored]) -> list[Parcel]:
         """Put requests together that may travel as one, in the order in which the first of them came."""
         alike: dict[tuple[Signal, Headers], list[list[bytes]]] = {}
         sizes: dict[tuple[Signal, Headers], int] = {}
-        order: list[tuple[Signal, Headers, list[bytes]]] = []
-        for entry in (one.entry for one in stored):
+        order: list[Parcel] = []
+        for position, entry in ((one.position, one.entry) for one in stored):
             body = self._of(entry)
-            if not body:
+            if not body or position == self._sent_ahead:
                 continue
-            key = entry.signal, tuple((name, value) for name, value in entry.headers if name in self.headers)
-            if key not in alike or sizes[key] + len(body) > self._max_request:
+            key = entry.signal, self._travelling(entry)
+            if key not in alike or sizes[key] + len(body) > self._most_joined:
                 alike.setdefault(key, []).append([])
                 sizes[key] = 0
                 order.append((*key, alike[key][-1]))
             alike[key][-1].append(body)
             sizes[key] += len(body)
         return order
+
+    def _travelling(self, entry: Entry) -> Headers:
+        """Return the headers of an entry that go here."""
+        return tuple((name, value) for name, value in entry.headers if name in self.headers)
 
     def _of(self, entry: Entry) -> bytes:
         """Return what of an entry goes here."""
@@ -164,24 +183,62 @@ class Destination:
         logs, records = "logs" in self.forward, "records" in self.forward
         return body if signal != "logs" or logs == records else keep_logs(body, ours=records)
 
-    def _deliver(self, signal: Signal, headers: dict[str, str], bodies: list[bytes]) -> bool:
-        """Send requests as one; return False where they are to be sent after the next start."""
+    def _deliver(self, parcel: Parcel, waiting: deque[Parcel], following: int) -> bool:
+        """Send requests as one; return False where they are to be sent after the next start.
+
+        Args:
+            parcel: The requests. Where they are not taken together, they go apart into ``waiting``.
+            waiting: What follows them.
+            following: Position in the log of what follows that.
+        """
+        signal, headers, bodies = parcel
+        joined = len(bodies) > 1
         for piece in split_request(b"".join(bodies), self._max_request):
-            answer = self._send(signal, headers, piece)
+            answer = self._send(signal, dict(headers), piece, joined, lambda: self._takes_another(waiting, following))
             if answer is None:
                 return False
-            if answer.result != "success" and len(bodies) > 1:
-                # One of the merged requests may be to blame; the others should not suffer for it.
-                return all(self._deliver(signal, headers, [body]) for body in bodies)
             if answer.result == "success":
-                self._on_sent(piece)
-                self._count(metrics.DRIFTLINE_FORWARD_SENT, signal)
+                self._note_sent(signal, piece)
+                if len(piece) >= self._most_joined:
+                    self._most_joined = min(self._max_request, 2 * self._most_joined)
+            elif joined:
+                # One of the requests may be to blame, or their size; the others should not suffer for it.
+                put_off = answer.result == "retryable"
+                if put_off:
+                    self._most_joined = max(_LEAST_JOINED, len(piece) // 2)
+                waiting.extendleft(reversed(_apart(parcel, len(bodies) // 2 if put_off else 1)))
             else:
                 self._count(metrics.DRIFTLINE_FORWARD_FAILED, signal)
                 self._say(answer.kind, f"{answer.kind}: {answer.message} ({signal}); said once, counted from now on")
         return True
 
-    def _send(self, signal: Signal, headers: Mapping[str, str], body: bytes) -> ExportResult | None:
+    def _takes_another(self, waiting: deque[Parcel], following: int) -> bool:
+        """Send a request behind the one that is put off, once; return False where that is put off, too."""
+        if waiting:
+            signal, headers, bodies = waiting[0]
+            answer = self._exporter.export(signal, bodies[0], dict(headers))
+            if answer.result == "success":
+                self._note_sent(signal, bodies.pop(0))
+                if not bodies:
+                    waiting.popleft()
+            return answer.result != "retryable"
+        for one in self._reader.ahead(following, self._max_request).stored:
+            if body := self._of(one.entry):
+                answer = self._exporter.export(one.entry.signal, body, dict(self._travelling(one.entry)))
+                if answer.result == "success":
+                    self._note_sent(one.entry.signal, body)
+                    self._sent_ahead = one.position
+                return answer.result != "retryable"
+        return False
+
+    def _send(
+        self,
+        signal: Signal,
+        headers: Mapping[str, str],
+        body: bytes,
+        joined: bool,
+        takes_another: Callable[[], bool],
+    ) -> ExportResult | None:
         """Send until it is sent, refused, or put off for good (see the module); None where the end came first."""
         pauses, put_off_since = doubling_pauses(_FIRST_DELAY, _LONGEST_DELAY), None
         while True:
@@ -201,16 +258,22 @@ class Destination:
                 put_off_since = self._clock()
                 why = f"{answer.kind}: {answer.message}" if answer.message else answer.kind
                 self._say("put off", f"puts requests off ({why}); keeping what fits, and trying again; said once")
-            elif self._clock() - put_off_since > _PATIENCE:
-                if self._exporter.export(signal, b"", headers).result != "retryable":
+            elif self._clock() - put_off_since > (_JOINED_PATIENCE if joined else _PATIENCE):
+                if joined:
                     return answer
-                put_off_since = self._clock()  # whatever it is asked, it is away
+                if takes_another():
+                    return self._exporter.export(signal, body, headers)  # it may have come back in between
+                put_off_since = self._clock()
             if answer.retry_after is None:
                 wait = next(pauses) * random.uniform(0.5, 1.0)
             else:
                 wait = min(max(answer.retry_after, _SHORTEST_DELAY), _PATIENCE)
             if self._pause(self._stopping, wait):
                 return None
+
+    def _note_sent(self, signal: Signal, body: bytes) -> None:
+        self._on_sent(body)
+        self._count(metrics.DRIFTLINE_FORWARD_SENT, signal)
 
     def _count(self, name: str, signal: Signal) -> None:
         labels = {attributes.DRIFTLINE_DESTINATION: self.name, attributes.DRIFTLINE_SIGNAL: signal}
@@ -220,6 +283,12 @@ class Destination:
         if kind not in self._said:
             self._said.add(kind)
             _log.warning("%s: %s", self.name, message)
+
+
+def _apart(parcel: Parcel, most: int) -> list[Parcel]:
+    """Return parcels of so many requests each."""
+    signal, headers, bodies = parcel
+    return [(signal, headers, bodies[at : at + most]) for at in range(0, len(bodies), most)]
 
 
 _log = logging.getLogger("driftline")

@@ -117,6 +117,10 @@ class Reader:
         self._log.wait_for(self.position, unless=unless)
         return self._log.read(self.position, most)
 
+    def ahead(self, position: int, most: int) -> Found:
+        """Return what follows a position behind the cursor, without waiting; one entry in any case."""
+        return self._log.read(position, most)
+
     def gather(self, most: int, seconds: float, unless: Callable[[], bool]) -> None:
         """Wait until ``most`` bytes follow the cursor, but so many seconds at most; see :meth:`wait`."""
         if seconds > 0:
