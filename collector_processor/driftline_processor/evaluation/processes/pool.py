@@ -267,26 +267,11 @@ class JudgingProcesses:
 
     def _start(self) -> None:
         """Start a process; where that fails, say so, and rest."""
-        own, its = socket.socketpair()
-        environment = {
-            **os.environ,
-            **dict.fromkeys(_BUILD, "1"),
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        }
         try:
-            process = subprocess.Popen(
-                [*self._command, str(its.fileno())],
-                pass_fds=[its.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env=environment,
-            )
+            process, own = _open(self._command)
         except (OSError, ValueError) as error:
-            own.close()
             self._fail(f"a process that judges windows cannot be started ({error})")
             return
-        finally:
-            its.close()
         channel = Channel(own)
         channel.set_patience(PATIENCE)
         self._processes.append(_Process(process, channel, self._clock()))
@@ -358,6 +343,32 @@ class JudgingProcesses:
 
     def _publish(self) -> None:
         self._counters.set(m.DRIFTLINE_JUDGING_PROCESSES, len(self._processes))
+
+
+def _open(command: Sequence[str]) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a process, and return it with the socket to it.
+
+    Raises OSError or ValueError where there are no more files or processes, or no such command.
+    """
+    environment = {
+        **os.environ,
+        **dict.fromkeys(_BUILD, "1"),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    own, its = socket.socketpair()
+    with its:
+        try:
+            process = subprocess.Popen(
+                [*command, str(its.fileno())],
+                pass_fds=[its.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env=environment,
+            )
+        except BaseException:
+            own.close()
+            raise
+    return process, own
 
 
 def _answer(question: Query | BaselineQuestion, connection: Connection, baselines: KnownBaselines) -> Answer:

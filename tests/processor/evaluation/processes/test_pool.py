@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -191,6 +193,20 @@ def test_a_process_that_cannot_be_started_is_said_and_tried_again_later(caplog: 
         now[0] += seconds
         judging.prepare(0)
         assert caplog.text.count("cannot be started") == tried
+    assert judging.running == 0
+
+
+def test_without_a_file_for_its_socket_a_process_is_started_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(socket, "socketpair", fail)
+    judging = JudgingProcesses(1, Counters(), lambda: 100.0)
+    judging.note_judged(1, pool.WORTH)
+    judging.prepare(0)
+    assert "cannot be started ([Errno 24] Too many open files)" in caplog.text
     assert judging.running == 0
 
 
