@@ -423,7 +423,7 @@ class EvaluationStore:
             known, before = self._stored.pop(place, (b"", stored_at))
             evaluation.stored_at = before if known == one.digest else stored_at
             self._written.append((evaluation, OF_PACKED * (len(one.head) + len(one.details))))
-            if place.start in self._history[place.series].get(place.name, {}):
+            if place.start in self._known(place):
                 self._stored[place] = one.digest, evaluation.stored_at
 
     @property
@@ -478,12 +478,16 @@ class EvaluationStore:
                 self._typical = max(size, 1)
 
     def _is_newest(self, place: WindowKey) -> bool:
-        return next(reversed(self._history[place.series].get(place.name, {})), None) == place.start
+        return next(reversed(self._known(place)), None) == place.start
+
+    def _known(self, place: WindowKey) -> dict[int, Evaluation]:
+        """Return those in memory of a window's series and name: none from a forgotten slice until somebody asks."""
+        return self._history.get(place.series, {}).get(place.name, {})
 
     def _hold(self, evaluation: LazyEvaluation, size: int) -> None:
         """Count details as held, and let others go where there is no room; never those of the newest windows."""
         place = evaluation.place
-        if self._history.get(place.series, {}).get(place.name, {}).get(place.start) is not evaluation:
+        if self._known(place).get(place.start) is not evaluation:
             return
         self._drop(place)
         self._held[place] = evaluation, size
@@ -527,7 +531,7 @@ class EvaluationStore:
         """
         place = evaluation.place
         asked, self._asked = self._asked, place[:2]
-        known = self._history.get(place.series, {}).get(place.name, {})
+        known = self._known(place)
         if asked != place[:2] or known.get(place.start) is not evaluation:
             return {}
         starts = list(known)

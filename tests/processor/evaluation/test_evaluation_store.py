@@ -541,3 +541,33 @@ def test_heads_are_read_while_an_outage_ends(tmp_path: Path) -> None:
     store.outage = "storage.directory: no room"
     assert [one.rows for one in EvaluationStore(connection, Clock()).closed(1)] == [1, 1, 1]
     store.close()
+
+
+def test_a_restated_window_is_stored_once_after_a_slice_was_forgotten_that_it_does_not_name(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    evaluations = EvaluationStore(connection, Clock())
+    for at in range(2):
+        evaluations.put(1, evaluation(at))
+    evaluations.write(patient=True)
+    evaluations.put(1, evaluation(0, rows=7))
+    evaluations.write(patient=True)  # it is restated within the hour
+    assert not len(evaluations.forget_slice(1, "country"))
+    for _ in range(2):
+        evaluations.write(patient=False)
+        rows = read(connection, "SELECT start FROM evaluations ORDER BY start")["start"].to_pylist()
+        assert rows == [NOON, NOON, NOON + HOUR]
+    assert [one.rows for one in evaluations.history(1)["1h"].values()] == [7, 1]
+    store.close()
+
+
+def test_what_lasts_is_let_go_of_a_window_that_was_stored_before_anybody_asked_for_its_series(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    evaluations = EvaluationStore(store.connect(), Clock())
+    evaluations.put(1, counted(0))
+    evaluations.settle()
+    assert not len(evaluations.forget_slice(1, "country"))
+    for _ in range(2):
+        evaluations.write(patient=False)
+    assert len(evaluations.history(1)["1h"]) == 1
+    store.close()
