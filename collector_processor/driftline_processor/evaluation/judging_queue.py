@@ -163,6 +163,14 @@ class _PastWindows:
             self.first, self.added = 0, {}
         return int(self.starts[self.first]), int(self.ends[self.first])
 
+    def remove(self, start: int) -> None:
+        """Take out the window that begins there, which waits: mostly the oldest, any other of a lost order."""
+        if self.head()[0] == start:
+            self.first += 1
+            return
+        at = np.searchsorted(self.starts, start)
+        self.starts, self.ends = np.delete(self.starts, at), np.delete(self.ends, at)
+
 
 class WaitingWindows:
     """Windows of all series. One thread uses it; any may read what :meth:`publish` has told.
@@ -531,16 +539,17 @@ class WaitingWindows:
 
     def _remove_past(self, place: _Place) -> None:
         lane = self._past.get(place.series, {}).get(place.name)
-        if lane is None or lane.head()[0] != place.start:
+        if lane is None or not lane.holds(place.start):
             return
-        lane.first += 1
+        lane.remove(place.start)
         self._past_windows -= 1
-        self._chunk += 1
         self._changed.add(place.series)
+        has_turn = self._turns[0] == place[:2]
+        self._chunk += has_turn
         if not len(lane):
             del self._past[place.series][place.name]
-            self._turns.popleft()
-            self._chunk = 0
+            self._turns.remove(place[:2])
+            self._chunk = 0 if has_turn else self._chunk
         elif self._chunk >= CHUNK:
             self._turns.rotate(-1)
             self._chunk = 0

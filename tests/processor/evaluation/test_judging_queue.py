@@ -348,3 +348,54 @@ def test_past_windows_of_a_name_are_evaluated_together_as_long_as_nothing_more_u
     assert len(waiting.following(series, together[10], 15)) == 5  # after sixteen another series has its turn
     waiting.add(2, Window("1h", NOON - HOUR, NOON), NOON + SECOND)
     assert waiting.following(series, together[10], 15) == []
+
+
+def hours_of_the_past(first: int, count: int) -> list[Window]:
+    begin = NOON - 100 * DAY
+    return [Window("1h", begin + at * HOUR, begin + (at + 1) * HOUR) for at in range(first, first + count)]
+
+
+def with_past(windows: list[Window], series: int = 1, waiting: WaitingWindows | None = None) -> WaitingWindows:
+    """Let windows of the past wait behind two newer ones that were evaluated."""
+    waiting = waiting or WaitingWindows()
+    for window in hours_of_the_past(1_000, 2):
+        waiting.add(series, window, NOON)
+        waiting.remove(series, window, NOON)
+    for window in windows:
+        waiting.add(series, window, NOON)
+    return waiting
+
+
+def test_past_windows_are_evaluated_once_though_an_older_one_came_while_somebody_judged_them() -> None:
+    (older,), order = hours_of_the_past(0, 1), hours_of_the_past(10, 3)
+    waiting = with_past(order)
+    for window in order[:2]:
+        waiting.hand_over(1, window)
+    waiting.add(1, older, NOON)
+    for window in order[:2]:
+        waiting.take_back(1, window, NOON)
+    for window in order[:2]:
+        waiting.remove(1, window, NOON, again=False)
+    assert len(waiting) == 2
+    assert take(waiting, 3, NOON) == [older, order[2]]
+
+
+def test_a_past_window_that_is_put_off_behind_an_older_one_waits_once() -> None:
+    windows = hours_of_the_past(0, 2)
+    waiting = with_past(windows)
+    assert waiting.put_off(1, windows[1], NOON)
+    assert len(waiting) == 2
+    assert take(waiting, 2, NOON) == [windows[0]]
+    assert take(waiting, 2, NOON + 11 * SECOND) == [windows[1]]
+
+
+def test_a_lost_order_takes_no_turn_of_another_series() -> None:
+    ours, others = hours_of_the_past(0, 2), hours_of_the_past(10, 2)
+    waiting = with_past(others, 2, with_past(ours))
+    for window in ours:
+        waiting.hand_over(1, window)
+    for window in ours:
+        waiting.take_back(1, window, NOON)
+    for window in ours:
+        waiting.remove(1, window, NOON, again=False)
+    assert take(waiting, 3, NOON) == others
