@@ -48,7 +48,7 @@ _JOINED_PATIENCE = 10.0
 """Seconds for which requests are put off together before each half is tried apart."""
 
 _LEAST_JOINED = 64 << 10
-"""Bytes up to which requests are joined in any case: half as many after each put-off, twice as many after each success."""
+"""Bytes up to which requests are joined in any case: half as many after a put-off, twice as many after a success."""
 
 Parcel = tuple[Signal, Headers, list[bytes]]
 """Requests that travel as one."""
