@@ -45,6 +45,7 @@ def test_the_keeper_joins_and_evaluates_by_itself(tmp_path: Path) -> None:
         (m.DRIFTLINE_OUTCOMES_PENDING, ()): 0.0,
         (m.DRIFTLINE_OUTCOMES_PENDING_AGE, ()): 0.0,
         (m.DRIFTLINE_WINDOWS_PENDING, ()): 0.0,
+        (m.DRIFTLINE_JUDGING_PROCESSES, ()): 0.0,
         (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): 0.0,
         (m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1h"),)): 0.0,
         (m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1d"),)): 0.0,

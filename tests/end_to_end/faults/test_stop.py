@@ -68,7 +68,7 @@ def test_with_a_backlog_it_ends_in_time_and_keeps_what_it_acknowledged(tmp_path:
         _, err = child.communicate(timeout=60)
         assert child.returncode == 128 + signal.SIGTERM
         assert "a second signal (SIGTERM): ending at once; what was acknowledged is on disk" in err
-    with process(tmp_path, "shutdown: {timeout: 3s}\n") as child:
+    with process(tmp_path, "shutdown: {timeout: 6s}\n") as child:
         _, web = addresses(child)
         assert has_rows(web, REQUESTS * ROWS)
         assert child.stderr is not None

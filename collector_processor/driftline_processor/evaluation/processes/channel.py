@@ -65,9 +65,11 @@ class Channel:
         connection: A stream socket.
         most: Bytes of one message that is received, at most.
 
-    >>> one, other = (Channel(end) for end in socket.socketpair())
-    >>> one.send(("windows", [1, 2]))
-    >>> other.receive()
+    >>> ends = socket.socketpair()
+    >>> with ends[0], ends[1]:
+    ...     one, other = map(Channel, ends)
+    ...     one.send(("windows", [1, 2]))
+    ...     other.receive()
     ('windows', [1, 2])
     """
 
