@@ -20,6 +20,7 @@ import pytest
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import MAX_MESSAGES, Malformed
 from driftline_processor.expected_wait import MOST_WAIT
+from driftline_processor.memory_ceiling import PROTOBUF as MEMORY_OF_PROTOBUF
 from driftline_processor.memory_ceiling import MemoryCeiling
 from driftline_processor.otlp.protocol import JSON, MAX_REQUEST, PROTOBUF
 from driftline_processor.receipts import Overloaded, Receipt, Signal
@@ -235,8 +236,32 @@ def test_what_takes_long_is_not_decoded_on_the_event_loop() -> None:
         post(url, b"x")
         post(url, b"x" * 100_000)
         post(url, gzip.compress(os.urandom(10_000)), content_encoding="gzip")
+        post(url, gzip.compress(b"\n\0" * 500_000), content_encoding="gzip")
         post(url, b"{}", content_type="application/json")
-    assert [name == "driftline-http" for name in threads] == [True, False, False, False]
+    assert [name == "driftline-http" for name in threads] == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize("body", [b"x" * 65_536, gzip.compress(b"\n\0" * 500_000)], ids=["plain", "packed"])
+def test_no_wait_for_memory_holds_up_other_requests(body: bytes) -> None:
+    ceiling = MemoryCeiling(1 << 30, measured=lambda: 900 << 20)
+    waits = list[str]()
+
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
+        del signal, headers, waited
+        try:
+            with ceiling.working(MEMORY_OF_PROTOBUF * len(body), 0):
+                future = Future[Receipt]()
+                future.set_result(Receipt())
+                return future
+        except Overloaded:
+            waits.append(threading.current_thread().name)
+            raise
+
+    with receiver(accept) as url, ceiling.working(64 << 20):
+        answer = post(url, body, **({"content_encoding": "gzip"} if body.startswith(b"\x1f") else {}))
+    assert answer.status_code == (503 if waits else 200)
+    assert "driftline-http" not in waits
+    assert bool(waits) == body.startswith(b"\x1f")
 
 
 def test_a_malformed_request_is_a_400_with_a_status() -> None:
