@@ -47,33 +47,37 @@ def hash_numbers(numbers: I64 | U64, salt: int = 0) -> U64:
     return hash_bits(numbers.astype(np.uint64) ^ np.uint64(salt))
 
 
-def hash_texts(data: U8, offsets: I64) -> U64:
+def hash_texts(data: U8, offsets: I64, key: int = 0) -> U64:
     """Return 64 bits as if drawn for each text, the same for ever: uint64 (n,).
 
     Args:
         data: uint8, all texts after each other in UTF-8.
         offsets: int64 (n + 1,), where each begins, and the end.
+        key: 64 secret bits, 0 = none. Nobody who does not know them can write two texts of one number: a second round
+            of mixing hides what a difference between two words becomes.
 
     >>> hash_texts(np.frombuffer(b"abab", np.uint8), np.array([0, 2, 4])).tolist()
     [8569939193919485869, 8569939193919485869]
     """
     size = np.diff(offsets)
-    found = hash_bits(size.astype(np.uint64))
+    found, secret = hash_bits(size.astype(np.uint64) ^ np.uint64(key)), np.uint64(key)
     words = np.ndarray(len(data) + 1, "<u8", np.concatenate([data, np.zeros(8, np.uint8)]), strides=(1,))
     for start in range(0, int(size.max(initial=0)), 8):
         rows = np.flatnonzero(size > start)
         unused = 8 * np.maximum(start + 8 - size[rows], 0)
         word = words[offsets[rows] + start] << unused.astype(np.uint64)
-        found[rows] = hash_bits(found[rows] ^ word)
+        mixed = hash_bits(found[rows] ^ word)
+        found[rows] = hash_bits(mixed ^ secret) if key else mixed
     return found
 
 
-def numbers_of_ids(ids: pa.Array | pa.ChunkedArray) -> U64:
+def numbers_of_ids(ids: pa.Array | pa.ChunkedArray, key: int = 0) -> U64:
     """Return a number of each id, the same for ever: uint64 (n,). It is found ten times as quickly as the text.
 
-    Two ids may have one number, by chance one pair of 2^64.
+    Two ids may have one number, by chance one pair of 2^64. Without a key, see :func:`hash_texts`, such pairs can be
+    made: compare the texts too.
     """
-    return hash_texts(*bytes_of(ids))
+    return hash_texts(*bytes_of(ids), key)
 
 
 def bytes_of(ids: pa.Array | pa.ChunkedArray) -> tuple[U8, I64]:

@@ -6,6 +6,7 @@ undone here. From then on the rules of ``POST /v1/outcomes`` hold.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,9 @@ _OF_THE_EVALUATION = ("model", "environment")
 """Fields that are not read: a file is of the model that is evaluated."""
 
 _ONE_MODEL = "-"
+
+_KEY = 1 + secrets.randbelow(2**64 - 1)
+"""Key of the numbers of ids, new in each process: nobody can write an id that takes the outcome of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,12 @@ class FileOutcomes:
 
 
 def numbers_of_row_ids(values: pa.Array | pa.ChunkedArray) -> U64:
-    """Return a number of each id: uint64 (n,), 0 where there is none. Two ids may have one number, by chance."""
+    """Return a number of each id: uint64 (n,), 0 where there is none; others in each process.
+
+    Two ids may have one number by chance, one pair of 2^64; none can be made that do.
+    """
     texts = pc.fill_null(ids(values), "")
-    numbers = numbers_of_ids(texts)
+    numbers = numbers_of_ids(texts, _KEY)
     numbers[numbers == 0] = 1
     numbers[values_of(pc.binary_length(texts), 0) == 0] = 0
     return numbers

@@ -13,6 +13,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.tables.performance_columns import WEIGHTS
 from driftline.tables.table import Column
+from driftline_processor.core.stable_hash import numbers_of_ids
 from driftline_processor.evaluation.files.outcome_join import resolve_rows, row_outcome_pairs
 from driftline_processor.readers.outcomes.files import FileOutcomes
 from driftline_processor.readers.sources import TableSource
@@ -54,6 +55,16 @@ def test_leading_zeros_are_part_of_an_id(run: Run, folder: Path) -> None:
     assert (accuracy["value"], accuracy["rows"], accuracy["source"]) == (1.0, 1, "rows")
     assert (accuracy["low"], accuracy["high"]) == pytest.approx((0.025, 1.0))
     assert said == []
+
+
+def test_an_id_made_to_have_the_number_of_another_does_not_take_its_outcome(run: Run, folder: Path) -> None:
+    real, made = "customer-0000017", "2QSaSdEDIy}vAvD|"
+    assert len(set(numbers_of_ids(pa.array([real, made])).tolist())) == 1
+    pd.DataFrame({"id": [real, "0", "1"], "score": [0.9, 0.1, 0.1], "x": range(3)}).to_parquet("few.parquet")
+    (folder / "o.csv").write_text(f"id,actual\n{made},1\n0,0\n1,0\n")
+    window, said = evaluate(run, "o.csv", data="few.parquet")
+    assert window["outcomes"]["rows"] == 2
+    assert said == [f"driftline: o.csv: 1 outcome of an id that no row has in 'id', such as {made!r}"]
 
 
 @pytest.mark.parametrize("actual", ["1", "1.0", "true", "True", '"1"'])
