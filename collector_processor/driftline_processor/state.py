@@ -150,7 +150,10 @@ class State:
         self._stopping = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="driftline-keeper", daemon=True)
         self._judging = JudgingProcesses(
-            judging_processes(config.processes), self.health.counters, pressed=lambda: ceiling.pressed
+            judging_processes(config.processes),
+            self.health.counters,
+            pressed=lambda: ceiling.pressed,
+            share=share_of_caches(config.limits.memory),
         )
         ceiling.beside = lambda: self._judging.bytes
         try:

@@ -99,7 +99,8 @@ class JudgingProcesses:
         counters: Of the processor.
         clock: Seconds that only grow.
         pressed: Whether memory is short: processes end then.
-        command: Starts a process; the number of a socket follows.
+        command: Starts a process; the number of a socket and its share of memory follow.
+        share: Of the memory that what was read may take, for all processes together.
     """
 
     def __init__(
@@ -109,8 +110,10 @@ class JudgingProcesses:
         clock: Callable[[], float] = time.monotonic,
         pressed: Callable[[], bool] = lambda: False,
         command: Sequence[str] = (sys.executable, "-P", "-m", f"{__package__}.worker"),
+        share: float = 1.0,
     ) -> None:
         self._most, self._counters, self._clock, self._command = most, counters, clock, command
+        self._share = share / max(1, most)
         self._pressed, self._busy = pressed, 0.0
         self._processes: list[_Process] = []
         self._judged: deque[tuple[float, float, bool]] = deque()
@@ -268,7 +271,7 @@ class JudgingProcesses:
     def _start(self) -> None:
         """Start a process; where that fails, say so, and rest."""
         try:
-            process, own = _open(self._command)
+            process, own = _open(self._command, self._share)
         except (OSError, ValueError) as error:
             self._fail(f"a process that judges windows cannot be started ({error})")
             return
@@ -345,7 +348,7 @@ class JudgingProcesses:
         self._counters.set(m.DRIFTLINE_JUDGING_PROCESSES, len(self._processes))
 
 
-def _open(command: Sequence[str]) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def _open(command: Sequence[str], share: float) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start a process, and return it with the socket to it.
 
     Raises OSError or ValueError where there are no more files or processes, or no such command.
@@ -359,7 +362,7 @@ def _open(command: Sequence[str]) -> tuple[subprocess.Popen[bytes], socket.socke
     with its:
         try:
             process = subprocess.Popen(
-                [*command, str(its.fileno())],
+                [*command, str(its.fileno()), str(share)],
                 pass_fds=[its.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -1,7 +1,8 @@
-"""A process that judges windows: ``python -m driftline_processor.evaluation.processes.worker SOCKET``.
+"""A process that judges windows: ``python -m driftline_processor.evaluation.processes.worker SOCKET SHARE``.
 
 The processor starts it and speaks to it through a socket that it inherits. It keeps what it has read of the store in
-memory, as the processor itself does, and ends when the processor closes the socket or is gone.
+memory, as the processor itself does, within a share of what the processor may take. It ends when the processor closes
+the socket or is gone.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ LOOK_EVERY = 5.0
 class JudgingProcess:
     """The work of the process, one order after the other."""
 
-    def __init__(self, channel: Channel) -> None:
-        """Speak through ``channel``."""
-        self._channel = channel
+    def __init__(self, channel: Channel, share: float = 1.0) -> None:
+        """Speak through ``channel``. ``share``: of the memory that what was read may take."""
+        self._channel, self._share = channel, share
         self._said: list[str] = []
         self._baselines = RemoteBaselines(self._ask)
         self._judge: StoreJudge | None = None
@@ -53,7 +54,7 @@ class JudgingProcess:
         began = time.process_time()
         self._baselines.expect(work.baselines)
         if self._judge is None:
-            self._judge = StoreJudge(StoreReaders(RemoteConnection(self._ask), self._baselines))
+            self._judge = StoreJudge(StoreReaders(RemoteConnection(self._ask), self._baselines, self._share))
         for forget, arguments in work.changes:
             forget(self._judge.readers, *arguments)
         judged = self._judged(self._judge, work.order)
@@ -85,15 +86,15 @@ class JudgingProcess:
         return answer.value
 
 
-def main(descriptor: int) -> None:
-    """Judge windows until the processor closes the socket."""
+def main(descriptor: int, share: float) -> None:
+    """Judge windows until the processor closes the socket, with that share of the memory of what was read."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # whoever ends the processor lets it end its processes
     os.nice(NICENESS)
     keep_memory_small()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
-        JudgingProcess(Channel(socket.socket(fileno=descriptor))).run()
+        JudgingProcess(Channel(socket.socket(fileno=descriptor)), share).run()
     except (BrokenChannelError, MemoryError):
         os._exit(0)
 
@@ -106,4 +107,4 @@ def _end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), float(sys.argv[2]))

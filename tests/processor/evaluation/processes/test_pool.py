@@ -8,19 +8,32 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from driftline.semconv import metrics as m
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
+from driftline_processor.config.schema import Limits
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.model_settings import ModelSettings
+from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluation_codec import pack_evaluation
 from driftline_processor.evaluation.processes import pool
+from driftline_processor.evaluation.processes.channel import Channel
+from driftline_processor.evaluation.processes.messages import Work
 from driftline_processor.evaluation.processes.pool import JudgingProcesses
-from driftline_processor.evaluation.store_judge import StoreJudge
+from driftline_processor.evaluation.processes.worker import JudgingProcess
+from driftline_processor.evaluation.store_judge import JudgingOrder, StoreJudge
 from driftline_processor.health import Counters
 from driftline_processor.maintenance.erasure import ErasureOrder
 from driftline_processor.receipts import StorageOutage
+from driftline_processor.store.pane_memory import MOST_BYTES
+from driftline_processor.store.series import Series
 
 from tests.support.judging_processes import ready, start_judging
 from tests.support.state_fixtures import Open
@@ -29,6 +42,8 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
+SERIES = Series(1, ModelKey("churn", "1", ""), Task())
+WINDOW = Window("1h", NOON - HOUR, NOON)
 MODEL = Model(windows=("1h", "1d"), slices=("country",))
 HOURS = 30
 
@@ -339,6 +354,34 @@ def test_processes_count_in_the_memory_of_the_processor_and_end_when_it_is_short
     judging.prepare(1_000)
     assert (judging.running, judging.bytes) == (0, 0)
     assert not state.state.view.hints()
+
+
+@pytest.mark.parametrize(("memory", "share"), [("1GiB", 0.25), ("2GiB", 0.5)])
+def test_two_processes_remember_half_of_what_the_processor_may(
+    open_state: Open, monkeypatch: pytest.MonkeyPatch, memory: str, share: float
+) -> None:
+    started: list[Sequence[str]] = []
+
+    def note(command: Sequence[str], **_: object) -> None:
+        started.append(command)
+        raise OSError
+
+    monkeypatch.setattr(subprocess, "Popen", note)
+    monkeypatch.setattr(pool, "WORTH", 0.0)
+    state = open_state(churn=MODEL, processes=3, limits=Limits.model_validate({"memory": memory}))
+    state.state._judging.prepare(1)
+    assert float(started[0][-1]) == share
+
+
+def test_a_process_remembers_no_more_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(JudgingProcess, "_ask", lambda *_: [])
+    one, other = socket.socketpair()
+    with one, other:
+        process = JudgingProcess(Channel(one), 0.25)
+        monkeypatch.setattr(process, "_judged", lambda judge, _: [judge])
+        order = JudgingOrder(SERIES, (WINDOW,), frozenset(), ModelSettings(), 0, OutcomeDelay())
+        judge: Any = process._do(Work(order, 0, [])).judged[0]
+    assert judge.readers.panes._most == MOST_BYTES // 4
 
 
 OWNER = """
