@@ -120,6 +120,7 @@ class JudgingProcesses:
         self._each = 0.0
         self._worth_at = clock()
         self._pause, self._rests_until = BACK_OFF[0], clock()
+        self._pause_of_pressure, self._calm_since = BACK_OFF[0], clock()
         self._publish()
 
     @property
@@ -181,8 +182,10 @@ class JudgingProcesses:
         lately = sum(cpu for _, cpu, _ in self._judged)
         self._busy = min(1.0, sum(cpu for _, cpu, here in self._judged if not here) / LATELY / max(1, self.running))
         if self._pressed():
-            self.close()
+            self._end_for_memory(now)
             return
+        if now - self._calm_since >= BACK_OFF[1]:
+            self._pause_of_pressure = BACK_OFF[0]
         worth = lately + waiting * self._each >= WORTH
         if worth:
             self._worth_at = now
@@ -267,6 +270,14 @@ class JudgingProcesses:
         """End all processes; orders that were not answered are lost."""
         for one in list(self._processes):
             self._drop(one)
+
+    def _end_for_memory(self, now: float) -> None:
+        """End all processes and rest, each time twice as long: they may be what took the memory."""
+        if self._processes:
+            self.close()
+            self._rests_until = max(self._rests_until, now + self._pause_of_pressure)
+            self._pause_of_pressure = min(2 * self._pause_of_pressure, BACK_OFF[1])
+        self._calm_since = max(now, self._rests_until)
 
     def _start(self) -> None:
         """Start a process; where that fails, say so, and rest."""

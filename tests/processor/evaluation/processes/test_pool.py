@@ -384,6 +384,24 @@ def test_a_process_remembers_no_more_than_its_share(monkeypatch: pytest.MonkeyPa
     assert judge.readers.panes._most == MOST_BYTES // 4
 
 
+def test_processes_that_take_too_much_memory_rest_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "WORTH", 0.0)
+    now, starts = [100.0], 0
+    judging = JudgingProcesses(
+        1, Counters(), lambda: now[0], lambda: judging.running > 0, (sys.executable, "-c", "input()")
+    )
+    for _ in range(2 * 60):
+        judging.prepare(1)
+        starts += judging.running
+        now[0] += 0.5
+    judging.close()
+    assert starts == 6  # after 0, 1, 2, 4, 8 and 16 seconds
+    now[0] += sum(pool.BACK_OFF) + 64.0
+    judging.prepare(1)
+    judging.prepare(1)
+    assert judging._rests_until == now[0] + pool.BACK_OFF[0]
+
+
 OWNER = """
 import sys
 from driftline_processor.evaluation.processes import pool
