@@ -124,7 +124,7 @@ class Evaluator:
             How many these are.
         """
         elsewhere = due and self._processes.ready and self._settings_of(series.key.model).rolling is None
-        together = self._processes.windows_at_once if elsewhere else TOGETHER
+        together = self._processes.windows_at_once(series.number) if elsewhere else TOGETHER
         windows = [first, *self.waiting.following(series.number, first, min(together, most) - 1)]
         if elsewhere:
             self._give(series, windows)
@@ -151,7 +151,7 @@ class Evaluator:
             judged = [JudgedWindow(None, (), traceback.format_exc())]
         for window, one in zip(windows, judged, strict=True):
             self._note(series, window, one)
-        self._processes.note_judged(len(windows), thread_time() - began)
+        self._processes.note_judged(series.number, len(windows), thread_time() - began)
 
     def _of(self, series: Series, windows: Sequence[Window]) -> list[JudgedWindow]:
         return self._judge.judge(self._order(series, windows))

@@ -44,8 +44,8 @@ IDLE = 60.0
 """Seconds with less than that after which processes end, and give back their memory."""
 
 PATIENCE = 30.0
-"""Seconds in which a process must say something, or take what it is told. A window of 1,000 features takes two, on
-cores that ten others want, too, twenty."""
+"""Seconds for each window of an order, in which a process must say something, or take what it is told. A window of
+1,000 features takes two, on cores that ten others want, too, twenty."""
 
 BACK_OFF = 1.0, 300.0
 """Seconds from the failure of a process to the next start, doubled with each failure, and at most."""
@@ -117,7 +117,7 @@ class JudgingProcesses:
         self._pressed, self._busy = pressed, 0.0
         self._processes: list[_Process] = []
         self._judged: deque[tuple[float, float, bool]] = deque()
-        self._each = 0.0
+        self._each, self._each_of = 0.0, dict[int, float]()
         self._worth_at = clock()
         self._pause, self._rests_until = BACK_OFF[0], clock()
         self._pause_of_pressure, self._calm_since = BACK_OFF[0], clock()
@@ -153,22 +153,25 @@ class JudgingProcesses:
         """True where a process takes orders, now or when it has answered."""
         return any(one.ready for one in self._processes)
 
-    @property
-    def windows_at_once(self) -> int:
-        """How many windows to put into an order."""
-        return max(1, min(MOST_WINDOWS, round(AT_ONCE / self._each) if self._each else 1))
+    def windows_at_once(self, series: int) -> int:
+        """Return how many windows of a series to put into an order: one where none was judged yet."""
+        each = self._each_of.get(series)
+        return max(1, min(MOST_WINDOWS, round(AT_ONCE / each) if each else 1))
 
-    def note_judged(self, windows: int, cpu: float, here: bool = True) -> None:
+    def note_judged(self, series: int, windows: int, cpu: float, here: bool = True) -> None:
         """Note the CPU that windows took to be judged.
 
         Args:
+            series: The number of their series.
             windows: How many.
             cpu: Seconds of all of them.
             here: Whether the processor itself has judged them.
         """
         if windows:
             self._judged.append((self._clock(), cpu, here))
-            self._each += (cpu / windows - self._each) / 8 if self._each else cpu / windows
+            each = cpu / windows
+            self._each += (each - self._each) / 8 if self._each else each
+            self._each_of[series] = (self._each_of.get(series, each) + each) / 2  # the first reads more than the next
 
     def prepare(self, waiting: int) -> None:
         """Start processes where there is much to judge, and end them where there was little for a while.
@@ -250,8 +253,8 @@ class JudgingProcesses:
                         return order, None
                     if judged is not None:
                         return order, judged
-                elif self._clock() - one.heard >= PATIENCE:
-                    self._lose(one, f"says nothing for {PATIENCE:g} s")
+                elif self._clock() - one.heard >= (patience := PATIENCE * len(order.windows)):
+                    self._lose(one, f"says nothing for {patience:g} s")
                     return order, None
         return None
 
@@ -331,9 +334,9 @@ class JudgingProcesses:
             return None
         if not isinstance(message, Done) or one.order is None or len(message.judged) != len(one.order.windows):
             raise BrokenChannelError("says what nobody asked")
-        one.order = None
+        series, one.order = one.order.series.number, None
         self._pause = BACK_OFF[0]
-        self.note_judged(len(message.judged), message.cpu, here=False)
+        self.note_judged(series, len(message.judged), message.cpu, here=False)
         self._counters.add(m.DRIFTLINE_JUDGING_PROCESSES_CPU, message.cpu)
         return message.judged
 

@@ -203,7 +203,7 @@ def test_rubbish_is_no_answer(
 def test_a_process_that_cannot_be_started_is_said_and_tried_again_later(caplog: pytest.LogCaptureFixture) -> None:
     now = [100.0]
     judging = JudgingProcesses(1, Counters(), lambda: now[0], command=("/nowhere/python",))
-    judging.note_judged(1, pool.WORTH)
+    judging.note_judged(0, 1, pool.WORTH)
     for seconds, tried in ((0.0, 1), (0.5, 1), (0.6, 2), (1.0, 2), (1.1, 3)):
         now[0] += seconds
         judging.prepare(0)
@@ -219,7 +219,7 @@ def test_without_a_file_for_its_socket_a_process_is_started_later(
 
     monkeypatch.setattr(socket, "socketpair", fail)
     judging = JudgingProcesses(1, Counters(), lambda: 100.0)
-    judging.note_judged(1, pool.WORTH)
+    judging.note_judged(0, 1, pool.WORTH)
     judging.prepare(0)
     assert "cannot be started ([Errno 24] Too many open files)" in caplog.text
     assert judging.running == 0
@@ -241,7 +241,7 @@ def test_processes_end_when_there_was_little_to_judge_for_a_while(
 
 def test_little_work_starts_none() -> None:
     judging = JudgingProcesses(4, Counters(), lambda: 100.0, command=("/nowhere/python",))
-    judging.note_judged(10, 0.1)
+    judging.note_judged(0, 10, 0.1)
     judging.prepare(round(pool.WORTH / 0.01) - 20)
     assert judging._pause == pool.BACK_OFF[0]
 
@@ -400,6 +400,34 @@ def test_processes_that_take_too_much_memory_rest_longer_each_time(monkeypatch: 
     judging.prepare(1)
     judging.prepare(1)
     assert judging._rests_until == now[0] + pool.BACK_OFF[0]
+
+
+def test_a_large_model_gets_small_orders_beside_small_models() -> None:
+    judging = JudgingProcesses(1, Counters())
+    judging.note_judged(1, 100, 0.5)
+    judging.note_judged(2, 1, 2.0)
+    judging.note_judged(1, 100, 0.5)
+    assert [judging.windows_at_once(series) for series in (1, 2, 3)] == [pool.MOST_WINDOWS, 1, 1]
+
+
+@pytest.mark.parametrize(("seconds", "heard"), [(1.5, True), (2.5, False)])
+def test_a_process_may_be_silent_for_each_window_of_its_order(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, heard: bool
+) -> None:
+    monkeypatch.setattr(pool, "WORTH", 0.0)
+    now = [0.0]
+    answer = "channel.send(Done([None, None], 0.0))"
+    judging = JudgingProcesses(1, Counters(), lambda: now[0], command=(sys.executable, "-c", RUBBISH.format(answer)))
+    ready(judging)
+    order = JudgingOrder(SERIES, (WINDOW, WINDOW), frozenset(), ModelSettings(), 0, OutcomeDelay())
+    assert judging.give(order, 0)
+    now[0] = seconds * pool.PATIENCE
+    wait, silent = judging._wait_for, [True]
+    monkeypatch.setattr(judging, "_wait_for", lambda some: [] if silent and silent.pop() else wait(some, 60.0))
+    unused: Any = None
+    found = judging.collect(unused, unused)
+    judging.close()
+    assert found == (order, [None, None] if heard else None)
 
 
 OWNER = """
