@@ -16,9 +16,9 @@ from typing import Any, NotRequired, Union, get_args, get_origin
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, Verdict, WeakSearch
 from driftline_processor.core.labels.delay import OutcomeDelay
-from driftline_processor.core.performance.mispredictions import Misprediction
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.present.json_shapes import Shape, keys_of
+from driftline_processor.present.links import LinkedMisprediction
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.api.evaluations import MODEL_SHAPES
 from pydantic import TypeAdapter
@@ -112,7 +112,7 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
             "slice": dict[str, str],
             "outcomes": int,
             "wrong": int,
-            "rows": json_type(list[Misprediction]),
+            "rows": json_type(list[LinkedMisprediction]),
         },
     ),
 }

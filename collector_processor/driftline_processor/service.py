@@ -28,6 +28,7 @@ from driftline_processor.exporters.forwarder import Forwarder, described
 from driftline_processor.exporters.metric_points import WorstMispredictions
 from driftline_processor.exporters.outcome_spans import OutcomeSpans
 from driftline_processor.exporters.verdict_events import VerdictEvents
+from driftline_processor.present.links import Links
 from driftline_processor.receivers import outcomes_http
 from driftline_processor.receivers.receiver import Receiver, Surroundings, make_receivers
 from driftline_processor.servers.browser_guard import AccessRules
@@ -186,6 +187,7 @@ class Service:
                 history=state.history,
                 wrong=state.wrong,
                 striking=None if self._worst is None else self._worst.shown,
+                links=Links(self.config.web.trace_url, self.config.web.public_url),
             ),
             self._grace,
         )

@@ -121,6 +121,16 @@ class Feature(Section):
 class Model(Section):
     """Settings of one model beyond what arrives; every key is optional."""
 
+    team: Annotated[Text, Field(max_length=80)] | None = Field(
+        default=None,
+        description="The team that answers for the model: home groups and filters by it.",
+        examples=["payments"],
+    )
+    tier: Annotated[int, Field(ge=1, le=3, strict=True)] | None = Field(
+        default=None,
+        description="How much depends on the model: 1 most, 3 least.",
+        examples=["1"],
+    )
     task: Literal["binary", "multiclass", "regression", "ranking"] | None = Field(
         default=None,
         description="The kind of task.",

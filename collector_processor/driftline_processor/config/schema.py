@@ -23,7 +23,7 @@ from .model import Model
 from .problems import sentence, without
 from .receivers import Receivers, by_type
 from .section import Section, empty_is_default
-from .values import Address, Days, FilePath, HostName, Listen, Seconds, Size, one_or_several
+from .values import Address, Days, FilePath, HostName, Listen, PageUrl, Seconds, Size, TraceUrl, one_or_several
 from .yaml_loader import Filled, masked, parse_yaml
 
 
@@ -46,6 +46,19 @@ class Web(Section):
         default=Address("127.0.0.1", 8780),
         description="The address of the pages, `/metrics`, `/api`, `/healthz`, `/readyz` and `POST /v1/outcomes`.",
         examples=['"127.0.0.1:18780"'],
+    )
+    public_url: PageUrl = Field(
+        default="",
+        description="The address by which people reach the pages: links from traces and dashboards begin with it.",
+        examples=["https://driftline.example.com"],
+        json_schema_extra={"default": "no links from elsewhere"},
+    )
+    trace_url: TraceUrl = Field(
+        default="",
+        description="The address of a trace, with `{trace_id}` and, where it helps, `{span_id}`: pages and the API "
+        "link predictions to it. [How](../how-to/find-wrong-predictions.md).",
+        examples=['"http://localhost:16686/trace/{trace_id}"'],
+        json_schema_extra={"default": "no links to traces"},
     )
 
 

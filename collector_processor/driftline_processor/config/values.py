@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from driftline.tables.classes import class_text, quantile_levels
 from driftline.tables.ranked_items import MOST_ITEMS
@@ -34,6 +36,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _HOST_NAME = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9_.*-]+(?::(?:[0-9]{1,5}|\*))?/?")
+_URL = re.compile(r"[!#-&(-;=?-\[\]_a-~]+")  # ASCII without space, quotes, < > \ ^ and backtick
 _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:/\[\]\s]*)):(?P<port>\d{1,5})")
 
 
@@ -196,6 +199,62 @@ def _origin(written: object) -> object:
     return written
 
 
+def _page_url(written: object) -> object:
+    """Return the address of pages without a slash at its end, as links begin with it."""
+    if not isinstance(written, str) or not written:
+        return written
+    _check_url(written, "https://driftline.example.com")
+    if any(character in written for character in "?#"):
+        raise ValueError(f"'{written:.120}' goes on behind its path; write it up to there, without '?' and '#'")
+    return written.rstrip("/")
+
+
+TRACE_PLACES = ("trace_id", "span_id")
+"""What an address of traces may ask for in braces."""
+
+_TRACE_EXAMPLE = "http://localhost:16686/trace/{trace_id}"
+
+
+def _trace_url(written: object) -> object:
+    """Return the address of a trace, with ``{trace_id}`` where its id belongs."""
+    if not isinstance(written, str) or not written:
+        return written
+    try:
+        parts = [part for part in Formatter().parse(written) if part[1] is not None]
+    except ValueError:
+        raise ValueError(f"'{written:.120}' has a brace without its other; write '{_TRACE_EXAMPLE}' or alike") from None
+    for _, name, form, conversion in parts:
+        if name not in TRACE_PLACES:
+            raise ValueError(
+                f"'{written:.120}' asks for {{{name}}}, which nobody knows; write {{trace_id}} or {{span_id}}"
+            )
+        if form or conversion:
+            raise ValueError(f"'{written:.120}' asks for more than {{{name}}}; write {{{name}}} alone")
+    if "trace_id" not in {name for _, name, _, _ in parts}:
+        raise ValueError(f"'{written:.120}' has no {{trace_id}}; write '{_TRACE_EXAMPLE}' or alike")
+    if "{" in _check_url(written, _TRACE_EXAMPLE):
+        raise ValueError(
+            f"'{written:.120}' has a place in its host; put {{trace_id}} behind it, as in '{_TRACE_EXAMPLE}'"
+        )
+    return written
+
+
+def _check_url(written: str, example: str) -> str:
+    """Return the host of a URL that a browser may be sent to; ValueError says what is wrong with it."""
+    try:
+        parts = urlsplit(written)
+        host = parts.netloc if parts.port != 0 else ""
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in ("http", "https") or not _URL.fullmatch(written):
+        raise ValueError(f"'{written:.120}' is no address of a page; write http or https, host and path: '{example}'")
+    if "@" in host:
+        raise ValueError(
+            f"'{host.rpartition('@')[2]:.120}' is given with a user, whom every link would show; leave it out"
+        )
+    return host
+
+
 def _confidence(written: object) -> object:
     if isinstance(written, (int, float)) and not isinstance(written, bool) and not 0 < written < 1:
         raise ValueError(f"'{written}' is no confidence; write a number between 0 and 1, such as 0.002")
@@ -236,6 +295,8 @@ Seconds = Annotated[timedelta, BeforeValidator(_seconds), Form("duration")]
 Size = Annotated[int, BeforeValidator(parse_size), Form("size")]
 HostName = Annotated[str, BeforeValidator(_host_name), Form("host name")]
 Origin = Annotated[str, BeforeValidator(_origin), Form("origin")]
+PageUrl = Annotated[str, BeforeValidator(_page_url), Form("URL")]
+TraceUrl = Annotated[str, BeforeValidator(_trace_url), Form("URL")]
 Listen = Annotated[Address, BeforeValidator(parse_address), Form("address")]
 FilePath = Annotated[Path, BeforeValidator(_path), Form("path")]
 WindowName = Annotated[str, BeforeValidator(_window), Form("window")]

@@ -56,6 +56,7 @@ from driftline_processor.core.versions.side_by_side import SideBySide, Version
 from driftline_processor.core.wording import iso_time
 
 from .json_shapes import Key, Shapes, array, computed, group, or_null, time_or_null
+from .links import LinkedMisprediction
 from .versions import sentence as version_sentence
 
 INCIDENT = Key("incident", by=lambda since: {part: iso_time(at) for part, at in since.items()}, type=dict[str, str])
@@ -108,6 +109,16 @@ def _groups(found: Fairness) -> dict[str, dict[str, Any]]:
         for one in found.groups
     }
 
+
+_MISPREDICTION = (
+    "id",
+    time_or_null("time"),
+    "score scores predicted actual",
+    time_or_null("outcome_time"),
+    "loss weight slices",
+    or_null("trace_id"),
+    or_null("span_id"),
+)
 
 SHAPES = Shapes(
     {
@@ -305,15 +316,8 @@ SHAPES = Shapes(
             "source",
             computed("outcomes", lambda one: one.outcomes if one.source == "learned" else None, int | None),
         ),
-        Misprediction: (
-            "id",
-            time_or_null("time"),
-            "score scores predicted actual",
-            time_or_null("outcome_time"),
-            "loss weight slices",
-            or_null("trace_id"),
-            or_null("span_id"),
-        ),
+        Misprediction: _MISPREDICTION,
+        LinkedMisprediction: (*_MISPREDICTION, or_null("trace_url")),
         Worst: "outcomes wrong rows",
         Version: (Key("version", "name"), "rows outcomes metrics service"),
         Comparison: "verdict paired rows champion challenger difference low high confidence method rows_needed",

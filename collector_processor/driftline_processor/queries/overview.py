@@ -96,6 +96,8 @@ class ModelView:
         shadow: Nobody acts on its predictions.
         in_use: Its verdict counts for the model: it is no shadow, and no other version has taken over its traffic.
         hints: Full sentences: what is missing, and what to do about it.
+        team: Who answers for the model; "" where nobody said.
+        tier: How much depends on the model, 1 (most) to 3; None where nobody said.
     """
 
     key: ModelKey
@@ -126,6 +128,8 @@ class ModelView:
     verdict: Verdict | None = None
     shadow: bool = False
     in_use: bool = True
+    team: str = ""
+    tier: int | None = None
 
     def mature(self, evaluation: Evaluation) -> bool:
         """Return True where the outcomes of a closed window have had their time, so that its performance counts."""
@@ -320,6 +324,8 @@ class Overview:
             versions=known.versions,
             verdict=self._verdict(series, known),
             shadow=self._shadow(series),
+            team=settings.team or "",
+            tier=settings.tier,
             hints=hints(
                 ModelSummary(
                     series=series,

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from driftline_processor.exporters import prometheus_page
 from driftline_processor.health import Health
 from driftline_processor.otlp.protocol import retry_after
+from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.queries.baselines import BaselineShelf
 from driftline_processor.queries.history import History
 from driftline_processor.queries.mispredictions import Mispredictions
@@ -62,6 +63,7 @@ def create_app(
     history: History | None = None,
     wrong: Mispredictions | None = None,
     striking: prometheus_page.Striking | None = None,
+    links: Links = NO_LINKS,
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -72,7 +74,7 @@ def create_app(
     ``submit_part``: see :func:`outcomes_http.routes`. ``history``: outcomes and evaluations of earlier times;
     None = nobody knows.
     ``wrong``: where the worst predictions are looked up, None = nowhere.
-    ``striking``: the exemplars of the scrape page.
+    ``striking``: the exemplars of the scrape page. ``links``: where traces and, from elsewhere, the pages are.
     """
 
     def home(request: Request) -> Response:
@@ -123,7 +125,7 @@ def create_app(
             *([] if shelf is None else baselines.routes(shelf)),
             *([] if history is None else histories.outcome_history_routes(view, history)),
             *more,
-            *([] if wrong is None else mispredictions.routes(view, wrong)),
+            *([] if wrong is None else mispredictions.routes(view, wrong, links)),
             Route("/api/v1/models/{name:path}", show_model),  # after all that go on behind a name
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],

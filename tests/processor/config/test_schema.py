@@ -617,3 +617,85 @@ def test_storage_in_memory_can_be_said_in_short(tmp_path: Path) -> None:
     path.write_text("storage: disk")
     (problem,) = validate_file(path)
     assert problem.startswith("storage")
+
+
+def test_links_are_as_they_are_written(tmp_path: Path) -> None:
+    web = "web: {public_url: 'https://example.com/driftline/', trace_url: 'http://jaeger:16686/trace/{trace_id}?uiFind={span_id}'}"
+    found = load(write(tmp_path, web)).web
+    assert found.public_url == "https://example.com/driftline"
+    assert found.trace_url == "http://jaeger:16686/trace/{trace_id}?uiFind={span_id}"
+    assert (load().web.public_url, load().web.trace_url) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (
+            "public_url: driftline.example.com",
+            "public_url: 'driftline.example.com' is no address of a page; write http or https, host and path: "
+            "'https://driftline.example.com'",
+        ),
+        (
+            "public_url: 'javascript:alert(1)//x'",
+            "public_url: 'javascript:alert(1)//x' is no address of a page; write http or https, host and path: "
+            "'https://driftline.example.com'",
+        ),
+        (
+            "public_url: 'https://example.com?x=1'",
+            "public_url: 'https://example.com?x=1' goes on behind its path; write it up to there, without '?' and '#'",
+        ),
+        (
+            "public_url: 'https://ann:secret@example.com'",
+            "public_url: 'example.com' is given with a user, whom every link would show; leave it out",
+        ),
+        (
+            "trace_url: 'http://localhost:16686/trace/'",
+            "trace_url: 'http://localhost:16686/trace/' has no {trace_id}; write "
+            "'http://localhost:16686/trace/{trace_id}' or alike",
+        ),
+        (
+            "trace_url: 'http://localhost:16686/trace/{traceID}'",
+            "trace_url: 'http://localhost:16686/trace/{traceID}' asks for {traceID}, which nobody knows; write "
+            "{trace_id} or {span_id}",
+        ),
+        (
+            "trace_url: 'http://localhost:16686/{trace_id.__class__}'",
+            "trace_url: 'http://localhost:16686/{trace_id.__class__}' asks for {trace_id.__class__}, which nobody "
+            "knows; write {trace_id} or {span_id}",
+        ),
+        (
+            "trace_url: 'http://localhost:16686/{trace_id!r}'",
+            "trace_url: 'http://localhost:16686/{trace_id!r}' asks for more than {trace_id}; write {trace_id} alone",
+        ),
+        (
+            "trace_url: 'http://localhost:16686/{trace_id'",
+            "trace_url: 'http://localhost:16686/{trace_id' has a brace without its other; write "
+            "'http://localhost:16686/trace/{trace_id}' or alike",
+        ),
+        (
+            "trace_url: 'http://{trace_id}.example.com/'",
+            "trace_url: 'http://{trace_id}.example.com/' has a place in its host; put {trace_id} behind it, as in "
+            "'http://localhost:16686/trace/{trace_id}'",
+        ),
+        (
+            "trace_url: 'ftp://localhost/{trace_id}'",
+            "trace_url: 'ftp://localhost/{trace_id}' is no address of a page; write http or https, host and path: "
+            "'http://localhost:16686/trace/{trace_id}'",
+        ),
+    ],
+)
+def test_a_link_that_would_lead_nowhere_is_named(written: str, problem: str, tmp_path: Path) -> None:
+    key, _, value = written.partition(": ")
+    assert validate_file(write(tmp_path, f"web:\n  {key}: {value}\n")) == [f"web.{problem}"]
+
+
+def test_a_model_has_a_team_and_a_tier(tmp_path: Path) -> None:
+    models = load(write(tmp_path, "models: {churn: {team: payments, tier: 1}, flights: }")).models
+    assert (models["churn"].team, models["churn"].tier) == ("payments", 1)
+    assert (models["flights"].team, models["flights"].tier) == (None, None)
+
+
+@pytest.mark.parametrize("written", ["tier: 0", "tier: 4", "tier: '1'", "tier: true", "team: ''", f"team: {'x' * 81}"])
+def test_a_team_or_tier_that_cannot_be_is_named(written: str, tmp_path: Path) -> None:
+    (problem,) = validate_file(write(tmp_path, f"models: {{churn: {{{written}}}}}"))
+    assert problem.startswith(f"models.churn.{written.partition(':')[0]}: ")

@@ -11,6 +11,7 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.core.performance.mispredictions import row_losses_of
 from driftline_processor.health import Health
+from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.state import State
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
@@ -23,10 +24,12 @@ PATH = "/api/v1/models/churn/mispredictions"
 TRACE = bytes(range(16))
 
 
-def client_of(state: Opened) -> TestClient:
+def client_of(state: Opened, links: Links = NO_LINKS) -> TestClient:
     state.state.settle()
     told = state.state
-    return TestClient(create_app(told.view, told.submit_outcomes, Health(), lambda: NOON, wrong=told.wrong))
+    return TestClient(
+        create_app(told.view, told.submit_outcomes, Health(), lambda: NOON, wrong=told.wrong, links=links)
+    )
 
 
 @pytest.fixture
@@ -58,7 +61,20 @@ def test_the_worst_come_first_with_their_traces_in_any_spelling_of_what_happened
     assert (first["predicted"], first["actual"], first["loss"]) == ("1", "0", pytest.approx(0.9))
     assert (first["trace_id"], first["span_id"]) == (TRACE.hex(), None)
     assert first["slices"] == {"country": "NL"}
+    assert first["trace_url"] is None  # nobody said where traces are
     assert answer["rows"][1]["loss"] == pytest.approx(0.8)
+
+
+def test_each_row_leads_to_its_trace_where_there_is_one(open_state: Open) -> None:  # noqa: F811
+    state = open_state(churn=Model(team="payments", tier=1))
+    state.send(predictions(["a"], [NOON], [0.9], trace_id=TRACE), outcomes(["a"], ["0"], NOON + DAY))
+    state.send(predictions(["b"], [NOON + 1], [0.8]), outcomes(["b"], ["0"], NOON + DAY))
+    client = client_of(state, Links("http://jaeger.example.com/trace/{trace_id}"))
+    answer = client.get(PATH).json()
+    check_answer(answer, "Mispredictions")
+    assert [row["trace_url"] for row in answer["rows"]] == [f"http://jaeger.example.com/trace/{TRACE.hex()}", None]
+    (model,) = client.get("/api/v1/models").json()["models"]
+    assert (model["team"], model["tier"]) == ("payments", 1)
 
 
 def test_times_have_all_their_digits_and_are_read_so(client: TestClient) -> None:

@@ -19,6 +19,8 @@ from .settings import EvaluationSettings
 from .windows import Cut
 
 NOT_FOR_FILES: Mapping[str, str] = {
+    "team": "whoever evaluates files knows whose they are",
+    "tier": "one evaluation of files is not put before another",
     "keep_features": "files keep their rows themselves",
     "subject": "nothing of files is stored that could be deleted",
     "metrics": "files hold rows, not metrics of other tools",

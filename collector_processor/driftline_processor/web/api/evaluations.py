@@ -189,6 +189,8 @@ MODEL_SHAPES = SHAPES.with_more(
             Key("model", "key.model", type=str),
             Key("version", "key.version", type=str),
             Key("environment", "key.environment", type=str),
+            or_null("team"),
+            "tier",
             Key("task", "task.kind", type=str),
             Key("classes", "task.classes", type=list[str]),
             Key("positive_class", "task.positive_class", type=str),

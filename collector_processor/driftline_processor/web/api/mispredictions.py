@@ -10,14 +10,15 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.core.performance.mispredictions import MOST
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.evaluation_json import json_of
+from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import ModelView, View
 
 from .parameters import find_model, moment, no_window, number
 
 
-def routes(view: View, source: Mispredictions) -> list[BaseRoute]:
-    """Return the route."""
+def routes(view: View, source: Mispredictions, links: Links = NO_LINKS) -> list[BaseRoute]:
+    """Return the route; ``links``: where traces are."""
 
     def mispredictions(request: Request) -> JSONResponse:
         model = find_model(request, view.models())
@@ -32,7 +33,9 @@ def routes(view: View, source: Mispredictions) -> list[BaseRoute]:
                 "start": iso_time(since),
                 "end": iso_time(until),
                 "slice": slices,
-                **json_of(found),
+                "outcomes": found.outcomes,
+                "wrong": found.wrong,
+                "rows": list(map(json_of, map(links.with_trace, found.rows))),
             }
         )
 

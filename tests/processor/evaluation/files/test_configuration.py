@@ -52,7 +52,13 @@ KEYS: dict[str, Key] = {
     "features": Key({"age": {"method": "mean_shift"}}),
 }
 
-USELESS = {"keep_features": "none", "subject": "customer", "metrics": {"latency": {"feature": "age"}}}
+USELESS = {
+    "team": "payments",
+    "tier": 1,
+    "keep_features": "none",
+    "subject": "customer",
+    "metrics": {"latency": {"feature": "age"}},
+}
 
 
 def build(run: Run, files: Path) -> None:

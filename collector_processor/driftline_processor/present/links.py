@@ -1,0 +1,67 @@
+"""The addresses by which pages, traces and dashboards lead to each other."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from urllib.parse import quote, urlencode
+
+from driftline.tables.table import ModelKey
+
+from driftline_processor.core.performance.mispredictions import Misprediction
+
+from .names import handle
+
+_TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
+_SPAN_ID = re.compile(r"[0-9a-fA-F]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedMisprediction(Misprediction):
+    """A wrong prediction with the address of its trace, "" where there is none."""
+
+    trace_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where traces are shown, and by which address people reach the pages.
+
+    Attributes:
+        trace_url: The address of a trace with ``{trace_id}`` and perhaps ``{span_id}``; "" = nowhere.
+        public_url: What links from elsewhere begin with, without a slash at its end; "" = nobody said.
+    """
+
+    trace_url: str = ""
+    public_url: str = ""
+
+    def trace_link(self, trace_id: str, span_id: str = "") -> str:
+        """Return the address of a trace; "" where nobody said where traces are, or the row has none.
+
+        >>> Links("http://localhost:16686/trace/{trace_id}?uiFind={span_id}").trace_link("ab" * 16, "cd" * 8)
+        'http://localhost:16686/trace/abababababababababababababababab?uiFind=cdcdcdcdcdcdcdcd'
+        """
+        if not self.trace_url or not _TRACE_ID.fullmatch(trace_id):
+            return ""
+        return self.trace_url.format(trace_id=trace_id, span_id=span_id if _SPAN_ID.fullmatch(span_id) else "")
+
+    def with_trace(self, one: Misprediction) -> LinkedMisprediction:
+        """Return a wrong prediction with the address of its trace."""
+        known = {field.name: getattr(one, field.name) for field in fields(Misprediction)}
+        return LinkedMisprediction(**known, trace_url=self.trace_link(one.trace_id, one.span_id))
+
+    def model_link(self, key: ModelKey) -> str:
+        """Return the address of a model's page, as seen from elsewhere; "" where nobody said how to reach the pages.
+
+        >>> Links("", "https://driftline.example.com").model_link(ModelKey("a/b", "v 2", ""))
+        'https://driftline.example.com/models/a%2Fb?version=v+2'
+        """
+        if not self.public_url:
+            return ""
+        chosen = {"version": key.version, "environment": key.environment}
+        query = urlencode({name: handle(value) for name, value in chosen.items() if value})
+        return f"{self.public_url}/models/{quote(handle(key.model), safe='')}" + ("?" + query if query else "")
+
+
+NO_LINKS = Links()
+"""Links to nowhere: nobody said where traces are, or how people reach the pages."""
