@@ -29,13 +29,13 @@ def ago(then: int, now: int) -> str:
     return f"{seconds // 86_400:.0f} days ago"
 
 
-def last_seen(received: int, last: int, now: int, timezone: str = "UTC") -> str:
-    """Say when the newest row arrived, and of when it is where that is another day.
+def of_another_day(received: int, last: int, timezone: str = "UTC") -> str:
+    """Say of when the newest row is, where it arrived more than a day later; else "".
 
-    >>> last_seen(5 * 10**9, 4 * 10**9, 10 * 10**9), last_seen(86400 * 10**11, 0, 86400 * 10**11)
-    ('5 s ago', 'now, of 1970-01-01 00:00')
+    >>> of_another_day(5 * 10**9, 4 * 10**9), of_another_day(86400 * 10**11, 0)
+    ('', ', of 1970-01-01 00:00')
     """
-    return ago(received, now) + (f", of {moment(last, timezone)}" if abs(received - last) > _DAY else "")
+    return f", of {moment(last, timezone)}" if abs(received - last) > _DAY else ""
 
 
 def moment(time: int, timezone: str = "UTC") -> str:

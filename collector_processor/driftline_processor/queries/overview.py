@@ -17,7 +17,7 @@ from driftline.tables.task import Task
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
-from driftline_processor.core.verdict import ModelPart, fold_verdicts, parts_in_use
+from driftline_processor.core.verdict import ModelPart, fold_verdicts, order_of_need, parts_in_use
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.evaluation.backlog import backfill_sentence, lags_sentence, windows_wait
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
@@ -152,6 +152,20 @@ def verdict_of(models: Iterable[ModelView]) -> Verdict | None:
         for model in models
         if model.in_use and model.verdict is not None
     )
+
+
+def leading_model(models: Sequence[ModelView]) -> ModelView:
+    """Return the one of versions and environments that the verdict of their model is about; else the busiest."""
+    parts = [
+        (_part(one.key, one.windows, one.verdict, one.shadow), one)
+        for one in models
+        if one.in_use and one.verdict is not None
+    ]
+    counted = {part.key for part in parts_in_use(part for part, _ in parts)}
+    leading = [(part, one) for part, one in parts if part.key in counted]
+    if leading:
+        return min(leading, key=lambda pair: order_of_need(pair[0]))[1]
+    return max(models, key=lambda one: one.rows + one.distributed)
 
 
 def _part(key: ModelKey, windows: Mapping[str, Sequence[Evaluation]], verdict: Verdict, shadow: bool) -> ModelPart:

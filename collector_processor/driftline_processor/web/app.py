@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -32,10 +33,14 @@ from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import View
 from driftline_processor.receipts import Overloaded
 from driftline_processor.receivers import outcomes_http
-from driftline_processor.web.api import baselines, evaluations, mispredictions, versions
+from driftline_processor.web.api import baselines, evaluations, mispredictions
 from driftline_processor.web.api import evaluations as histories
+from driftline_processor.web.api import versions as versions_api
 
-from . import pages
+from .page import Page, answer
+from .pages import data, drift, feature, home, overview, performance, predictions, versions
+from .place import read_place
+from .selection import Selection, select
 
 HERE = Path(__file__).parent
 
@@ -56,7 +61,7 @@ def create_app(
     submit_outcomes: outcomes_http.SubmitOutcomes,
     health: Health,
     clock: Callable[[], int] = time.time_ns,
-    addresses: Mapping[str, str] = pages.DEFAULT_ADDRESSES,
+    addresses: Mapping[str, str] = home.DEFAULT_ADDRESSES,
     shelf: BaselineShelf | None = None,
     more: Sequence[BaseRoute] = (),
     submit_part: outcomes_http.SubmitPart | None = None,
@@ -77,11 +82,19 @@ def create_app(
     ``striking``: the exemplars of the scrape page. ``links``: where traces and, from elsewhere, the pages are.
     """
 
-    def home(request: Request) -> Response:
-        return pages.models(request, view.models(), view.hints(), clock(), addresses)
+    def first(request: Request) -> Response:
+        host, asked = request.url.netloc, request.query_params
+        return answer(request, home.page(view.models(), view.hints(), clock(), addresses, host, asked))
 
-    def model(request: Request) -> Response:
-        return pages.model(request, view.models(), clock(), wrong)
+    def tab(of: Callable[[Selection, int], Page]) -> Callable[[Request], Response]:
+        def show(request: Request) -> Response:
+            return answer(request, of(select(read_place(request), view.models()), clock()))
+
+        return show
+
+    def one_feature(request: Request) -> Response:
+        selection = select(read_place(request), view.models())
+        return answer(request, feature.page(selection, request.path_params["feature"], clock()))
 
     def list_models(_: Request) -> Response:
         return evaluations.models(view.models(), view.hints())
@@ -95,7 +108,7 @@ def create_app(
         return evaluations.evaluations(request, view.models())
 
     def list_versions(request: Request) -> Response:
-        return versions.versions(request, view.models())
+        return versions_api.versions(request, view.models())
 
     def list_events(request: Request) -> Response:
         return evaluations.lineage(request, view.models(), clock())
@@ -112,8 +125,14 @@ def create_app(
 
     return Starlette(
         routes=[
-            Route("/", home),
-            Route("/models/{name:path}", model),
+            Route("/", first),
+            Route("/models/{name:path}/performance", tab(performance.page)),
+            Route("/models/{name:path}/drift", tab(drift.page)),
+            Route("/models/{name:path}/data", tab(data.page)),
+            Route("/models/{name:path}/predictions", tab(partial(predictions.page, wrong=wrong))),
+            Route("/models/{name:path}/versions", tab(versions.page)),
+            Route("/models/{name:path}/features/{feature:path}", one_feature),
+            Route("/models/{name:path}", tab(overview.page)),  # after all that go on behind a name
             Route("/metrics", scrape),
             Route("/api/v1/models", list_models),
             Route("/api/v1/models/{name:path}/evaluations", list_evaluations),
@@ -168,7 +187,8 @@ async def _sentence(request: Request, error: Exception) -> Response:
         detail = f"there is nothing at {request.url.path[:200]}; start at /"
     if request.url.path.startswith(("/api/", "/v1/")) or request.method not in ("GET", "HEAD"):
         return JSONResponse({"error": detail}, status_code=status, headers=headers)
-    page = await run_in_threadpool(pages.failure, status, detail)
+    failure = Page("failure.html", {"code": status, "sentence": detail})
+    page = await run_in_threadpool(answer, request, failure, status)
     page.headers.update(headers or {})
     page.headers.update(SECURITY_HEADERS)  # an internal error is answered outside the middleware
     return page

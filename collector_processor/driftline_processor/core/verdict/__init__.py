@@ -5,7 +5,7 @@ May import every other room of core.
 """
 
 from .context import NO_CONTEXT, VerdictContext, coming_windows
-from .fold import ModelPart, fold_verdicts, parts_in_use
+from .fold import ModelPart, fold_verdicts, order_of_need, parts_in_use
 from .model import verdict_of_model
 from .pace import Pace, pace_of
 from .states import ORDER, rank_state
@@ -22,6 +22,7 @@ __all__ = [
     "VerdictContext",
     "coming_windows",
     "fold_verdicts",
+    "order_of_need",
     "pace_of",
     "parts_in_use",
     "rank_state",

@@ -47,7 +47,7 @@ def fold_verdicts(parts: Iterable[ModelPart]) -> Verdict | None:
     counted = parts_in_use(parts)
     if not counted:
         return None
-    worst = min(counted, key=_order)
+    worst = min(counted, key=order_of_need)
     if len(counted) == 1:
         return worst.verdict
     return replace(worst.verdict, sentence=_with_name(worst, counted))
@@ -74,7 +74,8 @@ def _current(parts: Sequence[ModelPart]) -> list[ModelPart]:
     return [part for part in latest if part.verdict.state != "silent"] or latest
 
 
-def _order(part: ModelPart) -> tuple[int, int, str, str]:
+def order_of_need(part: ModelPart) -> tuple[int, int, str, str]:
+    """Return a key that sorts parts so that the first is the one that the verdict of the model is about."""
     state = part.verdict.state
     rank = rank_state("unknown") if state in _KNOWN else rank_state(state)
     return rank, -part.rows, part.key.environment, part.key.version

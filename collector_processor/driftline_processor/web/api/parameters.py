@@ -15,7 +15,7 @@ from driftline_processor.readers.outcomes.fields import UnusableField, instant_o
 def find_model(request: Request, known: Sequence[ModelView]) -> ModelView:
     """Return the model that the path and ``?version=&environment=`` name.
 
-    Where they leave a choice: the one that says no version and no environment, else the busiest.
+    Where they leave a choice: one with rows, the one that says no version and no environment, else the busiest.
     Raises 404 with a sentence that says what there is instead.
     """
     name = request.path_params["name"]
@@ -30,7 +30,11 @@ def find_model(request: Request, known: Sequence[ModelView]) -> ModelView:
     if not fitting:
         asked = " and ".join(f"{part} {value[:80]!r}" for part, value in wanted.items())
         raise HTTPException(404, f"model {name[:80]!r} has no {asked}; /models/{name[:80]} shows what it has")
-    return min(fitting, key=lambda model: sum(getattr(model.key, part) != "" for part in parts))
+
+    def order(model: ModelView) -> tuple[bool, int]:
+        return model.rows + model.distributed == 0, sum(getattr(model.key, part) != "" for part in parts)
+
+    return min(fitting, key=order)
 
 
 def no_window(model: ModelView, window: str) -> HTTPException:
@@ -41,7 +45,11 @@ def no_window(model: ModelView, window: str) -> HTTPException:
 
 def moment(request: Request, name: str, default: int | None = None) -> int:
     """Return the time that a parameter says, ISO 8601 or unix time, in unix nanoseconds; ``default`` None: it must."""
-    said = request.query_params.get(name)
+    return read_moment(request.query_params.get(name), name, default)
+
+
+def read_moment(said: str | None, name: str, default: int | None = None) -> int:
+    """Return a time that is written in ISO 8601 or as unix time, in unix nanoseconds; ``default`` None: it must."""
     if not said and default is not None:
         return default
     try:

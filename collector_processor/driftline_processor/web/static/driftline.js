@@ -3,72 +3,63 @@
 (() => {
   const every = 5000;
   const live = document.getElementById("live");
-  let shown = null;
+  const search = document.getElementById("search");
+  let tag = "";
 
-  // Nodes stay themselves, so that tables the reader opened, scrolled or focused stay opened, scrolled and focused.
-  function update(old, fresh) {
-    if (old.isEqualNode(fresh)) return;
-    if (old.nodeType !== Node.ELEMENT_NODE) {
-      old.nodeValue = fresh.nodeValue;
-      return;
-    }
-    const readers = old.nodeName === "DETAILS" ? "open" : null; // whether details are open is the reader's choice
-    for (const { name } of [...old.attributes]) {
-      if (name !== readers && !fresh.hasAttribute(name)) old.removeAttribute(name);
-    }
-    for (const { name, value } of fresh.attributes) {
-      if (name !== readers && old.getAttribute(name) !== value) old.setAttribute(name, value);
-    }
-    updateChildren(old, fresh);
-  }
+  // What the reader did stays: details that are open, what is typed or ticked, where the focus and the scrolling are.
+  const keepReaders = {
+    morphStyle: "outerHTML",
+    ignoreActiveValue: true,
+    callbacks: {
+      beforeAttributeUpdated: (name, node) => !(name === "open" && node.nodeName === "DETAILS"),
+      beforeNodeMorphed: (old, fresh) => !old.hasAttribute?.("data-drawn") || old.dataset.drawn !== fresh.dataset.drawn,
+    },
+  };
 
-  function updateChildren(old, fresh) {
-    const wanted = new Set([...fresh.children].map((it) => it.id));
-    for (const it of [...old.children]) if (it.id && !wanted.has(it.id)) it.remove();
-    const named = new Map([...old.children].filter((it) => it.id).map((it) => [it.id, it]));
-    let place = old.firstChild;
-    for (const it of [...fresh.childNodes]) {
-      const found = it.id ? named.get(it.id) : place;
-      if (!found || found.nodeName !== it.nodeName || Boolean(found.id) !== Boolean(it.id)) {
-        old.insertBefore(it, place);
-        continue;
-      }
-      if (found === place) place = place.nextSibling;
-      else old.insertBefore(found, place);
-      update(found, it);
-    }
-    while (place) {
-      const gone = place;
-      place = place.nextSibling;
-      gone.remove();
+  // A moment is written out; how long ago it was is told here, so that the page itself does not change with the clock.
+  function tellAgo() {
+    for (const it of document.querySelectorAll("time[data-ago]")) {
+      const seconds = Math.max(0, (Date.now() - Date.parse(it.dateTime)) / 1000);
+      const [value, unit] =
+        seconds < 60 ? [seconds, "s"] : seconds < 3600 ? [seconds / 60, "min"] : seconds < 172800 ? [seconds / 3600, "h"] : [seconds / 86400, "days"];
+      it.title = it.dateTime;
+      it.textContent = seconds < 2 ? "now" : `${Math.floor(value)} ${unit} ago`;
     }
   }
 
   async function refresh() {
     if (document.hidden || String(getSelection())) return;
     try {
-      const answer = await fetch(location.href, { cache: "no-store" });
-      if (!answer.headers.get("content-type")?.startsWith("text/html")) throw new Error(String(answer.status));
-      const text = await answer.text();
+      const answer = await fetch(location.href, { cache: "no-store", headers: tag ? { "If-None-Match": tag } : {} });
+      if (answer.status !== 304) {
+        if (!answer.headers.get("content-type")?.startsWith("text/html")) throw new Error(String(answer.status));
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const [x, y] = [scrollX, scrollY];
+        Idiomorph.morph(document.getElementById("page"), fresh.getElementById("page"), keepReaders);
+        if (scrollX !== x || scrollY !== y) scrollTo(x, y);
+        document.title = fresh.title;
+        tag = answer.headers.get("etag") || "";
+        document.documentElement.dataset.refreshed = String(Number(document.documentElement.dataset.refreshed || 0) + 1);
+        document.dispatchEvent(new Event("driftline:refreshed"));
+      }
       live.classList.remove("lost");
       live.textContent = "live";
-      if (text === shown) return;
-      shown = text;
-      const fresh = new DOMParser().parseFromString(text, "text/html");
-      const page = document.getElementById("page");
-      const focused = document.activeElement;
-      update(page, fresh.getElementById("page"));
-      const link = focused?.getAttribute("href");
-      if (link && !focused.isConnected) page.querySelector(`a[href="${CSS.escape(link)}"]`)?.focus({ preventScroll: true });
-      document.title = fresh.title;
-      document.documentElement.dataset.refreshed = String(Number(document.documentElement.dataset.refreshed || 0) + 1);
+      tellAgo();
     } catch {
       live.classList.add("lost");
       live.textContent = "connection lost";
     }
   }
 
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    event.preventDefault();
+    search.focus();
+    search.select();
+  });
   live.hidden = false;
+  tellAgo();
   setInterval(refresh, every);
   document.addEventListener("visibilitychange", refresh);
 })();

@@ -1,0 +1,182 @@
+"""One page in three forms: HTML for people, CSV for a spreadsheet and JSON for a program, from the same answer."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import xxhash
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+
+from driftline_processor.core.drift import slices
+from driftline_processor.core.estimate.point import ASSUMES
+from driftline_processor.core.outcomes.review import advice
+from driftline_processor.core.performance import slices as sliced
+from driftline_processor.core.wording import iso_time
+from driftline_processor.present import estimates as estimate_words
+from driftline_processor.present import fairness as fairness_words
+from driftline_processor.present import (
+    names,
+    numbers,
+    outcomes,
+    sentences,
+    service_level,
+    states,
+    times,
+    titles,
+    verdicts,
+)
+from driftline_processor.present.outcomes import delay_sentence
+from driftline_processor.web.charts import curves, timelines
+from driftline_processor.web.charts.distributions import distribution
+
+from .place import TABS, anchor, feature_page, place_of
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula; a text that begins so gets an apostrophe before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a page as data.
+
+    Attributes:
+        columns: Names of the columns.
+        rows: Plain values, one a column: text, number, truth or None for what is unknown.
+    """
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The answer that all forms of a page are made of.
+
+    Attributes:
+        template: Name of its template, and what that is given.
+        context: Name → value of what the template is given.
+        tables: Name → table, for CSV and JSON; the first is what CSV has by default.
+        about: What JSON says beside the tables.
+    """
+
+    template: str
+    context: Mapping[str, Any]
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def answer(request: Request, page: Page, status: int = 200) -> Response:
+    """Answer a request in the form that ``?format=`` asks for; 304 where the reader has the same already."""
+    form = request.query_params.get("format", "html")
+    if form == "csv":
+        return PlainTextResponse(to_csv(_table(page, request.query_params)), media_type="text/csv; charset=utf-8")
+    if form == "json":
+        return JSONResponse(to_json(page))
+    if form != "html":
+        raise HTTPException(400, f"format={form[:40]} is not known; write html, csv or json")
+    # A half surrogate in a name from the wire cannot be encoded; it is shown as a question mark.
+    body = render(page.template, formats=bool(page.tables), address=_own_address(request), **page.context).encode(
+        "utf-8", "replace"
+    )
+    tag = f'W/"{xxhash.xxh3_64_hexdigest(body)}"'
+    headers = {"Cache-Control": "no-store", "ETag": tag}
+    if status == 200 and tag in request.headers.get("If-None-Match", ""):
+        return Response(status_code=304, headers=headers)
+    return HTMLResponse(body, status_code=status, headers=headers)
+
+
+def render(template: str, **context: Any) -> str:
+    """Return a template filled in."""
+    return templates().get_template(template).render(context)
+
+
+def to_csv(table: Table) -> str:
+    """Return a table as CSV with a line of names; no cell is a formula.
+
+    >>> to_csv(Table(("feature", "psi"), [("=1+1", 0.5), ("age", None)]))
+    "feature,psi\\r\\n'=1+1,0.5\\r\\nage,\\r\\n"
+    """
+    text = io.StringIO()
+    sheet = csv.writer(text)
+    sheet.writerow(table.columns)
+    sheet.writerows([_cell(value) for value in row] for row in table.rows)
+    return text.getvalue().encode("utf-8", "replace").decode()
+
+
+def to_json(page: Page) -> dict[str, Any]:
+    """Return all tables of a page, a list of objects each, and what the page is about."""
+    tables = {
+        name: [dict(zip(table.columns, map(_finite, row), strict=True)) for row in table.rows]
+        for name, table in page.tables.items()
+    }
+    return {**page.about, **tables}
+
+
+def _table(page: Page, asked: QueryParams) -> Table:
+    name = asked.get("table") or next(iter(page.tables), "")
+    if name not in page.tables:
+        has = ", ".join(page.tables) or "none"
+        raise HTTPException(404, f"this page has no table {name[:40]!r}; it has {has}")
+    return page.tables[name]
+
+
+def _cell(value: Any) -> Any:
+    value = _finite(value)
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _own_address(request: Request) -> Any:
+    """Return a function that gives the address of this page in another form, or with other parameters."""
+
+    def address(**changes: str) -> str:
+        query = [(name, value) for name, value in request.query_params.multi_items() if name not in changes]
+        asked = QueryParams([*query, *((name, value) for name, value in changes.items() if value)])
+        path = request.scope.get("raw_path") or request.url.path.encode()
+        return path.decode("ascii", "replace").partition("?")[0] + (f"?{asked}" if str(asked) else "")
+
+    return address
+
+
+@lru_cache(maxsize=1)
+def templates() -> Environment:
+    """Return the templates with all that each may use."""
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time)
+    made.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
+    made.globals.update(service_level=service_level)
+    made.globals.update(charts=timelines, distribution=distribution)
+    made.globals.update(anchor=anchor, feature_page=feature_page, place_of=place_of, tabs=TABS)
+    made.globals.update(delay_sentence=delay_sentence)
+    made.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words, assumes=ASSUMES)
+    made.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
+    made.globals.update(
+        ranked_slices=slices.rank_drifted_slices,
+        told=slices.slice_sentence,
+        fairness_told=fairness_words.criterion_sentence,
+    )
+    made.globals.update(highest_rate=fairness_words.HIGHEST)
+    made.globals.update(ranked_performance=sliced.rank_slices, ranking_metric=sliced.ranking_metric)
+    return made

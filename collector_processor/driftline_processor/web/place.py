@@ -1,0 +1,131 @@
+"""Where a reader is: model, version, window, range and slice, all of them in the address, so that links keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.wording import iso_time
+from driftline_processor.present.names import handle
+from driftline_processor.queries.overview import ModelView
+
+TABS = {
+    "": "Overview",
+    "performance": "Performance",
+    "drift": "Drift",
+    "data": "Data",
+    "predictions": "Predictions",
+    "versions": "Versions",
+}
+"""The pages of a model, by the end of their address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the address of a page of a model says.
+
+    Attributes:
+        model: Handle of its name (:func:`~driftline_processor.present.names.handle`).
+        version: Handle of the version, None where the address names none.
+        environment: Handle of the environment, likewise.
+        window: Length of the windows, "" = the most informative one.
+        at: A moment in the chosen window, in ISO 8601 or unix time; "" = the newest closed one.
+        since: Where the range of windows begins, likewise; "" = as many as a timeline shows.
+        until: Where the range ends, likewise.
+        slices: ``key=value`` each.
+    """
+
+    model: str
+    version: str | None = None
+    environment: str | None = None
+    window: str = ""
+    at: str = ""
+    since: str = ""
+    until: str = ""
+    slices: tuple[str, ...] = ()
+
+    def address(self, page: str = "", target: str = "", **changes: Any) -> str:
+        """Return the address of a page of the model, with all that this place says.
+
+        Args:
+            page: The end of its path, one of :data:`TABS` or :func:`feature_page`.
+            target: The id of an element there, see :func:`anchor`.
+            **changes: Fields of the place that are another there, and parameters of the page alone.
+        """
+        own = {name: value for name, value in changes.items() if name not in Place.__dataclass_fields__}
+        there = replace(self, **{name: value for name, value in changes.items() if name not in own})
+        asked = [
+            ("version", there.version),
+            ("environment", there.environment),
+            ("window", there.window),
+            ("at", there.at),
+            ("from", there.since),
+            ("to", there.until),
+            *(("slice", one) for one in there.slices),
+            *own.items(),
+        ]
+        query = urlencode([(name, value) for name, value in asked if value or (name == "version" and value == "")])
+        path = f"/models/{quote(there.model, safe='')}" + (f"/{page}" if page else "")
+        return path + (f"?{query}" if query else "") + (f"#{quote(target, safe='')}" if target else "")
+
+    def slice_values(self) -> dict[str, str]:
+        """Return key → value of the slices. Raises 400 where one has no value."""
+        found = {}
+        for said in self.slices:
+            key, equals, value = said.partition("=")
+            if not key or not equals:
+                raise HTTPException(400, f"slice is a key and a value, as in ?slice=country=NL; not {said[:80]!r}")
+            found[key] = value
+        return found
+
+
+def read_place(request: Request) -> Place:
+    """Return what the address of a request says."""
+    asked = request.query_params
+    return Place(
+        request.path_params["name"],
+        asked.get("version"),
+        asked.get("environment"),
+        asked.get("window", ""),
+        asked.get("at", ""),
+        asked.get("from", ""),
+        asked.get("to", ""),
+        tuple(asked.getlist("slice")),
+    )
+
+
+def place_of(model: ModelView, window: str = "", evaluation: Evaluation | None = None) -> Place:
+    """Return the place of a version of a model, and of one window of it."""
+    key, at = model.key, "" if evaluation is None else iso_time(evaluation.window.start)
+    return Place(handle(key.model), handle(key.version) or None, handle(key.environment) or None, window, at)
+
+
+def feature_page(name: str) -> str:
+    """Return the end of the path of a feature's page.
+
+    >>> feature_page("wind speed")
+    'features/wind%20speed'
+    """
+    return f"features/{quote(handle(name), safe='')}"
+
+
+def anchor(kind: str, name: str) -> str:
+    """Return the id of a feature's or metric's element: no spaces, and short whatever the name.
+
+    >>> anchor("feature", "wind speed")
+    'feature-wind_speed'
+    """
+    return f"{kind}-{'_'.join(handle(name).split())}"
+
+
+def api_address(model: ModelView, resource: str, asked: Mapping[str, str]) -> str:
+    """Return the address of what the API says of one version of a model."""
+    key = {"version": handle(model.key.version), "environment": handle(model.key.environment)}
+    query = urlencode({name: value for name, value in {**key, **asked}.items() if value})
+    return f"/api/v1/models/{quote(handle(model.key.model), safe='')}/{resource}" + (f"?{query}" if query else "")

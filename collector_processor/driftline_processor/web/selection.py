@@ -1,0 +1,185 @@
+"""What a page of a model is about: which version, which windows, and which of them is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+from driftline_processor.core.estimate.track_record import with_track_records
+from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.core.wording import iso_time
+from driftline_processor.present import times
+from driftline_processor.present.evaluation_json import json_of
+from driftline_processor.present.names import handle
+from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
+from driftline_processor.web.api.parameters import no_window, read_moment
+
+from .place import Place, api_address, place_of
+
+SHOWN = 90
+"""Windows on one timeline where the address names no range: four days of hours, a quarter of days."""
+
+MOST_SHOWN = 1000
+"""Windows on one timeline at most, the newest of the range: there are not more pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The part of what is known of a model that a page shows.
+
+    Attributes:
+        place: What the address said.
+        model: The version and environment that it names.
+        same: All versions and environments of that model.
+        window: The length of the windows, "" where there is none yet.
+        known: All windows of that length, oldest first.
+        shown: Those of the range.
+        chosen: The window that is looked at; None where none has been judged.
+    """
+
+    place: Place
+    model: ModelView
+    same: tuple[ModelView, ...]
+    window: str
+    known: Sequence[Evaluation]
+    shown: Sequence[Evaluation]
+    chosen: Evaluation | None
+
+    def to(self, evaluation: Evaluation, page: str = "", target: str = "") -> str:
+        """Return the address of a window, on a page of this model."""
+        return self.place.address(page, target, at=iso_time(evaluation.window.start), window=self.window)
+
+    def other(self, model: ModelView, page: str = "") -> str:
+        """Return the address of another version or environment of this model."""
+        there = place_of(model)
+        return self.place.address(page, version=there.version, environment=there.environment)
+
+    @property
+    def earlier(self) -> Evaluation | None:
+        """The window before the chosen one."""
+        at = self._at()
+        return self.known[at - 1] if at else None
+
+    @property
+    def later(self) -> Evaluation | None:
+        """The window after the chosen one."""
+        at = self._at()
+        return self.known[at + 1] if at is not None and at + 1 < len(self.known) else None
+
+    @property
+    def reference(self) -> Mapping[str, MetricValue]:
+        """The performance of the baseline."""
+        if self.chosen is None:
+            return {}
+        known = (self.chosen, *reversed(self.shown))
+        return next((evaluation.reference for evaluation in known if evaluation.reference), {})
+
+    def _at(self) -> int | None:
+        if self.chosen is None:
+            return None
+        start = self.chosen.window.start
+        return next(at for at, one in enumerate(self.known) if one.window.start == start)
+
+
+def select(place: Place, known: Sequence[ModelView]) -> Selection:
+    """Return what an address selects among all models. Raises 404 or 400 with a sentence for what there is not."""
+    same = tuple(model for model in known if handle(model.key.model) == place.model)
+    model = _model(place, same)
+    window = place.window or default_window(model)
+    windows = model.windows.get(window)
+    if windows is None and window:
+        raise no_window(model, window)
+    if not windows:
+        return Selection(place, model, same, window, (), (), None)
+    at = _chosen(windows, place, model.timezone)
+    begin, end = _range(windows, at, place)
+    recorded = [*windows[:begin], *with_track_records(windows, begin)]
+    return Selection(place, model, same, window, recorded, recorded[begin:end], recorded[at])
+
+
+def default_window(model: ModelView) -> str:
+    """Return the longest window that has closed once, else the shortest: the most informative one."""
+    length = {name: known[-1].window.end - known[-1].window.start for name, known in model.windows.items() if known}
+    closed = [name for name in length if any(evaluation.closed for evaluation in model.windows[name])]
+    if closed:
+        return max(closed, key=lambda name: length[name])
+    return min(length, key=lambda name: length[name]) if length else next(iter(model.windows), "")
+
+
+def _model(place: Place, same: Sequence[ModelView]) -> ModelView:
+    if not same:
+        raise HTTPException(404, f"no model {place.model[:80]!r} has been seen; / lists those that have")
+    wanted = {"version": place.version, "environment": place.environment}
+    asked = {part: value for part, value in wanted.items() if value is not None}
+    fitting = [one for one in same if all(handle(getattr(one.key, part)) == value for part, value in asked.items())]
+    if not fitting:
+        words = " and ".join(f"{part} {value[:80]!r}" for part, value in asked.items())
+        raise HTTPException(
+            404, f"model {place.model[:80]!r} has no {words}; /models/{place.model[:80]} shows what it has"
+        )
+    return leading_model(fitting)
+
+
+def _chosen(windows: Sequence[Evaluation], place: Place, timezone: str) -> int:
+    """Return the place of the window that is looked at."""
+    time = read_moment(place.at, "at", 0)
+    if not time:
+        until = read_moment(place.until, "to", 0) or windows[-1].window.end
+        within = [at for at, one in enumerate(windows) if one.window.start < until]
+        closed = [at for at in within if windows[at].closed]
+        return (closed or within or [len(windows) - 1])[-1]
+    for at, evaluation in enumerate(windows):
+        if evaluation.window.start <= time < evaluation.window.end:
+            return at
+    asked, first, last = (times.moment(at, timezone) for at in (time, windows[0].window.start, windows[-1].window.end))
+    raise HTTPException(404, f"no window with predictions holds {asked}; there are some from {first} to {last}")
+
+
+def _range(windows: Sequence[Evaluation], chosen: int, place: Place) -> tuple[int, int]:
+    """Return which windows are shown, as places: those of the range, with the chosen one among them."""
+    if not place.since and not place.until:
+        begin = max(min(chosen - SHOWN // 2, len(windows) - SHOWN), 0)
+        return begin, min(begin + SHOWN, len(windows))
+    since = read_moment(place.since, "from", 0)
+    until = read_moment(place.until, "to", 0) or windows[-1].window.end
+    within = [at for at, one in enumerate(windows) if since < one.window.end and one.window.start < until]
+    begin, end = (within[0], within[-1] + 1) if within else (chosen, chosen + 1)
+    begin, end = min(begin, chosen), max(end, chosen + 1)
+    return max(begin, end - MOST_SHOWN), end
+
+
+def common_context(selection: Selection, tab: str, now: int) -> dict[str, Any]:
+    """Return what the frame of every page of a model needs."""
+    model = selection.model
+    return {
+        "selection": selection,
+        "place": selection.place,
+        "model": model,
+        "same": selection.same,
+        "window": selection.window,
+        "chosen": selection.chosen,
+        "shown": selection.shown,
+        "reference": selection.reference,
+        "tab": tab,
+        "now": now,
+        "at": lambda evaluation: selection.to(evaluation, tab),
+        "api": lambda resource, **asked: api_address(model, resource, asked),
+    }
+
+
+def about(selection: Selection) -> dict[str, Any]:
+    """Return what JSON says beside the tables of a page of a model."""
+    model, chosen = selection.model, selection.chosen
+    return {
+        "model": model.key.model,
+        "version": model.key.version,
+        "environment": model.key.environment,
+        "verdict": json_of(verdict_of(selection.same)),
+        "window": selection.window,
+        "start": None if chosen is None else iso_time(chosen.window.start),
+        "end": None if chosen is None else iso_time(chosen.window.end),
+        "timezone": model.timezone,
+    }
