@@ -47,6 +47,7 @@ OF_THE_CALLER = {
     "driftline_integrations.estimators.samples": ("pyarrow",),
     "driftline_integrations.xgboost": ("pyarrow",),
     "driftline_processor.readers.sources": ("mlflow",),
+    "driftline_processor.terminal.progress": ("IPython",),
 }
 """Used where they are installed anyway; the module does without, or says what to install."""
 

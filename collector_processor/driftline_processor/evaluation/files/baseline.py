@@ -35,6 +35,7 @@ from driftline.tables.task import Task
 
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.numbers import many
+from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.readers.arrow_columns import (
     column,
     is_nested,
@@ -65,6 +66,11 @@ from driftline_processor.readers.sources import open_sources
 from driftline_processor.readers.times import UNIT_NAMES, read_times
 
 MOST_ROWS = 10_000
+
+PASSES = 2
+"""How often a baseline is read: once for a sample, from which bins are chosen, and once to be counted."""
+
+BUILDING = "Building the baseline"
 
 FEATURE = "feature:"
 SCORE = "score:"
@@ -179,17 +185,19 @@ def build_from_files(
     importance: Mapping[str, float] | None = None,
     first: Rolling | None = None,
     undated: bool = False,
+    progress: Progress = no_progress,
 ) -> Baseline:
     """Build the baseline of ``options.model`` from its reference rows.
 
     ``sample``: rows that bins are chosen from, at most. ``in_memory``: bytes of a CSV or NDJSON that is parsed once,
     and not in each pass. ``rows_to``: the file in which some of the rows are kept.
     ``importance``: of features, by name. ``first``: only the rows of the first stretch of so
-    much past. ``undated``: the column of times may lack. Raises :class:`BadInput` when a file, a column or the task
-    cannot be made sense of.
+    much past. ``undated``: the column of times may lack. ``progress``: hears how far the work is. Raises
+    :class:`BadInput` when a file, a column or the task cannot be made sense of.
     """
     task = Task(options.task)
     as_written = column_notation(options, {}, task)
+    progress(0, 0, BUILDING)
     sources = open_sources(paths, {id_column(options, {})}, say, in_memory, as_written)
     patterns = has_patterns(options.features)
     if patterns:
@@ -204,7 +212,8 @@ def build_from_files(
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")
     if task.has_class_scores and not (options.classes or roles.actual or roles.predicted):
         raise BadInput("--classes is missing: name the classes, in the order of the score columns")
-    reading = _Reading(sources, roles, task, say, None if first is None else _until(sources, roles, first))
+    until = None if first is None else _until(sources, roles, first)
+    reading = _Reading(sources, roles, task, say, until, progress)
     said = ReferenceDescription(
         ModelKey(options.model, options.version),
         options.task,
@@ -289,9 +298,17 @@ def _importance(given: Mapping[str, float] | None, roles: Roles) -> Importance |
 class _Reading:
     """The rows of files as reference rows, batch by batch; what cannot be read is counted in the first pass."""
 
-    def __init__(self, sources: Sequence[Source], roles: Roles, task: Task, say: Say, until: int | None = None) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        roles: Roles,
+        task: Task,
+        say: Say,
+        until: int | None = None,
+        progress: Progress = no_progress,
+    ) -> None:
         self._sources, self._roles, self._task, self._say = sources, roles, task, say
-        self._until = until
+        self._until, self._progress = until, progress
         self._score = roles.scores_of(task)
         self._predicted = roles.predicted if task.may_have_classes else ""
         self._strays: dict[tuple[str, str], tuple[int, str]] = {}
@@ -302,6 +319,9 @@ class _Reading:
     def rows(self) -> Iterator[ReferenceRows]:
         """Yield all rows, from the first on."""
         self._passes += 1
+        every = sum(source.rows for source in self._sources)
+        done = every * (self._passes - 1)
+        self._progress(done, every * PASSES, BUILDING)
         roles = self._roles
         names = {*roles.features, *self._score, self._predicted, roles.actual, roles.time, *roles.slices, roles.items}
         names -= {""}
@@ -318,6 +338,8 @@ class _Reading:
                 with readable(source.path):
                     yield self._early(self._read(source, batch, before))
                 before += batch.num_rows
+                done += batch.num_rows
+                self._progress(done, every * PASSES, BUILDING)
 
     def _early(self, read: ReferenceRows) -> ReferenceRows:
         """Return the rows of the time that is read."""

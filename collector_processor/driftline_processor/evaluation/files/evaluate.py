@@ -35,6 +35,7 @@ from driftline_processor.core.verdict import VerdictContext, verdict_of_model, w
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.evaluation.judge import TOGETHER, follow, judge_together
 from driftline_processor.present.numbers import many
+from driftline_processor.present.progress import Progress, no_progress, report_parts
 from driftline_processor.readers.column_roles import ColumnOptions, has_patterns
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.prediction_rows import FileRows
@@ -92,12 +93,13 @@ def evaluate_files(
     cut: Cut,
     say: Say,
     asked: EvaluationSettings = DEFAULT_SETTINGS,
+    progress: Progress = no_progress,
 ) -> EvaluationResult:
     """Evaluate rows against a baseline: ``reference`` is a built one (``.json``) or rows to build one from.
 
     None where windows are compared with the rows before them: the bins are then those of the first stretch.
-    Every window is closed: nothing more will come. Raises :class:`BadInput` when a file, a column or an option cannot
-    be made sense of.
+    Every window is closed: nothing more will come. ``progress``: hears how far the work is. Raises :class:`BadInput`
+    when a file, a column or an option cannot be made sense of.
     """
     cuts = [cut]
     if asked.model is not None and not (cut.window or cut.rows):
@@ -111,11 +113,11 @@ def evaluate_files(
             check_path(path)
     if reference is None:
         assert asked.past is not None
-        baseline = baseline_of_first_period(data, asked.past, options, say)
+        baseline = baseline_of_first_period(data, asked.past, options, say, progress)
     else:
         # where windows are compared with the rows before them, these must know the seasons, and the baseline need not
         said = options if asked.past is None else replace(options, seasonality="")
-        baseline = baseline_of(reference, data[0], said, say)
+        baseline = baseline_of(reference, data[0], said, say, progress)
     built = baseline
     if options.threshold is not None and options.threshold != built.task.threshold:
         baseline = replace(built, task=replace(built.task, threshold=options.threshold))  # as the rows are decided
@@ -129,6 +131,7 @@ def evaluate_files(
     named = baseline
     if asked.model is not None and not options.slices:  # as in a service: no slices but those that are named
         named = replace(baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"})
+    progress(0, 0, "Reading rows")
     read = read_dataset(data, outcomes, named, options, say, performance.keys, sampled)
     options = replace(options, features=() if has_patterns(options.features) else options.features)  # the baseline's
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
@@ -144,9 +147,10 @@ def evaluate_files(
     )
     delay = settings.outcome_delay or learn_delay(known, read.store)
     rows = _Rows(data, reference, read, known, key, built, baseline, options, counted, delay)
-    judged = [_judge_windows(rows, cut, settings, asked, say) for cut in cuts]
+    judged = [_judge_windows(rows, cut, settings, asked, say, progress) for cut in cuts]
     evaluations = [one for of_cut in judged for one in of_cut.evaluations]
     declared = judged[0].slices
+    progress(0, 0, "Looking for concept drift")
     concept = detect_concept_drift(
         read.rows, read.heard, baseline, settings.concept or Settings(), declared, read.store
     )
@@ -199,7 +203,7 @@ class _JudgedWindows(NamedTuple):
 
 
 def _judge_windows(
-    rows: _Rows, cut: Cut, settings: ModelSettings, asked: EvaluationSettings, say: Say
+    rows: _Rows, cut: Cut, settings: ModelSettings, asked: EvaluationSettings, say: Say, progress: Progress
 ) -> _JudgedWindows:
     """Cut the rows into windows, fold them and judge each window."""
     read, key, baseline, performance = rows.read, rows.key, rows.baseline, settings.performance
@@ -214,7 +218,8 @@ def _judge_windows(
     )
     labelled = WeakSliceRows.of(known, baseline)
     folded = fold_rows(
-        read.rows, read.roles, key, baseline, counts, len(windows), rows.counted, slices, past, labelled, read.store
+        *(read.rows, read.roles, key, baseline, counts, len(windows)),
+        *(rows.counted, slices, past, labelled, read.store, progress),
     )
     _report_sums_and_samples(known, labelled, baseline.task, say)
     values = slice_values(read, slices.values)
@@ -243,18 +248,22 @@ def _judge_windows(
     )
     evaluations: list[Evaluation] = []
     sources = iter(of_files.sources())
-    while some := list(islice(sources, TOGETHER)):
+    together = iter(lambda: list(islice(sources, TOGETHER)), [])
+    for some in report_parts(together, len(windows), "Judging windows", progress, len):
         for evaluation in judge_together(some, settings):
             evaluations.append(follow(evaluation, evaluations[-1] if evaluations else None))
     evaluations = with_track_records(evaluations)
     reference, options = rows.reference, rows.options
     if asked.exact and reference is not None:
+        progress(0, 0, "Comparing rows exactly")
         exact_values(evaluations, read.rows, groups, reference_rows_path(reference, "--exact"), baseline, options, say)
     if asked.classifier and reference is not None:
+        progress(0, 0, "Training a classifier")
         before_rows = reference_rows(reference, options, baseline, key, say)
         current = batches(read.rows, groups, read.roles, key, baseline)
         classify_windows(evaluations, [one.pane for one in folded], before_rows, current, groups, baseline, say)
     if asked.weighted and reference is not None:
+        progress(0, 0, "Weighing labelled rows")
         current = batches(read.rows, groups, read.roles, key, baseline)
         weigh_windows(evaluations, reference, current, groups, baseline, options, say)
     declared = {name: values for name, values in slices.values.items() if name not in read.groups}

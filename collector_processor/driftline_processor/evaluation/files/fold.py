@@ -26,6 +26,7 @@ from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.reference.season import by_season
 from driftline_processor.core.service_level.sums import call_parts
+from driftline_processor.present.progress import Progress, no_progress, report_parts
 from driftline_processor.process_memory import give_back_tables
 from driftline_processor.readers.column_roles import Roles
 from driftline_processor.readers.prediction_rows import FileRows, select_rows, table_batches
@@ -178,11 +179,13 @@ def fold_rows(
     past: RollingReference | None = None,
     labelled: WeakSliceRows | None = None,
     store: RowStore | None = None,
+    progress: Progress = no_progress,
 ) -> list[WindowFold]:
     """Fold all rows into one pane per window, a batch at a time, and count which rows repeat.
 
     ``counts``: gets what each step of time looks like, ``slices`` the rows of each, ``past`` what later windows are
     compared with. ``labelled``: gets the bins of rows whose outcome is known. ``store``: holds the columns of the rows.
+    ``progress``: hears how many rows are counted.
     """
     steps = counts.steps
     known = baseline.extras.seasons
@@ -205,7 +208,9 @@ def fold_rows(
         return folded, [piece for one in counting for piece in one.pieces()]
 
     total = [WindowFold.of(most, expect) for _ in range(windows)]
-    for folded, sliced in _ahead(fold_batch, _numbered(batches(reads, steps.pieces, roles, key, baseline))):
+    tables = batches(reads, steps.pieces, roles, key, baseline)
+    counted = report_parts(tables, sum(map(len, reads)), "Counting rows", progress, lambda batch: len(batch[0]))
+    for folded, sliced in _ahead(fold_batch, _numbered(counted)):
         slices.add(sliced)
         if past is not None:
             past.add_slices(sliced)

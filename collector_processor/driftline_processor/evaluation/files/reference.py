@@ -14,6 +14,7 @@ from driftline.tables.table import ModelKey, PredictionTable
 from driftline.tables.timestamps import Seasonality
 
 from driftline_processor.core.reference.rolling import Rolling
+from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.readers.addresses import name_of
 from driftline_processor.readers.column_roles import ColumnOptions, find_roles, has_patterns, match_patterns
 from driftline_processor.readers.errors import BadInput, Say, near
@@ -25,16 +26,22 @@ from .baseline import build_from_files, holds_kept_rows, load_rows, without_time
 from .exact_values import reference_rows_path
 
 
-def baseline_of_first_period(data: Sequence[Path], past: Rolling, options: ColumnOptions, say: Say) -> Baseline:
+def baseline_of_first_period(
+    data: Sequence[Path], past: Rolling, options: ColumnOptions, say: Say, progress: Progress = no_progress
+) -> Baseline:
     """Return the first stretch of rows as a baseline, for its bins, where windows are compared with those before them.
 
     A provisional one: nobody chose it. Raises :class:`BadInput` when the files cannot be read, or have no times.
     """
     options = replace(options, model=options.model or name_of(data[0]))
-    return replace(_comparable(build_from_files(data, options, say, first=past), say), provisional=True)
+    return replace(
+        _comparable(build_from_files(data, options, say, first=past, progress=progress), say), provisional=True
+    )
 
 
-def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -> Baseline:
+def baseline_of(
+    reference: Path, data: Path, options: ColumnOptions, say: Say, progress: Progress = no_progress
+) -> Baseline:
     """Return what rows are compared with: ``reference``, which is a baseline or rows to build one from.
 
     Without what cannot be compared. ``data``: its name is that of a model that nobody names. What is read may be
@@ -43,7 +50,7 @@ def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -
     """
     if not is_built_baseline(reference):
         options = replace(options, model=options.model or name_of(data))
-        return _comparable(build_from_files([reference], options, say, undated=True), say)
+        return _comparable(build_from_files([reference], options, say, undated=True, progress=progress), say)
     try:
         baseline = Baseline.load(reference)
     except (ValueError, OSError) as error:

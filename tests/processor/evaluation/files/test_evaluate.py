@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline_processor.core.metrics import misnamed
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from sklearn import metrics
@@ -453,3 +456,30 @@ def test_the_most_wrong_rows_are_told_with_their_traces(run: Run, files: Path, w
     assert found[-1]["performance"]["mispredictions"] == {"outcomes": 0, "wrong": 0, "rows": []}
     assert run("evaluate", *asked, "--mispredictions", 3).stdout.count("000000000000000") == 3
     assert "mispredictions" not in windows(run, *asked)[0]["performance"]
+
+
+def test_each_step_of_the_work_is_heard_from_its_beginning_to_its_end(files: Path) -> None:
+    heard: list[tuple[int, int, str]] = []
+    options, cut = ColumnOptions(task="binary", time="time"), Cut("1d")
+    result = evaluate_files(
+        [files / "week.parquet"],
+        files / "reference.parquet",
+        None,
+        options,
+        cut,
+        lambda _: None,
+        progress=lambda *said: heard.append(said),
+    )
+    steps = list(dict.fromkeys(what for *_, what in heard))
+    assert steps == [
+        "Building the baseline",
+        "Reading rows",
+        "Counting rows",
+        "Judging windows",
+        "Looking for concept drift",
+    ]
+    rows = 2 * 4_000  # the reference is read twice
+    assert [said for said in heard if said[2] == "Building the baseline"][-1][:2] == (rows, rows)
+    assert [said[:2] for said in heard if said[2] == "Counting rows"] == [(0, 3_000), (3_000, 3_000)]
+    windows = len(result.evaluations)
+    assert [said[:2] for said in heard if said[2] == "Judging windows"] == [(0, windows), (windows, windows)]

@@ -1,0 +1,116 @@
+"""The progress bar of long work, on a terminal or in a notebook; nothing of it stays when the work is done."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from driftline_processor.present.progress import Progress, no_progress
+
+WORTH_SHOWING = 2.0
+"""Seconds that work takes before its bar is shown: nobody waits for less."""
+
+_BETWEEN = 0.2
+"""Seconds between two updates in a notebook, each of which is a message to the browser."""
+
+
+@contextmanager
+def show_progress(
+    shown: bool | None = None,
+    *,
+    console: Console | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Progress]:
+    """Show how far the work within is, and take the bar away at its end.
+
+    Args:
+        shown: True = from the first moment on, False = never; None = on a terminal or in a notebook, once the work has
+            taken two seconds.
+        console: Where it is shown; None = stderr, which a terminal shows and a pipe of results does not carry.
+        clock: The time, in seconds.
+    """
+    target = Console(stderr=True) if console is None else console
+    after = 0.0 if shown else WORTH_SHOWING
+    if shown is False or (shown is None and not (target.is_terminal or target.is_jupyter)):
+        yield no_progress
+    elif target.is_jupyter:
+        with _cell_bar(after, clock) as progress:
+            yield progress
+    else:
+        with _terminal_bar(target, after, clock) as progress:
+            yield progress
+
+
+class _LateBar(Bar):
+    """A bar that draws nothing before its work has taken some time."""
+
+    def __init__(self, *columns: Any, after: float, clock: Callable[[], float], **given: Any) -> None:
+        self._after, self._clock, self._began = after, clock, clock()
+        super().__init__(*columns, **given)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        if self._clock() - self._began >= self._after:
+            yield from super().get_renderables()
+
+
+@contextmanager
+def _terminal_bar(console: Console, after: float, clock: Callable[[], float]) -> Iterator[Progress]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn())
+    bar = _LateBar(*columns, TimeElapsedColumn(), after=after, clock=clock, console=console, transient=True)
+    current: tuple[str, TaskID] | None = None
+
+    def progress(done: int, total: int, what: str) -> None:
+        nonlocal current
+        if current is None or current[0] != what:
+            if current is not None:
+                bar.remove_task(current[1])
+            current = what, bar.add_task(what, total=total or None)
+        bar.update(current[1], completed=done, total=total or None)
+
+    with bar:
+        yield progress
+
+
+@contextmanager
+def _cell_bar(after: float, clock: Callable[[], float]) -> Iterator[Progress]:
+    """Show the bar below a cell: an element of HTML that is replaced, which needs no widgets."""
+    from IPython.display import HTML, display
+
+    began, last, handle = clock(), float("-inf"), None
+
+    def progress(done: int, total: int, what: str) -> None:
+        nonlocal last, handle
+        now = clock()
+        if now - began < after or (now - last < _BETWEEN and done):
+            return
+        last = now
+        bar = HTML(cell_html(done, total, what))
+        if handle is None:
+            handle = display(bar, display_id=True)
+        else:
+            handle.update(bar)
+
+    try:
+        yield progress
+    finally:
+        if handle is not None:
+            handle.update(HTML(""))
+
+
+def cell_html(done: int, total: int, what: str) -> str:
+    """Return a step of the work as HTML.
+
+    >>> cell_html(50, 200, "Counting rows")
+    '<label>Counting rows <progress value="50" max="200"></progress> 50 of 200</label>'
+    """
+    said = html.escape(what)
+    if not total:
+        return f"<label>{said} <progress></progress></label>"
+    return f'<label>{said} <progress value="{done}" max="{total}"></progress> {done:,} of {total:,}</label>'

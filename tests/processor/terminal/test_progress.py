@@ -1,0 +1,73 @@
+"""The progress bar on a terminal: when it is shown, what it says, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import io
+
+from driftline_processor.present.progress import no_progress
+from driftline_processor.terminal.progress import cell_html, show_progress
+from rich.console import Console
+
+
+class Clock:
+    """A clock that is set by hand, seconds."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
+    written = io.StringIO()
+    return Console(file=written, force_terminal=terminal, force_jupyter=False, width=100, color_system=None), written
+
+
+def test_a_pipe_gets_no_bar() -> None:
+    target, written = console(terminal=False)
+    with show_progress(console=target) as progress:
+        assert progress is no_progress
+    assert written.getvalue() == ""
+
+
+def test_work_that_takes_less_than_two_seconds_shows_no_bar() -> None:
+    target, written = console(terminal=True)
+    clock = Clock()
+    with show_progress(console=target, clock=clock) as progress:
+        progress(1, 10, "Counting rows")
+        clock.now += 1.9
+    assert "Counting" not in written.getvalue()
+
+
+def test_longer_work_shows_the_step_and_how_far_it_is() -> None:
+    target, written = console(terminal=True)
+    clock = Clock()
+    with show_progress(console=target, clock=clock) as progress:
+        progress(10, 10, "Reading rows")
+        clock.now += 2.0
+        progress(3, 10, "Counting rows")
+    shown = written.getvalue()
+    assert "Counting rows" in shown
+    assert "3/10" in shown
+    assert "Reading rows" not in shown
+
+
+def test_a_bar_that_was_asked_for_is_shown_at_once() -> None:
+    target, written = console(terminal=True)
+    with show_progress(True, console=target, clock=Clock()) as progress:
+        progress(0, 0, "Reading rows")
+    assert "Reading rows" in written.getvalue()
+
+
+def test_a_bar_that_nobody_wants_is_not_shown() -> None:
+    target, written = console(terminal=True)
+    clock = Clock()
+    with show_progress(False, console=target, clock=clock) as progress:
+        clock.now += 60
+        progress(1, 10, "Counting rows")
+    assert written.getvalue() == ""
+
+
+def test_the_bar_of_a_cell_names_its_step_as_text() -> None:
+    assert cell_html(0, 0, "<b>Reading") == "<label>&lt;b&gt;Reading <progress></progress></label>"
