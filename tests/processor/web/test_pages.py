@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pytest
@@ -30,62 +29,11 @@ from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, animals, flights, fraud, learning, many, ns, price
+from tests.support.html_page import Page, page
 
 Browse = Callable[[View], TestClient]
 
 HOSTILE = "<script>alert(1)</script>\"'&\u202e"
-
-
-class Page(HTMLParser):
-    """A page as its elements: all ids, all addresses, all text, and whether every element is closed."""
-
-    VOID = frozenset({"meta", "link", "img", "br", "input", "hr"})
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.styles: list[str] = []
-        self.tags: list[str] = []
-        self.words: list[str] = []
-        self._open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.tags.append(tag)
-        self.ids += [given["id"] or ""] if "id" in given else []
-        self.links += [given["href"] or ""] if "href" in given else []
-        self.styles += [name for name in given if name == "style" or name.startswith("on")]
-        if tag not in self.VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in self.VOID:
-            self._open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    @property
-    def targets(self) -> set[str]:
-        return {unquote(link[1:]) for link in self.links if link.startswith("#")}
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-
-def page(client: TestClient, address: str = "/", status: int = 200) -> Page:
-    answer = client.get(address)
-    assert answer.status_code == status
-    return Page(answer.text)
 
 
 def test_with_no_model_the_page_says_how_to_send_the_first_prediction(browse: Browse) -> None:
