@@ -48,7 +48,10 @@ _JOINED_PATIENCE = 10.0
 """Seconds for which requests are put off together before each half is tried apart."""
 
 _LEAST_JOINED = 64 << 10
-"""Bytes up to which requests are joined in any case: half as many after a put-off, twice as many after a success."""
+"""Bytes up to which requests are joined in any case.
+
+The limit above it halves when a joined request is put off. It doubles when a request that reaches it is taken, so that a
+destination with a limit of its own is not tried again and again."""
 
 Parcel = tuple[Signal, Headers, list[bytes]]
 """Requests that travel as one."""

@@ -164,17 +164,6 @@ def missing_share(counts: F64, bins: Bins) -> float | None:
     return float(counts[bins.size :].sum()) / total if total > 0 else None
 
 
-def absent_share(counts: F64, bins: Bins) -> float | None:
-    """Return the share of missing values, for a feature of which nobody knows what would be usable.
-
-    >>> from driftline.panes.bins import NumberBins
-    >>> absent_share(np.array([0.0, 1.0, 3.0]), NumberBins(np.empty(0)))
-    0.25
-    """
-    total = float(counts.sum())
-    return float(counts[bins.size]) / total if total > 0 else None
-
-
 def _targets(baseline: Baseline) -> Iterator[tuple[Literal["feature", "score", "class"], str, str, Bins]]:
     for name, bins in baseline.bins.features.items():
         yield "feature", name, f"feature:{name}", bins

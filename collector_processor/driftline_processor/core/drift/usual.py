@@ -33,7 +33,7 @@ from driftline.baseline.sections.time_blocks import TimeBlocks, block_targets
 from driftline.panes.bins import Index, NumberBins
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
-from scipy.special import digamma, ndtr, ndtri, polygamma, stdtr, stdtrit, zeta
+from scipy.special import digamma, ndtr, ndtri, polygamma, stdtr, zeta
 
 from driftline_processor.core.windows.window import DAY
 
@@ -999,9 +999,3 @@ def _size(reference: F64, current: F64, new: F64 | None = None) -> F64:
     was = np.where(held[..., np.newaxis], reference, 1.0)
     now = np.where(held[..., np.newaxis], current, 1.0)
     return np.where(held, psi(was, now) - psi_null_mean(was, now), 0.0)
-
-
-def deviations_needed(alpha: F64, freedom: F64) -> F64:
-    """Return how many standard deviations are beyond the usual at a level: float64 (k,)."""
-    found: F64 = -stdtrit(np.minimum(freedom, 1e6), np.maximum(alpha, 1e-300) / 2)
-    return found

@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from driftline.export.backoff import next_pause
 from driftline.semconv import metrics as m
 
 from driftline_processor.evaluation.store_judge import JudgedWindow, JudgingOrder
@@ -59,7 +60,7 @@ MOST_WINDOWS = 16
 MOST_CHANGES = 1_000
 """Changes that wait to be told to a process; one that was told nothing for so long is ended, and begins anew."""
 
-_BUILD = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
+_ONE_THREAD = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 """Variables by which each process computes on one thread: the processes are the threads."""
 
 
@@ -198,10 +199,10 @@ class JudgingProcesses:
             self.close()
         self._greet()
 
-    def tell(self, *change: Any) -> None:
+    def tell(self, forget: Callable[..., None], *arguments: Any) -> None:
         """Let all processes forget something before their next order: a method of the readers, and its arguments."""
         for one in list(self._processes):
-            one.changes.append((change[0], change[1:]))
+            one.changes.append((forget, arguments))
             if len(one.changes) > MOST_CHANGES:
                 self._drop(one)
 
@@ -279,7 +280,7 @@ class JudgingProcesses:
         if self._processes:
             self.close()
             self._rests_until = max(self._rests_until, now + self._pause_of_pressure)
-            self._pause_of_pressure = min(2 * self._pause_of_pressure, BACK_OFF[1])
+            self._pause_of_pressure = next_pause(self._pause_of_pressure, *BACK_OFF)
         self._calm_since = max(now, self._rests_until)
 
     def _start(self) -> None:
@@ -351,7 +352,7 @@ class JudgingProcesses:
         _log.warning("driftline: %s; another is started in %.0f s", said, self._pause)
         self._counters.add(m.DRIFTLINE_JUDGING_PROCESSES_LOST)
         self._rests_until = self._clock() + self._pause
-        self._pause = min(2 * self._pause, BACK_OFF[1])
+        self._pause = next_pause(self._pause, *BACK_OFF)
 
     def _drop(self, one: _Process) -> None:
         self._processes = [other for other in self._processes if other is not one]
@@ -369,7 +370,7 @@ def _open(command: Sequence[str], share: float) -> tuple[subprocess.Popen[bytes]
     """
     environment = {
         **os.environ,
-        **dict.fromkeys(_BUILD, "1"),
+        **dict.fromkeys(_ONE_THREAD, "1"),
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
     own, its = socket.socketpair()
