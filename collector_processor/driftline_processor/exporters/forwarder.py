@@ -50,8 +50,8 @@ _JOINED_PATIENCE = 10.0
 _LEAST_JOINED = 64 << 10
 """Bytes up to which requests are joined in any case.
 
-The limit above it halves when a joined request is put off. It doubles when a request that reaches it is taken, so that a
-destination with a limit of its own is not tried again and again."""
+The limit above it halves when a joined request is put off. It doubles when a request that reaches it is taken, so
+that a destination with a limit of its own is not tried again and again."""
 
 Parcel = tuple[Signal, Headers, list[bytes]]
 """Requests that travel as one."""
