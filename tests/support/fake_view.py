@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -340,6 +340,24 @@ def price() -> ModelView:
     return ModelView(
         key, Task("regression"), 12, window.start, window.end - 1, NOW, outcomes=12, windows={"1d": [evaluation]}
     )
+
+
+RIGHT_TO_LEFT = "סיכון אשראי"
+"""The name of a model that is written from right to left."""
+
+RIGHT_TO_LEFT_FEATURE = "גיל הלקוח"
+"""The name of a feature of that model."""
+
+
+def right_to_left() -> ModelView:
+    """A model whose name and features are written from right to left, with drift and with missing features."""
+    model = fraud()
+    key = replace(model.key, model=RIGHT_TO_LEFT)
+    for evaluation in model.windows["1h"]:
+        evaluation.key = key
+        amount = evaluation.features.pop("amount")
+        evaluation.features[RIGHT_TO_LEFT_FEATURE] = replace(amount, name=RIGHT_TO_LEFT_FEATURE)
+    return replace(model, key=key, verdict=verdict_of_model(model.windows["1h"]))
 
 
 def many() -> FakeView:

@@ -25,8 +25,10 @@ def picture(
     """
     ratio = Markup(' preserveAspectRatio="none"') if stretch else Markup()
     described = Markup("<desc>{}</desc>").format(about) if about else Markup()
-    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}"{}>{}{}</svg>').format(
-        css, _short(width), _short(height), label, ratio, described, Markup("").join(marks)
+    inside = Markup("").join(marks)
+    role = "group" if "<a " in inside else "img"  # what stands in an image is not told to a screen reader
+    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="{}" aria-label="{}"{}>{}{}</svg>').format(
+        css, _short(width), _short(height), role, label, ratio, described, inside
     )
 
 

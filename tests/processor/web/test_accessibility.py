@@ -1,0 +1,119 @@
+"""Every page for everyone: axe-core, keyboard, phone, zoom, dark, and names that are written from right to left.
+
+A new page is one line in :data:`PAGES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from urllib.parse import quote
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from driftline_processor.health import Health
+from driftline_processor.web.app import create_app
+
+from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
+from tests.support.fake_view import NOW, RIGHT_TO_LEFT, accept, many, right_to_left
+from tests.support.serve import serve
+
+pytestmark = [needs_chromium, pytest.mark.slow]
+
+PAGES = {
+    "data": "/models/flights/data",
+    "data of faulty inputs": "/models/fraud/data",
+    "predictions": "/models/flights/predictions",
+    "versions": "/models/flights/versions",
+}
+"""Name → address of each page that is tested, over :func:`tests.support.fake_view.many`."""
+
+LOOKS = {"wide": (1440, 900, False), "dark": (1440, 900, True), "phone": (390, 844, False)}
+"""Name → width and height in CSS pixels, and whether the reader asks for dark."""
+
+MOST_STOPS = 80
+"""Presses of the tab key from the first to the last element, at most."""
+
+TAB_STOPS = """() => [...document.querySelectorAll(
+  'a[href], button, input, select, textarea, summary, [tabindex]')].filter(
+  (it) => it.tabIndex >= 0 && !it.disabled && it.checkVisibility()).length"""
+
+TOO_WIDE = """() => [document.documentElement.scrollWidth - innerWidth, ...[...document.querySelectorAll('main *')]
+  .filter((it) => it.getBoundingClientRect().right > innerWidth + 1 && !it.closest('.scroll, .tabs, svg, .skip'))
+  .slice(0, 3).map((it) => it.outerHTML.slice(0, 120))]"""
+"""By how many pixels the page is wider than its window, and the first elements that stand out."""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Return the address of pages of all models, one of which has a name that is written from right to left."""
+    view = many()
+    view.known.append(right_to_left())
+    with serve(create_app(view, accept, Health(), lambda: NOW)) as url:
+        yield url
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_serious(page_at: OpenPage, address: str, name: str, look: str) -> None:  # noqa: F811
+    page = page_at(address + PAGES[name], *LOOKS[look])
+    found = Axe().run(page).response["violations"]
+    serious = [
+        f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]} ({len(one['nodes'])})"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_keyboard_reaches_all_in_few_steps(page_at: OpenPage, address: str, name: str) -> None:  # noqa: F811
+    page = page_at(address + PAGES[name])
+    assert page.evaluate(TAB_STOPS) <= MOST_STOPS
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "page"
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "search"
+
+
+@pytest.mark.parametrize("width", [390, 640])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_no_wider_than_a_phone_or_a_window_at_twice_its_size(
+    page_at: OpenPage,  # noqa: F811
+    address: str,
+    name: str,
+    width: int,
+) -> None:
+    page = page_at(address + PAGES[name], width, 844)
+    assert page.evaluate(TOO_WIDE) == [0]
+
+
+HEADINGS = "() => [...document.querySelectorAll('h1, h2, h3, h4')].map((it) => Number(it.tagName[1]))"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_headings_go_down_a_step_at_a_time(page_at: OpenPage, address: str, name: str) -> None:  # noqa: F811
+    levels = page_at(address + PAGES[name]).evaluate(HEADINGS)
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+DIRECTIONS = """(name) => [...document.querySelectorAll('main *')]
+  .filter((it) => [...it.childNodes].some((one) => one.nodeType === 3 && one.textContent.trim() === name))
+  .map((it) => [it.closest('[dir]')?.getAttribute('dir') || '', it.tagName])"""
+
+
+@pytest.mark.parametrize("page_of_model", ["data", "versions"])
+def test_a_name_from_right_to_left_has_its_own_direction(
+    page_at: OpenPage,  # noqa: F811
+    address: str,
+    page_of_model: str,
+) -> None:
+    page = page_at(f"{address}/models/{quote(RIGHT_TO_LEFT)}/{page_of_model}")
+    for name in (RIGHT_TO_LEFT,):
+        found = page.evaluate(DIRECTIONS, name)
+        assert found
+        assert [one for one in found if one[0] != "auto"] == []
