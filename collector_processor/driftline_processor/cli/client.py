@@ -16,6 +16,7 @@ from driftline.tables.table import ModelKey
 from driftline.tables.timestamps import instant
 
 from driftline_processor.core.wording import iso_time
+from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import many
 from driftline_processor.readers.errors import BadInput
 
@@ -172,6 +173,50 @@ def versions(url: str, model: str, environment: str) -> dict[str, Any]:
     asked = {"environment": environment} if environment else {}
     found: dict[str, Any] = json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/versions", asked))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRange:
+    """What a report is about, beside the model.
+
+    Attributes:
+        since: A time, or how long ago ("30d"); "" = as many windows as a page shows.
+        until: Likewise; "" = now.
+        window: Length of the windows, "" = the longest that has closed.
+    """
+
+    since: str = ""
+    until: str = ""
+    window: str = ""
+    version: str = ""
+    environment: str = ""
+
+
+def fetch_report(url: str, model: str, asked: ReportRange) -> str:
+    """Return a report as HTML. Raises :class:`BadInput` when nothing answers there, or it has no such model or time."""
+    now = time.time_ns()
+    said = {
+        "from": iso_time(_moment("--from", asked.since, now)) if asked.since else "",
+        "to": iso_time(_moment("--to", asked.until, now)) if asked.until else "",
+        "window": asked.window,
+        "version": asked.version,
+        "environment": asked.environment,
+    }
+    parameters: dict[str, str | list[str]] = {name: value for name, value in said.items() if value}
+    path = f"/api/v1/models/{quote(handle(model), safe='')}/report"
+    return _ask("GET", url, path, parameters, wait=_LONG_WAIT)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all. Raises :class:`BadInput` where it cannot be written."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(text.encode("utf-8", "replace"))
+        part.replace(path)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def time_range(since: str, until: str, now: int | None = None) -> tuple[int, int]:

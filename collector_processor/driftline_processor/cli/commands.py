@@ -13,6 +13,7 @@ from .expectations import app as expectations_app
 from .options import BAD_INPUT, Url, Version, report_bad_input, say
 from .outcomes import app as outcomes_app
 from .outcomes import forget
+from .report import report
 from .versions import versions
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def demo(
 
 
 app.command()(evaluate)
+app.command()(report)
 
 
 @app.command()

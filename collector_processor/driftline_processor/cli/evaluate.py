@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,6 +79,9 @@ def evaluate(
     openlineage: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write OpenLineage run events there, a line for each window.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a report there: one file of HTML to send.")
+    ] = None,
     *,
     columns: ColumnOptions,
 ) -> None:
@@ -151,6 +155,13 @@ def evaluate(
 
             show(result.evaluations, concept=result.concept, wrong=result.wrong, verdict=result.verdict)
             show_versions(answer.get("versions", ()))
+        if html is not None:
+            from driftline_processor.web.file_report import file_report
+
+            from .client import write_text
+
+            write_text(html, file_report(result, time.time_ns()))
+            say(f"{html}: the report")
         if openlineage is not None:
             from driftline_processor.exporters.openlineage_events import write_events
 

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,9 +37,11 @@ from driftline_processor.web.api import baselines, evaluations, mispredictions
 from driftline_processor.web.api import evaluations as histories
 from driftline_processor.web.api import versions as versions_api
 
+from . import report
 from .page import Page, answer
 from .pages import data, drift, feature, home, overview, performance, predictions, versions
 from .place import read_place
+from .report import MakePage
 from .selection import Selection, select
 
 HERE = Path(__file__).parent
@@ -92,6 +94,23 @@ def create_app(
 
         return show
 
+    tabs: dict[str, MakePage] = {
+        "": overview.page,
+        "performance": performance.page,
+        "drift": drift.page,
+        "data": data.page,
+        "predictions": partial(predictions.page, wrong=wrong),
+        "versions": versions.page,
+    }
+
+    def one_report(request: Request) -> Response:
+        selection = select(read_place(request), view.models())
+        written = report.report(selection, tabs, feature.page, clock(), links)
+        headers = {"Cache-Control": "no-store", "Content-Security-Policy": report.content_security_policy()}
+        if "download" in request.query_params:
+            headers["Content-Disposition"] = f'attachment; filename="{report.file_name(selection)}"'
+        return HTMLResponse(written.encode("utf-8", "replace"), headers=headers)
+
     def one_feature(request: Request) -> Response:
         selection = select(read_place(request), view.models())
         return answer(request, feature.page(selection, request.path_params["feature"], clock()))
@@ -126,18 +145,20 @@ def create_app(
     return Starlette(
         routes=[
             Route("/", first),
-            Route("/models/{name:path}/performance", tab(performance.page)),
-            Route("/models/{name:path}/drift", tab(drift.page)),
-            Route("/models/{name:path}/data", tab(data.page)),
-            Route("/models/{name:path}/predictions", tab(partial(predictions.page, wrong=wrong))),
-            Route("/models/{name:path}/versions", tab(versions.page)),
+            Route("/models/{name:path}/performance", tab(tabs["performance"])),
+            Route("/models/{name:path}/drift", tab(tabs["drift"])),
+            Route("/models/{name:path}/data", tab(tabs["data"])),
+            Route("/models/{name:path}/predictions", tab(tabs["predictions"])),
+            Route("/models/{name:path}/versions", tab(tabs["versions"])),
             Route("/models/{name:path}/features/{feature:path}", one_feature),
-            Route("/models/{name:path}", tab(overview.page)),  # after all that go on behind a name
+            Route("/models/{name:path}/report", one_report),
+            Route("/models/{name:path}", tab(tabs[""])),  # after all that go on behind a name
             Route("/metrics", scrape),
             Route("/api/v1/models", list_models),
             Route("/api/v1/models/{name:path}/evaluations", list_evaluations),
             Route("/api/v1/models/{name:path}/versions", list_versions),
             Route("/api/v1/models/{name:path}/openlineage", list_events),
+            Route("/api/v1/models/{name:path}/report", one_report),
             Route("/healthz", alive),
             Route("/readyz", ready),
             *outcomes_http.routes(submit_outcomes, health.counters, clock, submit_part),

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import xxhash
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -22,6 +22,7 @@ from driftline_processor.core.drift import slices
 from driftline_processor.core.estimate.point import ASSUMES
 from driftline_processor.core.outcomes.review import advice
 from driftline_processor.core.performance import slices as sliced
+from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import estimates as estimate_words
 from driftline_processor.present import fairness as fairness_words
@@ -96,9 +97,9 @@ def answer(request: Request, page: Page, status: int = 200) -> Response:
     return HTMLResponse(body, status_code=status, headers=headers)
 
 
-def render(template: str, **context: Any) -> str:
-    """Return a template filled in."""
-    return templates().get_template(template).render(context)
+def render(template: str, frame: Literal["", "report"] = "", /, **context: Any) -> str:
+    """Return a template filled in; ``frame``: what goes around it, where that is not the page of a browser."""
+    return templates(frame).get_template(template).render(context)
 
 
 def to_csv(table: Table) -> str:
@@ -154,11 +155,12 @@ def _own_address(request: Request) -> Any:
     return address
 
 
-@lru_cache(maxsize=1)
-def templates() -> Environment:
-    """Return the templates with all that each may use."""
+@lru_cache(maxsize=2)
+def templates(frame: str = "") -> Environment:
+    """Return the templates with all that each may use; those in the folder of a frame stand before the others."""
+    folder = Path(__file__).parent / "templates"
     made = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader([folder / frame, folder] if frame else folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -166,7 +168,7 @@ def templates() -> Environment:
     )
     made.globals.update(numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time)
     made.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
-    made.globals.update(service_level=service_level)
+    made.globals.update(service_level=service_level, checks=CHECKS)
     made.globals.update(charts=timelines, distribution=distribution)
     made.globals.update(anchor=anchor, feature_page=feature_page, place_of=place_of, tabs=TABS)
     made.globals.update(delay_sentence=delay_sentence)

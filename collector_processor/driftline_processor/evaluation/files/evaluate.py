@@ -69,7 +69,7 @@ class EvaluationResult:
     ``choices``: the drift methods that were asked for. ``concept``: whether errors have become more, over all rows.
     ``slices``: the columns by whose values rows were cut. ``versions``: challengers beside their champion. ``wrong``:
     the worst rows of each window, [] where nobody asked. ``notations``: how columns are written, where they needed
-    reading. ``delay``: how long outcomes took.
+    reading. ``delay``: how long outcomes took. ``timezone``: by whose midnights days begin.
     """
 
     key: ModelKey
@@ -83,6 +83,7 @@ class EvaluationResult:
     wrong: Sequence[Worst] = ()
     notations: Mapping[str, Notation] = field(default_factory=dict)
     delay: OutcomeDelay = UNKNOWN_DELAY
+    timezone: str = "UTC"
 
 
 def evaluate_files(
@@ -170,7 +171,7 @@ def evaluate_files(
         wrong,
         read.notations,
     )
-    return EvaluationResult(key, *found, delay)
+    return EvaluationResult(key, *found, delay, settings.timezone)
 
 
 @dataclass(frozen=True, slots=True)

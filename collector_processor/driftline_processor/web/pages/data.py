@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from driftline_processor.core.quality import CHECKS
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
 
 
 def page(selection: Selection, now: int) -> Page:
     """Return the quality of the data of a window."""
-    context = common_context(selection, "data", now) | {"checks": CHECKS}
+    context = common_context(selection, "data", now)
     columns = ("check", "features", "severity", "was", "now", "p_value", "sentence")
     found = () if selection.chosen is None else selection.chosen.findings
     rows = [

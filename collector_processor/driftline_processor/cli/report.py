@@ -1,0 +1,39 @@
+"""`driftline report`: the pages of a model over a range of time as one HTML file, from a running processor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Url, Version, report_bad_input
+
+
+def report(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")],
+    since: Annotated[str, typer.Option("--from", metavar="30d", help="From when, or how long ago.")] = "",
+    until: Annotated[str, typer.Option("--to", metavar="2026-03-01", help="Until when, or how long ago.")] = "",
+    window: Annotated[str, typer.Option(metavar="1d", help="Windows of this length; else the longest closed.")] = "",
+    version: Version = "",
+    environment: Annotated[str, typer.Option(metavar="NAME", help="Of one environment.")] = "",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where it goes; else to standard output.")
+    ] = None,
+    url: Url = "http://127.0.0.1:8780",
+) -> None:
+    """Write a model's pages as one HTML file: verdict, performance, drift, data, predictions."""
+    with report_bad_input():
+        from driftline_processor.readers.errors import BadInput
+
+        from . import client
+
+        if output is None and sys.stdout.isatty():
+            raise BadInput(f"the report is a file of HTML: driftline report {model} -o report.html")
+        written = client.fetch_report(url, model, client.ReportRange(since, until, window, version, environment))
+        if output is None:
+            sys.stdout.write(written)
+        else:
+            client.write_text(output, written)
+            typer.echo(f"{output}: {len(written.encode()) / 1000:.0f} kB")

@@ -1,0 +1,50 @@
+"""The report of `driftline evaluate`: what was judged of files, on the pages that a running processor has."""
+
+from __future__ import annotations
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.evaluation.files.evaluate import EvaluationResult
+from driftline_processor.queries.overview import BaselineView, ModelView
+
+from .pages import data, drift, feature, overview, performance, versions
+from .place import place_of
+from .report import report
+from .selection import select
+
+
+def file_report(result: EvaluationResult, now: int) -> str:
+    """Return what was judged of files as one HTML document; ``now``: when it is written, unix nanoseconds."""
+    model = model_view(result)
+    pages = {
+        "": overview.page,
+        "performance": performance.page,
+        "drift": drift.page,
+        "data": data.page,
+        "versions": versions.page,
+    }
+    return report(select(place_of(model), [model]), pages, feature.page, now)
+
+
+def model_view(result: EvaluationResult) -> ModelView:
+    """Return what was judged of files as a model that a processor has seen."""
+    windows: dict[str, list[Evaluation]] = {}
+    for evaluation in result.evaluations:
+        windows.setdefault(evaluation.window.name, []).append(evaluation)
+    first = next(iter(windows.values()), [])
+    baseline = result.baseline
+    return ModelView(
+        key=result.key,
+        task=baseline.task,
+        rows=sum(one.rows for one in first),
+        first=min((one.window.start for one in first), default=0),
+        last=max((one.window.end for one in first), default=0),
+        received=0,
+        outcomes=sum(one.outcome_rows for one in first),
+        baseline=BaselineView("config", baseline.digest, baseline.pane.rows, tuple(baseline.bins.features)),
+        outcome_delay=result.delay,
+        windows=windows,
+        concept=result.concept,
+        versions=result.versions,
+        verdict=result.verdict,
+        timezone=result.timezone,
+    )

@@ -1,0 +1,134 @@
+"""A model's pages as one file to send: style and pictures inside, no script, no address that needs a server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.verdict import VerdictContext, coming_windows, verdict_of_model
+from driftline_processor.present import states
+from driftline_processor.present.links import NO_LINKS, Links
+from driftline_processor.present.names import handle
+
+from .page import Page, render
+from .place import TABS, feature_page
+from .selection import Selection
+
+FEATURES = 10
+"""Features with a chapter of their own, the most drifted first; the table has all."""
+
+MakePage = Callable[[Selection, int], Page]
+"""Makes a page of a model, at a time in unix nanoseconds."""
+
+MakeFeaturePage = Callable[[Selection, str, int], Page]
+"""Makes the page of a feature, by the handle of its name."""
+
+_ADDRESS = re.compile(r' href="(/[^"]*)"')
+_LEFT_OUT = re.compile(r"<(script|form|template)\b.*?</\1>", re.DOTALL)
+
+
+class Chapter(NamedTuple):
+    """One page of the model within the report. ``anchor``: the id of its element."""
+
+    anchor: str
+    title: str
+    body: str
+
+
+def report(
+    selection: Selection,
+    pages: Mapping[str, MakePage],
+    feature: MakeFeaturePage,
+    now: int,
+    links: Links = NO_LINKS,
+) -> str:
+    """Return the pages of a model as one HTML document.
+
+    Args:
+        selection: What to report: the model, the range, and the window that is looked at.
+        pages: End of the address → makes that page (:data:`~.place.TABS`).
+        feature: Makes the page of a feature.
+        now: When it is written, unix nanoseconds.
+        links: How people reach the pages; without an address of theirs the report links to none.
+    """
+    chapters = []
+    for end, make in pages.items():
+        chapters.append(Chapter(_anchor(end), TABS[end], _body(make(selection, now))))
+        if end == "drift":
+            chapters += [
+                Chapter(_anchor(feature_page(name)), name, _body(feature(selection, handle(name), now)))
+                for name in drifted(selection)
+            ]
+    document = render(
+        "report.html",
+        model=selection.model,
+        selection=selection,
+        verdict=verdict_then(selection),
+        chapters=chapters,
+        style=style(),
+        now=now,
+    )
+    return _with_addresses(_LEFT_OUT.sub("", document), {chapter.anchor for chapter in chapters}, links)
+
+
+def drifted(selection: Selection) -> Sequence[str]:
+    """Return the features that get a chapter: those in drift in the chosen window, the most drifted first."""
+    targets = () if selection.chosen is None else selection.chosen.features.values()
+    return [target.name for target in states.rank(targets) if target.state == "drift"][:FEATURES]
+
+
+def verdict_then(selection: Selection) -> Verdict | None:
+    """Return the verdict at the end of the range, by all that is known today."""
+    model = selection.model
+    if not selection.shown or selection.shown[-1] is selection.known[-1]:
+        return model.verdict
+    end = selection.shown[-1].window.end
+    windows = [one for known in model.windows.values() for one in known if one.closed and one.window.end <= end]
+    context = VerdictContext(None, model.versions, model.timezone, coming_windows(windows))
+    return verdict_of_model(windows, context=context)
+
+
+@lru_cache(maxsize=1)
+def style() -> str:
+    """Return the style sheet."""
+    return (Path(__file__).parent / "static" / "driftline.css").read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def content_security_policy() -> str:
+    """Return the policy under which a report is shown: its own style sheet, and nothing else."""
+    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def file_name(selection: Selection) -> str:
+    """Return the name of the file: ASCII, whatever the model is called."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", handle(selection.model.key.model)).strip("-.") or "model"
+    return f"driftline-{name[:80]}.html"
+
+
+def _anchor(end: str) -> str:
+    """Return the id of the chapter that is the page with this end of its address."""
+    return f"page/{end or 'overview'}"
+
+
+def _body(page: Page) -> str:
+    return render(page.template, "report", formats=False, address=lambda **_: "", **page.context)
+
+
+def _with_addresses(document: str, anchors: set[str], links: Links) -> str:
+    """Let links to pages that are chapters lead there, others to the processor where its address is known."""
+
+    def lead(found: re.Match[str]) -> str:
+        path = found[1].partition("?")[0].removeprefix("/models/").partition("/")[2]
+        if _anchor(path) in anchors and "#" not in found[1]:
+            return f' href="#{_anchor(path)}"'
+        return f' href="{links.public_url}{found[1]}"' if links.public_url else ""
+
+    return _ADDRESS.sub(lead, document)

@@ -1,0 +1,114 @@
+"""A model's pages as one file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from driftline_processor.health import Health
+from driftline_processor.present.links import Links
+from driftline_processor.queries.overview import View
+from driftline_processor.web.app import create_app
+from starlette.testclient import TestClient
+
+from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401
+from tests.support.fake_view import NOW, FakeView, accept, animals, flights, learning, many
+from tests.support.html_page import Page
+
+Browse = Callable[[View], TestClient]
+
+MODELS = ("flights", "fraud", "animals", "price", "churn")
+
+
+def written(client: TestClient, address: str) -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return answer.text
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_report_needs_no_server_and_runs_nothing(browse: Browse, model: str) -> None:
+    text = written(browse(many()), f"/models/{model}/report")
+    page = Page(text)
+    assert [link for link in page.links if not link.startswith("#")] == []
+    assert not {"script", "link", "form", "img", "iframe"} & set(page.tags)
+    assert page.styles == []
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert len(text.encode()) < 500_000
+
+
+def test_a_report_begins_with_the_verdict_and_what_to_do(browse: Browse) -> None:
+    verdict = flights().verdict
+    assert verdict is not None
+    text = Page(written(browse(many()), "/models/flights/report")).text
+    assert text.index(verdict.sentence) < text.index(verdict.next) < text.index("Overview")
+
+
+def test_a_report_has_a_chapter_for_each_page_and_each_drifted_feature(browse: Browse) -> None:
+    page = Page(written(browse(many()), "/models/flights/report?window=1mo&at=2013-07-04"))
+    chapters = [one.removeprefix("page/") for one in page.ids if one.startswith("page/")]
+    assert chapters[:3] == ["overview", "performance", "drift"]
+    assert {"features/temp", "features/dewp"} <= set(chapters[3:-3])
+    assert chapters[-3:] == ["data", "predictions", "versions"]
+    assert "features/carrier" not in chapters
+    assert {f"page/{one}" for one in chapters} <= page.targets
+
+
+def test_a_report_of_a_range_says_what_was_true_at_its_end(browse: Browse) -> None:
+    client = browse(FakeView([flights()]))
+    whole = written(client, "/models/flights/report?window=1d&from=2013-09-01&to=2013-10-01")
+    assert "Mon 30 September 2013" in whole
+    assert "Thu 31 October 2013" not in whole
+    verdict = flights().verdict
+    assert verdict is not None
+    assert verdict.sentence not in whole
+
+
+def test_links_to_other_pages_lead_to_the_processor_where_its_address_is_known() -> None:
+    links = Links("", "https://driftline.example.com")
+    client = TestClient(create_app(many(), accept, Health(), lambda: NOW, links=links))
+    page = Page(written(client, "/models/flights/report?window=1mo"))
+    away = [link for link in page.links if not link.startswith("#")]
+    assert away
+    assert all(link.startswith("https://driftline.example.com/") for link in away)
+
+
+def test_a_report_is_served_under_a_policy_that_lets_it_have_its_style_and_nothing_else(browse: Browse) -> None:
+    answer = browse(many()).get("/models/flights/report?download=1")
+    assert re.match(r"default-src 'none'; style-src 'sha256-", answer.headers["content-security-policy"])
+    assert answer.headers["content-disposition"] == 'attachment; filename="driftline-flights.html"'
+
+
+def test_the_name_of_the_file_is_plain_whatever_the_model_is_called(browse: Browse) -> None:
+    model = flights()
+    model.key = replace(model.key, model='../نموذج "x"\r\n')
+    address = Page(browse(FakeView([model])).get("/").text)
+    links = [link for link in address.links if link.startswith("/models/")]
+    path = links[0].partition("?")[0]
+    answer = browse(FakeView([model])).get(f"{path}/report?download=1")
+    name = answer.headers["content-disposition"].partition("filename=")[2]
+    assert re.fullmatch(r'"driftline-[A-Za-z0-9._-]+\.html"', name)
+
+
+def test_programs_hear_of_a_missing_model_as_json(browse: Browse) -> None:
+    answer = browse(many()).get("/api/v1/models/nothing/report")
+    assert (answer.status_code, list(answer.json())) == (404, ["error"])
+
+
+def test_a_model_without_a_window_has_a_report(browse: Browse) -> None:
+    model = learning()
+    model.windows = {"1h": []}
+    text = Page(written(browse(FakeView([model, animals()])), "/models/churn/report")).text
+    assert "No window has been evaluated yet" in text
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_a_browser_shows_a_report_with_its_style_and_without_a_complaint(
+    served: tuple[FakeView, str],
+    page_at: OpenPage,  # noqa: F811
+) -> None:
+    page = page_at(f"{served[1]}/models/flights/report?window=1mo")
+    assert page.evaluate("getComputedStyle(document.querySelector('.answer')).borderLeftWidth") != "0px"
