@@ -51,9 +51,7 @@ def test_evaluate_writes_what_it_prints_as_a_report(tmp_path: Path) -> None:
     columns = ["--task", "binary", "--score", "score", "--actual", "late", "--id", "id", "--time", "time"]
     files = [str(TWO_FILES / "lastweek.parquet"), "--baseline", str(TWO_FILES / "reference.parquet")]
     for cut in ([], ["--window", "1d"], ["--window-rows", "400"]):
-        done = CliRunner().invoke(
-            commands, ["evaluate", *files, *columns, *cut, "--html", str(tmp_path / "week.html")]
-        )
+        done = CliRunner().invoke(commands, ["evaluate", *files, *columns, *cut, "--html", str(tmp_path / "week.html")])
         assert done.exit_code == 0, done.stderr
         text = (tmp_path / "week.html").read_text(encoding="utf-8")
         page = Page(text)
