@@ -69,7 +69,14 @@ def _typed(name: str, types: dict[str, Any], doc: str = "") -> Any:
 
 
 ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "Models": ("GET /api/v1/models.", {"models": json_type(list[ModelView]), "hints": list[str]}),
+    "Models": (
+        "GET /api/v1/models.",
+        {
+            "models": json_type(list[ModelView]),
+            "verdicts": json_type(dict[str, Verdict | None]),
+            "hints": list[str],
+        },
+    ),
     "Model": (
         "GET /api/v1/models/{name}.",
         {"model": str, "verdict": json_type(Verdict | None), "versions": json_type(list[ModelView])},

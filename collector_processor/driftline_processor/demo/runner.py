@@ -22,7 +22,7 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from driftline_processor.terminal.top import windows_table
+from driftline_processor.terminal.api_tables import windows_table
 
 from . import data, findings, replay, train
 

@@ -36,9 +36,18 @@ MOST_EVALUATIONS = 1000
 def models(known: Sequence[ModelView], hints: Sequence[str]) -> Response:
     """Answer ``GET /api/v1/models``: every model with its newest closed and its open window, in brief.
 
-    ``hints``: those of no model.
+    And the one verdict of each name. ``hints``: those of no model.
     """
-    return JSONResponse({"models": list(map(MODEL_SHAPES.writer(ModelView), known)), "hints": list(hints)})
+    of_name: dict[str, list[ModelView]] = {}
+    for one in known:
+        of_name.setdefault(one.key.model, []).append(one)
+    return JSONResponse(
+        {
+            "models": list(map(MODEL_SHAPES.writer(ModelView), known)),
+            "verdicts": {name: json_of(verdict_of(parts)) for name, parts in of_name.items()},
+            "hints": list(hints),
+        }
+    )
 
 
 def model(request: Request, known: Sequence[ModelView]) -> Response:

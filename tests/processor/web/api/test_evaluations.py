@@ -14,7 +14,7 @@ from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import NOW, FakeView, animals, flights, many
+from tests.support.fake_view import NOW, FakeView, animals, flights, many, price
 from tests.support.paths import ROOT
 
 Browse = Callable[[View], TestClient]
@@ -22,7 +22,18 @@ Browse = Callable[[View], TestClient]
 
 def test_hints_of_no_model_come_beside_the_models(browse: Browse) -> None:
     answer = browse(FakeView(said=("1 outcome waits for model rsik.",))).get("/api/v1/models").json()
-    assert answer == {"models": [], "hints": ["1 outcome waits for model rsik."]}
+    assert answer == {"models": [], "verdicts": {}, "hints": ["1 outcome waits for model rsik."]}
+
+
+def test_each_name_has_one_verdict_beside_the_models(browse: Browse) -> None:
+    right = Verdict("right", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", "The model is right.", "")
+    view = FakeView([flights(), replace(flights(), key=ModelKey("flights", "summer", "demo"), verdict=right), price()])
+    client = browse(view)
+    verdicts = client.get("/api/v1/models").json()["verdicts"]
+    assert list(verdicts) == ["flights", "price"]
+    assert verdicts["flights"] == client.get("/api/v1/models/flights").json()["verdict"]
+    assert verdicts["flights"]["sentence"].startswith("Version winter has been at risk since")
+    assert verdicts["price"] is None
 
 
 def test_models_come_with_their_newest_closed_and_their_open_window(browse: Browse) -> None:

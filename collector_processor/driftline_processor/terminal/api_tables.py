@@ -1,0 +1,400 @@
+"""Tables of what ``/api/v1`` answers: the models of a processor, folded, sorted and filtered, and a model's windows."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from driftline_processor.core.metrics import direction
+from driftline_processor.core.verdict import ORDER
+from driftline_processor.core.windows.window import Window
+from driftline_processor.core.wording import short
+from driftline_processor.present import times
+from driftline_processor.present.numbers import UNKNOWN, cell, compact, count, ends, many, percent, shares
+from driftline_processor.present.sentences import COMPLETE
+from driftline_processor.present.states import state_word
+from driftline_processor.present.titles import HEADLINES, metric_title
+from driftline_processor.present.verdicts import verdict_word
+
+from .console import histogram
+from .evaluation import VERDICT_STYLES
+
+STATES: tuple[str, ...] = tuple(row.state for row in ORDER)
+"""The states of a verdict, the worst first."""
+
+LARGE_PSI = 0.25
+"""From here on the size of a drift is called large."""
+
+TIMEOUT = 5.0
+"""Seconds that an answer may take."""
+
+_WIDE, _WIDEST = 120, 170
+"""Characters from which on there are more columns, and all of them."""
+
+NARROW_NAME, WIDE_NAME = 16, 30
+"""Characters of a model's name in a narrow and in a wide pipe."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model of ``/api/v1/models``: its versions and environments, folded.
+
+    Attributes:
+        name: The model's name, as it came.
+        parts: Its versions and environments as the API says them: those in use first.
+        verdict: The one verdict of all of them; None before the first window.
+    """
+
+    name: str
+    parts: tuple[Mapping[str, Any], ...]
+    verdict: Mapping[str, Any] | None
+
+    @property
+    def shown(self) -> Mapping[str, Any]:
+        """The version whose numbers stand for the model: of those in use the worst, among equals the busiest."""
+        return self.parts[0]
+
+    @property
+    def state(self) -> str:
+        """State of the verdict; "" where there is none."""
+        return "" if self.verdict is None else str(self.verdict["state"])
+
+    @property
+    def used(self) -> tuple[Mapping[str, Any], ...]:
+        """The versions that count for the verdict; all of them where none does."""
+        return tuple(part for part in self.parts if part.get("in_use", True)) or self.parts
+
+    @property
+    def rows(self) -> float:
+        """Predictions of all versions in use."""
+        return float(sum(part["rows"] + part.get("distributed", 0) for part in self.used))
+
+    @property
+    def label(self) -> str:
+        """The name, with its version and environment where there is one of each."""
+        if len(self.used) == 1:
+            return part_label(self.shown)
+        versions = len({part["version"] for part in self.used})
+        others = many(versions, "version") if versions > 1 else many(len(self.used), "environment")
+        return f"{short(self.name, 40)} ({others})"
+
+
+def part_label(part: Mapping[str, Any]) -> str:
+    """Name a version of a model in an environment."""
+    return " ".join(short(part[key], 40) for key in ("model", "version", "environment") if part[key])
+
+
+def fold_models(document: Mapping[str, Any]) -> list[ModelRow]:
+    """Return a row per model from the JSON of ``/api/v1/models``, the busiest first."""
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
+    for part in document["models"]:
+        by_name.setdefault(part["model"], []).append(part)
+    verdicts, rows = document.get("verdicts", {}), []
+    for name, parts in by_name.items():
+        ordered = tuple(sorted(parts, key=_place))
+        rows.append(ModelRow(name, ordered, verdicts.get(name, ordered[0].get("verdict"))))
+    return rows
+
+
+def _place(part: Mapping[str, Any]) -> tuple[bool, int]:
+    """Return the place of a part as :func:`driftline_processor.core.verdict.fold_verdicts` ranks it."""
+    state = (part.get("verdict") or {}).get("state", "")
+    return not part.get("in_use", True), _rank("unknown" if state == "right" else state)
+
+
+def _rank(state: str) -> int:
+    return STATES.index(state) if state in STATES else len(STATES)
+
+
+def _by_need(row: ModelRow) -> Any:
+    return not row.shown.get("in_use", True), _rank(row.state)
+
+
+def _by_performance(row: ModelRow) -> Any:
+    """Sort models with one metric beside each other, the worst value first."""
+    name, shown = newest_window(row.shown)
+    _, measured = measured_window(row.shown, name, shown)
+    found = {} if measured is None else measured["performance"]
+    for place, metric in enumerate(HEADLINES):
+        if (value := metric_value(found, metric)) is not None:
+            return place, value * direction(metric)
+    return len(HEADLINES), 0.0
+
+
+SORTS: dict[str, Callable[[ModelRow], Any]] = {
+    "need": _by_need,
+    "name": lambda row: row.name.casefold(),
+    "traffic": lambda row: -row.rows,
+    "performance": _by_performance,
+}
+"""What a table of models can be sorted by → the key of a row. Equals stay as they were: the busiest first."""
+
+
+def sort_models(rows: Iterable[ModelRow], by: str = "need") -> list[ModelRow]:
+    """Sort rows by one of :data:`SORTS`."""
+    return sorted(rows, key=SORTS[by])
+
+
+def filter_models(rows: Iterable[ModelRow], text: str = "", state: str = "") -> list[ModelRow]:
+    """Return the rows of a state whose names, versions, teams or states hold every word of a text."""
+    words = text.casefold().split()
+    return [row for row in rows if state in ("", row.state) and all(word in _searched(row) for word in words)]
+
+
+def _searched(row: ModelRow) -> str:
+    parts = (f"{part_label(part)} {short(part.get('team') or '', 40)}" for part in row.parts)
+    return " ".join((*parts, verdict_word(row.state))).casefold()
+
+
+def columns_for(width: int) -> tuple[str, ...]:
+    """Return the columns of a table of models that a terminal of so many characters holds."""
+    more, all_of_it = width >= _WIDE, width >= _WIDEST
+    titles = ("model", "state", "traffic", "rows", "last", "window", "drifted", "PSI", "said → was", "performance")
+    left_out = (() if more else ("last", "window", "PSI")) + (() if all_of_it else ("traffic",))
+    return (*(title for title in titles if title not in left_out), "known")
+
+
+LEFT = frozenset(("model", "state", "traffic", "last", "window", "performance"))
+"""Columns of words, which stand at the left; the others are numbers."""
+
+
+def cells_of(row: ModelRow, width: int, now: int) -> dict[str, Text]:
+    """Return what a row of the table of models shows: column → cell. ``now``: unix ns.
+
+    ``state`` is that of the verdict. ``PSI`` is the score's. Behind the rows, where fewer arrived than predictions were
+    counted: which share. From 120 characters on with the constant's log loss, from 170 on with three metrics.
+    """
+    model, more, all_of_it = row.shown, width >= _WIDE, width >= _WIDEST
+    name, shown = newest_window(model)
+    of_name, of_outcomes = measured_window(model, name, shown)
+    measured = {} if of_outcomes is None else of_outcomes["performance"]
+    drifted, score, *_ = _columns(shown, measured)
+    *_, rates, known = _columns(of_outcomes, measured)
+    of = "" if of_outcomes is shown else f" ({window_title(of_outcomes, of_name, model['timezone'])})"
+    received = max((nanoseconds(part["received"]) for part in row.parts if part["received"]), default=0)
+    cells = {
+        "model": Text(row.label),
+        "state": state_text(row.verdict),
+        "traffic": Text(_traffic(model["windows"].get(name, {}).get("rows", [])), "cyan"),
+        "rows": _rows(row),
+        "last": Text(times.ago(received, now) if received else UNKNOWN),
+        "window": Text(window_title(shown, name, model["timezone"])),
+        "drifted": drifted,
+        "PSI": score,
+        "said → was": rates,
+        "performance": _performance(measured, 3 if all_of_it else 1, constants=more, of=of if more else ""),
+        "known": known,
+    }
+    return {title: cells[title] for title in columns_for(width)}
+
+
+def models_table(document: Mapping[str, Any], width: int = 170, now: int | None = None) -> Table:
+    """Return a row per model from the JSON of ``/api/v1/models``, the worst first; see :func:`cells_of`."""
+    now = time.time_ns() if now is None else now
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for title in columns_for(width):
+        table.add_column(title, justify="left" if title in LEFT else "right", no_wrap=True, overflow="ellipsis")
+    for row in sort_models(fold_models(document)):
+        cells = cells_of(row, width, now)
+        cells["model"].truncate(WIDE_NAME if width >= _WIDE else NARROW_NAME, overflow="ellipsis")
+        table.add_row(*cells.values())
+    return table
+
+
+def windows_table(document: Mapping[str, Any], most: int = len(HEADLINES), intervals: bool = False) -> Table:
+    """Return a row per window from the JSON of ``/api/v1/models/{name}/evaluations``.
+
+    The rate that was predicted stands beside the one that came true, and the log loss beside that of a constant that
+    always says the baseline's rate: a model above it is worse than none. ``known``: the share of outcomes known.
+    ``most``: metrics at most. ``intervals``: with their ends in place of the constant.
+    """
+    windows = document["windows"]
+    measured = [window["performance"]["realized"] for window in windows]
+    metrics = [name for name in HEADLINES if any(metric_value(found, name) is not None for found in measured)]
+    if "log_loss" in metrics:
+        metrics = [name for name in metrics if name not in ("accuracy", "f1")]  # they follow the base rate
+    metrics = metrics[:most]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("window", no_wrap=True)
+    for title in ("rows", "known", "drifted", "score\nPSI", "said → was"):
+        table.add_column(title, justify="right", no_wrap=True)
+    bounded = [name for name in metrics if intervals and any((one.get(name) or {}).get("low") for one in measured)]
+    for name in metrics:
+        constant = any(metric_value(found, f"{name}_constant") is not None for found in measured)
+        beside = "\n(constant)" if constant and not intervals else ""
+        table.add_column(metric_title(name) + beside, justify="right", no_wrap=True)
+        if name in bounded:
+            table.add_column("interval", no_wrap=True, style="dim")
+    for window, found in zip(windows, measured, strict=True):
+        label = window_title(window, document.get("window", ""), document.get("timezone", "UTC"))
+        drifted, score, rates, coverage = _columns(_brief(window), found)
+        values: list[Text] = []
+        for name in metrics:
+            values.append(_metric(found, name, constants=not intervals))
+            if name in bounded:
+                one = found.get(name) or {}
+                values.append(Text(ends(one.get("low"), one.get("high"))))
+        table.add_row(Text(label), count(window["rows"]), coverage, drifted, score, rates, *values)
+    return table
+
+
+def read_models(answer: httpx.Response) -> dict[str, Any]:
+    """Return the JSON of ``/api/v1/models``. Raises ``httpx.HTTPError``, or ``ValueError`` where it is another's."""
+    document = answer.raise_for_status().json()
+    if not isinstance(document, dict) or "models" not in document:
+        raise ValueError("this is no list of models")
+    return document
+
+
+def no_model(url: str) -> str:
+    """Say that no model has been seen."""
+    return f"No model has been seen yet; {url} says how to send the first prediction."
+
+
+def verdict_text(row: ModelRow) -> Text:
+    """Return the sentence of a model's verdict in its colour."""
+    said = "" if row.verdict is None else short(row.verdict["sentence"], 400)
+    return Text(said, VERDICT_STYLES.get(row.state, ""))
+
+
+def state_text(verdict: Mapping[str, Any] | None) -> Text:
+    """Return the state of a verdict in words and in its colour."""
+    if verdict is None:
+        return Text(UNKNOWN, "dim")
+    return Text(verdict_word(short(verdict["state"], 12)), VERDICT_STYLES.get(verdict["state"], ""))
+
+
+def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> tuple[Text, Text, Text, Text]:
+    """Return the cells that both tables share: drifted features, score PSI, rates, coverage."""
+    unknown = Text(UNKNOWN, "dim")
+    if window is None:
+        return unknown, unknown, unknown, unknown
+    psi, coverage = window["drift"]["score_psi"], window["outcomes"]["coverage"]
+    said, was = metric_value(measured, "mean_score"), metric_value(measured, "actual_rate")
+    return (
+        _drifted(window),
+        unknown if psi is None else Text(cell(psi), "bold red" if psi >= LARGE_PSI else ""),
+        unknown if said is None or was is None else Text(shares(said, was)),
+        Text(percent(coverage)) if coverage else unknown,
+    )
+
+
+def _rows(row: ModelRow) -> Text:
+    """Return the number of rows, and the share of counted predictions that have arrived where some have not."""
+    text = Text(compact(row.rows))
+    arrived = [(part.get("completeness") or {}).get("value") for part in row.used]
+    share = min((one for one in arrived if one is not None), default=1.0)
+    if share < COMPLETE:
+        text.append(f" ({percent(share)})", "bold red")
+    return text
+
+
+def _metric(measured: Mapping[str, Any], name: str, constants: bool = True) -> Text:
+    """Return a metric, red when a constant does better; the constant follows in brackets."""
+    value, constant = metric_value(measured, name), metric_value(measured, f"{name}_constant")
+    if value is None:
+        return Text(UNKNOWN, "dim")
+    if constant is None:
+        return Text(cell(value))
+    worse = "bold red" if value > constant else ""
+    return Text.assemble((cell(value), worse), (f" ({cell(constant)})" if constants else "", "dim"))
+
+
+def _performance(measured: Mapping[str, Any], most: int, constants: bool, of: str = "") -> Text:
+    """Return the first known metrics; ``of`` names their window, "" for the shown one."""
+    known = [name for name in HEADLINES if metric_value(measured, name) is not None][:most]
+    if not known:
+        return Text(UNKNOWN, "dim")
+    told = Text(", ").join(
+        Text(f"{metric_title(name)} ").append_text(_metric(measured, name, constants)) for name in known
+    )
+    return told.append(of, "dim")
+
+
+def measured_window(
+    model: Mapping[str, Any], name: str, shown: Mapping[str, Any] | None
+) -> tuple[str, Mapping[str, Any] | None]:
+    """Return the newest window whose outcomes had their time: of the shown length, else of the longest with one.
+
+    And its name. The window that is shown where it is that one, or where no window is.
+    """
+    known = {one: windows.get("measured") for one, windows in model["windows"].items()}
+    found = [(one, window) for one, window in known.items() if window is not None]
+    if not found:
+        return name, shown
+    of_name, measured = max(
+        found, key=lambda it: (it[0] == name, nanoseconds(it[1]["end"]) - nanoseconds(it[1]["start"]))
+    )
+    same = shown is not None and (of_name, measured["start"]) == (name, shown["start"])
+    return of_name, shown if same else measured
+
+
+def _brief(window: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``/api/v1/models`` says of a window, from what ``…/evaluations`` says of it."""
+    features = window["drift"]["features"].values()
+    states = Counter(feature["state"] for feature in features)
+    unsure = Counter(feature["lacking"] for feature in features if feature["state"] == "cannot_tell")
+    score = window["drift"]["score"] or {}
+    return {
+        "state": next(
+            (state for state in ("drift", "ok", "usual") if states[state]), next(iter(states), "no_baseline")
+        ),
+        "lacking": next((most for most, _ in unsure.most_common(1)), None),
+        "drift": {
+            "drifted": states["drift"],
+            "compared": states["drift"] + states["ok"] + states["usual"],
+            "score_psi": score.get("methods", {}).get("psi", {}).get("value"),
+        },
+        "outcomes": window["outcomes"],
+    }
+
+
+def newest_window(model: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
+    """Return the longest window that has closed once, else the newest open one: the page's choice."""
+    names = list(model["windows"])
+    for kind in ("closed", "open"):
+        found = [(name, model["windows"][name][kind]) for name in names if model["windows"][name][kind]]
+        if found:
+            pick = max if kind == "closed" else min
+            return pick(found, key=lambda it: nanoseconds(it[1]["end"]) - nanoseconds(it[1]["start"]))
+    return next(iter(names), ""), None
+
+
+def metric_value(measured: Mapping[str, Any], name: str) -> float | None:
+    """Return the value of a metric; None where it is not known."""
+    metric = measured.get(name)
+    return None if metric is None or metric["value"] is None else float(metric["value"])
+
+
+def _drifted(window: Mapping[str, Any]) -> Text:
+    drifted, compared = window["drift"]["drifted"], window["drift"]["compared"]
+    if not compared:
+        known = window["state"] in ("cannot_tell", "blind")
+        return Text(state_word(window["state"], window.get("lacking") or "") if known else UNKNOWN, "dim")
+    return Text(f"{drifted}/{compared}", "bold red" if drifted else "green")
+
+
+def window_title(window: Mapping[str, Any] | None, name: str, timezone: str) -> str:
+    """Name a window as a calendar does, and say where it is open."""
+    if window is None or not window.get("start"):
+        return UNKNOWN if window is None else "all rows"
+    label = times.window_label(Window(name, nanoseconds(window["start"]), nanoseconds(window["end"])), timezone)
+    return label if window["closed"] else f"{label} (open)"
+
+
+def nanoseconds(moment: str) -> int:
+    """Return a time of the API in unix nanoseconds, to the second."""
+    return int(datetime.fromisoformat(moment).timestamp()) * 10**9
+
+
+def _traffic(rows: Sequence[float]) -> str:
+    return histogram(np.array(rows[-12:], dtype=float), max(rows, default=0))

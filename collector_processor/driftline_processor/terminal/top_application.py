@@ -1,0 +1,489 @@
+"""The application of `driftline top`: all models, and one of them, kept up to date while somebody reads.
+
+It asks every two seconds, beside the drawing, and keeps cursor, scroll, filter and sort. A processor that goes away is
+said to be away, and asked again. Names from the wire are drawn as text, never as markup.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import httpx
+from rich.table import Table
+from rich.text import Text
+from textual import on, work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.coordinate import Coordinate
+from textual.events import Resize
+from textual.screen import ModalScreen, Screen
+from textual.widgets import DataTable, Footer, Input, Static
+
+from driftline_processor.core.wording import short
+from driftline_processor.present.names import handle
+from driftline_processor.present.numbers import count, many
+from driftline_processor.present.times import ago
+from driftline_processor.present.verdicts import verdict_word
+
+from .api_tables import (
+    LEFT,
+    SORTS,
+    STATES,
+    TIMEOUT,
+    ModelRow,
+    cells_of,
+    columns_for,
+    filter_models,
+    fold_models,
+    newest_window,
+    no_model,
+    read_models,
+    sort_models,
+    verdict_text,
+)
+from .evaluation import VERDICT_STYLES
+from .model_view import WINDOWS, model_view
+
+EVERY = 2.0
+"""Seconds between two looks."""
+
+GAP = 2
+"""Characters between two columns."""
+
+SCROLL_BAR = 2
+"""Characters of the bar at the right."""
+
+SPARE = ("said → was", "PSI", "traffic", "window", "last", "known")
+"""Columns that go where it is narrow, the least wanted first."""
+
+LEAST_NAME = 10
+"""Characters of a model's name that stay however narrow the terminal is."""
+
+_WIDE = 100
+
+KEYS = {
+    "↑ ↓": "move, as do Page Up, Page Down, Home and End",
+    "Enter": "go into the model; Escape comes back",
+    "/": "show only models whose name, version, team or state has these words",
+    "1 to 6": "show only one state; 0 shows all, and Escape all models",
+    "s": "sort by need, name, traffic or performance",
+    "w, v": "in a model: the next length of windows, the next version",
+    "q": "end",
+}
+"""Key → what it does."""
+
+COLUMNS = {
+    "model": "versions and environments are folded; the worst state counts",
+    "need": "wrong, silent, behind, at risk, unknown, right",
+    "performance": "sorted by it, models of one metric stand together, the worst first",
+    "said → was": "the rate that the model predicted, and the one that came true",
+    "known": "the share of predictions whose outcome is known",
+    "red": "a log loss above a constant's, a large drift, rows that did not arrive",
+}
+"""What is shown → what it means."""
+
+
+class TopApplication(App[None]):
+    """All models of a processor, and one of them."""
+
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "driftline top"
+    CSS = """
+    Screen { background: $background; }
+    .line { height: auto; max-height: 3; padding: 0 1; }
+    #said { height: auto; max-height: 7; padding: 0 1; border-top: solid $foreground 30%; }
+    #models { height: 1fr; background: $background; }
+    #models > .datatable--header { background: $background; text-style: bold; }
+    #filter { display: none; height: 1; border: none; padding: 0 1; }
+    #model { height: 1fr; padding: 0 1; scrollbar-gutter: stable; }
+    HelpScreen { align: center middle; }
+    #help { width: auto; max-width: 100%; height: auto; max-height: 100%; overflow-y: auto; padding: 1 2; }
+    #help { border: round $foreground 50%; background: $surface; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q", "quit", "Quit"),
+        Binding("ctrl+c", "quit", show=False, priority=True),
+    ]
+
+    def __init__(self, url: str, document: Mapping[str, Any]) -> None:
+        """Show what a first look has found; ``document``: the JSON of ``/api/v1/models``."""
+        super().__init__(ansi_color=False)
+        self.url, self.document, self.rows = url, document, fold_models(document)
+        self.lost = 0
+        """Since when nothing answers, unix nanoseconds; 0 while the processor does."""
+        self.client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT)
+
+    def get_default_screen(self) -> Screen[None]:
+        """Begin with all models."""
+        return ModelsScreen()
+
+    def on_mount(self) -> None:
+        """Look from now on, every two seconds."""
+        self.set_interval(EVERY, self.look)
+
+    async def on_unmount(self) -> None:
+        """End the connection."""
+        await self.client.aclose()
+
+    @work(exclusive=True, group="models")
+    async def look(self) -> None:
+        """Ask for the models; what comes is read and folded in another thread."""
+        try:
+            answer = await self.client.get("/api/v1/models")
+            self.document, self.rows = await asyncio.to_thread(_fold, answer)
+            self.lost = 0
+        except (httpx.HTTPError, ValueError):
+            self.lost = self.lost or time.time_ns()
+        for screen in self.screen_stack:
+            if isinstance(screen, ModelsScreen | ModelScreen):
+                screen.show()
+
+    async def fetch_windows(self, part: Mapping[str, Any], window: str) -> dict[str, Any]:
+        """Return the newest windows of a version.
+
+        Raises ``httpx.HTTPError`` where nothing answers, ``ValueError`` where another server does.
+        """
+        asked = {key: handle(part[key]) for key in ("version", "environment")}
+        path = f"/api/v1/models/{quote(handle(part['model']), safe='')}/evaluations"
+        answer = await self.client.get(path, params={**asked, "window": window, "limit": WINDOWS, "slices": "false"})
+        return await asyncio.to_thread(_windows, answer)
+
+    def title_line(self, *more: str) -> Text:
+        """Say whose models these are, and whether the processor still answers."""
+        line = Text.assemble(("driftline top", "bold"), f"  {short(self.url, 60)}  ")
+        line.append("  ".join(more), "dim")
+        if self.lost:
+            line.append(f"  connection lost {ago(self.lost, time.time_ns())}; looking again", "bold red")
+        return line
+
+    def action_help(self) -> None:
+        """Show the keys, or hide them."""
+        if isinstance(self.screen, HelpScreen):
+            self.pop_screen()
+        else:
+            self.push_screen(HelpScreen())
+
+
+def _fold(answer: httpx.Response) -> tuple[dict[str, Any], list[ModelRow]]:
+    document = read_models(answer)
+    try:
+        return document, fold_models(document)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("this is no list of models") from error
+
+
+def _windows(answer: httpx.Response) -> dict[str, Any]:
+    document = answer.raise_for_status().json()
+    if not isinstance(document, dict) or "windows" not in document:
+        raise ValueError("these are no windows of a model")
+    return document
+
+
+class ModelsTable(DataTable[Text]):
+    """The rows of all models; Home and End go to the first and the last of them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "Open"),
+        Binding("home", "first", show=False),
+        Binding("end", "last", show=False),
+    ]
+
+    def action_first(self) -> None:
+        """Go to the first row."""
+        self.move_cursor(row=0)
+
+    def action_last(self) -> None:
+        """Go to the last row."""
+        self.move_cursor(row=self.row_count - 1)
+
+
+class ModelsScreen(Screen[None]):
+    """All models: counts by state, a row each, and the verdict of the one under the cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("s", "sort", "Sort"),
+        Binding("0", "state(-1)", "All", key_display="0-6"),
+        *(Binding(str(place + 1), f"state({place})", show=False) for place in range(len(STATES))),
+        Binding("escape", "clear", show=False),
+    ]
+
+    def __init__(self) -> None:
+        """Show all models, the worst first."""
+        super().__init__()
+        self._sorted_by, self._state, self._words = "need", "", ""
+        self._shown: list[ModelRow] = []
+        self._widths: dict[str, int] = {}
+
+    def compose(self) -> ComposeResult:
+        """Lay out lines, table and filter."""
+        yield Static(classes="line", id="title")
+        yield Static(classes="line", id="states")
+        yield ModelsTable(id="models", cursor_type="row", cell_padding=GAP // 2)
+        yield Static(id="said")
+        yield Input(placeholder="words of a name or a state", id="filter", compact=True)
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        """Draw, and let the keys move the rows."""
+        self.query_one(ModelsTable).focus()
+        self.show()
+
+    def on_resize(self, _: Resize) -> None:
+        """Choose the columns anew."""
+        self.show()
+
+    @property
+    def _application(self) -> TopApplication:
+        assert isinstance(self.app, TopApplication)
+        return self.app
+
+    def show(self) -> None:
+        """Draw what is known now; cursor and scroll stay with their model."""
+        if not self.is_mounted or not self.size.width:
+            return
+        rows = self._application.rows
+        self._shown = sort_models(filter_models(rows, self._words, self._state), self._sorted_by)
+        self._show_lines(rows)
+        self._show_table()
+        self._show_verdict()
+
+    def _show_lines(self, rows: Sequence[ModelRow]) -> None:
+        filtered = f'filter "{self._words}"' if self._words else ""
+        facts = [many(len(rows), "model"), f"by {self._sorted_by}", filtered]
+        self.query_one("#title", Static).update(self._application.title_line(*filter(None, facts)))
+        counts, labels = Counter(row.state for row in rows), []
+        for place, state in enumerate(("", *STATES)):
+            number = len(rows) if not state else counts[state]
+            style = VERDICT_STYLES.get(state, "") if number else "dim"
+            label = f"{place} {verdict_word(state) or 'all'} {count(number)}"
+            if number or state == self._state or self.size.width >= _WIDE:
+                labels.append(Text(label, f"{style} reverse" if state == self._state else style))
+        self.query_one("#states", Static).update(Text("  ").join(labels))
+
+    def _show_table(self) -> None:
+        table, now = self.query_one(ModelsTable), time.time_ns()
+        width = self.size.width
+        by_column = {title: [Text(title)] for title in columns_for(width)}
+        for row in self._shown:
+            for title, cell in cells_of(row, width, now).items():
+                by_column[title].append(cell)
+        widths = _fit({title: max(cell.cell_len for cell in column) for title, column in by_column.items()}, width)
+        for title, wide in widths.items():
+            for cell in by_column[title]:
+                cell.justify = "left" if title in LEFT else "right"
+                cell.truncate(wide, overflow="ellipsis")
+        headings, *cells = zip(*(by_column[title] for title in widths), strict=True)
+        keys = [row.name for row in self._shown]
+        with self.app.batch_update():
+            if widths == self._widths and keys == [key.value for key in table.rows]:
+                for at, line in enumerate(cells):
+                    for place, cell in enumerate(line):
+                        if table.get_cell_at(Coordinate(at, place)) != cell:
+                            table.update_cell_at(Coordinate(at, place), cell)
+                return
+            chosen, scroll = self._chosen_name(), table.scroll_y
+            table.clear(columns=True)
+            for heading, wide in zip(headings, widths.values(), strict=True):
+                table.add_column(heading, width=wide)
+            for key, line in zip(keys, cells, strict=True):
+                table.add_row(*line, key=key)
+            self._widths = widths
+            if chosen in keys:
+                table.move_cursor(row=keys.index(chosen), scroll=False)
+                table.scroll_to(y=scroll, animate=False, immediate=True)
+
+    def _chosen_name(self) -> str | None:
+        table = self.query_one(ModelsTable)
+        keys = [key.value for key in table.rows]
+        return keys[table.cursor_row] if 0 <= table.cursor_row < len(keys) else None
+
+    def chosen(self) -> ModelRow | None:
+        """Return the model under the cursor."""
+        name = self._chosen_name()
+        return next((row for row in self._shown if row.name == name), None)
+
+    def _show_verdict(self) -> None:
+        row, document = self.chosen(), self._application.document
+        if row is None:
+            hints = [short(hint, 300) for hint in document.get("hints", ())]
+            nothing = no_model(self._application.url) if not document["models"] else "No model is shown: Escape."
+            self.query_one("#said", Static).update(Text("\n".join([nothing, *hints])))
+            return
+        said = Text.assemble((short(row.label, 60), "bold"), "  ")
+        if row.verdict is None:
+            hint = next(iter(row.shown["hints"]), "nothing can be said of it before its first window")
+            said.append(short(hint, 300), "dim")
+        else:
+            said.append_text(verdict_text(row)).append(f"\n{short(row.verdict['next'], 300)}")
+        self.query_one("#said", Static).update(said)
+
+    @on(DataTable.RowHighlighted)
+    def _highlight(self) -> None:
+        self._show_verdict()
+
+    @on(DataTable.RowSelected)
+    def _open(self) -> None:
+        """Go into the model under the cursor."""
+        if (row := self.chosen()) is not None:
+            self.app.push_screen(ModelScreen(row))
+
+    def action_filter(self) -> None:
+        """Ask for words."""
+        words = self.query_one(Input)
+        words.styles.display = "block"
+        words.focus()
+
+    @on(Input.Changed)
+    def _narrow(self, event: Input.Changed) -> None:
+        self._words = event.value
+        self.show()
+
+    @on(Input.Submitted)
+    def _keep(self) -> None:
+        self.query_one(Input).styles.display = "none"
+        self.query_one(ModelsTable).focus()
+
+    def action_clear(self) -> None:
+        """Show all models again."""
+        self.query_one(Input).value, self._words, self._state = "", "", ""
+        self._keep()
+        self.show()
+
+    def action_state(self, place: int) -> None:
+        """Show one state only; -1 = all."""
+        self._state = "" if place < 0 else STATES[place]
+        self.show()
+
+    def action_sort(self) -> None:
+        """Sort by the next of the four."""
+        names = list(SORTS)
+        self._sorted_by = names[(names.index(self._sorted_by) + 1) % len(names)]
+        self.show()
+
+
+def _fit(widths: dict[str, int], width: int) -> dict[str, int]:
+    """Return the columns that fit, with their widths: the least wanted ones go, then the names give way."""
+    widths, left = dict(widths), width - SCROLL_BAR
+    for spare in SPARE:
+        if sum(widths.values()) + GAP * len(widths) > left:
+            widths.pop(spare, None)
+    over = sum(widths.values()) + GAP * len(widths) - left
+    return widths | {"model": max(min(widths["model"], LEAST_NAME), widths["model"] - max(over, 0))}
+
+
+class ModelScreen(Screen[None]):
+    """One model: verdict, causes, features, performance, windows, versions."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,backspace", "app.pop_screen", "Back", key_display="esc"),
+        Binding("w", "window", "Window"),
+        Binding("v", "version", "Version"),
+    ]
+
+    def __init__(self, row: ModelRow) -> None:
+        """Show the version whose numbers stand for the model, and its longest windows."""
+        super().__init__()
+        self._row, self._part = row, row.shown
+        self._window = newest_window(row.shown)[0]
+        self._answer: Mapping[str, Any] | None = None
+        self._of: object = None
+        """What the windows were fetched for: they are fetched again when it changes."""
+        self._gone = False
+
+    def compose(self) -> ComposeResult:
+        """Lay out a page that scrolls."""
+        yield Static(classes="line", id="title")
+        with VerticalScroll(id="model"):
+            yield Static(id="page")
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        """Draw what is known, and fetch the windows."""
+        self.query_one("#model").focus()
+        self.show()
+
+    def on_resize(self, _: Resize) -> None:
+        """Draw for the new width."""
+        self._draw()
+
+    @property
+    def _application(self) -> TopApplication:
+        assert isinstance(self.app, TopApplication)
+        return self.app
+
+    def show(self) -> None:
+        """Take what the last look found; fetch the windows where it found something new of them."""
+        row = next((row for row in self._application.rows if row.name == self._row.name), None)
+        self._gone = row is None
+        if row is not None:
+            mine = (self._part["version"], self._part["environment"])
+            self._row = row
+            self._part = next((one for one in row.parts if (one["version"], one["environment"]) == mine), row.shown)
+        self._draw()
+        of = (self._window, self._part)
+        if self._window and not self._gone and not self._application.lost and of != self._of:
+            self._fetch(of)
+
+    @work(exclusive=True, group="windows")
+    async def _fetch(self, of: tuple[str, Mapping[str, Any]]) -> None:
+        window, part = of
+        try:
+            self._answer = await self._application.fetch_windows(part, window)
+            self._of = of
+        except (httpx.HTTPError, ValueError):
+            return  # the next look says that the connection is lost, and this is asked again
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self.is_mounted or not self.size.width:
+            return
+        facts = [f"windows of {short(self._window, 20)}" if self._window else "no window yet"]
+        facts += ["this model is gone"] if self._gone else []
+        self.query_one("#title", Static).update(self._application.title_line(*facts))
+        width = self.size.width - 4
+        page = model_view(self._row, self._part, self._answer if self._window else _NONE, width, time.time_ns())
+        self.query_one("#page", Static).update(page)
+
+    def action_window(self) -> None:
+        """Go to the next length of windows."""
+        names = list(self._part["windows"])
+        if names:
+            self._window = names[(names.index(self._window) + 1) % len(names)] if self._window in names else names[0]
+            self._renew()
+
+    def action_version(self) -> None:
+        """Go to the next version or environment."""
+        known = [(part["version"], part["environment"]) for part in self._row.parts]
+        at = known.index((self._part["version"], self._part["environment"]))
+        self._part = self._row.parts[(at + 1) % len(known)]
+        if self._window not in self._part["windows"]:
+            self._window = newest_window(self._part)[0]
+        self._renew()
+
+    def _renew(self) -> None:
+        self._answer = self._of = None
+        self.show()
+
+
+_NONE: Mapping[str, Any] = {"windows": []}
+
+
+class HelpScreen(ModalScreen[None]):
+    """The keys and the columns."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter", "app.pop_screen", "Back", key_display="esc")]
+
+    def compose(self) -> ComposeResult:
+        """Show the text."""
+        table = Table.grid(padding=(0, 2))
+        for what, told in (*KEYS.items(), ("", ""), *COLUMNS.items()):
+            table.add_row(Text(what, "bold"), Text(told))
+        yield Static(table, id="help")
