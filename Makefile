@@ -20,7 +20,7 @@ help:
 	@echo "make oldest    what touches OpenTelemetry, FastAPI and Flask, with the oldest versions that are supported"
 	@echo "make lint      ruff, mypy, the arrows between rooms, generated files up to date"
 	@echo "make format    ruff's formatter and its safe fixes"
-	@echo "make semconv   constants of telemetry names, the generated pages of docs/reference, otel-config/driftline.yaml"
+	@echo "make semconv   constants of telemetry names, the generated pages of docs/reference, otel-config/driftline.yaml, dashboards"
 	@echo "make bench     each speed promise against its reference, in one run"
 	@echo "make bench-peers Driftline beside OpenInference, traceloop, logfire, bentoml, whylogs, prometheus_client (.venv-peers/)"
 	@echo "make bench-peers-drift a million rows compared with their reference, beside Evidently (.venv-peers/)"
@@ -67,7 +67,7 @@ lint:
 	$(PY) -m ruff format --check $(SOURCES) || failed=1; \
 	$(PY) -m mypy $(SOURCES) || failed=1; \
 	.venv/bin/lint-imports --no-logo --no-cache || failed=1; \
-	for script in semconv settings cli configuration api schema; do $(PY) scripts/generate_$$script.py --check || failed=1; done; \
+	for script in semconv settings cli configuration api schema dashboards; do $(PY) scripts/generate_$$script.py --check || failed=1; done; \
 	exit $$failed
 
 format:
@@ -77,7 +77,7 @@ format:
 
 semconv:
 	@sh scripts/setup.sh dev
-	@for script in semconv settings cli configuration api schema; do $(PY) scripts/generate_$$script.py || exit 1; done
+	@for script in semconv settings cli configuration api schema dashboards; do $(PY) scripts/generate_$$script.py || exit 1; done
 
 bench:
 	@sh scripts/setup.sh dev

@@ -179,6 +179,7 @@ def prometheus(folder: Path, scraped: str, program: Path | None = None) -> Itera
         f"--config.file={path}",
         f"--storage.tsdb.path={folder / 'prometheus-data'}",
         f"--web.listen-address=127.0.0.1:{port}",
+        "--enable-feature=exemplar-storage",
         *([] if program else ["--web.enable-otlp-receiver"]),
     ]
     with running(command, lambda: get(f"http://127.0.0.1:{port}/-/ready"), folder / "prometheus.log"):

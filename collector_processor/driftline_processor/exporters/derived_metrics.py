@@ -96,6 +96,9 @@ def points(view: View) -> list[Point]:
 def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
     for model in models:
         of = model_attributes(model.key)
+        tier = "" if model.tier is None else str(model.tier)
+        known = {a.ML_MODEL_TASK: model.task.kind, a.ML_MODEL_TEAM: model.team, a.ML_MODEL_TIER: tier}
+        yield _point(m.ML_MODEL_INFO, {**of, **{name: text for name, text in known.items() if text}}, 1.0)
         for name, value in model.by_class.items():
             yield _point(m.DRIFTLINE_PREDICTIONS, {**of, a.ML_PREDICTION_CLASS: name}, value)
         for error, value in model.by_error.items():

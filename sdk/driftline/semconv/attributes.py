@@ -9,6 +9,12 @@ ML_MODEL_NAME: Final = "ml.model.name"
 ML_MODEL_VERSION: Final = "ml.model.version"
 """The version of the model that made the prediction."""
 
+ML_MODEL_TEAM: Final = "ml.model.team"
+"""Who answers for the model, as `driftline.yaml` says."""
+
+ML_MODEL_TIER: Final = "ml.model.tier"
+"""How much depends on the model, as `driftline.yaml` says; 1 most, 3 least."""
+
 ML_MODEL_TASK: Final = "ml.model.task"
 """What the model predicts."""
 

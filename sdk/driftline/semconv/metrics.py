@@ -28,6 +28,9 @@ ML_FEATURE_MISSING: Final = "ml.feature.missing"
 ML_DRIFT_VALUE: Final = "ml.drift.value"
 """How far the newest closed window is from the baseline, by one method."""
 
+ML_MODEL_INFO: Final = "ml.model.info"
+"""1 for each model that is known, with whose it is and how much depends on it."""
+
 ML_MODEL_STATE: Final = "ml.model.state"
 """1 for the state of the model's verdict, whether it is still right."""
 
@@ -208,6 +211,7 @@ UNITS: Final[Mapping[str, str]] = {
     ML_FEATURE_CATEGORIES: "{value}",
     ML_FEATURE_MISSING: "{value}",
     ML_DRIFT_VALUE: "{score}",
+    ML_MODEL_INFO: "{model}",
     ML_MODEL_STATE: "{state}",
     ML_DRIFT_STATE: "{state}",
     ML_DRIFT_SHARE: "1",
@@ -277,6 +281,7 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_FEATURE_CATEGORIES: "counter",
     ML_FEATURE_MISSING: "counter",
     ML_DRIFT_VALUE: "gauge",
+    ML_MODEL_INFO: "gauge",
     ML_MODEL_STATE: "gauge",
     ML_DRIFT_STATE: "gauge",
     ML_DRIFT_SHARE: "gauge",
@@ -346,6 +351,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_FEATURE_CATEGORIES: "The texts of one feature, by label; rare ones are `other`.",
     ML_FEATURE_MISSING: "Predictions without a usable value of one feature.",
     ML_DRIFT_VALUE: "How far the newest closed window is from the baseline, by one method.",
+    ML_MODEL_INFO: "1 for each model that is known, with whose it is and how much depends on it.",
     ML_MODEL_STATE: "1 for the state of the model's verdict, whether it is still right.",
     ML_DRIFT_STATE: "1 for the state that the target is in.",
     ML_DRIFT_SHARE: "Drifted features of those that could be judged in the newest closed window, 0 to 1.",
@@ -415,6 +421,7 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_FEATURE_CATEGORIES: "ml_feature_categories_total",
     ML_FEATURE_MISSING: "ml_feature_missing_total",
     ML_DRIFT_VALUE: "ml_drift_value",
+    ML_MODEL_INFO: "ml_model_info",
     ML_MODEL_STATE: "ml_model_state",
     ML_DRIFT_STATE: "ml_drift_state",
     ML_DRIFT_SHARE: "ml_drift_share_ratio",

@@ -149,7 +149,8 @@ def test_an_unknown_value_is_an_absent_series() -> None:
     )
 
     assert points(FakeView([model(windows={"1h": [unknown]}, by_class={})])) == [
-        Point(m.ML_PERFORMANCE_WINDOW_END, (*MODEL, (a.ML_WINDOW, "1h")), NOW / 1e9)
+        Point(m.ML_MODEL_INFO, (*MODEL, (a.ML_MODEL_TASK, "binary")), 1.0),
+        Point(m.ML_PERFORMANCE_WINDOW_END, (*MODEL, (a.ML_WINDOW, "1h")), NOW / 1e9),
     ]
 
 
@@ -251,14 +252,21 @@ def test_a_gauge_that_ended_is_sent_once_more_without_a_value() -> None:
         derived.send()
 
     first, second, third = (decoded(body)[1] for body in sent)
-    ml_gauges = {name for name, metric in first.items() if metric.HasField("gauge")}
-    assert ml_gauges == {name for name, metric in second.items() if metric.HasField("gauge")}
+    there = {m.ML_MODEL_INFO}  # the model stays, without its windows
+    ml_gauges = {name for name, metric in first.items() if metric.HasField("gauge")} - there
+    assert ml_gauges | there == {name for name, metric in second.items() if metric.HasField("gauge")}
     for name in ml_gauges:
         was, now = first[name].gauge.data_points, second[name].gauge.data_points
         assert [point.attributes for point in now] == [point.attributes for point in was]
         assert {point.flags for point in was} == {0}
         assert {(point.flags, point.WhichOneof("value")) for point in now} == {(1, None)}
-    assert [name for name, metric in third.items() if metric.HasField("gauge")] == []
+    assert {name for name, metric in third.items() if metric.HasField("gauge")} == there
+
+
+def test_a_model_is_known_with_its_team_and_tier() -> None:
+    view = FakeView([model(windows={}, by_class={}, team="payments", tier=1)])
+    known = ((a.ML_MODEL_TASK, "binary"), (a.ML_MODEL_TEAM, "payments"), (a.ML_MODEL_TIER, "1"))
+    assert points(view) == [Point(m.ML_MODEL_INFO, (*MODEL, *known), 1.0)]
 
 
 def test_the_last_state_is_sent_at_the_end() -> None:

@@ -150,7 +150,7 @@ def test_an_unknown_value_is_an_absent_series(browse: Browse) -> None:
 
 def test_an_open_window_is_no_gauge(browse: Browse) -> None:
     series = scrape(browse(FakeView([learning()])))
-    assert {name for name, _ in series} == {"driftline_predictions_total"}
+    assert {name for name, _ in series} == {"driftline_predictions_total", "ml_model_info"}
 
 
 def test_the_processors_own_counters_have_their_registered_names(browse: Browse) -> None:

@@ -1,0 +1,201 @@
+"""Every query of every dashboard is answered by a real Prometheus: of all series there can be, and of Driftline's."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from driftline.baseline.baseline import Baseline
+from driftline.panes.pane import DURATION_BOUNDS
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline_processor.exporters.metric_points import Exemplar, Point
+from driftline_processor.exporters.prometheus_page import CONTENT_TYPE, OPENMETRICS, OPENMETRICS_TYPE, exposition
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tests.support.dashboards import DashboardQuery, panels, queries, substituted
+from tests.support.paths import ROOT
+from tests.support.serve import serve
+
+from .peers import Driftline, eventually, get, post, prometheus
+from .rows import predict, tracer
+
+pytestmark = pytest.mark.interop
+
+HOUR = 3_600 * 10**9
+TRACE, SPAN = bytes(range(16)), bytes(range(8))
+
+CHOSEN = {
+    "environment": ".*", "team": ".*", "tier": ".*", "model": "churn", "version": ".*", "window": "1h",
+    "feature": "tenure", "slice": "^$", "metric": ".*", "__rate_interval": "30s", "__range": "5m",
+}  # fmt: skip
+"""Values of variables, as they are where somebody has just opened a dashboard."""
+
+VALUES: Mapping[str, tuple[str, ...]] = {
+    a.ML_MODEL_NAME: ("churn",),
+    a.ML_MODEL_VERSION: ("7",),
+    a.DEPLOYMENT_ENVIRONMENT_NAME: ("prod", ""),
+    a.ML_WINDOW: ("1h", ""),
+    a.ML_FEATURE_NAME: ("tenure", ""),
+    a.ML_DRIFT_TARGET: ("feature", "score", "class", "features", "concept"),
+    a.ML_DRIFT_METHOD: ("psi", "ks", ""),
+    a.ML_DRIFT_SLICE: ("", "country=NL"),
+    a.ML_PERFORMANCE_SLICE: ("", "country=NL"),
+    a.ML_DRIFT_WEIGHTING: ("none", "importance"),
+    a.ML_QUALITY_VERDICT: ("met", "broken"),
+}
+"""Attribute → the values with which series are made; of others, the first example of the registry. "": none."""
+
+STATES = {
+    m.ML_MODEL_STATE: "wrong", m.ML_DRIFT_STATE: "drift", m.ML_PERFORMANCE_CHANGE_STATE: "worse",
+    m.ML_PERFORMANCE_ESTIMATE_STATE: "alert", m.ML_VERSION_STATE: "better",
+}  # fmt: skip
+"""Metric → its state; of others, ``broken``."""
+
+
+def every_point(growth: float) -> Iterator[Point]:
+    """Yield a point for each series that the registry allows; counters stand at ``growth``."""
+    folder = ROOT / "sdk/driftline/semconv/registry"
+    read = [
+        yaml.safe_load((folder / f"{name}.yaml").read_text("utf-8"))["groups"] for name in ("attributes", "metrics")
+    ]
+    examples = {one["id"]: (str((one["examples"] or ["any"])[0]),) for group in read[0] for one in group["attributes"]}
+    for metric in read[1]:
+        name, grows = metric["metric_name"], metric["instrument"] != "gauge"
+        keys = [each["ref"] for each in metric.get("attributes", ())]
+        known = {**examples, **VALUES, a.STATE: (STATES.get(name, "broken"),)}
+        buckets = None
+        if name == m.DRIFTLINE_PREDICTION_DURATION:
+            buckets = tuple(np.full(len(DURATION_BOUNDS) + 1, growth).tolist())
+        for values in itertools.product(*(known[key] for key in keys)):
+            labels = tuple((key, value) for key, value in zip(keys, values, strict=True) if value)
+            exemplars = (Exemplar(time.time_ns(), TRACE, SPAN),) if name == m.ML_OUTCOMES else ()
+            yield Point(name, labels, growth if grows else 1.0, buckets, exemplars)
+
+
+def everything(request: Request) -> Response:
+    """Answer a scrape with every series, as the processor writes it."""
+    openmetrics = OPENMETRICS in request.headers.get("accept", "")
+    text = exposition(every_point(time.monotonic()), openmetrics=openmetrics)
+    return Response(text, headers={"Content-Type": OPENMETRICS_TYPE if openmetrics else CONTENT_TYPE})
+
+
+def answered(url: str, query: DashboardQuery, chosen: Mapping[str, str] = CHOSEN) -> list[Any]:
+    """Return the series, or the values of a variable, that Prometheus answers; it refuses a query by an error."""
+    expression = substituted(query.expression, chosen)
+    if values := re.fullmatch(r"label_values\((.*), (\w+)\)", expression):
+        found = get(f"{url}/api/v1/label/{values[2]}/values?{urlencode({'match[]': values[1]})}")
+        return list(found["data"])
+    found = get(f"{url}/api/v1/query?{urlencode({'query': expression})}")
+    assert "warnings" not in found
+    return list(found["data"]["result"])
+
+
+def silent(url: str, chosen: Mapping[str, str] = CHOSEN) -> set[str]:
+    """Return the queries that get no answer."""
+    return {str(query) for query in queries() if not answered(url, query, chosen)}
+
+
+def test_every_query_finds_its_series_where_every_series_is_there(tmp_path: Path) -> None:
+    app = Starlette(routes=[Route("/metrics", everything)])
+    with serve(app) as address, prometheus(tmp_path, address.removeprefix("http://")) as url:
+        assert eventually(partial(silent, url), lambda missing: not missing) == set()
+        assert silent(url, {**CHOSEN, "slice": "country=NL"}) == set()
+
+        (traced,) = (one["expr"] for panel in panels("model") for one in panel["targets"] if one.get("exemplar"))
+        now = time.time()
+        asked = urlencode({"query": substituted(traced, CHOSEN), "start": now - 300, "end": now + 60})
+        found = get(f"{url}/api/v1/query_exemplars?{asked}")["data"]
+        assert {one["labels"]["trace_id"] for series in found for one in series["exemplars"]} == {TRACE.hex()}
+
+
+REASONS: Mapping[str, tuple[str, ...]] = {
+    "the service names no environment": (
+        "fleet: $environment",
+        "model: $environment",
+        "feature: $environment",
+        "performance: $environment",
+        "objectives: $environment",
+    ),
+    "no call fails, no row is refused or beyond a limit, nothing is forwarded, no other process judges": (
+        "fleet: Failed calls a second A",
+        "fleet: Rows in, and rows that could not be used, a second B",
+        "fleet: Rows in, and rows that could not be used, a second C",
+        "fleet: Bytes that wait C",
+        "fleet: Processes that judge B",
+        "fleet: Processes that judge C",
+        "model: Failed calls B",
+    ),
+    "a sender without our SDK counts no predictions, values or missing values": (
+        "fleet: Models, those that need somebody first E",
+        "fleet: Rows that arrive of those predicted A",
+        "model: Rows that arrive of those predicted A",
+        "feature: Missing A",
+        "feature: Values a second, by category A",
+    ),
+    "nobody asks for slices, expectations, fairness or a time for outcomes": (
+        "feature: $slice",
+        "feature: In which slices it drifts A",
+        "model: Findings in the data B",
+        "performance: Fairness A",
+        "objectives: Outcomes in time A",
+        "objectives: Outcomes in time, over time A",
+    ),
+    "the objective is broken, so that no more rows are needed": (
+        "objectives: Objectives, the broken first E",
+        "objectives: Rows that would tell A",
+    ),
+    "there is one version, and its baseline knows no importance of features": (
+        "model: Versions: loss less the champion's A",
+        "model: Versions: loss less the champion's B",
+        "model: Versions: loss less the champion's C",
+        "model: Drifted features B",
+    ),
+}
+"""Why a query gets no answer about this model → the queries."""
+
+
+def baseline(folder: Path) -> Path:
+    """Build a baseline of a model that is right."""
+    rng = np.random.default_rng(7)
+    score = rng.beta(2, 5, 4_000)
+    frame = pd.DataFrame({"tenure": 12.0 * score, "plan": np.where(score > 0.5, "gold", "basic")})
+    actual = (rng.random(len(score)) < score).astype(int)
+    path = folder / "churn.baseline.json"
+    Baseline.from_frame(frame, score=score, actual=actual, model="churn", task="binary").save(path)
+    return path
+
+
+def test_every_query_is_answered_about_a_model_that_went_wrong_or_there_is_a_reason(tmp_path: Path) -> None:
+    driftline, now, rng = Driftline(), time.time_ns(), np.random.default_rng(8)
+    scores = rng.beta(5, 2, 1_800)
+    churn = {
+        "baseline": str(baseline(tmp_path)),
+        "windows": ["1h"],
+        "team": "payments",
+        "tier": 1,
+        "performance": {"objectives": ["roc_auc >= 0.8"]},
+    }
+    address = driftline.web.removeprefix("http://")
+    with prometheus(tmp_path, address) as url, driftline.up(tmp_path, models={"churn": churn}, processes=1):
+        with tracer(OTLPSpanExporter(endpoint=f"{driftline.http}/v1/traces")) as shop:
+            for row, score in enumerate(scores):
+                predict(shop, str(row), float(score), now - 6 * HOUR + row * 6 * HOUR // len(scores))
+        outcomes = [{"id": str(row), "actual": int(rng.random() > score)} for row, score in enumerate(scores)]
+        post(f"{driftline.web}/v1/outcomes", {"model": "churn", "outcomes": outcomes})
+        expected = {query for of_reason in REASONS.values() for query in of_reason}
+        assert eventually(partial(silent, url), lambda missing: missing <= expected) == expected
