@@ -87,6 +87,7 @@ def _from_files(
 ) -> Baseline:
     from driftline_processor.evaluation.files.baseline import build_from_files, read_importance
     from driftline_processor.readers.sources import expand_paths
+    from driftline_processor.terminal.progress import show_progress
 
     if not data:
         raise BadInput("there is nothing to build from; name files of rows, or --from-production MODEL")
@@ -95,7 +96,8 @@ def _from_files(
     if not columns.task:
         raise BadInput("--task is missing; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
     known = None if importance is None else read_importance(importance)
-    return build_from_files(expand_paths(data), columns, say, rows_to=rows_to, importance=known)
+    with show_progress() as progress:
+        return build_from_files(expand_paths(data), columns, say, rows_to=rows_to, importance=known, progress=progress)
 
 
 @app.command()

@@ -40,6 +40,12 @@ def evaluate(
     reference_without: Annotated[
         str, typer.Option(metavar="24h", help="Up to so long before its end; else up to its beginning.")
     ] = "",
+    every: Annotated[
+        bool, typer.Option("--all", help="Show all features, metrics, slices and windows, not the first few.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show the statistics: p-values, other methods, estimates, what was seen.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     curves: Annotated[
         bool, typer.Option("--curves", help="Points of curves, and the confusion matrix, with --json.")
@@ -96,6 +102,7 @@ def evaluate(
         from driftline_processor.evaluation.files.windows import Cut
         from driftline_processor.present.evaluation_json import evaluations_to_json, json_of
         from driftline_processor.readers.sources import download_artifact, expand_paths
+        from driftline_processor.terminal.progress import show_progress
 
         from .fail_on import check, metrics_in, parse
 
@@ -128,7 +135,8 @@ def evaluate(
                 configured.cut,
                 configured.asked,
             )
-        result = evaluate_files(expand_paths(data), reference, outcomes, columns, cut, say, asked)
+        with show_progress() as progress:
+            result = evaluate_files(expand_paths(data), reference, outcomes, columns, cut, say, asked, progress)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         known = {name for evaluation in result.evaluations for name in evaluation.realized}
         cuts = {name.partition("=")[0] for evaluation in result.evaluations for name in evaluation.performance_slices}
@@ -152,8 +160,13 @@ def evaluate(
             typer.echo(json.dumps(answer, indent=2))
         else:
             from driftline_processor.terminal.evaluation import show
+            from driftline_processor.terminal.sections import Detail
 
-            show(result.evaluations, concept=result.concept, wrong=result.wrong, verdict=result.verdict)
+            by_name = {"concept": bool(concept), "domain_classifier": classifier}
+            show(
+                *(result.evaluations, None, result.concept, result.wrong, result.verdict),
+                detail=Detail(every, explain, frozenset(name for name, said in by_name.items() if said)),
+            )
             show_versions(answer.get("versions", ()))
         if html is not None:
             from driftline_processor.web.file_report import file_report

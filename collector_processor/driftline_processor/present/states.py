@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from driftline_processor.core.evaluation import Evaluation, Lacking, ObjectiveState, State, TargetDrift
 
-STATE_WORDS: dict[str, str] = {"ok": "no drift", "usual": "usual for its time", "blind": "cannot tell"}
+STATE_WORDS: dict[str, str] = {"ok": "no drift", "usual": "moved as usual", "blind": "cannot tell"}
 """State → its words, where they are not its name."""
 
 _ORDER: dict[State, int] = {"drift": 0, "usual": 1, "ok": 2, "blind": 3, "cannot_tell": 4, "no_baseline": 5}

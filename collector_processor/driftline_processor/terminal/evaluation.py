@@ -1,12 +1,13 @@
-"""Show an Evaluation in the terminal: heading, table of targets, table of windows, remarks and one sentence.
+"""Show an Evaluation in the terminal: heading, performance, table of targets, table of windows, and remarks.
 
-The tables choose their columns by the width there is, their characters by what the terminal can show. What is below the
-table of targets, and in which order, is in :mod:`.sections`.
+It shows what somebody needs who asks whether the model is right: ten features, the statistics only where they are asked
+for (:class:`.sections.Detail`). The tables choose their columns by the width there is, their characters by what the
+terminal can show. What is above and below the table of targets, and in which order, is in :mod:`.sections`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -31,7 +32,7 @@ from driftline_processor.present.titles import HEADLINES, METHOD_SYMBOLS, method
 from driftline_processor.present.verdicts import verdict_next, verdict_sentence
 
 from .console import LONGEST_NAME, Readable, change_style, empty, fewer_cells, histogram, state_style, terminal
-from .sections import SECTIONS, mispredictions
+from .sections import AFTER_DRIFT, BEFORE_DRIFT, EVERYTHING, MOST_FEATURES, Detail, mispredictions, more
 
 VERDICT_STYLES: dict[str, str] = {
     "right": "green",
@@ -45,17 +46,23 @@ VERDICT_STYLES: dict[str, str] = {
 
 _NUMBERS = ("test", "p", "PSI", "JS")
 
+MOST_WINDOWS = 10
+"""Windows that have a line each."""
+
 
 @dataclass(frozen=True, slots=True)
 class DriftTable:
     """Score, class and features with both distributions drawn; the least wanted columns go when it is narrow."""
 
     evaluation: Evaluation
+    detail: Detail = EVERYTHING
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         evaluation = self.evaluation
         predictions = [target for target in (evaluation.score, evaluation.predicted) if target is not None]
-        targets = [*predictions, *rank(evaluation.features.values())]
+        features = _rank_by_weight(evaluation)
+        listed = self.detail.first(features, MOST_FEATURES)
+        targets = [*predictions, *listed]
         beside = _chosen(targets)
         rows = [_shown_cells(target, beside) for target in targets]
         names = [Text(target_name(target), no_wrap=True, overflow="ellipsis") for target in targets]
@@ -63,6 +70,9 @@ class DriftTable:
         wanted = {key: 2 + max(len(key), *(row[key].cell_len for row in rows)) for key in (rows[0] if rows else {})}
         if not any(row["missing"].plain for row in rows):
             wanted.pop("missing", None)
+        if not self.detail.explain:
+            for statistic in ("p", "PSI", "JS"):
+                wanted.pop(statistic, None)
         for spare in ("JS", "p", "PSI", "missing", "was", "→ is", *reversed(beside.values()), "test", "size"):
             if sum(wanted.values()) > left:
                 wanted.pop(spare, None)
@@ -74,7 +84,31 @@ class DriftTable:
             if at == len(predictions) and at:
                 table.add_row()
             table.add_row(name, *(row[key] for key in wanted))
+        if len(features) > len(listed):
+            table.add_row(more(len(features) - len(listed)))
         yield table
+        yield from (Text(line, style="dim") for line in _legend(targets))
+
+
+def _rank_by_weight(evaluation: Evaluation) -> list[TargetDrift]:
+    """Sort features by state, then by what they cost where their importance is known, then by how far they moved."""
+    known = () if evaluation.explanation is None else evaluation.explanation.causes
+    weights = {cause.features[0]: cause.weight or 0.0 for cause in known if len(cause.features) == 1}
+    ranked = rank(evaluation.features.values())
+    places = {state: place for place, state in enumerate(dict.fromkeys(target.state for target in ranked))}
+    return sorted(ranked, key=lambda target: (places[target.state], -weights.get(target.name, 0.0)))
+
+
+def _legend(targets: Sequence[TargetDrift]) -> list[str]:
+    """Say what a state means that its words do not say alone."""
+    states, lines = {target.state for target in targets}, []
+    if "usual" in states:
+        lines.append(f"{state_word('usual')}: it moved, and the baseline's own days and weeks differ as much")
+    if "cannot_tell" in states:
+        lacking = sorted({target.lacking for target in targets if target.lacking})
+        words = " and ".join(state_word("cannot_tell", lack) for lack in lacking) or state_word("cannot_tell")
+        lines.append(f"{words}: cannot be judged, which does not mean fine")
+    return lines
 
 
 def _chosen(targets: Sequence[TargetDrift]) -> dict[str, str]:
@@ -171,7 +205,7 @@ def _drifted_of(evaluation: Evaluation) -> str:
     of, usual = compared(evaluation), sum(target.state == "usual" for target in targets)
     if not of:
         return state_word(rank(targets)[0].state, rank(targets)[0].lacking) if targets else ""
-    return f"{drifted(evaluation)} of {of}" + (f", {usual} usual" if usual else "")
+    return f"{drifted(evaluation)} of {of}" + (f", {usual} {state_word('usual')}" if usual else "")
 
 
 def _window_value(evaluation: Evaluation, name: str) -> Text:
@@ -181,19 +215,26 @@ def _window_value(evaluation: Evaluation, name: str) -> Text:
 
 
 def evaluation_view(
-    evaluation: Evaluation, timezone: str = "UTC", concept: RenderableType | None = None
+    evaluation: Evaluation,
+    timezone: str = "UTC",
+    concept: RenderableType | None = None,
+    detail: Detail = EVERYTHING,
 ) -> RenderableType:
-    """Show one window: heading, drift ranked by what matters, performance, and one sentence.
+    """Show one window: heading, performance, drift ranked by what matters, and what is behind both.
 
-    ``concept``: what the errors of all windows say; the sentence is the last word.
+    ``concept``: what the errors of all windows say. Explained, the last word is one sentence of all facts.
     """
-    parts: list[RenderableType] = [_heading(evaluation, timezone), Text(), DriftTable(evaluation)]
-    for section in SECTIONS:
-        for shown in section(evaluation):
-            parts += [Text(), shown]
-    parts += [Text(line, style="dim") for line in _remarks(evaluation, timezone)]
+    parts: list[RenderableType] = [_heading(evaluation, timezone)]
+    drift = DriftTable(evaluation, detail)
+    before, after = (
+        [shown for section in group for shown in section(evaluation, detail)] for group in (BEFORE_DRIFT, AFTER_DRIFT)
+    )
+    for shown in (*before, drift, *after):
+        parts += [Text(), shown]
+    parts += [Text(line, style="dim") for line in _remarks(evaluation, timezone, detail)]
     parts += [] if concept is None else [Text(), concept]
-    return Readable(Group(*parts, Text(), Text(sentence(evaluation), style="bold")))
+    parts += [Text(), Text(sentence(evaluation), style="bold")] if detail.explain else []
+    return Readable(Group(*parts))
 
 
 def verdict_view(verdict: Verdict) -> RenderableType:
@@ -203,9 +244,14 @@ def verdict_view(verdict: Verdict) -> RenderableType:
     return Readable(Group(*parts))
 
 
-def windows_view(evaluations: Sequence[Evaluation], timezone: str = "UTC") -> RenderableType:
+def windows_view(
+    evaluations: Sequence[Evaluation], timezone: str = "UTC", detail: Detail = EVERYTHING
+) -> RenderableType:
     """Show several windows, a line each: rows, coverage, what drifted, the score's PSI, performance."""
-    return Readable(WindowsTable(tuple(evaluations), timezone))
+    shown = tuple(evaluations) if detail.all else tuple(evaluations[-MOST_WINDOWS:])
+    hidden = len(evaluations) - len(shown)
+    before = [Text(f"{many(hidden, 'earlier window')}: --all", style="dim")] if hidden else []
+    return Readable(Group(*before, WindowsTable(shown, timezone)))
 
 
 def show(
@@ -214,29 +260,33 @@ def show(
     concept: ConceptDrift | None = None,
     wrong: Sequence[Worst] = (),
     verdict: Verdict | None = None,
+    detail: Detail = EVERYTHING,
 ) -> None:
-    """Print evaluations: the verdict, several windows as a table, then the newest that can be judged in full.
+    """Print evaluations: the verdict, several windows as a table, then the newest that can be judged.
 
     ``concept``: what the errors of all of them say. ``wrong``: the worst rows of each, where somebody asked.
-    ``verdict``: whether the model is right, by all of them.
+    ``verdict``: whether the model is right, by all of them. ``detail``: how much of all that.
     """
     console = console or terminal()
     if verdict is not None:
         console.print(verdict_view(verdict))
         console.print()
     if len(evaluations) > 1:
-        console.print(windows_view(evaluations))
+        console.print(windows_view(evaluations, detail=detail))
         console.print()
     judged = [at for at, evaluation in enumerate(evaluations) if evaluation.share is not None]
     shown = judged[-1] if judged else len(evaluations) - 1
     told = None
-    if concept is not None and (concept.outcomes or concept.unusable):
+    heard = concept is not None and (concept.outcomes or concept.unusable)
+    if concept is not None and heard and (detail.explain or concept.state == "drift" or "concept" in detail.asked):
         style = "bold red" if concept.state == "drift" else ""
         levels = error_levels(evaluations, concept.measure)
         told = Text(concept_sentence(concept, moment, levels) + ".", style=style)
-    console.print(evaluation_view(evaluations[shown], concept=told))
+    console.print(evaluation_view(evaluations[shown], concept=told, detail=detail))
     if wrong and wrong[shown].rows:
         console.print(Readable(Group(Text(), mispredictions(wrong[shown]))))
+    if not detail.explain:
+        console.print(Text("\nThe statistics behind this: --explain", style="dim"))
 
 
 def _heading(evaluation: Evaluation, timezone: str) -> Text:
@@ -250,14 +300,12 @@ def _heading(evaluation: Evaluation, timezone: str) -> Text:
     return text
 
 
-def _remarks(evaluation: Evaluation, timezone: str) -> list[str]:
+def _remarks(evaluation: Evaluation, timezone: str, detail: Detail) -> list[str]:
     remarks = []
     if evaluation.immature:
         remarks.append(f"its performance is not final: {evaluation.immature}")
     if evaluation.unreviewed:
         remarks.append(printable(advice(evaluation.unreviewed)).rstrip("."))
-    if late := lateness(evaluation):
-        remarks.append(f"{late[0].lower()}{late[1:]}".rstrip("."))
     if evaluation.baseline_version not in (None, evaluation.key.version):
         version = printable(evaluation.baseline_version or "")
         remarks.append(f"compared with the baseline of {f'version {version}' if version else 'any version'}")
@@ -268,19 +316,26 @@ def _remarks(evaluation: Evaluation, timezone: str) -> list[str]:
         (evaluation.new_features, "here, unknown to the baseline"),
     ):
         if names:
-            listed = ", ".join(printable(name) for name in names[:8])
-            more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+            listed = ", ".join(printable(name) for name in detail.first(names, 8))
+            more = f" and {len(names) - 8} more" if len(names) > 8 and not detail.all else ""
             remarks.append(f"{words}: {listed}{more}")
+    remarks += map(printable, lasting_sentences(evaluation, lambda time: moment(time, timezone)))
+    remarks += _statistics(evaluation, timezone) if detail.explain else []
+    return ["", *remarks] if remarks else []
+
+
+def _statistics(evaluation: Evaluation, timezone: str) -> Iterator[str]:
+    """Say what the statistics rest on: lateness of outcomes, weights, incidents, and what drift would have shown."""
+    if late := lateness(evaluation):
+        yield f"{late[0].lower()}{late[1:]}".rstrip(".")
     if any(target.state == "drift" for target in evaluation.features.values()):
         share = evaluation.weighted_share
-        remarks.append(
+        yield (
             "importance unknown: all features count the same"
             if share is None
             else f"weighted by importance, {percent(share)} of the features drifted"
         )
     for name, since in evaluation.incident.items():
-        remarks.append(f"incident: {printable(name.removeprefix('feature:'))}, since {moment(since, timezone)}")
-    remarks += map(printable, lasting_sentences(evaluation, lambda time: moment(time, timezone)))
-    remarks += filter(None, [what_lacks(evaluation)])
-    remarks += drift_remarks(target for _, target in targets(evaluation))
-    return ["", *remarks] if remarks else []
+        yield f"incident: {printable(name.removeprefix('feature:'))}, since {moment(since, timezone)}"
+    yield from filter(None, [what_lacks(evaluation)])
+    yield from drift_remarks(target for _, target in targets(evaluation))

@@ -1,12 +1,14 @@
-"""The sections of an Evaluation in the terminal below the table of drift, and their order: :data:`SECTIONS`.
+"""The sections of an Evaluation in the terminal, and their order: :data:`BEFORE_DRIFT` and :data:`AFTER_DRIFT`.
 
-To add one: its words in `present/`, a function here, and the function's place in the list. The page has the same
+To add one: its words in `present/`, a function here, and the function's place in a list. The page has the same
 section in `web/templates/sections/`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -28,23 +30,52 @@ from driftline_processor.present.sentences import change_words, objective
 from driftline_processor.present.service_level import rank_service, value_of_calls
 from driftline_processor.present.states import objective_state, state_word
 from driftline_processor.present.times import moment
-from driftline_processor.present.titles import metric_title
+from driftline_processor.present.titles import BESIDE, HEADLINES, metric_title
 
 from .console import SEVERITY_STYLES, change_style, empty, plain_table
 
+T = TypeVar("T")
+
 _STYLES = {"ok": "green", "alert": "bold yellow", "failed": "bold red"}
 
-MOST_CAUSES = 8
-"""Causes that are shown; ``--json`` has all."""
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """How much of an Evaluation is shown.
+
+    Attributes:
+        all: Every row of every table, not the first few.
+        explain: The statistics behind each statement, too.
+        asked: What somebody asked for by its name: "concept", "domain_classifier". It is shown whatever it says.
+    """
+
+    all: bool = False
+    explain: bool = False
+    asked: frozenset[str] = frozenset()
+
+    def first(self, rows: Sequence[T], most: int) -> Sequence[T]:
+        """Return the rows that are shown."""
+        return rows if self.all else rows[:most]
+
+
+EVERYTHING = Detail(all=True, explain=True)
+
+MOST_FEATURES = 10
+MOST_CAUSES = 3
+MOST_FINDINGS = 5
+MOST_METRICS = 3
+"""Metrics that are shown beside those that are worse."""
 
 MOST_ERRORS = 3
-"""Types of errors that are shown; ``--json`` has all."""
-
-MOST_SLICES = 24
-"""Slices that are shown; ``--json`` has all."""
+MOST_SLICES = 5
 
 
-def drift_by_slice(evaluation: Evaluation) -> Iterator[Table]:
+def more(hidden: int) -> Text:
+    """Say how many rows are not shown, and how to see them."""
+    return Text(f"and {hidden} more: --all", style="dim")
+
+
+def drift_by_slice(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     """Show what drifts in which slice, a line for each: those in which something drifts, then those with most rows."""
     if not evaluation.slices:
         return
@@ -52,35 +83,42 @@ def drift_by_slice(evaluation: Evaluation) -> Iterator[Table]:
     for heading in ("state", "what drifts"):
         table.add_column(heading, no_wrap=heading == "state")
     known = rank_drifted_slices(evaluation.slices)
-    for name, found in known[:MOST_SLICES]:
+    shown = detail.first(known, MOST_SLICES)
+    for name, found in shown:
         style = "bold yellow" if found.state == "drift" else "green" if found.state == "ok" else "cyan"
         state = Text(state_word(found.state), style=style)
         table.add_row(
             Text(printable(name)), Text(count(found.rows), style="dim"), state, Text(printable(slice_sentence(found)))
         )
-    if len(known) > MOST_SLICES:
-        table.add_row(Text(f"and {len(known) - MOST_SLICES} more", style="dim"))
+    if len(known) > len(shown):
+        table.add_row(more(len(known) - len(shown)))
     yield table
 
 
-def joint_drift(evaluation: Evaluation) -> Iterator[Table]:
-    """Show what is seen of all features together, a line for each method."""
-    if not evaluation.joint:
+def joint_drift(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
+    """Show the drift that all features show together, a line for each method; explained, also where there is none."""
+    known = [
+        found
+        for found in evaluation.joint.values()
+        if detail.explain or found.state == "drift" or found.method in detail.asked
+    ]
+    if not known:
         return
     table = empty()
     for heading in ("together", "state"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("p", justify="right", no_wrap=True)
+    if detail.explain:
+        table.add_column("p", justify="right", no_wrap=True)
     table.add_column("finding")
-    for found in evaluation.joint.values():
+    for found in known:
         style = "bold yellow" if found.state == "drift" else "green" if found.state == "ok" else "cyan"
         state = Text(state_word(found.state), style=style)
-        p = Text(p_value(found.p_value), style="dim")
-        table.add_row(Text(JOINT[found.method].title), state, p, Text(printable(found.sentence)))
+        p = [Text(p_value(found.p_value), style="dim")] if detail.explain else []
+        table.add_row(Text(JOINT[found.method].title), state, *p, Text(printable(found.sentence)))
     yield table
 
 
-def causes(evaluation: Evaluation) -> Iterator[Table]:
+def causes(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     """Show the kind of change and its causes, those that count most first."""
     known = () if evaluation.explanation is None else evaluation.explanation.causes
     if not known and evaluation.change_kind is None:
@@ -90,27 +128,31 @@ def causes(evaluation: Evaluation) -> Iterator[Table]:
     table.add_column("")
     if evaluation.change_kind is not None:
         table.add_row("", Text(printable(evaluation.change_kind.sentence)))
-    for at, cause in enumerate(known[:MOST_CAUSES], 1):
+    shown = detail.first(known, MOST_CAUSES)
+    for at, cause in enumerate(shown, 1):
         table.add_row(Text(f"{at}.", style="dim"), Text(printable(cause.sentence)))
-    if len(known) > MOST_CAUSES:
-        table.add_row("", Text(f"and {len(known) - MOST_CAUSES} more", style="dim"))
+    if len(known) > len(shown):
+        table.add_row("", more(len(known) - len(shown)))
     yield table
 
 
-def findings(evaluation: Evaluation) -> Iterator[Table]:
+def findings(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     """Show what is wrong with the data, the gravest first."""
     if not evaluation.findings:
         return
     table = empty()
     table.add_column("data", no_wrap=True)
     table.add_column("what is wrong")
-    for finding in evaluation.findings:
+    shown = detail.first(evaluation.findings, MOST_FINDINGS)
+    for finding in shown:
         style = SEVERITY_STYLES[finding.severity]
         table.add_row(Text(finding.severity, style=style), Text(printable(finding.sentence)))
+    if len(evaluation.findings) > len(shown):
+        table.add_row("", more(len(evaluation.findings) - len(shown)))
     yield table
 
 
-def expectations(evaluation: Evaluation) -> Iterator[Table]:
+def expectations(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     """Show what is not as expected, and what cannot be told; of what is, how many."""
     if not evaluation.expected:
         return
@@ -118,45 +160,65 @@ def expectations(evaluation: Evaluation) -> Iterator[Table]:
     met = sum(expected.state == "met" for expected in evaluation.expected)
     for heading in ("expected", f"{met} of {len(evaluation.expected)} met", ""):
         table.add_column(heading, no_wrap=not heading)
-    for expected in sorted(evaluation.expected, key=lambda one: one.state):
-        if expected.state != "met":
-            style = "bold red" if expected.state == "broken" else "yellow"
-            state = Text(state_word(expected.state), style=style)
-            table.add_row(state, Text(printable(expected.sentence)), Text(printable(expected.rule), style="dim"))
+    unmet = sorted((one for one in evaluation.expected if one.state != "met"), key=lambda one: one.state)
+    shown = detail.first(unmet, MOST_FEATURES)
+    for expected in shown:
+        style = "bold red" if expected.state == "broken" else "yellow"
+        state = Text(state_word(expected.state), style=style)
+        table.add_row(state, Text(printable(expected.sentence)), Text(printable(expected.rule), style="dim"))
+    if len(unmet) > len(shown):
+        table.add_row("", more(len(unmet) - len(shown)))
     yield table
 
 
-def performance(evaluation: Evaluation) -> Iterator[Table]:
-    """Show each metric beside that of the baseline, and whether it is worse."""
+def performance(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
+    """Show metrics beside those of the baseline, and whether they are worse: the first few and the worse, or all."""
     if not evaluation.realized:
         return
-    table = plain_table("performance", ("is", "interval", "baseline", "change", "outcomes"))
-    if evaluation.realized_changes:
+    judged, names = evaluation.realized_changes, _telling(evaluation, detail)
+    headings = ["is", "interval", "baseline"]
+    headings += ["change"] if detail.explain or not judged else []
+    headings += ["outcomes"] if detail.explain else []
+    table = plain_table("performance", headings)
+    if judged:
         table.add_column("than the baseline", overflow="fold")
-    for name, metric in evaluation.realized.items():
-        reference = evaluation.reference.get(name)
+    for name in names:
+        metric, reference = evaluation.realized[name], evaluation.reference.get(name)
         was = reference.value if reference is not None else None
         about = "≈ " if metric.bound else ""
-        table.add_row(
-            Text(metric_title(name)),
-            Text(about + number(metric.value)),
-            Text(_interval(metric), style="dim"),
-            Text(number(was), style="dim"),
-            Text(change(was, metric.value), style=_change_style(evaluation, name, was, metric.value)),
-            Text(count(metric.rows), style="dim"),
-            *([_compared(evaluation, name)] if evaluation.realized_changes else []),
-        )
+        cells = {
+            "is": Text(about + number(metric.value)),
+            "interval": Text(_interval(metric), style="dim"),
+            "baseline": Text(number(was), style="dim"),
+            "change": Text(change(was, metric.value), style=_change_style(evaluation, name, was, metric.value)),
+            "outcomes": Text(count(metric.rows), style="dim"),
+        }
+        compared = [_compared(evaluation, name, detail)] if judged else []
+        table.add_row(Text(metric_title(name)), *(cells[heading] for heading in headings), *compared)
+    if len(evaluation.realized) > len(names):
+        table.add_row(more(len(evaluation.realized) - len(names)))
     yield table
+
+
+def _telling(evaluation: Evaluation, detail: Detail) -> list[str]:
+    """Return the metrics that are shown: those that stand for a model, and those that are worse than the baseline's."""
+    known = list(evaluation.realized)
+    worse = {name for name, one in evaluation.realized_changes.items() if one.state == "worse"}
+    first = [name for name in HEADLINES if name in known][:MOST_METRICS] or known[:MOST_METRICS]
+    first += [beside for name, beside in BESIDE.items() if name in first] + ["mean_score", "actual_rate"]
+    return known if detail.all else [name for name in known if name in first or name in worse]
 
 
 _COMPARED_STYLES = {"worse": "bold red", "not_worse": "green"}
 
 
-def _compared(evaluation: Evaluation, name: str) -> Text:
-    """Return whether a metric is worse than the baseline's."""
+def _compared(evaluation: Evaluation, name: str, detail: Detail) -> Text:
+    """Return whether a metric is worse than the baseline's; explained, with the interval of the change."""
     one = evaluation.realized_changes.get(name)
-    style = "" if one is None else _COMPARED_STYLES.get(one.state, "dim")
-    return Text(change_words(evaluation.realized_changes, name), style=style)
+    if one is None:
+        return Text()
+    words = change_words(evaluation.realized_changes, name) if detail.explain else state_word(one.state, one.lacking)
+    return Text(words, style=_COMPARED_STYLES.get(one.state, "dim"))
 
 
 def _change_style(evaluation: Evaluation, name: str, was: float | None, now: float | None) -> str:
@@ -172,15 +234,16 @@ def _interval(metric: MetricValue) -> str:
     return ends(metric.low, metric.high)
 
 
-def performance_by_slice(evaluation: Evaluation) -> Iterator[Table]:
+def performance_by_slice(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     """Show the slices from the one in which the model does worst."""
     if evaluation.performance_slices:
-        yield _slices("slice", dict(rank_slices(evaluation.performance_slices)), MOST_SLICES)
+        ranked = dict(rank_slices(evaluation.performance_slices))
+        yield _slices("slice", ranked, len(ranked) if detail.all else MOST_SLICES)
 
 
-def performance_by_age(evaluation: Evaluation) -> Iterator[RenderableType]:
-    """Show the cohorts of how long labels took to come, the youngest first, and whether they differ."""
-    if len(evaluation.ages) > 1:
+def performance_by_age(evaluation: Evaluation, detail: Detail) -> Iterator[RenderableType]:
+    """Show, explained, the cohorts of how long labels took to come, the youngest first, and whether they differ."""
+    if detail.explain and len(evaluation.ages) > 1:
         table = _slices("label age", evaluation.ages, len(evaluation.ages))
         fast = evaluation.fast_labels
         yield table if fast is None else Group(table, Text(fast.sentence, style="dim"))
@@ -199,11 +262,11 @@ def _slices(first: str, slices: Mapping[str, SlicePerformance], most: int) -> Ta
             Text(interval, style="dim"),
         )
     if len(slices) > most:
-        table.add_row(Text(f"and {len(slices) - most} more", style="dim"))
+        table.add_row(more(len(slices) - most))
     return table
 
 
-def weak_slices(evaluation: Evaluation) -> Iterator[Table]:
+def weak_slices(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     """Show where the model does worse than elsewhere."""
     weak = evaluation.weak
     if weak is None or not weak.slices:
@@ -211,52 +274,66 @@ def weak_slices(evaluation: Evaluation) -> Iterator[Table]:
     table = empty()
     table.add_column("weak", justify="right", no_wrap=True)
     table.add_column("where, found on one half of the rows and confirmed on the other")
-    for one in weak.slices:
+    shown = detail.first(weak.slices, MOST_CAUSES)
+    for one in shown:
         table.add_row(Text(percent(one.excess), style="bold yellow"), Text(printable(one.sentence)))
+    if len(weak.slices) > len(shown):
+        table.add_row("", more(len(weak.slices) - len(shown)))
     yield table
 
 
-def fairness(evaluation: Evaluation) -> Iterator[Table]:
+def fairness(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     """Show the state of each criterion, a table for each attribute."""
     for found in evaluation.fairness:
         table = empty()
         table.add_column(printable(found.attribute), no_wrap=True)
         table.add_column("state", no_wrap=True)
         table.add_column(f"compared with {printable(found.reference) or HIGHEST}")
-        for one in found.criteria:
+        shown = detail.first(found.criteria, MOST_FINDINGS)
+        for one in shown:
             style = {"broken": "bold red", "met": "green"}.get(one.state, "yellow")
             state = Text(state_word(one.state), style=style)
             table.add_row(Text(state_word(one.name)), state, Text(printable(criterion_sentence(one))))
+        if len(found.criteria) > len(shown):
+            table.add_row(more(len(found.criteria) - len(shown)))
         yield table
 
 
-def estimates(evaluation: Evaluation) -> Iterator[Group]:
-    """Show each estimated metric: its interval, that of the baseline, and what is normal."""
-    if not evaluation.estimated:
+def estimates(evaluation: Evaluation, detail: Detail) -> Iterator[Group]:
+    """Show estimated metrics, their intervals and those of the baseline; explained, also beside outcomes."""
+    known = {name: one for name, one in evaluation.estimated.items() if one.value is not None}
+    if not known or (evaluation.realized and not detail.explain):
         return
-    table = plain_table("estimated", ("is", "95 %", "baseline", "bounds"))
+    bounds = ("bounds",) if detail.explain else ()
+    table = plain_table("estimated", ("is", "95 %", "baseline", *bounds))
     table.add_column("state", no_wrap=True)
-    for name, one in evaluation.estimated.items():
-        if one.value is None:
-            continue
+    first = [name for name in (*HEADLINES, *known) if name in known][:MOST_METRICS]
+    alerts = {name for name, one in known.items() if standing(one) not in (None, "ok")}
+    names = list(known) if detail.all else [name for name in known if name in first or name in alerts]
+    for name in names:
+        one = known[name]
         state = standing(one)
         table.add_row(
             Text(metric_title(name)),
             Text(number(one.value)),
             Text(interval(one), style="dim"),
             Text(number(one.reference), style="dim"),
-            Text(ends(one.lower_bound, one.upper_bound), style="dim"),
+            *(Text(ends(one.lower_bound, one.upper_bound), style="dim") for _ in bounds),
             Text(state or "\N{EN DASH}", style=_STYLES.get(state or "", "dim")),
         )
+    if len(known) > len(names):
+        table.add_row(more(len(known) - len(names)))
     assumes = next(assumption(one) for one in evaluation.estimated.values())
-    lines = [Text(f"estimated: {assumes}; {sentence(evaluation.estimated)}", style="dim")]
+    told = f"; {sentence(evaluation.estimated)}" if detail.explain else ""
+    lines = [Text(f"estimated: {assumes}{told}", style="dim")]
     moved = evaluation.score is not None and evaluation.score.state == "drift"  # days move scores a little, too
-    if evaluation.label_shift is not None and (moved or evaluation.label_shift.explains == "labels"):
-        lines.append(Text(printable(evaluation.label_shift.sentence)))
+    shift = evaluation.label_shift
+    if shift is not None and detail.explain and (moved or shift.explains == "labels"):
+        lines.append(Text(printable(shift.sentence)))
     yield Group(table, *lines)
 
 
-def service(evaluation: Evaluation) -> Iterator[Table]:
+def service(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     """Show how the service answered: latency and failures, of all calls and of the slices that do worst."""
     if evaluation.service is None:
         return
@@ -269,19 +346,22 @@ def service(evaluation: Evaluation) -> Iterator[Table]:
             Text(ends_text, style="dim"),
             Text(count(measured.rows), style="dim"),
         )
-    for error, calls in list(evaluation.service.errors.items())[:MOST_ERRORS]:
+    for error, calls in detail.first(list(evaluation.service.errors.items()), MOST_ERRORS):
         share = measured_text("error_rate", calls / evaluation.service.calls)
         table.add_row(Text(f"  {printable(error)}", style="dim"), Text(share), Text(), Text(count(calls), style="dim"))
     yield table
     if evaluation.service_slices:
         by_slice = plain_table("slice", ("error rate", "latency p95", "calls"))
-        for name, level in rank_service(evaluation.service_slices)[:MOST_SLICES]:
+        ranked = rank_service(evaluation.service_slices)
+        for name, level in detail.first(ranked, MOST_SLICES):
             cells = (value_of_calls(metric, level.values.get(metric)) for metric in ("error_rate", "latency_p95"))
             by_slice.add_row(Text(printable(name)), *map(Text, cells), Text(count(level.calls), style="dim"))
+        if len(ranked) > MOST_SLICES and not detail.all:
+            by_slice.add_row(more(len(ranked) - MOST_SLICES))
         yield by_slice
 
 
-def objectives(evaluation: Evaluation) -> Iterator[Table]:
+def objectives(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     """Show what came of each objective, what is broken first."""
     if not evaluation.objectives:
         return
@@ -289,29 +369,34 @@ def objectives(evaluation: Evaluation) -> Iterator[Table]:
     met = sum(objective.state == "met" for objective in evaluation.objectives)
     for heading in ("objective", f"{met} of {len(evaluation.objectives)} met", ""):
         table.add_column(heading, no_wrap=not heading)
-    for one in sorted(evaluation.objectives, key=lambda one: one.state):
+    shown = detail.first(sorted(evaluation.objectives, key=lambda one: one.state), MOST_FEATURES)
+    for one in shown:
         style = {"broken": "bold red", "met": "green"}.get(one.state, "bold yellow" if one.overdue else "yellow")
         state = Text(objective_state(one), style=style)
         table.add_row(state, Text(printable(objective(one))), Text(printable(one.rule), style="dim"))
+    if len(evaluation.objectives) > len(shown):
+        table.add_row("", more(len(evaluation.objectives) - len(shown)))
     yield table
 
 
-SECTIONS: tuple[Callable[[Evaluation], Iterator[RenderableType]], ...] = (
-    drift_by_slice,
-    joint_drift,
+Section = Callable[[Evaluation, Detail], Iterator[RenderableType]]
+
+BEFORE_DRIFT: tuple[Section, ...] = (performance, estimates, objectives)
+"""The sections above the table of drift, in their order. One that has nothing to show yields nothing."""
+
+AFTER_DRIFT: tuple[Section, ...] = (
     causes,
     findings,
     expectations,
-    performance,
+    drift_by_slice,
+    joint_drift,
     performance_by_slice,
     weak_slices,
     fairness,
     performance_by_age,
-    estimates,
     service,
-    objectives,
 )
-"""The sections in the order in which they are shown. One that has nothing to show yields nothing."""
+"""The sections below the table of drift."""
 
 
 def mispredictions(found: Worst) -> Table:

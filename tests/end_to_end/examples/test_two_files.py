@@ -46,7 +46,7 @@ def test_what_lies_outside_the_range_entirely_is_a_finding() -> None:
 
 
 def test_the_answer_does_not_end_with_errors_that_fell() -> None:
-    text = told(*as_named())
+    text = told(*as_named("--all", "--explain"))
     last = text.rstrip().splitlines()[-1]
     assert "fell" not in last
     assert "concept:" not in last

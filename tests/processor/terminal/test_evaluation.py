@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import (
+    Cause,
     Delay,
+    Estimate,
     Evaluation,
+    Explanation,
     Finding,
     MethodValue,
     MetricChange,
@@ -23,9 +26,11 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences import sentence
 from driftline_processor.present.states import rank
 from driftline_processor.terminal.evaluation import evaluation_view, show
+from driftline_processor.terminal.sections import EVERYTHING, Detail
 from rich.console import Console
 
 DAY = 86_400 * 10**9
+ESTIMATE = Estimate(0.66, 0.6, 0.7, 0.02, 0.62, 0.7, False, 970, "rows", "cbpe", 0.67)
 
 
 def feature(name: str, state: State, psi: float, size: Size = "", decided_by: str = "ks") -> TargetDrift:
@@ -48,9 +53,9 @@ def evaluation(*features: TargetDrift, performance: bool = True) -> Evaluation:
     return found
 
 
-def drawn(what: Evaluation, width: int = 120, encoding: str = "utf-8") -> str:
+def drawn(what: Evaluation, width: int = 120, encoding: str = "utf-8", detail: Detail = EVERYTHING) -> str:
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")
-    Console(file=file, width=width, highlight=False).print(evaluation_view(what))
+    Console(file=file, width=width, highlight=False).print(evaluation_view(what, detail=detail))
     file.flush()
     return file.buffer.getvalue().decode(encoding)
 
@@ -108,18 +113,96 @@ def test_the_whole_picture() -> None:
     assert [line.rstrip() for line in lines] == [
         "churn · version 3 · prod · Thu 1 January 1970 · 1,000 rows · outcomes for 97 %",
         "",
-        "      was  → is  state     size        test    p     PSI      JS  missing",
-        "temp  ▅▅    ▃█   drift     large    KS 0.41  0.5   0.205  0.1025  0 → 4 %",
-        "wind  ▅▅    ▃█   no drift         KS 0.0002  0.5  0.0001   5e−05  0 → 4 %",
-        "",
         "performance    is  interval  baseline  change  outcomes",
         "ROC AUC      0.66                0.67   −0.01       970",
         "log loss      0.5                   –               970",
+        "",
+        "      was  → is  state     size        test    p     PSI      JS  missing",
+        "temp  ▅▅    ▃█   drift     large    KS 0.41  0.5   0.205  0.1025  0 → 4 %",
+        "wind  ▅▅    ▃█   no drift         KS 0.0002  0.5  0.0001   5e−05  0 → 4 %",
         "",
         "importance unknown: all features count the same",
         "",
         "1 of 2 features drifted, temp most (KS 0.41: large); ROC AUC 0.66 on 97 % of rows, 0.67 in the baseline.",
     ]
+
+
+def test_ten_features_are_shown_and_how_many_more_there_are() -> None:
+    calm = [feature(f"calm{at:02d}", "ok", 0.02) for at in range(12)]
+    what = evaluation(*calm, feature("gone", "drift", 0.4, "large"), feature("moved", "drift", 0.12, "moderate"))
+    lines = drawn(what, detail=Detail()).splitlines()
+    first = lines.index(next(line for line in lines if line.startswith("gone")))
+    names = [line.split()[0] for line in lines[first : first + 11]]
+    assert names == ["gone", "moved", *(f"calm{at:02d}" for at in range(8)), "and"]
+    assert lines[first + 10].rstrip() == "and 4 more: --all"
+    whole = drawn(what, detail=Detail(all=True))
+    assert "calm11" in whole
+    assert "--all" not in whole
+
+
+def test_what_costs_most_by_its_importance_comes_first() -> None:
+    what = evaluation(feature("far", "drift", 0.4, "large"), feature("heavy", "drift", 0.2, "moderate"))
+    causes = [Cause((name,), "", 0.4, (), weight=weight) for name, weight in (("heavy", 0.3), ("far", 0.1))]
+    assert [line.split()[0] for line in drawn(what).splitlines() if line.startswith(("far", "heavy"))] == [
+        "far",
+        "heavy",
+    ]
+    what.explanation = Explanation(tuple(causes), "")
+    assert [line.split()[0] for line in drawn(what).splitlines() if line.startswith(("far", "heavy"))] == [
+        "heavy",
+        "far",
+    ]
+
+
+def test_statistics_are_shown_where_they_are_asked_for() -> None:
+    what = evaluation(feature("temp", "drift", 0.205, "large"), feature("sun", "usual", 0.2))
+    what.estimated = {"roc_auc": ESTIMATE}
+    short, long = (drawn(what, detail=Detail(explain=explain)) for explain in (False, True))
+    for statistic in ("PSI", "estimated", "importance unknown", "1 of 2 features drifted"):
+        assert statistic not in short
+        assert statistic in long
+    assert "KS 0.41" in short
+    assert "moved as usual: it moved, and the baseline's own days and weeks differ as much" in short
+
+
+def test_estimates_stand_for_outcomes_that_have_not_come() -> None:
+    what = evaluation(feature("temp", "ok", 0.01), performance=False)
+    what.estimated = {"roc_auc": ESTIMATE}
+    said = " ".join(drawn(what, detail=Detail()).split())
+    assert "ROC AUC 0.66" in said
+    assert "estimated: assumes" in said
+
+
+def test_three_metrics_and_the_worse_ones_are_shown() -> None:
+    what = evaluation(feature("temp", "ok", 0.01))
+    known = ("accuracy", "brier", "precision", "recall", "f1")
+    what.realized |= {name: MetricValue(0.4, 970, "rows") for name in known}
+    what.realized_changes = {
+        "recall": MetricChange("worse", -0.03, -0.041, -0.019, 0.001, 0.024),
+        "brier": MetricChange("not_worse", -0.03, -0.041, 0.019, 0.4, 0.024),
+    }
+    lines = drawn(what, detail=Detail()).splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("performance"))
+    shown = [line.split("  ")[0] for line in lines[start + 1 : start + 6]]
+    assert shown == ["ROC AUC", "log loss", "accuracy", "recall", "and 3 more: --all"]
+    assert "worse" in lines[start + 4]
+    assert "0.041" not in lines[start + 4]
+
+
+def test_the_newest_ten_windows_have_a_line_each() -> None:
+    known = []
+    for day in range(14):
+        one = evaluation(feature("temp", "ok", 0.01))
+        one.window, one.share = Window("1d", day * DAY, (day + 1) * DAY), 0.0
+        known.append(one)
+    short, whole = io.StringIO(), io.StringIO()
+    show(known, Console(file=short, width=120), detail=Detail())
+    show(known, Console(file=whole, width=120), detail=Detail(all=True))
+    lines = short.getvalue().splitlines()
+    assert lines[0].rstrip() == "4 earlier windows: --all"
+    assert lines[2].startswith("5 Jan 1970")
+    assert "\n1 Jan 1970" in whole.getvalue()
+    assert lines[-1].rstrip() == "The statistics behind this: --explain"
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100])
@@ -170,10 +253,10 @@ def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_fu
     show([first, last, stub], Console(file=file, width=120))
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
     assert lines[:5] == [
-        "window       rows  outcomes          drifted  most        score PSI  log loss  ROC AUC",
-        "1 Jan 1970  1,000      97 %           0 of 1                      –       0.5     0.66",
-        "2 Jan 1970  1,000      97 %  1 of 2, 1 usual  temp large          –       0.5     0.66",
-        "3 Jan 1970  1,000         –      cannot tell                      –         –        –",
+        "window       rows  outcomes                   drifted  most        score PSI  log loss  ROC AUC",
+        "1 Jan 1970  1,000      97 %                    0 of 1                      –       0.5     0.66",
+        "2 Jan 1970  1,000      97 %  1 of 2, 1 moved as usual  temp large          –       0.5     0.66",
+        "3 Jan 1970  1,000         –               cannot tell                      –         –        –",
         "",
     ]
     assert lines[5].startswith("churn · version 3 · prod · Fri 2 January 1970 ")
