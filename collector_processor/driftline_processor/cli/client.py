@@ -142,6 +142,19 @@ def fetch_outcomes(url: str, model: str, id: str) -> dict[str, Any]:
     return dict(json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/outcomes", {"id": id})))
 
 
+def misspelled_model(url: str, model: str) -> str:
+    """Say that a processor has seen no prediction of a model, but of one whose name is near.
+
+    "" where it has, where no name is near, and where nobody at the address knows.
+    """
+    try:
+        answer = httpx.get(f"{_address(url)}/api/v1/models/{quote(handle(model), safe='')}", timeout=_WAIT)
+        said = str(answer.json()["error"]) if answer.status_code == httpx.codes.NOT_FOUND else ""
+        return said if said.endswith("?") else ""
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
+        return ""
+
+
 def delete_predictions(url: str, model: str, by: str, values: Sequence[str], environment: str = "") -> str:
     """Delete with ``DELETE /v1/predictions``, and wait until it is done; return what there is to say of it.
 

@@ -49,8 +49,15 @@ class Balance(NamedTuple):
 
     @property
     def completeness(self) -> float:
-        """The share of predictions whose rows arrived."""
-        return self.rows / self.counted
+        """The share of predictions whose rows arrived.
+
+        Rows beyond those counted that the edges explain were made outside the stretch; more than that are shown.
+
+        >>> Balance(1_040.0, 1_000.0, 0, 1, doubt=45.0).completeness, Balance(1_040.0, 1_000.0, 0, 1).completeness
+        (1.0, 1.04)
+        """
+        beyond = self.rows - self.counted
+        return 1.0 if 0 < beyond <= self.doubt else self.rows / self.counted
 
     @property
     def stretch(self) -> Window:

@@ -8,12 +8,17 @@ from functools import lru_cache
 import xxhash
 from driftline.tables.table import ModelKey
 
+from driftline_processor.core.nearest_names import nearest
 from driftline_processor.core.wording import short
 
 from .numbers import count
 
 LINKED = 200
 """Characters of a name that fit in an address; longer names are addressed by a digest."""
+
+
+MOST_COMPARED = 1_000
+"""Names that an unknown name is compared with, at most: each takes some microseconds."""
 
 
 def listed(names: Sequence[str]) -> str:
@@ -24,6 +29,16 @@ def listed(names: Sequence[str]) -> str:
     """
     more = f" and {count(len(names) - 10)} more" if len(names) > 10 else ""
     return ", ".join(short(name, 40) for name in names[:10]) + more
+
+
+def near_names(name: str, names: Sequence[str]) -> str:
+    """Ask for the names that an unknown name could have meant; "" where none is near.
+
+    >>> near_names("rsik", ["churn", "risk"]), near_names("x", ["churn"])
+    ("did you mean 'risk'?", '')
+    """
+    close = nearest(name[:LINKED], names[:MOST_COMPARED])
+    return f"did you mean {' or '.join(repr(short(match, 40)) for match in close)}?" if close else ""
 
 
 @lru_cache(maxsize=4096)

@@ -17,6 +17,7 @@ from driftline_processor.core.performance.objective import newest_objectives, ov
 from driftline_processor.core.wording import short
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance
+from driftline_processor.present.names import near_names
 from driftline_processor.present.numbers import count, many, number, percent
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.sentences import COMPLETE
@@ -129,12 +130,16 @@ def unknown_model_hints(pending: Mapping[str, int], models: Collection[str]) -> 
         models: Models that have predicted.
 
     >>> unknown_model_hints({"rsik": 1, "churn": 9}, {"churn", "risk"})
-    ('1 outcome waits for model rsik, which has sent no prediction; these models have: churn, risk.',)
+    ("1 outcome waits for model rsik, which has sent no prediction; did you mean 'risk'?",)
+    >>> unknown_model_hints({"m0": 9}, {"churn", "risk"})
+    ('9 outcomes wait for model m0, which has sent no prediction; these models have: churn, risk.',)
     """
     found = sorted((name for name in pending if name not in models), key=lambda name: (-pending[name], name))
-    come = f"these models have: {_names(tuple(sorted(models)))}" if models else "no model has sent any"
+    known = sorted(models)
+    come = f"these models have: {_names(tuple(known))}." if models else "no model has sent any."
     hints = [
-        f"{_waiting(pending[name])} for model {short(name)}, which has sent no prediction; {come}."
+        f"{_waiting(pending[name])} for model {short(name)}, which has sent no prediction; "
+        f"{near_names(name, known) or come}"
         for name in found[:_FEW]
     ]
     if len(found) > _FEW:

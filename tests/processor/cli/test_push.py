@@ -370,4 +370,21 @@ def test_show_prints_what_was_said_and_what_counts(running: StateWithRoutes, url
     assert "waits for its prediction" in show("x", "--model", "churn")[1]
     assert show("nobody", "--model", "churn") == (0, "nothing was said of nobody\n")
     assert [one["actual"] for one in json.loads(show("a", "--model", "churn", "--json")[1])["outcomes"]] == ["1", "0"]
-    assert show("a", "--model", "chrun")[0] == 2
+    asked_of_another = show("a", "--model", "chrun")
+    assert asked_of_another == (2, f"driftline: {url}: no model 'chrun' has been seen; did you mean 'churn'?\n")
+
+
+@pytest.mark.slow
+def test_outcomes_of_a_model_that_never_predicted_say_which_name_could_be_meant(
+    running: StateWithRoutes, url: str, tmp_path: Path
+) -> None:
+    running.send(predictions(["a"], NOON))
+    path = tmp_path / "labels.csv"
+    path.write_text("id,actual\na,1\n")
+    asked = ["outcomes", "push", str(path), "--endpoint", url, "--model"]
+    meant, known = (CliRunner().invoke(commands, [*asked, model]) for model in ("chrun", "churn"))
+    assert (meant.exit_code, meant.stdout) == (0, f"{path}: 1 accepted, 0 rejected\n")
+    assert meant.stderr == (
+        "driftline: no model 'chrun' has been seen; did you mean 'churn'? Its outcomes wait until it predicts.\n"
+    )
+    assert known.stderr == ""

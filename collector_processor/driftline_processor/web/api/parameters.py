@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from driftline_processor.present.names import handle
+from driftline_processor.present.names import handle, near_names
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.readers.outcomes.fields import UnusableField, instant_of
 
@@ -21,7 +21,8 @@ def find_model(request: Request, known: Sequence[ModelView]) -> ModelView:
     name = request.path_params["name"]
     named = [model for model in known if handle(model.key.model) == name]
     if not named:
-        raise HTTPException(404, f"no model {name[:80]!r} has been seen; / lists those that have")
+        meant = near_names(name, list(dict.fromkeys(model.key.model for model in known)))
+        raise HTTPException(404, f"no model {name[:80]!r} has been seen; {meant or '/ lists those that have'}")
     parts = ("version", "environment")
     wanted = {part: request.query_params[part] for part in parts if part in request.query_params}
     fitting = [

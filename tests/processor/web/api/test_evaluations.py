@@ -97,6 +97,7 @@ def test_without_a_window_the_first_configured_one_is_meant(browse: Browse) -> N
     ("address", "status", "sentence"),
     [
         ("/api/v1/models/nobody/evaluations", 404, "no model 'nobody' has been seen; / lists those that have"),
+        ("/api/v1/models/flihgts/evaluations", 404, "no model 'flihgts' has been seen; did you mean 'flights'?"),
         (
             "/api/v1/models/flights/evaluations?version=summer",
             404,
