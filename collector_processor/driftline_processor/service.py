@@ -38,11 +38,12 @@ from driftline_processor.servers.request_memory import RequestMemory
 from driftline_processor.store.database import StorageError
 from driftline_processor.web.api import deletion, label_queue, snapshots, weak_slices
 from driftline_processor.web.app import create_app
+from driftline_processor.web.pages.status import Process
 
 from .deadline import Deadline
 from .health import Health
 from .memory_ceiling import MemoryCeiling
-from .process_memory import keep_memory_small
+from .process_memory import keep_memory_small, resident
 from .state import State
 
 BAD_INPUT = 2
@@ -147,11 +148,6 @@ class Service:
         self.addresses["web"] = self._web.address
 
     @property
-    def _links(self) -> Links:
-        """Where traces are, and how people reach the pages."""
-        return Links(self.config.web.trace_url, self.config.web.public_url)
-
-    @property
     def _grace(self) -> float:
         """Seconds that an HTTP port waits for requests under way when it is stopped."""
         return RECEIVING * self.config.shutdown.timeout.total_seconds()
@@ -170,9 +166,9 @@ class Service:
         self._derived.start()
         wanting = [name for name, exporter in self.config.exporters.items() if "traces" in exporter.derived]
         offers = [partial(forwarder.send, name, "traces") for name in wanting]
-        state.on_joined(OutcomeSpans(state.keys, offers, self.health.counters, links=self._links))
+        state.on_joined(OutcomeSpans(state.keys, offers, self.health.counters))
         telling = [name for name, exporter in self.config.exporters.items() if "logs" in exporter.derived]
-        state.on_verdict(VerdictEvents([partial(forwarder.send, name, "logs") for name in telling], self._links))
+        state.on_verdict(VerdictEvents([partial(forwarder.send, name, "logs") for name in telling]))
 
     def _serve(self, state: State) -> None:
         assert self._web is not None
@@ -192,10 +188,17 @@ class Service:
                 history=state.history,
                 wrong=state.wrong,
                 striking=None if self._worst is None else self._worst.shown,
-                links=self._links,
+                links=Links(self.config.web.trace_url, self.config.web.public_url),
+                process=self._described(),
             ),
             self._grace,
         )
+
+    def _described(self) -> Process:
+        """Return what the status page says of the process beside its counters."""
+        limits = self.config.limits
+        most = {"models": limits.models, "versions of a model": limits.versions, "connections": limits.connections}
+        return Process(self.lines, resident, limits.memory, most, self._clock())
 
     def lines(self) -> list[str]:
         """Say where it listens, where the pages are, where rows are kept and where things go."""

@@ -28,14 +28,12 @@ if TYPE_CHECKING:
     from driftline.privacy.policy import Privacy
 
     from .configuration import configure
-    from .evaluation import EvaluationReport, evaluate
     from .model import Model
     from .outcomes import Accepted, Rejection, Undelivered
 
 __all__ = [
     "Accepted",
     "Baseline",
-    "EvaluationReport",
     "Model",
     "Prediction",
     "Privacy",
@@ -43,7 +41,6 @@ __all__ = [
     "Undelivered",
     "configure",
     "current",
-    "evaluate",
     "flush",
     "shutdown",
 ]
@@ -51,7 +48,6 @@ __all__ = [
 _HOMES = {
     "Accepted": "outcomes",
     "Baseline": "baseline.baseline",
-    "EvaluationReport": "evaluation",
     "Model": "model",
     "Prediction": "capture.prediction",
     "Privacy": "privacy.policy",
@@ -59,7 +55,6 @@ _HOMES = {
     "Undelivered": "outcomes",
     "configure": "configuration",
     "current": "capture.prediction",
-    "evaluate": "evaluation",
     "flush": "export.lifecycle",
     "shutdown": "export.lifecycle",
 }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from driftline_processor.readers.errors import BadInput
 
-from .options import report_bad_input, say
+from .options import models_of, report_bad_input, say
+
+if TYPE_CHECKING:
+    from driftline_processor.core.expectations.rule import Expectations
 
 app = typer.Typer(help="What is expected of a model's data.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -60,3 +63,14 @@ def import_(
         except OSError as error:
             raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
         say(f"{output}: {many(imported.read, 'check')} read, {len(imported.left_out)} left out")
+
+
+def expectations_of(file: Path | None) -> dict[str, Expectations]:
+    """Return what a configuration expects of each of its models; nothing without one."""
+    if file is None:
+        return {}
+    models = models_of("--expect", file)
+    expected = {name: model.expectations for name, model in models.items() if model.expectations}
+    if not expected:
+        raise BadInput(f"--expect {file}: it expects nothing; write 'expect:' below a model or one of its features")
+    return expected

@@ -6,13 +6,17 @@ An unknown value is a dash, never 0. No number is rounded to nothing or to all.
 from __future__ import annotations
 
 import math
+import re
 
-from driftline_processor.core.wording import format_percent
+from driftline_processor.core.wording import duration, format_percent
 
 UNKNOWN = "–"
 """Text of an unknown value."""
 
 MINUS = "−"
+
+_PARTS = re.compile(r"\d+[a-z]")
+"""The parts of a duration: "1h", "30m"."""
 
 
 def finite(value: float | None) -> float | None:
@@ -101,6 +105,28 @@ def compact(value: float) -> str:
             scaled = value / limit
             return f"{scaled:.1f}{unit}" if scaled < 9.95 else f"{scaled:.0f}{unit}"
     return f"{value:.0f}"
+
+
+def size(n_bytes: float) -> str:
+    """Write a number of bytes in the largest unit that it fills.
+
+    >>> size(512), size(3 << 20), size(2.5 * (1 << 30))
+    ('512 B', '3 MiB', '2.5 GiB')
+    """
+    for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if n_bytes >= 1024**power:
+            scaled = n_bytes / 1024**power
+            return f"{scaled:.3g} {unit}" if scaled < 999.5 else f"{scaled:,.0f} {unit}"
+    return f"{n_bytes:,.0f} B"
+
+
+def seconds(value: float) -> str:
+    """Write seconds in at most two units.
+
+    >>> seconds(0), seconds(95), seconds(90061)
+    ('0s', '1m35s', '1d1h')
+    """
+    return "".join(_PARTS.findall(duration(int(value) * 10**9))[:2]) or "0s"
 
 
 def percent(share: float | None) -> str:

@@ -47,6 +47,16 @@ def moment(time: int, timezone: str = "UTC") -> str:
     return _local(time, timezone).strftime("%Y-%m-%d %H:%M")
 
 
+def day(time: int, timezone: str = "UTC") -> str:
+    """Write the day of unix nanoseconds.
+
+    >>> day(1372636800 * 10**9)
+    '1 Jul 2013'
+    """
+    local = _local(time, timezone)
+    return f"{local.day} {local:%b %Y}"
+
+
 def window_name(window: Window, timezone: str = "UTC") -> str:
     """Name a window as a calendar does, by its days where it begins and ends at midnight.
 

@@ -11,6 +11,11 @@ from driftline_processor.core.wording import printable
 
 T = TypeVar("T")
 
+_SIGNS = {"wrong": "✕", "silent": "○", "behind": "…", "at_risk": "▲", "unknown": "?", "right": "✓"}
+
+_HEAD = 30
+"""Words of the longest beginning of a sentence: whether the model is right, of which version, and since when."""
+
 
 def verdict_word(state: str) -> str:
     """Write the state of a verdict.
@@ -21,9 +26,25 @@ def verdict_word(state: str) -> str:
     return state.replace("_", " ")
 
 
+def verdict_sign(state: str) -> str:
+    """Return the sign of a state, for readers to whom colours say nothing.
+
+    >>> verdict_sign("right"), verdict_sign("at_risk")
+    ('✓', '▲')
+    """
+    return _SIGNS[state]
+
+
 def verdict_sentence(verdict: Verdict) -> str:
     """Return the one sentence that says whether the model is right, without characters that move a cursor."""
     return printable(verdict.sentence)
+
+
+def verdict_reason(verdict: Verdict) -> str:
+    """Return what the sentence says after whether and since when: how much, why and what to do."""
+    sentence = verdict_sentence(verdict)
+    head, _, reason = sentence.partition(": ")
+    return reason[:1].upper() + reason[1:] if reason and len(head.split()) <= _HEAD else sentence
 
 
 def verdict_next(verdict: Verdict) -> str:

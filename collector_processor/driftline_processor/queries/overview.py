@@ -139,10 +139,13 @@ class ModelView:
 
     def measured(self, window: str) -> Evaluation | None:
         """Return the newest mature window with outcomes enough to tell how good the model is, else with any."""
-        windows = self.windows.get(window, ())
-        measured = [evaluation for evaluation in windows if has_performance(evaluation) and self.mature(evaluation)]
-        enough = (evaluation for evaluation in reversed(measured) if evaluation.outcome_rows >= ENOUGH)
-        return next(enough, measured[-1] if measured else None)
+        newest = None
+        for evaluation in reversed(self.windows.get(window, ())):
+            if has_performance(evaluation) and self.mature(evaluation):
+                if evaluation.outcome_rows >= ENOUGH:
+                    return evaluation
+                newest = newest or evaluation
+        return newest
 
 
 def verdict_of(models: Iterable[ModelView]) -> Verdict | None:

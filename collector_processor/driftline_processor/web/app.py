@@ -29,6 +29,7 @@ from driftline_processor.otlp.protocol import retry_after
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.queries.baselines import BaselineShelf
 from driftline_processor.queries.history import History
+from driftline_processor.queries.incidents import IncidentLog
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import View
 from driftline_processor.receipts import Overloaded
@@ -39,7 +40,7 @@ from driftline_processor.web.api import versions as versions_api
 
 from . import report
 from .page import Page, answer
-from .pages import data, drift, feature, home, overview, performance, predictions, versions
+from .pages import data, drift, feature, home, incidents, overview, performance, predictions, status, versions
 from .place import read_place
 from .report import MakePage
 from .selection import Selection, select
@@ -71,6 +72,7 @@ def create_app(
     wrong: Mispredictions | None = None,
     striking: prometheus_page.Striking | None = None,
     links: Links = NO_LINKS,
+    process: status.Process = status.Process(),  # noqa: B008 - it is frozen
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -81,16 +83,21 @@ def create_app(
     ``submit_part``: see :func:`outcomes_http.routes`. ``history``: outcomes and evaluations of earlier times;
     None = nobody knows.
     ``wrong``: where the worst predictions are looked up, None = nowhere.
+    ``process``: what the status page says beside counters.
     ``striking``: the exemplars of the scrape page. ``links``: where traces and, from elsewhere, the pages are.
     """
+    log = IncidentLog()
+
+    def reply(request: Request, page: Page) -> Response:
+        return answer(request, page, behind=status.evaluated_until(view.counters(), clock()))
 
     def first(request: Request) -> Response:
         host, asked = request.url.netloc, request.query_params
-        return answer(request, home.page(view.models(), view.hints(), clock(), addresses, host, asked))
+        return reply(request, home.page(view.models(), view.hints(), clock(), addresses, host, asked))
 
     def tab(of: Callable[[Selection, int], Page]) -> Callable[[Request], Response]:
         def show(request: Request) -> Response:
-            return answer(request, of(select(read_place(request), view.models()), clock()))
+            return reply(request, of(select(read_place(request), view.models()), clock()))
 
         return show
 
@@ -101,6 +108,7 @@ def create_app(
         "data": data.page,
         "predictions": partial(predictions.page, wrong=wrong),
         "versions": versions.page,
+        "incidents": partial(incidents.model_page, log=log),
     }
 
     def one_report(request: Request) -> Response:
@@ -113,7 +121,18 @@ def create_app(
 
     def one_feature(request: Request) -> Response:
         selection = select(read_place(request), view.models())
-        return answer(request, feature.page(selection, request.path_params["feature"], clock()))
+        return reply(request, feature.page(selection, request.path_params["feature"], clock()))
+
+    def all_incidents(request: Request) -> Response:
+        return reply(request, incidents.page(view.models(), request.query_params, log))
+
+    def of_model_incidents(request: Request) -> Response:
+        selection = select(read_place(request), view.models())
+        return reply(request, incidents.model_page(selection, clock(), request.query_params, log=log))
+
+    def of_processor(request: Request) -> Response:
+        known = (view.counters(), health.problems(), view.hints(), view.models())
+        return reply(request, status.page(*known, process, addresses, clock()))
 
     def list_models(_: Request) -> Response:
         return evaluations.models(view.models(), view.hints())
@@ -145,6 +164,9 @@ def create_app(
     return Starlette(
         routes=[
             Route("/", first),
+            Route("/incidents", all_incidents),
+            Route("/status", of_processor),
+            Route("/models/{name:path}/incidents", of_model_incidents),
             Route("/models/{name:path}/performance", tab(tabs["performance"])),
             Route("/models/{name:path}/drift", tab(tabs["drift"])),
             Route("/models/{name:path}/data", tab(tabs["data"])),

@@ -38,7 +38,7 @@ from driftline_processor.present import (
     verdicts,
 )
 from driftline_processor.present.outcomes import delay_sentence
-from driftline_processor.web.charts import curves, timelines
+from driftline_processor.web.charts import curves, sparklines, timelines
 from driftline_processor.web.charts.distributions import distribution
 
 from .place import TABS, anchor, feature_page, place_of
@@ -77,8 +77,15 @@ class Page:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
-def answer(request: Request, page: Page, status: int = 200) -> Response:
-    """Answer a request in the form that ``?format=`` asks for; 304 where the reader has the same already."""
+def answer(request: Request, page: Page, status: int = 200, behind: int | None = None) -> Response:
+    """Answer a request in the form that ``?format=`` asks for; 304 where the reader has the same already.
+
+    Args:
+        request: What is asked for.
+        page: What answers it.
+        status: Of HTTP.
+        behind: Up to when windows are evaluated, unix nanoseconds, where some are late; None where none is.
+    """
     form = request.query_params.get("format", "html")
     if form == "csv":
         return PlainTextResponse(to_csv(_table(page, request.query_params)), media_type="text/csv; charset=utf-8")
@@ -87,9 +94,8 @@ def answer(request: Request, page: Page, status: int = 200) -> Response:
     if form != "html":
         raise HTTPException(400, f"format={form[:40]} is not known; write html, csv or json")
     # A half surrogate in a name from the wire cannot be encoded; it is shown as a question mark.
-    body = render(page.template, formats=bool(page.tables), address=_own_address(request), **page.context).encode(
-        "utf-8", "replace"
-    )
+    of_request = {"formats": bool(page.tables), "address": _own_address(request), "behind": behind}
+    body = render(page.template, **of_request, **page.context).encode("utf-8", "replace")
     tag = f'W/"{xxhash.xxh3_64_hexdigest(body)}"'
     headers = {"Cache-Control": "no-store", "ETag": tag}
     if status == 200 and tag in request.headers.get("If-None-Match", ""):
@@ -169,7 +175,7 @@ def templates(frame: str = "") -> Environment:
     made.globals.update(numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time)
     made.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
     made.globals.update(service_level=service_level, checks=CHECKS)
-    made.globals.update(charts=timelines, distribution=distribution)
+    made.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
     made.globals.update(anchor=anchor, feature_page=feature_page, place_of=place_of, tabs=TABS)
     made.globals.update(delay_sentence=delay_sentence)
     made.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words, assumes=ASSUMES)

@@ -22,6 +22,7 @@ TABS = {
     "data": "Data",
     "predictions": "Predictions",
     "versions": "Versions",
+    "incidents": "Incidents",
 }
 """The pages of a model, by the end of their address."""
 

@@ -21,6 +21,10 @@ from tests.support.serve import serve
 pytestmark = [needs_chromium, pytest.mark.slow]
 
 PAGES = {
+    "home": "/",
+    "incidents": "/incidents",
+    "status": "/status",
+    "incidents of a model": "/models/flights/incidents",
     "data": "/models/flights/data",
     "data of faulty inputs": "/models/fraud/data",
     "predictions": "/models/flights/predictions",

@@ -28,7 +28,7 @@ from driftline_processor.ingest.completeness import Balance
 from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import FakeView, animals, flights, fraud, learning, many, ns, price
+from tests.support.fake_view import FakeView, animals, fraud, learning, many, ns, price
 from tests.support.html_page import Page, page
 
 Browse = Callable[[View], TestClient]
@@ -36,40 +36,8 @@ Browse = Callable[[View], TestClient]
 HOSTILE = "<script>alert(1)</script>\"'&\u202e"
 
 
-def test_with_no_model_the_page_says_how_to_send_the_first_prediction(browse: Browse) -> None:
-    text = page(browse(FakeView())).text
-    assert "Waiting for the first prediction" in text
-    assert 'driftline.Model("churn", task="binary")' in text
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318" in text
-    assert "OTLP over gRPC 127.0.0.1:4317" in text
-
-
-def test_hints_of_no_model_are_on_the_overview_with_and_without_models(browse: Browse) -> None:
-    said = "1 outcome waits for model <rsik>, which has sent no prediction."
-    for view in (FakeView([price()], said=(said,)), FakeView(said=(said,))):
-        assert said in page(browse(view)).text
-
-
-def test_the_overview_says_of_every_model_what_is_known_and_what_is_not(browse: Browse) -> None:
-    text = page(browse(many())).text
-    assert "flights winter demo The model has been at risk since 1 March 2013: wind_speed moved" in text
-    assert "traffic 57k rows, last now drift, December 2013 2 of 9 features drift" in text
-    assert "outcomes for 96 % of the rows" in text
-    assert "fraud v7 prod" in text
-    assert "unknown: no outcome has been joined" in text
-    assert "missing: card_age, country, velocity_1h; new: device." in text
-    assert "open no 1h window has closed yet; 10 rows so far" in text
-
-
 def verdict(state: VerdictState, sentence: str) -> Verdict:
     return Verdict(state, None, "", None, None, None, "", "", "Nobody doubts it.", sentence, "Do something.")
-
-
-def test_the_overview_has_the_worst_model_first_and_versions_out_of_use_last(browse: Browse) -> None:
-    wrong, right = verdict("wrong", "It is wrong."), verdict("right", "It is right.")
-    known = [replace(flights(), verdict=right), replace(fraud(), verdict=wrong, in_use=False)]
-    text = page(browse(FakeView([*known, replace(price(), verdict=wrong)]))).text
-    assert text.index("price") < text.index("flights") < text.index("fraud")
 
 
 def test_a_model_page_begins_with_the_sentence_and_what_to_do(browse: Browse) -> None:
@@ -95,15 +63,6 @@ def test_a_sentence_with_a_hostile_name_stays_text(browse: Browse) -> None:
         r'ml_model_state{deployment_environment_name="<b>",ml_model_name="a\"} 1\nml_model_state{x=\"",'
         r'ml_model_version="\\",state="wrong"} 1.0'
     ]
-
-
-def test_the_overview_shows_what_an_open_window_knows_while_none_has_closed(browse: Browse) -> None:
-    model = learning()
-    known = model.windows["1h"][0]
-    known.realized, known.outcome_rows, known.coverage = {"accuracy": MetricValue(0.75, 4, "panes")}, 4, 0.4
-    text = page(browse(FakeView([model]))).text
-    assert "performance, 1 January 2014, 09:00 – 10:00 accuracy 0.75 outcomes for 40 % of the rows; not final" in text
-    assert "unknown" not in text.partition("performance")[2].partition("not final")[0]
 
 
 def test_a_window_whose_outcomes_may_still_arrive_is_not_final(browse: Browse) -> None:
@@ -365,12 +324,6 @@ def test_a_name_of_a_megabyte_is_cut_and_its_links_work(browse: Browse) -> None:
     assert len(answer.text) < 300_000
     found = Page(answer.text)
     assert found.targets <= set(found.ids)
-
-
-def test_a_name_that_utf_8_cannot_say_breaks_nothing(browse: Browse) -> None:
-    model = animals()
-    model.key = ModelKey("a\ud800b")
-    assert browse(FakeView([model])).get("/").status_code == 200
 
 
 def test_hundreds_of_features_are_cut_to_the_most_drifted(browse: Browse) -> None:

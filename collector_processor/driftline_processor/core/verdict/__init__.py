@@ -6,7 +6,7 @@ May import every other room of core.
 
 from .context import NO_CONTEXT, VerdictContext, coming_windows
 from .fold import ModelPart, fold_verdicts, order_of_need, parts_in_use
-from .model import verdict_of_model
+from .model import StateSpan, state_spans, verdict_of_model
 from .pace import Pace, pace_of
 from .states import ORDER, rank_state
 from .traffic import Traffic
@@ -18,6 +18,7 @@ __all__ = [
     "ModelPart",
     "Pace",
     "Reading",
+    "StateSpan",
     "Traffic",
     "VerdictContext",
     "coming_windows",
@@ -27,6 +28,7 @@ __all__ = [
     "parts_in_use",
     "rank_state",
     "read_window",
+    "state_spans",
     "verdict_of_model",
     "verdict_of_window",
     "with_verdicts",

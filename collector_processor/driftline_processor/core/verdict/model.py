@@ -73,6 +73,43 @@ def verdict_of_model(
     return verdict
 
 
+class StateSpan(NamedTuple):
+    """A time in which a model was right, or wrong, by its windows of one length.
+
+    Attributes:
+        verdict: By the newest window of that time.
+        window: Name of the length.
+        until: When the opposite began, unix nanoseconds; None where it has not.
+    """
+
+    verdict: Verdict
+    window: str
+    until: int | None
+
+
+def state_spans(evaluations: Iterable[Evaluation], timezone: str = "UTC") -> list[StateSpan]:
+    """Return the times in which a model was right and wrong, of each length of windows the oldest first.
+
+    The same windows decide, with the same hysteresis, as for the verdict of today. A restated window changes the past.
+
+    Args:
+        evaluations: Windows of one version in one environment, of any lengths, in any order.
+        timezone: The clock by which sentences write dates.
+    """
+    context = VerdictContext(timezone=timezone)
+    lengths: dict[str, list[Reading]] = {}
+    for one, earlier in usual_service(sorted(evaluations, key=_by_time)):
+        if one.closed:
+            lengths.setdefault(one.window.name, []).append(read_window(one, context, earlier))
+    spans = []
+    for name, readings in lengths.items():
+        runs = _runs_of_states(readings, None)
+        ends = [*(run.since for run in runs[1:]), None][: len(runs)]
+        for run, until in zip(runs, ends, strict=True):
+            spans.append(StateSpan(verdict_of(run.reading, run.since), name, until))
+    return spans
+
+
 def _read(
     evaluation: Evaluation,
     context: VerdictContext,
@@ -121,7 +158,14 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, context: 
 
 
 def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run | None:
-    """Return the run of windows of one length that decides, after hysteresis; None where no window tells."""
+    """Return the run of windows of one length that decides; None where no window tells."""
+    runs = _runs_of_states(readings, previous)
+    return runs[-1] if runs else None
+
+
+def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> list[_Run]:
+    """Return the runs of right and wrong windows of one length, after hysteresis, the oldest first."""
+    runs: list[_Run] = []
     state: str = ""
     newest: Reading | None = None
     since: int | None = None
@@ -137,15 +181,17 @@ def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run
         if one.state == state:
             newest, turned = one, None
         elif not state or one.clear or (turned is not None and turned.state == one.state):
+            if newest is not None:
+                runs.append(_Run(newest, since, None, len(readings)))
             since = one.since() if turned is None or turned.state != one.state else turned.since()
             state, newest, turned = one.state, one, None
         else:
             turned = one
     if newest is None:
         if turned is None:
-            return None
+            return runs
         newest, since, turned = turned, turned.since(), None  # the windows of the state before are gone
-    return _Run(newest, since, turned, len(readings))
+    return [*runs, _Run(newest, since, turned, len(readings))]
 
 
 def _could_tell(evaluation: Evaluation) -> bool:

@@ -14,7 +14,6 @@ from driftline_processor.core.estimate.importance_weighting import LabelledRows,
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.readers.column_roles import ColumnOptions, find_roles
 from driftline_processor.readers.errors import Say
-from driftline_processor.readers.memory import Reference, Rows
 from driftline_processor.readers.prediction_rows import (
     known_notation,
     read_rows,
@@ -35,7 +34,7 @@ MOST_LABELLED = 10_000
 
 def weigh_windows(
     evaluations: Sequence[Evaluation],
-    reference: Reference,
+    reference: Path,
     current: Batches,
     groups: Sequence[I64],
     baseline: Baseline,
@@ -48,8 +47,7 @@ def weigh_windows(
         return
     found = _labelled_reference(reference_rows_path(reference, OPTION), baseline, options, say)
     if found is None:
-        name = reference.name if isinstance(reference, Path) else reference
-        say(f"{OPTION}: left out: {name} holds no row with features and an outcome")
+        say(f"{OPTION}: left out: {reference.name} holds no row with features and an outcome")
         return
     was, labelled = found
     rng = np.random.default_rng(SEED)
@@ -67,7 +65,7 @@ def weigh_windows(
 
 
 def _labelled_reference(
-    path: Rows, baseline: Baseline, options: ColumnOptions, say: Say
+    path: Path, baseline: Baseline, options: ColumnOptions, say: Say
 ) -> tuple[Points, LabelledRows] | None:
     """Return the labelled rows of a reference, at most 10,000, evenly chosen; None without any."""
     parts: Iterable[PredictionTable]

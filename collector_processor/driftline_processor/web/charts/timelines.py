@@ -13,7 +13,7 @@ from markupsafe import Markup
 from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue, TargetDrift
 from driftline_processor.core.wording import short
-from driftline_processor.present.numbers import count, finite, many, number, percent
+from driftline_processor.present.numbers import finite, many, number, percent
 from driftline_processor.present.sentences import drift_words
 from driftline_processor.present.states import compared, drifted, overall, state_word
 from driftline_processor.present.times import window_name, window_tick
@@ -26,21 +26,6 @@ MOST = 1e100
 
 Address = Callable[[Evaluation], str]
 """Evaluation → the address of its window's page."""
-
-
-def sparkline(evaluations: Sequence[Evaluation]) -> Markup:
-    """Draw rows per window as bars, the newest on the right, the open one hollow."""
-    shown = evaluations[-40:]
-    most = max((evaluation.rows for evaluation in shown), default=0) or 1
-    step = 160 / max(len(shown), 12)
-    left = 160 - step * len(shown)
-    marks = []
-    for place, evaluation in enumerate(shown):
-        height = max(30 * evaluation.rows / most, 1.0 if evaluation.rows else 0)
-        css = "bar" if evaluation.closed else "bar open"
-        marks.append(svg.rect(left + place * step, 31 - height, step * 0.8, height, css))
-    rows = count(shown[-1].rows) if shown else "no"
-    return svg.picture(160, 32, marks, f"rows per window, {rows} in the newest", "sparkline")
 
 
 def strip(evaluations: Sequence[Evaluation], chosen: Evaluation, address: Address, timezone: str) -> Markup:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
-from driftline_processor.core.verdict import ORDER
-from driftline_processor.core.wording import iso_time
-from driftline_processor.present import names, states, titles, verdicts
+from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState
+from driftline_processor.core.metrics import direction
+from driftline_processor.core.verdict import ORDER, rank_state
+from driftline_processor.core.verdict.words import interval_of_value, metric_value
+from driftline_processor.core.wording import iso_time, short
+from driftline_processor.present import names, numbers, states, titles, verdicts
 from driftline_processor.queries.overview import ModelView, has_performance, leading_model, verdict_of
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import Place
@@ -27,17 +31,18 @@ class ModelRow:
 
     Attributes:
         model: The one that the verdict is about.
-        versions: How many versions and environments there are.
+        versions: All versions and environments, the busiest first.
         verdict: The verdict of them all.
         rows: Predictions of them all.
         received: When the newest of them arrived, unix nanoseconds, 0 = none.
-        windows: The windows of ``model`` of the most informative length.
+        window: The most informative length of windows.
+        windows: The windows of ``model`` of that length.
         measured: The newest of them whose performance is known.
         metric: The metric of it that stands for the model, "" where none is known.
     """
 
     model: ModelView
-    versions: int
+    versions: tuple[ModelView, ...]
     verdict: Verdict | None
     rows: int
     received: int
@@ -52,9 +57,96 @@ class ModelRow:
         return "unknown" if self.verdict is None else self.verdict.state
 
     @property
+    def sentence(self) -> str:
+        """The verdict in words."""
+        return self._unjudged if self.verdict is None else verdicts.verdict_sentence(self.verdict)
+
+    @property
+    def reason(self) -> str:
+        """What the sentence says beside state and time, which have columns of their own."""
+        return self._unjudged if self.verdict is None else verdicts.verdict_reason(self.verdict)
+
+    @property
+    def _unjudged(self) -> str:
+        """Why there is no verdict."""
+        window = f"No {self.window} window" if self.window else "No window"
+        return f"{window} has closed yet; {numbers.many(self.rows)} so far."
+
+    @property
+    def since(self) -> int | None:
+        """Since when the state holds, unix nanoseconds."""
+        return None if self.verdict is None else self.verdict.since
+
+    @property
+    def value(self) -> MetricValue | None:
+        """The newest known value of :attr:`metric`."""
+        return self.measured.realized[self.metric] if self.measured is not None and self.metric else None
+
+    @property
+    def figure(self) -> str:
+        """The value in few digits, a share in percent."""
+        known = None if self.value is None else numbers.finite(self.value.value)
+        return numbers.UNKNOWN if known is None else metric_value(self.metric, known)
+
+    @property
+    def interval(self) -> str:
+        """The ends of its interval; "" where there is none."""
+        if self.value is None:
+            return ""
+        low, high = (numbers.finite(end) for end in (self.value.low, self.value.high))
+        told = interval_of_value(self.metric, low, high)
+        return told.strip(" ()").replace(" to ", "–")
+
+    @property
+    def team(self) -> str:
+        """The team that answers for the model; "" where nobody said."""
+        return next((one.team for one in self.versions if one.team), "")
+
+    @property
+    def tier(self) -> str:
+        """How much depends on the model, "1" (most) to "3"; "" where nobody said."""
+        return next((str(one.tier) for one in self.versions if one.tier is not None), "")
+
+    @property
     def address(self) -> str:
         """The address of the model's page."""
         return Place(names.handle(self.model.key.model)).address()
+
+    def holds(self, words: str) -> bool:
+        """Return True where the model's name, team, or the name of a version has all words, in lower case."""
+        said = [self.model.key.model, self.team]
+        said += [part for one in self.versions for part in (one.key.version, one.key.environment)]
+        text = " ".join(said).lower()
+        return all(word in text for word in words.split())
+
+    def loss(self) -> float:
+        """Return by which part of the baseline's value the metric is worse; below 0 it is better."""
+        value, better = self.value, direction(self.metric) if self.metric else 0
+        reference = None if self.measured is None else self.measured.reference.get(self.metric)
+        now, was = (None if one is None else numbers.finite(one.value) for one in (value, reference))
+        return -math.inf if now is None or was is None else better * (was - now) / (abs(was) or 1.0)
+
+
+def _need(row: ModelRow) -> tuple[int, int, str]:
+    rank = len(ORDER) if row.verdict is None else rank_state(row.state)
+    in_use = any(one.in_use for one in row.versions)
+    return rank + (0 if in_use else 100), 0, row.tier or "9"
+
+
+SORTS: Mapping[str, tuple[str, Callable[[ModelRow], Any]]] = {
+    "need": ("state", _need),
+    "name": ("model", lambda row: row.model.key.model.lower()),
+    "since": ("since", lambda row: -(row.since or 0)),
+    "performance": ("performance", lambda row: -row.loss()),
+    "traffic": ("traffic", lambda row: -row.rows),
+}
+"""What rows can be sorted by → title of the column, and the key; need is the default."""
+
+GROUPS: Mapping[str, Callable[[ModelRow], str]] = {
+    "team": lambda row: short(row.team, 60) if row.team else "no team",
+    "tier": lambda row: f"tier {row.tier}" if row.tier else "no tier",
+}
+"""What rows can be grouped by → the title of a row's group."""
 
 
 def page(
@@ -73,25 +165,39 @@ def page(
         now: Unix nanoseconds.
         addresses: Of the OTLP receivers.
         host: Of this page.
-        asked: ``q`` searches names, ``state`` chooses one state.
+        asked: ``q`` searches names, versions and teams; ``state``, ``team`` and ``tier`` choose; ``sort`` is one of
+            :data:`SORTS`, ``group`` one of :data:`GROUPS`.
     """
     if not known:
         where = {**DEFAULT_ADDRESSES, **addresses}
         return Page("start.html", {"now": now, "hints": hints, "host": host, "addresses": where})
     rows = model_rows(known)
-    counts = Counter(row.state for row in rows)
-    query, state = asked.get("q", "").strip(), asked.get("state", "")
-    shown = [row for row in rows if (not state or row.state == state) and query.lower() in row.model.key.model.lower()]
+    query, state, team, tier = (asked.get(name, "").strip() for name in ("q", "state", "team", "tier"))
+    found = [
+        row
+        for row in rows
+        if row.holds(query.lower()) and (not team or row.team == team) and (not tier or row.tier == tier)
+    ]
+    counts = Counter(row.state for row in found)
+    shown = [row for row in found if not state or row.state == state]
+    sort = asked.get("sort", "") if asked.get("sort", "") in SORTS else "need"
+    shown.sort(key=SORTS[sort][1])
+    group = asked.get("group", "") if asked.get("group", "") in GROUPS else ""
     return Page(
         "home.html",
         {
             "now": now,
             "hints": hints,
-            "rows": shown,
+            "groups": _grouped(shown, group),
+            "shown": len(shown),
             "known": len(rows),
-            "counts": [(one.state, counts[one.state]) for one in ORDER if counts[one.state]],
+            "found": len(found),
+            "counts": [(one.state, counts[one.state]) for one in ORDER if counts[one.state] or one.state == state],
             "query": query,
             "state": state,
+            "sort": sort,
+            "sorts": {name: title for name, (title, _) in SORTS.items()},
+            "choices": _choices(rows, {"team": team, "tier": tier, "group": group}),
         },
         {"models": _table(shown)},
         {"hints": list(hints), "counts": dict(counts)},
@@ -99,11 +205,11 @@ def page(
 
 
 def model_rows(known: Sequence[ModelView]) -> list[ModelRow]:
-    """Return a row for each model, the one that needs somebody first; equals stay in their order."""
+    """Return a row for each model, in the order in which the models come."""
     by_name: dict[str, list[ModelView]] = {}
     for model in known:
         by_name.setdefault(model.key.model, []).append(model)
-    return verdicts.worst_first([_row(versions) for versions in by_name.values()], lambda row: row.verdict)
+    return [_row(versions) for versions in by_name.values()]
 
 
 def _row(versions: Sequence[ModelView]) -> ModelRow:
@@ -114,8 +220,28 @@ def _row(versions: Sequence[ModelView]) -> ModelRow:
     metrics = titles.metric_names(measured.realized) if measured else []
     rows = sum(one.rows + one.distributed for one in versions)
     received = max(one.received for one in versions)
-    telling = next((name for name in metrics if titles.direction(name)), "")
-    return ModelRow(model, len(versions), verdict_of(versions), rows, received, window, windows, measured, telling)
+    telling = next((name for name in metrics if direction(name)), "")
+    return ModelRow(model, tuple(versions), verdict_of(versions), rows, received, window, windows, measured, telling)
+
+
+def _grouped(rows: Sequence[ModelRow], group: str) -> list[tuple[str, list[ModelRow]]]:
+    """Return the rows of each group, the groups by name, those of nobody last; one group without a title by default."""
+    if not group:
+        return [("", list(rows))]
+    groups: dict[str, list[ModelRow]] = {}
+    for row in rows:
+        groups.setdefault(GROUPS[group](row), []).append(row)
+    return sorted(groups.items(), key=lambda one: (one[0] == f"no {group}", one[0].lower()))
+
+
+def _choices(rows: Sequence[ModelRow], chosen: Mapping[str, str]) -> list[tuple[str, str, list[str]]]:
+    """Return what a reader may choose by, where there is a choice: its name, what is chosen, and the values."""
+    values = {
+        "team": sorted({row.team for row in rows if row.team}, key=str.lower),
+        "tier": sorted({row.tier for row in rows if row.tier}),
+    }
+    values["group"] = [name for name in GROUPS if values[name]]
+    return [(name, chosen[name], known) for name, known in values.items() if known]
 
 
 def _table(rows: Sequence[ModelRow]) -> Table:
@@ -123,26 +249,33 @@ def _table(rows: Sequence[ModelRow]) -> Table:
         "model",
         "version",
         "environment",
+        "team",
+        "tier",
         "state",
         "since",
         "sentence",
         "next",
         "rows",
+        "last_seen",
         "metric",
         "value",
+        "low",
+        "high",
         "drifted",
     )
     return Table(
         columns,
         [
             (
-                *(row.model.key.model, row.model.key.version, row.model.key.environment, row.state),
-                None if row.verdict is None or row.verdict.since is None else iso_time(row.verdict.since),
-                None if row.verdict is None else verdicts.verdict_sentence(row.verdict),
+                *(row.model.key.model, row.model.key.version, row.model.key.environment),
+                *(row.team or None, int(row.tier) if row.tier else None, row.state),
+                None if row.since is None else iso_time(row.since),
+                None if row.verdict is None else row.sentence,
                 None if row.verdict is None else verdicts.verdict_next(row.verdict),
                 row.rows,
+                iso_time(row.received) if row.received else None,
                 row.metric or None,
-                None if row.measured is None or not row.metric else row.measured.realized[row.metric].value,
+                *((None, None, None) if row.value is None else (row.value.value, row.value.low, row.value.high)),
                 states.drifted(row.windows[-1]) if row.windows else None,
             )
             for row in rows

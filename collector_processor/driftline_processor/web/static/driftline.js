@@ -2,9 +2,12 @@
 "use strict";
 (() => {
   const every = 5000;
+  const patience = 20000;
   const live = document.getElementById("live");
-  const search = document.getElementById("search");
+  const touched = new WeakSet(); // fields that the reader has changed
   let tag = "";
+  let busy = false;
+  let lost = null;
 
   // What the reader did stays: details that are open, what is typed or ticked, where the focus and the scrolling are.
   const keepReaders = {
@@ -12,7 +15,8 @@
     ignoreActiveValue: true,
     callbacks: {
       beforeAttributeUpdated: (name, node) => !(name === "open" && node.nodeName === "DETAILS"),
-      beforeNodeMorphed: (old, fresh) => !old.hasAttribute?.("data-drawn") || old.dataset.drawn !== fresh.dataset.drawn,
+      beforeNodeMorphed: (old, fresh) =>
+        !touched.has(old) && (!old.hasAttribute?.("data-drawn") || old.dataset.drawn !== fresh.dataset.drawn),
     },
   };
 
@@ -27,37 +31,77 @@
     }
   }
 
+  function tell(words, isLost) {
+    live.classList.toggle("lost", isLost);
+    if (live.textContent !== words) live.textContent = words; // a screen reader says it once
+  }
+
+  function show(html) {
+    const fresh = new DOMParser().parseFromString(html, "text/html");
+    const [x, y] = [scrollX, scrollY];
+    Idiomorph.morph(document.getElementById("page"), fresh.getElementById("page"), keepReaders);
+    const [old, told] = [document.getElementById("evaluated"), fresh.getElementById("evaluated")];
+    if (old && told) old.replaceChildren(...told.childNodes);
+    if (scrollX !== x || scrollY !== y) scrollTo(x, y);
+    document.title = fresh.title;
+    document.documentElement.dataset.refreshed = String(Number(document.documentElement.dataset.refreshed || 0) + 1);
+    document.dispatchEvent(new Event("driftline:refreshed"));
+  }
+
   async function refresh() {
-    if (document.hidden || String(getSelection())) return;
+    if (busy || document.hidden) return;
+    if (!getSelection().isCollapsed) return tell("paused while text is selected", false);
+    busy = true;
+    const address = location.href;
     try {
-      const answer = await fetch(location.href, { cache: "no-store", headers: tag ? { "If-None-Match": tag } : {} });
-      if (answer.status !== 304) {
-        if (!answer.headers.get("content-type")?.startsWith("text/html")) throw new Error(String(answer.status));
-        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-        const [x, y] = [scrollX, scrollY];
-        Idiomorph.morph(document.getElementById("page"), fresh.getElementById("page"), keepReaders);
-        if (scrollX !== x || scrollY !== y) scrollTo(x, y);
-        document.title = fresh.title;
+      const headers = tag ? { "If-None-Match": tag } : {};
+      const answer = await fetch(address, { cache: "no-store", headers, signal: AbortSignal.timeout(patience) });
+      const changed = answer.status !== 304;
+      if (changed && !answer.headers.get("content-type")?.startsWith("text/html")) throw new Error(String(answer.status));
+      const html = changed ? await answer.text() : "";
+      // Text may be selected, and another address chosen, while the answer comes.
+      if (changed && address === location.href && getSelection().isCollapsed) {
+        show(html);
         tag = answer.headers.get("etag") || "";
-        document.documentElement.dataset.refreshed = String(Number(document.documentElement.dataset.refreshed || 0) + 1);
-        document.dispatchEvent(new Event("driftline:refreshed"));
       }
-      live.classList.remove("lost");
-      live.textContent = "live";
+      lost = null;
+      tell("live", false);
       tellAgo();
     } catch {
-      live.classList.add("lost");
-      live.textContent = "connection lost";
+      lost ??= new Date();
+      tell(`connection lost since ${lost.toTimeString().slice(0, 5)}`, true);
+    } finally {
+      busy = false;
+      if (address !== location.href) refresh();
     }
   }
 
+  // A form with data-instant is sent while it is filled in: the address says what is chosen, and the page follows.
+  function choose(form) {
+    const asked = new URLSearchParams(location.search);
+    for (const name of new Set([...form.elements].map((it) => it.name).filter(Boolean))) asked.delete(name);
+    for (const [name, value] of new FormData(form)) if (value) asked.append(name, value);
+    history.replaceState(null, "", location.pathname + (String(asked) && `?${asked}`));
+    tag = "";
+    refresh();
+  }
+
+  let waiting = 0;
+  document.addEventListener("input", (event) => {
+    const form = event.target.form;
+    if (!form?.hasAttribute("data-instant")) return touched.add(event.target);
+    clearTimeout(waiting);
+    waiting = setTimeout(() => choose(form), event.target.type === "search" ? 150 : 0);
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
     event.preventDefault();
+    const search = document.getElementById("search");
     search.focus();
     search.select();
   });
+  document.documentElement.classList.add("scripted");
   live.hidden = false;
   tellAgo();
   setInterval(refresh, every);

@@ -1,0 +1,146 @@
+"""What the pages cost for a fleet: 60 models of 200 features in 365 daily windows, in CPU time of the process.
+
+    python -m benchmarks.bench_pages
+
+The pages are made from evaluations in memory, as the processor has them; only the first request, which compiles
+templates, is left out. The references in the same run: a plain table of Jinja with as many rows and cells as the first
+page has, and the same cells as JSON. Promised on the machine of docs/data: home in .1 s, the overview of a model in
+.15 s, the page of a feature in .1 s.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
+from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.core.verdict import verdict_of_model
+from driftline_processor.health import Health
+from driftline_processor.queries.overview import BaselineView, ModelView
+from driftline_processor.web.app import create_app
+from jinja2 import Environment
+from starlette.testclient import TestClient
+
+from benchmarks.stopwatch import cpu_seconds
+from tests.support.fake_view import NOW, FakeView, accept, edges, normal_cells, ns, target
+from tests.support.windows import windows_over
+
+MODELS, FEATURES, WINDOWS, ROUNDS = 60, 200, 365, 5
+
+PROMISED = {"/": 0.1, "/models/model-03": 0.15, "/models/model-03/features/feature_007": 0.1}
+"""Address → CPU seconds."""
+
+SHOWN: dict[str, float | None] = {
+    **PROMISED,
+    "/?q=model-1": None,
+    "/models/model-03/performance": None,
+    "/models/model-03/drift": None,
+    "/models/model-03/data": None,
+    "/models/model-03/versions": None,
+    "/models/model-03/incidents": None,
+    "/incidents": None,
+    "/status": None,
+}
+
+METRICS = ("log_loss", "log_loss_constant", "mean_score", "actual_rate", "roc_auc", "accuracy", "recall", "brier")
+
+PLAIN = """<table>{% for row in rows %}
+<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table>"""
+
+
+def evaluations() -> list[Evaluation]:
+    """Return the windows of one model: a seventh of its features drifts in the second half."""
+    inner, cells = edges(0, 100)
+    rng = np.random.default_rng(0)
+    names = [f"feature_{i:03d}" for i in range(FEATURES)]
+    was = normal_cells(inner, 50, 15)
+    found = []
+    for place, window in enumerate(windows_over("1d", ns(2013, 1, 1), ns(2014, 1, 1), "UTC")):
+        if place >= WINDOWS:
+            break
+        late = place > WINDOWS // 2
+        features = {
+            name: target(name, was, normal_cells(inner, 50 + 12 * (i % 7 == 0) * late + rng.normal(), 15), 1000, cells)
+            for i, name in enumerate(names)
+        }
+        incident = {f"feature:{name}": window.start for name in names[::7]} if late else {}
+        realized = {
+            name: MetricValue(0.7 + 0.1 * rng.random(), 900, "panes", low=0.6, high=0.9, interval="blocks")
+            for name in METRICS
+        }
+        reference = {name: MetricValue(0.7, 9000, "panes") for name in METRICS}
+        found.append(
+            Evaluation(
+                *(ModelKey("m", "1"), window, 1000, True, features),
+                share=0.1,
+                incident=incident,
+                realized=realized,
+                reference=reference,
+                outcome_rows=900,
+                coverage=0.9,
+            )
+        )
+    return found
+
+
+def fleet(windows: list[Evaluation]) -> FakeView:
+    """Return models that all have these windows."""
+    verdict, names = verdict_of_model(windows), tuple(windows[0].features)
+    baseline = BaselineView("event", "ab", 10_000, names)
+    of_all: dict[str, Any] = {"outcomes": 900 * WINDOWS, "baseline": baseline, "watermark": NOW, "verdict": verdict}
+    return FakeView(
+        [
+            ModelView(
+                *(ModelKey(f"model-{at:02d}", "1"), Task("binary", ("0", "1"), "1", 0.5)),
+                *(1000 * WINDOWS, ns(2013, 1, 1), NOW, NOW),
+                windows={"1d": list(windows)},
+                **of_all,
+            )
+            for at in range(MODELS)
+        ]
+    )
+
+
+def references(client: TestClient) -> dict[str, float]:
+    """Return the CPU seconds of writing the cells of the first page in the plainest ways."""
+    rows = [list(row.values()) for row in client.get("/?format=json").json()["models"]]
+    template = Environment(autoescape=True).from_string(PLAIN)
+    return {
+        "plain table": cpu_seconds(partial(template.render, rows=rows), ROUNDS),
+        "JSON": cpu_seconds(partial(json.dumps, rows), ROUNDS),
+    }
+
+
+def fetching(client: TestClient, address: str) -> Callable[[], object]:
+    return lambda: client.get(address).raise_for_status()
+
+
+def main() -> int:
+    view = fleet(evaluations())
+    client = TestClient(create_app(view, accept, Health(), lambda: NOW))
+    client.get("/").raise_for_status()
+    bare = references(client)
+    said = ", ".join(f"{name} {seconds * 1e3:.2f} ms" for name, seconds in bare.items())
+    print(f"{MODELS} models x {FEATURES} features x {WINDOWS} windows; the same {MODELS} rows: {said}")
+    kept = True
+    for address, promised in SHOWN.items():
+        answer = client.get(address)
+        answer.raise_for_status()
+        took = cpu_seconds(fetching(client, address), ROUNDS)
+        kept &= promised is None or took <= promised
+        limit = "" if promised is None else f"   promised {promised:.2f} s: {'kept' if took <= promised else 'BROKEN'}"
+        print(
+            f"{address:<40} {took * 1e3:8.1f} ms   {took / bare['plain table']:7.1f} x plain table   "
+            f"{len(answer.content) / 1e3:7.0f} kB{limit}"
+        )
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,340 @@
+"""Incidents: what was wrong with a model, since when and until when, read from its evaluations.
+
+Nothing is stored: incidents are a function of windows, and a window that is restated changes them.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, Literal, TypeVar
+
+import xxhash
+from driftline.tables.table import ModelKey
+
+from driftline_processor.core.drift.incident import WHERE
+from driftline_processor.core.evaluation import Evaluation, ObjectiveState, TargetDrift, Verdict
+from driftline_processor.core.service_level.failing import ServiceFailure, service_failing
+from driftline_processor.core.verdict.model import StateSpan, state_spans
+from driftline_processor.core.verdict.window import usual_service
+from driftline_processor.core.wording import format_percent, printable, short
+from driftline_processor.present.verdicts import verdict_reason
+
+from .overview import ModelView
+
+IncidentKind = Literal["verdict", "drift", "objective", "labels", "service"]
+
+KINDS: Mapping[IncidentKind, str] = {
+    "verdict": "verdict",
+    "drift": "drift",
+    "objective": "objective broken",
+    "labels": "late outcomes",
+    "service": "service fails",
+}
+"""Kind of an incident → its words."""
+
+_SIZES = ("", "small", "moderate", "large")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that was wrong for a time.
+
+    Attributes:
+        key: Model, version and environment.
+        kind: What it was read from.
+        subject: What it is about: a state, the name of a pane's part, or the rule of an objective.
+        since: Unix nanoseconds.
+        until: Start of the first window without it, unix nanoseconds; None while it lasts.
+        windows: Lengths of the windows that show it, the one to look at first.
+        start: Start of the window to look at, unix nanoseconds; None where no window shows it.
+        sentence: What it was.
+        ended: How it ended, "" while it lasts.
+        timezone: The model's.
+    """
+
+    key: ModelKey
+    kind: IncidentKind
+    subject: str
+    since: int | None
+    until: int | None
+    windows: tuple[str, ...]
+    start: int | None
+    sentence: str
+    ended: str
+    timezone: str = "UTC"
+
+    @property
+    def open(self) -> bool:
+        """Whether it lasts."""
+        return not self.ended
+
+    @property
+    def name(self) -> str:
+        """Name that stays while the windows before it do, for links."""
+        parts = (self.key.model, self.key.version, self.key.environment, self.kind, self.subject, str(self.since))
+        return xxhash.xxh3_64_hexdigest("\0".join(parts).encode("utf-8", "surrogatepass"))[:12]
+
+
+def incidents_of(model: ModelView) -> list[Incident]:
+    """Return the incidents of one version of a model, those that last first, then the newest.
+
+    What windows of several lengths show of one subject at the same time is one incident.
+    """
+    everything = [one for known in model.windows.values() for one in known]
+    found = list(_verdicts(model, state_spans(everything, model.timezone)))
+    for windows in model.windows.values():
+        found += [*_drifts(model, windows), *_objectives(model, windows), *_late_labels(model, windows)]
+        found += _failures(model, windows)
+    return sorted(_folded(found), key=lambda one: (not one.open, -(one.since or 0)))
+
+
+class IncidentLog:
+    """Incidents of all models, read again only from what has changed. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self._read: dict[ModelKey, _Read] = {}
+
+    def of(self, models: Sequence[ModelView]) -> list[Incident]:
+        """Return the incidents of these models, those that last first, then the newest."""
+        before, kept, found = self._read, dict(self._read), list[Incident]()
+        for model in models:
+            known = before.get(model.key)
+            if known is None or not known.holds(model):
+                known = _Read([*model.windows.values()], model.verdict, model.timezone, incidents_of(model))
+                kept[model.key] = known
+            found += known.incidents
+        self._read = kept
+        return sorted(found, key=lambda one: (not one.open, -(one.since or 0)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The incidents of a model, and what they were read from."""
+
+    windows: Sequence[Sequence[Evaluation]]
+    verdict: Verdict | None
+    timezone: str
+    incidents: Sequence[Incident]
+
+    def holds(self, model: ModelView) -> bool:
+        """Return True where they would be the same again."""
+        now = model.windows.values()
+        return (
+            (self.verdict is model.verdict or self.verdict == model.verdict)
+            and (self.timezone, len(self.windows)) == (model.timezone, len(now))
+            and all(
+                len(one) == len(other) and all(map(operator.is_, one, other))
+                for one, other in zip(self.windows, now, strict=True)
+            )
+        )
+
+
+@dataclass(slots=True)
+class _Stretch(Generic[T]):
+    """Windows in a row that show one thing.
+
+    Attributes:
+        subject: What they show.
+        shown: Each with what it shows.
+        ended: The first window without; None while it lasts.
+    """
+
+    subject: str
+    shown: list[tuple[Evaluation, T]] = field(default_factory=list)
+    ended: Evaluation | None = None
+
+
+def _stretches(
+    windows: Sequence[Evaluation],
+    shown: Callable[[Evaluation], Mapping[str, T]],
+    ends: Callable[[Evaluation, str], bool],
+) -> Iterator[_Stretch[T]]:
+    """Yield what windows show for a time.
+
+    Args:
+        windows: Of one length, the oldest first.
+        shown: Returns subject → what a window shows of it.
+        ends: Whether a window that does not show a subject says that it is over, rather than nothing.
+    """
+    lasting: dict[str, _Stretch[T]] = {}
+    for evaluation in windows:
+        now = shown(evaluation)
+        for subject, found in now.items():
+            lasting.setdefault(subject, _Stretch(subject)).shown.append((evaluation, found))
+        for subject in [one for one in lasting if one not in now and ends(evaluation, one)]:
+            over = lasting.pop(subject)
+            over.ended = evaluation
+            yield over
+    yield from lasting.values()
+
+
+def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident]:
+    """Yield when the model was wrong, and what its verdict says now."""
+    now = model.verdict
+    for span in spans:
+        verdict = span.verdict
+        if verdict.state == "wrong" and span.until is not None:
+            yield _incident(
+                model,
+                *("verdict", "wrong", verdict.since, span.until, span.window, verdict.window_start),
+                verdict_reason(verdict),
+                "The outcomes showed no loss any more.",
+            )
+    if model.in_use and now is not None and now.state in ("wrong", "at_risk", "silent", "behind"):
+        window = next(
+            (
+                name
+                for name, known in model.windows.items()
+                if any((one.window.start, one.window.end) == (now.window_start, now.window_end) for one in known)
+            ),
+            "",
+        )
+        start = now.window_start if window else None
+        yield _incident(model, "verdict", now.state, now.since, None, window, start, verdict_reason(now), "")
+
+
+def _drifts(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
+    for one in _stretches(windows, lambda evaluation: evaluation.incident, lambda evaluation, _: evaluation.closed):
+        targets = [(evaluation, _target(evaluation, one.subject)) for evaluation, _ in one.shown]
+        evaluation, worst = max(
+            targets, key=lambda pair: -1 if pair[1] is None else _SIZES.index(pair[1].size), default=(None, None)
+        )
+        assert evaluation is not None
+        size = "" if worst is None or not worst.size else f": the shift is {worst.size}"
+        since = one.shown[0][1]
+        yield _of_stretch(
+            model, "drift", one, since, f"{part_words(one.subject)} drifts{size}.", _quiet(one), evaluation
+        )
+
+
+def _quiet(stretch: _Stretch[int]) -> str:
+    if stretch.ended is None:
+        return ""
+    target = _target(stretch.ended, stretch.subject)
+    gone = target is None and WHERE not in stretch.subject
+    return "It is not measured any more." if gone else "No drift was found in two windows."
+
+
+def _objectives(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
+    def broken(evaluation: Evaluation) -> dict[str, ObjectiveState]:
+        return {one.rule: one for one in evaluation.objectives if one.state == "broken"} if evaluation.closed else {}
+
+    def met(evaluation: Evaluation, rule: str) -> bool:
+        return evaluation.closed and any(one.rule == rule and one.state == "met" for one in evaluation.objectives)
+
+    for one in _stretches(windows, broken, met):
+        first, objective = one.shown[0]
+        told = f": {printable(objective.sentence)}" if objective.sentence else ""
+        where = f" where {short(objective.slice, 80)}" if objective.slice else ""
+        sentence = f"{short(objective.rule, 120)} is broken{where}{told}".rstrip(".") + "."
+        since = objective.since or first.window.start
+        yield _of_stretch(model, "objective", one, since, sentence, "It was met again.", first)
+
+
+def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
+    def broken(evaluation: Evaluation) -> dict[str, str]:
+        sla = evaluation.label_sla
+        if sla is None or sla.state != "broken":
+            return {}
+        within = f"at most {format_percent(sla.high)} of the outcomes came in time"
+        return {"outcomes": f"Outcomes are late: {within}, {format_percent(sla.coverage)} were agreed."}
+
+    def kept(evaluation: Evaluation, _: str) -> bool:
+        return evaluation.label_sla is not None and evaluation.label_sla.state == "met"
+
+    for one in _stretches(windows, broken, kept):
+        first, sentence = one.shown[0]
+        yield _of_stretch(model, "labels", one, first.window.start, sentence, "Outcomes came in time again.", first)
+
+
+def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
+    called = usual_service(one for one in windows if one.service is not None and one.closed)
+    failing = {id(one): service_failing(one, earlier) for one, earlier in called}
+
+    def failed(evaluation: Evaluation) -> dict[str, ServiceFailure]:
+        found = failing.get(id(evaluation))
+        return {} if found is None else {found.metric: found}
+
+    def answered(evaluation: Evaluation, _: str) -> bool:
+        return id(evaluation) in failing
+
+    for one in _stretches(windows, failed, answered):
+        first, failure = one.shown[0]
+        sentence = failure.sentence[:1].upper() + failure.sentence[1:].rstrip(".") + "."
+        yield _of_stretch(model, "service", one, first.window.start, sentence, "Calls are answered as before.", first)
+
+
+def _of_stretch(
+    model: ModelView,
+    kind: IncidentKind,
+    stretch: _Stretch[T],
+    since: int,
+    sentence: str,
+    ended: str,
+    telling: Evaluation,
+) -> Incident:
+    over = stretch.ended
+    until = None if over is None else over.window.start
+    window = telling.window
+    return _incident(
+        model, kind, stretch.subject, since, until, window.name, window.start, sentence, "" if over is None else ended
+    )
+
+
+def _incident(
+    model: ModelView,
+    kind: IncidentKind,
+    subject: str,
+    since: int | None,
+    until: int | None,
+    window: str,
+    start: int | None,
+    sentence: str,
+    ended: str,
+) -> Incident:
+    windows = (window,) if window else ()
+    return Incident(model.key, kind, subject, since, until, windows, start, sentence, ended, model.timezone)
+
+
+def _folded(found: Sequence[Incident]) -> list[Incident]:
+    """Return incidents, those of one subject that overlap in time as one: a longer window shows what shorter ones do.
+
+    The windows of the incident that began first are looked at first.
+    """
+    folded: dict[tuple[str, str], list[Incident]] = {}
+    for one in sorted(found, key=lambda one: one.since or 0):
+        known = folded.setdefault((one.kind, one.subject), [])
+        last = known[-1] if known else None
+        if last is None or (last.until is not None and (one.since or 0) > last.until):
+            known.append(one)
+            continue
+        lasts = last if last.open or (not one.open and (last.until or 0) >= (one.until or 0)) else one
+        windows = tuple(dict.fromkeys((*last.windows, *one.windows)))
+        known[-1] = replace(last, until=lasts.until, ended=lasts.ended, windows=windows)
+    return [one for known in folded.values() for one in known]
+
+
+def part_words(part: str) -> str:
+    """Name what drifts, by the name of its part of a pane.
+
+    >>> part_words("feature:temp where origin=JFK"), part_words("score"), part_words("class")
+    ('temp where origin=JFK', 'The score', 'The predicted class')
+    """
+    name, where, place = part.partition(WHERE)
+    words = {"score": "The score", "class": "The predicted class"}.get(name) or short(name.removeprefix("feature:"), 80)
+    return f"{words}{where}{short(place, 80)}"
+
+
+def _target(evaluation: Evaluation, part: str) -> TargetDrift | None:
+    """Return the drift of a part in a window; None where it has none."""
+    name, _, place = part.partition(WHERE)
+    of = evaluation.slices.get(place) if place else evaluation
+    if of is None:
+        return None
+    if name in ("score", "class"):
+        return of.score if name == "score" else of.predicted
+    return of.features.get(name.removeprefix("feature:"))

@@ -1,0 +1,95 @@
+"""Draw a row's small charts: traffic as bars, and a metric as a line with its band, the newest window on the right.
+
+A table has many of them, so the marks are written as text; only words from outside are escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup, escape
+
+from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.present.numbers import count, finite, many, number
+from driftline_processor.present.titles import metric_title
+
+WIDTH, HEIGHT = 96, 16
+"""Of a chart, in its own units: what fits a row of text."""
+
+SHOWN = 32
+"""Windows of a chart, the newest."""
+
+LEAST = 12
+"""A chart has room for so many windows at least, so that two windows are not two walls."""
+
+MOST = 1e100
+"""Greatest value that is drawn; a larger one lies at the edge: differences of the largest floats have no float."""
+
+
+def traffic(evaluations: Sequence[Evaluation]) -> Markup:
+    """Draw rows per window as bars, the open one hollow."""
+    shown = evaluations[-SHOWN:]
+    most = max((evaluation.rows for evaluation in shown), default=0) or 1
+    step = WIDTH / max(len(shown), LEAST)
+    left = WIDTH - step * len(shown)
+    closed: list[str] = []
+    opened: list[str] = []
+    for place, evaluation in enumerate(shown):
+        height = max((HEIGHT - 2) * evaluation.rows / most, 1.0 if evaluation.rows else 0.0)
+        bars = closed if evaluation.closed else opened
+        bars.append(f"M{left + place * step:.1f} {HEIGHT - 1}v{-height:.1f}h{step * 0.75:.1f}v{height:.1f}z")
+    marks = "".join(
+        f'<path class="{css}" d="{"".join(bars)}"/>' for css, bars in (("bar", closed), ("bar open", opened)) if bars
+    )
+    newest = count(shown[-1].rows) if shown else "no"
+    return _chart(marks, f"rows of {many(len(shown), 'window')}, {newest} in the newest")
+
+
+def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
+    """Draw a metric as a line in the band of its intervals, the baseline's value across; what is unknown is a gap."""
+    shown = evaluations[-SHOWN:]
+    values = [_of(evaluation.realized.get(metric)) for evaluation in shown]
+    reference = next((one.reference[metric] for one in reversed(shown) if metric in one.reference), None)
+    usual = None if reference is None else finite(reference.value)
+    known = [end for value in values if value is not None for end in value]
+    if not known:
+        return Markup()
+    ends = [*known, *([] if usual is None else [usual])]
+    low, high = min(ends), max(ends)
+    scale = (HEIGHT - 4) / ((high - low) or 1.0)
+    step = WIDTH / max(len(shown), LEAST)
+    left = WIDTH - step * (len(shown) - 0.5)
+
+    def y(value: float) -> float:
+        return HEIGHT - 2 - (value - low) * scale
+
+    marks = [] if usual is None else [f'<path class="usual" d="M0 {y(usual):.1f}H{WIDTH}"/>']
+    line = ""
+    for place, value in enumerate(values):
+        if value is None:
+            continue
+        x = left + place * step
+        marks.append(f'<path class="interval" d="M{x:.1f} {y(value[1]):.1f}V{y(value[2]):.1f}"/>')
+        joined = place and values[place - 1] is not None
+        line += f"L{x:.1f} {y(value[0]):.1f}" if joined else f"M{x:.1f} {y(value[0]):.1f}h.01"  # alone it is a dot
+    marks.append(f'<path class="line" d="{line}"/>')
+    newest = next(value for value in reversed(values) if value is not None)
+    told = f"{metric_title(metric)} of {many(len(shown), 'window')}, {number(newest[0])} in the newest that is known"
+    return _chart("".join(marks), told)
+
+
+def _of(found: MetricValue | None) -> tuple[float, float, float] | None:
+    """Return a value and the ends of its interval; None where it is unknown."""
+    value = None if found is None else finite(found.value)
+    if found is None or value is None:
+        return None
+    low, high = finite(found.low), finite(found.high)
+    ends = (value if low is None else low, value if high is None else high)
+    value, first, last = (max(min(one, MOST), -MOST) for one in (value, *ends))
+    return value, first, last
+
+
+def _chart(marks: str, label: str) -> Markup:
+    return Markup(
+        f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{marks}</svg>'
+    )

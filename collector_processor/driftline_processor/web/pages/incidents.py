@@ -1,0 +1,106 @@
+"""The pages of incidents: of all models, and of one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from driftline_processor.core.drift.incident import WHERE
+from driftline_processor.core.wording import iso_time
+from driftline_processor.present import names
+from driftline_processor.queries.incidents import KINDS, Incident, IncidentLog
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.web.page import Page, Table
+from driftline_processor.web.place import Place, feature_page
+from driftline_processor.web.selection import Selection, about, common_context
+
+SHOWN = 50
+"""Incidents of a page; CSV and JSON have all."""
+
+TABS = {"drift": "drift", "objective": "performance", "labels": "data", "service": "performance"}
+"""Kind of an incident → the page of its model that shows it, where that is not the overview."""
+
+
+def page(models: Sequence[ModelView], asked: QueryParams, log: IncidentLog) -> Page:
+    """Return the page of all incidents.
+
+    Args:
+        models: All versions of all models.
+        asked: ``kind`` chooses one of :data:`KINDS`, ``state`` ``open`` or ``past``, ``skip`` how many are passed over.
+        log: Where they are read.
+    """
+    found = log.of(models)
+    return Page("incidents.html", _context(found, asked), {"incidents": table(found)})
+
+
+def model_page(selection: Selection, now: int, asked: QueryParams | None = None, *, log: IncidentLog) -> Page:
+    """Return the page of a model's incidents, those of all its versions."""
+    found = log.of(selection.same)
+    context = {**common_context(selection, "incidents", now), **_context(found, asked or QueryParams())}
+    return Page("model/incidents.html", context, {"incidents": table(found)}, about(selection))
+
+
+def _context(found: Sequence[Incident], asked: QueryParams) -> dict[str, Any]:
+    kind, state, begin = asked.get("kind", ""), asked.get("state", ""), asked.get("skip", "0")
+    of_kind = [one for one in found if not kind or one.kind == kind]
+    listed = [one for one in of_kind if not state or one.open == (state == "open")]
+    first = min(int(begin) if begin.isdecimal() and len(begin) < 9 else 0, max(len(listed) - 1, 0)) // SHOWN * SHOWN
+    counts = Counter(one.kind for one in found)
+    return {
+        "incidents": listed[first : first + SHOWN],
+        "first": first,
+        "listed": len(listed),
+        "step": SHOWN,
+        "kind": kind,
+        "state": state,
+        "kinds": [(name, words, counts[name]) for name, words in KINDS.items() if counts[name]],
+        "words": KINDS,
+        "all": len(found),
+        "lasting": sum(one.open for one in of_kind),
+        "over": sum(not one.open for one in of_kind),
+        "place_of_incident": address,
+    }
+
+
+def address(incident: Incident) -> str:
+    """Return the address of the window that shows an incident, on the page that shows such incidents."""
+    key, part = incident.key, incident.subject.partition(WHERE)[0]
+    tab = TABS.get(incident.kind, "")
+    if incident.kind == "drift" and part.startswith("feature:"):
+        tab = feature_page(part.removeprefix("feature:"))
+    at = "" if incident.start is None else iso_time(incident.start)
+    window = incident.windows[0] if incident.windows else ""
+    there = Place(names.handle(key.model), names.handle(key.version), names.handle(key.environment) or None, window, at)
+    return there.address(tab)
+
+
+def table(found: Sequence[Incident]) -> Table:
+    """Return incidents as data."""
+    columns = (
+        "name",
+        "model",
+        "version",
+        "environment",
+        "kind",
+        "subject",
+        "since",
+        "until",
+        "windows",
+        "sentence",
+        "ended",
+        "address",
+    )
+    return Table(
+        columns,
+        [
+            (
+                *(one.name, one.key.model, one.key.version, one.key.environment, one.kind, one.subject),
+                *(None if time is None else iso_time(time) for time in (one.since, one.until)),
+                *(" ".join(one.windows), one.sentence, one.ended or None, address(one)),
+            )
+            for one in found
+        ],
+    )

@@ -1,0 +1,205 @@
+"""The page of the processor itself: what it takes in, how far it is, where things go, and what is wrong."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+
+from driftline_processor.evaluation.backlog import LONG
+from driftline_processor.health import Labels, Problem
+from driftline_processor.present import numbers
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.web.page import Page, Table
+
+Counted = Mapping[tuple[str, Labels], float]
+"""(Name of a metric, its sorted labels) → value."""
+
+_MINUTE = 60 * 10**9
+
+PARTS = ("duckdb", "opentelemetry-sdk", "pyarrow", "numpy")
+"""Packages whose version people are asked for first, when something is wrong."""
+
+DOING: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+    (
+        "Evaluation",
+        (
+            ("windows that wait", m.DRIFTLINE_WINDOWS_PENDING, "count"),
+            ("the longest of them for", m.DRIFTLINE_WINDOWS_PENDING_AGE, "seconds"),
+            ("processes that judge windows beside this one", m.DRIFTLINE_JUDGING_PROCESSES, "count"),
+            ("such processes that were lost", m.DRIFTLINE_JUDGING_PROCESSES_LOST, "count"),
+        ),
+    ),
+    (
+        "Outcomes",
+        (
+            ("outcomes that found their prediction", m.DRIFTLINE_OUTCOMES_JOINED, "count"),
+            ("outcomes that wait for their prediction", m.DRIFTLINE_OUTCOMES_PENDING, "count"),
+            ("the oldest of them for", m.DRIFTLINE_OUTCOMES_PENDING_AGE, "seconds"),
+        ),
+    ),
+    (
+        "Intake",
+        (
+            ("requests acknowledged", m.DRIFTLINE_RECEIVED_REQUESTS, "count"),
+            ("rows kept", m.DRIFTLINE_RECEIVED_ROWS, "count"),
+            ("rows that could not be used", m.DRIFTLINE_REJECTED_ROWS, "count"),
+            ("rows beyond a limit on names", m.DRIFTLINE_LIMITED_ROWS, "count"),
+            ("bytes that wait to be decoded", m.DRIFTLINE_ANALYSIS_QUEUE_SIZE, "bytes"),
+            ("log of accepted requests", m.DRIFTLINE_LOG_SIZE, "bytes"),
+            ("bytes of the log that could not be read", m.DRIFTLINE_LOG_DAMAGED, "bytes"),
+        ),
+    ),
+)
+"""Title of a part of the work → what is counted of it: words, metric, and unit."""
+
+FORWARDING = {
+    "sent": m.DRIFTLINE_FORWARD_SENT,
+    "waiting": m.DRIFTLINE_FORWARD_QUEUE_SIZE,
+    "refused": m.DRIFTLINE_FORWARD_FAILED,
+    "dropped": m.DRIFTLINE_FORWARD_DROPPED,
+}
+"""What is counted of a destination → metric; requests, but bytes of those that wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What is known of the process beside its counters.
+
+    Attributes:
+        lines: Returns sentences on where it listens, where rows are kept and where things go.
+        memory: Returns the bytes that it takes; 0 where that is not known.
+        memory_limit: Bytes that it may take, ``limits.memory``; 0 where nothing limits it.
+        limits: Name of another limit → the limit.
+        started: Unix nanoseconds; 0 where that is not known.
+    """
+
+    lines: Callable[[], Sequence[str]] = tuple
+    memory: Callable[[], int] = int
+    memory_limit: int = 0
+    limits: Mapping[str, int] = field(default_factory=dict)
+    started: int = 0
+
+
+def page(
+    counted: Counted,
+    problems: Sequence[Problem],
+    hints: Sequence[str],
+    models: Sequence[ModelView],
+    process: Process,
+    addresses: Mapping[str, str],
+    now: int,
+) -> Page:
+    """Return the page of the processor.
+
+    Args:
+        counted: Its counters and gauges.
+        problems: All that is wrong now.
+        hints: Sentences on what belongs to no model.
+        models: All versions of all models.
+        process: What is known of it beside.
+        addresses: Name of a receiver, or ``web`` → where it listens.
+        now: Unix nanoseconds.
+    """
+    work = [(title, _measured(counted, rows)) for title, rows in DOING]
+    forwarded = _destinations(counted)
+    memory, lines = process.memory(), list(process.lines())
+    lags = {name: lag for name, lag in _lags(counted).items() if lag}
+    return Page(
+        "status.html",
+        {
+            "now": now,
+            "problems": problems,
+            "hints": hints,
+            "lines": lines,
+            "addresses": addresses,
+            "work": work,
+            "lags": [(name, numbers.seconds(lag)) for name, lag in lags.items()],
+            "evaluated": evaluated_until(counted, now),
+            "forwarded": forwarded,
+            "memory": numbers.size(memory) if memory else "",
+            "memory_limit": numbers.size(process.memory_limit) if process.memory_limit else "",
+            "limits": _limits(process.limits, models),
+            "versions": _versions(),
+            "started": process.started,
+        },
+        {
+            "measurements": Table(
+                ("name", "labels", "value"),
+                [
+                    (name, ", ".join(f"{key}={value}" for key, value in labels), value)
+                    for (name, labels), value in sorted(counted.items())
+                ],
+            ),
+            "problems": Table(("name", "message", "ready"), [(one.name, one.message, one.ready) for one in problems]),
+            "destinations": Table(("destination", *FORWARDING), [(name, *row) for name, row in forwarded]),
+            "versions": Table(("package", "version"), list(_versions().items())),
+        },
+        {"hints": list(hints), "listening": lines, "addresses": dict(addresses)},
+    )
+
+
+def evaluated_until(counted: Counted, now: int) -> int | None:
+    """Return up to when live windows are evaluated, unix nanoseconds in whole minutes; None where none is late."""
+    lag = int(max(_lags(counted).values(), default=0.0) * 1e9)
+    return (now - lag) // _MINUTE * _MINUTE if lag >= LONG else None
+
+
+def _lags(counted: Counted) -> dict[str, float]:
+    """Return the seconds that the windows of each length are late."""
+    return {
+        dict(labels).get(a.ML_WINDOW, ""): value
+        for (name, labels), value in counted.items()
+        if name == m.DRIFTLINE_EVALUATION_LAG
+    }
+
+
+def _measured(counted: Counted, rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Return words, value over all labels, and the values of single labels, of what is counted at all."""
+    found = []
+    for words, metric, unit in rows:
+        known = {labels: value for (name, labels), value in counted.items() if name == metric}
+        if known:
+            write = _UNITS[unit]
+            parts = [(", ".join(value for _, value in labels), write(value)) for labels, value in sorted(known.items())]
+            found.append((words, write(sum(known.values())), parts if len(parts) > 1 else []))
+    return found
+
+
+def _destinations(counted: Counted) -> list[tuple[str, list[float]]]:
+    """Return the values of :data:`FORWARDING` of each destination, signals and reasons added up."""
+    found: dict[str, dict[str, float]] = {}
+    kinds = {metric: kind for kind, metric in FORWARDING.items()}
+    for (name, labels), value in counted.items():
+        if name in kinds:
+            of_one = found.setdefault(dict(labels).get(a.DRIFTLINE_DESTINATION, ""), {})
+            of_one[kinds[name]] = of_one.get(kinds[name], 0.0) + value
+    return [(name, [of_one.get(kind, 0.0) for kind in FORWARDING]) for name, of_one in sorted(found.items())]
+
+
+def _limits(limits: Mapping[str, int], models: Sequence[ModelView]) -> list[tuple[str, str, str]]:
+    """Return name, how much is taken, and the limit, of what is known of both."""
+    names = {model.key.model for model in models}
+    taken = {"models": len(names)}
+    return [
+        (name, numbers.count(taken[name]) if name in taken else "", numbers.count(most))
+        for name, most in limits.items()
+    ]
+
+
+def _versions() -> dict[str, str]:
+    """Return package → version: of the product, of Python, and of what it stands on."""
+    return {"driftline": version("driftline"), "Python": platform.python_version()} | {
+        part: version(part) for part in PARTS
+    }
+
+
+_UNITS: Mapping[str, Callable[[float], str]] = {
+    "count": numbers.count,
+    "seconds": numbers.seconds,
+    "bytes": numbers.size,
+}

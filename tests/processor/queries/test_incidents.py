@@ -1,0 +1,161 @@
+"""Incidents: what windows show, from when, until when, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    MetricValue,
+    ObjectiveState,
+    ServiceLevel,
+    SlaResult,
+    Verdict,
+    VerdictState,
+)
+from driftline_processor.core.windows.window import DAY, HOUR, Window
+from driftline_processor.queries.incidents import Incident, IncidentLog, incidents_of
+from driftline_processor.queries.overview import ModelView
+
+KEY = ModelKey("churn", "v1", "prod")
+
+
+def day(number: int, closed: bool = True) -> Evaluation:
+    return Evaluation(KEY, Window("1d", number * DAY, (number + 1) * DAY), 1000, closed)
+
+
+def model(*windows: Evaluation, **fields: object) -> ModelView:
+    known: dict[str, list[Evaluation]] = {}
+    for one in windows:
+        known.setdefault(one.window.name, []).append(one)
+    return ModelView(KEY, Task("binary", ("0", "1"), "1", 0.5), 1000, 0, 0, 0, windows=known, **fields)  # type: ignore[arg-type]
+
+
+def drifting(number: int, since: int, part: str = "feature:age") -> Evaluation:
+    return replace(day(number), incident={part: since * DAY})
+
+
+def times(found: Incident) -> tuple[float | None, float | None]:
+    """Return the days of its beginning and end."""
+    return (
+        None if found.since is None else found.since / DAY,
+        None if found.until is None else found.until / DAY,
+    )
+
+
+def test_a_drift_lasts_from_the_first_window_to_the_first_without() -> None:
+    (found,) = incidents_of(model(day(1), drifting(2, 2), drifting(3, 2), day(4), day(5)))
+    assert (found.kind, found.subject, times(found), found.open) == ("drift", "feature:age", (2, 4), False)
+    assert found.sentence == "age drifts."
+    assert found.windows == ("1d",)
+    assert found.ended == "It is not measured any more."
+
+
+def test_a_drift_that_nothing_ended_is_open() -> None:
+    (found,) = incidents_of(model(drifting(2, 2), drifting(3, 2)))
+    assert (times(found), found.open, found.ended) == ((2, None), True, "")
+
+
+def test_a_window_that_is_still_open_ends_no_drift() -> None:
+    (found,) = incidents_of(model(drifting(2, 2), day(3, closed=False)))
+    assert found.open
+
+
+def test_two_drifts_of_a_feature_are_two_incidents_and_the_newest_comes_first() -> None:
+    found = incidents_of(model(drifting(2, 2), day(3), day(4), drifting(5, 5), day(6)))
+    assert [times(one) for one in found] == [(5, 6), (2, 3)]
+
+
+def test_what_windows_of_two_lengths_show_at_one_time_is_one_incident() -> None:
+    hour = Evaluation(KEY, Window("1h", 2 * DAY + HOUR, 2 * DAY + 2 * HOUR), 50, True)
+    after = replace(hour, window=Window("1h", 2 * DAY + 2 * HOUR, 2 * DAY + 3 * HOUR))
+    shown = replace(hour, incident={"feature:age": 2 * DAY + HOUR})
+    (found,) = incidents_of(model(shown, after, drifting(2, 2), day(3)))
+    assert (times(found), found.windows) == ((2, 3), ("1d", "1h"))
+
+
+def objective(number: int, state: str) -> Evaluation:
+    told = ObjectiveState("accuracy", "accuracy >= 0.8", state, 0.7, 0.6, 0.75, 900, sentence="accuracy is 0.7")  # type: ignore[arg-type]
+    return replace(day(number), objectives=(told,))
+
+
+def test_a_broken_objective_ends_where_it_is_met_and_not_where_nobody_can_tell() -> None:
+    windows = [objective(1, "met"), objective(2, "broken"), objective(3, "cannot_tell"), objective(4, "met")]
+    (found,) = incidents_of(model(*windows))
+    assert (found.kind, times(found), found.ended) == ("objective", (2, 4), "It was met again.")
+    assert found.sentence == "accuracy >= 0.8 is broken: accuracy is 0.7."
+    assert incidents_of(model(*windows[:3]))[0].open
+
+
+def test_late_outcomes_are_an_incident_until_they_come_in_time() -> None:
+    late = SlaResult("broken", 7 * DAY, 0.95, 0.5, 0.6, 500)
+    windows = [replace(day(1), label_sla=late), day(2), replace(day(3), label_sla=replace(late, state="met"))]
+    (found,) = incidents_of(model(*windows))
+    assert (found.kind, times(found)) == ("labels", (1, 3))
+    assert found.sentence == "Outcomes are late: at most 60 % of the outcomes came in time, 95 % were agreed."
+
+
+def served(number: int, failed: int) -> Evaluation:
+    rate = failed / 1000
+    value = MetricValue(rate, 1000, "rows", low=max(rate - 0.01, 0.0), high=rate + 0.01)
+    return replace(day(number), service=ServiceLevel(1000, failed, {"TimeoutError": failed}, {"error_rate": value}))
+
+
+def test_a_service_that_fails_is_an_incident_until_its_calls_are_answered() -> None:
+    found = [one for one in incidents_of(model(served(1, 2), served(2, 300), served(3, 2))) if one.kind == "service"]
+    assert [times(one) for one in found] == [(2, 3)]
+    assert found[0].sentence.startswith("30.0 % of 1,000 calls failed")
+    assert found[0].ended == "Calls are answered as before."
+
+
+def measured(number: int, loss: float) -> Evaluation:
+    """A mature window of a model with this broken or met objective, which decides the verdict."""
+    state = "broken" if loss > 0.5 else "met"
+    told = ObjectiveState("log_loss", "log_loss <= 0.5", state, loss, loss - 0.02, loss + 0.02, 900, limit=0.5)  # type: ignore[arg-type]
+    value = MetricValue(loss, 900, "rows", low=loss - 0.02, high=loss + 0.02)
+    return replace(day(number), objectives=(told,), realized={"log_loss": value}, outcome_rows=900, coverage=0.9)
+
+
+def test_a_time_in_which_the_model_was_wrong_is_an_incident_of_its_verdict() -> None:
+    windows = [measured(at, 0.9 if at in (3, 4, 5) else 0.4) for at in range(1, 9)]
+    (found,) = [one for one in incidents_of(model(*windows)) if one.kind == "verdict"]
+    assert (found.subject, times(found)) == ("wrong", (3, 6))
+    assert found.ended == "The outcomes showed no loss any more."
+    assert found.start is not None
+    assert 3 <= found.start / DAY < 6
+
+
+def verdict(state: VerdictState, since: int) -> Verdict:
+    sentence = f"The model has been {state} since some day: no prediction came; look."
+    return Verdict(state, since, "", None, None, None, "", "", "", sentence, "")
+
+
+def test_what_the_verdict_says_now_is_open_and_a_right_or_unknown_one_is_none() -> None:
+    (found,) = incidents_of(model(day(1), verdict=verdict("silent", 2 * DAY)))
+    assert (found.subject, times(found), found.open) == ("silent", (2, None), True)
+    assert found.sentence == "No prediction came; look."
+    assert incidents_of(model(day(1), verdict=verdict("right", DAY))) == []
+    assert incidents_of(model(day(1), verdict=verdict("unknown", DAY))) == []
+    assert incidents_of(model(day(1), verdict=verdict("wrong", DAY), in_use=False)) == []
+
+
+def test_those_that_last_come_before_all_that_are_over() -> None:
+    found = incidents_of(model(drifting(1, 1, "score"), drifting(2, 2), day(3), verdict=verdict("silent", DAY)))
+    assert [one.open for one in found] == [True, False, False]
+
+
+def test_a_name_stays_while_later_windows_come() -> None:
+    before = incidents_of(model(drifting(2, 2), drifting(3, 2)))
+    after = incidents_of(model(drifting(2, 2), drifting(3, 2), day(4)))
+    assert before[0].name == after[0].name
+    assert before[0].name != incidents_of(model(drifting(2, 2, "score")))[0].name
+
+
+def test_a_log_reads_again_what_was_restated_and_nothing_else() -> None:
+    log, windows = IncidentLog(), [day(1), drifting(2, 2)]
+    first = log.of([model(*windows)])
+    assert log.of([model(*windows)])[0] is first[0]
+    assert log.of([model(day(1), day(2))]) == []
+    assert log.of([]) == []

@@ -1,0 +1,250 @@
+"""The first page: which of all models needs somebody, why, and since when."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables.table import ModelKey
+from driftline_processor.core.evaluation import MetricValue, Verdict, VerdictState
+from driftline_processor.core.verdict import ORDER
+from driftline_processor.queries.overview import ModelView, View
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import NOW, FakeView, animals, flights, fraud, learning, many, ns, price
+from tests.support.html_page import Page, page
+
+Browse = Callable[[View], TestClient]
+
+REASON = "Log loss rose from 0.4 to 0.7; retrain it."
+
+
+def verdict(state: VerdictState, since: int | None = None) -> Verdict:
+    sentence = (
+        f"The model has been {state.replace('_', ' ')} since 1 July 2013: log loss rose from 0.4 to 0.7; retrain it."
+    )
+    return Verdict(state, since, "", None, None, None, "", "", "Nobody doubts it.", sentence, "Do something.")
+
+
+def named(name: str, state: VerdictState = "right", version: str = "1", rows: int = 12, **fields: object) -> ModelView:
+    since = fields.pop("since", None)
+    told = verdict(state, since)  # type: ignore[arg-type]
+    return replace(price(), key=ModelKey(name, version, "prod"), rows=rows, verdict=told, **fields)  # type: ignore[arg-type]
+
+
+def listed(client: TestClient, address: str = "/") -> list[str]:
+    """Return the names of the models in the table, from above."""
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return re.findall(r'class="model-name"><a href="/models/([^"?]+)"', answer.text)
+
+
+def test_with_no_model_the_page_says_how_to_send_the_first_prediction(browse: Browse) -> None:
+    text = page(browse(FakeView())).text
+    assert "Waiting for the first prediction" in text
+    assert 'driftline.Model("churn", task="binary")' in text
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318" in text
+    assert "OTLP over gRPC 127.0.0.1:4317" in text
+
+
+def test_hints_of_no_model_are_on_the_page_with_and_without_models(browse: Browse) -> None:
+    said = "1 outcome waits for model <rsik>, which has sent no prediction."
+    for view in (FakeView([price()], said=(said,)), FakeView(said=(said,))):
+        assert said in page(browse(view)).text
+
+
+def test_a_row_says_state_reason_since_performance_and_traffic(browse: Browse) -> None:
+    text = page(browse(many())).text
+    row = text[text.index("at risk flights") :]
+    assert row.startswith("at risk flights winter Wind_speed moved")
+    assert "1 Mar 2013 log loss 0.65 57k 2014-01-01 08:59" in row
+    assert "unknown fraud v7" in text
+    assert "churn No 1h window has closed yet; 10 rows so far." in text
+
+
+def test_the_whole_sentence_is_the_title_of_the_short_one(browse: Browse) -> None:
+    model = named("churn", "wrong")
+    assert model.verdict is not None
+    html = browse(FakeView([model])).get("/").text
+    assert f'<td class="what"><span title="{model.verdict.sentence}">{REASON}</span></td>' in html
+
+
+def test_an_interval_stands_behind_its_value(browse: Browse) -> None:
+    model = named("churn")
+    model.windows["1d"][0].realized = {"accuracy": MetricValue(0.8312, 400, "rows", low=0.7912, high=0.8655)}
+    assert "accuracy 83.1 % 79 %–87 %" in page(browse(FakeView([model]))).text
+
+
+def test_models_are_sorted_by_need_and_those_out_of_use_come_last(browse: Browse) -> None:
+    states: list[VerdictState] = [row.state for row in ORDER]
+    known = [named(state, state) for state in reversed(states)]
+    known.insert(0, named("retired", "wrong", in_use=False))
+    known.insert(0, replace(learning(), key=ModelKey("new")))
+    assert listed(browse(FakeView(known))) == [*states, "new", "retired"]
+
+
+def test_of_models_of_one_state_the_tier_on_which_most_depends_comes_first(browse: Browse) -> None:
+    known = [named("none", "wrong"), named("third", "wrong", tier=3), named("first", "wrong", tier=1)]
+    assert listed(browse(FakeView(known))) == ["first", "third", "none"]
+
+
+def test_versions_and_environments_are_one_row(browse: Browse) -> None:
+    known = [named("churn", "right", "1", 10), named("churn", "wrong", "2", 5), named("fraud", "right", "1", 7)]
+    client = browse(FakeView(known))
+    assert listed(client) == ["churn", "fraud"]
+    text = page(client).text
+    assert "wrong churn 2 of 2" in text
+    assert "15 2014" in text  # the rows of both
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("name", ["a", "b", "c"]),
+        ("since", ["c", "a", "b"]),
+        ("traffic", ["b", "c", "a"]),
+        ("nonsense", ["b", "c", "a"]),
+    ],
+)
+def test_the_reader_chooses_what_rows_are_sorted_by(browse: Browse, sort: str, expected: list[str]) -> None:
+    known = [
+        named("b", "wrong", rows=30),
+        named("c", "at_risk", rows=20, since=ns(2013, 7, 1)),
+        named("a", "right", rows=10, since=ns(2013, 6, 1)),
+    ]
+    assert listed(browse(FakeView(known)), f"/?sort={sort}") == expected
+
+
+def test_sorted_by_performance_the_greatest_loss_against_the_baseline_comes_first(browse: Browse) -> None:
+    known = []
+    for name, now, was in (("better", 0.9, 0.8), ("worse", 0.6, 0.8), ("same", 0.8, 0.8)):
+        model = named(name)
+        model.windows["1d"][0].realized = {"accuracy": MetricValue(now, 400, "rows")}
+        model.windows["1d"][0].reference = {"accuracy": MetricValue(was, 400, "rows")}
+        known.append(model)
+    no_outcomes = named("unknown")
+    no_outcomes.windows["1d"][0].realized = {}
+    view = FakeView([no_outcomes, *known])
+    assert listed(browse(view), "/?sort=performance") == ["worse", "same", "better", "unknown"]
+
+
+def test_the_counts_of_states_are_filters(browse: Browse) -> None:
+    client = browse(FakeView([named("a", "wrong"), named("b", "right"), named("c", "right")]))
+    text = page(client).text
+    assert "all 3 ✕ wrong 1 ✓ right 2" in text
+    assert "/?state=right" in page(client).links
+    assert listed(client, "/?state=right") == ["b", "c"]
+    assert listed(client, "/?state=silent") == []
+    assert "None of 3 models is so." in page(client, "/?state=silent").text
+
+
+def test_a_state_has_a_sign_beside_its_colour(browse: Browse) -> None:
+    html = browse(FakeView([named("a", "wrong")])).get("/").text
+    assert '<span class="sign" aria-hidden="true">✕</span> wrong 1</a>' in html
+    sheet = browse(FakeView()).get("/static/driftline.css").text
+    for row in ORDER:
+        assert f".badge.verdict-{row.state}::before" in sheet
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("FRAUD", ["fraud-eu"]), ("2026.4", ["churn"]), ("risk", ["fraud-eu"]), ("fraud prod", ["fraud-eu"]), ("x", [])],
+)
+def test_search_finds_names_versions_and_teams_without_a_script(
+    browse: Browse, query: str, expected: list[str]
+) -> None:
+    client = browse(FakeView([named("fraud-eu", team="Risk"), named("churn", version="2026.4", team="growth")]))
+    assert listed(client, f"/?q={query}") == expected
+
+
+def test_what_was_searched_stays_in_the_field_and_is_text(browse: Browse) -> None:
+    html = browse(FakeView([price()])).get("/", params={"q": '"><b>x'}).text
+    assert 'value="&#34;&gt;&lt;b&gt;x"' in html
+    assert "<b>x" not in html
+
+
+def test_team_and_tier_choose_and_group(browse: Browse) -> None:
+    known = [named("a", team="risk", tier=1), named("b", team="ads", tier=2), named("c"), named("d", team="risk")]
+    client = browse(FakeView(known))
+    assert listed(client, "/?team=risk") == ["a", "d"]
+    assert listed(client, "/?tier=2") == ["b"]
+    grouped = page(client, "/?group=team").text
+    assert grouped.index("ads 1") < grouped.index("risk 2") < grouped.index("no team 1")
+    assert listed(client, "/?group=team") == ["b", "a", "d", "c"]
+    assert listed(client, "/?group=tier") == ["a", "b", "c", "d"]
+
+
+def test_nobody_is_asked_for_a_team_where_no_model_has_one(browse: Browse) -> None:
+    html = browse(many()).get("/").text
+    assert 'name="team"' not in html
+    assert 'name="group"' not in html
+    assert 'name="sort"' in html
+
+
+def test_the_header_says_up_to_when_windows_are_evaluated_where_some_are_late(browse: Browse) -> None:
+    view = FakeView([price()])
+    view.own[m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1h"),)] = 400.0
+    assert "evaluated to 2014-01-01 08:53" in page(browse(view)).text
+    view.own[m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1h"),)] = 59.0
+    assert "evaluated to" not in page(browse(view)).text
+
+
+def test_the_page_of_a_state_that_stays_is_not_sent_again(browse: Browse) -> None:
+    client = browse(many())
+    first = client.get("/")
+    again = client.get("/", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_the_page_is_a_table_for_programs_too(browse: Browse) -> None:
+    client = browse(FakeView([named("churn", "wrong", since=ns(2013, 7, 1), team="growth", tier=1)]))
+    told = client.get("/?format=json").json()
+    assert told["counts"] == {"wrong": 1}
+    (row,) = told["models"]
+    assert (row["model"], row["team"], row["tier"], row["state"]) == ("churn", "growth", 1, "wrong")
+    assert (row["since"], row["next"]) == ("2013-07-01T00:00:00Z", "Do something.")
+    (line,) = csv.DictReader(io.StringIO(client.get("/?format=csv").text))
+    assert (line["model"], line["rows"], line["metric"], line["value"]) == ("churn", "12", "mae", "21000.0")
+
+
+def test_names_from_the_wire_are_text(browse: Browse) -> None:
+    hostile = "<script>alert(1)</script>\"'&\u202e"
+    model = named(hostile, "wrong", hostile, team=hostile)
+    model.key = ModelKey(hostile, hostile, hostile)
+    for address in ("/", "/?group=team"):
+        html = browse(FakeView([model])).get(address).text
+        assert "<script>alert" not in html
+        assert "\u202e" not in html.replace(html[html.index("<select") : html.rindex("</select>")], "")
+        assert Page(html).styles == []
+
+
+def test_a_name_of_a_megabyte_is_cut_and_leads_to_its_model(browse: Browse) -> None:
+    client = browse(FakeView([replace(fraud(), key=ModelKey("x" * 1_000_000, "y" * 1_000_000))]))
+    html = client.get("/").text
+    assert len(html) < 20_000
+    (address,) = {link for link in Page(html).links if link.startswith("/models/x")}
+    assert client.get(address).status_code == 200
+
+
+def test_a_name_that_utf_8_cannot_say_breaks_nothing(browse: Browse) -> None:
+    assert browse(FakeView([replace(animals(), key=ModelKey("a\ud800b"))])).get("/").status_code == 200
+
+
+def test_the_newest_arrival_of_all_versions_is_the_last_seen(browse: Browse) -> None:
+    old, new = named("churn", version="1"), named("churn", version="2")
+    old.received, new.received = NOW - 3600 * 10**9, NOW - 60 * 10**9
+    assert 'datetime="2014-01-01T08:59:00Z" data-ago' in browse(FakeView([old, new])).get("/").text
+
+
+def test_each_row_leads_to_the_overview_of_its_model(browse: Browse) -> None:
+    client = browse(FakeView([flights(), price()]))
+    links = [link for link in page(client).links if link.startswith("/models/")]
+    assert sorted(links) == ["/models/flights", "/models/price"]
+    for link in links:
+        assert client.get(link).status_code == 200

@@ -1,0 +1,97 @@
+"""The pages of incidents: what lasts, what is over, and where it is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from driftline.tables.table import ModelKey
+from driftline_processor.queries.overview import ModelView, View
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import FakeView, flights, ns, price
+from tests.support.html_page import page
+
+Browse = Callable[[View], TestClient]
+
+
+def drifting() -> ModelView:
+    """Flights whose temperature drifted in May and June, and whose score drifts since August."""
+    model = replace(flights(), verdict=None)
+    for one in model.windows["1mo"]:
+        one.incident = {"feature:temp": ns(2013, 5, 1)} if ns(2013, 5, 1) <= one.window.start < ns(2013, 7, 1) else {}
+        if one.window.start >= ns(2013, 8, 1):
+            one.incident = {"score": ns(2013, 8, 1)}
+    return model
+
+
+def test_incidents_say_since_when_until_when_and_how_they_ended(browse: Browse) -> None:
+    text = page(browse(FakeView([drifting()])), "/incidents").text
+    assert "Incidents 2 all 2 open 1 past 1" in text
+    lasting, over = text.index("▲ open"), text.index("✓ over")
+    assert lasting < over
+    assert "The score drifts" in text[lasting:over]
+    assert "2013-08-01 00:00 lasts 1mo" in text[lasting:over]
+    assert "2013-05-01 00:00 2013-07-01 00:00 1mo No drift was found in two windows." in text[over:]
+
+
+def test_an_incident_leads_to_its_window_on_the_page_that_shows_it(browse: Browse) -> None:
+    client = browse(FakeView([drifting()]))
+    links = [link for link in page(client, "/incidents").links if link.startswith("/models/")]
+    place = "?version=winter&environment=demo&window=1mo&at=2013-"
+    assert [link.partition("-01T")[0] for link in links] == [
+        f"/models/flights/drift{place}{links[0].partition('at=2013-')[2][:2]}",
+        f"/models/flights/features/temp{place}{links[1].partition('at=2013-')[2][:2]}",
+    ]
+    for link in links:
+        assert client.get(link).status_code == 200
+
+
+def test_an_incident_has_an_address_of_its_own(browse: Browse) -> None:
+    client = browse(FakeView([drifting()]))
+    (row, _) = client.get("/incidents?format=json").json()["incidents"]
+    found = page(client, "/incidents")
+    assert f"incident-{row['name']}" in found.ids
+    assert f"#incident-{row['name']}" in found.links
+
+
+def test_state_and_kind_choose(browse: Browse) -> None:
+    client = browse(FakeView([drifting()]))
+    assert "The score drifts" not in page(client, "/incidents?state=past").text
+    assert "temp drifts" not in page(client, "/incidents?state=open").text
+    assert "No incident is so." in page(client, "/incidents?kind=labels").text
+
+
+def test_a_model_has_the_incidents_of_all_its_versions_and_of_no_other_model(browse: Browse) -> None:
+    other = replace(drifting(), key=ModelKey("other", "1"))
+    newer = replace(drifting(), key=ModelKey("flights", "summer", "demo"))
+    text = page(browse(FakeView([drifting(), newer, other])), "/models/flights/incidents").text
+    assert "all 4 open 2 past 2" in text
+
+
+def test_a_model_without_incidents_says_so(browse: Browse) -> None:
+    client = browse(FakeView([price()]))
+    for address in ("/incidents", "/models/price/incidents"):
+        assert "No incident is known" in page(client, address).text
+
+
+def test_fifty_stand_on_a_page_and_the_table_has_all(browse: Browse) -> None:
+    models = [replace(drifting(), key=ModelKey(f"m{at}")) for at in range(40)]
+    client = browse(FakeView(models))
+    first = page(client, "/incidents")
+    assert "1 to 50 of 80" in first.text
+    assert "/incidents?skip=50" in first.links
+    assert "51 to 80 of 80" in page(client, "/incidents?skip=50").text
+    assert "51 to 80 of 80" in page(client, "/incidents?skip=99999").text
+    assert page(client, "/incidents?skip=-3").text.count("1 to 50 of 80") == 1
+    assert len(client.get("/incidents?format=json").json()["incidents"]) == 80
+
+
+def test_names_from_the_wire_are_text(browse: Browse) -> None:
+    model = replace(drifting(), key=ModelKey("<b>\u202e", "<i>", "&"))
+    for one in model.windows["1mo"]:
+        one.incident = {f"feature:<script>{part}": start for part, start in one.incident.items()}
+    html = browse(FakeView([model])).get("/incidents").text
+    assert "<script>f" not in html
+    assert "<b>" not in html
+    assert "\u202e" not in html
