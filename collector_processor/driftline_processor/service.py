@@ -148,6 +148,11 @@ class Service:
         self.addresses["web"] = self._web.address
 
     @property
+    def _links(self) -> Links:
+        """Where traces are, and how people reach the pages."""
+        return Links(self.config.web.trace_url, self.config.web.public_url)
+
+    @property
     def _grace(self) -> float:
         """Seconds that an HTTP port waits for requests under way when it is stopped."""
         return RECEIVING * self.config.shutdown.timeout.total_seconds()
@@ -166,9 +171,9 @@ class Service:
         self._derived.start()
         wanting = [name for name, exporter in self.config.exporters.items() if "traces" in exporter.derived]
         offers = [partial(forwarder.send, name, "traces") for name in wanting]
-        state.on_joined(OutcomeSpans(state.keys, offers, self.health.counters))
+        state.on_joined(OutcomeSpans(state.keys, offers, self.health.counters, links=self._links))
         telling = [name for name, exporter in self.config.exporters.items() if "logs" in exporter.derived]
-        state.on_verdict(VerdictEvents([partial(forwarder.send, name, "logs") for name in telling]))
+        state.on_verdict(VerdictEvents([partial(forwarder.send, name, "logs") for name in telling], self._links))
 
     def _serve(self, state: State) -> None:
         assert self._web is not None
@@ -188,7 +193,7 @@ class Service:
                 history=state.history,
                 wrong=state.wrong,
                 striking=None if self._worst is None else self._worst.shown,
-                links=Links(self.config.web.trace_url, self.config.web.public_url),
+                links=self._links,
                 process=self._described(),
             ),
             self._grace,

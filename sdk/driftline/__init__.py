@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from driftline.privacy.policy import Privacy
 
     from .configuration import configure
+    from .evaluation import EvaluationReport, evaluate
     from .model import Model
     from .outcomes import Accepted, Rejection, Undelivered
 
 __all__ = [
     "Accepted",
     "Baseline",
+    "EvaluationReport",
     "Model",
     "Prediction",
     "Privacy",
@@ -41,6 +43,7 @@ __all__ = [
     "Undelivered",
     "configure",
     "current",
+    "evaluate",
     "flush",
     "shutdown",
 ]
@@ -48,6 +51,7 @@ __all__ = [
 _HOMES = {
     "Accepted": "outcomes",
     "Baseline": "baseline.baseline",
+    "EvaluationReport": "evaluation",
     "Model": "model",
     "Prediction": "capture.prediction",
     "Privacy": "privacy.policy",
@@ -55,6 +59,7 @@ _HOMES = {
     "Undelivered": "outcomes",
     "configure": "configuration",
     "current": "capture.prediction",
+    "evaluate": "evaluation",
     "flush": "export.lifecycle",
     "shutdown": "export.lifecycle",
 }

@@ -46,6 +46,7 @@ OF_THE_CALLER = {
     "driftline_integrations.instrumentation.instrumentor": ("opentelemetry.instrumentation",),
     "driftline_integrations.estimators.samples": ("pyarrow",),
     "driftline_integrations.xgboost": ("pyarrow",),
+    "driftline_processor.notebook.frames": ("polars",),
     "driftline_processor.readers.sources": ("mlflow",),
     "driftline_processor.terminal.progress": ("IPython",),
 }
@@ -65,6 +66,7 @@ ROOMS = {
     "driftline_integrations": (),
     "driftline_processor": ("processor",),
     "driftline_processor.demo": ("processor", "demo"),
+    "driftline_processor.notebook": ("processor", "notebook"),
     "driftline_processor.receivers.kafka": ("processor", "kafka"),
 }
 """Which extras a room may count on, beside the dependencies of the bare install."""

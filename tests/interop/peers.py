@@ -137,8 +137,8 @@ class Driftline:
 
 
 @contextmanager
-def jaeger(folder: Path) -> Iterator[tuple[str, str]]:
-    """Run Jaeger; yield its OTLP/gRPC address and the URL of its API."""
+def jaeger(folder: Path, interface: Path | None = None) -> Iterator[tuple[str, str]]:
+    """Run Jaeger; yield its OTLP/gRPC address and the URL of its API. ``interface``: what configures its pages."""
     otlp, http, query, query_grpc, admin, grpc, thrift = free_ports(7)
     command = [
         str(executable("jaeger")),
@@ -149,6 +149,7 @@ def jaeger(folder: Path) -> Iterator[tuple[str, str]]:
         f"--admin.http.host-port=127.0.0.1:{admin}",
         f"--collector.grpc-server.host-port=127.0.0.1:{grpc}",
         f"--collector.http-server.host-port=127.0.0.1:{thrift}",
+        *([] if interface is None else [f"--query.ui-config={interface}"]),
     ]
     with running(command, lambda: get(f"http://127.0.0.1:{query}/api/services"), folder / "jaeger.log"):
         yield f"127.0.0.1:{otlp}", f"http://127.0.0.1:{query}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -67,6 +70,35 @@ def test_the_outcome_of_a_stock_span_is_its_child(tmp_path: Path) -> None:
     assert parent(prediction) == request["spanID"]
     assert parent(truth) == prediction["spanID"]
     assert (tags(truth)[a.ML_PREDICTION_ID], tags(truth)[a.ML_OUTCOME_ACTUAL]) == ("A-1001", "0")
+
+
+def test_a_trace_leads_to_the_page_and_the_page_to_the_trace(tmp_path: Path) -> None:
+    driftline = Driftline()
+    patterns = ROOT / "otel-config/jaeger-ui.json"
+    with jaeger(tmp_path, patterns) as (otlp, api):
+        exporter = {"endpoint": otlp, "tls": {"insecure": True}, "forward": ["traces"], "derived": ["traces"]}
+        endpoint = driftline.web.removeprefix("http://")
+        web = {"endpoint": endpoint, "public_url": driftline.web, "trace_url": f"{api}/api/traces/{{trace_id}}"}
+        with driftline.up(tmp_path, exporters={"otlp_grpc/jaeger": exporter}, web=web):
+            with tracer(OTLPSpanExporter(endpoint=f"{driftline.http}/v1/traces")) as shop:
+                trace = predict(shop, "A & 1", 0.9)
+            post(f"{driftline.web}/v1/outcomes", {"model": "churn", "outcomes": [{"id": "A & 1", "actual": 0}]})
+            seen = eventually(lambda: spans(api, trace), lambda found: len(found) == 3)
+
+            (truth,) = named(seen, "outcome churn")
+            there = tags(truth)[a.DRIFTLINE_PAGE_URL_FULL]
+            assert there == f"{driftline.web}/models/churn/predictions?id=A+%26+1&version=1"
+            assert "<html" in get(there)
+            (wrong,) = get(f"{driftline.web}/api/v1/models/churn/mispredictions")["rows"]
+            (back,) = get(wrong["trace_url"])["data"]
+            assert {span["spanID"] for span in back["spans"]} == {span["spanID"] for span in seen}
+
+            known = tags(named(seen, "predict churn")[0])
+            for pattern in json.loads(patterns.read_text(encoding="utf-8"))["linkPatterns"]:
+                assert pattern["key"] in known
+                link = re.sub(r"#{([^}]*)}", lambda found: quote(known[found[1]], safe=""), pattern["url"])
+                assert "<html" in get(link.replace("http://127.0.0.1:8780", driftline.web))
+    assert unregistered(truth, "span.ml.outcome") == set()
 
 
 def test_the_outcomes_of_recorded_rows_are_children_of_the_call_that_predicted_them(tmp_path: Path) -> None:

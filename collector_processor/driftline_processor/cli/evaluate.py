@@ -11,9 +11,8 @@ import typer
 
 from driftline_processor.readers.addresses import file_or_address
 
-from .expectations import expectations_of
-from .options import Data, objectives_of, performance_of, report_bad_input, say, takes_columns
-from .versions import show_versions, versions_in
+from .options import Data, report_bad_input, say, takes_columns
+from .versions import show_versions
 
 if TYPE_CHECKING:
     from driftline_processor.readers.column_roles import ColumnOptions
@@ -96,66 +95,38 @@ def evaluate(
     Columns default to the baseline's. Exit code 0: fine, 3: a --fail-on crossed, 2: bad input.
     """
     with report_bad_input():
-        from driftline_processor.evaluation.files.evaluate import evaluate_files
-        from driftline_processor.evaluation.files.rolling_reference import read_rolling
-        from driftline_processor.evaluation.files.settings import EvaluationSettings
-        from driftline_processor.evaluation.files.windows import Cut
-        from driftline_processor.present.evaluation_json import evaluations_to_json, json_of
-        from driftline_processor.readers.sources import download_artifact, expand_paths
+        from driftline_processor.evaluation.files.request import EvaluationRequest, evaluate_request
         from driftline_processor.terminal.progress import show_progress
 
         from .fail_on import check, metrics_in, parse
 
-        past = read_rolling(reference_last, reference_without)
-        expected, of_performance = expectations_of(expect), performance_of(performance)
-        asked = EvaluationSettings(
+        request = EvaluationRequest(
+            columns,
+            window,
+            window_rows,
+            reference_last,
+            reference_without,
+            mispredictions,
             method or (),
             methods or (),
-            concept,
             exact,
             classifier,
-            expected,
-            past,
-            of_performance,
-            metrics_in(fail_on or ()),
-            objectives_of(objective or ()),
-            {} if performance is None else versions_in(performance),
             importance_weighted,
-            mispredictions,
+            concept,
+            config,
+            expect,
+            performance,
+            objective or (),
+            metrics_in(fail_on or ()),
         )
-        cut = Cut(window, window_rows)
-        reference = None if baseline is None else download_artifact(baseline)
-        if config is not None:
-            from driftline_processor.evaluation.files.configuration import configure_evaluation
-
-            configured = configure_evaluation(config, reference, columns, cut, asked, say)
-            reference, columns, cut, asked = (
-                configured.reference,
-                configured.options,
-                configured.cut,
-                configured.asked,
-            )
         with show_progress() as progress:
-            result = evaluate_files(expand_paths(data), reference, outcomes, columns, cut, say, asked, progress)
+            result = evaluate_request(data, baseline, outcomes, request, say, progress)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         known = {name for evaluation in result.evaluations for name in evaluation.realized}
         cuts = {name.partition("=")[0] for evaluation in result.evaluations for name in evaluation.performance_slices}
         keys, chosen = {*cuts, *result.slices}, result.choices.names()
         conditions = [parse(text, names, kind, chosen, keys, known) for text in fail_on or ()]
-        answer = evaluations_to_json(
-            result.key.model,
-            result.key.version,
-            result.evaluations,
-            result.concept,
-            curves,
-            result.versions,
-            result.delay,
-            result.verdict,
-        )
-        if result.notations:
-            answer["notations"] = {name: notation.to_json() for name, notation in result.notations.items()}
-        for told, worst in zip(answer["windows"], result.wrong, strict=False):
-            told["performance"]["mispredictions"] = json_of(worst)
+        answer = result.to_json(curves)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
         else:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from driftline_processor.readers.errors import BadInput
 
-from .options import models_of, report_bad_input, say
-
-if TYPE_CHECKING:
-    from driftline_processor.core.expectations.rule import Expectations
+from .options import report_bad_input, say
 
 app = typer.Typer(help="What is expected of a model's data.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -63,14 +60,3 @@ def import_(
         except OSError as error:
             raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
         say(f"{output}: {many(imported.read, 'check')} read, {len(imported.left_out)} left out")
-
-
-def expectations_of(file: Path | None) -> dict[str, Expectations]:
-    """Return what a configuration expects of each of its models; nothing without one."""
-    if file is None:
-        return {}
-    models = models_of("--expect", file)
-    expected = {name: model.expectations for name, model in models.items() if model.expectations}
-    if not expected:
-        raise BadInput(f"--expect {file}: it expects nothing; write 'expect:' below a model or one of its features")
-    return expected

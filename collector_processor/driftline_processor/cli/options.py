@@ -7,24 +7,18 @@ The options that say which column is what, written down once for every command t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.errors import BadInput
-
-if TYPE_CHECKING:
-    from driftline_processor.config.model import Model
-    from driftline_processor.core.performance.objective import Objective
-    from driftline_processor.core.performance.settings import PerformanceSettings
-
 
 BAD_INPUT = 2
 
@@ -48,36 +42,6 @@ def report_bad_input() -> Iterator[None]:
     except BadInput as error:
         say(str(error))
         raise typer.Exit(BAD_INPUT) from error
-
-
-def models_of(option: str, file: Path) -> Mapping[str, Model]:
-    """Return the models of a configuration that an option names. Raises :class:`BadInput` when it cannot be used."""
-    from driftline_processor.config.schema import ConfigError, load
-
-    try:
-        return load(file).models
-    except ConfigError as error:
-        raise BadInput(f"{option} {file}: {error}") from error
-
-
-def objectives_of(written: Sequence[str]) -> tuple[Objective, ...]:
-    """Read the objectives of an option. Raises :class:`BadInput` for what is none."""
-    from driftline_processor.core.performance.objective import read_objective
-
-    try:
-        return tuple(read_objective(text) for text in written)
-    except ValueError as error:
-        raise BadInput(f"--objective {error}") from error
-
-
-def performance_of(file: Path | None) -> dict[str, PerformanceSettings]:
-    """Return what a configuration asks of the performance of each of its models; nothing without one."""
-    if file is None:
-        return {}
-    asked = {name: model.performance.asked for name, model in models_of("--performance", file).items()}
-    if not asked:
-        raise BadInput(f"--performance {file}: it names no model; write 'performance:' below one")
-    return asked
 
 
 def _text(metavar: str, help: str, *names: str) -> Any:

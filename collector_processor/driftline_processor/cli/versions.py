@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Url, models_of, report_bad_input
+from .options import Url, report_bad_input
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from driftline_processor.core.versions import VersionNames
 
 
 def versions(
@@ -49,11 +46,6 @@ def show_versions(challengers: Sequence[Mapping[str, Any]]) -> None:
     for challenger in challengers:
         typer.echo(challenger["sentence"])
     terminal().print(Readable(table(challengers)))
-
-
-def versions_in(file: Path) -> dict[str, VersionNames]:
-    """Return which versions a configuration compares with which, by model."""
-    return {name: model.versions.named for name, model in models_of("--performance", file).items()}
 
 
 def table(challengers: Sequence[Mapping[str, Any]]) -> Table:

@@ -56,7 +56,7 @@ class Web(Section):
     trace_url: TraceUrl = Field(
         default="",
         description="The address of a trace, with `{trace_id}` and, where it helps, `{span_id}`: pages and the API "
-        "link predictions to it. [How](../how-to/find-wrong-predictions.md).",
+        "link predictions to it. [How](../how-to/follow-traces.md).",
         examples=['"http://localhost:16686/trace/{trace_id}"'],
         json_schema_extra={"default": "no links to traces"},
     )

@@ -30,6 +30,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from driftline_processor.core.decode.otlp_rows import OWN_SCOPE
 from driftline_processor.health import Counters
+from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.store.arrow_tables import traced_rows
 
 from .derived_metrics import SERVICE
@@ -126,8 +127,8 @@ def _floats(column: pa.ChunkedArray) -> F64:
     return np.asarray(column.to_numpy(), dtype=np.float64)
 
 
-def spans_request(rows: Iterable[JoinedRows]) -> bytes:
-    """Return outcome spans as the body of an ``ExportTraceServiceRequest``."""
+def spans_request(rows: Iterable[JoinedRows], links: Links = NO_LINKS) -> bytes:
+    """Return outcome spans as the body of an ``ExportTraceServiceRequest``; ``links``: where their pages are."""
     request = ExportTraceServiceRequest()
     scopes = {}
     for table in rows:
@@ -139,11 +140,11 @@ def spans_request(rows: Iterable[JoinedRows]) -> bytes:
                 resource.resource.attributes.append(_text(a.DEPLOYMENT_ENVIRONMENT_NAME, environment))
             scopes[environment] = resource.scope_spans.add(schema_url=SCHEMA_URL)
             scopes[environment].scope.name, scopes[environment].scope.version = OWN_SCOPE, VERSION
-        scopes[environment].spans.extend(_spans(table))
+        scopes[environment].spans.extend(_spans(table, links))
     return bytes(request.SerializeToString())
 
 
-def _spans(rows: JoinedRows) -> Iterator[Span]:
+def _spans(rows: JoinedRows, links: Links) -> Iterator[Span]:
     key = rows.key
     model = [_text(a.ML_OPERATION_NAME, _OPERATION), _text(a.ML_MODEL_NAME, key.model)]
     if key.version:
@@ -165,6 +166,8 @@ def _spans(rows: JoinedRows) -> Iterator[Span]:
             end_time_unix_nano=arrived,
             attributes=[*model, _text(a.ML_PREDICTION_ID, rows.id[row]), *_values(rows, row)],
         )
+        if page := links.prediction_link(key, rows.id[row]):
+            span.attributes.append(_text(a.DRIFTLINE_PAGE_URL_FULL, page))
         if arrived - int(rows.received[row]) > TRACE_WINDOW:
             span.trace_id, span.parent_span_id = _digest(identity, 16), b""
             span.links.add(trace_id=trace_id, span_id=parent)
@@ -208,6 +211,7 @@ class OutcomeSpans:
     Args:
         keys: Reads the model of every series; asked again when a series is new.
         clock: Seconds.
+        links: Where the pages of predictions are, as seen from elsewhere.
     """
 
     def __init__(
@@ -217,7 +221,9 @@ class OutcomeSpans:
         counters: Counters,
         per_second: float = MOST_PER_SECOND,
         clock: Callable[[], float] = time.monotonic,
+        links: Links = NO_LINKS,
     ) -> None:
+        self._links = links
         self._read_keys, self._offers, self._counters = keys, offers, counters
         self._per_second, self._clock = per_second, clock
         self._keys: Mapping[int, ModelKey] = {}
@@ -236,7 +242,7 @@ class OutcomeSpans:
         some = sampled.slice(0, allowed)
         if not set(pc.unique(some["series"]).to_pylist()) <= self._keys.keys():
             self._keys = self._read_keys()
-        body = spans_request(joined_rows(some, self._keys))
+        body = spans_request(joined_rows(some, self._keys), self._links)
         for offer in self._offers:
             offer(body)
 

@@ -18,6 +18,7 @@ from opentelemetry.proto.logs.v1 import logs_pb2 as otlp
 from driftline_processor.core.decode.otlp_rows import OWN_SCOPE
 from driftline_processor.core.evaluation import VerdictState
 from driftline_processor.core.wording import iso_time
+from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.verdicts import verdict_next, verdict_sentence
 from driftline_processor.queries.verdicts import VerdictChange
 
@@ -34,8 +35,8 @@ SEVERITIES: Final[dict[VerdictState, tuple[otlp.SeverityNumber.ValueType, str]]]
 """State → the severity of the record."""
 
 
-def change_request(change: VerdictChange) -> bytes:
-    """Return a change as the body of an ``ExportLogsServiceRequest``."""
+def change_request(change: VerdictChange, links: Links = NO_LINKS) -> bytes:
+    """Return a change as the body of an ``ExportLogsServiceRequest``; ``links``: where the model's page is."""
     key, verdict = change.key, change.verdict
     request = ExportLogsServiceRequest()
     resource = request.resource_logs.add()
@@ -62,19 +63,21 @@ def change_request(change: VerdictChange) -> bytes:
         record.attributes.append(_text(a.ML_VERDICT_SINCE, iso_time(verdict.since)))
     if verdict.next:
         record.attributes.append(_text(a.ML_VERDICT_NEXT, verdict_next(verdict)))
+    if page := links.model_link(key):
+        record.attributes.append(_text(a.DRIFTLINE_PAGE_URL_FULL, page))
     return bytes(request.SerializeToString())
 
 
 class VerdictEvents:
     """Offers each change to every destination: a listener of ``State.on_verdict``."""
 
-    def __init__(self, offers: Sequence[Callable[[bytes], object]]) -> None:
-        self._offers = offers
+    def __init__(self, offers: Sequence[Callable[[bytes], object]], links: Links = NO_LINKS) -> None:
+        self._offers, self._links = offers, links
 
     def __call__(self, change: VerdictChange) -> None:
         """Take one change."""
         if self._offers:
-            body = change_request(change)
+            body = change_request(change, self._links)
             for offer in self._offers:
                 offer(body)
 

@@ -10,7 +10,7 @@ from driftline.tables.table import ModelKey
 
 from driftline_processor.core.performance.mispredictions import Misprediction
 
-from .names import handle
+from .names import LINKED, handle
 
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
 _SPAN_ID = re.compile(r"[0-9a-fA-F]{16}")
@@ -56,11 +56,23 @@ class Links:
         >>> Links("", "https://driftline.example.com").model_link(ModelKey("a/b", "v 2", ""))
         'https://driftline.example.com/models/a%2Fb?version=v+2'
         """
+        return self._page(key, "")
+
+    def prediction_link(self, key: ModelKey, id: str) -> str:
+        """Return the address of the page of a prediction, as seen from elsewhere; that of its model without an id.
+
+        >>> Links("", "https://driftline.example.com").prediction_link(ModelKey("churn", "7", ""), "A 1")
+        'https://driftline.example.com/models/churn/predictions?id=A+1&version=7'
+        """
+        usable = 0 < len(id) <= LINKED and id.isprintable()
+        return self._page(key, "/predictions", id=id) if usable else self.model_link(key)
+
+    def _page(self, key: ModelKey, tab: str, **asked: str) -> str:
         if not self.public_url:
             return ""
-        chosen = {"version": key.version, "environment": key.environment}
-        query = urlencode({name: handle(value) for name, value in chosen.items() if value})
-        return f"{self.public_url}/models/{quote(handle(key.model), safe='')}" + ("?" + query if query else "")
+        chosen = {**asked, "version": handle(key.version), "environment": handle(key.environment)}
+        query = urlencode({name: value for name, value in chosen.items() if value})
+        return f"{self.public_url}/models/{quote(handle(key.model), safe='')}{tab}" + ("?" + query if query else "")
 
 
 NO_LINKS = Links()

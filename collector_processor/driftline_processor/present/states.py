@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from driftline_processor.core.evaluation import Evaluation, Lacking, ObjectiveState, State, TargetDrift
 
@@ -61,6 +61,11 @@ def lacking(evaluation: Evaluation) -> Lacking:
 def _targets(evaluation: Evaluation) -> list[TargetDrift]:
     targets = (*evaluation.features.values(), evaluation.score, evaluation.predicted)
     return [target for target in targets if target is not None]
+
+
+def newest_judged(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """Return the newest window that can be judged, else the newest."""
+    return next((one for one in reversed(evaluations) if one.share is not None), evaluations[-1])
 
 
 def rank(targets: Iterable[TargetDrift]) -> list[TargetDrift]:

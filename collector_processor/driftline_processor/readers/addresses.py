@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, quote, unquote
 
 from .errors import BadInput
+
+if TYPE_CHECKING:
+    from .memory import Rows
 
 SCHEME = "sqlite:"
 _SUFFIXES = (".db", ".sqlite", ".sqlite3")
@@ -54,11 +57,13 @@ def address_of(path: Path) -> Address:
     return Address(Path(unquote(file)), said.get("table", [""])[0], said.get("query", [""])[0])
 
 
-def name_of(path: Path) -> str:
-    """Return the name of the model in an address, where no option names it.
+def name_of(path: Rows) -> str:
+    """Return the name of the model in an address, where no option names it; a table in memory has none.
 
     >>> name_of(Path("sqlite:log.db?table=churn")), name_of(Path("logs/week.csv.gz"))
     ('churn', 'week')
     """
+    if not isinstance(path, Path):
+        return "model"
     found = address_of(path) if is_database(path) else Address(path)
     return found.table or found.file.name.split(".")[0]

@@ -1,4 +1,4 @@
-"""Open a file of rows: Parquet, CSV, JSON, SQLite, or an artifact of MLflow.
+"""Open rows: a table in memory, a file of Parquet, CSV, JSON or SQLite, or an artifact of MLflow.
 
 Files that are artifacts of MLflow: `runs:/RUN/path`, `models:/NAME/VERSION/path`, and the data set a run was given.
 
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from .addresses import address_of, is_database
 from .arrow_columns import is_text, mask_of, valid_of
 from .errors import BadInput, Say, say_columns_of_one_name
+from .memory import MemoryBaseline, MemoryRows, Reference, Rows
 from .notation import NOTHING_KNOWN, KnownNotation, with_notation
 from .source import Notation, Source, readable
 
@@ -102,12 +103,16 @@ _CSV = (".csv", ".tsv")
 _NDJSON = (".ndjson", ".jsonl", ".json", ".log")
 
 
-def format_of(path: Path) -> str:
+def format_of(path: Rows) -> str:
     """Return ``"parquet"``, ``"csv"``, ``"ndjson"`` or ``"sqlite"`` by the name (``.gz`` may follow), else ``""``.
+
+    A table in memory is a ``"table"``.
 
     >>> format_of(Path("week.CSV.gz")), format_of(Path("week.xlsx"))
     ('csv', '')
     """
+    if isinstance(path, MemoryRows):
+        return "table"
     name = path.name.lower().removesuffix(".gz")
     if is_database(path):
         return "sqlite"
@@ -132,8 +137,10 @@ def expand_paths(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def is_built_baseline(path: Path) -> bool:
-    """Return True where a file is a built baseline: it ends in ``.json`` and is no list of rows."""
+def is_built_baseline(path: Reference) -> bool:
+    """Return True for a built baseline: one in memory, or a file that ends in ``.json`` and is no list of rows."""
+    if not isinstance(path, Path):
+        return isinstance(path, MemoryBaseline)
     if path.suffix != ".json":
         return False
     try:
@@ -143,8 +150,10 @@ def is_built_baseline(path: Path) -> bool:
         return True
 
 
-def check_path(path: Path) -> None:
+def check_path(path: Reference) -> None:
     """Raise :class:`BadInput` when a file is not there, empty, or of an unknown kind."""
+    if not isinstance(path, Path):
+        return
     if is_database(path):
         path = address_of(path).file
     if not path.exists():
@@ -172,7 +181,7 @@ def is_longer(path: Path, most: int) -> bool:
 
 
 def open_sources(
-    paths: Sequence[Path],
+    paths: Sequence[Rows],
     text: Collection[str],
     say: Say,
     most: int | None = None,
@@ -183,9 +192,9 @@ def open_sources(
     So a CSV is read as the Parquet file beside it is, and codes such as 02139 are texts also in a file that happens to
     have none below 10000. The arguments and errors are those of :func:`open_source`.
     """
-    found: dict[Path, Source] = {}
+    found: dict[Rows, Source] = {}
     known = set(text)
-    for kind in ("parquet", "sqlite", "ndjson", "csv"):
+    for kind in ("table", "parquet", "sqlite", "ndjson", "csv"):
         for path in paths:
             if path not in found and (format_of(path) == kind or kind == "csv"):
                 source = found[path] = _open(path, known, say, most)
@@ -200,7 +209,7 @@ def open_sources(
 
 
 def open_source(
-    path: Path, text: Collection[str], say: Say, most: int | None = None, written: KnownNotation | None = NOTHING_KNOWN
+    path: Rows, text: Collection[str], say: Say, most: int | None = None, written: KnownNotation | None = NOTHING_KNOWN
 ) -> Source:
     """Open a file; ``text`` names the columns that stay text even where they look like numbers or times (ids).
 
@@ -212,15 +221,17 @@ def open_source(
     return source
 
 
-def _has_semicolons(path: Path) -> bool:
-    if format_of(path) != "csv":
+def _has_semicolons(path: Rows) -> bool:
+    if not isinstance(path, Path) or format_of(path) != "csv":
         return False
     from .delimited import delimiter
 
     return delimiter(path) == ";"
 
 
-def _open(path: Path, text: Collection[str], say: Say, most: int | None) -> Source:
+def _open(path: Rows, text: Collection[str], say: Say, most: int | None) -> Source:
+    if isinstance(path, MemoryRows):
+        return TableSource(path, path.table, say, path.mixed)
     check_path(path)
     kind = format_of(path)
     with readable(path):
@@ -317,11 +328,11 @@ class ParquetSource:
 
 
 class TableSource:
-    """Rows that are in memory, as columns."""
+    """Rows that are in memory, as columns: a table, or a file that was read whole."""
 
     notations: Mapping[str, Notation] = MappingProxyType({})
 
-    def __init__(self, path: Path, table: pa.Table, say: Say, by_looks: Collection[str] = ()) -> None:
+    def __init__(self, path: Rows, table: pa.Table, say: Say, by_looks: Collection[str] = ()) -> None:
         names = table.schema.names
         if say_columns_of_one_name(str(path), names, say):
             table = table.select([i for i, name in enumerate(names) if names.index(name) == i])

@@ -192,6 +192,9 @@ DRIFTLINE_LIMIT: Final = "driftline.limit"
 DRIFTLINE_DESTINATION: Final = "driftline.destination"
 """The exporter of the configuration that the request goes to."""
 
+DRIFTLINE_PAGE_URL_FULL: Final = "driftline.page.url.full"
+"""The address of the page of Driftline that tells more, where `web.public_url` says how people reach it."""
+
 SERVICE_NAME: Final = "service.name"
 """The logical name of the service; on the resource."""
 

@@ -23,6 +23,7 @@ from driftline_processor.exporters.outcome_spans import (
     spans_request,
 )
 from driftline_processor.health import Counters
+from driftline_processor.present.links import Links
 from driftline_processor.state import State
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -89,6 +90,17 @@ def test_an_outcome_is_a_child_of_its_prediction() -> None:
         a.ML_OUTCOME_ACTUAL: "1",
         a.ML_OUTCOME_TIME: NOW + HOUR,
     }
+
+
+def test_a_span_leads_to_the_page_of_its_prediction_where_people_can_reach_it() -> None:
+    links = Links(public_url="https://driftline.example.com")
+    body = spans_request([rows(id=["A 1"])], links)
+    (resource,) = ExportTraceServiceRequest.FromString(body).resource_spans
+    ((linked,),) = (scope.spans for scope in resource.scope_spans)
+    (plain,) = spans(rows(id=["A 1"]))
+    page = "https://driftline.example.com/models/churn/predictions?id=A+1&version=7&environment=prod"
+    assert said(linked) == {**said(plain), a.DRIFTLINE_PAGE_URL_FULL: page}
+    assert linked.span_id == plain.span_id  # an address that changes makes no second span
 
 
 def test_the_outcome_of_a_regression_is_a_number_beside_the_value() -> None:

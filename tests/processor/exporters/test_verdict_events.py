@@ -10,6 +10,7 @@ from driftline.semconv import events
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Verdict, VerdictState
 from driftline_processor.exporters.verdict_events import SEVERITIES, VerdictEvents, change_request
+from driftline_processor.present.links import Links
 from driftline_processor.queries.verdicts import VerdictChange
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
@@ -62,3 +63,11 @@ def test_each_destination_is_offered_a_change() -> None:
     VerdictEvents([first.append, second.append])(change())
     VerdictEvents([])(change())
     assert first == second == [change_request(change())]
+
+
+def test_a_record_leads_to_the_page_of_its_model_where_people_can_reach_it() -> None:
+    sent: list[bytes] = []
+    VerdictEvents([sent.append], Links(public_url="https://driftline.example.com"))(change())
+    (record,) = ExportLogsServiceRequest.FromString(sent[0]).resource_logs[0].scope_logs[0].log_records
+    pages = [one.value.string_value for one in record.attributes if one.key == a.DRIFTLINE_PAGE_URL_FULL]
+    assert pages == ["https://driftline.example.com/models/churn?version=7&environment=prod"]

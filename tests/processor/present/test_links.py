@@ -40,3 +40,13 @@ def test_a_page_is_found_by_all_parts_of_its_model() -> None:
         "https://example.com/driftline/models/..%2Fa%3Fb?version=1%232&environment=eu+%26+us"
     )
     assert len(links.model_link(ModelKey("é" * 10_000, "", ""))) < 2_000
+
+
+def test_a_prediction_is_found_by_its_id_or_else_its_model_is() -> None:
+    links, churn = Links(public_url="https://example.com"), ModelKey("churn", "7", "prod")
+    assert links.prediction_link(churn, 'A&1="/..') == (
+        "https://example.com/models/churn/predictions?id=A%261%3D%22%2F..&version=7&environment=prod"
+    )
+    page = "https://example.com/models/churn?version=7&environment=prod"
+    assert [links.prediction_link(churn, id) for id in ("", "x" * 201, "a\nb", "\ud800")] == [page] * 4
+    assert NO_LINKS.prediction_link(churn, "A-1") == ""

@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import pyarrow as pa
@@ -59,6 +60,7 @@ from driftline_processor.readers.column_roles import (
 )
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.item_lists import relevance_of_batch
+from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.notation import notations_of, notations_to_remember, report_unreadable
 from driftline_processor.readers.prediction_rows import ruled
 from driftline_processor.readers.source import Notation, Source, readable
@@ -121,9 +123,9 @@ def save_rows(
     return len(at)
 
 
-def holds_kept_rows(path: Path) -> bool:
+def holds_kept_rows(path: Rows) -> TypeGuard[Path]:
     """Return True where a file was written by :func:`save_rows`; else its columns are as somebody has them."""
-    if path.suffix != ".parquet":
+    if not isinstance(path, Path) or path.suffix != ".parquet":
         return False
     with readable(path):
         return any(name.startswith(FEATURE) for name in pyarrow.parquet.read_schema(path).names)
@@ -175,7 +177,7 @@ IN_MEMORY = 128 << 20
 
 
 def build_from_files(
-    paths: Sequence[Path],
+    paths: Sequence[Rows],
     options: ColumnOptions,
     say: Say,
     *,

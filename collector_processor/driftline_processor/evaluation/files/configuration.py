@@ -10,11 +10,15 @@ from driftline.baseline.baseline import Baseline
 
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, ConfigError, load
+from driftline_processor.core.expectations.rule import Expectations
+from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.versions import VersionNames
 from driftline_processor.evaluation.settings import settings_of
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say, near
-from driftline_processor.readers.sources import is_built_baseline
+from driftline_processor.readers.memory import Reference
 
+from .reference import load_baseline
 from .settings import EvaluationSettings
 from .windows import Cut
 
@@ -32,14 +36,14 @@ NOT_FOR_FILES: Mapping[str, str] = {
 class ConfiguredEvaluation:
     """Settings of an evaluation of files; see :func:`.evaluate.evaluate_files`."""
 
-    reference: Path | None
+    reference: Reference | None
     options: ColumnOptions
     cut: Cut
     asked: EvaluationSettings
 
 
 def configure_evaluation(
-    file: Path, reference: Path | None, options: ColumnOptions, cut: Cut, asked: EvaluationSettings, say: Say
+    file: Path, reference: Reference | None, options: ColumnOptions, cut: Cut, asked: EvaluationSettings, say: Say
 ) -> ConfiguredEvaluation:
     """Complete the options of an evaluation by the model's keys in a configuration; an option wins over its key.
 
@@ -58,13 +62,13 @@ def configure_evaluation(
         config = load(file)
     except ConfigError as error:
         raise BadInput(f"--config {file}: {error}") from error
-    built = _built_baseline(reference)
+    built = load_baseline(reference)
     name = _model_name(config, file, options.model or ("" if built is None else built.model))
     model = config.models[name]
     _say_unused(config, name, file, say)
     if reference is None and model.baseline is not None:
         reference = model.baseline
-        built = _built_baseline(reference)
+        built = load_baseline(reference)
     if built is not None:
         _check_task(model, built, f"--config {file}: models.{name}")
     written = model.model_fields_set
@@ -98,16 +102,6 @@ def configure_evaluation(
             quantiles=options.quantiles or tuple(map(str, model.quantiles)),
         )
     return ConfiguredEvaluation(reference, options, replace(cut, timezone=timezone or model.timezone), asked)
-
-
-def _built_baseline(reference: Path | None) -> Baseline | None:
-    """Return the baseline that a file is; None where it holds rows to build one from, or there is no file."""
-    if reference is None or not is_built_baseline(reference):
-        return None
-    try:
-        return Baseline.load(reference)
-    except (ValueError, OSError) as error:
-        raise BadInput(str(error)) from error
 
 
 def _model_name(config: Config, file: Path, name: str) -> str:
@@ -144,3 +138,39 @@ def _check_task(model: Model, built: Baseline, place: str) -> None:
         if written and own and written != own:
             shown, known = (", ".join(map(str, one)) if isinstance(one, tuple | set) else one for one in (written, own))
             raise BadInput(f"{place}.{key}: '{shown}', but the baseline was built with '{known}'; write that")
+
+
+def models_of(option: str, file: Path) -> Mapping[str, Model]:
+    """Return the models of a configuration that an option names. Raises :class:`BadInput` when it cannot be used."""
+    try:
+        return load(file).models
+    except ConfigError as error:
+        raise BadInput(f"{option} {file}: {error}") from error
+
+
+def performance_of(file: Path | None) -> dict[str, PerformanceSettings]:
+    """Return what a configuration asks of the performance of each of its models; nothing without one."""
+    if file is None:
+        return {}
+    asked = {name: model.performance.asked for name, model in models_of("--performance", file).items()}
+    if not asked:
+        raise BadInput(f"--performance {file}: it names no model; write 'performance:' below one")
+    return asked
+
+
+def expectations_of(file: Path | None) -> dict[str, Expectations]:
+    """Return what a configuration expects of each of its models; nothing without one."""
+    if file is None:
+        return {}
+    models = models_of("--expect", file)
+    expected = {name: model.expectations for name, model in models.items() if model.expectations}
+    if not expected:
+        raise BadInput(f"--expect {file}: it expects nothing; write 'expect:' below a model or one of its features")
+    return expected
+
+
+def versions_in(file: Path | None) -> dict[str, VersionNames]:
+    """Return which versions a configuration compares with which, by model; nothing without one."""
+    if file is None:
+        return {}
+    return {name: model.versions.named for name, model in models_of("--performance", file).items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import NumberBins
@@ -14,6 +13,7 @@ from driftline.tables.table import F64
 from driftline_processor.readers.arrow_columns import is_text
 from driftline_processor.readers.column_roles import ColumnOptions, Roles, filter_rows, find_roles, has_patterns
 from driftline_processor.readers.errors import BadInput, Say, listed
+from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.notation import notations_of, report_unreadable
 from driftline_processor.readers.outcomes.files import open_outcomes, outcome_slice_names, read_file_outcomes
 from driftline_processor.readers.prediction_rows import (
@@ -58,8 +58,8 @@ class Dataset:
 
 
 def read_dataset(
-    data: Sequence[Path],
-    outcomes: Path | None,
+    data: Sequence[Rows],
+    outcomes: Rows | None,
     baseline: Baseline,
     options: ColumnOptions,
     say: Say,

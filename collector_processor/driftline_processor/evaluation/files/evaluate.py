@@ -1,4 +1,4 @@
-"""Evaluate files against a baseline: read, fold per window, evaluate.
+"""Evaluate rows of files, or of tables in memory, against a baseline: read, fold per window, evaluate.
 
 Features stream through in batches and leave only their panes behind. Scores, decisions and truth of up to a million
 rows stay in memory, so performance is exact; of more they are in a file, and what needs the order of scores comes from
@@ -11,8 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -34,10 +33,12 @@ from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.verdict import VerdictContext, verdict_of_model, with_verdicts
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.evaluation.judge import TOGETHER, follow, judge_together
+from driftline_processor.present.evaluation_json import evaluations_to_json, json_of
 from driftline_processor.present.numbers import many
 from driftline_processor.present.progress import Progress, no_progress, report_parts
 from driftline_processor.readers.column_roles import ColumnOptions, has_patterns
 from driftline_processor.readers.errors import BadInput, Say
+from driftline_processor.readers.memory import Reference, Rows
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import MOST_IN_MEMORY, RowStore, chunks_of, is_many
 from driftline_processor.readers.source import Notation
@@ -85,18 +86,28 @@ class EvaluationResult:
     delay: OutcomeDelay = UNKNOWN_DELAY
     timezone: str = "UTC"
 
+    def to_json(self, curves: bool = False) -> dict[str, Any]:
+        """Return the answer of ``driftline evaluate --json``; ``curves``: with points of curves."""
+        key, found = self.key, (self.concept, curves, self.versions, self.delay, self.verdict)
+        answer = evaluations_to_json(key.model, key.version, self.evaluations, *found)
+        if self.notations:
+            answer["notations"] = {name: notation.to_json() for name, notation in self.notations.items()}
+        for told, worst in zip(answer["windows"], self.wrong, strict=False):
+            told["performance"]["mispredictions"] = json_of(worst)
+        return answer
+
 
 def evaluate_files(
-    data: Sequence[Path],
-    reference: Path | None,
-    outcomes: Path | None,
+    data: Sequence[Rows],
+    reference: Reference | None,
+    outcomes: Rows | None,
     options: ColumnOptions,
     cut: Cut,
     say: Say,
     asked: EvaluationSettings = DEFAULT_SETTINGS,
     progress: Progress = no_progress,
 ) -> EvaluationResult:
-    """Evaluate rows against a baseline: ``reference`` is a built one (``.json``) or rows to build one from.
+    """Evaluate rows against a baseline: ``reference`` is a built one or rows to build one from.
 
     None where windows are compared with the rows before them: the bins are then those of the first stretch.
     Every window is closed: nothing more will come. ``progress``: hears how far the work is. Raises :class:`BadInput`
@@ -183,8 +194,8 @@ class _Rows:
     baseline has.
     """
 
-    data: Sequence[Path]
-    reference: Path | None
+    data: Sequence[Rows]
+    reference: Reference | None
     read: Dataset
     known: LabelledPredictions | None
     key: ModelKey

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -22,6 +21,7 @@ from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetD
 from driftline_processor.readers.arrow_columns import is_nested, whole_column
 from driftline_processor.readers.column_roles import ColumnOptions, find_roles
 from driftline_processor.readers.errors import BadInput, Say
+from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference, Rows
 from driftline_processor.readers.prediction_rows import (
     FileRows,
     known_notation,
@@ -37,7 +37,7 @@ from driftline_processor.readers.sources import is_built_baseline, open_source
 from .baseline import holds_kept_rows, load_rows
 
 
-def reference_rows_path(reference: Path, option: str) -> Path:
+def reference_rows_path(reference: Reference, option: str) -> Rows:
     """Return where the rows of a reference are: the file itself, or what stands beside a built baseline.
 
     ``option``: what wants them. Raises :class:`BadInput` where there are none.
@@ -45,7 +45,9 @@ def reference_rows_path(reference: Path, option: str) -> Path:
     >>> reference_rows_path(Path("reference.parquet"), "--exact").name
     'reference.parquet'
     """
-    if not is_built_baseline(reference):
+    if isinstance(reference, MemoryBaseline):
+        raise BadInput(f"{option}: a baseline in memory holds no rows; name the rows themselves as --baseline")
+    if isinstance(reference, MemoryRows) or not is_built_baseline(reference):
         return reference
     beside = reference.with_suffix(".rows.parquet")
     if not beside.exists():
@@ -60,7 +62,7 @@ def exact_values(
     evaluations: Sequence[Evaluation],
     reads: Sequence[FileRows],
     groups: Sequence[I64],
-    reference: Path,
+    reference: Rows,
     baseline: Baseline,
     options: ColumnOptions,
     say: Say,

@@ -14,6 +14,7 @@ from driftline_processor.core.estimate.importance_weighting import LabelledRows,
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.readers.column_roles import ColumnOptions, find_roles
 from driftline_processor.readers.errors import Say
+from driftline_processor.readers.memory import Reference, Rows
 from driftline_processor.readers.prediction_rows import (
     known_notation,
     read_rows,
@@ -34,7 +35,7 @@ MOST_LABELLED = 10_000
 
 def weigh_windows(
     evaluations: Sequence[Evaluation],
-    reference: Path,
+    reference: Reference,
     current: Batches,
     groups: Sequence[I64],
     baseline: Baseline,
@@ -47,7 +48,8 @@ def weigh_windows(
         return
     found = _labelled_reference(reference_rows_path(reference, OPTION), baseline, options, say)
     if found is None:
-        say(f"{OPTION}: left out: {reference.name} holds no row with features and an outcome")
+        name = reference.name if isinstance(reference, Path) else reference
+        say(f"{OPTION}: left out: {name} holds no row with features and an outcome")
         return
     was, labelled = found
     rng = np.random.default_rng(SEED)
@@ -65,7 +67,7 @@ def weigh_windows(
 
 
 def _labelled_reference(
-    path: Path, baseline: Baseline, options: ColumnOptions, say: Say
+    path: Rows, baseline: Baseline, options: ColumnOptions, say: Say
 ) -> tuple[Points, LabelledRows] | None:
     """Return the labelled rows of a reference, at most 10,000, evenly chosen; None without any."""
     parts: Iterable[PredictionTable]

@@ -18,6 +18,7 @@ from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.readers.addresses import name_of
 from driftline_processor.readers.column_roles import ColumnOptions, find_roles, has_patterns, match_patterns
 from driftline_processor.readers.errors import BadInput, Say, near
+from driftline_processor.readers.memory import MemoryBaseline, Reference, Rows
 from driftline_processor.readers.prediction_rows import FileRows, known_notation, rules_of, table_batches, text_columns
 from driftline_processor.readers.source import Source
 from driftline_processor.readers.sources import is_built_baseline, open_source
@@ -27,7 +28,7 @@ from .exact_values import reference_rows_path
 
 
 def baseline_of_first_period(
-    data: Sequence[Path], past: Rolling, options: ColumnOptions, say: Say, progress: Progress = no_progress
+    data: Sequence[Rows], past: Rolling, options: ColumnOptions, say: Say, progress: Progress = no_progress
 ) -> Baseline:
     """Return the first stretch of rows as a baseline, for its bins, where windows are compared with those before them.
 
@@ -40,7 +41,7 @@ def baseline_of_first_period(
 
 
 def baseline_of(
-    reference: Path, data: Path, options: ColumnOptions, say: Say, progress: Progress = no_progress
+    reference: Reference, data: Rows, options: ColumnOptions, say: Say, progress: Progress = no_progress
 ) -> Baseline:
     """Return what rows are compared with: ``reference``, which is a baseline or rows to build one from.
 
@@ -48,13 +49,11 @@ def baseline_of(
     decided at another threshold. Raises :class:`BadInput` when the file cannot be read, or an option contradicts what
     the baseline says.
     """
-    if not is_built_baseline(reference):
+    baseline = load_baseline(reference)
+    if baseline is None:
+        assert not isinstance(reference, MemoryBaseline)
         options = replace(options, model=options.model or name_of(data))
         return _comparable(build_from_files([reference], options, say, undated=True, progress=progress), say)
-    try:
-        baseline = Baseline.load(reference)
-    except (ValueError, OSError) as error:
-        raise BadInput(str(error)) from error
     task = baseline.task
     for option, given, own in (
         ("--task", options.task, task.kind),
@@ -89,10 +88,25 @@ def baseline_of(
     return _comparable(replace(baseline, model=options.model or baseline.model, bins=bins), say)
 
 
+def load_baseline(reference: Reference | None) -> Baseline | None:
+    """Return a built baseline; None where a reference holds rows to build one from, or there is none.
+
+    Raises :class:`BadInput` when its file cannot be read.
+    """
+    if isinstance(reference, MemoryBaseline):
+        return reference.baseline
+    if not isinstance(reference, Path) or not is_built_baseline(reference):
+        return None
+    try:
+        return Baseline.load(reference)
+    except (ValueError, OSError) as error:
+        raise BadInput(str(error)) from error
+
+
 _MARKED = {IDENTIFIER: "an identifier", TIME: "a time written as a number"}
 
 
-def _check_seasons(baseline: Baseline, reference: Path, options: ColumnOptions) -> None:
+def _check_seasons(baseline: Baseline, reference: Reference, options: ColumnOptions) -> None:
     asked, known = options.seasons, baseline.extras.seasons
     if not isinstance(asked, Seasonality):
         return
@@ -125,7 +139,7 @@ def features_of_files(sources: Sequence[Source], baseline: Baseline) -> tuple[st
 
 
 def reference_rows(
-    reference: Path, options: ColumnOptions, baseline: Baseline, key: ModelKey, say: Say
+    reference: Reference, options: ColumnOptions, baseline: Baseline, key: ModelKey, say: Say
 ) -> tuple[int, Iterable[PredictionTable]]:
     """Return how many rows the reference has, and the rows: the file itself, or what stands beside a baseline."""
     path = reference_rows_path(reference, "--classifier")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from driftline.baseline.baseline import Baseline
 
@@ -22,6 +21,7 @@ from driftline_processor.core.versions import VersionNames
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say, listed, near
+from driftline_processor.readers.memory import Reference
 
 from .concept_drift import detectors_of
 from .exact_values import reference_rows_path
@@ -55,7 +55,7 @@ class EvaluationSettings:
     mispredictions: int = 0
     model: ModelSettings | None = None
 
-    def check(self, reference: Path | None) -> None:
+    def check(self, reference: Reference | None) -> None:
         """Raise :class:`BadInput` when something is asked for that cannot be had together.
 
         ``reference``: what is compared with, None where nobody named it.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from driftline_processor.core.stable_hash import U64, numbers_of_ids
 from driftline_processor.present.numbers import many
 from driftline_processor.readers.arrow_columns import column, ids, values_of, whole_column
 from driftline_processor.readers.errors import BadInput, Say, near
+from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.notation import NOTHING_KNOWN, KnownNotation, with_notation
 from driftline_processor.readers.row_store import GatheredColumn, RowStore, increases, is_many, numbered_batches
 from driftline_processor.readers.source import Source, readable
@@ -116,7 +116,7 @@ def numbers_of_row_ids(values: pa.Array | pa.ChunkedArray) -> U64:
     return numbers
 
 
-def open_outcomes(path: Path, task: Task, say: Say) -> Source:
+def open_outcomes(path: Rows, task: Task, say: Say) -> Source:
     """Open a file of outcomes; classes and ids stay texts. Raises :class:`BadInput`."""
     texts = {"id", "item", "retracted"} | ({"actual"} if not task.predicts_number else set())
     return open_source(path, texts, say, written=None)

@@ -1,0 +1,104 @@
+"""Small drawings of a notebook's page: shares beside those of the baseline, and a value in its interval."""
+
+from __future__ import annotations
+
+import numpy as np
+from markupsafe import Markup
+
+from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.metrics import metric_of
+from driftline_processor.core.wording import short
+from driftline_processor.present.numbers import ends, number, percent
+from driftline_processor.terminal.console import fewer_cells
+from driftline_processor.web.charts import svg
+
+_WIDTH, _HEIGHT, _ROOM = 150.0, 30.0, 2.0
+_LONG, _LOW = 170.0, 16.0
+Range = tuple[float, float] | None
+"""The least and the greatest value that a metric can have; None where it has no bounds."""
+
+
+def share_bars(target: TargetDrift) -> Markup:
+    """Draw the shares of a window as bars, those of the baseline as an outline; hatched where nobody can tell.
+
+    Args:
+        target: A feature, the score or the predicted class.
+    """
+    if target.was is None or target.now is None or not len(target.now):
+        return Markup()
+    was, now = fewer_cells(target.was), fewer_cells(target.now)
+    highest = float(max(was.max(), now.max())) or 1.0
+    step = _WIDTH / len(now)
+    state = {"drift": "drift", "ok": "same", "usual": "same"}.get(target.state, "unsure")
+    marks = [
+        svg.rect(at * step + 0.5, _y(share, highest), step - 1, _HEIGHT - _y(share, highest), f"now {state}")
+        for at, share in enumerate(now.tolist())
+        if share
+    ]
+    outline = [(0.0, _HEIGHT)]
+    for at, share in enumerate(was.tolist()):
+        outline += [(at * step, _y(share, highest)), ((at + 1) * step, _y(share, highest))]
+    marks.append(svg.path([*outline, (_WIDTH, _HEIGHT)], "was"))
+    label = f"{short(target.name or target.target)}: shares of the window as bars, of the baseline as an outline"
+    return svg.picture(_WIDTH, _HEIGHT, marks, label, "bars", about=_largest_change(target))
+
+
+def _largest_change(target: TargetDrift) -> str:
+    """Say which cell changed most, in words, for who cannot see the drawing."""
+    if target.was is None or target.now is None or len(target.cells) != len(target.now):
+        return ""
+    at = int(np.abs(target.now - target.was).argmax())
+    return f"{short(target.cells[at])} went from {percent(float(target.was[at]))} to {percent(float(target.now[at]))}"
+
+
+def _y(share: float, highest: float) -> float:
+    return _HEIGHT - (_HEIGHT - _ROOM) * share / highest
+
+
+def interval_range(metric: str) -> Range:
+    """Return the least and the greatest value of a metric, where both are known: 0 and 1 for a share.
+
+    Args:
+        metric: Its name.
+
+    >>> interval_range("accuracy"), interval_range("rmse")
+    ((0.0, 1.0), None)
+    """
+    known = metric_of(metric)
+    return (0.0, 1.0) if known is not None and known.unit == "share" else None
+
+
+def metric_interval(
+    value: float | None, low: float | None, high: float | None, baseline: float | None, bounds: Range
+) -> Markup:
+    """Draw a value with its interval, and the baseline's as a line across.
+
+    Args:
+        value: The metric of the window.
+        low: The end of its interval.
+        high: As ``low``.
+        baseline: The metric of the baseline.
+        bounds: What the ends of the drawing are; None = what holds all of these.
+    """
+    known = [one for one in (value, low, high, baseline) if one is not None and np.isfinite(one)]
+    if value is None or not known:
+        return Markup()
+    least, most = bounds or _padded(min(known), max(known))
+    span = (most - least) or 1.0
+
+    def x(one: float) -> float:
+        return 4 + (_LONG - 8) * min(max((one - least) / span, 0.0), 1.0)
+
+    marks = [svg.line(4, _LOW / 2, _LONG - 4, _LOW / 2, "axis")]
+    if low is not None and high is not None:
+        marks.append(svg.rect(x(low), _LOW / 2 - 3, max(x(high) - x(low), 1), 6, "interval"))
+    if baseline is not None:
+        marks.append(svg.line(x(baseline), 1, x(baseline), _LOW - 1, "baseline"))
+    marks.append(svg.dot(x(value), _LOW / 2, 3.2, "value"))
+    within = f", between {ends(low, high).replace(' to ', ' and ')}" if ends(low, high) else ""
+    return svg.picture(_LONG, _LOW, marks, f"{number(value)}{within}; baseline {number(baseline)}", "range")
+
+
+def _padded(least: float, most: float) -> tuple[float, float]:
+    room = (most - least or abs(most) or 1.0) * 0.15
+    return least - room, most + room

@@ -1,0 +1,180 @@
+"""The figures of an evaluation, drawn by matplotlib: blue and orange, hatched where nobody can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue, TargetDrift
+from driftline_processor.core.wording import short
+from driftline_processor.present import states, titles
+from driftline_processor.present.sentences import drift_words, target_name
+from driftline_processor.present.states import newest_judged
+from driftline_processor.present.times import window_label, window_name
+from driftline_processor.readers.errors import near
+
+from .frames import targets_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SAME, DRIFT, UNSURE, BASELINE = "#4a7fb5", "#d9632b", "#c3cac6", "#26302c"
+MOST_FEATURES = 10
+MOST_LABELS = 12
+"""Labels on an axis of windows or of cells; more would touch each other."""
+
+
+def draw_overview(evaluations: Sequence[Evaluation], timezone: str = "UTC") -> Figure:
+    """Draw what drifted most in a window, and the performance: of several windows as a line, else metric by metric.
+
+    Args:
+        evaluations: One per window, oldest first; features are those of the newest that can be judged.
+        timezone: By whose clock windows are named.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    newest = newest_judged(evaluations)
+    figure, (left, right) = _figure(2, (11, 4.2))
+    _draw_features(left, newest)
+    headline = next((name for name in titles.READ_ALONE if any(name in one.realized for one in evaluations)), "")
+    if len(evaluations) > 1 and headline:
+        _draw_metric(right, evaluations, headline, timezone)
+    else:
+        _draw_metrics(right, newest)
+    return figure
+
+
+def draw_feature(evaluation: Evaluation, name: str, timezone: str = "UTC") -> Figure:
+    """Draw the values of a feature, or of ``score`` or ``class``, beside those of the baseline.
+
+    Args:
+        evaluation: The window.
+        name: The feature.
+        timezone: By whose clock the window is named.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        ValueError: There is no such feature, or nothing is known of its values.
+    """
+    predictions, features = targets_of(evaluation)
+    known = {one.target if one in predictions else one.name: one for one in (*predictions, *features)}
+    known |= {one.name: one for one in features}  # a feature may be called score
+    if name not in known:
+        raise ValueError(f"no feature '{name}'; {near(name, tuple(known))}")
+    target = known[name]
+    if target.was is None or target.now is None:
+        raise ValueError(f"nothing is known of the values of '{name}': it is {states.state_word(target.state)}")
+    figure, (axes,) = _figure(1, (7, 3.6))
+    at = np.arange(len(target.cells))
+    colour, hatch = _look(target)
+    axes.bar(at, target.now * 100, 0.9, color=colour, hatch=hatch, edgecolor="white", label="window")
+    axes.stairs(target.was * 100, np.arange(len(at) + 1) - 0.5, color=BASELINE, linewidth=1.4, label="baseline")
+    step = -(-len(at) // MOST_LABELS)
+    axes.set_xticks(at[::step], [short(cell, 14) for cell in target.cells[::step]], rotation=35, ha="right")
+    axes.set_ylabel("% of rows")
+    word = states.state_word(target.state, target.lacking)
+    axes.set_title(_plain(f"{target_name(target)}: {word}, {window_name(evaluation.window, timezone)}"), loc="left")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _figure(columns: int, size: tuple[float, float]) -> tuple[Figure, Sequence[Axes]]:
+    """Return an empty figure; in a notebook one that is shown once, where it is the value of a cell."""
+    try:
+        from matplotlib import pyplot
+    except ModuleNotFoundError:
+        raise ImportError("plot() needs matplotlib: pip install matplotlib") from None
+    figure, found = pyplot.subplots(1, columns, figsize=size, layout="constrained", squeeze=False)
+    if "inline" in pyplot.get_backend():
+        pyplot.close(figure)
+    axes: Sequence[Axes] = list(found[0])
+    for one in axes:
+        one.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _look(target: TargetDrift) -> tuple[str, str]:
+    """Return the colour of a state, and its hatch."""
+    if target.state == "drift":
+        return DRIFT, ""
+    return (SAME, "") if target.state in ("ok", "usual") else (UNSURE, "////")
+
+
+def _draw_features(axes: Axes, evaluation: Evaluation) -> None:
+    from matplotlib.patches import Patch
+
+    shown = [(one, _psi(one)) for one in targets_of(evaluation)[1][:MOST_FEATURES]]
+    for at, (target, value) in enumerate(shown):
+        colour, hatch = _look(target)
+        axes.barh(at, value, 0.7, color=colour, hatch=hatch, edgecolor="white")
+    axes.set_yticks(range(len(shown)), [_plain(short(one.name, 28)) for one, _ in shown])
+    axes.invert_yaxis()
+    axes.set_xlabel("PSI")
+    axes.set_title(_plain(drift_words(evaluation)), loc="left")
+    keys = [Patch(color=DRIFT, label="drift"), Patch(color=SAME, label="no drift")]
+    keys.append(Patch(facecolor=UNSURE, hatch="////", edgecolor="white", label="cannot tell"))
+    axes.legend(handles=keys, frameon=False, loc="lower right")
+
+
+def _psi(target: TargetDrift) -> float:
+    found = target.methods.get("psi")
+    return 0.0 if found is None or found.value is None else found.value
+
+
+def _draw_metric(axes: Axes, evaluations: Sequence[Evaluation], name: str, timezone: str) -> None:
+    """Draw a metric over windows, each with its interval, and the baseline's as a line."""
+    known = [(at, one.realized[name]) for at, one in enumerate(evaluations) if name in one.realized]
+    drawn = [(at, found) for at, found in known if found.value is not None]
+    _draw_intervals(axes, [at for at, _ in drawn], [found for _, found in drawn], upright=True)
+    axes.plot([at for at, _ in drawn], [float(found.value or 0.0) for _, found in drawn], color=SAME, linewidth=1)
+    reference = next((one.reference[name].value for one in reversed(evaluations) if name in one.reference), None)
+    if reference is not None:
+        axes.axhline(reference, color=BASELINE, linestyle="--", linewidth=1.2, label="baseline")
+        axes.legend(frameon=False)
+    step = -(-len(evaluations) // MOST_LABELS)
+    names = [window_label(one.window, timezone) for one in evaluations[::step]]
+    axes.set_xticks(range(0, len(evaluations), step), names, rotation=35, ha="right")
+    better = titles.direction(name)
+    axes.set_title(titles.metric_title(name) + (f" ({better})" if better else ""), loc="left")
+
+
+def _draw_metrics(axes: Axes, evaluation: Evaluation) -> None:
+    """Draw each metric of a window in its interval, and the baseline's as a mark."""
+    found: dict[str, MetricValue | Estimate] = {**evaluation.realized} or {**evaluation.estimated}
+    names = [name for name in titles.metric_names(found) if found[name].value is not None][:MOST_FEATURES]
+    rows = list(range(len(names)))
+    _draw_intervals(axes, rows, [found[name] for name in names], upright=False)
+    for at, name in enumerate(names):
+        value = found[name]
+        reference = evaluation.reference.get(name)
+        baseline = value.reference if isinstance(value, Estimate) else None if reference is None else reference.value
+        if baseline is not None:
+            axes.plot([baseline], [at], "|", color=BASELINE, markersize=14, markeredgewidth=1.6)
+    axes.set_yticks(rows, [titles.metric_title(name) for name in names])
+    axes.invert_yaxis()
+    words = "performance" if evaluation.realized else "estimated performance"
+    axes.set_title(f"{words}, and the baseline as a bar" if names else "no outcomes, no estimate", loc="left")
+
+
+def _draw_intervals(
+    axes: Axes, places: Sequence[int], found: Sequence[MetricValue | Estimate], *, upright: bool
+) -> None:
+    """Draw values with the ends of their intervals; one without an interval is a point."""
+    for at, one in zip(places, found, strict=True):
+        value = float(one.value or 0.0)
+        reach: Any = None
+        if one.low is not None and one.high is not None:
+            reach = [[max(value - one.low, 0.0)], [max(one.high - value, 0.0)]]
+        if upright:
+            axes.errorbar([at], [value], yerr=reach, fmt="o", color=SAME, capsize=3, markersize=5)
+        else:
+            axes.errorbar([value], [at], xerr=reach, fmt="o", color=SAME, capsize=3, markersize=5)
+
+
+def _plain(text: str) -> str:
+    """Return a text that matplotlib does not read as a formula."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,166 @@
+"""The tables of an evaluation: drift, performance and windows, as columns of Arrow and as frames of a library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, get_args
+
+import pyarrow as pa
+
+from driftline_processor.core.evaluation import Evaluation, MetricValue, TargetDrift
+from driftline_processor.present.states import compared, drifted, rank
+from driftline_processor.present.titles import metric_names
+from driftline_processor.readers.errors import near
+
+FrameKind: TypeAlias = Literal["drift", "performance", "windows"]
+
+_TIME = pa.timestamp("ns", "UTC")
+_WINDOW = {"window_start": _TIME, "window_end": _TIME}
+_NUMBERS = {"value": pa.float64(), "low": pa.float64(), "high": pa.float64(), "baseline": pa.float64()}
+
+
+def arrow_table(evaluations: Sequence[Evaluation], kind: FrameKind) -> pa.Table:
+    """Return a table of evaluations.
+
+    Args:
+        evaluations: One per window, oldest first.
+        kind: What a row is of: ``drift``, ``performance`` or ``windows``.
+
+    Raises:
+        ValueError: There is no such table.
+    """
+    if kind == "drift":
+        return _drift_table(evaluations)
+    if kind == "performance":
+        return _performance_table(evaluations)
+    if kind == "windows":
+        return _windows_table(evaluations)
+    raise ValueError(f"there is no table '{kind}'; {near(str(kind), get_args(FrameKind))}")
+
+
+def frame_of(table: pa.Table, library: str) -> Any:
+    """Return a table as a frame: of polars where that is the ``library``, else of pandas, else of polars.
+
+    Raises:
+        ImportError: Neither is installed.
+    """
+    if library == "polars":
+        import polars
+
+        return polars.from_arrow(table)
+    try:
+        import pandas  # noqa: F401
+    except ModuleNotFoundError:
+        pass
+    else:
+        return table.to_pandas()
+    try:
+        import polars
+    except ModuleNotFoundError:
+        raise ImportError(
+            "to_frame() needs pandas or polars: pip install pandas; to_arrow() returns the same table without them"
+        ) from None
+    return polars.from_arrow(table)
+
+
+def _drift_table(evaluations: Sequence[Evaluation]) -> pa.Table:
+    shown = [(one, target) for one in evaluations for targets in targets_of(one) for target in targets]
+    methods = list(dict.fromkeys(name for _, target in shown for name in target.methods))
+    rows: list[dict[str, Any]] = []
+    for evaluation, target in shown:
+        deciding = target.methods.get(target.decided_by)
+        rows.append(
+            {
+                **_window_of(evaluation),
+                "target": target.target,
+                "name": target.name,
+                "state": target.state,
+                "size": target.size if target.state == "drift" else "",
+                "effect": target.effect,
+                "p_value": None if deciding is None else deciding.p_value,
+                "decided_by": target.decided_by,
+                **{name: found.value for name, found in target.methods.items()},
+                "missing_was": target.missing_was,
+                "missing_now": target.missing_now,
+                "rows": target.rows,
+            }
+        )
+    columns = {**_WINDOW, **dict.fromkeys(("target", "name", "state", "size"), pa.string())}
+    columns |= {"effect": pa.float64(), "p_value": pa.float64(), "decided_by": pa.string()}
+    columns |= dict.fromkeys((*methods, "missing_was", "missing_now"), pa.float64())
+    return _table(rows, {**columns, "rows": pa.int64()})
+
+
+def targets_of(evaluation: Evaluation) -> tuple[list[TargetDrift], list[TargetDrift]]:
+    """Return the score and the class of a window, and its features, what matters most first."""
+    predictions = [one for one in (evaluation.score, evaluation.predicted) if one is not None]
+    return predictions, rank(evaluation.features.values())
+
+
+def _performance_table(evaluations: Sequence[Evaluation]) -> pa.Table:
+    rows: list[dict[str, Any]] = []
+    for evaluation in evaluations:
+        rows += _metric_rows(evaluation, "", evaluation.realized)
+        for name in metric_names(evaluation.estimated):
+            estimate, change = evaluation.estimated[name], evaluation.estimated_changes.get(name)
+            row: dict[str, Any] = {**_window_of(evaluation), "slice": "", "metric": name, "basis": "estimated"}
+            row |= {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+            row |= {"baseline": estimate.reference, "rows": estimate.rows}
+            rows.append(row | {"comparison": None if change is None else change.state})
+        for name, part in evaluation.performance_slices.items():
+            rows += _metric_rows(evaluation, name, part.metrics)
+    texts = dict.fromkeys(("slice", "metric", "basis"), pa.string())
+    return _table(rows, {**_WINDOW, **texts, **_NUMBERS, "comparison": pa.string(), "rows": pa.int64()})
+
+
+def _metric_rows(evaluation: Evaluation, part: str, metrics: Mapping[str, MetricValue]) -> Iterator[dict[str, Any]]:
+    for name in metric_names(metrics):
+        found = metrics[name]
+        reference = None if part else evaluation.reference.get(name)
+        change = None if part else evaluation.realized_changes.get(name)
+        yield {
+            **_window_of(evaluation),
+            "slice": part,
+            "metric": name,
+            "basis": "realized",
+            "value": found.value,
+            "low": found.low,
+            "high": found.high,
+            "baseline": None if reference is None else reference.value,
+            "comparison": None if change is None else change.state,
+            "rows": found.rows,
+        }
+
+
+def _windows_table(evaluations: Sequence[Evaluation]) -> pa.Table:
+    rows = [
+        {
+            **_window_of(one),
+            "rows": one.rows,
+            "outcomes": one.outcome_rows,
+            "coverage": one.coverage,
+            "verdict": None if one.verdict is None else one.verdict.state,
+            "sentence": None if one.verdict is None else one.verdict.sentence,
+            "features_drifted": drifted(one),
+            "features_compared": compared(one),
+            "drift_share": one.share,
+            "findings": len(one.findings),
+        }
+        for one in evaluations
+    ]
+    columns = {**_WINDOW, "rows": pa.int64(), "outcomes": pa.int64(), "coverage": pa.float64()}
+    columns |= {"verdict": pa.string(), "sentence": pa.string(), "features_drifted": pa.int64()}
+    return _table(
+        rows, {**columns, "features_compared": pa.int64(), "drift_share": pa.float64(), "findings": pa.int64()}
+    )
+
+
+def _window_of(evaluation: Evaluation) -> dict[str, int | None]:
+    """Return the ends of a window, unix nanoseconds; None where rows have no time."""
+    window = evaluation.window
+    known = window.start or window.end
+    return {"window_start": window.start if known else None, "window_end": window.end if known else None}
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, pa.DataType]) -> pa.Table:
+    return pa.table({name: pa.array([row.get(name) for row in rows], kind) for name, kind in columns.items()})

@@ -1,0 +1,114 @@
+"""The answer of `driftline.evaluate`: its verdict as text, as a page of a notebook, as tables and as a figure."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from driftline_processor.core.evaluation import Verdict
+from driftline_processor.evaluation.files.evaluate import EvaluationResult
+from driftline_processor.present.numbers import many
+from driftline_processor.present.states import newest_judged
+from driftline_processor.present.verdicts import verdict_next, verdict_sentence
+
+from .frames import FrameKind, arrow_table, frame_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NotebookReport:
+    """What an evaluation found; see :class:`driftline.evaluation.EvaluationReport`.
+
+    Attributes:
+        result: The evaluation of each window.
+        notes: Sentences about what was guessed, left out or could not be used.
+        curves: Whether its JSON has the points of curves.
+        library: The package of the tables that were evaluated, "" for files.
+    """
+
+    result: EvaluationResult = field(repr=False)
+    notes: Sequence[str] = ()
+    curves: bool = False
+    library: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict over all windows."""
+        return self.result.verdict
+
+    @property
+    def windows(self) -> Sequence[Mapping[str, Any]]:
+        """The windows, oldest first, as ``driftline evaluate --json`` writes them."""
+        found: Sequence[Mapping[str, Any]] = self._answer["windows"]
+        return found
+
+    @cached_property
+    def _answer(self) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(json.dumps(self.result.to_json(self.curves)))
+        return answer
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``driftline evaluate --json`` prints."""
+        return self._answer
+
+    def to_arrow(self, kind: FrameKind = "drift") -> pa.Table:
+        """Return a table of the answer; see :meth:`to_frame`.
+
+        Args:
+            kind: What a row is of.
+        """
+        return arrow_table(self.result.evaluations, kind)
+
+    def to_frame(self, kind: FrameKind = "drift") -> Any:
+        """Return a table of the answer: of polars where the rows were, else of pandas.
+
+        Args:
+            kind: "drift": a row per window and target. "performance": a row per window and metric. "windows": a row per
+                window.
+
+        Raises:
+            ImportError: Neither library is installed.
+            ValueError: There is no such table.
+        """
+        return frame_of(self.to_arrow(kind), self.library)
+
+    def plot(self, feature: str | None = None) -> Figure:
+        """Draw a figure: a feature beside its baseline, or what drifted most and the performance.
+
+        Args:
+            feature: A feature; None = all of it.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+            ValueError: There is no such feature.
+        """
+        from .figures import draw_feature, draw_overview
+
+        evaluations, timezone = self.result.evaluations, self.result.timezone
+        if feature is None:
+            return draw_overview(evaluations, timezone)
+        return draw_feature(newest_judged(evaluations), feature, timezone)
+
+    def to_html(self) -> str:
+        """Return one file of HTML to send, with all features: what ``driftline evaluate --html`` writes."""
+        from driftline_processor.web.file_report import file_report
+
+        return file_report(self.result, time.time_ns())
+
+    def __repr__(self) -> str:
+        rows, windows = sum(one.rows for one in self.result.evaluations), len(self.result.evaluations)
+        model = self.result.key.model
+        where = f"{model}, {many(rows)}" + (f" in {many(windows, 'window')}" if windows > 1 else "")
+        return f"{verdict_sentence(self.verdict)}\n{verdict_next(self.verdict)}\n({where})"
+
+    def _repr_html_(self) -> str:
+        from .page import report_html
+
+        return report_html(self.result, self.notes)

@@ -1,0 +1,153 @@
+"""What is in memory instead of in a file: tables of rows of any library, and a built baseline.
+
+No library of tables is imported to look: a table says by its type, or by its methods, how it becomes Arrow columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+from driftline.baseline.baseline import Baseline
+from driftline.inputs.libraries import libraries_of
+
+from .errors import BadInput
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemoryRows:
+    """A table of rows.
+
+    Attributes:
+        name: What messages call it.
+        table: Its columns.
+        mixed: Columns whose values were of several types, and are texts here.
+        library: The package that the table is of, such as ``pandas``.
+    """
+
+    name: str
+    table: pa.Table
+    mixed: frozenset[str] = frozenset()
+    library: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemoryBaseline:
+    """A built baseline; messages call it by its model."""
+
+    baseline: Baseline
+
+    def __str__(self) -> str:
+        return self.baseline.model
+
+
+Rows: TypeAlias = Path | MemoryRows
+"""Where rows are: a file, or a table in memory."""
+
+Reference: TypeAlias = Rows | MemoryBaseline
+"""What rows are compared with: other rows, or a built baseline, which may be a file, too."""
+
+
+def read_table(value: object, name: str) -> MemoryRows:
+    """Return a table of any library as columns; the index of a pandas DataFrame is no column.
+
+    Args:
+        value: A pandas or polars DataFrame, an Arrow table, a mapping of columns, or anything that has
+            ``__arrow_c_stream__`` or ``__dataframe__``.
+        name: What messages call it.
+
+    Raises:
+        BadInput: The value is no table, or Arrow cannot take it.
+    """
+    libraries = libraries_of(type(value))
+    library = next((known for known in ("pandas", "polars", "pyarrow") if known in libraries), "")
+    mixed: list[str] = []
+    try:
+        if library == "pandas":
+            table, mixed = _pandas_columns(value)
+        else:
+            found = _arrow_table(value)
+            if found is None:
+                raise BadInput(f"{name}: {_no_table(value)}")
+            table = found
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise BadInput(f"{name}: cannot be read as a table: {str(error).strip().splitlines()[0]}") from error
+    if not table.num_columns:
+        raise BadInput(f"{name}: the table has no columns")
+    if not table.num_rows:
+        raise BadInput(f"{name}: the table has columns but no rows")
+    return MemoryRows(name, table, frozenset(mixed), library)
+
+
+def _arrow_table(value: Any) -> pa.Table | None:
+    """Return a table as Arrow's; None where it is none."""
+    if isinstance(value, pa.Table):
+        return value
+    if hasattr(value, "__arrow_c_stream__"):
+        return _from_stream(value)
+    if hasattr(value, "__dataframe__"):
+        from pyarrow.interchange import from_dataframe
+
+        return from_dataframe(value)
+    if isinstance(value, Mapping):
+        return pa.table({str(name): values for name, values in value.items()})
+    if isinstance(value, pa.RecordBatch):
+        return pa.Table.from_batches([value])
+    return None
+
+
+def _from_stream(value: Any) -> pa.Table:
+    """Return a table that offers itself as a stream; where Arrow cannot take it, the error names the column."""
+    try:
+        return pa.table(value)
+    except (pa.ArrowException, NotImplementedError):
+        for name in getattr(value, "columns", ()):
+            try:
+                pa.table(value.select([name]))
+            except Exception as error:  # whatever the library raises about its own column
+                raise ValueError(f"column {str(name)!r}: {error}; cast it, or leave it out") from error
+        raise
+
+
+def _pandas_columns(frame: Any) -> tuple[pa.Table, list[str]]:
+    """Return the columns of a DataFrame, and the names of those that hold several types, as texts."""
+    if not hasattr(frame, "columns"):
+        raise TypeError(f"{type(frame).__name__} is one column; give a DataFrame")
+    arrays, mixed = list[pa.Array](), list[str]()
+    names = [str(name) for name in frame.columns]
+    for at, name in enumerate(names):
+        series = frame.iloc[:, at]
+        series = series.sparse.to_dense() if hasattr(series, "sparse") else series
+        array = _pandas_array(series)
+        if array is None:
+            array = pa.array(_texts(series), pa.string())
+            mixed += [name] if series.dtype == object else []
+        arrays.append(array)
+    return pa.Table.from_arrays(arrays, names=names), mixed
+
+
+def _pandas_array(series: Any) -> pa.Array | pa.ChunkedArray | None:
+    """Return a column as Arrow has it; None where Arrow has no type for all of its values, as of periods."""
+    try:
+        array = pa.array(series, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError):
+        return None
+    kind = array.type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return None if isinstance(kind, pa.BaseExtensionType) else array
+
+
+def _texts(series: Any) -> list[str | None]:
+    return [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
+
+
+def _no_table(value: object) -> str:
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    lazy = "; call its collect() first" if hasattr(value, "collect") else ""
+    return f"{kind} is no table{lazy}; give a pandas or polars DataFrame, an Arrow table, or the path of a file"
