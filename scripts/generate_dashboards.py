@@ -1089,7 +1089,7 @@ def performance() -> Board:
     of = f"{{{{{VERSION}}}}} {{{{{SLICE}}}}}"
     end = series(m.ML_PERFORMANCE_WINDOW_END, IN_WINDOW)
     board.stats(
-        "The end of the window that is measured, in the past by",
+        "How long ago the measured window ended",
         told(m.ML_PERFORMANCE_WINDOW_END),
         Query(f"time() - {end}", OF_VERSION),
         unit="s",
@@ -1114,7 +1114,8 @@ def performance() -> Board:
         "$metric",
         told(
             m.ML_PERFORMANCE_VALUE,
-            "Blue: measured, thin dashes: its interval. Grey: the baseline. Orange: estimated without outcomes.",
+            "Blue: measured, thin dashes: its interval. Grey: the baseline. Orange: estimated without outcomes. "
+            "Of a slice only the measured value is known here.",
         ),
         [
             Query(series(m.ML_PERFORMANCE_VALUE, cut), f"measured {of}", GOOD),
