@@ -475,8 +475,9 @@ class Board:
         )
         for reference, column in names.items():
             panel.with_target(_target(columns[column], reference).instant().format(PromQueryFormat.TABLE))
-        value = "Value" if len(names) == 1 else "Value #{}"
-        order = [value.format(next(iter(names))), *labels, *(value.format(each) for each in list(names)[1:])]
+        # Grafana names the columns of several queries by letters, but not one that alone got an answer.
+        numbers = {f"Value #{each}": column for each, column in names.items()}
+        order = ["Value", "Value #A", *labels, *list(numbers)[1:]]
         panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
         panel.with_transformation(
             models.DataTransformerConfig(
@@ -484,7 +485,7 @@ class Board:
                 options={
                     "excludeByName": {"Time": True, "job": True, "instance": True},
                     "indexByName": {name: at for at, name in enumerate(order)},
-                    "renameByName": {value.format(each): column for each, column in names.items()} | dict(labels),
+                    "renameByName": {"Value": first, **numbers, **labels},
                 },
             )
         )

@@ -121,6 +121,17 @@ def test_each_dashboard_is_known_by_its_own_name() -> None:
     assert len({dashboard(name)["title"] for name in NAMES}) == len(NAMES)
 
 
+def test_a_column_has_its_name_also_where_other_columns_got_no_answer() -> None:
+    tables = [panel for name in NAMES for panel in panels(name) if panel["type"] == "table"]
+    assert len(tables) == 4
+    for panel in tables:
+        (organized,) = (one["options"] for one in panel["transformations"] if one["id"] == "organize")
+        renamed = organized["renameByName"]
+        assert renamed["Value"] == renamed["Value #A"] == panel["options"]["sortBy"][0]["displayName"]
+        assert {f"Value #{target['refId']}" for target in panel["targets"]} <= renamed.keys()
+        assert renamed.keys() == organized["indexByName"].keys()
+
+
 def test_links_between_dashboards_lead_to_dashboards_that_there_are() -> None:
     for name in NAMES:
         text = (FOLDER / "dashboards" / f"{name}.json").read_text(encoding="utf-8")
