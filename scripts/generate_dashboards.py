@@ -74,6 +74,7 @@ class Query(NamedTuple):
         legend: What a series is called, with labels in double braces.
         colour: Of all its series; "" = shades of blue.
         dashed: Whether its line is dashed: a bound, or something to compare with.
+        bound: Whether it is an end of an interval, which the legend leaves out.
         exemplars: Whether traces are shown on it.
     """
 
@@ -81,6 +82,7 @@ class Query(NamedTuple):
     legend: str = ""
     colour: str = ""
     dashed: bool = False
+    bound: bool = False
     exemplars: bool = False
 
 
@@ -356,7 +358,10 @@ class Board:
             style = []
             if query.colour:
                 style.append(models.DynamicConfigValue("color", {"mode": "shades", "fixedColor": query.colour}))
-            if query.dashed:
+            if query.bound:
+                hidden = {"legend": True, "tooltip": False, "viz": False}
+                style.append(models.DynamicConfigValue("custom.hideFrom", hidden))
+            if query.dashed or query.bound:
                 style.append(models.DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [6, 4]}))
                 style.append(models.DynamicConfigValue("custom.lineWidth", 1))
             if style:
@@ -779,10 +784,12 @@ def model() -> Board:
     value = series(m.ML_PERFORMANCE_VALUE, IN_WINDOW, **WHOLE)
     board.lines(
         "Performance",
-        told(m.ML_PERFORMANCE_VALUE, "Dashed: the baseline. The dashboard of performance has intervals."),
+        told(m.ML_PERFORMANCE_VALUE, "Grey dashes: the baseline. Blue dashes: the ends of the interval."),
         [
             Query(value, measured),
             Query(series(m.ML_PERFORMANCE_REFERENCE, IN_WINDOW), f"baseline {measured}", UNSURE, dashed=True),
+            Query(series(m.ML_PERFORMANCE_LOW, IN_WINDOW), f"low {measured}", bound=True),
+            Query(series(m.ML_PERFORMANCE_HIGH, IN_WINDOW), f"high {measured}", bound=True),
         ],
         "short",
         least=None,
@@ -977,8 +984,8 @@ def model() -> Board:
         told(m.ML_VERSION_DIFFERENCE, "Below 0 the version is better; dashed: the interval."),
         [
             Query(series(m.ML_VERSION_DIFFERENCE, OF_MODEL), beside),
-            Query(series(m.ML_VERSION_DIFFERENCE_LOW, OF_MODEL), f"low {beside}", dashed=True),
-            Query(series(m.ML_VERSION_DIFFERENCE_HIGH, OF_MODEL), f"high {beside}", dashed=True),
+            Query(series(m.ML_VERSION_DIFFERENCE_LOW, OF_MODEL), f"low {beside}", bound=True),
+            Query(series(m.ML_VERSION_DIFFERENCE_HIGH, OF_MODEL), f"high {beside}", bound=True),
         ],
         "short",
         least=None,
@@ -1120,8 +1127,8 @@ def performance() -> Board:
         ),
         [
             Query(series(m.ML_PERFORMANCE_VALUE, cut), f"measured {of}", GOOD),
-            Query(series(m.ML_PERFORMANCE_LOW, named), f"low {of}", GOOD, dashed=True),
-            Query(series(m.ML_PERFORMANCE_HIGH, named), f"high {of}", GOOD, dashed=True),
+            Query(series(m.ML_PERFORMANCE_LOW, named), f"low {of}", GOOD, bound=True),
+            Query(series(m.ML_PERFORMANCE_HIGH, named), f"high {of}", GOOD, bound=True),
             Query(series(m.ML_PERFORMANCE_REFERENCE, named), f"baseline {of}", UNSURE, dashed=True),
             Query(series(m.ML_PERFORMANCE_ESTIMATE, named), f"estimated {of}", WARNING),
         ],
