@@ -34,6 +34,17 @@ shoot model-page.png 800 '<h1>'
 shoot performance.png 640 '<section id="performance">'
 shoot drift.png 1060 '<section id="drift">'
 
+# A report in a cell of a notebook, of the two files.
+.venv/bin/python -c '
+import driftline
+
+folder = "examples/two_files"
+named = {"task": "binary", "score": "score", "actual": "late", "id": "id", "time": "time"}
+report = driftline.evaluate(f"{folder}/lastweek.parquet", baseline=f"{folder}/reference.parquet", **named)
+print("<!doctype html><meta charset=utf-8>", report._repr_html_())
+' >"$work/notebook.html"
+draw notebook.png 1000 1150 notebook.html
+
 [ -n "${2:-}" ] || exit 0
 # The table and the findings; what comes before and after them tells of this machine.
 awk '/log loss/ && !found { found = 1 } /predictions, with every outcome/ { exit } found' "$2" | .venv/bin/python -c '

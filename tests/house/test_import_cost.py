@@ -86,6 +86,15 @@ def test_the_answer_about_files_loads_no_library_of_models() -> None:
     assert loaded & (NEVER_BY_DEFAULT - {"scipy.optimize"}) == set()
 
 
+def test_a_report_of_files_loads_neither_pandas_nor_what_draws() -> None:
+    files = [str(ROOT / "examples/two_files" / name) for name in ("lastweek.parquet", "reference.parquet")]
+    statement = f"import driftline\nreport = driftline.evaluate(*{files!r})"
+    loaded = loaded_by(f"{statement}\nassert 'driftline-report' in report._repr_html_()")
+
+    assert "driftline_processor.notebook.page" in loaded
+    assert loaded & (NEVER_BY_DEFAULT - {"scipy.optimize"}) == set()
+
+
 EXTRAS = [
     "driftline_processor",
     "duckdb",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 
+import pytest
 from driftline_processor.present.progress import no_progress
 from driftline_processor.terminal.progress import cell_html, show_progress
 from rich.console import Console
@@ -71,3 +73,42 @@ def test_a_bar_that_nobody_wants_is_not_shown() -> None:
 
 def test_the_bar_of_a_cell_names_its_step_as_text() -> None:
     assert cell_html(0, 0, "<b>Reading") == "<label>&lt;b&gt;Reading <progress></progress></label>"
+
+
+class Cell:
+    """The display of a cell: what it shows, in order."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def HTML(self, text: str) -> str:  # noqa: N802 - as IPython calls it
+        return text
+
+    def display(self, shown: str, *, display_id: bool) -> Cell:
+        assert display_id
+        self.update(shown)
+        return self
+
+    def update(self, shown: str) -> None:
+        self.shown.append(shown)
+
+
+def test_a_cell_shows_late_work_a_few_times_a_second_and_is_empty_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, clock = Cell(), Clock()
+    monkeypatch.setitem(sys.modules, "IPython.display", cell)
+    with show_progress(console=Console(force_jupyter=True), clock=clock) as progress:
+        progress(1, 10, "Counting rows")
+        clock.now += 2.0
+        progress(2, 10, "Counting rows")
+        progress(3, 10, "Counting rows")
+        clock.now += 0.2
+        progress(4, 10, "Counting rows")
+    assert cell.shown == [cell_html(2, 10, "Counting rows"), cell_html(4, 10, "Counting rows"), ""]
+
+
+def test_a_cell_that_shows_nothing_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = Cell()
+    monkeypatch.setitem(sys.modules, "IPython.display", cell)
+    with show_progress(console=Console(force_jupyter=True), clock=Clock()) as progress:
+        progress(1, 10, "Counting rows")
+    assert cell.shown == []

@@ -1,0 +1,74 @@
+"""A report in a real Chromium, in the style sheet of a notebook: readable in light and dark, and never too wide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import driftline
+import pandas as pd
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
+
+pytestmark = [needs_chromium, pytest.mark.slow]
+
+NOTEBOOK = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A notebook</title><style>
+.jp-RenderedHTMLCommon td, .jp-RenderedHTMLCommon th, .jp-RenderedHTMLCommon tr { text-align: right; max-width: none; }
+.jp-RenderedHTMLCommon tbody tr:nth-child(odd) { background: #f5f5f5; }
+</style><body data-jp-theme-light="%s"><main class="jp-RenderedHTMLCommon">
+<h1>A</h1><h2>B</h2><h3>C</h3>%s</main></body>"""
+
+COLOURS = """() => Object.fromEntries(['.now.drift', '.now.same', '.now.unsure'].map((of) => [
+  of, getComputedStyle(document.querySelector(of)).fill]))"""
+
+
+@pytest.fixture(scope="module")
+def page_of(week: pd.DataFrame, reference: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, str]:
+    """Return the address of a notebook with a report, by whether its theme is dark."""
+    folder: Path = tmp_path_factory.mktemp("notebook")
+    report = driftline.evaluate(week.drop(columns="time"), reference, task="binary", actual="actual")
+    for dark in (False, True):
+        shown = NOTEBOOK % ("false" if dark else "true", report._repr_html_())  # type: ignore[attr-defined]
+        (folder / f"{dark}.html").write_text(shown, encoding="utf-8")
+    return {dark: (folder / f"{dark}.html").as_uri() for dark in (False, True)}
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing_serious(page_at: OpenPage, page_of: dict[bool, str], dark: bool) -> None:  # noqa: F811
+    found = Axe().run(page_at(page_of[dark], dark=not dark)).response["violations"]
+    assert [one["help"] for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+def test_drift_is_orange_the_rest_blue_and_what_nobody_can_tell_hatched(
+    page_at: OpenPage,  # noqa: F811
+    page_of: dict[bool, str],
+) -> None:
+    colours = page_at(page_of[False]).evaluate(COLOURS)
+    assert colours[".now.drift"] == "rgb(217, 99, 43)"
+    assert colours[".now.same"] == "rgb(74, 127, 181)"
+    assert colours[".now.unsure"].startswith('url("#driftline-')
+
+
+def test_the_theme_of_the_notebook_counts_and_not_that_of_the_system(
+    page_at: OpenPage,  # noqa: F811
+    page_of: dict[bool, str],
+) -> None:
+    ground = "() => getComputedStyle(document.querySelector('.driftline-report')).backgroundColor"
+    assert page_at(page_of[False], dark=True).evaluate(ground) == "rgb(255, 255, 255)"
+    assert page_at(page_of[True], dark=False).evaluate(ground) == "rgb(24, 29, 27)"
+
+
+def test_the_tables_of_a_notebook_leave_those_of_a_report_alone(
+    page_at: OpenPage,  # noqa: F811
+    page_of: dict[bool, str],
+) -> None:
+    name = "() => getComputedStyle(document.querySelector('td.name')).textAlign"
+    assert page_at(page_of[False]).evaluate(name) == "left"
+
+
+def test_a_phone_scrolls_within_the_report(page_at: OpenPage, page_of: dict[bool, str]) -> None:  # noqa: F811
+    page = page_at(page_of[False], 390, 844)
+    assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+    widest = "() => Math.min(...[...document.querySelectorAll('td.name')].map((it) => it.clientWidth))"
+    assert page.evaluate(widest) >= 90
