@@ -8,9 +8,10 @@ from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import Source, TargetDrift
 from driftline_processor.core.metrics import direction as better
 from driftline_processor.core.metrics import title
+from driftline_processor.core.verdict.words import interval_of_value, metric_value
 from driftline_processor.core.wording import short
 
-from .numbers import number
+from .numbers import UNKNOWN, finite, number
 
 METHOD_SYMBOLS = {name: method.symbol for name, method in METHODS.items()}
 """The short title of each drift method, as a column of the terminal has it: "ks" → "KS"."""
@@ -70,3 +71,22 @@ def direction(metric: str) -> str:
     ('lower is better', 'higher is better', '')
     """
     return {1: "higher is better", -1: "lower is better"}.get(better(metric), "")
+
+
+def metric_text(name: str, value: float | None) -> str:
+    """Write the value of a metric in its unit: a share in percent.
+
+    >>> metric_text("accuracy", 0.6429), metric_text("log_loss", 0.7599), metric_text("accuracy", None)
+    ('64.3 %', '0.76', '–')
+    """
+    known = finite(value)
+    return UNKNOWN if known is None else metric_value(name, known)
+
+
+def metric_ends(name: str, low: float | None, high: float | None) -> str:
+    """Write the interval of a metric in its unit; "" where there is none.
+
+    >>> metric_ends("accuracy", 0.61, 0.67), metric_ends("log_loss", None, None)
+    ('61 % to 67 %', '')
+    """
+    return interval_of_value(name, finite(low), finite(high)).strip(" ()")

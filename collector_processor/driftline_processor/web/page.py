@@ -38,7 +38,7 @@ from driftline_processor.present import (
     verdicts,
 )
 from driftline_processor.present.outcomes import delay_sentence
-from driftline_processor.web.charts import curves, sparklines, timelines
+from driftline_processor.web.charts import curves, intervals, sparklines, timelines
 from driftline_processor.web.charts.distributions import distribution
 
 from .place import TABS, anchor, feature_page, place_of
@@ -176,6 +176,7 @@ def templates(frame: str = "") -> Environment:
     made.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
     made.globals.update(service_level=service_level, checks=CHECKS)
     made.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
+    made.globals.update(interval_line=intervals.interval_line, ends_of_all=intervals.ends_of_all)
     made.globals.update(anchor=anchor, feature_page=feature_page, place_of=place_of, tabs=TABS)
     made.globals.update(delay_sentence=delay_sentence)
     made.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words, assumes=ASSUMES)

@@ -37,7 +37,8 @@ class Place:
         environment: Handle of the environment, likewise.
         window: Length of the windows, "" = the most informative one.
         at: A moment in the chosen window, in ISO 8601 or unix time; "" = the newest closed one.
-        since: Where the range of windows begins, likewise; "" = as many as a timeline shows.
+        since: Where the range of windows begins, likewise, ``-30d`` = so long before the newest, or ``all``; "" = as
+            many as a timeline shows.
         until: Where the range ends, likewise.
         slices: ``key=value`` each.
     """
@@ -97,7 +98,7 @@ def read_place(request: Request) -> Place:
         asked.get("at", ""),
         asked.get("from", ""),
         asked.get("to", ""),
-        tuple(asked.getlist("slice")),
+        tuple(filter(None, asked.getlist("slice"))),
     )
 
 

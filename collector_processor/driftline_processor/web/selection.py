@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 
@@ -24,6 +25,27 @@ SHOWN = 90
 
 MOST_SHOWN = 1000
 """Windows on one timeline at most, the newest of the range: there are not more pixels."""
+
+
+MOST_SLICES = 200
+"""Slices that a form offers at most."""
+
+PRESETS = (7, 30, 90)
+"""Days up to the newest window that a range can be chosen by with one click."""
+
+ALL = "all"
+"""What an address says of a range that begins with the first window."""
+
+_DAY = 86_400 * 10**9
+_BEFORE_THE_NEWEST = re.compile(r"-([1-9][0-9]{0,4})([hd])")
+
+
+class RangeChoice(NamedTuple):
+    """A range of windows to choose: its name, the address of this page with it, and whether it is chosen."""
+
+    words: str
+    address: str
+    chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +90,28 @@ class Selection:
         """The window after the chosen one."""
         at = self._at()
         return self.known[at + 1] if at is not None and at + 1 < len(self.known) else None
+
+    def ranges(self, page: str = "") -> Iterator[RangeChoice]:
+        """Yield the ranges of windows that differ from each other: the usual ones, the last days, and all."""
+        if len(self.known) < 2:
+            return
+        place = replace(self.place, at="", until="")
+        length = self.known[-1].window.end - self.known[-1].window.start
+        span = self.known[-1].window.end - self.known[0].window.start
+        free, since = not self.place.until, self.place.since
+        for days in PRESETS:
+            if 2 * length <= days * _DAY < span:
+                yield RangeChoice(f"{days} days", place.address(page, since=f"-{days}d"), free and since == f"-{days}d")
+        if len(self.known) > SHOWN:
+            words = f"{SHOWN} windows"
+            yield RangeChoice(words, place.address(page, since=""), free and not since)
+        whole = free and (since == ALL or (not since and len(self.known) <= SHOWN))
+        yield RangeChoice("all", place.address(page, since=ALL), whole)
+
+    def slice_names(self) -> list[str]:
+        """Return the slices that the chosen window knows, and those of the address."""
+        known = () if self.chosen is None else (*self.chosen.performance_slices, *self.chosen.slices)
+        return sorted({*known, *self.place.slices})[:MOST_SLICES]
 
     @property
     def reference(self) -> Mapping[str, MetricValue]:
@@ -127,7 +171,7 @@ def _chosen(windows: Sequence[Evaluation], place: Place, timezone: str) -> int:
     """Return the place of the window that is looked at."""
     time = read_moment(place.at, "at", 0)
     if not time:
-        until = read_moment(place.until, "to", 0) or windows[-1].window.end
+        _, until = _limits(windows, place)
         within = [at for at, one in enumerate(windows) if one.window.start < until]
         closed = [at for at in within if windows[at].closed]
         return (closed or within or [len(windows) - 1])[-1]
@@ -143,12 +187,21 @@ def _range(windows: Sequence[Evaluation], chosen: int, place: Place) -> tuple[in
     if not place.since and not place.until:
         begin = max(min(chosen - SHOWN // 2, len(windows) - SHOWN), 0)
         return begin, min(begin + SHOWN, len(windows))
-    since = read_moment(place.since, "from", 0)
-    until = read_moment(place.until, "to", 0) or windows[-1].window.end
+    since, until = _limits(windows, place)
     within = [at for at, one in enumerate(windows) if since < one.window.end and one.window.start < until]
     begin, end = (within[0], within[-1] + 1) if within else (chosen, chosen + 1)
     begin, end = min(begin, chosen), max(end, chosen + 1)
     return max(begin, end - MOST_SHOWN), end
+
+
+def _limits(windows: Sequence[Evaluation], place: Place) -> tuple[int, int]:
+    """Return where the range begins and ends; ``-30d`` begins so long before the end of the newest window."""
+    end = windows[-1].window.end
+    until = read_moment(place.until, "to", 0) or end
+    before = _BEFORE_THE_NEWEST.fullmatch(place.since)
+    if before is not None:
+        return end - int(before[1]) * (_DAY if before[2] == "d" else _DAY // 24), until
+    return (0 if place.since == ALL else read_moment(place.since, "from", 0)), until
 
 
 def common_context(selection: Selection, tab: str, now: int) -> dict[str, Any]:

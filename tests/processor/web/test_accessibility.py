@@ -21,6 +21,12 @@ from tests.support.serve import serve
 pytestmark = [needs_chromium, pytest.mark.slow]
 
 PAGES = {
+    "overview": "/models/flights",
+    "overview of days": "/models/flights?window=1d",
+    "overview without outcomes": "/models/fraud",
+    "overview while learning": "/models/churn",
+    "performance": "/models/flights/performance?window=1d",
+    "performance of classes": "/models/animals/performance",
     "home": "/",
     "incidents": "/incidents",
     "status": "/status",

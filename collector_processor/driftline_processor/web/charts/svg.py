@@ -1,6 +1,7 @@
 """The few marks that charts are drawn with. Colours and fonts are classes: one style sheet does dark and light.
 
-Whatever comes from the wire passes ``escape`` here; the results are ``Markup`` and templates print them as they are.
+Whatever comes from the wire passes ``escape`` here: words and addresses. Classes and numbers are our own, and are not
+escaped, so that a page of ten thousand marks is quick. Results are ``Markup``; templates print them as they are.
 """
 
 from __future__ import annotations
@@ -34,43 +35,50 @@ def picture(
 
 def rect(x: float, y: float, width: float, height: float, css: str, title: str = "") -> Markup:
     """Return a rectangle; ``title`` is what a pointer that rests on it is told."""
-    return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}">{}</rect>').format(
-        css, _short(x), _short(y), _short(max(width, 0)), _short(max(height, 0)), _title(title)
-    )
+    place = f'x="{_short(x)}" y="{_short(y)}" width="{_short(max(width, 0))}" height="{_short(max(height, 0))}"'
+    return Markup(f'<rect class="{css}" {place}>{_title(title)}</rect>')
 
 
-def line(x1: float, y1: float, x2: float, y2: float, css: str) -> Markup:
-    """Return a straight line."""
-    return Markup('<line class="{}" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(css, *map(_short, (x1, y1, x2, y2)))
+def line(x1: float, y1: float, x2: float, y2: float, css: str, title: str = "") -> Markup:
+    """Return a straight line; ``title`` is what a pointer that rests on it is told."""
+    ends = f'x1="{_short(x1)}" y1="{_short(y1)}" x2="{_short(x2)}" y2="{_short(y2)}"'
+    return Markup(f'<line class="{css}" {ends}>{_title(title)}</line>' if title else f'<line class="{css}" {ends}/>')
 
 
-def path(points: Iterable[tuple[float, float]], css: str) -> Markup:
-    """Return an open line through points."""
-    return Markup('<path class="{}" d="M{}"/>').format(css, "L".join(f"{_short(x)} {_short(y)}" for x, y in points))
+def path(points: Iterable[tuple[float, float]], css: str, closed: bool = False) -> Markup:
+    """Return a line through points; ``closed``: back to the first, as the border of an area."""
+    through = "L".join(f"{_short(x)} {_short(y)}" for x, y in points)
+    return Markup(f'<path class="{css}" d="M{through}{"Z" if closed else ""}"/>')
 
 
 def dot(x: float, y: float, radius: float, css: str, title: str = "") -> Markup:
     """Return a circle."""
-    return Markup('<circle class="{}" cx="{}" cy="{}" r="{}">{}</circle>').format(
-        css, _short(x), _short(y), _short(radius), _title(title)
-    )
+    place = f'cx="{_short(x)}" cy="{_short(y)}" r="{_short(radius)}"'
+    return Markup(f'<circle class="{css}" {place}>{_title(title)}</circle>')
 
 
 def text(x: float, y: float, words: str, css: str = "", anchor: str = "start") -> Markup:
     """Return words at a point; ``anchor``: start, middle or end."""
-    return Markup('<text class="{}" x="{}" y="{}" text-anchor="{}">{}</text>').format(
-        css, _short(x), _short(y), anchor, words
-    )
+    return Markup(f'<text class="{css}" x="{_short(x)}" y="{_short(y)}" text-anchor="{anchor}">{escape(words)}</text>')
 
 
-def link(address: str, marks: Iterable[Markup], title: str) -> Markup:
-    """Return marks that lead to an address of ours; ``title`` is what a pointer that rests on any of them is told."""
-    return Markup('<a href="{}">{}{}</a>').format(address, _title(title), Markup("").join(marks))
+def link(address: str, marks: Iterable[Markup], title: str, stop: bool = True, current: bool = False) -> Markup:
+    """Return marks that lead to an address of ours.
+
+    Args:
+        address: Where they lead to.
+        marks: What is drawn.
+        title: What a pointer that rests on any of them is told.
+        stop: The tab key stops at it. Of a chart one link does; from there arrow keys go to the others.
+        current: It is the one that the page shows.
+    """
+    more = ("" if stop else ' tabindex="-1"') + (' aria-current="true"' if current else "")
+    return Markup(f'<a href="{escape(address)}"{more}>{_title(title)}{"".join(marks)}</a>')
 
 
-def _title(words: str) -> Markup:
-    return Markup("<title>{}</title>").format(words) if words else Markup()
+def _title(words: str) -> str:
+    return f"<title>{escape(words)}</title>" if words else ""
 
 
 def _short(value: float) -> str:
-    return escape(f"{value:.1f}".rstrip("0").rstrip(".") if value % 1 else f"{value:.0f}")
+    return f"{value:.1f}".rstrip("0").rstrip(".") if value % 1 else f"{value:.0f}"

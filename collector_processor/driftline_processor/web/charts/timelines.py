@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from driftline_processor.core.estimate.point import assumption
-from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue, TargetDrift
+from driftline_processor.core.evaluation import Estimate, Evaluation, TargetDrift
 from driftline_processor.core.wording import short
-from driftline_processor.present.numbers import finite, many, number, percent
+from driftline_processor.present.numbers import MINUS, compact, count, finite, many, number, percent
 from driftline_processor.present.sentences import drift_words
 from driftline_processor.present.states import compared, drifted, overall, state_word
 from driftline_processor.present.times import window_name, window_tick
-from driftline_processor.present.titles import BESIDE, metric_title
+from driftline_processor.present.titles import metric_title
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.web.timeline import HistoryPart, Timeline, TimelineRow, incident_words, state_of_window
 
 from . import svg
 
@@ -28,91 +31,333 @@ Address = Callable[[Evaluation], str]
 """Evaluation → the address of its window's page."""
 
 
-def strip(evaluations: Sequence[Evaluation], chosen: Evaluation, address: Address, timezone: str) -> Markup:
+def strip(evaluations: Sequence[Evaluation], chosen: Evaluation | None, address: Address, timezone: str) -> Markup:
     """Draw the timeline that a window is chosen from: a bar per window, as high as its rows, filled as it drifts.
 
-    The filled part is the share of drifted features among those that could be compared.
+    The filled part is the share of drifted features among those that could be compared. One link is a stop of the tab
+    key, arrow keys go on from there.
     """
     most = max(evaluation.rows for evaluation in evaluations) or 1
     step = 1000 / max(len(evaluations), 8)
+    offset = (1000 - step * len(evaluations)) / 2  # a few windows stand in the middle
     marks = []
     for place, evaluation in enumerate(evaluations):
         state = overall(evaluation)
-        height = max(64 * evaluation.rows / most, 3)
+        height = max(40 * evaluation.rows / most, 3)
         what = drift_words(evaluation) if evaluation.closed else "open, " + drift_words(evaluation)
         title = f"{window_name(evaluation.window, timezone)}: {many(evaluation.rows, 'row')}, {what}"
         css = f"bar state-{state}" + ("" if evaluation.closed else " open")
-        left, width = place * step + step * 0.1, step * 0.8
+        at = offset + place * step
+        left, width = at + step * 0.1, step * 0.8
+        here = chosen is not None and evaluation.window == chosen.window
         bars = [
-            svg.rect(place * step, 0, step, 76, "ground chosen" if evaluation is chosen else "ground"),
-            svg.rect(left, 72 - height, width, height, css),
+            svg.rect(at, 0, step, 50, "ground chosen" if here else "ground"),
+            svg.rect(left, 46 - height, width, height, css),
         ]
         if state == "drift":
             part = height * max(drifted(evaluation) / max(compared(evaluation), 1), 0.1)
-            bars.append(svg.rect(left, 72 - part, width, part, "bar drift-part"))
-        marks.append(svg.link(address(evaluation), bars, title))
-    return svg.picture(1000, 76, marks, "windows over time; choose one", "strip", stretch=True)
+            bars.append(svg.rect(left, 46 - part, width, part, "bar drift-part"))
+        stop = here or (place == len(evaluations) - 1 and chosen is None)
+        marks.append(svg.link(address(evaluation), bars, title, stop, here))
+    return svg.picture(1000, 50, marks, "windows over time; choose one", "strip", stretch=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a row of a chart is drawn: left, right, top and bottom, its windows, and the least and greatest value."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    windows: Sequence[Evaluation]
+    low: float
+    high: float
+
+    def x(self, time: float) -> float:
+        """Return where a moment is."""
+        first, last = self.windows[0].window.start, self.windows[-1].window.end
+        return self.left + (self.right - self.left) * (time - first) / max(last - first, 1)
+
+    def y(self, value: float) -> float:
+        """Return where a value is; one beyond the axis lies at its edge."""
+        inside = max(min(value, MOST, self.high), -MOST, self.low)
+        return self.bottom - (self.bottom - self.top) * (inside - self.low) / (self.high - self.low)
+
+    def middle(self, evaluation: Evaluation) -> float:
+        """Return where the middle of a window is."""
+        return (self.x(evaluation.window.start) + self.x(evaluation.window.end)) / 2
+
+    def points(self, values: Sequence[float | None]) -> list[tuple[float, float] | None]:
+        """Return where to draw the value of each window."""
+        return placed(self.windows, values, self.x, self.y)
+
+
+def timeline(shown: Timeline, address: Address) -> Markup:
+    """Draw all rows of a timeline above one axis of time, with deployments and incidents as marks."""
+    left, right, top = 62.0, 792.0, 22.0
+    frames: list[Frame] = []
+    marks: list[Markup] = []
+    for row in shown.rows:
+        height = 74.0 if not row.bars else 30.0
+        ticks = row_ticks(row)
+        frame = Frame(left, right, top, top + height, shown.windows, ticks[0], ticks[-1])
+        frames.append(frame)
+        top += height + 20
+    bottom = frames[-1].bottom
+    if shown.chosen is not None and len(shown.windows) > 1:
+        window = shown.windows[shown.chosen].window
+        x, width = frames[0].x(window.start), frames[0].x(window.end) - frames[0].x(window.start)
+        marks.append(svg.rect(x, 10, max(width, 2), bottom - 8, "chosen"))
+    for mark in shown.marks:
+        x = frames[0].x(mark.time)
+        if mark.kind == "deployment":
+            marks += [svg.line(x, 12, x, bottom, "deployment", mark.words)]
+            side, at = ("end", x - 4) if x > right - 120 else ("start", x + 4)
+            marks.append(svg.text(at, 10, mark.words, "axis deployed", side))
+        else:
+            width = max(frames[0].x(mark.end) - x, 2)
+            marks.append(svg.rect(x, bottom + 2, width, 3, "incident", mark.words))
+    for row, frame in zip(shown.rows, frames, strict=True):
+        marks += _row(row, frame)
+    step = [(frames[0].x(one.window.start), frames[0].x(one.window.end)) for one in shown.windows]
+    for place, (evaluation, (begin, end)) in enumerate(zip(shown.windows, step, strict=True)):
+        ground = svg.rect(begin, 10, end - begin, bottom - 8, "ground")
+        here = place == shown.chosen
+        stop = here or (shown.chosen is None and place == len(step) - 1)
+        marks.append(svg.link(address(evaluation), [ground], said(shown, place), stop, here))
+    marks += time_ticks(shown.windows, left, right, bottom + 18, shown.timezone)
+    names = ", ".join(row.title for row in shown.rows)
+    return svg.picture(800, bottom + 24, marks, f"{names} over {many(len(shown.windows), 'window')}", "over-time")
+
+
+def legend_of(shown: Timeline) -> list[tuple[str, str]]:
+    """Return what a legend has to say of a timeline: class and words of what is drawn."""
+    rows = shown.rows
+    found = {state for row in rows for state in row.states}
+    keys = {
+        "line beside-line": next((row.beside_title for row in rows if row.beside and not row.bars), ""),
+        "band": "interval" if any(value is not None for row in rows for value in row.low) else "",
+        "baseline": "baseline" if any(row.baseline is not None for row in rows) else "",
+        "usual": "its interval" if any(row.baseline_ends for row in rows) else "",
+        "objective": "objective" if any(row.limits for row in rows) else "",
+        "state-drift": "drift" if "drift" in found else "",
+        "is-cannot_tell": "cannot tell" if found & {"cannot_tell", "blind", "no_baseline"} else "",
+        "coverage": "with outcome" if rows[-1].beside else "",
+        "incident": "incident" if any(mark.kind == "incident" for mark in shown.marks) else "",
+    }
+    return [(css, words) for css, words in keys.items() if words]
+
+
+def said(shown: Timeline, place: int) -> str:
+    """Say all that a timeline shows of one window."""
+    evaluation = shown.windows[place]
+    parts = []
+    for row in shown.rows:
+        value = row.values[place]
+        words = f"{row.title} {_written(row, value)}"
+        words += _ends(row, place)
+        if row.beside and row.beside[place] is not None:
+            words += f", {row.beside_title} {_written(row, row.beside[place])}"
+        parts.append(words)
+    happened = incident_words(evaluation)
+    parts += [happened] if happened else []
+    state = "" if evaluation.closed else ", open"
+    return f"{window_name(evaluation.window, shown.timezone)}{state}: {'; '.join(parts)}"
+
+
+def history(parts: Sequence[HistoryPart]) -> Markup:
+    """Draw all history as a strip, with the range that is shown marked; a browser chooses another range on it."""
+    first, last = parts[0].start, parts[-1].end
+    span, most = max(last - first, 1), max(part.rows for part in parts) or 1
+    marks = []
+    within = [part for part in parts if part.shown]
+    if within:
+        begin, end = (1000 * (time - first) / span for time in (within[0].start, within[-1].end))
+        marks.append(svg.rect(begin, 0, end - begin, 20, "chosen"))
+    for part in parts:
+        x, width = 1000 * (part.start - first) / span, 1000 * (part.end - part.start) / span
+        height = max(18 * part.rows / most, 1)
+        css = "bar state-drift" if part.share > 0 else "bar state-ok"
+        marks.append(svg.rect(x, 20 - height, max(width * 0.9, 1), height, css))
+    return svg.picture(1000, 20, marks, "predictions over all history, and the range that is shown", "history", True)
 
 
 def performance(
-    metric: str,
-    evaluations: Sequence[Evaluation],
-    chosen: Evaluation,
-    reference: MetricValue | None,
-    address: Address,
-    timezone: str,
+    row: TimelineRow, evaluations: Sequence[Evaluation], chosen: Evaluation, address: Address, model: ModelView
 ) -> Markup:
-    """Draw one metric over windows, the baseline's value as a line across, and coverage as bars underneath.
+    """Draw one metric over windows: its intervals as a band, the baseline and its own interval, objectives, coverage.
 
     What the metric is read against (:data:`~driftline_processor.present.titles.BESIDE`) is a second, thinner line.
-    Lines are
-    broken where a window is missing or its value unknown; an open window is a hollow dot.
+    Lines are broken where a window is missing or its value unknown; an open window is a hollow dot, one whose outcomes
+    may still come is a pale dot.
     """
-    left, right, top, bottom = 46.0, 352.0, 14.0, 118.0
-    first, last = evaluations[0].window.start, evaluations[-1].window.end
-    values = [_value(evaluation, metric) for evaluation in evaluations]
-    beside = [_value(evaluation, BESIDE.get(metric, "")) for evaluation in evaluations]
-    known = [value for value in values if value is not None]
-    expected = None if reference is None else finite(reference.value)
-    ticks = levels([value for value in (*known, *beside, expected) if value is not None])
-    low, high = ticks[0], ticks[-1]
-
-    def x(time: float) -> float:
-        return left + (right - left) * (time - first) / max(last - first, 1)
-
-    def y(value: float) -> float:
-        return bottom - (bottom - top) * (max(min(value, MOST), -MOST) - low) / (high - low)
-
-    marks = [svg.line(left, y(value), right, y(value), "grid") for value in ticks]
-    marks += [svg.text(left - 5, y(value) + 3.5, number(value), "axis", "end") for value in ticks]
+    left, right, top, bottom = 50.0, 352.0, 14.0, 118.0
+    ticks = row_ticks(row)
+    frame = Frame(left, right, top, bottom, evaluations, ticks[0], ticks[-1])
     start, end = chosen.window.start, chosen.window.end
-    marks.append(svg.rect(x(start), top - 8, x(end) - x(start), bottom - top + 32, "chosen"))
-    if expected is not None:
-        marks.append(svg.line(left, y(expected), right, y(expected), "was"))
-    marks += [svg.path(run, "line beside") for run in stretches(placed(evaluations, beside, x, y))]
-    marks += [svg.path(run, "line") for run in stretches(placed(evaluations, values, x, y))]
+    marks = [svg.rect(frame.x(start), top - 8, max(frame.x(end) - frame.x(start), 2), bottom - top + 32, "chosen")]
+    marks += _row(row, frame, title=False)
+    marks.append(svg.rect(left, bottom + 8, right - left, 14, "coverage none"))
     radius = 3.0 if len(evaluations) <= 40 else 2.0
-    for evaluation, value, other in zip(evaluations, values, beside, strict=True):
-        coverage = evaluation.coverage or 0.0
-        begin, width = x(evaluation.window.start), x(evaluation.window.end) - x(evaluation.window.start)
+    for place, evaluation in enumerate(evaluations):
+        value, coverage = row.values[place], evaluation.coverage or 0.0
+        begin, width = (
+            frame.x(evaluation.window.start),
+            frame.x(evaluation.window.end) - frame.x(evaluation.window.start),
+        )
         known_share = f"outcomes for {percent(evaluation.coverage)} of {many(evaluation.rows, 'row')}"
-        title = f"{window_name(evaluation.window, timezone)}: {metric_title(metric)} {number(value)}, {known_share}"
-        if other is not None:
-            title += f"; {metric_title(BESIDE[metric])} {number(other)}"
+        state = state_of_window(evaluation, model)
+        when = window_name(evaluation.window, model.timezone)
+        title = f"{when}: {row.title} {_written(row, value)}{_ends(row, place)}, {known_share}"
+        if row.beside and row.beside[place] is not None:
+            title += f"; {row.beside_title} {_written(row, row.beside[place])}"
+        title += {"open": "; open", "young": "; not final", "final": ""}[state]
         parts = [
             svg.rect(begin, top - 8, width, bottom - top + 32, "ground"),
-            svg.rect(begin + width * 0.08, bottom + 8, width * 0.84, 14, "coverage none"),
-            svg.rect(begin + width * 0.08, bottom + 22 - 14 * coverage, width * 0.84, 14 * coverage, "coverage"),
         ]
+        if coverage:
+            height = 14 * min(coverage, 1.0)
+            parts.append(svg.rect(begin + width * 0.08, bottom + 22 - height, width * 0.84, height, "coverage"))
+        here = evaluation.window == chosen.window
         if value is not None:
-            css = "dot" if evaluation.closed else "dot open"
-            size = radius + 1.5 if evaluation is chosen else radius
-            parts.append(svg.dot(begin + width / 2, y(value), size, css))
-        marks.append(svg.link(address(evaluation), parts, title))
+            css = {"open": "dot open", "young": "dot young", "final": "dot"}[state]
+            parts.append(svg.dot(begin + width / 2, frame.y(value), radius + 1.5 if here else radius, css))
+        marks.append(svg.link(address(evaluation), parts, title, here, here))
     marks.append(svg.text(left - 5, bottom + 19, "outcomes", "axis", "end"))
-    marks += time_ticks(evaluations, left, right, bottom + 36, timezone)
-    newest = number(known[-1]) if known else "unknown"
-    return svg.picture(360, 158, marks, f"{metric_title(metric)} over time, newest {newest}", "chart")
+    marks += time_ticks(evaluations, left, right, bottom + 36, model.timezone)
+    known = [value for value in row.values if value is not None]
+    newest = _written(row, known[-1]) if known else "unknown"
+    return svg.picture(360, 158, marks, f"{row.title} over time, newest {newest}", "chart")
+
+
+def row_ticks(row: TimelineRow) -> list[float]:
+    """Return the round numbers of a row's axis: three to six around a line, from 0 to the greatest bar."""
+    if row.bars:
+        greatest = max([value for value in row.values if value is not None] + ([0.25] if not row.shares else [0.0]))
+        if row.name == "traffic":
+            greatest = max([value for value in row.values if value is not None], default=0.0)
+        return [0.0, 1.0] if row.shares else [0.0, levels([0.0, max(greatest, 1e-9)])[-1]]
+    numbers = [*row.values, *row.beside, row.baseline, *(value for _, value in row.limits)]
+    # An interval of a window of three rows is as wide as all others together: it may leave the chart.
+    within = [value for value in numbers if value is not None]
+    ends = [value for value in (*row.low, *row.high, *(row.baseline_ends or ())) if value is not None]
+    if within:
+        low, high = min(within), max(within)
+        room = max(high - low, abs(high) * 0.05)
+        within += [min(max(value, low - room), high + room) for value in ends]
+    return levels(within)
+
+
+def _row(row: TimelineRow, frame: Frame, title: bool = True) -> list[Markup]:
+    """Draw the axis, the values and what they are read against of one row."""
+    ticks = row_ticks(row)
+    left, right = frame.left, frame.right
+    marks = [svg.line(left, frame.y(value), right, frame.y(value), "grid") for value in ticks]
+    shown = ticks if not row.bars else [ticks[-1]] if row.name == "traffic" else [ticks[0], ticks[-1]]
+    marks += [svg.text(left - 5, frame.y(value) + 3.5, _tick(row, value), "axis", "end") for value in shown]
+    if title:
+        note = f", {row.note}" if row.note else ""
+        beside = f", {row.beside_title}" if row.beside_title else ""
+        marks.append(svg.text(left, frame.top - 6, f"{row.title}{beside if row.bars else note}", "axis"))
+    if row.bars:
+        return [*marks, *_bars(row, frame)]
+    if row.baseline_ends is not None:
+        lowest, highest = (frame.y(value) for value in row.baseline_ends)
+        marks.append(svg.rect(left, highest, right - left, max(lowest - highest, 1), "usual"))
+    if row.baseline is not None:
+        marks.append(svg.line(left, frame.y(row.baseline), right, frame.y(row.baseline), "was"))
+    for words, value in row.limits:
+        marks.append(svg.line(left, frame.y(value), right, frame.y(value), "objective", words))
+        marks.append(svg.text(right, frame.y(value) - 3, words, "axis objective-words", "end"))
+    lows, highs = (frame.points(values) if values else [] for values in (row.low, row.high))
+    marks += _band(lows, highs)
+    if row.beside:
+        marks += [svg.path(run, "line beside") for run in stretches(frame.points(row.beside))]
+    marks += [svg.path(run, "line") for run in stretches(frame.points(row.values))]
+    if title:
+        dots = len(frame.windows) <= 40
+        alone = set() if dots else _alone(frame.points(row.values))
+        for evaluation, value in zip(frame.windows, row.values, strict=True):
+            if value is not None and (dots or not evaluation.closed or frame.middle(evaluation) in alone):
+                css = "dot" if evaluation.closed else "dot open"
+                marks.append(svg.dot(frame.middle(evaluation), frame.y(value), 2.6, css))
+    return marks
+
+
+def _band(lows: Sequence[tuple[float, float] | None], highs: Sequence[tuple[float, float] | None]) -> list[Markup]:
+    """Draw intervals: an area over windows that follow each other, an upright line where a window stands alone."""
+    marks: list[Markup] = []
+    run: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    for low, high in [*zip(lows, highs, strict=True), (None, None)]:
+        if low is not None and high is not None:
+            run.append((low, high))
+            continue
+        if len(run) == 1:
+            marks.append(svg.line(*run[0][0], *run[0][1], "interval"))
+        elif run:
+            area = [ends[0] for ends in run] + [ends[1] for ends in reversed(run)]
+            marks.append(svg.path(area, "band", closed=True))
+        run = []
+    return marks
+
+
+def _bars(row: TimelineRow, frame: Frame) -> list[Markup]:
+    """Draw bars from 0; a hatch where a state cannot be told."""
+    marks = []
+    for place, (evaluation, value) in enumerate(zip(frame.windows, row.values, strict=True)):
+        begin, end = frame.x(evaluation.window.start), frame.x(evaluation.window.end)
+        x, width = begin + (end - begin) * 0.08, max((end - begin) * 0.84, 0.6)
+        state = row.states[place] if row.states else ""
+        if state in ("cannot_tell", "blind", "no_baseline"):
+            marks.append(svg.rect(x, frame.bottom - 5, width, 5, "bar state-cannot_tell"))
+            continue
+        if value is None:
+            continue
+        least = 1.0 if value or row.states else 0.0
+        height = max(frame.bottom - frame.y(value), least)
+        css = f"bar state-{state}" + (" drift-part" if state == "drift" else "") if row.states else "traffic"
+        css += "" if evaluation.closed else " pending"
+        marks.append(svg.rect(x, frame.bottom - height, width, height, css))
+        part = row.beside[place] if row.beside else None
+        if part:
+            height = frame.bottom - frame.y(part)
+            marks.append(svg.rect(x, frame.bottom - height, width, height, "coverage"))
+    return marks
+
+
+def _alone(points: Sequence[tuple[float, float] | None]) -> set[float]:
+    """Return where values are that no line reaches, as each stands between two gaps."""
+    drawn = {point for run in stretches(points) for point in run}
+    return {point[0] for point in points if point is not None and point not in drawn}
+
+
+def _written(row: TimelineRow, value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return number(value)
+    if row.name == "traffic":
+        return count(value)
+    return percent(value) if row.shares else number(value)
+
+
+def _tick(row: TimelineRow, value: float) -> str:
+    if row.name == "traffic":
+        return compact(value)
+    return whole_or_percent(value) if row.shares else number(value)
+
+
+def whole_or_percent(share: float) -> str:
+    """Write a share on an axis: in whole percent where that says it.
+
+    >>> whole_or_percent(0.7), whole_or_percent(0.725)
+    ('70 %', '72.5 %')
+    """
+    return f"{100 * share:.4g} %".replace("-", MINUS)
+
+
+def _ends(row: TimelineRow, place: int) -> str:
+    low, high = (ends[place] if ends else None for ends in (row.low, row.high))
+    return "" if low is None or high is None else f" ({_written(row, low)} to {_written(row, high)})"
 
 
 def heat(evaluations: Sequence[Evaluation], features: Sequence[str], chosen: Evaluation, timezone: str) -> Markup:
@@ -152,11 +397,6 @@ def trend(name: str, evaluations: Sequence[Evaluation], chosen: Evaluation) -> M
         if point is not None and target is not None and (evaluation is chosen or len(evaluations) <= 40):
             marks.append(svg.dot(*point, 3 if evaluation is chosen else 1.6, f"dot state-{target.state}"))
     return svg.picture(160, 30, marks, f"PSI over {len(evaluations)} windows", "sparkline")
-
-
-def _value(evaluation: Evaluation, metric: str) -> float | None:
-    found = evaluation.realized.get(metric)
-    return None if found is None else finite(found.value)
 
 
 def _psi(target: TargetDrift | None) -> float | None:
@@ -285,7 +525,8 @@ def estimate(
         if truth is not None:
             title += f"; realized {number(truth)}"
             parts.append(svg.dot(begin + width / 2, y(truth), 3.0, "dot"))
-        marks.append(svg.link(address(evaluation), parts, title))
+        here = evaluation.window == chosen.window
+        marks.append(svg.link(address(evaluation), parts, title, here, here))
     marks += time_ticks(evaluations, left, right, bottom + 20, timezone)
     return svg.picture(360, 142, marks, f"{metric_title(metric)} estimated over time", "chart")
 

@@ -2,47 +2,310 @@
 
 from __future__ import annotations
 
-from driftline_processor.core.drift.rule import MIN_ROWS
-from driftline_processor.core.windows.window import closes_at
-from driftline_processor.core.wording import iso_time
-from driftline_processor.present import states, titles
-from driftline_processor.present.versions import comparison_cells, sentence
-from driftline_processor.web.page import Page, Table
-from driftline_processor.web.selection import Selection, about, common_context
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-DRIFTED = 6
-"""Features that are named, the most drifted first."""
+from driftline_processor.core.drift.rule import MIN_ROWS
+from driftline_processor.core.evaluation import Cause, Evaluation, MetricValue, ObjectiveState, Verdict
+from driftline_processor.core.performance.slices import rank_slices, ranking_metric
+from driftline_processor.core.verdict.words import date, interval_of_value, metric_value
+from driftline_processor.core.windows.window import closes_at
+from driftline_processor.core.wording import duration, iso_time, short
+from driftline_processor.present import states, titles
+from driftline_processor.present.numbers import UNKNOWN, count, number, percent
+from driftline_processor.present.verdicts import verdict_next
+from driftline_processor.web.page import Page, Table
+from driftline_processor.web.place import anchor, api_address, feature_page
+from driftline_processor.web.selection import Selection, about, common_context
+from driftline_processor.web.timeline import history_parts, telling_metric, timeline_data, timeline_of
+
+NAMED = 3
+"""Causes, slices and objectives that are named; a link leads to the others."""
+
+FIGURES = 4
+"""Numbers that stand for a window."""
+
+BY_TASK: dict[str, tuple[str, ...]] = {
+    "binary": ("log_loss", "mean_score", "roc_auc"),
+    "multiclass": ("accuracy", "log_loss", "roc_auc_ovr"),
+    "regression": ("mae", "rmse", "r2"),
+    "ranking": ("ndcg@10", "mrr@10", "ctr"),
+}
+"""The metrics that stand for a model, by the kind of its task; where one is not known, the next that is."""
+
+FEATURE_NAME = 40
+"""Characters of a feature's name in a verdict's sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One of the numbers that stand for a window.
+
+    Attributes:
+        title: What it is.
+        value: The number as text.
+        interval: Its interval, "" where there is none.
+        beside: What it is read against: the baseline, or the other half of a pair.
+        address: The chart of it.
+        bad: It is worse than what it is read against, beyond chance.
+    """
+
+    title: str
+    value: str
+    interval: str
+    beside: str
+    address: str
+    bad: bool = False
+
+
+class Words(NamedTuple):
+    """A piece of a sentence; ``address``: where it leads to, "" = nowhere."""
+
+    text: str
+    address: str = ""
+
+
+class Action(NamedTuple):
+    """Something to do about a verdict: a few words, and the address that does it."""
+
+    words: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weakness:
+    """A slice in which the model is weak: its name, what is measured there, and the page that shows it."""
+
+    name: str
+    value: str
+    address: str
 
 
 def page(selection: Selection, now: int) -> Page:
     """Return the overview of a model."""
-    chosen, context = selection.chosen, common_context(selection, "", now)
-    context |= {"version_sentence": sentence, "version_cells": comparison_cells}
-    if chosen is None:
-        return Page("model/overview.html", context, {"windows": windows_table(selection)}, about(selection))
-    ranked = states.rank(chosen.features.values())
+    told, context = told_window(selection), common_context(selection, "", now)
+    tables, verdict = {"windows": windows_table(selection)}, selection.model.verdict
+    if told is None:
+        context |= {"told": None, "next": (), "actions": (), "since": ""}
+        return Page("model/overview.html", context, tables, about(selection))
+    timeline = timeline_of(
+        selection.shown,
+        told,
+        telling_metric(selection.shown),
+        selection.reference.get(telling_metric(selection.shown)),
+        selection.model,
+        selection.same,
+    )
+    causes = () if told.explanation is None else told.explanation.causes
+    weak = list(_weaknesses(selection, told))
     context |= {
+        "told": told,
+        "since": date(verdict.since, selection.model.timezone) if verdict and verdict.since is not None else "",
+        "chosen": told,
         "measured": selection.model.measured(selection.window),
-        "closes": closes_at(chosen.window),
+        "closes": closes_at(told.window),
         "needed": MIN_ROWS,
-        "drifted": [target for target in ranked if target.state == "drift"][:DRIFTED],
+        "next": linked(verdict_next(verdict), told.features, selection) if verdict else (),
+        "actions": list(_actions(selection, told, verdict)),
+        "figures": figures(selection, told),
+        "timeline": timeline,
+        "timeline_data": timeline_data(timeline),
+        "history": history_parts(selection.known, selection.shown) if len(selection.known) > 1 else [],
+        "causes": [(linked(_cause_words(one), one.features, selection), one) for one in causes[:NAMED]],
+        "more_causes": max(len(causes) - NAMED, 0),
+        "drifted": _drifted(told, selection) if not causes else [],
+        "weak": weak[:NAMED],
+        "more_weak": max(len(weak) - NAMED, 0),
+        "objectives": sorted(told.objectives, key=_needs_somebody)[:NAMED],
+        "more_objectives": max(len(told.objectives) - NAMED, 0),
+        "incidents": [mark for mark in timeline.marks if mark.kind == "incident"][-2:],
     }
-    return Page("model/overview.html", context, {"windows": windows_table(selection)}, about(selection))
+    return Page("model/overview.html", context, tables, about(selection))
+
+
+def told_window(selection: Selection) -> Evaluation | None:
+    """Return the window that the numbers are of: that of the verdict, or the one that the address chooses."""
+    place, verdict = selection.place, selection.model.verdict
+    if place.at or place.until or verdict is None or verdict.window_start is None:
+        return selection.chosen
+    lengths = [selection.known] if place.window else [selection.known, *selection.model.windows.values()]
+    about_it = (one for known in lengths for one in reversed(known) if one.window.start == verdict.window_start)
+    return next((one for one in about_it if one.window.end == verdict.window_end), selection.chosen)
+
+
+def figures(selection: Selection, told: Evaluation) -> list[Figure]:
+    """Return the numbers of a window: metrics by the task, then what is known where outcomes are not."""
+    found: list[Figure] = []
+    reference = told.reference or selection.reference
+    of_task = BY_TASK.get(selection.model.task.kind, ())
+    drawn = set(titles.BESIDE.values())
+    measured = [name for name in told.realized if told.realized[name].value is not None and name not in drawn]
+    for name in dict.fromkeys((*of_task, *titles.metric_names(measured))):
+        if name in measured and len(found) < FIGURES - 1:
+            found.append(_measured(name, told, reference, selection))
+    for name, one in told.estimated.items():
+        if one.value is not None and name not in measured and len(found) < FIGURES - 2:
+            beside = "" if one.reference is None else f"baseline {metric_value(name, one.reference)}"
+            title = f"{titles.metric_title(name)}, estimated"
+            value = metric_value(name, one.value)
+            interval = titles.metric_ends(name, one.low, one.high)
+            address = selection.place.address("performance", anchor("estimate", name))
+            found.append(Figure(title, value, interval, beside, address, bool(one.alert)))
+    found += list(_drift_figures(selection, told))[: FIGURES - 1 - len(found)]
+    return [*found, _outcomes(selection, told)]
+
+
+def linked(sentence: str, features: Iterable[str], selection: Selection) -> list[Words]:
+    """Return a sentence in pieces, the names of features in it with the address of their page."""
+    addresses = {short(name, FEATURE_NAME): selection.place.address(feature_page(name)) for name in features}
+    within = [name for name in addresses if name and name in sentence]
+    if not within:
+        return [Words(sentence)] if sentence else []
+    longest = sorted(within, key=len, reverse=True)
+    pieces = re.split(rf"(?<![\w.-])({'|'.join(map(re.escape, longest))})(?![\w-])", sentence)
+    return [Words(piece, addresses.get(piece, "") if at % 2 else "") for at, piece in enumerate(pieces) if piece]
 
 
 def windows_table(selection: Selection) -> Table:
     """Return a row for each window that is shown, with all metrics of its performance."""
     metrics = titles.metric_names({name for one in selection.shown for name in one.realized})
     columns = ("start", "end", "closed", "rows", "outcomes", "coverage", "state", "drifted", "compared", *metrics)
-    return Table(
-        columns,
-        [
-            (
-                *(iso_time(one.window.start), iso_time(one.window.end), one.closed),
-                *(one.rows, one.outcome_rows, one.coverage),
-                *(states.overall(one), states.drifted(one), states.compared(one)),
-                *(one.realized[name].value if name in one.realized else None for name in metrics),
-            )
-            for one in selection.shown
-        ],
-    )
+    return Table(columns, _WindowRows(selection.shown, metrics))
+
+
+@dataclass(frozen=True, slots=True)
+class _WindowRows(Sequence[Sequence[object]]):
+    """The rows of the table of windows, made when CSV or JSON is asked for: HTML has no use for them."""
+
+    windows: Sequence[Evaluation]
+    metrics: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, at: int) -> Sequence[object]:  # type: ignore[override]
+        one = self.windows[at]
+        return (
+            *(iso_time(one.window.start), iso_time(one.window.end), one.closed),
+            *(one.rows, one.outcome_rows, one.coverage),
+            *(states.overall(one), states.drifted(one), states.compared(one)),
+            *(one.realized[name].value if name in one.realized else None for name in self.metrics),
+        )
+
+
+def _measured(name: str, told: Evaluation, reference: Mapping[str, MetricValue], selection: Selection) -> Figure:
+    metric, other = told.realized[name], told.realized.get(titles.BESIDE.get(name, ""))
+    address = selection.place.address("performance", anchor("metric", name))
+    change, value = told.realized_changes.get(name), titles.metric_text(name, metric.value)
+    interval = titles.metric_ends(name, metric.low, metric.high)
+    bad = change is not None and change.state == "worse"
+    title = titles.metric_title(name)
+    if name == "mean_score" and other is not None and other.value is not None:
+        level = told.level
+        was = metric_value("actual_rate", other.value)
+        ends = interval_of_value("actual_rate", other.low, other.high)
+        return Figure("predicted rate", value, interval, f"it was {was}{ends}", address, _worse(level))
+    if other is not None and other.value is not None:
+        than = f"a constant {metric_value(name, other.value)}" if name == "log_loss" else f"{other.value:.3g}"
+        bad = bad or _worse(told.beside_constant)
+        beside = _beside_baseline(name, reference)
+        return Figure(title, value, interval, f"{than}{f', {beside}' if beside else ''}", address, bad)
+    return Figure(title, value, interval, _beside_baseline(name, reference), address, bad)
+
+
+def _worse(change: object) -> bool:
+    return getattr(change, "state", "") == "worse"
+
+
+def _beside_baseline(name: str, reference: Mapping[str, MetricValue]) -> str:
+    base = reference.get(name)
+    if base is None or base.value is None:
+        return titles.direction(name)
+    return f"baseline {metric_value(name, base.value)}"
+
+
+def _drift_figures(selection: Selection, told: Evaluation) -> Iterator[Figure]:
+    """Yield what is known without outcomes: inputs that drift, how far the score moved, and the traffic."""
+    address = selection.place.address("drift")
+    if told.features:
+        drifted, compared = states.drifted(told), states.compared(told)
+        beside = f"{compared} of {len(told.features)} could be compared"
+        value = f"{drifted} of {compared}" if compared else UNKNOWN
+        yield Figure("inputs that drift", value, "", beside, address, drifted > 0)
+    for target, title in ((told.score, "score drift, PSI"), (told.predicted, "class drift, PSI")):
+        if target is not None and (psi := target.methods.get("psi")) is not None:
+            state = states.state_word(target.state, target.lacking)
+            yield Figure(title, number(psi.value), "", state, address, target.state == "drift")
+            break
+    yield Figure("predictions", count(told.rows), "", f"{count(selection.model.rows)} in all", address)
+
+
+def _outcomes(selection: Selection, told: Evaluation) -> Figure:
+    """Return how many outcomes are known, and how long they took."""
+    address = selection.place.address("data")
+    if not told.outcome_rows:
+        return Figure("outcomes known", "none", "", f"of {count(told.rows)} predictions", address)
+    delay, within = told.delay, ""
+    if delay is not None and delay.median is not None:
+        within = f"half within {duration(delay.median * 10**9)}"
+    elif selection.model.outcome_delay.source != "unknown":
+        within = f"they take up to {duration(selection.model.outcome_delay.nanoseconds)}"
+    of = f"{count(told.outcome_rows)} of {count(told.rows)}"
+    return Figure("outcomes known", percent(told.coverage), of, within, address)
+
+
+def _actions(selection: Selection, told: Evaluation, verdict: Verdict | None) -> Iterator[Action]:
+    """Yield the addresses that do what a verdict says."""
+    said = "" if verdict is None else verdict.next.lower()
+    model, place = selection.model, selection.place
+    at = {"at": iso_time(told.window.start), "window": told.window.name or selection.window}
+    if "label" in said or "send its outcomes" in said:
+        yield Action("rows to label next", api_address(model, "label-next", {"format": "csv"}))
+    if "version" in said:
+        yield Action("compare versions", place.address("versions"))
+    if told.outcome_rows:
+        yield Action("its worst rows", place.address("predictions", **at))
+    if states.drifted(told):
+        yield Action("what drifts", place.address("drift", **at))
+    if told.findings:
+        yield Action("what is wrong with the data", place.address("data", **at))
+
+
+def _cause_words(cause: Cause) -> str:
+    return short(cause.sentence, 150)
+
+
+def _drifted(told: Evaluation, selection: Selection) -> list[tuple[str, str, str]]:
+    """Return the features that drift most, where nobody explained them: name, words and address."""
+    ranked = [one for one in states.rank(told.features.values()) if one.state == "drift"]
+    return [
+        (short(one.name, 40), one.size or "drift", selection.place.address(feature_page(one.name)))
+        for one in ranked[:NAMED]
+    ]
+
+
+def _weaknesses(selection: Selection, told: Evaluation) -> Iterator[Weakness]:
+    """Yield where the model is weak: slices that were found, slices that are known, groups that differ."""
+    place = selection.place
+    weak = told.weak.slices if told.weak else ()
+    for one in weak:
+        value = f"{number(one.value)}, elsewhere {number(one.rest)}"
+        yield Weakness(short(one.name, 60), value, place.address("performance", "weak-slices"))
+    metric, _ = ranking_metric(told.performance_slices.values())
+    for name, found in rank_slices(told.performance_slices):
+        measured = found.metrics.get(metric)
+        if measured is not None and measured.value is not None:
+            ends = interval_of_value(metric, measured.low, measured.high)
+            value = f"{titles.metric_title(metric)} {metric_value(metric, measured.value)}{ends}"
+            yield Weakness(short(name, 60), value, place.address("performance", "performance-slices", slices=(name,)))
+    for fairness in told.fairness:
+        broken = [one.name for one in fairness.criteria if one.state == "broken"]
+        if broken:
+            words = f"{states.state_word(broken[0])} broken"
+            yield Weakness(short(fairness.attribute, 60), words, place.address("performance", "fairness"))
+
+
+def _needs_somebody(one: ObjectiveState) -> tuple[bool, bool, str]:
+    return one.state != "broken", one.state != "cannot_tell", one.rule

@@ -1,22 +1,68 @@
-"""How good the model is by its outcomes: metrics over time with intervals, objectives, curves, slices, estimates."""
+"""How good the model is by its outcomes: objectives, metrics over time with intervals, curves, slices, estimates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState
+from driftline_processor.core.wording import iso_time
 from driftline_processor.present import times, titles
 from driftline_processor.present.concept import sentence
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
+from driftline_processor.web.timeline import measured_in, performance_row
+
+from .overview import BY_TASK
+
+HEADLINES = 3
+"""Metrics that are drawn at once; the others are folded."""
 
 
 def page(selection: Selection, now: int) -> Page:
-    """Return the performance of a model in a window and over the range."""
-    context = common_context(selection, "performance", now)
-    context |= {"concept": _concept(selection.model), "metrics": _metrics(selection.shown)}
-    return Page("model/performance.html", context, {"metrics": _table(selection)}, about(selection))
+    """Return the performance of a model in a window and over the range; ``slice`` of the address chooses its rows."""
+    context, chosen = common_context(selection, "performance", now), selection.chosen
+    chosen_slice = _slice(selection)
+    metrics = _metrics(selection.shown, chosen_slice)
+    first = _headlines(metrics, selection.model)
+    rows = {name: performance_row(name, selection.shown, _reference(selection, name), chosen_slice) for name in metrics}
+    context |= {
+        "concept": _concept(selection.model),
+        "metrics": metrics,
+        "chosen_slice": chosen_slice,
+        "measured": {} if chosen is None else measured_in(chosen, chosen_slice),
+        "headlines": [(name, rows[name]) for name in first],
+        "others": [(name, row) for name, row in rows.items() if name not in first],
+        "objectives": [] if chosen is None else sorted(chosen.objectives, key=_needs_somebody),
+    }
+    tables = {"metrics": _table(selection), "windows": metrics_by_window(selection.shown, chosen_slice)}
+    return Page("model/performance.html", context, tables, about(selection))
+
+
+def metrics_by_window(shown: Sequence[Evaluation], chosen_slice: str = "") -> Table:
+    """Return a row for each window and metric: what the charts show, as data."""
+    columns = ("start", "end", "closed", "slice", "metric", "value", "low", "high", "rows", "coverage")
+    return Table(
+        columns,
+        [
+            (
+                *(iso_time(one.window.start), iso_time(one.window.end), one.closed, chosen_slice or None, name),
+                *(metric.value, metric.low, metric.high, metric.rows, one.coverage),
+            )
+            for one in shown
+            for name, metric in measured_in(one, chosen_slice).items()
+        ],
+    )
+
+
+def _slice(selection: Selection) -> str:
+    """Return the slice that the address chooses, where any window has its performance; "" = all rows."""
+    asked = selection.place.slices[:1]
+    return next((name for name in asked if any(name in one.performance_slices for one in selection.shown)), "")
+
+
+def _reference(selection: Selection, name: str) -> MetricValue | None:
+    return selection.reference.get(name)
 
 
 def _concept(model: ModelView) -> str:
@@ -26,10 +72,21 @@ def _concept(model: ModelView) -> str:
     return sentence(model.concept, lambda time: times.moment(time, model.timezone))
 
 
-def _metrics(shown: Sequence[Evaluation]) -> list[str]:
-    everything = {name: metric for evaluation in shown for name, metric in evaluation.realized.items()}
+def _metrics(shown: Sequence[Evaluation], chosen_slice: str) -> list[str]:
+    """Return the metrics that have a chart of their own, those that people ask for first at the head."""
+    everything = {name for one in shown for name in measured_in(one, chosen_slice)}
     drawn_in_another = {other for metric, other in titles.BESIDE.items() if metric in everything}
     return [name for name in titles.metric_names(everything) if name not in drawn_in_another]
+
+
+def _headlines(metrics: Sequence[str], model: ModelView) -> list[str]:
+    """Return the metrics that stand for the model, by its task."""
+    of_task = [name for name in BY_TASK.get(model.task.kind, ()) if name in metrics]
+    return list(dict.fromkeys((*of_task, *metrics)))[:HEADLINES]
+
+
+def _needs_somebody(one: ObjectiveState) -> tuple[bool, bool]:
+    return one.state != "broken", one.state != "cannot_tell"
 
 
 def _table(selection: Selection) -> Table:

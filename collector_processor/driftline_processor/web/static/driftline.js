@@ -12,7 +12,6 @@
   // What the reader did stays: details that are open, what is typed or ticked, where the focus and the scrolling are.
   const keepReaders = {
     morphStyle: "outerHTML",
-    ignoreActiveValue: true,
     callbacks: {
       beforeAttributeUpdated: (name, node) => !(name === "open" && node.nodeName === "DETAILS"),
       beforeNodeMorphed: (old, fresh) =>
@@ -39,7 +38,9 @@
   function show(html) {
     const fresh = new DOMParser().parseFromString(html, "text/html");
     const [x, y] = [scrollX, scrollY];
-    Idiomorph.morph(document.getElementById("page"), fresh.getElementById("page"), keepReaders);
+    // Whatever else has the focus shall change, too: a click on plain text gives it to the page as a whole.
+    const ignoreActiveValue = Boolean(document.activeElement?.matches("input, textarea, select"));
+    Idiomorph.morph(document.getElementById("page"), fresh.getElementById("page"), { ...keepReaders, ignoreActiveValue });
     const [old, told] = [document.getElementById("evaluated"), fresh.getElementById("evaluated")];
     if (old && told) old.replaceChildren(...told.childNodes);
     if (scrollX !== x || scrollY !== y) scrollTo(x, y);
@@ -106,4 +107,17 @@
   tellAgo();
   setInterval(refresh, every);
   document.addEventListener("visibilitychange", refresh);
+  document.addEventListener("driftline:refresh", refresh); // the address has changed, and the page shall follow
+
+  // A chart is one stop of the tab key; arrow keys go from mark to mark.
+  document.addEventListener("keydown", (event) => {
+    const link = event.target.closest?.("svg a"), step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!link || !step) return;
+    const all = [...link.closest("svg").querySelectorAll("a")], next = all[all.indexOf(link) + step];
+    if (!next) return;
+    event.preventDefault();
+    link.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  });
 })();

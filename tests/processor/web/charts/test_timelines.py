@@ -12,10 +12,11 @@ from driftline_processor.web.charts import timelines
 from driftline_processor.web.charts.curves import confusion_matrix
 from driftline_processor.web.charts.curves import curve_charts_of as drawn
 from driftline_processor.web.charts.distributions import distribution
+from driftline_processor.web.timeline import performance_row, timeline_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.fake_view import price
+from tests.support.fake_view import flights, price
 
 ANY = st.one_of(st.none(), st.floats(), st.sampled_from([0.0, 1e308, -1e308, 5e-324, 1e17, 1e17 + 16]))
 
@@ -28,12 +29,15 @@ def test_any_metric_can_be_drawn(values: list[float | None], reference: float | 
     shown: list[Evaluation] = []
     for place, value in enumerate(values):
         start = first.window.start + place * day
-        metrics = {"mae": MetricValue(value, 1, "rows")}
+        metrics = {"mae": MetricValue(value, 1, "rows", low=value, high=reference)}
         shown.append(replace(first, window=Window("1d", start, start + day), realized=metrics))
-    expected = None if reference is None else MetricValue(reference, 1, "rows")
-    drawn = timelines.performance("mae", shown, shown[-1], expected, lambda _: "/", "UTC")
-    assert "nan" not in drawn
-    assert "inf" not in drawn
+    expected = None if reference is None else MetricValue(reference, 1, "rows", low=reference, high=values[0])
+    row = performance_row("mae", shown, expected)
+    drawn = timelines.performance(row, shown, shown[-1], lambda _: "/", price())
+    whole = timelines.timeline(timeline_of(shown, shown[-1], "mae", expected, price()), lambda _: "/")
+    for chart in (drawn, whole):
+        assert "nan" not in chart
+        assert "inf" not in chart
 
 
 def test_a_missing_window_breaks_the_line() -> None:
@@ -41,7 +45,47 @@ def test_a_missing_window_breaks_the_line() -> None:
     day = first.window.end - first.window.start
     starts = [first.window.start + place * day for place in (0, 1, 3, 4)]
     shown = [replace(first, window=Window("1d", start, start + day)) for start in starts]
-    assert timelines.performance("mae", shown, shown[0], None, lambda _: "/", "UTC").count('path class="line"') == 2
+    row = performance_row("mae", shown, None)
+    drawn = timelines.performance(row, shown, shown[0], lambda _: "/", price())
+    assert drawn.count('path class="line"') == 2
+
+
+def test_a_single_window_is_visible_as_one() -> None:
+    (one,) = price().windows["1d"]
+    drawn = timelines.strip([one], one, lambda _: "/", "UTC")
+    assert re.findall(r'class="bar [^"]*" x="([0-9.]+)" y="[0-9.]+" width="([0-9.]+)"', drawn) == [("450", "100")]
+    assert drawn.count("<a ") == 1
+    assert "tabindex" not in drawn
+
+
+def test_a_strip_is_one_stop_of_the_tab_key() -> None:
+    shown = flights().windows["1mo"]
+    drawn = timelines.strip(shown, shown[4], lambda _: "/", "UTC")
+    assert drawn.count('tabindex="-1"') == len(shown) - 1
+    assert drawn.count('aria-current="true"') == 1
+
+
+def test_the_row_of_a_timeline_says_what_is_drawn_in_words() -> None:
+    shown = flights().windows["1mo"]
+    shown[4].realized["log_loss"] = MetricValue(0.69, 900, "rows", low=0.54, high=0.84)
+    timeline = timeline_of(shown, shown[4], "log_loss", None, flights())
+    assert timelines.said(timeline, 4) == (
+        "July 2013: log loss 0.69 (0.54 to 0.84), log loss of a constant 0.6531; score drift 0.9811; "
+        "inputs that drift 33.3 %; predictions 5,348, with outcome 5,134"
+    )
+    assert timelines.legend_of(timeline) == [
+        ("line beside-line", "log loss of a constant"),
+        ("band", "interval"),
+        ("state-drift", "drift"),
+        ("coverage", "with outcome"),
+    ]
+
+
+def test_an_interval_of_a_few_rows_does_not_flatten_all_others() -> None:
+    shown = flights().windows["1mo"]
+    shown[4].realized["log_loss"] = MetricValue(0.69, 3, "rows", low=-40.0, high=40.0)
+    ticks = timelines.row_ticks(performance_row("log_loss", shown, None))
+    assert (ticks[0], ticks[-1]) == (0.0, 1.0)
 
 
 def cells(kind: str, labels: tuple[str, ...], was: list[float], now: list[float] | None) -> str:

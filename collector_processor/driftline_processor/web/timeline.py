@@ -1,0 +1,342 @@
+"""A model over time: what one chart shows of each window, for the drawing and for the data that a browser zooms into.
+
+Rows share one axis of time: performance, drift of the score, inputs that drift, traffic. A gap stays a gap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.core.verdict.words import in_shares
+from driftline_processor.core.wording import short
+from driftline_processor.present import titles
+from driftline_processor.present.numbers import finite
+from driftline_processor.queries.overview import ModelView
+
+DIGITS = 4
+"""Digits of a value that a chart is drawn from: more than there are pixels."""
+
+COARSE = 240
+"""Marks of all history at most, below the timeline: one for a few windows where there are more."""
+
+MOST_MARKS = 12
+"""Deployments on one timeline, the newest: more names than that cover each other."""
+
+Values = list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """One row of a timeline: a value of each window.
+
+    Attributes:
+        name: What it is, as an element's id has it.
+        title: What people call it.
+        note: How it is read.
+        shares: Values are shares, which people read in percent.
+        bars: Drawn as bars from 0, not as a line.
+        values: Of each window; None where it is unknown.
+        low: Lower ends of their intervals.
+        high: Upper ends of the same intervals.
+        beside: What they are read against.
+        beside_title: What that is called.
+        baseline: The baseline's value.
+        baseline_ends: The ends of its interval.
+        limits: Objectives: words and value.
+        states: State of drift of each window, for the colour; () where there is none.
+    """
+
+    name: str
+    title: str
+    note: str
+    shares: bool
+    bars: bool
+    values: Values
+    low: Values = field(default_factory=list)
+    high: Values = field(default_factory=list)
+    beside: Values = field(default_factory=list)
+    beside_title: str = ""
+    baseline: float | None = None
+    baseline_ends: tuple[float, float] | None = None
+    limits: tuple[tuple[str, float], ...] = ()
+    states: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened at a moment: ``kind`` is ``deployment`` or ``incident``; time in unix nanoseconds."""
+
+    time: int
+    end: int
+    words: str
+    kind: Literal["deployment", "incident"]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What a timeline shows.
+
+    Attributes:
+        windows: The windows of the range, oldest first.
+        chosen: The place of the one that is looked at; None where it is not among them.
+        rows: What is shown of them.
+        marks: Deployments and incidents in the range.
+        timezone: The model's.
+    """
+
+    windows: Sequence[Evaluation]
+    chosen: int | None
+    rows: tuple[TimelineRow, ...]
+    marks: tuple[Mark, ...]
+    timezone: str
+
+
+def timeline_of(
+    windows: Sequence[Evaluation],
+    chosen: Evaluation | None,
+    metric: str,
+    reference: MetricValue | None,
+    model: ModelView,
+    same: Sequence[ModelView] = (),
+) -> Timeline:
+    """Return the timeline of a model.
+
+    Args:
+        windows: Those that are shown, oldest first.
+        chosen: The one that is looked at.
+        metric: The metric that stands for the model, "" where none is known.
+        reference: Its value in the baseline.
+        model: The version that is shown.
+        same: All versions of the model: the first prediction of each is a deployment.
+    """
+    at = next((at for at, one in enumerate(windows) if chosen is not None and one.window == chosen.window), None)
+    rows = [performance_row(metric, windows, reference)] if metric else []
+    rows += [row for row in (_score_row(windows), _inputs_row(windows)) if row is not None]
+    marks = (*_deployments(windows, model, same), *_incidents(windows))
+    return Timeline(windows, at, (*rows, _traffic_row(windows)), marks, model.timezone)
+
+
+def measured_in(evaluation: Evaluation, slice_name: str = "") -> dict[str, MetricValue]:
+    """Return the performance of a window by metric: of all rows, or of those of a slice."""
+    if not slice_name:
+        return evaluation.realized
+    found = evaluation.performance_slices.get(slice_name)
+    return {} if found is None else found.metrics
+
+
+def performance_row(
+    metric: str, windows: Sequence[Evaluation], reference: MetricValue | None, slice_name: str = ""
+) -> TimelineRow:
+    """Return a metric over windows, with what it is read against.
+
+    Args:
+        metric: Name of the metric.
+        windows: Oldest first.
+        reference: Its value in the baseline.
+        slice_name: The slice whose rows are measured, read against all rows; "" = all rows.
+    """
+    values = [measured_in(one, slice_name).get(metric) for one in windows]
+    drawn = [_value(one) for one in values]
+    other = metric if slice_name else titles.BESIDE.get(metric, "")
+    beside = [_value(one.realized.get(other)) for one in windows] if other else []
+    known = any(value is not None for value in beside)
+    base = None if slice_name else reference
+    ends = None if base is None else (finite(base.low), finite(base.high))
+    return TimelineRow(
+        metric,
+        titles.metric_title(metric),
+        titles.direction(metric),
+        in_shares(metric) and all(0 <= value <= 1 for value in drawn if value is not None),
+        False,
+        drawn,
+        [None if one is None else finite(one.low) for one in values],
+        [None if one is None else finite(one.high) for one in values],
+        beside if known else [],
+        ("all rows" if slice_name else titles.metric_title(other)) if known else "",
+        _value(base),
+        None if ends is None or ends[0] is None or ends[1] is None else (ends[0], ends[1]),
+        () if slice_name else limits_of(metric, windows, reference),
+    )
+
+
+def limits_of(
+    metric: str, windows: Sequence[Evaluation], reference: MetricValue | None
+) -> tuple[tuple[str, float], ...]:
+    """Return the objectives of all rows that limit a metric, as the newest window has them: words and value.
+
+    An objective against the baseline is a line where the baseline's value is known.
+    """
+    newest = next((one for one in reversed(windows) if one.objectives), None)
+    found: dict[str, float] = {}
+    for one in () if newest is None else newest.objectives:
+        if one.metric != metric or one.slice or one.limit is None:
+            continue
+        base = 0.0 if "baseline" not in one.rule else _value(reference)
+        if base is not None and math.isfinite(base + one.limit):
+            found[short(one.rule, 40)] = base + one.limit
+    return tuple(found.items())
+
+
+def timeline_data(timeline: Timeline) -> dict[str, Any]:
+    """Return what a browser draws the timeline from: plain lists, numbers with :data:`DIGITS` digits, unix seconds."""
+    return {
+        "zone": timeline.timezone,
+        "chosen": timeline.chosen,
+        "starts": [one.window.start // 10**9 for one in timeline.windows],
+        "ends": [one.window.end // 10**9 for one in timeline.windows],
+        "open": [at for at, one in enumerate(timeline.windows) if not one.closed],
+        "rows": [
+            {
+                "title": row.title,
+                "shares": row.shares,
+                "bars": row.bars,
+                "values": _rounded(row.values),
+                **({"low": _rounded(row.low), "high": _rounded(row.high)} if _any(row.low) else {}),
+                **({"beside": _rounded(row.beside)} if _any(row.beside) else {}),
+                **({"baseline": _round(row.baseline)} if row.baseline is not None else {}),
+                **({"ends": _rounded(row.baseline_ends)} if row.baseline_ends else {}),
+                **({"limits": [[words, _round(value)] for words, value in row.limits]} if row.limits else {}),
+                **({"states": list(row.states)} if row.states else {}),
+            }
+            for row in timeline.rows
+        ],
+        "marks": [
+            {"start": mark.time // 10**9, "end": mark.end // 10**9, "words": mark.words, "kind": mark.kind}
+            for mark in timeline.marks
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPart:
+    """A few windows that follow each other, of all history; ``share``: the greatest share of inputs that drift."""
+
+    start: int
+    end: int
+    rows: int
+    share: float
+    shown: bool
+
+
+def history_parts(known: Sequence[Evaluation], shown: Sequence[Evaluation]) -> list[HistoryPart]:
+    """Return all history in at most :data:`COARSE` parts; ``shown``: the windows of the range."""
+    if not known or not shown:
+        return []
+    each = math.ceil(len(known) / COARSE)
+    begin, end = shown[0].window.start, shown[-1].window.end
+    parts = []
+    for at in range(0, len(known), each):
+        some = known[at : at + each]
+        first, last = some[0].window.start, some[-1].window.end
+        share = max((one.share or 0.0) for one in some)
+        parts.append(HistoryPart(first, last, sum(one.rows for one in some), share, first < end and last > begin))
+    return parts
+
+
+def _score_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
+    """Return how far the score moved, of a model without one how far the predicted class did."""
+    for name, title in (("score", "score drift"), ("predicted", "class drift")):
+        targets = [getattr(one, name) for one in windows]
+        if any(target is not None for target in targets):
+            psi = [None if target is None else target.methods.get("psi") for target in targets]
+            values = [None if one is None or one.value is None else finite(max(one.value, 0.0)) for one in psi]
+            found = ["" if target is None else target.state for target in targets]
+            return TimelineRow(name, title, "PSI, beside the baseline", False, True, values, states=found)
+    return None
+
+
+def _inputs_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
+    """Return the share of features that drift among those that can be compared."""
+    if not any(one.features for one in windows):
+        return None
+    values: Values = []
+    found: list[str] = []
+    for one in windows:
+        drifted = compared = 0
+        for target in one.features.values():
+            if target.state in ("ok", "usual", "drift"):
+                compared += 1
+                drifted += target.state == "drift"
+        values.append(drifted / compared if compared else None)
+        found.append("cannot_tell" if not compared else "drift" if drifted else "ok")
+    return TimelineRow("inputs", "inputs that drift", "share of the features", True, True, values, states=found)
+
+
+def _traffic_row(windows: Sequence[Evaluation]) -> TimelineRow:
+    values: Values = [float(one.rows) for one in windows]
+    known: Values = [float(min(one.outcome_rows, one.rows)) for one in windows]
+    beside = known if any(known) else []
+    title = "with outcome" if beside else ""
+    return TimelineRow("traffic", "predictions", "per window", False, True, values, beside=beside, beside_title=title)
+
+
+def _deployments(windows: Sequence[Evaluation], model: ModelView, same: Sequence[ModelView]) -> list[Mark]:
+    """Return when other versions of the model, and this one, made their first prediction."""
+    if not windows:
+        return []
+    begin, end = windows[0].window.start, windows[-1].window.end
+    first = [
+        Mark(one.first, one.first, f"version {short(one.key.version, 32) or 'without a name'}", "deployment")
+        for one in same
+        if one.first and begin < one.first < end and one.key.environment == model.key.environment
+    ]
+    return sorted(first, key=lambda mark: mark.time)[-MOST_MARKS:] if len(same) > 1 else []
+
+
+def _incidents(windows: Sequence[Evaluation]) -> list[Mark]:
+    """Return the stretches of windows in which drift lasts, or an objective is broken."""
+    found: list[Mark] = []
+    for one in windows:
+        words = incident_words(one)
+        if not words:
+            continue
+        start, end = one.window.start, one.window.end
+        if found and found[-1].end == start and found[-1].words == words:
+            found[-1] = Mark(found[-1].time, end, words, "incident")
+        else:
+            found.append(Mark(start, end, words, "incident"))
+    return found
+
+
+def incident_words(evaluation: Evaluation) -> str:
+    """Say what of a window lasts or is broken; "" where nothing is."""
+    broken = any(one.state == "broken" for one in evaluation.objectives)
+    said = (["objective broken"] if broken else []) + (["drift lasts"] if evaluation.incident else [])
+    return ", ".join(said)
+
+
+def state_of_window(evaluation: Evaluation, model: ModelView) -> Literal["open", "young", "final"]:
+    """Return whether the performance of a window is final: it is closed, and its outcomes had their time."""
+    if not evaluation.closed:
+        return "open"
+    return "final" if model.mature(evaluation) else "young"
+
+
+def telling_metric(windows: Sequence[Evaluation]) -> str:
+    """Return the metric that stands for a model in these windows; "" where none is known."""
+    known = {name for one in windows for name, metric in one.realized.items() if metric.value is not None}
+    ordered = titles.metric_names(known)
+    return next((name for name in ordered if titles.direction(name)), next(iter(ordered), ""))
+
+
+def _value(metric: MetricValue | None) -> float | None:
+    return None if metric is None else finite(metric.value)
+
+
+def _any(values: Sequence[float | None]) -> bool:
+    return any(value is not None for value in values)
+
+
+def _rounded(values: Sequence[float | None]) -> list[float | int | None]:
+    return [_round(value) for value in values]
+
+
+def _round(value: float | None) -> float | int | None:
+    if value is None:
+        return None
+    short_value = float(f"{value:.{DIGITS}g}")
+    return int(short_value) if short_value.is_integer() and abs(short_value) < 2**53 else short_value

@@ -1,0 +1,364 @@
+"""The overview of a model: the verdict first, four numbers, one timeline, and why."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
+from driftline_processor.core.evaluation import (
+    Cause,
+    Delay,
+    Evaluation,
+    Explanation,
+    MetricChange,
+    MetricValue,
+    ObjectiveState,
+    SlaResult,
+    SlicePerformance,
+    Verdict,
+    WeakSearch,
+    WeakSlice,
+)
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.wording import iso_time
+from driftline_processor.ingest.completeness import Balance
+from driftline_processor.queries.overview import ModelView, View
+from driftline_processor.web.pages.overview import Words, figures, linked, told_window
+from driftline_processor.web.place import Place
+from driftline_processor.web.selection import Selection, select
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import FakeView, animals, flights, fraud, learning, many, ns, price
+from tests.support.html_page import Page, page
+
+Browse = Callable[[View], TestClient]
+
+
+def selected(model: ModelView, **place: str) -> Selection:
+    return select(Place(model.key.model, **place), [model])  # type: ignore[arg-type]
+
+
+def month(model: ModelView, at: int) -> tuple[Evaluation, str]:
+    chosen = model.windows["1mo"][at]
+    return chosen, f"/models/flights?window=1mo&at={iso_time(chosen.window.start)}"
+
+
+def test_a_model_page_begins_with_the_sentence_and_what_to_do(browse: Browse) -> None:
+    text = page(browse(many()), "/models/flights").text
+    begins = text.index("The model has been at risk since 1 March 2013")
+    assert text.index("flights winter demo") < begins < text.index("56,965 rows")
+    assert "▲" not in text  # signs are the style sheet's
+    assert text.index("at risk since 1 March 2013") < begins
+    assert begins < text.index("What to do: Send more outcomes") < text.index("log loss 0.65")
+
+
+def test_the_numbers_are_of_the_window_that_the_verdict_is_about() -> None:
+    model = flights()
+    assert model.verdict is not None
+    told = model.windows["1d"][-30]
+    about = replace(model.verdict, window_start=told.window.start, window_end=told.window.end)
+    model.verdict = about
+    assert told_window(selected(model)) == told
+    other = model.windows["1mo"][2]
+    assert told_window(selected(model, window="1mo", at=iso_time(other.window.start))) == other
+    assert told_window(selected(model, window="1mo")) == model.windows["1mo"][-1]
+    model.verdict = None
+    assert told_window(selected(model)) == model.windows["1mo"][-1]
+
+
+def test_four_numbers_stand_for_a_window_with_what_they_are_read_against() -> None:
+    model = flights()
+    told = model.windows["1mo"][-1]
+    told.realized |= {
+        "log_loss": MetricValue(0.69, 900, "rows", low=0.54, high=0.84),
+        "log_loss_constant": MetricValue(0.64, 900, "rows"),
+        "mean_score": MetricValue(0.14, 900, "rows"),
+        "actual_rate": MetricValue(0.31, 900, "rows", low=0.28, high=0.34),
+        "roc_auc": MetricValue(0.68, 900, "rows", low=0.66, high=0.7),
+    }
+    told.realized_changes = {"roc_auc": MetricChange("not_worse", 0.0)}
+    told.beside_constant = MetricChange("worse", 0.05)
+    told.delay = Delay(400, 12 * 3600, 5 * 86_400, None)
+    found = [(one.title, one.value, one.interval, one.beside, one.bad) for one in figures(selected(model), told)]
+    assert found == [
+        ("log loss", "0.69", "0.54 to 0.84", "a constant 0.64, baseline 0.5", True),
+        ("predicted rate", "14 %", "", "it was 31 % (28 % to 34 %)", False),
+        ("ROC AUC", "0.68", "0.66 to 0.7", "baseline 0.661", False),
+        ("outcomes known", "96 %", "5,311 of 5,533", "half within 12h", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "titles"),
+    [
+        (price(), ["MAE", "RMSE", "R²", "outcomes known"]),
+        (animals(), ["accuracy", "log loss", "class drift, PSI", "outcomes known"]),
+        (fraud(), ["inputs that drift", "predictions", "outcomes known"]),
+        (learning(), ["inputs that drift", "predictions", "outcomes known"]),
+    ],
+    ids=["regression", "multiclass", "without outcomes", "learning"],
+)
+def test_each_kind_of_model_has_the_numbers_of_its_task(model: ModelView, titles: list[str]) -> None:
+    selection = selected(model)
+    told = told_window(selection)
+    assert told is not None
+    assert [one.title for one in figures(selection, told)] == titles
+
+
+def test_a_ranking_is_read_by_its_lists() -> None:
+    model = price()
+    model.task = Task("ranking")
+    told = model.windows["1d"][0]
+    told.realized = {name: MetricValue(0.4, 12, "rows") for name in ("ctr", "mrr@10", "ndcg@10", "hit_rate@1")}
+    titles = [one.title for one in figures(selected(model), told)]
+    assert titles == ["NDCG@10", "MRR@10", "click rate", "outcomes known"]
+
+
+def test_features_that_a_sentence_names_lead_to_their_pages() -> None:
+    selection = selected(flights())
+    assert linked("Repair temp and wind_speed, not temperature.", ["temp", "wind_speed", "dewp"], selection) == [
+        Words("Repair "),
+        Words("temp", "/models/flights/features/temp"),
+        Words(" and "),
+        Words("wind_speed", "/models/flights/features/wind_speed"),
+        Words(", not temperature."),
+    ]
+    assert linked("Retrain it.", ["it.*"], selection) == [Words("Retrain it.")]
+
+
+def test_what_to_do_has_links_that_do_it(browse: Browse) -> None:
+    model = flights()
+    assert model.verdict is not None
+    chosen, address = month(model, -2)
+    model.verdict = replace(model.verdict, state="wrong", next="Repair temp where it is made, then label 200 rows.")
+    found = page(browse(FakeView([model])), address)
+    at = f"window=1mo&at={iso_time(chosen.window.start).replace(':', '%3A')}"
+    assert f"/models/flights/predictions?{at}" in found.links
+    assert f"/models/flights/drift?{at}" in found.links
+    assert "/api/v1/models/flights/label-next?version=winter&environment=demo&format=csv" in found.links
+    assert f"/models/flights/features/temp?{at}" in found.links
+
+
+def test_why_a_window_drifts_is_told_in_sentences_that_lead_to_features(browse: Browse) -> None:
+    model = flights()
+    chosen, address = month(model, -2)
+    names = ("temp", "<dewp>", "humid", "carrier")
+    sentences = [f"{name} has drifted since 2013-04-08: values below 5 went from 41 % to 6 %" for name in names]
+    causes = [Cause((name,), "", 0.4, sentence=said) for name, said in zip(names, sentences, strict=True)]
+    chosen.explanation = Explanation(tuple(causes), causes[0].sentence)
+    text = browse(FakeView([model])).get(address).text
+    section = text.partition('<section id="causes"')[2].partition("</section>")[0]
+    assert section.count("<li>") == 3
+    assert "3 of 4" in section
+    assert "features/temp?" in section
+    assert "&lt;dewp&gt;</a> has drifted since 2013-04-08" in section
+    assert "carrier" not in section
+
+
+def test_the_weakest_slices_are_named_with_their_values(browse: Browse) -> None:
+    model = flights()
+    chosen, address = month(model, -2)
+    weak = WeakSlice("error", (), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1, "it is weak")
+    chosen.weak = WeakSearch((weak,), 900, 3, 3)
+    worst = MetricValue(0.61, 90, "rows", low=0.5, high=0.7)
+    for name, value in (("origin=<JFK>", worst), ("origin=EWR", MetricValue(0.9, 90, "rows"))):
+        chosen.performance_slices[name] = SlicePerformance(90, {"accuracy": value})
+    text = page(browse(FakeView([model])), address).text
+    assert "origin=<JFK> accuracy 61 % (50 % to 70 %)" in text
+    assert text.index("origin=<JFK>") < text.index("origin=EWR")
+
+
+def test_objectives_say_their_state_the_broken_ones_first(browse: Browse) -> None:
+    model = flights()
+    chosen, address = month(model, -2)
+    chosen.objectives = tuple(
+        ObjectiveState(metric, f"{metric} >= 0.9", state, 0.8, 0.7, 0.9, 900, limit=0.9)  # type: ignore[arg-type]
+        for metric, state in (("recall", "met"), ("accuracy", "cannot_tell"), ("precision", "broken"), ("f1", "met"))
+    )
+    text = browse(FakeView([model])).get(address).text
+    section = text.partition('<section id="overview-objectives"')[2].partition("</section>")[0]
+    assert re.findall(r">([a-z1]+) &gt;= 0.9<", section) == ["precision", "accuracy", "f1"]
+    assert '<span class="bad">broken</span>' in section
+    assert "3 of 4" in section
+
+
+def test_what_lasts_is_told_and_leads_to_the_incidents(browse: Browse) -> None:
+    model = flights()
+    chosen, address = month(model, -2)
+    chosen.incident = {"feature:temp": chosen.window.start}
+    found = page(browse(FakeView([model])), address)
+    assert "Incidents drift lasts, 2013-11-01 00:00 – 2013-12-01 00:00" in found.text
+    assert any(link.startswith("/models/flights/incidents") for link in found.links)
+
+
+def test_the_timeline_has_one_link_a_window_and_one_stop_of_the_tab_key(browse: Browse) -> None:
+    text = browse(many()).get("/models/flights?window=1d").text
+    drawn = text[text.index('<svg class="over-time"') :].partition("</svg>")[0]
+    assert drawn.count("<a ") == 90
+    assert drawn.count('tabindex="-1"') == 89
+    assert drawn.count('aria-current="true"') == 1
+    assert "Tue 31 December 2013: log loss 0.66" in drawn
+    block = text[text.index('id="timeline-data">') + 19 :].partition("</script>")[0]
+    data = json.loads(block)
+    assert len(data["starts"]) == 90
+    assert [row["title"] for row in data["rows"]] == ["log loss", "score drift", "inputs that drift", "predictions"]
+    assert len(block) < 8_000
+
+
+def test_a_model_without_outcomes_says_so_and_how_to_send_them(browse: Browse) -> None:
+    text = page(browse(many()), "/models/fraud").text
+    assert "no outcome is known; send its outcomes" in text
+    assert "outcomes known none of 1,300 predictions" in text
+    assert "Missing in this window, known to the baseline: card_age, country, velocity_1h" in text
+    assert "New in this window, unknown to the baseline: device" in text
+    assert "missing: card_age, country, velocity_1h; new: device." in text
+
+
+def test_a_model_that_learns_says_what_lacks(browse: Browse) -> None:
+    text = page(browse(many()), "/models/churn").text
+    assert "No verdict yet" in text
+    assert text.index("Learning a baseline: 10 of 1,000 rows have arrived") < text.index("inputs that drift –")
+
+
+def test_a_model_without_a_window_has_an_overview(browse: Browse) -> None:
+    model = replace(learning(), windows={"1h": []})
+    text = page(browse(FakeView([model])), "/models/churn").text
+    assert "No window has been evaluated yet" in text
+    assert "learning a baseline: 10 of 1,000 rows" in text
+
+
+def test_a_window_whose_outcomes_may_still_arrive_is_not_final(browse: Browse) -> None:
+    model = fraud()
+    assert "not final" not in page(browse(FakeView([model])), "/models/fraud").text
+    model.outcome_delay = OutcomeDelay(2 * 86_400 * 10**9, "configured")
+    text = page(browse(FakeView([model])), "/models/fraud").text
+    assert "Its outcomes may arrive until 2014-01-03 08:00: its performance is not final before." in text
+
+
+def test_how_late_outcomes_come_and_what_was_agreed_is_a_line_of_the_window(browse: Browse) -> None:
+    model, day = flights(), 86_400
+    chosen, address = month(model, 0)
+    client = browse(FakeView([model]))
+    assert 'id="lateness"' not in client.get(address).text
+    chosen.delay = Delay(400, day, 5 * day, None)
+    chosen.label_sla = SlaResult("broken", 7 * day * 10**9, 0.95, 0.5, 0.6, 500)
+    assert (
+        '<p class="bad" id="lateness">Half of its outcomes came within 1d, 90 % within 5d, some later than 730d. '
+        "Label SLA broken: 50 % to 60 % of predictions had their outcome within 7d; at least 95 % must.</p>"
+        in client.get(address).text
+    )
+
+
+def test_what_nobody_reviewed_is_said(browse: Browse) -> None:
+    model = flights()
+    chosen, address = month(model, 0)
+    client = browse(FakeView([model]))
+    assert 'id="unreviewed"' not in client.get(address).text
+    chosen.unreviewed = {"late": 9_500}
+    said = '<p class="bad" id="unreviewed">None of the 9,500 rows that were predicted late has an outcome: precision is'
+    assert said in client.get(address).text
+
+
+def test_the_open_window_says_that_it_is_open_and_when_it_closes(browse: Browse) -> None:
+    text = page(browse(many()), "/models/flights?window=1d&at=2014-01-01T08:00:00Z").text
+    assert "This window is open: 64 rows so far; it closes when the model's clock passes 2014-01-02 00:10" in text
+    learned = page(browse(many()), "/models/churn").text
+    assert "10 rows so far, 10 of 1,000 needed for a baseline; it closes" in learned
+    assert "learning a baseline: 10 of 1,000 rows" in learned
+
+
+def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_baseline(browse: Browse) -> None:
+    model = flights()
+    chosen, address = month(model, -2)
+    chosen.compared = "<the same hours>"
+    assert "Compared with &lt;the same hours&gt;." in browse(FakeView([model])).get(address).text
+    assert 'id="compared"' not in browse(many()).get("/models/flights?window=1mo").text
+
+
+def test_a_window_is_not_said_to_have_no_outcome_while_windows_wait(browse: Browse) -> None:
+    model = fraud()
+    model.outcomes, model.waiting = 12_789, 3
+    waits = "outcomes are not counted yet: 3 windows of the model wait to be evaluated"
+    client = browse(FakeView([model]))
+    for address in ("/models/fraud", "/models/fraud/performance"):
+        text = page(client, address).text
+        assert "no outcome known yet" not in text
+        assert "no outcome has been joined" not in text
+        assert waits in text
+    model.waiting = 0
+    text = page(browse(FakeView([model])), "/models/fraud").text
+    assert "no outcome known yet; the 12,789 joined outcomes belong to other windows" in text
+
+
+def test_windows_are_named_in_the_models_own_time_zone(browse: Browse) -> None:
+    model = price()
+    model.timezone = "America/New_York"
+    model.windows["1d"][0].window = replace(model.windows["1d"][0].window, start=ns(2013, 12, 31, 5))
+    assert "Tue 31 December 2013" in page(browse(FakeView([model])), "/models/price").text
+    model.timezone = "Not/AZone"
+    assert page(browse(FakeView([model])), "/models/price").text
+
+
+def test_a_page_says_where_its_numbers_come_from_and_what_has_not_arrived(browse: Browse) -> None:
+    model = price()
+    windows = {name: [replace(each, distributed=each.rows) for each in known] for name, known in model.windows.items()}
+    stretch = (ns(2014, 1, 1, 7), ns(2014, 1, 1, 8))
+    rowless = replace(model, rows=0, distributed=812, windows=windows, balance=Balance(90.0, 120.0, *stretch))
+    client = browse(FakeView([rowless]))
+    said = page(client, "/models/price").text
+    assert "812 rows known from distributions only" in said
+    assert "known from distributions only: the service sent no rows" in said
+    assert "75 % of 120 counted predictions arrived, 1 January 2014, 07:00 – 08:00" in said
+    unjoined = [replace(each, outcome_rows=0, realized={}) for each in windows["1d"]]
+    without = browse(FakeView([replace(rowless, windows={"1d": unjoined})]))
+    assert "no outcome can be joined to them" in page(without, "/models/price").text
+    assert "the service sent none" in page(without, "/models/price/performance").text
+    rows = page(browse(FakeView([model])), "/models/price").text
+    assert "distributions" not in rows
+    assert "counted prediction" not in rows
+
+
+def test_hostile_names_stay_text_and_never_end_the_data_block(browse: Browse) -> None:
+    model = flights()
+    hostile = "</script><script>alert(1)</script>"
+    chosen, address = month(model, -2)
+    chosen.performance_slices = {f"a={hostile}": SlicePerformance(9, {"accuracy": MetricValue(0.1, 9, "rows")})}
+    chosen.objectives = (ObjectiveState("log_loss", hostile, "broken", 0.8, 0.7, 0.9, 900, limit=0.9),)
+    newest = model.windows["1mo"][-1]
+    newest.objectives = chosen.objectives
+    other = replace(flights(), key=ModelKey("flights", hostile, "demo"), first=ns(2013, 6, 1, 5))
+    text = browse(FakeView([model, other])).get(f"{address}&version=winter").text
+    assert "<script>alert" not in text
+    block = text[text.index('id="timeline-data">') + 19 :].partition("</script>")[0]
+    data = json.loads(block)
+    assert data["rows"][0]["limits"] == [[hostile, 0.9]]
+    assert [mark["words"] for mark in data["marks"] if mark["kind"] == "deployment"] == [
+        "version winter",
+        "version </script><script>alert(1)</scri…",
+    ]
+    assert Page(text).styles == []
+
+
+def test_the_verdict_box_says_a_verdict_that_somebody_wrote_to_break_it(browse: Browse) -> None:
+    said = "It is wrong: <b>x</b> \x1b[2J"
+    verdict = Verdict("wrong", None, "", None, None, None, "", "", "", said, said)
+    text = browse(FakeView([replace(price(), verdict=verdict)])).get("/models/price").text
+    assert "<b>x" not in text
+    assert "\x1b" not in text
+    assert text.count("&lt;b&gt;x&lt;/b&gt;") == 2
+
+
+def test_a_year_of_days_with_two_hundred_features_is_a_small_page(browse: Browse) -> None:
+    one, day = flights().windows["1d"][0], 86_400 * 10**9
+    features = {f"f{at}": replace(one.features["temp"], name=f"f{at}") for at in range(200)}
+    year = [
+        replace(one, window=replace(one.window, start=start, end=start + day), features=features)
+        for start in (one.window.start + at * day for at in range(365))
+    ]
+    client = browse(FakeView([replace(flights(), windows={"1d": year}, verdict=None)]))
+    assert len(client.get("/models/flights").content) < 120_000

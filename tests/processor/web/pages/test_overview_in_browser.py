@@ -1,0 +1,131 @@
+"""The overview in a real browser: one screen, and a timeline that zooms, tells and leads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from driftline_processor.health import Health
+from driftline_processor.web.app import create_app
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
+from tests.support.fake_view import NOW, accept, many
+from tests.support.serve import serve
+
+pytestmark = [needs_chromium, pytest.mark.slow]
+
+DAYS = "/models/flights?window=1d"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serve(create_app(many(), accept, Health(), lambda: NOW)) as url:
+        yield url
+
+
+def asked(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)
+
+
+def drag(page: Page, begin: float, end: float, over: str = ".u-over") -> None:
+    """Drag over the first chart, from one share of its width to another."""
+    box = page.locator(over).first.bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + begin * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + (begin + end) / 2 * box["width"], y)
+    page.mouse.move(box["x"] + end * box["width"], y)
+    page.mouse.up()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("model", ["flights", "flights?window=1d", "fraud", "animals", "price", "churn"])
+def test_an_overview_fits_one_screen(page_at: OpenPage, address: str, model: str, dark: bool) -> None:  # noqa: F811
+    page = page_at(f"{address}/models/{model}", 1280, 720, dark)
+    expect(page.locator("#timeline-live canvas").first).to_be_visible()
+    assert page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]") == [720, 1280]
+
+
+def test_dragging_zooms_and_the_address_and_all_links_say_so(page_at: OpenPage, address: str) -> None:  # noqa: F811
+    page = page_at(address + DAYS, 1280, 720)
+    expect(page.locator("#timeline-live canvas").first).to_be_visible()
+    drag(page, 0.5, 0.75)
+    link = page.locator(".tabs a", has_text="Drift")
+    expect(link).to_have_attribute("href", f"/models/flights/drift?{urlsplit(page.url).query}")
+    zoomed = asked(page)
+    assert "2013-11-1" in zoomed["from"][0]
+    assert zoomed["from"] < zoomed["to"]
+    drawn = page.evaluate("JSON.parse(document.getElementById('timeline-data').textContent).starts.length")
+    assert 15 <= drawn <= 30
+    page.locator("#timeline-live").press("Escape")
+    expect(link).to_have_attribute("href", "/models/flights/drift?window=1d")
+    assert asked(page) == {"window": ["1d"]}
+
+
+def test_a_range_of_all_history_is_chosen_below_the_timeline(page_at: OpenPage, address: str) -> None:  # noqa: F811
+    page = page_at(address + DAYS, 1280, 720)
+    expect(page.locator("#timeline-live canvas").first).to_be_visible()
+    drag(page, 0.0, 0.2, "#history svg")
+    expect(page.locator("#choose-range summary")).to_have_text("1 Sep – 25 Sep")
+    assert asked(page)["from"] == ["2013-09-01T00:00:00Z"]
+
+
+def test_keys_go_from_window_to_window_and_open_one(page_at: OpenPage, address: str) -> None:  # noqa: F811
+    page = page_at(address + DAYS, 1280, 720)
+    live, said = page.locator("#timeline-live"), page.locator("#timeline-said")
+    expect(said).to_contain_text("Tue 31 December 2013: log loss")
+    live.focus()
+    live.press("ArrowLeft")
+    expect(said).to_contain_text("Mon 30 December 2013: log loss")
+    live.press("Home")
+    expect(said).to_contain_text("Wed 2 October 2013: log loss")
+    with page.expect_navigation():
+        live.press("Enter")
+    assert asked(page)["at"] == ["2013-10-02T00:00:00Z"]
+    expect(page.locator("#window h2")).to_contain_text("Wed 2 October 2013")
+
+
+def test_a_click_opens_the_window_under_the_pointer(page_at: OpenPage, address: str) -> None:  # noqa: F811
+    page = page_at(f"{address}/models/flights?window=1mo", 1280, 720)
+    chart = page.locator(".u-over").first
+    expect(chart).to_be_visible()
+    box = chart.bounding_box()
+    assert box is not None
+    with page.expect_navigation():
+        page.mouse.click(box["x"] + box["width"] * 0.45, box["y"] + box["height"] / 2)
+    assert asked(page)["at"] == ["2013-07-01T00:00:00Z"]
+
+
+def test_a_refresh_leaves_the_timeline_as_it_was_drawn(page_at: OpenPage, address: str) -> None:  # noqa: F811
+    page = page_at(address + DAYS, 1280, 720)
+    expect(page.locator("#timeline-live canvas").first).to_be_visible()
+    page.evaluate("document.querySelector('#timeline-live canvas').dataset.mine = 'yes'")
+    page.evaluate("document.dispatchEvent(new Event('driftline:refresh'))")
+    expect(page.locator("html[data-refreshed]")).to_have_count(1)
+    assert page.evaluate("document.querySelector('#timeline-live canvas').dataset.mine") == "yes"
+    assert page.locator(".drawn").is_hidden()
+
+
+def test_without_scripts_the_drawing_of_the_server_is_shown(chromium: object, address: str) -> None:  # noqa: F811
+    context = chromium.new_context(java_script_enabled=False)  # type: ignore[attr-defined]
+    page = context.new_page()
+    page.goto(address + DAYS)
+    assert page.locator(".drawn svg").is_visible()
+    assert page.locator("#timeline-live").is_hidden()
+    page.locator(".drawn a").nth(3).click(force=True)
+    assert asked(page)["at"] == ["2013-10-05T00:00:00Z"]
+    context.close()
+
+
+def test_arrow_keys_go_along_a_strip_which_is_one_stop(page_at: OpenPage, address: str) -> None:  # noqa: F811
+    page = page_at(f"{address}/models/flights/data?window=1d", 1280, 720)
+    stop = page.locator(".strip a:not([tabindex])")
+    expect(stop).to_have_count(1)
+    stop.focus()
+    page.keyboard.press("ArrowLeft")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert asked(page)["at"] == ["2013-12-30T00:00:00Z"]

@@ -1,0 +1,197 @@
+"""The page of a model's performance: objectives, metrics with their intervals, curves, slices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline_processor.core.concept.result import Change, ConceptDrift
+from driftline_processor.core.evaluation import MetricChange, MetricValue, ObjectiveState, SlicePerformance
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.wording import iso_time
+from driftline_processor.queries.overview import View
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import FakeView, animals, flights, many, ns
+from tests.support.html_page import Page, page
+
+Browse = Callable[[View], TestClient]
+
+JULY = "/models/flights/performance?window=1mo&at=2013-07-01"
+
+
+def card(text: str, metric: str) -> str:
+    """Return the chart of a metric, with what stands above it."""
+    return text[text.index(f'id="metric-{metric}"') :].partition("</article>")[0]
+
+
+def test_the_metrics_that_stand_for_a_model_are_open_and_the_others_folded(browse: Browse) -> None:
+    text = browse(many()).get(JULY).text
+    ids = [one for one in Page(text).ids if one.startswith(("metric-", "more"))]
+    assert ids == [
+        *("metric-log_loss", "metric-mean_score", "metric-roc_auc", "more-metrics"),
+        *("metric-accuracy", "metric-precision", "metric-recall", "metric-brier", "metric-specificity"),
+    ]
+    assert text.index('<details id="more-metrics">') < text.index('id="metric-accuracy"')
+
+
+def test_objectives_stand_first_the_broken_ones_before_the_others(browse: Browse) -> None:
+    model = flights()
+    chosen = model.windows["1mo"][4]
+    chosen.objectives = tuple(
+        ObjectiveState(metric, f"{metric} >= 0.9", state, 0.8, 0.7, 0.9, 900, limit=0.9, sentence="0.8 on 900 rows")  # type: ignore[arg-type]
+        for metric, state in (("recall", "met"), ("accuracy", "broken"))
+    )
+    text = browse(FakeView([model])).get(JULY).text
+    section = text.partition('id="objectives"')[2].partition("</table>")[0]
+    assert section.index('class="bad">broken') < section.index(">met<")
+    assert text.index('id="objectives"') < text.index('id="metric-log_loss"')
+    assert "0.8 on 900 rows" in section
+
+
+def test_a_metric_says_its_interval_its_baseline_and_which_direction_is_good(browse: Browse) -> None:
+    model = flights()
+    chosen = model.windows["1mo"][4]
+    chosen.realized["accuracy"] = MetricValue(0.7, 900, "rows", low=0.66, high=0.74, interval="blocks")
+    chosen.reference["accuracy"] = MetricValue(0.79, 10_000, "panes", low=0.77, high=0.81)
+    chosen.realized_changes = {"accuracy": MetricChange("worse", -0.09, -0.12, -0.06)}
+    text = browse(FakeView([model])).get(JULY).text
+    said = Page(f"<p>{card(text, 'accuracy').partition('>')[2].partition('<svg')[0]}</p>").text
+    assert said == ("accuracy 70 % 66 % to 74 % baseline 79 % (77 % to 81 %) worse than the baseline higher is better")
+    drawn = card(text, "accuracy")
+    assert drawn.count('class="interval"') == 1  # one window alone has an interval, so no area
+    assert drawn.count('class="usual"') == 1
+    assert "July 2013: accuracy 70 % (66 % to 74 %), outcomes for 96 % of 5,348 rows" in drawn
+
+
+def test_intervals_of_windows_that_follow_each_other_are_one_area(browse: Browse) -> None:
+    model = flights()
+    for one in model.windows["1mo"]:
+        one.realized["accuracy"] = MetricValue(0.7, 900, "rows", low=0.66, high=0.74)
+    drawn = card(browse(FakeView([model])).get(JULY).text, "accuracy")
+    assert drawn.count('path class="band"') == 1
+    assert drawn.count('class="interval"') == 0
+
+
+def test_an_objective_is_a_line_with_its_words(browse: Browse) -> None:
+    model = flights()
+    newest = model.windows["1mo"][-1]
+    newest.objectives = (
+        ObjectiveState("accuracy", "accuracy >= 0.75", "broken", 0.7, 0.6, 0.74, 900, limit=0.75),
+        ObjectiveState("accuracy", "accuracy >= baseline - 0.05", "met", 0.7, 0.6, 0.74, 900, limit=-0.05),
+        ObjectiveState("accuracy", "accuracy >= 0.8 in a=1", "met", 0.7, 0.6, 0.74, 900, limit=0.8, slice="a=1"),
+    )
+    text = browse(FakeView([model])).get(JULY).text
+    assert card(text, "accuracy").count('line class="objective"') == 2
+    assert ">accuracy &gt;= baseline - 0.05</text>" in card(text, "accuracy")
+    assert card(text, "roc_auc").count('line class="objective"') == 0
+
+
+def test_an_unknown_value_is_a_gap_and_never_a_zero(browse: Browse) -> None:
+    drawn = card(browse(many()).get("/models/flights/performance?window=1mo&at=2013-08-01").text, "precision")
+    assert "precision</a> –</h3>" in drawn
+    assert drawn.count('circle class="dot"') == 9  # ten months, one unknown
+    assert drawn.count('path class="line"') == 2
+    assert "precision –, outcomes for 96 % of 5,385 rows" in drawn
+
+
+def test_an_open_window_is_hollow_and_one_that_waits_for_outcomes_pale(browse: Browse) -> None:
+    model = flights()
+    model.outcome_delay = OutcomeDelay(40 * 86_400 * 10**9, "configured")
+    for one in model.windows["1mo"]:
+        one.coverage = 0.5
+    drawn = card(browse(FakeView([model])).get(JULY).text, "log_loss")
+    assert drawn.count('circle class="dot"') == 8
+    assert drawn.count('circle class="dot young"') == 2
+    days = card(browse(FakeView([flights()])).get("/models/flights/performance?window=1d").text, "log_loss")
+    assert days.count('circle class="dot open"') == 1
+
+
+def test_a_chart_is_one_stop_of_the_tab_key_and_has_a_table(browse: Browse) -> None:
+    text = browse(many()).get("/models/flights/performance?window=1d").text
+    drawn = card(text, "log_loss")
+    assert drawn.partition("<svg")[2].count("<a ") == 90
+    assert drawn.count('tabindex="-1"') == 89
+    table = text.partition('<details id="values-by-window">')[2].partition("</details>")[0]
+    assert table.count("<tr>") == 91
+    assert '<th scope="col">log loss</th>' in table
+    assert "1 Jan 2014</a>, open</th>" in table
+
+
+def test_a_realized_value_says_what_it_is_from_and_how_exact_it_is(browse: Browse) -> None:
+    model = animals()
+    model.windows["1d"][0].realized = {
+        "roc_auc": MetricValue(0.522, 400, "panes", 0.001278),
+        "accuracy": MetricValue(0.91, 398, "rows"),
+    }
+    text = page(browse(FakeView([model])), "/models/animals/performance").text
+    assert "ROC AUC 0.522 (exact to 0.0013) – – 400 counts" in text
+    assert "accuracy 0.91 – – 398 rows" in text
+
+
+def test_a_slice_leads_to_its_own_charts(browse: Browse) -> None:
+    model = flights()
+    for place, one in enumerate(model.windows["1mo"]):
+        low = MetricValue(0.6 + place / 100, 90, "rows", low=0.55, high=0.7)
+        one.performance_slices = {
+            "origin=JFK": SlicePerformance(90, {"accuracy": low}, 100),
+            "origin=EWR": SlicePerformance(90, {"accuracy": MetricValue(0.8, 90, "rows")}, 100),
+        }
+    client = browse(FakeView([model]))
+    whole = client.get(JULY).text
+    section = whole.partition('<section id="performance-slices">')[2].partition("</section>")[0]
+    assert section.index("origin=JFK") < section.index("origin=EWR")
+    assert section.count('svg class="interval-line"') == 2
+    address = f"{JULY}&slice=origin%3DJFK".replace("window=1mo&at=2013-07-01", "window=1mo&at=2013-07-01")
+    assert any(link.endswith("slice=origin%3DJFK") for link in Page(whole).links)
+    found = page(client, address)
+    assert "Performance where origin=JFK, July 2013" in found.text
+    assert [one for one in found.ids if one.startswith("metric-")] == ["metric-accuracy"]
+    assert "accuracy 64 % 55 % to 70 % all rows 68.5 %" in found.text
+    assert '<tr class="is-chosen">' in client.get(address).text
+    rows = client.get(f"{address}&format=json").json()["windows"]
+    assert rows[0]["slice"] == "origin=JFK"
+    assert rows[0]["value"] == 0.6
+
+
+def test_a_page_leads_to_its_weak_slices_and_to_what_to_label_next(browse: Browse) -> None:
+    start = ns(2013, 3, 1)
+    found = page(browse(many()), f"/models/flights/performance?window=1mo&at={iso_time(start)}")
+    asked = "version=winter&environment=demo"
+    assert f"/api/v1/models/flights/weak-slices?{asked}&window=1mo&start=2013-03-01T00%3A00%3A00Z" in found.links
+    assert f"/api/v1/models/flights/label-next?{asked}&format=csv" in found.links
+
+
+def test_a_model_without_outcomes_says_how_to_send_them(browse: Browse) -> None:
+    text = page(browse(many()), "/models/fraud/performance").text
+    assert "Unknown: no outcome has been joined to a prediction of these windows." in text
+    assert "driftline.Model('fraud').outcome(id, actual=…)" in text
+
+
+def test_concept_drift_is_a_line_above_the_performance(browse: Browse) -> None:
+    model = flights()
+    address = "/models/flights/performance"
+    assert 'id="concept"' not in browse(FakeView([model])).get(address).text
+    change = Change(ns(2013, 6, 20), ns(2013, 6, 25), 0.17, 0.26)
+    model.concept = ConceptDrift(
+        "drift", "adwin", outcomes=9, since=change.since, before=0.17, after=0.274, changes=(change,)
+    )
+    line = "concept drift: the error rate rose from 17 % to 27.4 % since 2013-06-20 00:00 (ADWIN)."
+    assert f'<p class="bad" id="concept">{line}</p>' in browse(FakeView([model])).get(address).text
+    model.concept = ConceptDrift("unknown", reason="no outcome has come")
+    assert "concept: unknown, no outcome has come" in browse(FakeView([model])).get(address).text
+
+
+def test_scores_and_decisions_of_a_window_are_drawn_small_and_say_what_they_show(browse: Browse) -> None:
+    client = browse(many())
+    text = client.get("/models/flights/performance?window=1mo&at=2013-11-15").text
+    found = Page(text)
+    assert {"curve-roc", "curve-precision_recall", "curve-calibration", "curve-gain", "confusion"} <= set(found.ids)
+    section = text[text.index('<section id="curves">') :].partition("</section>")[0]
+    assert len(section) < 20_000
+    assert section.count('role="img" aria-label=') == section.count("<desc>") == 4
+    assert "as it was decided: false positive rate 0.1322, recall 0.4235" in section
+    assert section.count('scope="row"') == 2
+    animals_page = client.get("/models/animals/performance").text
+    assert "curve-roc" not in Page(animals_page).ids
+    assert "actual bird, predicted cat: 7.5 % of bird" in animals_page
+    assert "curves" not in page(client, "/models/price/performance").ids

@@ -1,0 +1,120 @@
+"""What the address of a page selects: version, window and range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from driftline.tables.table import ModelKey
+from driftline_processor.core.evaluation import SlicePerformance
+from driftline_processor.core.wording import iso_time
+from driftline_processor.queries.overview import View
+from driftline_processor.web.place import Place
+from driftline_processor.web.selection import select
+from starlette.exceptions import HTTPException
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import FakeView, animals, flights, many, ns
+from tests.support.html_page import page
+
+Browse = Callable[[View], TestClient]
+
+
+def chosen(**place: str) -> str:
+    found = select(Place("flights", **place), [flights()]).chosen  # type: ignore[arg-type]
+    assert found is not None
+    return iso_time(found.window.start)[:10]
+
+
+def shown(**place: str) -> tuple[int, str, str]:
+    found = select(Place("flights", **place), [flights()]).shown  # type: ignore[arg-type]
+    return len(found), iso_time(found[0].window.start)[:10], iso_time(found[-1].window.start)[:10]
+
+
+def test_at_takes_any_moment_of_the_window() -> None:
+    assert {chosen(window="1mo", at=at) for at in ("2013-07-09", "1373328000", "1373328000000000000")} == {"2013-07-01"}
+
+
+def test_without_at_the_newest_closed_window_is_chosen() -> None:
+    assert chosen(window="1d") == "2013-12-31"
+    assert chosen(window="1d", until="2013-11-15") == "2013-11-14"
+    assert chosen() == "2013-12-01"
+
+
+def test_without_a_range_as_many_windows_are_shown_as_a_timeline_holds() -> None:
+    assert shown(window="1d") == (90, "2013-10-02", "2014-01-01")
+
+
+def test_a_range_is_shown_whole() -> None:
+    assert shown(window="1d", since="2013-10-01", until="2013-10-04") == (3, "2013-10-01", "2013-10-03")
+    assert shown(window="1d", since="all") == (120, "2013-09-01", "2014-01-01")
+
+
+def test_a_range_may_begin_so_long_before_the_newest_window_ends() -> None:
+    assert shown(window="1d", since="-3d") == (3, "2013-12-30", "2014-01-01")
+    assert shown(window="1d", since="-48h") == (2, "2013-12-31", "2014-01-01")
+
+
+@pytest.mark.parametrize("since", ["-3x", "-0d", "--1d", "-9999999d", "soon"])
+def test_a_range_that_nobody_can_read_is_refused(since: str) -> None:
+    with pytest.raises(HTTPException, match="from is a time"):
+        select(Place("flights", window="1d", since=since), [flights()])
+
+
+def test_the_chosen_window_is_always_within_the_range() -> None:
+    at = iso_time(ns(2013, 9, 5))
+    assert shown(window="1d", since="2013-10-01", until="2013-10-04", at=at)[1] == "2013-09-05"
+
+
+def test_ranges_to_choose_differ_from_each_other() -> None:
+    model = flights()
+    days = [(one.words, one.chosen) for one in select(Place("flights", window="1d"), [model]).ranges()]
+    assert days == [("7 days", False), ("30 days", False), ("90 days", False), ("90 windows", True), ("all", False)]
+    months = list(select(Place("flights", window="1mo", since="-90d", at="2013-12-02"), [model]).ranges("drift"))
+    assert [(one.words, one.chosen) for one in months] == [("90 days", True), ("all", False)]
+    assert months[1].address == "/models/flights/drift?window=1mo&from=all"
+    alone = select(Place("animals"), [animals()])
+    assert list(alone.ranges()) == []
+
+
+def test_slices_of_the_chosen_window_and_of_the_address_can_be_chosen() -> None:
+    model = flights()
+    model.windows["1mo"][-1].performance_slices = {"b=1": SlicePerformance(1, {}), "a=1": SlicePerformance(1, {})}
+    assert select(Place("flights", slices=("c=1",)), [model]).slice_names() == ["a=1", "b=1", "c=1"]
+
+
+def test_the_range_and_the_slice_stay_in_every_link_of_every_tab(browse: Browse) -> None:
+    state = "window=1d&from=-30d&slice=origin%3DJFK"
+    client = browse(many())
+    for tab in ("", "/performance", "/drift", "/data", "/versions"):
+        links = page(client, f"/models/flights{tab}?{state}").links
+        assert f"/models/flights/data?{state}" in links
+        assert "/models/flights" + tab + "?window=1d&from=-7d&slice=origin%3DJFK" in links
+
+
+def test_the_form_of_the_range_needs_no_script(browse: Browse) -> None:
+    text = browse(many()).get("/models/flights/drift?version=winter&window=1d&from=2013-10-01&to=2013-10-04").text
+    form = text.partition('<form action="/models/flights/drift"')[2].partition("</form>")[0]
+    assert '<input type="hidden" name="version" value="winter">' in form
+    assert '<input type="hidden" name="window" value="1d">' in form
+    assert '<input type="date" name="from" value="2013-10-01">' in form
+    assert '<input type="date" name="to" value="2013-10-04">' in form
+    answer = browse(many()).get("/models/flights/drift?version=winter&window=1d&from=2013-10-01&to=&slice=")
+    assert answer.status_code == 200
+
+
+def test_versions_of_one_name_are_reached_from_each_other(browse: Browse) -> None:
+    old, new = animals(), animals()
+    old.key = ModelKey("animals", "1")
+    client = browse(FakeView([new, old]))
+    assert "/models/animals?version=1" in page(client, "/models/animals?version=2").links
+    assert page(client, "/models/animals?version=3", status=404).text.count("has no version '3'") == 1
+
+
+def test_the_page_of_a_model_opens_on_a_version_that_has_rows() -> None:
+    registered = replace(flights(), key=ModelKey("flights", "2026", "demo"), rows=0, windows={"1d": []}, verdict=None)
+    for known in ([registered, flights()], [flights(), registered]):
+        assert select(Place("flights"), known).model.key.version == "winter"
+    unjudged = replace(flights(), verdict=None)
+    assert select(Place("flights"), [registered, unjudged]).model.key.version == "winter"
