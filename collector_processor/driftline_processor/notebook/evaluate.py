@@ -161,7 +161,7 @@ _WRITTEN = {
 
 _OPTION = re.compile(
     rf"(?<!build )--({'|'.join(sorted(_WRITTEN, key=len, reverse=True))})(?![\w-])"
-    r"(?: (?:(?P<name>[A-Z]{2,}(?:,[A-Z,.]+)?|X,Y[,.Y]*)|(?P<value>\d\w*|[.,](?=\s|$))))?(?P<colon>:?)"
+    r"(?: (?:(?P<name>[A-Z]{2,}(?:,[A-Z,.]+)?|X,Y[,.Y]*)|(?P<value>\d\w*|none\b|binary\b|[.,](?=\s|$))))?(?P<colon>:?)"
 )
 
 

@@ -30,6 +30,8 @@ LIBRARIES: dict[str, Callable[[Path], Any]] = {
     "paths": str,
 }
 
+OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in LIBRARIES if name != "pandas"]
+
 
 def answer_of(run: Run, *arguments: object) -> dict[str, Any]:
     result = run("evaluate", *arguments, "--json")
@@ -38,7 +40,9 @@ def answer_of(run: Run, *arguments: object) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    "library", ["pandas", *(pytest.param(one, marks=pytest.mark.slow) for one in ("arrow", "polars", "paths"))]
+)
 def test_two_tables_get_the_answer_of_the_command(run: Run, library: str) -> None:
     read, week, reference = LIBRARIES[library], TWO_FILES / "lastweek.parquet", TWO_FILES / "reference.parquet"
     options = ("--task", "binary", "--score", "score", "--actual", "late", "--id", "id", "--time", "time")
@@ -88,6 +92,7 @@ def test_rows_are_compared_with_the_rows_before_them(run: Run, files: Path, week
     assert report.to_dict() == answer_of(run, files / "week.parquet", *asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("built", ["object", "path"])
 def test_a_built_baseline_is_an_object_or_a_path(
     files: Path, reference: pd.DataFrame, week: pd.DataFrame, built: str
@@ -130,7 +135,7 @@ def test_nullable_and_categorical_columns_are_the_same_values(reference: pd.Data
 
 def test_what_the_rows_say_is_noted_in_the_words_of_arguments(reference: pd.DataFrame, week: pd.DataFrame) -> None:
     report = driftline.evaluate(week, reference)
-    assert "left out: actual; say task= binary, multiclass or regression to see performance" in report.notes
+    assert 'left out: actual; say task="binary", multiclass or regression to see performance' in report.notes
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,14 @@ def report(current: pd.DataFrame, reference: pd.DataFrame, **options: Any) -> dr
     return driftline.evaluate(current, reference, task="binary", actual="actual", **options)
 
 
-def test_features_are_ranked_and_coloured_by_state(week: pd.DataFrame, reference: pd.DataFrame) -> None:
-    figure = report(week.drop(columns="time"), reference).plot()
+@pytest.fixture(scope="module")
+def found(week: pd.DataFrame, reference: pd.DataFrame) -> driftline.EvaluationReport:
+    """Return the report of a week without times."""
+    return report(week.drop(columns="time"), reference)
+
+
+def test_features_are_ranked_and_coloured_by_state(found: driftline.EvaluationReport) -> None:
+    figure = found.plot()
     left, right = figure.axes
     assert left.get_title(loc="left") == "1 of 3 features drifts"
     names = [label.get_text() for label in left.get_yticklabels()]
@@ -42,21 +48,16 @@ def test_what_cannot_be_told_is_hatched(week: pd.DataFrame, reference: pd.DataFr
     assert {(to_hex(bar.get_facecolor()), bar.get_hatch()) for bar in bars[:3]} == {(UNSURE, "////")}
 
 
-def test_a_feature_is_drawn_beside_its_baseline(week: pd.DataFrame, reference: pd.DataFrame) -> None:
-    found = report(week, reference)
+def test_a_feature_is_drawn_beside_its_baseline(found: driftline.EvaluationReport, week: pd.DataFrame) -> None:
     [axes] = found.plot("region").axes
-    assert axes.get_title(loc="left").startswith("region: drift, 2 Feb 2026")
-    shares = dict(
-        zip(
-            [label.get_text() for label in axes.get_xticklabels()],
-            [bar.get_height() for bar in axes.containers[0]],
-            strict=True,
-        )
-    )
+    assert axes.get_title(loc="left") == "region: drift, all rows"
+    names = [label.get_text() for label in axes.get_xticklabels()]
+    shares = dict(zip(names, [bar.get_height() for bar in axes.containers[0]], strict=True))
     expected = week["region"].value_counts(normalize=True) * 100
     assert shares == pytest.approx(expected.to_dict())
 
 
+@pytest.mark.slow
 def test_windows_are_a_line_with_intervals(week: pd.DataFrame, reference: pd.DataFrame) -> None:
     right = report(week, reference, window="1d").plot().axes[1]
     assert right.get_title(loc="left") == "ROC AUC (higher is better)"
@@ -64,9 +65,9 @@ def test_windows_are_a_line_with_intervals(week: pd.DataFrame, reference: pd.Dat
     assert len(right.containers) == 7
 
 
-def test_a_feature_that_is_not_there_is_named(week: pd.DataFrame, reference: pd.DataFrame) -> None:
+def test_a_feature_that_is_not_there_is_named(found: driftline.EvaluationReport) -> None:
     with pytest.raises(ValueError, match=r"no feature 'regon'; did you mean 'region'\?"):
-        report(week, reference).plot("regon")
+        found.plot("regon")
 
 
 def test_a_name_is_no_formula(week: pd.DataFrame, reference: pd.DataFrame) -> None:
@@ -77,9 +78,8 @@ def test_a_name_is_no_formula(week: pd.DataFrame, reference: pd.DataFrame) -> No
 
 
 def test_without_matplotlib_the_error_says_what_to_install(
-    week: pd.DataFrame, reference: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    found: driftline.EvaluationReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = report(week, reference)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"plot\(\) needs matplotlib: pip install matplotlib"):
         found.plot()
