@@ -36,7 +36,7 @@ from driftline_processor.servers.http_server import Connections, HttpPort, HttpS
 from driftline_processor.servers.ports import PortInUse
 from driftline_processor.servers.request_memory import RequestMemory
 from driftline_processor.store.database import StorageError
-from driftline_processor.web.api import deletion, label_queue, snapshots, weak_slices
+from driftline_processor.web.api import deletion, snapshots, weak_slices
 from driftline_processor.web.app import create_app
 from driftline_processor.web.pages.status import Process
 
@@ -185,13 +185,14 @@ class Service:
                 more=[
                     *snapshots.routes(state.snapshots),
                     *deletion.routes(state.erase),
-                    *label_queue.routes(state.view, state.labels),
                     *weak_slices.routes(state.view, state.weak),
                     *outcomes_http.upload_routes(state.uploaded),
                 ],
                 submit_part=state.submit_part,
                 history=state.history,
                 wrong=state.wrong,
+                labels=state.labels,
+                kept=state.kept,
                 striking=None if self._worst is None else self._worst.shown,
                 links=self._links,
                 process=self._described(),

@@ -67,6 +67,7 @@ from driftline_processor.queries.history import History
 from driftline_processor.queries.label_queue import LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import Overview, View
+from driftline_processor.queries.predictions import KeptPredictions
 from driftline_processor.queries.snapshot import Snapshots
 from driftline_processor.queries.verdicts import VerdictChange, Verdicts
 from driftline_processor.queries.weak_slices import WeakSliceSearch
@@ -174,6 +175,7 @@ class State:
         self.snapshots = cast(Snapshots, _Current(lambda: self._snapshots))
         self.history = cast(History, _Current(lambda: self._history))
         self.wrong = cast(Mispredictions, _Current(lambda: self._wrong))
+        self.kept = cast(KeptPredictions, _Current(lambda: self._kept))
         self.labels = cast(LabelQueue, _Current(lambda: self._labels))
         self.weak = cast(WeakSliceSearch, _Current(lambda: self._weak))
         self.view = cast(View, _Current(lambda: self._view))
@@ -221,6 +223,7 @@ class State:
         self._snapshots = Snapshots(store, series)
         self._history = History(store, series)
         self._wrong = Mispredictions(store, series)
+        self._kept = KeptPredictions(store, series)
         self._labels = LabelQueue(store, series, baselines, evaluations)
         self._weak = WeakSliceSearch(store, series, baselines)
         self._verdicts = Verdicts(lambda: intake.arrivals, connection, clock)

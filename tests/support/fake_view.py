@@ -352,11 +352,14 @@ RIGHT_TO_LEFT_FEATURE = "גיל הלקוח"
 def right_to_left() -> ModelView:
     """A model whose name and features are written from right to left, with drift and with missing features."""
     model = fraud()
+    model.pending = 3
     key = replace(model.key, model=RIGHT_TO_LEFT)
     for evaluation in model.windows["1h"]:
         evaluation.key = key
         amount = evaluation.features.pop("amount")
-        evaluation.features[RIGHT_TO_LEFT_FEATURE] = replace(amount, name=RIGHT_TO_LEFT_FEATURE)
+        evaluation.features[RIGHT_TO_LEFT_FEATURE] = replace(
+            amount, name=RIGHT_TO_LEFT_FEATURE, missing_was=0.01, missing_now=0.2
+        )
     return replace(model, key=key, verdict=verdict_of_model(model.windows["1h"]))
 
 

@@ -230,6 +230,8 @@ def _links(page: str, console: Console) -> None:
         ("all models", page),
         ("month by month", f"{model}?window=1mo"),
         ("week by week", f"{model}?window=1w"),
+        ("what drifts", f"{model}/drift?window=1mo"),
+        ("wrong flights", f"{model}/predictions?window=1mo"),
         ("for Prometheus", f"{page}/metrics"),
         ("as JSON", f"{page}/api/v1/models/{train.MODEL_NAME}/evaluations?window=1mo"),
     ):

@@ -30,13 +30,16 @@ from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.queries.baselines import BaselineShelf
 from driftline_processor.queries.history import History
 from driftline_processor.queries.incidents import IncidentLog
+from driftline_processor.queries.label_queue import LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import View
+from driftline_processor.queries.predictions import KeptPredictions
 from driftline_processor.receipts import Overloaded
 from driftline_processor.receivers import outcomes_http
-from driftline_processor.web.api import baselines, evaluations, mispredictions
+from driftline_processor.web.api import baselines, evaluations, label_queue, mispredictions
 from driftline_processor.web.api import evaluations as histories
 from driftline_processor.web.api import versions as versions_api
+from driftline_processor.web.api.parameters import number
 
 from . import report
 from .page import Page, answer
@@ -73,6 +76,8 @@ def create_app(
     striking: prometheus_page.Striking | None = None,
     links: Links = NO_LINKS,
     process: status.Process = status.Process(),  # noqa: B008 - it is frozen
+    labels: LabelQueue | None = None,
+    kept: KeptPredictions | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -85,11 +90,14 @@ def create_app(
     ``wrong``: where the worst predictions are looked up, None = nowhere.
     ``process``: what the status page says beside counters.
     ``striking``: the exemplars of the scrape page. ``links``: where traces and, from elsewhere, the pages are.
+    ``labels``: chooses what to label next. ``kept``: single predictions as they are kept; None = nobody has them.
     """
     log = IncidentLog()
 
     def reply(request: Request, page: Page) -> Response:
         return answer(request, page, behind=status.evaluated_until(view.counters(), clock()))
+
+    rows = predictions.Rows(wrong, kept, history, labels, links)
 
     def first(request: Request) -> Response:
         host, asked = request.url.netloc, request.query_params
@@ -106,7 +114,7 @@ def create_app(
         "performance": performance.page,
         "drift": drift.page,
         "data": data.page,
-        "predictions": partial(predictions.page, wrong=wrong),
+        "predictions": partial(predictions.page, rows=rows),
         "versions": versions.page,
         "incidents": partial(incidents.model_page, log=log),
     }
@@ -133,6 +141,16 @@ def create_app(
     def of_processor(request: Request) -> Response:
         known = (view.counters(), health.problems(), view.hints(), view.models())
         return reply(request, status.page(*known, process, addresses, clock()))
+
+    def show_predictions(request: Request) -> Response:
+        selection = select(read_place(request), view.models())
+        most = number(request, "limit", predictions.SHOWN, predictions.MOST)
+        search = predictions.Search(request.query_params.get("id", "").strip(), most, "label" in request.query_params)
+        return reply(request, predictions.page(selection, clock(), rows, search))
+
+    def show_versions(request: Request) -> Response:
+        selection = select(read_place(request), view.models())
+        return reply(request, versions.page(selection, clock(), request.query_params.get("compare", "")))
 
     def list_models(_: Request) -> Response:
         return evaluations.models(view.models(), view.hints())
@@ -170,8 +188,8 @@ def create_app(
             Route("/models/{name:path}/performance", tab(tabs["performance"])),
             Route("/models/{name:path}/drift", tab(tabs["drift"])),
             Route("/models/{name:path}/data", tab(tabs["data"])),
-            Route("/models/{name:path}/predictions", tab(tabs["predictions"])),
-            Route("/models/{name:path}/versions", tab(tabs["versions"])),
+            Route("/models/{name:path}/predictions", show_predictions),
+            Route("/models/{name:path}/versions", show_versions),
             Route("/models/{name:path}/features/{feature:path}", one_feature),
             Route("/models/{name:path}/report", one_report),
             Route("/models/{name:path}", tab(tabs[""])),  # after all that go on behind a name
@@ -187,6 +205,7 @@ def create_app(
             *([] if shelf is None else baselines.routes(shelf)),
             *([] if history is None else histories.outcome_history_routes(view, history)),
             *more,
+            *([] if labels is None else label_queue.routes(view, labels)),
             *([] if wrong is None else mispredictions.routes(view, wrong, links)),
             Route("/api/v1/models/{name:path}", show_model),  # after all that go on behind a name
             Mount("/static", StaticFiles(directory=HERE / "static")),

@@ -62,19 +62,22 @@ class Place:
         """
         own = {name: value for name, value in changes.items() if name not in Place.__dataclass_fields__}
         there = replace(self, **{name: value for name, value in changes.items() if name not in own})
-        asked = [
-            ("version", there.version),
-            ("environment", there.environment),
-            ("window", there.window),
-            ("at", there.at),
-            ("from", there.since),
-            ("to", there.until),
-            *(("slice", one) for one in there.slices),
-            *own.items(),
-        ]
-        query = urlencode([(name, value) for name, value in asked if value or (name == "version" and value == "")])
+        query = urlencode([*there.parameters(), *((name, value) for name, value in own.items() if value)])
         path = f"/models/{quote(there.model, safe='')}" + (f"/{page}" if page else "")
         return path + (f"?{query}" if query else "") + (f"#{quote(target, safe='')}" if target else "")
+
+    def parameters(self) -> list[tuple[str, str]]:
+        """Return name and value of all that this place says behind its path, as a form keeps it, too."""
+        said = [
+            ("version", self.version),
+            ("environment", self.environment),
+            ("window", self.window),
+            ("at", self.at),
+            ("from", self.since),
+            ("to", self.until),
+            *(("slice", one) for one in self.slices),
+        ]
+        return [(name, value) for name, value in said if value or (name == "version" and value == "")]
 
     def slice_values(self) -> dict[str, str]:
         """Return key → value of the slices. Raises 400 where one has no value."""

@@ -12,10 +12,12 @@ from urllib.parse import quote
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from driftline_processor.health import Health
+from driftline_processor.present.links import Links
 from driftline_processor.web.app import create_app
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
-from tests.support.fake_view import NOW, RIGHT_TO_LEFT, accept, many, right_to_left
+from tests.support.fake_rows import RIGHT_TO_LEFT_ID, FakeHistory, FakeKept, FakeLabels, FakeWrong
+from tests.support.fake_view import NOW, RIGHT_TO_LEFT, RIGHT_TO_LEFT_FEATURE, accept, many, right_to_left
 from tests.support.serve import serve
 
 pytestmark = [needs_chromium, pytest.mark.slow]
@@ -34,7 +36,9 @@ PAGES = {
     "data": "/models/flights/data",
     "data of faulty inputs": "/models/fraud/data",
     "predictions": "/models/flights/predictions",
+    "prediction": "/models/flights/predictions?id=UA-5",
     "versions": "/models/flights/versions",
+    "versions compared": "/models/flights/versions?window=1mo&compare=at:2013-04-03",
 }
 """Name → address of each page that is tested, over :func:`tests.support.fake_view.many`."""
 
@@ -59,7 +63,15 @@ def address() -> Iterator[str]:
     """Return the address of pages of all models, one of which has a name that is written from right to left."""
     view = many()
     view.known.append(right_to_left())
-    with serve(create_app(view, accept, Health(), lambda: NOW)) as url:
+    app = create_app(
+        *(view, accept, Health(), lambda: NOW),
+        wrong=FakeWrong(),
+        kept=FakeKept(),
+        history=FakeHistory(),
+        labels=FakeLabels(),
+        links=Links("http://jaeger.example.com/trace/{trace_id}"),
+    )
+    with serve(app) as url:
         yield url
 
 
@@ -116,14 +128,15 @@ DIRECTIONS = """(name) => [...document.querySelectorAll('main *')]
   .map((it) => [it.closest('[dir]')?.getAttribute('dir') || '', it.tagName])"""
 
 
-@pytest.mark.parametrize("page_of_model", ["data", "versions"])
+@pytest.mark.parametrize("page_of_model", ["", "data", "predictions", "versions"])
 def test_a_name_from_right_to_left_has_its_own_direction(
     page_at: OpenPage,  # noqa: F811
     address: str,
     page_of_model: str,
 ) -> None:
-    page = page_at(f"{address}/models/{quote(RIGHT_TO_LEFT)}/{page_of_model}")
-    for name in (RIGHT_TO_LEFT,):
+    page = page_at(f"{address}/models/{quote(RIGHT_TO_LEFT)}/{page_of_model}".rstrip("/"))
+    shown = {"predictions": RIGHT_TO_LEFT_ID, "data": RIGHT_TO_LEFT_FEATURE}.get(page_of_model, RIGHT_TO_LEFT)
+    for name in {RIGHT_TO_LEFT, shown}:
         found = page.evaluate(DIRECTIONS, name)
         assert found
         assert [one for one in found if one[0] != "auto"] == []

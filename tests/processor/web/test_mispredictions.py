@@ -110,11 +110,11 @@ def test_what_cannot_be_asked_is_a_sentence(client: TestClient, query: str, sent
 
 
 def test_the_page_shows_them_and_those_of_a_slice(client: TestClient) -> None:
-    page = client.get("/models/churn?window=1d&at=2024-10-04T13:00:00Z").text
-    assert "Worst predictions" in page
+    page = client.get("/models/churn/predictions?window=1d&at=2024-10-04T13:00:00Z").text
+    assert "Most wrong" in page
     assert TRACE.hex() in page
     assert "3 of 3 known outcomes of this window differ from the prediction" in page
-    cut = client.get("/models/churn?window=1d&at=2024-10-04T13:00:00Z&slice=country=BE").text
+    cut = client.get("/models/churn/predictions?window=1d&at=2024-10-04T13:00:00Z&slice=country=BE").text
     assert "where country is BE" in cut
 
 

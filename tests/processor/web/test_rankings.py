@@ -75,11 +75,15 @@ def test_a_ranking_model_has_volume_drift_and_performance(client: TestClient) ->
     }  # fmt: skip
     assert windows[0]["outcomes"]["coverage"] == 1.0
 
-    page = client.get("/models/feed?window=1h&at=2026-11-20T01:30:00Z")
-    assert page.status_code == 200
-    assert "click rate" in page.text
-    assert "NDCG@10" in page.text
-    assert "outcomes for 100 % of them" in page.text
-    assert 'id="score"' in page.text
-    assert 'id="feature-age"' in page.text
+    at = "?window=1h&at=2026-11-20T01:30:00Z"
+    pages = {
+        page: client.get(f"/models/feed{page}{at}")
+        for page in ("", "/performance", "/drift", "/data", "/predictions", "/versions", "/features/age")
+    }
+    assert {page.status_code for page in pages.values()} == {200}
+    assert "click rate" in pages["/performance"].text
+    assert "NDCG@10" in pages["/performance"].text
+    assert "Outcomes of 100 % of 60 predictions are known." in pages["/data"].text
+    assert 'id="score"' in pages["/drift"].text
+    assert "age" in pages["/drift"].text
     assert client.get("/metrics").status_code == 200

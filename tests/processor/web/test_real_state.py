@@ -57,12 +57,16 @@ def test_an_outcome_over_http_is_on_every_page(running: tuple[State, TestClient]
     assert sum(window["outcomes"]["rows"] for window in windows) == ROWS
     assert windows[0]["performance"]["realized"]["accuracy"]["value"] == 0.5
 
-    page = client.get("/models/churn?window=1h&at=2026-11-20T01:30:00Z").text
-    assert "20 November 2026, 01:00 – 02:00" in page
-    assert 'id="feature-age"' in page
-    assert 'id="metric-log_loss"' in page
-    assert "outcomes for 100 % of them" in page
-    assert "1 of 1 features drifts" in page
+    at = "?window=1h&at=2026-11-20T01:30:00Z"
+    for page in ("", "/performance", "/drift", "/data", "/predictions", "/versions", "/features/age"):
+        answer = client.get(f"/models/churn{page}{at}")
+        assert answer.status_code == 200
+        assert "20 November 2026, 01:00 – 02:00" in answer.text
+    assert "1 of 1 features drifts" in client.get(f"/models/churn{at}").text
+    assert "log loss" in client.get(f"/models/churn/performance{at}").text
+    assert "Outcomes of 100 % of 60 predictions are known." in client.get(f"/models/churn/data{at}").text
+    (age,) = client.get(f"/models/churn/drift{at}&format=json").json()["features"]
+    assert (age["feature"], age["state"], age["size"]) == ("age", "drift", "large")
 
     names = {family.name for family in text_string_to_metric_families(client.get("/metrics").text)}
     assert {"driftline_predictions", "ml_drift_state", "ml_performance_value", "ml_outcome_coverage_ratio"} <= names

@@ -80,13 +80,13 @@ def test_a_model_of_one_version_has_no_challengers(tmp_path: Path) -> None:
     client = TestClient(create_app(opened.view, opened.submit_outcomes, Health(), lambda: NOON))
     answer = client.get("/api/v1/models/churn/versions").json()
     assert (answer["champion"], answer["challengers"]) == (None, [])
-    assert 'id="versions"' not in client.get("/models/churn").text
+    assert 'id="versions"' not in client.get("/models/churn/versions").text
     opened.stop()
 
 
 def test_the_page_of_each_version_shows_all_of_them(client: TestClient) -> None:
     for version in ("1", "2", "3"):
-        page = client.get(f"/models/churn?version={version}").text
+        page = client.get(f"/models/churn/versions?version={version}").text
         assert "version 2 is worse than version 1: error rate" in page
         assert "version 3 cannot be told from version 1 yet" in page
         assert '<span class="badge state-drift">worse</span>' in page

@@ -1,17 +1,142 @@
-"""Whether the data can be trusted: faults, expectations, completeness, and how late outcomes come."""
+"""Whether the data can be trusted: faults, expectations, missing values, completeness, and how late outcomes come."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from driftline_processor.core.evaluation import Evaluation, Expected, Judgement
+from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.wording import iso_time
+from driftline_processor.present.numbers import many
+from driftline_processor.web.charts.shares import outcome_coverage, share_line
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
 
+CHANGED = 0.01
+"""Share of values that must be missing more or less than in the baseline, in any window shown, to be told."""
+
+FEATURES = 30
+"""Features whose missing share is shown, the most changed first."""
+
+_ORDER: dict[Judgement, int] = {"broken": 0, "cannot_tell": 1, "met": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class MissingShare:
+    """How many values of a feature are missing, window by window.
+
+    Attributes:
+        name: Of the feature.
+        was: Share of the baseline's values, None where it is not known.
+        now: Share in the window that is looked at, None where the feature did not arrive.
+        over_time: Share in each window shown, None where the feature did not arrive.
+    """
+
+    name: str
+    was: float | None
+    now: float | None
+    over_time: tuple[float | None, ...]
+
+    @property
+    def change(self) -> float:
+        """The greatest difference from the baseline, or between two windows where it has none."""
+        known = [share for share in self.over_time if share is not None]
+        if not known:
+            return 0.0
+        beside = [self.was] if self.was is not None else [min(known), max(known)]
+        return max(abs(share - one) for share in known for one in beside)
+
 
 def page(selection: Selection, now: int) -> Page:
-    """Return the quality of the data of a window."""
-    context = common_context(selection, "data", now)
+    """Return the quality of the data of a window, and how it was over the range."""
+    context, chosen = common_context(selection, "data", now), selection.chosen
+    missing = missing_shares(selection.shown, chosen)
+    expected = () if chosen is None else sorted(chosen.expected, key=lambda one: _ORDER[one.state])
+    broken = [one for one in expected if one.state != "met"]
+    context |= {
+        "fine": "" if chosen is None else fine_sentence(chosen),
+        "broken": broken,
+        "met": [one for one in expected if one.state == "met"],
+        "missing": missing[:FEATURES],
+        "missing_more": max(len(missing) - FEATURES, 0),
+        "share_line": share_line,
+        "coverage_chart": outcome_coverage(selection.shown, chosen, selection.model.timezone),
+    }
+    tables = {
+        "findings": _findings(chosen),
+        "expectations": _expectations(expected),
+        "missing": _missing(missing),
+        "outcomes": outcomes_table(selection.shown),
+    }
+    return Page("model/data.html", context, tables, about(selection))
+
+
+def fine_sentence(evaluation: Evaluation) -> str:
+    """Say what was looked at and is fine; "" where nothing could be checked.
+
+    >>> from driftline.tables.table import ModelKey
+    >>> from driftline_processor.core.windows.window import Window
+    >>> fine_sentence(Evaluation(ModelKey("churn"), Window("1d", 0, 1), 500, True))
+    ''
+    """
+    judged = [one for one in evaluation.features.values() if one.state != "no_baseline"]
+    if not judged:
+        return ""
+    failed = {one.check for one in evaluation.findings}
+    found = "nothing" if not failed else "nothing more"
+    return f"{many(len(CHECKS) - len(failed), 'check')} of {many(len(judged), 'feature')} found {found}."
+
+
+def missing_shares(shown: Sequence[Evaluation], chosen: Evaluation | None) -> list[MissingShare]:
+    """Return the features whose missing share changed by :data:`CHANGED` or more, the most changed first."""
+    found = []
+    for name in dict.fromkeys(name for one in shown for name in one.features):
+        drifts = [one.features.get(name) for one in shown]
+        was = next((drift.missing_was for drift in reversed(drifts) if drift and drift.missing_was is not None), None)
+        here = None if chosen is None else chosen.features.get(name)
+        over_time = tuple(None if drift is None else drift.missing_now for drift in drifts)
+        found.append(MissingShare(name, was, None if here is None else here.missing_now, over_time))
+    return sorted((one for one in found if one.change >= CHANGED), key=lambda one: -one.change)
+
+
+def outcomes_table(shown: Sequence[Evaluation]) -> Table:
+    """Return a row for each window: how many outcomes are known, and how late they came."""
+    columns = ("start", "end", "closed", "rows", "outcomes", "coverage", "median_s", "p90_s", "p99_s", "label_sla")
+    return Table(
+        columns,
+        [
+            (
+                *(iso_time(one.window.start), iso_time(one.window.end), one.closed, one.rows),
+                *(one.outcome_rows, one.coverage),
+                *((one.delay.median, one.delay.p90, one.delay.p99) if one.delay else (None, None, None)),
+                one.label_sla.state if one.label_sla else None,
+            )
+            for one in shown
+        ],
+    )
+
+
+def _findings(chosen: Evaluation | None) -> Table:
     columns = ("check", "features", "severity", "was", "now", "p_value", "sentence")
-    found = () if selection.chosen is None else selection.chosen.findings
-    rows = [
-        (one.check, ", ".join(one.features), one.severity, one.was, one.now, one.p_value, one.sentence) for one in found
-    ]
-    return Page("model/data.html", context, {"findings": Table(columns, rows)}, about(selection))
+    found = () if chosen is None else chosen.findings
+    return Table(
+        columns,
+        [
+            (one.check, ", ".join(one.features), one.severity, one.was, one.now, one.p_value, one.sentence)
+            for one in found
+        ],
+    )
+
+
+def _expectations(expected: Sequence[Expected]) -> Table:
+    columns = ("feature", "rule", "state", "low", "high", "rows", "sentence")
+    return Table(
+        columns, [(one.feature, one.rule, one.state, one.low, one.high, one.rows, one.sentence) for one in expected]
+    )
+
+
+def _missing(missing: Sequence[MissingShare]) -> Table:
+    return Table(
+        ("feature", "baseline", "window", "change"), [(one.name, one.was, one.now, one.change) for one in missing]
+    )

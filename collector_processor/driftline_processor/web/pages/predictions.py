@@ -1,27 +1,218 @@
-"""Single predictions: the most wrong ones of a window, each with its trace."""
+"""Single predictions and their traces: one by its id, the most wrong of a window, what to label next, what waits."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from driftline_processor.core.labels.sampling import Reason
+from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.wording import iso_time
+from driftline_processor.present.links import NO_LINKS, Links
+from driftline_processor.queries.history import History, RecordedOutcome
+from driftline_processor.queries.label_queue import LabelBatch, LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
+from driftline_processor.queries.predictions import KeptPrediction, KeptPredictions
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
 
+SHOWN = 10
+"""Predictions in each table where the address asks for no other number."""
 
-def page(selection: Selection, now: int, wrong: Mispredictions | None) -> Page:
-    """Return the most wrong predictions of a window; ``wrong`` finds them, None = nobody can."""
-    context, chosen, asked = (
-        common_context(selection, "predictions", now),
-        selection.chosen,
-        selection.place.slice_values(),
+MOST = 100
+"""Predictions in each table at most."""
+
+CHIPS = 24
+"""Slices that a reader can choose from, those with most rows."""
+
+LABELS = 10
+"""Predictions to label next that are shown; the file has as many as are asked for."""
+
+QUICK = 200_000
+"""Predictions without an outcome among which those to label are chosen at once; among more only when asked."""
+
+REASON_WORDS: dict[Reason, str] = {
+    "uncertain": "the score is unsure",
+    "drifted": "values that drift",
+    "weak": "a weak slice",
+}
+"""Why a prediction is worth a label, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Where single predictions are looked up; None = nowhere.
+
+    Attributes:
+        wrong: Finds the most wrong.
+        kept: Reads them as they are kept.
+        history: Knows all that was said of an id.
+        labels: Chooses what to label next.
+        links: Where traces are shown.
+    """
+
+    wrong: Mispredictions | None = None
+    kept: KeptPredictions | None = None
+    history: History | None = None
+    labels: LabelQueue | None = None
+    links: Links = NO_LINKS
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What the address asks of single predictions.
+
+    Attributes:
+        id: Of the one that is looked for; "" = those of the window.
+        most: Rows of each table.
+        label: What to label next is chosen, however long that takes.
+    """
+
+    id: str = ""
+    most: int = SHOWN
+    label: bool = False
+
+
+def page(selection: Selection, now: int, rows: Rows, search: Search = Search()) -> Page:
+    """Return the predictions of a window, or all that is known of one."""
+    context = common_context(selection, "predictions", now)
+    context |= {"links": rows.links, "search": search}
+    if search.id:
+        return _of_id(selection, context, rows, search.id)
+    chosen, asked = selection.chosen, selection.place.slice_values()
+    worst, newest, batch, waits = Worst(), list[KeptPrediction](), None, False
+    key = selection.model.key
+    waiting = [] if rows.kept is None or not selection.model.pending else rows.kept.waiting(key.model, search.most)
+    if chosen is not None:
+        stretch = chosen.window.start, chosen.window.end
+        if rows.wrong is not None and chosen.outcome_rows:
+            worst = rows.wrong.worst(key, *stretch, search.most, asked)
+        if rows.kept is not None:
+            newest = rows.kept.newest(key, *stretch, search.most)
+        waits = rows.labels is not None and not search.label and chosen.rows - chosen.outcome_rows > QUICK
+        if rows.labels is not None and not waits and chosen.rows > chosen.outcome_rows:
+            batch = rows.labels.next(key, *stretch, LABELS)
+    context |= {
+        "worst": worst,
+        "asked_slices": asked,
+        "chips": _chips(selection),
+        "newest": newest,
+        "batch": batch,
+        "label_waits": waits,
+        "reasons": REASON_WORDS,
+        "stretch": () if chosen is None else (iso_time(chosen.window.start), iso_time(chosen.window.end)),
+        "waiting": waiting,
+        "searchable": rows.kept is not None or rows.history is not None,
+    }
+    tables = {
+        "predictions": _wrong_table(worst, rows.links),
+        "label_next": _label_table(batch),
+        "newest": _kept_table(newest, rows.links),
+        "waiting": Table(("id", "received"), [(one.id, iso_time(one.received)) for one in waiting]),
+    }
+    return Page("model/predictions.html", context, tables, {**about(selection), "slices": asked})
+
+
+def _of_id(selection: Selection, context: dict[str, Any], rows: Rows, id: str) -> Page:
+    """Return all that is known of one id."""
+    model = selection.model.key.model
+    found = [] if rows.kept is None else rows.kept.of_id(model, id)
+    told = [] if rows.history is None else rows.history.outcomes(model, id)
+    drifting = {} if selection.chosen is None else selection.chosen.features
+    context |= {"found": found, "told": told, "drifting": drifting}
+    tables = {
+        "predictions": _kept_table(found, rows.links),
+        "features": _feature_table(found),
+        "outcomes": _outcome_table(told),
+    }
+    return Page("model/prediction.html", context, tables, {**about(selection), "id": id})
+
+
+def _chips(selection: Selection) -> list[tuple[str, str, bool]]:
+    """Return the slices of the window to choose from: text, address, and whether it is chosen now."""
+    place, chosen = selection.place, selection.chosen
+    if chosen is None:
+        return []
+    known = {name: one.rows for name, one in chosen.performance_slices.items()}
+    known |= {name: chosen.slices[name].rows for name in chosen.slices if name not in known}
+    names = sorted(known, key=lambda name: (-known[name], name))[:CHIPS]
+    names = [*(one for one in place.slices if one not in names), *names]
+    found = []
+    for name in names:
+        without = tuple(one for one in place.slices if one != name)
+        key = name.partition("=")[0]
+        other = tuple(one for one in place.slices if one.partition("=")[0] != key)
+        is_on = name in place.slices
+        address = place.address("predictions", "mispredictions", slices=without if is_on else (*other, name))
+        found.append((name, address, is_on))
+    return found
+
+
+def _wrong_table(worst: Worst, links: Links) -> Table:
+    columns = ("id", "time", "predicted", "score", "actual", "loss", "trace_id", "span_id", "trace_url")
+    return Table(
+        columns,
+        [
+            (
+                *(one.id, iso_time(one.time), one.predicted, one.score, one.actual, one.loss),
+                *(one.trace_id or None, one.span_id or None, links.trace_link(one.trace_id, one.span_id) or None),
+            )
+            for one in worst.rows
+        ],
     )
-    worst = None
-    if wrong is not None and chosen is not None and chosen.outcome_rows:
-        worst = wrong.worst(selection.model.key, chosen.window.start, chosen.window.end, slices=asked)
-    context |= {"worst": worst, "worst_slices": asked}
-    columns = ("id", "time", "predicted", "score", "actual", "loss", "trace_id", "span_id")
-    rows = [
-        (one.id, iso_time(one.time), one.predicted, one.score, one.actual, one.loss, one.trace_id, one.span_id)
-        for one in (worst.rows if worst else ())
-    ]
-    return Page("model/predictions.html", context, {"predictions": Table(columns, rows)}, about(selection))
+
+
+def _label_table(batch: LabelBatch | None) -> Table:
+    columns = ("id", "time", "predicted", "score", *REASON_WORDS, "weight")
+    return Table(
+        columns,
+        [
+            (
+                *(one.id, iso_time(one.time), one.predicted, one.score),
+                *(one.reasons.get(reason) for reason in REASON_WORDS),
+                1 / one.probability,
+            )
+            for one in (batch.rows if batch else ())
+        ],
+    )
+
+
+def _kept_table(kept: Sequence[KeptPrediction], links: Links) -> Table:
+    columns = (
+        *("id", "version", "environment", "time", "received", "predicted", "score", "weight", "error"),
+        *("trace_id", "span_id", "trace_url"),
+    )
+    return Table(
+        columns,
+        [
+            (
+                *(one.id, one.key.version, one.key.environment, iso_time(one.time), iso_time(one.received)),
+                *(one.predicted or None, one.score, one.weight, one.error or None),
+                *(one.trace_id or None, one.span_id or None, links.trace_link(one.trace_id, one.span_id) or None),
+            )
+            for one in kept
+        ],
+    )
+
+
+def _feature_table(kept: Sequence[KeptPrediction]) -> Table:
+    rows = chain.from_iterable(
+        ((one.key.version, iso_time(one.time), name, value) for name, value in one.features.items()) for one in kept
+    )
+    return Table(("version", "time", "feature", "value"), list(rows))
+
+
+def _outcome_table(told: Sequence[RecordedOutcome]) -> Table:
+    columns = ("time", "received", "actual", "item", "value", "weight", "retracted", "counts")
+    return Table(
+        columns,
+        [
+            (
+                *(iso_time(one.time), iso_time(one.received), one.actual, one.item, one.value, one.weight),
+                *(one.retracted, any(belonging.counts for belonging in one.belongs_to)),
+            )
+            for one in told
+        ],
+    )

@@ -1,23 +1,275 @@
-"""Versions of a model side by side."""
+"""Versions of a model: who is better, who has how much traffic, and two versions or two windows side by side."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+
+from driftline_processor.core.evaluation import Evaluation, MetricValue, TargetDrift
+from driftline_processor.core.wording import iso_time, short
+from driftline_processor.present import titles
+from driftline_processor.present.names import handle
+from driftline_processor.present.numbers import finite
+from driftline_processor.present.times import moment, window_name
 from driftline_processor.present.versions import comparison_cells, sentence
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.web.api.parameters import read_moment
+from driftline_processor.web.charts.distributions import distribution
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
 
+OFFERED = 90
+"""Windows that a reader can compare with, the newest."""
 
-def page(selection: Selection, now: int) -> Page:
-    """Return the versions of a model, and who of them is better."""
+FEATURES = 50
+"""Features side by side on the page, those that differ most; the CSV has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two that are compared: a version of the model in a window.
+
+    Attributes:
+        model: The version and environment.
+        evaluation: Its window.
+        title: What tells it from the other.
+    """
+
+    model: ModelView
+    evaluation: Evaluation
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPair:
+    """One metric of both sides; None where a side has none."""
+
+    name: str
+    left: MetricValue | None
+    right: MetricValue | None
+
+    @property
+    def difference(self) -> float | None:
+        """Right less left."""
+        if self.left is None or self.right is None or self.left.value is None or self.right.value is None:
+            return None
+        return self.right.value - self.left.value
+
+    @property
+    def apart(self) -> bool | None:
+        """Whether their intervals do not overlap; None where a side has no interval."""
+        if self.left is None or self.right is None:
+            return None
+        ends = (self.left.low, self.left.high, self.right.low, self.right.high)
+        if any(end is None for end in ends):
+            return None
+        low, high, other_low, other_high = (float(end) for end in ends if end is not None)
+        return high < other_low or other_high < low
+
+
+@dataclass(frozen=True, slots=True)
+class DriftPair:
+    """The drift of one feature on both sides, each from its own baseline; None where a side has none."""
+
+    name: str
+    left: TargetDrift | None
+    right: TargetDrift | None
+
+    @property
+    def difference(self) -> float:
+        """How far the two sizes of drift lie apart, on PSI; what one side alone has comes first."""
+        sizes = [_psi(one) for one in (self.left, self.right)]
+        if self.left is None or self.right is None:
+            return float("inf")
+        return abs((sizes[1] or 0.0) - (sizes[0] or 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """Two versions or two windows beside each other.
+
+    Attributes:
+        left: What the page is about.
+        right: What it is compared with.
+        metrics: Pairs in the order in which people ask for them.
+        features: Pairs, those that differ most first.
+        score: The scores of both in one drawing, None where they have none in the same cells.
+        scores: The drawing of each side beside its own baseline, where the two cannot be drawn in one.
+    """
+
+    left: Side
+    right: Side
+    metrics: tuple[MetricPair, ...]
+    features: tuple[DriftPair, ...]
+    score: Markup | None
+    scores: tuple[Markup | None, ...]
+
+
+def page(selection: Selection, now: int, compare: str = "") -> Page:
+    """Return the versions of a model, and the chosen window beside another version or window.
+
+    Args:
+        selection: What the address selects.
+        now: Unix nanoseconds.
+        compare: ``version:`` and a version, or ``at:`` and a moment in another window; "" compares nothing.
+    """
     context = common_context(selection, "versions", now)
-    context |= {"version_sentence": sentence, "version_cells": comparison_cells}
-    columns = ("version", "environment", "state", "sentence", "rows", "outcomes", "in_use")
-    rows = [
-        (
-            *(one.key.version, one.key.environment),
-            *((one.verdict.state, one.verdict.sentence) if one.verdict else (None, None)),
-            *(one.rows + one.distributed, one.outcomes, one.in_use),
-        )
-        for one in selection.same
+    ranked = sorted(selection.same, key=lambda one: -one.last)
+    found = None if not compare or selection.chosen is None else side_by_side(selection, selection.chosen, compare)
+    context |= {
+        "version_sentence": sentence,
+        "version_cells": comparison_cells,
+        "versions": [(one, traffic_share(selection, one)) for one in ranked],
+        "compare": compare,
+        "found": found,
+        "features": found.features[:FEATURES] if found else (),
+        "features_more": max(len(found.features) - FEATURES, 0) if found else 0,
+        "other_versions": _offered_versions(selection),
+        "other_windows": _offered_windows(selection),
+        "psi": _psi,
+    }
+    tables = {"versions": _versions_table(selection, ranked)}
+    if found is not None:
+        tables |= {"metrics": _metrics_table(found), "features": _features_table(found)}
+    return Page("model/versions.html", context, tables, {**about(selection), "compare": compare or None})
+
+
+def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> SideBySide:
+    """Return the chosen window beside what ``compare`` names. Raises 400 or 404 with a sentence."""
+    kind, _, name = compare.partition(":")
+    tz = selection.model.timezone
+    if kind == "version":
+        right = _version_side(selection, chosen, name)
+    elif kind == "at":
+        time = read_moment(name, "compare=at:")
+        holding = [one for one in selection.known if one.window.start <= time < one.window.end]
+        if not holding:
+            raise HTTPException(404, f"no window with predictions holds {moment(time, tz)}; choose another in compare")
+        right = Side(selection.model, holding[0], window_name(holding[0].window, tz))
+    else:
+        raise HTTPException(400, "compare is version: and a version, or at: and a moment, as in ?compare=at:2026-03-01")
+    same_model = right.model is selection.model
+    left = Side(
+        selection.model,
+        chosen,
+        window_name(chosen.window, tz) if same_model else _version_title(selection.model, selection.same),
+    )
+    before, after = left.evaluation, right.evaluation
+    named = titles.metric_names(dict.fromkeys((*before.realized, *after.realized)))
+    metrics = tuple(MetricPair(one, before.realized.get(one), after.realized.get(one)) for one in named)
+    features = [
+        DriftPair(one, before.features.get(one), after.features.get(one))
+        for one in dict.fromkeys((*before.features, *after.features))
     ]
-    return Page("model/versions.html", context, {"versions": Table(columns, rows)}, about(selection))
+    features.sort(key=lambda pair: -pair.difference)
+    score = scores_together(before.score or before.predicted, after.score or after.predicted)
+    alone = [distribution(one.score) if one.score else None for one in (before, after)]
+    return SideBySide(left, right, metrics, tuple(features), score, () if score is not None else tuple(alone))
+
+
+def scores_together(left: TargetDrift | None, right: TargetDrift | None) -> Markup | None:
+    """Draw two distributions over the same cells in one picture: the left as an outline, the right as bars."""
+    if left is None or right is None or left.now is None or right.now is None or left.cells != right.cells:
+        return None
+    return distribution(replace(right, was=left.now))
+
+
+def traffic_share(selection: Selection, model: ModelView) -> float | None:
+    """Return a version's share of the predictions of all versions in the chosen window; None where there are none."""
+    if selection.chosen is None:
+        return None
+    window = selection.chosen.window
+    rows = {id(one): _rows_within(one, selection.window, window.start, window.end) for one in selection.same}
+    total = sum(rows.values())
+    return rows[id(model)] / total if total else None
+
+
+def _rows_within(model: ModelView, name: str, start: int, end: int) -> int:
+    return sum(one.rows for one in model.windows.get(name, ()) if one.window.start < end and start < one.window.end)
+
+
+def _version_side(selection: Selection, chosen: Evaluation, name: str) -> Side:
+    """Return another version in the same window, else in its newest closed one of that length."""
+    fitting = [one for one in selection.same if handle(one.key.version) == name and one is not selection.model]
+    environment = selection.model.key.environment
+    fitting.sort(key=lambda one: (one.key.environment != environment, -(one.rows + one.distributed)))
+    if not fitting:
+        raise HTTPException(404, f"this model has no other version {name[:80]!r}; the table of versions lists all")
+    model = fitting[0]
+    windows = model.windows.get(selection.window, [])
+    at_once = [one for one in windows if one.window.start == chosen.window.start]
+    closed = [one for one in windows if one.closed]
+    found = at_once or closed[-1:] or windows[-1:]
+    if not found:
+        raise HTTPException(404, f"version {name[:80]!r} has no window of this length; choose another length")
+    return Side(model, found[0], _version_title(model, selection.same))
+
+
+def _version_title(model: ModelView, same: Sequence[ModelView]) -> str:
+    version = short(model.key.version, 32) or "no version"
+    twice = sum(one.key.version == model.key.version for one in same) > 1
+    return f"{version} in {short(model.key.environment, 32) or 'no environment'}" if twice else version
+
+
+def _offered_versions(selection: Selection) -> list[tuple[str, str]]:
+    """Return value and title of each other version."""
+    others = dict.fromkeys(one.key.version for one in selection.same if one.key.version != selection.model.key.version)
+    return [(f"version:{handle(version)}", short(version, 40) or "no version") for version in others]
+
+
+def _offered_windows(selection: Selection) -> list[tuple[str, str]]:
+    """Return value and title of each other window, the newest first."""
+    timezone = selection.model.timezone
+    others = [one for one in reversed(selection.known) if one is not selection.chosen][:OFFERED]
+    return [(f"at:{iso_time(one.window.start)}", window_name(one.window, timezone)) for one in others]
+
+
+def _psi(target: TargetDrift | None) -> float | None:
+    found = None if target is None else target.methods.get("psi")
+    return None if found is None else finite(found.value)
+
+
+def _versions_table(selection: Selection, ranked: Sequence[ModelView]) -> Table:
+    columns = (
+        *("version", "environment", "state", "sentence", "traffic_share", "rows", "outcomes", "first", "last"),
+        *("baseline", "in_use", "shadow"),
+    )
+    return Table(
+        columns,
+        [
+            (
+                *(one.key.version, one.key.environment),
+                *((one.verdict.state, one.verdict.sentence) if one.verdict else (None, None)),
+                *(traffic_share(selection, one), one.rows + one.distributed, one.outcomes),
+                *(iso_time(time) if one.received else None for time in (one.first, one.last)),
+                *(one.baseline.source if one.baseline else None, one.in_use, one.shadow),
+            )
+            for one in ranked
+        ],
+    )
+
+
+def _metrics_table(found: SideBySide) -> Table:
+    columns = (
+        *("metric", "left", "left_low", "left_high", "left_rows"),
+        *("right", "right_low", "right_high", "right_rows", "difference", "intervals_apart"),
+    )
+    return Table(
+        columns,
+        [(one.name, *_plain(one.left), *_plain(one.right), one.difference, one.apart) for one in found.metrics],
+    )
+
+
+def _plain(metric: MetricValue | None) -> tuple[float | None, float | None, float | None, float | None]:
+    return (None, None, None, None) if metric is None else (metric.value, metric.low, metric.high, metric.rows)
+
+
+def _features_table(found: SideBySide) -> Table:
+    def told(target: TargetDrift | None) -> tuple[str | None, str | None, float | None]:
+        return (None, None, None) if target is None else (target.state, target.size or None, _psi(target))
+
+    columns = ("feature", "left_state", "left_size", "left_psi", "right_state", "right_size", "right_psi")
+    return Table(columns, [(one.name, *told(one.left), *told(one.right)) for one in found.features])

@@ -1,0 +1,148 @@
+"""Single predictions as they are kept, by id or the newest, and outcomes that still wait for their prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from driftline.tables.classes import number_text
+from driftline.tables.table import Column, ModelKey
+
+from driftline_processor.store.arrow_tables import integers_of
+from driftline_processor.store.database import Connection, Store, read
+from driftline_processor.store.feature_rows import read_features
+from driftline_processor.store.pruning import ROWS_APART, Condition, IdLookup, lies_near
+from driftline_processor.store.series import SeriesRegister
+
+MOST_OF_ID = 20
+"""Predictions of one id that are returned, the newest: of each version, and of each time that the id came again."""
+
+_CHOSEN = """
+SELECT seq, series, id, time, received, score, scores, predicted, coalesce(weight, 1) AS weight, error, slices, items,
+    trace_id, span_id
+FROM predictions p SEMI JOIN wanted ON wanted.prediction = p.seq WHERE {near} ORDER BY p.time DESC, p.seq DESC
+"""
+_NEWEST = """
+SELECT seq AS prediction FROM predictions WHERE series = ? AND time >= ? AND time < ?
+ORDER BY time DESC, seq DESC LIMIT ?
+"""
+_WAITING = "SELECT id, received FROM waiting WHERE model = ? ORDER BY received, outcome LIMIT ?"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPrediction:
+    """One prediction as it is kept. Times are unix nanoseconds.
+
+    Attributes:
+        key: Model, version and environment.
+        time: When it was made.
+        received: When it arrived.
+        score: Of a binary model or a regression; None where it has none.
+        scores: Of the classes of a multiclass model, in their order; () of any other.
+        predicted: The class that was decided, "" where none is known.
+        weight: How many predictions it stands for.
+        error: Why the call failed, "" where it did not.
+        slices: Key → value.
+        items: Of a ranking, the first item first.
+        features: Name → value; {} where features are not kept row by row.
+        trace_id: Hexadecimal, "" where no trace was sampled.
+        span_id: Likewise.
+    """
+
+    key: ModelKey
+    id: str
+    time: int
+    received: int
+    score: float | None = None
+    scores: tuple[float, ...] = ()
+    predicted: str = ""
+    weight: float = 1.0
+    error: str = ""
+    slices: Mapping[str, str] = field(default_factory=dict)
+    items: tuple[str, ...] = ()
+    features: Mapping[str, float | str | None] = field(default_factory=dict)
+    trace_id: str = ""
+    span_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingOutcome:
+    """An outcome whose prediction has not come, and when it arrived (unix nanoseconds)."""
+
+    id: str
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPredictions:
+    """Any thread may ask."""
+
+    store: Store
+    register: SeriesRegister
+
+    def of_id(self, model: str, id: str) -> list[KeptPrediction]:
+        """Return the predictions of an id by any version in any environment, the newest first, with their features."""
+        with self.store.reading() as connection:
+            found = IdLookup(connection, pa.array([id])).predictions(Condition("true", ()))
+            mine = [series.number for series in self.register if series.key.model == model]
+            rows = found.filter(pa.array(np.isin(integers_of(found, "series"), mine)))
+            rows = rows.sort_by([("time", "descending"), ("prediction", "descending")]).slice(0, MOST_OF_ID)
+            return self._read(connection, rows.select(["prediction"]), features=True)
+
+    def newest(self, key: ModelKey, since: int, until: int, limit: int) -> list[KeptPrediction]:
+        """Return the newest predictions of ``[since, until)``, unix nanoseconds, at most ``limit``; no features."""
+        series = self.register.find(key)
+        if series is None:
+            return []
+        with self.store.reading() as connection:
+            return self._read(connection, read(connection, _NEWEST, series.number, since, until, limit), features=False)
+
+    def waiting(self, model: str, limit: int) -> list[WaitingOutcome]:
+        """Return at most ``limit`` outcomes of a model without a prediction, those that have waited longest first."""
+        with self.store.reading() as connection:
+            rows = read(connection, _WAITING, model, limit).to_pylist()
+        return [WaitingOutcome(row["id"], row["received"]) for row in rows]
+
+    def _read(self, connection: Connection, wanted: pa.Table, *, features: bool) -> list[KeptPrediction]:
+        near = lies_near("p.seq", integers_of(wanted, "prediction"), ROWS_APART)
+        rows = read(connection, _CHOSEN.format(near=near.sql), *near.parameters, wanted=wanted).to_pylist()
+        values: dict[int, dict[str, float | str | None]] = {}
+        for number in {row["series"] for row in rows} if features else ():
+            mine = np.array([row["seq"] for row in rows if row["series"] == number], np.int64)
+            kept = read_features(connection, number, mine)
+            for place, seq in enumerate(mine.tolist()):
+                of_row = {name: _value(column, place) for name, column in kept.items()}
+                values[seq] = of_row if any(value is not None for value in of_row.values()) else {}
+        by_number = self.register.by_number()
+        return [
+            KeptPrediction(
+                key=by_number[row["series"]].key,
+                id=row["id"],
+                time=row["time"],
+                received=row["received"],
+                score=row["score"],
+                scores=tuple(row["scores"] or ()),
+                predicted=row["predicted"] or "",
+                weight=row["weight"],
+                error=row["error"] or "",
+                slices=dict(row["slices"] or ()),
+                items=tuple(row["items"] or ()),
+                features=values.get(row["seq"], {}),
+                trace_id=row["trace_id"].hex() if row["trace_id"] else "",
+                span_id=row["span_id"].hex() if row["span_id"] else "",
+            )
+            for row in rows
+        ]
+
+
+def _value(column: Column, place: int) -> float | str | None:
+    """Return one value of a column; an embedding is told by its length."""
+    if column.codes is not None and column.codes[place] >= 0:
+        return str(column.labels[column.codes[place]])
+    if column.numbers is None or np.isnan(column.numbers[place]):
+        return None
+    if column.vectors is not None:
+        return f"{column.vectors.shape[1]} numbers, length {number_text(round(float(column.numbers[place]), 4))}"
+    return float(column.numbers[place])

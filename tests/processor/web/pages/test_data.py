@@ -1,0 +1,140 @@
+"""The page Data: what is wrong, what is fine, and how late outcomes come."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+
+from driftline_processor.core.evaluation import Delay, Evaluation, Expected, Finding, SlaResult
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.wording import iso_time
+from driftline_processor.ingest.completeness import Balance
+from driftline_processor.queries.overview import ModelView, View
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import FakeView, flights, fraud, learning, many, ns, price
+from tests.support.html_page import page
+
+Browse = Callable[[View], TestClient]
+
+DAY = 86_400
+
+
+def chosen_window(model: ModelView, place: int = 0) -> tuple[Evaluation, str]:
+    """Return a month of a model, and the address of its data."""
+    chosen = model.windows["1mo"][place]
+    return chosen, f"/models/flights/data?window=1mo&at={iso_time(chosen.window.start)}"
+
+
+def test_findings_stand_in_a_table_and_the_rest_in_one_line(browse: Browse) -> None:
+    model = flights()
+    newest, address = chosen_window(model, -2)
+    client = browse(FakeView([model]))
+    assert "9 checks of 9 features found nothing." in page(client, address).text
+    newest.findings = (
+        Finding("unit_change", ("temp",), "critical", 0.0, 0.998, 0.0, "temp: 99.8 % of values are <10 times> ..."),
+    )
+    section = client.get(address).text.partition('<section id="quality">')[2].partition("</section>")[0]
+    assert '<span class="badge severity-critical">critical</span></th><td>unit change</td>' in section
+    assert "temp: 99.8 % of values are &lt;10 times&gt; ...</td>" in section
+    assert "8 checks of 9 features found nothing more." in section
+
+
+def test_broken_expectations_stand_open_and_those_that_are_met_behind_one_line(browse: Browse) -> None:
+    model = flights()
+    newest, address = chosen_window(model, -2)
+    client = browse(FakeView([model]))
+    assert 'id="expectations"' not in client.get(address).text
+    newest.expected = (
+        Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, "100 rows"),
+        Expected("temp", "range: [-40, 120]", "broken", 0.9, 0.9, 100, "temp: 90 % of values lie within"),
+    )
+    section = client.get(address).text.partition('<section id="expectations">')[2].partition("</section>")[0]
+    broken, _, met = section.partition("<details")
+    for said in ("broken", "temp", "range: [-40, 120]", "temp: 90 % of values lie within"):
+        assert f">{said}</t" in broken
+    assert "<summary>1 expectation is met</summary>" in met
+    assert "<td>rows: &gt;= 10</td>" in met
+    rows = list(csv.DictReader(client.get(f"{address}&format=csv&table=expectations").text.splitlines()))
+    assert [(row["feature"], row["state"]) for row in rows] == [("temp", "broken"), ("", "met")]
+
+
+def test_features_that_are_missing_and_new_are_named(browse: Browse) -> None:
+    text = page(browse(FakeView([fraud()])), "/models/fraud/data").text
+    assert "Missing in this window , known to the baseline: card_age, country, velocity_1h" in text
+    assert "New in this window , unknown to the baseline: device" in text
+
+
+def test_how_late_outcomes_come_and_what_was_agreed_is_said(browse: Browse) -> None:
+    model = flights()
+    model.outcome_delay = OutcomeDelay(2 * DAY * 10**9, "learned", 1200)
+    chosen, address = chosen_window(model)
+    client = browse(FakeView([model]))
+    before = client.get(address).text
+    assert 'id="lateness"' not in before
+    assert "Outcomes take up to 2d: 95 % of 1,200 came within that time." in before
+    chosen.delay = Delay(400, DAY, 5 * DAY, None)
+    chosen.label_sla = SlaResult("broken", 7 * DAY * 10**9, 0.95, 0.5, 0.6, 500)
+    assert (
+        '<p class="bad" id="lateness">Half of its outcomes came within 1d, 90 % within 5d, some later than 730d. '
+        "Label SLA broken: 50 % to 60 % of predictions had their outcome within 7d; at least 95 % must.</p>"
+    ) in client.get(address).text
+    row = next(csv.DictReader(client.get(f"{address}&format=csv&table=outcomes").text.splitlines()))
+    assert (row["median_s"], row["p90_s"], row["p99_s"], row["label_sla"]) == ("86400", "432000", "", "broken")
+
+
+def test_the_share_of_known_outcomes_is_drawn_for_each_window_and_stands_in_a_table(browse: Browse) -> None:
+    model = flights()
+    body = browse(FakeView([model])).get(chosen_window(model)[1]).text
+    chart = body.partition('aria-label="share of predictions with an outcome, by window"')[2].partition("</svg>")[0]
+    assert chart.count("<title>") == len(model.windows["1mo"]) == 10
+    assert "June 2013: outcomes of 62 % of 5,311 predictions" in chart
+    table = body.partition('id="coverage-values"')[2].partition("</details>")[0]
+    assert '<th scope="row">June 2013</th><td>5,311</td><td>62 %</td>' in table
+
+
+def test_what_nobody_reviewed_is_said(browse: Browse) -> None:
+    model = flights()
+    chosen, address = chosen_window(model)
+    client = browse(FakeView([model]))
+    assert 'id="unreviewed"' not in client.get(address).text
+    chosen.unreviewed = {"late": 9_500}
+    said = '<p class="bad" id="unreviewed">None of the 9,500 rows that were predicted late has an outcome: precision is'
+    assert said in client.get(address).text
+
+
+def test_missing_values_are_shown_of_features_where_they_changed(browse: Browse) -> None:
+    model = flights()
+    for place, evaluation in enumerate(model.windows["1mo"]):
+        for name in ("temp", "dewp", "humid", "wind_speed", "pressure", "distance", "minute_of_departure"):
+            evaluation.features[name] = replace(evaluation.features[name], missing_now=0.004 + 0.001 * place)
+    model.windows["1mo"][-1].features["humid"] = replace(model.windows["1mo"][-1].features["humid"], missing_now=0.25)
+    client = browse(FakeView([model]))
+    answer = client.get("/models/flights/data?window=1mo&format=json").json()
+    assert [(one["feature"], one["baseline"], one["window"]) for one in answer["missing"]] == [("humid", 0.004, 0.25)]
+    assert answer["missing"][0]["change"] == 0.25 - 0.004
+    body = client.get("/models/flights/data?window=1mo").text
+    assert 'aria-label="missing share of humid, at most 25 %"' in body
+    assert 'id="missing-humid"' in body
+
+
+def test_rows_that_were_lost_are_counted_against_what_services_counted(browse: Browse) -> None:
+    stretch = (ns(2014, 1, 1, 7), ns(2014, 1, 1, 8))
+    counted = page(browse(FakeView([replace(price(), balance=Balance(90.0, 120.0, *stretch))])), "/models/price/data")
+    assert "75 % of 120 counted predictions arrived, 1 January 2014, 07:00 – 08:00" in counted.text
+    assert "nobody can tell whether some were lost" in page(browse(many()), "/models/price/data").text
+
+
+def test_a_model_that_is_still_learning_says_that_nothing_can_be_checked(browse: Browse) -> None:
+    text = page(browse(FakeView([learning()])), "/models/churn/data").text
+    assert "Nothing could be checked: there is no baseline yet, or no feature arrived." in text
+
+
+def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_baseline(browse: Browse) -> None:
+    model = flights()
+    newest, address = chosen_window(model, -2)
+    client = browse(FakeView([model]))
+    assert 'id="compared"' not in client.get(address).text
+    newest.compared = "<the same hours>"
+    assert "Compared with &lt;the same hours&gt;." in client.get(address).text
