@@ -1,136 +1,220 @@
-"""The pages in a real browser: no error on the console, and a page that refreshes itself."""
+"""Open pages in a real browser: they refresh themselves, and what their reader did to them stays."""
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
-from html import unescape
 from itertools import count
-from pathlib import Path
 
 import pytest
+from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Estimate
+from driftline_processor.core.verdict import ORDER
 from driftline_processor.health import Health
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.app import create_app
-from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
-from tests.support.fake_view import NOW, FakeView, accept, many
+from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
+from tests.support.fake_view import NOW, FakeView, accept, fraud, many
 from tests.support.serve import serve
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+pytestmark = [needs_chromium, pytest.mark.slow]
+
+BUSY = NOW - 60 * 10**9
+
+
+def look_again(page: Page) -> Response:
+    """Let a page look for what is new, as when its window is shown again, and return the answer."""
+    with page.expect_response(lambda answer: answer.request.resource_type == "fetch") as found:
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    return found.value
+
+
+def refreshed(page: Page, times: int) -> None:
+    """Wait until a page has changed so many times."""
+    page.wait_for_function("times => Number(document.documentElement.dataset.refreshed || 0) >= times", arg=times)
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:  # noqa: F811
+    """A window of its own, whose console may tell of a lost connection."""
+    opened = chromium.new_context(viewport={"width": 1280, "height": 720})
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/incidents", "/status", "/models/flights?window=1d", "/models/fraud", "/models/flights/incidents"]
 )
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed; install the package chromium")
-
-
-def rendered(address: str, profile: Path, milliseconds: int = 2000) -> tuple[str, str]:
-    """Return the document after so much of the page's own (virtual) time, and what the console said."""
-    command = [
-        *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
-        *(f"--user-data-dir={profile}", "--enable-logging=stderr", "--v=0"),
-        *(f"--virtual-time-budget={milliseconds}", "--dump-dom", address),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+def test_a_page_renders_without_an_error(page_at: OpenPage, served: tuple[FakeView, str], path: str) -> None:  # noqa: F811
+    page = page_at(served[1] + path)
+    expect(page.locator("#live")).to_have_text("live")
+    expect(page.locator("h1")).to_have_count(1)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", ["/", "/models/flights?window=1d", "/models/fraud"])
-def test_a_page_renders_without_an_error(served: tuple[FakeView, str], tmp_path: Path, path: str) -> None:
-    document, console = rendered(served[1] + path, tmp_path)
-    assert console == ""
-    assert '<span id="live" class="live">live</span>' in document
-    assert "</svg>" in document
-
-
-@pytest.mark.slow
-def test_an_open_page_shows_what_arrived_meanwhile(served: tuple[FakeView, str], tmp_path: Path) -> None:
+def test_an_open_page_shows_what_arrived_meanwhile(context: BrowserContext, served: tuple[FakeView, str]) -> None:
     view, address = served
-    everything, first = view.known, iter([True])
-    # The first look finds no model, every later one all of them.
-    view.models = lambda: [] if next(first, False) else everything  # type: ignore[method-assign]
-    document, console = rendered(address, tmp_path, 12_000)
-    assert console == ""
-    assert "Waiting for the first prediction" not in document
-    assert "flights" in document
-    assert 'data-refreshed="' in document
+    everything, view.known = view.known, []
+    page = context.new_page()
+    page.clock.install()
+    page.goto(address)
+    expect(page.locator("h1")).to_have_text("Waiting for the first prediction")
+    view.known = everything
+    page.clock.run_for(5000)
+    expect(page.locator("tbody tr")).to_have_count(5)
+    expect(page.locator("h1")).to_have_text("Models")
+    assert page.title() == "Models · Driftline"
 
 
-READER = """
-const page = document.getElementById("page");
-page.style.width = "200px";
-const opened = document.getElementById("estimated-values");
-opened.open = true;
-opened.querySelector("summary").focus();
-opened.querySelector(".scroll").scrollLeft = 40;
-scrollTo(0, 300);
-setInterval(() => {
-  document.body.dataset.reader = JSON.stringify({
-    open: [...document.querySelectorAll("details")].filter((it) => it.open).map((it) => it.id),
-    focus: document.activeElement.textContent.slice(0, 9),
-    left: document.querySelector("#estimated-values .scroll").scrollLeft,
-    top: Math.round(scrollY),
-    same: document.getElementById("estimated-values") === opened,
-  });
-}, 500);
-"""
-"""What a reader does to the page, and what is left of it."""
+def test_a_page_that_did_not_change_is_not_sent_again(page_at: OpenPage, served: tuple[FakeView, str]) -> None:  # noqa: F811
+    for path in ("/", "/models/flights", "/incidents"):
+        page = page_at(served[1] + path)
+        assert look_again(page).status == 200  # what a page was sent with at first, no script can know
+        refreshed(page, 1)
+        assert [look_again(page).status for _ in range(2)] == [304, 304]
+        assert page.evaluate("document.documentElement.dataset.refreshed") == "1"
 
 
-def with_reader(app: ASGIApp) -> ASGIApp:
-    """The pages, and a script that acts as their reader."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/reader.js":
-            await Response(READER, media_type="text/javascript")(scope, receive, send)
-            return
-        sent: list[Message] = []
-
-        async def keep(message: Message) -> None:
-            sent.append(message)
-
-        plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-        await app({**scope, "headers": plain}, receive, keep)
-        body = b"".join(message.get("body", b"") for message in sent[1:])
-        body = body.replace(b"</body>", b'<script src="/reader.js" defer></script></body>')
-        headers = [(name, value) for name, value in sent[0]["headers"] if name != b"content-length"]
-        await send({**sent[0], "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    return answer
-
-
-@pytest.mark.slow
-def test_an_open_page_keeps_what_its_reader_opened_scrolled_and_focused(tmp_path: Path) -> None:
-    looks = count()
+def estimated() -> FakeView:
+    """Return models whose page is another at each look, with values in details that fold."""
+    looks, view = count(), many()
     estimate = Estimate(0.9, 0.88, 0.92, 0.01, 0.87, 0.93, False, 900, "panes", "cbpe", 0.9)
 
     def models() -> list[ModelView]:
         known = [replace(model, rows=model.rows + next(looks)) for model in many().known]
         for evaluation in known[0].windows["1d"]:
-            evaluation.estimated = {"accuracy": estimate}
+            evaluation.estimated = {"accuracy": replace(estimate, value=0.5 + next(looks) / 1000)}
         return known
 
-    view = many()
     view.models = models  # type: ignore[method-assign]
-    with serve(with_reader(create_app(view, accept, Health(), lambda: NOW))) as address:
-        document, console = rendered(f"{address}/models/flights?window=1d", tmp_path, 13_000)
-    assert console == ""
-    refreshed = re.search(r'data-refreshed="(\d+)"', document)
-    assert refreshed is not None
-    assert int(refreshed[1]) >= 2
-    found = re.search(r'data-reader="([^"]*)"', document)
-    assert found is not None
-    assert json.loads(unescape(found[1])) == {
-        "open": ["realized-values", "estimated-values"],
-        "focus": "Estimated",
-        "left": 40,
-        "top": 300,
-        "same": True,
-    }
+    return view
+
+
+def test_an_open_page_keeps_what_its_reader_opened_scrolled_and_focused(page_at: OpenPage) -> None:  # noqa: F811
+    with serve(create_app(estimated(), accept, Health(), lambda: NOW)) as address:
+        page = page_at(f"{address}/models/flights/performance?window=1d", 500, 500)
+        page.evaluate("""() => {
+            window.opened = [...document.querySelectorAll("main details")].find((it) => !it.open);
+            opened.open = true;
+            opened.querySelector("summary").focus();
+            window.wide = opened.querySelector(".scroll");
+            wide.scrollLeft = 40;
+            scrollTo(0, 300);
+        }""")
+        before = page.evaluate("opened.textContent")
+        for times in (1, 2):
+            look_again(page)
+            refreshed(page, times)
+        assert page.evaluate("opened.textContent") != before
+        assert page.evaluate("[opened.isConnected, opened.open, opened.contains(document.activeElement)]") == [True] * 3
+        assert page.evaluate("[wide.scrollLeft, Math.round(scrollY)]") == [40, 300]
+        page.close()  # before the server ends, which it would tell of
+
+
+def test_a_lost_connection_is_said_with_its_time_until_it_is_back(
+    context: BrowserContext, served: tuple[FakeView, str]
+) -> None:
+    page = context.new_page()
+    page.goto(served[1])
+    context.set_offline(True)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    live = page.locator("#live")
+    expect(live).to_have_text("connection lost since " + page.evaluate("new Date().toTimeString().slice(0, 5)"))
+    expect(live).to_have_class("live lost")
+    assert page.locator("tbody tr").count() == 5
+    context.set_offline(False)
+    look_again(page)
+    expect(live).to_have_text("live")
+    expect(live).to_have_class("live")
+
+
+def test_a_page_that_nobody_sees_asks_for_nothing(context: BrowserContext, served: tuple[FakeView, str]) -> None:
+    page, asked = context.new_page(), list[str]()
+    page.clock.install()
+    page.goto(served[1])
+    page.on("request", lambda request: asked.append(request.resource_type))
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    page.clock.run_for(60_000)
+    assert "fetch" not in asked
+    page.evaluate("delete document.hidden")
+    look_again(page)
+    assert asked.count("fetch") == 1
+
+
+def test_text_that_is_selected_stays_selected(page_at: OpenPage, served: tuple[FakeView, str]) -> None:  # noqa: F811
+    page = page_at(served[1])
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.what'))")
+    chosen = page.evaluate("String(getSelection())")
+    served[0].known = served[0].known[:1]
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#live")).to_have_text("paused while text is selected")
+    assert page.evaluate("String(getSelection())") == chosen
+    page.evaluate("getSelection().removeAllRanges()")
+    look_again(page)
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_models_are_searched_while_the_reader_types_and_a_refresh_keeps_the_text(
+    page_at: OpenPage,  # noqa: F811
+    served: tuple[FakeView, str],
+) -> None:
+    view, address = served
+    page = page_at(address)
+    page.keyboard.press("/")
+    page.keyboard.type("prod")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    assert page.url == f"{address}/?q=prod"
+    view.known = [*view.known, replace(fraud(), key=ModelKey("new", "1", "prod"))]
+    look_again(page)
+    expect(page.locator("tbody tr")).to_have_count(2)
+    assert page.evaluate("[document.activeElement.id, document.activeElement.value]") == ["search", "prod"]
+    page.reload()
+    expect(page.locator("tbody tr")).to_have_count(2)
+
+
+def test_what_the_reader_sorts_groups_and_filters_by_stays_in_the_address(
+    page_at: OpenPage,  # noqa: F811
+    served: tuple[FakeView, str],
+) -> None:
+    view, address = served
+    view.known = [replace(one, team=team) for one, team in zip(view.known, "aabbc", strict=True)]
+    page = page_at(f"{address}/?state=unknown")
+    page.get_by_label("sort").select_option("name")
+    page.get_by_label("group").select_option("team")
+    expect(page.locator("tr.group")).to_have_text(["a 1", "b 2", "c 1"])
+    assert page.url == f"{address}/?state=unknown&group=team&sort=name"
+    look_again(page)
+    assert page.get_by_label("sort").input_value() == "name"
+    assert page.locator("select[name=team]").is_visible()
+
+
+def fleet(models: int) -> FakeView:
+    """Return models of all states, with teams."""
+    known = many().known
+    found = []
+    for at in range(models):
+        state = ORDER[at % len(ORDER)].state
+        model = known[at % 4]
+        verdict = None if known[0].verdict is None else replace(known[0].verdict, state=state)
+        key = ModelKey(f"a-model-with-a-name-{at}", "2026.10", "prod")
+        found.append(replace(model, key=key, verdict=verdict, team=f"team {at % 5}", tier=1 + at % 3, received=BUSY))
+    return FakeView(found)
+
+
+def test_sixty_models_fit_in_two_screens_and_eighty_steps(page_at: OpenPage) -> None:  # noqa: F811
+    with serve(create_app(fleet(60), accept, Health(), lambda: NOW)) as address:
+        page = page_at(address, 1280, 720)
+        rows = page.locator("tbody tr")
+        assert rows.count() == 60
+        box = rows.last.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 2 * 720
+        assert page.evaluate("document.documentElement.scrollWidth") == 1280
+        for _ in range(81):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement === document.body"):
+                break
+        else:
+            pytest.fail("more than eighty steps of the tab key")
+        page.close()
