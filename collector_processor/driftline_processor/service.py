@@ -193,6 +193,7 @@ class Service:
                 wrong=state.wrong,
                 labels=state.labels,
                 kept=state.kept,
+                features=state.features,
                 striking=None if self._worst is None else self._worst.shown,
                 links=self._links,
                 process=self._described(),

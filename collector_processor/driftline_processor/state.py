@@ -63,6 +63,7 @@ from driftline_processor.maintenance.erasure import (
 )
 from driftline_processor.maintenance.retention import Sizing, Upkeep
 from driftline_processor.queries.baselines import BaselineShelf
+from driftline_processor.queries.feature_history import FeatureHistories
 from driftline_processor.queries.history import History
 from driftline_processor.queries.label_queue import LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
@@ -176,6 +177,7 @@ class State:
         self.history = cast(History, _Current(lambda: self._history))
         self.wrong = cast(Mispredictions, _Current(lambda: self._wrong))
         self.kept = cast(KeptPredictions, _Current(lambda: self._kept))
+        self.features = cast(FeatureHistories, _Current(lambda: self._features))
         self.labels = cast(LabelQueue, _Current(lambda: self._labels))
         self.weak = cast(WeakSliceSearch, _Current(lambda: self._weak))
         self.view = cast(View, _Current(lambda: self._view))
@@ -224,6 +226,7 @@ class State:
         self._history = History(store, series)
         self._wrong = Mispredictions(store, series)
         self._kept = KeptPredictions(store, series)
+        self._features = FeatureHistories(store, series, baselines)
         self._labels = LabelQueue(store, series, baselines, evaluations)
         self._weak = WeakSliceSearch(store, series, baselines)
         self._verdicts = Verdicts(lambda: intake.arrivals, connection, clock)

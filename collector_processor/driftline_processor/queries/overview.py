@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import F64, ModelKey
@@ -54,6 +55,7 @@ class BaselineView:
 
     Attributes:
         rows: Its reference rows; ``learned`` < ``needed`` while it is learning.
+        importance: Feature → its share of the importance to the model; empty where that is unknown.
         own: It was made for the model's own version.
         other_version: Else the one it was made for, "" = for any.
     """
@@ -66,6 +68,7 @@ class BaselineView:
     needed: int = 0
     own: bool = True
     other_version: str = ""
+    importance: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -369,4 +372,15 @@ def _baseline(key: ModelKey, in_force: ActiveBaseline | None, learned: int) -> B
     baseline = in_force.baseline
     own, features = baseline.version == key.version, tuple(baseline.bins.features)
     other = "" if own else baseline.version
-    return BaselineView(in_force.source, baseline.digest, baseline.pane.rows, features, own=own, other_version=other)
+    return BaselineView(
+        *(in_force.source, baseline.digest, baseline.pane.rows, features),
+        own=own,
+        other_version=other,
+        importance=importance_of(baseline),
+    )
+
+
+def importance_of(baseline: Baseline) -> Mapping[str, float]:
+    """Return feature → its share of the importance to the model, as the baseline knows it; empty where it does not."""
+    known = baseline.extras.importance
+    return (known.shares(baseline.bins.features) if known is not None else None) or {}

@@ -201,13 +201,8 @@ class StoredPanes:
         """
         labels = {part: code for code, part in enumerate(dict.fromkeys(one for _, some in self.names for one in some))}
         codes = [np.array([labels[part] for part in some], np.int64) for _, some in self.names]
-        row = np.repeat(np.arange(len(self)), np.diff(self.edges))
-        part = np.repeat(self.runs(codes), self.counts) if len(self) else np.empty(0, np.int64)
-        index, value = self.index, self.value
-        if wanted is not None and len(self):
-            asked = [np.array([wanted(fold, one) for one in some], np.int64) for fold, some in self.names]
-            own = np.flatnonzero(np.repeat(self.runs(asked), self.counts))
-            row, part, index, value = row[own], part[own], index[own], value[own]
+        row, part, own = self._sums(codes, wanted)
+        index, value = (self.index, self.value) if own is None else (self.index[own], self.value[own])
         over = [fold for fold, _ in self.names]
         columns = [
             pa.array(self.series[row].astype(np.int32)),
@@ -219,6 +214,23 @@ class StoredPanes:
             value,
         ]
         return pa.table(columns, schema=SUMS)
+
+    def _sums(self, codes: Sequence[I64], wanted: Callable[[str, str], bool] | None) -> tuple[I64, I64, I64 | None]:
+        """Return row, code of the part, and position of each wanted sum, int64 (m,); no positions where it is all.
+
+        What is not wanted is skipped a part at a time: of a hundred features a page asks for one.
+        """
+        if not len(self):
+            return np.empty(0, np.int64), np.empty(0, np.int64), None
+        sizes = np.array([len(some) for _, some in self.names], np.int64)[self.which]
+        row, part = np.repeat(np.arange(len(self)), sizes), self.runs(codes)
+        if wanted is None:
+            return np.repeat(row, self.counts), np.repeat(part, self.counts), None
+        asked = self.runs([np.array([wanted(fold, one) for one in some], np.int64) for fold, some in self.names])
+        runs = np.flatnonzero(asked * self.counts)
+        lengths, begins = self.counts[runs], (np.cumsum(self.counts) - self.counts)[runs] + self.edges[0]
+        own = np.repeat(begins - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+        return np.repeat(row[runs], lengths), np.repeat(part[runs], lengths), own
 
     def some(self, rows: I64) -> StoredPanes:
         """Return some rows; ``rows``: their positions, int64 (m,), ascending."""

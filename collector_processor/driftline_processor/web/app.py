@@ -28,6 +28,7 @@ from driftline_processor.health import Health
 from driftline_processor.otlp.protocol import retry_after
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.queries.baselines import BaselineShelf
+from driftline_processor.queries.feature_history import FeatureHistories
 from driftline_processor.queries.history import History
 from driftline_processor.queries.incidents import IncidentLog
 from driftline_processor.queries.label_queue import LabelQueue
@@ -78,6 +79,7 @@ def create_app(
     process: status.Process = status.Process(),  # noqa: B008 - it is frozen
     labels: LabelQueue | None = None,
     kept: KeptPredictions | None = None,
+    features: FeatureHistories | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -89,6 +91,7 @@ def create_app(
     None = nobody knows.
     ``wrong``: where the worst predictions are looked up, None = nowhere.
     ``process``: what the status page says beside counters.
+    ``features``: where features are looked up window by window, None = only what evaluations hold.
     ``striking``: the exemplars of the scrape page. ``links``: where traces and, from elsewhere, the pages are.
     ``labels``: chooses what to label next. ``kept``: single predictions as they are kept; None = nobody has them.
     """
@@ -121,15 +124,19 @@ def create_app(
 
     def one_report(request: Request) -> Response:
         selection = select(read_place(request), view.models())
-        written = report.report(selection, tabs, feature.page, clock(), links)
+        written = report.report(selection, tabs, partial(feature.page, histories=features, links=links), clock(), links)
         headers = {"Cache-Control": "no-store", "Content-Security-Policy": report.content_security_policy()}
         if "download" in request.query_params:
             headers["Content-Disposition"] = f'attachment; filename="{report.file_name(selection)}"'
         return HTMLResponse(written.encode("utf-8", "replace"), headers=headers)
 
+    def drift_of_features(request: Request) -> Response:
+        selection = select(read_place(request), view.models())
+        return reply(request, drift.page(selection, clock(), request.query_params))
+
     def one_feature(request: Request) -> Response:
         selection = select(read_place(request), view.models())
-        return reply(request, feature.page(selection, request.path_params["feature"], clock()))
+        return reply(request, feature.page(selection, request.path_params["feature"], clock(), features, links))
 
     def all_incidents(request: Request) -> Response:
         return reply(request, incidents.page(view.models(), request.query_params, log))
@@ -186,7 +193,7 @@ def create_app(
             Route("/status", of_processor),
             Route("/models/{name:path}/incidents", of_model_incidents),
             Route("/models/{name:path}/performance", tab(tabs["performance"])),
-            Route("/models/{name:path}/drift", tab(tabs["drift"])),
+            Route("/models/{name:path}/drift", drift_of_features),
             Route("/models/{name:path}/data", tab(tabs["data"])),
             Route("/models/{name:path}/predictions", show_predictions),
             Route("/models/{name:path}/versions", show_versions),

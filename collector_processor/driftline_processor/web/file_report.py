@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
-from driftline_processor.queries.overview import BaselineView, ModelView
+from driftline_processor.queries.overview import BaselineView, ModelView, importance_of
 
 from .pages import data, drift, feature, overview, performance, versions
 from .place import place_of
@@ -40,7 +40,10 @@ def model_view(result: EvaluationResult) -> ModelView:
         last=max((one.window.end for one in first), default=0),
         received=0,
         outcomes=sum(one.outcome_rows for one in first),
-        baseline=BaselineView("config", baseline.digest, baseline.pane.rows, tuple(baseline.bins.features)),
+        baseline=BaselineView(
+            *("config", baseline.digest, baseline.pane.rows, tuple(baseline.bins.features)),
+            importance=importance_of(baseline),
+        ),
         outcome_delay=result.delay,
         windows=windows,
         concept=result.concept,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import unquote
@@ -87,26 +86,6 @@ def test_a_window_a_feature_and_a_metric_have_an_address(browse: Browse) -> None
     assert "July 2013" in page(client, f"/models/flights/features/temp{july}").text
 
 
-def test_a_feature_shows_both_distributions_its_methods_and_what_is_missing(browse: Browse) -> None:
-    html = browse(many()).get("/models/flights?window=1mo&at=2013-07-01").text
-    card = html[html.index('id="feature-temp"') :]
-    card = card[: card.index("</article>")]
-    assert card.count('class="now"') == 12
-    assert card.count('path class="was"') == 1
-    assert "drift, large" in card
-    assert re.search(r'class="decides">Kolmogorov-Smirnov [0-9.]+, p &lt; 0\.0001', card)
-    assert "missing 0.4 → 2 %" in card
-
-
-def test_features_are_ranked_by_what_matters(browse: Browse) -> None:
-    ids = page(browse(many()), "/models/flights?window=1mo&at=2013-07-01").ids
-    assert [name for name in ids if name.startswith("feature-")][:3] == [
-        "feature-temp",
-        "feature-dewp",
-        "feature-wind_speed",
-    ]
-
-
 def test_what_is_wrong_with_the_data_has_a_section(browse: Browse) -> None:
     model = next(one for one in many().known if one.key.model == "flights")
     newest = model.windows["1mo"][-2]
@@ -180,15 +159,6 @@ def test_a_name_of_a_megabyte_is_cut_and_its_links_work(browse: Browse) -> None:
     assert len(answer.text) < 300_000
     found = Page(answer.text)
     assert found.targets <= set(found.ids)
-
-
-def test_hundreds_of_features_are_cut_to_the_most_drifted(browse: Browse) -> None:
-    model = price()
-    evaluation = model.windows["1d"][0]
-    evaluation.features = {f"f{i}": replace(evaluation.features["area"], name=f"f{i}") for i in range(300)}
-    found = page(browse(FakeView([model])), "/models/price")
-    assert sum(name.startswith("feature-") for name in found.ids) == 100
-    assert "200 features more" in found.text
 
 
 def test_a_clock_beyond_the_calendar_breaks_nothing(browse: Browse) -> None:

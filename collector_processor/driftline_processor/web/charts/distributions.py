@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 
 import numpy as np
+from driftline.tables.classes import number_text
 from driftline.tables.table import F64
 from markupsafe import Markup
 
 from driftline_processor.core.drift.methods import METHODS
+from driftline_processor.core.drift.number_shape import NumberShape
 from driftline_processor.core.evaluation import TargetDrift
 from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import percent, whole_percent
@@ -21,42 +24,147 @@ MOST_CATEGORIES = 10
 _EDGES = re.compile(r"^\s*(\S+)\s+–\s+(\S+)\s*$")
 
 
-def distribution(target: TargetDrift) -> Markup | None:
-    """Draw a target's cells; None when there are none to draw."""
+FEW_CELLS, MOST_CELLS = 10, 25
+"""Cells of an axis of its own."""
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 354.0, 8.0, 112.0
+
+
+def distribution(target: TargetDrift, name: str = "") -> Markup | None:
+    """Draw a target's cells; None when there are none to draw. ``name``: what the axis below is labelled with."""
     now = target.now if target.now is not None and len(target.now) == len(target.cells) else None
     was = target.was if target.was is not None and len(target.was) == len(target.cells) else None
     if not target.cells or (now is None and was is None):
         return None
-    if target.target == "class" or "number" not in METHODS[target.decided_by].kinds:
-        return _categories(target.cells, was, now)
-    return _numbers(target.cells, was, now)
+    if is_category(target):
+        return _categories(target.cells, was, now, _untold(target))
+    return _numbers(target.cells, was, now, name, _untold(target))
 
 
-def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None) -> Markup:
-    left, right, top, bottom = 6.0, 354.0, 10.0, 112.0
-    step = (right - left) / len(cells)
-    most = _most(was, now)
+def is_category(target: TargetDrift) -> bool:
+    """Return True for a target of labels."""
+    return target.target == "class" or "number" not in METHODS[target.decided_by].kinds
+
+
+def own_range(was: NumberShape, now: NumberShape, target: TargetDrift, name: str = "") -> Markup | None:
+    """Draw a number on an axis that holds the window as well as the baseline; None where either has no rows.
+
+    ``was`` and ``now``: of the baseline and of the window, known beyond the outer edges of the bins.
+    """
+    drawn = own_cells(was, now)
+    return None if drawn is None else _numbers(*drawn, name, _untold(target))
+
+
+def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64, F64] | None:
+    """Return cells of one width from the first to the last percent of both, and the shares of both in them.
+
+    >>> one, other = (NumberShape(*map(np.array, ([low], [low + 10.0], [1.0]))) for low in (0.0, 90.0))
+    >>> cells, before, after = own_cells(one, other)
+    >>> len(cells), cells[0], cells[-1], before[:2].tolist(), after[-2:].tolist()
+    (20, '0 – 5', '95 – 100', [0.5, 0.5], [0.5, 0.5])
+    """
+    if not len(was.weight) or not len(now.weight):
+        return None
+    ends = np.array([shape.quantiles((0.01, 0.99)) for shape in (was, now)])
+    low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
+    if not high > low:
+        return None
+    rough = (high - low) / MOST_CELLS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * unit for unit in (1, 2, 2.5, 5, 10) if power * unit >= rough)
+    edges: F64 = np.arange(math.floor(low / step), math.ceil(high / step) + 1, dtype=np.float64) * step
+    beyond = np.concatenate([[-np.inf], edges, [np.inf]])
+    texts = [number_text(float(f"{edge:.6g}")) for edge in edges.tolist()]
+    shares = [np.diff(np.concatenate([[0.0], _below(shape, edges), [1.0]])) for shape in (was, now)]
+    labels = [f"< {texts[0]}", *(f"{a} – {b}" for a, b in pairwise(texts)), f"≥ {texts[-1]}"]
+    held = [0 < at < len(beyond) - 2 or max(one[at] for one in shares) > 1e-12 for at in range(len(labels))]
+    return (
+        tuple(label for label, here in zip(labels, held, strict=True) if here),
+        shares[0][held],
+        shares[1][held],
+    )
+
+
+def _below(shape: NumberShape, edges: F64) -> F64:
+    inside = np.where(
+        shape.high > shape.low,
+        (edges[:, np.newaxis] - shape.low) / np.maximum(shape.high - shape.low, np.finfo(np.float64).tiny),
+        edges[:, np.newaxis] > shape.low,
+    )
+    return np.clip(inside, 0, 1) @ shape.weight / float(shape.weight.sum())
+
+
+def mini(target: TargetDrift) -> Markup:
+    """Draw a target's cells in the height of a line of text, for a table whose other columns say it in words."""
+    now = target.now if target.now is not None and len(target.now) == len(target.cells) else None
+    was = target.was if target.was is not None and len(target.was) == len(target.cells) else None
+    if not target.cells or (now is None and was is None):
+        return Markup()
+    most, marks = _most(was, now), ""
+    if now is not None:
+        bars = "".join(
+            f"M{10 * at} 100h8v-{height}h-8z"
+            for at, height in enumerate((100 * now / most).round().astype(int).tolist())
+        )
+        marks += f'<path class="now{_untold(target)}" d="{bars}"/>'
+    if was is not None:
+        steps = "".join(f"V{height}h10" for height in (100 - 100 * was / most).round().astype(int).tolist())
+        marks += f'<path class="was" d="M0 100{steps}V100"/>'
+    box = f'viewBox="0 -4 {10 * len(target.cells)} 108" preserveAspectRatio="none"'
+    return Markup(f'<svg class="mini" {box} aria-hidden="true">{marks}</svg>')
+
+
+def _untold(target: TargetDrift) -> str:
+    """Return the class by which a window that nobody can judge is hatched."""
+    return " untold" if target.state in ("cannot_tell", "no_baseline", "blind") else ""
+
+
+def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None, name: str, css: str) -> Markup:
+    step = (_RIGHT - _LEFT) / len(cells)
+    scale = _ticks(_most(was, now))
+    most = scale[-1]
 
     def y(share: float) -> float:
-        return bottom - (bottom - top) * share / most
+        return _BOTTOM - (_BOTTOM - _TOP) * share / most
 
-    marks = [svg.line(left, bottom, right, bottom, "grid")]
+    marks = [svg.line(_LEFT, y(share), _RIGHT, y(share), "grid") for share in scale]
+    marks += [svg.text(_LEFT - 4, y(share) + 3.5, f"{100 * share:.3g} %", "axis", "end") for share in scale]
     if now is not None:
         marks += [
-            svg.rect(left + place * step + step * 0.06, y(share), step * 0.88, bottom - y(share), "now")
+            svg.rect(_LEFT + place * step + step * 0.06, y(share), step * 0.88, _BOTTOM - y(share), f"now{css}")
             for place, share in enumerate(now)
         ]
     if was is not None:
-        outline = [(left, bottom)]
+        outline = [(_LEFT, _BOTTOM)]
         for place, share in enumerate(was):
-            outline += [(left + place * step, y(share)), (left + (place + 1) * step, y(share))]
-        marks.append(svg.path([*outline, (right, bottom)], "was"))
+            outline += [(_LEFT + place * step, y(share)), (_LEFT + (place + 1) * step, y(share))]
+        marks.append(svg.path([*outline, (_RIGHT, _BOTTOM)], "was"))
     marks += [
-        svg.rect(left + place * step, top, step, bottom - top, "hover", _said(cell, was, now, place))
+        svg.rect(_LEFT + place * step, _TOP, step, _BOTTOM - _TOP, "hover", _said(cell, was, now, place))
         for place, cell in enumerate(cells)
     ]
-    marks += _edge_labels(cells, left, step, bottom + 14)
-    return svg.picture(360, 132, marks, "shares of the baseline and of the window", "chart")
+    marks += _edge_labels(cells, _LEFT, step, _BOTTOM + 14)
+    height = 132
+    if name:
+        marks.append(svg.text((_LEFT + _RIGHT) / 2, _BOTTOM + 28, short(name, 40), "axis", "middle"))
+        height = 144
+    return svg.picture(360, height, marks, _label(name), "chart")
+
+
+def _label(name: str) -> str:
+    return "shares of the baseline and of the window" + (f" by {short(name, 40)}" if name else "")
+
+
+def _ticks(most: float) -> list[float]:
+    """Return round shares from 0 to above the greatest, at most five.
+
+    >>> _ticks(0.17), _ticks(1.0)
+    ([0.0, 0.05, 0.1, 0.15, 0.2], [0.0, 0.25, 0.5, 0.75, 1.0])
+    """
+    rough = max(most, 1e-6) / 4
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * unit for unit in (1, 2, 2.5, 5, 10) if power * unit >= rough * 0.999)
+    return [float(f"{place * step:.12g}") for place in range(math.ceil(most / step - 1e-9) + 1)]
 
 
 def _edge_labels(cells: tuple[str, ...], left: float, step: float, y: float) -> list[Markup]:
@@ -93,7 +201,7 @@ def _width(label: str) -> float:
     return 5.8 * min(len(label), 12)
 
 
-def _categories(cells: tuple[str, ...], was: F64 | None, now: F64 | None) -> Markup:
+def _categories(cells: tuple[str, ...], was: F64 | None, now: F64 | None, css: str) -> Markup:
     label, right, row = 104.0, 268.0, 17.0
     weight = np.maximum(was if was is not None else 0, now if now is not None else 0)
     order = list(np.argsort(-weight, kind="stable"))
@@ -110,7 +218,7 @@ def _categories(cells: tuple[str, ...], was: F64 | None, now: F64 | None) -> Mar
         y, span = place * row, right - label
         marks.append(svg.text(label - 6, y + 12, short(name, 16), "axis", "end"))
         if after is not None:
-            marks.append(svg.rect(label, y + 3, span * after / most, row - 6, "now"))
+            marks.append(svg.rect(label, y + 3, span * after / most, row - 6, f"now{css}"))
         if before is not None:
             marks.append(svg.rect(label, y + 1.5, span * before / most, row - 3, "was"))
         marks.append(svg.text(356, y + 12, f"{whole_percent(before)} → {whole_percent(after)}", "axis", "end"))

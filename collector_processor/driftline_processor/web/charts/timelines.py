@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from driftline_processor.core.estimate.point import assumption
-from driftline_processor.core.evaluation import Estimate, Evaluation, TargetDrift
-from driftline_processor.core.wording import short
+from driftline_processor.core.evaluation import Estimate, Evaluation
 from driftline_processor.present.numbers import MINUS, compact, count, finite, many, number, percent
 from driftline_processor.present.sentences import drift_words
-from driftline_processor.present.states import compared, drifted, overall, state_word
+from driftline_processor.present.states import compared, drifted, overall
 from driftline_processor.present.times import window_name, window_tick
 from driftline_processor.present.titles import metric_title
 from driftline_processor.queries.overview import ModelView
@@ -360,50 +359,6 @@ def _ends(row: TimelineRow, place: int) -> str:
     return "" if low is None or high is None else f" ({_written(row, low)} to {_written(row, high)})"
 
 
-def heat(evaluations: Sequence[Evaluation], features: Sequence[str], chosen: Evaluation, timezone: str) -> Markup:
-    """Draw a row per feature and a column per window, coloured by state and size: what drifts, and since when."""
-    label, width, row = 150.0, 720.0, 16.0
-    step = (width - label) / max(len(evaluations), 8)
-    height = row * len(features) + 20
-    marks = []
-    for down, name in enumerate(features):
-        marks.append(svg.text(label - 8, down * row + 12, short(name, 22), "axis", "end"))
-        for across, evaluation in enumerate(evaluations):
-            target = evaluation.features.get(name)
-            if target is not None:
-                title = f"{short(name, 40)}, {window_name(evaluation.window, timezone)}: {_how_far(target)}"
-                css = f"cell {_shade(target)}" + ("" if evaluation.closed else " open")
-                marks.append(svg.rect(label + across * step + 0.5, down * row + 1, step - 1, row - 2, css, title))
-    place = next((place for place, evaluation in enumerate(evaluations) if evaluation is chosen), None)
-    if place is not None:
-        marks.append(svg.rect(label + place * step, 0, step, height - 20, "frame"))
-    marks += time_ticks(evaluations, label, label + step * len(evaluations), height - 6, timezone)
-    return svg.picture(width, height, marks, "drift of each feature in each window", "heat")
-
-
-def trend(name: str, evaluations: Sequence[Evaluation], chosen: Evaluation) -> Markup:
-    """Draw a feature's PSI over windows as dots and a line, so that a card says since when."""
-    targets = [evaluation.features.get(name) for evaluation in evaluations]
-    values = [_psi(target) for target in targets]
-    most = max([value for value in values if value is not None] + [0.25])
-    step = 160 / max(len(evaluations), 2)
-    points = [
-        None if value is None else ((place + 0.5) * step, 26 - 22 * max(value, 0) / most)
-        for place, value in enumerate(values)
-    ]
-    marks = [svg.line(0, 26 - 22 * level / most, 160, 26 - 22 * level / most, "grid") for level in (0.0, 0.1, 0.25)]
-    marks += [svg.path(run, "line") for run in stretches(points)]
-    for point, target, evaluation in zip(points, targets, evaluations, strict=True):
-        if point is not None and target is not None and (evaluation is chosen or len(evaluations) <= 40):
-            marks.append(svg.dot(*point, 3 if evaluation is chosen else 1.6, f"dot state-{target.state}"))
-    return svg.picture(160, 30, marks, f"PSI over {len(evaluations)} windows", "sparkline")
-
-
-def _psi(target: TargetDrift | None) -> float | None:
-    method = None if target is None else target.methods.get("psi")
-    return None if method is None else finite(method.value)
-
-
 def levels(values: Sequence[float]) -> list[float]:
     """Three to six round numbers around the values; never all one, so that a constant metric is a line in the middle.
 
@@ -462,21 +417,6 @@ def time_ticks(evaluations: Sequence[Evaluation], left: float, right: float, y: 
         svg.text(left, y, window_tick(first, timezone), "axis"),
         svg.text(right, y, window_tick(last, timezone), "axis", "end"),
     ]
-
-
-def _shade(target: TargetDrift) -> str:
-    """Return the class of a heat map's cell: only drift has a size; any other cell is at most a wash."""
-    return f"drift-{target.size or 'small'}" if target.state == "drift" else f"is-{target.state}"
-
-
-def _how_far(target: TargetDrift) -> str:
-    psi = _psi(target)
-    words = [state_word(target.state, target.lacking)]
-    if target.state == "drift" and target.size:
-        words.append(target.size)
-    if psi is not None:
-        words.append(f"PSI {number(psi)}")
-    return ", ".join([*words, many(target.rows, "row")])
 
 
 def estimate(

@@ -2,38 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.verdict.words import date
+from driftline_processor.core.wording import iso_time
 from driftline_processor.present import states, times
+from driftline_processor.present.features import drifting_since, importance_rank, size_of
 from driftline_processor.present.lasting import lasting_sentences, what_lacks
-from driftline_processor.present.numbers import finite
+from driftline_processor.web.charts.distributions import mini
+from driftline_processor.web.charts.heat_map import heat_map, trend
 from driftline_processor.web.page import Page, Table
+from driftline_processor.web.place import feature_page
 from driftline_processor.web.selection import Selection, about, common_context
 
-CARDS = 100
-"""Features drawn on one page, the most drifted first."""
-
 HEAT = 40
-"""Features in the overview of what drifts since when."""
+"""Features in the heat map, unless all are asked for: those that drift in most windows."""
+
+SORTS = ("size", "since", "importance", "name")
+"""Orders of the table; the first is what it has by itself."""
+
+LONGEST_SEARCH = 200
+"""Characters of a search; no name is found by more."""
 
 
-def page(selection: Selection, now: int) -> Page:
-    """Return the drift of a model in a window and over the range."""
+@dataclass(frozen=True, slots=True)
+class FeatureRow:
+    """A line of the table of features.
+
+    Attributes:
+        target: Its drift in the window.
+        size: How far it moved, None where nobody can tell.
+        since: Since when it drifts, unix nanoseconds; None where it does not.
+        importance: Its share of the importance to the model; None where that is unknown.
+    """
+
+    target: TargetDrift
+    size: float | None
+    since: int | None
+    importance: float | None
+
+
+def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None) -> Page:
+    """Return the drift of a model in a window and over the range.
+
+    Args:
+        selection: The model, the range, and the window that is looked at.
+        now: Unix nanoseconds.
+        asked: ``q``, a part of a feature's name; ``sort``, one of :data:`SORTS`; ``heat``, "all" for all rows.
+    """
     context, chosen = common_context(selection, "drift", now), selection.chosen
     if chosen is None:
         return Page("model/drift.html", context, {"features": _table(())}, about(selection))
+    asked = asked or {}
+    search = asked.get("q", "")[:LONGEST_SEARCH].strip()
+    sort = asked.get("sort", "") if asked.get("sort", "") in SORTS else SORTS[0]
     ranked = states.rank(chosen.features.values())
+    rows = _sorted(_rows(selection, chosen, ranked), sort)
+    found = [row for row in rows if search.casefold() in row.target.name.casefold()]
+    heated = _heated(selection.shown, ranked)
+    drawn = heated if asked.get("heat") == "all" else heated[:HEAT]
+    place, importance = selection.place, {} if selection.model.baseline is None else selection.model.baseline.importance
     context |= {
-        "ranked": ranked[:CARDS],
-        "left_out": max(len(ranked) - CARDS, 0),
-        "heated": _heated(selection.shown, ranked)[:HEAT],
+        "rows": found,
+        "features": len(rows),
+        "drifted": states.drifted(chosen),
+        "search": search,
+        "sort": sort,
+        "sorts": SORTS,
+        "importance_rank": lambda name: importance_rank(name, importance),
+        "has_importance": bool(importance),
+        "date": lambda time: date(time, selection.model.timezone),
+        "mini": mini,
+        "trend": lambda name: trend(name, selection.shown),
+        "heat": heat_map(
+            *(selection.shown, drawn, chosen, context["at"]),
+            lambda name: place.address(feature_page(name)),
+            selection.model.timezone,
+        )
+        if drawn and len(selection.shown) > 1
+        else None,
+        "heated": len(drawn),
+        "heatable": len(heated),
         "lasting": lasting_sentences(chosen, lambda time: times.moment(time, selection.model.timezone)),
         "lasting_lacks": what_lacks(chosen),
         "joint": JOINT,
     }
-    return Page("model/drift.html", context, {"features": _table(ranked)}, about(selection))
+    return Page("model/drift.html", context, {"features": _table(rows)}, about(selection))
+
+
+def _rows(selection: Selection, chosen: Evaluation, ranked: Sequence[TargetDrift]) -> list[FeatureRow]:
+    importance = {} if selection.model.baseline is None else selection.model.baseline.importance
+    return [
+        FeatureRow(
+            *(target, size_of(target), drifting_since(target.name, selection.known, chosen)),
+            importance.get(target.name),
+        )
+        for target in ranked
+    ]
+
+
+def _sorted(rows: list[FeatureRow], sort: str) -> list[FeatureRow]:
+    """Return rows in an order; equal ones, and those of which it is unknown, by rank."""
+    if sort == "since":
+        return sorted(rows, key=lambda row: (row.since is None, row.since or 0))
+    if sort == "importance":
+        return sorted(rows, key=lambda row: -(row.importance or 0.0))
+    if sort == "name":
+        return sorted(rows, key=lambda row: row.target.name.casefold())
+    return rows
 
 
 def _heated(shown: Sequence[Evaluation], ranked: Sequence[TargetDrift]) -> list[str]:
@@ -45,17 +124,17 @@ def _heated(shown: Sequence[Evaluation], ranked: Sequence[TargetDrift]) -> list[
     return sorted(often, key=lambda name: -often[name])
 
 
-def _table(targets: Sequence[TargetDrift]) -> Table:
-    columns = ("feature", "state", "size", "method", "value", "p_value", "psi", "missing_was", "missing_now", "rows")
+def _table(rows: Sequence[FeatureRow]) -> Table:
+    columns = ("feature", "state", "size", "since", "importance", "method", "value", "p_value", "psi")
     return Table(
-        columns,
+        (*columns, "missing_was", "missing_now", "rows"),
         [
             (
-                *(target.name, target.state, target.size or None, target.decided_by),
-                *((one.value, one.p_value) if (one := target.methods.get(target.decided_by)) else (None, None)),
-                finite(psi.value) if (psi := target.methods.get("psi")) else None,
-                *(target.missing_was, target.missing_now, target.rows),
+                *(row.target.name, row.target.state, row.target.size or None),
+                *(None if row.since is None else iso_time(row.since), row.importance, row.target.decided_by),
+                *((by.value, by.p_value) if (by := row.target.methods.get(row.target.decided_by)) else (None, None)),
+                *(row.size, row.target.missing_was, row.target.missing_now, row.target.rows),
             )
-            for target in targets
+            for row in rows
         ],
     )

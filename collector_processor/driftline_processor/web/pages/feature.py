@@ -1,33 +1,203 @@
-"""One feature: its distribution beside the baseline's, and how far it moved, window by window."""
+"""One feature: its distribution beside the baseline's, over time, by slice, and the rows that are out of range."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from driftline.tables.table import F64
 from starlette.exceptions import HTTPException
 
+from driftline_processor.core.drift.number_shape import LEVELS, shape_of_cells
+from driftline_processor.core.evaluation import Evaluation, SliceDrift, TargetDrift
 from driftline_processor.core.wording import iso_time
+from driftline_processor.present import states
+from driftline_processor.present.features import feature_facts, size_of
+from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.names import handle
-from driftline_processor.present.numbers import finite
+from driftline_processor.queries.feature_history import FeatureHistories, FeatureHistory, FeatureWindow
+from driftline_processor.web.charts import feature_history as charts
+from driftline_processor.web.charts.distributions import distribution, is_category, own_range
 from driftline_processor.web.page import Page, Table
+from driftline_processor.web.place import feature_page
 from driftline_processor.web.selection import Selection, about, common_context
 
+OUT_OF_RANGE = 0.05
+"""Share of a window beyond the baseline's bins from which on its distribution has an axis of its own."""
 
-def page(selection: Selection, feature: str, now: int) -> Page:
-    """Return the page of a feature; ``feature``: the handle of its name. Raises 404 where no window has it."""
+
+def page(
+    selection: Selection,
+    feature: str,
+    now: int,
+    histories: FeatureHistories | None = None,
+    links: Links = NO_LINKS,
+) -> Page:
+    """Return the page of a feature.
+
+    Args:
+        selection: The model, the range, and the window that is looked at.
+        feature: The handle of its name.
+        now: Unix nanoseconds.
+        histories: Where its windows and rows are looked up; None = nowhere, and its drawings are all there is.
+        links: Where traces are.
+
+    Raises:
+        HTTPException: 404 where no window has the feature.
+    """
     name = next((name for one in reversed(selection.known) for name in one.features if handle(name) == feature), None)
-    if name is None:
+    if name is None or selection.chosen is None:
         raise HTTPException(404, f"no feature {feature[:80]!r} has arrived in these windows; the page Drift has all")
+    model, chosen = selection.model, selection.chosen
+    target = chosen.features.get(name)
+    found = None if histories is None else histories.over(model.key, name, selection.shown, chosen)
+    windows = _windows(selection, name, found)
     context = common_context(selection, "drift", now)
-    target = None if selection.chosen is None else selection.chosen.features.get(name)
-    context |= {"feature": name, "target": target}
-    columns = ("start", "end", "state", "size", "value", "p_value", "psi", "missing", "rows")
-    rows = [
-        (
-            *(iso_time(one.window.start), iso_time(one.window.end), found.state, found.size or None),
-            *((by.value, by.p_value) if (by := found.methods.get(found.decided_by)) else (None, None)),
-            finite(psi.value) if (psi := found.methods.get("psi")) else None,
-            *(found.missing_now, found.rows),
-        )
+    importance = {} if model.baseline is None else model.baseline.importance
+    ranked = [one.name for one in states.rank(chosen.features.values())]
+    place = ranked.index(name) if name in ranked else None
+    outside = None
+    if histories is not None:
+        outside = histories.outside(model.key, name, chosen.window.start, chosen.window.end)
+    context |= {
+        "feature": name,
+        "target": target,
+        "facts": feature_facts(name, selection.known, chosen, importance, model.timezone),
+        "at": lambda evaluation: selection.to(evaluation, feature_page(name)),
+        "history": _over_time(selection, name, target, windows, found),
+        "missing": charts.missing(selection.shown, windows, _baseline(target, found), name, model.timezone),
+        "drawing": _drawing(target, found, name),
+        "own_axis": _out_of_range(found),
+        "slices": _by_slice(chosen, name),
+        "size": size_of,
+        "kept": histories is not None,
+        "outside": outside,
+        "trace_link": links.trace_link,
+        "before": ranked[place - 1] if place else None,
+        "after": ranked[place + 1] if place is not None and place + 1 < len(ranked) else None,
+        "rank": None if place is None else (place + 1, len(ranked)),
+        "windows": _table(selection, name, windows),
+    }
+    tables = {"windows": context["windows"]}
+    if outside:
+        rows = [(one.id, iso_time(one.time), one.value, one.trace_id, one.span_id) for one in outside]
+        tables["outside"] = Table(("id", "time", "value", "trace_id", "span_id"), rows)
+    return Page("model/feature.html", context, tables, {**about(selection), "feature": name})
+
+
+def _windows(selection: Selection, name: str, found: FeatureHistory | None) -> dict[int, FeatureWindow]:
+    """Return the feature in each window: from the sums that are stored, else as its drawing tells."""
+    windows = {
+        one.window.start: drawn
         for one in selection.shown
-        if (found := one.features.get(name)) is not None
-    ]
-    return Page("model/feature.html", context, {"windows": Table(columns, rows)}, {**about(selection), "feature": name})
+        if (target := one.features.get(name)) is not None and (drawn := _of_drawing(target, target.now)) is not None
+    }
+    return windows | dict(found.windows if found is not None else {})
+
+
+def _of_drawing(target: TargetDrift, shares: F64 | None) -> FeatureWindow | None:
+    """Return what the drawing of a target says of one side; None where nothing is drawn."""
+    if shares is None or len(shares) != len(target.cells) or not float(shares.sum()):
+        return None
+    missing = target.missing_now if shares is target.now else target.missing_was
+    if is_category(target):
+        return FeatureWindow(float(target.rows), missing, None, shares=shares)
+    shape = shape_of_cells(target.cells, shares)
+    if shape is None:
+        return FeatureWindow(float(target.rows), missing, None)
+    return FeatureWindow(float(target.rows), missing, None, shape.quantiles(), None, shape.below, shape.above)
+
+
+def _baseline(target: TargetDrift | None, found: FeatureHistory | None) -> FeatureWindow | None:
+    if found is not None:
+        return found.baseline
+    return None if target is None else _of_drawing(target, target.was)
+
+
+def _over_time(
+    selection: Selection,
+    name: str,
+    target: TargetDrift | None,
+    windows: Mapping[int, FeatureWindow],
+    found: FeatureHistory | None,
+) -> Any:
+    """Draw the feature over the windows that are shown; None where nothing of it is known."""
+    chosen, was = selection.chosen, _baseline(target, found)
+    assert chosen is not None
+    rest = (name, chosen, lambda one: selection.to(one, feature_page(name)), selection.model.timezone)
+    fans = {start: one.quantiles for start, one in windows.items() if one.quantiles is not None}
+    if fans:
+        return charts.fan(selection.shown, fans, None if was is None else was.quantiles, *rest)
+    labels, shares = _labelled(selection, name, windows, found)
+    before = None if was is None else was.shares
+    if before is not None and found is None and target is not None:
+        before = _spread(target.cells, before, labels)
+    return charts.stacked(selection.shown, labels, shares, before, *rest)
+
+
+def _labelled(
+    selection: Selection, name: str, windows: Mapping[int, FeatureWindow], found: FeatureHistory | None
+) -> tuple[tuple[str, ...], dict[int, F64]]:
+    """Return labels, and shares over them by start of the window; drawings differ in which labels they have."""
+    if found is not None:
+        labels = (*found.labels, "other")
+        own = {one.window.start: one for one in selection.shown}
+        shares = {}
+        for start, one in windows.items():
+            if start in found.windows and one.shares is not None:
+                shares[start] = one.shares
+            elif (target := own[start].features.get(name)) is not None and one.shares is not None:
+                shares[start] = _spread(target.cells, one.shares, labels)
+        return labels, shares
+    drawn = [(one.window.start, target) for one in selection.shown if (target := one.features.get(name)) is not None]
+    labels = tuple(dict.fromkeys(cell for _, target in drawn for cell in target.cells))
+    told = {start: one.shares for start, one in windows.items() if one.shares is not None}
+    return labels, {start: _spread(target.cells, told[start], labels) for start, target in drawn if start in told}
+
+
+def _spread(cells: tuple[str, ...], shares: F64, labels: tuple[str, ...]) -> F64:
+    place = {label: at for at, label in enumerate(labels)}
+    spread = np.zeros(len(labels))
+    for cell, share in zip(cells, shares.tolist(), strict=True):
+        spread[place.get(cell, len(labels) - 1)] += share
+    return spread
+
+
+def _out_of_range(found: FeatureHistory | None) -> bool:
+    return found is not None and found.now is not None and found.now.below + found.now.above > OUT_OF_RANGE
+
+
+def _drawing(target: TargetDrift | None, found: FeatureHistory | None, name: str) -> Any:
+    """Draw the window beside the baseline, on an axis of its own where it left the baseline's bins."""
+    if target is None:
+        return None
+    if _out_of_range(found) and found is not None and found.was is not None and found.now is not None:
+        return own_range(found.was, found.now, target, name)
+    return distribution(target, name)
+
+
+def _by_slice(chosen: Evaluation, name: str) -> list[tuple[str, SliceDrift, TargetDrift | None]]:
+    """Return the slices of a window, those in which the feature drifts first and farthest first."""
+    found = [(cut, one, one.features.get(name)) for cut, one in chosen.slices.items()]
+    return sorted(found, key=lambda row: (row[2] is None, -(size_of(row[2]) or 0.0) if row[2] else 0.0, row[0]))
+
+
+def _table(selection: Selection, name: str, windows: Mapping[int, FeatureWindow]) -> Table:
+    columns = ("start", "end", "state", "size", "value", "p_value", "psi", "missing", "invalid", "rows")
+    quantiles = tuple(f"p{100 * level:.0f}" for level in LEVELS)
+    rows = []
+    for one in selection.shown:
+        if (target := one.features.get(name)) is None:
+            continue
+        own, by = windows.get(one.window.start), target.methods.get(target.decided_by)
+        values = [None] * len(LEVELS) if own is None or own.quantiles is None else own.quantiles.tolist()
+        rows.append(
+            (
+                *(iso_time(one.window.start), iso_time(one.window.end), target.state, target.size or None),
+                *((None, None) if by is None else (by.value, by.p_value)),
+                *(size_of(target), target.missing_now, None if own is None else own.invalid, target.rows),
+                *values,
+            )
+        )
+    return Table((*columns, *quantiles), rows)

@@ -6,12 +6,11 @@ import re
 from dataclasses import replace
 
 import numpy as np
-from driftline_processor.core.evaluation import Curve, Evaluation, MetricValue, TargetDrift
+from driftline_processor.core.evaluation import Curve, Evaluation, MetricValue
 from driftline_processor.core.windows.window import Window
 from driftline_processor.web.charts import timelines
 from driftline_processor.web.charts.curves import confusion_matrix
 from driftline_processor.web.charts.curves import curve_charts_of as drawn
-from driftline_processor.web.charts.distributions import distribution
 from driftline_processor.web.timeline import performance_row, timeline_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -86,45 +85,6 @@ def test_an_interval_of_a_few_rows_does_not_flatten_all_others() -> None:
     shown[4].realized["log_loss"] = MetricValue(0.69, 3, "rows", low=-40.0, high=40.0)
     ticks = timelines.row_ticks(performance_row("log_loss", shown, None))
     assert (ticks[0], ticks[-1]) == (0.0, 1.0)
-
-
-def cells(kind: str, labels: tuple[str, ...], was: list[float], now: list[float] | None) -> str:
-    target = TargetDrift(
-        "feature", "x", "ok", kind, 9, {}, None, "", labels, np.array(was), None if now is None else np.array(now)
-    )
-    drawn = distribution(target)
-    assert drawn is not None
-    return str(drawn)
-
-
-def test_edges_stand_between_cells_and_single_values_under_theirs() -> None:
-    drawn = cells("ks", ("0 – 10", "10 – 20"), [0.4, 0.6], [0.3, 0.7])
-    assert [text in drawn for text in (">0</text>", ">10</text>", ">20</text>")] == [True, True, True]
-    assert "10 – 20: was 60 %, is 70 %" in drawn
-    assert ">other values</text>" in cells("ks", ("0", "1", "other values"), [0.5, 0.5, 0.0], [0.4, 0.4, 0.2])
-
-
-def test_open_cells_say_that_they_hold_all_that_lies_beyond() -> None:
-    edges = range(12, 55, 3)
-    labels = ("< 12", *(f"{edge} – {edge + 3}" for edge in edges[:-1]), "≥ 54")
-    share = [1 / len(labels)] * len(labels)
-    texts = re.findall(r">([^<]*)</text>", cells("ks", labels, share, share))
-    assert texts == ["&lt; 12", *(str(edge) for edge in edges[1:-1]), "≥ 54"]
-
-
-def test_categories_are_ordered_by_share_and_the_rest_is_summed() -> None:
-    labels = tuple(f"c{place}" for place in range(14))
-    drawn = cells("chi2", labels, [1.0] + [0.0] * 13, [0.0] * 13 + [1.0])
-    assert drawn.index(">c0<") < drawn.index(">c13<") < drawn.index(">c1<")
-    assert "4 others" in drawn
-
-
-def test_a_window_without_values_still_shows_the_baseline() -> None:
-    assert 'class="now"' not in cells("ks", ("0 – 1", "1 – 2"), [0.5, 0.5], None)
-
-
-def test_nothing_is_drawn_of_nothing() -> None:
-    assert distribution(TargetDrift("feature", "x", "no_baseline", "", 0, {})) is None
 
 
 @settings(deadline=None, max_examples=40)

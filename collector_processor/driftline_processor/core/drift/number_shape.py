@@ -1,0 +1,138 @@
+"""The distribution of a number as stretches of values: bins, and beyond the outer edges powers of two.
+
+Inside a stretch values are taken as spread evenly, so that a quantile is off by at most the width of its stretch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from driftline.panes.bins import NumberBins
+from driftline.panes.unbinned_values import OCTAVES, TAILS, octave_bounds
+from driftline.tables.table import F64
+
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""The quantiles of a fan: the middle, and what half and nine tenths of the rows lie in."""
+
+_GREATEST = 2.0**OCTAVES
+"""End of the last power of two, which is open."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumberShape:
+    """Stretches of values that hold rows, ascending.
+
+    Attributes:
+        low: Where each begins, float64 (n,).
+        high: Where it ends, float64 (n,).
+        weight: Rows in it, float64 (n,), all above 0.
+        below: Share of the rows below the bins.
+        above: Share of the rows above them.
+    """
+
+    low: F64
+    high: F64
+    weight: F64
+    below: float = 0.0
+    above: float = 0.0
+
+    def quantiles(self, levels: tuple[float, ...] = LEVELS) -> F64:
+        """Return the quantiles at some levels, float64 (levels,); NaN without rows.
+
+        >>> shape_of(NumberBins(np.array([0.0, 10.0, 20.0])), np.array([0.0, 50.0, 50.0, 0.0])).quantiles((0.25, 0.5))
+        array([ 5., 10.])
+        """
+        if not len(self.weight):
+            return np.full(len(levels), np.nan)
+        ends = np.cumsum(self.weight)
+        wanted = np.array(levels) * ends[-1]
+        at = np.minimum(np.searchsorted(ends, wanted, side="left"), len(ends) - 1)
+        part = 1 - np.clip((ends[at] - wanted) / self.weight[at], 0, 1)
+        found: F64 = self.low[at] * (1 - part) + self.high[at] * part
+        return found
+
+
+def shape_of(bins: NumberBins, counts: F64, tails: F64 | None = None) -> NumberShape:
+    """Return the shape of counts over bins.
+
+    Args:
+        bins: Of the number.
+        counts: float64 (bins.size,) or longer; what follows the bins, missing and invalid values, does not count.
+        tails: Rows beyond the outer edges by powers of two, ``tails:NAME`` of a pane. Rows that it does not tell of lie
+            at the edge.
+
+    >>> strays = np.zeros(TAILS)
+    >>> strays[2 * OCTAVES + 71] = 3  # 64 to 128
+    >>> shape_of(NumberBins(np.array([0.0, 100.0])), np.array([0.0, 1.0, 3.0]), strays).quantiles((0.625,))
+    array([114.])
+    """
+    edges, own = bins.edges, counts[: bins.size]
+    if not len(edges):
+        return NumberShape(np.empty(0), np.empty(0), np.empty(0))
+    beyond = np.zeros(TAILS) if tails is None else tails
+    bounds = octave_bounds()
+    begins, ends = np.append(-_GREATEST, bounds), np.append(bounds, _GREATEST)
+    under = _beyond(begins, np.minimum(ends, edges[0]), beyond, own[0], edges[0], ends > edges[0])
+    over = _beyond(np.maximum(begins, edges[-1]), ends, beyond, own[-1], edges[-1], begins < edges[-1])
+    low = np.concatenate([under[0], edges[:-1], over[0]])
+    high = np.concatenate([under[1], edges[1:], over[1]])
+    weight = np.concatenate([under[2], own[1:-1], over[2]])
+    order = np.lexsort((high, low))
+    some = order[weight[order] > 0]
+    total = max(float(own.sum()), np.finfo(np.float64).tiny)
+    return NumberShape(low[some], high[some], weight[some], float(own[0]) / total, float(own[-1]) / total)
+
+
+def _beyond(
+    low: F64, high: F64, counts: F64, rows: float, edge: float, cut: np.typing.NDArray[np.bool_]
+) -> tuple[F64, F64, F64]:
+    """Return the stretches beyond one edge.
+
+    ``cut``: those that the edge cuts or that lie on its other side; the first of these may hold rows of both ends of
+    the bins, and gets what its side still lacks.
+    """
+    there = (high > low) & (counts > 0)
+    whole, part = there & ~cut, there & cut
+    known = np.where(whole, counts, 0.0)
+    rest = rows - float(known.sum())
+    if rest > 0 and part.any():
+        known = known + np.where(part, np.minimum(counts, rest), 0.0)
+        rest = rows - float(known.sum())
+    if known.sum() > 0 and rest < 0:
+        known = known * (rows / float(known.sum()))
+    left = max(rest, 0.0)
+    return np.append(low, edge), np.append(high, edge), np.append(known, left)
+
+
+_BETWEEN = re.compile(r"^\s*(\S+)\s+–\s+(\S+)\s*$")
+_END = re.compile(r"^\s*([<≥])\s+(\S+)\s*$")
+
+
+def shape_of_cells(labels: Sequence[str], shares: F64) -> NumberShape | None:
+    """Return the shape that a drawing of a number tells: its cells by their labels, open ones at their edge.
+
+    None where a label is no number, as that of all other values.
+
+    >>> drawn = shape_of_cells(("< 0", "0 – 10", "10 – 20", "≥ 20"), np.array([0.0, 0.5, 0.4, 0.1]))
+    >>> drawn.quantiles((0.25, 0.5, 0.95)).tolist(), drawn.above
+    ([5.0, 10.0, 20.0], 0.1)
+    """
+    low, high, weight, below, above = [], [], [], 0.0, 0.0
+    for label, share in zip(labels, shares.tolist(), strict=True):
+        if share <= 0:
+            continue
+        between, end = _BETWEEN.match(label), _END.match(label)
+        texts = between.groups() if between else (end[2] if end else label,) * 2
+        try:
+            begins, ends = (float(text) for text in texts)
+        except ValueError:
+            return None
+        low.append(begins)
+        high.append(ends)
+        weight.append(share)
+        if end:
+            below, above = (below + share, above) if end[1] == "<" else (below, above + share)
+    return NumberShape(np.array(low), np.array(high), np.array(weight), below, above)

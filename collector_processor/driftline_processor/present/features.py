@@ -1,0 +1,87 @@
+"""What is said of one feature beside its state: since when it drifts, how much it matters, and what it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.verdict.words import date
+
+from .numbers import finite, percent
+
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
+
+
+def size_of(target: TargetDrift) -> float | None:
+    """Return how far a target moved: its PSI, else its deciding effect; None where nobody can tell."""
+    psi = target.methods.get("psi")
+    return finite(psi.value) if psi is not None else finite(target.effect)
+
+
+def drifting_since(name: str, known: Sequence[Evaluation], chosen: Evaluation) -> int | None:
+    """Return since when a feature drifts, unix nanoseconds: its incident, else its present run of windows with drift.
+
+    A window that cannot tell ends no run.
+
+    Args:
+        name: The feature.
+        known: Windows of one length, oldest first.
+        chosen: The window that is looked at, one of them.
+    """
+    if (target := chosen.features.get(name)) is None or target.state != "drift":
+        return None
+    if (began := chosen.incident.get(f"feature:{name}")) is not None:
+        return began
+    since = chosen.window.start
+    for one in reversed(known):
+        if one.window.start < chosen.window.start:
+            before = one.features.get(name)
+            if before is not None and before.state == "drift":
+                since = one.window.start
+            elif before is not None and before.state in ("ok", "usual"):
+                break
+    return since
+
+
+def ordinal(number: int) -> str:
+    """Write a place.
+
+    >>> [ordinal(place) for place in (1, 2, 3, 4, 11, 22, 113)]
+    ['1st', '2nd', '3rd', '4th', '11th', '22nd', '113th']
+    """
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else _ENDINGS.get(number % 10, 'th')}"
+
+
+def importance_rank(name: str, importance: Mapping[str, float]) -> str:
+    """Say which place a feature has by importance to the model; "" where that is unknown.
+
+    >>> importance_rank("temp", {"dewp": 0.5, "temp": 0.3, "carrier": 0.2})
+    '2nd of 3'
+    """
+    if name not in importance:
+        return ""
+    place = 1 + sum(other > importance[name] for other in importance.values())
+    return f"{ordinal(place)} of {len(importance)}"
+
+
+def carried_share(name: str, chosen: Evaluation) -> float | None:
+    """Return the share of the score's shift that goes with a feature; None where that is unknown."""
+    told = chosen.explanation
+    if told is None or told.score_was is None or told.score_now is None or told.score_now == told.score_was:
+        return None
+    shifts = [cause.score_shift for cause in told.causes if name in cause.features and cause.score_shift is not None]
+    return shifts[0] / (told.score_now - told.score_was) if shifts else None
+
+
+def feature_facts(
+    name: str, known: Sequence[Evaluation], chosen: Evaluation, importance: Mapping[str, float], timezone: str
+) -> list[str]:
+    """Say what matters of a feature in a window, in a few words each."""
+    facts = []
+    if (since := drifting_since(name, known, chosen)) is not None:
+        facts.append(f"since {date(since, timezone)}")
+    if rank := importance_rank(name, importance):
+        facts.append(f"importance {rank}, {percent(importance[name])}")
+    if (carried := carried_share(name, chosen)) is not None and carried > 0:
+        facts.append(f"carries {percent(min(carried, 1.0))} of the score's shift")
+    return facts

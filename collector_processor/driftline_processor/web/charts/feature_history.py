@@ -1,0 +1,270 @@
+"""One feature over windows of time: a fan of quantiles or stacked shares of labels, and what is missing.
+
+Marks are built as texts: a year of days is a thousand of them. Only what comes from the wire is escaped, and that is
+labels alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from driftline.tables.table import F64
+from markupsafe import Markup, escape
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.wording import short
+from driftline_processor.present.numbers import number, percent
+from driftline_processor.present.states import state_word
+from driftline_processor.present.times import window_name
+from driftline_processor.queries.feature_history import FeatureWindow
+
+from . import svg
+from .timelines import Address, levels, time_ticks
+
+MOST_STACKED = 7
+"""Labels with a colour of their own; all others are one more."""
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 700.0, 10.0, 190.0
+_BASELINE = 26.0
+"""Width of the baseline's own column of stacked shares."""
+
+
+def fan(
+    evaluations: Sequence[Evaluation],
+    quantiles: Mapping[int, F64],
+    baseline: F64 | None,
+    name: str,
+    chosen: Evaluation,
+    address: Address,
+    timezone: str,
+) -> Markup | None:
+    """Draw quantiles of a number over windows in the band of the baseline; None where no window has any.
+
+    Args:
+        evaluations: The windows, oldest first.
+        quantiles: Start of a window → its quantiles at 5, 25, 50, 75 and 95 %, float64 (5,).
+        baseline: The same of the baseline's rows.
+        name: The feature, whose unit the axis has.
+        chosen: The window that is looked at.
+        address: Where a window leads.
+        timezone: Of the model.
+    """
+    drawn = [one for one in evaluations if np.isfinite(quantiles.get(one.window.start, np.array([np.nan]))).all()]
+    if not drawn:
+        return None
+    values = [float(value) for one in drawn for value in quantiles[one.window.start][[0, -1]]]
+    if baseline is not None and np.isfinite(baseline).all():
+        values += [float(baseline[0]), float(baseline[-1])]
+    scale = levels(values)
+    x, y = _across(evaluations), _up(scale[0], scale[-1])
+    marks = [*_axis(scale, number, y), _frame(chosen, x)]
+    if baseline is not None and np.isfinite(baseline).all():
+        for low, high, css in ((0, 4, "fan-was"), (1, 3, "fan-was")):
+            top, bottom = y(baseline[high]), y(baseline[low])
+            marks.append(svg.rect(_LEFT, top, _RIGHT - _LEFT, max(bottom - top, 1.5), css))
+        marks.append(svg.line(_LEFT, y(baseline[2]), _RIGHT, y(baseline[2]), "was"))
+    for run in _runs(drawn):
+        for low, high, css in ((0, 4, "fan"), (1, 3, "fan inner")):
+            over = [(x(one), y(quantiles[one.window.start][high])) for one in run]
+            under = [(x(one), y(quantiles[one.window.start][low])) for one in run]
+            marks.append(_area(over, under, css))
+        middle = "".join(
+            f"{'M' if at == 0 else 'L'}{a:.1f} {y(quantiles[one.window.start][2]):.1f}H{b:.1f}"
+            for at, one in enumerate(run)
+            for a, b in (x(one),)
+        )
+        marks.append(Markup(f'<path class="line" d="{middle}"/>'))
+    marks += [_window(one, _said_quantiles(one, quantiles, name), x, address, timezone, name) for one in evaluations]
+    marks += time_ticks(evaluations, _LEFT, _RIGHT, _BOTTOM + 26, timezone)
+    label = f"{short(name, 40)} over time: the middle, half and nine tenths of the rows of each window"
+    return svg.picture(720, 222, marks, label, "chart fan-chart")
+
+
+def stacked(
+    evaluations: Sequence[Evaluation],
+    labels: Sequence[str],
+    windows: Mapping[int, F64],
+    baseline: F64 | None,
+    name: str,
+    chosen: Evaluation,
+    address: Address,
+    timezone: str,
+) -> Markup | None:
+    """Draw the shares of labels over windows, one above the other, the baseline's before them; None without any.
+
+    ``labels``: of the entries of all shares. Those that were most frequent once have a colour of their own.
+    """
+    known = {start: shares for start, shares in windows.items() if shares.sum() > 0}
+    if not known or not labels:
+        return None
+    most = np.max([*known.values(), *([] if baseline is None else [baseline])], axis=0)
+    own = sorted(np.argsort(-most, kind="stable")[:MOST_STACKED].tolist())
+    rest = [at for at in range(len(labels)) if at not in own and most[at] > 0]
+    names = [labels[at] for at in own] + ([f"{len(rest)} others" if len(rest) > 1 else labels[rest[0]]] if rest else [])
+
+    def parts(shares: F64) -> list[float]:
+        return [float(shares[at]) for at in own] + ([float(shares[rest].sum())] if rest else [])
+
+    across = _across(evaluations, _LEFT + (_BASELINE + 8 if baseline is not None else 0), _RIGHT - 96)
+    y = _up(0.0, 1.0)
+    marks = _axis([0.0, 0.25, 0.5, 0.75, 1.0], lambda share: f"{100 * share:.0f} %", y)
+    columns = [(across(one), parts(known[one.window.start])) for one in evaluations if one.window.start in known]
+    if baseline is not None:
+        columns.append(((_LEFT, _LEFT + _BASELINE), parts(baseline)))
+        marks.append(svg.text(_LEFT + _BASELINE / 2, _BOTTOM + 14, "baseline", "axis", "middle"))
+    for place in range(len(names)):
+        cells = []
+        for (begin, end), shares in columns:
+            low = sum(shares[:place])
+            top, bottom = y(low + shares[place]), y(low)
+            if bottom - top >= 0.05:
+                gap = 0.4 if end - begin > 3 else 0.0
+                cells.append(f"M{begin + gap:.1f} {top:.1f}H{end - gap:.1f}V{bottom:.1f}H{begin + gap:.1f}z")
+        marks.append(Markup(f'<path class="share share-{place}" d="{"".join(cells)}"/>'))
+    marks.append(_frame(chosen, across))
+    marks += _beside([*_middles(columns, y)], names)
+    for one in evaluations:
+        told = known.get(one.window.start)
+        words = "no value" if told is None else _said_shares(names, parts(told))
+        marks.append(_window(one, words, across, address, timezone, name))
+    marks += time_ticks(evaluations, across(evaluations[0])[0], across(evaluations[-1])[1], _BOTTOM + 26, timezone)
+    label = f"{short(name, 40)} over time: share of each label in each window"
+    return svg.picture(720, 222, marks, label, "chart fan-chart")
+
+
+def missing(
+    evaluations: Sequence[Evaluation],
+    windows: Mapping[int, FeatureWindow],
+    baseline: FeatureWindow | None,
+    name: str,
+    timezone: str,
+) -> Markup | None:
+    """Draw the share of missing values over windows, and of those that cannot be used; None where none ever is."""
+    told = [(one, windows[one.window.start]) for one in evaluations if one.window.start in windows]
+    shares = [share for _, one in told for share in (one.missing, one.invalid) if share is not None]
+    was = [] if baseline is None else [share for share in (baseline.missing, baseline.invalid) if share is not None]
+    if not any([*shares, *was]):
+        return None
+    top = max([*shares, *was])
+    scale = [value for value in levels([0.0, top]) if value >= 0]
+    x, y = _across(evaluations), _up(0.0, scale[-1], 10.0, 70.0)
+    marks = _axis(scale[:: max(len(scale) - 1, 1)], lambda share: percent(float(share)), y)
+    for part, css in (("missing", "line"), ("invalid", "line beside")):
+        before = None if baseline is None else getattr(baseline, part)
+        if before:
+            marks.append(svg.line(_LEFT, y(before), _RIGHT, y(before), "was"))
+        values = {one.window.start: share for one, found in told if (share := getattr(found, part)) is not None}
+        if any(values.values()) or part == "missing":
+            for run in _runs([one for one, _ in told if one.window.start in values]):
+                steps = [(x(one), y(values[one.window.start])) for one in run]
+                line = "".join(f"{'L' if at else 'M'}{a:.1f} {v:.1f}H{b:.1f}" for at, ((a, b), v) in enumerate(steps))
+                marks.append(Markup(f'<path class="{css}" d="{line}"/>'))
+    marks += time_ticks(evaluations, _LEFT, _RIGHT, 86, timezone)
+    label = f"{short(name, 40)}: share of missing values over time, and of values that cannot be used"
+    return svg.picture(720, 92, marks, label, "chart fan-chart")
+
+
+_Across = Callable[[Evaluation], tuple[float, float]]
+
+
+def _across(evaluations: Sequence[Evaluation], left: float = _LEFT, right: float = _RIGHT) -> _Across:
+    first, last = evaluations[0].window.start, evaluations[-1].window.end
+    unit = (right - left) / max(last - first, 1)
+    return lambda one: (left + unit * (one.window.start - first), left + unit * (one.window.end - first))
+
+
+def _up(low: float, high: float, top: float = _TOP, bottom: float = _BOTTOM) -> Callable[[float], float]:
+    span = (high - low) or 1.0
+    return lambda value: bottom - (bottom - top) * (min(max(value, low), high) - low) / span
+
+
+def _axis(scale: Sequence[float], words: Callable[[float], str], y: Callable[[float], float]) -> list[Markup]:
+    marks = [svg.line(_LEFT, y(value), _RIGHT, y(value), "grid") for value in scale]
+    return marks + [svg.text(_LEFT - 5, y(value) + 3.5, words(value), "axis", "end") for value in scale]
+
+
+def _frame(chosen: Evaluation, x: _Across) -> Markup:
+    begin, end = x(chosen)
+    return svg.rect(begin, _TOP - 6, end - begin, _BOTTOM - _TOP + 14, "chosen")
+
+
+def _runs(drawn: Sequence[Evaluation]) -> list[list[Evaluation]]:
+    """Return windows in stretches without a gap."""
+    runs: list[list[Evaluation]] = []
+    for one in drawn:
+        if runs and runs[-1][-1].window.end == one.window.start:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs
+
+
+def _area(
+    over: list[tuple[tuple[float, float], float]], under: list[tuple[tuple[float, float], float]], css: str
+) -> Markup:
+    there = "".join(f"{'L' if at else 'M'}{a:.1f} {v:.1f}H{b:.1f}" for at, ((a, b), v) in enumerate(over))
+    back = "".join(f"L{b:.1f} {v + 0.7:.1f}H{a:.1f}" for (a, b), v in reversed(under))
+    return Markup(f'<path class="{css}" d="{there}{back}z"/>')
+
+
+def _window(one: Evaluation, words: str, x: _Across, address: Address, timezone: str, name: str) -> Markup:
+    """Return the part of a chart that leads to a window: what a pointer is told, and below it the state."""
+    begin, end = x(one)
+    target = one.features.get(name)
+    state = "no_baseline" if target is None else target.state
+    shade = f"drift-{target.size or 'small'}" if target is not None and state == "drift" else f"is-{state}"
+    said = (
+        ""
+        if target is None
+        else f", {state_word(state, target.lacking)}" + (f", {target.size}" if state == "drift" and target.size else "")
+    )
+    title = escape(f"{window_name(one.window, timezone)}: {words}{said}")
+    width = end - begin
+    strip = f'x="{begin:.1f}" y="{_BOTTOM + 3}" width="{max(width * 0.9, 0.6):.1f}" height="7"'
+    return Markup(
+        f'<a href="{escape(address(one))}" tabindex="-1"><title>{title}</title>'
+        f'<rect class="ground" x="{begin:.1f}" y="{_TOP}" width="{width:.1f}" height="{_BOTTOM - _TOP}"/>'
+        f'<rect class="cell {shade}" {strip}/></a>'
+    )
+
+
+def _said_quantiles(one: Evaluation, quantiles: Mapping[int, F64], name: str) -> str:
+    own = quantiles.get(one.window.start)
+    if own is None or not np.isfinite(own).all():
+        return "no value"
+    least, low, middle, high, most = (number(value) for value in own.tolist())
+    return f"{short(name, 40)} {middle}, half {low} to {high}, 90 % {least} to {most}"
+
+
+def _said_shares(names: Sequence[str], shares: Sequence[float]) -> str:
+    most = sorted(zip(shares, names, strict=True), key=lambda pair: -pair[0])[:3]
+    return ", ".join(f"{short(name, 24)} {percent(share)}" for share, name in most if share > 0)
+
+
+def _middles(
+    columns: Sequence[tuple[tuple[float, float], Sequence[float]]], y: Callable[[float], float]
+) -> list[tuple[float, float]]:
+    """Return where each part of the newest column has its middle, and how high it is."""
+    _, shares = max(columns, key=lambda column: column[0][1])
+    found, low = [], 0.0
+    for share in shares:
+        found.append(((y(low) + y(low + share)) / 2, y(low) - y(low + share)))
+        low += share
+    return found
+
+
+def _beside(middles: Sequence[tuple[float, float]], names: Sequence[str]) -> list[Markup]:
+    """Write the names of labels beside the newest column, none over another, with their colour."""
+    marks, free = [], math.inf
+    for place, ((at, height), name) in enumerate(zip(middles, names, strict=True)):
+        if height < 3:
+            continue
+        line = min(at + 3.5, free)
+        if line < _TOP + 4:
+            break
+        marks.append(svg.rect(_RIGHT - 90, line - 8, 8, 8, f"share share-{place}"))
+        marks.append(svg.text(_RIGHT - 78, line, short(name, 15), "axis"))
+        free = line - 12
+    return marks

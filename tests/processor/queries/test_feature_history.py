@@ -1,0 +1,177 @@
+"""A feature over windows from the panes that are stored, beside what the rows themselves say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from driftline.panes.bins import NumberBins
+from driftline.tables.table import F64, ModelKey
+from driftline_processor.config.model import Model
+from driftline_processor.config.values import Keep
+from driftline_processor.core.drift.number_shape import LEVELS
+from driftline_processor.queries.feature_history import FeatureHistories, FeatureHistory, OutsideRow
+
+from tests.support.state_fixtures import Open, clock, open_state  # noqa: F401 - fixtures
+from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, predictions
+
+KEY = ModelKey("churn", "1", "")
+TRACE = bytes(range(16))
+PER_DAY = 400
+MIDNIGHT = NOON - 12 * HOUR
+
+
+def values_of_day(day: int) -> F64:
+    """Return the ages of a day: as in the baseline first, then ever older, on the last day far beyond it."""
+    rng = np.random.default_rng(day)
+    return rng.normal([40, 42, 45, 300][day], [5, 5, 8, 40][day], PER_DAY)
+
+
+PLANS = [["a"] * 300 + ["b"] * 100, ["a"] * 200 + ["b"] * 200, ["a"] * 100 + ["c"] * 300, ["b"] * 400]
+
+
+def reference() -> F64:
+    return np.random.default_rng(9).normal(40, 5, 2_000)
+
+
+@pytest.fixture
+def filled(open_state: Open, clock: Clock) -> Opened:  # noqa: F811
+    clock.now = MIDNIGHT + 5 * DAY
+    state = open_state(churn=Model(windows=("1d",)))
+    made = baseline(
+        np.full(2_000, 0.5).tolist(), {"age": reference().tolist(), "plan": ["a"] * 1_000 + ["b"] * 1_000}, version="1"
+    )
+    state.send(baselines=[made.to_json()])
+    for day, plans in enumerate(PLANS):
+        ages = values_of_day(day).tolist()
+        ages[:8] = [None] * 8
+        times = (MIDNIGHT + day * DAY + np.arange(PER_DAY) * 200 * 10**9).tolist()
+        ids = [f"{day}-{row}" for row in range(PER_DAY)]
+        state.send(predictions(ids, times, features={"age": ages, "plan": plans}, trace_id=TRACE))
+    return state
+
+
+def history(state: Opened, feature: str, at: int = -1) -> FeatureHistory:
+    windows = state.view().windows["1d"]
+    found = state.state.features.over(KEY, feature, windows, windows[at])
+    assert found is not None
+    return found
+
+
+def test_quantiles_are_those_of_the_rows_within_the_width_of_a_bin(filled: Opened) -> None:
+    """Beyond the bins within a power of two, which is all that panes tell."""
+    found = history(filled, "age")
+    assert list(found.windows) == [MIDNIGHT + day * DAY for day in range(4)]
+    bins = filled.state.features._baselines.in_force(KEY).baseline.bins.features["age"]  # type: ignore[union-attr]
+    assert isinstance(bins, NumberBins)
+    for day in range(3):
+        quantiles = found.windows[MIDNIGHT + day * DAY].quantiles
+        assert quantiles is not None
+        for told, real in zip(quantiles, np.quantile(values_of_day(day)[8:], LEVELS), strict=True):
+            at = int(np.clip(np.searchsorted(bins.edges, real), 1, len(bins.edges) - 1))
+            width = bins.edges[at] - bins.edges[at - 1] if real < bins.edges[-1] else real
+            assert abs(told - real) <= width
+    last = found.windows[MIDNIGHT + 3 * DAY]
+    assert last.above == 1.0
+    assert last.quantiles is not None
+    assert bool((last.quantiles >= 128).all() and (last.quantiles <= 512).all())
+    assert found.baseline.quantiles == pytest.approx(np.quantile(reference(), LEVELS), abs=0.3)
+
+
+def test_missing_values_are_a_share_of_all_rows(filled: Opened) -> None:
+    windows = history(filled, "age").windows.values()
+    assert {(one.rows, one.missing, one.invalid) for one in windows} == {(400.0, 0.02, 0.0)}
+
+
+def test_labels_have_shares_and_new_ones_are_others(filled: Opened) -> None:
+    found = history(filled, "plan")
+    assert found.labels == ("a", "b")
+    shares = [one.shares.tolist() for one in found.windows.values() if one.shares is not None]
+    assert shares == [[0.75, 0.25, 0.0], [0.5, 0.5, 0.0], [0.25, 0.0, 0.75], [0.0, 1.0, 0.0]]
+    assert found.baseline.shares is not None
+    assert found.baseline.shares.tolist() == [0.5, 0.5, 0.0]
+    assert found.now is None
+
+
+def test_the_shape_of_the_chosen_window_is_its_own(filled: Opened) -> None:
+    found = history(filled, "age", at=-1)
+    assert found.now is not None
+    assert found.was is not None
+    assert found.now.above == 1.0
+    assert found.was.above < 0.002
+
+
+def test_a_window_is_read_once_and_again_when_it_has_other_rows(
+    filled: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = history(filled, "plan")
+    asked: list[list[int]] = []
+    whole = FeatureHistories._read
+
+    def count(self: FeatureHistories, *given: Any) -> Any:
+        asked.append([(one.window.start - MIDNIGHT) // DAY for one in given[-1]])
+        return whole(self, *given)
+
+    monkeypatch.setattr("driftline_processor.queries.feature_history.FeatureHistories._read", count)
+    again = history(filled, "plan")
+    assert asked == []
+    assert again.windows == first.windows
+    filled.send(predictions(["late"], MIDNIGHT + DAY, features={"age": [40.0], "plan": ["a"]}))
+    later = history(filled, "plan")
+    assert asked == [[1]]
+    assert later.windows[MIDNIGHT + DAY].rows == 401.0
+
+
+def test_one_answer_reads_the_newest_windows_and_the_next_reads_on(
+    filled: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panes = len(filled.rows("SELECT DISTINCT pane FROM sums WHERE part = 'feature:plan'"))
+    monkeypatch.setattr("driftline_processor.queries.feature_history.MOST_PARTS", panes + 2)
+    days = [MIDNIGHT + day * DAY for day in range(4)]
+    assert list(history(filled, "plan").windows) == days[2:]
+    assert list(history(filled, "plan").windows) == days
+    monkeypatch.setattr("driftline_processor.queries.feature_history.MOST_PARTS", 1)
+    assert list(history(filled, "age").windows) == days[3:]
+
+
+def test_a_feature_that_no_baseline_has_has_no_history(filled: Opened) -> None:
+    windows = filled.view().windows["1d"]
+    assert filled.state.features.over(KEY, "nothing", windows) is None
+    assert filled.state.features.over(ModelKey("another"), "age", windows) is None
+
+
+def test_rows_out_of_range_are_found_with_their_traces_the_farthest_first(filled: Opened) -> None:
+    filled.view()
+    start = MIDNIGHT + 3 * DAY
+    found = filled.state.features.outside(KEY, "age", start, start + DAY, limit=3)
+    assert found is not None
+    ages = values_of_day(3)
+    ages[:8] = 0
+    farthest = np.argsort(-ages)[:3].tolist()
+    assert [one.id for one in found] == [f"3-{row}" for row in farthest]
+    assert [one.value for one in found] == ages[farthest].tolist()
+    assert {one.trace_id for one in found} == {TRACE.hex()}
+
+
+def test_rows_out_of_range_are_of_the_window_alone(filled: Opened) -> None:
+    filled.view()
+    start = MIDNIGHT + 3 * DAY
+    found = filled.state.features.outside(KEY, "age", start + HOUR, start + 2 * HOUR, limit=50)
+    assert found is not None
+    assert {start + HOUR <= one.time < start + 2 * HOUR for one in found} == {True}
+
+
+def test_a_label_that_the_baseline_does_not_know_is_out_of_range(filled: Opened) -> None:
+    filled.view()
+    start = MIDNIGHT + 2 * DAY
+    found = filled.state.features.outside(KEY, "plan", start, start + DAY, limit=1)
+    assert found == (OutsideRow("2-100", start + 100 * 200 * 10**9, "c", TRACE.hex(), ""),)
+    assert filled.state.features.outside(KEY, "plan", MIDNIGHT, start) == ()
+
+
+def test_where_no_feature_is_kept_nobody_can_name_the_rows(open_state: Open) -> None:  # noqa: F811
+    state = open_state(churn=Model(keep_features=Keep(0)))
+    state.send(predictions(["a"], features={"age": [1.0]}))
+    state.view()
+    assert state.state.features.outside(KEY, "age", NOON, NOON + DAY) is None

@@ -1,0 +1,189 @@
+"""The page of a feature: what it says, how it was over time, and where it leads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from driftline_processor.config.model import Model
+from driftline_processor.config.values import Keep
+from driftline_processor.core.evaluation import Cause, Explanation, SliceDrift
+from driftline_processor.health import Health
+from driftline_processor.present.links import Links
+from driftline_processor.queries.overview import View
+from driftline_processor.web.app import create_app
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import FakeView, flights, many, ns
+from tests.support.html_page import Page, page
+from tests.support.state_fixtures import Open, clock, open_state  # noqa: F401 - fixtures
+from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, predictions
+
+Browse = Callable[[View], TestClient]
+
+JULY = "?window=1mo&at=2013-07-01"
+TEMP = "/models/flights/features/temp" + JULY
+TRACE = bytes(range(16))
+MIDNIGHT = NOON - 12 * HOUR
+
+
+def test_the_first_line_says_state_size_since_importance_and_what_it_carries(browse: Browse) -> None:
+    model = flights()
+    assert model.baseline is not None
+    july = next(one for one in model.windows["1mo"] if one.window.start == ns(2013, 7, 1))
+    july.explanation = Explanation((Cause(("temp",), "", 0.9, score_shift=-0.04),), "", 0.24, 0.14)
+    known = replace(model.baseline, importance={"dewp": 0.6, "temp": 0.4})
+    text = page(browse(FakeView([replace(model, baseline=known)])), TEMP).text
+    line = "Drift, large · since 1 March 2013 · importance 2nd of 2, 40 % · carries 40 % of the score's shift."
+    assert line in text
+
+
+def test_a_number_is_a_fan_over_time_beside_its_distribution(browse: Browse) -> None:
+    html = browse(many()).get(TEMP).text
+    assert html.count('class="fan-was"') == 2
+    assert 'aria-label="temp over time: the middle, half and nine tenths of the rows of each window"' in html
+    assert "July 2013: temp 80" in html or "July 2013: temp 79" in html
+    assert html.count('class="now"') == 12
+    assert html.count('path class="was"') == 1
+
+
+def test_a_category_is_stacked_shares_over_time(browse: Browse) -> None:
+    html = browse(many()).get("/models/flights/features/carrier" + JULY).text
+    assert 'aria-label="carrier over time: share of each label in each window"' in html
+    assert html.count('class="fan-was"') == 0
+    assert re.search(r"July 2013: UA 1\d", html)
+
+
+def test_windows_of_the_charts_lead_to_the_feature_in_them(browse: Browse) -> None:
+    client = browse(many())
+    links = [one for one in page(client, TEMP).links if "/features/temp" in one and "at=2013-08-01" in one]
+    assert links
+    assert page(client, links[0]).text.count("August 2013 beside the baseline") == 1
+
+
+def test_statistics_are_folded_and_in_words(browse: Browse) -> None:
+    model = flights()
+    july = next(one for one in model.windows["1mo"] if one.window.start == ns(2013, 7, 1))
+    july.features["temp"] = replace(
+        july.features["temp"], design_effect=12.5, would_see=0.2, alike=(1, 9), blocks=(0.01, 0.2)
+    )
+    html = browse(FakeView([model])).get(TEMP).text
+    before, folded = html.split('<details class="card" id="how">')
+    assert "&lt; 0.0001" not in before[before.index('id="feature"') :]
+    text = Page(folded.partition("</details>")[0].partition("</summary>")[2]).text
+    for said in (
+        "Kolmogorov-Smirnov, decides",
+        "< 0.0001",
+        "12.5 of them count as one",
+        "0.2 standard deviations of the baseline",
+        "Of 9 windows of the baseline itself, 1 differs from the rest of it as much as this one.",
+        "Missing: 0.4 → 2 %",
+    ):
+        assert said in text
+
+
+def test_features_lead_to_the_one_before_and_after_by_rank(browse: Browse) -> None:
+    found = page(browse(many()), "/models/flights/features/dewp" + JULY)
+    steps = [link.partition("?")[0] for link in found.links if link.endswith("?window=1mo&at=2013-07-01")]
+    steps = [link for link in steps if "/features/" in link and not link.endswith("/dewp")]
+    assert steps == ["/models/flights/features/temp", "/models/flights/features/wind_speed"]
+    assert "2 of 9" in found.text
+    assert "‹" not in page(browse(many()), TEMP).text.partition("1 of 9")[0].partition("all features")[2]
+
+
+def test_slices_say_where_the_feature_drifts(browse: Browse) -> None:
+    model = flights()
+    july = next(one for one in model.windows["1mo"] if one.window.start == ns(2013, 7, 1))
+    july.slices = {
+        "origin=EWR": SliceDrift(700, "ok", "", 9, 0.0, {}, None, None),
+        "origin=JFK": SliceDrift(900, "drift", "", 9, 1 / 9, {"temp": july.features["temp"]}, None, None),
+    }
+    text = page(browse(FakeView([model])), TEMP).text
+    told = text[text.index("By slice") :]
+    assert told.index("origin=JFK drift, large") < told.index("origin=EWR no drift of this feature")
+
+
+def test_the_table_of_windows_is_csv_and_json_too(browse: Browse) -> None:
+    client = browse(many())
+    lines = client.get(TEMP + "&format=csv").text.splitlines()
+    assert lines[0] == "start,end,state,size,value,p_value,psi,missing,invalid,rows,p5,p25,p50,p75,p95"
+    assert len(lines) == 11
+    july = next(
+        row for row in client.get(TEMP + "&format=json").json()["windows"] if row["start"] == "2013-07-01T00:00:00Z"
+    )
+    assert july["p5"] < july["p50"] < july["p95"]
+    assert july["p50"] == pytest.approx(80, abs=9)  # the cells are nine degrees wide
+
+
+def test_what_no_window_has_is_a_page_with_a_sentence(browse: Browse) -> None:
+    found = page(browse(many()), "/models/flights/features/nothing", 404)
+    assert "no feature 'nothing' has arrived" in found.text
+
+
+def test_a_window_without_the_feature_still_shows_the_others(browse: Browse) -> None:
+    model = flights()
+    july = next(one for one in model.windows["1mo"] if one.window.start == ns(2013, 7, 1))
+    del july.features["temp"]
+    found = page(browse(FakeView([model])), TEMP)
+    assert "No value of this feature arrived in July 2013" in found.text
+    assert "Over time" in found.text
+
+
+@pytest.fixture
+def filled(open_state: Open, clock: Clock) -> Opened:  # noqa: F811
+    clock.now = MIDNIGHT + 3 * DAY
+    state = open_state(churn=Model(windows=("1d",)))
+    rng = np.random.default_rng(3)
+    made = baseline(np.full(2_000, 0.5).tolist(), {"amount": rng.normal(40, 5, 2_000).tolist()}, version="1")
+    state.send(baselines=[made.to_json()])
+    for day, mean in enumerate((40, 300)):
+        times = (MIDNIGHT + day * DAY + np.arange(400) * 200 * 10**9).tolist()
+        ids = [f"{day}-<{row}>" for row in range(400)]
+        values = rng.normal(mean, 5, 400).tolist()
+        state.send(predictions(ids, times, features={"amount": values}, trace_id=TRACE))
+    state.view()
+    return state
+
+
+def served(state: Opened) -> TestClient:
+    told, links = state.state, Links("http://jaeger.example.com/trace/{trace_id}")
+    return TestClient(
+        create_app(*(told.view, told.submit_outcomes, Health(), lambda: NOON), links=links, features=told.features)
+    )
+
+
+def test_a_window_beyond_the_bins_has_an_axis_of_its_own_and_names_the_rows(filled: Opened) -> None:
+    client = served(filled)
+    last = {"at": str((MIDNIGHT + DAY) // 10**9)}
+    html = client.get("/models/churn/features/amount", params=last).text
+    assert "the axis holds both" in html
+    assert re.search(r"<title>[\d.]+ – [\d.]+: was 0 %, is [1-9]", html)
+    found = Page(html)
+    assert f"http://jaeger.example.com/trace/{TRACE.hex()}" in found.links
+    assert "1-<" in found.text
+    told = client.get("/models/churn/features/amount", params={**last, "format": "json"}).json()
+    assert len(told["outside"]) == 10
+    assert {row["trace_id"] for row in told["outside"]} == {TRACE.hex()}
+    quiet = client.get("/models/churn/features/amount", params={"at": str(MIDNIGHT // 10**9)}).text
+    assert "the axis holds both" not in quiet
+
+
+def test_the_fan_of_a_state_is_from_its_panes(filled: Opened) -> None:
+    rows = served(filled).get("/models/churn/features/amount?format=json").json()["windows"]
+    assert [row["invalid"] for row in rows] == [0.0, 0.0]  # drawings do not tell it
+    assert rows[0]["p50"] == pytest.approx(40, abs=1)
+    assert 256 <= rows[1]["p50"] <= 512  # beyond the bins a power of two is all that panes tell
+
+
+def test_where_no_feature_is_kept_the_page_says_how_to_keep_some(open_state: Open, clock: Clock) -> None:  # noqa: F811
+    clock.now = MIDNIGHT + 3 * DAY
+    state = open_state(churn=Model(windows=("1d",), keep_features=Keep(0)))
+    made = baseline([0.5] * 2_000, {"amount": [1.0, 2.0] * 1_000}, version="1")
+    state.send(baselines=[made.to_json()])
+    state.send(predictions([str(row) for row in range(40)], MIDNIGHT, features={"amount": [1.0] * 40}))
+    state.view()
+    text = page(served(state), "/models/churn/features/amount").text
+    assert "set models.churn.keep_features to sample:5000" in text
