@@ -71,11 +71,17 @@ def top(
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End when the story is told.")] = False,
     forward: Annotated[str | None, typer.Option(metavar="URL", help="Send everything on to this OTLP URL.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=65_532, help="Listen at N and the three ports behind it; else where free."
+        ),
+    ] = None,
 ) -> None:
     """Watch a real model drift and go wrong on real flights."""
     from driftline_processor.demo import run
 
-    raise typer.Exit(run(once, forward))
+    raise typer.Exit(run(once, forward, port))
 
 
 app.command()(evaluate)

@@ -1,15 +1,25 @@
 """The main job, on real data: a model trained in winter predicts late flights until December.
 
 ``data`` reads the flights, ``train`` fits the model and builds its baseline, ``service`` is the instrumented web
-service, ``replay`` sends it every fifth flight in event time, ``story`` says what was found, and ``stage`` ties them
-together.
+service, ``replay`` sends it every fifth flight in event time, ``findings`` says what was found, ``steps`` says how far
+the demo is, and ``runner`` ties them together.
 """
 
 from __future__ import annotations
 
 
-def run(once: bool = False, forward: str | None = None) -> int:
-    """Run the demo (see :func:`stage.run`). Imported late: the service, a process of its own, needs none of it."""
-    from .runner import run as run_stage
+def run(once: bool = False, forward: str | None = None, port: int | None = None) -> int:
+    """Run the demo (see :func:`runner.run`). Imported late: the service, a process of its own, needs none of it."""
+    from driftline_processor.terminal.console import terminal
 
-    return run_stage(once, forward)
+    from .steps import Steps
+
+    console = terminal()
+    console.print(
+        "[bold]Late flights.[/] A model learns from two winter months which flights arrive late; then the year goes on."
+    )
+    with Steps(console) as steps:
+        steps.begin("Loading pandas and scikit-learn")
+        from .runner import run as run_demo
+
+    return run_demo(console, once, forward, port)

@@ -13,6 +13,8 @@ from typing import Any
 import pandas as pd
 from sklearn.metrics import log_loss
 
+from driftline_processor.present.numbers import number
+
 from .data import FEATURES, replayed_rows, training_rows
 
 LARGE_PSI = 0.25
@@ -77,7 +79,7 @@ def findings_of(answer: Mapping[str, Any], loss_with_frozen_weather: Callable[[s
         mended = loss_with_frozen_weather(worst.name)
         told.append(
             f"Asked again about {worst.name} with temp and dewp held at their training means, the same model has a "
-            f"log loss of {mended:.3f}: weather that it had never seen was the cause."
+            f"log loss of {number(mended)}: weather that it had never seen was the cause."
         )
     calm = [month for month in months if month.state == "right" and month.score_psi >= LARGE_PSI]
     if calm:

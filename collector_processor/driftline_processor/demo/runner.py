@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,13 @@ import httpx
 import pandas as pd
 import yaml
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from driftline_processor.present.numbers import count, many
 from driftline_processor.terminal.api_tables import windows_table
 
 from . import data, findings, replay, train
+from .steps import Steps
 
 START_SECONDS = 60
 SETTLE_SECONDS = 300
@@ -33,15 +35,58 @@ LOOK_EVERY = 1.0
 TIMEZONE = "America/New_York"
 
 
-def _port(preferred: int) -> int:
-    """Return the preferred port when it is free, else one that is."""
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return int(probe.getsockname()[1])
-    raise OSError("no free port on 127.0.0.1")
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports of 127.0.0.1 on which the demo listens: pages, OTLP over HTTP and gRPC, and the service."""
+
+    web: int = 8780
+    http: int = 4318
+    grpc: int = 4317
+    service: int = 8000
+
+
+def choose_ports(first: int | None = None) -> tuple[Ports, str]:
+    """Return the ports of the demo, and a sentence where they are not the usual ones.
+
+    Args:
+        first: The port of the pages, which the other three follow; None = the usual ports, and in place of each that is
+            in use a free one.
+
+    Raises:
+        RuntimeError: A port that was asked for is in use.
+    """
+    if first is not None:
+        asked = Ports(*range(first, first + 4))
+        taken = [str(port) for port in astuple(asked) if not _is_free(port)]
+        if taken:
+            verb = "is" if len(taken) == 1 else "are"
+            raise RuntimeError(f"{' and '.join(taken)} {verb} in use; --port N takes N and the three ports behind it")
+        return asked, ""
+    usual = astuple(Ports())
+    taken = [str(port) for port in usual if not _is_free(port)]
+    if not taken:
+        return Ports(), ""
+    chosen = Ports(*(port if str(port) not in taken else _free_port() for port in usual))
+    which = f"{', '.join(taken[:-1])} and {taken[-1]} are" if taken[1:] else f"{taken[0]} is"
+    return chosen, (
+        f"{which} in use, by another processor perhaps: the pages are at port {chosen.web}, OTLP at {chosen.http} "
+        f"(HTTP) and {chosen.grpc} (gRPC), the service at {chosen.service}."
+    )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError, OverflowError):
+            probe.bind(("127.0.0.1", port))
+            return True
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _await(url: str, process: subprocess.Popen[bytes], what: str) -> None:
@@ -77,18 +122,18 @@ def _running(command: list[str], environment: dict[str, str], log: Path) -> Iter
                 process.wait()
 
 
-def _configuration(directory: Path, ports: dict[str, int], forward: str | None) -> Path:
+def _configuration(directory: Path, ports: Ports, forward: str | None) -> Path:
     """Write the processor's ``driftline.yaml``."""
     config: dict[str, Any] = {
         "receivers": {
             "otlp": {
                 "protocols": {
-                    "grpc": {"endpoint": f"127.0.0.1:{ports['grpc']}"},
-                    "http": {"endpoint": f"127.0.0.1:{ports['http']}"},
+                    "grpc": {"endpoint": f"127.0.0.1:{ports.grpc}"},
+                    "http": {"endpoint": f"127.0.0.1:{ports.http}"},
                 }
             }
         },
-        "web": {"endpoint": f"127.0.0.1:{ports['web']}"},
+        "web": {"endpoint": f"127.0.0.1:{ports.web}"},
         "storage": {"directory": str(directory / "state")},
         "models": {train.MODEL_NAME: {"windows": ["1w", "1mo"], "timezone": TIMEZONE}},
     }
@@ -114,7 +159,7 @@ def _months(pages: httpx.Client) -> dict[str, Any]:
     return parsed
 
 
-def _settle(pages: httpx.Client, predictions: int, outcomes: int) -> dict[str, Any]:
+def _settle(pages: httpx.Client, predictions: int, outcomes: int, steps: Steps) -> dict[str, Any]:
     """Wait until every row and every outcome is in the evaluated months; give up when nothing moves any more."""
     shown = (-1, -1)
     deadline = time.monotonic() + SETTLE_SECONDS
@@ -125,13 +170,15 @@ def _settle(pages: httpx.Client, predictions: int, outcomes: int) -> dict[str, A
                 sum(window["rows"] for window in found["windows"]),
                 sum(window["outcomes"]["rows"] for window in found["windows"]),
             )
+            steps.go_on(now[0], f"Evaluating, with {count(now[1])} of {count(outcomes)} outcomes")
             if now == (predictions, outcomes) and (found["verdict"] or {}).get("state") != "behind":
                 return found
             if now != shown:
                 shown, deadline = now, time.monotonic() + SETTLE_SECONDS
         time.sleep(LOOK_EVERY)
     raise RuntimeError(
-        f"the processor shows {shown[0]} of {predictions} predictions and {shown[1]} of {outcomes} outcomes, "
+        f"the processor shows {count(shown[0])} of {count(predictions)} predictions and {count(shown[1])} of "
+        f"{count(outcomes)} outcomes, "
         f"and nothing new for {SETTLE_SECONDS} s"
     )
 
@@ -145,18 +192,18 @@ class Finding:
     page: str
 
 
-def run(once: bool = False, forward: str | None = None) -> int:
+def run(console: Console, once: bool = False, forward: str | None = None, port: int | None = None) -> int:
     """Run the demo; returns the exit code.
 
     ``once``: end when the story is told, instead of serving until Ctrl-C. ``forward``: an OTLP destination (a Jaeger, a
-    Collector) that gets everything the service sends and everything Driftline derives.
+    Collector) that gets everything the service sends and everything Driftline derives. ``port``: see
+    :func:`choose_ports`.
     """
-    console = Console(highlight=False)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the processor and the service end with the demo
     try:
         with (
             tempfile.TemporaryDirectory(prefix="driftline-demo-") as name,
-            play(Path(name), console, forward) as finding,
+            play(Path(name), console, forward, port) as finding,
         ):
             if once:
                 console.print("\nThe pages end here; without --once they are served until Ctrl-C.")
@@ -173,54 +220,59 @@ def run(once: bool = False, forward: str | None = None) -> int:
 
 
 @contextlib.contextmanager
-def play(directory: Path, console: Console, forward: str | None = None) -> Iterator[Finding]:
+def play(directory: Path, console: Console, forward: str | None = None, port: int | None = None) -> Iterator[Finding]:
     """Train, start processor and service, replay, tell; both keep serving until the context ends."""
     started = time.monotonic()
-    console.print(
-        "[bold]Late flights.[/] A model learns from two winter months which flights arrive late; then the year goes on."
-    )
-    flights = data.load()
-    model = train.fit(flights)
-    train.write(model, train.baseline_of(model, flights), directory)
-    replayed = data.replayed_rows(flights)
-    console.print(
-        f"Trained on {len(data.training_rows(flights)):,} flights of January and February; baseline from "
-        f"{len(data.reference_rows(flights)):,} others; replaying {len(replayed):,} of March to December over HTTP."
-    )
-    ports = {"grpc": _port(4317), "http": _port(4318), "web": _port(8780), "service": _port(8000)}
-    page, service = f"http://127.0.0.1:{ports['web']}", f"http://127.0.0.1:{ports['service']}"
+    ports, told = choose_ports(port)
+    if told:
+        console.print(told)
+    page, service = f"http://127.0.0.1:{ports.web}", f"http://127.0.0.1:{ports.service}"
     configuration = _configuration(directory, ports, forward)
     processor_command = [sys.executable, "-m", "driftline_processor", "up", "--config", str(configuration)]
-    service_command = [sys.executable, "-m", "driftline_processor.demo.service", str(directory), str(ports["service"])]
-    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{ports['http']}"}
-    with (
-        _running(processor_command, environment, directory / "processor.log") as processor,
-        _running(service_command, environment, directory / "service.log") as predictor,
-    ):
-        _await(f"{page}/readyz", processor, "the processor")
-        _await(f"{service}/healthz", predictor, "the service")
-        console.print(f"Watch it live: [link={page}]{page}[/]  (or: driftline top {page})")
-        with httpx.Client(base_url=service, timeout=60) as client:
-            _replay(replayed, client, console)
-        with httpx.Client(base_url=page, timeout=30) as pages:
-            found = _settle(pages, len(replayed), int(replayed["late"].notna().sum()))
+    service_command = [sys.executable, "-m", "driftline_processor.demo.service", str(directory), str(ports.service)]
+    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{ports.http}"}
+    with contextlib.ExitStack() as running:
+        with Steps(console) as steps:
+            steps.begin("Reading a year of flights")
+            flights = data.load()
+            steps.begin("Training on January and February")
+            model = train.fit(flights)
+            steps.begin("Building the baseline")
+            train.write(model, train.baseline_of(model, flights), directory)
+            replayed = data.replayed_rows(flights)
+            console.print(
+                f"Trained on {count(len(data.training_rows(flights)))} flights of January and February; baseline from "
+                f"{count(len(data.reference_rows(flights)))} others; replaying {count(len(replayed))} of March to "
+                "December over HTTP."
+            )
+            steps.begin("Starting the processor and the service")
+            processor = running.enter_context(_running(processor_command, environment, directory / "processor.log"))
+            predictor = running.enter_context(_running(service_command, environment, directory / "service.log"))
+            _await(f"{page}/readyz", processor, "the processor")
+            _await(f"{service}/healthz", predictor, "the service")
+            console.print(f"Watch it live: [link={page}]{page}[/]  (or: driftline top {page})")
+            with httpx.Client(base_url=service, timeout=60) as client:
+                _replay(replayed, client, steps)
+            steps.begin("Evaluating", len(replayed))
+            with httpx.Client(base_url=page, timeout=30) as pages:
+                found = _settle(pages, len(replayed), int(replayed["late"].notna().sum()), steps)
+            steps.begin("Asking the model again about the worst month")
+            sentences = findings.findings_of(found, partial(findings.log_loss_with_frozen_weather, model, flights))
         console.print(windows_table(found))
-        sentences = findings.findings_of(found, partial(findings.log_loss_with_frozen_weather, model, flights))
         console.print("\n[bold]What was found[/]")
         for sentence in sentences:
-            console.print(f" • {sentence}")
-        seconds = time.monotonic() - started
-        console.print(f"\n{len(replayed):,} predictions, with every outcome there is, in {seconds:.0f} s.")
+            console.print(Text(f" • {sentence}"))
+        seconds = round(time.monotonic() - started)
+        predictions = many(len(replayed), "prediction")
+        console.print(f"\n{predictions}, with every outcome there is, in {many(seconds, 'second')}.")
         yield Finding(found, sentences, page)
 
 
-def _replay(replayed: pd.DataFrame, client: httpx.Client, console: Console) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("March", total=len(replayed))
-        for step in replay.replay(replayed, client):
-            said = f"{step.time.tz_convert(TIMEZONE):%B %d}, {step.outcomes:,} landed"
-            progress.update(task, completed=step.predictions, description=said)
+def _replay(replayed: pd.DataFrame, client: httpx.Client, steps: Steps) -> None:
+    steps.begin("Replaying", len(replayed))
+    for step in replay.replay(replayed, client):
+        day = f"{step.time.tz_convert(TIMEZONE):%-d %B}"
+        steps.go_on(step.predictions, f"Replaying {day}, {count(step.outcomes)} landed")
 
 
 def _links(page: str, console: Console) -> None:
