@@ -23,7 +23,7 @@ def python(code: str, *arguments: object, cwd: Path | None = None) -> subprocess
 def test_the_commands(run: Run) -> None:
     listed = run("--help").stdout.split("Commands:")[1].splitlines()
     assert [line.split()[0] for line in listed if line.strip()] == [
-        "forget", "up", "validate", "top", "demo", "evaluate", "snapshot", "versions",
+        "forget", "up", "validate", "top", "demo", "evaluate", "report", "snapshot", "versions",
         "baseline", "expectations", "outcomes",
     ]  # fmt: skip
 
@@ -48,7 +48,7 @@ def test_the_commands(run: Run) -> None:
                 "--state",
             },
         ),
-        (["demo"], {"--once", "--forward"}),
+        (["demo"], {"--once", "--forward", "--port"}),
         (
             ["baseline", "build"],
             {
@@ -73,6 +73,9 @@ def test_the_commands(run: Run) -> None:
                 "--outcomes",
                 "--window",
                 "--window-rows",
+                "--all",
+                "--explain",
+                "--html",
                 "--json",
                 "--fail-on",
                 "--method",
