@@ -45,6 +45,10 @@ print("<!doctype html><meta charset=utf-8>", report._repr_html_())
 ' >"$work/notebook.html"
 draw notebook.png 1000 1150 notebook.html
 
+# `driftline top`, gone into a model.
+.venv/bin/python scripts/draw_top.py "$address" "$work/top.svg"
+draw top.png 1310 830 top.svg
+
 [ -n "${2:-}" ] || exit 0
 # The table and the findings; what comes before and after them tells of this machine.
 awk '/log loss/ && !found { found = 1 } /predictions, with every outcome/ { exit } found' "$2" | .venv/bin/python -c '

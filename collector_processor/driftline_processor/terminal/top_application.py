@@ -442,6 +442,11 @@ class ModelScreen(Screen[None]):
             return  # the next look says that the connection is lost, and this is asked again
         self._draw()
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the windows of the model are there."""
+        return self._answer is not None
+
     def _draw(self) -> None:
         if not self.is_mounted or not self.size.width:
             return
