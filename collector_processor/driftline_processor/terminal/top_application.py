@@ -186,6 +186,11 @@ def _windows(answer: httpx.Response) -> dict[str, Any]:
     return document
 
 
+def _has_parts(screen: Screen[None], *parts: str) -> bool:
+    """Whether a screen can be drawn: an answer may come before it is laid out, and after it is taken apart."""
+    return bool(screen.size.width) and all(screen.query(part) for part in parts)
+
+
 class ModelsTable(DataTable[Text]):
     """The rows of all models; Home and End go to the first and the last of them."""
 
@@ -247,7 +252,7 @@ class ModelsScreen(Screen[None]):
 
     def show(self) -> None:
         """Draw what is known now; cursor and scroll stay with their model."""
-        if not self.is_mounted or not self.size.width:
+        if not _has_parts(self, "#title", "#states", "#models", "#said"):
             return
         rows = self._application.rows
         self._shown = sort_models(filter_models(rows, self._words, self._state), self._sorted_by)
@@ -448,7 +453,7 @@ class ModelScreen(Screen[None]):
         return self._answer is not None
 
     def _draw(self) -> None:
-        if not self.is_mounted or not self.size.width:
+        if not _has_parts(self, "#title", "#page"):
             return
         facts = [f"windows of {short(self._window, 20)}" if self._window else "no window yet"]
         facts += ["this model is gone"] if self._gone else []
