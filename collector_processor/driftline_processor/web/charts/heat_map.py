@@ -111,7 +111,7 @@ def heat_map(
     marks += time_ticks(evaluations, _LABEL, _LABEL + step * len(evaluations), bottom + 14, timezone)
     label = f"drift of {len(features)} features in {len(evaluations)} windows; the table below says it in words"
     return Markup(
-        f'<svg class="heat" viewBox="0 0 {_WIDTH:.0f} {bottom + 20:.0f}" role="img" aria-label="{label}" '
+        f'<svg class="heat" viewBox="0 0 {_WIDTH:.0f} {bottom + 20:.0f}" role="group" aria-label="{label}" '
         f'data-left="{_LABEL:.0f}" data-step="{step:.3f}" data-row="{_ROW:.0f}" data-cells="{" ".join(lines)}">'
         f"{Markup('').join(marks)}</svg>"
     )

@@ -266,9 +266,9 @@ def _row(row: TimelineRow, frame: Frame, title: bool = True) -> list[Markup]:
         marks.append(svg.rect(left, highest, right - left, max(lowest - highest, 1), "usual"))
     if row.baseline is not None:
         marks.append(svg.line(left, frame.y(row.baseline), right, frame.y(row.baseline), "was"))
-    for words, value in row.limits:
-        marks.append(svg.line(left, frame.y(value), right, frame.y(value), "objective", words))
-        marks.append(svg.text(right, frame.y(value) - 3, words, "axis objective-words", "end"))
+    for words, limit in row.limits:
+        marks.append(svg.line(left, frame.y(limit), right, frame.y(limit), "objective", words))
+        marks.append(svg.text(right, frame.y(limit) - 3, words, "axis objective-words", "end"))
     lows, highs = (frame.points(values) if values else [] for values in (row.low, row.high))
     marks += _band(lows, highs)
     if row.beside:
