@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.request import urlopen
 
 import driftline
@@ -52,11 +52,9 @@ class Picture(NamedTuple):
 
 
 PAGES = {
-    "home": Picture("/"),
     "model-page": Picture(f"{MODEL}?{JULY}"),
     "performance": Picture(f"{MODEL}/performance?{JULY}", height=640),
     "drift": Picture(f"{MODEL}/drift?{JULY}", height=900),
-    "incidents": Picture(f"{MODEL}/incidents"),
 }
 """File without .png → the page."""
 
@@ -120,8 +118,10 @@ def take_page(browser: Browser, name: str, url: str, picture: Picture) -> None:
 def take_notebook(browser: Browser) -> None:
     """Take a report in a cell of a notebook, of the two files of the examples."""
     files = ROOT / "examples" / "two_files"
-    named = {"task": "binary", "score": "score", "actual": "late", "id": "id", "time": "time"}
-    report = driftline.evaluate(str(files / "lastweek.parquet"), baseline=str(files / "reference.parquet"), **named)
+    named: Any = {"task": "binary", "score": "score", "actual": "late", "id": "id", "time": "time"}
+    report: Any = driftline.evaluate(
+        str(files / "lastweek.parquet"), baseline=str(files / "reference.parquet"), **named
+    )
     draw(browser, "notebook", report._repr_html_(), 1000, 1150)
 
 
