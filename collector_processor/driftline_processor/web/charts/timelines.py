@@ -277,10 +277,10 @@ def _row(row: TimelineRow, frame: Frame, title: bool = True) -> list[Markup]:
     if title:
         dots = len(frame.windows) <= 40
         alone = set() if dots else _alone(frame.points(row.values))
-        for evaluation, value in zip(frame.windows, row.values, strict=True):
-            if value is not None and (dots or not evaluation.closed or frame.middle(evaluation) in alone):
+        for evaluation, known in zip(frame.windows, row.values, strict=True):
+            if known is not None and (dots or not evaluation.closed or frame.middle(evaluation) in alone):
                 css = "dot" if evaluation.closed else "dot open"
-                marks.append(svg.dot(frame.middle(evaluation), frame.y(value), 2.6, css))
+                marks.append(svg.dot(frame.middle(evaluation), frame.y(known), 2.6, css))
     return marks
 
 

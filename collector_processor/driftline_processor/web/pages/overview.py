@@ -22,7 +22,10 @@ from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.timeline import history_parts, telling_metric, timeline_data, timeline_of
 
 NAMED = 3
-"""Causes, slices and objectives that are named; a link leads to the others."""
+"""Causes and slices that are named; a link leads to the others."""
+
+OBJECTIVES = 2
+"""Objectives that are named."""
 
 FIGURES = 4
 """Numbers that stand for a window."""
@@ -102,7 +105,7 @@ def page(selection: Selection, now: int) -> Page:
     weak = list(_weaknesses(selection, told))
     context |= {
         "told": told,
-        "since": date(verdict.since, selection.model.timezone) if verdict and verdict.since is not None else "",
+        "since": _day(verdict.since, selection.model.timezone) if verdict and verdict.since is not None else "",
         "chosen": told,
         "measured": selection.model.measured(selection.window),
         "closes": closes_at(told.window),
@@ -118,9 +121,9 @@ def page(selection: Selection, now: int) -> Page:
         "drifted": _drifted(told, selection) if not causes else [],
         "weak": weak[:NAMED],
         "more_weak": max(len(weak) - NAMED, 0),
-        "objectives": sorted(told.objectives, key=_needs_somebody)[:NAMED],
-        "more_objectives": max(len(told.objectives) - NAMED, 0),
-        "incidents": [mark for mark in timeline.marks if mark.kind == "incident"][-2:],
+        "objectives": sorted(told.objectives, key=_needs_somebody)[:OBJECTIVES],
+        "more_objectives": max(len(told.objectives) - OBJECTIVES, 0),
+        "incidents": [mark for mark in timeline.marks if mark.kind == "incident"][-1:],
     }
     return Page("model/overview.html", context, tables, about(selection))
 
@@ -273,8 +276,12 @@ def _actions(selection: Selection, told: Evaluation, verdict: Verdict | None) ->
         yield Action("what is wrong with the data", place.address("data", **at))
 
 
+def _day(time: int, timezone: str) -> str:
+    return date(time, timezone).partition(",")[0]
+
+
 def _cause_words(cause: Cause) -> str:
-    return short(cause.sentence, 150)
+    return short(cause.sentence, 120)
 
 
 def _drifted(told: Evaluation, selection: Selection) -> list[tuple[str, str, str]]:

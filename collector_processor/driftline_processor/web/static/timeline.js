@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const LINE = 92, BARS = 42, AXIS = 18, LEFT = 58, DAY = 86400;
+  const LINE = 78, BARS = 42, AXIS = 18, LEFT = 58, DAY = 86400;
   const TIMES = [
     [DAY * 365, "{YYYY}", null, null, null, null, null, null, 1],
     [DAY * 28, "{MMM}", " {YYYY}", null, null, null, null, null, 1],

@@ -3,26 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from driftline.tables.table import ModelKey
+from driftline_processor.core.evaluation import Cause, Explanation, MetricValue, ObjectiveState, SlicePerformance
 from driftline_processor.health import Health
+from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.app import create_app
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
-from tests.support.fake_view import NOW, accept, many
+from tests.support.fake_view import NOW, accept, flights, many
 from tests.support.serve import serve
 
 pytestmark = [needs_chromium, pytest.mark.slow]
+
+expect.set_options(timeout=30_000)
 
 DAYS = "/models/flights?window=1d"
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with serve(create_app(many(), accept, Health(), lambda: NOW)) as url:
+    view = many()
+    view.known.append(busy())
+    with serve(create_app(view, accept, Health(), lambda: NOW)) as url:
         yield url
+
+
+def busy() -> ModelView:
+    """Return a model that is wrong in every way: three lines of verdict, and more of everything than is named."""
+    model = flights()
+    model.key = ModelKey("busy", "2026.10")
+    said = (
+        "The model has been wrong since 4 November 2013: its error rate rose from 17.6 % to 65.5 %; likely because "
+        "income moved (values of 0.75 or more went from 22 % to 55 %), as did age; retrain it."
+    )
+    assert model.verdict is not None
+    model.verdict = replace(
+        model.verdict, state="wrong", sentence=said, next="Retrain it with the outcomes since then."
+    )
+    told = model.windows["1mo"][-1]
+    cause = "temp has drifted since 2013-11-04: values of 0.75 or more went from 22 % to 55 %; it carries 56 % of it"
+    told.explanation = Explanation(tuple(Cause(("temp",), "", 0.9, sentence=cause) for _ in range(5)), cause)
+    rate = MetricValue(0.29, 90, "rows", low=0.17, high=0.45)
+    told.performance_slices = {f"country={name}": SlicePerformance(90, {"accuracy": rate}) for name in "abcde"}
+    told.objectives = tuple(
+        ObjectiveState("accuracy", f"accuracy >= baseline - 0.0{at}", "broken", 0.2, 0.1, 0.3, 90, limit=-at / 100)
+        for at in range(5)
+    )
+    told.incident = {"feature:temp": told.window.start}
+    for one in model.windows["1mo"]:
+        one.realized["log_loss"] = replace(one.realized["log_loss"], low=0.3, high=0.9)
+    return model
 
 
 def asked(page: Page) -> dict[str, list[str]]:
@@ -42,7 +77,7 @@ def drag(page: Page, begin: float, end: float, over: str = ".u-over") -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("model", ["flights", "flights?window=1d", "fraud", "animals", "price", "churn"])
+@pytest.mark.parametrize("model", ["busy", "flights", "flights?window=1d", "fraud", "animals", "price", "churn"])
 def test_an_overview_fits_one_screen(page_at: OpenPage, address: str, model: str, dark: bool) -> None:  # noqa: F811
     page = page_at(f"{address}/models/{model}", 1280, 720, dark)
     expect(page.locator("#timeline-live canvas").first).to_be_visible()
@@ -61,6 +96,7 @@ def test_dragging_zooms_and_the_address_and_all_links_say_so(page_at: OpenPage, 
     drawn = page.evaluate("JSON.parse(document.getElementById('timeline-data').textContent).starts.length")
     assert 15 <= drawn <= 30
     page.locator("#timeline-live").press("Escape")
+    page.wait_for_url(address + DAYS)
     expect(link).to_have_attribute("href", "/models/flights/drift?window=1d")
     assert asked(page) == {"window": ["1d"]}
 
