@@ -131,4 +131,4 @@ def _with_addresses(document: str, anchors: set[str], links: Links) -> str:
             return f' href="#{_anchor(path)}"'
         return f' href="{links.public_url}{found[1]}"' if links.public_url else ""
 
-    return _ADDRESS.sub(lead, document)
+    return _ADDRESS.sub(lead, document).replace(' href=""', "")  # a choice that a report does not have

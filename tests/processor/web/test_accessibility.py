@@ -57,6 +57,7 @@ TAB_STOPS = """() => [...document.querySelectorAll(
   (it) => it.tabIndex >= 0 && !it.disabled && it.checkVisibility()).length"""
 
 TOO_WIDE = """() => [document.documentElement.scrollWidth - innerWidth, ...[...document.querySelectorAll('main *')]
+  .filter((it) => it.checkVisibility())
   .filter((it) => it.getBoundingClientRect().right > innerWidth + 1 && !it.closest('.scroll, .tabs, svg, .skip'))
   .slice(0, 3).map((it) => it.outerHTML.slice(0, 120))]"""
 """By how many pixels the page is wider than its window, and the first elements that stand out."""

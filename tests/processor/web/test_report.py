@@ -50,8 +50,8 @@ def test_a_report_has_a_chapter_for_each_page_and_each_drifted_feature(browse: B
     page = Page(written(browse(many()), "/models/flights/report?window=1mo&at=2013-07-04"))
     chapters = [one.removeprefix("page/") for one in page.ids if one.startswith("page/")]
     assert chapters[:3] == ["overview", "performance", "drift"]
-    assert {"features/temp", "features/dewp"} <= set(chapters[3:-3])
-    assert chapters[-3:] == ["data", "predictions", "versions"]
+    assert {"features/temp", "features/dewp"} <= set(chapters[3:-4])
+    assert chapters[-4:] == ["data", "predictions", "versions", "incidents"]
     assert "features/carrier" not in chapters
     assert {f"page/{one}" for one in chapters} <= page.targets
 
