@@ -10,8 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from driftline_processor.core.evaluation import Verdict
-from driftline_processor.core.verdict import VerdictContext, coming_windows, verdict_of_model
 from driftline_processor.present import states
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.names import handle
@@ -69,7 +67,7 @@ def report(
         "report.html",
         model=selection.model,
         selection=selection,
-        verdict=verdict_then(selection),
+        verdict=selection.verdict(),
         chapters=chapters,
         style=style(),
         now=now,
@@ -81,17 +79,6 @@ def drifted(selection: Selection) -> Sequence[str]:
     """Return the features that get a chapter: those in drift in the chosen window, the most drifted first."""
     targets = () if selection.chosen is None else selection.chosen.features.values()
     return [target.name for target in states.rank(targets) if target.state == "drift"][:FEATURES]
-
-
-def verdict_then(selection: Selection) -> Verdict | None:
-    """Return the verdict at the end of the range, by all that is known today."""
-    model = selection.model
-    if not selection.shown or selection.shown[-1] is selection.known[-1]:
-        return model.verdict
-    end = selection.shown[-1].window.end
-    windows = [one for known in model.windows.values() for one in known if one.closed and one.window.end <= end]
-    context = VerdictContext(None, model.versions, model.timezone, coming_windows(windows))
-    return verdict_of_model(windows, context=context)
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from starlette.exceptions import HTTPException
 
 from driftline_processor.core.estimate.track_record import with_track_records
-from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
+from driftline_processor.core.verdict import VerdictContext, coming_windows, verdict_of_model
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import times
 from driftline_processor.present.evaluation_json import json_of
@@ -120,6 +121,24 @@ class Selection:
             return {}
         known = (self.chosen, *reversed(self.shown))
         return next((evaluation.reference for evaluation in known if evaluation.reference), {})
+
+    @property
+    def past(self) -> bool:
+        """Whether windows have closed after the one that is looked at, so that today's verdict is not about it."""
+        if self.chosen is None:
+            return False
+        newest = next((one for one in reversed(self.known) if one.closed), self.known[-1])
+        return self.chosen.window.end < newest.window.end
+
+    def verdict(self) -> Verdict | None:
+        """Return the verdict at the end of the window that is looked at, by all that is known today."""
+        model, chosen = self.model, self.chosen
+        if chosen is None or not self.past:
+            return model.verdict
+        end = chosen.window.end
+        windows = [one for known in model.windows.values() for one in known if one.closed and one.window.end <= end]
+        context = VerdictContext(None, model.versions, model.timezone, coming_windows(windows))
+        return verdict_of_model(windows, context=context)
 
     def _at(self) -> int | None:
         if self.chosen is None:

@@ -10,7 +10,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import SlicePerformance
 from driftline_processor.core.wording import iso_time
 from driftline_processor.queries.overview import View
-from driftline_processor.web.place import Place
+from driftline_processor.web.place import Place, place_of
 from driftline_processor.web.selection import select
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
@@ -118,3 +118,17 @@ def test_the_page_of_a_model_opens_on_a_version_that_has_rows() -> None:
         assert select(Place("flights"), known).model.key.version == "winter"
     unjudged = replace(flights(), verdict=None)
     assert select(Place("flights"), [registered, unjudged]).model.key.version == "winter"
+
+
+def test_an_earlier_window_is_looked_at_with_the_verdict_of_its_time() -> None:
+    model = flights()
+    now, then = (
+        select(place_of(model, "1mo"), [model]),
+        select(place_of(model, "1mo", model.windows["1mo"][4]), [model]),
+    )
+    assert (now.past, now.verdict()) == (False, model.verdict)
+    verdict = then.verdict()
+    assert verdict is not None
+    assert then.past
+    assert verdict.window_end is not None
+    assert verdict.window_end <= july.window.end

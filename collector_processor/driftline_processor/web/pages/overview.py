@@ -89,7 +89,8 @@ class Weakness:
 def page(selection: Selection, now: int) -> Page:
     """Return the overview of a model."""
     told, context = told_window(selection), common_context(selection, "", now)
-    tables, verdict = {"windows": windows_table(selection)}, selection.model.verdict
+    tables, verdict = {"windows": windows_table(selection)}, selection.verdict()
+    context |= {"verdict": verdict}
     if told is None:
         context |= {"told": None, "next": (), "actions": (), "since": ""}
         return Page("model/overview.html", context, tables, about(selection))
