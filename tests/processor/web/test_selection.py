@@ -122,10 +122,8 @@ def test_the_page_of_a_model_opens_on_a_version_that_has_rows() -> None:
 
 def test_an_earlier_window_is_looked_at_with_the_verdict_of_its_time() -> None:
     model = flights()
-    now, then = (
-        select(place_of(model, "1mo"), [model]),
-        select(place_of(model, "1mo", model.windows["1mo"][4]), [model]),
-    )
+    july = model.windows["1mo"][4]
+    now, then = (select(place_of(model, "1mo", one), [model]) for one in (None, july))
     assert (now.past, now.verdict()) == (False, model.verdict)
     verdict = then.verdict()
     assert verdict is not None

@@ -257,7 +257,7 @@
       {
         width: box.clientWidth,
         height,
-        padding: [14, 8, last ? 0 : 4, 0],
+        padding: [14, 26, last ? 0 : 4, 0], // room for the half of the last tick's words
         legend: { show: false },
         tzDate: zone,
         cursor: { y: false, points: { show: false }, sync: { key: "driftline" }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => null } },

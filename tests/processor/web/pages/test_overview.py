@@ -134,7 +134,7 @@ def test_features_that_a_sentence_names_lead_to_their_pages() -> None:
 def test_what_to_do_has_links_that_do_it(browse: Browse) -> None:
     model = flights()
     assert model.verdict is not None
-    chosen, address = month(model, -2)
+    chosen, address = month(model, -1)
     model.verdict = replace(model.verdict, state="wrong", next="Repair temp where it is made, then label 200 rows.")
     found = page(browse(FakeView([model])), address)
     at = f"window=1mo&at={iso_time(chosen.window.start).replace(':', '%3A')}"
