@@ -16,7 +16,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState, TargetDrift, Verdict
 from driftline_processor.core.service_level.failing import ServiceFailure, service_failing
-from driftline_processor.core.verdict.model import StateSpan, state_spans
+from driftline_processor.core.verdict import Reading, StateSpan, VerdictContext, read_outcomes, state_spans
 from driftline_processor.core.verdict.window import usual_service
 from driftline_processor.core.wording import format_percent, printable, short
 from driftline_processor.present.verdicts import verdict_reason
@@ -84,9 +84,13 @@ def incidents_of(model: ModelView) -> list[Incident]:
 
     What windows of several lengths show of one subject at the same time is one incident.
     """
-    everything = [one for known in model.windows.values() for one in known]
-    found = list(_verdicts(model, state_spans(everything, model.timezone)))
-    for windows in model.windows.values():
+    windows = _windows(model)
+    return _incidents(model, windows, state_spans(_closed(windows), model.timezone))
+
+
+def _incidents(model: ModelView, all_windows: Windows, spans: Sequence[StateSpan]) -> list[Incident]:
+    found = list(_verdicts(model, spans))
+    for windows in all_windows:
         found += [*_drifts(model, windows), *_objectives(model, windows), *_late_labels(model, windows)]
         found += _failures(model, windows)
     return sorted(_folded(found), key=lambda one: (not one.open, -(one.since or 0)))
@@ -102,35 +106,75 @@ class IncidentLog:
         """Return the incidents of these models, those that last first, then the newest."""
         before, kept, found = self._read, dict(self._read), list[Incident]()
         for model in models:
-            known = before.get(model.key)
-            if known is None or not known.holds(model):
-                known = _Read([*model.windows.values()], model.verdict, model.timezone, incidents_of(model))
-                kept[model.key] = known
+            known, windows = before.get(model.key), _windows(model)
+            if known is None or not known.holds(model, windows):
+                kept[model.key] = known = _read(model, windows, known)
             found += known.incidents
         self._read = kept
         return sorted(found, key=lambda one: (not one.open, -(one.since or 0)))
 
 
+Windows = tuple[tuple[Evaluation, ...], ...]
+"""The windows of each length, oldest first: a copy, for lists change in place."""
+
+
+def _windows(model: ModelView) -> Windows:
+    return tuple(tuple(known) for known in model.windows.values())
+
+
+def _closed(windows: Windows) -> list[Evaluation]:
+    return [one for known in windows for one in known if one.closed]
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The incidents of a model, and what they were read from."""
+    """The incidents of a model, and what they were read from.
 
-    windows: Sequence[Sequence[Evaluation]]
+    Attributes:
+        readings: Identity of a closed window → the window, and what its outcomes say.
+        spans: When the model was right and wrong, by the closed windows.
+    """
+
+    windows: Windows
     verdict: Verdict | None
+    in_use: bool
     timezone: str
+    readings: Mapping[int, tuple[Evaluation, Reading]]
+    spans: Sequence[StateSpan]
     incidents: Sequence[Incident]
 
-    def holds(self, model: ModelView) -> bool:
+    def holds(self, model: ModelView, windows: Windows) -> bool:
         """Return True where they would be the same again."""
-        now = model.windows.values()
         return (
             (self.verdict is model.verdict or self.verdict == model.verdict)
-            and (self.timezone, len(self.windows)) == (model.timezone, len(now))
-            and all(
-                len(one) == len(other) and all(map(operator.is_, one, other))
-                for one, other in zip(self.windows, now, strict=True)
-            )
+            and (self.in_use, self.timezone, len(self.windows)) == (model.in_use, model.timezone, len(windows))
+            and all(_identical(one, other) for one, other in zip(self.windows, windows, strict=True))
         )
+
+
+def _identical(before: Sequence[Evaluation], now: Sequence[Evaluation]) -> bool:
+    return len(before) == len(now) and all(map(operator.is_, before, now))
+
+
+def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
+    """Read the incidents of a model: of closed windows that are known, only what follows from them."""
+    closed, kept = _closed(windows), dict[int, tuple[Evaluation, Reading]]()
+    same = before is not None and before.timezone == model.timezone
+    if same and before is not None and _identical(_closed(before.windows), closed):
+        kept, spans = dict(before.readings), before.spans
+    else:
+        known = before.readings if same and before is not None else {}
+
+        def remembered(evaluation: Evaluation, context: VerdictContext) -> Reading:
+            one, reading = known.get(id(evaluation), (None, None))
+            if one is not evaluation or reading is None:
+                reading = read_outcomes(evaluation, context)
+            kept[id(evaluation)] = (evaluation, reading)
+            return reading
+
+        spans = state_spans(closed, model.timezone, remembered)
+    found = _incidents(model, windows, spans)
+    return _Read(windows, model.verdict, model.in_use, model.timezone, kept, spans, found)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import (
@@ -15,7 +16,9 @@ from driftline_processor.core.evaluation import (
     Verdict,
     VerdictState,
 )
+from driftline_processor.core.verdict import Reading, VerdictContext, read_outcomes
 from driftline_processor.core.windows.window import DAY, HOUR, Window
+from driftline_processor.queries import incidents
 from driftline_processor.queries.incidents import Incident, IncidentLog, incidents_of
 from driftline_processor.queries.overview import ModelView
 
@@ -159,3 +162,37 @@ def test_a_log_reads_again_what_was_restated_and_nothing_else() -> None:
     assert log.of([model(*windows)])[0] is first[0]
     assert log.of([model(day(1), day(2))]) == []
     assert log.of([]) == []
+
+
+def test_a_log_sees_what_changes_in_the_list_that_it_was_given() -> None:
+    log, asked = IncidentLog(), model(drifting(2, 2), day(3, closed=False))
+    assert [one.open for one in log.of([asked])] == [True]
+    asked.windows["1d"][-1] = day(3)
+    assert [one.open for one in log.of([asked])] == [False]
+
+
+def test_a_log_reads_a_closed_window_once_while_others_come_and_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    def counted(evaluation: Evaluation, context: VerdictContext) -> Reading:
+        seen.append(evaluation.window.start / DAY)
+        return read_outcomes(evaluation, context)
+
+    monkeypatch.setattr(incidents, "read_outcomes", counted)
+    log, past = IncidentLog(), [measured(at, 0.9 if at in (3, 4, 5) else 0.4) for at in range(1, 9)]
+    first = log.of([model(*past, day(9, closed=False))])
+    assert seen == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert log.of([model(*past, replace(day(9, closed=False), rows=1001))]) == first
+    assert len(seen) == 8
+    log.of([model(*past, measured(9, 0.4), day(10, closed=False))])
+    assert seen[8:] == [9]
+    restated = [*past[:2], measured(3, 0.4), measured(4, 0.4), measured(5, 0.4), *past[5:]]
+    assert log.of([model(*restated)]) == []
+    assert seen[9:] == [3, 4, 5]
+
+
+def test_a_log_forgets_what_a_model_that_is_not_in_use_says() -> None:
+    log, says = IncidentLog(), verdict("wrong", DAY)
+    windows = [day(1)]
+    assert len(log.of([model(*windows, verdict=says)])) == 1
+    assert log.of([model(*windows, verdict=says, in_use=False)]) == []

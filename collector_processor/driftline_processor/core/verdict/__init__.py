@@ -10,7 +10,7 @@ from .model import StateSpan, state_spans, verdict_of_model
 from .pace import Pace, pace_of
 from .states import ORDER, rank_state
 from .traffic import Traffic
-from .window import Reading, read_window, verdict_of_window, with_verdicts
+from .window import Reading, read_outcomes, read_window, verdict_of_window, with_verdicts
 
 __all__ = [
     "NO_CONTEXT",
@@ -27,6 +27,7 @@ __all__ = [
     "pace_of",
     "parts_in_use",
     "rank_state",
+    "read_outcomes",
     "read_window",
     "state_spans",
     "verdict_of_model",

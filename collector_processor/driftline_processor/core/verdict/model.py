@@ -12,7 +12,7 @@ from driftline_processor.core.wording import duration
 
 from .context import NO_CONTEXT, VerdictContext
 from .traffic import Traffic
-from .window import Reading, harmless_parts, head_of, read_window, usual_service, verdict_of
+from .window import Reading, harmless_parts, head_of, read_outcomes, read_window, usual_service, verdict_of
 from .words import compose, date, since_words
 
 STALE = 2
@@ -87,7 +87,11 @@ class StateSpan(NamedTuple):
     until: int | None
 
 
-def state_spans(evaluations: Iterable[Evaluation], timezone: str = "UTC") -> list[StateSpan]:
+def state_spans(
+    evaluations: Iterable[Evaluation],
+    timezone: str = "UTC",
+    read: Callable[[Evaluation, VerdictContext], Reading] = read_outcomes,
+) -> list[StateSpan]:
     """Return the times in which a model was right and wrong, of each length of windows the oldest first.
 
     The same windows decide, with the same hysteresis, as for the verdict of today. A restated window changes the past.
@@ -95,12 +99,12 @@ def state_spans(evaluations: Iterable[Evaluation], timezone: str = "UTC") -> lis
     Args:
         evaluations: Windows of one version in one environment, of any lengths, in any order.
         timezone: The clock by which sentences write dates.
+        read: Reads a window, as :func:`~.window.read_outcomes` does; one that remembers what it has read is quicker.
     """
     context = VerdictContext(timezone=timezone)
     lengths: dict[str, list[Reading]] = {}
-    for one, earlier in usual_service(sorted(evaluations, key=_by_time)):
-        if one.closed:
-            lengths.setdefault(one.window.name, []).append(read_window(one, context, earlier))
+    for one, earlier in usual_service(sorted((one for one in evaluations if one.closed), key=_by_time)):
+        lengths.setdefault(one.window.name, []).append(_read(one, context, earlier, read, read_outcomes))
     spans = []
     for name, readings in lengths.items():
         runs = _runs_of_states(readings, None)
@@ -115,11 +119,12 @@ def _read(
     context: VerdictContext,
     earlier: Sequence[ServiceLevel],
     read: Callable[[Evaluation, VerdictContext], Reading],
+    anew: Callable[[Evaluation, VerdictContext, Sequence[ServiceLevel]], Reading] = read_window,
 ) -> Reading:
     """Read a window; anew where the windows before it say otherwise whether its service fails."""
     if evaluation.service is None or service_failing(evaluation, earlier) == service_failing(evaluation):
         return read(evaluation, context)
-    return read_window(evaluation, context, earlier)
+    return anew(evaluation, context, earlier)
 
 
 def _by_time(evaluation: Evaluation) -> tuple[int, int]:

@@ -76,6 +76,10 @@ TOLD_FIRST = ("log_loss", "brier", "roc_auc", "accuracy", "mae", "rmse", "r2", "
 TOLD_LAST = ("average_precision", "recall", "precision", "f1", "fbeta", "balanced_accuracy", "mcc", "specificity")
 """The metrics that a sentence tells where no other is worse: they follow one threshold, or the share of positives."""
 
+_ORDER_TOLD = {name: at - len(TOLD_FIRST) for at, name in enumerate(TOLD_FIRST)} | {
+    name: at + 1 for at, name in enumerate(TOLD_LAST)
+}
+
 OF_SCORES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "brier", "roc_auc_ovr")
 """Metrics that speak against a model even where the deciding one is better. The others follow the threshold, or how
 many positives there are: a month with fewer late flights has a worse F1, and no worse model."""
@@ -348,8 +352,7 @@ def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
 def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield that a model says other shares than happen, beyond what its baseline is off."""
     one, beside = evaluation.level, evaluation.beside_constant
-    told = _level_words(evaluation)
-    if one is None or one.state != "worse" or not told:
+    if one is None or one.state != "worse" or not (told := _level_words(evaluation)):
         return
     words = told + (_BETTER_CONSTANT if beside is not None and beside.change > 0 else "")
     sure = f"Certain: the outcomes rule out the share that it says, from {_outcomes(evaluation)}."
@@ -396,9 +399,7 @@ def _worse_decisions(evaluation: Evaluation) -> Iterator[Sign]:
 
 def told_first(names: Iterable[str]) -> list[str]:
     """Sort names of metrics, the one that a sentence tells first at the head."""
-    order = {name: at - len(TOLD_FIRST) for at, name in enumerate(TOLD_FIRST)}
-    order |= {name: at + 1 for at, name in enumerate(TOLD_LAST)}
-    return sorted(names, key=lambda name: (order.get(_base(name), 0), _rank(name), name))
+    return sorted(names, key=lambda name: (_ORDER_TOLD.get(_base(name), 0), _rank(name), name))
 
 
 def _base(name: str) -> str:

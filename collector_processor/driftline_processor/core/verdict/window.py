@@ -95,15 +95,31 @@ def read_window(
         context: What is known beside windows.
         earlier: How the service answered in windows of the same length before it, see :func:`usual_service`.
     """
+    told = read_outcomes(evaluation, context, earlier)
+    if told.decides:
+        return told
+    risks = signs_of_risk(evaluation)
+    if risks:
+        return Reading("at_risk", evaluation, tuple(risks), any(one.clear for one in risks), context)
+    return told
+
+
+def read_outcomes(
+    evaluation: Evaluation, context: VerdictContext = NO_CONTEXT, earlier: Sequence[ServiceLevel] = ()
+) -> Reading:
+    """Read whether one window shows its model right or wrong, and nothing of what may put it at risk.
+
+    Args:
+        evaluation: The window.
+        context: What is known beside windows.
+        earlier: How the service answered in windows of the same length before it, see :func:`usual_service`.
+    """
     losses = signs_of_loss(evaluation, context.concept, earlier)
     if losses:
         return Reading("wrong", evaluation, tuple(losses), any(one.clear for one in losses), context)
     fine = no_loss(evaluation)
     if fine is not None:
         return Reading("right", evaluation, (fine,), fine.clear, context)
-    risks = signs_of_risk(evaluation)
-    if risks:
-        return Reading("at_risk", evaluation, tuple(risks), any(one.clear for one in risks), context)
     return Reading("unknown", evaluation, (), False, context)
 
 
