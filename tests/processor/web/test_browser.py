@@ -202,6 +202,31 @@ def fleet(models: int) -> FakeView:
     return FakeView(found)
 
 
+def test_a_table_stays_filtered_by_what_was_typed_when_the_page_changes_and_the_focus_is_elsewhere(
+    page_at: OpenPage,  # noqa: F811
+) -> None:
+    with serve(create_app(estimated(), accept, Health(), lambda: NOW)) as address:
+        page = page_at(f"{address}/models/flights/drift?window=1d")
+        rows = page.locator("#feature-table tbody tr:visible")
+        whole = rows.count()
+        page.get_by_label("search features").fill("temp")
+        expect(rows).to_have_count(1)
+        page.locator("h1").click()
+        look_again(page)
+        refreshed(page, 1)
+        expect(rows).to_have_count(1)
+        page.get_by_label("search features").fill("")
+        expect(rows).to_have_count(whole)
+        page.close()  # before the server ends, which it would tell of
+
+
+def test_a_narrow_heat_map_shows_its_newest_windows_first(page_at: OpenPage, served: tuple[FakeView, str]) -> None:  # noqa: F811
+    page = page_at(f"{served[1]}/models/flights/drift?window=1d", 390, 844)
+    measured = page.locator("[data-heat]").evaluate("it => [it.scrollLeft, it.scrollWidth - it.clientWidth]")
+    assert measured[1] > 100
+    assert abs(measured[0] - measured[1]) < 2
+
+
 def test_sixty_models_fit_in_two_screens_and_eighty_steps(page_at: OpenPage) -> None:  # noqa: F811
     with serve(create_app(fleet(60), accept, Health(), lambda: NOW)) as address:
         page = page_at(address, 1280, 720)

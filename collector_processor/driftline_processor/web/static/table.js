@@ -28,7 +28,8 @@
   function filter(input) {
     const table = document.getElementById(input.dataset.filters);
     if (!table) return;
-    const wanted = input.value.trim().toLowerCase();
+    // The server has filtered by what the input came with, and over whole names: a cell may show part of one.
+    const wanted = input.value === input.defaultValue ? "" : input.value.trim().toLowerCase();
     for (const row of table.tBodies[0].rows) row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
     oneStop(table);
   }
@@ -100,8 +101,10 @@
 
   function begin() {
     for (const table of document.querySelectorAll("table[data-arrows]")) oneStop(table);
-    for (const input of document.querySelectorAll("[data-filters]")) if (input === document.activeElement) filter(input);
+    for (const input of document.querySelectorAll("[data-filters]")) filter(input);
   }
   begin();
   document.addEventListener("driftline:refreshed", begin);
+  // The newest windows are at the right end, which a narrow screen would not show.
+  for (const box of document.querySelectorAll("[data-heat]")) box.scrollLeft = box.scrollWidth;
 })();
