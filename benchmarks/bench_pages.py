@@ -5,7 +5,7 @@
 The pages are made from evaluations in memory, as the processor has them; only the first request, which compiles
 templates, is left out. The references in the same run: a plain table of Jinja with as many rows and cells as the first
 page has, and the same cells as JSON. Promised on the machine of docs/data: home in .1 s, the overview of a model in
-.15 s, the page of a feature in .1 s.
+.15 s, the page of a feature in .1 s, and the incidents in .1 s after the open window of every model has changed.
 """
 
 from __future__ import annotations
@@ -138,6 +138,12 @@ def fetching_after_a_change(client: TestClient, view: FakeView) -> Callable[[], 
     return fetch
 
 
+def line(name: str, took: float, plain: float, promised: float | None, size: str = "") -> str:
+    """Return what one page costs, beside the plain table and what is promised."""
+    limit = "" if promised is None else f"   promised {promised:.2f} s: {'kept' if took <= promised else 'BROKEN'}"
+    return f"{name:<40} {took * 1e3:8.1f} ms   {took / plain:7.1f} x plain table   {size:>10}{limit}"
+
+
 def main() -> int:
     view = fleet(evaluations())
     client = TestClient(create_app(view, accept, Health(), lambda: NOW))
@@ -151,17 +157,10 @@ def main() -> int:
         answer.raise_for_status()
         took = cpu_seconds(fetching(client, address), ROUNDS)
         kept &= promised is None or took <= promised
-        limit = "" if promised is None else f"   promised {promised:.2f} s: {'kept' if took <= promised else 'BROKEN'}"
-        print(
-            f"{address:<40} {took * 1e3:8.1f} ms   {took / bare['plain table']:7.1f} x plain table   "
-            f"{len(answer.content) / 1e3:7.0f} kB{limit}"
-        )
+        print(line(address, took, bare["plain table"], promised, f"{len(answer.content) / 1e3:7.0f} kB"))
     took = cpu_seconds(fetching_after_a_change(client, view), ROUNDS)
     kept &= took <= CHANGED
-    print(
-        f"{'/incidents, new open windows':<40} {took * 1e3:8.1f} ms   {took / bare['plain table']:7.1f} x plain table   "
-        f"{'':>7}      promised {CHANGED:.2f} s: {'kept' if took <= CHANGED else 'BROKEN'}"
-    )
+    print(line("/incidents, new open windows", took, bare["plain table"], CHANGED))
     return 0 if kept else 1
 
 

@@ -34,7 +34,7 @@ KINDS: Mapping[IncidentKind, str] = {
 }
 """Kind of an incident → its words."""
 
-_SIZES = ("", "small", "moderate", "large")
+_SIZES = {"": 0, "small": 1, "moderate": 2, "large": 3}
 
 T = TypeVar("T")
 
@@ -159,22 +159,40 @@ def _identical(before: Sequence[Evaluation], now: Sequence[Evaluation]) -> bool:
 def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
     """Read the incidents of a model: of closed windows that are known, only what follows from them."""
     closed, kept = _closed(windows), dict[int, tuple[Evaluation, Reading]]()
-    same = before is not None and before.timezone == model.timezone
-    if same and before is not None and _identical(_closed(before.windows), closed):
-        kept, spans = dict(before.readings), before.spans
-    else:
-        known = before.readings if same and before is not None else {}
+    if before is not None and before.timezone != model.timezone:
+        before = None
+    if before is not None and _identical(_closed(before.windows), closed):
+        alike = (before.verdict, before.in_use) == (model.verdict, model.in_use)
+        if alike and _open_words(before.windows) == _open_words(windows):
+            return replace(before, windows=windows)
+        found = _incidents(model, windows, before.spans)
+        return replace(before, windows=windows, verdict=model.verdict, in_use=model.in_use, incidents=found)
+    known = {} if before is None else before.readings
 
-        def remembered(evaluation: Evaluation, context: VerdictContext) -> Reading:
-            one, reading = known.get(id(evaluation), (None, None))
-            if one is not evaluation or reading is None:
-                reading = read_outcomes(evaluation, context)
-            kept[id(evaluation)] = (evaluation, reading)
-            return reading
+    def remembered(evaluation: Evaluation, context: VerdictContext) -> Reading:
+        one, reading = known.get(id(evaluation), (None, None))
+        if one is not evaluation or reading is None:
+            reading = read_outcomes(evaluation, context)
+        kept[id(evaluation)] = (evaluation, reading)
+        return reading
 
-        spans = state_spans(closed, model.timezone, remembered)
+    spans = state_spans(closed, model.timezone, remembered)
     found = _incidents(model, windows, spans)
     return _Read(windows, model.verdict, model.in_use, model.timezone, kept, spans, found)
+
+
+def _open_words(windows: Windows) -> list[object]:
+    """Return all that incidents are told from in windows that are open: two that have the same have the same ones."""
+    return [
+        (
+            *(place, one.window, one.incident),
+            {part: "" if (target := _target(one, part)) is None else target.size for part in one.incident},
+            one.label_sla and (one.label_sla.state, one.label_sla if one.label_sla.state == "broken" else None),
+        )
+        for place, known in enumerate(windows)
+        for one in known
+        if not one.closed
+    ]
 
 
 @dataclass(slots=True)
@@ -243,12 +261,12 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
 
 def _drifts(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
     for one in _stretches(windows, lambda evaluation: evaluation.incident, lambda evaluation, _: evaluation.closed):
-        targets = [(evaluation, _target(evaluation, one.subject)) for evaluation, _ in one.shown]
-        evaluation, worst = max(
-            targets, key=lambda pair: -1 if pair[1] is None else _SIZES.index(pair[1].size), default=(None, None)
-        )
-        assert evaluation is not None
-        size = "" if worst is None or not worst.size else f": the shift is {worst.size}"
+        evaluation, largest = one.shown[0][0], -1
+        for shown, _ in one.shown:
+            target = _target(shown, one.subject)
+            if target is not None and _SIZES[target.size] > largest:
+                evaluation, largest = shown, _SIZES[target.size]
+        size = f": the shift is {[*_SIZES][largest]}" if largest > 0 else ""
         since = one.shown[0][1]
         yield _of_stretch(
             model, "drift", one, since, f"{part_words(one.subject)} drifts{size}.", _quiet(one), evaluation

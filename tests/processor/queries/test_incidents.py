@@ -196,3 +196,14 @@ def test_a_log_forgets_what_a_model_that_is_not_in_use_says() -> None:
     windows = [day(1)]
     assert len(log.of([model(*windows, verdict=says)])) == 1
     assert log.of([model(*windows, verdict=says, in_use=False)]) == []
+
+
+def test_a_log_sees_when_an_open_window_shows_a_drift_or_late_outcomes() -> None:
+    log, opened = IncidentLog(), day(2, closed=False)
+    assert log.of([model(day(1), opened)]) == []
+    assert [one.kind for one in log.of([model(day(1), replace(opened, incident={"score": DAY}))])] == ["drift"]
+    late = SlaResult("broken", 7 * DAY, 0.95, 0.5, 0.6, 500)
+    assert [one.kind for one in log.of([model(day(1), replace(opened, label_sla=late))])] == ["labels"]
+    assert log.of([model(day(1), replace(opened, label_sla=replace(late, state="met")))]) == []
+    (told,) = log.of([model(day(1), replace(opened, label_sla=replace(late, high=0.5)))])
+    assert told.sentence == "Outcomes are late: at most 50 % of the outcomes came in time, 95 % were agreed."
