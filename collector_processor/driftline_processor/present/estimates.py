@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from driftline_processor.core.estimate.track_record import standing
-from driftline_processor.core.evaluation import Estimate, TrackRecord
+from driftline_processor.core.estimate.track_record import LAST, standing
+from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue, TrackRecord
 
 from .numbers import ends, number, percent
+from .times import window_name
 from .titles import READ_ALONE, metric_title
 
 UNSURE_WORDS = {
@@ -30,13 +31,15 @@ def interval(estimate: Estimate) -> str:
     return ends(estimate.low, estimate.high)
 
 
-def told(metric: str, record: TrackRecord) -> str:
-    """Say what came of the estimates of a metric when labels arrived.
+def told(metric: str, record: TrackRecord, came: bool = False) -> str:
+    """Say what came of the estimates of a metric when labels arrived; ``came``: the metric is known of some window.
 
     >>> told("accuracy", TrackRecord("failed", 5, 4, 0.2, -0.1))
     'estimates of accuracy were wrong in 4 of the last 5 windows with outcomes; outcomes showed 0.1 less on average'
     """
     if not record.windows or record.mean_error is None:
+        if came:
+            return f"the outcomes that came are too few or not final, so the estimate of {metric} is not checked yet"
         return f"no outcome has come yet to check the estimate of {metric}"
     side = "more" if record.mean_error > 0 else "less"
     off = f"outcomes showed {number(abs(record.mean_error))} {side} on average"
@@ -48,8 +51,14 @@ def told(metric: str, record: TrackRecord) -> str:
     return f"the {metric} that outcomes showed lay within the estimate's interval in {share} of {windows}; {off}"
 
 
-def sentence(estimated: Mapping[str, Estimate], name: str = "") -> str:
-    """Say of a window what matters most about its estimates; "" without any. ``name``: the metric, else a headline."""
+def sentence(estimated: Mapping[str, Estimate], name: str = "", came: Iterable[str] = ()) -> str:
+    """Say of a window what matters most about its estimates; "" without any.
+
+    Args:
+        estimated: Metric → its estimate.
+        name: The metric to tell of; "" = a headline.
+        came: Metrics that outcomes have shown of some window.
+    """
     chosen = name or next((one for one in READ_ALONE if one in estimated), next(iter(estimated), ""))
     if chosen not in estimated:
         return ""
@@ -57,7 +66,50 @@ def sentence(estimated: Mapping[str, Estimate], name: str = "") -> str:
     if failed:
         first = chosen if chosen in failed else failed[0]
         return f"do not rely on the estimate: {told(metric_title(first), estimated[first].record)}"
-    return told(metric_title(chosen), estimated[chosen].record)
+    return told(metric_title(chosen), estimated[chosen].record, chosen in came)
+
+
+def realized(evaluations: Iterable[Evaluation]) -> set[str]:
+    """Return the metrics that outcomes have shown of any of some windows."""
+    return {name for one in evaluations for name, metric in one.realized.items() if metric.value is not None}
+
+
+def contradictions(evaluations: Sequence[Evaluation], chosen: Evaluation, timezone: str = "UTC") -> dict[str, str]:
+    """Say of which metrics outcomes contradict the estimate: both intervals of one window lie apart.
+
+    Outcomes that are not final contradict, too: the record, which judges final ones only, may know nothing yet.
+
+    Args:
+        evaluations: Windows, oldest first.
+        chosen: The one that is looked at; those after it say nothing, and neither do those long before.
+        timezone: Of the model.
+
+    Returns:
+        Metric → a sentence about the newest window that contradicts.
+    """
+    recent = [one for one in evaluations if one.window.start <= chosen.window.start][-LAST:]
+    found: dict[str, str] = {}
+    for one in recent:
+        for name, estimate in one.estimated.items():
+            metric = one.realized.get(name)
+            apart = None if metric is None or name not in chosen.estimated else _apart(estimate, metric)
+            if metric is not None and apart:
+                final = "" if one.maturity == "mature" else ", which is not final,"
+                found[name] = (
+                    f"outcomes contradict the estimate of {metric_title(name)}: {number(metric.value)}{final} was "
+                    f"realized in the window of {window_name(one.window, timezone)}, where {interval(estimate)} "
+                    "was estimated"
+                )
+            elif apart is False:
+                found.pop(name, None)  # what a newer window shows counts
+    return found
+
+
+def _apart(estimate: Estimate, metric: MetricValue) -> bool | None:
+    """Return whether two intervals lie apart, None where one is not known."""
+    if estimate.low is None or estimate.high is None or metric.low is None or metric.high is None:
+        return None
+    return metric.high < estimate.low or metric.low > estimate.high
 
 
 def failed(estimated: Mapping[str, Estimate]) -> bool:
@@ -65,11 +117,13 @@ def failed(estimated: Mapping[str, Estimate]) -> bool:
     return any(one.record.state == "failed" for one in estimated.values())
 
 
-def state(estimate: Estimate) -> str:
-    """Say the standing of an estimate.
+def state(estimate: Estimate, contradicted: bool = False) -> str:
+    """Say the standing of an estimate; ``contradicted``: by outcomes, see :func:`contradictions`.
 
     >>> state(Estimate(0.9, 0.8, 1.0, 0.05, 0.92, 0.98, True, 500, "panes", "cbpe"))
     'beyond the bounds'
     """
+    if contradicted:
+        return "contradicted by outcomes"
     said = {"ok": "within the bounds", "alert": "beyond the bounds", "failed": "failed", None: "no bounds known"}
     return said[standing(estimate)]

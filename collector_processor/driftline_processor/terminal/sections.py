@@ -23,7 +23,7 @@ from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.core.service_level.words import measured_ends, measured_text, service_title
 from driftline_processor.core.wording import printable
-from driftline_processor.present.estimates import interval, sentence
+from driftline_processor.present.estimates import interval, realized, sentence
 from driftline_processor.present.fairness import HIGHEST, criterion_sentence
 from driftline_processor.present.numbers import change, count, ends, number, p_value, percent
 from driftline_processor.present.sentences import change_words, objective
@@ -324,7 +324,7 @@ def estimates(evaluation: Evaluation, detail: Detail) -> Iterator[Group]:
     if len(known) > len(names):
         table.add_row(more(len(known) - len(names)))
     assumes = next(assumption(one) for one in evaluation.estimated.values())
-    told = f"; {sentence(evaluation.estimated)}" if detail.explain else ""
+    told = f"; {sentence(evaluation.estimated, came=realized([evaluation]))}" if detail.explain else ""
     lines = [Text(f"estimated: {assumes}{told}", style="dim")]
     moved = evaluation.score is not None and evaluation.score.state == "drift"  # days move scores a little, too
     shift = evaluation.label_shift

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline_processor.core.concept.result import Change, ConceptDrift
-from driftline_processor.core.evaluation import MetricChange, MetricValue, ObjectiveState, SlicePerformance
+from driftline_processor.core.evaluation import Estimate, MetricChange, MetricValue, ObjectiveState, SlicePerformance
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.wording import iso_time
 from driftline_processor.queries.overview import View
@@ -195,3 +195,20 @@ def test_scores_and_decisions_of_a_window_are_drawn_small_and_say_what_they_show
     assert "curve-roc" not in Page(animals_page).ids
     assert "actual bird, predicted cat: 7.5 % of bird" in animals_page
     assert "curves" not in page(client, "/models/price/performance").ids
+
+
+def test_estimates_that_outcomes_contradict_are_folded_below_what_was_realized(browse: Browse) -> None:
+    model = flights()
+    chosen = next(one for one in model.windows["1mo"] if one.window.start == ns(2013, 7, 1))
+    chosen.estimated = {"roc_auc": Estimate(0.9, 0.88, 0.92, 0.01, 0.87, 0.93, False, 900, "panes", "cbpe", 0.9)}
+    chosen.realized["roc_auc"] = MetricValue(0.2, 200, "rows", low=0.14, high=0.28)
+    text = browse(FakeView([model])).get(JULY).text
+    section = text[text.index('<section id="estimated">') :].partition("</section>")[0]
+    said = section.index("Outcomes contradict the estimate of ROC AUC: 0.2 was realized in the window of July 2013")
+    assert said < section.index('<details id="estimates-contradicted">') < section.index('id="estimate-roc_auc"')
+    assert "within the bounds" not in section
+    assert "No outcome has come" not in section
+    chosen.realized["roc_auc"] = MetricValue(0.9, 200, "rows", low=0.85, high=0.94)
+    text = browse(FakeView([model])).get(JULY).text
+    assert "estimates-contradicted" not in text
+    assert "within the bounds" in text
