@@ -249,8 +249,11 @@ def windows_table(document: Mapping[str, Any], most: int = len(HEADLINES), inter
 
 def read_models(answer: httpx.Response) -> dict[str, Any]:
     """Return the JSON of ``/api/v1/models``. Raises ``httpx.HTTPError``, or ``ValueError`` where it is another's."""
-    document = answer.raise_for_status().json()
-    if not isinstance(document, dict) or "models" not in document:
+    try:
+        document = answer.raise_for_status().json()
+    except RecursionError as error:
+        raise ValueError("this is nested too deeply") from error
+    if not isinstance(document, dict) or not isinstance(document.get("models"), list):
         raise ValueError("this is no list of models")
     return document
 

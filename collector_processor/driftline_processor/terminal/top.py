@@ -39,11 +39,15 @@ def run(url: str = "http://127.0.0.1:8780", console: Console | None = None) -> i
     address = (url if "://" in url else f"http://{url}").rstrip("/")
     try:
         first = read_models(httpx.get(f"{address}/api/v1/models", timeout=TIMEOUT))
+        page = _page(first, address, console.width)
+    except (LookupError, TypeError, AttributeError) as error:  # the JSON of something else
+        print(_unreachable(address, ValueError(str(error))), file=sys.stderr)
+        return 1
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         print(_unreachable(address, error), file=sys.stderr)
         return 1
     if not console.is_terminal or console.is_dumb_terminal or not sys.stdin.isatty():
-        console.print(_page(first, address, console.width))
+        console.print(page)
         return 0
     from .top_application import TopApplication  # a second to load
 

@@ -100,6 +100,35 @@ def test_another_server_is_told_from_a_processor(capsys: pytest.CaptureFixture[s
             )
 
 
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        '{"models": 3}',
+        '{"models": [{}]}',
+        '{"models": [[]]}',
+        '{"models": [], "verdicts": 3, "hints": 7}',
+        '{"models": [{"model": 3, "version": 1, "environment": [], "rows": "x", "hints": 0, "windows": 5}]}',
+        "[" * 100_000,
+    ],
+)
+def test_garbage_is_one_sentence_and_a_failure(garbage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = PlainTextResponse(garbage, media_type="application/json")
+    with serve(Starlette(routes=[Route("/api/v1/models", answer)])) as url:
+        assert printed(url)[0] == 1
+    assert capsys.readouterr().err == (
+        f"driftline top: {url} answers, but not as Driftline does; name the pages' address (web.endpoint)\n"
+    )
+
+
+def test_garbage_in_a_terminal_starts_no_application(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    with serve(Starlette(routes=[Route("/api/v1/models", JSONResponse({"models": [{}]}))])) as url:
+        assert run(url, Console(file=io.StringIO(), width=100, force_terminal=True)) == 1
+    assert "answers, but not as Driftline does" in capsys.readouterr().err
+
+
 def test_a_terminal_without_a_keyboard_gets_the_page_once(
     served: tuple[FakeView, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
