@@ -43,7 +43,7 @@ from driftline_processor.web.api import versions as versions_api
 from driftline_processor.web.api.parameters import number
 
 from . import report
-from .page import Page, answer
+from .page import Page, answer, answer_failure
 from .pages import data, drift, feature, home, incidents, overview, performance, predictions, status, versions
 from .place import read_place
 from .report import MakePage
@@ -256,8 +256,7 @@ async def _sentence(request: Request, error: Exception) -> Response:
         detail = f"there is nothing at {request.url.path[:200]}; start at /"
     if request.url.path.startswith(("/api/", "/v1/")) or request.method not in ("GET", "HEAD"):
         return JSONResponse({"error": detail}, status_code=status, headers=headers)
-    failure = Page("failure.html", {"code": status, "sentence": detail})
-    page = await run_in_threadpool(answer, request, failure, status)
+    page = await run_in_threadpool(answer_failure, request, status, detail)
     page.headers.update(headers or {})
     page.headers.update(SECURITY_HEADERS)  # an internal error is answered outside the middleware
     return page

@@ -77,13 +77,12 @@ class Page:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
-def answer(request: Request, page: Page, status: int = 200, behind: int | None = None) -> Response:
+def answer(request: Request, page: Page, behind: int | None = None) -> Response:
     """Answer a request in the form that ``?format=`` asks for; 304 where the reader has the same already.
 
     Args:
         request: What is asked for.
         page: What answers it.
-        status: Of HTTP.
         behind: Up to when windows are evaluated, unix nanoseconds, where some are late; None where none is.
     """
     form = request.query_params.get("format", "html")
@@ -93,6 +92,20 @@ def answer(request: Request, page: Page, status: int = 200, behind: int | None =
         return JSONResponse(to_json(page))
     if form != "html":
         raise HTTPException(400, f"format={form[:40]} is not known; write html, csv or json")
+    return _to_html(request, page, 200, behind)
+
+
+def answer_failure(request: Request, status: int, sentence: str) -> Response:
+    """Answer what went wrong in the form that ``?format=`` asks for; a form that nobody knows gets HTML."""
+    form = request.query_params.get("format")
+    if form == "json":
+        return JSONResponse({"error": sentence}, status_code=status)
+    if form == "csv":
+        return PlainTextResponse(f"{sentence}\n".encode("utf-8", "replace"), status_code=status)
+    return _to_html(request, Page("failure.html", {"code": status, "sentence": sentence}), status)
+
+
+def _to_html(request: Request, page: Page, status: int, behind: int | None = None) -> Response:
     # A half surrogate in a name from the wire cannot be encoded; it is shown as a question mark.
     of_request = {"formats": bool(page.tables), "address": _own_address(request), "behind": behind}
     body = render(page.template, **of_request, **page.context).encode("utf-8", "replace")

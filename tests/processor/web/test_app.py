@@ -8,6 +8,7 @@ import pytest
 from driftline_processor.health import Health
 from driftline_processor.queries.overview import ModelView, View
 from driftline_processor.web.app import create_app
+from markupsafe import escape
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, accept, many
@@ -84,3 +85,44 @@ def test_a_failing_view_is_a_sentence_and_not_a_trace() -> None:
     assert "this page failed; the processor&#39;s log says why" in page.text
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert client.get("/api/v1/models").json() == {"error": "this page failed; the processor's log says why"}
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "sentence"),
+    [
+        ("/models/nobody?", 404, "no model 'nobody' has been seen; / lists those that have"),
+        ("/nowhere?", 404, "there is nothing at /nowhere; start at /"),
+        ("/models/flights?at=noon&", 400, "at is a time, as in ?at=2026-03-01T00:00:00Z"),
+    ],
+)
+def test_a_failure_keeps_its_status_and_its_sentence_in_every_form(
+    browse: Browse, address: str, status: int, sentence: str
+) -> None:
+    client = browse(many())
+    told, line, shown = (client.get(f"{address}format={form}") for form in ("json", "csv", "pdf"))
+    assert [one.status_code for one in (told, line, shown)] == [status] * 3
+    assert told.json() == {"error": sentence}
+    assert (line.headers["content-type"], line.text) == ("text/plain; charset=utf-8", f"{sentence}\n")
+    assert shown.headers["content-type"].startswith("text/html")
+    assert str(escape(sentence)) in shown.text
+
+
+def test_a_form_or_a_table_that_there_is_not_is_told(browse: Browse) -> None:
+    client = browse(many())
+    answer = client.get("/?format=pdf")
+    assert (answer.status_code, "format=pdf is not known; write html, csv or json" in answer.text) == (400, True)
+    answer = client.get("/?format=csv&table=none")
+    assert (answer.status_code, answer.text) == (404, "this page has no table 'none'; it has models\n")
+
+
+def test_an_internal_failure_is_json_where_json_was_asked_for() -> None:
+    class Broken(FakeView):
+        def models(self) -> list[ModelView]:
+            raise RuntimeError("secret")
+
+    client = TestClient(create_app(Broken(), accept, Health()), raise_server_exceptions=False)
+    answer = client.get("/?format=json")
+    assert (answer.status_code, answer.json()) == (
+        500,
+        {"error": "this page failed; the processor's log says why"},
+    )
