@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,6 +43,7 @@ from driftline_processor.web.api import versions as versions_api
 from driftline_processor.web.api.parameters import number
 
 from . import report
+from .encoded_names import EncodedSlashes, with_slashes
 from .page import Page, answer, answer_failure
 from .pages import data, drift, feature, home, incidents, overview, performance, predictions, status, versions
 from .place import read_place
@@ -112,6 +113,12 @@ def create_app(
 
         return show
 
+    def one_model(request: Request) -> Response:
+        known, place = view.models(), read_place(request)
+        if not place.model and all(one.key.model for one in known):
+            return RedirectResponse("/", 303)  # /models, of which / is the list
+        return reply(request, overview.page(select(place, known), clock()))
+
     tabs: dict[str, MakePage] = {
         "": overview.page,
         "performance": performance.page,
@@ -136,7 +143,9 @@ def create_app(
 
     def one_feature(request: Request) -> Response:
         selection = select(read_place(request), view.models())
-        return reply(request, feature.page(selection, request.path_params["feature"], clock(), features, links))
+        return reply(
+            request, feature.page(selection, with_slashes(request.path_params["feature"]), clock(), features, links)
+        )
 
     def all_incidents(request: Request) -> Response:
         return reply(request, incidents.page(view.models(), request.query_params, log))
@@ -191,15 +200,16 @@ def create_app(
             Route("/", first),
             Route("/incidents", all_incidents),
             Route("/status", of_processor),
+            # before all others, because a feature may be named as a page is
+            Route("/models/{name:path}/features/{feature:path}", one_feature),
             Route("/models/{name:path}/incidents", of_model_incidents),
             Route("/models/{name:path}/performance", tab(tabs["performance"])),
             Route("/models/{name:path}/drift", drift_of_features),
             Route("/models/{name:path}/data", tab(tabs["data"])),
             Route("/models/{name:path}/predictions", show_predictions),
             Route("/models/{name:path}/versions", show_versions),
-            Route("/models/{name:path}/features/{feature:path}", one_feature),
             Route("/models/{name:path}/report", one_report),
-            Route("/models/{name:path}", tab(tabs[""])),  # after all that go on behind a name
+            Route("/models/{name:path}", one_model),  # after all that go on behind a name
             Route("/metrics", scrape),
             Route("/api/v1/models", list_models),
             Route("/api/v1/models/{name:path}/evaluations", list_evaluations),
@@ -217,7 +227,11 @@ def create_app(
             Route("/api/v1/models/{name:path}", show_model),  # after all that go on behind a name
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
-        middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(EncodedSlashes),
+            Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4),
+        ],
         exception_handlers={HTTPException: _sentence, Overloaded: _busy, Exception: _sentence},
     )
 
@@ -253,8 +267,8 @@ async def _sentence(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     detail = error.detail if isinstance(error, HTTPException) else "this page failed; the processor's log says why"
     if status == 404 and detail == "Not Found":
-        detail = f"there is nothing at {request.url.path[:200]}; start at /"
-    if request.url.path.startswith(("/api/", "/v1/")) or request.method not in ("GET", "HEAD"):
+        detail = f"there is nothing at {with_slashes(request.scope['path'])[:200]}; start at /"
+    if request.scope["path"].startswith(("/api/", "/v1/")) or request.method not in ("GET", "HEAD"):
         return JSONResponse({"error": detail}, status_code=status, headers=headers)
     page = await run_in_threadpool(answer_failure, request, status, detail)
     page.headers.update(headers or {})

@@ -15,6 +15,8 @@ from driftline_processor.core.wording import iso_time
 from driftline_processor.present.names import handle
 from driftline_processor.queries.overview import ModelView
 
+from .encoded_names import with_slashes
+
 TABS = {
     "": "Overview",
     "performance": "Performance",
@@ -94,7 +96,7 @@ def read_place(request: Request) -> Place:
     """Return what the address of a request says."""
     asked = request.query_params
     return Place(
-        request.path_params["name"],
+        with_slashes(request.path_params["name"]),
         asked.get("version"),
         asked.get("environment"),
         asked.get("window", ""),

@@ -126,3 +126,9 @@ def test_an_internal_failure_is_json_where_json_was_asked_for() -> None:
         500,
         {"error": "this page failed; the processor's log says why"},
     )
+
+
+@pytest.mark.parametrize("address", ["/models", "/models/"])
+def test_the_models_are_listed_on_the_first_page(browse: Browse, address: str) -> None:
+    answer = browse(many()).get(address)
+    assert (answer.status_code, answer.url.path) == (200, "/")

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from driftline_processor.present.names import handle, near_names
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.readers.outcomes.fields import UnusableField, instant_of
+from driftline_processor.web.encoded_names import with_slashes
 
 
 def find_model(request: Request, known: Sequence[ModelView]) -> ModelView:
@@ -18,7 +19,7 @@ def find_model(request: Request, known: Sequence[ModelView]) -> ModelView:
     Where they leave a choice: one with rows, the one that says no version and no environment, else the busiest.
     Raises 404 with a sentence that says what there is instead.
     """
-    name = request.path_params["name"]
+    name = with_slashes(request.path_params["name"])
     named = [model for model in known if handle(model.key.model) == name]
     if not named:
         meant = near_names(name, list(dict.fromkeys(model.key.model for model in known)))
