@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
 from driftline_processor.core.verdict import VerdictContext, coming_windows, verdict_of_model
+from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import times
 from driftline_processor.present.evaluation_json import json_of
@@ -61,6 +62,7 @@ class Selection:
         known: All windows of that length, oldest first.
         shown: Those of the range.
         chosen: The window that is looked at; None where none has been judged.
+        instead: Why that is another window than the address asks for; "" where it is not.
     """
 
     place: Place
@@ -70,6 +72,7 @@ class Selection:
     known: Sequence[Evaluation]
     shown: Sequence[Evaluation]
     chosen: Evaluation | None
+    instead: str = ""
 
     def to(self, evaluation: Evaluation, page: str = "", target: str = "") -> str:
         """Return the address of a window, on a page of this model."""
@@ -157,10 +160,10 @@ def select(place: Place, known: Sequence[ModelView]) -> Selection:
         raise no_window(model, window)
     if not windows:
         return Selection(place, model, same, window, (), (), None)
-    at = _chosen(windows, place, model.timezone)
+    at, instead = _chosen(windows, place, model.timezone)
     begin, end = _range(windows, at, place)
     recorded = [*windows[:begin], *with_track_records(windows, begin)]
-    return Selection(place, model, same, window, recorded, recorded[begin:end], recorded[at])
+    return Selection(place, model, same, window, recorded, recorded[begin:end], recorded[at], instead)
 
 
 def default_window(model: ModelView) -> str:
@@ -186,19 +189,27 @@ def _model(place: Place, same: Sequence[ModelView]) -> ModelView:
     return leading_model(fitting)
 
 
-def _chosen(windows: Sequence[Evaluation], place: Place, timezone: str) -> int:
-    """Return the place of the window that is looked at."""
-    time = read_moment(place.at, "at", 0)
-    if not time:
-        _, until = _limits(windows, place)
-        within = [at for at, one in enumerate(windows) if one.window.start < until]
-        closed = [at for at in within if windows[at].closed]
-        return (closed or within or [len(windows) - 1])[-1]
-    for at, evaluation in enumerate(windows):
-        if evaluation.window.start <= time < evaluation.window.end:
-            return at
-    asked, first, last = (times.moment(at, timezone) for at in (time, windows[0].window.start, windows[-1].window.end))
-    raise HTTPException(404, f"no window with predictions holds {asked}; there are some from {first} to {last}")
+def _chosen(windows: Sequence[Evaluation], place: Place, timezone: str) -> tuple[int, str]:
+    """Return the place of the window that is looked at, and why it is not the one that was asked for."""
+    if place.at:
+        time = read_moment(place.at, "at")
+        nearest = min(range(len(windows)), key=lambda at: _distance(windows[at].window, time))
+        if not _distance(windows[nearest].window, time):
+            return nearest, ""
+        asked = f"No window with predictions holds {times.moment(time, timezone)}; the nearest is"
+        return nearest, f"{asked} {times.window_name(windows[nearest].window, timezone)}."
+    since, until = _limits(windows, place)
+    before = [at for at, one in enumerate(windows) if one.window.start < until]
+    known = before or range(len(windows))
+    chosen = next((at for at in reversed(known) if windows[at].closed), known[-1])
+    if not (place.since or place.until) or (before and since < windows[before[-1]].window.end):
+        return chosen, ""
+    return chosen, f"No window lies in this range; this is {times.window_name(windows[chosen].window, timezone)}."
+
+
+def _distance(window: Window, time: int) -> int:
+    """Return how far a moment is from a window, in nanoseconds; 0 within it."""
+    return max(window.start - time, time - max(window.end - 1, window.start), 0)
 
 
 def _range(windows: Sequence[Evaluation], chosen: int, place: Place) -> tuple[int, int]:
@@ -216,11 +227,16 @@ def _range(windows: Sequence[Evaluation], chosen: int, place: Place) -> tuple[in
 def _limits(windows: Sequence[Evaluation], place: Place) -> tuple[int, int]:
     """Return where the range begins and ends; ``-30d`` begins so long before the end of the newest window."""
     end = windows[-1].window.end
-    until = read_moment(place.until, "to", 0) or end
+    until = read_moment(place.until, "to", end)
     before = _BEFORE_THE_NEWEST.fullmatch(place.since)
     if before is not None:
         return end - int(before[1]) * (_DAY if before[2] == "d" else _DAY // 24), until
-    return (0 if place.since == ALL else read_moment(place.since, "from", 0)), until
+    since = 0 if place.since == ALL else read_moment(place.since, "from", 0)
+    if place.until and place.since and place.since != ALL and since >= until:
+        raise HTTPException(
+            400, f"from={place.since[:40]} is not before to={place.until[:40]}; write the earlier one first"
+        )
+    return since, until
 
 
 def common_context(selection: Selection, tab: str, now: int) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def test_what_is_wrong_with_the_data_has_a_section(browse: Browse) -> None:
         ("/models/nobody", 404, "no model 'nobody' has been seen"),
         ("/models/flights?window=7h", 404, "'7h' is no window of this model; it has 1d, 1mo"),
         ("/models/flights?at=noon", 400, "at is a time, as in ?at=2026-03-01T00:00:00Z"),
-        ("/models/flights?at=1999-01-01", 404, "no window with predictions holds 1999-01-01"),
+        ("/models/flights?from=2013-10-04&to=2013-10-01", 400, "from=2013-10-04 is not before to=2013-10-01"),
         ("/nowhere", 404, "there is nothing at /nowhere"),
     ],
 )

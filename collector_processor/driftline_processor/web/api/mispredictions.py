@@ -61,8 +61,8 @@ def _stretch(request: Request, model: ModelView) -> tuple[int, int]:
         if not known:
             raise no_window(model, name)
         chosen = next((one for one in reversed(known) if one.closed), known[-1])
-        at = moment(request, "at", 0)
-        if at:
+        if request.query_params.get("at"):
+            at = moment(request, "at")
             holding = [one for one in known if one.window.start <= at < one.window.end]
             if not holding:
                 raise HTTPException(404, f"no window {name} with predictions holds that moment")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from driftline.tables.timestamps import instant
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -55,12 +56,22 @@ def read_moment(said: str | None, name: str, default: int | None = None) -> int:
     if not said and default is not None:
         return default
     try:
-        found = instant_of(said, name)
+        found = instant_of(said, name)  # 0 = none was said
     except UnusableField:
         found = 0
-    if not found:
+    if not found and not _is_beginning(said or ""):
         raise HTTPException(400, f"{name} is a time, as in ?{name}=2026-03-01T00:00:00Z")
     return found
+
+
+def _is_beginning(said: str) -> bool:
+    """Return True for the beginning of unix time, at which nothing happens, but from which on one may ask."""
+    for read in (float, instant):
+        try:
+            return read(said.strip()) == 0
+        except ValueError:
+            continue
+    return False
 
 
 def number(request: Request, name: str, default: int, most: int) -> int:
