@@ -79,4 +79,5 @@ METHOD = Method(
     counts=from_counts,
     rows=True,
     bound=wasserstein_bound,
+    symmetric=False,  # the fences are the reference's
 )
