@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 import xxhash
 from driftline.tables.table import ModelKey
@@ -16,6 +16,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState, TargetDrift, Verdict
 from driftline_processor.core.service_level.failing import ServiceFailure, service_failing
+from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.verdict import Reading, StateSpan, VerdictContext, read_outcomes, state_spans
 from driftline_processor.core.verdict.window import usual_service
 from driftline_processor.core.wording import format_percent, printable, short
@@ -23,17 +24,24 @@ from driftline_processor.present.verdicts import verdict_reason
 
 from .overview import ModelView
 
-IncidentKind = Literal["verdict", "drift", "objective", "labels", "service"]
+IncidentKind = Literal["verdict", "objective", "service", "labels", "drift", "latency"]
 
 KINDS: Mapping[IncidentKind, str] = {
     "verdict": "verdict",
-    "drift": "drift",
     "objective": "objective broken",
-    "labels": "late outcomes",
     "service": "service fails",
+    "labels": "late outcomes",
+    "drift": "drift",
+    "latency": "slower",
 }
-"""Kind of an incident → its words."""
+"""Kind of an incident → its words, the gravest kind first."""
 
+AT_ONCE: Final = 0.1
+"""Seconds in which an answer seems to come at once: calls that became slower and stay below are a minor incident.
+Miller, Response time in man-computer conversational transactions, 1968."""
+
+_GRAVITY = {kind: place for place, kind in enumerate(KINDS)}
+_GRAVEST = ("wrong", "silent")  # the other states of a verdict are no graver than drift
 _SIZES = {"": 0, "small": 1, "moderate": 2, "large": 3}
 
 T = TypeVar("T")
@@ -54,6 +62,7 @@ class Incident:
         sentence: What it was.
         ended: How it ended, "" while it lasts.
         timezone: The model's.
+        minor: Whether nobody notices it, such as calls that became slower and are answered at once.
     """
 
     key: ModelKey
@@ -66,6 +75,7 @@ class Incident:
     sentence: str
     ended: str
     timezone: str = "UTC"
+    minor: bool = False
 
     @property
     def open(self) -> bool:
@@ -80,7 +90,7 @@ class Incident:
 
 
 def incidents_of(model: ModelView) -> list[Incident]:
-    """Return the incidents of one version of a model, those that last first, then the newest.
+    """Return the incidents of one version of a model, those that last first, the gravest of them at the head.
 
     What windows of several lengths show of one subject at the same time is one incident.
     """
@@ -93,7 +103,13 @@ def _incidents(model: ModelView, all_windows: Windows, spans: Sequence[StateSpan
     for windows in all_windows:
         found += [*_drifts(model, windows), *_objectives(model, windows), *_late_labels(model, windows)]
         found += _failures(model, windows)
-    return sorted(_folded(found), key=lambda one: (not one.open, -(one.since or 0)))
+    return sorted(_folded(found), key=_order)
+
+
+def _order(one: Incident) -> tuple[bool, bool, int, int]:
+    """Return the place of an incident in a list: those that last by gravity, all others the newest first."""
+    kind = "drift" if one.kind == "verdict" and one.subject not in _GRAVEST else one.kind
+    return not one.open, one.open and one.minor, _GRAVITY[kind] if one.open else 0, -(one.since or 0)
 
 
 class IncidentLog:
@@ -103,7 +119,7 @@ class IncidentLog:
         self._read: dict[ModelKey, _Read] = {}
 
     def of(self, models: Sequence[ModelView]) -> list[Incident]:
-        """Return the incidents of these models, those that last first, then the newest."""
+        """Return the incidents of these models, those that last first, the gravest of them at the head."""
         before, kept, found = self._read, dict(self._read), list[Incident]()
         for model in models:
             known, windows = before.get(model.key), _windows(model)
@@ -111,7 +127,7 @@ class IncidentLog:
                 kept[model.key] = known = _read(model, windows, known)
             found += known.incidents
         self._read = kept
-        return sorted(found, key=lambda one: (not one.open, -(one.since or 0)))
+        return sorted(found, key=_order)
 
 
 Windows = tuple[tuple[Evaluation, ...], ...]
@@ -327,7 +343,13 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
     for one in _stretches(windows, failed, answered):
         first, failure = one.shown[0]
         sentence = failure.sentence[:1].upper() + failure.sentence[1:].rstrip(".") + "."
-        yield _of_stretch(model, "service", one, first.window.start, sentence, "Calls are answered as before.", first)
+        if failure.metric == ERROR_RATE:
+            ended = "Calls are answered as before."
+            yield _of_stretch(model, "service", one, first.window.start, sentence, ended, first)
+            continue
+        ended = "Calls are as quick as before."
+        slower = _of_stretch(model, "latency", one, first.window.start, sentence, ended, first)
+        yield replace(slower, minor=all((found.measured.value or 0.0) < AT_ONCE for _, found in one.shown))
 
 
 def _of_stretch(
@@ -376,7 +398,8 @@ def _folded(found: Sequence[Incident]) -> list[Incident]:
             continue
         lasts = last if last.open or (not one.open and (last.until or 0) >= (one.until or 0)) else one
         windows = tuple(dict.fromkeys((*last.windows, *one.windows)))
-        known[-1] = replace(last, until=lasts.until, ended=lasts.ended, windows=windows)
+        minor = last.minor and one.minor
+        known[-1] = replace(last, until=lasts.until, ended=lasts.ended, windows=windows, minor=minor)
     return [one for known in folded.values() for one in known]
 
 

@@ -207,3 +207,36 @@ def test_a_log_sees_when_an_open_window_shows_a_drift_or_late_outcomes() -> None
     assert log.of([model(day(1), replace(opened, label_sla=replace(late, state="met")))]) == []
     (told,) = log.of([model(day(1), replace(opened, label_sla=replace(late, high=0.5)))])
     assert told.sentence == "Outcomes are late: at most 50 % of the outcomes came in time, 95 % were agreed."
+
+
+WRONG = verdict("wrong", 2 * DAY)
+
+
+def answered_in(number: int, seconds: float) -> Evaluation:
+    value = MetricValue(seconds, 1000, "rows", low=seconds * 0.9, high=seconds * 1.1)
+    return replace(day(number), service=ServiceLevel(1000, 0, {}, {"latency_p95": value}))
+
+
+@pytest.mark.parametrize(("seconds", "minor"), [(0.005, True), (0.5, False)])
+def test_calls_that_become_slower_do_not_fail_and_are_minor_while_nobody_notices(seconds: float, minor: bool) -> None:
+    usual = [answered_in(at, 0.0007) for at in range(1, 7)]
+    (found,) = incidents_of(model(*usual, answered_in(7, seconds)))
+    assert (found.kind, found.subject, found.open, found.minor) == ("latency", "latency_p95", True, minor)
+    (over,) = incidents_of(model(*usual, answered_in(7, seconds), answered_in(8, 0.0007)))
+    assert over.ended == "Calls are as quick as before."
+
+
+def test_the_gravest_that_last_come_first_and_what_is_over_by_time() -> None:
+    drifts, fails = replace(objective(8, "broken"), incident={"score": 8 * DAY}), served(9, 300)
+    slower = [answered_in(at, 0.0007 if at < 6 else 0.5) for at in range(1, 7)]
+    hours = [
+        replace(one, window=Window("1h", one.window.start, one.window.start + HOUR), incident={"class": DAY})
+        for one in slower
+    ]
+    found = incidents_of(model(drifts, replace(fails, incident={"score": 8 * DAY}), *hours, verdict=WRONG))
+    lasting = [one for one in found if one.open]
+    assert [one.kind for one in lasting] == ["verdict", "objective", "service", "drift", "drift", "latency"]
+    (first, *_) = incidents_of(model(objective(8, "broken"), verdict=verdict("at_risk", 9 * DAY)))
+    assert first.kind == "objective"
+    past = incidents_of(model(objective(1, "broken"), objective(2, "met"), drifting(3, 3), day(4)))
+    assert [one.kind for one in past] == ["drift", "objective"]

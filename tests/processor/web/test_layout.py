@@ -6,15 +6,17 @@ Pictures of pages are not compared: fonts differ from machine to machine by more
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
+from driftline.tables.table import ModelKey
 from driftline_processor.health import Health
 from driftline_processor.web.app import create_app
 from playwright.sync_api import Page
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
-from tests.support.fake_view import NOW, RIGHT_TO_LEFT, accept, many, right_to_left
+from tests.support.fake_view import NOW, RIGHT_TO_LEFT, FakeView, accept, flights, many, right_to_left
 from tests.support.serve import serve
 
 pytestmark = [needs_chromium, pytest.mark.slow]
@@ -82,6 +84,23 @@ def test_the_first_screen_holds_the_answer(page_at: OpenPage, address: str, path
 @pytest.mark.parametrize("path", FIRST_SCREEN)
 def test_no_part_of_a_page_lies_over_another(page_at: OpenPage, address: str, path: str, width: int) -> None:  # noqa: F811
     assert page_at(address + path, width, 844).evaluate(OVERLAPS) == []
+
+
+def test_a_long_name_takes_no_room_from_what_an_incident_was(page_at: OpenPage) -> None:  # noqa: F811
+    model = replace(flights(), key=ModelKey("long-name-of-a-model-" * 10, "1"), verdict=None)
+    for one in model.windows["1mo"][-3:]:
+        one.incident = {"score": one.window.start}
+    with serve(create_app(FakeView([model]), accept, Health(), lambda: NOW)) as url:
+        page = page_at(f"{url}/incidents", 1280, 720)
+        ends = page.evaluate(
+            "[...document.querySelectorAll('.incidents thead th')].map((th) => [th.offsetWidth, "
+            "th.getBoundingClientRect().right])"
+        )
+        assert len(ends) == 8
+        assert [(wide, right) for wide, right in ends if wide < 60 or right > 1240] == []
+        phone = page_at(f"{url}/incidents", 390, 844)
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+        assert phone.evaluate("document.querySelector('.incidents tbody tr').offsetHeight") < 110
 
 
 def test_these_tests_see_what_is_gone_and_what_overlaps(page_at: OpenPage, address: str) -> None:  # noqa: F811

@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import names
-from driftline_processor.queries.incidents import KINDS, Incident, IncidentLog
+from driftline_processor.queries.incidents import AT_ONCE, KINDS, Incident, IncidentLog
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import Place, feature_page
@@ -20,7 +20,13 @@ from driftline_processor.web.selection import Selection, about, common_context
 SHOWN = 50
 """Incidents of a page; CSV and JSON have all."""
 
-TABS = {"drift": "drift", "objective": "performance", "labels": "data", "service": "performance"}
+TABS = {
+    "drift": "drift",
+    "objective": "performance",
+    "labels": "data",
+    "service": "performance",
+    "latency": "performance",
+}
 """Kind of an incident → the page of its model that shows it, where that is not the overview."""
 
 
@@ -29,7 +35,8 @@ def page(models: Sequence[ModelView], asked: QueryParams, log: IncidentLog) -> P
 
     Args:
         models: All versions of all models.
-        asked: ``kind`` chooses one of :data:`KINDS`, ``state`` ``open`` or ``past``, ``skip`` how many are passed over.
+        asked: ``kind`` chooses one of :data:`KINDS`, ``state`` ``open`` or ``past``, ``skip`` how many are passed over,
+            ``show`` ``all`` with those that nobody notices.
         log: Where they are read.
     """
     found = log.of(models)
@@ -45,7 +52,9 @@ def model_page(selection: Selection, now: int, asked: QueryParams | None = None,
 
 def _context(found: Sequence[Incident], asked: QueryParams) -> dict[str, Any]:
     kind, state, begin = asked.get("kind", ""), asked.get("state", ""), asked.get("skip", "0")
-    of_kind = [one for one in found if not kind or one.kind == kind]
+    whole = asked.get("show", "") == "all" or kind == "latency"
+    told = [one for one in found if whole or not one.minor]
+    of_kind = [one for one in told if not kind or one.kind == kind]
     listed = [one for one in of_kind if not state or one.open == (state == "open")]
     first = min(int(begin) if begin.isdecimal() and len(begin) < 9 else 0, max(len(listed) - 1, 0)) // SHOWN * SHOWN
     counts = Counter(one.kind for one in found)
@@ -58,7 +67,9 @@ def _context(found: Sequence[Incident], asked: QueryParams) -> dict[str, Any]:
         "state": state,
         "kinds": [(name, words, counts[name]) for name, words in KINDS.items() if counts[name]],
         "words": KINDS,
-        "all": len(found),
+        "folded": len(found) - len(told),
+        "at_once": round(AT_ONCE * 1000),
+        "all": len(told),
         "lasting": sum(one.open for one in of_kind),
         "over": sum(not one.open for one in of_kind),
         "place_of_incident": address,

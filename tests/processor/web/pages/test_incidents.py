@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from driftline.tables.table import ModelKey
+from driftline_processor.core.evaluation import MetricValue, ServiceLevel
 from driftline_processor.queries.overview import ModelView, View
 from starlette.testclient import TestClient
 
@@ -95,3 +96,33 @@ def test_names_from_the_wire_are_text(browse: Browse) -> None:
     assert "<script>f" not in html
     assert "<b>" not in html
     assert "\u202e" not in html
+
+
+def slower() -> ModelView:
+    """Flights whose calls were answered in .7 ms, and are in 5 ms since December."""
+    model = replace(flights(), verdict=None)
+    for one in model.windows["1mo"]:
+        seconds = 0.005 if one.window.start >= ns(2013, 12, 1) else 0.0007
+        value = MetricValue(seconds, 1000, "rows", low=seconds * 0.9, high=seconds * 1.1)
+        one.incident, one.service = {}, ServiceLevel(1000, 0, {}, {"latency_p95": value})
+    return model
+
+
+def test_calls_that_nobody_notices_to_be_slower_are_folded_until_all_are_asked_for(browse: Browse) -> None:
+    client = browse(FakeView([slower()]))
+    found = page(client, "/incidents")
+    assert "1 incident of calls that became slower, and are answered within 100 ms, is not listed." in found.text
+    assert "one call in twenty" not in found.text
+    assert "/incidents?show=all" in found.links
+    for address in ("/incidents?show=all", "/incidents?kind=latency"):
+        text = page(client, address).text
+        assert "slower One call in twenty took longer than 5 ms" in text
+        assert "service fails" not in text
+    assert [one["kind"] for one in client.get("/incidents?format=json").json()["incidents"]] == ["latency"]
+
+
+def test_a_long_name_is_shortened_and_whole_in_its_title(browse: Browse) -> None:
+    model = replace(drifting(), key=ModelKey("long-" * 40, "1"))
+    html = browse(FakeView([model])).get("/incidents").text
+    assert f'title="{"long-" * 10}' in html
+    assert ">long-long-" in html
