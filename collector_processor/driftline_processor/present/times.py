@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from driftline_processor.core.windows.window import Window
 
+from .numbers import many
+
 _DAY = 86_400 * 10**9
 
 
@@ -36,6 +38,20 @@ def of_another_day(received: int, last: int, timezone: str = "UTC") -> str:
     ('', ', of 1970-01-01 00:00')
     """
     return f", of {moment(last, timezone)}" if abs(received - last) > _DAY else ""
+
+
+def plain_duration(nanoseconds: int) -> str:
+    """Write a duration in the largest unit that it fills, as people say it.
+
+    >>> hour = 3600 * 10**9
+    >>> plain_duration(12 * hour), plain_duration(24 * hour), plain_duration(100 * hour), plain_duration(10**9)
+    ('12 hours', '1 day', '4 days', '1 second')
+    """
+    seconds = nanoseconds / 1e9
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            return many(round(seconds / size), unit)
+    return many(round(seconds), "second")
 
 
 def moment(time: int, timezone: str = "UTC") -> str:

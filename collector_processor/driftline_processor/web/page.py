@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -162,6 +163,15 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def unbroken(text: str) -> str:
+    """Keep the sign of per cent on the line of its number.
+
+    >>> unbroken("from 17.6 % to 65 %") == "from 17.6\u00a0% to 65\u00a0%"
+    True
+    """
+    return re.sub(r"(?<=\d) %", "\u00a0%", text)
+
+
 def _own_address(request: Request) -> Any:
     """Return a function that gives the address of this page in another form, or with other parameters."""
 
@@ -185,6 +195,7 @@ def templates(frame: str = "") -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["unbroken"] = unbroken
     made.globals.update(numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time)
     made.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
     made.globals.update(service_level=service_level, checks=CHECKS)

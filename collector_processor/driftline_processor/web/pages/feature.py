@@ -73,7 +73,7 @@ def page(
         "size": size_of,
         "kept": histories is not None,
         "outside": outside,
-        "trace_link": links.trace_link,
+        "links": links,
         "before": ranked[place - 1] if place else None,
         "after": ranked[place + 1] if place is not None and place + 1 < len(ranked) else None,
         "rank": None if place is None else (place + 1, len(ranked)),

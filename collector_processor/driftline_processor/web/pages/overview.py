@@ -12,8 +12,8 @@ from driftline_processor.core.evaluation import Cause, Evaluation, MetricValue, 
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.core.verdict.words import date, interval_of_value, metric_value
 from driftline_processor.core.windows.window import closes_at
-from driftline_processor.core.wording import duration, iso_time, short
-from driftline_processor.present import states, titles
+from driftline_processor.core.wording import iso_time, short
+from driftline_processor.present import states, times, titles
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.verdicts import verdict_next
 from driftline_processor.web.page import Page, Table
@@ -106,7 +106,7 @@ def page(selection: Selection, now: int) -> Page:
     weak = list(_weaknesses(selection, told))
     context |= {
         "told": told,
-        "since": _day(verdict.since, selection.model.timezone) if verdict and verdict.since is not None else "",
+        "since": _since(verdict, selection.model.timezone),
         "chosen": told,
         "measured": selection.model.measured(selection.window),
         "closes": closes_at(told.window),
@@ -122,7 +122,10 @@ def page(selection: Selection, now: int) -> Page:
         "drifted": _drifted(told, selection) if not causes else [],
         "weak": weak[:NAMED],
         "more_weak": max(len(weak) - NAMED, 0),
-        "objectives": sorted(told.objectives, key=_needs_somebody)[:OBJECTIVES],
+        "objectives": [
+            (one, _why_untold(one, told, selection))
+            for one in sorted(told.objectives, key=_needs_somebody)[:OBJECTIVES]
+        ],
         "more_objectives": max(len(told.objectives) - OBJECTIVES, 0),
         "incidents": [mark for mark in timeline.marks if mark.kind == "incident"][-1:],
     }
@@ -210,9 +213,9 @@ def _measured(name: str, told: Evaluation, reference: Mapping[str, MetricValue],
         level = told.level
         was = metric_value("actual_rate", other.value)
         ends = interval_of_value("actual_rate", other.low, other.high)
-        return Figure("predicted rate", value, interval, f"it was {was}{ends}", address, _worse(level))
+        return Figure("predicted rate", value, interval, f"actually {was}{ends}", address, _worse(level))
     if other is not None and other.value is not None:
-        than = f"a constant {metric_value(name, other.value)}" if name == "log_loss" else f"{other.value:.3g}"
+        than = f"a constant guess {metric_value(name, other.value)}" if name == "log_loss" else f"{other.value:.3g}"
         bad = bad or _worse(told.beside_constant)
         beside = _beside_baseline(name, reference)
         return Figure(title, value, interval, f"{than}{f', {beside}' if beside else ''}", address, bad)
@@ -238,7 +241,8 @@ def _drift_figures(selection: Selection, told: Evaluation) -> Iterator[Figure]:
         beside = f"{compared} of {len(told.features)} could be compared"
         value = f"{drifted} of {compared}" if compared else UNKNOWN
         yield Figure("inputs that drift", value, "", beside, address, drifted > 0)
-    for target, title in ((told.score, "score drift, PSI"), (told.predicted, "class drift, PSI")):
+    score = "drift of predictions, PSI" if selection.model.task.kind == "regression" else "score drift, PSI"
+    for target, title in ((told.score, score), (told.predicted, "class drift, PSI")):
         if target is not None and (psi := target.methods.get("psi")) is not None:
             state = states.state_word(target.state, target.lacking)
             yield Figure(title, number(psi.value), "", state, address, target.state == "drift")
@@ -253,9 +257,9 @@ def _outcomes(selection: Selection, told: Evaluation) -> Figure:
         return Figure("outcomes known", "none", "", f"of {count(told.rows)} predictions", address)
     delay, within = told.delay, ""
     if delay is not None and delay.median is not None:
-        within = f"half within {duration(delay.median * 10**9)}"
+        within = f"half arrive within {times.plain_duration(round(delay.median * 10**9))}"
     elif selection.model.outcome_delay.source != "unknown":
-        within = f"they take up to {duration(selection.model.outcome_delay.nanoseconds)}"
+        within = f"they take up to {times.plain_duration(selection.model.outcome_delay.nanoseconds)}"
     of = f"{count(told.outcome_rows)} of {count(told.rows)}"
     return Figure("outcomes known", percent(told.coverage), of, within, address)
 
@@ -275,6 +279,12 @@ def _actions(selection: Selection, told: Evaluation, verdict: Verdict | None) ->
         yield Action("what drifts", place.address("drift", **at))
     if told.findings:
         yield Action("what is wrong with the data", place.address("data", **at))
+
+
+def _since(verdict: Verdict | None, timezone: str) -> str:
+    """Return the day since when a verdict holds, "" where its sentence says it."""
+    day = "" if verdict is None or verdict.since is None else _day(verdict.since, timezone)
+    return "" if verdict is None or day in verdict.sentence else day
 
 
 def _day(time: int, timezone: str) -> str:
@@ -313,6 +323,16 @@ def _weaknesses(selection: Selection, told: Evaluation) -> Iterator[Weakness]:
         if broken:
             words = f"{states.state_word(broken[0])} broken"
             yield Weakness(short(fairness.attribute, 60), words, place.address("performance", "fairness"))
+
+
+def _why_untold(one: ObjectiveState, told: Evaluation, selection: Selection) -> str:
+    """Say why an objective cannot be told, "" where it can or nobody knows why."""
+    if one.state != "cannot_tell":
+        return ""
+    model, end = selection.model, one.until or told.window.end
+    if told.closed and told.outcome_rows and not model.mature(told):
+        return f"not final: outcomes may come until {times.day(end + model.outcome_delay.nanoseconds, model.timezone)}"
+    return f"too few {one.lacks}" if one.lacks else ""
 
 
 def _needs_somebody(one: ObjectiveState) -> tuple[bool, bool, str]:

@@ -73,15 +73,29 @@ def test_how_late_outcomes_come_and_what_was_agreed_is_said(browse: Browse) -> N
     client = browse(FakeView([model]))
     before = client.get(address).text
     assert 'id="lateness"' not in before
-    assert "Outcomes take up to 2d: 95 % of 1,200 came within that time." in before
+    assert (
+        "<strong>All windows of the model</strong>: Outcomes take up to 2d: 95 % of 1,200 came within that time. "
+        "A window is final when that time is over.</p>"
+    ) in before
     chosen.delay = Delay(400, DAY, 5 * DAY, None)
     chosen.label_sla = SlaResult("broken", 7 * DAY * 10**9, 0.95, 0.5, 0.6, 500)
     assert (
-        '<p class="bad" id="lateness">Half of its outcomes came within 1d, 90 % within 5d, some later than 730d. '
+        '<p class="bad" id="lateness"><strong>This window</strong>: Half of its outcomes came within 1d, '
+        "90 % within 5d, some later than 730d. "
         "Label SLA broken: 50 % to 60 % of predictions had their outcome within 7d; at least 95 % must.</p>"
     ) in client.get(address).text
     row = next(csv.DictReader(client.get(f"{address}&format=csv&table=outcomes").text.splitlines()))
     assert (row["median_s"], row["p90_s"], row["p99_s"], row["label_sla"]) == ("86400", "432000", "", "broken")
+
+
+def test_a_window_that_is_not_final_says_that_its_outcomes_are_those_so_far(browse: Browse) -> None:
+    model = flights()
+    model.outcome_delay = OutcomeDelay(700 * DAY * 10**9, "learned", 1200)
+    chosen, address = chosen_window(model)
+    chosen.coverage, chosen.delay = 0.5, Delay(400, DAY, 5 * DAY, None)
+    found = page(browse(FakeView([model])), address).text
+    assert "This window, so far : Half of its outcomes came within 1d" in found
+    assert "A window is final when that time is over, and more outcomes of this one may come until then." in found
 
 
 def test_the_share_of_known_outcomes_is_drawn_for_each_window_and_stands_in_a_table(browse: Browse) -> None:

@@ -162,6 +162,27 @@ def test_slices_and_features_together_stand_below_the_table(browse: Browse) -> N
     assert "it tells" in found.text
 
 
+def test_slices_that_the_baseline_does_not_know_are_one_line(browse: Browse) -> None:
+    model = flights()
+    july = next(one for one in model.windows["1mo"] if one.window.start == ns(2013, 7, 1))
+    july.slices = {
+        name: SliceDrift(900, "no_baseline", "", 0, 0.0, {}, None, None) for name in ("origin=A", "origin=B")
+    }
+    for address in (JULY, JULY.replace("/drift", "/features/temp")):
+        found = page(browse(FakeView([model])), address).text
+        text = found[found.index("Features" if "/drift" in address else "beside the baseline") :]
+        assert "2 slices; the baseline does not know them, so nothing can be compared." in text
+        assert "origin=A" not in text
+
+
+def test_predictions_of_a_regression_are_not_called_a_score(browse: Browse) -> None:
+    model = price()
+    area = model.windows["1d"][0].features["area"]
+    model.windows["1d"][0].score = replace(area, target="score", name="")
+    html = browse(FakeView([model])).get("/models/price/drift").text
+    assert html.partition('id="score">\n<h3>')[2].startswith("Predictions ")
+
+
 def test_a_model_without_features_or_windows_says_why(browse: Browse) -> None:
     assert "no_baseline" not in page(browse(FakeView([learning()])), "/models/churn/drift").text
     bare = fraud()

@@ -164,6 +164,8 @@ def test_a_window_beyond_the_bins_has_an_axis_of_its_own_and_names_the_rows(fill
     found = Page(html)
     assert f"http://jaeger.example.com/trace/{TRACE.hex()}" in found.links
     assert "1-<" in found.text
+    named = next(link for link in found.links if "/predictions?" in link and "id=1-" in link)
+    assert "at=" in named, "the window stays chosen"
     told = client.get("/models/churn/features/amount", params={**last, "format": "json"}).json()
     assert len(told["outside"]) == 10
     assert {row["trace_id"] for row in told["outside"]} == {TRACE.hex()}

@@ -28,6 +28,7 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.wording import iso_time
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.queries.overview import ModelView, View
+from driftline_processor.web.pages import overview
 from driftline_processor.web.pages.overview import Words, figures, linked, told_window
 from driftline_processor.web.place import Place
 from driftline_processor.web.selection import Selection, select
@@ -53,8 +54,36 @@ def test_a_model_page_begins_with_the_sentence_and_what_to_do(browse: Browse) ->
     begins = text.index("The model has been at risk since 1 March 2013")
     assert text.index("flights winter demo") < begins < text.index("56,965 rows")
     assert "▲" not in text  # signs are the style sheet's
-    assert text.index("at risk since 1 March 2013") < begins
+    assert "at risk The model has been" in text, "the sentence says since when, so its badge does not"
     assert begins < text.index("What to do: Send more outcomes") < text.index("log loss 0.65")
+
+
+def test_the_badge_says_since_when_where_the_sentence_does_not() -> None:
+    model = flights()
+    assert model.verdict is not None
+    model.verdict = replace(model.verdict, sentence="Nobody can tell.", since=ns(2013, 3, 1))
+    assert overview.page(selected(model), ns(2014, 1, 1)).context["since"] == "1 March 2013"
+
+
+def test_a_number_and_its_sign_of_per_cent_stay_on_one_line(browse: Browse) -> None:
+    model = flights()
+    assert model.verdict is not None
+    model.verdict = replace(model.verdict, sentence="Its error rate rose from 17.6 % to 65 %.")
+    assert "rose from 17.6\u00a0% to 65\u00a0%." in browse(FakeView([model])).get("/models/flights").text
+
+
+def test_an_objective_that_cannot_be_told_says_why(browse: Browse) -> None:
+    model = flights()
+    model.outcome_delay = OutcomeDelay(700 * 86_400 * 10**9, "configured")
+    told = told_window(selected(model))
+    assert told is not None
+    untold = ObjectiveState("roc_auc", "roc_auc >= 0.75", "cannot_tell", None, None, None, 20, lacks="days")
+    told.objectives = (untold,)
+    text = page(browse(FakeView([model])), "/models/flights").text
+    assert f"{untold.rule} cannot tell: not final: outcomes may come until" in text
+    model.outcome_delay = OutcomeDelay(0, "configured")
+    text = page(browse(FakeView([model])), "/models/flights").text
+    assert f"{untold.rule} cannot tell: too few days" in text
 
 
 def test_the_numbers_are_of_the_window_that_the_verdict_is_about() -> None:
@@ -86,10 +115,10 @@ def test_four_numbers_stand_for_a_window_with_what_they_are_read_against() -> No
     told.delay = Delay(400, 12 * 3600, 5 * 86_400, None)
     found = [(one.title, one.value, one.interval, one.beside, one.bad) for one in figures(selected(model), told)]
     assert found == [
-        ("log loss", "0.69", "0.54 to 0.84", "a constant 0.64, baseline 0.5", True),
-        ("predicted rate", "14 %", "", "it was 31 % (28 % to 34 %)", False),
+        ("log loss", "0.69", "0.54 to 0.84", "a constant guess 0.64, baseline 0.5", True),
+        ("predicted rate", "14 %", "", "actually 31 % (28 % to 34 %)", False),
         ("ROC AUC", "0.68", "0.66 to 0.7", "baseline 0.661", False),
-        ("outcomes known", "96 %", "5,311 of 5,533", "half within 12h", False),
+        ("outcomes known", "96 %", "5,311 of 5,533", "half arrive within 12 hours", False),
     ]
 
 
