@@ -129,6 +129,41 @@ def test_a_lost_connection_is_said_with_its_time_until_it_is_back(
     expect(live).to_have_class("live")
 
 
+def test_what_is_shown_stays_when_the_processor_answers_with_a_failure(
+    context: BrowserContext, served: tuple[FakeView, str]
+) -> None:
+    view, address = served
+    everything = view.known
+    page = context.new_page()
+    page.goto(f"{address}/models/flights")
+    live = page.locator("#live")
+    view.known = [fraud()]
+    assert look_again(page).status == 404
+    expect(live).to_have_text("this model is no longer there")
+    expect(live).to_have_class("live lost")
+    expect(page.locator("h1")).to_contain_text("flights")
+    view.known = None  # type: ignore[assignment]
+    assert look_again(page).status == 500
+    expect(live).to_have_text("the processor fails")
+    expect(page.locator("h1")).to_contain_text("flights")
+    view.known = everything
+    look_again(page)
+    expect(live).to_have_text("live")
+    expect(live).to_have_class("live")
+
+
+def test_a_failure_becomes_the_page_once_it_is_there(context: BrowserContext, served: tuple[FakeView, str]) -> None:
+    view, address = served
+    everything, view.known = view.known, [fraud()]
+    page = context.new_page()
+    page.goto(f"{address}/models/flights")
+    assert look_again(page).status == 404
+    expect(page.locator("#live")).to_have_text("live")
+    view.known = everything
+    look_again(page)
+    expect(page.locator("h1")).to_contain_text("flights")
+
+
 def test_a_page_that_nobody_sees_asks_for_nothing(context: BrowserContext, served: tuple[FakeView, str]) -> None:
     page, asked = context.new_page(), list[str]()
     page.clock.install()

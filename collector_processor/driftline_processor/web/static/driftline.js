@@ -49,6 +49,12 @@
     document.dispatchEvent(new Event("driftline:refreshed"));
   }
 
+  function failure(status) {
+    if (status >= 500) return "the processor fails";
+    if (status !== 404) return `the processor refuses this page (${status})`;
+    return `this ${location.pathname.startsWith("/models/") ? "model" : "page"} is no longer there`;
+  }
+
   async function refresh() {
     if (busy || document.hidden) return;
     if (!getSelection().isCollapsed) return tell("paused while text is selected", false);
@@ -58,6 +64,9 @@
       const headers = tag ? { "If-None-Match": tag } : {};
       const answer = await fetch(address, { cache: "no-store", headers, signal: AbortSignal.timeout(patience) });
       const changed = answer.status !== 304;
+      lost = null;
+      // What is shown is worth more than a failure; a page that is a failure itself may become another.
+      if (answer.status >= 400 && !document.getElementById("failure")) return tell(failure(answer.status), true);
       if (changed && !answer.headers.get("content-type")?.startsWith("text/html")) throw new Error(String(answer.status));
       const html = changed ? await answer.text() : "";
       // Text may be selected, and another address chosen, while the answer comes.
@@ -65,7 +74,6 @@
         show(html);
         tag = answer.headers.get("etag") || "";
       }
-      lost = null;
       tell("live", false);
       tellAgo();
     } catch {
