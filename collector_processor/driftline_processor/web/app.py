@@ -104,8 +104,10 @@ def create_app(
     rows = predictions.Rows(wrong, kept, history, labels, links)
 
     def first(request: Request) -> Response:
-        host, asked = request.url.netloc, request.query_params
-        return reply(request, home.page(view.models(), view.hints(), clock(), addresses, host, asked))
+        known, host, asked = view.models(), request.url.netloc, request.query_params
+        if only := home.only_match(known, asked):
+            return RedirectResponse(only, 303)
+        return reply(request, home.page(known, view.hints(), clock(), addresses, host, asked))
 
     def tab(of: Callable[[Selection, int], Page]) -> Callable[[Request], Response]:
         def show(request: Request) -> Response:

@@ -278,3 +278,19 @@ def test_sixty_models_fit_in_two_screens_and_eighty_steps(page_at: OpenPage) -> 
         else:
             pytest.fail("more than eighty steps of the tab key")
         page.close()
+
+
+def test_a_search_is_submitted_with_the_enter_key(context: BrowserContext, served: tuple[FakeView, str]) -> None:
+    page = context.new_page()
+    for start in ("/", "/status"):
+        page.goto(served[1] + start)
+        page.keyboard.press("/")
+        page.keyboard.type("flights")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/models/flights")
+        page.goto(served[1] + start)
+        page.keyboard.press("/")
+        page.keyboard.type("a")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/?q=a")  # several: no empty parameters, and no order to go anywhere
+        expect(page.locator("h1")).to_have_text("Models")

@@ -204,6 +204,15 @@ def page(
     )
 
 
+def only_match(known: Sequence[ModelView], asked: QueryParams) -> str:
+    """Return the address of the one model that a submitted search finds; "" where it finds more or none, or filters."""
+    given = {name for name, value in asked.items() if value.strip()}
+    if given != {"q", "go"}:
+        return ""
+    found = [row for row in model_rows(known) if row.holds(asked["q"].lower())]
+    return found[0].address if len(found) == 1 else ""
+
+
 def model_rows(known: Sequence[ModelView]) -> list[ModelRow]:
     """Return a row for each model, in the order in which the models come."""
     by_name: dict[str, list[ModelView]] = {}

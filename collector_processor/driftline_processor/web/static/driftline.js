@@ -95,6 +95,12 @@
     refresh();
   }
 
+  // An address holds no empty parameters; what is hidden was put there on purpose.
+  document.addEventListener("formdata", ({ target, formData }) => {
+    for (const { name, type } of target.elements)
+      if (name && type !== "hidden" && !formData.getAll(name).some(Boolean)) formData.delete(name);
+  });
+
   let waiting = 0;
   document.addEventListener("input", (event) => {
     const form = event.target.form;
@@ -110,6 +116,12 @@
     search.focus();
     search.select();
   });
+  // "go" says that a search was submitted, and leads to its only model: once, not again while the page is open.
+  const opened = new URL(location.href);
+  if (opened.searchParams.has("go")) {
+    opened.searchParams.delete("go");
+    history.replaceState(history.state, "", opened);
+  }
   document.documentElement.classList.add("scripted");
   live.hidden = false;
   tellAgo();

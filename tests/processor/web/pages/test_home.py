@@ -248,3 +248,26 @@ def test_each_row_leads_to_the_overview_of_its_model(browse: Browse) -> None:
     assert sorted(links) == ["/models/flights", "/models/price"]
     for link in links:
         assert client.get(link).status_code == 200
+
+
+def test_a_submitted_search_with_one_match_opens_that_model(browse: Browse) -> None:
+    client = browse(many())
+    answer = client.get("/?q=fLiGh&go=1&team=&sort=", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/models/flights")
+    for asked in (
+        "q=fligh",  # while it is typed, the page only shows what it finds
+        "q=a&go=1",  # several
+        "q=nobody&go=1",
+        "q=&go=1",
+        "q=flights&go=1&state=right",
+        "q=flights&go=1&format=csv",
+    ):
+        assert client.get(f"/?{asked}", follow_redirects=False).status_code == 200
+
+
+def test_the_only_match_may_have_any_name(browse: Browse) -> None:
+    model = flights()
+    model.key = ModelKey("//evil.example/\r\nx", "", "")
+    answer = browse(FakeView([model])).get("/?q=evil&go=1", follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/models/%2F%2Fevil.example%2F")
