@@ -59,7 +59,7 @@ def read_moment(said: str | None, name: str, default: int | None = None) -> int:
         found = instant_of(said, name)  # 0 = none was said
     except UnusableField:
         found = 0
-    if not found and not _is_beginning(said or ""):
+    if not found and not _is_beginning((said or "").strip()):
         raise HTTPException(400, f"{name} is a time, as in ?{name}=2026-03-01T00:00:00Z")
     return found
 
@@ -68,7 +68,7 @@ def _is_beginning(said: str) -> bool:
     """Return True for the beginning of unix time, at which nothing happens, but from which on one may ask."""
     for read in (float, instant):
         try:
-            return read(said.strip()) == 0
+            return said != "" and read(said) == 0
         except ValueError:
             continue
     return False
