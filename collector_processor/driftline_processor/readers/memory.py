@@ -96,7 +96,7 @@ def _arrow_table(value: Any) -> pa.Table | None:
 
         return from_dataframe(value)
     if isinstance(value, Mapping):
-        return pa.table({str(name): values for name, values in value.items()})
+        return pa.table({str(name): _of_mapping(str(name), values) for name, values in value.items()})
     if isinstance(value, pa.RecordBatch):
         return pa.Table.from_batches([value])
     return None
@@ -115,6 +115,18 @@ def _from_stream(value: Any) -> pa.Table:
         raise
 
 
+def _of_mapping(name: str, values: Any) -> Any:
+    """Return the values of a column as Arrow has them; the error of a number that is too large names the column."""
+    try:
+        return pa.array(values) if isinstance(values, list | tuple) else values
+    except OverflowError as error:
+        raise _too_large(name) from error
+
+
+def _too_large(name: str) -> ValueError:
+    return ValueError(f"column {name!r}: a whole number is beyond 64 bits; cast it to float, or leave it out")
+
+
 def _pandas_columns(frame: Any) -> tuple[pa.Table, list[str]]:
     """Return the columns of a DataFrame, and the names of those that hold several types, as texts."""
     if not hasattr(frame, "columns"):
@@ -124,7 +136,10 @@ def _pandas_columns(frame: Any) -> tuple[pa.Table, list[str]]:
     for at, name in enumerate(names):
         series = frame.iloc[:, at]
         series = series.sparse.to_dense() if hasattr(series, "sparse") else series
-        array = _pandas_array(series)
+        try:
+            array = _pandas_array(series)
+        except OverflowError as error:
+            raise _too_large(name) from error
         if array is None:
             array = pa.array(_texts(series), pa.string())
             mixed += [name] if series.dtype == object else []
