@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.estimate.track_record import with_track_records
@@ -28,6 +28,7 @@ from driftline_processor.present.states import compared, drifted, lacking, overa
 from driftline_processor.queries.history import History, RecordedOutcome
 from driftline_processor.queries.overview import BaselineView, ModelView, View, verdict_of
 
+from .answers import FiniteJSON
 from .parameters import find_model, moment, no_window, number, read_flag
 
 MOST_EVALUATIONS = 1000
@@ -41,7 +42,7 @@ def models(known: Sequence[ModelView], hints: Sequence[str]) -> Response:
     of_name: dict[str, list[ModelView]] = {}
     for one in known:
         of_name.setdefault(one.key.model, []).append(one)
-    return JSONResponse(
+    return FiniteJSON(
         {
             "models": list(map(MODEL_SHAPES.writer(ModelView), known)),
             "verdicts": {name: json_of(verdict_of(parts)) for name, parts in of_name.items()},
@@ -55,7 +56,7 @@ def model(request: Request, known: Sequence[ModelView]) -> Response:
     found = find_model(request, known)
     same = [one for one in known if one.key.model == found.key.model]
     parts = list(map(MODEL_SHAPES.writer(ModelView), same))
-    return JSONResponse({"model": found.key.model, "verdict": json_of(verdict_of(same)), "versions": parts})
+    return FiniteJSON({"model": found.key.model, "verdict": json_of(verdict_of(same)), "versions": parts})
 
 
 def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
@@ -87,7 +88,7 @@ def lineage(request: Request, known: Sequence[ModelView], now: int) -> Response:
     """Answer ``GET /api/v1/models/{name}/openlineage``: closed windows as OpenLineage run events, newest last."""
     wanted = read_window_request(request, known)
     chosen = wanted.model.windows.get(wanted.window, [])[-wanted.limit :]
-    return JSONResponse([run_event(evaluation, now) for evaluation in chosen if evaluation.closed])
+    return FiniteJSON([run_event(evaluation, now) for evaluation in chosen if evaluation.closed])
 
 
 class WindowRequest(NamedTuple):
@@ -107,7 +108,7 @@ class WindowRequest(NamedTuple):
         """Answer with windows; ``more``: what else there is to say of all of them."""
         of = self.model.key
         named = {"model": of.model, "version": of.version, "environment": of.environment, "window": self.window}
-        return JSONResponse({**named, "timezone": self.model.timezone, **more, "windows": windows})
+        return FiniteJSON({**named, "timezone": self.model.timezone, **more, "windows": windows})
 
 
 def read_window_request(request: Request, known: Sequence[ModelView]) -> WindowRequest:
@@ -226,7 +227,7 @@ def outcome_history_routes(view: View, history: History) -> list[BaseRoute]:
         if not id:
             raise HTTPException(400, "name the prediction, as in ?id=A-1001")
         told = history.outcomes(model.key.model, id)
-        return JSONResponse({"model": model.key.model, "id": id, "outcomes": [_outcome_json(one) for one in told]})
+        return FiniteJSON({"model": model.key.model, "id": id, "outcomes": [_outcome_json(one) for one in told]})
 
     return [Route("/api/v1/models/{name:path}/outcomes", outcomes)]
 

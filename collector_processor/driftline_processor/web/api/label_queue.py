@@ -10,7 +10,7 @@ from typing import Any
 from driftline.tables.classes import number_text
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.labels.sampling import REASONS, Reason
@@ -20,6 +20,7 @@ from driftline_processor.queries.overview import View
 from driftline_processor.readers.outcomes.documents import MARK
 from driftline_processor.readers.outcomes.fields import SLICE
 
+from .answers import FiniteJSON
 from .parameters import find_model, moment, number
 
 MOST = 10_000
@@ -43,7 +44,7 @@ def routes(view: View, queue: LabelQueue) -> list[BaseRoute]:
             return PlainTextResponse(_SHEETS[form](found), media_type="text/csv")
         if form != "json":
             raise HTTPException(400, f"format={form[:40]} is not known; write json, {' or '.join(_SHEETS)}")
-        return JSONResponse(
+        return FiniteJSON(
             {
                 "model": model.key.model,
                 "version": model.key.version,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.performance.mispredictions import MOST
@@ -14,18 +13,19 @@ from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import ModelView, View
 
+from .answers import FiniteJSON
 from .parameters import find_model, moment, no_window, number
 
 
 def routes(view: View, source: Mispredictions, links: Links = NO_LINKS) -> list[BaseRoute]:
     """Return the route; ``links``: where traces are."""
 
-    def mispredictions(request: Request) -> JSONResponse:
+    def mispredictions(request: Request) -> FiniteJSON:
         model = find_model(request, view.models())
         since, until = _stretch(request, model)
         slices = slices_of(request)
         found = source.worst(model.key, since, until, number(request, "limit", 10, MOST), slices)
-        return JSONResponse(
+        return FiniteJSON(
             {
                 "model": model.key.model,
                 "version": model.key.version,

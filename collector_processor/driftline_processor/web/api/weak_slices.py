@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.wording import iso_time
@@ -12,13 +11,14 @@ from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.queries.overview import View
 from driftline_processor.queries.weak_slices import WeakSliceSearch
 
+from .answers import FiniteJSON
 from .parameters import find_model, moment, no_window
 
 
 def routes(view: View, source: WeakSliceSearch) -> list[BaseRoute]:
     """Return the route."""
 
-    def weak_slices(request: Request) -> JSONResponse:
+    def weak_slices(request: Request) -> FiniteJSON:
         model = find_model(request, view.models())
         name = request.query_params.get("window") or next(iter(model.windows), "")
         if name not in model.windows:
@@ -34,7 +34,7 @@ def routes(view: View, source: WeakSliceSearch) -> list[BaseRoute]:
             raise HTTPException(404, f"no closed window {name!r} {where}")
         window = closed[-1]
         found = source.search(model.key, window.start, window.end)
-        return JSONResponse(
+        return FiniteJSON(
             {
                 "model": model.key.model,
                 "version": model.key.version,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.evaluation import MethodValue, Verdict
 from driftline_processor.core.verdict import with_verdicts
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.queries.overview import View
@@ -168,3 +169,15 @@ def test_closed_windows_are_openlineage_events(browse: Browse) -> None:
     ]
     assert client.get("/api/v1/models/nobody/openlineage").status_code == 404
     assert client.get("/api/v1/models/flights/openlineage?limit=0").status_code == 400
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_none_is_null_and_the_others_stay(browse: Browse, odd: float) -> None:
+    model = price()
+    window = model.windows["1d"][0]
+    window.features["area"] = replace(window.features["area"], effect=odd, methods={"psi": MethodValue(odd, 0.25)})
+    answer = browse(FakeView([model])).get("/api/v1/models/price/evaluations?window=1d")
+    assert answer.status_code == 200
+    told = answer.json()["windows"][0]["drift"]["features"]["area"]
+    assert (told["effect"], told["methods"]["psi"]["value"]) == (None, None)
+    assert answer.json()["windows"][0]["rows"] == window.rows

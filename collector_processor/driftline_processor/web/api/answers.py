@@ -1,0 +1,33 @@
+"""Answers of the API as JSON, which has no word for NaN and infinities: both are ``null``, as all that is unknown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+
+class FiniteJSON(JSONResponse):
+    """A JSON answer in which a number that is none is ``null``; one odd value costs no reader the others."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the bytes of an answer; it is walked through only where a number cannot be written."""
+        try:
+            return super().render(content)
+        except ValueError:
+            return super().render(finite_values(content))
+
+
+def finite_values(value: Any) -> Any:
+    """Return a document with None for each number that JSON cannot hold.
+
+    >>> finite_values({"psi": [float("nan"), 0.5, ("inf", float("inf"))]})
+    {'psi': [None, 0.5, ['inf', None]]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: finite_values(one) for name, one in value.items()}
+    return [finite_values(one) for one in value] if isinstance(value, list | tuple) else value
