@@ -130,6 +130,20 @@ def window_tick(window: Window, timezone: str = "UTC") -> str:
     return f"{start:%H:%M}" if (start.hour, start.minute) != (0, 0) else f"{start.day} {start:%b}"
 
 
+def range_ticks(first: Window, last: Window, timezone: str = "UTC") -> tuple[str, str]:
+    """Name both ends of a range in the few characters that an axis has, with the year where it spans more than one.
+
+    >>> july, day = 1372636800 * 10**9, 86400 * 10**9
+    >>> at = [Window("1d", july + days * day, july + (days + 1) * day) for days in (0, 9, 365)]
+    >>> range_ticks(at[0], at[1]), range_ticks(at[0], at[2])
+    (('1 Jul', '10 Jul'), ('1 Jul 2013', '1 Jul 2014'))
+    """
+    one_year = _local(first.start, timezone).year == _local(last.start, timezone).year
+    if one_year or first.name.endswith("mo"):
+        return window_tick(first, timezone), window_tick(last, timezone)
+    return day(first.start, timezone), day(last.start, timezone)
+
+
 @lru_cache(maxsize=64)
 def _zone(timezone: str) -> tzinfo:
     try:

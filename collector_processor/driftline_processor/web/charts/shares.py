@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.present.numbers import many, percent
-from driftline_processor.present.times import window_name, window_tick
+from driftline_processor.present.times import range_ticks, window_name
 
 from . import svg
 
@@ -47,10 +47,11 @@ def outcome_coverage(shown: Sequence[Evaluation], chosen: Evaluation | None, tim
     agreed = next((one.label_sla.coverage for one in reversed(shown) if one.label_sla), None)
     if agreed is not None:
         marks.append(svg.line(LEFT, y(agreed), WIDTH, y(agreed), "was"))
-    marks.append(svg.text(LEFT, HEIGHT - 8, window_tick(shown[0].window, timezone), "axis"))
+    ticks = range_ticks(shown[0].window, shown[-1].window, timezone)
+    marks.append(svg.text(LEFT, HEIGHT - 8, ticks[0], "axis"))
     if len(shown) > 1:
         end = LEFT + len(shown) * step
-        marks.append(svg.text(end, HEIGHT - 8, window_tick(shown[-1].window, timezone), "axis", "end"))
+        marks.append(svg.text(end, HEIGHT - 8, ticks[1], "axis", "end"))
     return svg.picture(WIDTH, HEIGHT, marks, "share of predictions with an outcome, by window", "chart coverages")
 
 

@@ -16,7 +16,7 @@ from driftline_processor.core.evaluation import Estimate, Evaluation
 from driftline_processor.present.numbers import MINUS, compact, count, finite, many, number, percent
 from driftline_processor.present.sentences import drift_words
 from driftline_processor.present.states import compared, drifted, overall
-from driftline_processor.present.times import window_name, window_tick
+from driftline_processor.present.times import range_ticks, window_name, window_tick
 from driftline_processor.present.titles import metric_title
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.timeline import HistoryPart, Timeline, TimelineRow, incident_words, state_of_window
@@ -413,10 +413,8 @@ def time_ticks(evaluations: Sequence[Evaluation], left: float, right: float, y: 
     first, last = evaluations[0].window, evaluations[-1].window
     if len(evaluations) == 1:
         return [svg.text((left + right) / 2, y, window_tick(first, timezone), "axis", "middle")]
-    return [
-        svg.text(left, y, window_tick(first, timezone), "axis"),
-        svg.text(right, y, window_tick(last, timezone), "axis", "end"),
-    ]
+    ticks = range_ticks(first, last, timezone)
+    return [svg.text(left, y, ticks[0], "axis"), svg.text(right, y, ticks[1], "axis", "end")]
 
 
 def estimate(

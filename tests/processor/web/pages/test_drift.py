@@ -175,6 +175,13 @@ def test_slices_that_the_baseline_does_not_know_are_one_line(browse: Browse) -> 
         assert "origin=A" not in text
 
 
+def test_a_range_over_two_years_says_the_years_at_its_ends(browse: Browse) -> None:
+    found = page(browse(many()), "/models/flights/drift?window=1d").text
+    assert "2 Oct 2013 – 1 Jan 2014" in found
+    within = page(browse(many()), "/models/flights/drift?window=1d&from=2013-10-02&to=2013-12-01").text
+    assert "2 Oct – 30 Nov" in within
+
+
 def test_predictions_of_a_regression_are_not_called_a_score(browse: Browse) -> None:
     model = price()
     area = model.windows["1d"][0].features["area"]
