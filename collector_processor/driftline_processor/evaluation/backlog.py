@@ -25,12 +25,18 @@ class Backlog(NamedTuple):
         since: Since when the longest of them waits, unix nanoseconds; 0 without any.
         late: From when on people are told of the live ones, unix nanoseconds; 0 without any.
         resting: Number of windows that were touched and are not due yet.
+        past: How many of ``windows`` are of a backfill, of late outcomes or of corrections: nothing makes them late.
     """
 
     windows: int = 0
     since: int = 0
     late: int = 0
     resting: int = 0
+    past: int = 0
+
+    def unjudged(self, now: int) -> int:
+        """Return how many windows have numbers that are not those of their rows: past ones, and late live ones."""
+        return self.windows if self.long(now) else self.past
 
     def long(self, now: int) -> bool:
         """Return True where a live window has waited so long that its numbers are not those of its rows."""
@@ -49,7 +55,7 @@ class Backfill(NamedTuple):
         judged: Windows that were judged since some wait.
         waiting: Windows that wait.
         since: Since when some wait, unix nanoseconds.
-        rate: Windows judged a second lately; 0 where that is not known yet.
+        rate: Windows judged a second lately; 0 where that is not known yet, or changes.
     """
 
     judged: int = 0

@@ -15,6 +15,7 @@ import heapq
 import math
 from bisect import bisect_left
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal, NamedTuple
@@ -57,8 +58,12 @@ PUT_OFF = (10 * SECOND, 60 * SECOND, 600 * SECOND)
 After the last of them it is tried when it is touched again, and at the next start.
 """
 
-RATE_OVER = 60 * SECOND
-"""How fast windows are judged is measured over the last minute."""
+RATE_OVER = 300 * SECOND
+"""How fast windows are judged is measured over the last five minutes."""
+
+STEADY = 1.5
+"""How many times as fast one half of that time may be as the other, for the time that is left to be told: the error of
+the time is then at most a half, and short windows after long ones change the rate ten times over."""
 
 Kind = Literal["closing", "live", "past"]
 KINDS: tuple[Kind, ...] = ("closing", "live", "past")
@@ -391,6 +396,7 @@ class WaitingWindows:
             min((one.since for one in everything if one.windows), default=0),
             min((one.late for one in everything if one.late), default=0),
             sum(one.resting for one in everything),
+            sum(one.past for one in everything),
         )
         first: dict[str, int | None] = dict.fromkeys(self._first)
         for line in self._lines.values():
@@ -404,17 +410,18 @@ class WaitingWindows:
         return {name: 0 if due is None else max(0, now - due) for name, due in self._first.items()}
 
     def _measured(self, now: int) -> Backfill:
-        """Return how far the past is judged, with the rate of the last minute."""
+        """Return how far the past is judged, with the rate of the last minutes."""
         if not self._past_windows:
             self._judged, self._past_since = 0, 0
             self._marks.clear()
             return Backfill()
         self._past_since = self._past_since or now
+        if len(self._marks) > 1 and (now == self._marks[-1][0] or now - self._marks[-2][0] < SECOND):
+            self._marks.pop()  # a mark a second is enough
         self._marks.append((now, self._judged))
         while len(self._marks) > 2 and self._marks[1][0] <= now - RATE_OVER:
             self._marks.popleft()
-        began, before = self._marks[0]
-        rate = (self._judged - before) * SECOND / (now - began) if now > began else 0.0
+        rate = _steady_rate(self._marks)
         return Backfill(self._judged, self._past_windows, self._past_since, rate)
 
     def _is_live(self, series: int, window: Window, now: int) -> bool:
@@ -556,7 +563,7 @@ class WaitingWindows:
 
     def _backlog_of(self, series: int) -> Backlog:
         """Return what waits of a series now."""
-        windows = resting = 0
+        windows = resting = past = 0
         since: list[int] = []
         late: list[int] = []
         for entry in self._of_series.get(series, {}).values():
@@ -567,9 +574,27 @@ class WaitingWindows:
             since.append(entry.due)
             late.append(entry.due + max(LONG, entry.line.deadline))
         for lane in self._past.get(series, {}).values():
-            windows += len(lane)
+            past += len(lane)
             since.append(lane.since)
-        return Backlog(windows, min(since, default=0), min(late, default=0), resting)
+        return Backlog(windows + past, min(since, default=0), min(late, default=0), resting, past)
+
+
+def _steady_rate(marks: Sequence[tuple[int, int]]) -> float:
+    """Return what was judged a second; 0 where the two halves of the time differ by more than :data:`STEADY`.
+
+    Args:
+        marks: Unix nanoseconds, and how many were judged until then, the oldest first.
+    """
+    middle = (marks[0][0] + marks[-1][0]) // 2
+    between = min(marks, key=lambda mark: abs(mark[0] - middle))
+    halves = [
+        (done - before) * SECOND / (end - began) if end > began else 0.0
+        for (began, before), (end, done) in ((marks[0], between), (between, marks[-1]))
+    ]
+    if not min(halves) or max(halves) > STEADY * min(halves):
+        return 0.0
+    (began, before), (end, done) = marks[0], marks[-1]
+    return (done - before) * SECOND / (end - began)
 
 
 def _is_recent(window: Window, now: int) -> bool:

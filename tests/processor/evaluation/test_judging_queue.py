@@ -281,6 +281,37 @@ def test_how_far_a_backfill_is_comes_with_the_time_that_is_left() -> None:
     assert waiting.backfill == Backfill()
 
 
+def test_no_time_is_told_while_windows_are_judged_now_fast_and_now_slowly() -> None:
+    waiting, now = WaitingWindows(), NOON
+    for hour in range(5_000):
+        start = NOON - 400 * DAY + hour * HOUR
+        waiting.add(1, Window("1h", start, start + HOUR), NOON)
+    waiting.publish(NOON)
+    for together in [20] * 20 + [5] * 20:
+        now += 2 * SECOND
+        take(waiting, together, now)
+        waiting.publish(now)
+    assert backfill_sentence(waiting.backfill) == (
+        "Past windows are being judged: 498 of 4,998, how long it takes is not known yet"
+    )
+    for _ in range(160):
+        now += 2 * SECOND
+        take(waiting, 5, now)
+        waiting.publish(now)
+    assert backfill_sentence(waiting.backfill) == "Past windows are being judged: 1,298 of 4,998, about 25 min left"
+
+
+def test_past_windows_and_late_live_ones_are_not_judged_and_those_of_now_are_in_time() -> None:
+    waiting = WaitingWindows()
+    waiting.add(1, Window("1h", NOON, NOON + HOUR), NOON)
+    for hour in range(3):
+        start = NOON - 400 * DAY + hour * HOUR
+        waiting.add(1, Window("1h", start, start + HOUR), NOON)
+    waiting.publish(NOON)
+    assert (waiting.of(1).windows, waiting.of(1).past, waiting.backlog.past) == (4, 2, 2), "the two newest are of now"
+    assert (waiting.of(1).unjudged(NOON + SECOND), waiting.of(1).unjudged(NOON + 2 * DAY)) == (2, 4)
+
+
 def test_of_a_backfill_panes_stay_short_until_their_windows_are_judged(open_state: Open) -> None:
     state = open_state(churn=Model(windows=("5m",)))
     then = NOON - 100 * DAY

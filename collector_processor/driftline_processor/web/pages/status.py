@@ -120,6 +120,7 @@ def page(
             "work": work,
             "lags": [(name, numbers.seconds(lag)) for name, lag in lags.items()],
             "evaluated": evaluated_until(counted, now),
+            "pending": long_pending(counted),
             "forwarded": forwarded,
             "memory": numbers.size(memory) if memory else "",
             "memory_limit": numbers.size(process.memory_limit) if process.memory_limit else "",
@@ -147,6 +148,13 @@ def evaluated_until(counted: Counted, now: int) -> int | None:
     """Return up to when live windows are evaluated, unix nanoseconds in whole minutes; None where none is late."""
     lag = int(max(_lags(counted).values(), default=0.0) * 1e9)
     return (now - lag) // _MINUTE * _MINUTE if lag >= LONG else None
+
+
+def long_pending(counted: Counted) -> int:
+    """Return how many windows wait, live and past ones, where the longest of them waits a minute or more; else 0."""
+    longest = sum(value for (name, _), value in counted.items() if name == m.DRIFTLINE_WINDOWS_PENDING_AGE)
+    waiting = sum(value for (name, _), value in counted.items() if name == m.DRIFTLINE_WINDOWS_PENDING)
+    return int(waiting) if longest * 1e9 >= LONG else 0
 
 
 def _lags(counted: Counted) -> dict[str, float]:

@@ -391,3 +391,11 @@ def test_a_year_of_days_with_two_hundred_features_is_a_small_page(browse: Browse
     ]
     client = browse(FakeView([replace(flights(), windows={"1d": year}, verdict=None)]))
     assert len(client.get("/models/flights").content) < 120_000
+
+
+@pytest.mark.parametrize("tab", ["", "/drift", "/performance", "/data", "/versions", "/incidents", "/features/temp"])
+def test_each_page_says_that_windows_wait_to_be_judged(browse: Browse, tab: str) -> None:
+    said = "40 windows wait to be judged: what is shown of them may change."
+    model = replace(flights(), unjudged=40, waiting=41)
+    assert said in page(browse(FakeView([model])), f"/models/flights{tab}").text
+    assert "wait to be judged" not in page(browse(FakeView([replace(model, unjudged=0)])), f"/models/flights{tab}").text

@@ -41,6 +41,27 @@ def test_without_problems_it_says_that_nothing_is_wrong() -> None:
     assert "Nothing has been sent on." in text
 
 
+def test_a_backfill_is_not_called_evaluated() -> None:
+    waits: dict[tuple[str, Labels], float] = {
+        (m.DRIFTLINE_WINDOWS_PENDING, ()): 20_409.0,
+        (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): 435.0,
+        (m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1h"),)): 0.0,
+    }
+    text = page(client(Health(), FakeView(own=waits)), "/status").text
+    assert "Data are taken and stored; 20,409 windows wait to be evaluated." in text
+    assert "Windows of now are evaluated, or wait less than a minute. 20,409 windows wait, most of past days" in text
+    assert "Nothing is wrong" not in text
+    assert "Every window that is due" not in text
+
+
+def test_windows_that_wait_for_some_seconds_are_no_news() -> None:
+    waits: dict[tuple[str, Labels], float] = {
+        (m.DRIFTLINE_WINDOWS_PENDING, ()): 3.0,
+        (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): 20.0,
+    }
+    assert "Nothing is wrong" in page(client(Health(), FakeView(own=waits)), "/status").text
+
+
 def test_problems_come_first_and_say_whether_data_are_taken() -> None:
     health = Health()
     health.report("storage", "the disk is <full>")
