@@ -196,6 +196,7 @@ def templates(frame: str = "") -> Environment:
         lstrip_blocks=True,
     )
     made.filters["unbroken"] = unbroken
+    made.globals.update(in_report=frame == "report")
     made.globals.update(numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time)
     made.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
     made.globals.update(service_level=service_level, checks=CHECKS)

@@ -6,10 +6,14 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from html import unescape
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
 
+from driftline_processor.core.wording import iso_time
 from driftline_processor.present import states
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.names import handle
@@ -55,6 +59,7 @@ def report(
         now: When it is written, unix nanoseconds.
         links: How people reach the pages; without an address of theirs the report links to none.
     """
+    selection = replace(selection, in_report=True)
     chapters = []
     for end, make in pages.items():
         chapters.append(Chapter(_anchor(end), TABS[end], _body(make(selection, now))))
@@ -72,7 +77,7 @@ def report(
         style=style(),
         now=now,
     )
-    return _with_addresses(_LEFT_OUT.sub("", document), {chapter.anchor for chapter in chapters}, links)
+    return _with_addresses(_LEFT_OUT.sub("", document), {chapter.anchor for chapter in chapters}, selection, links)
 
 
 def drifted(selection: Selection) -> Sequence[str]:
@@ -109,13 +114,33 @@ def _body(page: Page) -> str:
     return render(page.template, "report", formats=False, address=lambda **_: "", **page.context)
 
 
-def _with_addresses(document: str, anchors: set[str], links: Links) -> str:
-    """Let links to pages that are chapters lead there, others to the processor where its address is known."""
+def _with_addresses(document: str, anchors: set[str], selection: Selection, links: Links) -> str:
+    """Let links to what a chapter shows lead there, others to the processor where its address is known."""
 
     def lead(found: re.Match[str]) -> str:
-        path = found[1].partition("?")[0].removeprefix("/models/").partition("/")[2]
-        if _anchor(path) in anchors and "#" not in found[1]:
-            return f' href="#{_anchor(path)}"'
+        address = urlsplit(unescape(found[1]))
+        model, _, end = address.path.removeprefix("/models/").partition("/")
+        chapter = _anchor(end)
+        if chapter in anchors and not address.fragment and shows(selection, unquote(model), address.query):
+            return f' href="#{chapter}"'
         return f' href="{links.public_url}{found[1]}"' if links.public_url else ""
 
     return _ADDRESS.sub(lead, document).replace(' href=""', "")  # a choice that a report does not have
+
+
+def shows(selection: Selection, model: str, query: str) -> bool:
+    """Return whether a report of a selection shows what an address asks for: its version, window, range and slice."""
+    place, key, chosen = selection.place, selection.model.key, selection.chosen
+    known: dict[str, set[str | None]] = {  # None: the address says nothing, as the place of the report
+        "version": {place.version, handle(key.version)},
+        "environment": {place.environment, handle(key.environment)},
+        "window": {place.window or None, selection.window},
+        "at": {place.at or None} | ({iso_time(chosen.window.start)} if chosen is not None else set()),
+        "from": {place.since or None},
+        "to": {place.until or None},
+    }
+    asked = parse_qs(query, keep_blank_values=True)
+    slices = tuple(asked.pop("slice", ()))
+    if model != place.model or slices != place.slices or not asked.keys() <= known.keys():
+        return False
+    return all((asked[name][0] if name in asked else None) in values for name, values in known.items())

@@ -63,6 +63,7 @@ class Selection:
         shown: Those of the range.
         chosen: The window that is looked at; None where none has been judged.
         instead: Why that is another window than the address asks for; "" where it is not.
+        in_report: It is shown in a file to send: nobody chooses a window there, so charts need no links.
     """
 
     place: Place
@@ -73,6 +74,7 @@ class Selection:
     shown: Sequence[Evaluation]
     chosen: Evaluation | None
     instead: str = ""
+    in_report: bool = False
 
     def to(self, evaluation: Evaluation, page: str = "", target: str = "") -> str:
         """Return the address of a window, on a page of this model."""
@@ -254,6 +256,7 @@ def common_context(selection: Selection, tab: str, now: int) -> dict[str, Any]:
         "tab": tab,
         "now": now,
         "at": lambda evaluation: selection.to(evaluation, tab),
+        "lead": None if selection.in_report else lambda evaluation: selection.to(evaluation, tab),
         "api": lambda resource, **asked: api_address(model, resource, asked),
     }
 

@@ -11,11 +11,15 @@ from driftline_processor.health import Health
 from driftline_processor.present.links import Links
 from driftline_processor.queries.overview import View
 from driftline_processor.web.app import create_app
+from driftline_processor.web.place import Place
+from driftline_processor.web.report import shows
+from driftline_processor.web.selection import select
 from starlette.testclient import TestClient
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401
 from tests.support.fake_view import NOW, FakeView, accept, animals, flights, learning, many
 from tests.support.html_page import Page
+from tests.support.wide_models import wide
 
 Browse = Callable[[View], TestClient]
 
@@ -102,6 +106,56 @@ def test_a_model_without_a_window_has_a_report(browse: Browse) -> None:
     model.windows = {"1h": []}
     text = Page(written(browse(FakeView([model, animals()])), "/models/churn/report")).text
     assert "No window has been evaluated yet" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asked", ["", "?from=all"])
+def test_a_report_of_200_features_and_a_year_of_days_is_below_half_a_megabyte(browse: Browse, asked: str) -> None:
+    text = written(browse(FakeView([wide(200, 365)])), f"/models/wide/report{asked}")
+    assert text.count('class="chapter"') == 17  # seven pages, and the ten features that drift most
+    assert len(text.encode()) < 500_000
+
+
+def test_a_chart_of_a_report_leads_to_no_window(browse: Browse) -> None:
+    text = written(browse(FakeView([wide(3, 30)])), "/models/wide/report")
+    drawn = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert len(drawn) > 10
+    assert not [one for one in drawn if 'class="ground' in one]
+    assert {link for one in drawn for link in Page(one).links} <= {f"#page/features/feature-{at}" for at in range(3)}
+
+
+@pytest.mark.parametrize(
+    ("address", "there"),
+    [
+        ("drift", True),
+        ("drift?window=1d", True),
+        ("drift?window=1d&at=2013-12-31T00:00:00Z", True),
+        ("drift?version=1", True),
+        ("drift?at=2013-07-01", False),
+        ("drift?window=1mo", False),
+        ("drift?version=2", False),
+        ("drift?environment=staging", False),
+        ("drift?from=2013-07-01", False),
+        ("drift?slice=country%3DNL", False),
+        ("drift?sort=name", False),
+    ],
+)
+def test_a_link_stays_inside_where_it_asks_for_what_the_report_shows(address: str, there: bool) -> None:
+    model = wide(3, 365)
+    selection = select(Place("wide"), [model])
+    assert selection.chosen is not None
+    query = address.partition("?")[2]
+    assert shows(selection, "wide", query) is there
+    assert not shows(selection, "another", query)
+
+
+def test_a_link_to_another_version_of_a_report_leads_nowhere_without_an_address(browse: Browse) -> None:
+    first = wide(3, 3)
+    second = replace(first, key=replace(first.key, version="2"))
+    text = written(browse(FakeView([first, second])), "/models/wide/report?version=1")
+    chapter = text.partition('id="page/versions"')[2]
+    assert "<a>2</a>" in chapter
+    assert 'href=""' not in text
 
 
 @pytest.mark.slow

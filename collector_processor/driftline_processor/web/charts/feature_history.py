@@ -21,6 +21,8 @@ from driftline_processor.present.times import window_name
 from driftline_processor.queries.feature_history import FeatureWindow
 
 from . import svg
+from .heat_map import SHADES, shade_of
+from .thinning import MOST_MARKS, column_width, columns
 from .timelines import Address, levels, time_ticks
 
 MOST_STACKED = 7
@@ -37,7 +39,7 @@ def fan(
     baseline: F64 | None,
     name: str,
     chosen: Evaluation,
-    address: Address,
+    address: Address | None,
     timezone: str,
 ) -> Markup | None:
     """Draw quantiles of a number over windows in the band of the baseline; None where no window has any.
@@ -48,7 +50,7 @@ def fan(
         baseline: The same of the baseline's rows.
         name: The feature, whose unit the axis has.
         chosen: The window that is looked at.
-        address: Where a window leads.
+        address: Where a window leads; None = nowhere, as in a file to send.
         timezone: Of the model.
     """
     drawn = [one for one in evaluations if np.isfinite(quantiles.get(one.window.start, np.array([np.nan]))).all()]
@@ -65,18 +67,23 @@ def fan(
             top, bottom = y(baseline[high]), y(baseline[low])
             marks.append(svg.rect(_LEFT, top, _RIGHT - _LEFT, max(bottom - top, 1.5), css))
         marks.append(svg.line(_LEFT, y(baseline[2]), _RIGHT, y(baseline[2]), "was"))
+    width = column_width(len(evaluations), _LEFT, _RIGHT)
     for run in _runs(drawn):
+        shared = columns([x(one)[0] for one in run], width)
+        spans = [(x(run[own[0]])[0], x(run[own[-1]])[1]) for own in shared]
+        found = [np.array([quantiles[run[at].window.start] for at in own]) for own in shared]
         for low, high, css in ((0, 4, "fan"), (1, 3, "fan inner")):
-            over = [(x(one), y(quantiles[one.window.start][high])) for one in run]
-            under = [(x(one), y(quantiles[one.window.start][low])) for one in run]
+            over = [(span, y(own[:, high].max())) for span, own in zip(spans, found, strict=True)]
+            under = [(span, y(own[:, low].min())) for span, own in zip(spans, found, strict=True)]
             marks.append(_area(over, under, css))
+        ends = [(y(own[:, 2].min()), y(own[:, 2].max())) for own in found]
         middle = "".join(
-            f"{'M' if at == 0 else 'L'}{a:.1f} {y(quantiles[one.window.start][2]):.1f}H{b:.1f}"
-            for at, one in enumerate(run)
-            for a, b in (x(one),)
+            f"{svg.short(least)}{f'V{svg.short(most)}' if most != least else ''}H{svg.short(end)}V"
+            for (_, end), (least, most) in zip(spans, ends, strict=True)
         )
+        middle = f"M{svg.short(spans[0][0])} {middle[:-1]}"
         marks.append(Markup(f'<path class="line" d="{middle}"/>'))
-    marks += [_window(one, _said_quantiles(one, quantiles, name), x, address, timezone, name) for one in evaluations]
+    marks += _windows(evaluations, lambda one: _said_quantiles(one, quantiles, name), x, address, timezone, name)
     marks += time_ticks(evaluations, _LEFT, _RIGHT, _BOTTOM + 26, timezone)
     label = f"{short(name, 40)} over time: the middle, half and nine tenths of the rows of each window"
     return svg.picture(720, 222, marks, label, "chart fan-chart")
@@ -89,7 +96,7 @@ def stacked(
     baseline: F64 | None,
     name: str,
     chosen: Evaluation,
-    address: Address,
+    address: Address | None,
     timezone: str,
 ) -> Markup | None:
     """Draw the shares of labels over windows, one above the other, the baseline's before them; None without any.
@@ -110,13 +117,19 @@ def stacked(
     across = _across(evaluations, _LEFT + (_BASELINE + 8 if baseline is not None else 0), _RIGHT - 96)
     y = _up(0.0, 1.0)
     marks = _axis([0.0, 0.25, 0.5, 0.75, 1.0], lambda share: f"{100 * share:.0f} %", y)
-    columns = [(across(one), parts(known[one.window.start])) for one in evaluations if one.window.start in known]
+    usual = np.mean(list(known.values()), axis=0) if baseline is None else baseline
+    arrived = [one for one in evaluations if one.window.start in known]
+    drawn = []
+    for shared in columns([across(one)[0] for one in arrived], column_width(len(evaluations), _LEFT, _RIGHT)):
+        farthest = max(shared, key=lambda at: float(np.abs(known[arrived[at].window.start] - usual).sum()))
+        span = (across(arrived[shared[0]])[0], across(arrived[shared[-1]])[1])
+        drawn.append((span, parts(known[arrived[farthest].window.start])))
     if baseline is not None:
-        columns.append(((_LEFT, _LEFT + _BASELINE), parts(baseline)))
+        drawn.append(((_LEFT, _LEFT + _BASELINE), parts(baseline)))
         marks.append(svg.text(_LEFT + _BASELINE / 2, _BOTTOM + 14, "baseline", "axis", "middle"))
     for place in range(len(names)):
         cells = []
-        for (begin, end), shares in columns:
+        for (begin, end), shares in drawn:
             low = sum(shares[:place])
             top, bottom = y(low + shares[place]), y(low)
             if bottom - top >= 0.05:
@@ -124,11 +137,13 @@ def stacked(
                 cells.append(f"M{begin + gap:.1f} {top:.1f}H{end - gap:.1f}V{bottom:.1f}H{begin + gap:.1f}z")
         marks.append(Markup(f'<path class="share share-{place}" d="{"".join(cells)}"/>'))
     marks.append(_frame(chosen, across))
-    marks += _beside([*_middles(columns, y)], names)
-    for one in evaluations:
+    marks += _beside([*_middles(drawn, y)], names)
+
+    def said(one: Evaluation) -> str:
         told = known.get(one.window.start)
-        words = "no value" if told is None else _said_shares(names, parts(told))
-        marks.append(_window(one, words, across, address, timezone, name))
+        return "no value" if told is None else _said_shares(names, parts(told))
+
+    marks += _windows(evaluations, said, across, address, timezone, name)
     marks += time_ticks(evaluations, across(evaluations[0])[0], across(evaluations[-1])[1], _BOTTOM + 26, timezone)
     label = f"{short(name, 40)} over time: share of each label in each window"
     return svg.picture(720, 222, marks, label, "chart fan-chart")
@@ -158,9 +173,12 @@ def missing(
         values = {one.window.start: share for one, found in told if (share := getattr(found, part)) is not None}
         if any(values.values()) or part == "missing":
             for run in _runs([one for one, _ in told if one.window.start in values]):
-                steps = [(x(one), y(values[one.window.start])) for one in run]
-                line = "".join(f"{'L' if at else 'M'}{a:.1f} {v:.1f}H{b:.1f}" for at, ((a, b), v) in enumerate(steps))
-                marks.append(Markup(f'<path class="{css}" d="{line}"/>'))
+                shared = columns([x(one)[0] for one in run], column_width(len(evaluations), _LEFT, _RIGHT))
+                steps = [
+                    ((x(run[own[0]])[0], x(run[own[-1]])[1]), y(max(values[run[at].window.start] for at in own)))
+                    for own in shared
+                ]
+                marks.append(Markup(f'<path class="{css}" d="{svg.steps(steps)}"/>'))
     marks += time_ticks(evaluations, _LEFT, _RIGHT, 86, timezone)
     label = f"{short(name, 40)}: share of missing values over time, and of values that cannot be used"
     return svg.picture(720, 92, marks, label, "chart fan-chart")
@@ -204,9 +222,46 @@ def _runs(drawn: Sequence[Evaluation]) -> list[list[Evaluation]]:
 def _area(
     over: list[tuple[tuple[float, float], float]], under: list[tuple[tuple[float, float], float]], css: str
 ) -> Markup:
-    there = "".join(f"{'L' if at else 'M'}{a:.1f} {v:.1f}H{b:.1f}" for at, ((a, b), v) in enumerate(over))
-    back = "".join(f"L{b:.1f} {v + 0.7:.1f}H{a:.1f}" for (a, b), v in reversed(under))
-    return Markup(f'<path class="{css}" d="{there}{back}z"/>')
+    back = [((end, begin), value + 0.7) for (begin, end), value in reversed(under)]
+    return Markup(f'<path class="{css}" d="{svg.steps([*over, *back])}z"/>')
+
+
+def _windows(
+    evaluations: Sequence[Evaluation],
+    words: Callable[[Evaluation], str],
+    x: _Across,
+    address: Address | None,
+    timezone: str,
+    name: str,
+) -> list[Markup]:
+    """Return a strip of states below a chart, and a link per window where there are not too many.
+
+    Each window of a few leads to itself, and says its values to a pointer.
+    """
+    if address is not None and len(evaluations) <= MOST_MARKS:
+        return [_window(one, words(one), x, address, timezone, name) for one in evaluations]
+    strips: dict[str, list[tuple[float, float, float, float]]] = {}
+    for own in columns([x(one)[0] for one in evaluations], column_width(len(evaluations), _LEFT, _RIGHT)):
+        shade = min((_shade(evaluations[at], name) for at in own), key=_severity)
+        begin, end = x(evaluations[own[0]])[0], x(evaluations[own[-1]])[1]
+        before = strips.setdefault(shade, [])
+        if before and abs(before[-1][0] + before[-1][2] - begin) < 0.01:
+            left = before.pop()[0]
+            before.append((left, _BOTTOM + 3, end - left, 7))
+        else:
+            before.append((begin, _BOTTOM + 3, end - begin, 7))
+    return [svg.boxes(places, f"cell {shade}") for shade, places in strips.items()]
+
+
+def _shade(one: Evaluation, name: str) -> str:
+    target = one.features.get(name)
+    if target is None:
+        return "is-no_baseline"
+    return shade_of(target)
+
+
+def _severity(shade: str) -> int:
+    return list(SHADES).index(shade)
 
 
 def _window(one: Evaluation, words: str, x: _Across, address: Address, timezone: str, name: str) -> Markup:
@@ -214,7 +269,6 @@ def _window(one: Evaluation, words: str, x: _Across, address: Address, timezone:
     begin, end = x(one)
     target = one.features.get(name)
     state = "no_baseline" if target is None else target.state
-    shade = f"drift-{target.size or 'small'}" if target is not None and state == "drift" else f"is-{state}"
     said = (
         ""
         if target is None
@@ -226,7 +280,7 @@ def _window(one: Evaluation, words: str, x: _Across, address: Address, timezone:
     return Markup(
         f'<a href="{escape(address(one))}" tabindex="-1"><title>{title}</title>'
         f'<rect class="ground" x="{begin:.1f}" y="{_TOP}" width="{width:.1f}" height="{_BOTTOM - _TOP}"/>'
-        f'<rect class="cell {shade}" {strip}/></a>'
+        f'<rect class="cell {_shade(one, name)}" {strip}/></a>'
     )
 
 

@@ -7,6 +7,7 @@ windows; static/table.js makes each cell lead to the feature in its window, by p
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby, pairwise
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -18,6 +19,7 @@ from driftline_processor.present.sentences import drift_words
 from driftline_processor.present.times import window_name
 
 from . import svg
+from .thinning import MOST_MARKS
 from .timelines import Address, time_ticks
 
 SHADES = {
@@ -52,7 +54,7 @@ def heat_map(
     evaluations: Sequence[Evaluation],
     features: Sequence[str],
     chosen: Evaluation,
-    of_window: Address,
+    of_window: Address | None,
     of_feature: Callable[[str], str],
     timezone: str,
 ) -> Markup:
@@ -62,10 +64,13 @@ def heat_map(
         evaluations: The windows, oldest first.
         features: Names, from above.
         chosen: The window that is looked at.
-        of_window: Where a column leads.
+        of_window: Where a column leads; None = nowhere, as in a file to send: many windows share a column there, which
+            has the shade of the worst, and equal neighbours are one mark.
         of_feature: Where a row leads.
         timezone: Of the model.
     """
+    if of_window is None:
+        return _plain(evaluations, features, chosen, of_feature, timezone)
     step = (_WIDTH - _LABEL) / max(len(evaluations), 8)
     bottom = _ROW * len(features)
     box = f"h{step - 0.8:.1f}v{_ROW - 2:.0f}h-{step - 0.8:.1f}z"
@@ -84,14 +89,7 @@ def heat_map(
             into = cells if evaluation.closed else opened
             into[shade] += f"M{_LABEL + across * step + 0.4:.1f} {y:.0f}{box}"
         lines.append(letters)
-        marks.append(
-            Markup(
-                f'<a class="row" href="{escape(of_feature(name))}" tabindex="-1">'
-                f"<title>{escape(short(name, 80))}</title>"
-                f'<text class="axis" x="{_LABEL - 8:.0f}" y="{y + 11:.0f}" text-anchor="end">{escape(short(name, 22))}'
-                "</text></a>"
-            )
-        )
+        marks.append(_row_name(name, y, of_feature))
     marks += [
         Markup(f'<path class="cell {shade}{css}" d="{path}"/>')
         for css, of in (("", cells), (" open", opened))
@@ -115,6 +113,53 @@ def heat_map(
         f'data-left="{_LABEL:.0f}" data-step="{step:.3f}" data-row="{_ROW:.0f}" data-cells="{" ".join(lines)}">'
         f"{Markup('').join(marks)}</svg>"
     )
+
+
+def _row_name(name: str, y: float, of_feature: Callable[[str], str]) -> Markup:
+    return Markup(
+        f'<a class="row" href="{escape(of_feature(name))}" tabindex="-1"><title>{escape(short(name, 80))}</title>'
+        f'<text class="axis" x="{_LABEL - 8:.0f}" y="{y + 11:.0f}" text-anchor="end">{escape(short(name, 22))}'
+        "</text></a>"
+    )
+
+
+def _plain(
+    evaluations: Sequence[Evaluation],
+    features: Sequence[str],
+    chosen: Evaluation,
+    of_feature: Callable[[str], str],
+    timezone: str,
+) -> Markup:
+    """Draw the same as a picture alone: nothing of it leads to a window."""
+    many = len(evaluations)
+    step = (_WIDTH - _LABEL) / max(min(many, MOST_MARKS), 8)
+    shared = range(min(many, MOST_MARKS))
+    first = [across * many // len(shared) for across in (*shared, len(shared))]
+    severity = list(SHADES)
+    cells: dict[str, list[str]] = {}
+    marks = []
+    for down, name in enumerate(features):
+        y = down * _ROW + 1
+        marks.append(_row_name(name, y, of_feature))
+        worst = []
+        for begin, end in pairwise(first):
+            found = [shade_of(one.features[name]) for one in evaluations[begin:end] if name in one.features]
+            worst.append(min(found, key=severity.index, default=""))
+        across = 0
+        for shade, run in groupby(worst):
+            width = len(list(run))
+            if shade:
+                box = f"h{width * step - 0.8:.1f}v{_ROW - 2:.0f}h-{width * step - 0.8:.1f}z"
+                cells.setdefault(shade, []).append(f"M{_LABEL + across * step + 0.4:.1f} {y:.0f}{box}")
+            across += width
+    bottom = _ROW * len(features)
+    marks += [Markup(f'<path class="cell {shade}" d="{"".join(boxes)}"/>') for shade, boxes in cells.items()]
+    here = next((at for at, one in enumerate(evaluations) if one.window == chosen.window), None)
+    if here is not None:
+        marks.append(svg.rect(_LABEL + here * len(shared) // many * step, 0, step, bottom, "frame"))
+    marks += time_ticks(evaluations, _LABEL, _LABEL + step * len(shared), bottom + 14, timezone)
+    label = f"drift of {len(features)} features in {many} windows; the table below says it in words"
+    return svg.picture(_WIDTH, bottom + 20, marks, label, "heat")
 
 
 def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:

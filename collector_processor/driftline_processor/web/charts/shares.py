@@ -11,15 +11,19 @@ from driftline_processor.present.numbers import many, percent
 from driftline_processor.present.times import range_ticks, window_name
 
 from . import svg
+from .thinning import MOST_MARKS, columns
 
 WIDTH, HEIGHT = 720.0, 150.0
 LEFT, TOP, BOTTOM = 40.0, 10.0, 122.0
 
 
-def outcome_coverage(shown: Sequence[Evaluation], chosen: Evaluation | None, timezone: str) -> Markup | None:
+def outcome_coverage(
+    shown: Sequence[Evaluation], chosen: Evaluation | None, timezone: str, told: bool = True
+) -> Markup | None:
     """Draw the share of predictions whose outcome is known, a bar a window; None where no outcome is known.
 
-    A dashed line is the share that the label SLA asks for.
+    A dashed line is the share that the label SLA asks for. ``told``: a pointer that rests on a window is told its
+    share, where there are not more than :data:`~.thinning.MOST_MARKS`.
     """
     if not any(one.outcome_rows for one in shown):
         return None
@@ -35,15 +39,23 @@ def outcome_coverage(shown: Sequence[Evaluation], chosen: Evaluation | None, tim
             svg.line(LEFT, y(share), WIDTH, y(share), "grid"),
             svg.text(LEFT - 5, y(share) + 3.5, f"{share:.0%}".replace("%", " %"), "axis", "end"),
         ]
-    for place, one in enumerate(shown):
-        x, share = LEFT + place * step, one.coverage or 0.0
+    bars: dict[str, list[tuple[float, float, float, float]]] = {}
+    starts = [LEFT + place * step for place in range(len(shown))]
+    for own in columns(starts, 0.0 if len(shown) <= MOST_MARKS else (WIDTH - LEFT) / MOST_MARKS):
+        one = shown[min(own, key=lambda at: shown[at].coverage or 0.0)]  # of a column the least: what is lost is seen
+        x, width, share = starts[own[0]], step * len(own), one.coverage or 0.0
+        css = "coverage" if one.closed else "coverage open"
+        bars.setdefault(css, []).append((x + gap, y(share), width - 2 * gap, BOTTOM - y(share)))
+    marks += [
+        svg.rect(LEFT + place * step, TOP - 4, step, BOTTOM - TOP + 8, "chosen")
+        for place, one in enumerate(shown)
+        if one is chosen
+    ]
+    marks += [svg.boxes(places, css) for css, places in bars.items()]
+    for place, one in enumerate(shown if told and len(shown) <= MOST_MARKS else ()):
         rows = many(one.rows, "prediction")
         said = f"{window_name(one.window, timezone)}: outcomes of {percent(one.coverage)} of {rows}"
-        if one is chosen:
-            marks.append(svg.rect(x, TOP - 4, step, BOTTOM - TOP + 8, "chosen"))
-        css = "coverage" if one.closed else "coverage open"
-        marks.append(svg.rect(x + gap, y(share), step - 2 * gap, BOTTOM - y(share), css))
-        marks.append(svg.rect(x, TOP, step, BOTTOM - TOP, "hover", said))
+        marks.append(svg.rect(LEFT + place * step, TOP, step, BOTTOM - TOP, "hover", said))
     agreed = next((one.label_sla.coverage for one in reversed(shown) if one.label_sla), None)
     if agreed is not None:
         marks.append(svg.line(LEFT, y(agreed), WIDTH, y(agreed), "was"))
@@ -61,7 +73,11 @@ def share_line(shares: Sequence[float | None], name: str) -> Markup:
     left = 160 - step * len(shares)
     most = max((share for share in shares if share is not None), default=0.0) or 1.0
     marks = [svg.line(0, 31, 160, 31, "grid")]
-    for place, share in enumerate(shares):
+    bars = []
+    for own in columns([left + place * step for place in range(len(shares))], 160 / 80 if len(shares) > 80 else 0.0):
+        share = max((value for at in own if (value := shares[at]) is not None), default=0.0)
         if share:
-            marks.append(svg.rect(left + place * step, 31 - 29 * share / most, step * 0.85, 29 * share / most, "bar"))
+            height = 29 * share / most
+            bars.append((left + own[0] * step, 31 - height, step * (len(own) - 0.15), height))
+    marks += [svg.boxes(bars, "bar")] if bars else []
     return svg.picture(160, 32, marks, f"missing share of {name}, at most {percent(most)}", "sparkline")

@@ -6,7 +6,7 @@ escaped, so that a page of ten thousand marks is quick. Results are ``Markup``; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
 
@@ -29,37 +29,65 @@ def picture(
     inside = Markup("").join(marks)
     role = "group" if "<a " in inside else "img"  # what stands in an image is not told to a screen reader
     return Markup('<svg class="{}" viewBox="0 0 {} {}" role="{}" aria-label="{}"{}>{}{}</svg>').format(
-        css, _short(width), _short(height), role, label, ratio, described, inside
+        css, short(width), short(height), role, label, ratio, described, inside
     )
 
 
 def rect(x: float, y: float, width: float, height: float, css: str, title: str = "") -> Markup:
     """Return a rectangle; ``title`` is what a pointer that rests on it is told."""
-    place = f'x="{_short(x)}" y="{_short(y)}" width="{_short(max(width, 0))}" height="{_short(max(height, 0))}"'
+    place = f'x="{short(x)}" y="{short(y)}" width="{short(max(width, 0))}" height="{short(max(height, 0))}"'
     return Markup(f'<rect class="{css}" {place}>{_title(title)}</rect>')
 
 
 def line(x1: float, y1: float, x2: float, y2: float, css: str, title: str = "") -> Markup:
     """Return a straight line; ``title`` is what a pointer that rests on it is told."""
-    ends = f'x1="{_short(x1)}" y1="{_short(y1)}" x2="{_short(x2)}" y2="{_short(y2)}"'
+    ends = f'x1="{short(x1)}" y1="{short(y1)}" x2="{short(x2)}" y2="{short(y2)}"'
     return Markup(f'<line class="{css}" {ends}>{_title(title)}</line>' if title else f'<line class="{css}" {ends}/>')
 
 
 def path(points: Iterable[tuple[float, float]], css: str, closed: bool = False) -> Markup:
     """Return a line through points; ``closed``: back to the first, as the border of an area."""
-    through = "L".join(f"{_short(x)} {_short(y)}" for x, y in points)
+    through = "L".join(f"{short(x)} {short(y)}" for x, y in points)
     return Markup(f'<path class="{css}" d="M{through}{"Z" if closed else ""}"/>')
+
+
+def boxes(places: Iterable[tuple[float, float, float, float]], css: str) -> Markup:
+    """Return rectangles as one mark: x, y, width and height of each."""
+    drawn = (f"M{short(x)} {short(y)}h{short(w)}v{short(h)}h{short(-w)}z" for x, y, w, h in places)
+    return Markup(f'<path class="{css}" d="{"".join(drawn)}"/>')
+
+
+def steps(run: Sequence[tuple[tuple[float, float], float]]) -> str:
+    """Return a line of steps as the data of a path: from where to where, and how high; neighbours touch.
+
+    >>> steps([((0.0, 2.0), 5.0), ((2.0, 4.5), 5.0), ((4.5, 6.0), 1.25)])
+    'M0 5H4.5V1.2H6'
+    """
+    drawn, before = "", ""
+    for (begin, end), value in run:
+        height = short(value)
+        if drawn and height == before:
+            drawn = drawn[: drawn.rindex("H")]
+        else:
+            drawn += f"V{height}" if drawn else f"M{short(begin)} {height}"
+        drawn, before = f"{drawn}H{short(end)}", height
+    return drawn
+
+
+def dots(points: Iterable[tuple[float, float]], css: str) -> Markup:
+    """Return dots as one mark: strokes without a length, which the style sheet gives round ends."""
+    return Markup(f'<path class="{css}" d="{"".join(f"M{short(x)} {short(y)}h.01" for x, y in points)}"/>')
 
 
 def dot(x: float, y: float, radius: float, css: str, title: str = "") -> Markup:
     """Return a circle."""
-    place = f'cx="{_short(x)}" cy="{_short(y)}" r="{_short(radius)}"'
+    place = f'cx="{short(x)}" cy="{short(y)}" r="{short(radius)}"'
     return Markup(f'<circle class="{css}" {place}>{_title(title)}</circle>')
 
 
 def text(x: float, y: float, words: str, css: str = "", anchor: str = "start") -> Markup:
     """Return words at a point; ``anchor``: start, middle or end."""
-    return Markup(f'<text class="{css}" x="{_short(x)}" y="{_short(y)}" text-anchor="{anchor}">{escape(words)}</text>')
+    return Markup(f'<text class="{css}" x="{short(x)}" y="{short(y)}" text-anchor="{anchor}">{escape(words)}</text>')
 
 
 def link(address: str, marks: Iterable[Markup], title: str, stop: bool = True, current: bool = False) -> Markup:
@@ -80,5 +108,6 @@ def _title(words: str) -> str:
     return f"<title>{escape(words)}</title>" if words else ""
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """Write a number with one decimal at most."""
     return f"{value:.1f}".rstrip("0").rstrip(".") if value % 1 else f"{value:.0f}"

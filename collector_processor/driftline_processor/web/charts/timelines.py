@@ -22,6 +22,7 @@ from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.timeline import HistoryPart, Timeline, TimelineRow, incident_words, state_of_window
 
 from . import svg
+from .thinning import MOST_MARKS, Point, column_width, columns, thin_band, thin_line
 
 MOST = 1e100
 """Greatest value that is drawn; a larger one lies at the edge: differences of the largest floats have no float."""
@@ -87,13 +88,21 @@ class Frame:
         """Return where the middle of a window is."""
         return (self.x(evaluation.window.start) + self.x(evaluation.window.end)) / 2
 
+    @property
+    def column(self) -> float:
+        """Width of a column that windows share; 0 where each has a place of its own."""
+        return column_width(len(self.windows), self.left, self.right)
+
     def points(self, values: Sequence[float | None]) -> list[tuple[float, float] | None]:
         """Return where to draw the value of each window."""
         return placed(self.windows, values, self.x, self.y)
 
 
-def timeline(shown: Timeline, address: Address) -> Markup:
-    """Draw all rows of a timeline above one axis of time, with deployments and incidents as marks."""
+def timeline(shown: Timeline, address: Address | None) -> Markup:
+    """Draw all rows of a timeline above one axis of time, with deployments and incidents as marks.
+
+    ``address``: where a window leads; None = nowhere, as in a file to send.
+    """
     left, right, top = 62.0, 792.0, 22.0
     frames: list[Frame] = []
     marks: list[Markup] = []
@@ -121,6 +130,8 @@ def timeline(shown: Timeline, address: Address) -> Markup:
         marks += _row(row, frame)
     step = [(frames[0].x(one.window.start), frames[0].x(one.window.end)) for one in shown.windows]
     for place, (evaluation, (begin, end)) in enumerate(zip(shown.windows, step, strict=True)):
+        if address is None:
+            break
         ground = svg.rect(begin, 10, end - begin, bottom - 8, "ground")
         here = place == shown.chosen
         stop = here or (shown.chosen is None and place == len(step) - 1)
@@ -174,22 +185,25 @@ def history(parts: Sequence[HistoryPart]) -> Markup:
     if within:
         begin, end = (1000 * (time - first) / span for time in (within[0].start, within[-1].end))
         marks.append(svg.rect(begin, 0, end - begin, 20, "chosen"))
+    bars: dict[str, list[tuple[float, float, float, float]]] = {}
     for part in parts:
         x, width = 1000 * (part.start - first) / span, 1000 * (part.end - part.start) / span
         height = max(18 * part.rows / most, 1)
         css = "bar state-drift" if part.share > 0 else "bar state-ok"
-        marks.append(svg.rect(x, 20 - height, max(width * 0.9, 1), height, css))
+        bars.setdefault(css, []).append((x, 20 - height, max(width * 0.9, 1), height))
+    marks += [svg.boxes(places, css) for css, places in bars.items()]
     return svg.picture(1000, 20, marks, "predictions over all history, and the range that is shown", "history", True)
 
 
 def performance(
-    row: TimelineRow, evaluations: Sequence[Evaluation], chosen: Evaluation, address: Address, model: ModelView
+    row: TimelineRow, evaluations: Sequence[Evaluation], chosen: Evaluation, address: Address | None, model: ModelView
 ) -> Markup:
     """Draw one metric over windows: its intervals as a band, the baseline and its own interval, objectives, coverage.
 
     What the metric is read against (:data:`~driftline_processor.present.titles.BESIDE`) is a second, thinner line.
     Lines are broken where a window is missing or its value unknown; an open window is a hollow dot, one whose outcomes
-    may still come is a pale dot.
+    may still come is a pale dot. ``address``: where a window leads; None = nowhere. More windows than
+    :data:`~.thinning.MOST_MARKS` have no link, either: the strip above the charts has them.
     """
     left, right, top, bottom = 50.0, 352.0, 14.0, 118.0
     ticks = row_ticks(row)
@@ -198,8 +212,13 @@ def performance(
     marks = [svg.rect(frame.x(start), top - 8, max(frame.x(end) - frame.x(start), 2), bottom - top + 32, "chosen")]
     marks += _row(row, frame, title=False)
     marks.append(svg.rect(left, bottom + 8, right - left, 14, "coverage none"))
+    if address is None or len(evaluations) > MOST_MARKS:
+        marks += _plain_windows(row, frame, chosen, model)
+        address = None
     radius = 3.0 if len(evaluations) <= 40 else 2.0
     for place, evaluation in enumerate(evaluations):
+        if address is None:
+            break
         value, coverage = row.values[place], evaluation.coverage or 0.0
         begin, width = (
             frame.x(evaluation.window.start),
@@ -228,6 +247,37 @@ def performance(
     known = [value for value in row.values if value is not None]
     newest = _written(row, known[-1]) if known else "unknown"
     return svg.picture(360, 158, marks, f"{row.title} over time, newest {newest}", "chart")
+
+
+def _plain_windows(row: TimelineRow, frame: Frame, chosen: Evaluation, model: ModelView) -> list[Markup]:
+    """Draw the dots of a metric and the coverage of its windows, without a mark for each window."""
+    windows, bottom = frame.windows, frame.bottom
+    covered, end = [], frame.left
+    for own in columns([frame.x(one.window.start) for one in windows], frame.column):
+        coverage = min(min(windows[at].coverage or 0.0 for at in own), 1.0)  # the least: what is lost is to be seen
+        begin = frame.x(windows[own[0]].window.start)
+        if begin - end > 0.05:
+            covered.append(((end, begin), bottom + 22))
+        end = frame.x(windows[own[-1]].window.end)
+        covered.append(((begin, end), bottom + 22 - 14 * coverage))
+    points: dict[str, list[Point]] = {"": [], " young": [], " open": []}
+    ground = [((frame.right, frame.left), bottom + 22)]
+    marks = [Markup(f'<path class="coverage" d="{svg.steps([*covered, *ground])}z"/>')]
+    alone = _alone(frame.points(row.values)) if frame.column else set()
+    for evaluation, value in zip(windows, row.values, strict=True):
+        if value is None:
+            continue
+        at = (frame.middle(evaluation), frame.y(value))
+        state = {"open": " open", "young": " young", "final": ""}[state_of_window(evaluation, model)]
+        if evaluation.window == chosen.window:
+            marks.append(svg.dot(*at, 3.5, f"dot{state}"))
+        elif state or not frame.column or at[0] in alone:
+            points[state].append(at)
+    for state, found in points.items():
+        drawn = thin_line(found, frame.column)
+        marks += [svg.dots(drawn, "dots")] if drawn else []
+        marks += [svg.dots(drawn, "dots hollow")] if drawn and state else []
+    return marks
 
 
 def row_ticks(row: TimelineRow) -> list[float]:
@@ -270,10 +320,10 @@ def _row(row: TimelineRow, frame: Frame, title: bool = True) -> list[Markup]:
         marks.append(svg.line(left, frame.y(limit), right, frame.y(limit), "objective", words))
         marks.append(svg.text(right, frame.y(limit) - 3, words, "axis objective-words", "end"))
     lows, highs = (frame.points(values) if values else [] for values in (row.low, row.high))
-    marks += _band(lows, highs)
+    marks += _band(lows, highs, frame.column)
     if row.beside:
-        marks += [svg.path(run, "line beside") for run in stretches(frame.points(row.beside))]
-    marks += [svg.path(run, "line") for run in stretches(frame.points(row.values))]
+        marks += [_line(run, frame.column, "line beside") for run in stretches(frame.points(row.beside))]
+    marks += [_line(run, frame.column, "line") for run in stretches(frame.points(row.values))]
     if title:
         dots = len(frame.windows) <= 40
         alone = set() if dots else _alone(frame.points(row.values))
@@ -284,10 +334,14 @@ def _row(row: TimelineRow, frame: Frame, title: bool = True) -> list[Markup]:
     return marks
 
 
-def _band(lows: Sequence[tuple[float, float] | None], highs: Sequence[tuple[float, float] | None]) -> list[Markup]:
+def _line(run: Sequence[Point], column: float, css: str) -> Markup:
+    return svg.path(thin_line(run, column), css)
+
+
+def _band(lows: Sequence[Point | None], highs: Sequence[Point | None], column: float) -> list[Markup]:
     """Draw intervals: an area over windows that follow each other, an upright line where a window stands alone."""
     marks: list[Markup] = []
-    run: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    run: list[tuple[Point, Point]] = []
     for low, high in [*zip(lows, highs, strict=True), (None, None)]:
         if low is not None and high is not None:
             run.append((low, high))
@@ -295,21 +349,23 @@ def _band(lows: Sequence[tuple[float, float] | None], highs: Sequence[tuple[floa
         if len(run) == 1:
             marks.append(svg.line(*run[0][0], *run[0][1], "interval"))
         elif run:
-            area = [ends[0] for ends in run] + [ends[1] for ends in reversed(run)]
-            marks.append(svg.path(area, "band", closed=True))
+            under, over = thin_band([ends[0] for ends in run], [ends[1] for ends in run], column)
+            marks.append(svg.path([*under, *reversed(over)], "band", closed=True))
         run = []
     return marks
 
 
 def _bars(row: TimelineRow, frame: Frame) -> list[Markup]:
-    """Draw bars from 0; a hatch where a state cannot be told."""
-    marks = []
-    for place, (evaluation, value) in enumerate(zip(frame.windows, row.values, strict=True)):
-        begin, end = frame.x(evaluation.window.start), frame.x(evaluation.window.end)
+    """Draw bars from 0, all of one kind as one mark; a hatch where a state cannot be told."""
+    bars: dict[str, list[tuple[float, float, float, float]]] = {}
+    for own in columns([frame.x(one.window.start) for one in frame.windows], frame.column):
+        place = max(own, key=lambda at: _weight(row, at))  # the one of its column that has most to say
+        evaluation, value = frame.windows[place], row.values[place]
+        begin, end = frame.x(frame.windows[own[0]].window.start), frame.x(frame.windows[own[-1]].window.end)
         x, width = begin + (end - begin) * 0.08, max((end - begin) * 0.84, 0.6)
         state = row.states[place] if row.states else ""
         if state in ("cannot_tell", "blind", "no_baseline"):
-            marks.append(svg.rect(x, frame.bottom - 5, width, 5, "bar state-cannot_tell"))
+            bars.setdefault("bar state-cannot_tell", []).append((x, frame.bottom - 5, width, 5))
             continue
         if value is None:
             continue
@@ -317,12 +373,19 @@ def _bars(row: TimelineRow, frame: Frame) -> list[Markup]:
         height = max(frame.bottom - frame.y(value), least)
         css = f"bar state-{state}" + (" drift-part" if state == "drift" else "") if row.states else "traffic"
         css += "" if evaluation.closed else " pending"
-        marks.append(svg.rect(x, frame.bottom - height, width, height, css))
+        bars.setdefault(css, []).append((x, frame.bottom - height, width, height))
         part = row.beside[place] if row.beside else None
         if part:
             height = frame.bottom - frame.y(part)
-            marks.append(svg.rect(x, frame.bottom - height, width, height, "coverage"))
-    return marks
+            bars.setdefault("coverage", []).append((x, frame.bottom - height, width, height))
+    inside = bars.pop("coverage", [])  # stands on the others
+    return [svg.boxes(places, css) for css, places in (*bars.items(), ("coverage", inside)) if places]
+
+
+def _weight(row: TimelineRow, place: int) -> tuple[bool, float]:
+    """Return what a bar has to say: drift before anything else, then its height."""
+    value = row.values[place]
+    return bool(row.states) and row.states[place] == "drift", -1.0 if value is None else value
 
 
 def _alone(points: Sequence[tuple[float, float] | None]) -> set[float]:
@@ -418,11 +481,12 @@ def time_ticks(evaluations: Sequence[Evaluation], left: float, right: float, y: 
 
 
 def estimate(
-    metric: str, evaluations: Sequence[Evaluation], chosen: Evaluation, address: Address, timezone: str
+    metric: str, evaluations: Sequence[Evaluation], chosen: Evaluation, address: Address | None, timezone: str
 ) -> Markup:
     """Draw an estimated metric over windows as a line in a band, its bounds as a line across, the realized as dots.
 
-    The band is the interval of 95 %. A dot outside it is a window that was estimated wrong.
+    The band is the interval of 95 %. A dot outside it is a window that was estimated wrong. ``address``: where a window
+    leads; None = nowhere, as where there are more than :data:`~.thinning.MOST_MARKS`.
     """
     left, right, top, bottom = 46.0, 352.0, 14.0, 118.0
     first, last = evaluations[0].window.start, evaluations[-1].window.end
@@ -445,16 +509,31 @@ def estimate(
     marks += [svg.text(left - 5, y(value) + 3.5, number(value), "axis", "end") for value in scale]
     start, end = chosen.window.start, chosen.window.end
     marks.append(svg.rect(x(start), top - 8, x(end) - x(start), bottom - top + 16, "chosen"))
-    for evaluation, least, most in zip(evaluations, low_ends, high_ends, strict=True):
+    column = column_width(len(evaluations), left, right)
+    band = []
+    for shared in columns([x(one.window.start) for one in evaluations], column):
+        least = min((value for place in shared if (value := low_ends[place]) is not None), default=None)
+        most = max((value for place in shared if (value := high_ends[place]) is not None), default=None)
         if least is not None and most is not None:
-            begin, width = x(evaluation.window.start), x(evaluation.window.end) - x(evaluation.window.start)
-            marks.append(svg.rect(begin, y(most), width, y(least) - y(most), "band"))
+            begun, until = x(evaluations[shared[0]].window.start), x(evaluations[shared[-1]].window.end)
+            band.append((begun, y(most), until - begun, y(least) - y(most)))
+    marks += [svg.boxes(band, "band")] if band else []
     for across in (reference, lower, upper):
         newest = next((value for value in reversed(across) if value is not None), None)
         if newest is not None and low <= newest <= high:
             marks.append(svg.line(left, y(newest), right, y(newest), "was" if across is reference else "bound"))
-    marks += [svg.path(run, "line estimated") for run in stretches(placed(evaluations, values, x, y))]
+    marks += [_line(run, column, "line estimated") for run in stretches(placed(evaluations, values, x, y))]
+    if address is None or column:
+        known_points = [
+            ((x(one.window.start) + x(one.window.end)) / 2, y(truth))
+            for one, truth in zip(evaluations, came, strict=True)
+            if truth is not None
+        ]
+        marks += [svg.dots(thin_line(known_points, column), "dots")] if known_points else []
+        address = None
     for evaluation, value, truth in zip(evaluations, values, came, strict=True):
+        if address is None:
+            break
         begin, width = x(evaluation.window.start), x(evaluation.window.end) - x(evaluation.window.start)
         own = evaluation.estimated.get(metric)
         assumes = "" if own is None else f", {assumption(own)}"

@@ -61,7 +61,9 @@ def page(selection: Selection, now: int) -> Page:
         "missing": missing[:FEATURES],
         "missing_more": max(len(missing) - FEATURES, 0),
         "share_line": share_line,
-        "coverage_chart": outcome_coverage(selection.shown, chosen, selection.model.timezone),
+        "coverage_chart": outcome_coverage(
+            selection.shown, chosen, selection.model.timezone, told=not selection.in_report
+        ),
     }
     tables = {
         "findings": _findings(chosen),

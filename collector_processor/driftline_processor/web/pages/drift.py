@@ -78,7 +78,7 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
         "mini": mini,
         "trend": lambda name: trend(name, selection.shown),
         "heat": heat_map(
-            *(selection.shown, drawn, chosen, context["at"]),
+            *(selection.shown, drawn, chosen, context["lead"]),
             lambda name: place.address(feature_page(name)),
             selection.model.timezone,
         )

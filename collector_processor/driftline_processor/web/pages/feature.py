@@ -125,7 +125,8 @@ def _over_time(
     """Draw the feature over the windows that are shown; None where nothing of it is known."""
     chosen, was = selection.chosen, _baseline(target, found)
     assert chosen is not None
-    rest = (name, chosen, lambda one: selection.to(one, feature_page(name)), selection.model.timezone)
+    address = None if selection.in_report else lambda one: selection.to(one, feature_page(name))
+    rest = (name, chosen, address, selection.model.timezone)
     fans = {start: one.quantiles for start, one in windows.items() if one.quantiles is not None}
     if fans:
         return charts.fan(selection.shown, fans, None if was is None else was.quantiles, *rest)

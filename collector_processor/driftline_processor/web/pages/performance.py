@@ -19,6 +19,16 @@ HEADLINES = 3
 """Metrics that are drawn at once; the others are folded."""
 
 
+FEW = 40
+"""Windows of which each is a link in the chart of a folded metric, too; of more, those of the headlines are."""
+
+MOST_CELLS = 2000
+"""Cells of the table of windows at most, the newest windows; CSV has all."""
+
+MOST_CELLS_IN_REPORT = 400
+"""The same of a file to send."""
+
+
 def page(selection: Selection, now: int) -> Page:
     """Return the performance of a model in a window and over the range; ``slice`` of the address chooses its rows."""
     context, chosen = common_context(selection, "performance", now), selection.chosen
@@ -30,6 +40,8 @@ def page(selection: Selection, now: int) -> Page:
         "concept": _concept(selection.model),
         "metrics": metrics,
         "chosen_slice": chosen_slice,
+        "few": FEW,
+        "most_cells": MOST_CELLS_IN_REPORT if selection.in_report else MOST_CELLS,
         "measured": {} if chosen is None else measured_in(chosen, chosen_slice),
         "headlines": [(name, rows[name]) for name in first],
         "others": [(name, row) for name, row in rows.items() if name not in first],

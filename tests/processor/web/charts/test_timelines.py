@@ -49,6 +49,26 @@ def test_a_missing_window_breaks_the_line() -> None:
     assert drawn.count('path class="line"') == 2
 
 
+def test_a_spike_of_one_window_of_a_thousand_is_drawn() -> None:
+    first = price().windows["1d"][0]
+    day = first.window.end - first.window.start
+    shown = []
+    for place in range(1000):
+        start = first.window.start + place * day
+        value = 90.0 if place == 503 else 10.0
+        metrics = {"mae": MetricValue(value, 9, "rows", low=value - 1, high=value + 1)}
+        shown.append(replace(first, window=Window("1d", start, start + day), realized=metrics))
+    row = performance_row("mae", shown, None)
+    drawn = timelines.performance(row, shown, shown[-1], lambda _: "/", price())
+    (line,) = re.findall(r'path class="line" d="M([^"]*)"', drawn)
+    highest, usual = (f"{118 - 104 * value / 100:.1f}".removesuffix(".0") for value in (90, 10))
+    heights = [point.split()[1] for point in line.split("L")]
+    assert heights.count(highest) == 1
+    assert set(heights) == {highest, usual}
+    assert len(heights) < 250
+    assert "<a " not in drawn
+
+
 def test_a_single_window_is_visible_as_one() -> None:
     (one,) = price().windows["1d"]
     drawn = timelines.strip([one], one, lambda _: "/", "UTC")

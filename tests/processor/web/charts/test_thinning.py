@@ -1,0 +1,38 @@
+"""Fewer points for many windows."""
+
+from __future__ import annotations
+
+from driftline_processor.web.charts.thinning import Point, column_width, columns, thin_band, thin_line
+from hypothesis import given
+from hypothesis import strategies as st
+
+HEIGHTS = st.lists(st.floats(0, 200, allow_nan=False), min_size=1, max_size=400)
+
+
+def test_up_to_120_windows_have_a_place_of_their_own() -> None:
+    assert column_width(120, 0.0, 240.0) == 0.0
+    assert column_width(121, 0.0, 240.0) == 2.0
+    assert columns([0.0, 0.1, 0.2], 0.0) == [range(1), range(1, 2), range(2, 3)]
+
+
+@given(HEIGHTS)
+def test_a_thinned_line_keeps_the_least_and_the_greatest_value_of_each_column(heights: list[float]) -> None:
+    run: list[Point] = [(at * 0.3, height) for at, height in enumerate(heights)]
+    kept = thin_line(run, 2.0)
+    assert kept == sorted(kept)
+    assert set(kept) <= set(run)
+    for shared in columns([x for x, _ in run], 2.0):
+        own = [run[at][1] for at in shared]
+        there = [height for x, height in kept if run[shared[0]][0] <= x <= run[shared[-1]][0]]
+        assert (min(there), max(there)) == (min(own), max(own))
+        assert len(there) <= 2
+
+
+@given(HEIGHTS)
+def test_a_thinned_band_holds_all_of_the_band(heights: list[float]) -> None:
+    lows = [(at * 0.3, height + 1) for at, height in enumerate(heights)]
+    highs = [(x, height - 2) for x, height in lows]
+    under, over = thin_band(lows, highs, 2.0)
+    assert max(height for _, height in under) == max(height for _, height in lows)
+    assert min(height for _, height in over) == min(height for _, height in highs)
+    assert [x for x, _ in under] == [x for x, _ in over]
