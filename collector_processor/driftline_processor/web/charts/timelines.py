@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import Estimate, Evaluation
+from driftline_processor.core.windows.window import Window
 from driftline_processor.present.numbers import MINUS, compact, count, finite, many, number, percent
 from driftline_processor.present.sentences import drift_words
 from driftline_processor.present.states import compared, drifted, overall
@@ -29,6 +30,10 @@ MOST = 1e100
 
 Address = Callable[[Evaluation], str]
 """Evaluation → the address of its window's page."""
+
+
+GAP = 3
+"""Missing windows from which on the strip, whose bars are of equal width, is marked as broken."""
 
 
 def strip(evaluations: Sequence[Evaluation], chosen: Evaluation | None, address: Address, timezone: str) -> Markup:
@@ -58,8 +63,16 @@ def strip(evaluations: Sequence[Evaluation], chosen: Evaluation | None, address:
             part = height * max(drifted(evaluation) / max(compared(evaluation), 1), 0.1)
             bars.append(svg.rect(left, 46 - part, width, part, "bar drift-part"))
         stop = here or (place == len(evaluations) - 1 and chosen is None)
+        if place and _far(evaluations[place - 1].window, evaluation.window):
+            marks.append(svg.line(at, 2, at, 48, "break"))
+            title += ", after a gap"
         marks.append(svg.link(address(evaluation), bars, title, stop, here))
     return svg.picture(1000, 50, marks, "windows over time; choose one", "strip", stretch=True)
+
+
+def _far(before: Window, after: Window) -> bool:
+    """Return True where more than :data:`GAP` windows are missing between two."""
+    return after.start - before.end > GAP * (after.end - after.start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,19 @@ def test_a_single_window_is_visible_as_one() -> None:
     assert "tabindex" not in drawn
 
 
+def test_a_strip_is_broken_where_windows_are_missing() -> None:
+    first = price().windows["1d"][0]
+    day = first.window.end - first.window.start
+    shown = [
+        replace(first, window=Window("1d", first.window.start + at * day, first.window.start + (at + 1) * day))
+        for at in (0, 1, 5, 9)  # three are missing, then three
+    ]
+    assert timelines.strip(shown, None, lambda _: "/", "UTC").count('class="break"') == 0
+    far = replace(first, window=Window("1d", first.window.start + 14 * day, first.window.start + 15 * day))
+    drawn = timelines.strip([*shown, far], None, lambda _: "/", "UTC")
+    assert drawn.count('class="break"') == drawn.count(", after a gap") == 1
+
+
 def test_a_strip_is_one_stop_of_the_tab_key() -> None:
     shown = flights().windows["1mo"]
     drawn = timelines.strip(shown, shown[4], lambda _: "/", "UTC")
