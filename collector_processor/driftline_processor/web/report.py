@@ -32,6 +32,8 @@ MakeFeaturePage = Callable[[Selection, str, int], Page]
 """Makes the page of a feature, by the handle of its name."""
 
 _ADDRESS = re.compile(r' href="(/[^"]*)"')
+_FIRST_HEADING = re.compile(r"\s*<section[^>]*>\s*<h2[^>]*>(.*?)</h2>", re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
 _LEFT_OUT = re.compile(r"<(script|form|template)\b.*?</\1>", re.DOTALL)
 
 
@@ -41,6 +43,13 @@ class Chapter(NamedTuple):
     anchor: str
     title: str
     body: str
+
+    @property
+    def headed(self) -> bool:
+        """Whether the page begins with a heading that says the title."""
+        heading = _FIRST_HEADING.match(self.body)
+        said = "" if heading is None else " ".join(unescape(_TAG.sub("", heading[1])).split())
+        return said == self.title or self.anchor.startswith(_anchor("features/"))
 
 
 def report(

@@ -166,3 +166,20 @@ def test_a_browser_shows_a_report_with_its_style_and_without_a_complaint(
 ) -> None:
     page = page_at(f"{served[1]}/models/flights/report?window=1mo")
     assert page.evaluate("getComputedStyle(document.querySelector('.answer')).borderLeftWidth") != "0px"
+
+
+def test_a_report_has_no_control_that_does_nothing_and_says_no_title_twice(browse: Browse) -> None:
+    text = written(browse(many()), "/models/flights/report?window=1mo")
+    for dead in (
+        "Show 100",
+        "as CSV",
+        'id="states"',
+        'id="compare"',
+        "From the API",
+        'class="steps" aria-label="features',
+    ):
+        assert dead not in text
+    assert text.count(">Incidents</h2>") == 1
+    for name in ("temp", "dewp"):
+        assert f'<h2 class="chapter-title">{name}</h2>' not in text
+    assert '<h2 class="chapter-title">Overview</h2>' in text
