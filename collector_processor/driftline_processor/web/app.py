@@ -122,7 +122,7 @@ def create_app(
         return reply(request, overview.page(select(place, known), clock()))
 
     tabs: dict[str, MakePage] = {
-        "": overview.page,
+        "": partial(overview.page, log=log),
         "performance": performance.page,
         "drift": drift.page,
         "data": data.page,

@@ -16,6 +16,7 @@ from driftline_processor.core.wording import iso_time, short
 from driftline_processor.present import states, times, titles
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.verdicts import verdict_next
+from driftline_processor.queries.incidents import Incident, IncidentLog
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import anchor, api_address, feature_page
 from driftline_processor.web.selection import Selection, about, common_context
@@ -71,7 +72,7 @@ class Words(NamedTuple):
 
 
 class Action(NamedTuple):
-    """Something to do about a verdict: a few words, and the address that does it."""
+    """Something to do, or to look at: a few words, and the address that does it."""
 
     words: str
     address: str
@@ -86,8 +87,8 @@ class Weakness:
     address: str
 
 
-def page(selection: Selection, now: int) -> Page:
-    """Return the overview of a model."""
+def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> Page:
+    """Return the overview of a model; ``log``: where its incidents are read."""
     told, context = told_window(selection), common_context(selection, "", now)
     tables, verdict = {"windows": windows_table(selection)}, selection.verdict()
     context |= {"verdict": verdict}
@@ -104,6 +105,11 @@ def page(selection: Selection, now: int) -> Page:
     )
     causes = () if told.explanation is None else told.explanation.causes
     weak = list(_weaknesses(selection, told))
+    lasting = [
+        one
+        for one in (log or IncidentLog()).of([selection.model])
+        if one.open and not one.minor and one.kind != "verdict"
+    ]
     context |= {
         "told": told,
         "since": _since(verdict, selection.model.timezone),
@@ -127,7 +133,8 @@ def page(selection: Selection, now: int) -> Page:
             for one in sorted(told.objectives, key=_needs_somebody)[:OBJECTIVES]
         ],
         "more_objectives": max(len(told.objectives) - OBJECTIVES, 0),
-        "incidents": [mark for mark in timeline.marks if mark.kind == "incident"][-1:],
+        "lasting": lasting,
+        "incident": _incident_line(lasting[0], selection) if lasting else None,
     }
     return Page("model/overview.html", context, tables, about(selection))
 
@@ -285,6 +292,13 @@ def _since(verdict: Verdict | None, timezone: str) -> str:
     """Return the day since when a verdict holds, "" where its sentence says it."""
     day = "" if verdict is None or verdict.since is None else _day(verdict.since, timezone)
     return "" if verdict is None or day in verdict.sentence else day
+
+
+def _incident_line(incident: Incident, selection: Selection) -> Action:
+    """Return since when an incident lasts, what it is, and its place in the list of incidents."""
+    since = "" if incident.since is None else f" since {_day(incident.since, selection.model.timezone)}"
+    there = selection.place.address("incidents", f"incident-{incident.name}")
+    return Action(f"open{since}: {short(incident.sentence, 90).rstrip('.')}", there)
 
 
 def _day(time: int, timezone: str) -> str:

@@ -216,13 +216,24 @@ def test_objectives_say_their_state_the_broken_ones_first(browse: Browse) -> Non
     assert "2 of 4" in section
 
 
-def test_what_lasts_is_told_and_leads_to_the_incidents(browse: Browse) -> None:
-    model = flights()
-    chosen, address = month(model, -2)
-    chosen.incident = {"feature:temp": chosen.window.start}
-    found = page(browse(FakeView([model])), address)
-    assert "Incidents drift lasts, 2013-11-01 00:00 – 2013-12-01 00:00" in found.text
-    assert any(link.startswith("/models/flights/incidents") for link in found.links)
+def test_what_lasts_is_told_whatever_range_is_shown_and_leads_to_its_incident(browse: Browse) -> None:
+    model = replace(flights(), verdict=None)
+    for one in model.windows["1mo"][-3:]:
+        one.incident = {"feature:temp": ns(2013, 10, 1), "score": ns(2013, 11, 1)}
+    client = browse(FakeView([model]))
+    _, address = month(model, -2)
+    for shown in (address, "/models/flights?window=1mo&from=2013-03-01&to=2013-05-01"):
+        found = page(client, shown)
+        assert "Incidents 2 open open since 1 November 2013: The score drifts" in found.text
+        (link,) = [one for one in found.links if one.startswith("/models/flights/incidents") and "#incident-" in one]
+        assert link.partition("#")[2] in page(client, link.partition("#")[0]).ids
+
+
+def test_what_is_over_is_no_incident_of_the_overview(browse: Browse) -> None:
+    model = replace(flights(), verdict=None)
+    for one in model.windows["1mo"]:
+        one.incident = {"score": ns(2013, 2, 1)} if one.window.start == ns(2013, 2, 1) else {}
+    assert 'id="incidents"' not in browse(FakeView([model])).get("/models/flights").text
 
 
 def test_the_timeline_has_one_link_a_window_and_one_stop_of_the_tab_key(browse: Browse) -> None:
