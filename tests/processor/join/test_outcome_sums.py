@@ -308,7 +308,7 @@ def test_slices_are_metrics_a_page_and_json(open_state: Open, clock: Clock) -> N
         "country": found.objectives[0].state,
     }
     page = TestClient(create_app(view, lambda *_: None, Health(), clock=clock))  # type: ignore[arg-type]
-    html = page.get("/models/churn?window=1d").text
+    html = page.get("/models/churn/performance?window=1d").text
     answer = page.get("/api/v1/models/churn/evaluations?window=1d").json()["windows"][-1]["performance"]
     assert answer["slices"]["gender=F"]["metrics"]["accuracy"]["value"] == values["gender=F"]
     assert list(answer["label_age"]) == ["<1d"]
