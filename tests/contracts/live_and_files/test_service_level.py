@@ -198,7 +198,7 @@ def test_the_page_and_the_metrics_show_how_calls_were_answered(open_state: Open,
     closed_day(state, clock)
     view = state.state.view
     app = create_app(view, state.state.submit_outcomes, Health(), clock=clock)
-    page = TestClient(app, base_url="http://localhost").get("/models/churn?environment=test&version=1").text
+    page = TestClient(app, base_url="http://localhost").get("/models/churn/performance?environment=test&version=1").text
     assert "latency p99" in page
     assert "country=NL" in page
     assert "FeatureStoreError" in page

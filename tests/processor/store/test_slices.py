@@ -145,8 +145,8 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     assert {target for _, target in sliced} == {"feature", "score", "class"}
     assert len(sliced) == 6 * 2 + 1
     page = TestClient(create_app(state.state.view, lambda *_: None, Health(), clock=clock))  # type: ignore[arg-type]
-    text = page.get("/models/churn?window=1h").text
-    assert "<th>country=NL</th>" in text
+    text = page.get("/models/churn/drift?window=1h").text
+    assert "country=NL" in text
     assert "income (Kolmogorov-Smirnov" in text
     answer = page.get("/api/v1/models/churn/evaluations?window=1h").json()["windows"][-1]["drift"]
     assert (answer["drifted_slices"], answer["slices"]["plan=1"]["state"]) == (1, "ok")

@@ -95,7 +95,7 @@ def test_an_open_page_keeps_what_its_reader_opened_scrolled_and_focused(page_at:
     with serve(create_app(estimated(), accept, Health(), lambda: NOW)) as address:
         page = page_at(f"{address}/models/flights/performance?window=1d", 500, 500)
         page.evaluate("""() => {
-            window.opened = [...document.querySelectorAll("main details")].find((it) => !it.open && it.querySelector(".scroll table"));
+            window.opened = document.getElementById("estimated-values");
             opened.open = true;
             opened.querySelector("summary").focus();
             window.wide = opened.querySelector(".scroll");
