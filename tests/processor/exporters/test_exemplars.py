@@ -137,7 +137,7 @@ def test_the_service_shows_the_trace_on_its_scrape_page_and_its_pages_links_answ
         assert "trace_id" not in httpx.get(url(service, "web", "/metrics")).text
         ends = time.monotonic() + 60
         while "/label-next" not in text and time.monotonic() < ends:
-            text = httpx.get(url(service, "web", "/models/churn/predictions")).text
+            text = httpx.get(url(service, "web", "/models/churn/performance")).text
         links = re.findall(r'href="(/api/v1/models/churn/[^"]+)"', text)
         assert any("label-next" in link for link in links)
         for link in links:
