@@ -42,6 +42,7 @@ def reference_rows_path(reference: Reference, option: str) -> Rows:
 
     ``option``: what wants them. Raises :class:`BadInput` where there are none.
 
+    >>> from pathlib import Path
     >>> reference_rows_path(Path("reference.parquet"), "--exact").name
     'reference.parquet'
     """

@@ -248,7 +248,7 @@ def _drift_figures(selection: Selection, told: Evaluation) -> Iterator[Figure]:
         beside = f"{compared} of {len(told.features)} could be compared"
         value = f"{drifted} of {compared}" if compared else UNKNOWN
         yield Figure("inputs that drift", value, "", beside, address, drifted > 0)
-    score = "drift of predictions, PSI" if selection.model.task.kind == "regression" else "score drift, PSI"
+    score = "drift of predictions, PSI" if selection.model.task.predicts_number else "score drift, PSI"
     for target, title in ((told.score, score), (told.predicted, "class drift, PSI")):
         if target is not None and (psi := target.methods.get("psi")) is not None:
             state = states.state_word(target.state, target.lacking)
