@@ -25,10 +25,17 @@
       const seconds = Math.max(0, (Date.now() - Date.parse(it.dateTime)) / 1000);
       const [value, unit] =
         seconds < 60 ? [seconds, "s"] : seconds < 3600 ? [seconds / 60, "min"] : seconds < 172800 ? [seconds / 3600, "h"] : [seconds / 86400, "days"];
+      it.dataset.moment ??= it.textContent;
       it.title = it.dateTime;
       it.textContent = seconds < 2 ? "now" : `${Math.floor(value)} ${unit} ago`;
     }
   }
+
+  // Paper does not know how long ago it was printed: it has the moment.
+  addEventListener("beforeprint", () => {
+    for (const it of document.querySelectorAll("time[data-moment]")) it.textContent = it.dataset.moment;
+  });
+  addEventListener("afterprint", tellAgo);
 
   function tell(words, isLost) {
     live.classList.toggle("lost", isLost);
