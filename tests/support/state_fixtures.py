@@ -30,7 +30,10 @@ def clock() -> Clock:
 
 @pytest.fixture
 def open_state(tmp_path: Path, clock: Clock) -> Iterator[Open]:
-    """``open_state(churn=Model(...))`` opens the one directory of the test, closing what had it open before."""
+    """``open_state(churn=Model(...))`` opens the one directory of the test, closing what had it open before.
+
+    ``away``: nanoseconds that pass while it is closed.
+    """
     current: list[Opened] = []
 
     def close() -> None:
@@ -42,9 +45,11 @@ def open_state(tmp_path: Path, clock: Clock) -> Iterator[Open]:
         max_size: int | None = None,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         processes: int = 1,
+        away: int = 0,
         **models: Model,
     ) -> Opened:
         close()
+        clock.now += away
         configured = config(tmp_path / "state", retention, **models)
         storage = configured.storage.model_copy(update={"max_size": max_size})
         state = State(

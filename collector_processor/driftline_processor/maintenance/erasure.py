@@ -78,6 +78,7 @@ SUMS = frozenset(
             "evaluations",
             "drawings",
             "verdicts",
+            "interruptions",
         ),
     )
 )

@@ -1,6 +1,7 @@
-"""Incidents: what was wrong with a model, since when and until when, read from its evaluations.
+"""Incidents: what was wrong with a model, since when and until when, read from its evaluations and interruptions.
 
-Nothing is stored: incidents are a function of windows, and a window that is restated changes them.
+What windows show is not stored: a window that is restated changes it. Silence and backlog are, see
+:mod:`~.interruptions`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from driftline_processor.core.service_level.failing import ServiceFailure, servi
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.verdict import Reading, StateSpan, VerdictContext, read_outcomes, state_spans
 from driftline_processor.core.verdict.window import usual_service
-from driftline_processor.core.wording import format_percent, printable, short
+from driftline_processor.core.wording import duration, format_percent, printable, short
 from driftline_processor.present.verdicts import verdict_reason
 
+from .interruptions import Interruption
 from .overview import ModelView
 
 IncidentKind = Literal["verdict", "objective", "service", "labels", "drift", "latency"]
@@ -99,7 +101,7 @@ def incidents_of(model: ModelView) -> list[Incident]:
 
 
 def _incidents(model: ModelView, all_windows: Windows, spans: Sequence[StateSpan]) -> list[Incident]:
-    found = list(_verdicts(model, spans))
+    found = [*_verdicts(model, spans), *_interrupted(model)]
     for windows in all_windows:
         found += [*_drifts(model, windows), *_objectives(model, windows), *_late_labels(model, windows)]
         found += _failures(model, windows)
@@ -155,6 +157,7 @@ class _Read:
     verdict: Verdict | None
     in_use: bool
     timezone: str
+    interruptions: tuple[Interruption, ...]
     readings: Mapping[int, tuple[Evaluation, Reading]]
     spans: Sequence[StateSpan]
     incidents: Sequence[Incident]
@@ -164,6 +167,7 @@ class _Read:
         return (
             (self.verdict is model.verdict or self.verdict == model.verdict)
             and (self.in_use, self.timezone, len(self.windows)) == (model.in_use, model.timezone, len(windows))
+            and self.interruptions == model.interruptions
             and all(_identical(one, other) for one, other in zip(self.windows, windows, strict=True))
         )
 
@@ -179,10 +183,18 @@ def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
         before = None
     if before is not None and _identical(_closed(before.windows), closed):
         alike = (before.verdict, before.in_use) == (model.verdict, model.in_use)
+        alike = alike and before.interruptions == model.interruptions
         if alike and _open_words(before.windows) == _open_words(windows):
             return replace(before, windows=windows)
         found = _incidents(model, windows, before.spans)
-        return replace(before, windows=windows, verdict=model.verdict, in_use=model.in_use, incidents=found)
+        return replace(
+            before,
+            windows=windows,
+            verdict=model.verdict,
+            in_use=model.in_use,
+            interruptions=model.interruptions,
+            incidents=found,
+        )
     known = {} if before is None else before.readings
 
     def remembered(evaluation: Evaluation, context: VerdictContext) -> Reading:
@@ -194,7 +206,10 @@ def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
 
     spans = state_spans(closed, model.timezone, remembered)
     found = _incidents(model, windows, spans)
-    return _Read(windows, model.verdict, model.in_use, model.timezone, kept, spans, found)
+    return _Read(
+        *(windows, model.verdict, model.in_use, model.timezone, model.interruptions),
+        *(kept, spans, found),
+    )
 
 
 def _open_words(windows: Windows) -> list[object]:
@@ -273,6 +288,20 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
         )
         start = now.window_start if window else None
         yield _incident(model, "verdict", now.state, now.since, None, window, start, verdict_reason(now), "")
+
+
+def _interrupted(model: ModelView) -> Iterator[Incident]:
+    """Yield when the model was silent, and when its windows waited too long."""
+    for one in model.interruptions:
+        over = one.until is not None
+        if one.kind == "silent":
+            came = "came" if over else "has come"
+            sentence = f"No prediction {came}, and in its usual hours it pauses for {duration(one.pause)} at most."
+            ended = "Predictions came again."
+        else:
+            sentence = f"Its windows {'waited' if over else 'wait'} longer than they may to be evaluated."
+            ended = "No window was late any more."
+        yield _incident(model, "verdict", one.kind, one.since, one.until, "", None, sentence, ended if over else "")
 
 
 def _drifts(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:

@@ -38,6 +38,7 @@ from driftline_processor.store.panes import performance_fold
 from driftline_processor.store.series import Series
 
 from .hints import ModelSummary, hints, unknown_model_hints
+from .interruptions import Interruption
 from .verdicts import Known, Verdicts
 
 ENOUGH = 30
@@ -102,6 +103,7 @@ class ModelView:
         hints: Full sentences: what is missing, and what to do about it.
         team: Who answers for the model; "" where nobody said.
         tier: How much depends on the model, 1 (most) to 3; None where nobody said.
+        interruptions: When it was silent, or its windows waited too long, the oldest first.
     """
 
     key: ModelKey
@@ -135,6 +137,7 @@ class ModelView:
     in_use: bool = True
     team: str = ""
     tier: int | None = None
+    interruptions: tuple[Interruption, ...] = ()
 
     def mature(self, evaluation: Evaluation) -> bool:
         """Return True where the outcomes of a closed window have had their time, so that its performance counts."""
@@ -349,6 +352,7 @@ class Overview:
             shadow=self._shadow(series),
             team=settings.team or "",
             tier=settings.tier,
+            interruptions=self._verdicts.interruptions(series.number),
             hints=hints(
                 ModelSummary(
                     series=series,

@@ -29,6 +29,8 @@ from driftline_processor.evaluation.backlog import Backlog
 from driftline_processor.ingest.arrivals import Arrivals
 from driftline_processor.store.database import Connection, insert, read, transaction
 
+from .interruptions import Interruption, Interruptions, SeenTraffic
+
 QUIET = 2 * PANE
 """No pace calls a shorter pause a silence, so none is asked."""
 
@@ -111,16 +113,20 @@ class Verdicts:
     _read: dict[int, dict[int, tuple[Evaluation, Reading]]] = field(default_factory=dict)
     _paces: dict[tuple[int, ...], _Paces] = field(default_factory=dict)
     _before: dict[int, tuple[VerdictState, int | None]] = field(default_factory=dict)
+    _seen: dict[int, SeenTraffic] = field(default_factory=dict)
+    _interruptions: Interruptions = field(init=False)
 
     def __post_init__(self) -> None:
-        """Read the last state of every series."""
+        """Read the last state of every series, and its interruptions."""
+        self._interruptions = Interruptions(self.connection)
         query = "SELECT series, state, since FROM verdicts QUALIFY row_number() OVER"
         for row in read(self.connection, f"{query} (PARTITION BY series ORDER BY changed DESC) = 1").to_pylist():
             self._before[row["series"]] = (row["state"], row["since"])
 
     def of(self, series: int, known: Known) -> Verdict:
         """Return the verdict of a series."""
-        traffic, windows = self._traffic(known), _telling(known.windows)
+        traffic, windows = self._traffic(series, known), _telling(known.windows)
+        self._seen[series] = SeenTraffic(traffic, known.received, known.siblings)
         errors = known.concept if known.concept is not None and _drifts(known.concept) else None
         coming = coming_windows(one for of_name in known.windows.values() for one in of_name)
         context = VerdictContext(errors, known.versions, known.timezone, coming)
@@ -133,6 +139,10 @@ class Verdicts:
                 self._made[series] = made = _Made(windows, context, traffic, verdict)
         return made.verdict
 
+    def interruptions(self, series: int) -> tuple[Interruption, ...]:
+        """Return when a series was silent, or its windows waited too long, the oldest first."""
+        return self._interruptions.of(series)
+
     def changes(self, verdicts: Mapping[int, tuple[ModelKey, Verdict]]) -> list[tuple[int, VerdictChange]]:
         """Return the series whose state is another than the one written last."""
         now = self.clock()
@@ -144,22 +154,25 @@ class Verdicts:
         return found
 
     def write(self, verdicts: Mapping[int, tuple[ModelKey, Verdict]]) -> list[VerdictChange]:
-        """Store the states that have changed, and since when they hold; return those whose state is another.
+        """Store the states that have changed, since when they hold, and interruptions; return changes of a state.
 
         No words are stored: what they name may be deleted.
         """
         changes = self.changes(verdicts)
         held = {series: (one.state, one.since) for series, (_, one) in verdicts.items()}
         moved = {series: known for series, known in held.items() if self._before.get(series) != known}
-        if moved:
-            now = self.clock()
+        now = self.clock()
+        interrupted = self._interruptions.changed(dict(self._seen), verdicts, now)
+        if moved or interrupted:
             rows = [
                 {"series": one, "state": state, "since": since, "changed": now} for one, (state, since) in moved.items()
             ]
             with transaction(self.connection):
                 self.connection.execute("DELETE FROM verdicts WHERE list_contains(?, series)", [list(moved)])
                 insert(self.connection, "verdicts", pa.Table.from_pylist(rows, _COLUMNS))
+                self._interruptions.write(interrupted)
             self._before |= moved
+            self._interruptions.take(interrupted)
         return [change for _, change in changes]
 
     def _verdict(self, series: int, windows: Windows, traffic: Traffic, context: VerdictContext) -> Verdict:
@@ -182,11 +195,17 @@ class Verdicts:
         self._read[series] = kept
         return verdict
 
-    def _traffic(self, known: Known) -> Traffic:
-        """Return what is known of traffic and backlog. Nothing is silent that was heard a few minutes ago."""
+    def _traffic(self, series: int, known: Known) -> Traffic:
+        """Return what is known of traffic and backlog. Nothing is silent that was heard a few minutes ago.
+
+        A silence that was noted lasts until a row comes, also where its pace is not known any more.
+        """
         now, backlog = self.clock(), known.backlog
         silent, pause = None, 0
-        if known.received and now - known.received > QUIET:
+        noted = self._interruptions.lasting(series, "silent")
+        if noted is not None and known.received <= noted.since:
+            silent, pause = noted.since, noted.pause
+        elif known.received and now - known.received > QUIET:
             arrivals = self.arrivals()
             pace = self._pace(known, arrivals, now)
             if pace is not None:

@@ -216,6 +216,8 @@ ALTER TABLE evaluations ADD COLUMN IF NOT EXISTS details BLOB;
 ALTER TABLE evaluations ADD COLUMN IF NOT EXISTS drawing BLOB;
 CREATE TABLE IF NOT EXISTS drawings (series INTEGER, digest BLOB, part BLOB);
 CREATE TABLE IF NOT EXISTS verdicts (series INTEGER, state VARCHAR, since BIGINT, changed BIGINT);
+CREATE TABLE IF NOT EXISTS interruptions (
+    series INTEGER, kind VARCHAR, since BIGINT, until BIGINT, pause BIGINT);
 CREATE TABLE IF NOT EXISTS acknowledged (time BIGINT);
 INSERT INTO acknowledged SELECT 0 WHERE NOT EXISTS (FROM acknowledged);
 """

@@ -6,7 +6,7 @@ Rows share one axis of time: performance, drift of the score, inputs that drift,
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from driftline_processor.core.verdict.words import in_shares
 from driftline_processor.core.wording import short
 from driftline_processor.present import titles
 from driftline_processor.present.numbers import finite
+from driftline_processor.queries.interruptions import InterruptionKind
 from driftline_processor.queries.overview import ModelView
 
 DIGITS = 4
@@ -116,7 +117,7 @@ def timeline_of(
     at = next((at for at, one in enumerate(windows) if chosen is not None and one.window == chosen.window), None)
     rows = [performance_row(metric, windows, reference)] if metric else []
     rows += [row for row in (_score_row(windows), _inputs_row(windows)) if row is not None]
-    marks = (*_deployments(windows, model, same), *_incidents(windows))
+    marks = (*_deployments(windows, model, same), *_incidents(windows), *_interruptions(windows, model))
     return Timeline(windows, at, (*rows, _traffic_row(windows)), marks, model.timezone)
 
 
@@ -300,6 +301,21 @@ def _incidents(windows: Sequence[Evaluation]) -> list[Mark]:
         else:
             found.append(Mark(start, end, words, "incident"))
     return found
+
+
+def _interruptions(windows: Sequence[Evaluation], model: ModelView) -> list[Mark]:
+    """Return when the model was silent, or its windows waited too long, as far as that lies in the range."""
+    if not windows:
+        return []
+    begin, end = windows[0].window.start, windows[-1].window.end
+    return [
+        Mark(max(one.since, begin), min(one.until or end, end), _INTERRUPTED[one.kind], "incident")
+        for one in model.interruptions
+        if one.since < end and (one.until is None or one.until > begin)
+    ]
+
+
+_INTERRUPTED: Mapping[InterruptionKind, str] = {"silent": "no predictions came", "behind": "windows waited"}
 
 
 def incident_words(evaluation: Evaluation) -> str:

@@ -20,6 +20,7 @@ from driftline_processor.core.verdict import Reading, VerdictContext, read_outco
 from driftline_processor.core.windows.window import DAY, HOUR, Window
 from driftline_processor.queries import incidents
 from driftline_processor.queries.incidents import Incident, IncidentLog, incidents_of
+from driftline_processor.queries.interruptions import Interruption
 from driftline_processor.queries.overview import ModelView
 
 KEY = ModelKey("churn", "v1", "prod")
@@ -240,3 +241,39 @@ def test_the_gravest_that_last_come_first_and_what_is_over_by_time() -> None:
     assert first.kind == "objective"
     past = incidents_of(model(objective(1, "broken"), objective(2, "met"), drifting(3, 3), day(4)))
     assert [one.kind for one in past] == ["drift", "objective"]
+
+
+def test_silence_and_backlog_of_the_past_are_incidents_beside_those_of_windows() -> None:
+    past = (
+        Interruption("silent", 2 * DAY, 3 * DAY, 2 * HOUR),
+        Interruption("behind", 4 * DAY, 5 * DAY),
+    )
+    found = incidents_of(model(day(1), drifting(2, 2), day(3), interruptions=past))
+    assert [(one.kind, one.subject, times(one), one.open, one.ended) for one in found] == [
+        ("verdict", "behind", (4, 5), False, "No window was late any more."),
+        ("verdict", "silent", (2, 3), False, "Predictions came again."),
+        ("drift", "feature:age", (2, 3), False, "It is not measured any more."),
+    ]
+    assert found[0].sentence == "Its windows waited longer than they may to be evaluated."
+    assert found[1].sentence == "No prediction came, and in its usual hours it pauses for 2h at most."
+
+
+def test_a_silence_that_lasts_is_one_incident_with_the_words_of_the_verdict() -> None:
+    now = Verdict("silent", 2 * DAY, "", None, None, None, "", "", "", "The model has been silent: nobody came", "")
+    lasting = (Interruption("silent", 2 * DAY, None, 2 * HOUR),)
+    (found,) = incidents_of(model(day(1), verdict=now, interruptions=lasting))
+    assert (found.subject, times(found), found.open) == ("silent", (2, None), True)
+    assert found.name == incidents_of(model(day(1), interruptions=lasting))[0].name
+
+
+def test_a_backlog_in_which_the_processor_started_again_is_one_incident() -> None:
+    twice = (Interruption("behind", DAY, 3 * DAY), Interruption("behind", 2 * DAY, None))
+    (found,) = incidents_of(model(day(1), interruptions=twice))
+    assert (times(found), found.open) == ((1, None), True)
+
+
+def test_the_log_reads_a_model_again_when_an_interruption_ends() -> None:
+    log, one = IncidentLog(), model(day(1), interruptions=(Interruption("silent", 2 * DAY, None, HOUR),))
+    assert log.of([one])[0].open
+    one.interruptions = (Interruption("silent", 2 * DAY, 3 * DAY, HOUR),)
+    assert times(log.of([one])[0]) == (2, 3)

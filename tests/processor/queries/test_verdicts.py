@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,14 @@ from driftline_processor.config.model import Model
 from driftline_processor.evaluation.backlog import LONG
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.maintenance.erasure import ErasureOrder
+from driftline_processor.queries import interruptions
+from driftline_processor.queries.incidents import incidents_of
 from driftline_processor.queries.verdicts import VerdictChange
 from driftline_processor.state import State
 
 from tests.support.paths import ROOT
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, Opened, config, predictions, send_hourly
+from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, config, predictions, send_hourly
 
 
 def states(view: Opened) -> dict[str, float]:
@@ -102,8 +105,7 @@ def test_a_restart_keeps_a_silence_and_counts_no_time_in_which_nobody_listened(o
     state = open_state(churn=Model(windows=("1h",)))
     send_hourly(state, clock, 30)
     state.state.tidy_now()
-    clock.now += 10 * HOUR
-    state = open_state(churn=Model(windows=("1h",)))
+    state = open_state(away=10 * HOUR, churn=Model(windows=("1h",)))
     assert "silent" not in states(state), "it was the processor that was away"
     clock.now += 2 * HOUR
     assert "silent" in states(state)
@@ -145,13 +147,122 @@ def test_the_same_verdict_is_there_until_something_changes(open_state: Open, clo
     assert state.view().verdict is not first
 
 
+def kept(state: Opened) -> list[tuple[str, float, float | None]]:
+    """Return the interruptions of the model: kind, beginning and end in hours after noon."""
+    return [
+        (one.kind, (one.since - NOON) / HOUR, None if one.until is None else (one.until - NOON) / HOUR)
+        for one in state.view().interruptions
+    ]
+
+
+def test_a_past_silence_ends_with_the_first_row_after_it_and_is_known_after_a_restart(
+    open_state: Open, clock: Clock
+) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    send_hourly(state, clock, 30)
+    clock.now += 2 * HOUR
+    state.state.settle()
+    assert kept(state) == [("silent", 29, None)]
+    clock.now += HOUR
+    first = clock.now
+    state.send(predictions(["first"], clock.now))
+    clock.now += MINUTE
+    state.send(predictions(["second"], clock.now))
+    state.state.settle()
+    told = [("silent", 29, (first - NOON) / HOUR)]
+    assert kept(state) == told
+    state = open_state(churn=Model(windows=("1h",)))
+    assert kept(state) == told
+    (incident,) = [one for one in incidents_of(state.view()) if one.subject == "silent"]
+    assert (incident.since, incident.until, incident.open) == (NOON + 29 * HOUR, first, False)
+    assert incident.ended == "Predictions came again."
+
+
+def test_a_silence_goes_on_over_a_restart_when_its_pace_is_not_known_any_more(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    send_hourly(state, clock, 30)
+    clock.now += 2 * HOUR
+    state.state.settle()
+    state = open_state(away=40 * DAY, churn=Model(windows=("1h",)))  # arrivals of before are not kept for so long
+    verdict = state.view().verdict
+    assert verdict is not None
+    assert (verdict.state, verdict.since, kept(state)) == ("silent", NOON + 29 * HOUR, [("silent", 29, None)])
+    state.send(predictions(["late"], clock.now))
+    state.state.settle()
+    assert kept(state) == [("silent", 29, (clock.now - NOON) / HOUR)]
+
+
+def test_a_silence_is_noted_while_the_model_is_wrong(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    send_hourly(state, clock, 30)
+    clock.now += 2 * HOUR
+    state.state.join_now()
+    while state.state._evaluator.step(patient=False):
+        pass
+    ((number, (key, verdict)),) = state.state._view.verdicts().items()
+    state.state._verdicts.write({number: (key, replace(verdict, state="wrong"))})
+    assert kept(state) == [("silent", 29, None)]
+
+
+def test_a_backlog_of_the_past_is_known_after_a_restart(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    state.send(predictions(["a"], clock.now))
+    state.view()
+    waiting, (series,) = state.state._evaluator.waiting, state.state.series()
+    window = next(iter(state.view().windows["1h"])).window
+    waiting.add(series.number, window, clock.now, closing=True)
+    waiting.publish(clock.now)
+    clock.now += HOUR
+    state.state._follow_verdicts()
+    lasting = state.state.view.models()[0].interruptions
+    assert [(one.kind, one.since, one.until) for one in lasting] == [("behind", NOON, None)]
+    clock.now += HOUR
+    state.state.evaluate_now()
+    assert kept(state) == [("behind", 0, 2)]
+    assert kept(open_state(churn=Model(windows=("1h",)))) == [("behind", 0, 2)]
+
+
+def test_an_interruption_is_stored_with_the_state_or_not_at_all(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    send_hourly(state, clock, 30)
+    clock.now += 2 * HOUR
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no room")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(interruptions, "insert", fail)
+        with pytest.raises(RuntimeError, match="no room"):
+            state.state.settle()
+    assert (state.rows("SELECT kind FROM interruptions"), state.rows("SELECT state FROM verdicts")) == ([], [])
+    state.state.settle()
+    assert state.rows("SELECT kind, until FROM interruptions") == [("silent", None)]
+    assert state.rows("SELECT state FROM verdicts") == [("silent",)]
+
+
+def test_an_interruption_that_cannot_be_read_costs_itself_alone(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    send_hourly(state, clock, 30)
+    clock.now += 2 * HOUR
+    state.state.settle()
+    with state.state._store.reading() as connection:
+        connection.execute("INSERT INTO interruptions VALUES (0, 'odd', 1, 2, 3), (0, 'silent', NULL, 2, 3)")
+    assert kept(open_state(churn=Model(windows=("1h",)))) == [("silent", 29, None)]
+
+
 def test_a_model_that_is_forgotten_leaves_no_state(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=Model(windows=("1h",)))
     state.send(predictions(["a"], clock.now))
     state.view()
     assert state.rows("SELECT state FROM verdicts") == [("unknown",)]
+    (series,) = state.state.series()
+    with state.state._store.reading() as connection:
+        connection.execute("INSERT INTO interruptions VALUES (?, 'silent', 1, 2, 3)", [series.number])
     state.state.erase(ErasureOrder("churn", "model"))
     assert state.rows("SELECT state FROM verdicts") == []
+    assert state.rows("SELECT kind FROM interruptions") == []
 
 
 _DIES = """

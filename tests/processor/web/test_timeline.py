@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricValue, ObjectiveState
+from driftline_processor.queries.interruptions import Interruption
 from driftline_processor.web.timeline import (
     COARSE,
     history_parts,
@@ -64,6 +65,26 @@ def test_windows_in_an_incident_are_one_mark_until_a_window_without() -> None:
         ("drift lasts", known[1].window.start, known[2].window.end),
         ("objective broken, drift lasts", known[5].window.start, known[5].window.end),
     ]
+
+
+def test_silence_and_backlog_are_marks_as_far_as_they_lie_in_the_range() -> None:
+    model = flights()
+    known = model.windows["1mo"]
+    begin, end = known[0].window.start, known[-1].window.end
+    model.interruptions = (
+        Interruption("silent", begin - 2, begin),
+        Interruption("silent", begin - 2, begin + 5, 1),
+        Interruption("behind", begin + 7, begin + 9),
+        Interruption("silent", end - 3, None, 1),
+        Interruption("behind", end, None),
+    )
+    marks = timeline_of(known, None, "log_loss", None, model).marks
+    assert [(mark.words, mark.time, mark.end, mark.kind) for mark in marks] == [
+        ("no predictions came", begin, begin + 5, "incident"),
+        ("windows waited", begin + 7, begin + 9, "incident"),
+        ("no predictions came", end - 3, end, "incident"),
+    ]
+    assert timeline_of((), None, "", None, model).marks == ()
 
 
 def test_an_objective_against_the_baseline_is_drawn_where_the_baseline_is_known() -> None:

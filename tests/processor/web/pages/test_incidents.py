@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import ANY
 
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricValue, ServiceLevel
+from driftline_processor.queries.interruptions import Interruption
 from driftline_processor.queries.overview import ModelView, View
 from starlette.testclient import TestClient
 
@@ -34,6 +36,26 @@ def test_incidents_say_since_when_until_when_and_how_they_ended(browse: Browse) 
     assert "The score drifts" in text[lasting:over]
     assert "2013-08-01 00:00 lasts 1mo" in text[lasting:over]
     assert "2013-05-01 00:00 2013-07-01 00:00 1mo No drift was found in two windows." in text[over:]
+
+
+def test_a_silence_of_the_past_is_in_page_data_and_report(browse: Browse) -> None:
+    quiet = replace(flights(), verdict=None)
+    quiet.interruptions = (Interruption("silent", ns(2013, 7, 4, 5), ns(2013, 7, 6, 7), 3 * 3600 * 10**9),)
+    client = browse(FakeView([quiet]))
+    text = page(client, "/models/flights/incidents").text
+    assert "No prediction came, and in its usual hours it pauses for 3h at most." in text
+    assert "Predictions came again." in text
+    assert client.get("/incidents?format=json").json()["incidents"] == [
+        {
+            **{"name": ANY, "model": "flights", "version": "winter", "environment": "demo"},
+            **{"kind": "verdict", "subject": "silent", "windows": "", "ended": "Predictions came again."},
+            **{"since": "2013-07-04T05:00:00Z", "until": "2013-07-06T07:00:00Z"},
+            "sentence": "No prediction came, and in its usual hours it pauses for 3h at most.",
+            "address": "/models/flights?version=winter&environment=demo",
+        }
+    ]
+    assert "Predictions came again." in client.get("/models/flights/report").text
+    assert "no predictions came" in client.get("/models/flights").text, "a mark of the timeline"
 
 
 def test_an_incident_leads_to_its_window_on_the_page_that_shows_it(browse: Browse) -> None:
