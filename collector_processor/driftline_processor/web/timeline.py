@@ -8,13 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.verdict.words import in_shares
+from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import short
 from driftline_processor.present import titles
-from driftline_processor.present.numbers import finite
+from driftline_processor.present.numbers import finite, many
+from driftline_processor.present.times import window_name
 from driftline_processor.queries.interruptions import InterruptionKind
 from driftline_processor.queries.overview import ModelView
 
@@ -78,6 +81,23 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch between two windows of which none has been judged.
+
+    Attributes:
+        start: Where the window before it ends, unix nanoseconds.
+        end: Where the window after it begins.
+        windows: How many windows of the length of the one before it are missing.
+        words: When it is, how long, and why.
+    """
+
+    start: int
+    end: int
+    windows: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """What a timeline shows.
 
@@ -87,6 +107,7 @@ class Timeline:
         rows: What is shown of them.
         marks: Deployments and incidents in the range.
         timezone: The model's.
+        gaps: Where windows are missing in the range.
     """
 
     windows: Sequence[Evaluation]
@@ -94,6 +115,7 @@ class Timeline:
     rows: tuple[TimelineRow, ...]
     marks: tuple[Mark, ...]
     timezone: str
+    gaps: tuple[Gap, ...] = ()
 
 
 def timeline_of(
@@ -118,7 +140,20 @@ def timeline_of(
     rows = [performance_row(metric, windows, reference)] if metric else []
     rows += [row for row in (_score_row(windows), _inputs_row(windows)) if row is not None]
     marks = (*_deployments(windows, model, same), *_incidents(windows), *_interruptions(windows, model))
-    return Timeline(windows, at, (*rows, _traffic_row(windows)), marks, model.timezone)
+    return Timeline(windows, at, (*rows, _traffic_row(windows)), marks, model.timezone, gaps_of(windows, model))
+
+
+def gaps_of(windows: Sequence[Evaluation], model: ModelView) -> tuple[Gap, ...]:
+    """Return where windows are missing between others. A window without a prediction is none; others wait."""
+    why = "not judged yet, or without a prediction" if model.unjudged else "without a prediction"
+    found = []
+    for before, after in pairwise(one.window for one in windows):
+        missing = after.start - before.end
+        if missing > 0:
+            lacking = max(round(missing / max(before.end - before.start, 1)), 1)
+            when = window_name(Window("", before.end, after.start), model.timezone)
+            found.append(Gap(before.end, after.start, lacking, f"{when}: {many(lacking, 'window')} {why}"))
+    return tuple(found)
 
 
 def measured_in(evaluation: Evaluation, slice_name: str = "") -> dict[str, MetricValue]:
@@ -190,6 +225,7 @@ def timeline_data(timeline: Timeline) -> dict[str, Any]:
         "starts": [one.window.start // 10**9 for one in timeline.windows],
         "ends": [one.window.end // 10**9 for one in timeline.windows],
         "open": [at for at, one in enumerate(timeline.windows) if not one.closed],
+        "gaps": [[gap.start // 10**9, gap.end // 10**9, gap.words] for gap in timeline.gaps],
         "rows": [
             {
                 "title": row.title,

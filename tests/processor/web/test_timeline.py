@@ -10,6 +10,7 @@ from driftline_processor.core.evaluation import MetricValue, ObjectiveState
 from driftline_processor.queries.interruptions import Interruption
 from driftline_processor.web.timeline import (
     COARSE,
+    gaps_of,
     history_parts,
     performance_row,
     telling_metric,
@@ -121,3 +122,16 @@ def test_all_history_is_coarse_and_says_which_part_is_shown() -> None:
     assert all(before.end <= after.start for before, after in pairwise(parts))
     assert sum(part.shown for part in parts) == 18
     assert history_parts([], []) == []
+
+
+def test_a_gap_says_when_it_is_how_many_windows_lack_and_whether_any_waits() -> None:
+    model = flights()
+    known = [*model.windows["1mo"][:2], *model.windows["1mo"][4:]]
+    gaps = gaps_of(known, model)
+    assert [(gap.start, gap.end, gap.windows) for gap in gaps] == [(ns(2013, 5, 1), ns(2013, 7, 1), 2)]
+    assert gaps[0].words == "1 May 2013 – 30 Jun 2013: 2 windows without a prediction"
+    model.unjudged = 2
+    assert gaps_of(known, model)[0].words.endswith("2 windows not judged yet, or without a prediction")
+    assert gaps_of(model.windows["1mo"], model) == ()
+    data = timeline_data(timeline_of(known, None, "log_loss", None, model))
+    assert [gap[:2] for gap in data["gaps"]] == [[ns(2013, 5, 1) // 10**9, ns(2013, 7, 1) // 10**9]]

@@ -51,10 +51,12 @@ def path(points: Iterable[tuple[float, float]], css: str, closed: bool = False) 
     return Markup(f'<path class="{css}" d="M{through}{"Z" if closed else ""}"/>')
 
 
-def boxes(places: Iterable[tuple[float, float, float, float]], css: str) -> Markup:
-    """Return rectangles as one mark: x, y, width and height of each."""
-    drawn = (f"M{short(x)} {short(y)}h{short(w)}v{short(h)}h{short(-w)}z" for x, y, w, h in places)
-    return Markup(f'<path class="{css}" d="{"".join(drawn)}"/>')
+def boxes(places: Iterable[tuple[float, float, float, float]], css: str, title: str = "") -> Markup:
+    """Return rectangles as one mark: x, y, width and height of each; ``title`` is told of all of them."""
+    drawn = "".join(f"M{short(x)} {short(y)}h{short(w)}v{short(h)}h{short(-w)}z" for x, y, w, h in places)
+    return Markup(
+        f'<path class="{css}" d="{drawn}">{_title(title)}</path>' if title else f'<path class="{css}" d="{drawn}"/>'
+    )
 
 
 def steps(run: Sequence[tuple[tuple[float, float], float]]) -> str:

@@ -20,7 +20,15 @@ from driftline_processor.present.states import compared, drifted, overall
 from driftline_processor.present.times import range_ticks, window_name, window_tick
 from driftline_processor.present.titles import metric_title
 from driftline_processor.queries.overview import ModelView
-from driftline_processor.web.timeline import HistoryPart, Timeline, TimelineRow, incident_words, state_of_window
+from driftline_processor.web.timeline import (
+    Gap,
+    HistoryPart,
+    Timeline,
+    TimelineRow,
+    gaps_of,
+    incident_words,
+    state_of_window,
+)
 
 from . import svg
 from .thinning import MOST_MARKS, Point, column_width, columns, thin_band, thin_line
@@ -31,6 +39,9 @@ MOST = 1e100
 Address = Callable[[Evaluation], str]
 """Evaluation → the address of its window's page."""
 
+
+GAPS_SAID = 6
+"""Gaps that a drawing says in words at most, the longest."""
 
 GAP = 3
 """Missing windows from which on the strip, whose bars are of equal width, is marked as broken."""
@@ -130,6 +141,7 @@ def timeline(shown: Timeline, address: Address | None) -> Markup:
         window = shown.windows[shown.chosen].window
         x, width = frames[0].x(window.start), frames[0].x(window.end) - frames[0].x(window.start)
         marks.append(svg.rect(x, 10, max(width, 2), bottom - 8, "chosen"))
+    marks += gap_marks(shown.gaps, frames[0], 10, bottom)
     for mark in shown.marks:
         x = frames[0].x(mark.time)
         if mark.kind == "deployment":
@@ -151,7 +163,29 @@ def timeline(shown: Timeline, address: Address | None) -> Markup:
         marks.append(svg.link(address(evaluation), [ground], said(shown, place), stop, here))
     marks += time_ticks(shown.windows, left, right, bottom + 18, shown.timezone)
     names = ", ".join(row.title for row in shown.rows)
-    return svg.picture(800, bottom + 24, marks, f"{names} over {many(len(shown.windows), 'window')}", "over-time")
+    label = f"{names} over {many(len(shown.windows), 'window')}{_with_gaps(shown.gaps)}"
+    return svg.picture(800, bottom + 24, marks, label, "over-time", about=said_of_gaps(shown.gaps))
+
+
+def gap_marks(gaps: Sequence[Gap], frame: Frame, top: float, bottom: float) -> list[Markup]:
+    """Draw a hatch where no window has been judged, as one mark that says when."""
+    places = [(frame.x(gap.start), top, frame.x(gap.end) - frame.x(gap.start), bottom - top) for gap in gaps]
+    return [svg.boxes(places, "gap", said_of_gaps(gaps))] if places else []
+
+
+def said_of_gaps(gaps: Sequence[Gap]) -> str:
+    """Say when the longest gaps are, in their order; "" without any.
+
+    >>> said_of_gaps([Gap(0, 2, 2, "Mon: 2 windows without a prediction")])
+    'Mon: 2 windows without a prediction'
+    """
+    longest = sorted(sorted(gaps, key=lambda gap: gap.start - gap.end)[:GAPS_SAID], key=lambda gap: gap.start)
+    more = [f"{many(len(gaps) - len(longest), 'gap')} more"] if len(gaps) > len(longest) else []
+    return "; ".join([*(gap.words for gap in longest), *more])
+
+
+def _with_gaps(gaps: Sequence[Gap]) -> str:
+    return f", with {many(len(gaps), 'gap')}" if gaps else ""
 
 
 def legend_of(shown: Timeline) -> list[tuple[str, str]]:
@@ -166,6 +200,7 @@ def legend_of(shown: Timeline) -> list[tuple[str, str]]:
         "objective": "objective" if any(row.limits for row in rows) else "",
         "state-drift": "drift" if "drift" in found else "",
         "is-cannot_tell": "cannot tell" if found & {"cannot_tell", "blind", "no_baseline"} else "",
+        "is-gap": "no window judged" if shown.gaps else "",
         "coverage": "with outcome" if rows[-1].beside else "",
         "incident": "incident" if any(mark.kind == "incident" for mark in shown.marks) else "",
     }
@@ -185,6 +220,7 @@ def said(shown: Timeline, place: int) -> str:
         parts.append(words)
     happened = incident_words(evaluation)
     parts += [happened] if happened else []
+    parts += [f"before it {gap.words}" for gap in shown.gaps if gap.end == evaluation.window.start]
     state = "" if evaluation.closed else ", open"
     return f"{window_name(evaluation.window, shown.timezone)}{state}: {'; '.join(parts)}"
 
@@ -223,6 +259,8 @@ def performance(
     frame = Frame(left, right, top, bottom, evaluations, ticks[0], ticks[-1])
     start, end = chosen.window.start, chosen.window.end
     marks = [svg.rect(frame.x(start), top - 8, max(frame.x(end) - frame.x(start), 2), bottom - top + 32, "chosen")]
+    gaps = gaps_of(evaluations, model)
+    marks += gap_marks(gaps, frame, top - 8, bottom + 22)
     marks += _row(row, frame, title=False)
     marks.append(svg.rect(left, bottom + 8, right - left, 14, "coverage none"))
     if address is None or len(evaluations) > MOST_MARKS:
@@ -259,7 +297,8 @@ def performance(
     marks += time_ticks(evaluations, left, right, bottom + 36, model.timezone)
     known = [value for value in row.values if value is not None]
     newest = _written(row, known[-1]) if known else "unknown"
-    return svg.picture(360, 158, marks, f"{row.title} over time, newest {newest}", "chart")
+    label = f"{row.title} over time, newest {newest}{_with_gaps(gaps)}"
+    return svg.picture(360, 158, marks, label, "chart", about=said_of_gaps(gaps))
 
 
 def _plain_windows(row: TimelineRow, frame: Frame, chosen: Evaluation, model: ModelView) -> list[Markup]:

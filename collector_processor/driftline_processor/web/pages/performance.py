@@ -11,7 +11,7 @@ from driftline_processor.present.concept import sentence
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
-from driftline_processor.web.timeline import measured_in, performance_row
+from driftline_processor.web.timeline import gaps_of, measured_in, performance_row
 
 from .overview import BY_TASK
 
@@ -42,6 +42,7 @@ def page(selection: Selection, now: int) -> Page:
         "chosen_slice": chosen_slice,
         "few": FEW,
         "most_cells": MOST_CELLS_IN_REPORT if selection.in_report else MOST_CELLS,
+        "gaps": {gap.start: gap for gap in gaps_of(selection.shown, selection.model)},
         "measured": {} if chosen is None else measured_in(chosen, chosen_slice),
         "headlines": [(name, rows[name]) for name in first],
         "others": [(name, row) for name, row in rows.items() if name not in first],

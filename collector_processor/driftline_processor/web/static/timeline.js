@@ -92,6 +92,7 @@
       const left = X(data.starts[data.chosen]);
       ctx.fillRect(left, bbox.top, Math.max(X(data.ends[data.chosen]) - left, 2 * ratio), bbox.height);
     }
+    for (const [start, end] of data.gaps) hatch(ctx, Math.max(X(start), bbox.left), Math.min(X(end), bbox.left + bbox.width), bbox, ratio);
     if (row.ends) {
       ctx.globalAlpha = 0.16;
       ctx.fillStyle = colour("unsure");
@@ -173,6 +174,25 @@
     ctx.restore();
   }
 
+  // No window has been judged there.
+  function hatch(ctx, left, right, { top, height }, ratio) {
+    if (right <= left) return;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(left, top, right - left, height);
+    ctx.clip();
+    ctx.beginPath();
+    for (let x = left - (left % (5 * ratio)) - height; x < right; x += 5 * ratio) {
+      ctx.moveTo(x, top + height);
+      ctx.lineTo(x + height, top);
+    }
+    ctx.globalAlpha = 0.5;
+    ctx.strokeStyle = colour("unsure");
+    ctx.lineWidth = ratio;
+    ctx.stroke();
+    ctx.restore();
+  }
+
   function bars(ctx, row, X, Y, bbox, ratio) {
     const bottom = bbox.top + bbox.height;
     row.values.forEach((value, i) => {
@@ -206,8 +226,18 @@
   function tell(i) {
     at = i;
     const link = i == null ? null : links()[i];
+    say(link?.querySelector("title")?.textContent ?? "");
+  }
+
+  function say(words) {
     const said = id("timeline-said");
-    said.textContent = said.title = link?.querySelector("title")?.textContent ?? "";
+    said.textContent = said.title = words;
+  }
+
+  // Between windows the cursor is in a gap.
+  function point(place, { xs, windows }) {
+    tell(windows[place]);
+    if (windows[place] == null) say(data.gaps.find(([start, end]) => start < xs[place] && xs[place] < end)?.[2] ?? "");
   }
 
   function open(i) {
@@ -241,7 +271,8 @@
     show(iso(min), iso(max));
   }
 
-  function chart(row, first, last, box, { xs, windows }) {
+  function chart(row, first, last, box, there) {
+    const { xs, windows } = there;
     const height = (row.bars ? BARS : LINE) + (last ? AXIS : 0);
     const grid = () => ({ stroke: colour("grid"), width: 1 });
     const quiet = () => colour("quiet");
@@ -273,7 +304,7 @@
         series: [{}, { paths: () => null, points: { show: false } }],
         hooks: {
           draw: [(it) => draw(it, row, first, last)],
-          setCursor: [(it) => { if (it.cursor.idx != null && it.cursor.left >= 0) tell(windows[it.cursor.idx]); }],
+          setCursor: [(it) => { if (it.cursor.idx != null && it.cursor.left >= 0) point(it.cursor.idx, there); }],
           setSelect: [(it) => { if (it.select.width > 4) zoom(it.posToVal(it.select.left, "x"), it.posToVal(it.select.left + it.select.width, "x")); }],
         },
       },

@@ -49,6 +49,30 @@ def test_a_missing_window_breaks_the_line() -> None:
     assert drawn.count('path class="line"') == 2
 
 
+def test_a_gap_is_a_hatch_from_window_to_window_with_words() -> None:
+    model = flights()
+    known = [*model.windows["1mo"][:2], *model.windows["1mo"][4:]]
+    row = performance_row("log_loss", known, None)
+    shown = timeline_of(known, known[-1], "log_loss", None, model)
+    words = "1 May 2013 – 30 Jun 2013: 2 windows without a prediction"
+    for chart, left, right in (
+        (timelines.performance(row, known, known[-1], lambda _: "/", model), 50.0, 352.0),
+        (timelines.timeline(shown, lambda _: "/"), 62.0, 792.0),
+    ):
+        hatch = re.findall(r'class="gap" d="M([\d.]+) [\d.]+h([\d.]+)v[^"]*"><title>([^<]+)</title>', chart)
+        day = (right - left) / 306  # of March to December
+        assert [(float(x), float(width)) for x, width, _ in hatch] == [
+            (round(left + 61 * day, 1), round(61 * day, 1)),
+        ]
+        assert hatch[0][2] == words
+        assert f"<desc>{words}</desc>" in chart
+        assert ', with 1 gap"' in chart
+    assert timelines.said(shown, 2).endswith(f"before it {words}")
+    assert ("is-gap", "no window judged") in timelines.legend_of(shown)
+    whole = timelines.timeline(timeline_of(model.windows["1mo"], None, "log_loss", None, model), None)
+    assert 'class="gap"' not in whole
+
+
 def test_a_spike_of_one_window_of_a_thousand_is_drawn() -> None:
     first = price().windows["1d"][0]
     day = first.window.end - first.window.start

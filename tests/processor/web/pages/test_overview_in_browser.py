@@ -15,7 +15,7 @@ from driftline_processor.web.app import create_app
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
-from tests.support.fake_view import NOW, accept, flights, many
+from tests.support.fake_view import NOW, FakeView, accept, flights, many, ns
 from tests.support.serve import serve
 
 pytestmark = [needs_chromium, pytest.mark.slow]
@@ -165,3 +165,41 @@ def test_arrow_keys_go_along_a_strip_which_is_one_stop(page_at: OpenPage, addres
     with page.expect_navigation():
         page.keyboard.press("Enter")
     assert asked(page)["at"] == ["2013-12-30T00:00:00Z"]
+
+
+def test_the_cursor_in_a_gap_says_what_is_missing_and_a_hatch_shows_it(page_at: OpenPage) -> None:  # noqa: F811
+    model = flights()
+    whole = timeline_pixels(page_at, model)
+    words = "20 Sep 2013 – 9 Oct 2013: 20 windows without a prediction"
+    known = model.windows["1d"]
+    model.windows["1d"] = [one for one in known if not ns(2013, 9, 20) <= one.window.start < ns(2013, 10, 10)]
+    assert timeline_pixels(page_at, model, words) > whole + 200
+
+
+def timeline_pixels(page_at: OpenPage, model: ModelView, words: str = "") -> int:  # noqa: F811
+    """Return how many pixels of the first row are painted between 21 September and 8 October, above its line.
+
+    ``words``: what the cursor there has to say.
+    """
+    with serve(create_app(FakeView([model]), accept, Health(), lambda: NOW)) as url:
+        page = page_at(f"{url}/models/flights?window=1d&from=2013-09-10&to=2013-11-01")
+        canvas = page.locator("#timeline-live canvas").first
+        canvas.wait_for()
+        box = page.locator("#timeline-live .u-over").first.bounding_box()
+        assert box is not None
+        left, right = (box["width"] * (day - 10) / 51 for day in (21, 38))
+        if words:
+            page.mouse.move(box["x"] + (left + right) / 2, box["y"] + 20)
+            expect(page.locator("#timeline-said")).to_have_text(words)
+        return int(
+            page.evaluate(
+                """([left, right]) => {
+                    const canvas = document.querySelector("#timeline-live canvas");
+                    const over = document.querySelector("#timeline-live .u-over");
+                    const begin = over.offsetLeft + left;
+                    const drawn = canvas.getContext("2d").getImageData(begin, over.offsetTop, right - left, 20).data;
+                    return drawn.filter((value, at) => at % 4 === 3 && value > 60).length;
+                }""",
+                [left, right],
+            )
+        )

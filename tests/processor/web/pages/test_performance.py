@@ -212,3 +212,14 @@ def test_estimates_that_outcomes_contradict_are_folded_below_what_was_realized(b
     text = browse(FakeView([model])).get(JULY).text
     assert "estimates-contradicted" not in text
     assert "within the bounds" in text
+
+
+def test_the_table_of_windows_says_where_some_are_missing(browse: Browse) -> None:
+    model = flights()
+    del model.windows["1mo"][2:4]
+    model.unjudged = 2
+    text = browse(FakeView([model])).get("/models/flights/performance?window=1mo").text
+    table = text.partition('id="values-by-window"')[2].partition("</table>")[0]
+    words = "1 May 2013 – 30 Jun 2013: 2 windows not judged yet, or without a prediction"
+    assert table.count(words) == 1
+    assert table.index("Jul 2013") < table.index(words) < table.index("Apr 2013")
