@@ -116,6 +116,7 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             **_MODEL,
             **_STRETCH,
+            "instead": str | None,
             "slice": dict[str, str],
             "outcomes": int,
             "wrong": int,

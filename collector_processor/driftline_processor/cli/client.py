@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -142,11 +143,32 @@ def fetch_outcomes(url: str, model: str, id: str) -> dict[str, Any]:
     return dict(json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/outcomes", {"id": id})))
 
 
-def misspelled_model(url: str, model: str) -> str:
-    """Say that a processor has seen no prediction of a model, but of one whose name is near.
+MISSPELLED = 5
+"""Models with a misspelled name that are told of one upload."""
 
-    "" where it has, where no name is near, and where nobody at the address knows.
+
+def misspelled_models(url: str, models: Collection[str]) -> list[str]:
+    """Say of which models a processor has seen no prediction, but of one whose name is near; at most five.
+
+    None where nobody at the address knows.
     """
+    unknown = sorted(models)
+    if len(unknown) > 1:
+        try:
+            known = httpx.get(f"{_address(url)}/api/v1/models", timeout=_WAIT).json()["models"]
+            unknown = sorted(set(unknown) - {one["model"] for one in known})
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
+            return []
+    said = (_misspelled_model(url, name) for name in unknown[:MOST_ASKED])
+    return list(islice(filter(None, said), MISSPELLED))
+
+
+MOST_ASKED = 20
+"""Unknown models of one upload whose names are looked up: each is a request."""
+
+
+def _misspelled_model(url: str, model: str) -> str:
+    """Return the processor's question which model was meant; "" where it knows the model, or no name is near."""
     try:
         answer = httpx.get(f"{_address(url)}/api/v1/models/{quote(handle(model), safe='')}", timeout=_WAIT)
         said = str(answer.json()["error"]) if answer.status_code == httpx.codes.NOT_FOUND else ""

@@ -22,6 +22,7 @@ from typing import IO, Any
 
 import httpx
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import xxhash
@@ -42,13 +43,14 @@ ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class UploadPart:
-    """A part of a file of outcomes."""
+    """A part of a file of outcomes; ``models``: those that its rows name."""
 
     number: int
     first: int
     rows: int
     kind: str
     body: bytes
+    models: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,13 @@ def split_outcomes(path: Path, columns: OutcomeColumns, say: Say, rows: int = RO
     read = {"parquet": _parquet, "csv": _csv, "ndjson": _ndjson}[format_of(path)]
     with readable(path):
         first = 0
-        for number, (count, kind, body) in enumerate(read(path, columns, say, rows)):
-            yield UploadPart(number, first, count, kind, body)
+        for number, (count, kind, body, models) in enumerate(read(path, columns, say, rows)):
+            yield UploadPart(number, first, count, kind, body, frozenset(filter(None, models)))
             first += count
 
 
-_Bodies = Iterator[tuple[int, str, bytes]]
+_Bodies = Iterator[tuple[int, str, bytes, Iterable[str]]]
+"""Rows of a part, its type, its bytes, and the models that it names."""
 
 
 def _csv(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies:
@@ -109,17 +112,20 @@ def _csv(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies:
         chosen = columns.chosen(header, path, say)
         marks = {column: MARK if column in marked else "" for column in chosen}
         places = [(header.index(column), f"{marks[column]}{field}") for column, field in chosen.items()]
+        of_model = [(header.index(column), marks[column]) for column, field in chosen.items() if field == "model"]
         torn = [""] * (len(places) + 1)
         cells = (line for line in reader if line)
         while block := list(islice(cells, rows)):
             out = io.StringIO()
             writer = csv.writer(out, lineterminator="\n")
             writer.writerow([field for _, field in places])
+            models: set[str] = set()
             for line in block:
                 # A line break within a cell would be another row there; a torn line is named there as such.
                 whole = len(line) == len(header)
                 writer.writerow([" ".join(line[at].splitlines()) for at, _ in places] if whole else torn)
-            yield len(block), "text/csv", _bytes(out.getvalue())
+                models.update(line[at].removeprefix(mark) for at, mark in of_model if whole)
+            yield len(block), "text/csv", _bytes(out.getvalue()), models
 
 
 def _parquet(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies:
@@ -130,7 +136,8 @@ def _parquet(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodie
         out = io.BytesIO()
         with pa.ipc.new_stream(out, renamed.schema) as stream:
             stream.write_table(renamed.combine_chunks())
-        yield len(renamed), "application/vnd.apache.arrow.stream", out.getvalue()
+        named = pc.unique(renamed["model"]).to_pylist() if "model" in renamed.column_names else []
+        yield len(renamed), "application/vnd.apache.arrow.stream", out.getvalue(), _texts(named)
 
 
 def _rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
@@ -154,7 +161,14 @@ def _ndjson(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies
             read = [_loaded(line) for line in block]
             if not chosen:
                 chosen = columns.chosen(_keys(read), path, say)
-            yield len(block), "application/x-ndjson", _bytes("\n".join(_line(row, chosen, columns) for row in read))
+            named = [column for column, field in chosen.items() if field == "model"]
+            models = {text for row in read if isinstance(row, dict) for text in _texts(map(row.get, named))}
+            body = _bytes("\n".join(_line(row, chosen, columns) for row in read))
+            yield len(block), "application/x-ndjson", body, models
+
+
+def _texts(values: Iterable[Any]) -> set[str]:
+    return {value for value in values if isinstance(value, str)}
 
 
 def _document(text: str, path: Path) -> Iterator[Any]:
@@ -229,12 +243,14 @@ class UploadResult:
 
     Attributes:
         reasons: (row from 1, or None where only their number is known; rows; reason).
+        models: The models that its rows name.
     """
 
     accepted: int = 0
     rejected: int = 0
     went_on: int = 0
     reasons: list[tuple[int | None, int, str]] = field(default_factory=list)
+    models: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +289,7 @@ def upload_outcomes(
         for part in split_outcomes(path, columns, say, rows):
             if part.number >= done or part.number in faulty:
                 _take(pushed, part, _send(client, upload, part, target, say))
+            pushed.models |= part.models
             sent(part.rows)
     return pushed
 

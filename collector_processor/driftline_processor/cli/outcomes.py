@@ -61,7 +61,7 @@ def push(
     with report_bad_input():
         from driftline_processor.readers.sources import expand_paths as named
 
-        from .client import misspelled_model
+        from .client import misspelled_models
         from .outcome_upload import OutcomeColumns, UploadTarget, sentences, write_rejected
         from .outcome_upload import upload_outcomes as send
 
@@ -89,7 +89,8 @@ def push(
             found.append((file, pushed))
             for sentence in sentences(file, pushed, SHOWN):
                 typer.echo(sentence)
-        if model and (misspelled := misspelled_model(endpoint, model)):
+        models = {model} if model else {name for _, pushed in found for name in pushed.models}
+        for misspelled in misspelled_models(endpoint, models):
             say(f"{misspelled} Its outcomes wait until it predicts.")
         if rejected is not None:
             write_rejected(rejected, found)

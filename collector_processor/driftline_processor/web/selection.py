@@ -12,13 +12,12 @@ from starlette.exceptions import HTTPException
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
 from driftline_processor.core.verdict import VerdictContext, coming_windows, verdict_of_model
-from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import times
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.names import handle
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
-from driftline_processor.web.api.parameters import no_window, read_moment
+from driftline_processor.web.api.parameters import nearest_window, no_window, read_moment
 
 from .place import Place, api_address, place_of
 
@@ -194,12 +193,7 @@ def _model(place: Place, same: Sequence[ModelView]) -> ModelView:
 def _chosen(windows: Sequence[Evaluation], place: Place, timezone: str) -> tuple[int, str]:
     """Return the place of the window that is looked at, and why it is not the one that was asked for."""
     if place.at:
-        time = read_moment(place.at, "at")
-        nearest = min(range(len(windows)), key=lambda at: _distance(windows[at].window, time))
-        if not _distance(windows[nearest].window, time):
-            return nearest, ""
-        asked = f"No window with predictions holds {times.moment(time, timezone)}; the nearest is"
-        return nearest, f"{asked} {times.window_name(windows[nearest].window, timezone)}."
+        return nearest_window(windows, read_moment(place.at, "at"), timezone)
     since, until = _limits(windows, place)
     before = [at for at, one in enumerate(windows) if one.window.start < until]
     known = before or range(len(windows))
@@ -207,11 +201,6 @@ def _chosen(windows: Sequence[Evaluation], place: Place, timezone: str) -> tuple
     if not (place.since or place.until) or (before and since < windows[before[-1]].window.end):
         return chosen, ""
     return chosen, f"No window lies in this range; this is {times.window_name(windows[chosen].window, timezone)}."
-
-
-def _distance(window: Window, time: int) -> int:
-    """Return how far a moment is from a window, in nanoseconds; 0 within it."""
-    return max(window.start - time, time - max(window.end - 1, window.start), 0)
 
 
 def _range(windows: Sequence[Evaluation], chosen: int, place: Place) -> tuple[int, int]:
@@ -273,4 +262,5 @@ def about(selection: Selection) -> dict[str, Any]:
         "start": None if chosen is None else iso_time(chosen.window.start),
         "end": None if chosen is None else iso_time(chosen.window.end),
         "timezone": model.timezone,
+        "instead": selection.instead or None,
     }

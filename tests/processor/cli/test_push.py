@@ -388,3 +388,28 @@ def test_outcomes_of_a_model_that_never_predicted_say_which_name_could_be_meant(
         "driftline: no model 'chrun' has been seen; did you mean 'churn'? Its outcomes wait until it predicts.\n"
     )
     assert known.stderr == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["csv", "spreadsheet", "json", "parquet"])
+def test_models_that_a_file_names_are_asked_for_too(
+    running: StateWithRoutes, url: str, tmp_path: Path, form: str
+) -> None:
+    running.send(predictions(["a"], NOON))
+    named = ("churn", "chrun", "something else", "hcurn", "chrun")
+    rows = [{"id": "a", "actual": "1", "model": model} for model in named]
+    path = tmp_path / f"labels.{'csv' if form == 'spreadsheet' else form}"
+    if form == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif form == "json":
+        path.write_text(json.dumps(rows))
+    else:
+        mark = "'" if form == "spreadsheet" else ""
+        lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+        path.write_text("".join(",".join(f"{mark}{cell}" for cell in line) + "\n" for line in lines))
+    pushed = CliRunner().invoke(commands, ["outcomes", "push", str(path), "--endpoint", url])
+    assert (pushed.exit_code, pushed.stdout) == (0, f"{path}: 5 accepted, 0 rejected\n")
+    assert pushed.stderr.splitlines() == [
+        f"driftline: no model '{name}' has been seen; did you mean 'churn'? Its outcomes wait until it predicts."
+        for name in ("chrun", "hcurn")
+    ]

@@ -109,6 +109,17 @@ def test_what_cannot_be_asked_is_a_sentence(client: TestClient, query: str, sent
     assert sentence in answer.json()["error"]
 
 
+def test_in_a_gap_between_windows_the_nearest_answers_as_it_does_on_the_page(client: TestClient) -> None:
+    gap = "window=1d&at=2024-10-08T13:00:00Z"
+    answer, page = client.get(f"{PATH}?{gap}").json(), client.get(f"/models/churn/predictions?{gap}&format=json").json()
+    check_answer(answer, "Mispredictions")
+    said = "No window with predictions holds 2024-10-08 13:00; the nearest is Sat 5 October 2024."
+    assert (answer["instead"], answer["start"]) == (said, "2024-10-05T00:00:00Z")
+    assert (page["instead"], page["start"]) == (said, "2024-10-05T00:00:00Z")
+    for held in (f"{PATH}?window=1d&at=2024-10-04T13:00:00Z", f"{PATH}?window=1d", PATH):
+        assert client.get(held).json()["instead"] is None
+
+
 def test_the_page_shows_them_and_those_of_a_slice(client: TestClient) -> None:
     page = client.get("/models/churn/predictions?window=1d&at=2024-10-04T13:00:00Z").text
     assert "Most wrong" in page

@@ -14,7 +14,7 @@ from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import ModelView, View
 
 from .answers import FiniteJSON
-from .parameters import find_model, moment, no_window, number
+from .parameters import find_model, moment, nearest_window, no_window, number
 
 
 def routes(view: View, source: Mispredictions, links: Links = NO_LINKS) -> list[BaseRoute]:
@@ -22,7 +22,7 @@ def routes(view: View, source: Mispredictions, links: Links = NO_LINKS) -> list[
 
     def mispredictions(request: Request) -> FiniteJSON:
         model = find_model(request, view.models())
-        since, until = _stretch(request, model)
+        since, until, instead = _stretch(request, model)
         slices = slices_of(request)
         found = source.worst(model.key, since, until, number(request, "limit", 10, MOST), slices)
         return FiniteJSON(
@@ -32,6 +32,7 @@ def routes(view: View, source: Mispredictions, links: Links = NO_LINKS) -> list[
                 "environment": model.key.environment,
                 "start": iso_time(since),
                 "end": iso_time(until),
+                "instead": instead or None,
                 "slice": slices,
                 "outcomes": found.outcomes,
                 "wrong": found.wrong,
@@ -53,8 +54,11 @@ def slices_of(request: Request) -> dict[str, str]:
     return found
 
 
-def _stretch(request: Request, model: ModelView) -> tuple[int, int]:
-    """Return the newest closed window of ``?window=1d``, else ``?since=&until=``, else all that is kept."""
+def _stretch(request: Request, model: ModelView) -> tuple[int, int, str]:
+    """Return the newest closed window of ``?window=1d``, else ``?since=&until=``, else all that is kept.
+
+    And why it is another window than ``at`` asks for, "" where it is not.
+    """
     name = request.query_params.get("window")
     if name:
         known = model.windows.get(name)
@@ -62,10 +66,7 @@ def _stretch(request: Request, model: ModelView) -> tuple[int, int]:
             raise no_window(model, name)
         chosen = next((one for one in reversed(known) if one.closed), known[-1])
         if request.query_params.get("at"):
-            at = moment(request, "at")
-            holding = [one for one in known if one.window.start <= at < one.window.end]
-            if not holding:
-                raise HTTPException(404, f"no window {name} with predictions holds that moment")
-            chosen = holding[0]
-        return chosen.window.start, chosen.window.end
-    return moment(request, "since", min(model.first, model.last)), moment(request, "until", model.last + 1)
+            nearest, instead = nearest_window(known, moment(request, "at"), model.timezone)
+            return known[nearest].window.start, known[nearest].window.end, instead
+        return chosen.window.start, chosen.window.end, ""
+    return moment(request, "since", min(model.first, model.last)), moment(request, "until", model.last + 1), ""

@@ -8,6 +8,9 @@ from driftline.tables.timestamps import instant
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.windows.window import Window
+from driftline_processor.present import times
 from driftline_processor.present.names import handle, near_names
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.readers.outcomes.fields import UnusableField, instant_of
@@ -44,6 +47,26 @@ def no_window(model: ModelView, window: str) -> HTTPException:
     """Say that a model has no window of this name, and which it has."""
     has = ", ".join(model.windows) or "none yet"
     return HTTPException(404, f"{window[:80]!r} is no window of this model; it has {has}")
+
+
+def nearest_window(windows: Sequence[Evaluation], time: int, timezone: str) -> tuple[int, str]:
+    """Return the place of the window that holds a moment, else of the nearest one and a sentence that says so.
+
+    Args:
+        windows: Of one length, at least one.
+        time: Unix nanoseconds.
+        timezone: The clock by which the sentence writes times.
+    """
+    nearest = min(range(len(windows)), key=lambda at: _distance(windows[at].window, time))
+    if not _distance(windows[nearest].window, time):
+        return nearest, ""
+    asked = f"No window with predictions holds {times.moment(time, timezone)}; the nearest is"
+    return nearest, f"{asked} {times.window_name(windows[nearest].window, timezone)}."
+
+
+def _distance(window: Window, time: int) -> int:
+    """Return how far a moment is from a window, in nanoseconds; 0 within it."""
+    return max(window.start - time, time - max(window.end - 1, window.start), 0)
 
 
 def moment(request: Request, name: str, default: int | None = None) -> int:

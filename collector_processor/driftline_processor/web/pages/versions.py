@@ -13,10 +13,10 @@ from driftline_processor.core.wording import iso_time, short
 from driftline_processor.present import titles
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import finite
-from driftline_processor.present.times import moment, window_name
+from driftline_processor.present.times import window_name
 from driftline_processor.present.versions import comparison_cells, sentence
 from driftline_processor.queries.overview import ModelView
-from driftline_processor.web.api.parameters import read_moment
+from driftline_processor.web.api.parameters import nearest_window, read_moment
 from driftline_processor.web.charts.distributions import distribution
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
@@ -98,6 +98,7 @@ class SideBySide:
         features: Pairs, those that differ most first.
         score: The scores of both in one drawing, None where they have none in the same cells.
         scores: The drawing of each side beside its own baseline, where the two cannot be drawn in one.
+        instead: Why the right window is another one than was asked for; "" where it is not.
     """
 
     left: Side
@@ -106,6 +107,7 @@ class SideBySide:
     features: tuple[DriftPair, ...]
     score: Markup | None
     scores: tuple[Markup | None, ...]
+    instead: str = ""
 
 
 def page(selection: Selection, now: int, compare: str = "") -> Page:
@@ -134,21 +136,20 @@ def page(selection: Selection, now: int, compare: str = "") -> Page:
     tables = {"versions": _versions_table(selection, ranked)}
     if found is not None:
         tables |= {"metrics": _metrics_table(found), "features": _features_table(found)}
-    return Page("model/versions.html", context, tables, {**about(selection), "compare": compare or None})
+    compared = {"compare": compare or None, "compared_instead": (found.instead or None) if found else None}
+    return Page("model/versions.html", context, tables, {**about(selection), **compared})
 
 
 def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> SideBySide:
     """Return the chosen window beside what ``compare`` names. Raises 400 or 404 with a sentence."""
     kind, _, name = compare.partition(":")
-    tz = selection.model.timezone
+    tz, instead = selection.model.timezone, ""
     if kind == "version":
         right = _version_side(selection, chosen, name)
     elif kind == "at":
-        time = read_moment(name, "compare=at:")
-        holding = [one for one in selection.known if one.window.start <= time < one.window.end]
-        if not holding:
-            raise HTTPException(404, f"no window with predictions holds {moment(time, tz)}; choose another in compare")
-        right = Side(selection.model, holding[0], window_name(holding[0].window, tz))
+        nearest, instead = nearest_window(selection.known, read_moment(name, "compare=at:"), tz)
+        there = selection.known[nearest]
+        right = Side(selection.model, there, window_name(there.window, tz))
     else:
         raise HTTPException(400, "compare is version: and a version, or at: and a moment, as in ?compare=at:2026-03-01")
     same_model = right.model is selection.model
@@ -167,7 +168,7 @@ def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> Side
     features.sort(key=lambda pair: -pair.difference)
     score = scores_together(before.score or before.predicted, after.score or after.predicted)
     alone = [distribution(one.score) if one.score else None for one in (before, after)]
-    return SideBySide(left, right, metrics, tuple(features), score, () if score is not None else tuple(alone))
+    return SideBySide(left, right, metrics, tuple(features), score, () if score is not None else tuple(alone), instead)
 
 
 def scores_together(left: TargetDrift | None, right: TargetDrift | None) -> Markup | None:

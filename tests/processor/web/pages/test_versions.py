@@ -107,7 +107,6 @@ def test_what_to_compare_with_is_chosen_from_a_list_that_keeps_the_place(browse:
     [
         ("summer", 400, "compare is version: and a version, or at: and a moment"),
         ("at:soon", 400, "is a time"),
-        ("at:2020-01-01", 404, "no window with predictions holds 2020-01-01"),
         ("version:autumn", 404, "this model has no other version &#39;autumn&#39;"),
     ],
 )
@@ -115,6 +114,15 @@ def test_what_cannot_be_compared_is_a_sentence(browse: Browse, compare: str, sta
     answer = browse(both()).get(f"{AT}&compare={compare}")
     assert answer.status_code == status
     assert sentence in answer.text
+
+
+def test_of_a_moment_without_a_window_the_nearest_is_compared_and_said_once(browse: Browse) -> None:
+    client, asked = browse(both()), f"{AT}&compare=at:2020-01-01"
+    text, answer = page(client, asked).text, client.get(f"{asked}&format=json").json()
+    said = "No window with predictions holds 2020-01-01 00:00; the nearest is December 2013."
+    assert text.count(said) == 1
+    assert (answer["compared_instead"], answer["instead"]) == (said, None)
+    assert client.get(f"{AT}&compare=at:2013-03-05&format=json").json()["compared_instead"] is None
 
 
 def test_a_model_of_one_version_and_one_window_has_nothing_to_compare(browse: Browse) -> None:
