@@ -262,6 +262,41 @@ def test_a_narrow_heat_map_shows_its_newest_windows_first(page_at: OpenPage, ser
     assert abs(measured[0] - measured[1]) < 2
 
 
+def test_the_names_of_a_heat_map_stay_while_its_cells_are_scrolled(
+    page_at: OpenPage,  # noqa: F811
+    served: tuple[FakeView, str],
+) -> None:
+    page = page_at(f"{served[1]}/models/flights/drift?window=1d", 390, 844)
+    page.locator("[data-heat]").scroll_into_view_if_needed()
+    name = page.locator(".heat-names a.row text", has_text="dewp")
+    for scrolled in (9999, 60, 0):
+        page.locator("[data-heat]").evaluate("(it, left) => { it.scrollLeft = left; }", scrolled)
+        box, within = name.bounding_box(), page.locator("[data-heat]").bounding_box()
+        assert box is not None
+        assert within is not None
+        assert within["x"] <= box["x"] < within["x"] + 110
+    page.locator("[data-heat]").evaluate("it => { it.scrollLeft = 9999; }")
+    name.click()
+    page.wait_for_url("**/models/flights/features/dewp?*")
+
+
+def test_sixty_models_with_many_incidents_take_eighty_steps_a_page(page_at: OpenPage) -> None:  # noqa: F811
+    view = fleet(60)
+    for model in view.known:
+        for at, one in enumerate(model.windows.get("1mo", [])):
+            one.incident = {"score": one.window.start} if at % 2 else {}
+    with serve(create_app(view, accept, Health(), lambda: NOW)) as address:
+        for path in ("/incidents", "/incidents?skip=50"):
+            page = page_at(address + path, 390, 844)
+            assert page.locator(".incidents tbody tr").count() == 50
+            steps = page.evaluate(
+                """() => [...document.querySelectorAll('a[href], button, input, select, summary, [tabindex]')].filter(
+                  (it) => it.tabIndex >= 0 && !it.disabled && it.checkVisibility()).length"""
+            )
+            assert 50 < steps <= 80
+        page.close()
+
+
 def test_sixty_models_fit_in_two_screens_and_eighty_steps(page_at: OpenPage) -> None:  # noqa: F811
     with serve(create_app(fleet(60), accept, Health(), lambda: NOW)) as address:
         page = page_at(address, 1280, 720)

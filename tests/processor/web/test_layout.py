@@ -80,6 +80,13 @@ def test_the_first_screen_holds_the_answer(page_at: OpenPage, address: str, path
     assert missing(page_at(address + path, 1280, 720), FIRST_SCREEN[path]) == []
 
 
+@pytest.mark.parametrize("path", [one for one in FIRST_SCREEN if one != "/"])
+def test_the_verdict_of_a_phone_stands_before_the_choices(page_at: OpenPage, address: str, path: str) -> None:  # noqa: F811
+    page = page_at(address + path, 390, 844)
+    boxes = page.evaluate(BOXES, ["h1", ".answer", ".range"])
+    assert boxes[0][1] <= boxes[1][0] < boxes[1][1] <= boxes[2][0]
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("path", FIRST_SCREEN)
 def test_no_part_of_a_page_lies_over_another(page_at: OpenPage, address: str, path: str, width: int) -> None:  # noqa: F811

@@ -36,7 +36,8 @@ SHADES = {
 
 NO_VALUE = "."
 
-_LABEL, _WIDTH, _ROW = 150.0, 720.0, 16.0
+_LABEL, _WIDTH, _ROW = 150.0, 570.0, 16.0
+"""Widths of the names and of the cells, and the height of a row; static/driftline.css has the widths, too."""
 
 TREND = 60
 """Windows in a line of text."""
@@ -71,10 +72,10 @@ def heat_map(
     """
     if of_window is None:
         return _plain(evaluations, features, chosen, of_feature, timezone)
-    step = (_WIDTH - _LABEL) / max(len(evaluations), 8)
+    step = _WIDTH / max(len(evaluations), 8)
     bottom = _ROW * len(features)
     box = f"h{step - 0.8:.1f}v{_ROW - 2:.0f}h-{step - 0.8:.1f}z"
-    marks, cells = [], dict.fromkeys(SHADES, "")
+    names, marks, cells = [], list[Markup](), dict.fromkeys(SHADES, "")
     opened = dict.fromkeys(SHADES, "")
     lines = []
     for down, name in enumerate(features):
@@ -87,9 +88,9 @@ def heat_map(
             shade = shade_of(target)
             letters += SHADES[shade]
             into = cells if evaluation.closed else opened
-            into[shade] += f"M{_LABEL + across * step + 0.4:.1f} {y:.0f}{box}"
+            into[shade] += f"M{across * step + 0.4:.1f} {y:.0f}{box}"
         lines.append(letters)
-        marks.append(_row_name(name, y, of_feature))
+        names.append(_row_name(name, y, of_feature))
     marks += [
         Markup(f'<path class="cell {shade}{css}" d="{path}"/>')
         for css, of in (("", cells), (" open", opened))
@@ -101,18 +102,25 @@ def heat_map(
         marks.append(
             Markup(
                 f'<a class="column" href="{escape(of_window(evaluation))}" tabindex="-1"><title>{title}</title><rect '
-                f'class="ground" x="{_LABEL + across * step:.1f}" y="0" width="{step:.1f}" height="{bottom:.0f}"/></a>'
+                f'class="ground" x="{across * step:.1f}" y="0" width="{step:.1f}" height="{bottom:.0f}"/></a>'
             )
         )
         if evaluation is chosen:
-            marks.append(svg.rect(_LABEL + across * step, 0, step, bottom, "frame"))
-    marks += time_ticks(evaluations, _LABEL, _LABEL + step * len(evaluations), bottom + 14, timezone)
+            marks.append(svg.rect(across * step, 0, step, bottom, "frame"))
+    marks += time_ticks(evaluations, 0, step * len(evaluations), bottom + 14, timezone)
     label = f"drift of {len(features)} features in {len(evaluations)} windows; the table below says it in words"
-    return Markup(
-        f'<svg class="heat" viewBox="0 0 {_WIDTH:.0f} {bottom + 20:.0f}" role="group" aria-label="{label}" '
-        f'data-left="{_LABEL:.0f}" data-step="{step:.3f}" data-row="{_ROW:.0f}" data-cells="{" ".join(lines)}">'
+    drawn = Markup(
+        f'<svg class="heat-cells" viewBox="0 0 {_WIDTH:.0f} {bottom + 20:.0f}" role="group" aria-label="{label}" '
+        f'data-step="{step:.3f}" data-row="{_ROW:.0f}" data-cells="{" ".join(lines)}">'
         f"{Markup('').join(marks)}</svg>"
     )
+    return _beside(names, drawn, bottom)
+
+
+def _beside(names: Sequence[Markup], cells: Markup, bottom: float) -> Markup:
+    """Put the names of rows into a picture of their own, which stays where it is while the cells are scrolled."""
+    left = svg.picture(_LABEL, bottom + 20, names, "features", "heat-names")
+    return Markup('<div class="heat">{}{}</div>').format(left, cells)
 
 
 def _row_name(name: str, y: float, of_feature: Callable[[str], str]) -> Markup:
@@ -132,15 +140,15 @@ def _plain(
 ) -> Markup:
     """Draw the same as a picture alone: nothing of it leads to a window."""
     many = len(evaluations)
-    step = (_WIDTH - _LABEL) / max(min(many, MOST_MARKS), 8)
+    step = _WIDTH / max(min(many, MOST_MARKS), 8)
     shared = range(min(many, MOST_MARKS))
     first = [across * many // len(shared) for across in (*shared, len(shared))]
     severity = list(SHADES)
     cells: dict[str, list[str]] = {}
-    marks = []
+    names, marks = [], list[Markup]()
     for down, name in enumerate(features):
         y = down * _ROW + 1
-        marks.append(_row_name(name, y, of_feature))
+        names.append(_row_name(name, y, of_feature))
         worst = []
         for begin, end in pairwise(first):
             found = [shade_of(one.features[name]) for one in evaluations[begin:end] if name in one.features]
@@ -150,16 +158,16 @@ def _plain(
             width = len(list(run))
             if shade:
                 box = f"h{width * step - 0.8:.1f}v{_ROW - 2:.0f}h-{width * step - 0.8:.1f}z"
-                cells.setdefault(shade, []).append(f"M{_LABEL + across * step + 0.4:.1f} {y:.0f}{box}")
+                cells.setdefault(shade, []).append(f"M{across * step + 0.4:.1f} {y:.0f}{box}")
             across += width
     bottom = _ROW * len(features)
     marks += [Markup(f'<path class="cell {shade}" d="{"".join(boxes)}"/>') for shade, boxes in cells.items()]
     here = next((at for at, one in enumerate(evaluations) if one.window == chosen.window), None)
     if here is not None:
-        marks.append(svg.rect(_LABEL + here * len(shared) // many * step, 0, step, bottom, "frame"))
-    marks += time_ticks(evaluations, _LABEL, _LABEL + step * len(shared), bottom + 14, timezone)
+        marks.append(svg.rect(here * len(shared) // many * step, 0, step, bottom, "frame"))
+    marks += time_ticks(evaluations, 0, step * len(shared), bottom + 14, timezone)
     label = f"drift of {len(features)} features in {many} windows; the table below says it in words"
-    return svg.picture(_WIDTH, bottom + 20, marks, label, "heat")
+    return _beside(names, svg.picture(_WIDTH, bottom + 20, marks, label, "heat-cells"), bottom)
 
 
 def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:

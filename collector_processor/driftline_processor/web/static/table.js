@@ -37,8 +37,8 @@
 
   // A cell of a heat map is its row's feature in its column's window.
   function cell(box, row, column) {
-    const svg = box.querySelector("svg");
-    const rows = svg.querySelectorAll("a.row");
+    const svg = box.querySelector(".heat-cells");
+    const rows = box.querySelectorAll("a.row");
     const columns = svg.querySelectorAll("a.column");
     if (!rows[row] || !columns[column]) return null;
     const address = new URL(rows[row].getAttribute("href"), location.href);
@@ -53,23 +53,24 @@
   function show(box, found) {
     cursors.set(box, found);
     const { svg } = found;
-    const [left, step, height] = ["left", "step", "row"].map((name) => Number(svg.dataset[name]));
+    const [step, height] = ["step", "row"].map((name) => Number(svg.dataset[name]));
     let frame = svg.querySelector(".cursor");
     if (!frame) {
       frame = document.createElementNS("http://www.w3.org/2000/svg", "rect");
       frame.setAttribute("class", "frame cursor");
       svg.append(frame);
     }
-    const place = { x: left + found.column * step, y: found.row * height, width: step, height };
+    const place = { x: found.column * step, y: found.row * height, width: step, height };
     for (const [name, value] of Object.entries(place)) frame.setAttribute(name, value);
     box.parentElement.querySelector("[data-told]").textContent = found.words;
   }
 
   function under(box, event) {
-    const svg = box.querySelector("svg");
+    if (event.target.closest(".heat-names")) return null; // they may lie over cells
+    const svg = box.querySelector(".heat-cells");
     const area = svg.getBoundingClientRect();
     const unit = svg.viewBox.baseVal.width / area.width;
-    const x = (event.clientX - area.left) * unit - Number(svg.dataset.left);
+    const x = (event.clientX - area.left) * unit;
     const y = (event.clientY - area.top) * unit;
     return x < 0 ? null : cell(box, Math.floor(y / Number(svg.dataset.row)), Math.floor(x / Number(svg.dataset.step)));
   }
