@@ -12,7 +12,7 @@ from driftline_processor.core.performance.mispredictions import Misprediction, W
 from driftline_processor.queries.history import History, MatchedPrediction, RecordedOutcome
 from driftline_processor.queries.label_queue import LabelBatch, LabelCandidate, LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
-from driftline_processor.queries.predictions import KeptPrediction, KeptPredictions, WaitingOutcome
+from driftline_processor.queries.predictions import KeptPrediction, KeptPredictions, UnknownOutcome, WaitingOutcome
 
 from tests.support.fake_view import NOW
 
@@ -77,6 +77,11 @@ class FakeKept(KeptPredictions):
                 span_id=SPAN,
             )
         ]
+
+    def of_unknown_models(self, limit: int, model: str | None = None) -> list[UnknownOutcome]:
+        """Return an outcome of a model whose name is misspelled."""
+        said = UnknownOutcome("flihgts", "DL-9", "1", None, None, None, False, NOW - HOUR, "did you mean 'flights'?")
+        return [said] if model in (None, said.model) else []
 
     def newest(self, key: ModelKey, since: int, until: int, limit: int) -> list[KeptPrediction]:
         """Return the newest flights."""

@@ -120,6 +120,10 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
     return (*found, *_outcomes(series, model.outcomes + model.unusable, model.pending))
 
 
+NO_PREDICTION = "which has sent no prediction"
+"""Words of a hint about outcomes of an unknown model."""
+
+
 def unknown_model_hints(pending: Mapping[str, int], models: Collection[str]) -> tuple[str, ...]:
     """Return hints about outcomes that wait for models without predictions: mostly a typo in a model's name.
 
@@ -138,8 +142,7 @@ def unknown_model_hints(pending: Mapping[str, int], models: Collection[str]) -> 
     known = sorted(models)
     come = f"these models have: {_names(tuple(known))}." if models else "no model has sent any."
     hints = [
-        f"{_waiting(pending[name])} for model {short(name)}, which has sent no prediction; "
-        f"{near_names(name, known) or come}"
+        f"{_waiting(pending[name])} for model {short(name)}, {NO_PREDICTION}; {near_names(name, known) or come}"
         for name in found[:_FEW]
     ]
     if len(found) > _FEW:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from driftline.tables.classes import number_text
 from driftline.tables.table import Column, ModelKey
 
+from driftline_processor.present.names import near_names
 from driftline_processor.store.arrow_tables import integers_of
 from driftline_processor.store.database import Connection, Store, read
 from driftline_processor.store.feature_rows import read_features
@@ -27,6 +28,12 @@ FROM predictions p SEMI JOIN wanted ON wanted.prediction = p.seq WHERE {near} OR
 _NEWEST = """
 SELECT seq AS prediction FROM predictions WHERE series = ? AND time >= ? AND time < ?
 ORDER BY time DESC, seq DESC LIMIT ?
+"""
+_UNKNOWN = """
+SELECT w.model, o.id, o.actual, o.number, o.item, o.value, o.environment, coalesce(o.retracted, false) AS retracted,
+    w.received
+FROM waiting w JOIN outcomes o ON o.seq = w.outcome
+WHERE NOT list_contains(?, w.model) AND (? IS NULL OR w.model = ?) ORDER BY w.received, w.outcome LIMIT ?
 """
 _WAITING = "SELECT id, received FROM waiting WHERE model = ? ORDER BY received, outcome LIMIT ?"
 
@@ -76,6 +83,33 @@ class WaitingOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownOutcome:
+    """An outcome that names a model of which no prediction has come.
+
+    Attributes:
+        model: The name that it says.
+        id: Of the prediction that it is about.
+        actual: What happened, as text; None where it says none.
+        item: Of a ranking, the item; None where it names none.
+        value: What it was worth; None where it says nothing.
+        environment: None where it names none.
+        retracted: It takes back what was said before.
+        received: When it arrived, unix nanoseconds.
+        suggestion: The question which model was meant; "" where no name is near.
+    """
+
+    model: str
+    id: str
+    actual: str | None
+    item: str | None
+    value: float | None
+    environment: str | None
+    retracted: bool
+    received: int
+    suggestion: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeptPredictions:
     """Any thread may ask."""
 
@@ -104,6 +138,32 @@ class KeptPredictions:
         with self.store.reading() as connection:
             rows = read(connection, _WAITING, model, limit).to_pylist()
         return [WaitingOutcome(row["id"], row["received"]) for row in rows]
+
+    def of_unknown_models(self, limit: int, model: str | None = None) -> list[UnknownOutcome]:
+        """Return outcomes that wait for models without predictions, those that have waited longest first.
+
+        Args:
+            limit: Most outcomes.
+            model: Only those of this name; None = of all.
+        """
+        known = sorted({series.key.model for series in self.register})
+        with self.store.reading() as connection:
+            rows = read(connection, _UNKNOWN, known, model, model, limit).to_pylist()
+        meant = {name: near_names(name, known) for name in {row["model"] for row in rows}}
+        return [
+            UnknownOutcome(
+                model=row["model"],
+                id=row["id"],
+                actual=(row["actual"] or None) if row["number"] is None else number_text(row["number"]),
+                item=row["item"],
+                value=row["value"],
+                environment=row["environment"],
+                retracted=row["retracted"],
+                received=row["received"],
+                suggestion=meant[row["model"]],
+            )
+            for row in rows
+        ]
 
     def _read(self, connection: Connection, wanted: pa.Table, *, features: bool) -> list[KeptPrediction]:
         near = lies_near("p.seq", integers_of(wanted, "prediction"), ROWS_APART)

@@ -45,7 +45,19 @@ from driftline_processor.web.api.parameters import number
 from . import report
 from .encoded_names import EncodedSlashes, with_slashes
 from .page import Page, answer, answer_failure
-from .pages import data, drift, feature, home, incidents, overview, performance, predictions, status, versions
+from .pages import (
+    data,
+    drift,
+    feature,
+    home,
+    incidents,
+    overview,
+    performance,
+    predictions,
+    status,
+    unknown_outcomes,
+    versions,
+)
 from .place import read_place
 from .report import MakePage
 from .selection import Selection, select
@@ -107,7 +119,8 @@ def create_app(
         known, host, asked = view.models(), request.url.netloc, request.query_params
         if only := home.only_match(known, asked):
             return RedirectResponse(only, 303)
-        return reply(request, home.page(known, view.hints(), clock(), addresses, host, asked))
+        where = "" if kept is None else unknown_outcomes.ADDRESS
+        return reply(request, home.page(known, view.hints(), clock(), addresses, host, asked, where))
 
     def tab(of: Callable[[Selection, int], Page]) -> Callable[[Request], Response]:
         def show(request: Request) -> Response:
@@ -151,6 +164,10 @@ def create_app(
 
     def all_incidents(request: Request) -> Response:
         return reply(request, incidents.page(view.models(), request.query_params, log))
+
+    def of_unknown_models(request: Request) -> Response:
+        most = number(request, "limit", unknown_outcomes.SHOWN, unknown_outcomes.MOST)
+        return reply(request, unknown_outcomes.page(kept, most, request.query_params.get("model") or None))
 
     def of_model_incidents(request: Request) -> Response:
         selection = select(read_place(request), view.models())
@@ -202,6 +219,7 @@ def create_app(
             Route("/", first),
             Route("/incidents", all_incidents),
             Route("/status", of_processor),
+            Route("/unknown-outcomes", of_unknown_models),
             # before all others, because a feature may be named as a page is
             Route("/models/{name:path}/features/{feature:path}", one_feature),
             Route("/models/{name:path}/incidents", of_model_incidents),

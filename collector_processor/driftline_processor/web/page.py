@@ -39,6 +39,7 @@ from driftline_processor.present import (
     verdicts,
 )
 from driftline_processor.present.outcomes import delay_sentence
+from driftline_processor.queries.hints import NO_PREDICTION
 from driftline_processor.web.charts import curves, intervals, sparklines, timelines
 from driftline_processor.web.charts.distributions import distribution
 
@@ -203,7 +204,7 @@ def templates(frame: str = "") -> Environment:
     made.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
     made.globals.update(interval_line=intervals.interval_line, ends_of_all=intervals.ends_of_all)
     made.globals.update(anchor=anchor, feature_page=feature_page, place_of=place_of, tabs=TABS)
-    made.globals.update(delay_sentence=delay_sentence)
+    made.globals.update(delay_sentence=delay_sentence, no_prediction=NO_PREDICTION)
     made.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words, assumes=ASSUMES)
     made.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
     made.globals.update(

@@ -32,6 +32,7 @@ PAGES = {
     "home": "/",
     "incidents": "/incidents",
     "status": "/status",
+    "outcomes of unknown models": "/unknown-outcomes",
     "incidents of a model": "/models/flights/incidents",
     "drift": "/models/flights/drift?window=1d",
     "drift of too few rows": "/models/price/drift",

@@ -156,6 +156,7 @@ def page(
     addresses: Mapping[str, str],
     host: str,
     asked: QueryParams,
+    unknown_outcomes: str = "",
 ) -> Page:
     """Return the page of all models, or how to send the first prediction when there is none.
 
@@ -167,10 +168,12 @@ def page(
         host: Of this page.
         asked: ``q`` searches names, versions and teams; ``state``, ``team`` and ``tier`` choose; ``sort`` is one of
             :data:`SORTS`, ``group`` one of :data:`GROUPS`.
+        unknown_outcomes: Address of the outcomes of models without predictions; "" where nobody has them.
     """
+    told = {"now": now, "hints": hints, "unknown_outcomes": unknown_outcomes}
     if not known:
         where = {**DEFAULT_ADDRESSES, **addresses}
-        return Page("start.html", {"now": now, "hints": hints, "host": host, "addresses": where})
+        return Page("start.html", {**told, "host": host, "addresses": where})
     rows = model_rows(known)
     query, state, team, tier = (asked.get(name, "").strip() for name in ("q", "state", "team", "tier"))
     found = [
@@ -186,8 +189,7 @@ def page(
     return Page(
         "home.html",
         {
-            "now": now,
-            "hints": hints,
+            **told,
             "groups": _grouped(shown, group),
             "shown": len(shown),
             "known": len(rows),

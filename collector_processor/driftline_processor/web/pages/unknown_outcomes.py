@@ -1,0 +1,45 @@
+"""Outcomes of models of which no prediction has come: mostly a typo in a model's name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from driftline_processor.core.wording import iso_time
+from driftline_processor.queries.predictions import KeptPredictions, UnknownOutcome
+from driftline_processor.web.page import Page, Table
+
+ADDRESS = "/unknown-outcomes"
+"""Where the page is."""
+
+SHOWN = 50
+"""Outcomes that are listed where the address asks for no other number."""
+
+MOST = 1000
+"""Outcomes that are listed at most."""
+
+
+def page(kept: KeptPredictions | None, limit: int = SHOWN, model: str | None = None) -> Page:
+    """Return the page of outcomes that wait for models without predictions, those that have waited longest first.
+
+    Args:
+        kept: Where they are; None = nowhere.
+        limit: Most outcomes.
+        model: Only those of this name; None = of all.
+    """
+    found = [] if kept is None else kept.of_unknown_models(limit, model)
+    context = {"found": found, "limit": limit, "model": model}
+    return Page("unknown_outcomes.html", context, {"outcomes": _table(found)})
+
+
+def _table(found: Sequence[UnknownOutcome]) -> Table:
+    columns = ("model", "suggestion", "id", "actual", "item", "value", "environment", "retracted", "received")
+    return Table(
+        columns,
+        [
+            (
+                *(one.model, one.suggestion or None, one.id, one.actual, one.item, one.value, one.environment),
+                *(one.retracted, iso_time(one.received)),
+            )
+            for one in found
+        ],
+    )
