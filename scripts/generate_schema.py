@@ -31,7 +31,9 @@ _STRETCH = {"start": str, "end": str}
 
 
 def json_type(hint: Any) -> Any:
-    """Return the type of the JSON of a value of a type."""
+    """Return the type of the JSON of a value of a type; a float may be none, and JSON has null alone for that."""
+    if hint is float:
+        return float | None
     origin, inner = get_origin(hint), get_args(hint)
     if MODEL_SHAPES.holds(hint):
         return _object(hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import jsonschema
 import pytest
@@ -21,7 +22,7 @@ from starlette.testclient import TestClient
 
 from tests.support.answer_schema import check_answer
 from tests.support.any_object import Builder
-from tests.support.fake_view import FakeView, many
+from tests.support.fake_view import FakeView, flights, many
 from tests.support.old_evaluations import evaluation_to_text
 
 Browse = Callable[[View], TestClient]
@@ -55,6 +56,41 @@ def test_a_state_of_an_older_release_is_read_with_defaults_for_what_it_did_not_w
     kept = {name: text[name] for name in ("key", "window", "rows", "closed")}
     found = evaluation_from_text(json.dumps({**kept, "no_such_field": 1}))
     assert (found.rows, found.maturity, found.weighted, found.share) == (text["rows"], "mature", {}, None)
+
+
+def without_floats(value: Any) -> Any:
+    """Return an answer as it is where no number with a fraction is finite, see ``web/api/answers.py``."""
+    if isinstance(value, float):
+        return None
+    if isinstance(value, dict):
+        return {name: without_floats(one) for name, one in value.items()}
+    return [without_floats(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_number_with_a_fraction_may_be_null(seed: int) -> None:
+    concept, beside = (Builder(seed, gaps=seed / 4, depth=3).build(kind) for kind in (ConceptDrift, SideBySide))
+    delay = OutcomeDelay(10**9, "learned", 5)
+    answer = evaluations_to_json("churn", "1", [evaluation(seed)], concept, True, [beside], delay)
+    check_answer(json.loads(json.dumps(without_floats(answer))), "Evaluations")
+
+
+def test_answers_about_models_of_which_little_is_known_are_of_the_schema(browse: Browse) -> None:
+    nothing = replace(flights(), windows={}, verdict=None, baseline=None, concept=None, by_class={}, duration=None)
+    waits = replace(nothing, rows=0, first=0, last=0, received=0, pending=5)
+    one = replace(flights(), windows={name: known[:1] for name, known in flights().windows.items()})
+    open_one = replace(
+        flights(), windows={name: [replace(known[-1], closed=False)] for name, known in flights().windows.items()}
+    )
+    odd = replace(flights(), by_class={"0": float("nan")})
+    check_answer(browse(FakeView([])).get("/api/v1/models").json(), "Models")
+    for model in (nothing, waits, one, open_one, odd):
+        client = browse(FakeView([model]))
+        check_answer(client.get("/api/v1/models").json(), "Models")
+        check_answer(client.get("/api/v1/models/flights").json(), "Model")
+        check_answer(client.get("/api/v1/models/flights/versions").json(), "Versions")
+        for window in model.windows:
+            check_answer(client.get(f"/api/v1/models/flights/evaluations?window={window}").json(), "Evaluations")
 
 
 def test_a_key_that_is_not_declared_is_found() -> None:
