@@ -1,6 +1,6 @@
 """How pages look in a real Chromium, as far as no taste is needed: the answer is on the first screen, nothing overlaps.
 
-Pictures of pages are not compared: fonts differ from machine to machine by more than a section that is gone.
+``test_pictures.py`` compares pictures of the pages, with a font of their own.
 """
 
 from __future__ import annotations
