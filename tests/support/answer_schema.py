@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import jsonschema
@@ -14,6 +15,16 @@ for _found in _SCHEMA["$defs"].values():
     _found["additionalProperties"] = False
 
 
+@cache
+def _validator(name: str) -> Any:
+    schema = {"$ref": f"#/$defs/{name}", "$defs": _SCHEMA["$defs"]}
+    found = jsonschema.validators.validator_for(schema)
+    found.check_schema(schema)
+    return found(schema)
+
+
 def check_answer(answer: object, name: str) -> None:
     """Raise ``jsonschema.ValidationError`` where an answer is not as the schema names it."""
-    jsonschema.validate(answer, {"$ref": f"#/$defs/{name}", "$defs": _SCHEMA["$defs"]})
+    problem = jsonschema.exceptions.best_match(_validator(name).iter_errors(answer))
+    if problem is not None:
+        raise problem
