@@ -80,7 +80,7 @@ def test_no_flood_takes_more_memory_than_the_ceiling(tmp_path: Path) -> None:
         over_grpc, over_http = re.findall(r"127\.0\.0\.1:\d+", first)
         web = child.stdout.readline().split()[-1]
         otlp = f"http://{over_http}"
-        client = opened.enter_context(httpx.Client(trust_env=False, timeout=60))
+        client = opened.enter_context(httpx.Client(trust_env=False, timeout=600))
 
         def post(url: str, body: bytes, kind: str = HEADERS["content-type"], **more: str) -> int:
             return client.post(url, content=body, headers={"content-type": kind, **more}).status_code
