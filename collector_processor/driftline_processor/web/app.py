@@ -40,6 +40,7 @@ from driftline_processor.receivers import outcomes_http
 from driftline_processor.web.api import baselines, evaluations, label_queue, mispredictions
 from driftline_processor.web.api import evaluations as histories
 from driftline_processor.web.api import versions as versions_api
+from driftline_processor.web.api.answers import FiniteJSON
 from driftline_processor.web.api.parameters import number
 
 from . import report
@@ -289,7 +290,7 @@ async def _sentence(request: Request, error: Exception) -> Response:
     if status == 404 and detail == "Not Found":
         detail = f"there is nothing at {with_slashes(request.scope['path'])[:200]}; start at /"
     if request.scope["path"].startswith(("/api/", "/v1/")) or request.method not in ("GET", "HEAD"):
-        return JSONResponse({"error": detail}, status_code=status, headers=headers)
+        return FiniteJSON({"error": detail}, status_code=status, headers=headers)
     page = await run_in_threadpool(answer_failure, request, status, detail)
     page.headers.update(headers or {})
     page.headers.update(SECURITY_HEADERS)  # an internal error is answered outside the middleware

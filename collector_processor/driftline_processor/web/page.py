@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from driftline_processor.core.drift import slices
 from driftline_processor.core.estimate.point import ASSUMES
@@ -43,6 +43,7 @@ from driftline_processor.queries.hints import NO_PREDICTION
 from driftline_processor.web.charts import curves, intervals, sparklines, timelines
 from driftline_processor.web.charts.distributions import distribution
 
+from .api.answers import FiniteJSON
 from .place import TABS, anchor, feature_page, place_of
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -91,7 +92,7 @@ def answer(request: Request, page: Page, behind: int | None = None) -> Response:
     if form == "csv":
         return PlainTextResponse(to_csv(_table(page, request.query_params)), media_type="text/csv; charset=utf-8")
     if form == "json":
-        return JSONResponse(to_json(page))
+        return FiniteJSON(to_json(page))
     if form != "html":
         raise HTTPException(400, f"format={form[:40]} is not known; write html, csv or json")
     return _to_html(request, page, 200, behind)
@@ -101,7 +102,7 @@ def answer_failure(request: Request, status: int, sentence: str) -> Response:
     """Answer what went wrong in the form that ``?format=`` asks for; a form that nobody knows gets HTML."""
     form = request.query_params.get("format")
     if form == "json":
-        return JSONResponse({"error": sentence}, status_code=status)
+        return FiniteJSON({"error": sentence}, status_code=status)
     if form == "csv":
         return PlainTextResponse(f"{sentence}\n".encode("utf-8", "replace"), status_code=status)
     return _to_html(request, Page("failure.html", {"code": status, "sentence": sentence}), status)

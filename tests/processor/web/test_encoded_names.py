@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.health import Health
+from driftline_processor.present.names import handle
 from driftline_processor.queries.overview import View
 from driftline_processor.web.app import create_app
 from driftline_processor.web.encoded_names import SLASH, routed_path
@@ -82,3 +83,13 @@ def test_what_is_not_there_is_told_with_its_slashes(browse: Browse) -> None:
         "error": "no model 'x/drift' has been seen; / lists those that have"
     }
     assert client.get("/api/v1/models/x%2Fversions").json()["error"].startswith("no model 'x/versions' has been seen")
+
+
+def test_a_name_that_cannot_be_encoded_is_a_question_mark_in_every_form(browse: Browse) -> None:
+    client = browse(named("a\ud800b"))
+    assert [one["model"] for one in client.get("/api/v1/models").json()["models"]] == ["a", "a?b"]
+    assert sorted(one["model"] for one in client.get("/?format=json").json()["models"]) == ["a", "a?b"]
+    place = Place(handle("a\ud800b"))
+    for end in TABS:
+        answer = client.get(f"{place.address(end)}?format=json")
+        assert (answer.status_code, answer.json()["model"]) == (200, "a?b")

@@ -1,7 +1,8 @@
-"""Answers of the API as JSON, which has no word for NaN and infinities: both are ``null``, as all that is unknown."""
+"""Answers as JSON, which has no word for NaN and infinities: both are ``null``, as all that is unknown."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +14,19 @@ class FiniteJSON(JSONResponse):
     """A JSON answer in which a number that is none is ``null``; one odd value costs no reader the others."""
 
     def render(self, content: Any) -> bytes:
-        """Return the bytes of an answer; it is walked through only where a number cannot be written."""
+        """Return the bytes of an answer; it is walked through only where a number cannot be written.
+
+        A half surrogate in a name from the wire cannot be encoded; it is a question mark, as on the pages.
+        """
         try:
-            return super().render(content)
+            return _encoded(content)
         except ValueError:
-            return super().render(finite_values(content))
+            return _encoded(finite_values(content))
+
+
+def _encoded(content: Any) -> bytes:
+    written = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return written.encode("utf-8", "replace")
 
 
 def finite_values(value: Any) -> Any:
