@@ -77,7 +77,7 @@ def target(
     p_value = math.exp(-rows * ks * ks * 2)
     return TargetDrift(
         target=kind,  # type: ignore[arg-type]
-        name=name,
+        name=name if kind == "feature" else "",
         state=state,
         decided_by=method,
         rows=rows,
@@ -288,7 +288,7 @@ def fraud() -> ModelView:
         baseline=BaselineView("config", "cd" * 16, 200_000, ("amount", "merchant_id", "card_age", "country")),
         windows={"1h": known},
         hints=(
-            "1 January 2014, 08:00 – 09:00: of 5 baseline features 2 arrive; "
+            "1 January 2014, 08:00 to 09:00: of 5 baseline features 2 arrive; "
             "missing: card_age, country, velocity_1h; new: device.",
         ),
     )

@@ -80,6 +80,11 @@ class TargetDrift:
     alike: tuple[int, int] | None = None
     p_usual: float | None = None
 
+    @property
+    def words(self) -> str:
+        """What sentences call the target: its name, else score or predicted class."""
+        return self.name or {"class": "predicted class"}.get(self.target, "score")
+
 
 @dataclass(frozen=True, slots=True)
 class LastingShift:

@@ -20,10 +20,10 @@ import httpx
 import pandas as pd
 import yaml
 from rich.console import Console
-from rich.text import Text
 
 from driftline_processor.present.numbers import count, many
 from driftline_processor.terminal.api_tables import windows_table
+from driftline_processor.terminal.console import Text
 
 from . import data, findings, replay, train
 from .steps import Steps

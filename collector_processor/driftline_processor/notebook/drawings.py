@@ -39,7 +39,7 @@ def share_bars(target: TargetDrift) -> Markup:
     for at, share in enumerate(was.tolist()):
         outline += [(at * step, _y(share, highest)), ((at + 1) * step, _y(share, highest))]
     marks.append(svg.path([*outline, (_WIDTH, _HEIGHT)], "was"))
-    label = f"{short(target.name or target.target)}: shares of the window as bars, of the baseline as an outline"
+    label = f"{short(target.words)}: shares of the window as bars, of the baseline as an outline"
     return svg.picture(_WIDTH, _HEIGHT, marks, label, "bars", about=_largest_change(target))
 
 

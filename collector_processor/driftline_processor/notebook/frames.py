@@ -73,7 +73,7 @@ def _drift_table(evaluations: Sequence[Evaluation]) -> pa.Table:
             {
                 **_window_of(evaluation),
                 "target": target.target,
-                "name": target.name,
+                "name": target.name if target.target == "feature" else "",
                 "state": target.state,
                 "size": target.size if target.state == "drift" else "",
                 "effect": target.effect,

@@ -21,6 +21,7 @@ from driftline_processor.present import numbers, states, titles, verdicts
 from driftline_processor.present.sentences import drift_words, target_name
 from driftline_processor.present.states import newest_judged
 from driftline_processor.present.times import window_name
+from driftline_processor.present.units import keep_units_of_page
 
 from .drawings import interval_range, metric_interval, share_bars
 from .frames import targets_of
@@ -64,7 +65,7 @@ def report_html(result: EvaluationResult, notes: Sequence[str] = ()) -> str:
     newest = newest_judged(evaluations)
     predictions, features = targets_of(newest)
     metrics = metric_rows(newest)
-    return _template().render(
+    page = _template().render(
         id=_element_id(result),
         dark=DARK,
         light=LIGHT,
@@ -82,6 +83,7 @@ def report_html(result: EvaluationResult, notes: Sequence[str] = ()) -> str:
         notes=notes[:MOST_NOTES],
         more_notes=max(0, len(notes) - MOST_NOTES),
     )
+    return keep_units_of_page(page)
 
 
 def metric_rows(evaluation: Evaluation) -> list[MetricRow]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Evaluation, TargetDrift
-from driftline_processor.core.verdict.words import date
 
 from .numbers import finite, percent
 
@@ -79,9 +79,10 @@ def feature_facts(
     """Say what matters of a feature in a window, in a few words each."""
     facts = []
     if (since := drifting_since(name, known, chosen)) is not None:
-        facts.append(f"since {date(since, timezone)}")
+        facts.append(f"since {date_words(since, timezone)}")
     if rank := importance_rank(name, importance):
         facts.append(f"importance {rank}, {percent(importance[name])}")
     if (carried := carried_share(name, chosen)) is not None and carried > 0:
-        facts.append(f"carries {percent(min(carried, 1.0))} of the score's shift")
+        score = "score" if chosen.score is None else chosen.score.words
+        facts.append(f"carries {percent(min(carried, 1.0))} of the {score}'s shift")
     return facts

@@ -15,7 +15,8 @@ def lasting_sentences(evaluation: Evaluation, moment: Callable[[int], str]) -> l
     """Tell each shift that was found over the windows so far, the surest first; ``moment``: writes a time."""
     known = {} if evaluation.lasting is None else evaluation.lasting.targets
     found = sorted(known.items(), key=lambda one: -(one[1].evidence or 0.0))
-    return [lasting_sentence(name, one, moment) for name, one in found if one.state == "drift"]
+    score = "score" if evaluation.score is None else evaluation.score.words
+    return [lasting_sentence(name, one, moment, score) for name, one in found if one.state == "drift"]
 
 
 def what_lacks(evaluation: Evaluation) -> str:
@@ -38,13 +39,13 @@ def what_lacks(evaluation: Evaluation) -> str:
     )
 
 
-def lasting_sentence(name: str, one: LastingShift, moment: Callable[[int], str]) -> str:
-    """Tell one shift: of what, how far, since when, and over how many windows.
+def lasting_sentence(name: str, one: LastingShift, moment: Callable[[int], str], score: str = "score") -> str:
+    """Tell one shift: of what, how far, since when, over how many windows; ``score``: what sentences call the score.
 
     >>> lasting_sentence("feature:x", LastingShift("drift", "level", 0.21, 9, 0, 5.0, 9), lambda time: f"day {time}")
     'lasting shift: over the 9 windows from day 0 on, x is 0.21 sd higher'
     """
-    what = {"score": "the score", "class": "the predicted class"}.get(name, short(name.removeprefix("feature:")))
+    what = {"score": f"the {score}", "class": "the predicted class"}.get(name, short(name.removeprefix("feature:")))
     shift, since = one.shift or 0.0, one.since or 0
     moved = "higher" if shift > 0 else "lower"
     if one.measure == "level":

@@ -59,7 +59,7 @@ def sentence(evaluation: Evaluation) -> str:
 
 def target_name(target: TargetDrift) -> str:
     """Name a target: the score, the predicted class, or the feature."""
-    return {"score": "score", "class": "predicted class"}.get(target.target) or printable(target.name)
+    return printable(target.words)
 
 
 def drift_remarks(targets: Iterable[TargetDrift]) -> list[str]:
@@ -148,8 +148,8 @@ def objective(one: ObjectiveState, timezone: str = "UTC") -> str:
 
 
 def _predictions(evaluation: Evaluation) -> str:
-    targets = ((evaluation.score, "the score"), (evaluation.predicted, "the predicted class"))
-    found = [f"{name}{_how_much(t)}" for t, name in targets if t is not None and t.state == "drift"]
+    targets = (evaluation.score, evaluation.predicted)
+    found = [f"the {t.words}{_how_much(t)}" for t in targets if t is not None and t.state == "drift"]
     if not found:
         return ""
     return f"so did {' and '.join(found)}" if drifted(evaluation) else f"but {' and '.join(found)} did"

@@ -312,9 +312,16 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Inciden
             if target is not None and _SIZES[target.size] > largest:
                 evaluation, largest = shown, _SIZES[target.size]
         size = f": the shift is {[*_SIZES][largest]}" if largest > 0 else ""
+        name = part_words(one.subject, _target(evaluation, one.subject))
         since = one.shown[0][1]
         yield _of_stretch(
-            model, "drift", one, since, f"{part_words(one.subject)} drifts{size}.", _quiet(one), evaluation
+            model,
+            "drift",
+            one,
+            since,
+            f"{name} drifts{size}.",
+            _quiet(one),
+            evaluation,
         )
 
 
@@ -432,14 +439,17 @@ def _folded(found: Sequence[Incident]) -> list[Incident]:
     return [one for known in folded.values() for one in known]
 
 
-def part_words(part: str) -> str:
-    """Name what drifts, by the name of its part of a pane.
+def part_words(part: str, target: TargetDrift | None = None) -> str:
+    """Name what drifts, by the name of its part of a pane; ``target``: its drift, where a window has it.
 
     >>> part_words("feature:temp where origin=JFK"), part_words("score"), part_words("class")
     ('temp where origin=JFK', 'The score', 'The predicted class')
     """
     name, where, place = part.partition(WHERE)
-    words = {"score": "The score", "class": "The predicted class"}.get(name) or short(name.removeprefix("feature:"), 80)
+    words = {"score": "score", "class": "predicted class"}.get(name, "")
+    if words:
+        words = f"The {words if target is None else target.words}"
+    words = words or short(name.removeprefix("feature:"), 80)
     return f"{words}{where}{short(place, 80)}"
 
 

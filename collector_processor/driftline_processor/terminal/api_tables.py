@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import numpy as np
 from rich.table import Table
-from rich.text import Text
 
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.verdict import ORDER
@@ -25,7 +24,7 @@ from driftline_processor.present.states import state_word
 from driftline_processor.present.titles import HEADLINES, metric_title
 from driftline_processor.present.verdicts import verdict_word
 
-from .console import histogram
+from .console import Text, histogram
 from .evaluation import VERDICT_STYLES
 
 STATES: tuple[str, ...] = tuple(row.state for row in ORDER)
@@ -317,10 +316,11 @@ def _performance(measured: Mapping[str, Any], most: int, constants: bool, of: st
     known = [name for name in HEADLINES if metric_value(measured, name) is not None][:most]
     if not known:
         return Text(UNKNOWN, "dim")
-    told = Text(", ").join(
-        Text(f"{metric_title(name)} ").append_text(_metric(measured, name, constants)) for name in known
-    )
-    return told.append(of, "dim")
+    told = Text()
+    for at, name in enumerate(known):
+        told.append(f"{', ' if at else ''}{metric_title(name)} ").append_text(_metric(measured, name, constants))
+    told.append(of, "dim")
+    return told
 
 
 def measured_window(

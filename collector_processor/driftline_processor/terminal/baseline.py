@@ -10,7 +10,6 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import Bins, CategoryBins
 from driftline.tables.table import F64, ModelKey
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.text import Text
 
 from driftline_processor.core.drift.display_cells import cells
 from driftline_processor.core.estimate.calibration import calibration
@@ -25,7 +24,7 @@ from driftline_processor.present.numbers import count, ends, many, number, perce
 from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import metric_title
 
-from .console import LONGEST_NAME, Readable, empty, fewer_cells, histogram, plain_table, terminal
+from .console import LONGEST_NAME, Readable, Text, empty, fewer_cells, histogram, plain_table, terminal
 from .evaluation import evaluation_view
 
 _SPARE = ("importance", "range", "invalid", "missing", "distribution")

@@ -6,15 +6,19 @@ import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from driftline.tables.table import F64
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.containers import Lines
 from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text as RichText
 
 from driftline_processor.core.evaluation import TargetDrift
 from driftline_processor.core.metrics import direction
+from driftline_processor.present.units import keep_units
 
 LONGEST_NAME = 28
 MOST_CELLS = 16
@@ -22,6 +26,9 @@ MOST_CELLS = 16
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _PIPE_WIDTH = 120
+_KEPT = "\ue000"
+"""Stands for the space before a unit while lines are broken: no text of ours has it."""
+
 _ASCII = str.maketrans("▁▂▃▄▅▆▇█→–−·≈χ²", ".:-=+*%#>---~X2")
 
 
@@ -30,6 +37,24 @@ def terminal() -> Console:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a name no such terminal can show ends no report
     return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False)
+
+
+class Text(RichText):
+    """A text whose units stay on the line of their number."""
+
+    @classmethod
+    def assemble(cls, *parts: Any, **options: Any) -> Text:
+        """Return a text of parts, each with its style."""
+        return cast("Text", super().assemble(*parts, **options))
+
+    def wrap(self, console: Console, width: int, **options: Any) -> Lines:
+        """Return the lines of the text; rich breaks at any space, so that there is none before a unit meanwhile."""
+        kept = self.copy()
+        kept.plain = keep_units(self.plain, _KEPT)
+        lines = kept.wrap(console, width, **options)
+        for line in lines:
+            line.plain = line.plain.replace(_KEPT, " ")
+        return lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.text import Text
 
 from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.dates import date_words
 from driftline_processor.core.drift.incident import targets
 from driftline_processor.core.drift.method_choice import SHOWN
 from driftline_processor.core.evaluation import Evaluation, TargetDrift, Verdict
@@ -27,11 +27,11 @@ from driftline_processor.present.numbers import count, many, number, p_value, pe
 from driftline_processor.present.outcomes import lateness
 from driftline_processor.present.sentences import drift_remarks, sentence, target_name
 from driftline_processor.present.states import compared, drifted, rank, state_word
-from driftline_processor.present.times import moment, window_label, window_name
+from driftline_processor.present.times import window_label, window_name
 from driftline_processor.present.titles import HEADLINES, METHOD_SYMBOLS, method_value, metric_title
 from driftline_processor.present.verdicts import verdict_next, verdict_sentence
 
-from .console import LONGEST_NAME, Readable, change_style, empty, fewer_cells, histogram, state_style, terminal
+from .console import LONGEST_NAME, Readable, Text, change_style, empty, fewer_cells, histogram, state_style, terminal
 from .sections import AFTER_DRIFT, BEFORE_DRIFT, EVERYTHING, MOST_FEATURES, Detail, mispredictions, more
 
 VERDICT_STYLES: dict[str, str] = {
@@ -281,7 +281,7 @@ def show(
     if concept is not None and heard and (detail.explain or concept.state == "drift" or "concept" in detail.asked):
         style = "bold red" if concept.state == "drift" else ""
         levels = error_levels(evaluations, concept.measure)
-        told = Text(concept_sentence(concept, moment, levels) + ".", style=style)
+        told = Text(concept_sentence(concept, date_words, levels) + ".", style=style)
     console.print(evaluation_view(evaluations[shown], concept=told, detail=detail))
     if wrong and wrong[shown].rows:
         console.print(Readable(Group(Text(), mispredictions(wrong[shown]))))
@@ -319,7 +319,7 @@ def _remarks(evaluation: Evaluation, timezone: str, detail: Detail) -> list[str]
             listed = ", ".join(printable(name) for name in detail.first(names, 8))
             more = f" and {len(names) - 8} more" if len(names) > 8 and not detail.all else ""
             remarks.append(f"{words}: {listed}{more}")
-    remarks += map(printable, lasting_sentences(evaluation, lambda time: moment(time, timezone)))
+    remarks += map(printable, lasting_sentences(evaluation, lambda time: date_words(time, timezone)))
     remarks += _statistics(evaluation, timezone) if detail.explain else []
     return ["", *remarks] if remarks else []
 
@@ -336,6 +336,6 @@ def _statistics(evaluation: Evaluation, timezone: str) -> Iterator[str]:
             else f"weighted by importance, {percent(share)} of the features drifted"
         )
     for name, since in evaluation.incident.items():
-        yield f"incident: {printable(name.removeprefix('feature:'))}, since {moment(since, timezone)}"
+        yield f"incident: {printable(name.removeprefix('feature:'))}, since {date_words(since, timezone)}"
     yield from filter(None, [what_lacks(evaluation)])
     yield from drift_remarks(target for _, target in targets(evaluation))

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from driftline_processor.core.wording import short
 from driftline_processor.present import times
@@ -17,7 +16,7 @@ from driftline_processor.present.states import state_word
 from driftline_processor.present.titles import METHOD_SYMBOLS, metric_names, metric_title
 
 from .api_tables import ModelRow, metric_value, nanoseconds, part_label, state_text, window_title, windows_table
-from .console import empty, histogram
+from .console import Text, empty, histogram
 from .evaluation import VERDICT_STYLES
 
 WINDOWS = 24

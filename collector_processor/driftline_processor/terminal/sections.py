@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
+from driftline_processor.core.dates import date_label
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.slices import rank_drifted_slices, slice_sentence
 from driftline_processor.core.estimate.point import assumption
@@ -29,10 +29,9 @@ from driftline_processor.present.numbers import change, count, ends, number, p_v
 from driftline_processor.present.sentences import change_words, objective
 from driftline_processor.present.service_level import rank_service, value_of_calls
 from driftline_processor.present.states import objective_state, state_word
-from driftline_processor.present.times import moment
 from driftline_processor.present.titles import BESIDE, HEADLINES, metric_title
 
-from .console import SEVERITY_STYLES, change_style, empty, plain_table
+from .console import SEVERITY_STYLES, Text, change_style, empty, plain_table
 
 T = TypeVar("T")
 
@@ -409,7 +408,7 @@ def mispredictions(found: Worst) -> Table:
     for row in found.rows:
         actual = number(row.actual) if isinstance(row.actual, float) else row.actual or ""
         predicted = row.predicted if row.predicted is not None else number(row.score)
-        time = moment(row.time) if row.time else ""
+        time = date_label(row.time) if row.time else ""
         cells = (row.id, time, predicted, actual, number(row.loss), row.trace_id)
         table.add_row(*(Text(printable(cell)) for cell in cells))
     if found.wrong > len(found.rows):

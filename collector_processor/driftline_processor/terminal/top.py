@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 from rich.console import Console, Group
-from rich.text import Text
 
 from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import many
@@ -25,6 +24,7 @@ from .api_tables import (
     sort_models,
     verdict_text,
 )
+from .console import Text
 
 MOST_ANSWERS = 5
 """Models whose sentences stand above the table."""

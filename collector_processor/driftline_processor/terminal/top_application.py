@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 import httpx
 from rich.table import Table
-from rich.text import Text
 from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -47,6 +46,7 @@ from .api_tables import (
     sort_models,
     verdict_text,
 )
+from .console import Text
 from .evaluation import VERDICT_STYLES
 from .model_view import WINDOWS, model_view
 
@@ -276,7 +276,7 @@ class ModelsScreen(Screen[None]):
     def _show_table(self) -> None:
         table, now = self.query_one(ModelsTable), time.time_ns()
         width = self.size.width
-        by_column = {title: [Text(title)] for title in columns_for(width)}
+        by_column: dict[str, list[Text]] = {title: [Text(title)] for title in columns_for(width)}
         for row in self._shown:
             for title, cell in cells_of(row, width, now).items():
                 by_column[title].append(cell)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from driftline_processor.core.dates import date_label, date_words
 from driftline_processor.core.drift import slices
 from driftline_processor.core.estimate.point import ASSUMES
 from driftline_processor.core.outcomes.review import advice
@@ -39,6 +39,7 @@ from driftline_processor.present import (
     verdicts,
 )
 from driftline_processor.present.outcomes import delay_sentence
+from driftline_processor.present.units import keep_units_of_page
 from driftline_processor.queries.hints import NO_PREDICTION
 from driftline_processor.web.charts import curves, intervals, sparklines, timelines
 from driftline_processor.web.charts.distributions import distribution
@@ -121,7 +122,7 @@ def _to_html(request: Request, page: Page, status: int, behind: int | None = Non
 
 def render(template: str, frame: Literal["", "report"] = "", /, **context: Any) -> str:
     """Return a template filled in; ``frame``: what goes around it, where that is not the page of a browser."""
-    return templates(frame).get_template(template).render(context)
+    return keep_units_of_page(templates(frame).get_template(template).render(context))
 
 
 def to_csv(table: Table) -> str:
@@ -165,15 +166,6 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def unbroken(text: str) -> str:
-    """Keep the sign of per cent on the line of its number.
-
-    >>> unbroken("from 17.6 % to 65 %") == "from 17.6\u00a0% to 65\u00a0%"
-    True
-    """
-    return re.sub(r"(?<=\d) %", "\u00a0%", text)
-
-
 def _own_address(request: Request) -> Any:
     """Return a function that gives the address of this page in another form, or with other parameters."""
 
@@ -197,9 +189,9 @@ def templates(frame: str = "") -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["unbroken"] = unbroken
     made.globals.update(in_report=frame == "report")
     made.globals.update(numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time)
+    made.globals.update(date_words=date_words, date_label=date_label)
     made.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
     made.globals.update(service_level=service_level, checks=CHECKS)
     made.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)

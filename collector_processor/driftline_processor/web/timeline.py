@@ -276,9 +276,10 @@ def history_parts(known: Sequence[Evaluation], shown: Sequence[Evaluation]) -> l
 
 def _score_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
     """Return how far the score moved, of a model without one how far the predicted class did."""
-    for name, title in (("score", "score drift"), ("predicted", "class drift")):
+    for name in ("score", "predicted"):
         targets = [getattr(one, name) for one in windows]
-        if any(target is not None for target in targets):
+        title = next((f"{target.words} drift" for target in reversed(targets) if target is not None), "")
+        if title:
             psi = [None if target is None else target.methods.get("psi") for target in targets]
             values = [None if one is None or one.value is None else finite(max(one.value, 0.0)) for one in psi]
             found = ["" if target is None else target.state for target in targets]

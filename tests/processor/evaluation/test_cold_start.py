@@ -44,7 +44,9 @@ def test_a_fresh_model_is_compared_with_all_it_did_and_a_break_on_the_first_day_
     assert states[:2] == ["ok"] * 2
     assert states[9:] == ["drift"] * 3
     first, late = window(state, 1), window(state, 9)
-    assert first.compared.startswith("its own first 1.0 hours, 1,000 rows, provisional until 2024-10-13 08:00 UTC")
+    assert first.compared.startswith(
+        "its own first 1.0 hours, 1,000 rows, provisional until 13 October 2024, 08:00 UTC"
+    )
     assert late.compared.startswith("its own first 6.7 hours, 1,850 rows, provisional until")
     assert to_json(late)["baseline"]["compared"].endswith("a shift below 1.25 σ is not called drift")
 

@@ -212,7 +212,7 @@ def test_features_that_are_missing_or_new_are_named(open_state: Open) -> None:
     found = newest(state)
     assert (found.missing_features, found.new_features) == (("income",), ("city",))
     assert state.view().hints[0] == (
-        "4 October 2024, 12:00 – 13:00: of 2 baseline features 1 arrives; missing: income; new: city."
+        "4 October 2024, 12:00 to 13:00: of 2 baseline features 1 arrives; missing: income; new: city."
     )
 
 

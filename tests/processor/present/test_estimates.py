@@ -27,7 +27,7 @@ def test_outcomes_outside_the_band_contradict_an_estimate() -> None:
     known = windows(0.9, 0.2, None)
     assert contradictions(known, known[-1]) == {
         "roc_auc": "outcomes contradict the estimate of ROC AUC: 0.2 was realized in the window of "
-        "Mon 2 September 2013, where 0.88 to 0.92 was estimated"
+        "2 September 2013, where 0.88 to 0.92 was estimated"
     }
 
 

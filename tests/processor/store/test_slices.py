@@ -132,7 +132,7 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     assert [hour.incident.get(name) for hour in hours] == [None] * 6 + [NOON + 6 * HOUR] * 3
     last = hours[-1]
     assert last.explanation is not None
-    assert "only where country = NL since 2024-10-04 18:00: " in last.explanation.sentence
+    assert "only where country = NL since 4 October 2024, 18:00: " in last.explanation.sentence
     assert list(last.slices["country=NL"].features) == ["income"]  # what does not drift is not kept
     assert last.slices["country=BE"].features == {}
     assert to_json(unpack_evaluation(pack_evaluation(last))) == to_json(last)

@@ -111,7 +111,7 @@ def test_how_late_outcomes_came_is_said() -> None:
 def test_the_whole_picture() -> None:
     lines = drawn(evaluation(feature("temp", "drift", 0.205, "large"), feature("wind", "ok", 0.0001))).splitlines()
     assert [line.rstrip() for line in lines] == [
-        "churn · version 3 · prod · Thu 1 January 1970 · 1,000 rows · outcomes for 97 %",
+        "churn · version 3 · prod · 1 January 1970 · 1,000 rows · outcomes for 97 %",
         "",
         "performance    is  interval  baseline  change  outcomes",
         "ROC AUC      0.66                0.67   −0.01       970",
@@ -200,8 +200,8 @@ def test_the_newest_ten_windows_have_a_line_each() -> None:
     show(known, Console(file=whole, width=120), detail=Detail(all=True))
     lines = short.getvalue().splitlines()
     assert lines[0].rstrip() == "4 earlier windows: --all"
-    assert lines[2].startswith("5 Jan 1970")
-    assert "\n1 Jan 1970" in whole.getvalue()
+    assert lines[2].startswith("1970-01-05")
+    assert "\n1970-01-01" in whole.getvalue()
     assert lines[-1].rstrip() == "The statistics behind this: --explain"
 
 
@@ -254,12 +254,12 @@ def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_fu
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
     assert lines[:5] == [
         "window       rows  outcomes                   drifted  most        score PSI  log loss  ROC AUC",
-        "1 Jan 1970  1,000      97 %                    0 of 1                      –       0.5     0.66",
-        "2 Jan 1970  1,000      97 %  1 of 2, 1 moved as usual  temp large          –       0.5     0.66",
-        "3 Jan 1970  1,000         –               cannot tell                      –         –        –",
+        "1970-01-01  1,000      97 %                    0 of 1                      –       0.5     0.66",
+        "1970-01-02  1,000      97 %  1 of 2, 1 moved as usual  temp large          –       0.5     0.66",
+        "1970-01-03  1,000         –               cannot tell                      –         –        –",
         "",
     ]
-    assert lines[5].startswith("churn · version 3 · prod · Fri 2 January 1970 ")
+    assert lines[5].startswith("churn · version 3 · prod · 2 January 1970 ")
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,7 @@ def test_enter_goes_into_a_model_and_escape_comes_back(served: tuple[FakeView, s
         assert any(line.split()[:3] == ["ROC", "AUC", "0.6364"] for line in lines)
         assert any(line.split()[:4] == ["Dec", "2013", "5,533", "96"] for line in lines)
         await pilot.press("w")
-        await until(pilot, lambda: "windows of 1d" in screen_text(pilot) and "31 Dec 2013" in screen_text(pilot))
+        await until(pilot, lambda: "windows of 1d" in screen_text(pilot) and "2013-12-31" in screen_text(pilot))
         await pilot.press("escape")
         assert chosen(pilot) == "flights"
 

@@ -113,7 +113,7 @@ def test_in_a_gap_between_windows_the_nearest_answers_as_it_does_on_the_page(cli
     gap = "window=1d&at=2024-10-08T13:00:00Z"
     answer, page = client.get(f"{PATH}?{gap}").json(), client.get(f"/models/churn/predictions?{gap}&format=json").json()
     check_answer(answer, "Mispredictions")
-    said = "No window with predictions holds 2024-10-08 13:00; the nearest is Sat 5 October 2024."
+    said = "No window with predictions holds 8 October 2024, 13:00; the nearest is 5 October 2024."
     assert (answer["instead"], answer["start"]) == (said, "2024-10-05T00:00:00Z")
     assert (page["instead"], page["start"]) == (said, "2024-10-05T00:00:00Z")
     for held in (f"{PATH}?window=1d&at=2024-10-04T13:00:00Z", f"{PATH}?window=1d", PATH):

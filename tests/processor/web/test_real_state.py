@@ -61,7 +61,7 @@ def test_an_outcome_over_http_is_on_every_page(running: tuple[State, TestClient]
     for page in ("", "/performance", "/drift", "/data", "/predictions", "/versions", "/features/age"):
         answer = client.get(f"/models/churn{page}{at}")
         assert answer.status_code == 200
-        assert "20 November 2026, 01:00 – 02:00" in answer.text
+        assert "20 November 2026, 01:00 to 02:00" in answer.text
     assert "1 of 1 features drifts" in client.get(f"/models/churn{at}").text
     assert "log loss" in client.get(f"/models/churn/performance{at}").text
     assert "Outcomes of 100 % of 60 predictions are known." in client.get(f"/models/churn/data{at}").text

@@ -63,8 +63,8 @@ def test_a_report_has_a_chapter_for_each_page_and_each_drifted_feature(browse: B
 def test_a_report_of_a_range_says_what_was_true_at_its_end(browse: Browse) -> None:
     client = browse(FakeView([flights()]))
     whole = written(client, "/models/flights/report?window=1d&from=2013-09-01&to=2013-10-01")
-    assert "Mon 30 September 2013" in whole
-    assert "Thu 31 October 2013" not in whole
+    assert "30 September 2013" in whole
+    assert "31 October 2013" not in whole
     verdict = flights().verdict
     assert verdict is not None
     assert verdict.sentence not in whole

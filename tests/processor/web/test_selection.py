@@ -39,11 +39,11 @@ def test_at_takes_any_moment_of_the_window() -> None:
 @pytest.mark.parametrize(
     ("at", "begins", "sentence"),
     [
-        ("2013-09-18", "2013-09-17", "holds 2013-09-18 00:00; the nearest is Tue 17 September 2013."),  # a gap
-        ("2013-09-18T11:59:00Z", "2013-09-17", "holds 2013-09-18 11:59; the nearest is Tue 17 September 2013."),
-        ("2013-09-18T12:00:00Z", "2013-09-19", "holds 2013-09-18 12:00; the nearest is Thu 19 September 2013."),
-        ("0", "2013-09-01", "holds 1970-01-01 00:00; the nearest is Sun 1 September 2013."),
-        ("2014-01-02", "2014-01-01", "holds 2014-01-02 00:00; the nearest is Wed 1 January 2014."),
+        ("2013-09-18", "2013-09-17", "holds 18 September 2013; the nearest is 17 September 2013."),  # a gap
+        ("2013-09-18T11:59:00Z", "2013-09-17", "holds 18 September 2013, 11:59; the nearest is 17 September 2013."),
+        ("2013-09-18T12:00:00Z", "2013-09-19", "holds 18 September 2013, 12:00; the nearest is 19 September 2013."),
+        ("0", "2013-09-01", "holds 1 January 1970; the nearest is 1 September 2013."),
+        ("2014-01-02", "2014-01-01", "holds 2 January 2014; the nearest is 1 January 2014."),
     ],
 )
 def test_where_no_window_stands_the_nearest_is_chosen(at: str, begins: str, sentence: str) -> None:
@@ -60,7 +60,7 @@ def test_where_no_window_stands_the_nearest_is_chosen(at: str, begins: str, sent
 )
 def test_every_page_says_that_another_window_is_shown(browse: Browse, tab: str) -> None:
     text = page(browse(many()), f"/models/flights{tab}?window=1d&at=2013-09-18").text
-    assert text.count("No window with predictions holds 2013-09-18 00:00; the nearest is Tue 17 September 2013.") == 1
+    assert text.count("No window with predictions holds 18 September 2013; the nearest is 17 September 2013.") == 1
 
 
 def test_a_range_without_a_window_shows_the_newest_closed_one_and_says_so() -> None:
@@ -71,9 +71,9 @@ def test_a_range_without_a_window_shows_the_newest_closed_one_and_says_so() -> N
         assert found.chosen is found.shown[0]
         assert found.chosen is not None
         assert iso_time(found.chosen.window.start)[:10] == "2013-12-31"
-        assert found.instead == "No window lies in this range; this is Tue 31 December 2013."
+        assert found.instead == "No window lies in this range; this is 31 December 2013."
     gap = select(Place("flights", window="1d", since="2013-09-18", until="2013-09-19"), [model])
-    assert gap.instead == "No window lies in this range; this is Tue 17 September 2013."
+    assert gap.instead == "No window lies in this range; this is 17 September 2013."
 
 
 def test_the_beginning_of_unix_time_is_a_time() -> None:

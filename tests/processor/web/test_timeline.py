@@ -29,7 +29,7 @@ def test_rows_are_those_of_which_anything_is_known() -> None:
     ]
     assert titles == [
         ["log loss", "score drift", "inputs that drift", "predictions"],
-        ["log loss", "class drift", "predictions"],
+        ["log loss", "predicted class drift", "predictions"],
         ["inputs that drift", "predictions"],
     ]
 
@@ -129,7 +129,7 @@ def test_a_gap_says_when_it_is_how_many_windows_lack_and_whether_any_waits() -> 
     known = [*model.windows["1mo"][:2], *model.windows["1mo"][4:]]
     gaps = gaps_of(known, model)
     assert [(gap.start, gap.end, gap.windows) for gap in gaps] == [(ns(2013, 5, 1), ns(2013, 7, 1), 2)]
-    assert gaps[0].words == "1 May 2013 – 30 Jun 2013: 2 windows without a prediction"
+    assert gaps[0].words == "1 May to 30 June 2013: 2 windows without a prediction"
     model.unjudged = 2
     assert gaps_of(known, model)[0].words.endswith("2 windows not judged yet, or without a prediction")
     assert gaps_of(model.windows["1mo"], model) == ()

@@ -23,7 +23,7 @@ from driftline.tables.task import Task
 
 from driftline_processor.core.estimate.estimator import FEWEST, Meaning, score_meaning
 from driftline_processor.core.estimate.label_shift import LEVEL
-from driftline_processor.core.evaluation import Evaluation, Finding, KindOfChange, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, Finding, KindOfChange
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.wording import format_percent, printable, short
 
@@ -114,13 +114,9 @@ def _moved(evaluation: Evaluation) -> tuple[str, ...]:
         named = ", ".join(short(name) for name in drifted[:NAMED])
         more = f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else ""
         told.append(f"{named}{more} drift" if len(drifted) > 1 else f"{named} drifts")
-    if any(_drifts(one) for one in (evaluation.score, evaluation.predicted)):
-        told.append("the score drifts")
+    outputs = [one for one in (evaluation.score, evaluation.predicted) if one is not None and one.state == "drift"]
+    told += [f"the {one.words} drifts" for one in outputs[:1]]
     return tuple(told)
-
-
-def _drifts(target: TargetDrift | None) -> bool:
-    return target is not None and target.state == "drift"
 
 
 def _by_outcomes(tested: OutcomeEvidence, moved: tuple[str, ...]) -> KindOfChange | None:

@@ -13,6 +13,7 @@ from driftline.panes.bins import Bins, CategoryBins
 from driftline.panes.embedding_projection import AXES, WIDTH
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
+from driftline.tables.task import PerKind
 from numpy.typing import NDArray
 
 from driftline_processor.core.drift.methods.method import Vectors
@@ -164,11 +165,15 @@ def missing_share(counts: F64, bins: Bins) -> float | None:
     return float(counts[bins.size :].sum()) / total if total > 0 else None
 
 
+SCORE_NAMES = PerKind(binary="", multiclass="", regression="predicted value", ranking="", unknown="")
+"""What sentences call the score of a task; "" = score."""
+
+
 def _targets(baseline: Baseline) -> Iterator[tuple[Literal["feature", "score", "class"], str, str, Bins]]:
     for name, bins in baseline.bins.features.items():
         yield "feature", name, f"feature:{name}", bins
     if baseline.bins.score is not None:
-        yield "score", "", "score", baseline.bins.score
+        yield "score", SCORE_NAMES.of(baseline.task), "score", baseline.bins.score
     if baseline.bins.classes is not None and "class" in baseline.pane.parts:
         yield "class", "", "class", baseline.bins.classes
 

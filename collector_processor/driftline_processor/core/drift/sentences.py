@@ -22,12 +22,13 @@ def target_sentence(target: TargetDrift) -> str:
     >>> target_sentence(temp)
     'temp is far from the reference (KS 0.41, large), and 7 of its own 60 windows of this length differ as much.'
     """
-    name = _name(target)
+    name = target_words(target)
     return f"{name} {_SAID[target.state](target)}."
 
 
-def _name(target: TargetDrift) -> str:
-    return {"score": "the score", "class": "the predicted class"}.get(target.target) or short(target.name)
+def target_words(target: TargetDrift) -> str:
+    """Return what a sentence calls a target: a feature by its name, the others with an article."""
+    return short(target.name) if target.target == "feature" else f"the {target.words}"
 
 
 def _distance(target: TargetDrift) -> str:

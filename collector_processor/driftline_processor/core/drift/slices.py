@@ -16,10 +16,10 @@ from driftline.baseline.sections.slices import OTHER, slice_name
 from driftline.panes.pane import Pane
 
 from driftline_processor.core.evaluation import MethodValue, SliceDrift, State, TargetDrift
-from driftline_processor.core.wording import short
 
 from .methods import METHODS
 from .rule import Drift, Family, Rules, drift_by_family
+from .sentences import target_words
 from .swing import swings
 
 WHOLE = ""
@@ -158,7 +158,7 @@ def slice_sentence(found: SliceDrift) -> str:
 
 
 def _told(target: TargetDrift) -> str:
-    name = {"score": "the score", "class": "the predicted class"}.get(target.target) or short(target.name)
+    name = target_words(target)
     value = target.methods[target.decided_by].value
     return f"{name} ({METHODS[target.decided_by].title} {value:.3g}, {target.size})" if value is not None else name
 

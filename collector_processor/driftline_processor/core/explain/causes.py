@@ -271,14 +271,15 @@ def explain(
     causes += [
         (cause, None) for name in drifted if name not in explained and (cause := _of_drift(name, views)) is not None
     ]
-    drifts = score is not None and score.state == "drift"
+    drifts = score.words if score is not None and score.state == "drift" else ""
+    what = "score" if score is None else score.words
     if not causes:
         return Explanation((), whole_sentence((), drifts)) if drifts else None
     steps = _steps_before(views, [cause for cause, _ in causes])
     dated = [(_dated(cause, window, views, steps), finding) for cause, finding in causes]
     means = score_means(whole.pane, whole.baseline)
     ranked = _ranked(_carrying(dated, views, means if drifts else None), whole)
-    worded = tuple(replace(cause, sentence=cause_sentence(cause, finding, timezone)) for cause, finding in ranked)
+    worded = tuple(replace(cause, sentence=cause_sentence(cause, finding, timezone, what)) for cause, finding in ranked)
     return Explanation(worded, whole_sentence(worded, drifts), *(means or (None, None)))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -17,6 +16,7 @@ from driftline.baseline.reference_rows import Period
 from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
 from driftline.panes.pane import Pane, merge
 
+from driftline_processor.core.dates import date_words
 from driftline_processor.core.windows.window import DAY, PANE
 
 from .reference import Reference, derive_baseline
@@ -112,6 +112,6 @@ def _told(baseline: Baseline, covered: int, end: int) -> Reference:
         return Reference(baseline, f"its own first week, {rows}")
     hours = covered / (DAY / 24)
     seen = f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} hours"
-    until = datetime.fromtimestamp(end // 10**9, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    until = f"{date_words(end)} UTC"
     note = f"its own first {seen}, {rows}, provisional until {until}: a shift below {shift:.2f} σ is not called drift"
     return Reference(baseline, note, shift)

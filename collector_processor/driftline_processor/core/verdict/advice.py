@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from driftline_processor.core.dates import date_words, span_words
 from driftline_processor.core.estimate.estimator import FEWEST
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.intervals.confidence import CONFIDENCE, normal_quantile
@@ -16,7 +17,7 @@ from driftline_processor.core.wording import format_percent, printable, short
 
 from .context import VerdictContext
 from .signs import Sign, has_small_drift, is_fault, lacking_to_tell, moved_to, told_first, worse_metrics
-from .words import NAME, date, fault_words, figure, listed, metric_words, since_words, slice_words, span_words
+from .words import NAME, fault_words, figure, listed, metric_words, since_words, slice_words
 
 REACH = normal_quantile(CONFIDENCE) + POWER
 """Standard errors between a value and its limit at which a test at 5 % finds it in 90 of 100 cases."""
@@ -98,7 +99,7 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Advice:
         context: What is known beside windows.
     """
     if not evaluation.closed:
-        ends = date(evaluation.window.end, context.timezone)
+        ends = date_words(evaluation.window.end, context.timezone)
         return Advice(f"wait until the window closes on {ends}", f"Wait until the window closes on {ends}.")
     if evaluation.young:
         return Advice("wait for them", f"Wait: {evaluation.immature or 'its outcomes may still come'}.")
@@ -131,7 +132,10 @@ def _longer_window(evaluation: Evaluation, context: VerdictContext, why: str) ->
     longer = [one for one in context.coming if one.start <= own.start and own.end <= one.end and one != own]
     if longer:
         first = min(longer, key=lambda one: one.end)
-        rows, ends = span_words(first.start, first.end, timezone), date(first.end, timezone)
+        rows, ends = (
+            span_words(first.start, first.end, timezone, days=first.end - first.start >= DAY),
+            date_words(first.end, timezone),
+        )
         sentence = f"Wait for the window of {rows}: it closes on {ends}, tells once its outcomes are in, and {why}."
         return Advice(f"wait for the window of {rows}, and its outcomes", sentence)
     if not own.name:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
+from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.wording import duration
@@ -13,7 +14,7 @@ from driftline_processor.core.wording import duration
 from .context import NO_CONTEXT, VerdictContext
 from .traffic import Traffic
 from .window import Reading, harmless_parts, head_of, read_outcomes, read_window, usual_service, verdict_of
-from .words import compose, date, since_words
+from .words import compose, since_words
 
 STALE = 2
 """Closed windows in a row without outcomes that had their time, after which an older right is not believed: as
@@ -299,7 +300,7 @@ def _not_borne_out(turned: Reading, *, alone: bool) -> Verdict:
 def _last_known(run: _Run | None, context: VerdictContext) -> str:
     if run is None or run.reading.start is None:
         return "No window before it has outcomes that tell."
-    ended = date(run.reading.evaluation.window.end, context.timezone)
+    ended = date_words(run.reading.evaluation.window.end, context.timezone)
     return f"The last outcomes that tell, up to {ended}, showed it right."
 
 
@@ -308,7 +309,7 @@ def _after(closed: Sequence[Reading], run: _Run, context: VerdictContext) -> str
     ended = run.reading.evaluation.window.end
     if run.reading.start is None or closed[-1].evaluation.window.end <= ended:
         return ""
-    return f"That is known up to {date(ended, context.timezone)}; later windows do not tell yet."
+    return f"That is known up to {date_words(ended, context.timezone)}; later windows do not tell yet."
 
 
 def _lone(run: _Run) -> str:

@@ -129,5 +129,5 @@ def harmless_drift(evaluation: Evaluation) -> Clause:
     if any(one.state == "drift" for one in evaluation.features.values()) or has_small_drift(evaluation):
         return "its inputs moved, and that did no harm"
     if evaluation.score is not None and evaluation.score.state == "drift":
-        return "its score moved, and that did no harm"
+        return f"its {evaluation.score.words} moved, and that did no harm"
     return ""

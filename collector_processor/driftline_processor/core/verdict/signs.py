@@ -542,8 +542,9 @@ def _record(inside: float | None) -> str:
 
 
 def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
-    for part, name, target in (("score", "score", evaluation.score), ("class", "decisions", evaluation.predicted)):
+    for part, target in (("score", evaluation.score), ("class", evaluation.predicted)):
         if target is not None and _matters(target):
+            name = "decisions" if part == "class" else target.words
             yield _drift_sign("score", part, f"the {name} moved", target, evaluation)
 
 
@@ -593,7 +594,7 @@ def _moved_slices(evaluation: Evaluation) -> Iterator[Sign]:
 
 def _slice_sign(name: str, target: TargetDrift, evaluation: Evaluation) -> Sign:
     part = f"feature:{target.name}" if target.target == "feature" else target.target
-    what = short(target.name, NAME) if target.target == "feature" else f"the {target.target}"
+    what = short(target.name, NAME) if target.target == "feature" else f"the {target.words}"
     told = _drift_sign("slice", f"{part}{WHERE}{name}", f"{what} moved", target, evaluation)
     return Sign(
         "slice",

@@ -6,17 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from driftline_processor.core.dates import span_words
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.windows.window import DAY
+from driftline_processor.core.wording import short
 
 from .advice import Advice, keep, look_closer, outcomes_wanted, repair
 from .context import NO_CONTEXT, VerdictContext
 from .reasons import STEADY, first_cause, harmless_drift, looks_as_before
 from .signs import Sign, beside_baseline, deciding_change, lacking_to_tell, no_loss, signs_of_loss, signs_of_risk
-from .words import Clause, capital, compose, since_words, slice_words, span_words
+from .words import NAME, Clause, capital, compose, listed, since_words, slice_words
 
 _WORDS = {"right": "right", "wrong": "wrong", "at_risk": "at risk", "unknown": "unknown"}
 """The words of each state."""
@@ -202,13 +204,41 @@ def verdict_of(reading: Reading, since: int | None, sure: str = "", *, alone: bo
         high=first.high if first else None,
         cause=cause.words,
         kind=cause.kind if reading.state != "right" else "",
-        sure=" ".join(filter(None, (own, sure))),
+        sure=" ".join(filter(None, (beside_open_questions(own, evaluation), sure))),
         sentence=compose(head, clauses, advice.action),
         next=advice.sentence,
         slice=place,
         window_start=start,
         window_end=None if start is None else evaluation.window.end,
     )
+
+
+def beside_open_questions(sure: str, evaluation: Evaluation) -> str:
+    """Say how sure a window is, and in the same sentence of what the drift stays open for want of rows or days.
+
+    Args:
+        sure: How sure the window is, a sentence; "" where nothing is said.
+        evaluation: The window.
+
+    >>> from driftline.tables.table import ModelKey
+    >>> from driftline_processor.core.evaluation import TargetDrift
+    >>> from driftline_processor.core.windows.window import Window
+    >>> few = TargetDrift("feature", "age", "cannot_tell", "ks", 90, {}, lacking="days")
+    >>> week = Evaluation(ModelKey("churn"), Window("1w", 0, 7 * DAY), 900, True, features={"age": few})
+    >>> beside_open_questions("Certain: the service fails.", week)
+    'Certain: the service fails; whether age drifted stays open: too few days.'
+    """
+    if not sure or "too few" in sure:
+        return sure
+    targets = (evaluation.score, evaluation.predicted, *evaluation.features.values())
+    unsure = [one for one in targets if one is not None and one.state == "cannot_tell" and one.lacking]
+    if not unsure:
+        return sure
+    features = [short(one.name, NAME) for one in unsure if one.target == "feature"]
+    named = features if len(features) == 1 else [f"{len(features)} features"] if features else []
+    named = [*(f"its {one.words}" for one in unsure if one.target != "feature"), *named]
+    few = " and ".join(sorted({f"too few {one.lacking}" for one in unsure}))
+    return f"{sure.rstrip('.')}; whether {listed(named)} drifted stays open: {few}."
 
 
 def head_of(reading: Reading, since: int | None, *, alone: bool, state: str) -> str:
@@ -223,7 +253,11 @@ def head_of(reading: Reading, since: int | None, *, alone: bool, state: str) -> 
     timezone, window = reading.context.timezone, reading.evaluation.window
     slice = reading.signs[0].slice if reading.signs else ""
     place = f"for {slice_words(slice)}" if slice else ""
-    rows = f"in the rows of {span_words(window.start, window.end, timezone)}" if alone and since is not None else ""
+    rows = (
+        f"in the rows of {span_words(window.start, window.end, timezone, days=reading.of_days)}"
+        if alone and since is not None
+        else ""
+    )
     when = since_words(since, timezone, days=reading.of_days)
     if state == "unknown":
         verb = "is" if rows or since is None else "has been"

@@ -1,12 +1,12 @@
-"""Numbers, dates and sentences of a verdict in plain words."""
+"""Numbers and sentences of a verdict in plain words."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
+from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Finding
 from driftline_processor.core.metrics import metric_of, title
 from driftline_processor.core.metrics.names import parse_name
@@ -14,7 +14,6 @@ from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF
 from driftline_processor.core.quality.checks.out_of_range import side_of_range
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.core.service_level.words import measured_text, service_title
-from driftline_processor.core.windows.window import time_zone
 from driftline_processor.core.wording import format_percent, printable, short
 
 Clause = str | tuple[str, ...]
@@ -31,9 +30,6 @@ _MOST_DECIMALS = 9
 
 NAME = 40
 """Characters of a name in a sentence."""
-
-_LAST_MOMENT = 253_402_000_000
-"""Unix seconds near the end of the year 9999, after which the calendar has no dates."""
 
 
 def in_shares(metric: str) -> bool:
@@ -130,6 +126,20 @@ def size_of_change(metric: str, change: float, low: float | None, high: float | 
     return f"{text} ({' to '.join(rounded_ends(ends[0], ends[1]))}{unit})"
 
 
+def signed_ends(metric: str, low: float | None, high: float | None) -> str:
+    """Write the interval of a difference with its signs, of a share in points; "" where there is none.
+
+    >>> signed_ends("accuracy", -0.17, -0.1), signed_ends("mae", -0.2, 1.5), signed_ends("mae", None, None)
+    ('−17 to −10 points', '−0.2 to +1.5', '')
+    """
+    if low is None or high is None:
+        return ""
+    scale, unit = (100.0, " points") if in_shares(metric) else (1.0, "")
+    ends = zip((low, high), rounded_ends(scale * low, scale * high), strict=True)
+    signed = [f"+{text}" if end > 0 else text for end, text in ends]
+    return f"{' to '.join(signed)}{unit}"
+
+
 def metric_words(metric: str) -> str:
     """Return a metric's title, as a sentence has it.
 
@@ -151,21 +161,6 @@ def slice_words(name: str) -> str:
     'country = NL'
     """
     return short(name.replace("=", " = ", 1), NAME)
-
-
-def date(time: int, timezone: str = "UTC") -> str:
-    """Write unix nanoseconds as a date, with the time of day where that is not midnight.
-
-    >>> date(1_372_636_800 * 10**9), date(1_373_774_340 * 10**9)
-    ('1 July 2013', '14 July 2013, 03:59')
-    """
-    at = _local(time, timezone)
-    text = f"{at.day} {at:%B %Y}"
-    return text if (at.hour, at.minute) == (0, 0) else f"{text}, {at:%H:%M}"
-
-
-def _local(time: int, timezone: str) -> datetime:
-    return datetime.fromtimestamp(min(max(time // 10**9, 0), _LAST_MOMENT), time_zone(timezone))
 
 
 def fault_words(found: Finding) -> str:
@@ -197,28 +192,7 @@ def since_words(time: int | None, timezone: str, *, days: bool = False) -> str:
     """Return " since ..."; "" where the time is not known. ``days``: without the time of day."""
     if time is None:
         return ""
-    moment = date(time, timezone)
-    return f" since {moment.partition(',')[0] if days else moment}"
-
-
-def span_words(start: int, end: int, timezone: str) -> str:
-    """Return the days of a window, or its hours: "1 to 31 July 2013".
-
-    >>> second = 10**9
-    >>> span_words(1_372_636_800 * second, 1_375_315_200 * second, "UTC")
-    '1 to 31 July 2013'
-    >>> span_words(1_372_636_800 * second, 1_372_640_400 * second, "UTC")
-    '1 July 2013, 00:00 to 01:00'
-    """
-    last = max(start, end - 1)
-    first_day, last_day = (date(one, timezone).partition(",")[0] for one in (start, last))
-    if first_day == last_day:
-        hours = [f"{_local(one, timezone):%H:%M}" for one in (start, end)]
-        return first_day if hours == ["00:00", "00:00"] else f"{first_day}, {' to '.join(hours)}"
-    before, after = first_day.split(), last_day.split()
-    while len(before) > 1 and before[-1] == after[len(before) - 1]:
-        before.pop()
-    return f"{' '.join(before)} to {last_day}"
+    return f" since {date_words(time, timezone, days=days)}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from driftline.tables.timestamps import instant
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present import times
@@ -60,7 +61,7 @@ def nearest_window(windows: Sequence[Evaluation], time: int, timezone: str) -> t
     nearest = min(range(len(windows)), key=lambda at: _distance(windows[at].window, time))
     if not _distance(windows[nearest].window, time):
         return nearest, ""
-    asked = f"No window with predictions holds {times.moment(time, timezone)}; the nearest is"
+    asked = f"No window with predictions holds {date_words(time, timezone)}; the nearest is"
     return nearest, f"{asked} {times.window_name(windows[nearest].window, timezone)}."
 
 

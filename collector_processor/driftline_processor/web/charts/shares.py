@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.present.numbers import many, percent
-from driftline_processor.present.times import range_ticks, window_name
+from driftline_processor.present.times import window_label, window_name
 
 from . import svg
 from .thinning import MOST_MARKS, columns
@@ -59,7 +59,7 @@ def outcome_coverage(
     agreed = next((one.label_sla.coverage for one in reversed(shown) if one.label_sla), None)
     if agreed is not None:
         marks.append(svg.line(LEFT, y(agreed), WIDTH, y(agreed), "was"))
-    ticks = range_ticks(shown[0].window, shown[-1].window, timezone)
+    ticks = [window_label(one.window, timezone) for one in (shown[0], shown[-1])]
     marks.append(svg.text(LEFT, HEIGHT - 8, ticks[0], "axis"))
     if len(shown) > 1:
         end = LEFT + len(shown) * step

@@ -17,7 +17,7 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.present.numbers import MINUS, compact, count, finite, many, number, percent
 from driftline_processor.present.sentences import drift_words
 from driftline_processor.present.states import compared, drifted, overall
-from driftline_processor.present.times import range_ticks, window_name, window_tick
+from driftline_processor.present.times import window_label, window_name
 from driftline_processor.present.titles import metric_title
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.timeline import (
@@ -527,8 +527,8 @@ def time_ticks(evaluations: Sequence[Evaluation], left: float, right: float, y: 
     """Write when the first and the last window are."""
     first, last = evaluations[0].window, evaluations[-1].window
     if len(evaluations) == 1:
-        return [svg.text((left + right) / 2, y, window_tick(first, timezone), "axis", "middle")]
-    ticks = range_ticks(first, last, timezone)
+        return [svg.text((left + right) / 2, y, window_label(first, timezone), "axis", "middle")]
+    ticks = [window_label(one, timezone) for one in (first, last)]
     return [svg.text(left, y, ticks[0], "axis"), svg.text(right, y, ticks[1], "axis", "end")]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from driftline_processor.core.dates import date_label, date_words
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import Evaluation, TargetDrift
-from driftline_processor.core.verdict.words import date
 from driftline_processor.core.wording import iso_time
-from driftline_processor.present import states, times
+from driftline_processor.present import states
 from driftline_processor.present.features import drifting_since, importance_rank, size_of
 from driftline_processor.present.lasting import lasting_sentences, what_lacks
 from driftline_processor.web.charts.distributions import mini
@@ -74,7 +74,7 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
         "sorts": SORTS,
         "importance_rank": lambda name: importance_rank(name, importance),
         "has_importance": bool(importance),
-        "date": lambda time: date(time, selection.model.timezone),
+        "date": lambda time: date_label(time, selection.model.timezone),
         "mini": mini,
         "trend": lambda name: trend(name, selection.shown),
         "heat": heat_map(
@@ -86,7 +86,7 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
         else None,
         "heated": len(drawn),
         "heatable": len(heated),
-        "lasting": lasting_sentences(chosen, lambda time: times.moment(time, selection.model.timezone)),
+        "lasting": lasting_sentences(chosen, lambda time: date_words(time, selection.model.timezone)),
         "lasting_lacks": what_lacks(chosen),
         "joint": JOINT,
     }

@@ -16,6 +16,7 @@ from driftline_processor.core.verdict import ORDER, rank_state
 from driftline_processor.core.verdict.words import interval_of_value, metric_value
 from driftline_processor.core.wording import iso_time, short
 from driftline_processor.present import names, numbers, states, titles, verdicts
+from driftline_processor.present.times import common_zone
 from driftline_processor.queries.overview import ModelView, has_performance, leading_model, verdict_of
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import Place
@@ -190,6 +191,7 @@ def page(
         "home.html",
         {
             **told,
+            "zone": common_zone(one.timezone for one in known),
             "groups": _grouped(shown, group),
             "shown": len(shown),
             "known": len(rows),

@@ -11,6 +11,7 @@ from starlette.datastructures import QueryParams
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import names
+from driftline_processor.present.times import common_zone
 from driftline_processor.queries.incidents import AT_ONCE, KINDS, Incident, IncidentLog
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table
@@ -40,7 +41,8 @@ def page(models: Sequence[ModelView], asked: QueryParams, log: IncidentLog) -> P
         log: Where they are read.
     """
     found = log.of(models)
-    return Page("incidents.html", _context(found, asked), {"incidents": table(found)})
+    zone = common_zone(one.timezone for one in found)
+    return Page("incidents.html", {**_context(found, asked), "zone": zone}, {"incidents": table(found)})
 
 
 def model_page(selection: Selection, now: int, asked: QueryParams | None = None, *, log: IncidentLog) -> Page:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from driftline_processor.core.dates import date_words
 from driftline_processor.core.drift.rule import MIN_ROWS
-from driftline_processor.core.evaluation import Cause, Evaluation, MetricValue, ObjectiveState, Verdict
+from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, Verdict
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
-from driftline_processor.core.verdict.words import date, interval_of_value, metric_value
+from driftline_processor.core.verdict.words import capital, interval_of_value, metric_value
 from driftline_processor.core.windows.window import closes_at
-from driftline_processor.core.wording import iso_time, short
+from driftline_processor.core.wording import iso_time, printable, short
 from driftline_processor.present import states, times, titles
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.verdicts import verdict_next
@@ -38,6 +39,9 @@ BY_TASK: dict[str, tuple[str, ...]] = {
     "ranking": ("ndcg@10", "mrr@10", "ctr"),
 }
 """The metrics that stand for a model, by the kind of its task; where one is not known, the next that is."""
+
+CAUSE = 120
+"""Characters of a cause, after which further clauses are folded."""
 
 FEATURE_NAME = 40
 """Characters of a feature's name in a verdict's sentence."""
@@ -123,7 +127,11 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         "timeline": timeline,
         "timeline_data": timeline_data(timeline),
         "history": history_parts(selection.known, selection.shown) if len(selection.known) > 1 else [],
-        "causes": [(linked(_cause_words(one), one.features, selection), one) for one in causes[:NAMED]],
+        "causes": [
+            (linked(shown, one.features, selection), folded)
+            for one in causes[:NAMED]
+            for shown, folded in [fold_clauses(one.sentence, CAUSE)]
+        ],
         "more_causes": max(len(causes) - NAMED, 0),
         "drifted": _drifted(told, selection) if not causes else [],
         "weak": weak[:NAMED],
@@ -248,11 +256,10 @@ def _drift_figures(selection: Selection, told: Evaluation) -> Iterator[Figure]:
         beside = f"{compared} of {len(told.features)} could be compared"
         value = f"{drifted} of {compared}" if compared else UNKNOWN
         yield Figure("inputs that drift", value, "", beside, address, drifted > 0)
-    score = "drift of predictions, PSI" if selection.model.task.predicts_number else "score drift, PSI"
-    for target, title in ((told.score, score), (told.predicted, "class drift, PSI")):
+    for target in (told.score, told.predicted):
         if target is not None and (psi := target.methods.get("psi")) is not None:
             state = states.state_word(target.state, target.lacking)
-            yield Figure(title, number(psi.value), "", state, address, target.state == "drift")
+            yield Figure(f"{target.words} drift, PSI", number(psi.value), "", state, address, target.state == "drift")
             break
     yield Figure("predictions", count(told.rows), "", f"{count(selection.model.rows)} in all", address)
 
@@ -302,11 +309,21 @@ def _incident_line(incident: Incident, selection: Selection) -> Action:
 
 
 def _day(time: int, timezone: str) -> str:
-    return date(time, timezone).partition(",")[0]
+    return date_words(time, timezone, days=True)
 
 
-def _cause_words(cause: Cause) -> str:
-    return short(cause.sentence, 120)
+def fold_clauses(sentence: str, room: int) -> tuple[str, str]:
+    """Return as many whole clauses of a sentence as there is room for, the first always, and what is folded.
+
+    >>> fold_clauses("temp and dewp have drifted: below 5 went from 41 % to 6 %; they carry 52 % of the shift", 60)
+    ('temp and dewp have drifted: below 5 went from 41 % to 6 %', 'They carry 52 % of the shift')
+    >>> fold_clauses("temp has drifted", 60)
+    ('temp has drifted', '')
+    """
+    shown, *rest = printable(sentence).split("; ")
+    while rest and len(f"{shown}; {rest[0]}") <= room:
+        shown = f"{shown}; {rest.pop(0)}"
+    return shown, capital("; ".join(rest))
 
 
 def _drifted(told: Evaluation, selection: Selection) -> list[tuple[str, str, str]]:
@@ -345,7 +362,7 @@ def _why_untold(one: ObjectiveState, told: Evaluation, selection: Selection) -> 
         return ""
     model, end = selection.model, one.until or told.window.end
     if told.closed and told.outcome_rows and not model.mature(told):
-        return f"not final: outcomes may come until {times.day(end + model.outcome_delay.nanoseconds, model.timezone)}"
+        return f"not final: outcomes may come until {_day(end + model.outcome_delay.nanoseconds, model.timezone)}"
     return f"too few {one.lacks}" if one.lacks else ""
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState
+from driftline_processor.core.dates import date_words
+from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue, ObjectiveState
+from driftline_processor.core.verdict.words import signed_ends, size_of_change
 from driftline_processor.core.wording import iso_time
-from driftline_processor.present import times, titles
+from driftline_processor.present import titles
 from driftline_processor.present.concept import sentence
+from driftline_processor.present.numbers import many
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
@@ -44,12 +48,99 @@ def page(selection: Selection, now: int) -> Page:
         "most_cells": MOST_CELLS_IN_REPORT if selection.in_report else MOST_CELLS,
         "gaps": {gap.start: gap for gap in gaps_of(selection.shown, selection.model)},
         "measured": {} if chosen is None else measured_in(chosen, chosen_slice),
+        "blocks": [] if chosen is None or chosen_slice else blocks_of(chosen, selection.reference, first),
         "headlines": [(name, rows[name]) for name in first],
         "others": [(name, row) for name, row in rows.items() if name not in first],
         "objectives": [] if chosen is None else sorted(chosen.objectives, key=_needs_somebody),
     }
     tables = {"metrics": _table(selection), "windows": metrics_by_window(selection.shown, chosen_slice)}
     return Page("model/performance.html", context, tables, about(selection))
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A metric at first sight: now, before, and what the difference means.
+
+    Attributes:
+        name: Name of the metric.
+        title: Its title.
+        now: Its value in the window, as text.
+        now_ends: The interval of that; "" where there is none.
+        was: The baseline's value, as text; a dash where it is not known.
+        was_ends: The interval of that.
+        difference: The value less the baseline's, with its sign; "" where either is not known.
+        ends: The interval of the difference.
+        meaning: What that means, a sentence.
+        state: ``worse``, ``not_worse`` or ``cannot_tell``; "" where nothing was compared.
+    """
+
+    name: str
+    title: str
+    now: str
+    now_ends: str
+    was: str
+    was_ends: str
+    difference: str
+    ends: str
+    meaning: str
+    state: str = ""
+
+
+def blocks_of(chosen: Evaluation, reference: Mapping[str, MetricValue], names: Sequence[str]) -> list[Block]:
+    """Return a block for each metric that outcomes have shown in a window.
+
+    Args:
+        chosen: The window.
+        reference: Performance of the baseline's rows, by metric.
+        names: The metrics, in their order.
+    """
+    known = [(name, chosen.realized[name]) for name in names if name in chosen.realized]
+    return [_block(name, metric, chosen, reference.get(name)) for name, metric in known if metric.value is not None]
+
+
+def _block(name: str, metric: MetricValue, chosen: Evaluation, was: MetricValue | None) -> Block:
+    change = chosen.realized_changes.get(name)
+    before = None if was is None else was.value
+    moved = None if metric.value is None or before is None else metric.value - before
+    moved, low, high = (moved, None, None) if change is None else (change.change, change.low, change.high)
+    difference = ""
+    if moved is not None:
+        size = size_of_change(name, moved, None, None)
+        difference = f"{'−' if moved < 0 else '+'}{size}"
+    return Block(
+        name,
+        titles.metric_title(name),
+        titles.metric_text(name, metric.value),
+        titles.metric_ends(name, metric.low, metric.high),
+        titles.metric_text(name, before),
+        "" if was is None else titles.metric_ends(name, was.low, was.high),
+        difference,
+        signed_ends(name, low, high),
+        _meaning(name, moved, change, chosen),
+        "" if change is None else change.state,
+    )
+
+
+def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen: Evaluation) -> str:
+    """Say in a sentence what the difference of a metric from the baseline means."""
+    rows, good = many(chosen.realized[name].rows, "outcome"), titles.direction(name)
+    if change is None and not good:
+        beside = titles.BESIDE.get(name, "")
+        pair = chosen.realized.get(beside)
+        if pair is None or pair.value is None:
+            return f"Neither good nor bad by itself, from {rows}."
+        return f"The {titles.metric_title(beside)} of the same {rows} is {titles.metric_text(beside, pair.value)}."
+    if moved is None:
+        return f"The baseline does not know it; it is from {rows}."
+    if change is None:
+        return f"Whether that is more than chance is not known; {good}."
+    if change.state == "worse":
+        return f"Worse than the baseline: chance alone hardly makes so great a difference in {rows}."
+    if change.state == "not_worse":
+        least = "" if change.least is None else f" of {size_of_change(name, change.least, None, None)} or more"
+        return f"No worse than the baseline: a loss{least} would have shown in {rows}."
+    lacking = f"there are too few {change.lacking}" if change.lacking else "the outcomes do not tell"
+    return f"Cannot be told from the baseline: {lacking}, so that it may be chance, or a loss."
 
 
 def metrics_by_window(shown: Sequence[Evaluation], chosen_slice: str = "") -> Table:
@@ -82,7 +173,7 @@ def _concept(model: ModelView) -> str:
     """Return what the stream of errors says, "" where it says nothing."""
     if model.concept is None or not model.outcomes:
         return ""
-    return sentence(model.concept, lambda time: times.moment(time, model.timezone))
+    return sentence(model.concept, lambda time: date_words(time, model.timezone))
 
 
 def _metrics(shown: Sequence[Evaluation], chosen_slice: str) -> list[str]:

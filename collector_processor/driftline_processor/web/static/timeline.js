@@ -6,9 +6,9 @@
   const LINE = 78, BARS = 42, AXIS = 18, LEFT = 58, DAY = 86400;
   const TIMES = [
     [DAY * 365, "{YYYY}", null, null, null, null, null, null, 1],
-    [DAY * 28, "{MMM}", " {YYYY}", null, null, null, null, null, 1],
-    [DAY, "{D} {MMM}", " {YYYY}", null, null, null, null, null, 1],
-    [60, "{HH}:{mm}", ", {D} {MMM}", null, ", {D} {MMM}", null, null, null, 1],
+    [DAY * 28, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
+    [DAY, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1],
+    [60, "{HH}:{mm}", "{YYYY}-{MM}-{DD}", null, "{YYYY}-{MM}-{DD}", null, null, null, 0],
   ];
   const id = (name) => document.getElementById(name);
   const links = () => [...document.querySelectorAll(".drawn a")];

@@ -52,7 +52,7 @@ def test_a_reference_has_the_rows_that_were_learned_and_those_that_came_since() 
     assert found.baseline.extras.blocks is None  # a morning says nothing of how far hours differ
     assert found.shift == 1.25
     assert found.note == (
-        "its own first 12.0 hours, 2,100 rows, provisional until 2024-10-13 08:00 UTC: "
+        "its own first 12.0 hours, 2,100 rows, provisional until 13 October 2024, 08:00 UTC: "
         "a shift below 1.25 σ is not called drift"
     )
 

@@ -405,3 +405,22 @@ def test_the_level_of_the_scores_is_told_before_a_metric_of_one_threshold() -> N
     assert "its accuracy fell by 10 points" in verdict_of_window(known(changes=both)).sentence
     near = {"mean_score": value(0.34, 0.33, 0.35), "actual_rate": value(0.36, 0.1, 0.7)}
     assert ": its recall fell by" in verdict_of_window(known(realized=near, changes=recall)).sentence
+
+
+def test_a_certain_loss_says_in_the_same_sentence_which_drift_stays_open() -> None:
+    few = {"age": replace(target(), name="age", state="cannot_tell", lacking="days")}
+    verdict = verdict_of_window(replace(wrong(), features=few))
+    assert verdict.sure == (
+        "Certain: even the best that the outcomes allow is worse than before, from 4,000 outcomes (80 % of the rows); "
+        "whether age drifted stays open: too few days."
+    )
+    score = replace(target(), target="score", name="", state="cannot_tell", lacking="rows")
+    both = verdict_of_window(replace(wrong(), features=few, score=score))
+    assert both.sure.endswith("; whether its score and age drifted stays open: too few days and too few rows.")
+    assert "open" not in verdict_of_window(wrong()).sure
+
+
+def test_what_a_regression_predicts_is_no_score() -> None:
+    moved = replace(target(), target="score", name="predicted value")
+    assert "the predicted value moved" in verdict_of_window(window(score=moved)).sentence
+    assert "the score moved" in verdict_of_window(window(score=replace(moved, name=""))).sentence

@@ -54,7 +54,7 @@ def test_a_gap_is_a_hatch_from_window_to_window_with_words() -> None:
     known = [*model.windows["1mo"][:2], *model.windows["1mo"][4:]]
     row = performance_row("log_loss", known, None)
     shown = timeline_of(known, known[-1], "log_loss", None, model)
-    words = "1 May 2013 – 30 Jun 2013: 2 windows without a prediction"
+    words = "1 May to 30 June 2013: 2 windows without a prediction"
     for chart, left, right in (
         (timelines.performance(row, known, known[-1], lambda _: "/", model), 50.0, 352.0),
         (timelines.timeline(shown, lambda _: "/"), 62.0, 792.0),

@@ -160,7 +160,7 @@ def test_a_window_beyond_the_bins_has_an_axis_of_its_own_and_names_the_rows(fill
     last = {"at": str((MIDNIGHT + DAY) // 10**9)}
     html = client.get("/models/churn/features/amount", params=last).text
     assert "the axis holds both" in html
-    assert re.search(r"<title>[\d.]+ – [\d.]+: was 0 %, is [1-9]", html)
+    assert re.search(r"<title>[\d.]+ – [\d.]+: was 0\u00a0%, is [1-9]", html)
     found = Page(html)
     assert f"http://jaeger.example.com/trace/{TRACE.hex()}" in found.links
     assert "1-<" in found.text

@@ -63,7 +63,7 @@ def test_a_row_says_state_reason_since_performance_and_traffic(browse: Browse) -
     text = page(browse(many())).text
     row = text[text.index("at risk flights") :]
     assert row.startswith("at risk flights winter Wind_speed moved")
-    assert "1 Mar 2013 log loss 0.65 57k 2014-01-01 08:59" in row
+    assert "2013-03-01 log loss 0.65 57k 2014-01-01 08:59" in row
     assert "unknown fraud v7" in text
     assert "churn No 1h window has closed yet; 10 rows so far." in text
 
@@ -190,7 +190,7 @@ def test_nobody_is_asked_for_a_team_where_no_model_has_one(browse: Browse) -> No
 def test_the_header_says_up_to_when_windows_are_evaluated_where_some_are_late(browse: Browse) -> None:
     view = FakeView([price()])
     view.own[m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1h"),)] = 400.0
-    assert "evaluated to 2014-01-01 08:53" in page(browse(view)).text
+    assert "evaluated to 1 January 2014, 08:53" in page(browse(view)).text
     view.own[m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1h"),)] = 59.0
     assert "evaluated to" not in page(browse(view)).text
 

@@ -112,16 +112,16 @@ def test_a_range_of_all_history_is_chosen_below_the_timeline(page_at: OpenPage, 
 def test_keys_go_from_window_to_window_and_open_one(page_at: OpenPage, address: str) -> None:  # noqa: F811
     page = page_at(address + DAYS, 1280, 720)
     live, said = page.locator("#timeline-live"), page.locator("#timeline-said")
-    expect(said).to_contain_text("Tue 31 December 2013: log loss")
+    expect(said).to_contain_text("31 December 2013: log loss")
     live.focus()
     live.press("ArrowLeft")
-    expect(said).to_contain_text("Mon 30 December 2013: log loss")
+    expect(said).to_contain_text("30 December 2013: log loss")
     live.press("Home")
-    expect(said).to_contain_text("Wed 2 October 2013: log loss")
+    expect(said).to_contain_text("2 October 2013: log loss")
     with page.expect_navigation():
         live.press("Enter")
     assert asked(page)["at"] == ["2013-10-02T00:00:00Z"]
-    expect(page.locator("#window h2")).to_contain_text("Wed 2 October 2013")
+    expect(page.locator("#window h2")).to_contain_text("2 October 2013")
 
 
 def test_a_click_opens_the_window_under_the_pointer(page_at: OpenPage, address: str) -> None:  # noqa: F811

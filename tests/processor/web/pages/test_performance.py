@@ -8,6 +8,7 @@ from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.evaluation import Estimate, MetricChange, MetricValue, ObjectiveState, SlicePerformance
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.wording import iso_time
+from driftline_processor.present.units import keep_units
 from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
@@ -60,7 +61,7 @@ def test_a_metric_says_its_interval_its_baseline_and_which_direction_is_good(bro
     drawn = card(text, "accuracy")
     assert drawn.count('class="interval"') == 1  # one window alone has an interval, so no area
     assert drawn.count('class="usual"') == 1
-    assert "July 2013: accuracy 70 % (66 % to 74 %), outcomes for 96 % of 5,348 rows" in drawn
+    assert keep_units("July 2013: accuracy 70 % (66 % to 74 %), outcomes for 96 % of 5,348 rows") in drawn
 
 
 def test_intervals_of_windows_that_follow_each_other_are_one_area(browse: Browse) -> None:
@@ -91,7 +92,7 @@ def test_an_unknown_value_is_a_gap_and_never_a_zero(browse: Browse) -> None:
     assert "precision</a> –</h3>" in drawn
     assert drawn.count('circle class="dot"') == 9  # ten months, one unknown
     assert drawn.count('path class="line"') == 2
-    assert "precision –, outcomes for 96 % of 5,385 rows" in drawn
+    assert keep_units("precision –, outcomes for 96 % of 5,385 rows") in drawn
 
 
 def test_an_open_window_is_hollow_and_one_that_waits_for_outcomes_pale(browse: Browse) -> None:
@@ -114,7 +115,7 @@ def test_a_chart_is_one_stop_of_the_tab_key_and_has_a_table(browse: Browse) -> N
     table = text.partition('<details id="values-by-window">')[2].partition("</details>")[0]
     assert table.count("<tr>") == 91
     assert '<th scope="col">log loss</th>' in table
-    assert "1 Jan 2014</a>, open</th>" in table
+    assert "2014-01-01</a>, open</th>" in table
 
 
 def test_a_realized_value_says_what_it_is_from_and_how_exact_it_is(browse: Browse) -> None:
@@ -175,8 +176,8 @@ def test_concept_drift_is_a_line_above_the_performance(browse: Browse) -> None:
     model.concept = ConceptDrift(
         "drift", "adwin", outcomes=9, since=change.since, before=0.17, after=0.274, changes=(change,)
     )
-    line = "concept drift: the error rate rose from 17 % to 27.4 % since 2013-06-20 00:00 (ADWIN)."
-    assert f'<p class="bad" id="concept">{line}</p>' in browse(FakeView([model])).get(address).text
+    line = "concept drift: the error rate rose from 17 % to 27.4 % since 20 June 2013 (ADWIN)."
+    assert keep_units(f'<p class="bad" id="concept">{line}</p>') in browse(FakeView([model])).get(address).text
     model.concept = ConceptDrift("unknown", reason="no outcome has come")
     assert "concept: unknown, no outcome has come" in browse(FakeView([model])).get(address).text
 
@@ -220,6 +221,28 @@ def test_the_table_of_windows_says_where_some_are_missing(browse: Browse) -> Non
     model.unjudged = 2
     text = browse(FakeView([model])).get("/models/flights/performance?window=1mo").text
     table = text.partition('id="values-by-window"')[2].partition("</table>")[0]
-    words = "1 May 2013 – 30 Jun 2013: 2 windows not judged yet, or without a prediction"
+    words = "1 May to 30 June 2013: 2 windows not judged yet, or without a prediction"
     assert table.count(words) == 1
-    assert table.index("Jul 2013") < table.index(words) < table.index("Apr 2013")
+    assert table.index(">2013-07<") < table.index(words) < table.index(">2013-04<")
+
+
+def test_first_sight_says_now_baseline_difference_and_what_it_means(browse: Browse) -> None:
+    model = flights()
+    chosen = model.windows["1mo"][4]
+    chosen.realized["roc_auc"] = MetricValue(0.6, 900, "rows", low=0.56, high=0.64)
+    chosen.reference["roc_auc"] = MetricValue(0.7, 10_000, "panes", low=0.69, high=0.71)
+    chosen.realized_changes = {
+        "roc_auc": MetricChange("worse", -0.1, -0.14, -0.06),
+        "log_loss": MetricChange("cannot_tell", 0.2, -0.05, 0.45, lacking="days"),
+    }
+    html = browse(FakeView([model])).get(JULY).text
+    begin = html.index('id="at-a-glance"')
+    assert begin < html.index('id="metric-log_loss"')
+    section = html[begin:].partition("</ul>")[0]
+    said = Page(f"<p>{section.partition('>')[2]}</p>").text
+    assert (
+        "ROC AUC now 0.6 0.56 to 0.64 baseline 0.7 0.69 to 0.71 difference −0.1 −0.14 to −0.06 "
+        "Worse than the baseline: chance alone hardly makes so great a difference in 900 outcomes."
+    ) in said
+    assert "difference +0.2 −0.1 to +0.5 Cannot be told from the baseline: there are too few days, so that" in said
+    assert "predicted rate now 13.5 % baseline – The actual rate of the same 5,134 outcomes is 31.5 %." in said

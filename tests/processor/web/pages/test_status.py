@@ -74,7 +74,7 @@ def test_problems_come_first_and_say_whether_data_are_taken() -> None:
 
 def test_it_counts_what_came_what_waits_and_what_was_sent() -> None:
     text = page(client(Health(), FakeView(own=COUNTED)), "/status").text
-    assert "Evaluated to 2014-01-01 08:53 UTC: windows of 1h are 6m40s late." in text
+    assert "Evaluated to 1 January 2014, 08:53 : windows of 1h are 6m40s late." in text
     assert "windows that wait 12 the longest of them for 1m35s" in text
     assert "rows kept 57,000 (logs 56,965, traces 35)" in text
     assert "log of accepted requests 3 MiB" in text
@@ -91,7 +91,7 @@ def test_it_says_what_the_process_takes_and_may_take() -> None:
     found = page(client(Health(), FakeView([price()]), process), "/status")
     assert "rows are kept in /data forwarding traces to http://jaeger:4318" in found.text
     assert "memory 300 MiB of 2 GiB models 1 of 1,000 connections at most 500" in found.text
-    assert "started 2014-01-01 08:00" in found.text
+    assert "started 1 January 2014, 08:00" in found.text
     assert {"/metrics", "/healthz", "/readyz"} <= set(found.links)
 
 
