@@ -5,11 +5,13 @@ All types of a result are defined here, so that rooms can return them without kn
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
-from driftline.tables.table import F64, ModelKey
+from driftline.tables.table import F64, I64, ModelKey
 
 from driftline_processor.core.windows.window import Window
 
@@ -977,8 +979,121 @@ class WeakSearch:
     pairs: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DriftSummary:
+    """The drift of a window without drawings: what charts of many windows need, a tenth of the memory.
+
+    Attributes:
+        places: Feature → its place in all that follow.
+        states: State of each feature.
+        sizes: The word for how far each moved.
+        moved: float64 (n,), how far each moved (:func:`size_of`); NaN where nobody can tell.
+        values: float64 (n,), the statistic that decides; NaN where there is none.
+        p_values: float64 (n,), its p-value, likewise.
+        missing_was: float64 (n,), share of missing and invalid values of the baseline, likewise.
+        missing: float64 (n,), the same of the window.
+        rows: int64 (n,), rows with a usable value.
+        overall: The one state that stands for the window.
+        lacking: What most targets lack that cannot tell.
+        drifted: Features in state drift.
+        compared: Features that could be compared with the baseline.
+        slices: Slices in state drift.
+        score: State of the score, and its PSI; None where there is no score.
+        predicted: The same of the predicted class.
+    """
+
+    places: dict[str, int]
+    states: tuple[State, ...]
+    sizes: tuple[Size, ...]
+    moved: F64
+    values: F64
+    p_values: F64
+    missing_was: F64
+    missing: F64
+    rows: I64
+    overall: State
+    lacking: Lacking
+    drifted: int
+    compared: int
+    slices: int
+    score: tuple[State, float | None] | None
+    predicted: tuple[State, float | None] | None
+
+    def of(self, feature: str, numbers: F64) -> float | None:
+        """Return the number of a feature, one of these arrays; None where it is not known."""
+        at = self.places.get(feature)
+        value = math.nan if at is None else numbers.item(at)
+        return None if math.isnan(value) else value
+
+    def state(self, feature: str) -> State | None:
+        """Return the state of a feature; None where it has none."""
+        at = self.places.get(feature)
+        return None if at is None else self.states[at]
+
+
+_CERTAIN_FIRST: tuple[State, ...] = ("drift", "ok", "usual", "blind", "cannot_tell")
+"""States of targets, the one that stands for a window first."""
+
+
+def size_of(target: TargetDrift) -> float | None:
+    """Return how far a target moved: its PSI, else its deciding effect; None where nobody can tell."""
+    psi = target.methods.get("psi")
+    size = target.effect if psi is None else psi.value
+    return size if size is not None and math.isfinite(size) else None
+
+
+def summarize_drift(evaluation: Evaluation) -> DriftSummary:
+    """Return the drift of a window without drawings."""
+    features, unknown = evaluation.features, MethodValue(None)
+    targets = list(features.values())
+    deciding = [one.methods.get(one.decided_by, unknown) for one in targets]
+    states, outputs = Counter(one.state for one in targets), (evaluation.score, evaluation.predicted)
+    slices = sum(one.state == "drift" for one in evaluation.slices.values())
+    everything = [*targets, *(one for one in outputs if one is not None)]
+    known = {one.state for one in everything} | ({"drift"} if slices else set())
+    lacking = Counter(one.lacking for one in everything if one.state == "cannot_tell")
+    return DriftSummary(
+        dict(zip(features, range(len(targets)), strict=True)),
+        tuple(one.state for one in targets),
+        tuple(one.size for one in targets),
+        _numbers([size_of(one) for one in targets]),
+        _numbers([one.value for one in deciding]),
+        _numbers([one.p_value for one in deciding]),
+        _numbers([one.missing_was for one in targets]),
+        _numbers([one.missing_now for one in targets]),
+        np.array([one.rows for one in targets], np.int64),
+        next((state for state in _CERTAIN_FIRST if state in known), "no_baseline"),
+        lacking.most_common(1)[0][0] if lacking else "",
+        states["drift"],
+        states["ok"] + states["usual"] + states["drift"],
+        slices,
+        *(None if one is None else (one.state, one.methods.get("psi", unknown).value) for one in outputs),
+    )
+
+
+def _numbers(values: list[float | None]) -> F64:
+    return np.array(values, np.float64)  # None becomes NaN
+
+
+class _Summarized:
+    """Room for what was worked out from an evaluation, which is no part of it."""
+
+    __slots__ = ("summary",)
+
+    summary: DriftSummary
+
+    @property
+    def drift(self) -> DriftSummary:
+        """The drift of the window without drawings, worked out when somebody first asks."""
+        try:
+            return self.summary
+        except AttributeError:
+            self.summary = summarize_drift(cast("Evaluation", self))
+            return self.summary
+
+
 @dataclass(slots=True)
-class Evaluation:
+class Evaluation(_Summarized):
     """The result of judging one window of one model version.
 
     Attributes:
@@ -1089,3 +1204,7 @@ class Evaluation:
     service_slices: dict[str, ServiceLevel] = field(default_factory=dict)
     change_kind: KindOfChange | None = None
     verdict: Verdict | None = None
+
+    def with_estimates(self, estimated: dict[str, Estimate], changes: dict[str, MetricChange]) -> Evaluation:
+        """Return it with other estimates, and what they are compared with the baseline's."""
+        return replace(self, estimated=estimated, estimated_changes=changes)

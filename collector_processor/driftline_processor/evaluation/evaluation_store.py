@@ -25,7 +25,7 @@ from driftline.tables.table import I64, ModelKey
 
 from driftline_processor.core.drift.incident import drifting
 from driftline_processor.core.drift.lasting import REMEMBERED, recall_lasting, remembers, same_lasting, stored_lasting
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import DriftSummary, Estimate, Evaluation, MetricChange, summarize_drift
 from driftline_processor.core.performance.objective import newest_objectives, overdue
 from driftline_processor.core.windows.window import Window
 from driftline_processor.ingest.deduplication import digest_of
@@ -71,6 +71,16 @@ FOR_DETAILS = 32 << 20
 
 OF_PACKED = 8
 """Bytes of memory for a byte on disk, measured with windows of 20 and of 200 features."""
+
+FOR_SUMMARIES = 24 << 20
+"""Bytes of memory besides for summaries of drift, without which a page of a year decodes each of its windows again:
+2,000 windows of 200 features, some 15 kB each, or 12,000 of 20."""
+
+OF_SUMMARY = 60
+"""Bytes of memory that a summary takes for a feature, beside those of :data:`A_SUMMARY`."""
+
+A_SUMMARY = 600
+"""Bytes of memory that a summary of no feature takes."""
 
 HEAD = 3 << 10
 """Bytes of memory that a head takes, with 16 metrics and their intervals."""
@@ -171,6 +181,22 @@ class LazyEvaluation(Evaluation):
             raise AttributeError(name)
         return self.source.details(self)[name]
 
+    @property
+    def drift(self) -> DriftSummary:
+        """The drift of the window without drawings: it stays longer in memory than details do."""
+        try:
+            return self.summary
+        except AttributeError:
+            return self.source.summary(self)
+
+    def with_estimates(self, estimated: dict[str, Estimate], changes: dict[str, MetricChange]) -> Evaluation:
+        """Return it with other estimates; its details stay where they are."""
+        made = EstimatedEvaluation.__new__(EstimatedEvaluation)
+        made.place, made.source, made.stored_at, made.original = self.place, self.source, self.stored_at, self
+        made.hold({name: getattr(self, name) for name in _FIELDS if name not in _LAZY})
+        made.estimated, made.estimated_changes = estimated, changes
+        return made
+
     def hold(self, values: dict[str, Any]) -> None:
         """Keep details in memory."""
         for name, value in values.items():
@@ -181,6 +207,25 @@ class LazyEvaluation(Evaluation):
         for name in _LAZY:
             with suppress(AttributeError):
                 delattr(self, name)
+
+
+class EstimatedEvaluation(LazyEvaluation):
+    """An evaluation with other estimates, for one answer; its details are those of the original."""
+
+    __slots__ = ("original",)
+
+    original: LazyEvaluation
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a detail of the original."""
+        if name not in _LAZY:
+            raise AttributeError(name)
+        return getattr(self.original, name)
+
+    @property
+    def drift(self) -> DriftSummary:
+        """The drift of the original."""
+        return self.original.drift
 
 
 _FIELDS = tuple(Evaluation.__dataclass_fields__)
@@ -209,6 +254,8 @@ class EvaluationStore:
         self._written: list[tuple[LazyEvaluation, int]] = []
         self._held: OrderedDict[WindowKey, tuple[LazyEvaluation, int]] = OrderedDict()
         self._details, self._typical = 0, HEAD
+        self._summarized: OrderedDict[WindowKey, LazyEvaluation] = OrderedDict()
+        self._summaries = 0
         self._asked: tuple[int, str] | None = None
         self._drawn: dict[int, PackedDrawing] = {}
         self._drawings: OrderedDict[tuple[int, bytes], PackedDrawing] = OrderedDict()
@@ -342,6 +389,7 @@ class EvaluationStore:
             newest = next(reversed(found), None)
             for start in changed.keys() & found.keys():
                 self._drop(WindowKey(series, name, start))
+                self._forget_summary(WindowKey(series, name, start))
             whole = {**found, **fresh}
             if newest is None or len(fresh) != 1 or next(iter(fresh)) < newest:
                 whole = dict(sorted(whole.items()))
@@ -351,6 +399,7 @@ class EvaluationStore:
                 self._cut.add((series, name))
                 self._stored.pop(WindowKey(series, name, start), None)
                 self._drop(WindowKey(series, name, start))
+                self._forget_summary(WindowKey(series, name, start))
                 self._open.get(series, {}).pop((name, start), None)
             self._history[series] = {**history, name: whole}
 
@@ -524,6 +573,25 @@ class EvaluationStore:
                 self._hold(one, OF_PACKED * len(row["details"] or row["json"]))
             return found.get(place.start, _NOTHING)
 
+    def summary(self, evaluation: LazyEvaluation) -> DriftSummary:
+        """Return the drift of a window without drawings, and keep it in memory. Any thread may ask."""
+        found = summarize_drift(evaluation)
+        with self._lock:
+            place = evaluation.place
+            if self._known(place).get(place.start) is evaluation:
+                self._forget_summary(place)
+                evaluation.summary, self._summarized[place] = found, evaluation
+                self._summaries += _size_of_summary(found)
+                while self._summaries > FOR_SUMMARIES:
+                    self._forget_summary(next(iter(self._summarized)))
+        return found
+
+    def _forget_summary(self, place: WindowKey) -> None:
+        evaluation = self._summarized.pop(place, None)
+        if evaluation is not None:
+            self._summaries -= _size_of_summary(evaluation.summary)
+            del evaluation.summary
+
     def _neighbours(self, evaluation: LazyEvaluation) -> dict[int, LazyEvaluation]:
         """Return the windows around one whose details are to be read, too: where those of a neighbour were just asked.
 
@@ -566,6 +634,8 @@ class EvaluationStore:
                     gone.add(WindowKey(which, name, start))
             for place in [place for place in self._held if place.series == series]:
                 self._details -= self._held.pop(place)[1]
+            for place in [place for place in self._summarized if place.series == series]:
+                self._forget_summary(place)
             for place in [place for place in self._stored if place.series == series]:
                 del self._stored[place]
             self._written = [one for one in self._written if one[0].place.series != series]
@@ -607,6 +677,10 @@ class EvaluationStore:
         while len(self._drawings) > DRAWINGS:
             self._drawings.popitem(last=False)
         return self._drawings[place]
+
+
+def _size_of_summary(summary: DriftSummary) -> int:
+    return A_SUMMARY + OF_SUMMARY * len(summary.states)
 
 
 def _head_of(row: dict[str, Any]) -> dict[str, Any]:

@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from driftline_processor.core.dates import date_words
-from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.evaluation import Evaluation
 
-from .numbers import finite, percent
+from .numbers import percent
 
 _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
-
-
-def size_of(target: TargetDrift) -> float | None:
-    """Return how far a target moved: its PSI, else its deciding effect; None where nobody can tell."""
-    psi = target.methods.get("psi")
-    return finite(psi.value) if psi is not None else finite(target.effect)
 
 
 def drifting_since(name: str, known: Sequence[Evaluation], chosen: Evaluation) -> int | None:
@@ -28,17 +22,17 @@ def drifting_since(name: str, known: Sequence[Evaluation], chosen: Evaluation) -
         known: Windows of one length, oldest first.
         chosen: The window that is looked at, one of them.
     """
-    if (target := chosen.features.get(name)) is None or target.state != "drift":
+    if chosen.drift.state(name) != "drift":
         return None
     if (began := chosen.incident.get(f"feature:{name}")) is not None:
         return began
     since = chosen.window.start
     for one in reversed(known):
         if one.window.start < chosen.window.start:
-            before = one.features.get(name)
-            if before is not None and before.state == "drift":
+            before = one.drift.state(name)
+            if before == "drift":
                 since = one.window.start
-            elif before is not None and before.state in ("ok", "usual"):
+            elif before in ("ok", "usual"):
                 break
     return since
 

@@ -33,8 +33,8 @@ def drift_words(evaluation: Evaluation) -> str:
     state = overall(evaluation)
     if of and n:
         return f"{n} of {of} features {'drifts' if n == 1 else 'drift'}"
-    parts = sum(found.state == "drift" for found in evaluation.slices.values())
-    if parts and not any(one is not None and one.state == "drift" for one in (evaluation.score, evaluation.predicted)):
+    parts, outputs = evaluation.drift.slices, (evaluation.drift.score, evaluation.drift.predicted)
+    if parts and not any(one is not None and one[0] == "drift" for one in outputs):
         return f"drift in {many(parts, 'slice')}; over all rows none of {of} features drifts"
     if state == "drift":
         return "the predictions drift, no feature does"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from driftline_processor.core.evaluation import Evaluation, Lacking, ObjectiveState, State, TargetDrift
@@ -33,34 +32,22 @@ def objective_state(one: ObjectiveState) -> str:
 
 def drifted(evaluation: Evaluation) -> int:
     """Count the features in state drift."""
-    return sum(target.state == "drift" for target in evaluation.features.values())
+    return evaluation.drift.drifted
 
 
 def compared(evaluation: Evaluation) -> int:
     """Count the features that could be compared with the baseline."""
-    return sum(target.state in ("ok", "usual", "drift") for target in evaluation.features.values())
+    return evaluation.drift.compared
 
 
 def overall(evaluation: Evaluation) -> State:
     """Return the one state that stands for a window: drift when anything drifts, else the least sure one."""
-    states = {target.state for target in _targets(evaluation)}
-    if any(found.state == "drift" for found in evaluation.slices.values()):
-        states.add("drift")
-    order: tuple[State, ...] = ("drift", "ok", "usual", "blind", "cannot_tell")
-    return next((state for state in order if state in states), "no_baseline")
+    return evaluation.drift.overall
 
 
 def lacking(evaluation: Evaluation) -> Lacking:
     """Return what most targets of a window lack that cannot tell, rows or days; "" where it can."""
-    if overall(evaluation) != "cannot_tell":
-        return ""
-    known = Counter(target.lacking for target in _targets(evaluation) if target.state == "cannot_tell")
-    return known.most_common(1)[0][0]
-
-
-def _targets(evaluation: Evaluation) -> list[TargetDrift]:
-    targets = (*evaluation.features.values(), evaluation.score, evaluation.predicted)
-    return [target for target in targets if target is not None]
+    return evaluation.drift.lacking if overall(evaluation) == "cannot_tell" else ""
 
 
 def newest_judged(evaluations: Sequence[Evaluation]) -> Evaluation:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Final, Generic, Literal, TypeVar
 
 import xxhash
 from driftline.tables.table import ModelKey
 
 from driftline_processor.core.drift.incident import WHERE
-from driftline_processor.core.evaluation import Evaluation, ObjectiveState, TargetDrift, Verdict
+from driftline_processor.core.evaluation import Evaluation, ObjectiveState, Size, TargetDrift, Verdict
 from driftline_processor.core.service_level.failing import ServiceFailure, service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.verdict import Reading, StateSpan, VerdictContext, read_outcomes, state_spans
@@ -100,10 +101,13 @@ def incidents_of(model: ModelView) -> list[Incident]:
     return _incidents(model, windows, state_spans(_closed(windows), model.timezone))
 
 
-def _incidents(model: ModelView, all_windows: Windows, spans: Sequence[StateSpan]) -> list[Incident]:
+def _incidents(
+    model: ModelView, all_windows: Windows, spans: Sequence[StateSpan], moved: _Moved | None = None
+) -> list[Incident]:
     found = [*_verdicts(model, spans), *_interrupted(model)]
+    moved = _moved(all_windows, {}) if moved is None else moved
     for windows in all_windows:
-        found += [*_drifts(model, windows), *_objectives(model, windows), *_late_labels(model, windows)]
+        found += [*_drifts(model, windows, moved), *_objectives(model, windows), *_late_labels(model, windows)]
         found += _failures(model, windows)
     return sorted(_folded(found), key=_order)
 
@@ -132,6 +136,9 @@ class IncidentLog:
         return sorted(found, key=_order)
 
 
+_Moved = dict[int, tuple[Evaluation, Mapping[str, Size]]]
+"""Identity of a window with an incident → the window, and how far each target of the incident moved."""
+
 Windows = tuple[tuple[Evaluation, ...], ...]
 """The windows of each length, oldest first: a copy, for lists change in place."""
 
@@ -149,6 +156,7 @@ class _Read:
     """The incidents of a model, and what they were read from.
 
     Attributes:
+        moved: How far targets moved in windows with an incident.
         readings: Identity of a closed window → the window, and what its outcomes say.
         spans: When the model was right and wrong, by the closed windows.
     """
@@ -160,6 +168,7 @@ class _Read:
     interruptions: tuple[Interruption, ...]
     readings: Mapping[int, tuple[Evaluation, Reading]]
     spans: Sequence[StateSpan]
+    moved: _Moved
     incidents: Sequence[Incident]
 
     def holds(self, model: ModelView, windows: Windows) -> bool:
@@ -186,13 +195,15 @@ def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
         alike = alike and before.interruptions == model.interruptions
         if alike and _open_words(before.windows) == _open_words(windows):
             return replace(before, windows=windows)
-        found = _incidents(model, windows, before.spans)
+        moved = _moved(windows, before.moved)
+        found = _incidents(model, windows, before.spans, moved)
         return replace(
             before,
             windows=windows,
             verdict=model.verdict,
             in_use=model.in_use,
             interruptions=model.interruptions,
+            moved=moved,
             incidents=found,
         )
     known = {} if before is None else before.readings
@@ -205,10 +216,11 @@ def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
         return reading
 
     spans = state_spans(closed, model.timezone, remembered)
-    found = _incidents(model, windows, spans)
+    moved = _moved(windows, {} if before is None else before.moved)
+    found = _incidents(model, windows, spans, moved)
     return _Read(
         *(windows, model.verdict, model.in_use, model.timezone, model.interruptions),
-        *(kept, spans, found),
+        *(kept, spans, moved, found),
     )
 
 
@@ -304,22 +316,35 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
         yield _incident(model, "verdict", one.kind, one.since, one.until, "", None, sentence, ended if over else "")
 
 
-def _drifts(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
+def _moved(all_windows: Windows, before: _Moved) -> _Moved:
+    """Return the sizes of all targets that are in an incident, window by window: their details are read once."""
+    found: _Moved = {}
+    for evaluation in chain.from_iterable(all_windows):
+        if evaluation.incident:
+            one, sizes = before.get(id(evaluation), (None, {}))
+            if one is not evaluation:
+                targets = {part: _target(evaluation, part) for part in evaluation.incident}
+                sizes = {part: target.size for part, target in targets.items() if target is not None}
+            found[id(evaluation)] = evaluation, sizes
+    return found
+
+
+def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> Iterator[Incident]:
     for one in _stretches(windows, lambda evaluation: evaluation.incident, lambda evaluation, _: evaluation.closed):
         evaluation, largest = one.shown[0][0], -1
         for shown, _ in one.shown:
-            target = _target(shown, one.subject)
-            if target is not None and _SIZES[target.size] > largest:
-                evaluation, largest = shown, _SIZES[target.size]
-        size = f": the shift is {[*_SIZES][largest]}" if largest > 0 else ""
-        name = part_words(one.subject, _target(evaluation, one.subject))
+            size = moved[id(shown)][1].get(one.subject)
+            if size is not None and _SIZES[size] > largest:
+                evaluation, largest = shown, _SIZES[size]
+        how = f": the shift is {[*_SIZES][largest]}" if largest > 0 else ""
+        name = part_words(one.subject, None if one.subject.startswith("feature:") else _target(evaluation, one.subject))
         since = one.shown[0][1]
         yield _of_stretch(
             model,
             "drift",
             one,
             since,
-            f"{name} drifts{size}.",
+            f"{name} drifts{how}.",
             _quiet(one),
             evaluation,
         )

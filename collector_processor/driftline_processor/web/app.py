@@ -133,7 +133,7 @@ def create_app(
         known, place = view.models(), read_place(request)
         if not place.model and all(one.key.model for one in known):
             return RedirectResponse("/", 303)  # /models, of which / is the list
-        return reply(request, overview.page(select(place, known), clock()))
+        return reply(request, overview.page(select(place, known), clock(), log=log))
 
     tabs: dict[str, MakePage] = {
         "": partial(overview.page, log=log),

@@ -178,8 +178,15 @@ def _own_address(request: Request) -> Any:
     return address
 
 
+def compile_templates() -> None:
+    """Compile the templates of all pages, which takes as long as some pages do: no reader has to wait for it."""
+    made = templates("")
+    for name in made.list_templates(extensions=["html"]):
+        made.get_template(name)
+
+
 @lru_cache(maxsize=2)
-def templates(frame: str = "") -> Environment:
+def templates(frame: str) -> Environment:
     """Return the templates with all that each may use; those in the folder of a frame stand before the others."""
     folder = Path(__file__).parent / "templates"
     made = Environment(

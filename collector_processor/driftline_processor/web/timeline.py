@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
 
-from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.core.evaluation import Evaluation, MetricValue, State
 from driftline_processor.core.verdict.words import in_shares
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import short
@@ -277,28 +277,25 @@ def history_parts(known: Sequence[Evaluation], shown: Sequence[Evaluation]) -> l
 def _score_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
     """Return how far the score moved, of a model without one how far the predicted class did."""
     for name in ("score", "predicted"):
-        targets = [getattr(one, name) for one in windows]
-        title = next((f"{target.words} drift" for target in reversed(targets) if target is not None), "")
-        if title:
-            psi = [None if target is None else target.methods.get("psi") for target in targets]
-            values = [None if one is None or one.value is None else finite(max(one.value, 0.0)) for one in psi]
-            found = ["" if target is None else target.state for target in targets]
+        targets: list[tuple[State, float | None] | None] = [getattr(one.drift, name) for one in windows]
+        newest = next((one for one in reversed(windows) if getattr(one.drift, name) is not None), None)
+        if newest is not None:
+            title = f"{getattr(newest, name).words} drift"
+            psi = [None if target is None else target[1] for target in targets]
+            values = [None if one is None else finite(max(one, 0.0)) for one in psi]
+            found = ["" if target is None else target[0] for target in targets]
             return TimelineRow(name, title, "PSI, beside the baseline", False, True, values, states=found)
     return None
 
 
 def _inputs_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
     """Return the share of features that drift among those that can be compared."""
-    if not any(one.features for one in windows):
+    if not any(one.drift.states for one in windows):
         return None
     values: Values = []
     found: list[str] = []
     for one in windows:
-        drifted = compared = 0
-        for target in one.features.values():
-            if target.state in ("ok", "usual", "drift"):
-                compared += 1
-                drifted += target.state == "drift"
+        drifted, compared = one.drift.drifted, one.drift.compared
         values.append(drifted / compared if compared else None)
         found.append("cannot_tell" if not compared else "drift" if drifted else "ok")
     return TimelineRow("inputs", "inputs that drift", "share of the features", True, True, values, states=found)

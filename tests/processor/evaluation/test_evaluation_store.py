@@ -16,6 +16,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.drift.lasting import LIFE
 from driftline_processor.core.evaluation import (
+    Estimate,
     Evaluation,
     LastingDrift,
     MethodValue,
@@ -329,6 +330,42 @@ def test_details_are_in_memory_while_there_is_room_and_come_from_the_store_else(
     assert found == [evaluation_to_text(with_features(hour)) for hour in range(30)]
     assert len(in_memory(evaluations)) < 10
     assert 29 in in_memory(evaluations)
+    store.close()
+
+
+def test_a_summary_of_drift_stays_when_details_go_as_long_as_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.FOR_DETAILS", 1)
+    store = Store(tmp_path)
+    evaluations = stored_hours(store.connect(), 30)
+    windows = list(evaluations.history(1)["1h"].values())
+    first = [one.drift for one in windows]
+    assert [one.rows.tolist() for one in first] == [[hour] * 3 for hour in range(30)]
+    assert in_memory(evaluations) == [28, 29]
+    assert all(one.drift is known for one, known in zip(windows, first, strict=True))
+    assert in_memory(evaluations) == [28, 29]
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.FOR_SUMMARIES", 4_000)
+    evaluations.put(1, with_features(3, drifts=True))
+    evaluations.settle()
+    restated = evaluations.history(1)["1h"][NOON + 3 * HOUR]
+    assert restated.drift.drifted == 3
+    kept = [one for one in evaluations.history(1)["1h"].values() if hasattr(one, "summary")]
+    assert 1 <= len(kept) < 10
+    assert restated in kept
+    store.close()
+
+
+def test_estimates_are_replaced_without_reading_details(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.FOR_DETAILS", 1)
+    store = Store(tmp_path)
+    evaluations = stored_hours(store.connect(), 3)
+    first = evaluations.history(1)["1h"][NOON]
+    estimate = Estimate(0.8, 0.7, 0.9, 0.05, None, None, None, 12, "rows", "cbpe")
+    made = first.with_estimates({"accuracy": estimate}, {})
+    assert (made.estimated, made.rows, made.realized) == ({"accuracy": estimate}, first.rows, first.realized)
+    assert (first.estimated, in_memory(evaluations)) == ({}, [2])
+    assert (list(made.features), made.drift) == (["age", "income", "city"], first.drift)
     store.close()
 
 

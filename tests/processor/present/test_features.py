@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from driftline_processor.core.evaluation import Cause, Evaluation, Explanation, MethodValue, State, TargetDrift
+from driftline_processor.core.evaluation import Cause, Evaluation, Explanation, State, TargetDrift
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.features import carried_share, drifting_since, feature_facts, size_of
+from driftline_processor.present.features import carried_share, drifting_since, feature_facts
 
 from tests.support.fake_view import ns, price
 
@@ -45,13 +45,6 @@ def test_an_incident_says_since_when() -> None:
 def test_later_windows_do_not_count() -> None:
     known = windows("drift", "ok", "drift")
     assert drifting_since("temp", known, known[0]) == ns(2014, 1, 1)
-
-
-def test_size_is_psi_else_the_effect_that_decides() -> None:
-    target = TargetDrift("feature", "x", "ok", "ks", 9, {"ks": MethodValue(0.3)}, effect=0.2)
-    assert size_of(target) == 0.2
-    assert size_of(replace(target, methods={"psi": MethodValue(0.4)})) == 0.4
-    assert size_of(replace(target, methods={"psi": MethodValue(float("inf"))})) is None
 
 
 def test_facts_say_since_when_how_important_and_what_it_carries() -> None:

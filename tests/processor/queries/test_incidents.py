@@ -192,6 +192,21 @@ def test_a_log_reads_a_closed_window_once_while_others_come_and_change(monkeypat
     assert seen[9:] == [3, 4, 5]
 
 
+def test_how_far_targets_moved_is_read_of_each_window_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, str]] = []
+
+    def target(evaluation: Evaluation, part: str) -> None:
+        asked.append((evaluation.window.start // DAY, part))
+
+    monkeypatch.setattr(incidents, "_target", target)
+    both = [replace(drifting(at, 0), incident={"feature:age": 0, "feature:pay": 0}) for at in range(3)]
+    windows, log = both[:2], IncidentLog()
+    log.of([model(*windows)])
+    assert asked == [(at, part) for at in range(2) for part in ("feature:age", "feature:pay")]
+    log.of([model(*both)])
+    assert asked[4:] == [(2, "feature:age"), (2, "feature:pay")]
+
+
 def test_a_log_forgets_what_a_model_that_is_not_in_use_says() -> None:
     log, says = IncidentLog(), verdict("wrong", DAY)
     windows = [day(1)]

@@ -69,7 +69,7 @@ def _recorded(evaluation: Evaluation, earlier: Iterable[dict[str, Estimate]]) ->
         name: replace(estimate, record=record(name, [own[name] for own in earlier if name in own], estimate.reference))
         for name, estimate in evaluation.estimated.items()
     }
-    return replace(evaluation, estimated=estimated, estimated_changes=estimated_changes(estimated))
+    return evaluation.with_estimates(estimated, estimated_changes(estimated))
 
 
 def judged(evaluation: Evaluation) -> bool:

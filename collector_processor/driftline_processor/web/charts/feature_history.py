@@ -21,7 +21,7 @@ from driftline_processor.present.times import window_name
 from driftline_processor.queries.feature_history import FeatureWindow
 
 from . import svg
-from .heat_map import SHADES, shade_of
+from .heat_map import SHADES, shades_of
 from .thinning import MOST_MARKS, column_width, columns
 from .timelines import Address, levels, time_ticks
 
@@ -254,10 +254,7 @@ def _windows(
 
 
 def _shade(one: Evaluation, name: str) -> str:
-    target = one.features.get(name)
-    if target is None:
-        return "is-no_baseline"
-    return shade_of(target)
+    return shades_of(one, [name])[0] or "is-no_baseline"
 
 
 def _severity(shade: str) -> int:

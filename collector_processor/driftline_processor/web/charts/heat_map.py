@@ -12,9 +12,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, Size, State
 from driftline_processor.core.wording import short
-from driftline_processor.present.features import size_of
 from driftline_processor.present.sentences import drift_words
 from driftline_processor.present.times import window_name
 
@@ -46,9 +45,16 @@ _MOST_PSI = 0.5
 """PSI that reaches the top of a line: twice what is called large."""
 
 
-def shade_of(target: TargetDrift) -> str:
+def shade_of(state: State, size: Size) -> str:
     """Return the class of a cell: only drift has a size."""
-    return f"drift-{target.size or 'small'}" if target.state == "drift" else f"is-{target.state}"
+    return f"drift-{size or 'small'}" if state == "drift" else f"is-{state}"
+
+
+def shades_of(evaluation: Evaluation, features: Sequence[str]) -> list[str]:
+    """Return the class of the cell of each feature in a window, "" of those that did not arrive."""
+    drift = evaluation.drift
+    places = [drift.places.get(name) for name in features]
+    return ["" if at is None else shade_of(drift.states[at], drift.sizes[at]) for at in places]
 
 
 def heat_map(
@@ -75,28 +81,21 @@ def heat_map(
     step = _WIDTH / max(len(evaluations), 8)
     bottom = _ROW * len(features)
     box = f"h{step - 0.8:.1f}v{_ROW - 2:.0f}h-{step - 0.8:.1f}z"
-    names, marks, cells = [], list[Markup](), dict.fromkeys(SHADES, "")
-    opened = dict.fromkeys(SHADES, "")
-    lines = []
-    for down, name in enumerate(features):
-        y, letters = down * _ROW + 1, ""
-        for across, evaluation in enumerate(evaluations):
-            target = evaluation.features.get(name)
-            if target is None:
-                letters += NO_VALUE
-                continue
-            shade = shade_of(target)
-            letters += SHADES[shade]
-            into = cells if evaluation.closed else opened
-            into[shade] += f"M{across * step + 0.4:.1f} {y:.0f}{box}"
-        lines.append(letters)
+    names, marks, lines = [], list[Markup](), list[str]()
+    cells: dict[str, list[str]] = {}
+    lefts = [f"M{across * step + 0.4:.1f} " for across in range(len(evaluations))]
+    opened = ["" if one.closed else " open" for one in evaluations]
+    letter = {"": NO_VALUE, **SHADES}
+    shades = [*zip(*(shades_of(one, features) for one in evaluations), strict=True)]
+    for down, (name, row) in enumerate(zip(features, shades, strict=True)):
+        y = down * _ROW + 1
+        below = f"{y:.0f}{box}"
+        for shade, left, css in zip(row, lefts, opened, strict=True):
+            if shade:
+                cells.setdefault(f"{shade}{css}", []).append(left + below)
+        lines.append("".join([letter[shade] for shade in row]))
         names.append(_row_name(name, y, of_feature))
-    marks += [
-        Markup(f'<path class="cell {shade}{css}" d="{path}"/>')
-        for css, of in (("", cells), (" open", opened))
-        for shade, path in of.items()
-        if path
-    ]
+    marks += [Markup(f'<path class="cell {css}" d="{"".join(boxes)}"/>') for css, boxes in cells.items()]
     for across, evaluation in enumerate(evaluations):
         title = escape(f"{window_name(evaluation.window, timezone)}: {drift_words(evaluation)}")
         marks.append(
@@ -146,12 +145,13 @@ def _plain(
     severity = list(SHADES)
     cells: dict[str, list[str]] = {}
     names, marks = [], list[Markup]()
-    for down, name in enumerate(features):
+    shades = [*zip(*(shades_of(one, features) for one in evaluations), strict=True)]
+    for down, (name, row) in enumerate(zip(features, shades, strict=True)):
         y = down * _ROW + 1
         names.append(_row_name(name, y, of_feature))
         worst = []
         for begin, end in pairwise(first):
-            found = [shade_of(one.features[name]) for one in evaluations[begin:end] if name in one.features]
+            found = [shade for shade in row[begin:end] if shade]
             worst.append(min(found, key=severity.index, default=""))
         across = 0
         for shade, run in groupby(worst):
@@ -175,10 +175,12 @@ def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:
     shown = evaluations[-TREND:]
     runs: list[list[Any]] = []  # shade, height, place and number of equal bars: most are quiet
     for place, evaluation in enumerate(shown, max(12 - len(shown), 0)):
-        target = evaluation.features.get(name)
-        if target is not None:
-            height = max(8, min(round(100 * (size_of(target) or 0.0) / _MOST_PSI), 100))
-            shade = shade_of(target)
+        drift = evaluation.drift
+        at = drift.places.get(name)
+        if at is not None:
+            moved = drift.moved.item(at)
+            height = max(8, min(round(100 * (moved if moved == moved else 0.0) / _MOST_PSI), 100))
+            shade = shade_of(drift.states[at], drift.sizes[at])
             if runs and runs[-1][:2] == [shade, height] and runs[-1][2] + runs[-1][3] == place:
                 runs[-1][3] += 1
             else:

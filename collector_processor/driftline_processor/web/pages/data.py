@@ -93,12 +93,12 @@ def fine_sentence(evaluation: Evaluation) -> str:
 def missing_shares(shown: Sequence[Evaluation], chosen: Evaluation | None) -> list[MissingShare]:
     """Return the features whose missing share changed by :data:`CHANGED` or more, the most changed first."""
     found = []
-    for name in dict.fromkeys(name for one in shown for name in one.features):
-        drifts = [one.features.get(name) for one in shown]
-        was = next((drift.missing_was for drift in reversed(drifts) if drift and drift.missing_was is not None), None)
-        here = None if chosen is None else chosen.features.get(name)
-        over_time = tuple(None if drift is None else drift.missing_now for drift in drifts)
-        found.append(MissingShare(name, was, None if here is None else here.missing_now, over_time))
+    drifts = [one.drift for one in shown]
+    for name in dict.fromkeys(name for drift in drifts for name in drift.places):
+        was = (drift.of(name, drift.missing_was) for drift in reversed(drifts))
+        here = None if chosen is None else chosen.drift.of(name, chosen.drift.missing)
+        over_time = tuple(drift.of(name, drift.missing) for drift in drifts)
+        found.append(MissingShare(name, next((one for one in was if one is not None), None), here, over_time))
     return sorted((one for one in found if one.change >= CHANGED), key=lambda one: -one.change)
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from driftline_processor.core.dates import date_label, date_words
 from driftline_processor.core.drift.multivariate import JOINT
-from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, TargetDrift, size_of
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import states
-from driftline_processor.present.features import drifting_since, importance_rank, size_of
+from driftline_processor.present.features import drifting_since, importance_rank
 from driftline_processor.present.lasting import lasting_sentences, what_lacks
 from driftline_processor.web.charts.distributions import mini
 from driftline_processor.web.charts.heat_map import heat_map, trend
@@ -119,8 +119,8 @@ def _heated(shown: Sequence[Evaluation], ranked: Sequence[TargetDrift]) -> list[
     """Features by how often they drift in the windows shown, then as ranked in the chosen one."""
     often: dict[str, int] = {target.name: 0 for target in ranked}
     for evaluation in shown:
-        for name, target in evaluation.features.items():
-            often[name] = often.get(name, 0) + (target.state == "drift")
+        for name, state in zip(evaluation.drift.places, evaluation.drift.states, strict=True):
+            often[name] = often.get(name, 0) + (state == "drift")
     return sorted(often, key=lambda name: -often[name])
 
 

@@ -10,10 +10,10 @@ from driftline.tables.table import F64
 from starlette.exceptions import HTTPException
 
 from driftline_processor.core.drift.number_shape import LEVELS, shape_of_cells
-from driftline_processor.core.evaluation import Evaluation, SliceDrift, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, SliceDrift, TargetDrift, size_of
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import states
-from driftline_processor.present.features import feature_facts, size_of
+from driftline_processor.present.features import feature_facts
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.names import handle
 from driftline_processor.queries.feature_history import FeatureHistories, FeatureHistory, FeatureWindow
@@ -46,7 +46,9 @@ def page(
     Raises:
         HTTPException: 404 where no window has the feature.
     """
-    name = next((name for one in reversed(selection.known) for name in one.features if handle(name) == feature), None)
+    name = next(
+        (name for one in reversed(selection.known) for name in one.drift.places if handle(name) == feature), None
+    )
     if name is None or selection.chosen is None:
         raise HTTPException(404, f"no feature {feature[:80]!r} has arrived in these windows; the page Drift has all")
     model, chosen = selection.model, selection.chosen
@@ -88,12 +90,14 @@ def page(
 
 def _windows(selection: Selection, name: str, found: FeatureHistory | None) -> dict[int, FeatureWindow]:
     """Return the feature in each window: from the sums that are stored, else as its drawing tells."""
-    windows = {
-        one.window.start: drawn
-        for one in selection.shown
-        if (target := one.features.get(name)) is not None and (drawn := _of_drawing(target, target.now)) is not None
-    }
-    return windows | dict(found.windows if found is not None else {})
+    windows = dict(found.windows if found is not None else {})
+    for one in selection.shown:
+        if one.window.start in windows or name not in one.drift.places:
+            continue
+        target = one.features[name]
+        if (drawn := _of_drawing(target, target.now)) is not None:
+            windows[one.window.start] = drawn
+    return windows
 
 
 def _of_drawing(target: TargetDrift, shares: F64 | None) -> FeatureWindow | None:
@@ -189,15 +193,16 @@ def _table(selection: Selection, name: str, windows: Mapping[int, FeatureWindow]
     quantiles = tuple(f"p{100 * level:.0f}" for level in LEVELS)
     rows = []
     for one in selection.shown:
-        if (target := one.features.get(name)) is None:
+        drift = one.drift
+        if (at := drift.places.get(name)) is None:
             continue
-        own, by = windows.get(one.window.start), target.methods.get(target.decided_by)
+        own, numbers = windows.get(one.window.start), (drift.values, drift.p_values, drift.moved, drift.missing)
         values = [None] * len(LEVELS) if own is None or own.quantiles is None else own.quantiles.tolist()
         rows.append(
             (
-                *(iso_time(one.window.start), iso_time(one.window.end), target.state, target.size or None),
-                *((None, None) if by is None else (by.value, by.p_value)),
-                *(size_of(target), target.missing_now, None if own is None else own.invalid, target.rows),
+                *(iso_time(one.window.start), iso_time(one.window.end), drift.states[at], drift.sizes[at] or None),
+                *(drift.of(name, each) for each in numbers),
+                *(None if own is None else own.invalid, drift.rows.item(at)),
                 *values,
             )
         )

@@ -1,0 +1,26 @@
+"""What makes pages is ready before somebody asks for one."""
+
+from __future__ import annotations
+
+import pytest
+from driftline_processor.health import Health
+from driftline_processor.web.app import create_app
+from driftline_processor.web.page import compile_templates
+from jinja2 import Environment
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import NOW, accept, many
+
+
+def test_no_reader_waits_for_a_template_to_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = TestClient(create_app(many(), accept, Health(), lambda: NOW))
+    compile_templates()
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("a template was compiled while somebody waited")
+
+    monkeypatch.setattr(Environment, "compile", fail)
+    name = client.get("/?format=json").json()["models"][0]["model"]
+    pages = ("", "/performance", "/drift", "/data", "/predictions", "/versions", "/incidents")
+    addresses = ["/", "/incidents", "/status", "/nothing", *(f"/models/{name}{page}" for page in pages)]
+    assert [client.get(address).status_code for address in addresses] == [200, 200, 200, 404, *[200] * len(pages)]
