@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -28,6 +29,9 @@ from driftline_processor.exporters.forwarder import Forwarder, described
 from driftline_processor.exporters.metric_points import WorstMispredictions
 from driftline_processor.exporters.outcome_spans import OutcomeSpans
 from driftline_processor.exporters.verdict_events import VerdictEvents
+from driftline_processor.policy.channels.address import open_channel
+from driftline_processor.policy.courier import Couriers
+from driftline_processor.policy.links import AlertLinks
 from driftline_processor.present.links import Links
 from driftline_processor.receivers import outcomes_http
 from driftline_processor.receivers.receiver import Receiver, Surroundings, make_receivers
@@ -50,6 +54,9 @@ from .state import State
 BAD_INPUT = 2
 RECEIVING, EVALUATING, FORWARDING = 0.25, 0.6, 0.9
 """Share of ``shutdown.timeout`` after which each part of the end is over; the rest is for closing the file."""
+
+TELLING = 3.0
+"""Seconds of the end in which messages that wait are sent; those that are not are sent after the next start."""
 
 _log = logging.getLogger("driftline")
 
@@ -84,6 +91,7 @@ class Service:
         self._forwarder: Forwarder | None = None
         self._state: State | None = None
         self._derived: DerivedMetrics | None = None
+        self._couriers: Couriers | None = None
         self._worst: WorstMispredictions | None = None
         self._receivers: list[Receiver] = []
 
@@ -96,6 +104,7 @@ class Service:
             self._state.forward(self._forwarder)
             self._derive(self._state, self._forwarder)
             self._forwarder.start()
+            self._tell(self._state)
             self._state.start()
             self._serve(self._state)
             for receiver in self._receivers:
@@ -117,7 +126,7 @@ class Service:
                 step()
             except Exception:
                 _log.exception("a part could not be stopped; the others are")
-        self._web = self._state = self._derived = self._forwarder = None
+        self._web = self._state = self._derived = self._forwarder = self._couriers = None
         self._receivers = []
 
     def _ending(self, deadline: Deadline) -> Iterator[Callable[[], object]]:
@@ -130,6 +139,10 @@ class Service:
             yield partial(self._web.stop, receiving.left)
         if self._state is not None:
             yield partial(self._state.finish, deadline.share(EVALUATING))
+        if self._couriers is not None:
+            yield partial(self._couriers.stop, min(TELLING, forwarding.left))
+            if self._state is not None:
+                yield self._state.note_deliveries
         if self._derived is not None:
             yield partial(self._derived.stop, forwarding.left)
         if self._forwarder is not None:
@@ -175,6 +188,20 @@ class Service:
         state.on_joined(OutcomeSpans(state.keys, offers, self.health.counters, links=self._links))
         telling = [name for name, exporter in self.config.exporters.items() if "logs" in exporter.derived]
         state.on_verdict(VerdictEvents([partial(forwarder.send, name, "logs") for name in telling], self._links))
+
+    def _tell(self, state: State) -> None:
+        """Carry the messages of alerts to their channels."""
+        channels = {name: open_channel(url) for name, url in self.config.addresses_of_channels.items()}
+        self._couriers = couriers = Couriers(channels, self._clock)
+        self.health.watch("messages", couriers.sentence, ready=True)
+        state.tell(couriers, AlertLinks(self._links_of_messages, state.wrong))
+        couriers.start()
+
+    @property
+    def _links_of_messages(self) -> Links:
+        """Links as messages name them: where nobody said how people reach the pages, as this machine does."""
+        links, web = self._links, self.addresses["web"]
+        return links if links.public_url or not web.loopback else replace(links, public_url=f"http://{web}")
 
     def _serve(self, state: State) -> None:
         assert self._web is not None

@@ -62,6 +62,9 @@ from driftline_processor.maintenance.erasure import (
     is_known,
 )
 from driftline_processor.maintenance.retention import Sizing, Upkeep
+from driftline_processor.policy.alerts import AlertStore, Delivery
+from driftline_processor.policy.courier import Couriers
+from driftline_processor.policy.watch import MessageLinks, PolicyWatch, no_links
 from driftline_processor.queries.baselines import BaselineShelf
 from driftline_processor.queries.feature_history import FeatureHistories
 from driftline_processor.queries.history import History
@@ -129,6 +132,8 @@ class State:
         self._config, self._clock = config, clock
         self._listeners: list[Callable[[pa.Table], None]] = []
         self._verdict_listeners: list[Callable[[VerdictChange], object]] = []
+        self._couriers, self._undelivered = Couriers({}), list[Delivery]()
+        self._message_links: MessageLinks = no_links
         self._memory = MemoryFolder() if config.storage.in_memory else None
         try:
             self._open(queue_bytes, ceiling)
@@ -181,6 +186,7 @@ class State:
         self.labels = cast(LabelQueue, _Current(lambda: self._labels))
         self.weak = cast(WeakSliceSearch, _Current(lambda: self._weak))
         self.view = cast(View, _Current(lambda: self._view))
+        self.alerts = cast(AlertStore, _Current(lambda: self._alerts))
 
     def _open_log(self) -> RequestLog:
         limits = self._config.storage.log
@@ -234,6 +240,12 @@ class State:
             *(intake, self._join, concept, self._versions, evaluations, self._upkeep, self._evaluator.waiting),
             *(self._evaluator.delays, counters, clock, self._verdicts, self._judging.sentence),
         )
+        self._alerts = AlertStore(connection, store.unreadable)
+        config = self._config
+        self._policies = PolicyWatch(
+            *(self._alerts, config.watched_policies, config.told, config.silences, clock),
+            links=lambda view, alert: self._message_links(view, alert),
+        )
 
     def start(self) -> None:
         """Start all threads."""
@@ -283,6 +295,11 @@ class State:
         waiting = self._evaluator.waiting.backlog.windows
         if deadline.passed and waiting:
             _log.warning("the time to stop is over: %s windows are evaluated after the next start", f"{waiting:,}")
+
+    def note_deliveries(self) -> None:
+        """Write down what became of messages, so that the next start sends none of them again."""
+        with suppress(StorageOutage), self._keeping, self._store.watched():
+            self._look_at_policies()
 
     def close(self) -> None:
         """Close the file, after :meth:`finish`; it opens as well where something still works on it."""
@@ -365,6 +382,18 @@ class State:
         """Call ``listener`` with each verdict whose state has changed, once that is on disk."""
         self._verdict_listeners.append(listener)
 
+    def tell(self, couriers: Couriers, links: MessageLinks) -> None:
+        """Give messages of alerts to ``couriers``, also those that wait since before; ``links``: what they link to."""
+        self._couriers, self._message_links = couriers, links
+        couriers.post(self._alerts.waiting)
+
+    def _look_at_policies(self) -> None:
+        """Look which alerts begin and end, store them, and give what is to be told to the couriers."""
+        self._undelivered += self._couriers.deliveries()
+        messages = self._policies.look(self._view.models() if self._policies.active else (), self._undelivered)
+        self._undelivered = []
+        self._couriers.post(messages)
+
     def erase(self, order: ErasureOrder) -> ErasureResult:
         """Delete what is kept of prediction ids, of a subject or of a model; return when it is gone from the disk, too.
 
@@ -441,6 +470,7 @@ class State:
             if not deadline.passed:
                 self._versions.step()
                 self._follow_verdicts()
+                self._look_at_policies()
 
     def tidy_now(self) -> None:
         """Expire, roll up and forget what is old enough."""
@@ -514,6 +544,7 @@ class State:
             (lambda: self._evaluator.step(ended=turn.over, early=turn.early), EVALUATE_EVERY, 1),
             (lambda: self._versions.step(), COMPARE_EVERY, LOOKS),
             (lambda: self._follow_verdicts(), COMPARE_EVERY, LOOKS),
+            (self._look_at_policies, COMPARE_EVERY, LOOKS),
             (self._tidy, TIDY_EVERY, LOOKS),
         )
         due = [0.0 for _ in steps]
@@ -581,6 +612,7 @@ class State:
         finally:
             self._evaluator.forget_tidied()  # what was rolled up before an error stays rolled up
         self._join.recount()
+        self._policies.tidy()
 
 
 class _Current:

@@ -20,10 +20,23 @@ from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY
 
 from .exporters import TYPES, Exporter, forward_exporter, with_names
 from .model import Model
+from .policies import DEFAULT_POLICY, Channel, Policy, Silence, channels_of, url_problems, with_default_policy
 from .problems import sentence, without
 from .receivers import Receivers, by_type
 from .section import Section, empty_is_default
-from .values import Address, Days, FilePath, HostName, Listen, PageUrl, Seconds, Size, TraceUrl, one_or_several
+from .values import (
+    Address,
+    Days,
+    FilePath,
+    HostName,
+    Listen,
+    PageUrl,
+    Seconds,
+    Secret,
+    Size,
+    TraceUrl,
+    one_or_several,
+)
 from .yaml_loader import Filled, masked, parse_yaml
 
 
@@ -224,6 +237,34 @@ class Config(Section):
         "evaluated with the defaults. What is named wins over what the sender says.",
         json_schema_extra={"name": "churn"},
     )
+    notify: Annotated[tuple[Secret, ...], BeforeValidator(one_or_several)] = Field(
+        default=(),
+        description="Who is told when a model turns wrong or silent, or stays at risk: names of `channels`, or "
+        "addresses of [Apprise](https://appriseit.com/services/), which are never shown or logged. "
+        "[What is told](../how-to/get-told.md).",
+        examples=["slack://${env:SLACK_TOKEN:-a/b/c}/#models"],
+    )
+    channels: Annotated[dict[str, Channel], BeforeValidator(channels_of)] = Field(
+        default_factory=dict,
+        description="Places to which messages go, by the names that policies call them. A channel may be its address "
+        "alone.",
+        examples=["oncall: pagerduty://${env:PAGERDUTY:-key@key}"],
+        json_schema_extra={"name": "team"},
+    )
+    policies: Annotated[dict[str, Policy], BeforeValidator(with_default_policy)] = Field(
+        default_factory=dict,
+        validate_default=True,
+        description="Conditions over time, and who is told when they hold. The policy `health` is there without being "
+        "written: `health: {enabled: false}` switches it off. [How](../how-to/write-policies.md).",
+        examples=["accuracy: {when: accuracy < 85 %, in_a_row: 2}"],
+        json_schema_extra={"name": "accuracy-falls"},
+    )
+    silences: tuple[Silence, ...] = Field(
+        default=(),
+        description="Times in which nothing is told of some models. What still lasts at their end is told then.",
+        examples=["[{models: [churn], since: 2026-12-24T00:00:00Z, until: 2026-12-27T00:00:00Z, why: sale}]"],
+        json_schema_extra={"shown": "comment"},
+    )
     exporters: Annotated[dict[str, Exporter], BeforeValidator(with_names)] = Field(
         default_factory=dict,
         description="Destinations. The name says how to send: "
@@ -243,6 +284,37 @@ class Config(Section):
         received = [(key, endpoint) for key, endpoint in declared if endpoint is not None]
         return [*received, ("web.endpoint", self.web.endpoint)]
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Names of the channels of ``notify``: an address alone is called as its service is."""
+        return tuple(self._notified)
+
+    @property
+    def addresses_of_channels(self) -> dict[str, str]:
+        """The address of every channel, by name: secret."""
+        return {name: one.url.get_secret_value() for name, one in self.channels.items()} | self._notified
+
+    @property
+    def _notified(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for written in self.notify:
+            address = written.get_secret_value()
+            if (channel := self.channels.get(address)) is not None:
+                found[address] = channel.url.get_secret_value()
+                continue
+            scheme, number = address.partition("://")[0], 1
+            while (name := scheme if number == 1 else f"{scheme} {number}") in {*found, *self.channels}:
+                number += 1
+            found[name] = address
+        return found
+
+    @property
+    def watched_policies(self) -> dict[str, Policy]:
+        """The policies that are looked at: the default one where somebody is told, or where it is written."""
+        written = len(self.policies) > 1 or self.policies[DEFAULT_POLICY].model_fields_set != {"when"}
+        wanted = self.notify or self.channels or written
+        return {name: one for name, one in self.policies.items() if one.enabled} if wanted else {}
+
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every rule that the configuration breaks."""
         yield from self._listener_problems()
@@ -252,6 +324,20 @@ class Config(Section):
             yield from (f"models.{name}.{problem}" for problem in model.problems())
         for name, exporter in self.exporters.items():
             yield from (f"exporters.{name}{problem}" for problem in exporter.problems(self.listeners))
+        yield from self._policy_problems()
+
+    def _policy_problems(self) -> Iterator[str]:
+        for at, written in enumerate(self.notify):
+            if written.get_secret_value() not in self.channels:
+                for problem in url_problems(written.get_secret_value()):
+                    named = f", or a name of channels ({', '.join(self.channels)})" if self.channels else ""
+                    yield f"notify.{at}: {problem}{named}"
+        for name, channel in self.channels.items():
+            yield from (f"channels.{name}.url: {problem}" for problem in channel.problems())
+        for name, policy in self.policies.items():
+            yield from (f"policies.{name}.{problem}" for problem in policy.problems(self.policies, self.channels))
+        for at, silence in enumerate(self.silences):
+            yield from (f"silences.{at}.{problem}" for problem in silence.problems())
 
     def _listener_problems(self) -> Iterator[str]:
         found = self.listeners

@@ -79,6 +79,10 @@ SUMS = frozenset(
             "drawings",
             "verdicts",
             "interruptions",
+            "looks",
+            "alerts",
+            "messages",
+            "deliveries",
         ),
     )
 )
@@ -280,6 +284,12 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
         connection.execute("INSERT INTO meta VALUES (?, ?)", [LAST_SERIES, last])
         connection.execute(f"DELETE FROM baselines WHERE {of_versions[0]}", of_versions[1])
         connection.execute(f"DELETE FROM watermarks WHERE {of_model[0]}", of_model[1])
+        connection.execute(f"DELETE FROM looks WHERE {of_model[0]}", of_model[1])
+        alerts = f"SELECT id FROM alerts WHERE {of_versions[0]}"
+        messages = f"SELECT id FROM messages WHERE alert IN ({alerts})"
+        connection.execute(f"DELETE FROM deliveries WHERE message IN ({messages})", of_versions[1])
+        connection.execute(f"DELETE FROM messages WHERE alert IN ({alerts})", of_versions[1])
+        connection.execute(f"DELETE FROM alerts WHERE {of_versions[0]}", of_versions[1])
         for table, condition in ROWS.items():
             _delete(connection, table, condition)
         for table in _tables_by_series(connection):

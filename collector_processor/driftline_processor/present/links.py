@@ -58,6 +58,14 @@ class Links:
         """
         return self._page(key, "")
 
+    def window_link(self, key: ModelKey, window: str, at: str, page: str = "") -> str:
+        """Return the address of a window on a page of its model, as seen from elsewhere; "" as for :meth:`model_link`.
+
+        >>> Links("", "http://127.0.0.1:8780").window_link(ModelKey("churn", "", ""), "1d", "2026-11-04T00:00:00Z")
+        'http://127.0.0.1:8780/models/churn?window=1d&at=2026-11-04T00%3A00%3A00Z'
+        """
+        return self._page(key, page, **({"window": window, "at": at} if window and at else {}))
+
     def prediction_link(self, key: ModelKey, id: str) -> str:
         """Return the address of the page of a prediction, as seen from elsewhere; that of its model without an id.
 

@@ -218,6 +218,14 @@ CREATE TABLE IF NOT EXISTS drawings (series INTEGER, digest BLOB, part BLOB);
 CREATE TABLE IF NOT EXISTS verdicts (series INTEGER, state VARCHAR, since BIGINT, changed BIGINT);
 CREATE TABLE IF NOT EXISTS interruptions (
     series INTEGER, kind VARCHAR, since BIGINT, until BIGINT, pause BIGINT);
+CREATE TABLE IF NOT EXISTS looks (policy VARCHAR, environment VARCHAR, model VARCHAR, since BIGINT);
+CREATE TABLE IF NOT EXISTS alerts (
+    id VARCHAR, policy VARCHAR, model VARCHAR, environment VARCHAR, version VARCHAR, severity VARCHAR, owner VARCHAR,
+    state VARCHAR, since BIGINT, fired BIGINT, until BIGINT, seen BIGINT, "over" BIGINT, told BIGINT, "window" VARCHAR,
+    "start" BIGINT, words VARCHAR, acknowledged BIGINT, acknowledged_by VARCHAR, why VARCHAR);
+CREATE TABLE IF NOT EXISTS messages (
+    id VARCHAR, alert VARCHAR, channel VARCHAR, kind VARCHAR, made BIGINT, facts VARCHAR);
+CREATE TABLE IF NOT EXISTS deliveries (message VARCHAR, "time" BIGINT, result VARCHAR, detail VARCHAR);
 CREATE TABLE IF NOT EXISTS acknowledged (time BIGINT);
 INSERT INTO acknowledged SELECT 0 WHERE NOT EXISTS (FROM acknowledged);
 """

@@ -1,0 +1,238 @@
+"""The keys of ``policies.NAME``, ``channels.NAME`` and ``silences``: what is told, to whom, and when not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, StrictBool
+
+from driftline_processor.core.nearest_names import near, nearest
+from driftline_processor.core.policy import AllOf, AnyOf, Condition, Patience, VerdictIs, read_condition
+
+from .section import Section
+from .values import Days, Form, PageUrl, Secret, Text, WindowName, one_or_several
+
+DEFAULT_POLICY = "health"
+"""The policy that is there without being written: whoever names a channel is told of models that turn wrong."""
+
+MOST_PARTS = 20
+
+Tier = Annotated[int, Field(ge=1, le=3, strict=True)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_several)]
+Severity = Literal["critical", "warning", "info"]
+
+
+def _condition(written: object, depth: int = 0) -> object:
+    """Check a condition: a sentence, or ``{all: [...]}`` and ``{any: [...]}`` of such."""
+    read(written, surely=False, depth=depth)
+    return written
+
+
+def read(written: object, *, surely: bool, depth: int = 0) -> Condition:
+    """Read a condition. Raises ``ValueError`` with the rule and the fix."""
+    if isinstance(written, str):
+        return read_condition(written, surely=surely)
+    fix = "write a sentence, such as 'accuracy < 85 %', or {all: [...]} or {any: [...]} of sentences"
+    if not isinstance(written, Mapping) or len(written) != 1 or not {*written} <= {"all", "any"}:
+        raise ValueError(f"{written!r:.80} is no condition; {fix}")
+    (kind, parts), *_ = written.items()
+    if depth > 2 or not isinstance(parts, list | tuple) or not 1 <= len(parts) <= MOST_PARTS:
+        raise ValueError(f"{kind}: {parts!r:.80} is no list of 1 to {MOST_PARTS} conditions; {fix}")
+    found = tuple(read(part, surely=surely, depth=depth + 1) for part in parts)
+    return AllOf(found) if kind == "all" else AnyOf(found)
+
+
+When = Annotated[str | dict[str, list[object]], BeforeValidator(_condition), Form("condition")]
+
+
+class Policy(Section):
+    """A condition over time, and who is told when it holds."""
+
+    enabled: StrictBool = Field(
+        default=True, description="`false` switches the policy off, also the one that is there by default."
+    )
+    when: When = Field(
+        description="[The condition](../how-to/write-policies.md#conditions): a sentence, or `all` and `any` of such.",
+        examples=["accuracy < 85 %", '{all: [features drift, "ctr < 0.95 * baseline"]}'],
+    )
+    surely: StrictBool = Field(
+        default=False,
+        description="Whether comparisons ask for the whole interval of the number beyond the limit, and not the number "
+        "alone: fewer false alarms, and later true ones.",
+        examples=["true"],
+    )
+    window: WindowName | None = Field(
+        default=None,
+        description="The windows in which the condition is judged.",
+        examples=["1d"],
+        json_schema_extra={"default": "the model's longest"},
+    )
+    in_a_row: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
+        default=1, description="In how many windows in a row it must hold.", examples=["3"]
+    )
+    resolve: When | None = Field(
+        default=None,
+        description="What must hold before it is over: a limit on the other side keeps a number that hovers from "
+        "being told again and again.",
+        examples=["accuracy > 87 %"],
+        json_schema_extra={"default": "that `when` does not hold"},
+    )
+    resolve_after: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
+        default=1, description="In how many windows in a row that must hold.", examples=["2"]
+    )
+    cool_down: Days = Field(
+        default=timedelta(hours=1),
+        description="How long it must be over, by the model's clock, before that is told. What begins again meanwhile "
+        "is the same alert.",
+        examples=["6h"],
+    )
+    models: Texts = Field(
+        default=("*",), description="Names of models; `*` stands for any part.", examples=["[churn-*]"]
+    )
+    tiers: tuple[Tier, ...] = Field(
+        default=(), description="Only models of these tiers.", examples=["[1]"], json_schema_extra={"default": "all"}
+    )
+    severity: Severity | None = Field(
+        default=None,
+        description="How grave it is.",
+        examples=["critical"],
+        json_schema_extra={"default": "`critical` of a model that is wrong or silent, else `warning`"},
+    )
+    owner: Text | None = Field(
+        default=None,
+        description="Who answers for it.",
+        examples=["fraud-oncall"],
+        json_schema_extra={"default": "the model's team"},
+    )
+    runbook: PageUrl = Field(
+        default="",
+        description="The address of what to do, a link of each message.",
+        examples=["https://wiki.example.com/churn-accuracy"],
+        json_schema_extra={"default": "no link"},
+    )
+    notify: Texts = Field(
+        default=(),
+        description="Names of channels.",
+        examples=["[oncall]"],
+        json_schema_extra={"default": "those of `notify` at the top of the file"},
+    )
+    unless: Texts = Field(
+        default=(),
+        description="Names of policies: while one of them fires for the same model, this one is not told.",
+        examples=["[feature-pipeline]"],
+    )
+
+    @property
+    def condition(self) -> Condition:
+        """The condition, as windows are judged by it."""
+        return read(self.when, surely=self.surely)
+
+    @property
+    def resolved_by(self) -> Condition | None:
+        """What must hold before it is over; None where it is enough that the condition does not."""
+        return None if self.resolve is None else read(self.resolve, surely=self.surely)
+
+    @property
+    def patience(self) -> Patience:
+        """How many windows in a row it takes."""
+        return Patience(self.in_a_row, self.resolve_after)
+
+    def covers(self, model: str, tier: int | None) -> bool:
+        """Return True where the policy is about a model."""
+        return any(fnmatchcase(model, name) for name in self.models) and (not self.tiers or tier in self.tiers)
+
+    def problems(self, policies: Collection[str], channels: Collection[str]) -> Iterator[str]:
+        """Yield a sentence for everything that the policy names and that is not there."""
+        for name in self.notify:
+            if name not in channels:
+                yield f"notify: there is no channel '{name:.80}'; {near(name, [*channels])}"
+        for name in self.unless:
+            if name not in policies:
+                yield f"unless: there is no policy '{name:.80}'; {near(name, [*policies])}"
+        if self.resolve is not None and isinstance(self.condition, VerdictIs):
+            yield "resolve: a verdict knows itself when it is over; leave it out"
+
+
+_HEALTH = "verdict is wrong or silent or at risk"
+"""The condition of the default policy; a model that is at risk is told of after two windows in a row."""
+
+
+def with_default_policy(written: object) -> object:
+    """Put the default policy before those that are written; one of its name changes some of its keys."""
+    if not isinstance(written, Mapping):
+        return written
+    own = written.get(DEFAULT_POLICY)
+    named = own if isinstance(own, Mapping) else {} if own is None else own
+    health = {"when": _HEALTH, **named} if isinstance(named, Mapping) else named
+    return {DEFAULT_POLICY: health, **{name: one for name, one in written.items() if name != DEFAULT_POLICY}}
+
+
+class Channel(Section):
+    """A place to which messages go."""
+
+    url: Secret = Field(
+        description="An address of [Apprise](https://appriseit.com/services/), or `https://...`, which gets each "
+        "message as JSON. It is never shown or logged.",
+        examples=["slack://${env:SLACK_TOKEN:-a/b/c}/#models"],
+    )
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for an address that leads nowhere."""
+        yield from url_problems(self.url.get_secret_value())
+
+
+def url_problems(url: str) -> Iterator[str]:
+    """Yield what is wrong with the address of a channel, without what is secret of it."""
+    scheme, mark, _ = url.partition("://")
+    if scheme in ("http", "https"):
+        if not urlsplit(url).hostname:
+            yield f"'{scheme}://' names no host; write 'https://host/path'"
+        return
+    import apprise  # half a second, for those alone who have such an address
+
+    known = sorted(apprise.plugins.N_MGR.schemas())  # type: ignore[no-untyped-call]
+    if not mark or scheme.lower() not in known:
+        fix = near(scheme, known) if mark and nearest(scheme, known) else "write one like slack://..., mailto://..."
+        yield f"'{scheme:.20}' is no kind of channel; {fix}"
+    elif apprise.Apprise.instantiate(url) is None:
+        yield f"no channel of the kind '{scheme}' has such an address; see https://appriseit.com/services/"
+
+
+def channel(written: object) -> object:
+    """Read an address alone as a channel."""
+    return {"url": written} if isinstance(written, str) else written
+
+
+def channels_of(written: object) -> object:
+    """Read channels, each of which may be an address alone."""
+    return {name: channel(one) for name, one in written.items()} if isinstance(written, Mapping) else written
+
+
+class Silence(Section):
+    """A time in which nothing is told of some models. What still lasts at its end is told then."""
+
+    models: Texts = Field(default=("*",), description="Names of models; `*` stands for any part.", examples=["[churn]"])
+    policies: Texts = Field(default=("*",), description="Names of policies.", examples=["[health]"])
+    since: datetime = Field(description="From when.", examples=["2026-12-24T00:00:00Z"])
+    until: datetime = Field(description="Until when.", examples=["2026-12-27T00:00:00Z"])
+    why: Text = Field(default="", description="Why, for those who wonder.", examples=["the yearly sale"])
+
+    def covers(self, model: str, policy: str, now: int) -> bool:
+        """Return True where a model is silenced for a policy at a time, unix nanoseconds."""
+        if not self.since.timestamp() * 1e9 <= now < self.until.timestamp() * 1e9:
+            return False
+        return any(fnmatchcase(model, one) for one in self.models) and any(
+            fnmatchcase(policy, one) for one in self.policies
+        )
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that is broken."""
+        for name, moment in (("since", self.since), ("until", self.until)):
+            if moment.tzinfo is None:
+                yield f"{name}: '{moment.isoformat()}' has no zone; write '{moment.isoformat()}Z'"
+        if self.since.tzinfo is not None and self.until.tzinfo is not None and self.until <= self.since:
+            yield "until: is not after since; write a later time"

@@ -1,0 +1,22 @@
+"""Policies: what must hold of a model before somebody is told, and since when it does, read from its windows.
+
+Pure functions over evaluations: a replay of old windows comes to what was told when they were new.
+May import every other room of core.
+"""
+
+from .condition import AllOf, AnyOf, Condition, Finding, Judged, VerdictIs, read_condition
+from .firing import Firing, Patience, firings, verdict_firings
+
+__all__ = [
+    "AllOf",
+    "AnyOf",
+    "Condition",
+    "Finding",
+    "Firing",
+    "Judged",
+    "Patience",
+    "VerdictIs",
+    "firings",
+    "read_condition",
+    "verdict_firings",
+]

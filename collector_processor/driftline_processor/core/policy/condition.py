@@ -1,0 +1,493 @@
+"""Conditions: what must hold in a window, as people write it in ``driftline.yaml``.
+
+=====================================================  =================================================================
+written                                                 holds in a window
+=====================================================  =================================================================
+``accuracy < 85 %``                                     whose accuracy is less; ``<=``, ``>`` and ``>=`` alike
+``latency_p99 > 200ms in country=NL``                   of whose rows of the slice that is so
+``roc_auc < baseline - 0.02``                           that is worse than the baseline by more
+``estimated roc_auc < 0.95 * baseline``                 whose estimate is, without any outcome
+``accuracy < average of 7 - 1 deviation``               below the mean of the seven windows before, less their deviation
+``predictions < 0.5 * last week``                       with less than half of the window a week before
+``psi of age > 0.2``, ``missing of age > 5 %``          by a method of drift, or by the share of missing values
+``verdict is wrong or silent``                          at whose end the verdict on the model was one of these
+``features drift``, ``3 features drift``                in which so many features drift; ``score drifts``
+``objective broken``, ``objective 'RULE' broken``       that breaks an objective of the model
+``outcomes late``                                       whose outcomes break the model's agreement on labels
+``data faulty``                                         whose data show a grave fault
+``burn rate of 'RULE' > 14.4 over 1h and 6h``           in which, and in the longer one around its end, the error budget
+                                                        of an objective is spent so many times too fast
+=====================================================  =================================================================
+
+A window that cannot tell neither begins nor ends anything.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple, Protocol, get_args
+
+from driftline_processor.core.evaluation import Evaluation, TargetDrift, Verdict, VerdictState
+from driftline_processor.core.nearest_names import near
+from driftline_processor.core.performance.objective import Objective, read_objective
+from driftline_processor.core.windows.window import DAY, length
+from driftline_processor.core.wording import format_percent, format_value, short
+
+from .signals import Signal, Value, read_signal
+
+STATES: Final[tuple[VerdictState, ...]] = get_args(VerdictState)
+WEEK: Final = 7 * DAY
+FEWEST_EARLIER: Final = 3
+"""Windows before, of which the value must be known, that make a moving average: two say nothing of their deviation."""
+
+Sign = Literal["<", "<=", ">", ">="]
+
+_SIGNS: Mapping[str, Callable[[float, float], bool]] = {
+    "<": lambda value, limit: value < limit,
+    "<=": lambda value, limit: value <= limit,
+    ">": lambda value, limit: value > limit,
+    ">=": lambda value, limit: value >= limit,
+}
+_NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_COMPARISON = re.compile(
+    r"(?P<signal>[^<>=]+?)\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[^<>=]+?)(?:\s+in\s+(?P<slice>[^\s=]+=.*?))?"
+)
+_PLAIN = re.compile(rf"(?P<number>{_NUMBER})\s*(?P<unit>%|[a-zµμ]+)?")
+_RELATIVE = re.compile(
+    rf"(?:(?P<factor>{_NUMBER})\s*\*\s*)?(?P<of>baseline|last week|average of (?P<windows>\d+))"
+    rf"(?:\s*(?P<change>[+-])\s*(?P<by>{_NUMBER})\s*(?P<unit>%|deviations?|[a-zµμ]+)?)?"
+)
+_VERDICT = re.compile(r"verdict is (?P<states>.+)")
+_DRIFT = re.compile(r"(?:(?P<count>\d+) )?features? drifts?|(?P<target>score|class) drifts?")
+_OBJECTIVE = re.compile(r"objectives?(?: ['\"](?P<rule>.+)['\"])?(?: is| are)? broken")
+_BURN = re.compile(
+    rf"burn rate of ['\"](?P<rule>.+)['\"]\s*(?P<sign>>=|>)\s*(?P<factor>{_NUMBER})"
+    r" over (?P<short>\d+(?:m|h|d|w|mo)) and (?P<long>\d+(?:m|h|d|w|mo))"
+)
+_SPELLINGS = ("accuracy < 85 %", "roc_auc < baseline - 0.02", "verdict is wrong or silent", "features drift")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a condition says of one window.
+
+    Attributes:
+        holds: Whether it holds; None where the window cannot tell.
+        words: What was found, as a clause.
+    """
+
+    holds: bool | None
+    words: str = ""
+
+
+UNTOLD: Final = Judged(None)
+
+
+class Finding(NamedTuple):
+    """What a condition is judged by at one window.
+
+    Attributes:
+        windows: Closed windows of one length of a model, the oldest first.
+        at: Which of them is judged.
+        verdict_at: Returns the verdict on the model, as it is known now, at the end of a window.
+        others: The closed windows of each other length, the oldest first.
+    """
+
+    windows: Sequence[Evaluation]
+    at: int
+    verdict_at: Callable[[Evaluation], Verdict]
+    others: Mapping[str, Sequence[Evaluation]]
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The window that is judged."""
+        return self.windows[self.at]
+
+
+class Condition(Protocol):
+    """What must hold in a window."""
+
+    @property
+    def written(self) -> str:
+        """The condition as one writes it."""
+
+    def judge(self, finding: Finding) -> Judged:
+        """Say whether it holds in a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a signal is compared with.
+
+    Attributes:
+        of: ``""``: with a number; else with the baseline, the same window a week before, or the mean of earlier ones.
+        number: The limit itself, or what is added to what it is compared with.
+        factor: What that is multiplied by first.
+        windows: Of a moving average, how many windows before it is over.
+        deviations: How many standard deviations of these are added.
+    """
+
+    of: Literal["", "baseline", "last week", "average"] = ""
+    number: float = 0.0
+    factor: float = 1.0
+    windows: int = 0
+    deviations: float = 0.0
+
+    def value(self, signal: Signal, finding: Finding) -> float | None:
+        """Return the limit at a window; None where what it is relative to is not known."""
+        if not self.of:
+            return self.number
+        spread = 0.0
+        if self.of == "baseline":
+            base = signal.reference(finding.evaluation)
+        elif self.of == "last week":
+            base = _week_before(signal, finding)
+        else:
+            earlier = _earlier(signal, finding, self.windows)
+            if len(earlier) < min(FEWEST_EARLIER, self.windows):
+                return None
+            base = statistics.fmean(earlier)
+            spread = statistics.stdev(earlier) if len(earlier) > 1 else 0.0
+        return None if base is None else self.factor * base + self.number + self.deviations * spread
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A signal compared with a limit.
+
+    Attributes:
+        surely: Whether the whole interval of the signal must lie beyond the limit.
+    """
+
+    written: str
+    signal: Signal
+    sign: Sign
+    limit: Limit
+    surely: bool = False
+
+    def judge(self, finding: Finding) -> Judged:
+        """Compare the value of the window with the limit at it."""
+        measured, limit = self.signal.read(finding.evaluation), self.limit.value(self.signal, finding)
+        if measured is None or limit is None:
+            return UNTOLD
+        compared = self._compared(measured)
+        if compared is None:
+            return UNTOLD
+        holds = _SIGNS[self.sign](compared, limit)
+        return Judged(holds, self._words(measured, limit, holds))
+
+    def _compared(self, measured: Value) -> float | None:
+        if not self.surely:
+            return measured.value
+        return measured.high if self.sign.startswith("<") else measured.low
+
+    def _words(self, measured: Value, limit: float, holds: bool) -> str:
+        write = (lambda number: format_percent(number, 3)) if self.signal.is_share else format_value
+        side = "below" if self.sign.startswith("<") == holds else "above"
+        where = f" in {short(self.signal.slice, 80)}" if self.signal.slice else ""
+        of = {"": "", "baseline": ", by the baseline", "last week": ", by the week before"}.get(
+            self.limit.of, f", by the {self.limit.windows} windows before"
+        )
+        interval = ""
+        if measured.low is not None and measured.high is not None:
+            interval = f" ({write(measured.low)} to {write(measured.high)})"
+        name = short(self.signal.name, 80)
+        return f"{name}{where} is {write(measured.value)}{interval}, {side} {write(limit)}{of}"
+
+
+def _earlier(signal: Signal, finding: Finding, windows: int) -> list[float]:
+    """Return the known values of the windows before."""
+    before = finding.windows[max(0, finding.at - windows) : finding.at]
+    return [read.value for one in before if (read := signal.read(one)) is not None]
+
+
+def _week_before(signal: Signal, finding: Finding) -> float | None:
+    """Return the value of the window that a week before was in its place; an hour of clock changes is allowed for."""
+    start = finding.evaluation.window.start - WEEK
+    for one in reversed(finding.windows[: finding.at]):
+        if abs(one.window.start - start) <= DAY // 24:
+            read = signal.read(one)
+            return None if read is None else read.value
+        if one.window.start < start:
+            break
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictIs:
+    """The verdict on the model is one of some states."""
+
+    written: str
+    states: tuple[VerdictState, ...]
+
+    def judge(self, finding: Finding) -> Judged:
+        """Ask for the verdict at the end of the window."""
+        verdict = finding.verdict_at(finding.evaluation)
+        return Judged(verdict.state in self.states, verdict.sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Drifts:
+    """So many features drift, or the score or the predicted class does.
+
+    Attributes:
+        target: ``features``, ``score`` or ``class``.
+        count: How many features must.
+    """
+
+    written: str
+    target: str
+    count: int = 1
+
+    def judge(self, finding: Finding) -> Judged:
+        """Count the targets of the window that drift."""
+        evaluation = finding.evaluation
+        targets: Sequence[TargetDrift | None]
+        targets = [*evaluation.features.values()]
+        if self.target != "features":
+            targets = [evaluation.score if self.target == "score" else evaluation.predicted]
+        known = [one for one in targets if one is not None]
+        drifted = [one.name or one.target for one in known if one.state == "drift"]
+        if len(drifted) >= self.count:
+            more = f" and {len(drifted) - 3} more" if len(drifted) > 3 else ""
+            verb = "drifts" if len(drifted) == 1 else "drift"
+            return Judged(True, f"{', '.join(short(name, 40) for name in drifted[:3])}{more} {verb}")
+        if sum(one.state in ("ok", "usual", "drift") for one in known) < self.count:
+            return UNTOLD
+        return Judged(False, "no more than the usual drifts")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveBroken:
+    """An objective of the model is broken; ``rule``: which one, "" for any."""
+
+    written: str
+    rule: str = ""
+
+    def judge(self, finding: Finding) -> Judged:
+        """Look at the objectives of the window."""
+        known = [one for one in finding.evaluation.objectives if not self.rule or one.rule == self.rule]
+        broken = [one for one in known if one.state == "broken"]
+        if broken:
+            sentence = broken[0].sentence.rstrip(".")
+            return Judged(True, f"{short(broken[0].rule, 120)} is broken" + (f": {sentence}" if sentence else ""))
+        if not known or all(one.state == "cannot_tell" for one in known):
+            return UNTOLD
+        return Judged(False, "no objective is broken")
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomesLate:
+    """Outcomes break the model's agreement on how late they may be."""
+
+    written: str = "outcomes late"
+
+    def judge(self, finding: Finding) -> Judged:
+        """Look at the agreement on the labels of the window."""
+        sla = finding.evaluation.label_sla
+        if sla is None or sla.state == "cannot_tell":
+            return UNTOLD
+        within = f"at most {format_percent(sla.high)} of the outcomes came in time"
+        return Judged(sla.state == "broken", f"{within}, {format_percent(sla.coverage)} were agreed")
+
+
+@dataclass(frozen=True, slots=True)
+class DataFaulty:
+    """The data of the window show a grave fault."""
+
+    written: str = "data faulty"
+
+    def judge(self, finding: Finding) -> Judged:
+        """Look at the faults of the window's data."""
+        grave = [one for one in finding.evaluation.findings if one.severity != "minor"]
+        return Judged(bool(grave), grave[0].sentence.rstrip(".") if grave else "no grave fault was found")
+
+
+@dataclass(frozen=True, slots=True)
+class BurnRate:
+    """The error budget of an objective is spent so many times too fast, in a short window and in a long one.
+
+    Source: Beyer et al., The Site Reliability Workbook, 2018, chapter 5, "Alerting on SLOs".
+
+    Attributes:
+        factor: How many times.
+        short: Name of the shorter window, whose end is judged.
+        long: Name of the longer one.
+    """
+
+    written: str
+    objective: Objective
+    signal: Signal
+    factor: float
+    short: str
+    long: str
+
+    def judge(self, finding: Finding) -> Judged:
+        """Compare the rate at which the budget is spent in both windows."""
+        end = finding.evaluation.window.end
+        longer = [one for one in finding.others.get(self.long, ()) if one.window.end <= end]
+        rates = [self._rate(one) for one in (finding.evaluation, *longer[-1:])]
+        if len(rates) < 2 or None in rates:
+            return UNTOLD
+        known = [rate for rate in rates if rate is not None]
+        words = f"the error budget of {self.objective.rule} is spent {known[0]:.3g} times too fast over {self.short}"
+        return Judged(min(known) > self.factor, f"{words} and {known[1]:.3g} times over {self.long}")
+
+    def _rate(self, evaluation: Evaluation) -> float | None:
+        read = self.signal.read(evaluation)
+        if read is None:
+            return None
+        allowed = 1 - self.objective.limit if self.objective.upwards else self.objective.limit
+        spent = 1 - read.value if self.objective.upwards else read.value
+        return spent / allowed
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """All of some conditions hold; none of them may be unknown."""
+
+    parts: tuple[Condition, ...]
+
+    @property
+    def written(self) -> str:
+        """The condition as one writes it."""
+        return " and ".join(part.written for part in self.parts)
+
+    def judge(self, finding: Finding) -> Judged:
+        """Judge each part."""
+        judged = [part.judge(finding) for part in self.parts]
+        if any(one.holds is False for one in judged):
+            return Judged(False, "; ".join(one.words for one in judged if one.holds is False))
+        if any(one.holds is None for one in judged):
+            return UNTOLD
+        return Judged(True, "; ".join(one.words for one in judged))
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Any of some conditions holds."""
+
+    parts: tuple[Condition, ...]
+
+    @property
+    def written(self) -> str:
+        """The condition as one writes it."""
+        return " or ".join(part.written for part in self.parts)
+
+    def judge(self, finding: Finding) -> Judged:
+        """Judge each part."""
+        judged = [part.judge(finding) for part in self.parts]
+        if any(one.holds for one in judged):
+            return Judged(True, "; ".join(one.words for one in judged if one.holds))
+        if all(one.holds is None for one in judged):
+            return UNTOLD
+        return Judged(False, "; ".join(one.words for one in judged if one.holds is False))
+
+
+def read_condition(text: str, *, surely: bool = False) -> Condition:
+    """Read a condition as one writes it.
+
+    Args:
+        text: One of the forms of the table above.
+        surely: Whether comparisons ask for the whole interval beyond the limit.
+
+    Raises:
+        ValueError: It is none; the message names the rule and the nearest right name.
+
+    >>> read_condition("accuracy < 85 %").limit.number
+    0.85
+    >>> read_condition("accuracy < average of 7 - 1 deviation").limit
+    Limit(of='average', number=0.0, factor=1.0, windows=7, deviations=-1.0)
+    >>> read_condition("verdict is worng")
+    Traceback (most recent call last):
+    ValueError: a verdict is never 'worng'; did you mean 'wrong'?
+    """
+    text = " ".join(text.split())
+    for pattern, read in _FORMS:
+        if match := pattern.fullmatch(text):
+            return read(text, match)
+    match = _COMPARISON.fullmatch(text)
+    if match is None:
+        raise ValueError(f"'{text:.80}' is no condition; write one like {', '.join(map(repr, _SPELLINGS))}")
+    signal = read_signal(match["signal"], match["slice"] or "")
+    sign: Sign = match["sign"]  # type: ignore[assignment]  # the pattern admits exactly the literals
+    return Comparison(text, signal, sign, _read_limit(signal, match["limit"].strip()), surely)
+
+
+def _read_limit(signal: Signal, text: str) -> Limit:
+    if plain := _PLAIN.fullmatch(text):
+        return Limit(number=signal.read_limit(float(plain["number"]), plain["unit"] or ""))
+    match = _RELATIVE.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            f"'{text:.80}' is nothing to compare {signal.name} with; write a number, 'baseline - 0.02', "
+            "'0.95 * baseline', 'average of 7 - 1 deviation' or '0.5 * last week'"
+        )
+    factor, by, unit = float(match["factor"] or 1), float(match["by"] or 0), match["unit"] or ""
+    by = -by if match["change"] == "-" else by
+    of: Literal["baseline", "last week", "average"] = "average"
+    if not match["windows"]:
+        of = match["of"]  # type: ignore[assignment]  # the pattern admits exactly the literals
+    elif not FEWEST_EARLIER <= int(match["windows"]) <= 366:
+        raise ValueError(f"'{text:.80}': an average is of {FEWEST_EARLIER} to 366 windows")
+    if unit.startswith("deviation"):
+        if of != "average":
+            raise ValueError(
+                f"'{text:.80}': only an average of windows has a deviation; write 'average of 7 - 1 deviation'"
+            )
+        return Limit(of, 0.0, factor, int(match["windows"]), by)
+    if unit == "%":
+        raise ValueError(
+            f"'{text:.80}': percent of what is not clear; write '{1 + by / 100:g} * {match['of']}', or "
+            f"'{match['of']} {match['change']} {abs(by) / 100:g}'"
+        )
+    added = by if not unit else (1 if by >= 0 else -1) * signal.read_limit(abs(by), unit)
+    return Limit(of, added, factor, int(match["windows"] or 0))
+
+
+def _read_verdict(text: str, match: re.Match[str]) -> Condition:
+    named = [name.strip() for name in re.split(r",|\bor\b", match["states"]) if name.strip()]
+    words = {state.replace("_", " "): state for state in STATES}
+    for name in named:
+        if name.replace("_", " ") not in words:
+            raise ValueError(f"a verdict is never '{name:.80}'; {near(name, list(words))}")
+    return VerdictIs(text, tuple(dict.fromkeys(words[name.replace("_", " ")] for name in named)))
+
+
+def _read_drift(text: str, match: re.Match[str]) -> Condition:
+    count = int(match["count"] or 1)
+    if count < 1:
+        raise ValueError(f"'{text}' always holds; write 1 feature or more")
+    return Drifts(text, match["target"] or "features", count)
+
+
+def _read_objective_broken(text: str, match: re.Match[str]) -> Condition:
+    return ObjectiveBroken(text, read_objective(match["rule"]).rule if match["rule"] else "")
+
+
+def _read_burn_rate(text: str, match: re.Match[str]) -> Condition:
+    objective = read_objective(match["rule"])
+    signal = read_signal(objective.metric, objective.slice)
+    if objective.relative or not signal.is_share or not 0 < objective.limit < 1:
+        raise ValueError(
+            f"'{objective.rule}' has no error budget: only a share below 100 % leaves one, as in 'precision >= 0.95'"
+        )
+    if length(match["short"]) >= length(match["long"]):
+        raise ValueError(
+            f"'{text:.80}': the first window must be the shorter one; write 'over {match['long']} and ...'"
+        )
+    return BurnRate(text, objective, signal, float(match["factor"]), match["short"], match["long"])
+
+
+_FORMS: Final[tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], Condition]], ...]] = (
+    (_VERDICT, _read_verdict),
+    (_DRIFT, _read_drift),
+    (_OBJECTIVE, _read_objective_broken),
+    (re.compile(r"outcomes?(?: is| are)? late"), lambda text, _: OutcomesLate(text)),
+    (re.compile(r"data(?: is| are)? faulty"), lambda text, _: DataFaulty(text)),
+    (_BURN, _read_burn_rate),
+)
+"""The forms that are no plain comparison, each with what reads it."""

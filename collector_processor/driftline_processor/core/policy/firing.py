@@ -1,0 +1,155 @@
+"""When a condition fired, and until when, over the windows of a model in the order of event time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.verdict import StateSpan
+
+from .condition import Condition, Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many windows in a row it takes.
+
+    Attributes:
+        fire: In which a condition holds before it fires.
+        resolve: In which it does not, before it is over.
+    """
+
+    fire: int = 1
+    resolve: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """A time in which a condition held.
+
+    Attributes:
+        since: Start of the first window in which it held, unix nanoseconds.
+        fired: End of the window at which that was long enough.
+        until: Start of the first window without it, once that was long enough; None while it lasts.
+        window: Name of the length of the windows.
+        start: Start of the newest window in which it held.
+        words: What was found in that window, as a clause.
+        state: The state of the verdict, of a condition that asks for nothing else; else "".
+    """
+
+    since: int | None
+    fired: int
+    until: int | None
+    window: str
+    start: int | None
+    words: str
+    state: VerdictState | Literal[""] = ""
+
+
+def firings(
+    windows: Sequence[Evaluation],
+    condition: Condition,
+    patience: Patience,
+    verdict_at: Callable[[Evaluation], Verdict],
+    others: Mapping[str, Sequence[Evaluation]],
+    resolve: Condition | None = None,
+) -> list[Firing]:
+    """Return when a condition fired, the oldest first; the last one may last.
+
+    Args:
+        windows: Closed windows of one length, the oldest first.
+        condition: What must hold.
+        patience: In how many windows in a row.
+        verdict_at: Returns the verdict on the model at the end of a window.
+        others: Closed windows of each length.
+        resolve: What must hold before it is over; None = that the condition does not.
+    """
+    found: list[Firing] = []
+    row: list[tuple[Evaluation, str]] = []
+    quiet: list[Evaluation] = []
+    lasting: Firing | None = None
+    for at, evaluation in enumerate(windows):
+        finding = Finding(windows, at, verdict_at, others)
+        judged = condition.judge(finding)
+        if lasting is None:
+            if judged.holds:
+                row.append((evaluation, judged.words))
+            elif judged.holds is False:
+                row.clear()
+            if len(row) >= patience.fire:
+                window = evaluation.window
+                since = row[0][0].window.start
+                lasting = Firing(since, window.end, None, window.name, window.start, judged.words)
+                row.clear()
+            continue
+        over = (judged.holds is False) if resolve is None else (resolve.judge(finding).holds is True)
+        if over:
+            quiet.append(evaluation)
+        elif judged.holds or resolve is not None:
+            quiet.clear()
+        if judged.holds:
+            window = evaluation.window
+            lasting = replace(lasting, window=window.name, start=window.start, words=judged.words)
+        if len(quiet) >= patience.resolve:
+            found.append(replace(lasting, until=quiet[0].window.start))
+            lasting, quiet = None, []
+    return [*found, lasting] if lasting is not None else found
+
+
+def verdict_firings(
+    states: Mapping[VerdictState, int],
+    verdict: Verdict | None,
+    spans: Sequence[StateSpan],
+    windows: Mapping[str, Sequence[Evaluation]],
+    verdict_at: Callable[[Evaluation], Verdict],
+    now: int,
+) -> list[Firing]:
+    """Return when the verdict on a model was one of some states, the oldest first; the last one may last.
+
+    Of the past, windows know when the model was wrong; when it was at risk, silent or behind is told while it lasts.
+
+    Args:
+        states: The states, each with the number of windows in a row at whose end it must hold.
+        verdict: What holds now; None where nobody can say.
+        spans: When the model was right and wrong.
+        windows: Closed windows of each length, the oldest first.
+        verdict_at: Returns the verdict at the end of a window.
+        now: The model's clock, unix nanoseconds.
+    """
+    found = [
+        Firing(
+            since=one.verdict.since,
+            fired=_end(one.verdict, now),
+            until=one.until,
+            window=one.window,
+            start=one.verdict.window_start,
+            words=one.verdict.sentence,
+            state="wrong",
+        )
+        for one in spans
+        if "wrong" in states and one.verdict.state == "wrong" and one.until is not None
+    ]
+    if verdict is None or verdict.state not in states:
+        return found
+    name, decided = _deciding(verdict, windows)
+    rows = states[verdict.state]
+    if rows > 1 and decided:
+        before = decided[-rows:-1]
+        if len(before) < rows - 1 or any(verdict_at(one).state != verdict.state for one in before):
+            return found
+    start = verdict.window_start if name else None
+    return [*found, Firing(verdict.since, _end(verdict, now), None, name, start, verdict.sentence, verdict.state)]
+
+
+def _deciding(verdict: Verdict, windows: Mapping[str, Sequence[Evaluation]]) -> tuple[str, Sequence[Evaluation]]:
+    """Return the length of the windows that decided a verdict, and these; "" and none where no window did."""
+    for name, known in windows.items():
+        if any((one.window.start, one.window.end) == (verdict.window_start, verdict.window_end) for one in known):
+            return name, known
+    return "", ()
+
+
+def _end(verdict: Verdict, now: int) -> int:
+    return now if verdict.window_end is None else verdict.window_end

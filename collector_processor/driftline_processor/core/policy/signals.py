@@ -1,0 +1,171 @@
+"""The numbers of a window that conditions compare: how each is written, what it reads, and its unit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from driftline_processor.core.drift.methods import METHODS
+from driftline_processor.core.evaluation import Evaluation, MetricValue, TargetDrift
+from driftline_processor.core.metrics import metric_of, misnamed
+from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.nearest_names import near, nearest
+from driftline_processor.core.performance.objective import read_limit
+from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE
+from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
+
+ESTIMATED: Final = "estimated "
+"""What a metric begins with that is estimated without outcomes."""
+
+OF_WINDOW: Final = ("predictions", "coverage", "drift_share", "weighted_drift_share")
+"""Signals of a window as a whole: how many predictions it holds, the share of them whose outcome is known, and the
+share of its features that drift, each counted once or by its importance."""
+
+_OF_TARGET = re.compile(r"(?P<what>[a-z_0-9]+) of (?P<target>\S.*)")
+_SHARES = ("coverage", "drift_share", "weighted_drift_share", "missing")
+
+
+class Value(NamedTuple):
+    """What a signal is in a window, with the interval of it where one is known."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A number of every window.
+
+    Attributes:
+        name: As one writes it: ``accuracy``, ``estimated roc_auc``, ``latency_p99``, ``psi of age``, ``coverage``.
+        slice: The slice that it is of, ``key=value``; "" = all rows.
+    """
+
+    name: str
+    slice: str = ""
+
+    def read(self, evaluation: Evaluation) -> Value | None:
+        """Return the value in a window; None where the window cannot say, or its outcomes have not had their time."""
+        if self.name in OF_WINDOW:
+            return _of_window(self.name, evaluation)
+        if match := _OF_TARGET.fullmatch(self.name):
+            return _of_target(match["what"], match["target"], evaluation, self.slice)
+        if self.name in SERVICE_METRICS:
+            level = evaluation.service_slices.get(self.slice) if self.slice else evaluation.service
+            return None if level is None else _of_service(self.name, level.values)
+        if self.name.startswith(ESTIMATED):
+            estimate = evaluation.estimated.get(self.name.removeprefix(ESTIMATED))
+            if estimate is None or estimate.value is None or estimate.record.state == "failed":
+                return None
+            return Value(estimate.value, estimate.low, estimate.high)
+        if evaluation.maturity != "mature":
+            return None
+        return _measured(self._metrics(evaluation).get(self.name))
+
+    def reference(self, evaluation: Evaluation) -> float | None:
+        """Return the value of the baseline; None where it has none."""
+        known = evaluation.reference.get(self.name.removeprefix(ESTIMATED))
+        return None if known is None else known.value
+
+    def read_limit(self, number: float, unit: str) -> float:
+        """Return a limit in the base unit of the signal; ``ValueError`` says which unit it has.
+
+        >>> Signal("accuracy").read_limit(85, "%"), Signal("latency_p99").read_limit(200, "ms")
+        (0.85, 0.2)
+        """
+        if self.name in SERVICE_METRICS:
+            return read_limit(self.name, number, unit)
+        if unit == "%" and self.is_share:
+            return round(number / 100, 12)
+        if unit:
+            fix = f"{number / 100:g}" if unit == "%" else f"{number:g}"
+            raise ValueError(f"{self.name}: '{number:g} {unit}' has a unit; {self.name} is a plain number, write {fix}")
+        if self.is_share and number > 1:
+            raise ValueError(f"{self.name}: '{number:g}' is more than all; write '{number:g} %'")
+        return number
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it lies between 0 and 1, so that people may write it in percent."""
+        if self.name in (ERROR_RATE, AVAILABILITY) or self.name.partition(" of ")[0] in _SHARES:
+            return True
+        name = parse_name(self.name.removeprefix(ESTIMATED))
+        metric = None if name is None else metric_of(name.base)
+        return metric is not None and metric.unit == "share"
+
+    @property
+    def of_outcomes(self) -> bool:
+        """Whether only outcomes tell it."""
+        known = self.name in OF_WINDOW or self.name in SERVICE_METRICS or " of " in self.name
+        return not known and not self.name.startswith(ESTIMATED)
+
+    def _metrics(self, evaluation: Evaluation) -> dict[str, MetricValue]:
+        if not self.slice:
+            return evaluation.realized
+        found = evaluation.performance_slices.get(self.slice)
+        return {} if found is None else found.metrics
+
+
+def read_signal(name: str, slice: str = "") -> Signal:
+    """Return the signal of a name. Raises ``ValueError`` with the nearest right names.
+
+    >>> read_signal("acuracy")
+    Traceback (most recent call last):
+    ValueError: 'acuracy' is no metric; did you mean 'accuracy' or 'top_k_accuracy'?
+    """
+    name = " ".join(name.split())
+    if name in OF_WINDOW or name in SERVICE_METRICS:
+        if slice and name in OF_WINDOW:
+            raise ValueError(f"'{name}' is of all rows, and not of '{slice:.80}'; leave the slice out")
+        return Signal(name, slice)
+    if match := _OF_TARGET.fullmatch(name):
+        what = match["what"]
+        if what != "missing" and what not in METHODS:
+            raise ValueError(f"there is no drift method '{what:.80}'; {near(what, ['missing', *METHODS])}")
+        return Signal(name, slice)
+    metric = name.removeprefix(ESTIMATED)
+    if problem := misnamed(metric):
+        others = nearest(metric, [*SERVICE_METRICS, *OF_WINDOW], 1)
+        raise ValueError(problem if not others or "did you mean" in problem else f"{problem}, or {others[0]}")
+    if slice and name != metric:
+        raise ValueError(f"'{name}' is estimated of all rows, and not of '{slice:.80}'; leave the slice out")
+    return Signal(name, slice)
+
+
+def _of_window(name: str, evaluation: Evaluation) -> Value | None:
+    if name == "predictions":
+        return Value(float(evaluation.rows))
+    if name == "coverage":
+        young = evaluation.young or evaluation.coverage is None
+        return None if young else Value(float(evaluation.coverage or 0.0))
+    share = evaluation.share if name == "drift_share" else evaluation.weighted_share
+    return None if share is None else Value(share)
+
+
+def _of_target(what: str, name: str, evaluation: Evaluation, slice: str) -> Value | None:
+    of = evaluation.slices.get(slice) if slice else evaluation
+    target: TargetDrift | None = None
+    if of is not None:
+        target = of.features.get(name) or {"score": of.score, "class": of.predicted}.get(name)
+    if target is None:
+        return None
+    if what == "missing":
+        return None if target.missing_now is None else Value(target.missing_now)
+    method = target.methods.get(what)
+    return None if method is None or method.value is None else Value(method.value)
+
+
+def _of_service(name: str, values: dict[str, MetricValue]) -> Value | None:
+    if name != AVAILABILITY:
+        return _measured(values.get(name))
+    errors = _measured(values.get(ERROR_RATE))
+    if errors is None:
+        return None
+    low, high = (None if end is None else 1.0 - end for end in (errors.high, errors.low))
+    return Value(1.0 - errors.value, low, high)
+
+
+def _measured(measured: MetricValue | None) -> Value | None:
+    return None if measured is None or measured.value is None else Value(measured.value, measured.low, measured.high)

@@ -1,0 +1,251 @@
+"""Alerts and their messages, as the state keeps them: a processor that was killed repeats none, and forgets none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import pyarrow as pa
+import xxhash
+
+from driftline_processor.config.policies import Severity
+from driftline_processor.core.evaluation import VerdictState
+from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
+
+Kind = Literal["opened", "worse", "over", "passed"]
+"""What a message says of its alert: it began, it turned graver, it is over, or it began and ended unseen."""
+
+Result = Literal["delivered", "refused", "expired"]
+
+About = tuple[str, str, str]
+"""Policy, environment and model: what at most one open alert is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A policy that fires for a model, or did.
+
+    Attributes:
+        id: Stays the same as long as the alert is known: the key of its messages and actions.
+        policy: Name of the policy.
+        model: Name of the model.
+        environment: Where the model runs.
+        version: The version that showed it first.
+        severity: How grave it is.
+        owner: Who answers for it, "" where nobody said.
+        state: State of the verdict, of a policy that asks for nothing else; else "".
+        since: Since when it is so, by the windows, unix nanoseconds; None where nobody knows.
+        fired: End of the window that showed it, or the model's clock.
+        until: Until when it was so; None while it is.
+        seen: When the alert was first seen, wall time.
+        over: When the alert was closed, wall time; None while it is open.
+        told: When people were first told, wall time; None = they were not.
+        window: Length of the windows that show it; "" where none does.
+        start: Start of the window to look at.
+        words: What was found.
+        acknowledged: When somebody took it on, wall time; None = nobody did.
+        acknowledged_by: Who.
+        why: What that person said.
+    """
+
+    id: str
+    policy: str
+    model: str
+    environment: str
+    version: str
+    severity: Severity
+    owner: str
+    state: VerdictState | Literal[""]
+    since: int | None
+    fired: int
+    until: int | None
+    seen: int
+    over: int | None
+    told: int | None
+    window: str
+    start: int | None
+    words: str
+    acknowledged: int | None = None
+    acknowledged_by: str = ""
+    why: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not closed."""
+        return self.over is None
+
+    @property
+    def about(self) -> About:
+        """What at most one open alert is about."""
+        return self.policy, self.environment, self.model
+
+
+def alert_id(policy: str, environment: str, model: str, since: int | None, seen: int) -> str:
+    """Return the id of a new alert: 16 letters and digits."""
+    parts = (policy, environment, model, str(since), str(seen))
+    return xxhash.xxh3_64_hexdigest("\0".join(parts).encode("utf-8", "surrogatepass"))
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message about an alert, for one channel.
+
+    Attributes:
+        id: The key by which a channel knows it again.
+        alert: Id of the alert.
+        channel: Name of the channel.
+        kind: What it says.
+        made: When it was written, wall time.
+        facts: What it says in parts: ``title``, ``text``, ``severity``, links; JSON can hold all of it.
+    """
+
+    id: str
+    alert: str
+    channel: str
+    kind: Kind
+    made: int
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of a message.
+
+    Attributes:
+        message: Its id.
+        time: When that was known, wall time.
+        result: ``delivered``; ``refused`` by the channel; ``expired`` after days of trying.
+        detail: What the channel said, of a message that it did not take.
+    """
+
+    message: str
+    time: int
+    result: Result
+    detail: str = ""
+
+
+class AlertStore:
+    """Alerts, messages and deliveries. One thread calls it; others read :attr:`alerts`, which is exchanged as a whole.
+
+    Args:
+        connection: Of the keeper.
+        unreadable: Where rows are noted that cannot be read.
+    """
+
+    def __init__(self, connection: Connection, unreadable: UnreadableRows) -> None:
+        self._connection = connection
+        rows = read(connection, "FROM alerts ORDER BY seen").to_pylist()
+        known = unreadable.skipped("alerts", rows, _alert)
+        self.alerts: Mapping[str, Alert] = {alert.id: alert for _, alert in known}
+        rows = read(connection, "FROM deliveries").to_pylist()
+        self.deliveries: Mapping[str, Delivery] = {row["message"]: Delivery(**row) for row in rows}
+        rows = read(connection, "FROM messages ORDER BY made").to_pylist()
+        messages = unreadable.skipped("messages", rows, _message)
+        self.messages: Mapping[str, Message] = {message.id: message for _, message in messages}
+        rows = read(connection, "FROM looks").to_pylist()
+        self.looks: Mapping[About, int] = {
+            (row["policy"], row["environment"], row["model"]): row["since"] for row in rows
+        }
+
+    @property
+    def waiting(self) -> list[Message]:
+        """The messages of which nobody knows that they arrived, the oldest first."""
+        return [one for one in self.messages.values() if one.id not in self.deliveries]
+
+    def write(
+        self,
+        alerts: Sequence[Alert],
+        messages: Sequence[Message] = (),
+        deliveries: Sequence[Delivery] = (),
+        looks: Mapping[About, int] | None = None,
+    ) -> None:
+        """Store what has changed, all of it or nothing.
+
+        Args:
+            alerts: New ones, and known ones as they are now.
+            messages: New ones.
+            deliveries: New ones; the text of these messages is forgotten, for nobody needs it any more.
+            looks: What policies look at from now on → the model's clock at the first look.
+        """
+        delivered = [one.message for one in deliveries]
+        with transaction(self._connection):
+            if alerts:
+                ids = [one.id for one in alerts]
+                self._connection.execute("DELETE FROM alerts WHERE list_contains(?, id)", [ids])
+                insert(self._connection, "alerts", _table(map(asdict, alerts), _ALERTS))
+            if messages:
+                rows = ({**asdict(one), "facts": json.dumps(one.facts)} for one in messages)
+                insert(self._connection, "messages", _table(rows, _MESSAGES))
+            if deliveries:
+                insert(self._connection, "deliveries", _table(map(asdict, deliveries), _DELIVERIES))
+                self._connection.execute("UPDATE messages SET facts = '{}' WHERE list_contains(?, id)", [delivered])
+            if looks:
+                rows = (dict(zip(_LOOKS.names, (*about, since), strict=True)) for about, since in looks.items())
+                insert(self._connection, "looks", _table(rows, _LOOKS))
+        self.alerts = {**self.alerts, **{one.id: one for one in alerts}}
+        self.messages = {**self.messages, **{one.id: one for one in messages}}
+        self.deliveries = {**self.deliveries, **{one.message: one for one in deliveries}}
+        self.looks = {**self.looks, **(looks or {})}
+
+    def forget(self, before: int) -> None:
+        """Forget alerts that were closed before a time, with their messages; wall time in unix nanoseconds."""
+        old = [one.id for one in self.alerts.values() if one.over is not None and one.over < before]
+        if old:
+            self._drop(old)
+
+    def _drop(self, ids: Sequence[str]) -> None:
+        gone = {*ids}
+        messages = [one.id for one in self.messages.values() if one.alert in gone]
+        with transaction(self._connection):
+            self._connection.execute("DELETE FROM alerts WHERE list_contains(?, id)", [[*ids]])
+            self._connection.execute("DELETE FROM messages WHERE list_contains(?, id)", [messages])
+            self._connection.execute("DELETE FROM deliveries WHERE list_contains(?, message)", [messages])
+        self.alerts = {one: alert for one, alert in self.alerts.items() if one not in gone}
+        self.messages = {one: message for one, message in self.messages.items() if message.alert not in gone}
+        self.deliveries = {one: known for one, known in self.deliveries.items() if one in self.messages}
+
+
+_ALERTS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("id", "policy", "model", "environment", "version", "severity", "owner")),
+        ("state", pa.string()),
+        *((name, pa.int64()) for name in ("since", "fired", "until", "seen", "over", "told")),
+        ("window", pa.string()),
+        ("start", pa.int64()),
+        ("words", pa.string()),
+        ("acknowledged", pa.int64()),
+        ("acknowledged_by", pa.string()),
+        ("why", pa.string()),
+    ]
+)
+_MESSAGES = pa.schema(
+    [
+        *((name, pa.string()) for name in ("id", "alert", "channel", "kind")),
+        ("made", pa.int64()),
+        ("facts", pa.string()),
+    ]
+)
+_DELIVERIES = pa.schema(
+    [("message", pa.string()), ("time", pa.int64()), ("result", pa.string()), ("detail", pa.string())]
+)
+_LOOKS = pa.schema([*((name, pa.string()) for name in ("policy", "environment", "model")), ("since", pa.int64())])
+_ALERT_FIELDS = tuple(field.name for field in fields(Alert))
+
+
+def _alert(row: dict[str, Any]) -> Alert:
+    return Alert(**{name: row[name] for name in _ALERT_FIELDS})
+
+
+def _message(row: dict[str, Any]) -> Message:
+    return Message(**{**row, "facts": json.loads(row["facts"])})
+
+
+def _table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist([{name: _storable(value) for name, value in row.items()} for row in rows], schema)
+
+
+def _storable(value: Any) -> Any:
+    """Replace half surrogates, which names from the wire may hold and UTF-8 cannot."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

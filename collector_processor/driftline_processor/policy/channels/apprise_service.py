@@ -1,0 +1,52 @@
+"""Send messages by Apprise: Slack, email, PagerDuty, Teams, and more than a hundred others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+import apprise
+
+from driftline_processor.policy.alerts import Message
+
+from .channel import DELIVERED, Answer
+
+_TYPES: Final[Mapping[str, apprise.NotifyType]] = {
+    "critical": apprise.NotifyType.FAILURE,
+    "warning": apprise.NotifyType.WARNING,
+    "info": apprise.NotifyType.INFO,
+}
+
+
+class AppriseService:
+    """One address of Apprise. It says only whether a message was taken, so what is not is tried again."""
+
+    def __init__(self, url: str) -> None:
+        self._services = apprise.Apprise()
+        if not self._services.add(url):
+            raise ValueError("no service of Apprise has such an address")
+
+    def send(self, message: Message) -> Answer:
+        """Send a message as plain text."""
+        facts = message.facts
+        over = facts.get("kind") in ("over", "passed")
+        kind = apprise.NotifyType.SUCCESS if over else _TYPES[facts.get("severity", "warning")]
+        with apprise.LogCapture(level=logging.WARNING) as said:  # type: ignore[no-untyped-call]
+            taken = self._services.notify(
+                title=facts["title"], body=body(facts), notify_type=kind, body_format=apprise.NotifyFormat.TEXT
+            )
+            words = " ".join(said.getvalue().split())
+        return DELIVERED if taken else Answer("put_off", words[-300:])
+
+    def close(self) -> None:
+        """Do nothing: each message has a connection of its own."""
+
+
+def body(facts: Mapping[str, Any]) -> str:
+    """Return the text of a message with its links below it.
+
+    >>> body({"text": "It fires.", "links": {"page": "http://127.0.0.1:8780/models/churn"}})
+    'It fires.\\npage: http://127.0.0.1:8780/models/churn'
+    """
+    return "\n".join([facts["text"], *(f"{name}: {address}" for name, address in facts["links"].items())])

@@ -1,0 +1,181 @@
+"""Carrying messages to their channels: each channel has a thread and a pace of its own.
+
+At least once: what was sent is noted by the next look at the policies, and a processor that is killed in between sends
+it again, with the same id. What a channel does not take is tried again for days; the messages about one alert stay in
+their order, and one that is not taken holds up no other.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from queue import SimpleQueue
+
+from driftline.export.backoff import doubling_pauses
+
+from .alerts import Delivery, Message
+from .channels.channel import Answer, Channel
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
+"""Seconds from one attempt to the next."""
+
+EXPIRES = 3 * 86_400 * 10**9
+"""Nanoseconds after which a message that nobody takes is given up: it is no news any more."""
+
+_log = logging.getLogger("driftline")
+
+
+class Courier:
+    """One channel and what waits for it.
+
+    Args:
+        name: Of the channel.
+        channel: Takes messages.
+        report: Called with what came of each.
+        clock: Unix nanoseconds.
+        pause: Waits so many seconds or until the event is set, and says which.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        channel: Channel,
+        report: Callable[[Delivery], object],
+        clock: Callable[[], int] = time.time_ns,
+        pause: Callable[[threading.Event, float], bool] = threading.Event.wait,
+    ) -> None:
+        self.name = name
+        self._channel, self._report, self._clock, self._pause = channel, report, clock, pause
+        self._waiting: OrderedDict[str, Message] = OrderedDict()
+        self._lock = threading.Condition()
+        self._stopping = threading.Event()
+        self._said = ""
+        self._thread = threading.Thread(target=self._run, name=f"driftline-tells-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def post(self, messages: Iterable[Message]) -> None:
+        """Take messages to send; one that waits already is not taken twice."""
+        with self._lock:
+            for message in messages:
+                self._waiting.setdefault(message.id, message)
+            self._lock.notify_all()
+
+    def stop(self, grace: float) -> None:
+        """Send what waits, each once, for at most ``grace`` seconds; what is left is sent after the next start."""
+        self._stopping.set()
+        with self._lock:
+            self._lock.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(grace)
+        self._channel.close()
+
+    def sentence(self) -> str | None:
+        """Return what waits, since when and why; None where nothing waits for long."""
+        with self._lock:
+            waiting, said = len(self._waiting), self._said
+        if not waiting or not said:
+            return None
+        return f"{waiting} message{'s wait' if waiting > 1 else ' waits'} for the channel {self.name}: {said}"
+
+    def _run(self) -> None:
+        pauses = doubling_pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        while True:
+            message = self._next()
+            if message is None:
+                return
+            try:
+                answer = self._channel.send(message)
+            except Exception as error:
+                _log.exception("channel %s: a message could not be sent; it is tried again", self.name)
+                answer = Answer("put_off", f"{type(error).__name__}: {error}")
+            if self._done(message, answer):
+                pauses = doubling_pauses(FIRST_PAUSE, LONGEST_PAUSE)
+            elif self._stopping.is_set():
+                with self._lock:
+                    self._waiting.clear()  # they are in the state, and sent after the next start
+                return
+            else:
+                self._pause(self._stopping, next(pauses) * random.uniform(0.5, 1.0))
+
+    def _next(self) -> Message | None:
+        """Return the message to send next; None at the end."""
+        with self._lock:
+            while not self._waiting:
+                if self._stopping.is_set():
+                    return None
+                self._lock.wait()
+            return next(iter(self._waiting.values()))
+
+    def _done(self, message: Message, answer: Answer) -> bool:
+        """Note an answer; return False where the message waits on, behind those about other alerts."""
+        now = self._clock()
+        if answer.result == "put_off" and now - message.made < EXPIRES:
+            with self._lock:
+                for one in [one for one in self._waiting.values() if one.alert == message.alert]:
+                    self._waiting.move_to_end(one.id)
+                first, self._said = not self._said, answer.detail or "it did not take the message"
+            if first:
+                _log.warning("channel %s: %s; messages are kept, and tried again", self.name, self._said)
+            return False
+        result = "expired" if answer.result == "put_off" else answer.result
+        with self._lock:
+            self._waiting.pop(message.id, None)
+            again, self._said = self._said if result == "delivered" else "", ""
+        if result != "delivered":
+            _log.warning("channel %s: a message is %s: %s", self.name, result, answer.detail)
+        elif again:
+            _log.info("channel %s: takes messages again", self.name)
+        self._report(Delivery(message.id, now, result, "" if result == "delivered" else answer.detail[:500]))
+        return True
+
+
+class Couriers:
+    """All channels.
+
+    Args:
+        channels: By name.
+        clock: Unix nanoseconds.
+    """
+
+    def __init__(self, channels: Mapping[str, Channel], clock: Callable[[], int] = time.time_ns) -> None:
+        self._noted: SimpleQueue[Delivery] = SimpleQueue()
+        self._couriers = {name: Courier(name, channel, self._noted.put, clock) for name, channel in channels.items()}
+        self._clock = clock
+
+    def start(self) -> None:
+        """Begin to send."""
+        for courier in self._couriers.values():
+            courier.start()
+
+    def post(self, messages: Sequence[Message]) -> None:
+        """Take messages; those for a channel that is not there any more are given up."""
+        for message in messages:
+            courier = self._couriers.get(message.channel)
+            if courier is None:
+                self._noted.put(Delivery(message.id, self._clock(), "expired", "the channel is gone"))
+            else:
+                courier.post([message])
+
+    def deliveries(self) -> list[Delivery]:
+        """Return what came of messages since the last call."""
+        found = []
+        while not self._noted.empty():
+            found.append(self._noted.get())
+        return found
+
+    def sentence(self) -> str | None:
+        """Return which messages wait, and why; None where none waits for long."""
+        return "; ".join(filter(None, (one.sentence() for one in self._couriers.values()))) or None
+
+    def stop(self, grace: float) -> None:
+        """Send what waits, each once, for at most ``grace`` seconds over all channels."""
+        end = time.monotonic() + grace
+        for courier in self._couriers.values():
+            courier.stop(max(0.1, end - time.monotonic()))

@@ -1,0 +1,49 @@
+"""What a message links to: the window that shows it, the report of the model, and a trace of a wrong prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from driftline_processor.core.wording import iso_time
+from driftline_processor.present.links import Links
+from driftline_processor.queries.mispredictions import Mispredictions
+from driftline_processor.queries.overview import ModelView
+
+from .alerts import Alert
+
+LOOKED_AT: Final = 20
+"""Wrong predictions, the worst first, among which one with a trace is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLinks:
+    """Finds the links of a message.
+
+    Attributes:
+        links: Where pages and traces are.
+        wrong: The wrong predictions of a model.
+    """
+
+    links: Links
+    wrong: Mispredictions
+
+    def __call__(self, view: ModelView, alert: Alert) -> Mapping[str, str]:
+        """Return name → address: ``page``, ``report`` and ``trace``, as far as there are any."""
+        at = "" if alert.start is None else iso_time(alert.start)
+        found = {
+            "page": self.links.window_link(view.key, alert.window, at),
+            "report": self.links.window_link(view.key, alert.window, at, "/report"),
+            "trace": self._trace(view, alert),
+        }
+        return {name: address for name, address in found.items() if address}
+
+    def _trace(self, view: ModelView, alert: Alert) -> str:
+        if not self.links.trace_url or alert.until is not None:
+            return ""
+        shown = [one.window for one in view.windows.get(alert.window, ()) if one.window.start == alert.start]
+        if not shown:
+            return ""
+        worst = self.wrong.worst(view.key, shown[0].start, shown[0].end, LOOKED_AT)
+        return next(filter(None, (self.links.trace_link(one.trace_id, one.span_id) for one in worst.rows)), "")

@@ -1,0 +1,437 @@
+"""Looking at policies after each judging: which alerts begin, turn graver and are over, and what is told of them.
+
+Everything is read anew from the windows at each look, and compared with the alerts that are stored. So a look that was
+missed is made up for by the next one, in the order of event time, and a restart neither repeats nor forgets.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final, Literal
+
+from driftline.tables.table import ModelKey
+
+from driftline_processor.config.policies import Policy, Severity, Silence
+from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.policy import Firing, VerdictIs, firings, verdict_firings
+from driftline_processor.core.verdict import (
+    Reading,
+    VerdictContext,
+    rank_state,
+    read_window,
+    state_spans,
+    verdict_of_model,
+)
+from driftline_processor.core.windows.window import length
+from driftline_processor.present.alerts import Told, message_facts
+from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
+
+from .alerts import About, Alert, AlertStore, Delivery, Kind, Message, alert_id
+
+MOST_WINDOWS: Final = 400
+"""Windows of one length, the newest ones, in which a condition is looked for: a year of days."""
+
+AT_RISK: Final = 2
+"""Windows in a row at whose end a model must be at risk before that is told."""
+
+KEPT: Final = 3 * 365 * 86_400 * 10**9
+"""Nanoseconds for which an alert that is over is remembered."""
+
+RESTATED: Final = "Outcomes or rows that came later do not show it any more"
+GONE: Final = "Nobody watches it any more: its policy or its version is gone"
+
+MessageLinks = Callable[[ModelView, Alert], Mapping[str, str]]
+"""Returns the addresses that a message about an alert names."""
+
+
+def no_links(_view: ModelView, _alert: Alert) -> Mapping[str, str]:
+    """Return none."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The versions of a model in one environment that are in use."""
+
+    environment: str
+    model: str
+    views: Sequence[ModelView]
+
+    @property
+    def leading(self) -> ModelView:
+        """The one that messages are about."""
+        return leading_model(self.views)
+
+    @property
+    def watermark(self) -> int:
+        """The model's clock, unix nanoseconds."""
+        return max(view.watermark for view in self.views)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A firing, and the version that shows it."""
+
+    firing: Firing
+    view: ModelView
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """When a policy fired for a version, and what that was read from."""
+
+    windows: Mapping[str, Sequence[Evaluation]]
+    verdict: Verdict | None
+    firings: Sequence[Firing]
+
+
+class PolicyWatch:
+    """The policies of a configuration over the models of a state. One thread calls it.
+
+    Args:
+        store: Where alerts are kept.
+        policies: By name; those that are switched off are not looked at.
+        channels: Names of the channels of a policy that names none.
+        silences: When nothing is told.
+        clock: Unix nanoseconds.
+        links: What messages link to.
+    """
+
+    def __init__(
+        self,
+        store: AlertStore,
+        policies: Mapping[str, Policy],
+        channels: Sequence[str],
+        silences: Sequence[Silence],
+        clock: Callable[[], int],
+        links: MessageLinks,
+    ) -> None:
+        self.store = store
+        self._policies = {name: policy for name, policy in policies.items() if policy.enabled}
+        self._channels, self._silences, self._clock, self._links = channels, silences, clock, links
+        self._read: dict[tuple[str, ModelKey], _Read] = {}
+        self._readings: dict[int, tuple[Evaluation, Reading]] = {}
+
+    @property
+    def active(self) -> bool:
+        """Whether any policy is looked at."""
+        return bool(self._policies)
+
+    def look(self, models: Sequence[ModelView], deliveries: Sequence[Delivery] = ()) -> list[Message]:
+        """Look at all policies; store what has changed, and return the new messages.
+
+        Args:
+            models: All versions of all models.
+            deliveries: What came of messages since the last look.
+        """
+        if not self._policies and not deliveries and not any(one.open for one in self.store.alerts.values()):
+            return []
+        now, groups = self._clock(), _groups(models)
+        readings: dict[int, tuple[Evaluation, Reading]] = {}
+        read: dict[tuple[str, ModelKey], _Read] = {}
+        changed, looks, watched = dict[About, Alert](), dict[About, int](), set[About]()
+        alerts, history = _newest(self.store.alerts.values()), _by_about(self.store.alerts.values())
+        for name, policy in self._policies.items():
+            for group in groups:
+                if not policy.covers(group.model, group.leading.tier):
+                    continue
+                about = name, group.environment, group.model
+                watched.add(about)
+                shown = self._shown(name, policy, group, readings, read)
+                if about not in self.store.looks:
+                    looks[about] = group.watermark
+                since = self.store.looks.get(about, group.watermark)
+                alert = self._alert(name, policy, group, alerts.get(about), shown, now)
+                if alert is None or not alert.open:
+                    known = [*history.get(about, ()), *([] if alert is None else [alert])]
+                    alert = self._passed(name, policy, group, known, shown, since, now) or alert
+                if alert is not None:
+                    changed[about] = alert
+        for about, alert in alerts.items():
+            if alert.open and about not in watched:
+                changed[about] = replace(alert, over=now, until=alert.until or now, words=GONE)
+        self._readings, self._read = readings, read
+        messages = list(self._messages(changed, groups, now))
+        told = {message.alert for message in messages if message.kind in ("opened", "passed")}
+        written = [
+            replace(alert, told=now) if alert.id in told and alert.told is None else alert for alert in changed.values()
+        ]
+        written = [alert for alert in written if self.store.alerts.get(alert.id) != alert]
+        if written or messages or deliveries or looks:
+            self.store.write(written, messages, deliveries, looks)
+        return messages
+
+    def tidy(self) -> None:
+        """Forget alerts that were over years ago."""
+        self.store.forget(self._clock() - KEPT)
+
+    # -- what fires ---------------------------------------------------------------------------------------------------
+
+    def _shown(
+        self,
+        name: str,
+        policy: Policy,
+        group: _Group,
+        readings: dict[int, tuple[Evaluation, Reading]],
+        read: dict[tuple[str, ModelKey], _Read],
+    ) -> list[_Shown]:
+        """Return when a policy fired for the versions of a model, the oldest first."""
+        found: list[_Shown] = []
+        for view in group.views:
+            windows = {one: [two for two in known if two.closed] for one, known in view.windows.items()}
+            place = name, view.key
+            known = self._read.get(place)
+            if known is None or known.verdict is not view.verdict or not _same(known.windows, windows):
+                known = _Read(windows, view.verdict, self._firings(policy, view, windows, readings))
+            else:
+                for one in (two for of_name in windows.values() for two in of_name if id(two) in self._readings):
+                    readings[id(one)] = self._readings[id(one)]
+            read[place] = known
+            found += [_Shown(firing, view) for firing in known.firings]
+        return sorted(found, key=lambda one: one.firing.fired)
+
+    def _firings(
+        self,
+        policy: Policy,
+        view: ModelView,
+        windows: Mapping[str, list[Evaluation]],
+        readings: dict[int, tuple[Evaluation, Reading]],
+    ) -> list[Firing]:
+        condition = policy.condition
+        context = VerdictContext(timezone=view.timezone)
+        everything = [one for known in windows.values() for one in known]
+
+        def remembered(evaluation: Evaluation, _: VerdictContext) -> Reading:
+            known = readings.get(id(evaluation)) or self._readings.get(id(evaluation))
+            if known is None or known[0] is not evaluation:
+                known = evaluation, read_window(evaluation, context)
+            readings[id(evaluation)] = known
+            return known[1]
+
+        def verdict_at(evaluation: Evaluation) -> Verdict:
+            end = evaluation.window.end
+            before = [one for one in everything if one.window.end <= end]
+            return verdict_of_model(before, context=context, read=remembered)
+
+        if isinstance(condition, VerdictIs):
+            rows = {state: max(policy.in_a_row, AT_RISK if state == "at_risk" else 1) for state in condition.states}
+            spans = state_spans(everything, view.timezone) if "wrong" in rows else []
+            return verdict_firings(rows, view.verdict, spans, windows, verdict_at, view.watermark)
+        name = policy.window or max(windows, key=length, default="")
+        newest = windows.get(name, [])[-MOST_WINDOWS:]
+        return firings(newest, condition, policy.patience, verdict_at, windows, policy.resolved_by)
+
+    # -- what that means for the alerts -------------------------------------------------------------------------------
+
+    def _alert(
+        self, name: str, policy: Policy, group: _Group, alert: Alert | None, shown: Sequence[_Shown], now: int
+    ) -> Alert | None:
+        """Return the alert of a policy for a model as it is now; None where there never was one."""
+        lasting = [one for one in shown if one.firing.until is None]
+        if lasting:
+            gravest = min(lasting, key=lambda one: _rank(one.firing.state))
+            return self._lasting(name, policy, group, alert, gravest, now)
+        if alert is None or not alert.open:
+            return alert
+        ended = [one.firing for one in shown if _overlaps(alert, one.firing)]
+        until, words = alert.until, alert.words
+        if until is None:
+            until = ended[-1].until if ended else group.watermark
+            verdict = alert.state != "wrong" and alert.state
+            words = words if ended or verdict else RESTATED
+        until = group.watermark if until is None else until
+        cool_down = policy.cool_down // timedelta(microseconds=1) * 1_000
+        over = now if group.watermark - until >= cool_down else None
+        return replace(alert, until=until, over=over, words=words)
+
+    def _lasting(self, name: str, policy: Policy, group: _Group, alert: Alert | None, shown: _Shown, now: int) -> Alert:
+        firing = shown.firing
+        again = alert is not None and not alert.open and _overlaps(alert, firing)
+        if alert is None or not (alert.open or again):
+            return self._new(name, policy, group, shown, now)
+        graver = _rank(firing.state) < _rank(alert.state)
+        return replace(
+            alert,
+            state=firing.state if graver or not alert.open else alert.state,
+            severity=_severity(policy, firing.state) if graver else alert.severity,
+            since=_earlier(alert.since, firing.since) if not graver else firing.since,
+            until=None,
+            over=None,
+            window=firing.window,
+            start=firing.start,
+            words=firing.words,
+            version=alert.version,
+        )
+
+    def _new(self, name: str, policy: Policy, group: _Group, shown: _Shown, now: int) -> Alert:
+        firing, view = shown.firing, shown.view
+        return Alert(
+            id=alert_id(name, group.environment, group.model, firing.since, now),
+            policy=name,
+            model=group.model,
+            environment=group.environment,
+            version=view.key.version,
+            severity=_severity(policy, firing.state),
+            owner=policy.owner or view.team,
+            state=firing.state,
+            since=firing.since,
+            fired=firing.fired,
+            until=firing.until,
+            seen=now,
+            over=None if firing.until is None else now,
+            told=None,
+            window=firing.window,
+            start=firing.start,
+            words=firing.words,
+        )
+
+    def _passed(
+        self,
+        name: str,
+        policy: Policy,
+        group: _Group,
+        known: Sequence[Alert],
+        shown: Sequence[_Shown],
+        since: int,
+        now: int,
+    ) -> Alert | None:
+        """Return an alert of what began and ended between two looks; None where nothing did.
+
+        What had fired before the first look is no news. Several such times are one alert.
+        """
+        unseen = [
+            one
+            for one in shown
+            if one.firing.until is not None
+            and one.firing.fired > since
+            and not any(_overlaps(other, one.firing) for other in known)
+        ]
+        if not unseen:
+            return None
+        newest = unseen[-1]
+        return self._new(
+            name, policy, group, replace(newest, firing=replace(newest.firing, since=unseen[0].firing.since)), now
+        )
+
+    # -- what is told -------------------------------------------------------------------------------------------------
+
+    def _messages(self, changed: Mapping[About, Alert], groups: Sequence[_Group], now: int) -> Iterator[Message]:
+        by_place = {(group.environment, group.model): group for group in groups}
+        open_now = {about for about, alert in changed.items() if alert.open}
+        sent: dict[str, list[str]] = {}
+        for one in self.store.messages.values():
+            sent.setdefault(one.alert, []).append(one.channel)
+        for about, alert in changed.items():
+            policy, group = self._policies.get(alert.policy), by_place.get((alert.environment, alert.model))
+            known = self.store.alerts.get(alert.id)
+            kind = self._kind(alert, known)
+            if kind is None:
+                continue
+            if kind in ("opened", "worse", "passed"):
+                if policy is None or any(one.covers(alert.model, alert.policy, now) for one in self._silences):
+                    continue
+                if any((other, *about[1:]) in open_now for other in policy.unless):
+                    continue
+            channels = (policy.notify if policy is not None else ()) or self._channels
+            if kind in ("worse", "over"):
+                channels = tuple(dict.fromkeys(sent.get(alert.id, ())))
+            facts = self._facts(kind, alert, policy, group)
+            for channel in channels:
+                number = sent.get(alert.id, []).count(channel) + 1
+                yield Message(f"{alert.id}-{number}-{channel}", alert.id, channel, kind, now, facts)
+
+    def _kind(self, alert: Alert, known: Alert | None) -> Kind | None:
+        """Return what is to be told of an alert now; None where nothing is."""
+        if alert.open and alert.until is None:
+            if alert.told is None:
+                return "opened"
+            if known is not None and _rank(alert.state) < _rank(known.state):
+                return "worse"
+            return "opened" if known is not None and not known.open else None
+        if alert.open:
+            return None
+        if alert.told is None:
+            return "passed" if known is None and alert.until is not None else None
+        return "over" if known is not None and known.open else None
+
+    def _facts(self, kind: Kind, alert: Alert, policy: Policy | None, group: _Group | None) -> dict[str, object]:
+        verdict, links, timezone, tier = None, dict[str, str](), "UTC", None
+        if group is not None:
+            leading = group.leading
+            verdict, timezone, tier = verdict_of(group.views), leading.timezone, leading.tier
+            links = dict(self._links(leading, alert))
+        if policy is not None and policy.runbook:
+            links["runbook"] = policy.runbook
+        told = Told(
+            kind=kind,
+            alert=alert.id,
+            policy=alert.policy,
+            condition="" if policy is None else policy.condition.written,
+            model=alert.model,
+            version=alert.version,
+            environment=alert.environment,
+            severity=alert.severity,
+            owner=alert.owner,
+            tier=tier,
+            since=alert.since,
+            until=alert.until,
+            words=alert.words,
+            verdict=verdict,
+            timezone=timezone,
+            links=links,
+        )
+        return message_facts(told, alert.state)
+
+
+def _groups(models: Sequence[ModelView]) -> list[_Group]:
+    """Return the versions in use by environment and model."""
+    found: dict[tuple[str, str], list[ModelView]] = {}
+    for view in models:
+        if view.in_use and not view.retired and not view.shadow:
+            found.setdefault((view.key.environment, view.key.model), []).append(view)
+    return [_Group(*place, views) for place, views in found.items()]
+
+
+def _newest(alerts: Iterable[Alert]) -> dict[About, Alert]:
+    """Return the newest alert of each policy, environment and model: the open one, where there is one."""
+    return {alert.about: alert for alert in sorted(alerts, key=lambda one: (one.open, one.seen))}
+
+
+def _by_about(alerts: Iterable[Alert]) -> dict[About, list[Alert]]:
+    found: dict[About, list[Alert]] = {}
+    for alert in alerts:
+        found.setdefault(alert.about, []).append(alert)
+    return found
+
+
+def _overlaps(alert: Alert, firing: Firing) -> bool:
+    """Return True where a firing is what an alert is about."""
+    end = alert.until if alert.until is not None else firing.fired
+    begin = alert.since if alert.since is not None else alert.fired
+    until = firing.until if firing.until is not None else max(end, firing.fired)
+    since = firing.since if firing.since is not None else firing.fired
+    return since <= end and until >= begin
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    known = [time for time in (one, other) if time is not None]
+    return min(known) if known else None
+
+
+def _rank(state: VerdictState | Literal[""]) -> int:
+    return rank_state(state) if state else 0
+
+
+def _severity(policy: Policy, state: VerdictState | Literal[""]) -> Severity:
+    if policy.severity is not None:
+        return policy.severity
+    return "critical" if state in ("wrong", "silent") else "warning"
+
+
+def _same(before: Mapping[str, Sequence[Evaluation]], now: Mapping[str, Sequence[Evaluation]]) -> bool:
+    return before.keys() == now.keys() and all(
+        len(before[name]) == len(known) and all(map(operator.is_, before[name], known)) for name, known in now.items()
+    )

@@ -1,0 +1,216 @@
+"""What is told of models, when, and how often: by the default policy, and by those that people write."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from driftline_processor.core.evaluation import Verdict
+
+from tests.support.policy_watch import DAY, JULY, model, silence, watched
+from tests.support.verdict_windows import known, right, target, value, window, wrong
+
+HOUR = 3600 * 10**9
+
+SHIFTED = [window(day, features={"temp": target(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)]
+"""Two days whose inputs moved, and of which no outcome is known yet."""
+
+
+def silent(since: int) -> Verdict:
+    return Verdict(
+        "silent", since, "", None, None, None, "", "", "A holiday may be one.", "It is silent: no row.", "Look."
+    )
+
+
+def test_a_model_that_turns_wrong_is_told_once_and_once_more_when_it_is_over(tmp_path: Path) -> None:
+    days = [right(0), right(1), wrong(2), wrong(3), wrong(4), right(5), right(6), right(7)]
+    with watched(tmp_path) as watch:
+        told = [watch.titles(model(days[: day + 1])) for day in range(len(days))]
+    flat = [title for titles in told for title in titles]
+    assert flat == [
+        "late is wrong since 2013-07-03 00:00",
+        "Over: late was wrong from 2013-07-03 00:00 until 2013-07-06 00:00",
+    ]
+    assert [day for day, titles in enumerate(told) if titles] == [3, 6]
+
+
+def test_looking_again_tells_nothing_and_neither_does_a_restart(tmp_path: Path) -> None:
+    days = [right(0), wrong(1), wrong(2)]
+    with watched(tmp_path) as watch:
+        assert len(watch.look(model(days))) == 1
+        assert watch.look(model(days)) == []
+    with watched(tmp_path) as again:
+        assert again.look(model(days)) == []
+        assert again.alerts.waiting[0].facts["title"] == "late is wrong since 2013-07-02 00:00"
+        assert len(again.look(model([*days, right(3), right(4)]))) == 1
+
+
+def test_a_message_says_how_sure_it_is_and_what_to_do(tmp_path: Path) -> None:
+    with watched(tmp_path) as watch:
+        watch.look(model([right(0)], team="flights", tier=1))
+        (message,) = watch.look(model([right(0), wrong(1), wrong(2)], team="flights", tier=1))
+    facts = message.facts
+    assert (facts["kind"], facts["severity"], facts["owner"], facts["tier"]) == ("opened", "critical", "flights", 1)
+    assert (facts["state"], facts["since"]) == ("wrong", "2013-07-02T00:00:00Z")
+    for part in (facts["sentence"], facts["sure"], facts["next"]):
+        assert part
+        assert part in facts["text"]
+    assert message.id == f"{message.alert}-1-json"
+
+
+def test_one_window_at_risk_is_not_told_and_two_in_a_row_are(tmp_path: Path) -> None:
+    with watched(tmp_path) as watch:
+        one = model([right(0), right(1), SHIFTED[0]])
+        assert one.verdict is not None
+        assert one.verdict.state == "at_risk"
+        assert watch.titles(one) == []
+        two = model([right(0), right(1), *SHIFTED])
+        assert [title.partition(" since")[0] for title in watch.titles(two)] == ["late is at risk"]
+        assert watch.sent[0].facts["severity"] == "warning"
+
+
+def test_a_model_at_risk_that_turns_wrong_is_the_same_alert_and_told_as_worse(tmp_path: Path) -> None:
+    with watched(tmp_path) as watch:
+        (first,) = watch.look(model([right(0), right(1), *SHIFTED]))
+        (second,) = watch.look(model([right(0), right(1), wrong(2), wrong(3)]))
+    assert first.alert == second.alert
+    assert (second.facts["kind"], second.facts["severity"]) == ("worse", "critical")
+    assert str(second.facts["title"]).startswith("Worse: late is wrong")
+
+
+def test_a_model_that_falls_silent_again_and_again_is_one_alert_within_the_cool_down(tmp_path: Path) -> None:
+    day = right(0)
+    with watched(tmp_path) as watch:
+        begun = model([day]).watermark
+        for minute in range(0, 50, 10):
+            now = begun + minute * 60 * 10**9
+            watch.look(model([day], verdict=silent(now), watermark=now))
+            watch.look(model([day], watermark=now + 5 * 60 * 10**9))
+        assert [message.facts["kind"] for message in watch.sent] == ["opened"]
+        over = watch.look(model([day], watermark=begun + 3 * HOUR))
+    assert [message.facts["kind"] for message in over] == ["over"]
+
+
+def test_what_began_and_ended_between_two_looks_is_told_once(tmp_path: Path) -> None:
+    days = [right(0), right(1), wrong(2), wrong(3), right(4), right(5)]
+    with watched(tmp_path) as watch:
+        assert watch.titles(model(days[:2])) == []
+        assert watch.titles(model(days)) == ["Seen late: late was wrong from 2013-07-03 00:00 until 2013-07-05 00:00"]
+        assert watch.titles(model(days)) == []
+
+
+def test_what_was_over_before_the_first_look_is_no_news(tmp_path: Path) -> None:
+    with watched(tmp_path) as watch:
+        assert watch.titles(model([right(0), wrong(1), wrong(2), right(3), right(4)])) == []
+
+
+def test_outcomes_that_come_later_and_clear_a_model_end_its_alert(tmp_path: Path) -> None:
+    with watched(tmp_path) as watch:
+        watch.look(model([right(0), wrong(1), wrong(2)]))
+        cleared = model([right(0), right(1), right(2)])
+        assert watch.look(cleared) == []
+        (over,) = watch.look(replace(cleared, watermark=cleared.watermark + HOUR))
+    assert over.facts["kind"] == "over"
+    assert "came later do not show it any more" in str(over.facts["text"])
+
+
+def test_versions_of_a_model_in_one_environment_are_one_alert(tmp_path: Path) -> None:
+    days = [right(0), wrong(1), wrong(2)]
+    with watched(tmp_path) as watch:
+        first = model(days)
+        other = replace(first, key=replace(first.key, version="2"))
+        staging = replace(first, key=replace(first.key, environment="staging"))
+        watch.look(first, other, staging)
+    assert sorted(str(message.facts["title"]) for message in watch.sent) == [
+        "late (staging) is wrong since 2013-07-02 00:00",
+        "late is wrong since 2013-07-02 00:00",
+    ]
+
+
+def test_a_shadow_and_a_version_that_is_not_in_use_are_not_told(tmp_path: Path) -> None:
+    days = [right(0), wrong(1), wrong(2)]
+    with watched(tmp_path) as watch:
+        assert watch.look(model(days, shadow=True)) == []
+        assert watch.look(model(days, in_use=False)) == []
+
+
+def test_what_is_silenced_is_told_at_the_end_of_the_silence_if_it_lasts(tmp_path: Path) -> None:
+    wrong_days = [right(0), wrong(1), wrong(2)]
+    with watched(tmp_path, silences=[silence(models=["late"])]) as watch:
+        assert watch.look(model(wrong_days)) == []
+        assert [alert.told for alert in watch.alerts.alerts.values()] == [None]
+        days = [*wrong_days, *(wrong(day) for day in range(3, 6))]
+        assert watch.titles(model(days)) == ["late is wrong since 2013-07-02 00:00"]
+
+
+def test_without_anybody_to_tell_nothing_is_watched(tmp_path: Path) -> None:
+    with watched(tmp_path, notify=[]) as watch:
+        assert watch.look(model([right(0), wrong(1), wrong(2)])) == []
+        assert watch.alerts.alerts == {}
+
+
+def test_a_threshold_fires_after_so_many_windows_in_a_row_and_resolves_by_its_own_condition(tmp_path: Path) -> None:
+    policy = {
+        "when": "accuracy < 75 %",
+        "in_a_row": 2,
+        "resolve": "accuracy > 78 %",
+        "severity": "info",
+        "owner": "ann",
+    }
+    series = [0.8, 0.7, 0.8, 0.7, 0.7, 0.77, 0.79, 0.8]
+    days = [known(day, realized={"accuracy": value(number)}) for day, number in enumerate(series)]
+    with watched(tmp_path, policies={"health": {"enabled": False}, "low": policy}) as watch:
+        told = [watch.titles(model(days[: day + 1])) for day in range(len(days))]
+    assert [title for titles in told for title in titles] == [
+        "late fires low since 2013-07-04 00:00",
+        "Over: late fired low from 2013-07-04 00:00 until 2013-07-07 00:00",
+    ]
+    assert [day for day, titles in enumerate(told) if titles] == [4, 6]
+    first = watch.sent[0].facts
+    assert (first["severity"], first["owner"], first["found"]) == ("info", "ann", "accuracy is 70 %, below 75 %")
+    assert "The condition of low: accuracy < 75 %." in str(first["text"])
+
+
+def test_a_policy_waits_for_those_that_it_depends_on(tmp_path: Path) -> None:
+    policies = {
+        "health": {"enabled": False},
+        "feed": {"when": "predictions < 100"},
+        "low": {"when": "accuracy < 75 %", "unless": ["feed"]},
+    }
+    both = known(1, rows=50, realized={"accuracy": value(0.7)})
+    with watched(tmp_path, policies=policies) as watch:
+        assert watch.titles(model([right(0), both])) == ["late fires feed since 2013-07-02 00:00"]
+        after = known(2, realized={"accuracy": value(0.7)})
+        assert sorted(watch.titles(model([right(0), both, after, replace(after, window=right(3).window)]))) == [
+            "Over: late fired feed from 2013-07-02 00:00 until 2013-07-03 00:00",
+            "late fires low since 2013-07-02 00:00",
+        ]
+
+
+def test_a_policy_is_about_the_models_and_tiers_that_it_names(tmp_path: Path) -> None:
+    policies = {"health": {"models": ["late-*"], "tiers": [1, 2]}}
+    days = [right(0), wrong(1), wrong(2)]
+    with watched(tmp_path, policies=policies) as watch:
+        told = watch.titles(*(model(days, name, tier=tier) for name, tier in (("late-a", 1), ("late-b", 3), ("x", 1))))
+    assert told == ["late-a is wrong since 2013-07-02 00:00"]
+
+
+def test_an_alert_of_a_policy_that_is_gone_is_closed_and_said_so(tmp_path: Path) -> None:
+    days = [right(0), wrong(1), wrong(2)]
+    with watched(tmp_path) as watch:
+        watch.look(model(days))
+    with watched(tmp_path, policies={"health": {"enabled": False}, "low": {"when": "accuracy < 10 %"}}) as again:
+        (message,) = again.look(model(days))
+        assert message.facts["kind"] == "over"
+        assert "its policy or its version is gone" in str(message.facts["text"])
+        assert again.look(model(days)) == []
+
+
+@pytest.mark.parametrize("channels", [["one"], ["one", "two"]])
+def test_each_channel_has_a_message_of_its_own(tmp_path: Path, channels: list[str]) -> None:
+    named = {name: f"json://127.0.0.1:1/{name}" for name in channels}
+    with watched(tmp_path, notify=channels, channels=named) as watch:
+        messages = watch.look(model([right(0), wrong(1), wrong(2)]))
+    assert [message.channel for message in messages] == channels
+    assert len({message.id for message in messages}) == len(channels)

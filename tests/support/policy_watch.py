@@ -1,0 +1,85 @@
+"""A watch over policies whose models a test makes up, on a store of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
+from driftline_processor.config.schema import Config
+from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.verdict import verdict_of_model
+from driftline_processor.policy.alerts import AlertStore, Message
+from driftline_processor.policy.watch import PolicyWatch
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.store.database import Store
+
+from tests.support.state_rows import Clock
+from tests.support.verdict_windows import DAY, JULY
+
+
+def model(windows: Sequence[Evaluation], name: str = "late", verdict: Verdict | None = None, **more: Any) -> ModelView:
+    """Return a model as its windows show it; its clock stands at the end of the newest one."""
+    of_name: dict[str, list[Evaluation]] = {}
+    for one in windows:
+        of_name.setdefault(one.window.name, []).append(one)
+    end = max((one.window.end for one in windows), default=JULY)
+    key = more.pop("key", ModelKey(name, "1"))
+    told = verdict or verdict_of_model(windows)
+    keys = {"rows": 100, "first": JULY, "last": end, "received": end, "watermark": end, **more}
+    return ModelView(key, Task("binary"), windows=of_name, verdict=told, **keys)
+
+
+class Watched:
+    """A watch, with what it has told.
+
+    Attributes:
+        clock: Of the watch.
+        sent: All messages, in their order.
+    """
+
+    def __init__(self, folder: Path, **keys: Any) -> None:
+        config = Config.model_validate({"notify": "json://127.0.0.1:1/", "storage": {"directory": folder}, **keys})
+        self.clock = Clock(JULY)
+        self.sent: list[Message] = []
+        self._store = Store(folder)
+        self.alerts = AlertStore(self._store.connect(lasting=True), self._store.unreadable)
+        self._watch = PolicyWatch(
+            *(self.alerts, config.watched_policies, config.told, config.silences, self.clock), lambda _view, _alert: {}
+        )
+
+    def look(self, *models: ModelView) -> list[Message]:
+        """Look a minute later; return what is told."""
+        self.clock.now = max([self.clock.now + 60 * 10**9, *(one.watermark for one in models)])
+        messages = self._watch.look(models)
+        self.sent += messages
+        return messages
+
+    def titles(self, *models: ModelView) -> list[str]:
+        """Look, and return the titles of what is told."""
+        return [str(one.facts["title"]) for one in self.look(*models)]
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+
+@contextmanager
+def watched(folder: Path, **keys: Any) -> Iterator[Watched]:
+    """Watch by a configuration until the block ends; another block on the same folder goes on where this one ended."""
+    watch = Watched(folder, **keys)
+    try:
+        yield watch
+    finally:
+        watch.close()
+
+
+def silence(**keys: Any) -> Mapping[str, Any]:
+    """Return a silence of the first days of July."""
+    return {"since": "2013-07-01T00:00:00Z", "until": "2013-07-05T00:00:00Z", **keys}
+
+
+__all__ = ["DAY", "JULY", "Watched", "model", "silence", "watched"]
