@@ -40,7 +40,7 @@ from driftline_processor.servers.http_server import Connections, HttpPort, HttpS
 from driftline_processor.servers.ports import PortInUse
 from driftline_processor.servers.request_memory import RequestMemory
 from driftline_processor.store.database import StorageError
-from driftline_processor.web.api import deletion, snapshots, weak_slices
+from driftline_processor.web.api import alerts, deletion, snapshots, weak_slices
 from driftline_processor.web.app import create_app
 from driftline_processor.web.page import compile_templates
 from driftline_processor.web.pages.status import Process
@@ -214,6 +214,7 @@ class Service:
                     *snapshots.routes(state.snapshots),
                     *deletion.routes(state.erase),
                     *weak_slices.routes(state.view, state.weak),
+                    *alerts.routes(state.alerts, state.acknowledge),
                     *outcomes_http.upload_routes(state.uploaded),
                 ],
                 submit_part=state.submit_part,
@@ -222,6 +223,7 @@ class Service:
                 labels=state.labels,
                 kept=state.kept,
                 features=state.features,
+                told=state.alerts,
                 striking=None if self._worst is None else self._worst.shown,
                 links=self._links,
                 process=self._described(),

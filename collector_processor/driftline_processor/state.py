@@ -62,7 +62,7 @@ from driftline_processor.maintenance.erasure import (
     is_known,
 )
 from driftline_processor.maintenance.retention import Sizing, Upkeep
-from driftline_processor.policy.alerts import AlertStore, Delivery
+from driftline_processor.policy.alerts import Alert, AlertStore, Delivery
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.watch import MessageLinks, PolicyWatch, no_links
 from driftline_processor.queries.baselines import BaselineShelf
@@ -243,7 +243,7 @@ class State:
         self._alerts = AlertStore(connection, store.unreadable)
         config = self._config
         self._policies = PolicyWatch(
-            *(self._alerts, config.watched_policies, config.told, config.silences, clock),
+            *(self._alerts, config.watched_policies, config.told, [*config.silences.values()], clock),
             links=lambda view, alert: self._message_links(view, alert),
         )
 
@@ -386,6 +386,11 @@ class State:
         """Give messages of alerts to ``couriers``, also those that wait since before; ``links``: what they link to."""
         self._couriers, self._message_links = couriers, links
         couriers.post(self._alerts.waiting)
+
+    def acknowledge(self, alert: str, by: str, why: str) -> Alert | None:
+        """Note who takes an alert on, and why; return it, None where there is none. Raises StorageOutage."""
+        with self._keeping, self._store.watched():
+            return self._alerts.acknowledge(alert, by, why, self._clock())
 
     def _look_at_policies(self) -> None:
         """Look which alerts begin and end, store them, and give what is to be told to the couriers."""

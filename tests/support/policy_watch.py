@@ -48,7 +48,8 @@ class Watched:
         self._store = Store(folder)
         self.alerts = AlertStore(self._store.connect(lasting=True), self._store.unreadable)
         self._watch = PolicyWatch(
-            *(self.alerts, config.watched_policies, config.told, config.silences, self.clock), lambda _view, _alert: {}
+            *(self.alerts, config.watched_policies, config.told, [*config.silences.values()], self.clock),
+            lambda _view, _alert: {},
         )
 
     def look(self, *models: ModelView) -> list[Message]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 from driftline.baseline.baseline import Baseline
@@ -282,6 +282,19 @@ def _path(model: str, version: str) -> str:
     return "/v1/baselines/" + "/".join(quote(part, safe="") for part in parts)
 
 
+def fetch_alerts(url: str, model: str = "", state: str = "") -> dict[str, Any]:
+    """Return the alerts, as ``GET /api/v1/alerts`` answers them; :class:`BadInput` when nothing answers there."""
+    asked: dict[str, str | list[str]] = {name: text for name, text in (("model", model), ("state", state)) if text}
+    return dict(json.loads(_ask("GET", url, "/api/v1/alerts", asked)))
+
+
+def acknowledge_alert(url: str, alert: str, by: str, why: str = "") -> dict[str, Any]:
+    """Take an alert on; return it. Raises :class:`BadInput` when nothing answers there, or there is no such alert."""
+    path, said = f"/api/v1/alerts/{quote(alert, safe='')}/acknowledgement", urlencode({"by": by, "why": why})
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    return dict(json.loads(_ask("POST", url, path, content=said.encode(), headers=kind)))
+
+
 def _ask(
     method: str,
     url: str,
@@ -289,10 +302,13 @@ def _ask(
     parameters: Mapping[str, str | list[str]] | None = None,
     content: bytes = b"",
     wait: float | None = _WAIT,
+    headers: Mapping[str, str] | None = None,
 ) -> str:
     address = _address(url)
     try:
-        answer = httpx.request(method, address + path, params=parameters, content=content or None, timeout=wait)
+        answer = httpx.request(
+            method, address + path, params=parameters, content=content or None, timeout=wait, headers=headers
+        )
     except (httpx.HTTPError, httpx.InvalidURL):
         raise _silent(address) from None
     if answer.is_success:

@@ -10,6 +10,7 @@ import typer
 from .baseline import app as baseline_app
 from .evaluate import evaluate
 from .expectations import app as expectations_app
+from .incidents import app as incidents_app
 from .options import BAD_INPUT, Url, Version, report_bad_input, say
 from .outcomes import app as outcomes_app
 from .outcomes import forget
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(expectations_app, name="expectations")
+app.add_typer(incidents_app, name="incidents")
 app.add_typer(outcomes_app, name="outcomes")
 app.command()(forget)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from driftline_processor.core.nearest_names import near, nearest
 from driftline_processor.core.policy import AllOf, AnyOf, Condition, Patience, VerdictIs, read_condition
 
 from .section import Section
-from .values import Days, Form, PageUrl, Secret, Text, WindowName, one_or_several
+from .values import Days, Form, Moment, PageUrl, Secret, Text, WindowName, one_or_several
 
 DEFAULT_POLICY = "health"
 """The policy that is there without being written: whoever names a channel is told of models that turn wrong."""
@@ -217,13 +217,12 @@ class Silence(Section):
 
     models: Texts = Field(default=("*",), description="Names of models; `*` stands for any part.", examples=["[churn]"])
     policies: Texts = Field(default=("*",), description="Names of policies.", examples=["[health]"])
-    since: datetime = Field(description="From when.", examples=["2026-12-24T00:00:00Z"])
-    until: datetime = Field(description="Until when.", examples=["2026-12-27T00:00:00Z"])
-    why: Text = Field(default="", description="Why, for those who wonder.", examples=["the yearly sale"])
+    since: Moment = Field(description="From when.", examples=["2026-12-24T00:00:00Z"])
+    until: Moment = Field(description="Until when.", examples=["2026-12-27T00:00:00Z"])
 
     def covers(self, model: str, policy: str, now: int) -> bool:
         """Return True where a model is silenced for a policy at a time, unix nanoseconds."""
-        if not self.since.timestamp() * 1e9 <= now < self.until.timestamp() * 1e9:
+        if not self.since <= now < self.until:
             return False
         return any(fnmatchcase(model, one) for one in self.models) and any(
             fnmatchcase(policy, one) for one in self.policies
@@ -231,8 +230,5 @@ class Silence(Section):
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every rule that is broken."""
-        for name, moment in (("since", self.since), ("until", self.until)):
-            if moment.tzinfo is None:
-                yield f"{name}: '{moment.isoformat()}' has no zone; write '{moment.isoformat()}Z'"
-        if self.since.tzinfo is not None and self.until.tzinfo is not None and self.until <= self.since:
+        if self.until <= self.since:
             yield "until: is not after since; write a later time"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Any, get_args, get_origin
 
@@ -40,6 +41,18 @@ def without(tree: Any, path: tuple[int | str, ...]) -> Any:
     return {key: value for key, value in tree.items() if key != first}
 
 
+def _bounds(context: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the bound that a number broke, as a fix.
+
+    >>> list(_bounds({"ge": 1})), list(_bounds({"le": 3}))
+    (['1 or more'], ['3 or less'])
+    """
+    if "ge" in context:
+        yield f"{context['ge']} or more"
+    if "le" in context:
+        yield f"{context['le']} or less"
+
+
 def _rule(error: ErrorDetails, root: type[BaseModel]) -> str:
     kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
     shown = "nothing" if value is None else f"'{value}'" if isinstance(value, (str, int, float)) else f"{value!r:.60}"
@@ -58,7 +71,9 @@ def _rule(error: ErrorDetails, root: type[BaseModel]) -> str:
     if kind.startswith("bool_"):
         return f"{shown} is neither true nor false"
     if kind in ("greater_than_equal", "less_than_equal", "finite_number"):
-        return f"{shown} is out of range; write a number from 0 to 1"
+        of_share = kind == "finite_number" or (context.get("ge", 0) == 0 and context.get("le", 1) == 1)
+        fix = "a number from 0 to 1" if of_share else " or ".join(_bounds(context))
+        return f"{shown} is out of range; write {fix}"
     fixed = {
         "missing": "is missing and has no default",
         "model_type": f"{shown} is not a set of keys; write them indented below it, or in braces",

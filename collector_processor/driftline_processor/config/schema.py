@@ -259,11 +259,10 @@ class Config(Section):
         examples=["accuracy: {when: accuracy < 85 %, in_a_row: 2}"],
         json_schema_extra={"name": "accuracy-falls"},
     )
-    silences: tuple[Silence, ...] = Field(
-        default=(),
+    silences: Annotated[dict[str, Silence], BeforeValidator(empty_is_default)] = Field(
+        default_factory=dict,
         description="Times in which nothing is told of some models. What still lasts at their end is told then.",
-        examples=["[{models: [churn], since: 2026-12-24T00:00:00Z, until: 2026-12-27T00:00:00Z, why: sale}]"],
-        json_schema_extra={"shown": "comment"},
+        json_schema_extra={"name": "yearly-sale"},
     )
     exporters: Annotated[dict[str, Exporter], BeforeValidator(with_names)] = Field(
         default_factory=dict,
@@ -330,14 +329,14 @@ class Config(Section):
         for at, written in enumerate(self.notify):
             if written.get_secret_value() not in self.channels:
                 for problem in url_problems(written.get_secret_value()):
-                    named = f", or a name of channels ({', '.join(self.channels)})" if self.channels else ""
+                    named = f" (channels: {', '.join(self.channels)})" if self.channels else ""
                     yield f"notify.{at}: {problem}{named}"
         for name, channel in self.channels.items():
             yield from (f"channels.{name}.url: {problem}" for problem in channel.problems())
         for name, policy in self.policies.items():
             yield from (f"policies.{name}.{problem}" for problem in policy.problems(self.policies, self.channels))
-        for at, silence in enumerate(self.silences):
-            yield from (f"silences.{at}.{problem}" for problem in silence.problems())
+        for name, silence in self.silences.items():
+            yield from (f"silences.{name}.{problem}" for problem in silence.problems())
 
     def _listener_problems(self) -> Iterator[str]:
         found = self.listeners

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from driftline.tables.classes import class_text, quantile_levels
 from driftline.tables.ranked_items import MOST_ITEMS
+from driftline.tables.timestamps import instant
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo
 
 from driftline_processor.core.windows import window
@@ -149,6 +150,15 @@ def _window(written: object) -> str:
 def _time_zone(written: object) -> str:
     window.time_zone(str(written))
     return str(written)
+
+
+def _moment(written: object) -> object:
+    if isinstance(written, int) and not isinstance(written, bool):
+        return written
+    try:
+        return instant(str(written))
+    except ValueError:
+        raise ValueError(f"'{written:.60}' is no time; write one such as '2026-11-01T00:00:00Z'") from None
 
 
 def _path(written: object, info: ValidationInfo) -> Path:
@@ -300,6 +310,7 @@ TraceUrl = Annotated[str, BeforeValidator(_trace_url), Form("URL")]
 Listen = Annotated[Address, BeforeValidator(parse_address), Form("address")]
 FilePath = Annotated[Path, BeforeValidator(_path), Form("path")]
 WindowName = Annotated[str, BeforeValidator(_window), Form("window")]
+Moment = Annotated[int, BeforeValidator(_moment), Form("time")]
 TimeZone = Annotated[str, BeforeValidator(_time_zone), Form("IANA name")]
 ClassTexts = Annotated[tuple[str, ...], BeforeValidator(_class_texts), Form("list of class")]
 ClassText = Annotated[str, BeforeValidator(class_text), Form("class")]

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from driftline.tables.timestamps import instant
 from pydantic import BeforeValidator, Field
 
 from driftline_processor.core.versions import VersionNames
 
 from .section import Section
-from .values import Form, Text
+from .values import Form, Moment, Text
 
 
 def _several(written: object) -> object:
     """One version or several; ``2`` means "2"."""
     return written if isinstance(written, (list, tuple)) or written is None else (written,)
-
-
-def _moment(written: object) -> object:
-    if isinstance(written, int) and not isinstance(written, bool):
-        return written
-    try:
-        return instant(str(written))
-    except ValueError:
-        raise ValueError(f"'{written:.60}' is no time; write one such as '2026-11-01T00:00:00Z'") from None
 
 
 Names = Annotated[tuple[Text, ...], BeforeValidator(_several), Form("list of text")]
@@ -55,7 +45,7 @@ class Versions(Section):
         description="Versions that answer requests of their own; compared hour by hour.",
         examples=['["3"]'],
     )
-    since: Annotated[int, BeforeValidator(_moment), Form("time")] = Field(
+    since: Moment = Field(
         default=0,
         description="From when on versions are compared at the earliest, in "
         "[whole five minutes](../how-to/configure-the-processor.md#versions-that-predict-together).",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -188,6 +188,18 @@ class AlertStore:
         self.messages = {**self.messages, **{one.id: one for one in messages}}
         self.deliveries = {**self.deliveries, **{one.message: one for one in deliveries}}
         self.looks = {**self.looks, **(looks or {})}
+
+    def acknowledge(self, alert: str, by: str, why: str, now: int) -> Alert | None:
+        """Note who takes an alert on, and why; return it, None where there is none.
+
+        Who took it on first stays: a second person learns that from the answer.
+        """
+        known = self.alerts.get(alert)
+        if known is None or known.acknowledged is not None:
+            return known
+        taken = replace(known, acknowledged=now, acknowledged_by=by, why=why)
+        self.write([taken])
+        return taken
 
     def forget(self, before: int) -> None:
         """Forget alerts that were closed before a time, with their messages; wall time in unix nanoseconds."""

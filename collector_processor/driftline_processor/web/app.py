@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from driftline_processor.exporters import prometheus_page
 from driftline_processor.health import Health
 from driftline_processor.otlp.protocol import retry_after
+from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.queries.baselines import BaselineShelf
 from driftline_processor.queries.feature_history import FeatureHistories
@@ -94,6 +95,7 @@ def create_app(
     labels: LabelQueue | None = None,
     kept: KeptPredictions | None = None,
     features: FeatureHistories | None = None,
+    told: AlertStore | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -106,6 +108,7 @@ def create_app(
     ``wrong``: where the worst predictions are looked up, None = nowhere.
     ``process``: what the status page says beside counters.
     ``features``: where features are looked up window by window, None = only what evaluations hold.
+    ``told``: the alerts, and what was sent of them; None = nobody is told.
     ``striking``: the exemplars of the scrape page. ``links``: where traces and, from elsewhere, the pages are.
     ``labels``: chooses what to label next. ``kept``: single predictions as they are kept; None = nobody has them.
     """
@@ -142,7 +145,7 @@ def create_app(
         "data": data.page,
         "predictions": partial(predictions.page, rows=rows),
         "versions": versions.page,
-        "incidents": partial(incidents.model_page, log=log),
+        "incidents": partial(incidents.model_page, log=log, alerts=told),
     }
 
     def one_report(request: Request) -> Response:
@@ -164,7 +167,7 @@ def create_app(
         )
 
     def all_incidents(request: Request) -> Response:
-        return reply(request, incidents.page(view.models(), request.query_params, log))
+        return reply(request, incidents.page(view.models(), request.query_params, log, told))
 
     def of_unknown_models(request: Request) -> Response:
         most = number(request, "limit", unknown_outcomes.SHOWN, unknown_outcomes.MOST)
@@ -172,7 +175,7 @@ def create_app(
 
     def of_model_incidents(request: Request) -> Response:
         selection = select(read_place(request), view.models())
-        return reply(request, incidents.model_page(selection, clock(), request.query_params, log=log))
+        return reply(request, incidents.model_page(selection, clock(), request.query_params, log=log, alerts=told))
 
     def of_processor(request: Request) -> Response:
         known = (view.counters(), health.problems(), view.hints(), view.models())

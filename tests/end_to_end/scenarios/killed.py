@@ -78,6 +78,12 @@ class Processor:
         )
         assert (answer.status_code, answer.json().get("rejected")) == (200, []), answer.text
 
+    def get(self, path: str) -> Any:
+        """Return the JSON of an address of the API."""
+        answer = self._client.get(self.web + path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     def weak_slices(self, model: str, window: str, start: str) -> Any:
         """Return what a search of a window's rows finds; the evaluations do not hold it."""
         url = f"{self.web}/api/v1/models/{model}/weak-slices"

@@ -137,7 +137,7 @@ def test_a_shadow_and_a_version_that_is_not_in_use_are_not_told(tmp_path: Path) 
 
 def test_what_is_silenced_is_told_at_the_end_of_the_silence_if_it_lasts(tmp_path: Path) -> None:
     wrong_days = [right(0), wrong(1), wrong(2)]
-    with watched(tmp_path, silences=[silence(models=["late"])]) as watch:
+    with watched(tmp_path, silences={"july": silence(models=["late"])}) as watch:
         assert watch.look(model(wrong_days)) == []
         assert [alert.told for alert in watch.alerts.alerts.values()] == [None]
         days = [*wrong_days, *(wrong(day) for day in range(3, 6))]

@@ -477,7 +477,7 @@ def _read_burn_rate(text: str, match: re.Match[str]) -> Condition:
         )
     if length(match["short"]) >= length(match["long"]):
         raise ValueError(
-            f"'{text:.80}': the first window must be the shorter one; write 'over {match['long']} and ...'"
+            f"'{text:.80}': the shorter window comes first; write 'over {match['long']} and {match['short']}'"
         )
     return BurnRate(text, objective, signal, float(match["factor"]), match["short"], match["long"])
 

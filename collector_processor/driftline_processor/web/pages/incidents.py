@@ -10,6 +10,8 @@ from starlette.datastructures import QueryParams
 
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.wording import iso_time
+from driftline_processor.policy.alerts import AlertStore
+from driftline_processor.policy.told import AlertHistory, alert_histories, alert_json
 from driftline_processor.present import names
 from driftline_processor.present.times import common_zone
 from driftline_processor.queries.incidents import AT_ONCE, KINDS, Incident, IncidentLog
@@ -17,6 +19,9 @@ from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import Place, feature_page
 from driftline_processor.web.selection import Selection, about, common_context
+
+TOLD = 20
+"""Alerts of a page; the API has all."""
 
 SHOWN = 50
 """Incidents of a page; CSV and JSON have all."""
@@ -31,7 +36,7 @@ TABS = {
 """Kind of an incident → the page of its model that shows it, where that is not the overview."""
 
 
-def page(models: Sequence[ModelView], asked: QueryParams, log: IncidentLog) -> Page:
+def page(models: Sequence[ModelView], asked: QueryParams, log: IncidentLog, alerts: AlertStore | None = None) -> Page:
     """Return the page of all incidents.
 
     Args:
@@ -39,17 +44,29 @@ def page(models: Sequence[ModelView], asked: QueryParams, log: IncidentLog) -> P
         asked: ``kind`` chooses one of :data:`KINDS`, ``state`` ``open`` or ``past``, ``skip`` how many are passed over,
             ``show`` ``all`` with those that nobody notices.
         log: Where they are read.
+        alerts: What was told of them; None where nobody is told.
     """
     found = log.of(models)
     zone = common_zone(one.timezone for one in found)
-    return Page("incidents.html", {**_context(found, asked), "zone": zone}, {"incidents": table(found)})
+    told = [] if alerts is None else alert_histories(alerts)[:TOLD]
+    tables = {"incidents": table(found), "alerts": alert_table(told)}
+    return Page("incidents.html", {**_context(found, asked), "zone": zone, "told": told}, tables)
 
 
-def model_page(selection: Selection, now: int, asked: QueryParams | None = None, *, log: IncidentLog) -> Page:
-    """Return the page of a model's incidents, those of all its versions."""
+def model_page(
+    selection: Selection,
+    now: int,
+    asked: QueryParams | None = None,
+    *,
+    log: IncidentLog,
+    alerts: AlertStore | None = None,
+) -> Page:
+    """Return the page of a model's incidents, those of all its versions, with what was told of them."""
     found = log.of(selection.same)
-    context = {**common_context(selection, "incidents", now), **_context(found, asked or QueryParams())}
-    return Page("model/incidents.html", context, {"incidents": table(found)}, about(selection))
+    told = [] if alerts is None else alert_histories(alerts, selection.model.key.model)[:TOLD]
+    context = {**common_context(selection, "incidents", now), **_context(found, asked or QueryParams()), "told": told}
+    tables = {"incidents": table(found), "alerts": alert_table(told)}
+    return Page("model/incidents.html", context, tables, about(selection))
 
 
 def _context(found: Sequence[Incident], asked: QueryParams) -> dict[str, Any]:
@@ -117,3 +134,27 @@ def table(found: Sequence[Incident]) -> Table:
             for one in found
         ],
     )
+
+
+def alert_table(told: Sequence[AlertHistory]) -> Table:
+    """Return alerts as data; what was sent of each is one text."""
+    columns: tuple[str, ...] = (
+        "id",
+        "policy",
+        "model",
+        "environment",
+        "version",
+        "severity",
+        "owner",
+        "state",
+        "open",
+        "since",
+        "until",
+    )
+    columns = (*columns, "found", "acknowledged_by", "sent")
+    rows = []
+    for one in told:
+        said = alert_json(one) | {"acknowledged_by": one.alert.acknowledged_by or None}
+        said["sent"] = " ".join(f"{sent.message.kind}:{sent.message.channel}:{sent.result}" for sent in one.sent)
+        rows.append([said[name] for name in columns])
+    return Table(columns, rows)

@@ -1,0 +1,82 @@
+"""Alerts as pages, the API and the command line show them: each with what was sent of it, and what came of that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from driftline_processor.core.wording import iso_time, printable
+
+from .alerts import Alert, AlertStore, Delivery, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message, and what came of it; None while nobody knows."""
+
+    message: Message
+    delivery: Delivery | None
+
+    @property
+    def result(self) -> Literal["waiting", "delivered", "refused", "expired"]:
+        """What came of it, in a word."""
+        return "waiting" if self.delivery is None else self.delivery.result
+
+
+@dataclass(frozen=True, slots=True)
+class AlertHistory:
+    """An alert, with its messages in the order in which they were written."""
+
+    alert: Alert
+    sent: Sequence[Sent]
+
+
+def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHistory]:
+    """Return alerts with their messages, those that are open first, the newest at the head.
+
+    Args:
+        store: Where they are.
+        model: Those of one model only.
+    """
+    messages: dict[str, list[Sent]] = {}
+    deliveries = store.deliveries
+    for message in store.messages.values():
+        messages.setdefault(message.alert, []).append(Sent(message, deliveries.get(message.id)))
+    known = [one for one in store.alerts.values() if model is None or one.model == model]
+    known.sort(key=lambda one: (not one.open, -one.seen))
+    return [AlertHistory(one, messages.get(one.id, ())) for one in known]
+
+
+def alert_json(history: AlertHistory) -> dict[str, Any]:
+    """Return an alert as the API shows it."""
+    one = history.alert
+    times = {name: getattr(one, name) for name in ("since", "fired", "until", "seen", "over", "told")}
+    taken_on = None
+    if one.acknowledged is not None:
+        taken_on = {"time": iso_time(one.acknowledged), "by": one.acknowledged_by, "why": one.why}
+    return {
+        "id": one.id,
+        "policy": one.policy,
+        "model": one.model,
+        "environment": one.environment,
+        "version": one.version,
+        "severity": one.severity,
+        "owner": one.owner,
+        "state": one.state or None,
+        "open": one.open,
+        **{name: None if time is None else iso_time(time) for name, time in times.items()},
+        "found": printable(one.words),
+        "acknowledged": taken_on,
+        "messages": [
+            {
+                "id": sent.message.id,
+                "channel": sent.message.channel,
+                "kind": sent.message.kind,
+                "made": iso_time(sent.message.made),
+                "result": sent.result,
+                "detail": "" if sent.delivery is None else printable(sent.delivery.detail),
+            }
+            for sent in history.sent
+        ],
+    }

@@ -1,0 +1,72 @@
+"""``GET /api/v1/alerts``: what policies found, and what was told of it; ``POST``: somebody takes an alert on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.policy.alerts import Alert, AlertStore
+from driftline_processor.policy.told import alert_histories, alert_json
+from driftline_processor.receipts import StorageOutage
+from driftline_processor.servers.http_body import retry_later
+
+from .answers import FiniteJSON
+
+MOST = 1000
+LONGEST = 500
+"""Characters of what a person says."""
+
+Acknowledge = Callable[[str, str, str], Alert | None]
+"""Notes who takes an alert on, by its id, and why; returns it, None where there is none."""
+
+
+def routes(store: AlertStore, acknowledge: Acknowledge) -> list[BaseRoute]:
+    """Return the routes. ``store``: read on every request."""
+
+    def alerts(request: Request) -> Response:
+        asked = request.query_params
+        if asked.get("state", "") not in ("", "open", "over"):
+            raise HTTPException(400, f"state={asked['state'][:40]!r} is not known; write open or over")
+        found = alert_histories(store, asked.get("model"))
+        chosen = [one for one in found if not asked.get("state") or one.alert.open == (asked["state"] == "open")]
+        return FiniteJSON({"alerts": [alert_json(one) for one in chosen[:MOST]]})
+
+    async def take_on(request: Request) -> Response:
+        form = dict(parse_qsl(await _text_of(request)))
+        said = {name: form.get(name, "").strip() for name in ("by", "why")}
+        if not said["by"]:
+            raise HTTPException(400, "by: say who takes it on")
+        if long := [name for name, text in said.items() if len(text) > LONGEST]:
+            raise HTTPException(400, f"{long[0]}: has more than {LONGEST} characters")
+        try:
+            found = await run_in_threadpool(acknowledge, request.path_params["alert"], said["by"], said["why"])
+        except StorageOutage as outage:
+            return retry_later(outage)
+        if found is None:
+            raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists those that there are")
+        if "text/html" in request.headers.get("accept", ""):
+            there = urlsplit(request.headers.get("referer", ""))
+            back = f"{there.path}?{there.query}".rstrip("?") if there.netloc == request.url.netloc else "/incidents"
+            return RedirectResponse(back or "/incidents", 303)
+        return FiniteJSON(alert_json(next(one for one in alert_histories(store) if one.alert.id == found.id)))
+
+    return [
+        Route("/api/v1/alerts", alerts),
+        Route("/api/v1/alerts/{alert}/acknowledgement", take_on, methods=["POST"]),
+    ]
+
+
+async def _text_of(request: Request) -> str:
+    """Return the body of a form. Raises 413 where it is longer than any form of these fields."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > 16 * LONGEST:
+            raise HTTPException(413, f"by and why have at most {LONGEST} characters each")
+    return body.decode("utf-8", "replace")

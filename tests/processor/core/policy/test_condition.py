@@ -1,0 +1,212 @@
+"""Conditions as people write them: what each asks of a window, and what is wrong with those that are none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from driftline_processor.core.evaluation import (
+    Estimate,
+    Evaluation,
+    SlaResult,
+    SlicePerformance,
+    TrackRecord,
+    Verdict,
+)
+from driftline_processor.core.policy import AllOf, AnyOf, Finding, read_condition
+from driftline_processor.core.verdict import verdict_of_window
+
+from tests.support.verdict_windows import MISSING, known, objective, target, value, window
+
+
+def judged(
+    text: str,
+    *windows: Evaluation,
+    surely: bool = False,
+    others: Mapping[str, Sequence[Evaluation]] | None = None,
+) -> bool | None:
+    """Return what a condition says of the newest of some windows."""
+    finding = Finding(windows, len(windows) - 1, verdict_of_window, others or {})
+    return read_condition(text, surely=surely).judge(finding).holds
+
+
+def accurate(day: int, number: float, low: float | None = None, high: float | None = None, **more: Any) -> Evaluation:
+    return known(day, realized={"accuracy": value(number, low, high)}, **more)
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("accuracy < 85 %", True),
+        ("accuracy < 0.85", True),
+        ("accuracy <= 0.8", True),
+        ("accuracy < 0.8", False),
+        ("accuracy > 80 %", False),
+        ("accuracy >= 80 %", True),
+        ("  accuracy   <  85% ", True),
+        ("precision < 0.5", None),
+    ],
+)
+def test_a_metric_is_compared_with_a_number_in_its_unit(text: str, holds: bool | None) -> None:
+    assert judged(text, accurate(0, 0.8)) is holds
+
+
+def test_a_window_whose_outcomes_have_not_had_their_time_cannot_tell() -> None:
+    assert judged("accuracy < 85 %", accurate(0, 0.5, maturity="immature")) is None
+
+
+def test_surely_asks_for_the_whole_interval() -> None:
+    unsure, sure = accurate(0, 0.8, 0.7, 0.9), accurate(0, 0.8, 0.75, 0.84)
+    assert [judged("accuracy < 85 %", one, surely=True) for one in (unsure, sure)] == [False, True]
+    assert judged("accuracy > 70 %", unsure, surely=True) is False
+    assert judged("accuracy > 70 %", sure, surely=True) is True
+    assert judged("accuracy < 85 %", accurate(0, 0.8), surely=True) is None
+
+
+def test_a_metric_is_compared_with_the_baseline() -> None:
+    day = accurate(0, 0.77)  # 0.8 in the baseline
+    told = [
+        "accuracy < baseline",
+        "accuracy < baseline - 0.02",
+        "accuracy < baseline - 0.05",
+        "accuracy < 0.95 * baseline",
+    ]
+    assert [judged(text, day) for text in told] == [True, True, False, False]
+    assert judged("accuracy < baseline", accurate(0, 0.77, reference={})) is None
+
+
+def test_a_moving_average_is_of_the_windows_before_and_needs_three_of_them() -> None:
+    days = [accurate(day, number) for day, number in enumerate([0.80, 0.82, 0.84, 0.79])]
+    text = "accuracy < average of 7 - 1 deviation"  # 0.82 - 0.02
+    assert judged(text, *days) is True
+    assert judged(text, *days[:3], accurate(3, 0.805)) is False
+    assert judged(text, *days[1:]) is None
+
+
+def test_the_same_window_of_last_week_is_found_by_its_time() -> None:
+    days = [window(day, rows=1_000 if day == 1 else 100) for day in range(8)]
+    assert judged("predictions < 0.5 * last week", *days, window(8, rows=400)) is True
+    assert judged("predictions < 0.5 * last week", *days, window(8, rows=600)) is False
+    assert judged("predictions < 0.5 * last week", *days[:3], window(3)) is None
+
+
+def test_a_slice_is_named_as_objectives_name_it() -> None:
+    sliced = accurate(0, 0.9, performance_slices={"country=NL": SlicePerformance(90, {"accuracy": value(0.7)})})
+    assert judged("accuracy < 80 % in country=NL", sliced) is True
+    assert judged("accuracy < 80 %", sliced) is False
+    assert judged("accuracy < 80 % in country=DE", sliced) is None
+
+
+def test_drift_is_asked_for_by_method_by_count_and_by_target() -> None:
+    moved = window(features={"temp": target(), "dewp": target(name="dewp"), "humid": target("ok", name="humid")})
+    moved.score = target("ok", kind="score", name="")
+    texts = [
+        "ks of temp > 0.5",
+        "psi of temp > 0.5",
+        "features drift",
+        "2 features drift",
+        "3 features drift",
+        "score drifts",
+    ]
+    assert [judged(text, moved) for text in texts] == [True, None, True, True, False, False]
+    untold = window(features={"temp": target("cannot_tell")})
+    assert judged("features drift", untold) is None
+    assert judged("class drifts", untold) is None
+
+
+def test_missing_values_are_a_share() -> None:
+    gaps = window(features={"temp": target(missing_now=0.2)})
+    assert [judged(text, gaps) for text in ("missing of temp > 10 %", "missing of temp > 0.3")] == [True, False]
+
+
+def test_an_estimate_that_has_failed_says_nothing() -> None:
+    def estimated(state: str) -> Evaluation:
+        record = TrackRecord(state, 10)  # type: ignore[arg-type]
+        one = Estimate(0.6, 0.55, 0.65, 0.01, 0.6, 0.8, True, 900, "panes", "pape", 0.7, record=record)  # type: ignore[arg-type]
+        return window(estimated={"roc_auc": one}, reference={"roc_auc": value(0.7)})
+
+    text = "estimated roc_auc < 0.95 * baseline"
+    assert [judged(text, estimated(state)) for state in ("trusted", "failed")] == [True, None]
+
+
+def test_objectives_labels_and_data_are_read_from_the_window() -> None:
+    broken = known(0, objectives=(objective(), objective("met", "recall")), findings=(MISSING,))
+    assert judged("objective broken", broken) is True
+    assert judged("objective 'precision >= 0.9' is broken", broken) is True
+    assert judged("objective 'recall >= 0.9' broken", broken) is False
+    assert judged("objective broken", known(0)) is None
+    assert [judged("data faulty", one) for one in (broken, known(0))] == [True, False]
+    late = SlaResult("broken", 7, 0.9, 0.4, 0.6, 100)
+    assert judged("outcomes late", known(0, label_sla=late)) is True
+    assert judged("outcomes late", known(0)) is None
+
+
+def test_an_error_budget_is_spent_too_fast_only_where_both_windows_say_so() -> None:
+    def precise(number: float, name: str, length: int = 1) -> Evaluation:
+        return known(0, realized={"precision": value(number)}, name=name, length=length)
+
+    text = "burn rate of 'precision >= 0.95' > 4 over 1d and 1w"
+    for recent, longer, holds in ((0.7, 0.7, True), (0.7, 0.9, False), (0.9, 0.7, False)):
+        whole = precise(longer, "1w")
+        assert judged(text, precise(recent, "1d"), others={"1w": [whole]}) is holds
+    assert judged(text, precise(0.7, "1d")) is None
+
+
+def test_the_verdict_is_asked_for_by_its_states() -> None:
+    def verdict(state: str) -> Verdict:
+        return Verdict(state, None, "", None, None, None, "", "", "", f"It is {state}.", "")  # type: ignore[arg-type]
+
+    condition = read_condition("verdict is wrong, silent or at risk")
+    for state, holds in (("wrong", True), ("at_risk", True), ("right", False)):
+        finding = Finding([known(0)], 0, lambda _, state=state: verdict(state), {})  # type: ignore[misc]
+        assert condition.judge(finding).holds is holds
+
+
+def test_all_needs_every_part_to_be_known_and_any_only_one() -> None:
+    yes, no, unknown = (read_condition(text) for text in ("accuracy < 0.9", "accuracy > 0.9", "precision > 0.9"))
+    finding = Finding([accurate(0, 0.8)], 0, verdict_of_window, {})
+    assert AllOf((yes, yes)).judge(finding).holds is True
+    assert AllOf((yes, unknown)).judge(finding).holds is None
+    assert AllOf((no, unknown)).judge(finding).holds is False
+    assert AnyOf((yes, unknown)).judge(finding).holds is True
+    assert AnyOf((no, unknown)).judge(finding).holds is False
+    assert AnyOf((unknown,)).judge(finding).holds is None
+    assert AllOf((yes, no)).written == "accuracy < 0.9 and accuracy > 0.9"
+
+
+def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
+    finding = Finding([accurate(0, 0.8, 0.78, 0.82)], 0, verdict_of_window, {})
+    told = [read_condition(text).judge(finding).words for text in ("accuracy < 85 %", "accuracy < baseline - 0.02")]
+    assert told == [
+        "accuracy is 80 % (78 % to 82 %), below 85 %",
+        "accuracy is 80 % (78 % to 82 %), above 78 %, by the baseline",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("acuracy < 85 %", "'acuracy' is no metric; did you mean 'accuracy' or 'top_k_accuracy'?"),
+        ("accuracy < 85", "accuracy: '85' is more than all; write '85 %'"),
+        ("mae < 85 %", "mae: '85 %' has a unit; mae is a plain number, write 0.85"),
+        ("latency_p99 > 200", "latency_p99: '200' has no unit; write '200ms' or '200s'"),
+        ("accuracy < baseline - 5 %", "percent of what is not clear; write '0.95 * baseline', or 'baseline - 0.05'"),
+        ("accuracy < baseline - 1 deviation", "only an average of windows has a deviation"),
+        ("accuracy < average of 2", "an average is of 3 to 366 windows"),
+        ("accuracy < yesterday", "'yesterday' is nothing to compare accuracy with; write a number, 'baseline - 0.02'"),
+        ("psy of age > 0.2", "there is no drift method 'psy'; did you mean 'psi'?"),
+        ("verdict is worng", "a verdict is never 'worng'; did you mean 'wrong'?"),
+        ("burn rate of 'mae <= 3' > 2 over 1h and 1d", "'mae <= 3' has no error budget"),
+        ("burn rate of 'precision >= 0.9' > 2 over 1d and 1h", "the shorter window comes first"),
+        ("predictions < 3 in country=NL", "'predictions' is of all rows, and not of 'country=NL'; leave the slice out"),
+        ("estimated roc_auc < 0.7 in country=NL", "is estimated of all rows, and not of 'country=NL'"),
+        ("0 features drift", "'0 features drift' always holds; write 1 feature or more"),
+        ("it is bad", "'it is bad' is no condition; write one like 'accuracy < 85 %'"),
+        ("", "'' is no condition"),
+    ],
+)
+def test_what_is_no_condition_is_named_with_the_fix(text: str, problem: str) -> None:
+    with pytest.raises(ValueError) as said:
+        read_condition(text)
+    assert problem in str(said.value)
