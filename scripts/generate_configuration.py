@@ -257,7 +257,7 @@ def yaml_text(value: Any, type_name: str = "") -> str:
         return f"{value:g}"
     if type_name == "size":
         return f"{value // 2**20}MiB"
-    return f'"{value}"' if ":" in str(value) else str(value)
+    return f'"{value}"' if ":" in str(value) or str(value).startswith("*") else str(value)
 
 
 # -- the annotated example --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict import verdict_of_model
 from driftline_processor.policy.alerts import AlertStore, Message
-from driftline_processor.policy.watch import PolicyWatch
+from driftline_processor.policy.watch import PolicyWatch, no_links
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.store.database import Store
 
@@ -48,8 +48,7 @@ class Watched:
         self._store = Store(folder)
         self.alerts = AlertStore(self._store.connect(lasting=True), self._store.unreadable)
         self._watch = PolicyWatch(
-            *(self.alerts, config.watched_policies, config.told, [*config.silences.values()], self.clock),
-            lambda _view, _alert: {},
+            *(self.alerts, config.watched_policies, config.told, [*config.silences.values()], self.clock), no_links
         )
 
     def look(self, *models: ModelView) -> list[Message]:

@@ -249,7 +249,7 @@ class Config(Section):
         description="Places to which messages go, by the names that policies call them. A channel may be its address "
         "alone.",
         examples=["oncall: pagerduty://${env:PAGERDUTY:-key@key}"],
-        json_schema_extra={"name": "team"},
+        json_schema_extra={"name": "team", "shown": "comment"},
     )
     policies: Annotated[dict[str, Policy], BeforeValidator(with_default_policy)] = Field(
         default_factory=dict,
@@ -257,12 +257,12 @@ class Config(Section):
         description="Conditions over time, and who is told when they hold. The policy `health` is there without being "
         "written: `health: {enabled: false}` switches it off. [How](../how-to/write-policies.md).",
         examples=["accuracy: {when: accuracy < 85 %, in_a_row: 2}"],
-        json_schema_extra={"name": "accuracy-falls"},
+        json_schema_extra={"name": "accuracy-falls", "shown": "comment"},
     )
     silences: Annotated[dict[str, Silence], BeforeValidator(empty_is_default)] = Field(
         default_factory=dict,
         description="Times in which nothing is told of some models. What still lasts at their end is told then.",
-        json_schema_extra={"name": "yearly-sale"},
+        json_schema_extra={"name": "yearly-sale", "shown": "comment"},
     )
     exporters: Annotated[dict[str, Exporter], BeforeValidator(with_names)] = Field(
         default_factory=dict,

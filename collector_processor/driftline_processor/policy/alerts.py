@@ -127,7 +127,7 @@ class Delivery:
 
 
 class AlertStore:
-    """Alerts, messages and deliveries. One thread calls it; others read :attr:`alerts`, which is exchanged as a whole.
+    """Alerts, messages and deliveries. One thread calls it; others read its mappings, which are exchanged as a whole.
 
     Args:
         connection: Of the keeper.

@@ -13,7 +13,7 @@ from tests.support.waiting import wait_until
 from tests.support.webhooks import Hook, webhook
 
 from .killed import Processor
-from .test_performance import CASES, Replay, all_models, staged
+from .replays import CASES, Replay, all_models, staged
 
 CHURN = CASES[0]
 

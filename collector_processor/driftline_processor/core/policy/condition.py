@@ -40,6 +40,7 @@ from .signals import Signal, Value, read_signal
 
 STATES: Final[tuple[VerdictState, ...]] = get_args(VerdictState)
 WEEK: Final = 7 * DAY
+"""Nanoseconds from a window to the same one a week later; clocks that change make it an hour more or less."""
 FEWEST_EARLIER: Final = 3
 """Windows before, of which the value must be known, that make a moving average: two say nothing of their deviation."""
 

@@ -1,0 +1,46 @@
+"""Services of Apprise: what leaves by one of them, and what it says when nobody takes it."""
+
+from __future__ import annotations
+
+import pytest
+from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.channels.apprise_service import AppriseService
+
+from tests.support.webhooks import webhook
+
+
+def message(kind: str, severity: str = "critical") -> Message:
+    facts = {
+        "title": "late is wrong",
+        "text": "It errs <more> & *more*.",
+        "links": {"page": "http://127.0.0.1:8780/models/late"},
+        "kind": kind,
+        "severity": severity,
+    }
+    return Message(f"a-1-{kind}", "a", "one", "opened", 0, facts)
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity", "said"),
+    [("opened", "critical", "failure"), ("opened", "warning", "warning"), ("over", "critical", "success")],
+)
+def test_a_message_leaves_as_text_with_its_links_and_its_gravity(kind: str, severity: str, said: str) -> None:
+    with webhook() as hook:
+        service = AppriseService(hook.url.replace("http://", "json://"))
+        assert service.send(message(kind, severity)).result == "delivered"
+    (call,) = hook.calls
+    assert (call.body["title"], call.body["type"]) == ("late is wrong", said)
+    assert call.body["message"] == "It errs <more> & *more*.\npage: http://127.0.0.1:8780/models/late"
+
+
+def test_what_nobody_takes_is_put_off_with_its_words() -> None:
+    with webhook() as hook:
+        hook.status = 500
+        answer = AppriseService(hook.url.replace("http://", "json://")).send(message("opened"))
+    assert answer.result == "put_off"
+    assert "500" in answer.detail
+
+
+def test_an_address_that_is_none_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no service of Apprise"):
+        AppriseService("slak://a/b/c")

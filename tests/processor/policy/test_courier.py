@@ -1,0 +1,130 @@
+"""Couriers: each channel at its own pace, each message until it is taken, those of one alert in their order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from driftline_processor.policy.alerts import Delivery, Message
+from driftline_processor.policy.channels.channel import DELIVERED, Answer
+from driftline_processor.policy.courier import EXPIRES, Courier, Couriers
+
+from tests.support.waiting import wait_until
+
+BUSY = Answer("put_off", "HTTP 503")
+
+
+def message(id: str, alert: str = "a", channel: str = "one", made: int = 0) -> Message:
+    return Message(id, alert, channel, "opened", made, {"title": id})
+
+
+class Scripted:
+    """A channel that answers as told, and else takes everything."""
+
+    def __init__(self, answer: Callable[[Message], Answer] = lambda _: DELIVERED) -> None:
+        self.sent: list[str] = []
+        self._answer = answer
+
+    def send(self, message: Message) -> Answer:
+        self.sent.append(message.id)
+        return self._answer(message)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def never(_: threading.Event, __: float) -> bool:
+    return False
+
+
+def deliveries(channel: Scripted, *messages: Message, now: int = 0, count: int = 0) -> list[Delivery]:
+    """Return what becomes of messages, sorted by time."""
+    noted: list[Delivery] = []
+    courier = Courier("one", channel, noted.append, lambda: now, never)
+    courier.start()
+    courier.post(messages)
+    wait_until(lambda: len(noted) >= (count or len(messages)))
+    courier.stop(5.0)
+    return noted
+
+
+def test_messages_arrive_in_their_order() -> None:
+    channel = Scripted()
+    noted = deliveries(channel, message("1"), message("2"), message("3"))
+    assert channel.sent == ["1", "2", "3"]
+    assert [(one.message, one.result) for one in noted] == [(name, "delivered") for name in "123"]
+
+
+def test_what_is_put_off_is_tried_again_and_holds_up_only_its_own_alert() -> None:
+    left = [3]
+
+    def answer(one: Message) -> Answer:
+        if one.alert == "a" and left[0]:
+            left[0] -= 1
+            return BUSY
+        return DELIVERED
+
+    channel = Scripted(answer)
+    noted = deliveries(channel, message("a1"), message("a2"), message("b1", "b"))
+    assert [one.message for one in noted] == ["b1", "a1", "a2"]
+    assert channel.sent.count("a1") == 4
+    assert channel.sent.count("a2") == channel.sent.count("b1") == 1
+
+
+def test_what_is_refused_is_not_tried_again_and_says_why() -> None:
+    channel = Scripted(lambda one: Answer("refused", "HTTP 404") if one.id == "1" else DELIVERED)
+    noted = deliveries(channel, message("1"), message("2"))
+    assert [(one.result, one.detail) for one in noted] == [("refused", "HTTP 404"), ("delivered", "")]
+    assert channel.sent == ["1", "2"]
+
+
+def test_a_message_is_given_up_after_days() -> None:
+    (noted,) = deliveries(Scripted(lambda _: BUSY), message("1"), now=EXPIRES)
+    assert (noted.result, noted.detail) == ("expired", "HTTP 503")
+
+
+def test_a_channel_that_raises_is_tried_again() -> None:
+    failures = [True]
+
+    def answer(_: Message) -> Answer:
+        if failures.pop() if failures else False:
+            raise RuntimeError("it broke")
+        return DELIVERED
+
+    channel = Scripted(answer)
+    (noted,) = deliveries(channel, message("1"))
+    assert (noted.result, channel.sent) == ("delivered", ["1", "1"])
+
+
+def test_a_channel_that_hangs_delays_no_other_and_says_what_waits() -> None:
+    going = threading.Event()
+
+    def hang(_: Message) -> Answer:
+        going.wait(60)
+        return BUSY
+
+    slow, quick = Scripted(hang), Scripted()
+    couriers = Couriers({"slow": slow, "quick": quick}, lambda: 0)
+    couriers.start()
+    couriers.post([message("1", channel="slow"), message("2", "b", "quick"), message("3", "c", "gone")])
+    wait_until(lambda: quick.sent == ["2"])
+    noted: list[Delivery] = []
+    wait_until(lambda: not noted.extend(couriers.deliveries()) and len(noted) == 2)  # type: ignore[func-returns-value]
+    assert {(one.message, one.result, one.detail) for one in noted} == {
+        ("2", "delivered", ""),
+        ("3", "expired", "the channel is gone"),
+    }
+    going.set()
+    wait_until(lambda: couriers.sentence() == "1 message waits for the channel slow: HTTP 503")
+    couriers.stop(5.0)
+
+
+def test_stopping_leaves_what_is_not_taken_for_the_next_start() -> None:
+    noted: list[Delivery] = []
+    channel = Scripted(lambda _: BUSY)
+    courier = Courier("one", channel, noted.append, lambda: 0)
+    courier.start()
+    courier.post([message("1"), message("2", "b")])
+    wait_until(lambda: bool(channel.sent))
+    courier.stop(5.0)
+    assert noted == []
