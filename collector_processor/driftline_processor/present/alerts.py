@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Verdict
 from driftline_processor.core.wording import iso_time, printable, short
-
-from .times import moment
 
 SEVERITY_WORDS: Mapping[str, str] = {"critical": "critical", "warning": "warning", "info": "for information"}
 
@@ -63,12 +62,12 @@ def title(told: Told, state: str) -> str:
     """Return the first line of a message: which model, what, and since when."""
     name = short(told.model, 80) + (f" ({short(told.environment, 40)})" if told.environment else "")
     what = _STATES.get(state, f"fires {short(told.policy, 80)}")
-    since = "" if told.since is None else f" since {moment(told.since, told.timezone)}"
+    since = "" if told.since is None else f" since {date_words(told.since, told.timezone)}"
     if told.kind in ("over", "passed"):
         was = {"wrong": "was wrong", "silent": "was silent", "at_risk": "was at risk"}.get(
             state, f"fired {short(told.policy, 80)}"
         )
-        until = "" if told.until is None else f" until {moment(told.until, told.timezone)}"
+        until = "" if told.until is None else f" until {date_words(told.until, told.timezone)}"
         return f"{_HEADS[told.kind]}{name} {was}{since.replace(' since ', ' from ')}{until}"
     return f"{_HEADS[told.kind]}{name} {what}{since}"
 
