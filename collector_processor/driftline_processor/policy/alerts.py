@@ -185,7 +185,8 @@ class AlertStore:
                 rows = (dict(zip(_LOOKS.names, (*about, since), strict=True)) for about, since in looks.items())
                 insert(self._connection, "looks", _table(rows, _LOOKS))
         self.alerts = {**self.alerts, **{one.id: one for one in alerts}}
-        self.messages = {**self.messages, **{one.id: one for one in messages}}
+        known = {**self.messages, **{one.id: one for one in messages}}
+        self.messages = known | {one: replace(known[one], facts={}) for one in delivered if one in known}
         self.deliveries = {**self.deliveries, **{one.message: one for one in deliveries}}
         self.looks = {**self.looks, **(looks or {})}
 

@@ -41,7 +41,8 @@ KEPT: Final = 3 * 365 * 86_400 * 10**9
 """Nanoseconds for which an alert that is over is remembered."""
 
 RESTATED: Final = "Outcomes or rows that came later do not show it any more"
-GONE: Final = "Nobody watches it any more: its policy or its version is gone"
+GONE: Final = "Nobody watches it any more: its policy or its model is gone"
+REPLACED: Final = "Another version has taken over"
 
 MessageLinks = Callable[[ModelView, Alert], Mapping[str, str]]
 """Returns the addresses that a message about an alert names."""
@@ -238,10 +239,15 @@ class PolicyWatch:
             return alert
         ended = [one.firing for one in shown if _overlaps(alert, one.firing)]
         until, words = alert.until, alert.words
-        if until is None:
-            until = ended[-1].until if ended else group.watermark
-            verdict = alert.state != "wrong" and alert.state
-            words = words if ended or verdict else RESTATED
+        if until is None and not ended:
+            replaced = all(one.key.version != alert.version for one in group.views)
+            if not replaced and _cannot_tell(alert, group):
+                return alert
+            until = group.watermark
+            if replaced or alert.state in ("", "wrong"):
+                words = REPLACED if replaced else RESTATED
+        elif until is None:
+            until = ended[-1].until
         until = group.watermark if until is None else until
         cool_down = policy.cool_down // timedelta(microseconds=1) * 1_000
         over = now if group.watermark - until >= cool_down else None
@@ -379,6 +385,7 @@ class PolicyWatch:
             since=alert.since,
             until=alert.until,
             words=alert.words,
+            reason=alert.words in (RESTATED, REPLACED, GONE),
             verdict=verdict,
             timezone=timezone,
             links=links,
@@ -405,6 +412,23 @@ def _by_about(alerts: Iterable[Alert]) -> dict[About, list[Alert]]:
     for alert in alerts:
         found.setdefault(alert.about, []).append(alert)
     return found
+
+
+def _cannot_tell(alert: Alert, group: _Group) -> bool:
+    """Return True where nobody can say that what an alert is about is over, though nothing shows it any more.
+
+    A model that was wrong and has no outcomes since is not right, windows that wait say nothing, and a model that fell
+    silent is silent until a row comes, whether or not its pace is known after a restart.
+    """
+    if not alert.state:
+        return False
+    verdict = verdict_of(group.views)
+    if verdict is None or verdict.state == "behind":
+        return True
+    if alert.state == "silent":
+        heard = max(view.received for view in group.views)
+        return alert.since is not None and heard <= alert.since
+    return alert.state == "wrong" and verdict.state == "unknown"
 
 
 def _overlaps(alert: Alert, firing: Firing) -> bool:

@@ -31,6 +31,7 @@ class Told:
         since: Since when, unix nanoseconds.
         until: Until when; None while it lasts.
         words: What was found.
+        reason: Whether ``words`` say why it is over, instead of what was found.
         verdict: Whether the model is right now; None where nobody can say.
         timezone: The model's.
         links: Name of what is linked → its address.
@@ -49,6 +50,7 @@ class Told:
     since: int | None
     until: int | None
     words: str
+    reason: bool
     verdict: Verdict | None
     timezone: str
     links: Mapping[str, str]
@@ -75,7 +77,8 @@ def title(told: Told, state: str) -> str:
 def message_facts(told: Told, state: str) -> dict[str, Any]:
     """Return a message in parts, which JSON can hold: its title, its text, and what programs want of it."""
     verdict, ended = told.verdict, told.kind in ("over", "passed")
-    lines = [_sentence(told.words)]
+    found = _sentence(told.words)
+    lines = [found if told.reason or not ended else f"What was found: {found}"]
     if ended and verdict is not None:
         lines.append(f"Now: {printable(verdict.sentence)}")
     elif verdict is not None:

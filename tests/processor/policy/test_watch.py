@@ -85,10 +85,11 @@ def test_a_model_that_falls_silent_again_and_again_is_one_alert_within_the_cool_
         begun = model([day]).watermark
         for minute in range(0, 50, 10):
             now = begun + minute * 60 * 10**9
-            watch.look(model([day], verdict=silent(now), watermark=now))
-            watch.look(model([day], watermark=now + 5 * 60 * 10**9))
+            watch.look(model([day], verdict=silent(now), watermark=now, received=now))
+            heard = now + 5 * 60 * 10**9
+            watch.look(model([day], watermark=heard, received=heard))
         assert [message.facts["kind"] for message in watch.sent] == ["opened"]
-        over = watch.look(model([day], watermark=begun + 3 * HOUR))
+        over = watch.look(model([day], watermark=begun + 3 * HOUR, received=heard))
     assert [message.facts["kind"] for message in over] == ["over"]
 
 
@@ -113,6 +114,53 @@ def test_outcomes_that_come_later_and_clear_a_model_end_its_alert(tmp_path: Path
         (over,) = watch.look(replace(cleared, watermark=cleared.watermark + HOUR))
     assert over.facts["kind"] == "over"
     assert "came later do not show it any more" in str(over.facts["text"])
+
+
+def test_a_wrong_model_without_outcomes_since_is_not_over(tmp_path: Path) -> None:
+    days = [right(0), wrong(1), wrong(2)]
+    without = [window(day, outcome_rows=0, coverage=0.0) for day in range(3, 7)]
+    with watched(tmp_path) as watch:
+        watch.look(model(days))
+        assert watch.look(model([*days, *without])) == []
+        untold = model([days[0]], verdict=replace(silent(JULY), state="unknown"))
+        assert watch.look(untold) == []
+        assert watch.look(replace(untold, watermark=untold.watermark + 9 * DAY)) == []
+        assert watch.titles(model([*days, *without, right(7), right(8)])) == [
+            "Over: late was wrong from 2 July 2013 until 8 July 2013"
+        ]
+
+
+def test_a_silent_model_is_silent_until_a_row_comes_also_where_its_pace_is_not_known(tmp_path: Path) -> None:
+    day = right(0)
+    begun = model([day]).watermark
+    with watched(tmp_path) as watch:
+        watch.look(model([day], verdict=silent(begun), watermark=begun + HOUR, received=begun))
+    with watched(tmp_path) as again:
+        assert again.look(model([day], watermark=begun + 9 * HOUR, received=begun)) == []
+        heard = begun + 10 * HOUR
+        assert again.look(model([day], watermark=heard, received=heard)) == []
+        assert len(again.look(model([day], watermark=heard + HOUR, received=heard))) == 1
+
+
+def test_a_model_whose_windows_wait_is_not_over(tmp_path: Path) -> None:
+    days = [right(0), wrong(1), wrong(2)]
+    with watched(tmp_path) as watch:
+        watch.look(model(days))
+        waits = model([*days, right(3), right(4)], verdict=replace(silent(JULY), state="behind"))
+        assert [one.facts["kind"] for one in watch.look(waits)] == ["over"]  # its windows say so
+        watch.look(model([right(0), *(wrong(day) for day in range(5, 8))]))
+        assert watch.look(model([right(0)], verdict=replace(silent(JULY), state="behind"))) == []
+
+
+def test_a_version_that_another_one_replaced_ends_the_alert_and_the_message_says_so(tmp_path: Path) -> None:
+    days = [right(0), wrong(1), wrong(2)]
+    with watched(tmp_path) as watch:
+        old = model(days)
+        watch.look(old)
+        new = replace(model([right(3), right(4)]), key=replace(old.key, version="2"))
+        assert watch.look(replace(old, in_use=False), new) == []
+        (over,) = watch.look(replace(old, in_use=False), replace(new, watermark=new.watermark + HOUR))
+    assert str(over.facts["text"]).startswith("Another version has taken over.")
 
 
 def test_versions_of_a_model_in_one_environment_are_one_alert(tmp_path: Path) -> None:
@@ -203,7 +251,7 @@ def test_an_alert_of_a_policy_that_is_gone_is_closed_and_said_so(tmp_path: Path)
     with watched(tmp_path, policies={"health": {"enabled": False}, "low": {"when": "accuracy < 10 %"}}) as again:
         (message,) = again.look(model(days))
         assert message.facts["kind"] == "over"
-        assert "its policy or its version is gone" in str(message.facts["text"])
+        assert "its policy or its model is gone" in str(message.facts["text"])
         assert again.look(model(days)) == []
 
 

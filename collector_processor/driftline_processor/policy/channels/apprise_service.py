@@ -11,6 +11,7 @@ import apprise
 from driftline_processor.policy.alerts import Message
 
 from .channel import DELIVERED, Answer
+from .secrets import hide_secrets
 
 _TYPES: Final[Mapping[str, apprise.NotifyType]] = {
     "critical": apprise.NotifyType.FAILURE,
@@ -23,6 +24,8 @@ class AppriseService:
     """One address of Apprise. It says only whether a message was taken, so what is not is tried again."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
+        logging.getLogger("apprise").propagate = False  # the courier says what is wrong, once
         self._services = apprise.Apprise()
         if not self._services.add(url):
             raise ValueError("no service of Apprise has such an address")
@@ -37,7 +40,7 @@ class AppriseService:
                 title=facts["title"], body=body(facts), notify_type=kind, body_format=apprise.NotifyFormat.TEXT
             )
             words = " ".join(said.getvalue().split())
-        return DELIVERED if taken else Answer("put_off", words[-300:])
+        return DELIVERED if taken else Answer("put_off", hide_secrets(words, self._url)[-300:])
 
     def close(self) -> None:
         """Do nothing: each message has a connection of its own."""

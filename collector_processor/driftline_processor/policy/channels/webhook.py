@@ -10,6 +10,7 @@ import httpx
 from driftline_processor.policy.alerts import Message
 
 from .channel import DELIVERED, Answer
+from .secrets import hide_secrets
 
 TIMEOUT = 10.0
 """Seconds that a receiver has to answer."""
@@ -32,12 +33,13 @@ class Webhook:
                 self._url, json={"id": message.id, **message.facts}, headers={"Idempotency-Key": message.id}
             )
         except httpx.HTTPError as error:
-            return Answer("put_off", f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+            why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            return Answer("put_off", hide_secrets(why, self._url))
         if response.is_success:
             return DELIVERED
         said = f"HTTP {response.status_code} {' '.join(response.text[:200].split())}".strip()
         put_off = response.status_code >= 500 or response.status_code in _PUT_OFF
-        return Answer("put_off" if put_off else "refused", said)
+        return Answer("put_off" if put_off else "refused", hide_secrets(said, self._url))
 
     def close(self) -> None:
         """Close the connection."""

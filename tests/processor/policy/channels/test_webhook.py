@@ -41,3 +41,12 @@ def test_nobody_there_is_put_off() -> None:
     channel.close()
     assert answer.result == "put_off"
     assert "ConnectError" in answer.detail
+
+
+def test_what_is_secret_of_an_address_is_not_in_what_is_said_of_it() -> None:
+    channel = Webhook("http://user12:secret12@127.0.0.1:9/services/T0123456")
+    answer = channel.send(MESSAGE)
+    channel.close()
+    assert "ConnectError" in answer.detail
+    for secret in ("secret12", "user12", "T0123456"):
+        assert secret not in answer.detail

@@ -1,0 +1,26 @@
+"""Hiding what is secret of an address in what a channel says."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote, urlsplit
+
+SHORTEST = 6
+"""Characters of the shortest part of an address that is taken for a secret."""
+
+
+def hide_secrets(said: str, url: str) -> str:
+    """Return what a channel said without the parts of its address behind the host, and without user and password.
+
+    >>> hide_secrets("no such hook: /services/T0123456/B0123456", "https://hooks.example.com/services/T0123456/B0123456")
+    'no such hook: /***/***/***'
+    """
+    parts = urlsplit(url)
+    rest = " ".join((parts.netloc.rpartition("@")[0], parts.path, parts.query, parts.fragment))
+    if not url.startswith(("http://", "https://")):
+        rest = url.partition("://")[2]  # Apprise keeps tokens where other addresses have a host
+    for part in sorted(set(re.split(r"[\s/:@?&=#,]+", rest)), key=len, reverse=True):
+        for written in {part, unquote(part)}:
+            if len(written) >= SHORTEST:
+                said = said.replace(written, "***")
+    return said
