@@ -6,8 +6,10 @@ The joined rows are read a day at a time, and judged as those of files are
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -27,12 +29,18 @@ from driftline_processor.join.outcome_sums import labelled_rows
 from driftline_processor.store.arrow_tables import actual_of, integers_of, scores_and_classes_of
 from driftline_processor.store.database import Connection, Store, read
 from driftline_processor.store.pruning import ROWS_APART, days_of, lies_near
-from driftline_processor.store.series import SeriesRegister
+from driftline_processor.store.series import Series, SeriesRegister
 
 _OF_DAY = """
 SELECT prediction, score, scores, predicted, actual, number FROM joined
 WHERE series = ? AND time >= ? AND time < ? {cut} ORDER BY prediction
 """
+_MARK = """
+SELECT count(*) AS rows, max(seq) AS newest, sum(hash(outcome) % 1000003) AS outcomes FROM joined
+WHERE series = ? AND time >= ? AND time < ?
+"""
+"""What joined rows hold, short enough to be asked at each refresh of a page: another one where any came, went or was
+corrected."""
 _CUT = "AND map_extract(slices, ?)[1] = ?"
 _CHOSEN = """
 SELECT j.*, p.id, p.trace_id, p.span_id FROM joined j JOIN predictions p ON p.seq = j.prediction
@@ -40,12 +48,18 @@ SEMI JOIN wanted ON wanted.prediction = j.prediction WHERE {near} ORDER BY j.pre
 """
 
 
+REMEMBERED = 32
+"""Answers that are remembered, of pages that stay open."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mispredictions:
-    """Any thread may ask."""
+    """Any thread may ask. An answer is remembered until a row of its stretch has come, gone or was corrected."""
 
     store: Store
     register: SeriesRegister
+    _known: OrderedDict[tuple[object, ...], tuple[object, Worst]] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def worst(
         self, key: ModelKey, since: int, until: int, limit: int = 10, slices: Mapping[str, str] | None = None
@@ -57,6 +71,23 @@ class Mispredictions:
         series, most = self.register.find(key), min(limit, MOST)
         if series is None or not series.task.losses:
             return Worst()
+        cut = [part for pair in (slices or {}).items() for part in pair]
+        asked = (series.number, series.task, since, until, most, *cut)
+        with self.store.reading() as connection:
+            (mark,) = read(connection, _MARK, series.number, since, until).to_pylist()
+        with self._lock:
+            before, known = self._known.get(asked, (None, None))
+        if known is not None and before == mark:
+            return known
+        found = self._read(series, since, until, most, slices)
+        with self._lock:
+            self._known[asked] = mark, found
+            self._known.move_to_end(asked)
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return found
+
+    def _read(self, series: Series, since: int, until: int, most: int, slices: Mapping[str, str] | None) -> Worst:
         cut = [part for pair in (slices or {}).items() for part in pair]
         query = _OF_DAY.format(cut=" ".join([_CUT] * len(slices or {})))
         prediction, loss, wrong, outcomes = np.empty(0, np.int64), np.empty(0), 0, 0

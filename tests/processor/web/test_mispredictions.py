@@ -11,6 +11,7 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.core.performance.mispredictions import row_losses_of
 from driftline_processor.health import Health
+from driftline_processor.maintenance.erasure import ErasureOrder
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.state import State
 from driftline_processor.web.app import create_app
@@ -196,3 +197,24 @@ def test_a_state_without_rows_has_none(tmp_path: Path) -> None:
     answer = client_of(Opened(state)).get(PATH).json()
     assert (answer["rows"], answer["wrong"], answer["outcomes"]) == ([], 0, 0)
     state.stop()
+
+
+def test_an_answer_is_remembered_until_a_row_comes_is_corrected_or_goes(
+    open_state: Open,  # noqa: F811
+) -> None:
+    state, key = open_state(), ModelKey("churn", "1")
+
+    def worst() -> list[tuple[str, str | float | None]]:
+        state.view()
+        found = state.state.wrong.worst(key, NOON, NOON + 10)
+        assert state.state.wrong.worst(key, NOON, NOON + 10) is found
+        return [(one.id, one.actual) for one in found.rows]
+
+    state.send(predictions(["a", "b"], [NOON, NOON + 1], [0.9, 0.8]), outcomes(["a"], [0]))
+    assert worst() == [("a", "0")]
+    state.send(outcomes(["b"], [0], NOON + HOUR))
+    assert worst() == [("a", "0"), ("b", "0")]
+    state.send(outcomes(["a"], [1], NOON + 2 * HOUR))
+    assert worst() == [("b", "0")]
+    state.state.erase(ErasureOrder("churn", "id", ("b",)))
+    assert worst() == []
