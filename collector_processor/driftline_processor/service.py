@@ -239,8 +239,16 @@ class Service:
         most = {"models": limits.models, "versions of a model": limits.versions, "connections": limits.connections}
         return Process(self.lines, resident, limits.memory, most, self._clock())
 
+    @property
+    def _telling(self) -> list[str]:
+        """Say who is told of what, without any address."""
+        policies, channels = self.config.watched_policies, self.config.addresses_of_channels
+        if not policies:
+            return []
+        return [f"telling {', '.join(channels) or 'nobody'} by the policies {', '.join(policies)}"]
+
     def lines(self) -> list[str]:
-        """Say where it listens, where the pages are, where rows are kept and where things go."""
+        """Say where it listens, where the pages are, where rows are kept, where things go and who is told."""
         listening = [receiver.line for receiver in self._receivers if receiver.address is not None]
         lines = [
             f"driftline receives {' and '.join(listening)}",
@@ -250,6 +258,7 @@ class Service:
             if self.config.storage.in_memory
             else f"rows are kept in {self.config.storage.directory}",
             *described(self.config),
+            *self._telling,
         ]
         exposed = [str(address) for address in self.addresses.values() if not address.loopback]
         if exposed:

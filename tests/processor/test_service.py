@@ -279,3 +279,10 @@ def test_in_memory_nothing_is_left_behind_and_the_next_start_begins_empty(
         assert list(own.iterdir()) == []
     assert list(tmp_path.iterdir()) == []
     own.rmdir()
+
+
+def test_the_start_says_who_is_told_and_no_address(tmp_path: Path) -> None:
+    channels, policies = {"team": "https://example.com/secret"}, {"low": {"when": "accuracy < 0.8"}}
+    notify = ["team", "json://127.0.0.1:9/secret"]
+    with running(tmp_path, notify=notify, channels=channels, policies=policies) as service:
+        assert service.lines()[-1] == "telling team, json by the policies health, low"
