@@ -10,7 +10,7 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.64b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo test test-all frameworks oldest lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates simulate interop soak
+.PHONY: help demo environment test test-all frameworks oldest lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates simulate interop soak
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
@@ -43,9 +43,11 @@ test:
 	@sh scripts/setup.sh dev
 	@$(PYTEST) -m "not interop and not simulation and not heavy and not slow" $(PYTEST_ARGS)
 
+# Half of the time its workers wait: for a disk, for a process that starts, for a page. So each core has two.
 test-all:
 	@sh scripts/setup.sh dev
-	@$(PYTEST) -m "not interop and not simulation" $(PYTEST_ARGS)
+	@PYTEST_XDIST_AUTO_NUM_WORKERS=$$($(PY) -c 'import os; print(2 * os.cpu_count())') \
+		$(PYTEST) -m "not interop and not simulation" $(PYTEST_ARGS)
 
 frameworks:
 	@sh scripts/setup.sh dev
@@ -59,6 +61,9 @@ oldest:
 		opentelemetry-api==$(OLDEST) opentelemetry-sdk==$(OLDEST) opentelemetry-exporter-otlp==$(OLDEST) $(OLDEST_WEB)
 	@.venv-oldest/bin/python -m pytest -n auto -m "not interop and not simulation" $(OLD_WARNINGS) \
 		sdk tests/sdk tests/processor tests/integrations $(PYTEST_ARGS)
+
+environment:
+	@sh scripts/setup.sh dev
 
 lint:
 	@sh scripts/setup.sh dev

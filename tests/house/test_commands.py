@@ -110,7 +110,8 @@ def test_ci_passes_only_when_lint_is_clean_and_tests_ran_and_passed(
 ) -> None:
     executable(
         clone / "bin/make",
-        f'[ "$1" = lint ] && exit {lint}\n'
+        '[ "$1" = environment ] && exit 0\n'
+        f'[ "$1" = lint ] && echo "what lint says" && exit {lint}\n'
         f'[ "$1" = frameworks ] && echo "NOT RUN: the tests of PyTorch: none" && exit {frameworks}\n'
         f'echo "{closing}"; echo "make: ..."; exit {test}',
     )
@@ -120,7 +121,17 @@ def test_ci_passes_only_when_lint_is_clean_and_tests_ran_and_passed(
 
     assert done.returncode == status
     assert done.stdout.splitlines()[-1] == closing
+    assert "what lint says" in done.stdout.splitlines()
     assert "NOT RUN: the tests of PyTorch: none" in done.stderr.splitlines()
+
+
+def test_ci_ends_at_once_where_it_cannot_be_set_up(clone: Path) -> None:
+    executable(clone / "bin/make", f'echo "$1" >>{clone / "calls"}; exit 2')
+    environment = {**os.environ, "PATH": f"{clone / 'bin'}:{os.environ['PATH']}"}
+
+    done = subprocess.run([clone / ".ci/run"], capture_output=True, text=True, env=environment, check=False)
+
+    assert (done.returncode, (clone / "calls").read_text()) == (2, "environment\n")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 import pytest
@@ -35,9 +35,9 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page_at(chromium: Browser) -> Iterator[OpenPage]:
-    """Open pages that end with the test, which fails where a console told of an error or of a broken policy."""
+@contextmanager
+def opened_pages(chromium: Browser) -> Iterator[OpenPage]:
+    """Open pages until the block ends, which fails where a console told of an error or of a broken policy."""
     faults: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -59,3 +59,10 @@ def page_at(chromium: Browser) -> Iterator[OpenPage]:
 
         yield open_page
     assert faults == []
+
+
+@pytest.fixture
+def page_at(chromium: Browser) -> Iterator[OpenPage]:
+    """Open pages that end with the test."""
+    with opened_pages(chromium) as open_page:
+        yield open_page

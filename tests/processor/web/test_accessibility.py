@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Literal
 from urllib.parse import quote
 
 import pytest
@@ -14,8 +15,9 @@ from axe_playwright_python.sync_playwright import Axe
 from driftline_processor.health import Health
 from driftline_processor.present.links import Links
 from driftline_processor.web.app import create_app
+from playwright.sync_api import Browser, Page
 
-from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
+from tests.support.browser import OpenPage, chromium, needs_chromium, opened_pages, page_at  # noqa: F401 - fixtures
 from tests.support.fake_rows import RIGHT_TO_LEFT_ID, FakeHistory, FakeKept, FakeLabels, FakeWrong
 from tests.support.fake_view import NOW, RIGHT_TO_LEFT, RIGHT_TO_LEFT_FEATURE, accept, many, right_to_left
 from tests.support.serve import serve
@@ -47,15 +49,14 @@ PAGES = {
 }
 """Name → address of each page that is tested, over :func:`tests.support.fake_view.many`."""
 
-LOOKS = {"wide": (1440, 900, False), "dark": (1440, 900, True), "phone": (390, 844, False)}
-"""Name → width and height in CSS pixels, and whether the reader asks for dark."""
-
 MOST_STOPS = 80
 """Presses of the tab key from the first to the last element, at most."""
 
 TAB_STOPS = """() => [...document.querySelectorAll(
   'a[href], button, input, select, textarea, summary, [tabindex]')].filter(
   (it) => it.tabIndex >= 0 && !it.disabled && it.checkVisibility()).length"""
+
+HEADINGS = "() => [...document.querySelectorAll('h1, h2, h3, h4')].map((it) => Number(it.tagName[1]))"
 
 TOO_WIDE = """() => [document.documentElement.scrollWidth - innerWidth, ...[...document.querySelectorAll('main *')]
   .filter((it) => it.checkVisibility())
@@ -81,52 +82,60 @@ def address() -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing_serious(page_at: OpenPage, address: str, name: str, look: str) -> None:  # noqa: F811
-    page = page_at(address + PAGES[name], *LOOKS[look])
-    found = Axe().run(page).response["violations"]
-    serious = [
+@pytest.fixture(scope="module", params=PAGES)
+def wide(request: pytest.FixtureRequest, chromium: Browser, address: str) -> Iterator[Page]:  # noqa: F811
+    """Return a page in a wide window; all tests of it look at it before the next is opened."""
+    with opened_pages(chromium) as open_page:
+        yield open_page(address + PAGES[request.param], 1440, 900)
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def narrow(request: pytest.FixtureRequest, chromium: Browser, address: str) -> Iterator[Page]:  # noqa: F811
+    """Return a page on a phone; all tests of it look at it before the next is opened."""
+    with opened_pages(chromium) as open_page:
+        yield open_page(address + PAGES[request.param], 390, 844)
+
+
+def serious(page: Page) -> list[str]:
+    """Return what axe-core finds on a page, as it looks now, that keeps somebody out."""
+    return [
         f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]} ({len(one['nodes'])})"
-        for one in found
+        for one in Axe().run(page).response["violations"]
         if one["impact"] in ("serious", "critical")
     ]
-    assert serious == []
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_the_keyboard_reaches_all_in_few_steps(page_at: OpenPage, address: str, name: str) -> None:  # noqa: F811
-    page = page_at(address + PAGES[name])
-    assert page.evaluate(TAB_STOPS) <= MOST_STOPS
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
-    page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "page"
-    page.keyboard.press("/")
-    assert page.evaluate("document.activeElement.id") == "search"
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(wide: Page, scheme: Literal["light", "dark"]) -> None:
+    wide.emulate_media(color_scheme=scheme)
+    assert serious(wide) == []
 
 
-@pytest.mark.parametrize("width", [390, 640])
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_no_wider_than_a_phone_or_a_window_at_twice_its_size(
-    page_at: OpenPage,  # noqa: F811
-    address: str,
-    name: str,
-    width: int,
-) -> None:
-    page = page_at(address + PAGES[name], width, 844)
-    assert page.evaluate(TOO_WIDE) == [0]
-
-
-HEADINGS = "() => [...document.querySelectorAll('h1, h2, h3, h4')].map((it) => Number(it.tagName[1]))"
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_headings_go_down_a_step_at_a_time(page_at: OpenPage, address: str, name: str) -> None:  # noqa: F811
-    levels = page_at(address + PAGES[name]).evaluate(HEADINGS)
+def test_headings_go_down_a_step_at_a_time(wide: Page) -> None:
+    levels = wide.evaluate(HEADINGS)
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_the_keyboard_reaches_all_in_few_steps(wide: Page) -> None:
+    assert wide.evaluate(TAB_STOPS) <= MOST_STOPS
+    wide.keyboard.press("Tab")
+    assert wide.evaluate("document.activeElement.className") == "skip"
+    wide.keyboard.press("Enter")
+    assert wide.evaluate("document.activeElement.id") == "page"
+    wide.keyboard.press("/")
+    assert wide.evaluate("document.activeElement.id") == "search"
+
+
+def test_axe_finds_nothing_serious_on_a_phone(narrow: Page) -> None:
+    assert serious(narrow) == []
+
+
+@pytest.mark.parametrize("width", [390, 640])
+def test_a_page_is_no_wider_than_a_phone_or_a_window_at_twice_its_size(narrow: Page, width: int) -> None:
+    narrow.set_viewport_size({"width": width, "height": 844})
+    assert narrow.evaluate(TOO_WIDE) == [0]
 
 
 DIRECTIONS = """(name) => [...document.querySelectorAll('main *')]

@@ -89,17 +89,19 @@ def test_millions_of_brackets_are_counted_and_not_made() -> None:
 
 @pytest.mark.heavy
 @pytest.mark.parametrize(
-    ("parse", "body"),
+    ("parse", "start", "row", "end"),
     [
-        (parse_ndjson, b"[]\n" * (MAX_ROWS + 1)),
-        (parse_csv, b"id,actual\n" + b"a\n" * (MAX_ROWS + 1)),
-        (parse_json, b'{"model": "m", "outcomes": [' + b"0," * MAX_ROWS + b"0]}"),
+        (parse_ndjson, b"", b"[]\n", b""),
+        (parse_csv, b"id,actual\n", b"a\n", b""),
+        (parse_json, b'{"model": "m", "outcomes": [', b"0,", b"0]}"),
     ],
     ids=["ndjson", "csv", "json"],
 )
-def test_more_rows_than_are_read_at_once_are_too_large(parse: Callable[..., object], body: bytes) -> None:
+def test_more_rows_than_are_read_at_once_are_too_large(
+    parse: Callable[..., object], start: bytes, row: bytes, end: bytes
+) -> None:
     with pytest.raises(TooLarge, match="more than 1,000,000 rows; send it in parts"):
-        parse(body, "m", None)
+        parse(start + row * (MAX_ROWS + 1) + end, "m", None)
 
 
 def test_rejections_are_counted_and_only_the_first_are_kept() -> None:
@@ -135,10 +137,26 @@ def test_a_csv_whose_lines_end_as_on_old_macintoshes_is_read() -> None:
     assert parse_csv(b"id,actual\ra,1\rb,0\r", "m", None).rows.id.to_pylist() == ["a", "b"]
 
 
-NOTHING = pa.table({"id": pa.nulls(MAX_ROWS + 1, pa.string()), "actual": pa.nulls(MAX_ROWS + 1, pa.string())})
-LIST = pa.ListArray.from_arrays(pa.array([0, MAX_CELLS + 1], pa.int32()), pa.nulls(MAX_CELLS + 1))
-CODES = pa.DictionaryArray.from_arrays(pa.array(np.zeros(5_000, np.int32)), pa.array(["x" * 100_000]))
-ZEROS = pa.array(["\0" * 2**26] * 5)
+def nothing() -> pa.Table:
+    """A million rows of nulls, and one more."""
+    return pa.table({"id": pa.nulls(MAX_ROWS + 1, pa.string()), "actual": pa.nulls(MAX_ROWS + 1, pa.string())})
+
+
+def long_list(kind: pa.DataType) -> pa.Table:
+    """One row whose list has more cells than are read."""
+    cells = pa.ListArray.from_arrays(pa.array([0, MAX_CELLS + 1], pa.int32()), pa.nulls(MAX_CELLS + 1, kind))
+    return pa.table({"id": ["a"], "actual": cells})
+
+
+def codes() -> pa.Table:
+    """5,000 codes of one text of 100,000 characters, twice."""
+    column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(5_000, np.int32)), pa.array(["x" * 100_000]))
+    return pa.table({"id": column, "actual": column})
+
+
+def zeros() -> pa.Table:
+    """Five texts of 64 MiB of zeros."""
+    return pa.table({"id": pa.array(["\0" * 2**26] * 5), "actual": ["1"] * 5})
 
 
 def views() -> pa.Array:
@@ -151,10 +169,10 @@ def views() -> pa.Array:
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: arrow(NOTHING, "zstd"), "more than 1,000,000 rows"),
-        (lambda: arrow(pa.table({"id": ["a"], "actual": LIST})), "more than 33,554,432 cells"),
-        (lambda: arrow(pa.table({"id": ZEROS, "actual": ["1"] * 5}), "zstd"), "come to more than 256 MiB"),
-        (lambda: arrow(pa.table({"id": CODES, "actual": CODES})), "come to more than 256 MiB"),
+        (lambda: arrow(nothing(), "zstd"), "more than 1,000,000 rows"),
+        (lambda: arrow(long_list(pa.null())), "more than 33,554,432 cells"),
+        (lambda: arrow(zeros(), "zstd"), "come to more than 256 MiB"),
+        (lambda: arrow(codes()), "come to more than 256 MiB"),
         (lambda: arrow(pa.table({"id": views(), "actual": [1] * 200_000})), "come to more than 256 MiB"),
     ],
     ids=["rows", "list of nothing", "zeros", "dictionary", "views"],
@@ -166,7 +184,7 @@ def test_a_small_arrow_stream_that_stands_for_much_is_too_large(make: Callable[[
 
 def lying_footer() -> bytes:
     """A file whose footer says that 320 MiB of zeros are nothing; its pages say what they are."""
-    body = parquet(pa.table({"id": ZEROS, "actual": ["1"] * 5}), compression="zstd", use_dictionary=False)
+    body = parquet(zeros(), compression="zstd", use_dictionary=False)
     size = pq.read_metadata(io.BytesIO(body)).row_group(0).column(0).total_uncompressed_size
     said = bytes((size << 1 >> shift & 127) | 128 for shift in range(0, 28, 7)) + bytes([size << 1 >> 28])
     assert body.count(said) == 1
@@ -177,10 +195,13 @@ def lying_footer() -> bytes:
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: parquet(NOTHING), "more than 1,000,000 rows"),
-        (lambda: parquet(pa.table({"id": ["a"], "actual": LIST.cast(pa.list_(pa.int8()))})), "more than 33,554,432"),
-        (lambda: parquet(pa.table({"id": ZEROS, "actual": ["1"] * 5}), use_dictionary=False), "more than 256 MiB"),
-        (lambda: parquet(pa.table({"id": CODES, "actual": CODES})), "come to more than 256 MiB"),
+        (lambda: parquet(nothing()), "more than 1,000,000 rows"),
+        (
+            lambda: parquet(long_list(pa.int8())),
+            "more than 33,554,432",
+        ),
+        (lambda: parquet(zeros(), use_dictionary=False), "more than 256 MiB"),
+        (lambda: parquet(codes()), "come to more than 256 MiB"),
         (lying_footer, "come to more than 256 MiB"),
     ],
     ids=["rows", "list", "zeros", "dictionary", "lying footer"],
@@ -251,17 +272,17 @@ EMPTY = gzip.compress(b"", mtime=0)
 
 
 @pytest.mark.parametrize(
-    ("body", "encoding", "status", "sentence"),
+    ("pack", "encoding", "status", "sentence"),
     [
-        (EMPTY * 20_000, "gzip", 400, "the gzip stream has more than 10,000 members; pack the body as one"),
-        (gzip.compress(b" " * (129 * 2**20), 1), "gzip", 413, "the request is larger than 128 MiB"),
-        (gzip.compress(GOOD) + b"rest", "gzip", 400, "the gzip stream is damaged"),
-        (GOOD, "br", 415, "content encoding 'br' is not known; send gzip, deflate or none"),
+        (lambda: EMPTY * 20_000, "gzip", 400, "the gzip stream has more than 10,000 members; pack the body as one"),
+        (lambda: gzip.compress(b" " * (129 * 2**20), 1), "gzip", 413, "the request is larger than 128 MiB"),
+        (lambda: gzip.compress(GOOD) + b"rest", "gzip", 400, "the gzip stream is damaged"),
+        (lambda: GOOD, "br", 415, "content encoding 'br' is not known; send gzip, deflate or none"),
     ],
     ids=["members", "bomb", "rest", "brotli"],
 )
-def test_a_packed_body_is_bounded(body: bytes, encoding: str, status: int, sentence: str) -> None:
-    answer = post_outcomes(OutcomeIntake(), body, "application/x-ndjson", content_encoding=encoding)
+def test_a_packed_body_is_bounded(pack: Callable[[], bytes], encoding: str, status: int, sentence: str) -> None:
+    answer = post_outcomes(OutcomeIntake(), pack(), "application/x-ndjson", content_encoding=encoding)
     assert (answer.status_code, answer.json()["error"][: len(sentence)]) == (status, sentence)
 
 

@@ -363,17 +363,18 @@ def test_a_batch_that_is_too_large_keeps_its_scores(caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize(
-    "frame",
+    ("make", "value"),
     [
-        pd.DataFrame({"x": ["a" * 200] * 400_000}, dtype=object),
-        pd.DataFrame({"x": ["a" * 200] * 400_000}),
-        pl.DataFrame({"x": ["a" * 200] * 400_000}),
-        pa.table({"x": ["a" * 200] * 400_000}),
-        [{"x": 1.0}] * 400_000,
+        (lambda texts: pd.DataFrame({"x": texts}, dtype=object), "a" * 200),
+        (lambda texts: pd.DataFrame({"x": texts}), "a" * 200),
+        (lambda texts: pl.DataFrame({"x": texts}), "a" * 200),
+        (lambda texts: pa.table({"x": texts}), "a" * 200),
+        (lambda numbers: [{"x": number} for number in numbers], 1.0),
     ],
     ids=["objects", "texts", "polars", "arrow", "dicts"],
 )
-def test_what_waits_of_a_large_batch_is_bounded(frame: Any) -> None:
+def test_what_waits_of_a_large_batch_is_bounded(make: Callable[[list[Any]], Any], value: Any) -> None:
+    frame = make([value] * 400_000)
     service = Service()
     score = service.model(task="regression").predict(returns(np.zeros(400_000)))
     with pytest.MonkeyPatch.context() as patch:
