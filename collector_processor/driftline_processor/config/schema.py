@@ -8,7 +8,8 @@ are in its ``problems``; rules between sections are in :meth:`Config.problems`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,9 +19,19 @@ from pydantic import BeforeValidator, Field, StrictBool, ValidationError
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY
 
+from .composition import with_included, with_tiers
 from .exporters import TYPES, Exporter, forward_exporter, with_names
 from .model import Model
-from .policies import DEFAULT_POLICY, Channel, Policy, Silence, channels_of, url_problems, with_default_policy
+from .policies import (
+    DEFAULT_POLICY,
+    Channel,
+    Policy,
+    Silence,
+    Texts,
+    channels_of,
+    url_problems,
+    with_default_policy,
+)
 from .problems import sentence, without
 from .receivers import Receivers, by_type
 from .section import Section, empty_is_default
@@ -28,6 +39,7 @@ from .values import (
     Address,
     Days,
     FilePath,
+    Form,
     HostName,
     Listen,
     PageUrl,
@@ -170,6 +182,22 @@ class Storage(Section):
     log: Log = Field(default=Log(), description="How much is kept of requests that somebody has not read yet.")
 
 
+def tier_templates(written: object) -> object:
+    """Check the keys of each tier as those of a model. Raises ``ValueError`` with the first one that is wrong."""
+    if not isinstance(written, Mapping):
+        raise ValueError("write a tier with keys of a model, such as {1: {windows: [1h]}}")
+    for tier, keys in written.items():
+        if tier not in ("1", "2", "3"):
+            raise ValueError(f"'{tier}' is no tier; write 1, 2 or 3")
+        if not isinstance(keys, Mapping) or "tier" in keys:
+            raise ValueError(f"{tier}: write keys of a model, without its tier, such as {{windows: [1h]}}")
+        try:
+            Model.model_validate(keys)
+        except ValidationError as invalid:
+            raise ValueError(f"{tier}.{sentence(invalid.errors(include_url=False)[0], Model)}") from None
+    return written
+
+
 def _memory_in_short(written: object) -> object:
     """Read ``storage: memory`` as the key that it is short for."""
     return {"in_memory": True} if written == "memory" else written
@@ -236,6 +264,22 @@ class Config(Section):
         description="What the processor should know of single models. A model that is not named is discovered, and "
         "evaluated with the defaults. What is named wins over what the sender says.",
         json_schema_extra={"name": "churn"},
+    )
+    include: Texts = Field(
+        default=(),
+        description="Files, or patterns of files, that hold more `models`, `channels`, `policies`, `silences` and "
+        "`tiers`. Their paths, and the paths in them, are relative to this file. A name stands in one file only.",
+        examples=["[models/*.yaml]"],
+        json_schema_extra={"shown": "comment"},
+    )
+    tiers: Annotated[dict[str, dict[str, Any]], BeforeValidator(tier_templates), Form("keys of a model, by tier")] = (
+        Field(
+            default_factory=dict,
+            description="What holds for the models of a [tier](../how-to/govern-many-models.md), by its number: "
+            "keys of a model, which a model may say otherwise.",
+            examples=['{1: {windows: [1h, 1d], performance: {objectives: ["availability >= 99.9 %"]}}}'],
+            json_schema_extra={"shown": "comment"},
+        )
     )
     notify: Annotated[tuple[Secret, ...], BeforeValidator(one_or_several)] = Field(
         default=(),
@@ -409,6 +453,10 @@ def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[s
     tree = _tree(path, problems, filled) if path is not None else {}
     if tree is None:
         return None, problems
+    tree = with_included(tree, path.parent if path is not None else Path(), problems, filled)
+    with suppress(ValueError):  # said of the key itself, and not again of each model
+        tier_templates(tree.get("tiers", {}))
+        tree = with_tiers(tree)
     if forward is not None and isinstance(tree.get("exporters", {}), dict):
         try:
             name, keys = forward_exporter(forward)

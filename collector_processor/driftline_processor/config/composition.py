@@ -1,0 +1,126 @@
+"""One configuration of several files, and models that take what their tier says.
+
+Both happen on plain data, before keys are read: what comes of them is read and checked as though it stood in one file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from .yaml_loader import Filled, parse_yaml
+
+Tree = dict[str, Any]
+
+INCLUDED: Final = ("models", "channels", "policies", "silences", "tiers")
+"""Sections by name, which several files may fill together."""
+
+MOST_FILES: Final = 1_000
+"""Files that patterns may name: one for each model of a large company."""
+
+
+def with_included(tree: Tree, folder: Path, problems: list[str], filled: Filled) -> Tree:
+    """Return a tree with what the files of its key ``include`` hold; that key goes.
+
+    Args:
+        tree: The file that includes.
+        folder: Where it is; patterns are relative to it.
+        problems: A sentence is added for each file that cannot be read, and for each name that two files have.
+        filled: What environment variables held, as of :func:`~.yaml_loader.parse_yaml`.
+    """
+    patterns = tree.get("include", ())
+    own = {key: value for key, value in tree.items() if key != "include"}
+    if isinstance(patterns, str):
+        patterns = [patterns]
+    if not isinstance(patterns, list | tuple) or not all(isinstance(one, str) and one for one in patterns):
+        problems.append(f"include: {patterns!r:.60} is no list of files; write [models/*.yaml]")
+        return own
+    origins = {(key, name): "this file" for key in INCLUDED for name in _names(own.get(key))}
+    for path in _files(patterns, folder, problems):
+        found = _read(path, problems, filled)
+        for key, value in found.items():
+            if key not in INCLUDED:
+                problems.append(f"include: {path.name}: '{key}' stands in the including file only; move it there")
+                continue
+            if value is None:
+                continue
+            if not isinstance(value, Mapping) or not isinstance(own.get(key, {}) or {}, Mapping):
+                problems.append(f"include: {path.name}: {key}: write names, each with its keys indented below it")
+                continue
+            places = {name: origins.setdefault((key, name), path.name) for name in value}
+            problems += [
+                f"{key}.{name}: is in {before} and in {path.name}; keep one of the two"
+                for name, before in places.items()
+                if before != path.name
+            ]
+            known = own.get(key) or {}
+            own[key] = {**value, **known}
+    return own
+
+
+def with_tiers(tree: Tree) -> Tree:
+    """Return a tree whose models have the keys of their tier, where they do not say them themselves.
+
+    >>> tree = {"tiers": {"1": {"windows": ["1h"], "performance": {"confidence": 0.99}}},
+    ...         "models": {"churn": {"tier": 1, "performance": {"min_coverage": 0.5}}}}
+    >>> with_tiers(tree)["models"]["churn"]["performance"]
+    {'confidence': 0.99, 'min_coverage': 0.5}
+    """
+    tiers, models = tree.get("tiers"), tree.get("models")
+    if not isinstance(tiers, Mapping) or not isinstance(models, Mapping):
+        return tree
+
+    def whole(model: Any) -> Any:
+        template = tiers.get(str(model.get("tier"))) if isinstance(model, Mapping) else None
+        return _beneath(template, model) if isinstance(template, Mapping) else model
+
+    return {**tree, "models": {name: whole(model) for name, model in models.items()}}
+
+
+def _beneath(template: Mapping[str, Any], own: Mapping[str, Any]) -> Tree:
+    """Return what a model says, over what its tier says; lists are the model's or the tier's, never both."""
+    merged = {**template, **own}
+    for key in template.keys() & own.keys():
+        if isinstance(template[key], Mapping) and isinstance(own[key], Mapping):
+            merged[key] = _beneath(template[key], own[key])
+    return merged
+
+
+def _names(section: Any) -> Iterator[str]:
+    yield from section if isinstance(section, Mapping) else ()
+
+
+def _files(patterns: Sequence[str], folder: Path, problems: list[str]) -> list[Path]:
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        try:
+            matching = sorted(folder.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
+        except (ValueError, NotImplementedError, OSError) as error:
+            problems.append(f"include: '{pattern:.80}' is no pattern of files ({error}); write models/*.yaml")
+            continue
+        files = [path for path in matching if path.is_file()]
+        if not files:
+            problems.append(f"include: there is no file '{pattern:.80}'; patterns are relative to the including file")
+        found |= dict.fromkeys(files)
+    if len(found) > MOST_FILES:
+        problems.append(f"include: these are {len(found):,} files; {MOST_FILES:,} are the most")
+    return list(found)[:MOST_FILES]
+
+
+def _read(path: Path, problems: list[str], filled: Filled) -> Tree:
+    said: list[str] = []
+    try:
+        tree = parse_yaml(path.read_text(encoding="utf-8-sig"), os.environ, said, filled)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        problems.append(f"include: {path.name}: cannot be read: {reason}")
+        return {}
+    problems += [f"include: {path.name}: {one}" for one in said]
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        problems.append(f"include: {path.name}: must be keys and values, such as 'models: {{churn: {{tier: 1}}}}'")
+        return {}
+    return tree
