@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 
 NO_BREAK = "\u00a0"
 """A space at which no line breaks."""
@@ -10,8 +11,8 @@ NO_BREAK = "\u00a0"
 _BROKEN = re.compile(r"(?<=\d) (?=(?:%|points?|ms|µs|s|min|h|d|sd|σ|B|[KMGT]iB)(?![\w%]))")
 """The space between a number and its unit."""
 
-_PARTS = re.compile(r"(?s)<(?:script|style|code|pre|textarea)\b.*?</|<[^>]*>|[^<]+")
-"""What is nobody's words, a tag, or words between tags; what was escaped has no bare sign of a tag."""
+_NO_WORDS = re.compile(r"(?s)<(?:script|style|code|pre|textarea)\b.*?</")
+"""What is nobody's words."""
 
 
 def keep_units(text: str, space: str = NO_BREAK) -> str:
@@ -29,4 +30,14 @@ def keep_units_of_page(html: str) -> str:
     >>> keep_units_of_page('<a href="?q=5 %">5 %</a><code>5 %</code>').replace(NO_BREAK, "_")
     '<a href="?q=5 %">5_%</a><code>5 %</code>'
     """
-    return _PARTS.sub(lambda found: found[0] if found[0][0] == "<" else keep_units(found[0]), html)
+    starts, ends = [0], [0]
+    for found in _NO_WORDS.finditer(html):
+        starts.append(found.start())
+        ends.append(found.end())
+
+    def kept(found: re.Match[str]) -> str:
+        at = found.start()
+        within_tag = html.rfind("<", 0, at) > html.rfind(">", 0, at)  # what was escaped has no bare sign of a tag
+        return " " if within_tag or at < ends[bisect_right(starts, at) - 1] else NO_BREAK
+
+    return _BROKEN.sub(kept, html)

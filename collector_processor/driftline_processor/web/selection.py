@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
+from urllib.parse import quote_plus
 
 from starlette.exceptions import HTTPException
 
@@ -77,7 +79,8 @@ class Selection:
 
     def to(self, evaluation: Evaluation, page: str = "", target: str = "") -> str:
         """Return the address of a window, on a page of this model."""
-        return self.place.address(page, target, at=iso_time(evaluation.window.start), window=self.window)
+        before, after = _around_moment(self.place, self.window, page, target)
+        return before + quote_plus(iso_time(evaluation.window.start)) + after
 
     def other(self, model: ModelView, page: str = "") -> str:
         """Return the address of another version or environment of this model."""
@@ -149,6 +152,17 @@ class Selection:
             return None
         start = self.chosen.window.start
         return next(at for at, one in enumerate(self.known) if one.window.start == start)
+
+
+_MOMENT = "\0"
+"""What stands for a moment in an address that is worked out once for all windows of a page; no name has it."""
+
+
+@lru_cache(maxsize=256)
+def _around_moment(place: Place, window: str, page: str, target: str) -> tuple[str, str]:
+    """Return what stands before and after the moment in the addresses of windows."""
+    before, _, after = place.address(page, target, at=_MOMENT, window=window).partition(quote_plus(_MOMENT))
+    return before, after
 
 
 def select(place: Place, known: Sequence[ModelView]) -> Selection:
