@@ -16,6 +16,7 @@ from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import format_percent, printable, short
 
 from .context import VerdictContext
+from .reasons import first_cause
 from .signs import Sign, has_small_drift, is_fault, lacking_to_tell, moved_to, told_first, worse_metrics
 from .words import NAME, fault_words, figure, listed, metric_words, since_words, slice_words
 
@@ -62,6 +63,10 @@ def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, s
     fault = next((one for one in evaluation.findings if is_fault(one) and one.features), None)
     if fault is not None:
         return _mend(fault.features, fault_words(fault))
+    checked = evaluation.explanation is not None and any(one.check for one in evaluation.explanation.causes[:1])
+    cause = first_cause(evaluation, signs)
+    if checked and cause.kind == "data_fault" and cause.features:
+        return _mend(cause.features, cause.words)
     better = next((one for one in context.versions if _is_better(one, evaluation.key.version)), None)
     if better is not None:
         return _go_over(better)

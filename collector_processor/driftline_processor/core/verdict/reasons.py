@@ -117,7 +117,9 @@ def cause_words(cause: Cause, evaluation: Evaluation) -> str:
 
 
 def looks_as_before(evaluation: Evaluation) -> bool:
-    """Return True where every input could be compared, and none moved."""
+    """Return True where every input could be compared, none moved, and no check of the data found anything."""
+    if evaluation.explanation is not None and any(one.check for one in evaluation.explanation.causes):
+        return False
     targets = [*evaluation.features.values(), *(one for one in (evaluation.score,) if one is not None)]
     return bool(evaluation.features) and all(one.state == "ok" for one in targets)
 

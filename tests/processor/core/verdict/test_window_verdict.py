@@ -359,6 +359,17 @@ def test_only_a_critical_fault_is_repaired_before_the_model_is() -> None:
     assert verdict_of_window(wrong(change_kind=kind, findings=(MISSING,), **DRIFT)).next.startswith("Repair age")
 
 
+def test_values_that_came_to_be_missing_are_mended_and_not_learned() -> None:
+    gaps = Finding("missing", ("age",), "major", 0.02, 0.2, 1e-12, "age: 20 % of values are missing (was 2 %)")
+    cause = Cause(("age",), "missing", 0.2, sentence="20 % of values are missing in age")
+    kind = KindOfChange("data_fault", ("more are missing",), "More values are missing.")
+    found = wrong(change_kind=kind, findings=(gaps,), explanation=explained(cause), features={"age": target("ok")})
+    told = verdict_of_window(found)
+    assert told.next.startswith("Repair age where it is made")
+    assert "look as before" not in told.sentence
+    assert told.kind == "data_fault"
+
+
 def test_the_first_cause_goes_before_the_others_and_faults_before_drift() -> None:
     cause = replace(COLD, features=("dewp",))
     assert verdict_of_window(wrong(explanation=explained(cause, COLD))).cause.startswith("dewp moved (")
