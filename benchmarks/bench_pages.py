@@ -71,18 +71,18 @@ PLAIN = """<table>{% for row in rows %}
 <tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table>"""
 
 
-def evaluations() -> list[Evaluation]:
-    """Return the windows of one model: a seventh of its features drifts in the second half."""
+def evaluations(features: int, windows: int) -> list[Evaluation]:
+    """Return the daily windows of one model: a seventh of its features drifts in the second half."""
     inner, cells = edges(0, 100)
     rng = np.random.default_rng(0)
-    names = [f"feature_{i:03d}" for i in range(FEATURES)]
+    names = [f"feature_{i:03d}" for i in range(features)]
     was = normal_cells(inner, 50, 15)
     found = []
     for place, window in enumerate(windows_over("1d", ns(2013, 1, 1), ns(2014, 1, 1), "UTC")):
-        if place >= WINDOWS:
+        if place >= windows:
             break
-        late = place > WINDOWS // 2
-        features = {
+        late = place > windows // 2
+        targets = {
             name: target(name, was, normal_cells(inner, 50 + 12 * (i % 7 == 0) * late + rng.normal(), 15), 1000, cells)
             for i, name in enumerate(names)
         }
@@ -94,7 +94,7 @@ def evaluations() -> list[Evaluation]:
         reference = {name: MetricValue(0.7, 9000, "panes") for name in METRICS}
         found.append(
             Evaluation(
-                *(ModelKey("m", "1"), window, 1000, True, features),
+                *(ModelKey("m", "1"), window, 1000, True, targets),
                 share=0.1,
                 incident=incident,
                 realized=realized,
@@ -106,20 +106,25 @@ def evaluations() -> list[Evaluation]:
     return found
 
 
-def fleet(windows: list[Evaluation]) -> FakeView:
+def fleet(windows: list[Evaluation], models: int) -> FakeView:
     """Return models that all have these windows."""
     verdict, names = verdict_of_model(windows), tuple(windows[0].features)
     baseline = BaselineView("event", "ab", 10_000, names)
-    of_all: dict[str, Any] = {"outcomes": 900 * WINDOWS, "baseline": baseline, "watermark": NOW, "verdict": verdict}
+    of_all: dict[str, Any] = {
+        "outcomes": 900 * len(windows),
+        "baseline": baseline,
+        "watermark": NOW,
+        "verdict": verdict,
+    }
     return FakeView(
         [
             ModelView(
                 *(ModelKey(f"model-{at:02d}", "1"), Task("binary", ("0", "1"), "1", 0.5)),
-                *(1000 * WINDOWS, ns(2013, 1, 1), NOW, NOW),
+                *(1000 * len(windows), ns(2013, 1, 1), NOW, NOW),
                 windows={"1d": list(windows)},
                 **of_all,
             )
-            for at in range(MODELS)
+            for at in range(models)
         ]
     )
 
@@ -131,7 +136,7 @@ def stored(windows: list[Evaluation], store: Store) -> ModelView:
     for window in windows:
         written.put(1, replace(window))
     written.write(patient=False)
-    model = fleet(windows).known[0]
+    model = fleet(windows, 1).known[0]
     key, read = ModelKey("stored", "1"), EvaluationStore(connection, lambda: NOW).history(1)
     return replace(model, key=key, windows={"1d": list(read["1d"].values())})
 
@@ -170,7 +175,7 @@ def line(name: str, took: float, plain: float, promised: float | None, size: str
 
 
 def main() -> int:
-    view = fleet(evaluations())
+    view = fleet(evaluations(FEATURES, WINDOWS), MODELS)
     client = TestClient(create_app(view, accept, Health(), lambda: NOW))
     client.get("/").raise_for_status()
     bare = references(client)
@@ -188,7 +193,7 @@ def main() -> int:
     print(line("/incidents, new open windows", took, bare["plain table"], CHANGED))
     with tempfile.TemporaryDirectory(prefix="driftline-bench-") as directory:
         store = Store(Path(directory))
-        view.known[:] = [stored(evaluations(), store)]
+        view.known[:] = [stored(evaluations(FEATURES, WINDOWS), store)]
         for address in STORED:
             first = cpu_seconds(fetching(client, address))
             print(line(f"{address}, first", first, bare["plain table"], None))

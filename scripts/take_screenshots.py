@@ -1,6 +1,6 @@
 """Take the pictures of docs/images from a running demo: of its pages, and of what it printed.
 
-    FORCE_COLOR=1 COLUMNS=106 make demo >demo.log      # until it serves
+    FORCE_COLOR=1 make demo >demo.log      # until it serves
     .venv/bin/python scripts/take_screenshots.py [--address http://127.0.0.1:8780] [--log demo.log] [NAME ...]
 
 Needs Chromium, and pngquant for small files. A new picture is a line in :data:`PAGES`.
@@ -9,7 +9,9 @@ Needs Chromium, and pngquant for small files. A new picture is a line in :data:`
 from __future__ import annotations
 
 import argparse
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -138,10 +140,15 @@ def take_terminal(browser: Browser, log: Path) -> None:
     lines = log.read_text(encoding="utf-8").splitlines()
     first = next((at for at, line in enumerate(lines) if "log loss" in line), 0)
     last = next((at for at, line in enumerate(lines) if "predictions, with every outcome" in line), len(lines))
+    printed = Text.from_ansi("\n".join(lines[first:last]).rstrip())
+    width = max(line.cell_len for line in printed.split())  # each line ends where the demo ended it
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        console = Console(record=True, width=106, file=nowhere, force_terminal=True)
-        console.print(Text.from_ansi("\n".join(lines[first:last]).rstrip()))
-    draw(browser, "demo", console.export_svg(title="make demo"), 1310, 710)
+        console = Console(record=True, width=width, file=nowhere, force_terminal=True)
+        console.print(printed)
+    svg = console.export_svg(title="make demo")
+    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    assert size is not None
+    draw(browser, "demo", svg, 1310, math.ceil(1310 * float(size[2]) / float(size[1])))
 
 
 def draw(browser: Browser, name: str, html: str, width: int, height: int) -> None:

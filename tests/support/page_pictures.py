@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +27,7 @@ from playwright.sync_api import Browser, Page
 from tests.support.fake_rows import FakeHistory, FakeKept, FakeLabels, FakeWrong
 from tests.support.fake_view import NOW, accept, many
 from tests.support.paths import GOLDEN_FILES
+from tests.support.policy_watch import watched_fleet
 from tests.support.serve import serve
 
 PICTURES = GOLDEN_FILES / "pages"
@@ -69,8 +72,11 @@ SCENES = {
 def serve_scenes() -> Iterator[str]:
     """Serve the pages that pictures are taken of, within a ``with`` block; yields their address."""
     rows = {"wrong": FakeWrong(), "kept": FakeKept(), "history": FakeHistory(), "labels": FakeLabels()}
-    with serve(create_app(many(), accept, Health(), lambda: NOW, **rows)) as address:  # type: ignore[arg-type]
-        yield address
+    view = many()
+    with TemporaryDirectory() as folder, watched_fleet(Path(folder), view.known) as alerts:
+        app = create_app(view, accept, Health(), lambda: NOW, told=alerts, **rows)  # type: ignore[arg-type]
+        with serve(app) as address:
+            yield address
 
 
 @contextmanager

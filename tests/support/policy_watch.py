@@ -12,13 +12,13 @@ from driftline.tables.task import Task
 from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict import verdict_of_model
-from driftline_processor.policy.alerts import AlertStore, Message
+from driftline_processor.policy.alerts import AlertStore, Delivery, Message, Result
 from driftline_processor.policy.watch import PolicyWatch, no_links
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.store.database import Store
 
 from tests.support.state_rows import Clock
-from tests.support.verdict_windows import DAY, JULY
+from tests.support.verdict_windows import DAY, JULY, right, wrong
 
 
 def model(windows: Sequence[Evaluation], name: str = "late", verdict: Verdict | None = None, **more: Any) -> ModelView:
@@ -77,9 +77,28 @@ def watched(folder: Path, **keys: Any) -> Iterator[Watched]:
         watch.close()
 
 
+@contextmanager
+def watched_fleet(folder: Path, known: Sequence[ModelView]) -> Iterator[AlertStore]:
+    """Watch models until the block ends, beside one that was wrong for three days and is right again; yields what was
+    told: a message that was delivered, one that was refused, and one that waits.
+    """
+    days = [right(0), right(1), wrong(2), wrong(3), wrong(4), right(5), right(6), right(7)]
+    with watched(folder) as watch:
+        for day in range(len(days)):
+            watch.look(model(days[: day + 1]))
+        watch.look(*known)
+        results: tuple[tuple[Result, str], ...] = (("delivered", ""), ("refused", "HTTP 403: invalid_token"))
+        came = [
+            Delivery(message.id, watch.clock.now, result, detail)
+            for message, (result, detail) in zip(watch.sent, results, strict=False)
+        ]
+        watch.alerts.write([], deliveries=came)
+        yield watch.alerts
+
+
 def silence(**keys: Any) -> Mapping[str, Any]:
     """Return a silence of the first days of July."""
     return {"since": "2013-07-01T00:00:00Z", "until": "2013-07-05T00:00:00Z", **keys}
 
 
-__all__ = ["DAY", "JULY", "Watched", "model", "silence", "watched"]
+__all__ = ["DAY", "JULY", "Watched", "model", "silence", "watched", "watched_fleet"]

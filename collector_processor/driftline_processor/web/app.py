@@ -51,6 +51,7 @@ from .pages import (
     data,
     drift,
     feature,
+    glossary,
     home,
     incidents,
     overview,
@@ -173,6 +174,9 @@ def create_app(
         most = number(request, "limit", unknown_outcomes.SHOWN, unknown_outcomes.MOST)
         return reply(request, unknown_outcomes.page(kept, most, request.query_params.get("model") or None))
 
+    def all_words(request: Request) -> Response:
+        return reply(request, glossary.page())
+
     def of_model_incidents(request: Request) -> Response:
         selection = select(read_place(request), view.models())
         return reply(request, incidents.model_page(selection, clock(), request.query_params, log=log, alerts=told))
@@ -224,6 +228,7 @@ def create_app(
             Route("/incidents", all_incidents),
             Route("/status", of_processor),
             Route("/unknown-outcomes", of_unknown_models),
+            Route("/glossary", all_words),
             # before all others, because a feature may be named as a page is
             Route("/models/{name:path}/features/{feature:path}", one_feature),
             Route("/models/{name:path}/incidents", of_model_incidents),

@@ -38,6 +38,7 @@ from driftline_processor.present import (
     titles,
     verdicts,
 )
+from driftline_processor.present.glossary import Definitions
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.units import keep_units_of_page
 from driftline_processor.queries.hints import NO_PREDICTION
@@ -122,6 +123,7 @@ def _to_html(request: Request, page: Page, status: int, behind: int | None = Non
 
 def render(template: str, frame: Literal["", "report"] = "", /, **context: Any) -> str:
     """Return a template filled in; ``frame``: what goes around it, where that is not the page of a browser."""
+    context.setdefault("define", Definitions())
     return keep_units_of_page(templates(frame).get_template(template).render(context))
 
 

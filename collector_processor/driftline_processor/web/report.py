@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from driftline_processor.core.wording import iso_time
-from driftline_processor.present import states
+from driftline_processor.present import glossary, states
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.names import handle
 
@@ -69,12 +69,12 @@ def report(
         links: How people reach the pages; without an address of theirs the report links to none.
     """
     selection = replace(selection, in_report=True)
-    chapters = []
+    define, chapters = glossary.Definitions(), []
     for end, make in pages.items():
-        chapters.append(Chapter(_anchor(end), TABS[end], _body(make(selection, now))))
+        chapters.append(Chapter(_anchor(end), TABS[end], _body(make(selection, now), define)))
         if end == "drift":
             chapters += [
-                Chapter(_anchor(feature_page(name)), name, _body(feature(selection, handle(name), now)))
+                Chapter(_anchor(feature_page(name)), name, _body(feature(selection, handle(name), now), define))
                 for name in drifted(selection)
             ]
     document = render(
@@ -83,10 +83,12 @@ def report(
         selection=selection,
         verdict=selection.verdict(),
         chapters=chapters,
+        define=define,
         style=style(),
         now=now,
     )
-    return _with_addresses(_LEFT_OUT.sub("", document), {chapter.anchor for chapter in chapters}, selection, links)
+    anchors = {chapter.anchor for chapter in chapters} | {word.anchor for word in define.used}
+    return _with_addresses(_LEFT_OUT.sub("", document), anchors, selection, links)
 
 
 def drifted(selection: Selection) -> Sequence[str]:
@@ -119,15 +121,17 @@ def _anchor(end: str) -> str:
     return f"page/{end or 'overview'}"
 
 
-def _body(page: Page) -> str:
-    return render(page.template, "report", formats=False, address=lambda **_: "", **page.context)
+def _body(page: Page, define: glossary.Definitions) -> str:
+    return render(page.template, "report", formats=False, address=lambda **_: "", define=define, **page.context)
 
 
 def _with_addresses(document: str, anchors: set[str], selection: Selection, links: Links) -> str:
-    """Let links to what a chapter shows lead there, others to the processor where its address is known."""
+    """Let links to what a chapter or a word says lead there, others to the processor where its address is known."""
 
     def lead(found: re.Match[str]) -> str:
         address = urlsplit(unescape(found[1]))
+        if address.path == glossary.ADDRESS and address.fragment in anchors:
+            return f' href="#{address.fragment}"'
         model, _, end = address.path.removeprefix("/models/").partition("/")
         chapter = _anchor(end)
         if chapter in anchors and not address.fragment and shows(selection, unquote(model), address.query):

@@ -13,13 +13,16 @@ from urllib.parse import quote
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from driftline_processor.health import Health
+from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.present.links import Links
 from driftline_processor.web.app import create_app
 from playwright.sync_api import Browser, Page
+from starlette.applications import Starlette
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, opened_pages, page_at  # noqa: F401 - fixtures
 from tests.support.fake_rows import RIGHT_TO_LEFT_ID, FakeHistory, FakeKept, FakeLabels, FakeWrong
-from tests.support.fake_view import NOW, RIGHT_TO_LEFT, RIGHT_TO_LEFT_FEATURE, accept, many, right_to_left
+from tests.support.fake_view import NOW, RIGHT_TO_LEFT, RIGHT_TO_LEFT_FEATURE, FakeView, accept, many, right_to_left
+from tests.support.policy_watch import watched_fleet
 from tests.support.serve import serve
 
 pytestmark = [needs_chromium, pytest.mark.slow]
@@ -34,6 +37,7 @@ PAGES = {
     "home": "/",
     "incidents": "/incidents",
     "status": "/status",
+    "words": "/glossary",
     "outcomes of unknown models": "/unknown-outcomes",
     "incidents of a model": "/models/flights/incidents",
     "drift": "/models/flights/drift?window=1d",
@@ -66,20 +70,24 @@ TOO_WIDE = """() => [document.documentElement.scrollWidth - innerWidth, ...[...d
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the address of pages of all models, one of which has a name that is written from right to left."""
     view = many()
     view.known.append(right_to_left())
-    app = create_app(
+    with watched_fleet(tmp_path_factory.mktemp("alerts"), view.known) as alerts, serve(app_of(view, alerts)) as url:
+        yield url
+
+
+def app_of(view: FakeView, alerts: AlertStore) -> Starlette:
+    return create_app(
         *(view, accept, Health(), lambda: NOW),
         wrong=FakeWrong(),
         kept=FakeKept(),
         history=FakeHistory(),
         labels=FakeLabels(),
         links=Links("http://jaeger.example.com/trace/{trace_id}"),
+        told=alerts,
     )
-    with serve(app) as url:
-        yield url
 
 
 @pytest.fixture(scope="module", params=PAGES)

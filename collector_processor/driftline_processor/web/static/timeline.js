@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const LINE = 78, BARS = 42, AXIS = 18, LEFT = 58, DAY = 86400;
+  const LINE = 78, BARS = 42, AXIS = 22, LEFT = 58, DAY = 86400;
   const TIMES = [
     [DAY * 365, "{YYYY}", null, null, null, null, null, null, 1],
     [DAY * 28, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
@@ -294,7 +294,7 @@
         cursor: { y: false, points: { show: false }, sync: { key: "driftline" }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => null } },
         scales: { x: { time: true, range: (_, low, high) => [low, high] }, y: { range: () => range(row) } },
         axes: [
-          { show: last, size: AXIS, gap: 3, space: 70, stroke: quiet, font, grid: grid(), ticks: { show: false }, values: TIMES },
+          { show: last, size: AXIS, gap: 7, space: 70, stroke: quiet, font, grid: grid(), ticks: { show: false }, values: TIMES },
           {
             size: LEFT, stroke: quiet, font, grid: grid(), ticks: { show: false }, space: 20,
             ...(row.bars ? { splits: (it) => [0, row.shares ? 1 : it.scales.y.max / 1.08] } : {}),

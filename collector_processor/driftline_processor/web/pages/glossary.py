@@ -1,0 +1,12 @@
+"""The page of the words that all other pages use, each with what it means."""
+
+from __future__ import annotations
+
+from driftline_processor.present.glossary import ADDRESS, WORDS
+from driftline_processor.web.page import Page, Table
+
+
+def page() -> Page:
+    """Return the words."""
+    rows = [(term, word.plain, f"{ADDRESS}#{word.anchor}") for word in WORDS for term in (word.term, *word.also)]
+    return Page("glossary.html", {"words": WORDS}, {"words": Table(("word", "means", "address"), rows)})
