@@ -6,9 +6,9 @@ Each window is judged as a service judges it, and each day the verdict is made o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -35,14 +35,16 @@ from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.core.verdict import (
     ModelPart,
     Reading,
+    Traffic,
     VerdictContext,
     fold_verdicts,
     read_window,
     verdict_of_model,
 )
 from driftline_processor.core.window_context import SliceContext, WindowContext
-from driftline_processor.core.windows.window import DAY, HOUR, Window
+from driftline_processor.core.windows.window import DAY, Window, length
 from driftline_processor.evaluation.judge import follow
+from scipy.special import expit
 
 from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
 
@@ -54,10 +56,13 @@ SHARES = (0.6, 0.3, 0.1)
 """The countries, and the share of rows of each."""
 
 LATE = 3
-"""Days after which all outcomes of a day have come."""
+"""Windows after which all outcomes of a window have come."""
 
-REFERENCE = 28
-"""Days of the baseline."""
+PARTS = 24
+"""Parts of a window in which its outcomes are summed."""
+
+REFERENCE, GAP = 28, 7
+"""Days of the baseline, and days from its end to the first window."""
 
 Rows = dict[str, Any]
 
@@ -72,6 +77,7 @@ class Change:
         missing: Share of the second input that is newly missing.
         slower: How many times as long calls take.
         failing: Share of calls that fail beside the usual ones.
+        unit: How many times as large the first input is that the model sees, while the world stays as it was.
     """
 
     flipped: float = 0.0
@@ -79,6 +85,7 @@ class Change:
     missing: float = 0.0
     slower: float = 1.0
     failing: float = 0.0
+    unit: float = 1.0
 
 
 NOTHING = Change()
@@ -91,13 +98,14 @@ class Model:
     Attributes:
         kind: Its task.
         features: Inputs, of which the last two are classes.
-        rows: Rows of a day.
+        rows: Rows of a window.
         alike: Part of an input's variance that the rows of a day share.
         keeps: What a day keeps of the one before.
         unseen: Standard deviation, in logits or in that of errors, by which the outcomes of a day differ unseen.
         canary: Share of the rows that a second version answers.
         outcomes: Whether any come.
         objective: What its owner asks of it; "" = nothing.
+        window: Name of the length of its windows. What is said of days holds for them.
     """
 
     kind: str = "binary"
@@ -109,6 +117,7 @@ class Model:
     canary: float = 0.0
     outcomes: bool = True
     objective: str = ""
+    window: Literal["1d", "1h"] = "1d"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,7 +142,10 @@ class Model:
         x = rng.normal(size=(n, numbers)) * np.sqrt(1 - self.alike) + np.sqrt(self.alike) * level[:-1]
         x[:, : len(change.shift)] += change.shift
         country = rng.choice(len(COUNTRIES), n, p=SHARES)
-        logit = x @ self.weights - 0.8 + 0.2 * (country == 1)
+        offset = 0.2 * (country == 1) - 0.8
+        logit = x @ self.weights + offset
+        x[:, 0] *= change.unit
+        seen = x @ self.weights + offset
         rows: Rows = {f"x{at}": x[:, at] for at in range(numbers)}
         if change.missing:
             rows["x1"] = np.where(rng.random(n) < change.missing, np.nan, rows["x1"])
@@ -141,10 +153,10 @@ class Model:
         rows["country"] = np.array(COUNTRIES)[country]
         if self.kind == "regression":
             noise = rng.standard_t(5, n) * np.exp(0.3 * self.unseen * level[-1]) * (1 + change.flipped)
-            return {**rows, "p": logit, "y": logit + noise}
+            return {**rows, "p": seen, "y": logit + noise}
         happened = rng.random(n) < 1 / (1 + np.exp(-logit - self.unseen * level[-1]))
         happened ^= rng.random(n) < change.flipped
-        return {**rows, "p": 1 / (1 + np.exp(-logit)), "y": happened.astype(np.float64)}
+        return {**rows, "p": expit(seen), "y": happened.astype(np.float64)}
 
     @property
     def settings(self) -> ModelSettings:
@@ -181,9 +193,10 @@ class Version:
 
     def judge(self, at: int, rows: Rows, calls: Pane, rng: Random) -> None:
         """Judge the window of a day."""
-        window = Window("1d", START + at * DAY, START + (at + 1) * DAY)
+        step = length(self.model.window)
+        window = Window(self.model.window, START + at * step, START + (at + 1) * step)
         n = len(rows["p"])
-        hours = np.sort(rng.integers(0, 24, n))
+        parts = np.sort(rng.integers(0, PARTS, n))
         table, truth = self._read(rows)
         pane = fold(table, self.baseline.bins)
         one = np.zeros(n, np.int64)
@@ -195,10 +208,10 @@ class Version:
             slices[f"country={name}"] = SliceContext(fold(self._read(_taken(rows, own))[0], self.baseline.bins))
         own_pane, blocks = pane, list[Pane]()
         if self.model.outcomes:
-            sums = fold_outcomes_by(table.task, table.scores, None, truth, None, None, hours, 24)
-            blocks = BlockSums(24, sums).blocks()
+            sums = fold_outcomes_by(table.task, table.scores, None, truth, None, None, parts, PARTS)
+            blocks = BlockSums(PARTS, sums).blocks()
             own_pane = merge([pane, *blocks])
-        delay = OutcomeDelay(LATE * DAY, "learned", 10_000)
+        delay = OutcomeDelay(LATE * step, "learned", 10_000)
         late = judge_window(
             ModelWindow(self.key, window, own_pane, True, self.baseline.task),
             Reference(self.baseline),
@@ -208,16 +221,19 @@ class Version:
         late = follow(late, self.days[-1].late if self.days else None)
         self.days.append(Day(_without_outcomes(late) if self.model.outcomes else late, late))
         if self.model.outcomes:
-            self._wait(table.task, table.scores, truth, window, hours)
+            self._wait(table.task, table.scores, truth, window, parts)
 
-    def say(self, at: int) -> Verdict:
+    def known(self, at: int) -> list[Evaluation]:
+        """Return the windows as they are known at the end of a day: of the newest ones no outcome has come yet."""
+        return [day.late if one <= at - LATE else day.early for one, day in enumerate(self.days)]
+
+    def say(self, at: int, traffic: Traffic | None = None) -> Verdict:
         """Say whether the version is right at the end of a day."""
         concept = None
         if self.streams is not None and at >= LATE and len(self.waiting) > at - LATE:
             self.streams.feed(WHOLE, self.waiting[at - LATE])
             concept = concept_of(self.streams.streams)
         context = VerdictContext(concept)
-        known = [day.late if one <= at - LATE else day.early for one, day in enumerate(self.days)]
         kept: dict[int, tuple[Evaluation, Reading]] = {}
 
         def read(evaluation: Evaluation, context: VerdictContext) -> Reading:
@@ -227,7 +243,7 @@ class Version:
             kept[id(evaluation)] = (evaluation, reading)
             return reading
 
-        self.verdict = verdict_of_model(known, None, self.verdict, context, read)
+        self.verdict = verdict_of_model(self.known(at), traffic, self.verdict, context, read)
         self.readings = kept
         return self.verdict
 
@@ -239,10 +255,11 @@ class Version:
         assert truth is not None
         return table, truth
 
-    def _wait(self, task: Task, scores: F64, truth: Column, window: Window, hours: I64) -> None:
-        times = window.start + hours * HOUR
+    def _wait(self, task: Task, scores: F64, truth: Column, window: Window, parts: I64) -> None:
+        step = window.end - window.start
+        times = window.start + parts * (step // PARTS)
         losses = losses_of_rows(task, scores, None, truth)
-        self.waiting.append(FirstLosses(losses, times, times + LATE * DAY, {}))
+        self.waiting.append(FirstLosses(losses, times, times + LATE * step, {}))
         if self.streams is None:
             kind = kind_of(task)
             assert kind is not None
@@ -283,21 +300,21 @@ def calls_of(n: int, change: Change, rng: Random) -> Pane:
     return Pane({part: sums.dense(1)[0] for part, sums in parts.items()})
 
 
-def life(model: Model, change: Change, begins: int, days: int, rng: Random) -> list[Verdict]:
-    """Draw a model, and return its verdict at the end of each day.
+def versions_of(model: Model, rng: Random, days: int) -> tuple[list[Version], F64]:
+    """Draw the past of a model; return its versions with their baseline, and how the windows to come will differ.
 
     Args:
         model: The model.
-        change: What is planted.
-        begins: The day on which it is.
-        days: Days of the model.
         rng: Generator.
+        days: Windows to come.
     """
-    levels = model.levels(REFERENCE + 7 + days, rng)
-    past = [model.draw(model.rows, level, NOTHING, rng) for level in levels[:REFERENCE]]
-    frame = {name: np.concatenate([one[name] for one in past]) for name in past[0]}
-    times = np.repeat(START - (REFERENCE + 7 - np.arange(REFERENCE)) * DAY, model.rows)
-    frame["t"] = times + rng.integers(0, DAY, len(times))
+    step = length(model.window)
+    past, gap = REFERENCE * DAY // step, GAP * DAY // step
+    levels = model.levels(past + gap + days, rng)
+    drawn = [model.draw(model.rows, level, NOTHING, rng) for level in levels[:past]]
+    frame = {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}
+    times = np.repeat(START - (past + gap - np.arange(past)) * step, model.rows)
+    frame["t"] = times + rng.integers(0, step, len(times))
     versions = []
     for number in ("1", "2")[: 1 + (model.canary > 0)]:
         baseline = Baseline.from_frame(
@@ -313,17 +330,42 @@ def life(model: Model, change: Change, begins: int, days: int, rng: Random) -> l
             classes=_classes(model.kind),
         )
         versions.append(Version(model, ModelKey("m", number), baseline))
-    said = []
+    return versions, levels[past + gap :]
+
+
+def live(model: Model, change: Change, begins: int, days: int, rng: Random) -> Iterator[list[tuple[Version, int]]]:
+    """Draw a model, and yield its versions at the end of each day, with how many rows each had on it.
+
+    Args:
+        model: The model.
+        change: What is planted.
+        begins: The day on which it is.
+        days: Days of the model.
+        rng: Generator.
+    """
+    versions, levels = versions_of(model, rng, days)
     for at in range(days):
         now = change if at >= begins else NOTHING
-        rows = model.draw(model.rows, levels[REFERENCE + 7 + at], now, rng)
+        rows = model.draw(model.rows, levels[at], now, rng)
         own = rng.random(model.rows) < model.canary
         parts = []
         for version, mask in zip(versions, (~own, own), strict=False):
             n = int(mask.sum())
             version.judge(at, _taken(rows, mask), calls_of(n, now, rng), rng)
+            version.say(at)
+            parts.append((version, n))
+        yield parts
+
+
+def life(model: Model, change: Change, begins: int, days: int, rng: Random) -> list[Verdict]:
+    """Draw a model, and return its verdict at the end of each day; the arguments are those of :func:`live`."""
+    said = []
+    for versions in live(model, change, begins, days, rng):
+        parts = []
+        for version, rows in versions:
             window = version.days[-1].late.window
-            parts.append(ModelPart(version.key, version.say(at), n, window.start, window.end))
+            assert version.verdict is not None
+            parts.append(ModelPart(version.key, version.verdict, rows, window.start, window.end))
         folded = fold_verdicts(parts)
         assert folded is not None
         said.append(folded)

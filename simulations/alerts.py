@@ -1,0 +1,319 @@
+"""How often the default policy tells of models that are quiet, and how soon of one that is not: docs/data/alerts.md.
+
+The models of :mod:`simulations.verdicts` live in step. At the end of each window the policies are looked at as in a
+processor, with the alerts in a store. What leaves is counted.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from driftline.tables.table import I64, ModelKey
+from driftline.tables.task import Task
+from driftline_processor.config.schema import Config
+from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.verdict import Traffic, VerdictContext, pace_of, verdict_of_model
+from driftline_processor.core.windows.window import DAY, HOUR, PANE, length
+from driftline_processor.ingest.arrivals import KEPT
+from driftline_processor.policy.alerts import AlertStore, Message
+from driftline_processor.policy.watch import PolicyWatch, no_links
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.store.database import Store
+
+from simulations.frame import DATA, Figures, Random, Row, Table, markdown, percent
+from simulations.verdicts import (
+    BEGINS,
+    DAYS_DIFFER,
+    NOTHING,
+    QUIET_DAYS,
+    SEEN,
+    START,
+    UNKNOWN,
+    Change,
+    Model,
+    Version,
+    live,
+)
+
+MOST = 1
+"""Alerts of a quiet model in :data:`~simulations.verdicts.QUIET_DAYS` days that the documentation promises at most."""
+
+
+Living = list[tuple[Version, int]]
+"""The versions of a model at the end of a window, with how many rows each had in it."""
+
+
+@dataclass
+class Desk:
+    """The policies that are there without being written, over models that a simulation draws.
+
+    Attributes:
+        messages: All that left.
+        at: With each message, which window had ended.
+    """
+
+    watch: PolicyWatch
+    messages: list[tuple[int, Message]] = field(default_factory=list)
+    now: int = START
+
+    def look(self, at: int, views: Sequence[ModelView]) -> None:
+        """Look at the models at the end of a window."""
+        self.now = max(view.watermark for view in views)
+        self.messages += [(at, one) for one in self.watch.look(views)]
+
+    def told(self) -> Iterator[tuple[int, str, VerdictState]]:
+        """Yield each alert that was told: when, of which model, and of which state."""
+        alerts = self.watch.store.alerts
+        for at, message in self.messages:
+            if message.kind in ("opened", "passed"):
+                alert = alerts[message.alert]
+                yield at, alert.model, alert.state or "unknown"
+
+
+def at_desk(measure: Callable[[Desk], Figures]) -> Figures:
+    """Measure with a watch of the default policy, whose store is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="driftline-alerts-") as folder:
+        config = Config.model_validate({"notify": "https://127.0.0.1:1/", "storage": {"directory": folder}})
+        store = Store(Path(folder))
+        try:
+            alerts = AlertStore(store.connect(lasting=True), store.unreadable)
+            desk = Desk(PolicyWatch(alerts, config.watched_policies, config.told, (), lambda: desk.now, no_links))
+            return measure(desk)
+        finally:
+            store.close()
+
+
+def view_of(version: Version, at: int, rows: int, name: str, now: int | None = None) -> ModelView:
+    """Return a version as the processor shows it at the end of a window.
+
+    Args:
+        version: The version; its verdict has been made.
+        at: Which window.
+        rows: Rows of the window.
+        name: What the model is called among the others.
+        now: The model's clock, unix nanoseconds; None = the end of the window.
+    """
+    known: list[Evaluation] = version.known(at)
+    end = known[-1].window.end
+    return ModelView(
+        key=ModelKey(name, version.key.version),
+        task=Task(version.model.kind),
+        rows=rows,
+        first=START,
+        last=end,
+        received=end,
+        watermark=now or end,
+        windows={version.model.window: known},
+        verdict=version.verdict,
+    )
+
+
+def quiet(model: Model, days: int = QUIET_DAYS) -> Callable[[int, Random], Figures]:
+    """Return how many quiet models are told of, of which state, and how often at most."""
+
+    def measure(models: int, rng: Random) -> Figures:
+        windows = days * DAY // length(model.window)
+        lives = [live(model, NOTHING, 0, windows, rng) for _ in range(models)]
+
+        def run(desk: Desk) -> Figures:
+            _live_together(desk, lives)
+            told = list(desk.told())
+            each = Counter(name for _, name, _ in told)
+            return {
+                "days": days,
+                "told": len(each),
+                "alerts": len(told),
+                "most": max(each.values(), default=0),
+                "states": dict(Counter(state for *_, state in told)),
+                "alarm": sum(number > MOST for number in each.values()) / models,
+            }
+
+        return at_desk(run)
+
+    return measure
+
+
+def changed(model: Model, change: Change, states: Sequence[VerdictState]) -> Callable[[int, Random], Figures]:
+    """Return after how many windows a change is told, as one of some states."""
+
+    def measure(models: int, rng: Random) -> Figures:
+        lives = [live(model, change, BEGINS, BEGINS + SEEN, rng) for _ in range(models)]
+
+        def run(desk: Desk) -> Figures:
+            _live_together(desk, lives)
+            return _soon([(at - BEGINS + 1, name, state) for at, name, state in desk.told()], models, states)
+
+        return at_desk(run)
+
+    return measure
+
+
+def stopped(model: Model) -> Callable[[int, Random], Figures]:
+    """Return after how many hours a model that stops is told of. Its rows came at random, around the clock."""
+
+    def measure(models: int, rng: Random) -> Figures:
+        lives = [live(model, NOTHING, 0, BEGINS, rng) for _ in range(models)]
+        panes = [_panes(model, rng) for _ in range(models)]
+
+        def run(desk: Desk) -> Figures:
+            newest = [version for (version, _), *_ in _live_together(desk, lives)]
+            for hour in range(1, 49):
+                now = START + BEGINS * DAY + hour * HOUR
+                views = []
+                for n, version in enumerate(newest):
+                    version.verdict = _verdict_of_silence(version, panes[n], now)
+                    views.append(view_of(version, BEGINS - 1, model.rows, f"m{n}", now))
+                desk.look(BEGINS + hour, views)
+            told = [(at - BEGINS, name, state) for at, name, state in desk.told()]
+            return _soon(told, models, ("silent",))
+
+        return at_desk(run)
+
+    return measure
+
+
+def _live_together(desk: Desk, lives: Sequence[Iterator[Living]]) -> Sequence[Living]:
+    """Let models live in step, and look at them at the end of each window; return them as they are at the last one."""
+    living: Sequence[Living] = ()
+    for at, living in enumerate(zip(*lives, strict=True)):
+        desk.look(at, [view_of(one, at, rows, f"m{n}") for n, parts in enumerate(living) for one, rows in parts])
+    return living
+
+
+def _panes(model: Model, rng: Random) -> I64:
+    """Draw in which panes the rows of a model came, nanoseconds, up to the day on which it stops."""
+    times = rng.integers(START - 28 * DAY, START + BEGINS * DAY, model.rows * (28 + BEGINS))
+    return np.unique(times // PANE * PANE)
+
+
+def _verdict_of_silence(version: Version, panes: I64, now: int) -> Verdict:
+    known = panes[panes >= now - KEPT]
+    pace = pace_of(known, now)
+    last = int(known[-1])
+    since = None if pace is None else pace.silent_since(last, now)
+    traffic = Traffic(now, since, 0 if pace is None else pace.limit)
+    return verdict_of_model(version.known(BEGINS - 1), traffic, version.verdict, VerdictContext())
+
+
+def _soon(told: Sequence[tuple[int, str, VerdictState]], models: int, states: Sequence[VerdictState]) -> Figures:
+    """Return how many models were told of after the change, how soon, and of how many one was told before."""
+    after: dict[str, int] = {}
+    for at, name, state in told:
+        if at > 0 and state in states:
+            after.setdefault(name, at)
+    found = [*after.values(), *[np.inf] * (models - len(after))]
+    middle, most = float(np.median(found)), float(max(found))
+    return {
+        "found": len(after) / models,
+        "median": middle if np.isfinite(middle) else None,
+        "most": most if np.isfinite(most) else None,
+        "before": len({name for at, name, _ in told if at <= 0}),
+        "alerts": len(told),
+    }
+
+
+@dataclass(frozen=True)
+class Fleet(Row):
+    """A row of a table; ``what``: the models, or what was planted, in words."""
+
+    what: str
+    unit: str = "windows"
+
+
+_NONE = Model()
+_HOURLY = replace(_NONE, window="1h", rows=300)
+
+
+def _quiet_rows() -> dict[str, Fleet]:
+    kinds: Mapping[str, tuple[str, Model]] = {
+        "alike": ("binary, 12 inputs, days alike", replace(_NONE, alike=0.0, unseen=0.0)),
+        "little": ("the same, days differ a little", _NONE),
+        "days": ("the same, days differ", DAYS_DIFFER),
+        "keeps": ("the same, and a day keeps .5 of the one before", replace(DAYS_DIFFER, keeps=0.5)),
+        "many": ("20 inputs, days differ", replace(DAYS_DIFFER, features=20)),
+        "few": ("200 rows a day, days differ", replace(DAYS_DIFFER, rows=200)),
+        "canary": ("a second version answers a fifth", replace(_NONE, canary=0.2)),
+        "unknown": ("no outcomes", UNKNOWN),
+        "regression": ("a regression, days differ a little", replace(_NONE, kind="regression")),
+        "regression-days": ("a regression, days differ", replace(DAYS_DIFFER, kind="regression")),
+    }
+    found = {
+        (name := f"alerts-quiet-{key}"): Fleet(name, quiet(model), EACH, what) for key, (what, model) in kinds.items()
+    }
+    name = "alerts-quiet-hourly"
+    return {**found, name: Fleet(name, quiet(_HOURLY, 14), 3, "binary, 300 rows an hour, hourly windows")}
+
+
+EACH = 5
+"""Models of each of ten kinds: fifty."""
+
+MODELS = 8
+"""Models in which each fault is planted."""
+
+
+def _changed_rows() -> dict[str, Fleet]:
+    wrong: tuple[VerdictState, ...] = ("wrong",)
+    seen: tuple[VerdictState, ...] = ("wrong", "at_risk")
+    planted: Mapping[str, tuple[str, Model, Change, tuple[VerdictState, ...]]] = {
+        "auc": ("a tenth of the outcomes turn", DAYS_DIFFER, Change(flipped=0.1), wrong),
+        "unit": ("an input comes in thousandths of its unit", DAYS_DIFFER, Change(unit=1000.0), seen),
+        "unit-unknown": ("the same, without outcomes", UNKNOWN, Change(unit=1000.0), seen),
+    }
+    found = {
+        (name := f"alerts-{key}"): Fleet(name, changed(model, change, states), MODELS, what)
+        for key, (what, model, change, states) in planted.items()
+    }
+    name = "alerts-silence"
+    return {**found, name: Fleet(name, stopped(_NONE), MODELS, "1,000 rows a day, and then none", "hours")}
+
+
+def _quiet_text(figures: Mapping[str, Figures]) -> str:
+    known = [(row, figures[name]) for name, row in QUIET_ROWS.items() if name in figures]
+    lines = [
+        [
+            f"`{row.name}`",
+            row.what,
+            f"{one['windows']}",
+            f"{one['days']}",
+            f"{one['told']}",
+            _states(one["states"]),
+            f"{one['most']}",
+        ]
+        for row, one in known
+    ]
+    daily = [one for row, one in known if one["days"] == QUIET_DAYS]
+    states = Counter[str]()
+    for one in daily:
+        states.update(one["states"])
+    total = ["**all with daily windows**", "", f"{sum(one['windows'] for one in daily)}", f"{QUIET_DAYS}"]
+    total += [f"{sum(one['told'] for one in daily)}", _states(states)]
+    total += [f"{max((one['most'] for one in daily), default=0)}"]
+    return markdown(["row", "models", "how many", "days", "told of", "alerts", "most of one model"], [*lines, total])
+
+
+def _states(states: Mapping[str, int]) -> str:
+    return ", ".join(f"{many} {state.replace('_', ' ')}" for state, many in sorted(states.items())) or "none"
+
+
+def _changed_text(figures: Mapping[str, Figures]) -> str:
+    lines = []
+    for name, row in CHANGED_ROWS.items():
+        if name not in figures:
+            continue
+        one = figures[name]
+        median, most = (
+            f"{one[key]:g} {row.unit}" if one[key] is not None else "later, or never" for key in ("median", "most")
+        )
+        lines.append([f"`{name}`", row.what, f"{one['windows']}", percent(one["found"]), median, most])
+    return markdown(["row", "planted", "models", "told", "after, median", "after, at most"], lines)
+
+
+QUIET_ROWS, CHANGED_ROWS = _quiet_rows(), _changed_rows()
+PAGE = DATA / "alerts.md"
+QUIET_FLEETS = Table("alerts_quiet", PAGE, QUIET_ROWS, _quiet_text)
+CHANGED_FLEETS = Table("alerts_changed", PAGE, CHANGED_ROWS, _changed_text)
