@@ -15,17 +15,22 @@ from pathlib import Path
 import numpy as np
 from driftline.tables.table import I64, ModelKey
 from driftline.tables.task import Task
+from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
-from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState
+from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
+from driftline_processor.core.policy import WindowHistory, replay_rule
+from driftline_processor.core.policy.replay import MONTH
+from driftline_processor.core.policy.rule import MOST_WINDOWS
 from driftline_processor.core.verdict import Traffic, VerdictContext, pace_of, verdict_of_model
-from driftline_processor.core.windows.window import DAY, HOUR, PANE, length
+from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, length
 from driftline_processor.ingest.arrivals import KEPT
 from driftline_processor.policy.alerts import AlertStore, Message
 from driftline_processor.policy.watch import PolicyWatch, no_links
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.store.database import Store
 
-from simulations.frame import DATA, Figures, Random, Row, Table, markdown, percent
+from simulations.frame import DATA, Figures, Random, Row, Table, markdown, percent, table_of
 from simulations.verdicts import (
     BEGINS,
     DAYS_DIFFER,
@@ -313,7 +318,74 @@ def _changed_text(figures: Mapping[str, Figures]) -> str:
     return markdown(["row", "planted", "models", "told", "after, median", "after, at most"], lines)
 
 
-QUIET_ROWS, CHANGED_ROWS = _quiet_rows(), _changed_rows()
+RULE = "accuracy < average of 7 - 1 deviation"
+"""What scenario 7 asks for, as people write it first."""
+
+ACCURACY, OUTCOMES = 0.8, 1_000
+"""The true accuracy of the quiet days over which rules are replayed, and outcomes of a day."""
+
+
+def quiet_days(days: int, spread: float, rng: Random) -> WindowHistory:
+    """Draw days of a model whose accuracy is what it was.
+
+    Args:
+        days: How many.
+        spread: Standard deviation by which the true accuracy differs from day to day.
+        rng: Generator.
+    """
+    true = ACCURACY + spread * rng.normal(size=days)
+    hits = rng.binomial(OUTCOMES, true)
+    windows = []
+    for at, right in enumerate(hits.tolist()):
+        missed = OUTCOMES - right
+        low, high, by = clopper_pearson(WeightSums(right, right), WeightSums(missed, missed), CONFIDENCE)
+        accuracy = MetricValue(right / OUTCOMES, OUTCOMES, "rows", low=low, high=high, interval=by)
+        window = Window("1d", START + at * DAY, START + (at + 1) * DAY)
+        one = Evaluation(ModelKey("m", "1"), window, OUTCOMES, closed=True)
+        windows.append(replace(one, realized={"accuracy": accuracy}, outcome_rows=OUTCOMES, coverage=1.0))
+    return WindowHistory({"1d": windows})
+
+
+def replayed(keys: Mapping[str, object], spread: float = 0.0) -> Callable[[int, Random], Figures]:
+    """Return in how many quiet days a policy holds, and how often a month it would be told."""
+
+    def measure(days: int, rng: Random) -> Figures:
+        rule = Policy.model_validate({"when": RULE, **keys}).rule
+        parts = [min(MOST_WINDOWS, days - done) for done in range(0, days, MOST_WINDOWS)]
+        quiet = [replay_rule(rule, quiet_days(part, spread, rng), all_quiet=True).quiet for part in parts]
+        told = sum(one.windows for one in quiet)
+        return {
+            "held": sum(one.held for one in quiet) / told,
+            "a_month": sum(one.fired for one in quiet) * MONTH / told,
+        }
+
+    return measure
+
+
+def _rule_rows() -> dict[str, Fleet]:
+    kinds: Mapping[str, tuple[str, Mapping[str, object], float]] = {
+        "alone": ("", {}, 0.0),
+        "two": ("`in_a_row: 2`", {"in_a_row": 2}, 0.0),
+        "three": ("`in_a_row: 3`", {"in_a_row": 3}, 0.0),
+        "surely": ("`surely: true`", {"surely": True}, 0.0),
+        "both": ("`surely: true`, `in_a_row: 2`", {"surely": True, "in_a_row": 2}, 0.0),
+        "days": ("days differ by 2 points", {}, 0.02),
+        "days-surely": ("the same, `surely: true`", {"surely": True}, 0.02),
+        "days-both": ("the same, `surely: true`, `in_a_row: 2`", {"surely": True, "in_a_row": 2}, 0.02),
+    }
+    return {
+        (name := f"rule-{key}"): Fleet(name, replayed(keys, spread), 20_000, what or "as it is")
+        for key, (what, keys, spread) in kinds.items()
+    }
+
+
+def _rule_told(_: Fleet, one: Figures) -> list[str]:
+    return [f"{one['windows']:,}", percent(one["held"]), f"{one['a_month']:.2g}"]
+
+
+QUIET_ROWS, CHANGED_ROWS, RULE_ROWS = _quiet_rows(), _changed_rows(), _rule_rows()
 PAGE = DATA / "alerts.md"
 QUIET_FLEETS = Table("alerts_quiet", PAGE, QUIET_ROWS, _quiet_text)
+RULE_HEAD = ["the rule", "quiet days", "it holds on", "false alarms a month"]
+QUIET_RULES = Table("alerts_rules", PAGE, RULE_ROWS, table_of(RULE_ROWS, RULE_HEAD, _rule_told))
 CHANGED_FLEETS = Table("alerts_changed", PAGE, CHANGED_ROWS, _changed_text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulations.alerts import CHANGED_FLEETS, QUIET_FLEETS
+from simulations.alerts import CHANGED_FLEETS, QUIET_FLEETS, QUIET_RULES
 from simulations.beside_days import BESIDE_DAYS
 from simulations.concept_drift import CONCEPT
 from simulations.constants import CONSTANTS
@@ -36,5 +36,5 @@ TABLES: tuple[Table, ...] = (
     *(DRIFT, USUAL, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
     *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, LABELS, ESTIMATES, OUTCOME_SHIFT, FAST, SERVICE),
     *(KINDS_OF_CHANGE, SILENCE, CYCLES, TOPICS_OF_TEXTS, CONSTANTS, QUIET_LIVES, CHANGED_LIVES, BESIDE_DAYS),
-    *(MIXED, QUIET_FLEETS, CHANGED_FLEETS),
+    *(MIXED, QUIET_FLEETS, CHANGED_FLEETS, QUIET_RULES),
 )

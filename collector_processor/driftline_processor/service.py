@@ -40,7 +40,7 @@ from driftline_processor.servers.http_server import Connections, HttpPort, HttpS
 from driftline_processor.servers.ports import PortInUse
 from driftline_processor.servers.request_memory import RequestMemory
 from driftline_processor.store.database import StorageError
-from driftline_processor.web.api import alerts, deletion, snapshots, weak_slices
+from driftline_processor.web.api import alerts, deletion, policies, snapshots, weak_slices
 from driftline_processor.web.app import create_app
 from driftline_processor.web.page import compile_templates
 from driftline_processor.web.pages.status import Process
@@ -215,6 +215,7 @@ class Service:
                     *deletion.routes(state.erase),
                     *weak_slices.routes(state.view, state.weak),
                     *alerts.routes(state.alerts, state.acknowledge),
+                    *policies.routes(state.view),
                     *outcomes_http.upload_routes(state.uploaded),
                 ],
                 submit_part=state.submit_part,

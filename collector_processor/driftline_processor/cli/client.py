@@ -295,6 +295,18 @@ def acknowledge_alert(url: str, alert: str, by: str, why: str = "") -> dict[str,
     return dict(json.loads(_ask("POST", url, path, content=said.encode(), headers=kind)))
 
 
+def replay_policies(url: str, policies: object, model: str = "", *, all_quiet: bool = False) -> dict[str, Any]:
+    """Return what policies would have told, as ``POST /api/v1/policies/replay`` answers it.
+
+    Raises :class:`BadInput` when nothing answers there, or a policy is refused.
+    """
+    asked: dict[str, str | list[str]] = {"model": model} if model else {}
+    content = json.dumps({"policies": policies, "all_quiet": all_quiet}).encode()
+    headers = {"content-type": "application/json"}
+    answer = _ask("POST", url, "/api/v1/policies/replay", asked, content, _LONG_WAIT, headers)
+    return dict(json.loads(answer))
+
+
 def _ask(
     method: str,
     url: str,

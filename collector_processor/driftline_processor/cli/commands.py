@@ -14,6 +14,7 @@ from .incidents import app as incidents_app
 from .options import BAD_INPUT, Url, Version, report_bad_input, say
 from .outcomes import app as outcomes_app
 from .outcomes import forget
+from .policies import app as policies_app
 from .report import report
 from .versions import versions
 
@@ -32,6 +33,7 @@ app.add_typer(baseline_app, name="baseline")
 app.add_typer(expectations_app, name="expectations")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(outcomes_app, name="outcomes")
+app.add_typer(policies_app, name="policies")
 app.command()(forget)
 
 

@@ -8,11 +8,12 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, StrictBool
+from pydantic import BeforeValidator, Field, StrictBool, ValidationError
 
 from driftline_processor.core.nearest_names import near, nearest
-from driftline_processor.core.policy import AllOf, AnyOf, Condition, Patience, VerdictIs, read_condition
+from driftline_processor.core.policy import AllOf, AnyOf, Condition, Patience, Rule, VerdictIs, read_condition
 
+from .problems import sentence
 from .section import Section
 from .values import Days, Form, Moment, PageUrl, Secret, Text, WindowName, one_or_several
 
@@ -132,14 +133,10 @@ class Policy(Section):
         return read(self.when, surely=self.surely)
 
     @property
-    def resolved_by(self) -> Condition | None:
-        """What must hold before it is over; None where it is enough that the condition does not."""
-        return None if self.resolve is None else read(self.resolve, surely=self.surely)
-
-    @property
-    def patience(self) -> Patience:
-        """How many windows in a row it takes."""
-        return Patience(self.in_a_row, self.resolve_after)
+    def rule(self) -> Rule:
+        """The condition with its patience, as the windows of a model are judged by it."""
+        resolve = None if self.resolve is None else read(self.resolve, surely=self.surely)
+        return Rule(self.condition, Patience(self.in_a_row, self.resolve_after), resolve, self.window or "")
 
     def covers(self, model: str, tier: int | None) -> bool:
         """Return True where the policy is about a model."""
@@ -232,3 +229,22 @@ class Silence(Section):
         """Yield a sentence for every rule that is broken."""
         if self.until <= self.since:
             yield "until: is not after since; write a later time"
+
+
+class _Policies(Section):
+    """The section ``policies`` alone."""
+
+    policies: Annotated[dict[str, Policy], BeforeValidator(with_default_policy)]
+
+
+def read_policies(written: object) -> dict[str, Policy]:
+    """Read the section ``policies``, the default one among them; channels are not looked for.
+
+    Raises:
+        ValueError: With every problem, a line each.
+    """
+    try:
+        return _Policies.model_validate({"policies": written}).policies
+    except ValidationError as invalid:
+        problems = [sentence(error, _Policies) for error in invalid.errors(include_url=False)]
+        raise ValueError("\n".join(dict.fromkeys(problems))) from None

@@ -446,6 +446,13 @@ def validate_file(path: Path | str) -> list[str]:
     return _read(Path(path), None)[1]
 
 
+def written_policies(path: Path | str) -> object:
+    """Return the section ``policies`` of a file that :func:`load` takes, and of what it includes, as it is written."""
+    problems: list[str] = []
+    tree = with_included(_tree(Path(path), problems, {}) or {}, Path(path).parent, problems, {})
+    return tree.get("policies", {})
+
+
 def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[str]]:
     problems: list[str] = []
     filled: Filled = {}

@@ -16,26 +16,12 @@ from driftline.tables.table import ModelKey
 
 from driftline_processor.config.policies import Policy, Severity, Silence
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
-from driftline_processor.core.policy import Firing, VerdictIs, firings, verdict_firings
-from driftline_processor.core.verdict import (
-    Reading,
-    VerdictContext,
-    rank_state,
-    read_window,
-    state_spans,
-    verdict_of_model,
-)
-from driftline_processor.core.windows.window import length
+from driftline_processor.core.policy import Firing, WindowHistory
+from driftline_processor.core.verdict import Reading, VerdictContext, rank_state, read_window
 from driftline_processor.present.alerts import Told, message_facts
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
 
 from .alerts import About, Alert, AlertStore, Delivery, Kind, Message, alert_id
-
-MOST_WINDOWS: Final = 400
-"""Windows of one length, the newest ones, in which a condition is looked for: a year of days."""
-
-AT_RISK: Final = 2
-"""Windows in a row at whose end a model must be at risk before that is told."""
 
 KEPT: Final = 3 * 365 * 86_400 * 10**9
 """Nanoseconds for which an alert that is over is remembered."""
@@ -201,9 +187,7 @@ class PolicyWatch:
         windows: Mapping[str, list[Evaluation]],
         readings: dict[int, tuple[Evaluation, Reading]],
     ) -> list[Firing]:
-        condition = policy.condition
         context = VerdictContext(timezone=view.timezone)
-        everything = [one for known in windows.values() for one in known]
 
         def remembered(evaluation: Evaluation, _: VerdictContext) -> Reading:
             known = readings.get(id(evaluation)) or self._readings.get(id(evaluation))
@@ -212,18 +196,8 @@ class PolicyWatch:
             readings[id(evaluation)] = known
             return known[1]
 
-        def verdict_at(evaluation: Evaluation) -> Verdict:
-            end = evaluation.window.end
-            before = [one for one in everything if one.window.end <= end]
-            return verdict_of_model(before, context=context, read=remembered)
-
-        if isinstance(condition, VerdictIs):
-            rows = {state: max(policy.in_a_row, AT_RISK if state == "at_risk" else 1) for state in condition.states}
-            spans = state_spans(everything, view.timezone) if "wrong" in rows else []
-            return verdict_firings(rows, view.verdict, spans, windows, verdict_at, view.watermark)
-        name = policy.window or max(windows, key=length, default="")
-        newest = windows.get(name, [])[-MOST_WINDOWS:]
-        return firings(newest, condition, policy.patience, verdict_at, windows, policy.resolved_by)
+        history = WindowHistory(windows, view.timezone, remembered)
+        return policy.rule.firings(history, view.verdict, view.watermark)
 
     # -- what that means for the alerts -------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ May import every other room of core.
 
 from .condition import AllOf, AnyOf, Condition, Finding, Judged, VerdictIs, read_condition
 from .firing import Firing, Patience, firings, verdict_firings
+from .replay import QuietTime, Rate, Replay, replay_rule
+from .rule import Rule, WindowHistory
 
 __all__ = [
     "AllOf",
@@ -15,8 +17,14 @@ __all__ = [
     "Firing",
     "Judged",
     "Patience",
+    "QuietTime",
+    "Rate",
+    "Replay",
+    "Rule",
     "VerdictIs",
+    "WindowHistory",
     "firings",
     "read_condition",
+    "replay_rule",
     "verdict_firings",
 ]

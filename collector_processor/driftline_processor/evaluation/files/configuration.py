@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,7 +43,13 @@ class ConfiguredEvaluation:
 
 
 def configure_evaluation(
-    file: Path, reference: Reference | None, options: ColumnOptions, cut: Cut, asked: EvaluationSettings, say: Say
+    file: Path,
+    reference: Reference | None,
+    options: ColumnOptions,
+    cut: Cut,
+    asked: EvaluationSettings,
+    say: Say,
+    used: Collection[str] = (),
 ) -> ConfiguredEvaluation:
     """Complete the options of an evaluation by the model's keys in a configuration; an option wins over its key.
 
@@ -54,6 +60,7 @@ def configure_evaluation(
         cut: How rows are cut into windows.
         asked: The other options.
         say: Is told which keys mean nothing for files.
+        used: Sections that mean something to whoever asks.
 
     Raises:
         BadInput: The file cannot be used, has no such model, or contradicts the baseline.
@@ -65,7 +72,7 @@ def configure_evaluation(
     built = load_baseline(reference)
     name = _model_name(config, file, options.model or ("" if built is None else built.model))
     model = config.models[name]
-    _say_unused(config, name, file, say)
+    _say_unused(config, name, file, say, used)
     if reference is None and model.baseline is not None:
         reference = model.baseline
         built = load_baseline(reference)
@@ -116,11 +123,11 @@ def _model_name(config: Config, file: Path, name: str) -> str:
     return name
 
 
-def _say_unused(config: Config, name: str, file: Path, say: Say) -> None:
+def _say_unused(config: Config, name: str, file: Path, say: Say, used: Collection[str]) -> None:
     """Say in one line which keys are of a running processor only."""
     keys = [key for key in NOT_FOR_FILES if key in config.models[name].model_fields_set]
     unused = [f"models.{name}.{key} ({NOT_FOR_FILES[key]})" for key in keys]
-    sections = [key for key in Config.model_fields if key != "models" and key in config.model_fields_set]
+    sections = [key for key in Config.model_fields if key not in {"models", *used} and key in config.model_fields_set]
     unused += [key for key in sections if key != "storage" or config.storage.model_fields_set]
     if unused:
         say(f"{file}: of no meaning for files: {', '.join(unused)}")

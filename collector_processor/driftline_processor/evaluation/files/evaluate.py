@@ -114,8 +114,9 @@ def evaluate_files(
     when a file, a column or an option cannot be made sense of.
     """
     cuts = [cut]
-    if asked.model is not None and not (cut.window or cut.rows):
-        cuts = [replace(cut, window=name) for name in asked.model.windows] or cuts
+    if not (cut.window or cut.rows):
+        lengths = () if asked.model is None else asked.model.windows
+        cuts = [replace(cut, window=name) for name in lengths or asked.windows] or cuts
     cuts = cuts if asked.past is None else [one.by_time() for one in cuts]
     for one in cuts:
         one.check()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +41,8 @@ class EvaluationRequest:
         performance: A ``driftline.yaml`` with what is asked of the performance.
         objectives: What metrics shall be, such as ``recall >= 0.8``.
         metrics: Names of metrics that are wanted, too.
+        windows: Lengths of windows where neither ``window`` nor the configuration names any.
+        used: Sections of the configuration that mean something to whoever asks.
     """
 
     columns: ColumnOptions = field(default_factory=ColumnOptions)
@@ -60,6 +62,8 @@ class EvaluationRequest:
     performance: Path | None = None
     objectives: Sequence[str] = ()
     metrics: Sequence[str] = ()
+    windows: Sequence[str] = ()
+    used: Collection[str] = ()
 
 
 def evaluate_request(
@@ -104,12 +108,15 @@ def evaluate_request(
         versions,
         request.importance_weighted,
         request.mispredictions,
+        windows=request.windows,
     )
     cut, columns = Cut(request.window, request.window_rows), request.columns
     if isinstance(reference, Path):
         reference = download_artifact(reference)
     if request.config is not None:
-        configured = configuration.configure_evaluation(request.config, reference, columns, cut, asked, say)
+        configured = configuration.configure_evaluation(
+            *(request.config, reference, columns, cut, asked, say), request.used
+        )
         reference, columns, cut, asked = configured.reference, configured.options, configured.cut, configured.asked
     files = [file for one in data for file in ([one] if isinstance(one, MemoryRows) else expand_paths([one]))]
     return evaluate_files(files, reference, outcomes, columns, cut, say, asked, progress)

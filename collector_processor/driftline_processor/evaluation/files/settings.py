@@ -38,6 +38,7 @@ class EvaluationSettings:
     model's owner asks of its performance; ``metrics``: names of those that are wanted, too; ``objectives``: what it
     shall be. ``versions``: which of each model's are compared with which. ``model``: what a configuration says of it.
     ``weighted``: estimates by importance weights, too. ``mispredictions``: how many of the worst rows of each window.
+    ``windows``: lengths of windows where neither an option nor the configuration names any.
     """
 
     method: Sequence[str] = ()
@@ -54,6 +55,7 @@ class EvaluationSettings:
     weighted: bool = False
     mispredictions: int = 0
     model: ModelSettings | None = None
+    windows: Sequence[str] = ()
 
     def check(self, reference: Reference | None) -> None:
         """Raise :class:`BadInput` when something is asked for that cannot be had together.

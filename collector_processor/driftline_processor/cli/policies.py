@@ -1,0 +1,182 @@
+"""`driftline policies test`: what policies would have told, of rows in files or of a running processor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from driftline_processor.readers.addresses import file_or_address
+
+from .options import ROWS, report_bad_input, say, takes_columns
+
+if TYPE_CHECKING:
+    from driftline_processor.config.schema import Config
+    from driftline_processor.readers.column_roles import ColumnOptions
+
+FIRED = 3
+
+app = typer.Typer(help="What is told of models, and when.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def policies() -> None:
+    """Look after policies."""
+
+
+@app.command(name="test")
+@takes_columns
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="driftline.yaml")],
+    rows: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help=f"Rows to replay, repeatable: {ROWS}.", parser=file_or_address),
+    ] = None,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Their outcomes: id, actual, and perhaps time.", parser=file_or_address),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A built baseline (.json), or rows to compare with.", parser=file_or_address),
+    ] = None,
+    window: Annotated[str, typer.Option(metavar="1d", help="Windows of rows; else those of the model.")] = "",
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="A running `driftline up` whose windows are replayed, without --rows.")
+    ] = "",
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Nothing was wrong in these windows: whatever fires is a false alarm.")
+    ] = False,
+    fail_on_fire: Annotated[
+        bool, typer.Option("--fail-on-fire", help="Exit 3 when anything would have been told.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    *,
+    columns: ColumnOptions,
+) -> None:
+    """Replay policies over old windows: what fires, when, why, who is told, and how often it would be for nothing.
+
+    Exit code 0: replayed, 3: something would have been told, with --fail-on-fire, 2: bad input.
+    """
+    with report_bad_input():
+        from driftline_processor.readers.errors import BadInput
+
+        if rows and url:
+            raise BadInput("--rows and --url: windows come from one of them; leave the other out")
+        if not rows and (outcomes or baseline or window):
+            raise BadInput("--rows is missing: outcomes, a baseline and windows belong to rows in files; name the rows")
+        config = _configuration(file)
+        if rows:
+            answer = _replay_rows(file, config, rows, outcomes, baseline, window, columns, quiet)
+        else:
+            from driftline_processor.config.schema import written_policies
+
+            from . import client
+
+            address = url or "http://127.0.0.1:8780"
+            answer = client.replay_policies(address, written_policies(file), columns.model, all_quiet=quiet)
+        told = name_told(config, answer)
+        typer.echo(json.dumps(told, indent=2) if as_json else "\n".join(replay_lines(told)))
+        fired = [one for model in told["models"] for policy in model["policies"] for one in policy["firings"]]
+        if fail_on_fire and any(not one["untold"] for one in fired):
+            raise typer.Exit(FIRED)
+
+
+def _configuration(file: Path) -> Config:
+    from driftline_processor.config.schema import ConfigError, load
+    from driftline_processor.readers.errors import BadInput
+
+    try:
+        return load(file)
+    except ConfigError as error:
+        raise BadInput(f"{file}: {error}") from error
+
+
+def _replay_rows(
+    file: Path,
+    config: Config,
+    rows: Sequence[Path],
+    outcomes: Path | None,
+    baseline: Path | None,
+    window: str,
+    columns: ColumnOptions,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Judge rows of files as `driftline evaluate` does, and replay the policies over their windows."""
+    from driftline_processor.config.model import Model
+    from driftline_processor.core.evaluation import Evaluation
+    from driftline_processor.evaluation.files.request import EvaluationRequest, evaluate_request
+    from driftline_processor.policy.replay import replay_policies, replayed_model
+    from driftline_processor.terminal.progress import show_progress
+
+    request = EvaluationRequest(
+        columns,
+        window,
+        config=file if config.models else None,
+        windows=Model().windows,
+        used=("policies", "notify", "channels", "silences"),
+    )
+    with show_progress() as progress:
+        result = evaluate_request(rows, baseline, outcomes, request, say, progress)
+    windows: dict[str, list[Evaluation]] = {}
+    for one in result.evaluations:
+        windows.setdefault(one.window.name, []).append(one)
+    of_file = config.models.get(result.key.model)
+    model = replayed_model(result.key, None if of_file is None else of_file.tier, windows, result.timezone)
+    return replay_policies(config.policies, [model], all_quiet=quiet)
+
+
+def name_told(config: Config, answer: dict[str, Any]) -> dict[str, Any]:
+    """Return a replay with the names of the channels that are told, and why nobody is where that is so."""
+    from driftline.tables.timestamps import instant
+
+    for model in answer["models"]:
+        for told in model["policies"]:
+            policy = config.policies[told["policy"]]
+            told["channels"] = [*(policy.notify or config.told)]
+            for one in told["firings"]:
+                time = instant(one["fired"])
+                silenced = [
+                    name
+                    for name, silence in config.silences.items()
+                    if silence.covers(model["model"], told["policy"], time)
+                ]
+                held_back = [f"policy {name}" for name in one["held_back_by"]]
+                one["untold"] = ", ".join([*held_back, *(f"silence {name}" for name in silenced)])
+    return answer
+
+
+def replay_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a replay in lines."""
+    from driftline_processor.core.wording import format_percent, short
+
+    for model in answer["models"]:
+        name = " ".join(filter(None, [short(model["model"]), short(model["version"])]))
+        place = f" ({short(model['environment'])})" if model["environment"] else ""
+        for one in model["policies"]:
+            yield f"{name}{place}: {one['policy']}: {one['condition']}"
+            if not one["windows"]:
+                known = ", ".join(one["known_windows"]) or "none"
+                yield f"  no window of {one['window'] or 'any length'} is there; windows: {known}"
+                continue
+            yield f"  {one['windows']:,} windows of {one['window']}, {one['since']} to {one['until']}"
+            who = ", ".join(one["channels"]) or "nobody: notify names no channel"
+            for firing in one["firings"]:
+                until = f"until {firing['until']}" if firing["until"] else "and lasts"
+                yield f"  fired {firing['fired']}, since {firing['since'] or 'some time'} {until}: {firing['found']}"
+                yield f"    told: nobody, because of {firing['untold']}" if firing["untold"] else f"    told: {who}"
+            if not one["firings"]:
+                yield "  never fired"
+            alarms = one["false_alarms"]
+            yield f"  false alarms: {alarms['sentence']}"
+            share = alarms["share_of_quiet_windows"]
+            if share is not None:
+                shown = [format_percent(share[part]) for part in ("value", "low", "high")]
+                yield f"    it held in {shown[0]} of the quiet windows ({shown[1]} to {shown[2]})"
+    if not answer["models"]:
+        yield "no model has been seen"
+    elif answer["about_no_model"]:
+        yield f"about none of these models: {', '.join(answer['about_no_model'])}"

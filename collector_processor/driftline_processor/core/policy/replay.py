@@ -1,0 +1,175 @@
+"""Replays: when a rule would have fired over old windows, and how often it fires although nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from scipy.special import gammaincinv
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
+from driftline_processor.core.verdict import StateSpan, VerdictContext, read_outcomes
+from driftline_processor.core.windows.window import DAY
+
+from .condition import Finding
+from .firing import Firing
+from .rule import Rule, WindowHistory
+
+MONTH: Final = 30
+"""Days of a month, in which false alarms are counted."""
+
+FEW_DAYS: Final = 30
+"""Quiet days of a short history: one false alarm a month may well not be among them (it is not in 37 % of such)."""
+
+
+class Rate(NamedTuple):
+    """A rate or a share, with its interval at 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuietTime:
+    """What a rule did in windows in which nothing was wrong.
+
+    Attributes:
+        windows: Quiet windows in which it could tell whether it holds.
+        untold: Quiet windows in which it could not.
+        days: The time of the former, in days.
+        held: In how many of these it held.
+        fired: How often it fired in them.
+        circular: Whether it asks for nothing but the verdict, by which windows are called quiet.
+    """
+
+    windows: int = 0
+    untold: int = 0
+    days: float = 0.0
+    held: int = 0
+    fired: int = 0
+    circular: bool = False
+
+    @property
+    def share(self) -> Rate | None:
+        """The share of quiet windows in which it held, with its exact interval; None where there are none."""
+        if not self.windows or self.circular:
+            return None
+        missed = self.windows - self.held
+        low, high, _ = clopper_pearson(WeightSums(self.held, self.held), WeightSums(missed, missed), CONFIDENCE)
+        assert low is not None
+        assert high is not None
+        return Rate(self.held / self.windows, low, high)
+
+    @property
+    def a_month(self) -> Rate | None:
+        """False alarms in thirty days, with their exact Poisson interval; None where nothing tells of them.
+
+        Source: Garwood, Fiducial limits for the Poisson distribution, Biometrika 28, 1936.
+
+        >>> QuietTime(windows=60, days=60.0, fired=0).a_month.high.__round__(2)
+        1.84
+        """
+        if not self.days or self.circular:
+            return None
+        tail = (1 - CONFIDENCE) / 2
+        low = float(gammaincinv(self.fired, tail)) if self.fired else 0.0
+        high = float(gammaincinv(self.fired + 1, 1 - tail))
+        return Rate(*(count * MONTH / self.days for count in (self.fired, low, high)))
+
+    @property
+    def sentence(self) -> str:
+        """Say how many false alarms a month are to be expected."""
+        rate = self.a_month
+        if self.circular:
+            return (
+                "cannot be told from these windows: the verdict itself says which of them are quiet; of rows in which "
+                "nothing was wrong, say --quiet"
+            )
+        if rate is None and self.untold:
+            return f"cannot be told: in none of {self.untold:,} quiet windows is known what it asks for"
+        if rate is None:
+            return "cannot be told: of no window do outcomes show that nothing was wrong; if you know that, say --quiet"
+        few = f"; the history is short, {self.days:.3g} quiet days" if self.days < FEW_DAYS else ""
+        if not self.fired:
+            return f"at most {rate.high:.2g} a month: it never fired in {self.days:.3g} quiet days{few}"
+        times = "once" if self.fired == 1 else f"{self.fired:,} times"
+        return (
+            f"{rate.value:.2g} a month ({rate.low:.2g} to {rate.high:.2g}): it fired {times} in {self.days:.3g} "
+            f"quiet days{few}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a rule would have done.
+
+    Attributes:
+        windows: Those in which it was judged, the oldest first.
+        firings: When it fired, the oldest first; the last one may last.
+        quiet: What it did in windows in which nothing was wrong.
+    """
+
+    windows: Sequence[Evaluation]
+    firings: Sequence[Firing]
+    quiet: QuietTime
+
+
+def replay_rule(rule: Rule, history: WindowHistory, *, all_quiet: bool = False) -> Replay:
+    """Replay a rule over old windows, as they are known now.
+
+    Args:
+        rule: The rule.
+        history: The windows.
+        all_quiet: Whether somebody knows that nothing was wrong in any of them.
+    """
+    windows, found = rule.judged_in(history), rule.replay(history)
+    wrong = [] if all_quiet else [one for one in history.spans() if one.verdict.state == "wrong"]
+    quiet = [all_quiet or _is_quiet(one, wrong, history.timezone) for one in windows]
+    judged = [
+        rule.condition.judge(Finding(windows, at, history.verdict_at, history.windows)).holds if calm else None
+        for at, calm in enumerate(quiet)
+    ]
+    told = [one for one, holds in zip(windows, judged, strict=True) if holds is not None]
+    return Replay(
+        windows,
+        found,
+        QuietTime(
+            windows=len(told),
+            untold=sum(quiet) - len(told),
+            days=sum(one.window.end - one.window.start for one in told) / DAY,
+            held=sum(holds is True for holds in judged),
+            fired=sum(_in_quiet(one, windows, quiet) for one in found),
+            circular=bool(rule.states) and not all_quiet,
+        ),
+    )
+
+
+def _is_quiet(evaluation: Evaluation, wrong: Sequence[StateSpan], timezone: str) -> bool:
+    """Return True where the outcomes of a window are known, and nothing was wrong with the model in it.
+
+    A window alone that looks worse is quiet: chance makes some of these. One that chance makes too rarely is none.
+    """
+    if evaluation.maturity != "mature" or not evaluation.outcome_rows or evaluation.incident:
+        return False
+    start, end = evaluation.window.start, evaluation.window.end
+    if any(
+        (span.until is None or start < span.until) and (span.verdict.since is None or end > span.verdict.since)
+        for span in wrong
+    ):
+        return False
+    reading = read_outcomes(evaluation, VerdictContext(timezone=timezone))
+    return reading.state != "wrong" or not reading.stands_out
+
+
+def _in_quiet(firing: Firing, windows: Sequence[Evaluation], quiet: Sequence[bool]) -> bool:
+    """Return True where all windows from the first in which a condition held until it fired were quiet."""
+    since = firing.fired if firing.since is None else min(firing.since, firing.fired)
+    of_it = [
+        calm
+        for one, calm in zip(windows, quiet, strict=True)
+        if one.window.end <= firing.fired and (one.window.start >= since or one.window.end == firing.fired)
+    ]
+    return bool(of_it) and all(of_it)

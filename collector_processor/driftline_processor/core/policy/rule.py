@@ -1,0 +1,144 @@
+"""Rules: a condition with its patience, judged over the windows of a version of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Final
+
+from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.verdict import (
+    Reading,
+    StateSpan,
+    VerdictContext,
+    rank_state,
+    read_window,
+    state_spans,
+    verdict_of_model,
+)
+from driftline_processor.core.windows.window import length
+
+from .condition import Condition, VerdictIs
+from .firing import Firing, Patience, firings, verdict_firings
+
+MOST_WINDOWS: Final = 400
+"""Windows of one length, the newest ones, in which a condition is looked for: a year of days."""
+
+AT_RISK: Final = 2
+"""Windows in a row at whose end a model must be at risk before that is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowHistory:
+    """The closed windows of a version of a model.
+
+    Attributes:
+        windows: Name of a length → the windows of it, the oldest first.
+        timezone: The model's.
+        read: Reads a window; one that remembers what it has read is quicker.
+    """
+
+    windows: Mapping[str, Sequence[Evaluation]]
+    timezone: str = "UTC"
+    read: Callable[[Evaluation, VerdictContext], Reading] = read_window
+
+    def verdict_at(self, evaluation: Evaluation) -> Verdict:
+        """Return the verdict on the model at the end of a window, by what is known of all windows up to it now."""
+        end = evaluation.window.end
+        before = [one for one in chain(*self.windows.values()) if one.window.end <= end]
+        return verdict_of_model(before, context=VerdictContext(timezone=self.timezone), read=self.read)
+
+    def spans(self) -> list[StateSpan]:
+        """Return when the model was right and wrong, of each length the oldest first."""
+        return state_spans(chain(*self.windows.values()), self.timezone)
+
+    def until(self, end: int) -> WindowHistory:
+        """Return the windows that had ended at a time, unix nanoseconds."""
+        before = {name: [one for one in known if one.window.end <= end] for name, known in self.windows.items()}
+        return WindowHistory(before, self.timezone, self.read)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A condition with its patience.
+
+    Attributes:
+        condition: What must hold.
+        patience: In how many windows in a row.
+        resolve: What must hold before it is over; None = that the condition does not.
+        window: Name of the length of the windows in which it is judged; "" = the longest.
+    """
+
+    condition: Condition
+    patience: Patience
+    resolve: Condition | None = None
+    window: str = ""
+
+    @property
+    def states(self) -> Mapping[VerdictState, int]:
+        """The states of the verdict that it asks for, each with the windows in a row; {} where it asks for more."""
+        if not isinstance(self.condition, VerdictIs):
+            return {}
+        rows = self.patience.fire
+        return {state: max(rows, AT_RISK if state == "at_risk" else 1) for state in self.condition.states}
+
+    def judged_in(self, history: WindowHistory) -> Sequence[Evaluation]:
+        """Return the windows in which it is judged, the oldest first."""
+        name = self.window or max(history.windows, key=length, default="")
+        return history.windows.get(name, ())[-MOST_WINDOWS:]
+
+    def firings(self, history: WindowHistory, verdict: Verdict | None, now: int) -> list[Firing]:
+        """Return when it fired, the oldest first; the last one may last.
+
+        Args:
+            history: The windows.
+            verdict: The verdict that holds now; None where nobody can say.
+            now: The model's clock, unix nanoseconds.
+        """
+        if self.states:
+            spans = history.spans() if "wrong" in self.states else ()
+            return verdict_firings(self.states, verdict, spans, history.windows, history.verdict_at, now)
+        windows = self.judged_in(history)
+        found = (windows, self.condition, self.patience, history.verdict_at, history.windows, self.resolve)
+        return firings(*found)
+
+    def replay(self, history: WindowHistory) -> list[Firing]:
+        """Return when it would have fired had somebody looked at the end of each window, the oldest first.
+
+        A verdict that asks for no outcome leaves no trace in windows once it is over, so it is asked for anew at the
+        end of each.
+        """
+        if not self.states:
+            return self.firings(history, None, 0)
+        found: list[Firing] = []
+        lasting: Firing | None = None
+        for one in self.judged_in(history):
+            end = one.window.end
+            known = history.until(end)
+            verdict = known.verdict_at(one)
+            told = verdict_firings(self.states, verdict, (), known.windows, known.verdict_at, end)
+            if told:
+                lasting = told[-1] if lasting is None else _goes_on(lasting, told[-1])
+            elif lasting is not None and not _cannot_tell(lasting, verdict):
+                found.append(replace(lasting, until=_over(lasting, verdict, end)))
+                lasting = None
+        return [*found, lasting] if lasting is not None else found
+
+
+def _goes_on(lasting: Firing, told: Firing) -> Firing:
+    """Return a firing that lasts, with what is found now; it keeps when it began, and the gravest state it had."""
+    graver = told.state and lasting.state and rank_state(told.state) < rank_state(lasting.state)
+    state = told.state if graver else lasting.state
+    return replace(lasting, window=told.window, start=told.start, words=told.words, state=state)
+
+
+def _cannot_tell(lasting: Firing, verdict: Verdict) -> bool:
+    """Return True where nobody can say that a model is right again."""
+    return lasting.state == "wrong" and verdict.state == "unknown"
+
+
+def _over(lasting: Firing, verdict: Verdict, end: int) -> int:
+    """Return from when on it was over: the start of the state that came, where that is after it fired."""
+    began = verdict.since
+    return began if began is not None and lasting.fired <= began <= end else end

@@ -1,0 +1,142 @@
+"""Policies replayed over windows, of files or of a running processor: what would have fired. Nothing is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from driftline.tables.table import ModelKey
+
+from driftline_processor.config.policies import Policy
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.policy import Firing, Rate, Replay, WindowHistory, replay_rule
+from driftline_processor.core.verdict import Reading, VerdictContext, read_window
+from driftline_processor.core.wording import iso_time, printable
+from driftline_processor.queries.overview import ModelView
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedModel:
+    """A version of a model, with the windows over which policies are replayed.
+
+    Attributes:
+        key: Which one.
+        tier: How much depends on it, 1 to 3; None where nobody said.
+        history: Its closed windows.
+    """
+
+    key: ModelKey
+    tier: int | None
+    history: WindowHistory
+
+    @property
+    def steps(self) -> int:
+        """How many windows are read when the verdict at the end of each of the longest ones is asked for, at most."""
+        lengths = [len(known) for known in self.history.windows.values()]
+        return sum(lengths) * min(lengths, default=0)
+
+
+def replayed_model(
+    key: ModelKey, tier: int | None, windows: Mapping[str, Sequence[Evaluation]], timezone: str
+) -> ReplayedModel:
+    """Return a version of a model with those of its windows that are closed; each is read once.
+
+    Args:
+        key: Which one.
+        tier: How much depends on it.
+        windows: Name of a length → the windows of it, the oldest first.
+        timezone: The model's.
+    """
+    closed = {name: [one for one in known if one.closed] for name, known in windows.items()}
+    context = VerdictContext(timezone=timezone)
+    readings: dict[int, Reading] = {}
+
+    def read(evaluation: Evaluation, _: VerdictContext) -> Reading:
+        known = readings.get(id(evaluation))
+        if known is None or known.evaluation is not evaluation:
+            known = readings[id(evaluation)] = read_window(evaluation, context)
+        return known
+
+    return ReplayedModel(key, tier, WindowHistory({name: one for name, one in closed.items() if one}, timezone, read))
+
+
+def watched_models(views: Sequence[ModelView], model: str = "") -> list[ReplayedModel]:
+    """Return the versions of models that policies look at; ``model``: those of one model only."""
+    return [
+        replayed_model(view.key, view.tier, view.windows, view.timezone)
+        for view in views
+        if view.in_use and not view.retired and not view.shadow and model in ("", view.key.model)
+    ]
+
+
+def replay_policies(
+    policies: Mapping[str, Policy], models: Sequence[ReplayedModel], *, all_quiet: bool = False
+) -> dict[str, Any]:
+    """Return what policies would have told of models, as JSON holds it.
+
+    Args:
+        policies: By name; those that are switched off are left out.
+        models: Versions of models.
+        all_quiet: Whether somebody knows that nothing was wrong in any window: what fires is a false alarm then.
+    """
+    enabled = {name: policy for name, policy in policies.items() if policy.enabled}
+    found, about = [], set[str]()
+    for one in models:
+        covering = {name: policy for name, policy in enabled.items() if policy.covers(one.key.model, one.tier)}
+        replays = {
+            name: replay_rule(policy.rule, one.history, all_quiet=all_quiet) for name, policy in covering.items()
+        }
+        about.update(covering)
+        told = [_policy_json(name, covering[name], replays, one.history) for name in covering]
+        key = one.key
+        found.append({"model": key.model, "version": key.version, "environment": key.environment, "policies": told})
+    return {"models": found, "about_no_model": [name for name in enabled if name not in about]}
+
+
+def _policy_json(name: str, policy: Policy, replays: Mapping[str, Replay], history: WindowHistory) -> dict[str, Any]:
+    replay = replays[name]
+    window = policy.window or (replay.windows[0].window.name if replay.windows else "")
+    return {
+        "policy": name,
+        "condition": printable(policy.condition.written),
+        "severity": policy.severity,
+        "window": window,
+        "windows": len(replay.windows),
+        "since": iso_time(replay.windows[0].window.start) if replay.windows else None,
+        "until": iso_time(replay.windows[-1].window.end) if replay.windows else None,
+        "known_windows": sorted(history.windows),
+        "firings": [_firing_json(one, policy, replays) for one in replay.firings],
+        "false_alarms": {
+            "a_month": _rate_json(replay.quiet.a_month),
+            "fired": replay.quiet.fired,
+            "quiet_windows": replay.quiet.windows,
+            "quiet_days": round(replay.quiet.days, 3),
+            "share_of_quiet_windows": _rate_json(replay.quiet.share),
+            "sentence": replay.quiet.sentence,
+        },
+    }
+
+
+def _firing_json(firing: Firing, policy: Policy, replays: Mapping[str, Replay]) -> dict[str, Any]:
+    held_back = [
+        name
+        for name in policy.unless
+        if name in replays and any(_lasts_at(other, firing.fired) for other in replays[name].firings)
+    ]
+    return {
+        "fired": iso_time(firing.fired),
+        "since": None if firing.since is None else iso_time(firing.since),
+        "until": None if firing.until is None else iso_time(firing.until),
+        "state": firing.state or None,
+        "found": printable(firing.words),
+        "held_back_by": held_back,
+    }
+
+
+def _lasts_at(firing: Firing, time: int) -> bool:
+    return firing.fired <= time and (firing.until is None or time < firing.until)
+
+
+def _rate_json(rate: Rate | None) -> dict[str, float] | None:
+    return None if rate is None else {"value": rate.value, "low": rate.low, "high": rate.high}

@@ -1,0 +1,88 @@
+"""``POST /api/v1/policies/replay``: what policies would have told of the windows in memory. Nothing is stored."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.config.policies import read_policies
+from driftline_processor.core.decode.untrusted_json import TooLarge, check_json
+from driftline_processor.policy.replay import replay_policies, watched_models
+from driftline_processor.queries.overview import View
+from driftline_processor.receipts import Overloaded
+from driftline_processor.servers.http_body import Body, MalformedBody, receive_body
+
+from .answers import FiniteJSON
+
+MAX_POLICIES = 2**18
+"""Bytes of the policies of a file: those of fifty models are some ten thousand."""
+
+MOST = 100
+"""Policies that are replayed at once."""
+
+MOST_STEPS = 20_000_000
+"""Windows that all replays of a request read at most, one after the other: about half a minute."""
+
+
+_EXAMPLE = '{"policies": {"NAME": {"when": "accuracy < 85 %"}}}'
+
+
+def routes(view: View) -> list[BaseRoute]:
+    """Return the route. ``view``: read on every request; one request at a time."""
+    busy = threading.Lock()
+
+    async def replay(request: Request) -> Response:
+        try:
+            body = await receive_body(request, MAX_POLICIES)
+            return FiniteJSON(await run_in_threadpool(answer, body, request.query_params.get("model", "")))
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except TooLarge:
+            raise HTTPException(413, f"the policies are larger than {MAX_POLICIES >> 10} KiB; send parts") from None
+        except MalformedBody as malformed:
+            raise HTTPException(400, str(malformed)) from None
+
+    def answer(body: Body, model: str) -> Mapping[str, Any]:
+        policies, all_quiet = _asked(body.unpacked())
+        models = watched_models(view.models(), model)
+        if model and not models:
+            raise HTTPException(404, f"no model {model[:80]!r} is in use; GET /api/v1/models lists them")
+        if len(policies) * sum(one.steps for one in models) > MOST_STEPS:
+            raise HTTPException(400, "these are too many windows at once; add ?model=NAME, or send fewer policies")
+        if not busy.acquire(blocking=False):
+            raise Overloaded
+        try:
+            return replay_policies(policies, models, all_quiet=all_quiet)
+        finally:
+            busy.release()
+
+    return [Route("/api/v1/policies/replay", replay, methods=["POST"])]
+
+
+def _asked(data: bytes) -> tuple[Mapping[str, Any], bool]:
+    """Return the policies of a body, and whether all windows are said to be quiet. Raises 400 with a sentence."""
+    try:
+        check_json(data)
+        asked = json.loads(data)
+    except (UnicodeDecodeError, ValueError):
+        raise HTTPException(400, f"the body is no JSON; send {_EXAMPLE}") from None
+    if not isinstance(asked, dict) or not {*asked} <= {"policies", "all_quiet"}:
+        raise HTTPException(400, f'a replay is {_EXAMPLE}, and perhaps "all_quiet": true beside it')
+    all_quiet = asked.get("all_quiet", False)
+    if not isinstance(all_quiet, bool):
+        raise HTTPException(400, "all_quiet is neither true nor false")
+    try:
+        policies = read_policies(asked.get("policies", {}))
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from None
+    if len(policies) > MOST:
+        raise HTTPException(400, f"these are {len(policies)} policies; {MOST} are the most at once")
+    return policies, all_quiet

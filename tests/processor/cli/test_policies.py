@@ -1,0 +1,104 @@
+"""`driftline policies test`: over rows in files, and over the windows of a running processor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from driftline_processor.health import Health
+from driftline_processor.web.api.policies import routes
+from driftline_processor.web.app import create_app
+
+from tests.support.churn_files import Run
+from tests.support.fake_view import FakeView
+from tests.support.policy_watch import model
+from tests.support.serve import serve
+from tests.support.verdict_windows import right, value, wrong
+
+POLICIES = """
+notify: json://127.0.0.1:9/
+models: {churn: {task: binary, windows: [1d]}}
+policies:
+  health: {enabled: false}
+  regions: {when: features drift, models: [churn]}
+  never: {when: accuracy < 1 %}
+  other: {when: features drift, models: [fraud]}
+silences:
+  holidays: {models: [churn], policies: [regions], since: "2026-02-01T00:00:00Z", until: "2026-03-01T00:00:00Z"}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "driftline.yaml"
+    path.write_text(POLICIES, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def running() -> Iterator[str]:
+    """The address of a processor that has seen one model."""
+    days = [right(0), right(1), wrong(2, clear=True, realized={"accuracy": value(0.6)})]
+    view = FakeView([model(days, "churn")])
+    with serve(create_app(view, lambda *_: None, Health(), more=routes(view))) as url:  # type: ignore[arg-type]
+        yield url
+
+
+@pytest.mark.slow
+def test_rows_of_files_are_replayed(run: Run, files: Path, file: Path) -> None:
+    rows = ["policies", "test", file, "--rows", files / "week.parquet", "--outcomes", files / "outcomes.csv"]
+    result = run(*rows, "--baseline", files / "reference.parquet", "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["about_no_model"] == ["other"]
+    [one] = found["models"]
+    regions, never = one["policies"]
+    assert (regions["channels"], regions["window"], regions["windows"]) == (["json"], "1d", 7)
+    assert [fired["untold"] for fired in regions["firings"]] == ["silence holidays"]
+    assert regions["firings"][0]["fired"] == "2026-02-03T00:00:00Z"
+    assert "region" in regions["firings"][0]["found"]
+    assert never["firings"] == []
+    assert never["false_alarms"]["sentence"].startswith("cannot be told: of no window do outcomes show")
+    assert "of no meaning for files" not in result.stderr
+
+    again = run(*rows, "--baseline", files / "reference.parquet", "--fail-on-fire", "--quiet")
+    assert again.exit_code == 0  # what fires is silenced
+    assert "told: nobody, because of silence holidays" in again.stdout
+    assert "false alarms: at most 18 a month: it never fired in 6 quiet days; the history is short" in again.stdout
+
+
+def test_the_windows_of_a_running_processor_are_replayed(run: Run, file: Path, running: str) -> None:
+    file.write_text("policies: {low: {when: accuracy < 70 %}}", encoding="utf-8")
+    result = run("policies", "test", file, "--url", running)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert "churn 1: low: accuracy < 70 %" in lines
+    assert "  3 windows of 1d, 2013-07-01T00:00:00Z to 2013-07-04T00:00:00Z" in lines
+    fired = "  fired 2013-07-04T00:00:00Z, since 2013-07-03T00:00:00Z and lasts: accuracy is 60 %, below 70 %"
+    assert lines[lines.index(fired) + 1] == "    told: nobody: notify names no channel"
+    assert run("policies", "test", file, "--url", running, "--fail-on-fire").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--rows", "a.csv", "--url", "x"], "--rows and --url: windows come from one of them"),
+        (["--baseline", "b.json"], "--rows is missing"),
+        (["--rows", "nowhere.csv", "--baseline", "nowhere.json"], "nowhere.json: there is no such file"),
+        (["--url", "127.0.0.1:9"], "nothing answers at http://127.0.0.1:9"),
+    ],
+)
+def test_bad_input_is_one_sentence(run: Run, file: Path, more: list[str], sentence: str) -> None:
+    result = run("policies", "test", file, *more)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_file_that_cannot_be_used_is_refused_with_its_key(run: Run, file: Path) -> None:
+    file.write_text("policies: {low: {when: acuracy < 70 %}}", encoding="utf-8")
+    result = run("policies", "test", file)
+    assert result.exit_code == 2
+    assert "policies.low.when: 'acuracy' is no metric; did you mean 'accuracy'" in result.stderr
