@@ -34,6 +34,9 @@ JULY = "window=1mo&at=2013-07-04"
 COLOURS = 64
 """Of a picture: what text and flat charts need."""
 
+TERMINAL = 1310
+"""Pixels of the width of a terminal."""
+
 
 class Picture(NamedTuple):
     """A picture of a page.
@@ -132,7 +135,7 @@ def take_top(browser: Browser, address: str) -> None:
     with TemporaryDirectory() as folder:
         drawing = Path(folder) / "top.svg"
         subprocess.run([sys.executable, str(ROOT / "scripts" / "draw_top.py"), address, str(drawing)], check=True)
-        draw(browser, "top", drawing.read_text(encoding="utf-8"), 1310, 830)
+        draw_terminal(browser, "top", drawing.read_text(encoding="utf-8"))
 
 
 def take_terminal(browser: Browser, log: Path) -> None:
@@ -145,10 +148,14 @@ def take_terminal(browser: Browser, log: Path) -> None:
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=width, file=nowhere, force_terminal=True)
         console.print(printed)
-    svg = console.export_svg(title="make demo")
+    draw_terminal(browser, "demo", console.export_svg(title="make demo"))
+
+
+def draw_terminal(browser: Browser, name: str, svg: str) -> None:
+    """Take the drawing of a terminal, as high as it is."""
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     assert size is not None
-    draw(browser, "demo", svg, 1310, math.ceil(1310 * float(size[2]) / float(size[1])))
+    draw(browser, name, svg, TERMINAL, math.ceil(TERMINAL * float(size[2]) / float(size[1])))
 
 
 def draw(browser: Browser, name: str, html: str, width: int, height: int) -> None:
