@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from driftline.semconv import attributes, metrics
+from driftline_processor.alert_rules.prometheus import rules_of_any_model
 
 from tests.support.paths import ROOT
+from tests.support.promtool import PROMTOOLS, Fires, check_firing, selector
 
 RULES = ROOT / "otel-config/driftline.rules.yml"
 SERIES = {*metrics.PROMETHEUS.values(), "up"}
 LABELS = {str(value).replace(".", "_") for name, value in vars(attributes).items() if name.isupper()}
 OF_PROMETHEUS = {"job", "instance"}
-PROMTOOLS = {"system": shutil.which("promtool"), "built": str(ROOT / ".peers/promtool")}
 
 
 def rules() -> list[dict[str, Any]]:
@@ -51,40 +49,10 @@ def test_prometheus_is_told_of_them() -> None:
     assert said["rule_files"] == [RULES.name]
 
 
-@dataclass(frozen=True)
-class Fires:
-    """An alert over a minute's samples: it is quiet at one moment and fires at a later one.
-
-    Attributes:
-        series: A series, by its selector → its values, as promtool writes them.
-        labels: Those of the alert, beside its name and severity.
-        description: Where it is no fixed text.
-        step: From one sample to the next.
-    """
-
-    alert: str
-    series: dict[str, str]
-    quiet: str
-    fires: str
-    labels: dict[str, str]
-    summary: str
-    description: str = ""
-    step: str = "1m"
-
-
 CHURN = {"ml_model_name": "churn", "ml_model_version": "7", "deployment_environment_name": "prod"}
 WINDOW = {"ml_model_name": "churn", "ml_model_version": "7", "ml_window": "1d"}
 TO_JAEGER = {"instance": "a:8780", "driftline_destination": "jaeger", "driftline_signal": "traces"}
 HOSTILE = 'ch"urn\\<b>{{ 1 }}'
-
-
-def selector(name: str, labels: dict[str, str]) -> str:
-    """Write a series as Prometheus does."""
-
-    def quoted(text: str) -> str:
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-    return name + "{" + ",".join(f"{key}={quoted(value)}" for key, value in labels.items()) + "}"
 
 
 def of_state(state: str, alert: str, quiet: str, fires: str, summary: str, step: str = "1m") -> Fires:
@@ -253,30 +221,8 @@ def test_every_alert_has_a_case() -> None:
 @pytest.mark.parametrize("step", ["1m", "1h"])
 @pytest.mark.parametrize("which", PROMTOOLS)
 def test_alerts_fire_when_they_should_and_not_before(which: str, step: str, tmp_path: Path) -> None:
-    promtool = PROMTOOLS[which]
-    if promtool is None or not Path(promtool).exists():
-        pytest.skip("no promtool: Debian's package prometheus has one, `make interop` builds another")
-    known = {rule["alert"]: rule for rule in rules()}
-    tests = []
-    for case in (case for case in CASES if case.step == step):
-        rule = known[case.alert]
-        said = {**rule["annotations"], "summary": case.summary}
-        said["description"] = case.description or said["description"]
-        firing = {"exp_labels": {**case.labels, **rule["labels"]}, "exp_annotations": said}
-        tests.append(
-            {
-                "name": case.alert,
-                "interval": step,
-                "input_series": [{"series": series, "values": values} for series, values in case.series.items()],
-                "alert_rule_test": [
-                    {"eval_time": case.quiet, "alertname": case.alert, "exp_alerts": []},
-                    {"eval_time": case.fires, "alertname": case.alert, "exp_alerts": [firing]},
-                ],
-            }
-        )
-    path = tmp_path / "alerts.yaml"
-    path.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": step, "tests": tests}))
+    check_firing(which, RULES, [case for case in CASES if case.step == step], step, tmp_path)
 
-    ran = subprocess.run([promtool, "test", "rules", str(path)], capture_output=True, text=True, check=False)
 
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+def test_the_rules_beside_prometheus_are_those_that_the_command_writes() -> None:
+    assert RULES.read_text(encoding="utf-8") == rules_of_any_model()

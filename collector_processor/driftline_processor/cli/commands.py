@@ -16,6 +16,7 @@ from .outcomes import app as outcomes_app
 from .outcomes import forget
 from .policies import app as policies_app
 from .report import report
+from .rules import rules
 from .versions import versions
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def demo(
 
 app.command()(evaluate)
 app.command()(report)
+app.command()(rules)
 
 
 @app.command()

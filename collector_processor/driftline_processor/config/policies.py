@@ -154,7 +154,7 @@ class Policy(Section):
             yield "resolve: a verdict knows itself when it is over; leave it out"
 
 
-_HEALTH = "verdict is wrong or silent or at risk"
+HEALTH = "verdict is wrong or silent or at risk"
 """The condition of the default policy; a model that is at risk is told of after two windows in a row."""
 
 
@@ -164,7 +164,7 @@ def with_default_policy(written: object) -> object:
         return written
     own = written.get(DEFAULT_POLICY)
     named = own if isinstance(own, Mapping) else {} if own is None else own
-    health = {"when": _HEALTH, **named} if isinstance(named, Mapping) else named
+    health = {"when": HEALTH, **named} if isinstance(named, Mapping) else named
     return {DEFAULT_POLICY: health, **{name: one for name, one in written.items() if name != DEFAULT_POLICY}}
 
 

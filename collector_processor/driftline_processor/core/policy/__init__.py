@@ -4,7 +4,7 @@ Pure functions over evaluations: a replay of old windows comes to what was told 
 May import every other room of core.
 """
 
-from .condition import AllOf, AnyOf, Condition, Finding, Judged, VerdictIs, read_condition
+from .condition import AllOf, AnyOf, Condition, Finding, Judged, VerdictIs, error_budget, read_condition
 from .firing import Firing, Patience, firings, verdict_firings
 from .replay import QuietTime, Rate, Replay, replay_rule
 from .rule import Rule, WindowHistory
@@ -23,6 +23,7 @@ __all__ = [
     "Rule",
     "VerdictIs",
     "WindowHistory",
+    "error_budget",
     "firings",
     "read_condition",
     "replay_rule",

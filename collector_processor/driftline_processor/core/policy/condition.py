@@ -341,9 +341,21 @@ class BurnRate:
         read = self.signal.read(evaluation)
         if read is None:
             return None
-        allowed = 1 - self.objective.limit if self.objective.upwards else self.objective.limit
         spent = 1 - read.value if self.objective.upwards else read.value
-        return spent / allowed
+        allowed = error_budget(self.objective)
+        return None if allowed is None else spent / allowed
+
+
+def error_budget(objective: Objective) -> float | None:
+    """Return the share that may fail an objective; None where it leaves no budget.
+
+    >>> error_budget(read_objective("precision >= 0.95")), error_budget(read_objective("mae <= 3"))
+    (0.05, None)
+    """
+    share = read_signal(objective.metric, objective.slice).is_share
+    if objective.relative or not share or not 0 < objective.limit < 1:
+        return None
+    return round(1 - objective.limit, 12) if objective.upwards else objective.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -472,7 +484,7 @@ def _read_objective_broken(text: str, match: re.Match[str]) -> Condition:
 def _read_burn_rate(text: str, match: re.Match[str]) -> Condition:
     objective = read_objective(match["rule"])
     signal = read_signal(objective.metric, objective.slice)
-    if objective.relative or not signal.is_share or not 0 < objective.limit < 1:
+    if error_budget(objective) is None:
         raise ValueError(
             f"'{objective.rule}' has no error budget: only a share below 100 % leaves one, as in 'precision >= 0.95'"
         )

@@ -1,0 +1,174 @@
+"""Routes of Alertmanager: by owner, then by tier and severity; receivers are left to fill, and stay filled.
+
+Alerts of any model carry no owner, so routes know the models of each owner by name.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import yaml
+from driftline.semconv import attributes as a
+
+from driftline_processor.config.model import Model
+from driftline_processor.config.policies import Policy, Silence
+from driftline_processor.config.schema import Config
+from driftline_processor.core.wording import iso_time, printable
+
+from . import error_budgets, policy_rules
+from .prometheus import dump, rules_of_any_model
+from .promql import Pattern, globs, label, matcher, one_of
+
+NOBODY: Final = "unowned"
+"""The receiver of models of no team."""
+
+PROCESSOR: Final = "driftline"
+"""The receiver of alerts on the processor itself."""
+
+_GROUP_OF_PROCESSOR: Final = "driftline-processor"
+_DIGEST_TIER: Final = 3
+"""The tier whose alerts come together, once a day."""
+
+_HEAD: Final = """\
+# Routes of Alertmanager, written by `driftline rules` from the teams and tiers of driftline.yaml.
+# Fill in the receivers: what they hold, and global and templates, are kept when this file is written again.
+#   page    somebody is needed now: models of tier 1, repeated every hour, and others, every four hours
+#   ticket  this week
+#   digest  everything of tier 3, once a day
+"""
+
+Route = dict[str, Any]
+"""A route, as Alertmanager reads it."""
+
+
+def alertmanager_config(config: Config, before: str = "") -> str:
+    """Return a configuration of Alertmanager.
+
+    Args:
+        config: Whose teams, tiers, policies and silences it is made of.
+        before: The file as it was, whose receivers, ``global`` and ``templates`` are kept.
+
+    Raises:
+        ValueError: The file as it was is not YAML; the message says so.
+    """
+    kept = _read(before)
+    routes = [*_policy_routes(config.watched_policies), _route(PROCESSOR, [("alertname", one_of(_own_alerts()))])]
+    routes += _owner_routes(config.models)
+    tree: Route = {
+        **{key: one for key, one in kept.items() if key in ("global", "templates")},
+        "route": {
+            "receiver": f"{NOBODY} ticket",
+            "group_by": [label(a.ML_MODEL_NAME), label(a.DEPLOYMENT_ENVIRONMENT_NAME)],
+            "group_wait": "30s",
+            "group_interval": "5m",
+            "repeat_interval": "4h",
+            "routes": [*routes, _route(f"{NOBODY} page", [("severity", "page")])],
+        },
+        "inhibit_rules": [*_inhibitions(config.watched_policies)],
+    }
+    tree["receivers"] = _receivers(tree["route"], kept.get("receivers"))
+    return _HEAD + "".join(f"# {line}\n" for line in _silences(config.silences)) + dump(tree)
+
+
+def _read(before: str) -> Mapping[str, Any]:
+    try:
+        tree = yaml.safe_load(before)
+    except yaml.YAMLError as error:
+        raise ValueError(f"is not YAML ({printable(str(error))[:80]}); mend it, or move it away") from error
+    return tree if isinstance(tree, dict) else {}
+
+
+def _own_alerts() -> list[str]:
+    """Return the names of the alerts on the processor itself."""
+    groups = yaml.safe_load(rules_of_any_model())["groups"]
+    own = next(group for group in groups if group["name"] == _GROUP_OF_PROCESSOR)
+    return [rule["alert"] for rule in own["rules"]]
+
+
+def _route(receiver: str, wanted: Sequence[tuple[str, str | Pattern]], **more: object) -> Route:
+    return {"receiver": receiver, "matchers": [matcher(name, one) for name, one in wanted], **more}
+
+
+def _policy_routes(policies: Mapping[str, Policy]) -> Iterator[Route]:
+    """Yield the routes of policies that name channels, or an owner of their own."""
+    for name, policy in policies.items():
+        *others, last = policy.notify or ("",)
+        if last:
+            yield from (_route(channel, [("policy", name)], **{"continue": True}) for channel in others)
+            yield _route(last, [("policy", name)])
+    for owner in dict.fromkeys(policy.owner for policy in policies.values() if policy.owner):
+        page = _route(f"{owner} page", [("severity", "page")])
+        yield _route(f"{owner} ticket", [("owner", owner)], routes=[page])
+
+
+def _owner_routes(models: Mapping[str, Model]) -> Iterator[Route]:
+    """Yield a route for each team, with routes for its tiers."""
+    owners: dict[str, list[str]] = {}
+    for name, model in models.items():
+        owners.setdefault(model.team or NOBODY, []).append(name)
+    for owner, names in owners.items():
+        tiers: dict[int | None, list[str]] = {}
+        for name in names:
+            tiers.setdefault(models[name].tier, []).append(name)
+        routes = []
+        if digest := tiers.get(_DIGEST_TIER):
+            daily = {"group_by": [], "group_wait": "5m", "group_interval": "1d", "repeat_interval": "1w"}
+            routes.append(_route(f"{owner} digest", [(a.ML_MODEL_NAME, one_of(digest))], **daily))
+        if first := tiers.get(1):
+            wanted = [(a.ML_MODEL_NAME, one_of(first)), ("severity", "page")]
+            routes.append(_route(f"{owner} page", wanted, repeat_interval="1h"))
+        routes.append(_route(f"{owner} page", [("severity", "page")]))
+        yield _route(f"{owner} ticket", [(a.ML_MODEL_NAME, one_of(names))], routes=routes)
+
+
+def _inhibitions(policies: Mapping[str, Policy]) -> Iterator[dict[str, list[str]]]:
+    """Yield what is not told while something else is: ``unless`` of policies, and slow burns under fast ones."""
+    model = [label(a.ML_MODEL_NAME), label(a.DEPLOYMENT_ENVIRONMENT_NAME)]
+    burns = matcher("alertname", error_budgets.ALERT)
+    yield {
+        "source_matchers": [burns, matcher("severity", "page")],
+        "target_matchers": [burns, matcher("severity", "ticket")],
+        "equal": [*model, label(a.ML_MODEL_VERSION), label(a.ML_PERFORMANCE_OBJECTIVE)],
+    }
+    fires = matcher("alertname", policy_rules.ALERT)
+    for name, policy in policies.items():
+        if policy.unless:
+            yield {
+                "source_matchers": [fires, matcher("policy", one_of(policy.unless))],
+                "target_matchers": [fires, matcher("policy", name)],
+                "equal": model,
+            }
+
+
+def _receivers(route: Route, kept: object) -> list[dict[str, Any]]:
+    """Return the receivers that routes name, filled as they were; others stay, too."""
+    listed = kept if isinstance(kept, list) else []
+    before = {one["name"]: one for one in listed if isinstance(one, dict) and "name" in one}
+    names = dict.fromkeys([*_named(route), *before])
+    return [before.get(name, {"name": name}) for name in names]
+
+
+def _named(route: Route) -> Iterator[str]:
+    yield route["receiver"]
+    for one in route.get("routes", ()):
+        yield from _named(one)
+
+
+def _silences(silences: Mapping[str, Silence]) -> Iterator[str]:
+    """Yield the commands that enter silences, which Alertmanager keeps in its state and not in this file."""
+    if silences:
+        yield "Silences are entered into a running Alertmanager:"
+    for name, silence in silences.items():
+        wanted = [*_matching(a.ML_MODEL_NAME, silence.models), *_matching("policy", silence.policies)]
+        if not wanted:
+            wanted = [matcher("alertname", Pattern(".+"))]
+        times = f"--start={iso_time(silence.since)} --end={iso_time(silence.until)}"
+        comment = shlex.quote(f"driftline.yaml: silences.{name}")
+        yield printable(f"amtool silence add {times} --comment={comment} {' '.join(map(shlex.quote, wanted))}")
+
+
+def _matching(name: str, patterns: Iterable[str]) -> list[str]:
+    pattern = globs(patterns)
+    return [] if pattern is None else [matcher(name, pattern)]

@@ -1,0 +1,244 @@
+"""Policies as alerts of Prometheus, as far as the derived metrics can say them.
+
+A window is known as long as it is the newest one, so "in a row" is the time for which a condition holds, and an average
+over windows is one over time. Both are the same where windows close on time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+
+from driftline_processor.config.model import Model
+from driftline_processor.config.policies import DEFAULT_POLICY, HEALTH, Policy
+from driftline_processor.core.policy.condition import (
+    FEWEST_EARLIER,
+    AllOf,
+    AnyOf,
+    BurnRate,
+    Comparison,
+    Condition,
+    DataFaulty,
+    Drifts,
+    Limit,
+    ObjectiveBroken,
+    OutcomesLate,
+    VerdictIs,
+    error_budget,
+)
+from driftline_processor.core.policy.signals import Signal
+from driftline_processor.core.windows.window import length
+from driftline_processor.core.wording import duration
+
+from .error_budgets import Rule
+from .promql import (
+    MODEL,
+    Models,
+    Wanted,
+    globs,
+    label,
+    labels,
+    literal,
+    none_of,
+    one_of,
+    series,
+    summary,
+)
+from .signal_queries import End, LeftOut, NoQueryError, by_model, query, reference_query
+
+ALERT: Final = "PolicyFires"
+"""Name of the alerts of policies; their label ``policy`` says which one."""
+
+SEVERITIES: Final = {"critical": "page", "warning": "ticket", "info": "info", None: "ticket"}
+"""Severity of a policy → the label ``severity`` that other alerts have, too."""
+
+SETTLED: Final = 300 * 10**9
+"""Nanoseconds for which the last window must show it: a restart and a scrape that fails are ridden out."""
+
+SAMPLES: Final = 12
+"""Samples of a window in an average over windows; one may be missing at an edge."""
+
+STALE: Final = "5m"
+"""For how long Prometheus shows the last sample of a series."""
+
+GRAVE: Final = frozenset({"wrong", "silent"})
+"""The verdicts of which somebody must come now."""
+
+
+class Scope(NamedTuple):
+    """Models that a policy is about, and the windows in which it judges them.
+
+    Attributes:
+        models: Which models.
+        window: Name of the length of their windows.
+    """
+
+    models: Models
+    window: str
+
+
+def scopes(policy: Policy, models: Mapping[str, Model]) -> list[Scope]:
+    """Return the models that a policy is about, together as far as they have the same windows.
+
+    A model that the file does not name has no tier, and the default windows.
+    """
+    covered = {name: model for name, model in models.items() if policy.covers(name, model.tier)}
+    patterned = any(set("*?[") & set(pattern) for pattern in policy.models)
+    if not policy.tiers and not patterned:
+        covered |= {name: Model() for name in policy.models if name not in models}
+    by_window: dict[str, list[str]] = {}
+    for name, model in covered.items():
+        by_window.setdefault(_window(policy, model), []).append(name)
+    if policy.tiers or not patterned:
+        return [Scope((one_of(names),), window) for window, names in by_window.items()]
+    usual = _window(policy, Model())
+    apart = [Scope((one_of(names),), window) for window, names in by_window.items() if window != usual]
+    others = [name for window, names in by_window.items() if window != usual for name in names]
+    all_of_them = globs(policy.models)
+    every = () if all_of_them is None else (all_of_them,)
+    return [Scope((*every, *([none_of(others)] if others else [])), usual), *apart]
+
+
+def _window(policy: Policy, model: Model) -> str:
+    return policy.window or max(model.windows, key=length)
+
+
+def policy_rules(
+    policies: Mapping[str, Policy], models: Mapping[str, Model], runbook: str
+) -> tuple[list[Rule], list[LeftOut]]:
+    """Return the alerts of policies, and what of policies PromQL cannot say.
+
+    Args:
+        policies: Those that are looked at, by name.
+        models: The models of the file, by name.
+        runbook: What to do, where a policy does not say it.
+    """
+    rules: list[Rule] = []
+    left_out: list[LeftOut] = []
+    for name, policy in policies.items():
+        if name == DEFAULT_POLICY and policy.when == HEALTH:
+            continue
+        try:
+            rules += [_alert(name, policy, scope, runbook) for scope in scopes(policy, models)]
+        except NoQueryError as reason:
+            left_out.append(LeftOut(f"policies.{name}.when", str(reason)))
+            continue
+        if policy.resolve is not None:
+            why = "PromQL has no memory of what fired; it is over when the condition no longer holds for cool_down"
+            left_out.append(LeftOut(f"policies.{name}.resolve", why))
+    return rules, left_out
+
+
+def _alert(name: str, policy: Policy, scope: Scope, runbook: str) -> Rule:
+    condition = policy.condition
+    held = (policy.in_a_row - 1) * length(scope.window)
+    cool_down = policy.cool_down // timedelta(microseconds=1) * 1_000
+    quiet = (policy.resolve_after - 1) * length(scope.window) + cool_down
+    severity = SEVERITIES[policy.severity]
+    if policy.severity is None and isinstance(condition, VerdictIs) and set(condition.states) <= GRAVE:
+        severity = "page"
+    named = {"severity": severity, "policy": literal(name), label(a.ML_WINDOW): scope.window}
+    return {
+        "alert": ALERT,
+        "expr": _expression(condition, scope),
+        "for": duration(held + SETTLED),
+        **({"keep_firing_for": duration(quiet)} if quiet else {}),
+        "labels": {**named, **({"owner": literal(policy.owner)} if policy.owner else {})},
+        "annotations": {
+            "summary": summary(f"the policy {literal(name)} fires"),
+            "description": f"It fires where {literal(condition.written)}, in windows of {scope.window}.",
+            "runbook": literal(policy.runbook) or runbook,
+        },
+    }
+
+
+def _expression(condition: Condition, scope: Scope) -> str:
+    """Return the query whose series are the versions of models of which a condition holds.
+
+    Raises:
+        NoQueryError: No query of the derived metrics says it.
+    """
+    models, window = scope
+    of_window: Wanted = {a.ML_WINDOW: window}
+    match condition:
+        case AllOf(parts):
+            return " and ".join(f"({_expression(part, scope)})" for part in parts)
+        case AnyOf(parts):
+            return " or ".join(f"({_expression(part, scope)})" for part in parts)
+        case Comparison():
+            return _comparison(condition, scope)
+        case VerdictIs(states=states):
+            return f"{by_model(series(m.ML_MODEL_STATE, models, {a.STATE: one_of(states)}))} == 1"
+        case Drifts(target=target, count=count):
+            drifted = {a.ML_DRIFT_TARGET: target.removesuffix("s") if target == "features" else target}
+            wanted = {**of_window, **drifted, a.ML_DRIFT_SLICE: "", a.STATE: "drift"}
+            return f"count by ({labels(MODEL)}) ({series(m.ML_DRIFT_STATE, models, wanted)} == 1) >= {count}"
+        case ObjectiveBroken(rule=rule):
+            named = {a.ML_PERFORMANCE_OBJECTIVE: rule} if rule else {}
+            wanted = {**of_window, **named, a.STATE: "broken"}
+            return f"{by_model(series(m.ML_PERFORMANCE_OBJECTIVE_STATE, models, wanted))} == 1"
+        case OutcomesLate():
+            late = series(m.ML_OUTCOME_SLA_STATE, models, {**of_window, a.STATE: "broken"})
+            return f"{by_model(late)} == 1"
+        case BurnRate():
+            return " and ".join(f"({_burn(condition, name, models)})" for name in (condition.short, condition.long))
+        case DataFaulty():
+            raise NoQueryError("the metric of faults counts minor ones, too; DataFault tells of all of them")
+        case _:
+            raise NoQueryError(f"'{condition.written}' is no query of the derived metrics; let Driftline tell it")
+
+
+def _comparison(condition: Comparison, scope: Scope) -> str:
+    end: End = "value"
+    if condition.surely:
+        end = "high" if condition.sign.startswith("<") else "low"
+    number = by_model(query(condition.signal, scope.window, scope.models, end))
+    compared = f"{number} {condition.sign} {_limit(condition.signal, condition.limit, scope)}"
+    if condition.limit.of != "average":
+        return compared
+    known = _over_windows("count", condition.signal, condition.limit.windows, scope)
+    return f"{compared} and {known} >= {SAMPLES * min(FEWEST_EARLIER, condition.limit.windows) - 1}"
+
+
+def _limit(signal: Signal, limit: Limit, scope: Scope) -> str:
+    """Return the limit as a number, or as a query of each version of a model."""
+    if not limit.of:
+        return f"{limit.number:.12g}"
+    if limit.of == "baseline":
+        base = by_model(reference_query(signal, scope.window, scope.models))
+    elif limit.of == "last week":
+        base = f"last_over_time({by_model(query(signal, scope.window, scope.models))}[{STALE}:1m] offset 1w)"
+    else:
+        base = _over_windows("avg", signal, limit.windows, scope)
+    written = base if limit.factor == 1 else f"{limit.factor:.12g} * {base}"
+    if limit.number:
+        written += f" {_sign(limit.number)} {abs(limit.number):.12g}"
+    if limit.deviations:
+        of_sample = math.sqrt(limit.windows / (limit.windows - 1))
+        spread = _over_windows("stddev", signal, limit.windows, scope)
+        written += f" {_sign(limit.deviations)} {abs(limit.deviations) * of_sample:.6g} * {spread}"
+    return f"({written})"
+
+
+def _sign(number: float) -> str:
+    return "-" if number < 0 else "+"
+
+
+def _over_windows(function: str, signal: Signal, windows: int, scope: Scope) -> str:
+    """Return an aggregate over the time of so many windows before the newest one."""
+    of = by_model(query(signal, scope.window, scope.models))
+    one = length(scope.window)
+    return f"{function}_over_time({of}[{duration(windows * one)}:{duration(one // SAMPLES)}] offset {duration(one)})"
+
+
+def _burn(condition: BurnRate, window: str, models: Models) -> str:
+    """Return where the error budget is spent too fast in the newest window of a length."""
+    share = by_model(query(condition.signal, window, models))
+    spent = f"(1 - {share})" if condition.objective.upwards else share
+    allowed = error_budget(condition.objective)
+    return f"{spent} / {allowed:.12g} > {condition.factor:.12g}"

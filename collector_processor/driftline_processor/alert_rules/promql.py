@@ -1,0 +1,145 @@
+"""PromQL from the registry's names: series, matchers, durations, and texts that templates leave as they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+
+from driftline_processor.present.names import LINKED, handle
+
+MODEL: Final = (a.ML_MODEL_NAME, a.ML_MODEL_VERSION, a.DEPLOYMENT_ENVIRONMENT_NAME)
+"""The attributes by which the versions of models are told apart."""
+
+
+class Pattern(NamedTuple):
+    """A regular expression that a label matches as a whole.
+
+    Attributes:
+        text: In the syntax of RE2.
+        negated: Whether the label must not match.
+    """
+
+    text: str
+    negated: bool = False
+
+
+Wanted = Mapping[str, str | Pattern]
+"""Attribute → what its label is; "" = a label that is absent."""
+
+Models = tuple[str | Pattern, ...]
+"""What the name of a model is, all at once; nothing = any model."""
+
+
+def label(attribute: str) -> str:
+    """Return the label of an attribute.
+
+    >>> label(a.ML_WINDOW) == a.ML_WINDOW.replace(".", "_")
+    True
+    """
+    return re.sub(r"[^a-zA-Z0-9_]", "_", attribute)
+
+
+def labels(attributes: Iterable[str]) -> str:
+    """Return the labels of attributes as a list with commas."""
+    return ", ".join(map(label, attributes))
+
+
+def quoted(text: str) -> str:
+    r"""Return a text in quotes, as PromQL and Alertmanager read it.
+
+    >>> print(quoted('ch"urn\\'))
+    "ch\"urn\\"
+    """
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def matcher(attribute: str, wanted: str | Pattern) -> str:
+    """Return a matcher of a label.
+
+    >>> matcher("severity", "page"), matcher("severity", Pattern("page|info", negated=True))
+    ('severity="page"', 'severity!~"page|info"')
+    """
+    if isinstance(wanted, Pattern):
+        return f"{label(attribute)}{'!~' if wanted.negated else '=~'}{quoted(wanted.text)}"
+    return f"{label(attribute)}={quoted(wanted if len(wanted) <= LINKED else handle(wanted))}"
+
+
+def matchers(wanted: Iterable[tuple[str, str | Pattern]]) -> str:
+    """Return matchers in braces; "" where there is none."""
+    written = ",".join(matcher(attribute, one) for attribute, one in wanted)
+    return f"{{{written}}}" if written else ""
+
+
+def series(metric: str, models: Models, wanted: Wanted, suffix: str = "") -> str:
+    """Return the series of a metric of the registry.
+
+    Args:
+        metric: Its name in the registry.
+        models: Of which models.
+        wanted: What its other labels are.
+        suffix: Of a histogram: ``_bucket`` or ``_count``.
+    """
+    named = ((a.ML_MODEL_NAME, one) for one in models)
+    return f"{m.PROMETHEUS[metric]}{suffix}{matchers([*named, *wanted.items()])}"
+
+
+def one_of(names: Iterable[str]) -> str | Pattern:
+    """Return what a label is that has one of some texts.
+
+    >>> one_of(["churn"]), one_of(["a.b", "c"])
+    ('churn', Pattern(text='a\\\\.b|c', negated=False))
+    """
+    known = [name if len(name) <= LINKED else handle(name) for name in dict.fromkeys(names)]
+    return known[0] if len(known) == 1 else Pattern("|".join(map(re.escape, known)))
+
+
+def none_of(names: Iterable[str]) -> Pattern:
+    """Return what a label is that has none of some texts."""
+    known = one_of(names)
+    return Pattern(known.text if isinstance(known, Pattern) else re.escape(known), negated=True)
+
+
+def glob(pattern: str) -> str:
+    """Return a pattern of the shell, as policies name models by, in the syntax of RE2.
+
+    >>> glob("churn-*"), glob("v?.[!ab]")
+    ('churn\\\\-.*', 'v.\\\\.[^ab]')
+    """
+    parts = re.split(r"(\[!?[^\]]+\]|\*|\?)", pattern)
+    return "".join(_glob_part(part) for part in parts)
+
+
+def _glob_part(part: str) -> str:
+    if part in ("*", "?"):
+        return ".*" if part == "*" else "."
+    if len(part) > 2 and part.startswith("[") and part.endswith("]"):
+        inner = part[1:-1].replace("\\", "\\\\").replace("[", "\\[")
+        return "[" + ("^" + inner[1:] if inner.startswith("!") else inner.replace("^", "\\^", 1)) + "]"
+    return re.escape(part)
+
+
+def globs(patterns: Iterable[str]) -> Pattern | None:
+    """Return what a label matches that one of some patterns of the shell does; None = every label does."""
+    known = [*patterns]
+    return None if "*" in known else Pattern("|".join(map(glob, known)))
+
+
+def literal(text: str) -> str:
+    """Return a text that a template of Prometheus leaves as it is.
+
+    >>> literal("a {{ b }}")
+    'a {{ "{{" }} b }}'
+    """
+    return text.replace("{{", '{{ "{{" }}')
+
+
+def summary(words: str) -> str:
+    """Return the summary of an alert: which model, in which version and environment, and what is so of it."""
+    name, version, environment = (f"$labels.{label(one)}" for one in MODEL)
+    of_version = f"{{{{ with {version} }}}} {{{{ . }}}}{{{{ end }}}}"
+    of_environment = f"{{{{ with {environment} }}}} in {{{{ . }}}}{{{{ end }}}}"
+    return f"{{{{ {name} }}}}{of_version}{of_environment}: {words}"

@@ -1,0 +1,114 @@
+"""The numbers of windows that conditions compare, as queries of the derived metrics; what is no metric is said why."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal, NamedTuple
+
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+
+from driftline_processor.core.policy.signals import ESTIMATED, Signal
+from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
+
+from .promql import MODEL, Models, Wanted, labels, series
+
+End = Literal["value", "low", "high"]
+"""The number itself, or an end of its interval."""
+
+_ENDS: Final = {"value": m.ML_PERFORMANCE_VALUE, "low": m.ML_PERFORMANCE_LOW, "high": m.ML_PERFORMANCE_HIGH}
+_OF_TARGET: Final = re.compile(r"(?P<what>\S+) of (?P<target>.+)")
+_WEIGHTINGS: Final = {"drift_share": "none", "weighted_drift_share": "importance"}
+
+
+class LeftOut(NamedTuple):
+    """Something of the configuration that a language cannot say.
+
+    Attributes:
+        key: Where it is written.
+        reason: Why, and what to do.
+    """
+
+    key: str
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """What is said of it."""
+        return f"{self.key}: is left out: {self.reason}"
+
+
+class NoQueryError(ValueError):
+    """No query of the derived metrics says it; the message says why, and what to do."""
+
+
+def has_interval(signal: Signal) -> bool:
+    """Return True where the ends of a number's interval are metrics: of what outcomes tell, over all rows."""
+    return signal.of_outcomes and not signal.slice
+
+
+def query(signal: Signal, window: str, models: Models, end: End = "value") -> str:
+    """Return the query of a number in the newest window of a length.
+
+    Args:
+        signal: The number.
+        window: Name of the length.
+        models: Of which models.
+        end: The number, or an end of its interval.
+
+    Raises:
+        NoQueryError: It is no metric.
+    """
+    if end != "value" and not has_interval(signal):
+        raise NoQueryError(f"the interval of {_named(signal)} is no metric; leave out surely")
+    of: Wanted = {a.ML_WINDOW: window}
+    if signal.name == "predictions":
+        raise NoQueryError("how many predictions a window holds is no metric; let Driftline tell it")
+    if signal.name == "coverage":
+        return series(m.ML_OUTCOME_COVERAGE, models, of)
+    if signal.name in _WEIGHTINGS:
+        return series(
+            m.ML_DRIFT_SHARE, models, {**of, a.ML_DRIFT_WEIGHTING: _WEIGHTINGS[signal.name], a.ML_DRIFT_SLICE: ""}
+        )
+    if match := _OF_TARGET.fullmatch(signal.name):
+        return _drift_query(match["what"], match["target"], signal.slice, models, of)
+    of = {**of, a.ML_PERFORMANCE_SLICE: signal.slice}
+    if signal.name in LATENCIES:
+        return series(m.ML_SERVICE_LATENCY, models, {**of, a.ML_SERVICE_QUANTILE: f"{LATENCIES[signal.name]:g}"})
+    if signal.name in (ERROR_RATE, AVAILABILITY):
+        failed = series(m.ML_SERVICE_ERROR_RATE, models, of)
+        return failed if signal.name == ERROR_RATE else f"(1 - {failed})"
+    metric = signal.name.removeprefix(ESTIMATED)
+    of = {**of, a.ML_PERFORMANCE_METRIC: metric}
+    if metric == signal.name:
+        return series(_ENDS[end], models, of)
+    failed = series(m.ML_PERFORMANCE_ESTIMATE_STATE, models, {**of, a.STATE: "failed"})
+    return f"({series(m.ML_PERFORMANCE_ESTIMATE, models, of)} unless ignoring ({labels([a.STATE])}) {failed})"
+
+
+def reference_query(signal: Signal, window: str, models: Models) -> str:
+    """Return the query of the baseline's value of a number. Raises :class:`NoQueryError` where it has none."""
+    if not (signal.of_outcomes or signal.name.startswith(ESTIMATED)):
+        raise NoQueryError(f"the baseline has no {_named(signal)} to compare with; write a number")
+    metric = signal.name.removeprefix(ESTIMATED)
+    return series(m.ML_PERFORMANCE_REFERENCE, models, {a.ML_WINDOW: window, a.ML_PERFORMANCE_METRIC: metric})
+
+
+def _drift_query(what: str, target: str, slice: str, models: Models, of: Wanted) -> str:
+    if what == "missing":
+        raise NoQueryError(f"the share of missing values of {target} is no metric; let DataFault tell it")
+    named = {a.ML_DRIFT_TARGET: target} if target in ("score", "class") else {a.ML_FEATURE_NAME: target}
+    return series(m.ML_DRIFT_VALUE, models, {**of, **named, a.ML_DRIFT_METHOD: what, a.ML_DRIFT_SLICE: slice})
+
+
+def _named(signal: Signal) -> str:
+    return f"{signal.name} in {signal.slice}" if signal.slice else signal.name
+
+
+def by_model(expression: str) -> str:
+    """Return the greatest value of an expression for each version of a model.
+
+    >>> by_model("a > 1") == f"max by ({labels(MODEL)}) (a > 1)"
+    True
+    """
+    return f"max by ({labels(MODEL)}) ({expression})"

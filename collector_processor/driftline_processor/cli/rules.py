@@ -1,0 +1,43 @@
+"""`driftline rules`: the rules of a configuration, for those who alert with Prometheus and Alertmanager."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from driftline_processor.readers.errors import BadInput
+
+from .options import report_bad_input, say
+
+
+def rules(
+    config: Annotated[Path, typer.Option(metavar="FILE", help="driftline.yaml")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where the files go.")],
+) -> None:
+    """Write rules of Prometheus, routes of Alertmanager and OpenSLO documents from objectives and policies."""
+    with report_bad_input():
+        from driftline_processor.alert_rules.files import ALERTMANAGER, rule_files
+        from driftline_processor.config.schema import ConfigError, load
+
+        try:
+            known = load(config)
+        except ConfigError as error:
+            raise BadInput(str(error)) from error
+        routes = output / ALERTMANAGER
+        try:
+            before = routes.read_text(encoding="utf-8") if routes.exists() else ""
+            made = rule_files(known, before)
+            output.mkdir(parents=True, exist_ok=True)
+            for name, text in made.texts.items():
+                (output / name).write_text(text, encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{routes}: is not UTF-8; mend it, or move it away") from error
+        except ValueError as error:
+            raise BadInput(f"{routes}: {error}") from error
+        except OSError as error:
+            raise BadInput(f"{error.filename or output}: cannot be written: {error.strerror}") from error
+        for one in made.left_out:
+            say(one.sentence)
+        typer.echo("\n".join(str(output / name) for name in made.texts))
