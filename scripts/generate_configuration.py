@@ -16,6 +16,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from driftline_processor.config.actions import ACTIONS, Action
 from driftline_processor.config.exporters import TYPES, Exporter
 from driftline_processor.config.receivers import NAMED
 from driftline_processor.config.schema import Config, validate_file
@@ -27,6 +28,8 @@ from pydantic.fields import FieldInfo
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "configuration.md"
 EXAMPLE = ROOT / "otel-config" / "driftline.yaml"
+BY_TYPE: dict[type[Section], tuple[Any, ...]] = {Exporter: TYPES, Action: ACTIONS}
+"""Sections whose name says which keys they have, and those of each type."""
 HEAD = """# Which keys has driftline.yaml?
 
 Generated from the keys by `scripts/generate_configuration.py` (`make semconv`); do not edit. Every key with its default
@@ -46,6 +49,7 @@ and a comment is in [`otel-config/driftline.yaml`](../../otel-config/driftline.y
 | class | text, number or boolean; 1, 1.0, "1" and true are one class | `"1"` |
 | limit of a share | a sign and a share; [without a sign](../how-to/expect-data.md) the limit of the rule | `"< 5%"` |
 | range | the least and the greatest, null where it is open | `[0, null]` |
+| template | a text, or keys and values, with [facts](../how-to/act-on-alerts.md#placeholders) | `"{title}"` |
 | secret text | text that is never shown or logged | `"${env:TOKEN}"` |
 
 - **Environment**: `${env:NAME}`, `${env:NAME:-default}`; `$$` is a plain `$`. A variable that is not set and has no
@@ -82,7 +86,7 @@ class Key:
         """The section of each name that the key holds, None for other keys."""
         parts = get_args(self.field.annotation)
         found = parts[1] if get_origin(self.field.annotation) is dict and is_section(parts[1]) else None
-        return TYPES[0] if found is Exporter else found
+        return BY_TYPE[found][0] if found in BY_TYPE else found
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -180,9 +184,10 @@ def tables(path: str, section: type[Section], head: str) -> Iterator[str]:
 def named_tables(path: str, key: Key) -> Iterator[str]:
     """Yield the tables of a section that the file holds by name."""
     assert key.by_name is not None
-    if issubclass(key.by_name, Exporter):
-        for section in TYPES:
-            also = "".join(f" The name may begin with `{name}/`, too." for name in section.other_types)
+    if (types := next((BY_TYPE[base] for base in BY_TYPE if issubclass(key.by_name, base)), None)) is not None:
+        for section in types:
+            others = getattr(section, "other_types", ())
+            also = "".join(f" The name may begin with `{name}/`, too." for name in others)
             yield from tables(path, section, f"## `{path}.{section.type}/NAME`\n\n{section.__doc__}{also}\n")
         return
     mark = "/" if key.name in NAMED else "."

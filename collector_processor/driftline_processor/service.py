@@ -29,6 +29,7 @@ from driftline_processor.exporters.forwarder import Forwarder, described
 from driftline_processor.exporters.metric_points import WorstMispredictions
 from driftline_processor.exporters.outcome_spans import OutcomeSpans
 from driftline_processor.exporters.verdict_events import VerdictEvents
+from driftline_processor.policy.actions.action import ActionChannel
 from driftline_processor.policy.channels.address import open_channel
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.links import AlertLinks
@@ -190,9 +191,10 @@ class Service:
         state.on_verdict(VerdictEvents([partial(forwarder.send, name, "logs") for name in telling], self._links))
 
     def _tell(self, state: State) -> None:
-        """Carry the messages of alerts to their channels."""
+        """Carry the messages of alerts to their channels and actions."""
         channels = {name: open_channel(url) for name, url in self.config.addresses_of_channels.items()}
-        self._couriers = couriers = Couriers(channels, self._clock)
+        actions = {name: ActionChannel(keys) for name, keys in self.config.actions.items()}
+        self._couriers = couriers = Couriers({**channels, **actions}, self._clock)
         self.health.watch("messages", couriers.sentence, ready=True)
         state.tell(couriers, AlertLinks(self._links_of_messages, state.wrong))
         couriers.start()
@@ -214,7 +216,7 @@ class Service:
                     *snapshots.routes(state.snapshots),
                     *deletion.routes(state.erase),
                     *weak_slices.routes(state.view, state.weak),
-                    *alerts.routes(state.alerts, state.acknowledge),
+                    *alerts.routes(state.alerts, state.acknowledge, state.approve),
                     *policies.routes(state.view),
                     *outcomes_http.upload_routes(state.uploaded),
                 ],

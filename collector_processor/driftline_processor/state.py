@@ -62,7 +62,7 @@ from driftline_processor.maintenance.erasure import (
     is_known,
 )
 from driftline_processor.maintenance.retention import Sizing, Upkeep
-from driftline_processor.policy.alerts import Alert, AlertStore, Delivery
+from driftline_processor.policy.alerts import Alert, AlertStore, Approval, Delivery
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.watch import MessageLinks, PolicyWatch, no_links
 from driftline_processor.queries.baselines import BaselineShelf
@@ -245,6 +245,7 @@ class State:
         self._policies = PolicyWatch(
             *(self._alerts, config.watched_policies, config.told, [*config.silences.values()], clock),
             links=lambda view, alert: self._message_links(view, alert),
+            actions=config.actions,
         )
 
     def start(self) -> None:
@@ -391,6 +392,18 @@ class State:
         """Note who takes an alert on, and why; return it, None where there is none. Raises StorageOutage."""
         with self._keeping, self._store.watched():
             return self._alerts.acknowledge(alert, by, why, self._clock())
+
+    def approve(self, alert: str, action: str, by: str, why: str) -> Approval | None:
+        """Note who approves an action for an alert, and why, and have it carried out.
+
+        Return the approval, that of somebody else where there was one before, None where none is awaited. Raises
+        StorageOutage.
+        """
+        with self._keeping, self._store.watched():
+            approval, message = self._alerts.approve(alert, action, by, why, self._clock())
+        if message is not None:
+            self._couriers.post([message])
+        return approval
 
     def _look_at_policies(self) -> None:
         """Look which alerts begin and end, store them, and give what is to be told to the couriers."""

@@ -48,7 +48,9 @@ class Watched:
         self._store = Store(folder)
         self.alerts = AlertStore(self._store.connect(lasting=True), self._store.unreadable)
         self._watch = PolicyWatch(
-            *(self.alerts, config.watched_policies, config.told, [*config.silences.values()], self.clock), no_links
+            *(self.alerts, config.watched_policies, config.told, [*config.silences.values()], self.clock),
+            no_links,
+            config.actions,
         )
 
     def look(self, *models: ModelView) -> list[Message]:

@@ -290,9 +290,17 @@ def fetch_alerts(url: str, model: str = "", state: str = "") -> dict[str, Any]:
 
 def acknowledge_alert(url: str, alert: str, by: str, why: str = "") -> dict[str, Any]:
     """Take an alert on; return it. Raises :class:`BadInput` when nothing answers there, or there is no such alert."""
-    path, said = f"/api/v1/alerts/{quote(alert, safe='')}/acknowledgement", urlencode({"by": by, "why": why})
+    return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/acknowledgement", by=by, why=why)
+
+
+def approve_action(url: str, alert: str, action: str, by: str, why: str) -> dict[str, Any]:
+    """Approve an action for an alert; return the alert. Raises :class:`BadInput` where none awaits an approval."""
+    return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/approval", action=action, by=by, why=why)
+
+
+def _post_form(url: str, path: str, **fields: str) -> dict[str, Any]:
     kind = {"content-type": "application/x-www-form-urlencoded"}
-    return dict(json.loads(_ask("POST", url, path, content=said.encode(), headers=kind)))
+    return dict(json.loads(_ask("POST", url, path, content=urlencode(fields).encode(), headers=kind)))
 
 
 def replay_policies(url: str, policies: object, model: str = "", *, all_quiet: bool = False) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`driftline incidents list` and `ack`: what policies found, and who has it in hand."""
+"""`driftline incidents list`, `ack` and `approve`: what policies found, who has it, and what is done about it."""
 
 from __future__ import annotations
 
@@ -59,15 +59,42 @@ def ack(
         typer.echo(f"{found['model']}: {'yours' if mine else taken['by'] + ' has it'}, since {taken['time']}")
 
 
+@app.command()
+def approve(
+    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Its id, as messages and `list` say it.")],
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="The name of the action, such as `http/rollback`.")],
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who approves it.", envvar="USER")],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why; it is kept with the alert.")],
+    url: Url = "http://127.0.0.1:8780",
+) -> None:
+    """Approve an action that waits for it, so that it is carried out."""
+    with report_bad_input():
+        from . import client
+
+        found = client.approve_action(url, alert, action, by, why)
+        order = next(one for one in found["messages"] if one["channel"] == action and one["approved"])
+        given = order["approved"]
+        typer.echo(f"{found['model']}: {action} is approved by {given['by']}, since {given['time']}")
+
+
 def alert_lines(alert: Mapping[str, Any]) -> Sequence[str]:
     """Return an alert in lines, from the JSON of the API."""
     state = "open" if alert["open"] else "over"
     place = f" ({alert['environment']})" if alert["environment"] else ""
     when = f"since {alert['since'] or 'some time'}" + (f" until {alert['until']}" if alert["until"] else "")
     taken = alert["acknowledged"]
-    told = ", ".join(f"{one['channel']} {one['kind']}: {one['result']}" for one in alert["messages"]) or "nobody"
+    told = ", ".join(_sent_words(one) for one in alert["messages"] if "/" not in one["channel"]) or "nobody"
+    done = "; ".join(_sent_words(one) for one in alert["messages"] if "/" in one["channel"])
     return [
         f"{alert['id']}  {state}  {alert['severity']}  {alert['model']}{place}  {alert['policy']}  {when}",
         f"  {alert['found']}",
         f"  told: {told}; " + (f"{taken['by']} has it" if taken else "nobody has it in hand"),
+        *([f"  done: {done}"] if done else []),
     ]
+
+
+def _sent_words(message: Mapping[str, Any]) -> str:
+    """Return what was sent, and what came of it."""
+    said = f"{message['channel']} {message['kind']}: {message['result'].replace('_', ' ')}"
+    said += f" ({message['detail']})" if message["detail"] else ""
+    return said + (f", approved by {message['approved']['by']}" if message.get("approved") else "")

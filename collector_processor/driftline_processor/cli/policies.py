@@ -117,7 +117,7 @@ def _replay_rows(
         window,
         config=file if config.models else None,
         windows=Model().windows,
-        used=("policies", "notify", "channels", "silences"),
+        used=("policies", "notify", "channels", "actions", "silences"),
     )
     with show_progress() as progress:
         result = evaluate_request(rows, baseline, outcomes, request, say, progress)

@@ -10,7 +10,7 @@ from os.path import isfile
 from typing import Any, ClassVar, Literal, Self, get_args
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, ModelWrapValidatorHandler, StrictBool, ValidationInfo, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, SecretStr, StrictBool, ValidationInfo, model_validator
 
 from .section import Section
 from .values import Address, FilePath, Seconds, Secret, Text
@@ -218,14 +218,19 @@ class Otlp(Exporter):
             yield ".tls.insecure: true means no TLS, but certificates are given; leave one of the two out"
 
     def _header_problems(self) -> Iterator[str]:
-        for header, value in self.headers.items():
-            if not _HEADER.fullmatch(header):
-                yield f".headers: '{header}' is not a header; write letters, digits and hyphens"
-            if not re.fullmatch(r"[\x20-\x7e]*", value.get_secret_value()):
-                yield f".headers.{header}: the value has a line break, or another character that no header can carry"
+        yield from (f".{problem}" for problem in header_problems(self.headers))
         for header in self.forward_headers:
             if header.lower() in _OF_THE_REQUEST:
                 yield f".forward_headers: '{header}' is of the request itself and cannot travel; leave it out"
+
+
+def header_problems(headers: Mapping[str, SecretStr]) -> Iterator[str]:
+    """Yield a sentence for every header of a request that no request can carry, without its value."""
+    for header, value in headers.items():
+        if not _HEADER.fullmatch(header):
+            yield f"headers: '{header}' is not a header; write letters, digits and hyphens"
+        if not re.fullmatch(r"[\x20-\x7e]*", value.get_secret_value()):
+            yield f"headers.{header}: the value has a line break, or another character that no header can carry"
 
 
 class OtlpGrpc(Otlp):

@@ -54,7 +54,9 @@ class Policy(Section):
     """A condition over time, and who is told when it holds."""
 
     enabled: StrictBool = Field(
-        default=True, description="`false` switches the policy off, also the one that is there by default."
+        default=True,
+        description="`false` switches the policy off, also the one that is there by default.",
+        examples=["false"],
     )
     when: When = Field(
         description="[The condition](../how-to/write-policies.md#conditions): a sentence, or `all` and `any` of such.",
@@ -121,6 +123,11 @@ class Policy(Section):
         examples=["[oncall]"],
         json_schema_extra={"default": "those of `notify` at the top of the file"},
     )
+    actions: Texts = Field(
+        default=(),
+        description="Names of [actions](../how-to/act-on-alerts.md), which are carried out for each alert.",
+        examples=["[jira/payments]"],
+    )
     unless: Texts = Field(
         default=(),
         description="Names of policies: while one of them fires for the same model, this one is not told.",
@@ -142,11 +149,14 @@ class Policy(Section):
         """Return True where the policy is about a model."""
         return any(fnmatchcase(model, name) for name in self.models) and (not self.tiers or tier in self.tiers)
 
-    def problems(self, policies: Collection[str], channels: Collection[str]) -> Iterator[str]:
+    def problems(self, policies: Collection[str], channels: Collection[str], actions: Collection[str]) -> Iterator[str]:
         """Yield a sentence for everything that the policy names and that is not there."""
         for name in self.notify:
             if name not in channels:
                 yield f"notify: there is no channel '{name:.80}'; {near(name, [*channels])}"
+        for name in self.actions:
+            if name not in actions:
+                yield f"actions: there is no action '{name:.80}'; {near(name, [*actions])}"
         for name in self.unless:
             if name not in policies:
                 yield f"unless: there is no policy '{name:.80}'; {near(name, [*policies])}"

@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field, StrictBool, ValidationError
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY
 
+from .actions import ACTIONS, Action, with_action_names
 from .composition import with_included, with_tiers
 from .exporters import TYPES, Exporter, forward_exporter, with_names
 from .model import Model
@@ -267,8 +268,9 @@ class Config(Section):
     )
     include: Texts = Field(
         default=(),
-        description="Files, or patterns of files, that hold more `models`, `channels`, `policies`, `silences` and "
-        "`tiers`. Their paths, and the paths in them, are relative to this file. A name stands in one file only.",
+        description="Files, or patterns of files, that hold more `models`, `channels`, `policies`, `actions`, "
+        "`silences` and `tiers`. Their paths, and the paths in them, are relative to this file. A name stands in one "
+        "file only.",
         examples=["[models/*.yaml]"],
         json_schema_extra={"shown": "comment"},
     )
@@ -302,6 +304,14 @@ class Config(Section):
         "written: `health: {enabled: false}` switches it off. [How](../how-to/write-policies.md).",
         examples=["accuracy: {when: accuracy < 85 %, in_a_row: 2}"],
         json_schema_extra={"name": "accuracy-falls", "shown": "comment"},
+    )
+    actions: Annotated[dict[str, Action], BeforeValidator(with_action_names)] = Field(
+        default_factory=dict,
+        description="What is done about an alert, for policies to name. The name says what: "
+        + ", ".join(f"`{one.type}/NAME`" for one in ACTIONS)
+        + ". [How](../how-to/act-on-alerts.md).",
+        examples=["jira/payments: {url: https://example.atlassian.net, project: PAY, token: none}"],
+        json_schema_extra={"name": "http/rollback", "shown": "comment"},
     )
     silences: Annotated[dict[str, Silence], BeforeValidator(empty_is_default)] = Field(
         default_factory=dict,
@@ -377,8 +387,13 @@ class Config(Section):
                     yield f"notify.{at}: {problem}{named}"
         for name, channel in self.channels.items():
             yield from (f"channels.{name}.url: {problem}" for problem in channel.problems())
+            if "/" in name:
+                yield f"channels.{name}: has a '/', as names of actions have; write '{name.replace('/', '-')}'"
         for name, policy in self.policies.items():
-            yield from (f"policies.{name}.{problem}" for problem in policy.problems(self.policies, self.channels))
+            found = policy.problems(self.policies, self.channels, self.actions)
+            yield from (f"policies.{name}.{problem}" for problem in found)
+        for name, action in self.actions.items():
+            yield from (f"actions.{name}.{problem}" for problem in action.problems())
         for name, silence in self.silences.items():
             yield from (f"silences.{name}.{problem}" for problem in silence.problems())
 

@@ -83,6 +83,7 @@ SUMS = frozenset(
             "alerts",
             "messages",
             "deliveries",
+            "approvals",
         ),
     )
 )
@@ -287,7 +288,8 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
         connection.execute(f"DELETE FROM looks WHERE {of_model[0]}", of_model[1])
         alerts = f"SELECT id FROM alerts WHERE {of_versions[0]}"
         messages = f"SELECT id FROM messages WHERE alert IN ({alerts})"
-        connection.execute(f"DELETE FROM deliveries WHERE message IN ({messages})", of_versions[1])
+        for table in ("deliveries", "approvals"):
+            connection.execute(f"DELETE FROM {table} WHERE message IN ({messages})", of_versions[1])
         connection.execute(f"DELETE FROM messages WHERE alert IN ({alerts})", of_versions[1])
         connection.execute(f"DELETE FROM alerts WHERE {of_versions[0]}", of_versions[1])
         for table, condition in ROWS.items():

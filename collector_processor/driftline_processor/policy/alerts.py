@@ -17,7 +17,7 @@ from driftline_processor.store.database import Connection, UnreadableRows, inser
 Kind = Literal["opened", "worse", "over", "passed"]
 """What a message says of its alert: it began, it turned graver, it is over, or it began and ended unseen."""
 
-Result = Literal["delivered", "refused", "expired"]
+Result = Literal["delivered", "refused", "expired", "dry_run", "held_back"]
 
 About = tuple[str, str, str]
 """Policy, environment and model: what at most one open alert is about."""
@@ -90,12 +90,12 @@ def alert_id(policy: str, environment: str, model: str, since: int | None, seen:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message about an alert, for one channel.
+    """A message about an alert, for one channel or action.
 
     Attributes:
         id: The key by which a channel knows it again.
         alert: Id of the alert.
-        channel: Name of the channel.
+        channel: Name of the channel, or of the action.
         kind: What it says.
         made: When it was written, wall time.
         facts: What it says in parts: ``title``, ``text``, ``severity``, links; JSON can hold all of it.
@@ -108,6 +108,11 @@ class Message:
     made: int
     facts: Mapping[str, Any]
 
+    @property
+    def is_order(self) -> bool:
+        """Whether it is for an action: its name has a slash, which that of a channel never has."""
+        return "/" in self.channel
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -116,14 +121,32 @@ class Delivery:
     Attributes:
         message: Its id.
         time: When that was known, wall time.
-        result: ``delivered``; ``refused`` by the channel; ``expired`` after days of trying.
-        detail: What the channel said, of a message that it did not take.
+        result: ``delivered``; ``refused`` by the channel; ``expired`` after days of trying, or when nobody wanted it
+            any more; ``dry_run``: nothing was sent, as its action asks; ``held_back`` by the limit of its action.
+        detail: What the channel said, what an action did or would have done, or why nothing was sent.
     """
 
     message: str
     time: int
     result: Result
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """The consent that a message of an action needs before it is sent.
+
+    Attributes:
+        message: Its id.
+        time: When somebody gave it, wall time; None while it is awaited.
+        by: Who.
+        why: What that person said.
+    """
+
+    message: str
+    time: int | None = None
+    by: str = ""
+    why: str = ""
 
 
 class AlertStore:
@@ -144,6 +167,8 @@ class AlertStore:
         rows = read(connection, "FROM messages ORDER BY made").to_pylist()
         messages = unreadable.skipped("messages", rows, _message)
         self.messages: Mapping[str, Message] = {message.id: message for _, message in messages}
+        rows = read(connection, "FROM approvals").to_pylist()
+        self.approvals: Mapping[str, Approval] = {row["message"]: Approval(**row) for row in rows}
         rows = read(connection, "FROM looks").to_pylist()
         self.looks: Mapping[About, int] = {
             (row["policy"], row["environment"], row["model"]): row["since"] for row in rows
@@ -151,8 +176,26 @@ class AlertStore:
 
     @property
     def waiting(self) -> list[Message]:
-        """The messages of which nobody knows that they arrived, the oldest first."""
-        return [one for one in self.messages.values() if one.id not in self.deliveries]
+        """The messages to send of which nobody knows that they arrived, the oldest first."""
+        return [
+            self._to_send(one)
+            for one in self.messages.values()
+            if one.id not in self.deliveries and one.id not in self.awaited
+        ]
+
+    @property
+    def awaited(self) -> Mapping[str, Approval]:
+        """The approvals that nobody has given, by the id of their message."""
+        return {
+            one.message: one
+            for one in self.approvals.values()
+            if one.time is None and one.message not in self.deliveries
+        }
+
+    def _to_send(self, message: Message) -> Message:
+        """Return a message that is as old as its approval: it does not expire while nobody approves."""
+        approval = self.approvals.get(message.id)
+        return message if approval is None or approval.time is None else replace(message, made=approval.time)
 
     def write(
         self,
@@ -160,6 +203,7 @@ class AlertStore:
         messages: Sequence[Message] = (),
         deliveries: Sequence[Delivery] = (),
         looks: Mapping[About, int] | None = None,
+        approvals: Sequence[Approval] = (),
     ) -> None:
         """Store what has changed, all of it or nothing.
 
@@ -168,6 +212,7 @@ class AlertStore:
             messages: New ones.
             deliveries: New ones; the text of these messages is forgotten, for nobody needs it any more.
             looks: What policies look at from now on → the model's clock at the first look.
+            approvals: New ones, and known ones as they are now.
         """
         delivered = [one.message for one in deliveries]
         with transaction(self._connection):
@@ -181,6 +226,10 @@ class AlertStore:
             if deliveries:
                 insert(self._connection, "deliveries", _table(map(asdict, deliveries), _DELIVERIES))
                 self._connection.execute("UPDATE messages SET facts = '{}' WHERE list_contains(?, id)", [delivered])
+            if approvals:
+                asked = [one.message for one in approvals]
+                self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [asked])
+                insert(self._connection, "approvals", _table(map(asdict, approvals), _APPROVALS))
             if looks:
                 rows = (dict(zip(_LOOKS.names, (*about, since), strict=True)) for about, since in looks.items())
                 insert(self._connection, "looks", _table(rows, _LOOKS))
@@ -189,6 +238,7 @@ class AlertStore:
         self.messages = known | {one: replace(known[one], facts={}) for one in delivered if one in known}
         self.deliveries = {**self.deliveries, **{one.message: one for one in deliveries}}
         self.looks = {**self.looks, **(looks or {})}
+        self.approvals = {**self.approvals, **{one.message: one for one in approvals}}
 
     def acknowledge(self, alert: str, by: str, why: str, now: int) -> Alert | None:
         """Note who takes an alert on, and why; return it, None where there is none.
@@ -201,6 +251,24 @@ class AlertStore:
         taken = replace(known, acknowledged=now, acknowledged_by=by, why=why)
         self.write([taken])
         return taken
+
+    def approve(self, alert: str, action: str, by: str, why: str, now: int) -> tuple[Approval | None, Message | None]:
+        """Note who approves an action for an alert, and why.
+
+        Returns:
+            The approval, None where the action was never to be carried out for the alert, or needs none; and the
+            message to send, None where somebody has approved before, or the alert was over before.
+        """
+        named = [one for one in self.messages.values() if one.alert == alert and one.channel == action]
+        known = [self.approvals[one.id] for one in named if one.id in self.approvals]
+        if not known:
+            return None, None
+        waiting = next((one for one in known if one.message in self.awaited), None)
+        if waiting is None:
+            return known[-1], None
+        given = Approval(waiting.message, now, by, why)
+        self.write((), approvals=[given])
+        return given, self._to_send(self.messages[given.message])
 
     def forget(self, before: int) -> None:
         """Forget alerts that were closed before a time, with their messages; wall time in unix nanoseconds."""
@@ -215,9 +283,11 @@ class AlertStore:
             self._connection.execute("DELETE FROM alerts WHERE list_contains(?, id)", [[*ids]])
             self._connection.execute("DELETE FROM messages WHERE list_contains(?, id)", [messages])
             self._connection.execute("DELETE FROM deliveries WHERE list_contains(?, message)", [messages])
+            self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [messages])
         self.alerts = {one: alert for one, alert in self.alerts.items() if one not in gone}
         self.messages = {one: message for one, message in self.messages.items() if message.alert not in gone}
         self.deliveries = {one: known for one, known in self.deliveries.items() if one in self.messages}
+        self.approvals = {one: known for one, known in self.approvals.items() if one in self.messages}
 
 
 _ALERTS = pa.schema(
@@ -243,6 +313,7 @@ _MESSAGES = pa.schema(
 _DELIVERIES = pa.schema(
     [("message", pa.string()), ("time", pa.int64()), ("result", pa.string()), ("detail", pa.string())]
 )
+_APPROVALS = pa.schema([("message", pa.string()), ("time", pa.int64()), ("by", pa.string()), ("why", pa.string())])
 _LOOKS = pa.schema([*((name, pa.string()) for name in ("policy", "environment", "model")), ("since", pa.int64())])
 _ALERT_FIELDS = tuple(field.name for field in fields(Alert))
 

@@ -128,11 +128,11 @@ class Courier:
         with self._lock:
             self._waiting.pop(message.id, None)
             again, self._said = self._said if result == "delivered" else "", ""
-        if result != "delivered":
+        if result not in ("delivered", "dry_run"):
             _log.warning("channel %s: a message is %s: %s", self.name, result, answer.detail)
         elif again:
             _log.info("channel %s: takes messages again", self.name)
-        self._report(Delivery(message.id, now, result, "" if result == "delivered" else answer.detail[:500]))
+        self._report(Delivery(message.id, now, result, answer.detail[:500]))
         return True
 
 

@@ -8,20 +8,36 @@ from typing import Any, Literal
 
 from driftline_processor.core.wording import iso_time, printable
 
-from .alerts import Alert, AlertStore, Delivery, Message
+from .alerts import Alert, AlertStore, Approval, Delivery, Message
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message, and what came of it; None while nobody knows."""
+    """A message, and what came of it; None while nobody knows.
+
+    Attributes:
+        message: To a channel or an action.
+        delivery: What came of it.
+        approval: The approval that it needs; None where it needs none.
+    """
 
     message: Message
     delivery: Delivery | None
+    approval: Approval | None = None
 
     @property
-    def result(self) -> Literal["waiting", "delivered", "refused", "expired"]:
+    def awaits_approval(self) -> bool:
+        """Whether somebody has to approve it before it is sent."""
+        return self.delivery is None and self.approval is not None and self.approval.time is None
+
+    @property
+    def result(
+        self,
+    ) -> Literal["waiting", "awaits_approval", "delivered", "refused", "expired", "dry_run", "held_back"]:
         """What came of it, in a word."""
-        return "waiting" if self.delivery is None else self.delivery.result
+        if self.delivery is not None:
+            return self.delivery.result
+        return "awaits_approval" if self.awaits_approval else "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +58,8 @@ def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHi
     messages: dict[str, list[Sent]] = {}
     deliveries = store.deliveries
     for message in store.messages.values():
-        messages.setdefault(message.alert, []).append(Sent(message, deliveries.get(message.id)))
+        sent = Sent(message, deliveries.get(message.id), store.approvals.get(message.id))
+        messages.setdefault(message.alert, []).append(sent)
     known = [one for one in store.alerts.values() if model is None or one.model == model]
     known.sort(key=lambda one: (not one.open, -one.seen))
     return [AlertHistory(one, messages.get(one.id, ())) for one in known]
@@ -52,9 +69,7 @@ def alert_json(history: AlertHistory) -> dict[str, Any]:
     """Return an alert as the API shows it."""
     one = history.alert
     times = {name: getattr(one, name) for name in ("since", "fired", "until", "seen", "over", "told")}
-    taken_on = None
-    if one.acknowledged is not None:
-        taken_on = {"time": iso_time(one.acknowledged), "by": one.acknowledged_by, "why": one.why}
+    taken_on = _consent(one.acknowledged, one.acknowledged_by, one.why)
     return {
         "id": one.id,
         "policy": one.policy,
@@ -76,7 +91,15 @@ def alert_json(history: AlertHistory) -> dict[str, Any]:
                 "made": iso_time(sent.message.made),
                 "result": sent.result,
                 "detail": "" if sent.delivery is None else printable(sent.delivery.detail),
+                "approved": None
+                if sent.approval is None
+                else _consent(sent.approval.time, sent.approval.by, sent.approval.why),
             }
             for sent in history.sent
         ],
     }
+
+
+def _consent(time: int | None, by: str, why: str) -> dict[str, str] | None:
+    """Return who agreed to something, when and why; None where nobody has."""
+    return None if time is None else {"time": iso_time(time), "by": by, "why": why}

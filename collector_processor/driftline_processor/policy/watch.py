@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from driftline.tables.table import ModelKey
 
+from driftline_processor.config.actions import Action
 from driftline_processor.config.policies import Policy, Severity, Silence
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.policy import Firing, WindowHistory
@@ -22,6 +23,7 @@ from driftline_processor.present.alerts import Told, message_facts
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
 
 from .alerts import About, Alert, AlertStore, Delivery, Kind, Message, alert_id
+from .orders import Order, Orders
 
 KEPT: Final = 3 * 365 * 86_400 * 10**9
 """Nanoseconds for which an alert that is over is remembered."""
@@ -85,6 +87,7 @@ class PolicyWatch:
         silences: When nothing is told.
         clock: Unix nanoseconds.
         links: What messages link to.
+        actions: What policies may have done about an alert, by name.
     """
 
     def __init__(
@@ -95,8 +98,10 @@ class PolicyWatch:
         silences: Sequence[Silence],
         clock: Callable[[], int],
         links: MessageLinks,
+        actions: Mapping[str, Action] | None = None,
     ) -> None:
         self.store = store
+        self._actions = actions or {}
         self._policies = {name: policy for name, policy in policies.items() if policy.enabled}
         self._channels, self._silences, self._clock, self._links = channels, silences, clock, links
         self._read: dict[tuple[str, ModelKey], _Read] = {}
@@ -108,7 +113,7 @@ class PolicyWatch:
         return bool(self._policies)
 
     def look(self, models: Sequence[ModelView], deliveries: Sequence[Delivery] = ()) -> list[Message]:
-        """Look at all policies; store what has changed, and return the new messages.
+        """Look at all policies; store what has changed, and return the new messages that are to be sent now.
 
         Args:
             models: All versions of all models.
@@ -141,15 +146,26 @@ class PolicyWatch:
             if alert.open and about not in watched:
                 changed[about] = replace(alert, over=now, until=alert.until or now, words=GONE)
         self._readings, self._read = readings, read
-        messages = list(self._messages(changed, groups, now))
-        told = {message.alert for message in messages if message.kind in ("opened", "passed")}
+        messages, orders, lapsed, told = list[Message](), list[Order](), list[Delivery](), set[str]()
+        ordering = Orders(self.store, self._actions, now)
+        for kind, alert, of_alert, facts in self._due(changed, groups, now):
+            channels = [*self._messages(kind, alert, of_alert, facts, now)]
+            messages += channels
+            named = () if of_alert is None else of_alert.actions
+            orders += ordering.of(kind, alert, named, facts)
+            lapsed += ordering.lapsed(alert) if kind == "over" else ()
+            if kind in ("opened", "passed") and (channels or named):
+                told.add(alert.id)
         written = [
             replace(alert, told=now) if alert.id in told and alert.told is None else alert for alert in changed.values()
         ]
         written = [alert for alert in written if self.store.alerts.get(alert.id) != alert]
-        if written or messages or deliveries or looks:
-            self.store.write(written, messages, deliveries, looks)
-        return messages
+        deliveries = [*deliveries, *lapsed, *(one.delivery for one in orders if one.delivery is not None)]
+        approvals = [one.approval for one in orders if one.approval is not None]
+        if written or messages or orders or deliveries or looks:
+            ordered = [one.message for one in orders]
+            self.store.write(written, [*messages, *ordered], deliveries, looks, approvals)
+        return [*messages, *(one.message for one in orders if one.due)]
 
     def tidy(self) -> None:
         """Forget alerts that were over years ago."""
@@ -298,12 +314,12 @@ class PolicyWatch:
 
     # -- what is told -------------------------------------------------------------------------------------------------
 
-    def _messages(self, changed: Mapping[About, Alert], groups: Sequence[_Group], now: int) -> Iterator[Message]:
+    def _due(
+        self, changed: Mapping[About, Alert], groups: Sequence[_Group], now: int
+    ) -> Iterator[tuple[Kind, Alert, Policy | None, Mapping[str, object]]]:
+        """Yield what is to be told of alerts now, and done about them: which change, of which policy, in parts."""
         by_place = {(group.environment, group.model): group for group in groups}
         open_now = {about for about, alert in changed.items() if alert.open}
-        sent: dict[str, list[str]] = {}
-        for one in self.store.messages.values():
-            sent.setdefault(one.alert, []).append(one.channel)
         for about, alert in changed.items():
             policy, group = self._policies.get(alert.policy), by_place.get((alert.environment, alert.model))
             known = self.store.alerts.get(alert.id)
@@ -315,13 +331,18 @@ class PolicyWatch:
                     continue
                 if any((other, *about[1:]) in open_now for other in policy.unless):
                     continue
-            channels = (policy.notify if policy is not None else ()) or self._channels
-            if kind in ("worse", "over"):
-                channels = tuple(dict.fromkeys(sent.get(alert.id, ())))
-            facts = self._facts(kind, alert, policy, group)
-            for channel in channels:
-                number = sent.get(alert.id, []).count(channel) + 1
-                yield Message(f"{alert.id}-{number}-{channel}", alert.id, channel, kind, now, facts)
+            yield kind, alert, policy, self._facts(kind, alert, policy, group)
+
+    def _messages(
+        self, kind: Kind, alert: Alert, policy: Policy | None, facts: Mapping[str, object], now: int
+    ) -> Iterator[Message]:
+        sent = [one.channel for one in self.store.messages.values() if one.alert == alert.id and not one.is_order]
+        channels = (policy.notify if policy is not None else ()) or self._channels
+        if kind in ("worse", "over"):
+            channels = tuple(dict.fromkeys(sent))
+        for channel in channels:
+            number = sent.count(channel) + 1
+            yield Message(f"{alert.id}-{number}-{channel}", alert.id, channel, kind, now, facts)
 
     def _kind(self, alert: Alert, known: Alert | None) -> Kind | None:
         """Return what is to be told of an alert now; None where nothing is."""

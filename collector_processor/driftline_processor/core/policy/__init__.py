@@ -8,6 +8,7 @@ from .condition import AllOf, AnyOf, Condition, Finding, Judged, VerdictIs, erro
 from .firing import Firing, Patience, firings, verdict_firings
 from .replay import QuietTime, Rate, Replay, replay_rule
 from .rule import Rule, WindowHistory
+from .template import check_template, facts_for_templates, fill_text, fill_tree
 
 __all__ = [
     "AllOf",
@@ -23,7 +24,11 @@ __all__ = [
     "Rule",
     "VerdictIs",
     "WindowHistory",
+    "check_template",
     "error_budget",
+    "facts_for_templates",
+    "fill_text",
+    "fill_tree",
     "firings",
     "read_condition",
     "replay_rule",

@@ -13,11 +13,12 @@ class Answer:
     """What a channel said to a message.
 
     Attributes:
-        result: ``delivered``; ``refused``: it will never be taken; ``put_off``: it may be taken later.
+        result: ``delivered``; ``refused``: it will never be taken; ``put_off``: it may be taken later; ``dry_run``:
+            it was not sent, and nobody wanted it to be.
         detail: In the channel's words; "" where it said nothing.
     """
 
-    result: Literal["delivered", "refused", "put_off"]
+    result: Literal["delivered", "refused", "put_off", "dry_run"]
     detail: str = ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 SHORTEST = 6
@@ -15,12 +16,16 @@ def hide_secrets(said: str, url: str) -> str:
     >>> hide_secrets("no such hook: /services/T0123456/B0123456", "https://hooks.example.com/services/T0123456/B0123456")
     'no such hook: /***/***/***'
     """
+    for part in sorted(secret_parts(url), key=len, reverse=True):
+        said = said.replace(part, "***")
+    return said
+
+
+def secret_parts(url: str) -> Iterator[str]:
+    """Yield the parts of an address that may be secret, as they are written and as they are meant."""
     parts = urlsplit(url)
     rest = " ".join((parts.netloc.rpartition("@")[0], parts.path, parts.query, parts.fragment))
     if not url.startswith(("http://", "https://")):
         rest = url.partition("://")[2]  # Apprise keeps tokens where other addresses have a host
-    for part in sorted(set(re.split(r"[\s/:@?&=#,]+", rest)), key=len, reverse=True):
-        for written in {part, unquote(part)}:
-            if len(written) >= SHORTEST:
-                said = said.replace(written, "***")
-    return said
+    for part in re.split(r"[\s/:@?&=#,]+", rest):
+        yield from (written for written in {part, unquote(part)} if len(written) >= SHORTEST)

@@ -1,8 +1,11 @@
-"""``GET /api/v1/alerts``: what policies found, and what was told of it; ``POST``: somebody takes an alert on."""
+"""``GET /api/v1/alerts``: what policies found, and what was told of it; ``POST``: somebody takes an alert on.
+
+Somebody approves an action by ``POST``, too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -11,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.policy.alerts import Alert, AlertStore
+from driftline_processor.policy.alerts import Alert, AlertStore, Approval
 from driftline_processor.policy.told import alert_histories, alert_json
 from driftline_processor.receipts import StorageOutage
 from driftline_processor.servers.http_body import retry_later
@@ -25,8 +28,11 @@ LONGEST = 500
 Acknowledge = Callable[[str, str, str], Alert | None]
 """Notes who takes an alert on, by its id, and why; returns it, None where there is none."""
 
+Approve = Callable[[str, str, str, str], Approval | None]
+"""Notes who approves an action for an alert, and why; returns the approval, None where none is awaited."""
 
-def routes(store: AlertStore, acknowledge: Acknowledge) -> list[BaseRoute]:
+
+def routes(store: AlertStore, acknowledge: Acknowledge, approve: Approve) -> list[BaseRoute]:
     """Return the routes. ``store``: read on every request."""
 
     def alerts(request: Request) -> Response:
@@ -38,28 +44,52 @@ def routes(store: AlertStore, acknowledge: Acknowledge) -> list[BaseRoute]:
         return FiniteJSON({"alerts": [alert_json(one) for one in chosen[:MOST]]})
 
     async def take_on(request: Request) -> Response:
-        form = dict(parse_qsl(await _text_of(request)))
-        said = {name: form.get(name, "").strip() for name in ("by", "why")}
-        if not said["by"]:
-            raise HTTPException(400, "by: say who takes it on")
-        if long := [name for name, text in said.items() if len(text) > LONGEST]:
-            raise HTTPException(400, f"{long[0]}: has more than {LONGEST} characters")
+        said = await _said(request, ("by", "why"), {"by": "say who takes it on"})
         try:
             found = await run_in_threadpool(acknowledge, request.path_params["alert"], said["by"], said["why"])
         except StorageOutage as outage:
             return retry_later(outage)
         if found is None:
             raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists those that there are")
-        if "text/html" in request.headers.get("accept", ""):
-            there = urlsplit(request.headers.get("referer", ""))
-            back = f"{there.path}?{there.query}".rstrip("?") if there.netloc == request.url.netloc else "/incidents"
-            return RedirectResponse(back or "/incidents", 303)
-        return FiniteJSON(alert_json(next(one for one in alert_histories(store) if one.alert.id == found.id)))
+        return _answer(request, store, found.id)
+
+    async def consent(request: Request) -> Response:
+        asked = {"by": "say who approves it", "why": "say why", "action": "name the action"}
+        said, alert = await _said(request, ("by", "why", "action"), asked), request.path_params["alert"]
+        try:
+            found = await run_in_threadpool(approve, alert, said["action"], said["by"], said["why"])
+        except StorageOutage as outage:
+            return retry_later(outage)
+        if found is None:
+            raise HTTPException(404, "no such action of this alert awaits an approval; GET /api/v1/alerts lists those")
+        return _answer(request, store, alert)
 
     return [
         Route("/api/v1/alerts", alerts),
         Route("/api/v1/alerts/{alert}/acknowledgement", take_on, methods=["POST"]),
+        Route("/api/v1/alerts/{alert}/approval", consent, methods=["POST"]),
     ]
+
+
+def _answer(request: Request, store: AlertStore, alert: str) -> Response:
+    """Return the alert as it is now; a browser goes back to its page."""
+    if "text/html" in request.headers.get("accept", ""):
+        there = urlsplit(request.headers.get("referer", ""))
+        back = f"{there.path}?{there.query}".rstrip("?") if there.netloc == request.url.netloc else "/incidents"
+        return RedirectResponse(back or "/incidents", 303)
+    return FiniteJSON(alert_json(next(one for one in alert_histories(store) if one.alert.id == alert)))
+
+
+async def _said(request: Request, names: Sequence[str], required: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of a form. Raises 400 where one is missing or too long."""
+    form = dict(parse_qsl(await _text_of(request)))
+    said = {name: form.get(name, "").strip() for name in names}
+    for name, fix in required.items():
+        if not said[name]:
+            raise HTTPException(400, f"{name}: {fix}")
+    if long := [name for name, text in said.items() if len(text) > LONGEST]:
+        raise HTTPException(400, f"{long[0]}: has more than {LONGEST} characters")
+    return said
 
 
 async def _text_of(request: Request) -> str:
@@ -68,5 +98,5 @@ async def _text_of(request: Request) -> str:
     async for piece in request.stream():
         body += piece
         if len(body) > 16 * LONGEST:
-            raise HTTPException(413, f"by and why have at most {LONGEST} characters each")
+            raise HTTPException(413, f"fields have at most {LONGEST} characters each")
     return body.decode("utf-8", "replace")

@@ -1,0 +1,134 @@
+"""Placeholders such as ``{model}`` in what an action sends: the facts of its message alone, and no code.
+
+A template is text, or a tree of mappings and lists with text in it. A placeholder is a bare name: there is no way to
+an attribute, an item or the environment. A fact is never read as a template, so a hostile name of a model stays a text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from string import Formatter
+from typing import Any, Final
+
+from driftline_processor.core.nearest_names import near
+
+FACTS: Final = (
+    "id",
+    "kind",
+    "alert",
+    "policy",
+    "model",
+    "version",
+    "environment",
+    "severity",
+    "owner",
+    "tier",
+    "state",
+    "since",
+    "until",
+    "title",
+    "text",
+    "found",
+    "verdict",
+    "sentence",
+    "sure",
+    "cause",
+    "next",
+)
+"""Names of the facts of a message; ``id`` is its key."""
+
+LINKS: Final = ("page", "report", "trace", "runbook")
+"""Names of what a message may link to; "" where it does not."""
+
+DEEPEST: Final = 20
+"""Mappings and lists within each other."""
+
+
+def check_template(template: object, depth: int = 0) -> None:
+    """Check a template.
+
+    Raises:
+        ValueError: A placeholder is none of a message's facts, or asks for more than its name.
+    """
+    if depth > DEEPEST:
+        raise ValueError(f"it is deeper than {DEEPEST} mappings and lists; write less")
+    if isinstance(template, str):
+        for name in _placeholders(template):
+            if name not in FACTS and name not in LINKS:
+                raise ValueError(f"{{{name:.40}}} is no fact of a message; {near(name, [*FACTS, *LINKS], most=30)}")
+    elif isinstance(template, Mapping):
+        for key, part in template.items():
+            if not isinstance(key, str):
+                raise ValueError(f"the key {key!r:.40} is no text; put it in quotes")
+            check_template(part, depth + 1)
+    elif isinstance(template, Sequence):
+        for part in template:
+            check_template(part, depth + 1)
+    elif template is not None and not isinstance(template, bool | int | float):
+        raise ValueError(f"{template!r:.40} is neither text nor number; put it in quotes")
+
+
+def fill_text(template: str, facts: Mapping[str, Any], quoted: Callable[[str], str] = str) -> str:
+    """Return a text with facts in the place of its placeholders; a fact that is null is an empty text.
+
+    Args:
+        template: Checked.
+        facts: As :func:`facts_for_templates` makes them.
+        quoted: Makes a fact fit into the text, as in a URL.
+
+    >>> fill_text("{model} is {state}; {{braces}}", {"model": "churn", "state": "wrong"})
+    'churn is wrong; {braces}'
+    """
+    parts: list[str] = []
+    for before, name, _, _ in Formatter().parse(template):
+        parts.append(before)
+        if name is not None:
+            value = facts.get(name)
+            parts.append(quoted("" if value is None else str(value)))
+    return "".join(parts)
+
+
+def fill_tree(template: Any, facts: Mapping[str, Any]) -> Any:
+    """Return a tree with facts in the place of placeholders.
+
+    A text that is one placeholder alone becomes the fact itself, with its type; keys of mappings stay as they are.
+
+    >>> fill_tree({"tier": "{tier}", "about": ["{model}!"]}, {"tier": 1, "model": 'a "b"'})
+    {'tier': 1, 'about': ['a "b"!']}
+    """
+    if isinstance(template, str):
+        alone = re.fullmatch(r"\{(\w+)\}", template)
+        return facts.get(alone[1]) if alone else fill_text(template, facts)
+    if isinstance(template, Mapping):
+        return {key: fill_tree(part, facts) for key, part in template.items()}
+    if isinstance(template, list | tuple):
+        return [fill_tree(part, facts) for part in template]
+    return template
+
+
+def facts_for_templates(message: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a message by the names that templates call them.
+
+    Args:
+        message: Id of the message.
+        facts: What it says in parts.
+    """
+    links = facts.get("links", {})
+    named: dict[str, Any] = {name: facts.get(name) for name in FACTS}
+    return {**named, **{name: links.get(name, "") for name in LINKS}, "id": message}
+
+
+def _placeholders(template: str) -> Iterator[str]:
+    try:
+        parts = [*Formatter().parse(template)]
+    except ValueError:
+        raise ValueError(
+            f"'{template:.80}' has a brace without its other; a brace of the text itself is written twice"
+        ) from None
+    for _, name, form, conversion in parts:
+        if name is None:
+            continue
+        if form or conversion or not re.fullmatch(r"\w+", name):
+            raise ValueError(f"'{{{name:.40}...' asks for more than a name; write a name alone, such as {{model}}")
+        yield name

@@ -1,0 +1,96 @@
+"""The contract of every action, and the action of each type in ``driftline.yaml``.
+
+An action carries out one message and says what it did. When, whether and how often is decided before, where the alert
+is written (:mod:`driftline_processor.policy.watch`); repeating is the courier's.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Collection
+from importlib import import_module
+from typing import Protocol
+from urllib.parse import quote
+
+from driftline_processor.config.actions import Action as ActionConfig
+from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.channels.channel import Answer
+from driftline_processor.policy.channels.http_service import NotTaken
+
+SHORTEST_SECRET = 4
+"""Characters of the shortest secret that is looked for in what a service says."""
+
+_log = logging.getLogger("driftline")
+
+
+class Action(Protocol):
+    """Something that is done about an alert: made from its keys, then used by one thread until it is closed.
+
+    To add a type, write ``policy/actions/TYPE.py`` with a class that is called ``ACTION`` there, and a class of its
+    keys in ``config/actions.py``.
+
+    Attributes:
+        secrets: What a service must not be quoted with.
+    """
+
+    secrets: Collection[str]
+
+    def describe(self, message: Message) -> str:
+        """Return what :meth:`carry_out` would send, in a line, without sending anything."""
+
+    def carry_out(self, message: Message) -> str:
+        """Do it, and return what was done, in a line.
+
+        The same message may come again, also after it was carried out: the second time changes nothing, as far as the
+        service lets one know.
+
+        Raises:
+            NotTaken: The service did not take it.
+        """
+
+    def close(self) -> None:
+        """End connections."""
+
+
+class ActionChannel:
+    """An action as a channel, to which a courier carries messages.
+
+    Args:
+        config: The keys of the action.
+    """
+
+    def __init__(self, config: ActionConfig) -> None:
+        self._config = config
+        self._action: Action = import_module(f"{__package__}.{config.type}").ACTION(config)
+
+    def send(self, message: Message) -> Answer:
+        """Carry out a message, or say what would be sent; no secret of the keys is in the answer."""
+        try:
+            if self._config.dry_run:
+                return Answer("dry_run", self._action.describe(message))
+            return Answer("delivered", self._hidden(self._action.carry_out(message)))
+        except NotTaken as not_taken:
+            return Answer(not_taken.answer.result, self._hidden(not_taken.answer.detail))
+        except Exception as error:
+            said = self._hidden(f"{type(error).__name__}: {error}")
+            _log.error(
+                "an action of the type %s could not be carried out; it is tried again: %s", self._config.type, said
+            )
+            return Answer("put_off", said)
+
+    def close(self) -> None:
+        """End connections."""
+        self._action.close()
+
+    def _hidden(self, said: str) -> str:
+        for secret in sorted(self._action.secrets, key=len, reverse=True):
+            for written in (secret, quote(secret, safe="")):
+                if len(written) >= SHORTEST_SECRET:
+                    said = said.replace(written, "***")
+        return said[:300]
+
+
+def basic_credentials(user: str, password: str) -> str:
+    """Return user and password as the scheme ``Basic`` sends them (RFC 7617)."""
+    return base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -1,0 +1,65 @@
+"""Send a request of HTTP, as its keys say."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from driftline_processor.config.actions import Http
+from driftline_processor.core.policy import facts_for_templates, fill_text, fill_tree
+from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.channels.http_service import HttpService
+from driftline_processor.policy.channels.secrets import secret_parts
+
+_WITHOUT_BODY = ("GET", "DELETE")
+"""Methods that send nothing where no body is written."""
+
+
+class HttpAction:
+    """A request for each message."""
+
+    def __init__(self, config: Http) -> None:
+        self._config = config
+        self._service = HttpService(config.url.get_secret_value(), config.timeout.total_seconds())
+        values = [value.get_secret_value() for value in config.headers.values()]
+        words = [word for value in values for word in value.split()]  # a scheme such as Bearer is none
+        self.secrets = [*values, *words, *secret_parts(config.url.get_secret_value())]
+
+    def describe(self, message: Message) -> str:
+        """Return method, host and body."""
+        kind, content = self._content(message)
+        host = urlsplit(self._config.url.get_secret_value()).hostname
+        said = f"would send {self._config.method} to {host}"
+        return f"{said}, {kind}: {content.decode()}" if content else said
+
+    def carry_out(self, message: Message) -> str:
+        """Send the request, and return the status of the answer."""
+        kind, content = self._content(message)
+        headers = {"Idempotency-Key": message.id, **({"Content-Type": kind} if kind else {})}
+        own = {name: value.get_secret_value() for name, value in self._config.headers.items()}
+        given = {name.lower() for name in own}
+        sent = {name: value for name, value in headers.items() if name.lower() not in given} | own
+        facts = facts_for_templates(message.id, message.facts)
+        url = fill_text(self._config.url.get_secret_value(), facts, partial(quote, safe=""))
+        reply = self._service.ask(self._config.method, url, content=content or None, headers=sent)
+        return f"HTTP {reply.status}"
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._service.close()
+
+    def _content(self, message: Message) -> tuple[str, bytes]:
+        """Return the type of what is sent, and it; "" and nothing for a request without a body."""
+        body: Any = self._config.body
+        if body is None and self._config.method in _WITHOUT_BODY:
+            return "", b""
+        facts = facts_for_templates(message.id, message.facts)
+        if isinstance(body, str):
+            return "text/plain; charset=utf-8", fill_text(body, facts).encode("utf-8", "replace")
+        filled = {"id": message.id, **message.facts} if body is None else fill_tree(body, facts)
+        return "application/json", json.dumps(filled, allow_nan=False).encode()
+
+
+ACTION = HttpAction

@@ -1,0 +1,140 @@
+"""Ask a service over HTTP, within bounds of time and size, and say in its own words what it did not take."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from .channel import Answer
+
+PUT_OFF: Final = (401, 403, 408, 409, 425, 429)
+"""Statuses below 500 after which the same request may be taken: somebody mends the token, or its like still runs."""
+
+MOST_BYTES: Final = 2**20
+"""Bytes of an answer that are read."""
+
+QUOTED: Final = 1_000
+"""Bytes of an answer that are read for what it says."""
+
+
+class NotTaken(Exception):  # noqa: N818 - what a service said, and no fault
+    """A service did not take a request.
+
+    Attributes:
+        answer: Whether it may take it later, and what it said.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.detail)
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a service answered.
+
+    Attributes:
+        status: Of HTTP.
+        headers: By name, in small letters.
+        body: At most :data:`MOST_BYTES` of it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """Return the body as a mapping; NotTaken where it is none."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise NotTaken(Answer("put_off", f"HTTP {self.status}, and no JSON object: {self.text}"))
+        return found
+
+    @property
+    def text(self) -> str:
+        """The first characters of the body, in a line; what is secret is hidden before it is cut to size."""
+        return " ".join(self.body[:QUOTED].decode("utf-8", "replace").split())
+
+
+class HttpService:
+    """A service behind one host. One thread calls it.
+
+    Args:
+        url: An address of the service.
+        timeout: Seconds that a request may take, from its first byte to the last one of the answer.
+        headers: Of every request.
+    """
+
+    def __init__(self, url: str, timeout: float, headers: Mapping[str, str] | None = None) -> None:
+        self._timeout = timeout
+        self._client = httpx.Client(timeout=timeout, trust_env=not is_here(url), headers=headers)
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        parameters: Mapping[str, str | int] | None = None,
+        taken: Collection[int] = (),
+    ) -> Reply:
+        """Send a request, once, and return the answer.
+
+        Args:
+            method: Of the request.
+            url: Of the request.
+            json: What to send, as JSON.
+            content: What to send, as it is.
+            headers: Of the request.
+            parameters: Of the query.
+            taken: Statuses beside 2xx that are returned.
+
+        Raises:
+            NotTaken: Nobody answered in time, or the answer is another one.
+        """
+        end = time.monotonic() + self._timeout
+        try:
+            with self._client.stream(
+                method, url, json=json, content=content, headers=headers, params=parameters
+            ) as response:
+                body = b""
+                for piece in response.iter_bytes():
+                    body += piece
+                    if time.monotonic() > end:
+                        raise httpx.ReadTimeout("the answer takes too long")
+                    if len(body) >= MOST_BYTES:
+                        break
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise NotTaken(
+                Answer("put_off", f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+            ) from error
+        reply = Reply(response.status_code, response.headers, body)
+        if response.is_success or reply.status in taken:
+            return reply
+        put_off = reply.status >= 500 or reply.status in PUT_OFF
+        raise NotTaken(Answer("put_off" if put_off else "refused", f"HTTP {reply.status} {reply.text}".strip()))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+def is_here(url: str) -> bool:
+    """Return True for an address of this machine, to which no proxy leads."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

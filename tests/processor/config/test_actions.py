@@ -1,0 +1,93 @@
+"""The keys of actions: what is wrong with them is said at the start, without anything that is secret."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from driftline_processor.config.actions import ACTIONS, Action, parse_rate
+from driftline_processor.config.schema import load, validate_file
+
+JIRA = "url: https://example.atlassian.net, project: PAY, token: secret-7"
+AIRFLOW = "url: https://airflow.example.com, dag: retrain"
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    path = folder / "driftline.yaml"
+    path.write_text(text)
+    return validate_file(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "said"),
+    [
+        ("jra/pay", "", "actions.jra/pay: 'jra' is no type of action; did you mean 'jira'?"),
+        ("payments", "", "actions.payments: the name does not say what to do; write http/NAME or jira/NAME or "),
+        ("jira/", JIRA, "actions.jira/: the name does not say what to do; write http/NAME or jira/NAME or "),
+        ("jira/pay", f"{JIRA}, projct: PAY", "actions.jira/pay.projct: there is no such key; did you mean 'project'?"),
+        ("jira/pay", f"{JIRA}, at_most: 3 a day", "'3 a day' is no rate; write how often in how long, such as '3 per"),
+        ("jira/pay", f"{JIRA}, at_most: 0 per 1d", "actions.jira/pay.at_most: '0 per 1d' is no rate"),
+        ("jira/pay", f"{JIRA}, timeout: 0s", "actions.jira/pay.timeout: must be more than nothing; write '10s'"),
+        ("jira/pay", f"{JIRA}, on: []", "actions.jira/pay.on: names no occasion"),
+        ("jira/pay", f"{JIRA}, on: closed", "actions.jira/pay.on: 'closed' is not known; write 'opened', 'worse' or"),
+        ("jira/pay", f"{JIRA}, api: 4", "actions.jira/pay.api: '4' is not known; write 2 or 3"),
+        ("jira/pay", JIRA.replace("PAY", "PAY 1"), "actions.jira/pay.project: 'PAY 1' is no key of a project"),
+        ("jira/pay", f"{JIRA}, labels: a b", "actions.jira/pay.labels: 'a b' has a space"),
+        ("jira/pay", f"{JIRA}, fields: {{summary: x}}", "actions.jira/pay.fields.summary: has a key of its own"),
+        ("jira/pay", f"{JIRA}, fields: x", "actions.jira/pay.fields: is no mapping"),
+        ("jira/pay", f"{JIRA}, on: opened, transition: Done", "actions.jira/pay.transition: is for when the alert is"),
+        (
+            "jira/pay",
+            f'{JIRA}, summary: "{{modl}}"',
+            "actions.jira/pay.summary: {modl} is no fact of a message; did you",
+        ),
+        ("airflow/a", AIRFLOW, "actions.airflow/a.token: write either a token, or user and password"),
+        ("airflow/a", f"{AIRFLOW}, user: x", "actions.airflow/a.password: belongs to user; write both or none"),
+        (
+            "airflow/a",
+            f"{AIRFLOW.replace('retrain', 'a/b')}, token: t",
+            "actions.airflow/a.dag: 'a/b' is no id of a DAG",
+        ),
+        ("http/a", "url: 'ftp://secret-7/x'", "actions.http/a.url: is no address of HTTP"),
+        ("http/a", "url: 'https://{model}/secret-7'", "actions.http/a.url: has a placeholder in its host"),
+        ("http/a", "url: 'https://h/secret-7/{modl}'", "actions.http/a.url: asks for what is no fact of a message"),
+        ("http/a", "url: https://h/, headers: {'a b': secret-7}", "actions.http/a.headers: 'a b' is not a header"),
+        ("http/a", 'url: https://h/, headers: {a: "secret-7\\n"}', "actions.http/a.headers.a: the value has a line"),
+        ("http/a", 'url: https://h/, body: {a: "{model.x}"}', "actions.http/a.body: '{model.x...' asks for more than"),
+    ],
+)
+def test_a_mistake_is_named_with_its_fix(tmp_path: Path, name: str, keys: str, said: str) -> None:
+    found = problems(tmp_path, f"actions:\n  {name}: {{{keys}}}\n")
+    assert [one for one in found if said in one], found
+    assert "secret-7" not in " ".join(found)
+
+
+def test_a_policy_names_actions_that_there_are(tmp_path: Path) -> None:
+    text = f"actions: {{jira/payments: {{{JIRA}}}}}\npolicies: {{health: {{actions: [jira/payment]}}}}\n"
+    assert problems(tmp_path, text) == [
+        "policies.health.actions: there is no action 'jira/payment'; did you mean 'jira/payments'?"
+    ]
+
+
+def test_a_channel_has_no_name_that_an_action_could_have(tmp_path: Path) -> None:
+    assert problems(tmp_path, "channels: {http/a: 'https://h.example/'}\n") == [
+        "channels.http/a: has a '/', as names of actions have; write 'http-a'"
+    ]
+
+
+def test_actions_are_read_by_their_type(tmp_path: Path) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text(f"actions: {{jira/payments: {{{JIRA}, at_most: 3 per 1d}}}}\n")
+    read = load(path).actions["jira/payments"]
+    assert (read.type, read.on) == ("jira", ("opened", "worse", "over"))
+    assert read.at_most == parse_rate("3 per 24h")
+    assert parse_rate("3 per 24h").within == timedelta(days=1)
+    assert "secret-7" not in repr(read)
+
+
+@pytest.mark.parametrize("section", ACTIONS)
+def test_every_type_has_a_module_with_its_action(section: type[Action]) -> None:
+    made = import_module(f"driftline_processor.policy.actions.{section.type}").ACTION
+    assert {"describe", "carry_out", "close"} <= {*dir(made)}

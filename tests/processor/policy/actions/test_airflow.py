@@ -1,0 +1,190 @@
+"""Airflow: one run a message, whatever is sent twice, in requests that its published schema takes.
+
+The parts of the schema are those of DAGRun (version 1) and TriggerDAGRunPostBody and LoginBody (version 2):
+https://airflow.apache.org/docs/apache-airflow/2.10.5/stable-rest-api-ref.html#operation/post_dag_run
+https://airflow.apache.org/docs/apache-airflow/stable/stable-rest-api-ref.html#operation/trigger_dag_run
+https://airflow.apache.org/docs/apache-airflow-providers-fab/stable/auth-manager/token.html
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import jsonschema
+import pytest
+from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.channels.channel import Answer
+
+from tests.support.ordered_actions import ALERT, action, order
+from tests.support.recorded_requests import Asked, Service, service
+
+NAME = "airflow/retrain"
+RUN = f"driftline-{ALERT}-airflow-retrain"
+
+_NULLABLE = {"type": ["string", "null"]}
+SCHEMAS: dict[int, dict[str, Any]] = {
+    1: {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "dag_run_id": _NULLABLE,
+            "logical_date": _NULLABLE,
+            "execution_date": _NULLABLE,
+            "data_interval_start": _NULLABLE,
+            "data_interval_end": _NULLABLE,
+            "conf": {"type": "object"},
+            "note": _NULLABLE,
+        },
+    },
+    2: {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["logical_date"],
+        "properties": {
+            "dag_run_id": _NULLABLE,
+            "logical_date": _NULLABLE,
+            "data_interval_start": _NULLABLE,
+            "data_interval_end": _NULLABLE,
+            "run_after": _NULLABLE,
+            "conf": {"type": ["object", "null"]},
+            "note": _NULLABLE,
+        },
+    },
+}
+LOGIN = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["username", "password"],
+    "properties": {"username": {"type": "string"}, "password": {"type": "string"}},
+}
+
+
+class Airflow:
+    """The runs of the DAG ``retrain_churn``.
+
+    Attributes:
+        runs: Their configuration, by id.
+        tokens: Those that are taken.
+    """
+
+    def __init__(self, api: int, tokens: tuple[str, ...] = ("token-1",)) -> None:
+        self.runs: dict[str, Any] = {}
+        self.tokens = [*tokens]
+        self._api, self._given = api, 0
+
+    def __call__(self, asked: Asked) -> tuple[int, Any]:
+        if asked.path == "/auth/token":
+            jsonschema.validate(asked.json, LOGIN)
+            self._given += 1
+            return 201, {"access_token": f"token-{self._given}"}
+        known = [f"Bearer {token}" for token in self.tokens] if self._api == 2 else ["Basic ZHJpZnRsaW5lOnNlY3JldC03"]
+        if asked.headers.get("authorization") not in known:
+            return 401, {"detail": f"{asked.headers.get('authorization')} is not known"}
+        base = f"/api/v{self._api}/dags/retrain_churn/dagRuns"
+        if asked.method == "GET":
+            run = asked.path.removeprefix(f"{base}/")
+            return (200, {"dag_run_id": run}) if run in self.runs else (404, {"detail": "not found"})
+        if asked.path != base:
+            return 404, {"detail": "no such DAG"}
+        jsonschema.validate(asked.json, SCHEMAS[self._api])
+        run = asked.json["dag_run_id"]
+        assert re.fullmatch(r"[A-Za-z0-9_.~:+-]+", run)  # core.allowed_run_id_pattern
+        if run in self.runs:
+            return 409, {"detail": "already exists"}
+        self.runs[run] = asked.json["conf"]
+        return 200, {"dag_run_id": run, "state": "queued"}
+
+
+def sent(there: Service, api: int, *messages: Message, **more: Any) -> list[Answer]:
+    """Return what becomes of messages to one action."""
+    keys: dict[str, Any] = {"url": there.url, "dag": "retrain_churn", "api": api}
+    keys |= more if "token" in more else {"user": "driftline", "password": "secret-7", **more}
+    with action(NAME, **keys) as made:
+        return [made.send(message) for message in messages]
+
+
+@pytest.mark.parametrize("api", [1, 2])
+def test_a_message_starts_one_run_also_where_it_comes_twice(api: int) -> None:
+    airflow = Airflow(api)
+    with service(airflow) as there:
+        answers = sent(there, api, order(NAME), order(NAME), conf={"model": "{model}", "tier": "{tier}"})
+    assert [(one.result, one.detail) for one in answers] == [
+        ("delivered", RUN),
+        ("delivered", f"{RUN} is there already"),
+    ]
+    assert airflow.runs == {RUN: {"model": 'ch"urn {state}/eu', "tier": 1}}
+
+
+def test_a_run_knows_what_it_is_for_where_nobody_says() -> None:
+    airflow = Airflow(2)
+    with service(airflow) as there:
+        sent(there, 2, order(NAME))
+    assert airflow.runs[RUN] == {
+        "alert": ALERT,
+        "kind": "opened",
+        "policy": "health",
+        "model": 'ch"urn {state}/eu',
+        "version": "7",
+        "environment": "",
+        "since": "2026-11-04T00:00:00Z",
+        "page": "http://127.0.0.1:8780/models/churn?window=1d",
+    }
+
+
+def test_one_token_serves_until_it_is_over_and_then_a_new_one_is_asked_for() -> None:
+    airflow = Airflow(2)
+    with service(airflow) as there:
+        keys: dict[str, Any] = {"url": there.url, "dag": "retrain_churn", "user": "driftline", "password": "secret-7"}
+        with action(NAME, **keys) as made:
+            assert made.send(order(NAME)).result == "delivered"
+            assert made.send(order(NAME, "worse")).result == "delivered"
+            airflow.tokens = ["token-2"]
+            assert made.send(order(NAME, "over")).result == "delivered"
+    assert there.lines.count("POST /auth/token") == 2
+    assert len(airflow.runs) == 3
+
+
+def test_a_token_that_is_given_is_sent_as_it_is() -> None:
+    with service(Airflow(2, ("mine-12345",))) as there:
+        (answer,) = sent(there, 2, order(NAME), token="mine-12345")
+    assert answer.result == "delivered"
+    assert there.lines == ["POST /api/v2/dags/retrain_churn/dagRuns"]
+
+
+@pytest.mark.parametrize("api", [1, 2])
+def test_who_is_not_known_is_put_off_and_no_token_is_said(api: int) -> None:
+    with service(Airflow(api, ())) as there:
+        (answer,) = sent(there, api, order(NAME), password="secret-8")
+    assert answer.result == "put_off"
+    assert answer.detail.startswith("HTTP 401")
+    for secret in ("secret-8", "token-1", "ZHJpZnRsaW5lOnNlY3JldC04"):
+        assert secret not in answer.detail
+    assert there.lines.count("POST /auth/token") == api - 1
+
+
+def test_a_conflict_that_is_another_one_is_tried_again() -> None:
+    airflow = Airflow(2)
+
+    def answers(asked: Asked) -> tuple[int, Any]:
+        return (409, "other") if asked.method == "POST" and "dags" in asked.path else airflow(asked)
+
+    with service(answers) as there:
+        (answer,) = sent(there, 2, order(NAME))
+    assert (answer.result, answer.detail) == ("put_off", f"HTTP 409, though there is no run {RUN}: other")
+
+
+def test_a_dag_that_there_is_not_is_refused() -> None:
+    with service(Airflow(2)) as there:
+        (answer,) = sent(there, 2, order(NAME), dag="retrain_chrn")
+    assert (answer.result, answer.detail) == ("refused", 'HTTP 404 {"detail": "no such DAG"}')
+
+
+def test_a_dry_run_says_which_run_and_asks_nothing() -> None:
+    with service(Airflow(2)) as there:
+        (answer,) = sent(there, 2, order(NAME), dry_run=True, conf={"version": "{version}"})
+    assert there.asked == []
+    assert (answer.result, answer.detail) == (
+        "dry_run",
+        f'would start the run {RUN} of retrain_churn: {{"version": "7"}}',
+    )

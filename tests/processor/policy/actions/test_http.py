@@ -1,0 +1,115 @@
+"""Requests of HTTP: what is sent, and that no fact of a message gets out of its place in it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from tests.support.ordered_actions import ALERT, FACTS, carried_out
+from tests.support.recorded_requests import Asked, service
+
+NAME = "http/rollback"
+
+
+def answered(status: int, said: Any = None) -> Any:
+    def answers(_: Asked) -> tuple[int, Any]:
+        return status, said
+
+    return answers
+
+
+def test_the_message_is_sent_with_its_key_where_no_body_is_written() -> None:
+    with service(answered(202)) as there:
+        answer = carried_out(NAME, url=f"{there.url}/hook", headers={"Authorization": "Bearer secret-7"})
+    (asked,) = there.asked
+    assert (answer.result, answer.detail) == ("delivered", "HTTP 202")
+    assert (asked.method, asked.path) == ("POST", "/hook")
+    assert asked.headers["idempotency-key"] == f"{ALERT}-http/rollback"
+    assert asked.headers["authorization"] == "Bearer secret-7"
+    assert asked.headers["content-type"] == "application/json"
+    assert asked.json == {"id": f"{ALERT}-http/rollback", **FACTS, "kind": "opened"}
+
+
+def test_facts_are_escaped_in_the_address_and_in_the_body() -> None:
+    body = {"reason": "{title}: {model}", "tier": "{tier}", "until": "{until}", "links": ["{page}", "{trace}"]}
+    with service(answered(200)) as there:
+        carried_out(NAME, url=there.url + "/models/{model}/versions/{version}?by={owner}", method="PUT", body=body)
+    (asked,) = there.asked
+    assert asked.method == "PUT"
+    assert asked.path == "/models/ch%22urn%20%7Bstate%7D%2Feu/versions/7"
+    assert asked.query == {"by": "payments"}
+    assert asked.json == {
+        "reason": 'churn is wrong since 4 November 2026: ch"urn {state}/eu',
+        "tier": 1,
+        "until": None,
+        "links": ["http://127.0.0.1:8780/models/churn?window=1d", ""],
+    }
+
+
+def test_a_text_is_sent_as_it_is_and_a_header_says_what_it_is() -> None:
+    headers = {"content-type": "text/csv", "idempotency-key": "mine"}
+    with service(answered(200)) as there:
+        carried_out(NAME, url=there.url, body="{model},{version},{{x}}", headers=headers)
+    (asked,) = there.asked
+    assert asked.body == b'ch"urn {state}/eu,7,{x}'
+    assert (asked.headers["content-type"], asked.headers["idempotency-key"]) == ("text/csv", "mine")
+
+
+def test_a_request_that_reads_has_no_body() -> None:
+    with service(answered(200)) as there:
+        carried_out(NAME, url=there.url, method="GET")
+    (asked,) = there.asked
+    assert (asked.body, "content-type" in asked.headers) == (b"", False)
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [(204, "delivered"), (302, "refused"), (404, "refused"), (401, "put_off"), (409, "put_off"), (503, "put_off")],
+)
+def test_the_status_says_what_became_of_it(status: int, result: str) -> None:
+    with service(answered(status)) as there:
+        assert carried_out(NAME, url=there.url).result == result
+
+
+def test_what_a_service_says_is_quoted_without_what_is_secret() -> None:
+    said = "no token secret-7 for /hooks/T0123456 Bearer secret-7"
+    with service(answered(403, said)) as there:
+        url = f"{there.url}/hooks/T0123456"
+        answer = carried_out(NAME, url=url, headers={"Authorization": "Bearer secret-7"})
+    assert answer.result == "put_off"
+    assert "secret-7" not in answer.detail
+    assert "T0123456" not in answer.detail
+    assert answer.detail == "HTTP 403 no token *** for /hooks/*** ***"
+
+
+def test_nobody_there_is_put_off_and_the_address_is_not_said() -> None:
+    answer = carried_out(NAME, url="http://user12:secret12@127.0.0.1:9/hooks/T0123456")
+    assert answer.result == "put_off"
+    assert "ConnectError" in answer.detail
+    assert all(one not in answer.detail for one in ("secret12", "T0123456"))
+
+
+def test_an_answer_that_takes_too_long_is_put_off() -> None:
+    asked = threading.Event()
+
+    def answers(_: Asked) -> tuple[int, Any]:
+        asked.wait(30)
+        return 200, None
+
+    with service(answers) as there:
+        answer = carried_out(NAME, url=there.url, timeout="50ms")
+        asked.set()
+    assert (answer.result, answer.detail.partition(":")[0]) == ("put_off", "ReadTimeout")
+
+
+def test_a_dry_run_says_what_it_would_send_and_sends_nothing() -> None:
+    with service(answered(200)) as there:
+        url = there.url + "/hooks/T0123456"
+        answer = carried_out(NAME, url=url, dry_run=True, headers={"X": "secret-7"}, body={"model": "{model}"})
+    assert there.asked == []
+    assert answer.result == "dry_run"
+    said = json.dumps({"model": FACTS["model"]})
+    assert answer.detail == f"would send POST to 127.0.0.1, application/json: {said}"

@@ -1,0 +1,267 @@
+"""Jira: one issue an alert, whatever is sent twice, in requests that its published schema takes.
+
+The parts of the schema are those of IssueUpdateDetails, Comment and IssueTransition:
+https://developer.atlassian.com/cloud/jira/platform/swagger-v3.v3.json
+https://developer.atlassian.com/server/jira/platform/rest/v10000/ (version 2, whose texts are strings)
+and of the Atlassian Document Format: https://unpkg.com/@atlaskit/adf-schema/dist/json-schema/v1/full.json
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema
+import pytest
+from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.channels.channel import Answer
+
+from tests.support.ordered_actions import ALERT, action, order
+from tests.support.recorded_requests import Asked, Service, service
+
+NAME = "jira/payments"
+
+ADF = {
+    "type": "object",
+    "required": ["version", "type", "content"],
+    "additionalProperties": False,
+    "properties": {
+        "version": {"const": 1},
+        "type": {"const": "doc"},
+        "content": {"type": "array", "items": {"$ref": "#/$defs/paragraph"}},
+    },
+    "$defs": {
+        "paragraph": {
+            "type": "object",
+            "required": ["type"],
+            "additionalProperties": False,
+            "properties": {
+                "type": {"const": "paragraph"},
+                "content": {"type": "array", "items": {"$ref": "#/$defs/text"}},
+            },
+        },
+        "text": {
+            "type": "object",
+            "required": ["type", "text"],
+            "additionalProperties": False,
+            "properties": {
+                "type": {"const": "text"},
+                "text": {"type": "string", "minLength": 1},
+                "marks": {"type": "array", "items": {"$ref": "#/$defs/link"}},
+            },
+        },
+        "link": {
+            "type": "object",
+            "required": ["type", "attrs"],
+            "additionalProperties": False,
+            "properties": {
+                "type": {"const": "link"},
+                "attrs": {
+                    "type": "object",
+                    "required": ["href"],
+                    "additionalProperties": False,
+                    "properties": {"href": {"type": "string"}},
+                },
+            },
+        },
+    },
+}
+
+
+def named(key: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": [key],
+        "properties": {key: {"type": "string"}},
+        "additionalProperties": False,
+    }
+
+
+def schemas(api: int) -> dict[str, dict[str, Any]]:
+    """Return the schema of what is posted, by the end of its path."""
+    text: dict[str, Any] = {k: v for k, v in ADF.items() if k != "$defs"} if api == 3 else {"type": "string"}
+    fields = {
+        "type": "object",
+        "required": ["project", "issuetype", "summary"],
+        "properties": {
+            "project": named("key"),
+            "issuetype": named("name"),
+            "summary": {"type": "string", "maxLength": 255, "pattern": r"^[^\r\n]+$"},
+            "description": text,
+            "labels": {"type": "array", "items": {"type": "string", "pattern": r"^\S+$"}},
+        },
+    }
+    found = {
+        "issue": {"properties": {"fields": fields}, "required": ["fields"]},
+        "comment": {"properties": {"body": text}, "required": ["body"]},
+        "transitions": {"properties": {"transition": named("id")}, "required": ["transition"]},
+    }
+    return {
+        name: {"type": "object", "additionalProperties": False, "$defs": ADF["$defs"], **one}
+        for name, one in found.items()
+    }
+
+
+class Jira:
+    """The issues of a project, as far as the requests ask for them.
+
+    Attributes:
+        issues: Status by key; the label of each is kept beside.
+        comments: By key.
+        moves: The transitions that there are: id → name, and the status it leads to.
+    """
+
+    def __init__(self, api: int) -> None:
+        self.base, self.api = f"/rest/api/{api}", api
+        self.issues: dict[str, str] = {}
+        self.labels: dict[str, list[str]] = {}
+        self.comments: dict[str, list[Any]] = {}
+        self.moves = {"11": ("Begin", "In Progress"), "31": ("Finish", "Done"), "41": ("Back", "To Do")}
+        self._schemas = schemas(api)
+
+    def __call__(self, asked: Asked) -> tuple[int, Any]:
+        assert asked.headers["accept"] == "application/json"
+        assert asked.path.startswith(self.base)
+        path = asked.path.removeprefix(self.base)
+        if asked.method == "POST":
+            jsonschema.validate(asked.json, self._schemas[path.rpartition("/")[2]])
+        if path == ("/search/jql" if self.api == 3 else "/search"):
+            return 200, {"issues": self._found(asked.query["jql"])}
+        if path == "/issue":
+            key = f"PAY-{len(self.issues) + 1}"
+            self.issues[key], self.labels[key] = "To Do", asked.json["fields"]["labels"]
+            return 201, {"id": "10001", "key": key, "self": f"http://127.0.0.1/{key}"}
+        _, _, key, part = path.split("/")
+        if part == "comment" and asked.method == "GET":
+            return 200, {"comments": [{"body": one} for one in self.comments.get(key, [])]}
+        if part == "comment":
+            self.comments.setdefault(key, []).append(asked.json["body"])
+            return 201, {"id": "1"}
+        if asked.method == "GET":
+            ways = self.moves.items()
+            return 200, {"transitions": [{"id": id, "name": name, "to": {"name": to}} for id, (name, to) in ways]}
+        self.issues[key] = self.moves[asked.json["transition"]["id"]][1]
+        return 204, None
+
+    def _found(self, jql: str) -> list[dict[str, Any]]:
+        asked = re.fullmatch(r'project = "PAY" AND labels = "(\S+)" ORDER BY created ASC', jql)
+        assert asked is not None
+        return [self._issue(key, status) for key, status in self.issues.items() if asked[1] in self.labels[key]][:1]
+
+    def _issue(self, key: str, status: str) -> dict[str, Any]:
+        category = {"key": "done" if status == "Done" else "new"}
+        return {"id": "10001", "key": key, "fields": {"status": {"name": status, "statusCategory": category}}}
+
+
+def sent(there: Service, api: int, *messages: Message, **more: Any) -> list[Answer]:
+    """Return what becomes of messages; each goes to an action that knows nothing of those before."""
+    keys: dict[str, Any] = {"url": there.url, "project": "PAY", "token": "secret-7", "api": api, **more}
+    answers = []
+    for message in messages:
+        with action(NAME, **keys) as made:
+            answers.append(made.send(message))
+    return answers
+
+
+@pytest.mark.parametrize("api", [2, 3])
+def test_an_alert_has_one_issue_also_where_its_message_comes_twice(api: int) -> None:
+    jira = Jira(api)
+    with service(jira) as there:
+        answers = sent(there, api, order(NAME), order(NAME), order(NAME), labels="models")
+        assert [(one.result, one.detail) for one in answers] == [("delivered", f"PAY-1 {there.url}/browse/PAY-1")] * 3
+    assert jira.issues == {"PAY-1": "To Do"}
+    assert jira.labels == {"PAY-1": [f"driftline-{ALERT}", "models"]}
+    assert [line.rpartition("/")[2] for line in there.lines].count("issue") == 1
+
+
+def test_the_issue_says_what_the_message_says() -> None:
+    with service(Jira(3)) as there:
+        fields = {"priority": {"name": "High"}, "customfield_10010": "{model}"}
+        sent(there, 3, order(NAME), summary="[{severity}]\n{title}", issue_type="Bug", fields=fields)
+    said: Mapping[str, Any] = there.asked[-1].json["fields"]
+    assert said["summary"] == "[critical] churn is wrong since 4 November 2026"
+    assert (said["issuetype"], said["priority"]) == ({"name": "Bug"}, {"name": "High"})
+    assert said["customfield_10010"] == 'ch"urn {state}/eu'
+    lines = ["".join(part["text"] for part in one["content"]) for one in said["description"]["content"]]
+    assert lines == ["The accuracy is 71 %.", 'What to do: Look at "plan".', "page report"]
+
+
+@pytest.mark.parametrize("api", [2, 3])
+def test_what_follows_is_one_comment_each_and_the_end_moves_the_issue(api: int) -> None:
+    jira = Jira(api)
+    messages = [order(NAME), order(NAME, "worse"), order(NAME, "worse"), order(NAME, "over"), order(NAME, "over")]
+    with service(jira) as there:
+        answers = sent(there, api, *messages, transition="done")
+    assert {one.result for one in answers} == {"delivered"}
+    assert jira.issues == {"PAY-1": "Done"}
+    assert len(jira.comments["PAY-1"]) == 2
+    assert [line.rpartition("/")[2] for line in there.lines].count("transitions") == 2
+
+
+def test_an_alert_that_begins_again_opens_its_own_issue_again() -> None:
+    jira = Jira(3)
+    with service(jira) as there:
+        sent(there, 3, order(NAME), order(NAME, "over"), transition="Finish")
+        assert jira.issues == {"PAY-1": "Done"}
+        sent(there, 3, order(NAME, again=True), reopen="To Do")
+    assert jira.issues == {"PAY-1": "To Do"}
+
+
+def test_a_transition_that_there_is_not_is_refused_with_the_nearest_name() -> None:
+    with service(Jira(3)) as there:
+        (_, answer) = sent(there, 3, order(NAME), order(NAME, "over"), transition="Finnish")
+    assert (answer.result, answer.detail) == (
+        "refused",
+        "PAY-1 has no transition 'Finnish' from 'To Do'; did you mean 'Finish'?",
+    )
+
+
+def test_an_end_without_an_issue_changes_nothing() -> None:
+    jira = Jira(3)
+    with service(jira) as there:
+        (answer,) = sent(there, 3, order(NAME, "over"))
+    assert (answer.result, answer.detail) == ("delivered", "there is no issue to comment on")
+    assert jira.issues == {}
+
+
+@pytest.mark.parametrize(
+    ("user", "sends"), [(None, "Bearer secret-7"), ("ann@example.com", "Basic YW5uQGV4YW1wbGUuY29tOnNlY3JldC03")]
+)
+def test_the_token_is_sent_and_never_said(user: str | None, sends: str) -> None:
+    with service(lambda asked: (401, f"{asked.headers['authorization']} is no token")) as there:
+        (answer,) = sent(there, 3, order(NAME), user=user)
+    assert there.asked[0].headers["authorization"] == sends
+    assert (answer.result, answer.detail) == ("put_off", f"HTTP 401 {sends.split()[0]} *** is no token")
+
+
+def test_what_jira_refuses_is_said_in_its_words() -> None:
+    def answers(asked: Asked) -> tuple[int, Any]:
+        if asked.method == "GET":
+            return 200, {"issues": []}
+        return 400, {"errorMessages": [], "errors": {"team": "Team is required."}}
+
+    with service(answers) as there:
+        (answer,) = sent(there, 3, order(NAME))
+    assert (answer.result, answer.detail) == (
+        "refused",
+        'HTTP 400 {"errorMessages": [], "errors": {"team": "Team is required."}}',
+    )
+
+
+@pytest.mark.parametrize("said", ["<html>", [], {"issues": None}, {"issues": [{"key": 7}]}])
+def test_an_answer_that_is_none_of_jira_is_put_off(said: Any) -> None:
+    with service(lambda _: (200, said)) as there:
+        (answer,) = sent(there, 3, order(NAME))
+    assert answer.result == "put_off"
+
+
+def test_a_dry_run_says_what_it_would_make_and_asks_nothing() -> None:
+    with service(Jira(3)) as there:
+        answers = sent(there, 3, order(NAME), order(NAME, "over"), dry_run=True, transition="Done")
+    assert there.asked == []
+    assert [one.detail for one in answers] == [
+        f"would make an issue in PAY, unless one has the label driftline-{ALERT}: churn is wrong since 4 November 2026",
+        f"would comment on the issue with the label driftline-{ALERT}, and move it to Done: churn is wrong since "
+        "4 November 2026",
+    ]

@@ -1,0 +1,78 @@
+"""The pages and the API over an alert whose action waits for somebody to approve it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from driftline_processor.health import Health
+from driftline_processor.policy.alerts import Approval, Message
+from driftline_processor.web.api import alerts
+from driftline_processor.web.app import create_app
+from starlette.applications import Starlette
+
+from tests.support.fake_view import FakeView
+from tests.support.policy_watch import Watched, model, watched
+from tests.support.verdict_windows import right, wrong
+
+ACTION = "http/rollback"
+
+
+@dataclass
+class Awaiting:
+    """An application, and what it was asked to carry out.
+
+    Attributes:
+        app: The pages and the API.
+        alert: Id of the alert.
+        watch: What keeps it.
+        sent: The messages that were approved.
+    """
+
+    app: Starlette
+    alert: str
+    watch: Watched
+    sent: list[Message]
+
+
+@contextmanager
+def awaiting(folder: Path, **keys: Any) -> Iterator[Awaiting]:
+    """Open the application until the block ends.
+
+    Args:
+        folder: Where the state is.
+        keys: Of the action, beside its address and ``approval``.
+    """
+    rollback = {"url": "https://models.example.com/hooks/T0123456", "approval": True, **keys}
+    configuration = {"actions": {ACTION: rollback}, "policies": {"health": {"actions": [ACTION]}}, "notify": []}
+    with watched(folder, **configuration) as watch:
+        watch.look(model([right(0)]))
+        watch.look(model([right(0), wrong(1), wrong(2)]))
+        sent: list[Message] = []
+
+        def approve(alert: str, action: str, by: str, why: str) -> Approval | None:
+            approval, message = watch.alerts.approve(alert, action, by, why, watch.clock())
+            sent.extend([message] if message else [])
+            return approval
+
+        def acknowledge(alert: str, by: str, why: str) -> Any:
+            return watch.alerts.acknowledge(alert, by, why, watch.clock())
+
+        view: Any = FakeView([model([right(0), wrong(1), wrong(2)])])
+        nobody: Any = None
+        app = create_app(
+            view,
+            nobody,
+            Health(),
+            watch.clock,
+            more=alerts.routes(watch.alerts, acknowledge, approve),
+            told=watch.alerts,
+        )
+        (alert,) = watch.alerts.alerts
+        yield Awaiting(app, alert, watch, sent)
+
+
+__all__ = ["ACTION", "Awaiting", "awaiting"]
