@@ -109,14 +109,14 @@ def glob(pattern: str) -> str:
     >>> glob("churn-*"), glob("v?.[!ab]")
     ('churn\\\\-.*', 'v.\\\\.[^ab]')
     """
-    parts = re.split(r"(\[!?[^\]]+\]|\*|\?)", pattern)
+    parts = re.split(r"(\[!?\]?[^\]]*\]|\*|\?)", pattern)
     return "".join(_glob_part(part) for part in parts)
 
 
 def _glob_part(part: str) -> str:
     if part in ("*", "?"):
         return ".*" if part == "*" else "."
-    if len(part) > 2 and part.startswith("[") and part.endswith("]"):
+    if part.startswith("[") and part.endswith("]") and part not in ("[]", "[!]"):
         inner = part[1:-1].replace("\\", "\\\\").replace("[", "\\[")
         return "[" + ("^" + inner[1:] if inner.startswith("!") else inner.replace("^", "\\^", 1)) + "]"
     return re.escape(part)
