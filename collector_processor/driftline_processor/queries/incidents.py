@@ -45,7 +45,8 @@ Miller, Response time in man-computer conversational transactions, 1968."""
 
 _GRAVITY = {kind: place for place, kind in enumerate(KINDS)}
 _GRAVEST = ("wrong", "silent")  # the other states of a verdict are no graver than drift
-_SIZES = {"": 0, "small": 1, "moderate": 2, "large": 3}
+SIZES: Mapping[Size, int] = {"": 0, "small": 1, "moderate": 2, "large": 3}
+"""How far drift went → its rank, the largest last."""
 
 T = TypeVar("T")
 
@@ -66,6 +67,7 @@ class Incident:
         ended: How it ended, "" while it lasts.
         timezone: The model's.
         minor: Whether nobody notices it, such as calls that became slower and are answered at once.
+        size: How far drift went at most; "" of all else, and where nobody can tell.
     """
 
     key: ModelKey
@@ -79,6 +81,7 @@ class Incident:
     ended: str
     timezone: str = "UTC"
     minor: bool = False
+    size: Size = ""
 
     @property
     def open(self) -> bool:
@@ -112,10 +115,13 @@ def _incidents(
     return sorted(_folded(found), key=_order)
 
 
-def _order(one: Incident) -> tuple[bool, bool, int, int]:
-    """Return the place of an incident in a list: those that last by gravity, all others the newest first."""
+def _order(one: Incident) -> tuple[bool, bool, int, int, int]:
+    """Return the place of an incident in a list: those that last by gravity and size, all others the newest first."""
+    if not one.open:
+        return True, False, 0, 0, -(one.since or 0)
     kind = "drift" if one.kind == "verdict" and one.subject not in _GRAVEST else one.kind
-    return not one.open, one.open and one.minor, _GRAVITY[kind] if one.open else 0, -(one.since or 0)
+    size = len(SIZES) if kind != one.kind else SIZES[one.size]  # what a model's verdict says goes before its parts
+    return False, one.minor, _GRAVITY[kind], -size, -(one.since or 0)
 
 
 class IncidentLog:
@@ -331,23 +337,16 @@ def _moved(all_windows: Windows, before: _Moved) -> _Moved:
 
 def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> Iterator[Incident]:
     for one in _stretches(windows, lambda evaluation: evaluation.incident, lambda evaluation, _: evaluation.closed):
-        evaluation, largest = one.shown[0][0], -1
+        evaluation, largest = one.shown[0][0], None
         for shown, _ in one.shown:
             size = moved[id(shown)][1].get(one.subject)
-            if size is not None and _SIZES[size] > largest:
-                evaluation, largest = shown, _SIZES[size]
-        how = f": the shift is {[*_SIZES][largest]}" if largest > 0 else ""
+            if size is not None and (largest is None or SIZES[size] > SIZES[largest]):
+                evaluation, largest = shown, size
+        how = f": the shift is {largest}" if largest else ""
         name = part_words(one.subject, None if one.subject.startswith("feature:") else _target(evaluation, one.subject))
         since = one.shown[0][1]
-        yield _of_stretch(
-            model,
-            "drift",
-            one,
-            since,
-            f"{name} drifts{how}.",
-            _quiet(one),
-            evaluation,
-        )
+        found = _of_stretch(model, "drift", one, since, f"{name} drifts{how}.", _quiet(one), evaluation)
+        yield replace(found, size=largest or "")
 
 
 def _quiet(stretch: _Stretch[int]) -> str:
@@ -448,7 +447,7 @@ def _incident(
 def _folded(found: Sequence[Incident]) -> list[Incident]:
     """Return incidents, those of one subject that overlap in time as one: a longer window shows what shorter ones do.
 
-    The windows of the incident that began first are looked at first.
+    The windows of the incident that began first are looked at first, or of drift those that show it largest.
     """
     folded: dict[tuple[str, str], list[Incident]] = {}
     for one in sorted(found, key=lambda one: one.since or 0):
@@ -458,9 +457,15 @@ def _folded(found: Sequence[Incident]) -> list[Incident]:
             known.append(one)
             continue
         lasts = last if last.open or (not one.open and (last.until or 0) >= (one.until or 0)) else one
-        windows = tuple(dict.fromkeys((*last.windows, *one.windows)))
-        minor = last.minor and one.minor
-        known[-1] = replace(last, until=lasts.until, ended=lasts.ended, windows=windows, minor=minor)
+        telling, other = (one, last) if SIZES[one.size] > SIZES[last.size] else (last, one)
+        known[-1] = replace(
+            telling,
+            since=last.since,
+            until=lasts.until,
+            ended=lasts.ended,
+            windows=tuple(dict.fromkeys((*telling.windows, *other.windows))),
+            minor=last.minor and one.minor,
+        )
     return [one for known in folded.values() for one in known]
 
 

@@ -12,7 +12,9 @@ from driftline_processor.core.evaluation import (
     MetricValue,
     ObjectiveState,
     ServiceLevel,
+    Size,
     SlaResult,
+    TargetDrift,
     Verdict,
     VerdictState,
 )
@@ -292,3 +294,26 @@ def test_the_log_reads_a_model_again_when_an_interruption_ends() -> None:
     assert log.of([one])[0].open
     one.interruptions = (Interruption("silent", 2 * DAY, 3 * DAY, HOUR),)
     assert times(log.of([one])[0]) == (2, 3)
+
+
+def moving(number: int, size: Size, name: str, window: str = "1d") -> Evaluation:
+    target = TargetDrift("feature", name, "drift", "ks", 1000, {}, size=size)
+    one = replace(day(number), features={name: target}, incident={f"feature:{name}": number * DAY})
+    return replace(one, window=replace(one.window, name=window))
+
+
+def test_open_drift_stands_by_its_size_and_what_the_verdict_says_before_it() -> None:
+    sizes: dict[str, Size] = {"age": "small", "pay": "large", "city": "", "debt": "moderate"}
+    each = [moving(9, size, name) for name, size in sizes.items()]
+    features = {name: target for one in each for name, target in one.features.items()}
+    since = {f"feature:{name}": (9 - at) * DAY for at, name in enumerate(sizes)}
+    found = incidents_of(model(replace(day(9), features=features, incident=since), verdict=verdict("at_risk", DAY)))
+    assert [one.subject for one in found] == ["at_risk", "feature:pay", "feature:debt", "feature:age", "feature:city"]
+    assert [one.size for one in found] == ["", "large", "moderate", "small", ""]
+    assert found[1].sentence == "pay drifts: the shift is large."
+
+
+def test_a_drift_of_two_lengths_of_windows_is_as_large_as_the_largest_and_leads_there() -> None:
+    (found,) = incidents_of(model(moving(2, "small", "age"), moving(3, "large", "age", "3d")))
+    assert (found.size, found.sentence, found.windows) == ("large", "age drifts: the shift is large.", ("3d", "1d"))
+    assert (times(found), found.start) == ((2, None), 3 * DAY)

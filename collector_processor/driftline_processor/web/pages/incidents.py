@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -13,8 +14,9 @@ from driftline_processor.core.wording import iso_time
 from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.policy.told import AlertHistory, alert_histories, alert_json
 from driftline_processor.present import names
+from driftline_processor.present.numbers import many
 from driftline_processor.present.times import common_zone
-from driftline_processor.queries.incidents import AT_ONCE, KINDS, Incident, IncidentLog
+from driftline_processor.queries.incidents import AT_ONCE, KINDS, SIZES, Incident, IncidentLog
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import Place, feature_page
@@ -24,7 +26,10 @@ TOLD = 20
 """Alerts of a page; the API has all."""
 
 SHOWN = 50
-"""Incidents of a page; CSV and JSON have all."""
+"""Rows of a page; CSV and JSON have all incidents."""
+
+DRIFTS = 3
+"""Drifts of a version that have rows of their own, of those that last and of those that are over; more share one."""
 
 TABS = {
     "drift": "drift",
@@ -75,12 +80,14 @@ def _context(found: Sequence[Incident], asked: QueryParams) -> dict[str, Any]:
     told = [one for one in found if whole or not one.minor]
     of_kind = [one for one in told if not kind or one.kind == kind]
     listed = [one for one in of_kind if not state or one.open == (state == "open")]
-    first = min(int(begin) if begin.isdecimal() and len(begin) < 9 else 0, max(len(listed) - 1, 0)) // SHOWN * SHOWN
+    rows = [IncidentRow((one,)) for one in listed] if kind == "drift" else incident_rows(listed)
+    first = min(int(begin) if begin.isdecimal() and len(begin) < 9 else 0, max(len(rows) - 1, 0)) // SHOWN * SHOWN
     counts = Counter(one.kind for one in found)
     return {
-        "incidents": listed[first : first + SHOWN],
+        "incidents": rows[first : first + SHOWN],
         "first": first,
-        "listed": len(listed),
+        "listed": len(rows),
+        "shared": len(rows) < len(listed),
         "step": SHOWN,
         "kind": kind,
         "state": state,
@@ -93,6 +100,56 @@ def _context(found: Sequence[Incident], asked: QueryParams) -> dict[str, Any]:
         "over": sum(not one.open for one in of_kind),
         "place_of_incident": address,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """A row of the page: an incident, or the drifts of a version behind its first ones.
+
+    Attributes:
+        incidents: In the order of the page; of several all last, or all are over.
+    """
+
+    incidents: tuple[Incident, ...]
+
+    @property
+    def since(self) -> int | None:
+        """When the first of them began, unix nanoseconds."""
+        return min((one.since for one in self.incidents if one.since is not None), default=None)
+
+    @property
+    def until(self) -> int | None:
+        """When the last of them ended, unix nanoseconds; None while they last."""
+        return max((one.until for one in self.incidents if one.until is not None), default=None)
+
+    @property
+    def windows(self) -> tuple[str, ...]:
+        """Lengths of the windows that show any of them."""
+        return tuple(dict.fromkeys(window for one in self.incidents for window in one.windows))
+
+    @property
+    def words(self) -> str:
+        """How many there are, and of which size."""
+        sizes = Counter(one.size for one in self.incidents)
+        told = [f"{count} {size or 'of unknown size'}" for size in reversed([*SIZES]) if (count := sizes[size])]
+        return f"{many(len(self.incidents), 'more drift')}: {', '.join(told)}"
+
+
+def incident_rows(listed: Iterable[Incident]) -> list[IncidentRow]:
+    """Return the rows of incidents, in their order: of many drifts of a version, the first alone, and one for the rest.
+
+    So what is graver, or was, does not stand below a page of small drifts.
+    """
+    rows, places = list[IncidentRow](), dict[tuple[object, bool], list[int]]()
+    for one in listed:
+        known = places.setdefault((one.key, one.open), [])
+        if one.kind != "drift" or len(known) <= DRIFTS:
+            if one.kind == "drift":
+                known.append(len(rows))
+            rows.append(IncidentRow((one,)))
+            continue
+        rows[known[-1]] = IncidentRow((*rows[known[-1]].incidents, one))
+    return rows
 
 
 def address(incident: Incident) -> str:

@@ -8,8 +8,10 @@ from unittest.mock import ANY
 
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricValue, ServiceLevel
+from driftline_processor.queries.incidents import Incident, IncidentKind
 from driftline_processor.queries.interruptions import Interruption
 from driftline_processor.queries.overview import ModelView, View
+from driftline_processor.web.pages.incidents import IncidentRow, incident_rows
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, ns, price
@@ -148,3 +150,48 @@ def test_a_long_name_is_shortened_and_whole_in_its_title(browse: Browse) -> None
     html = browse(FakeView([model])).get("/incidents").text
     assert f'title="{"long-" * 10}' in html
     assert ">long-long-" in html
+
+
+MONTHS = [ns(2013, month, 1) for month in range(3, 13)]
+
+
+def of_kind(kind: IncidentKind, subject: str, begun: int, over: bool = False) -> Incident:
+    until, ended = (begun + 1, "It ended.") if over else (None, "")
+    key = ModelKey("m", "1")
+    return Incident(key, kind, subject, begun, until, ("1d",), begun, f"{subject} is so.", ended, size="small")
+
+
+def test_drifts_of_a_version_behind_its_first_three_share_a_row_and_nothing_else_does() -> None:
+    lasting = [of_kind("drift", f"f{at}", MONTHS[at]) for at in range(6)]
+    past = [of_kind("drift", f"p{at}", MONTHS[at], over=True) for at in range(4)]
+    wrong = of_kind("verdict", "wrong", MONTHS[0], over=True)
+    other = replace(lasting[0], key=ModelKey("other", "1"))
+    rows = incident_rows([*lasting, other, wrong, *past])
+    assert [[one.subject for one in row.incidents] for row in rows] == [
+        *(["f0"], ["f1"], ["f2"], ["f3", "f4", "f5"], ["f0"], ["wrong"]),
+        *(["p0"], ["p1"], ["p2"], ["p3"]),
+    ]
+    assert (rows[3].since, rows[3].until, rows[3].windows) == (MONTHS[3], None, ("1d",))
+
+
+def test_a_row_of_drifts_says_how_many_of_which_size_the_largest_first() -> None:
+    one = of_kind("drift", "f", MONTHS[0])
+    row = IncidentRow((one, replace(one, size="large"), one, replace(one, size="")))
+    assert row.words == "4 more drifts: 1 large, 2 small, 1 of unknown size"
+
+
+def test_what_was_wrong_stands_below_four_rows_of_drift_and_each_drift_keeps_its_address(browse: Browse) -> None:
+    model = replace(flights(), verdict=None)
+    for one in model.windows["1mo"]:
+        since = ns(2013, 8, 1)
+        one.incident = {f"feature:f{at}": since for at in range(12)} if one.window.start >= since else {}
+    model.interruptions = (Interruption("silent", ns(2013, 7, 4, 5), ns(2013, 7, 6, 7), 3 * 3600 * 10**9),)
+    client = browse(FakeView([model]))
+    found = page(client, "/incidents")
+    assert "9 more drifts: 9 of unknown size" in found.text
+    assert "rows 1 to 5 of 5" in found.text
+    assert client.get("/incidents").text.count("<tr") == 1 + 5
+    names = [f"incident-{one['name']}" for one in client.get("/incidents?format=json").json()["incidents"]]
+    assert len(names) == 13
+    assert set(names) <= set(found.ids)
+    assert "1 to 12 of 12" in page(client, "/incidents?kind=drift").text
