@@ -72,7 +72,7 @@ class Policy(Section):
         default=None,
         description="The windows in which the condition is judged.",
         examples=["1d"],
-        json_schema_extra={"default": "the model's longest"},
+        json_schema_extra={"default": "the shorter one of a burn rate, else the model's longest"},
     )
     in_a_row: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
         default=1, description="In how many windows in a row it must hold.", examples=["3"]

@@ -400,6 +400,18 @@ class AnyOf:
         return Judged(False, "; ".join(one.words for one in judged if one.holds is False))
 
 
+def burnt_over(condition: Condition) -> str:
+    """Return the shorter window of the first burn rate of a condition; "" where it has none.
+
+    >>> burnt_over(read_condition("burn rate of 'precision >= 0.95' > 14.4 over 1h and 6h"))
+    '1h'
+    """
+    if isinstance(condition, BurnRate):
+        return condition.short
+    parts = condition.parts if isinstance(condition, AllOf | AnyOf) else ()
+    return next(filter(None, map(burnt_over, parts)), "")
+
+
 def read_condition(text: str, *, surely: bool = False) -> Condition:
     """Read a condition as one writes it.
 

@@ -19,7 +19,7 @@ from driftline_processor.core.verdict import (
 )
 from driftline_processor.core.windows.window import length
 
-from .condition import Condition, VerdictIs
+from .condition import Condition, VerdictIs, burnt_over
 from .firing import Firing, Patience, firings, verdict_firings
 
 MOST_WINDOWS: Final = 400
@@ -67,7 +67,8 @@ class Rule:
         condition: What must hold.
         patience: In how many windows in a row.
         resolve: What must hold before it is over; None = that the condition does not.
-        window: Name of the length of the windows in which it is judged; "" = the longest.
+        window: Name of the length of the windows in which it is judged; "" = the shorter one of a burn rate, else the
+            longest.
     """
 
     condition: Condition
@@ -85,7 +86,7 @@ class Rule:
 
     def judged_in(self, history: WindowHistory) -> Sequence[Evaluation]:
         """Return the windows in which it is judged, the oldest first."""
-        name = self.window or max(history.windows, key=length, default="")
+        name = self.window or burnt_over(self.condition) or max(history.windows, key=length, default="")
         return history.windows.get(name, ())[-MOST_WINDOWS:]
 
     def firings(self, history: WindowHistory, verdict: Verdict | None, now: int) -> list[Firing]:

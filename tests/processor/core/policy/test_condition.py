@@ -14,7 +14,7 @@ from driftline_processor.core.evaluation import (
     TrackRecord,
     Verdict,
 )
-from driftline_processor.core.policy import AllOf, AnyOf, Finding, read_condition
+from driftline_processor.core.policy import AllOf, AnyOf, Finding, Patience, Rule, WindowHistory, read_condition
 from driftline_processor.core.verdict import verdict_of_window
 
 from tests.support.verdict_windows import MISSING, known, objective, target, value, window
@@ -210,3 +210,12 @@ def test_what_is_no_condition_is_named_with_the_fix(text: str, problem: str) -> 
     with pytest.raises(ValueError) as said:
         read_condition(text)
     assert problem in str(said.value)
+
+
+def test_a_burn_rate_is_judged_in_its_shorter_window() -> None:
+    days = [known(day, realized={"precision": value(0.7)}) for day in range(3)]
+    week = [known(0, realized={"precision": value(0.7)}, name="1w", length=3)]
+    rule = Rule(read_condition("burn rate of 'precision >= 0.95' > 4 over 1d and 1w"), Patience())
+    history = WindowHistory({"1d": days, "1w": week})
+    assert [one.window.name for one in rule.judged_in(history)] == ["1d"] * 3
+    assert Rule(read_condition("accuracy < 1"), Patience()).judged_in(history) == week
