@@ -312,7 +312,8 @@ def _changed_text(figures: Mapping[str, Figures]) -> str:
             continue
         one = figures[name]
         median, most = (
-            f"{one[key]:g} {row.unit}" if one[key] is not None else "later, or never" for key in ("median", "most")
+            "later, or never" if one[key] is None else f"{one[key]:g} {row.unit if one[key] != 1 else row.unit[:-1]}"
+            for key in ("median", "most")
         )
         lines.append([f"`{name}`", row.what, f"{one['windows']}", percent(one["found"]), median, most])
     return markdown(["row", "planted", "models", "told", "after, median", "after, at most"], lines)

@@ -70,7 +70,8 @@ def test_rows_of_files_are_replayed(run: Run, files: Path, file: Path) -> None:
 
 
 def test_the_windows_of_a_running_processor_are_replayed(run: Run, file: Path, running: str) -> None:
-    file.write_text("policies: {low: {when: accuracy < 70 %}}", encoding="utf-8")
+    file.write_text("include: policies.yaml", encoding="utf-8")
+    file.with_name("policies.yaml").write_text("policies: {low: {when: accuracy < 70 %}}", encoding="utf-8")
     result = run("policies", "test", file, "--url", running)
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
