@@ -88,6 +88,23 @@ def window_name(window: Window, timezone: str = "UTC") -> str:
     return span_words(window.start, window.end, timezone, days=window.name.endswith(("d", "w", "mo")))
 
 
+def window_end(window: Window, timezone: str = "UTC") -> str:
+    """Say when a window ends: by its last day where it ends at midnight, else by the moment; "" of all rows.
+
+    >>> july, day = 1372636800 * 10**9, 86400 * 10**9
+    >>> window_end(Window("1mo", july, july + 31 * day)), window_end(Window("1h", july, july + day // 24))
+    ('31 July 2013', '1 July 2013, 01:00')
+    >>> window_end(Window("", 0, 0))
+    ''
+    """
+    if window.start == window.end:
+        return ""
+    last = local_time(window.end, timezone)
+    if window.name.endswith(("d", "w", "mo")) or (last.hour, last.minute) == (0, 0):
+        return date_words(window.end - 1, timezone, days=True)
+    return date_words(window.end, timezone)
+
+
 def window_label(window: Window, timezone: str = "UTC") -> str:
     """Name a window in a cell of a table, or on an axis, by when it begins.
 

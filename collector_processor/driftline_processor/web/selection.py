@@ -137,6 +137,11 @@ class Selection:
         newest = next((one for one in reversed(self.known) if one.closed), self.known[-1])
         return self.chosen.window.end < newest.window.end
 
+    @property
+    def as_of(self) -> str:
+        """When the window ends whose verdict is not today's, in words; "" where the verdict is today's."""
+        return "" if self.chosen is None or not self.past else times.window_end(self.chosen.window, self.model.timezone)
+
     def verdict(self) -> Verdict | None:
         """Return the verdict at the end of the window that is looked at, by all that is known today."""
         model, chosen = self.model, self.chosen

@@ -70,6 +70,24 @@ def test_a_report_of_a_range_says_what_was_true_at_its_end(browse: Browse) -> No
     assert verdict.sentence not in whole
 
 
+def test_a_report_of_an_earlier_window_says_of_when_its_verdict_is_and_how_sure_that_one_is(browse: Browse) -> None:
+    model = flights()
+    chosen = select(Place("flights", window="1mo", at="2013-07-01"), [model])
+    then, today = chosen.verdict(), replace(model.verdict, sure="Sure enough: this is of today.")  # type: ignore[type-var]
+    assert then is not None
+    assert then.sure
+    model.verdict = today
+    client = browse(FakeView([model]))
+    for address in ("/models/flights/report", "/models/flights"):
+        earlier = Page(written(client, f"{address}?window=1mo&at=2013-07-01")).text
+        assert re.search(r"(?i)\bas of 31 July 2013\b", earlier)
+        assert then.sure in earlier
+        assert "this is of today" not in earlier
+        newest = Page(written(client, f"{address}?window=1mo")).text
+        assert not re.search(r"(?i)\bas of\b", newest)
+        assert "Sure enough: this is of today." in newest
+
+
 def test_links_to_other_pages_lead_to_the_processor_where_its_address_is_known() -> None:
     links = Links("", "https://driftline.example.com")
     client = TestClient(create_app(many(), accept, Health(), lambda: NOW, links=links))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluation import SlicePerformance
+from driftline_processor.core.evaluation import MetricChange, SlicePerformance
 from driftline_processor.core.wording import iso_time
+from driftline_processor.present.units import keep_units
 from driftline_processor.queries.overview import View
 from driftline_processor.web.place import Place, place_of
 from driftline_processor.web.selection import select
@@ -16,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, animals, flights, many, ns
-from tests.support.html_page import page
+from tests.support.html_page import Page, page
 
 Browse = Callable[[View], TestClient]
 
@@ -175,5 +177,34 @@ def test_an_earlier_window_is_looked_at_with_the_verdict_of_its_time() -> None:
     verdict = then.verdict()
     assert verdict is not None
     assert then.past
+    assert (now.as_of, then.as_of) == ("", "31 July 2013")
     assert verdict.window_end is not None
     assert verdict.window_end <= july.window.end
+
+
+@pytest.mark.parametrize(
+    "tab", ["", "/performance", "/drift", "/data", "/predictions", "/versions", "/incidents", "/features/temp"]
+)
+def test_every_page_of_an_earlier_window_says_its_verdict_before_that_of_today(browse: Browse, tab: str) -> None:
+    model = flights()
+    july = replace(model.windows["1mo"][4], maturity="mature")
+    july.realized_changes = {"log_loss": MetricChange("worse", 0.2, 0.1, 0.3, 0.001)}
+    model.windows["1mo"][4] = july
+    then = select(place_of(model, "1mo", july), [model]).verdict()
+    assert then is not None
+    assert model.verdict is not None
+    assert (then.state, model.verdict.state) == ("wrong", "at_risk")
+    html = browse(FakeView([model])).get(f"/models/flights{tab}?window=1mo&at=2013-07-01").text
+    said = Page(html).text
+    first, second = said.index(keep_units(then.sentence)), said.index(keep_units(model.verdict.sentence))
+    assert first < second
+    assert re.search(r"(?i)\bas of 31 July 2013\b", said[:second])
+    answers = re.findall(r'<p class="answer[^"]*">(.*?)</p>', html, re.DOTALL)
+    assert [keep_units(then.sentence) in Page(one).text for one in answers] == [True]
+    assert html.count('<p class="today">') == 1
+
+
+def test_a_page_of_the_newest_window_says_the_verdict_of_today_alone(browse: Browse) -> None:
+    html = browse(FakeView([flights()])).get("/models/flights/performance?window=1mo").text
+    assert "As of" not in Page(html).text
+    assert '<p class="today">' not in html

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue, ObjectiveState
+from driftline_processor.core.metrics import direction
+from driftline_processor.core.performance.changes import LEVEL, MATTERS, error_of
 from driftline_processor.core.verdict.words import signed_ends, size_of_change
-from driftline_processor.core.wording import iso_time
+from driftline_processor.core.wording import format_percent, iso_time
 from driftline_processor.present import titles
 from driftline_processor.present.concept import sentence
 from driftline_processor.present.numbers import many
@@ -138,9 +140,45 @@ def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen
         return f"Worse than the baseline: chance alone hardly makes so great a difference in {rows}."
     if change.state == "not_worse":
         least = "" if change.least is None else f" of {size_of_change(name, change.least, None, None)} or more"
-        return f"No worse than the baseline: a loss{least} would have shown in {rows}."
+        head = "Hardly worse than" if _clear_side(name, change) < 0 else "No worse than"
+        return f"{head} the baseline: a loss{least} would have shown in {rows}."
+    return _untold(name, change, chosen)
+
+
+def _untold(name: str, change: MetricChange, chosen: Evaluation) -> str:
+    """Say why nobody can tell whether a metric is worse, also where its own interval is clear of no difference."""
+    if chosen.maturity != "mature":
+        return "Not judged yet: the window's performance is not final, so the difference may still change."
     lacking = f"there are too few {change.lacking}" if change.lacking else "the outcomes do not tell"
-    return f"Cannot be told from the baseline: {lacking}, so that it may be chance, or a loss."
+    side = _clear_side(name, change)
+    if not side:
+        return f"Cannot be told from the baseline: {lacking}, so that it may be chance, or a loss."
+    if side > 0:
+        return f"Looks better than the baseline by its interval, but {lacking}, so that a loss is not ruled out."
+    if change.p_value is not None and change.p_value > LEVEL:
+        others = len(chosen.realized_changes)
+        over = f" the interval is of this metric alone. Over the {others} compared," if others > 1 else ""
+        return (
+            f"Looks worse, but may be chance:{over} chance makes such a difference in up to "
+            f"{format_percent(change.p_value)} of windows. Worse is said at {format_percent(LEVEL)} or less"
+            f"{f', for which {lacking}' if change.lacking else ''}."
+        )
+    base = chosen.reference.get(name)
+    if change.lacking == "days" and base is not None and base.value is not None:
+        least = size_of_change(name, MATTERS * error_of(name, base.value), None, None)
+        return f"Looks worse, but there are too few days to know how days differ: only {least} or more is called worse."
+    return f"Looks worse, but is not sure: {lacking}."
+
+
+def _clear_side(name: str, change: MetricChange) -> int:
+    """Return on which side of no difference the whole interval of a change lies.
+
+    Returns:
+        1 on the better side, -1 on the worse; 0 where the interval holds no difference, or there is none.
+    """
+    if change.low is None or change.high is None or change.low <= 0 <= change.high:
+        return 0
+    return direction(name) if change.low > 0 else -direction(name)
 
 
 def metrics_by_window(shown: Sequence[Evaluation], chosen_slice: str = "") -> Table:

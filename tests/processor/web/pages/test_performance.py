@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.evaluation import Estimate, MetricChange, MetricValue, ObjectiveState, SlicePerformance
 from driftline_processor.core.labels.delay import OutcomeDelay
@@ -226,7 +227,7 @@ def test_the_table_of_windows_says_where_some_are_missing(browse: Browse) -> Non
     assert table.index(">2013-07<") < table.index(words) < table.index(">2013-04<")
 
 
-def test_first_sight_says_now_baseline_difference_and_what_it_means(browse: Browse) -> None:
+def test_first_sight_says_value_baseline_difference_and_what_it_means(browse: Browse) -> None:
     model = flights()
     chosen = model.windows["1mo"][4]
     chosen.realized["roc_auc"] = MetricValue(0.6, 900, "rows", low=0.56, high=0.64)
@@ -241,8 +242,73 @@ def test_first_sight_says_now_baseline_difference_and_what_it_means(browse: Brow
     section = html[begin:].partition("</ul>")[0]
     said = Page(f"<p>{section.partition('>')[2]}</p>").text
     assert (
-        "ROC AUC now 0.6 0.56 to 0.64 baseline 0.7 0.69 to 0.71 difference −0.1 −0.14 to −0.06 "
+        "ROC AUC July 2013 0.6 0.56 to 0.64 baseline 0.7 0.69 to 0.71 difference −0.1 −0.14 to −0.06 "
         "Worse than the baseline: chance alone hardly makes so great a difference in 900 outcomes."
     ) in said
     assert "difference +0.2 −0.1 to +0.5 Cannot be told from the baseline: there are too few days, so that" in said
-    assert "predicted rate now 13.5 % baseline – The actual rate of the same 5,134 outcomes is 31.5 %." in said
+    assert "predicted rate July 2013 13.5 % baseline – The actual rate of the same 5,134 outcomes is 31.5 %." in said
+
+
+def meaning(browse: Browse, metric: str, **changes: MetricChange) -> str:
+    """Return what the block of a metric of July says of its difference from the baseline."""
+    model = flights()
+    model.windows["1mo"][4].realized_changes = dict(changes)
+    blocks = browse(FakeView([model])).get(JULY).text.partition('id="at-a-glance"')[2].partition("</ul>")[0]
+    block = next(one for one in blocks.split("<li") if f"#metric-{metric}" in one)
+    return Page(block.rpartition("<p>")[2].partition("</p>")[0]).text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+WORSE_BUT_CHANCE = MetricChange("cannot_tell", 0.185, 0.05, 0.35, p_value=0.024, lacking="days")
+"""A log loss whose own interval is clear of no difference, which the correction over metrics takes back."""
+
+
+def test_a_loss_that_the_correction_over_metrics_takes_back_is_said_to_be_so(browse: Browse) -> None:
+    other = MetricChange("cannot_tell", -0.01, -0.05, 0.03, p_value=0.3, lacking="days")
+    assert meaning(browse, "log_loss", log_loss=WORSE_BUT_CHANCE, roc_auc=other) == (
+        "Looks worse, but may be chance: the interval is of this metric alone. Over the 2 compared, chance makes such "
+        "a difference in up to 2.4 % of windows. Worse is said at 1 % or less, for which there are too few days."
+    )
+    assert meaning(browse, "log_loss", log_loss=WORSE_BUT_CHANCE) == (
+        "Looks worse, but may be chance: chance makes such a difference in up to 2.4 % of windows. "
+        "Worse is said at 1 % or less, for which there are too few days."
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            MetricChange("cannot_tell", 0.06, 0.02, 0.2, p_value=0.002, lacking="days"),
+            "Looks worse, but there are too few days to know how days differ: only 0.125 or more is called worse.",
+        ),
+        (
+            MetricChange("cannot_tell", -0.2, -0.35, -0.05, p_value=1.0, lacking="rows"),
+            "Looks better than the baseline by its interval, but there are too few rows, "
+            "so that a loss is not ruled out.",
+        ),
+        (
+            MetricChange("not_worse", 0.02, 0.005, 0.035, p_value=0.02, least=0.04),
+            "Hardly worse than the baseline: a loss of 0.04 or more would have shown in 5,134 outcomes.",
+        ),
+        (
+            MetricChange("not_worse", -0.02, -0.035, -0.005, p_value=1.0, least=0.04),
+            "No worse than the baseline: a loss of 0.04 or more would have shown in 5,134 outcomes.",
+        ),
+    ],
+)
+def test_what_a_difference_means_agrees_with_its_interval(browse: Browse, change: MetricChange, said: str) -> None:
+    assert meaning(browse, "log_loss", log_loss=change) == said
+
+
+def test_nothing_is_said_of_a_difference_before_the_performance_is_final(browse: Browse) -> None:
+    model = flights()
+    model.windows["1mo"][4].realized_changes = {"log_loss": MetricChange("cannot_tell", 0.2, 0.1, 0.3)}
+    model.windows["1mo"][4].maturity = "immature"
+    text = page(browse(FakeView([model])), JULY).text
+    assert "Not judged yet: the window's performance is not final, so the difference may still change." in text
+
+
+def test_the_newest_window_is_now_and_an_earlier_one_has_its_name(browse: Browse) -> None:
+    client = browse(many())
+    assert "log loss July 2013 " in page(client, JULY).text
+    assert "log loss now " in page(client, "/models/flights/performance?window=1mo").text
