@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Evaluation
 
-from .numbers import percent
+from .numbers import number, percent
 
 _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
@@ -65,6 +66,30 @@ def carried_share(name: str, chosen: Evaluation) -> float | None:
         return None
     shifts = [cause.score_shift for cause in told.causes if name in cause.features and cause.score_shift is not None]
     return shifts[0] / (told.score_now - told.score_was) if shifts else None
+
+
+def steps_beyond(steps: Sequence[tuple[float, float]]) -> str:
+    """Say how exactly the values beyond a baseline's range are known; "" without any.
+
+    Args:
+        steps: Where stretches begin and end of which the number of rows alone is known; infinite at an open end.
+
+    >>> steps_beyond([(54.0, 64.0), (64.0, 100.4)])
+    'Of 54 to 64 and of 64 to 100.4 only the number of rows is known: bars there are level.'
+    >>> steps_beyond([(64.0, float("inf"))])
+    'How far the rows from 64 on reach is not known.'
+    """
+    closed = [f"of {number(low)} to {number(high)}" for low, high in steps if isfinite(low) and isfinite(high)]
+    words = []
+    if closed:
+        told = " and ".join([", ".join(closed[:-1]), closed[-1]] if closed[1:] else closed)
+        words.append(f"{told[0].upper()}{told[1:]} only the number of rows is known: bars there are level.")
+    for low, high in steps:
+        if not isfinite(low):
+            words.append(f"How far the rows below {number(high)} reach is not known.")
+        elif not isfinite(high):
+            words.append(f"How far the rows from {number(low)} on reach is not known.")
+    return " ".join(words)
 
 
 def feature_facts(

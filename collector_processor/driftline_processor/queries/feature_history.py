@@ -1,7 +1,10 @@
 """One feature over windows, from the panes: quantiles or shares of labels, what is missing, and rows out of range.
 
 Pages ask for a range of windows at once. A window that was read is remembered, so that an open page reads the newest
-alone; a window with other rows than before is read again. One answer reads so much and no more.
+alone; a window with other rows than before is read again. One answer reads so much and no more, and names the windows
+that it did not read: nothing else may stand for them, or the next answer would say another thing of the same rows.
+
+How far rows lie beyond the bins is known from those whose features are kept, else not at all.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,7 @@ from driftline.tables.table import F64, I64, ModelKey
 
 from driftline_processor.core.drift.number_shape import NumberShape, shape_of
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.windows.window import DAY
 from driftline_processor.store.arrow_tables import integers_of
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.database import Connection, Store, read
@@ -29,9 +33,13 @@ from driftline_processor.store.panes import PANES, read_sums
 from driftline_processor.store.pruning import ROWS_APART, Condition, lies_near
 from driftline_processor.store.series import SeriesRegister
 
-MOST_PARTS = 50_000
-"""Stored panes times features that one answer reads, some 0.1 CPU-s: the newest windows that are not known yet, and one
+MOST_PARTS = 250_000
+"""Stored panes times features that one answer reads, some 0.5 CPU-s: the newest windows that are not known yet, and one
 at least. The next answer reads on, so that a page that is open fills."""
+
+MOST_DAYS = 400
+"""Days of kept rows that one answer looks at for the extremes of windows beyond the bins, the newest, and those of one
+window at least."""
 
 MOST_REMEMBERED = 20_000
 """Windows of features in memory, some 200 bytes each of a number."""
@@ -45,6 +53,11 @@ MOST_OUTSIDE = 10
 _FARTHEST = 1_000
 """Rows of the days of a window that are looked at, those farthest out."""
 
+_EXTREMES = """
+SELECT day, min(value) AS least, max(value) AS greatest
+FROM (SELECT day, numbers[?] AS value FROM kept WHERE series = ? AND day >= ? AND day < ?)
+WHERE isfinite(value) GROUP BY day ORDER BY day
+"""
 _FOLDS = f"SELECT DISTINCT fold FROM {PANES} WHERE series = ? AND pane >= ? AND pane < ?"
 _NEWEST = f"SELECT pane FROM {PANES} WHERE {{where}} ORDER BY pane DESC OFFSET ? LIMIT 1"
 _NUMBERS = """
@@ -71,6 +84,7 @@ class FeatureWindow:
         missing: Share of them without a value; None without rows.
         invalid: Share of them with a value that cannot be used.
         quantiles: Of a number those of :data:`~..core.drift.number_shape.LEVELS`, float64 (5,); NaN without values.
+        open_ends: Which of them are not known exactly, int64 (5,): 1 at least so much, -1 at most, 0 neither.
         shares: Of a category the share of each label of the baseline and of all others, float64 (labels + 1,).
         below: Share of the values below the baseline's bins.
         above: Share of the values above them.
@@ -80,6 +94,7 @@ class FeatureWindow:
     missing: float | None
     invalid: float | None
     quantiles: F64 | None = None
+    open_ends: I64 | None = None
     shares: F64 | None = None
     below: float = 0.0
     above: float = 0.0
@@ -95,6 +110,7 @@ class FeatureHistory:
         baseline: The feature in the baseline's rows.
         was: Shape of a number in the baseline's rows.
         now: Shape of a number in the chosen window; None where that has no sums.
+        unread: Starts of the windows that this answer did not read any more; the next one does.
     """
 
     labels: tuple[str, ...]
@@ -102,6 +118,7 @@ class FeatureHistory:
     baseline: FeatureWindow
     was: NumberShape | None = None
     now: NumberShape | None = None
+    unread: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +134,31 @@ class OutsideRow:
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """Sums of one feature in one window, over the bins of a baseline."""
+    """Sums of one feature in one window, over the bins of a baseline, and the extremes of its kept rows."""
 
     bins: Bins
     values: F64
     tails: F64 | None
+    seen: tuple[float, float] | None = None
+
+    @property
+    def beyond(self) -> bool:
+        """Whether it is a number with rows beyond the bins."""
+        size = self.bins.size
+        return isinstance(self.bins, NumberBins) and size > 0 and bool(self.values[0] or self.values[size - 1])
 
     def shape(self) -> NumberShape | None:
-        return shape_of(self.bins, self.values, self.tails) if isinstance(self.bins, NumberBins) else None
+        if not isinstance(self.bins, NumberBins):
+            return None
+        return shape_of(self.bins, self.values, self.tails, self.seen)
 
     def window(self) -> FeatureWindow:
         rows, size = float(self.values.sum()), self.bins.size
         missing, invalid = (float(self.values[size + place]) / rows if rows > 0 else None for place in (0, 1))
         shape = self.shape()
         if shape is not None:
-            return FeatureWindow(rows, missing, invalid, shape.quantiles(), None, shape.below, shape.above)
+            found, ends = shape.quantiles(), shape.open_ends()
+            return FeatureWindow(rows, missing, invalid, found, ends, below=shape.below, above=shape.above)
         known = float(self.values[:size].sum())
         shares = self.values[:size] / known if known > 0 else np.zeros(size)
         return FeatureWindow(rows, missing, invalid, shares=shares)
@@ -167,11 +194,11 @@ class FeatureHistories:
         fresh: dict[int, _Counts | None] = {}
         if lacking or (shape is None and chosen is not None):
             with self._store.reading() as connection:
-                fresh = self._read(connection, series.number, baseline, feature, lacking)
+                fresh = self._read(connection, key, series.number, baseline, feature, lacking)
                 if shape is None and chosen is not None:
-                    alone = self._read(connection, series.number, baseline, feature, [chosen])
-                    shape = alone[chosen.window.start]
-        windows = {}
+                    alone = self._read(connection, key, series.number, baseline, feature, [chosen])
+                    shape = fresh[chosen.window.start] = alone[chosen.window.start]
+        windows, unread = {}, set()
         with self._lock:
             for one, stamp in zip(evaluations, stamps, strict=True):
                 start = one.window.start
@@ -182,12 +209,15 @@ class FeatureHistories:
                     self._known.move_to_end(stamp)
                     if (found := self._known[stamp]) is not None:
                         windows[start] = found
+                else:
+                    unread.add(start)
             if shape is not None:
                 self._shapes[wanted] = shape
             _forget(self._known, MOST_REMEMBERED)
             _forget(self._shapes, MOST_SHAPES)
         labels = () if isinstance(own.bins, NumberBins) else own.bins.labels
-        return FeatureHistory(labels, windows, own.window(), own.shape(), shape.shape() if shape else None)
+        now = None if shape is None else shape.shape()
+        return FeatureHistory(labels, windows, own.window(), own.shape(), now, frozenset(unread))
 
     def outside(
         self, key: ModelKey, feature: str, since: int, until: int, limit: int = MOST_OUTSIDE
@@ -229,7 +259,13 @@ class FeatureHistories:
         )
 
     def _read(
-        self, connection: Connection, series: int, baseline: Baseline, feature: str, windows: Sequence[Evaluation]
+        self,
+        connection: Connection,
+        key: ModelKey,
+        series: int,
+        baseline: Baseline,
+        feature: str,
+        windows: Sequence[Evaluation],
     ) -> dict[int, _Counts | None]:
         """Return the sums of a feature by the start of a window, of the newest of some windows, oldest first."""
         if not windows:
@@ -251,7 +287,10 @@ class FeatureHistories:
         parts = {f"feature:{feature}": "values", f"tails:{feature}": "tails"}
         sums = read_sums(connection, where, wanted=lambda _, part: part in parts)
         starts, ends = (np.array([getattr(one.window, end) for one in windows], np.int64) for end in ("start", "end"))
-        return dict(zip(starts.tolist(), _summed(sums, starts, ends, bins, parts), strict=True))
+        summed = _summed(sums, starts, ends, bins, parts)
+        if self._register.settings(key.model).keep_features.per_day != 0:
+            summed = _with_extremes(connection, series, feature, starts, ends, summed)
+        return dict(zip(starts[len(starts) - len(summed) :].tolist(), summed, strict=True))
 
 
 _Stamp = tuple[object, ...]
@@ -265,6 +304,38 @@ def _forget(known: OrderedDict[_Stamp, Any], most: int) -> None:
 def _stamp(evaluation: Evaluation) -> tuple[int, int, int, int]:
     """Return what changes when a window has other rows."""
     return evaluation.window.start, evaluation.window.end, evaluation.rows, evaluation.distributed
+
+
+def _with_extremes(
+    connection: Connection, series: int, feature: str, starts: I64, ends: I64, counts: Sequence[_Counts | None]
+) -> list[_Counts | None]:
+    """Return the sums of windows with the extremes of the rows that are kept of their days, where rows lie beyond.
+
+    Of so many days, the newest; older windows beyond the bins are left out, and all before them.
+    """
+    found, first, days = list(counts), 0, 0
+    columns = read_columns(connection).get(series)
+    place = None if columns is None else columns.numbers.get(feature)
+    if place is None:
+        return found
+    asked = [at for at, one in enumerate(found) if one is not None and one.beyond]
+    for at in reversed(asked):
+        days += int((ends[at] - 1) // DAY - starts[at] // DAY) + 1
+        if days > MOST_DAYS and at != asked[-1]:
+            first = at + 1
+            break
+    asked = [at for at in asked if at >= first]
+    if not asked:
+        return found[first:]
+    since = int(starts[asked[0]]) // DAY * DAY
+    rows = read(connection, _EXTREMES, place + 1, series, since, int(ends[asked[-1]]))
+    day, least, greatest = (rows.column(name).to_numpy() for name in ("day", "least", "greatest"))
+    for at in asked:
+        of = slice(*np.searchsorted(day, (starts[at] // DAY * DAY, ends[at])))
+        one = found[at]
+        if one is not None and len(day[of]):
+            found[at] = replace(one, seen=(float(least[of].min()), float(greatest[of].max())))
+    return found[first:]
 
 
 def _of_baseline(baseline: Baseline, feature: str) -> _Counts:

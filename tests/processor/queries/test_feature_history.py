@@ -60,7 +60,7 @@ def history(state: Opened, feature: str, at: int = -1) -> FeatureHistory:
 
 
 def test_quantiles_are_those_of_the_rows_within_the_width_of_a_bin(filled: Opened) -> None:
-    """Beyond the bins within a power of two, which is all that panes tell."""
+    """Beyond the bins within a power of two, the outermost of which ends at the greatest row that is kept."""
     found = history(filled, "age")
     assert list(found.windows) == [MIDNIGHT + day * DAY for day in range(4)]
     bins = filled.state.features._baselines.in_force(KEY).baseline.bins.features["age"]  # type: ignore[union-attr]
@@ -75,7 +75,9 @@ def test_quantiles_are_those_of_the_rows_within_the_width_of_a_bin(filled: Opene
     last = found.windows[MIDNIGHT + 3 * DAY]
     assert last.above == 1.0
     assert last.quantiles is not None
-    assert bool((last.quantiles >= 128).all() and (last.quantiles <= 512).all())
+    assert bool((last.quantiles >= 128).all() and (last.quantiles <= values_of_day(3)[8:].max()).all())
+    assert last.open_ends is not None
+    assert last.open_ends.tolist() == [0] * 5
     assert found.baseline.quantiles == pytest.approx(np.quantile(reference(), LEVELS), abs=0.3)
 
 
@@ -129,10 +131,29 @@ def test_one_answer_reads_the_newest_windows_and_the_next_reads_on(
     panes = len(filled.rows("SELECT DISTINCT pane FROM sums WHERE part = 'feature:plan'"))
     monkeypatch.setattr("driftline_processor.queries.feature_history.MOST_PARTS", panes + 2)
     days = [MIDNIGHT + day * DAY for day in range(4)]
-    assert list(history(filled, "plan").windows) == days[2:]
+    first = history(filled, "plan")
+    assert (list(first.windows), first.unread) == (days[2:], frozenset(days[:2]))
+    assert history(filled, "plan", at=0).unread == frozenset()
     assert list(history(filled, "plan").windows) == days
     monkeypatch.setattr("driftline_processor.queries.feature_history.MOST_PARTS", 1)
     assert list(history(filled, "age").windows) == days[3:]
+
+
+def test_the_chosen_window_is_always_read(filled: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline_processor.queries.feature_history.MOST_PARTS", 1)
+    found = history(filled, "age", at=0)
+    assert list(found.windows) == [MIDNIGHT, MIDNIGHT + 3 * DAY]
+    assert found.unread == {MIDNIGHT + DAY, MIDNIGHT + 2 * DAY}
+
+
+def test_kept_rows_of_so_many_days_end_the_windows_and_older_ones_wait(
+    filled: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftline_processor.queries.feature_history.MOST_DAYS", 1)
+    days = [MIDNIGHT + day * DAY for day in range(4)]
+    read = [list(history(filled, "age").windows) for _ in range(4)]
+    assert read[0] == days[3:]
+    assert read[-1] == days
 
 
 def test_a_feature_that_no_baseline_has_has_no_history(filled: Opened) -> None:

@@ -1,6 +1,8 @@
 """The distribution of a number as stretches of values: bins, and beyond the outer edges powers of two.
 
 Inside a stretch values are taken as spread evenly, so that a quantile is off by at most the width of its stretch.
+Sums do not tell how far the outermost power of two that holds rows is filled. It ends at the extreme of rows that are
+known, and is an open end where none is: what lies in it is "at least" so much.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from driftline.panes.bins import NumberBins
 from driftline.panes.unbinned_values import OCTAVES, TAILS, octave_bounds
-from driftline.tables.table import F64
+from driftline.tables.table import F64, I64
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles of a fan: the middle, and what half and nine tenths of the rows lie in."""
@@ -26,11 +28,12 @@ class NumberShape:
     """Stretches of values that hold rows, ascending.
 
     Attributes:
-        low: Where each begins, float64 (n,).
-        high: Where it ends, float64 (n,).
+        low: Where each begins, float64 (n,); -inf of an open end below.
+        high: Where it ends, float64 (n,); inf of an open end above.
         weight: Rows in it, float64 (n,), all above 0.
         below: Share of the rows below the bins.
         above: Share of the rows above them.
+        edges: The outer edges of the bins.
     """
 
     low: F64
@@ -38,36 +41,68 @@ class NumberShape:
     weight: F64
     below: float = 0.0
     above: float = 0.0
+    edges: tuple[float, float] = (-np.inf, np.inf)
 
     def quantiles(self, levels: tuple[float, ...] = LEVELS) -> F64:
         """Return the quantiles at some levels, float64 (levels,); NaN without rows.
+
+        One in an open end is where that begins, see :meth:`open_ends`.
 
         >>> shape_of(NumberBins(np.array([0.0, 10.0, 20.0])), np.array([0.0, 50.0, 50.0, 0.0])).quantiles((0.25, 0.5))
         array([ 5., 10.])
         """
         if not len(self.weight):
             return np.full(len(levels), np.nan)
+        at, part = self._places(levels)
+        low = np.where(np.isfinite(self.low), self.low, self.high)[at]
+        high = np.where(np.isfinite(self.high), self.high, self.low)[at]
+        found: F64 = low * (1 - part) + high * part
+        return found
+
+    def open_ends(self, levels: tuple[float, ...] = LEVELS) -> I64:
+        """Return which quantiles lie in an open end: int64 (levels,); 1 at least so much, -1 at most, 0 neither.
+
+        >>> shape_of(NumberBins(np.array([0.0, 10.0])), np.array([0.0, 50.0, 50.0])).open_ends((0.25, 0.75))
+        array([0, 1])
+        """
+        if not len(self.weight):
+            return np.zeros(len(levels), np.int64)
+        at, _ = self._places(levels)
+        return np.isposinf(self.high[at]).astype(np.int64) - np.isneginf(self.low[at])
+
+    def steps_beyond(self, share: float) -> list[tuple[float, float]]:
+        """Return the stretches beyond the bins that hold a share of the rows or more: where they begin and end."""
+        beyond = (self.low >= self.edges[1]) | (self.high <= self.edges[0])
+        held = beyond & (self.weight >= share * self.weight.sum())
+        return list(zip(self.low[held].tolist(), self.high[held].tolist(), strict=True))
+
+    def _places(self, levels: tuple[float, ...]) -> tuple[I64, F64]:
+        """Return the stretch of each quantile, and which part of its rows lies below."""
         ends = np.cumsum(self.weight)
         wanted = np.array(levels) * ends[-1]
         at = np.minimum(np.searchsorted(ends, wanted, side="left"), len(ends) - 1)
-        part = 1 - np.clip((ends[at] - wanted) / self.weight[at], 0, 1)
-        found: F64 = self.low[at] * (1 - part) + self.high[at] * part
-        return found
+        return at, 1 - np.clip((ends[at] - wanted) / self.weight[at], 0, 1)
 
 
-def shape_of(bins: NumberBins, counts: F64, tails: F64 | None = None) -> NumberShape:
+def shape_of(
+    bins: NumberBins, counts: F64, tails: F64 | None = None, seen: tuple[float, float] | None = None
+) -> NumberShape:
     """Return the shape of counts over bins.
 
     Args:
         bins: Of the number.
         counts: float64 (bins.size,) or longer; what follows the bins, missing and invalid values, does not count.
         tails: Rows beyond the outer edges by powers of two, ``tails:NAME`` of a pane. Rows that it does not tell of lie
-            at the edge.
+            in an open end from the edge on.
+        seen: Least and greatest value of rows that are known; they end the outermost power of two that holds rows.
 
     >>> strays = np.zeros(TAILS)
     >>> strays[2 * OCTAVES + 71] = 3  # 64 to 128
-    >>> shape_of(NumberBins(np.array([0.0, 100.0])), np.array([0.0, 1.0, 3.0]), strays).quantiles((0.625,))
-    array([114.])
+    >>> bins, counts = NumberBins(np.array([0.0, 100.0])), np.array([0.0, 1.0, 3.0])
+    >>> shape_of(bins, counts, strays, seen=(5.0, 120.0)).quantiles((0.625,))
+    array([110.])
+    >>> shape_of(bins, counts, strays).quantiles((0.625,))
+    array([100.])
     """
     edges, own = bins.edges, counts[: bins.size]
     if not len(edges):
@@ -75,21 +110,37 @@ def shape_of(bins: NumberBins, counts: F64, tails: F64 | None = None) -> NumberS
     beyond = np.zeros(TAILS) if tails is None else tails
     bounds = octave_bounds()
     begins, ends = np.append(-_GREATEST, bounds), np.append(bounds, _GREATEST)
-    under = _beyond(begins, np.minimum(ends, edges[0]), beyond, own[0], edges[0], ends > edges[0])
-    over = _beyond(np.maximum(begins, edges[-1]), ends, beyond, own[-1], edges[-1], begins < edges[-1])
+    least, greatest = (-np.inf, np.inf) if seen is None else seen
+    under = _beyond(begins, np.minimum(ends, edges[0]), beyond, own[0], ends > edges[0])
+    _end_outermost(under[1], under[0], under[2], least, -1)
+    over = _beyond(np.maximum(begins, edges[-1]), ends, beyond, own[-1], begins < edges[-1])
+    _end_outermost(over[0], over[1], over[2], greatest, 1)
+    under = (np.append(under[0], -np.inf), np.append(under[1], edges[0]), under[2])
+    over = (np.append(over[0], edges[-1]), np.append(over[1], np.inf), over[2])
     low = np.concatenate([under[0], edges[:-1], over[0]])
     high = np.concatenate([under[1], edges[1:], over[1]])
     weight = np.concatenate([under[2], own[1:-1], over[2]])
     order = np.lexsort((high, low))
     some = order[weight[order] > 0]
     total = max(float(own.sum()), np.finfo(np.float64).tiny)
-    return NumberShape(low[some], high[some], weight[some], float(own[0]) / total, float(own[-1]) / total)
+    below, above = float(own[0]) / total, float(own[-1]) / total
+    return NumberShape(low[some], high[some], weight[some], below, above, (float(edges[0]), float(edges[-1])))
 
 
-def _beyond(
-    low: F64, high: F64, counts: F64, rows: float, edge: float, cut: np.typing.NDArray[np.bool_]
-) -> tuple[F64, F64, F64]:
-    """Return the stretches beyond one edge.
+def _end_outermost(near: F64, far: F64, weight: F64, extreme: float, side: int) -> None:
+    """Let the outermost stretch that holds rows end at the extreme that was seen, or be open, in place."""
+    held = np.flatnonzero(weight[:-1] > 0)
+    if not len(held):
+        return
+    at = held[-1] if side > 0 else held[0]
+    if side * (extreme - near[at]) <= 0 or not np.isfinite(extreme):
+        far[at] = side * np.inf  # of the rows that are known none lies there
+    elif side * (far[at] - extreme) > 0:
+        far[at] = extreme
+
+
+def _beyond(low: F64, high: F64, counts: F64, rows: float, cut: np.typing.NDArray[np.bool_]) -> tuple[F64, F64, F64]:
+    """Return the stretches beyond one edge, and as a weight more the rows that none of them holds.
 
     ``cut``: those that the edge cuts or that lie on its other side; the first of these may hold rows of both ends of
     the bins, and gets what its side still lacks.
@@ -104,7 +155,7 @@ def _beyond(
     if known.sum() > 0 and rest < 0:
         known = known * (rows / float(known.sum()))
     left = max(rest, 0.0)
-    return np.append(low, edge), np.append(high, edge), np.append(known, left)
+    return low.copy(), high.copy(), np.append(known, left)
 
 
 _BETWEEN = re.compile(r"^\s*(\S+)\s+–\s+(\S+)\s*$")
@@ -112,7 +163,7 @@ _END = re.compile(r"^\s*([<≥])\s+(\S+)\s*$")
 
 
 def shape_of_cells(labels: Sequence[str], shares: F64) -> NumberShape | None:
-    """Return the shape that a drawing of a number tells: its cells by their labels, open ones at their edge.
+    """Return the shape that a drawing of a number tells: its cells by their labels, the outer ones open.
 
     None where a label is no number, as that of all other values.
 
@@ -130,8 +181,8 @@ def shape_of_cells(labels: Sequence[str], shares: F64) -> NumberShape | None:
             begins, ends = (float(text) for text in texts)
         except ValueError:
             return None
-        low.append(begins)
-        high.append(ends)
+        low.append(-np.inf if end and end[1] == "<" else begins)
+        high.append(np.inf if end and end[1] == "≥" else ends)
         weight.append(share)
         if end:
             below, above = (below + share, above) if end[1] == "<" else (below, above + share)

@@ -58,6 +58,8 @@ def own_range(was: NumberShape, now: NumberShape, target: TargetDrift, name: str
 def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64, F64] | None:
     """Return cells of one width from the first to the last percent of both, and the shares of both in them.
 
+    Rows of an open end are in the open cell at that end, which begins no farther out than they do.
+
     >>> one, other = (NumberShape(*map(np.array, ([low], [low + 10.0], [1.0]))) for low in (0.0, 90.0))
     >>> cells, before, after = own_cells(one, other)
     >>> len(cells), cells[0], cells[-1], before[:2].tolist(), after[-2:].tolist()
@@ -66,13 +68,18 @@ def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64,
     if not len(was.weight) or not len(now.weight):
         return None
     ends = np.array([shape.quantiles((0.01, 0.99)) for shape in (was, now)])
+    opened = np.array([shape.open_ends((0.01, 0.99)) for shape in (was, now)])
     low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
+    open_below = bool(opened[np.argmin(ends[:, 0]), 0])
+    open_above = bool(opened[np.argmax(ends[:, 1]), 1])
     if not high > low:
         return None
     rough = (high - low) / MOST_CELLS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * unit for unit in (1, 2, 2.5, 5, 10) if power * unit >= rough)
-    edges: F64 = np.arange(math.floor(low / step), math.ceil(high / step) + 1, dtype=np.float64) * step
+    first = math.ceil(low / step) if open_below else math.floor(low / step)
+    last = math.floor(high / step) if open_above else math.ceil(high / step)
+    edges: F64 = np.arange(first, max(last, first + 1) + 1, dtype=np.float64) * step
     beyond = np.concatenate([[-np.inf], edges, [np.inf]])
     texts = [number_text(float(f"{edge:.6g}")) for edge in edges.tolist()]
     shares = [np.diff(np.concatenate([[0.0], _below(shape, edges), [1.0]])) for shape in (was, now)]
@@ -86,11 +93,11 @@ def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64,
 
 
 def _below(shape: NumberShape, edges: F64) -> F64:
-    inside = np.where(
-        shape.high > shape.low,
-        (edges[:, np.newaxis] - shape.low) / np.maximum(shape.high - shape.low, np.finfo(np.float64).tiny),
-        edges[:, np.newaxis] > shape.low,
-    )
+    closed = np.isfinite(shape.low) & np.isfinite(shape.high) & (shape.high > shape.low)
+    low, width = np.where(closed, shape.low, 0.0), np.where(closed, shape.high - shape.low, 1.0)
+    at = edges[:, np.newaxis]
+    sure = np.where(np.isneginf(shape.low), at >= shape.high, ~np.isposinf(shape.high) & (at > shape.low))
+    inside = np.where(closed, (at - low) / width, sure)
     return np.clip(inside, 0, 1) @ shape.weight / float(shape.weight.sum())
 
 

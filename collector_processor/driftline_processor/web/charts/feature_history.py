@@ -7,10 +7,10 @@ labels alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
-from driftline.tables.table import F64
+from driftline.tables.table import F64, I64
 from markupsafe import Markup, escape
 
 from driftline_processor.core.evaluation import Evaluation
@@ -29,6 +29,9 @@ MOST_STACKED = 7
 """Labels with a colour of their own; all others are one more."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 700.0, 10.0, 190.0
+_OPEN = 8.0
+"""Height of the hatch of an open end."""
+
 _BASELINE = 26.0
 """Width of the baseline's own column of stacked shares."""
 
@@ -41,8 +44,12 @@ def fan(
     chosen: Evaluation,
     address: Address | None,
     timezone: str,
+    open_ends: Mapping[int, I64] | None = None,
+    unread: Collection[int] = (),
 ) -> Markup | None:
     """Draw quantiles of a number over windows in the band of the baseline; None where no window has any.
+
+    What lies in an open end is drawn where that begins, with a hatch beyond it.
 
     Args:
         evaluations: The windows, oldest first.
@@ -52,7 +59,10 @@ def fan(
         chosen: The window that is looked at.
         address: Where a window leads; None = nowhere, as in a file to send.
         timezone: Of the model.
+        open_ends: Start of a window → which of its quantiles are at least (1) or at most (-1) so much, int64 (5,).
+        unread: Starts of windows that are not read yet, which are hatched.
     """
+    beyond = {} if open_ends is None else open_ends
     drawn = [one for one in evaluations if np.isfinite(quantiles.get(one.window.start, np.array([np.nan]))).all()]
     if not drawn:
         return None
@@ -61,7 +71,7 @@ def fan(
         values += [float(baseline[0]), float(baseline[-1])]
     scale = levels(values)
     x, y = _across(evaluations), _up(scale[0], scale[-1])
-    marks = [*_axis(scale, number, y), _frame(chosen, x)]
+    marks = [*_axis(scale, number, y), _frame(chosen, x), *_hatched(evaluations, unread, x)]
     if baseline is not None and np.isfinite(baseline).all():
         for low, high, css in ((0, 4, "fan-was"), (1, 3, "fan-was")):
             top, bottom = y(baseline[high]), y(baseline[low])
@@ -83,7 +93,21 @@ def fan(
         )
         middle = f"M{svg.short(spans[0][0])} {middle[:-1]}"
         marks.append(Markup(f'<path class="line" d="{middle}"/>'))
-    marks += _windows(evaluations, lambda one: _said_quantiles(one, quantiles, name), x, address, timezone, name)
+        hatched = []
+        for (begin, end), own, each in zip(spans, shared, found, strict=True):
+            sides = np.array([beyond.get(run[at].window.start, np.zeros(5, np.int64)) for at in own])
+            if (sides > 0).any():
+                hatched.append((begin, y(each[:, -1].max()) - _OPEN, end - begin, _OPEN))
+            if (sides < 0).any():
+                hatched.append((begin, y(each[:, 0].min()), end - begin, _OPEN))
+        if hatched:
+            marks.append(svg.boxes(hatched, "gap open-end"))
+
+    def said(one: Evaluation) -> str:
+        start = one.window.start
+        return "not read yet" if start in unread else _said_quantiles(quantiles.get(start), beyond.get(start), name)
+
+    marks += _windows(evaluations, said, x, address, timezone, name)
     marks += time_ticks(evaluations, _LEFT, _RIGHT, _BOTTOM + 26, timezone)
     label = f"{short(name, 40)} over time: the middle, half and nine tenths of the rows of each window"
     return svg.picture(720, 222, marks, label, "chart fan-chart")
@@ -98,10 +122,12 @@ def stacked(
     chosen: Evaluation,
     address: Address | None,
     timezone: str,
+    unread: Collection[int] = (),
 ) -> Markup | None:
     """Draw the shares of labels over windows, one above the other, the baseline's before them; None without any.
 
-    ``labels``: of the entries of all shares. Those that were most frequent once have a colour of their own.
+    ``labels``: of the entries of all shares. Those that were most frequent once have a colour of their own. ``unread``:
+    starts of windows that are not read yet, which are hatched.
     """
     known = {start: shares for start, shares in windows.items() if shares.sum() > 0}
     if not known or not labels:
@@ -117,6 +143,7 @@ def stacked(
     across = _across(evaluations, _LEFT + (_BASELINE + 8 if baseline is not None else 0), _RIGHT - 96)
     y = _up(0.0, 1.0)
     marks = _axis([0.0, 0.25, 0.5, 0.75, 1.0], lambda share: f"{100 * share:.0f} %", y)
+    marks += _hatched(evaluations, unread, across)
     usual = np.mean(list(known.values()), axis=0) if baseline is None else baseline
     arrived = [one for one in evaluations if one.window.start in known]
     drawn = []
@@ -141,6 +168,8 @@ def stacked(
 
     def said(one: Evaluation) -> str:
         told = known.get(one.window.start)
+        if one.window.start in unread:
+            return "not read yet"
         return "no value" if told is None else _said_shares(names, parts(told))
 
     marks += _windows(evaluations, said, across, address, timezone, name)
@@ -206,6 +235,13 @@ def _axis(scale: Sequence[float], words: Callable[[float], str], y: Callable[[fl
 def _frame(chosen: Evaluation, x: _Across) -> Markup:
     begin, end = x(chosen)
     return svg.rect(begin, _TOP - 6, end - begin, _BOTTOM - _TOP + 14, "chosen")
+
+
+def _hatched(evaluations: Sequence[Evaluation], unread: Collection[int], x: _Across) -> list[Markup]:
+    """Hatch the windows that are not read yet, as one mark."""
+    runs = _runs([one for one in evaluations if one.window.start in unread])
+    places = [(x(run[0])[0], _TOP, x(run[-1])[1] - x(run[0])[0], _BOTTOM - _TOP) for run in runs]
+    return [svg.boxes(places, "gap", "not read yet")] if places else []
 
 
 def _runs(drawn: Sequence[Evaluation]) -> list[list[Evaluation]]:
@@ -281,11 +317,14 @@ def _window(one: Evaluation, words: str, x: _Across, address: Address, timezone:
     )
 
 
-def _said_quantiles(one: Evaluation, quantiles: Mapping[int, F64], name: str) -> str:
-    own = quantiles.get(one.window.start)
+def _said_quantiles(own: F64 | None, ends: I64 | None, name: str) -> str:
     if own is None or not np.isfinite(own).all():
         return "no value"
-    least, low, middle, high, most = (number(value) for value in own.tolist())
+    sides = [0] * len(own) if ends is None else ends.tolist()
+    words = {0: "", 1: "at least ", -1: "at most "}
+    least, low, middle, high, most = (
+        words[side] + number(value) for side, value in zip(sides, own.tolist(), strict=True)
+    )
     return f"{short(name, 40)} {middle}, half {low} to {high}, 90 % {least} to {most}"
 
 

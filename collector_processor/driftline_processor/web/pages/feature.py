@@ -13,7 +13,7 @@ from driftline_processor.core.drift.number_shape import LEVELS, shape_of_cells
 from driftline_processor.core.evaluation import Evaluation, SliceDrift, TargetDrift, size_of
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import states
-from driftline_processor.present.features import feature_facts
+from driftline_processor.present.features import feature_facts, steps_beyond
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.names import handle
 from driftline_processor.queries.feature_history import FeatureHistories, FeatureHistory, FeatureWindow
@@ -25,6 +25,9 @@ from driftline_processor.web.selection import Selection, about, common_context
 
 OUT_OF_RANGE = 0.05
 """Share of a window beyond the baseline's bins from which on its distribution has an axis of its own."""
+
+SHARE_OF_STEP = 0.01
+"""Share of a window in one step beyond the baseline's bins from which on the page names that step."""
 
 
 def page(
@@ -71,6 +74,9 @@ def page(
         "missing": charts.missing(selection.shown, windows, _baseline(target, found), name, model.timezone),
         "drawing": _drawing(target, found, name),
         "own_axis": _out_of_range(found),
+        "steps": "" if found is None or found.now is None else steps_beyond(found.now.steps_beyond(SHARE_OF_STEP)),
+        "unread": 0 if found is None else len(found.unread),
+        "open_ends": any(one.open_ends is not None and one.open_ends.any() for one in windows.values()),
         "slices": _by_slice(chosen, name),
         "size": size_of,
         "kept": histories is not None,
@@ -89,10 +95,15 @@ def page(
 
 
 def _windows(selection: Selection, name: str, found: FeatureHistory | None) -> dict[int, FeatureWindow]:
-    """Return the feature in each window: from the sums that are stored, else as its drawing tells."""
+    """Return the feature in each window: from the sums that are stored, and as its drawing tells where there are none.
+
+    A window that is not read yet has none of both: what its drawing tells would change with the next load.
+    """
     windows = dict(found.windows if found is not None else {})
     for one in selection.shown:
         if one.window.start in windows or name not in one.drift.places:
+            continue
+        if found is not None and one.window.start in found.unread:
             continue
         target = one.features[name]
         if (drawn := _of_drawing(target, target.now)) is not None:
@@ -110,7 +121,8 @@ def _of_drawing(target: TargetDrift, shares: F64 | None) -> FeatureWindow | None
     shape = shape_of_cells(target.cells, shares)
     if shape is None:
         return FeatureWindow(float(target.rows), missing, None)
-    return FeatureWindow(float(target.rows), missing, None, shape.quantiles(), None, shape.below, shape.above)
+    found, ends = shape.quantiles(), shape.open_ends()
+    return FeatureWindow(float(target.rows), missing, None, found, ends, below=shape.below, above=shape.above)
 
 
 def _baseline(target: TargetDrift | None, found: FeatureHistory | None) -> FeatureWindow | None:
@@ -131,14 +143,16 @@ def _over_time(
     assert chosen is not None
     address = None if selection.in_report else lambda one: selection.to(one, feature_page(name))
     rest = (name, chosen, address, selection.model.timezone)
+    unread = frozenset[int]() if found is None else found.unread
     fans = {start: one.quantiles for start, one in windows.items() if one.quantiles is not None}
     if fans:
-        return charts.fan(selection.shown, fans, None if was is None else was.quantiles, *rest)
+        ends = {start: one.open_ends for start, one in windows.items() if one.open_ends is not None}
+        return charts.fan(selection.shown, fans, None if was is None else was.quantiles, *rest, ends, unread)
     labels, shares = _labelled(selection, name, windows, found)
     before = None if was is None else was.shares
     if before is not None and found is None and target is not None:
         before = _spread(target.cells, before, labels)
-    return charts.stacked(selection.shown, labels, shares, before, *rest)
+    return charts.stacked(selection.shown, labels, shares, before, *rest, unread)
 
 
 def _labelled(
@@ -189,21 +203,24 @@ def _by_slice(chosen: Evaluation, name: str) -> list[tuple[str, SliceDrift, Targ
 
 
 def _table(selection: Selection, name: str, windows: Mapping[int, FeatureWindow]) -> Table:
-    columns = ("start", "end", "state", "size", "value", "p_value", "psi", "missing", "invalid", "rows")
+    columns = ("start", "end", "state", "size", "value", "p_value", "psi", "missing", "invalid", "rows", "open_ends")
     quantiles = tuple(f"p{100 * level:.0f}" for level in LEVELS)
+    sides = {1: "≥", -1: "≤"}
     rows = []
     for one in selection.shown:
         drift = one.drift
         if (at := drift.places.get(name)) is None:
             continue
         own, numbers = windows.get(one.window.start), (drift.values, drift.p_values, drift.moved, drift.missing)
+        ends = [0] * len(LEVELS) if own is None or own.open_ends is None else own.open_ends.tolist()
+        known = " ".join(f"{level} {sides[side]}" for level, side in zip(quantiles, ends, strict=True) if side)
         values = [None] * len(LEVELS) if own is None or own.quantiles is None else own.quantiles.tolist()
         rows.append(
             (
                 *(iso_time(one.window.start), iso_time(one.window.end), drift.states[at], drift.sizes[at] or None),
                 *(drift.of(name, each) for each in numbers),
                 *(None if own is None else own.invalid, drift.rows.item(at)),
-                *values,
+                *(known, *values),
             )
         )
     return Table((*columns, *quantiles), rows)

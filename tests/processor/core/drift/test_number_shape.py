@@ -12,10 +12,10 @@ from driftline_processor.core.drift.number_shape import LEVELS, NumberShape, sha
 REFERENCE = np.random.default_rng(1).normal(0, 1, 10_000)
 
 
-def counted(bins: NumberBins, values: F64) -> NumberShape:
+def counted(bins: NumberBins, values: F64, seen: tuple[float, float] | None = None) -> NumberShape:
     stray = values[(values < bins.edges[0]) | (values >= bins.edges[-1])]
     tails = np.bincount(octave(stray), minlength=TAILS).astype(np.float64)
-    return shape_of(bins, count(bins, Column(numbers=values)), tails)
+    return shape_of(bins, count(bins, Column(numbers=values)), tails, seen)
 
 
 @pytest.mark.parametrize(("mean", "spread"), [(0, 1), (0.5, 1.5), (-1, 0.2)])
@@ -37,10 +37,32 @@ def test_few_values_have_themselves_as_quantiles() -> None:
 
 def test_what_lies_beyond_both_ends_in_one_power_of_two_goes_to_its_own_end() -> None:
     bins = NumberBins(np.array([70.0, 90.0, 110.0]))
-    shape = counted(bins, np.array([66.0] * 3 + [80.0] * 4 + [120.0] * 3))
+    shape = counted(bins, np.array([66.0] * 3 + [80.0] * 4 + [120.0] * 3), seen=(66.0, 120.0))
     assert (shape.below, shape.above) == (0.3, 0.3)
     inside = [(low, high, rows) for low, high, rows in zip(shape.low, shape.high, shape.weight, strict=True)]
-    assert inside == [(64.0, 70.0, 3.0), (70.0, 90.0, 4.0), (110.0, 128.0, 3.0)]
+    assert inside == [(66.0, 70.0, 3.0), (70.0, 90.0, 4.0), (110.0, 120.0, 3.0)]
+
+
+def test_nothing_is_drawn_beyond_the_greatest_value_that_was_seen() -> None:
+    bins = NumberBins(np.linspace(20.0, 54.0, 18))
+    july = np.random.default_rng(5).normal(78, 7, 5_000).clip(55, 100)
+    shape = counted(bins, july, seen=(55.0, 100.0))
+    assert shape.steps_beyond(0.01) == [(54.0, 64.0), (64.0, 100.0)]
+    assert shape.quantiles((0.5,))[0] == pytest.approx(np.median(july), abs=4)
+    assert shape.quantiles((1.0,))[0] == 100.0
+    assert shape.open_ends().tolist() == [0] * 5
+
+
+def test_the_outermost_power_of_two_is_an_open_end_where_no_row_of_it_is_known() -> None:
+    bins = NumberBins(np.linspace(20.0, 54.0, 18))
+    values = np.array([30.0] * 10 + [60.0] * 30 + [80.0] * 60)
+    for seen in (None, (30.0, 60.0)):
+        shape = counted(bins, values, seen)
+        assert shape.quantiles((0.05, 0.25, 0.5, 0.95)).tolist() == pytest.approx([31.0, 59.0, 64.0, 64.0])
+        assert shape.open_ends((0.05, 0.25, 0.5, 0.95)).tolist() == [0, 0, 1, 1]
+    below = counted(bins, -values, None)
+    assert below.quantiles((0.05, 0.5)).tolist() == pytest.approx([-64.0, -64.0])
+    assert below.open_ends((0.05, 0.5)).tolist() == [-1, -1]
 
 
 def test_rows_of_which_only_the_open_bin_is_known_lie_at_the_edge() -> None:
@@ -52,6 +74,13 @@ def test_rows_of_which_only_the_open_bin_is_known_lie_at_the_edge() -> None:
 def test_nothing_has_no_quantile() -> None:
     for shape in (shape_of(NumberBins(np.empty(0)), np.zeros(3)), shape_of(NumberBins(np.array([0.0])), np.zeros(4))):
         assert np.isnan(shape.quantiles()).all()
+
+
+def test_an_open_cell_of_a_drawing_is_an_open_end() -> None:
+    drawn = shape_of_cells(("< 0", "0 – 10", "≥ 10"), np.array([0.1, 0.3, 0.6]))
+    assert drawn is not None
+    assert drawn.quantiles((0.05, 0.25, 0.5)).tolist() == pytest.approx([0.0, 5.0, 10.0])
+    assert drawn.open_ends((0.05, 0.25, 0.5)).tolist() == [-1, 0, 1]
 
 
 def test_a_drawing_tells_quantiles_unless_a_cell_is_no_number() -> None:

@@ -64,16 +64,32 @@ def test_a_window_beyond_the_bins_is_drawn_on_an_axis_that_holds_both() -> None:
     tails = np.zeros(TAILS)
     tails[octave(np.array([600.0]))] = 90
     was = shape_of(bins, np.array([0.0, 50.0, 50.0, 0.0]))
-    now = shape_of(bins, np.array([0.0, 0.0, 10.0, 90.0]), tails)
+    now = shape_of(bins, np.array([0.0, 0.0, 10.0, 90.0]), tails, seen=(60.0, 1000.0))
     found = own_cells(was, now)
     assert found is not None
     labels, before, after = found
-    assert (labels[0], labels[-1]) == ("0 – 50", "1000 – 1050")
+    assert (labels[0], labels[-1]) == ("0 – 50", "950 – 1000")
     assert before[:2].tolist() == [0.5, 0.5]
     assert after[:2].tolist() == [0.0, 0.1]
     assert after.sum() == pytest.approx(1.0)
     target = TargetDrift("feature", "x", "drift", "ks", 100, {})
     assert "500 – 550: was 0 %" in str(own_range(was, now, target, "x"))
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_rows_of_an_open_end_are_in_the_open_cell_of_that_end(side: int) -> None:
+    bins = NumberBins(np.sort(side * np.array([0.0, 50.0, 100.0])))
+    tails = np.zeros(TAILS)
+    tails[octave(np.array([side * 600.0]))] = 90
+    was = shape_of(bins, np.array([0.0, 50.0, 50.0, 0.0]))
+    now = shape_of(bins, np.array([0.0, 0.0, 10.0, 90.0] if side > 0 else [90.0, 10.0, 0.0, 0.0]), tails)
+    found = own_cells(was, now)
+    assert found is not None
+    labels, before, after = found
+    end = -1 if side > 0 else 0
+    assert labels[end] == ("≥ 500" if side > 0 else "< -500")
+    assert (before[end], after[end]) == (0.0, 0.9)
+    assert (before.sum(), after.sum()) == (pytest.approx(1.0), pytest.approx(1.0))
 
 
 def test_a_line_of_text_has_both_sides_in_two_marks() -> None:

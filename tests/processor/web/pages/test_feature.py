@@ -109,7 +109,7 @@ def test_slices_say_where_the_feature_drifts(browse: Browse) -> None:
 def test_the_table_of_windows_is_csv_and_json_too(browse: Browse) -> None:
     client = browse(many())
     lines = client.get(TEMP + "&format=csv").text.splitlines()
-    assert lines[0] == "start,end,state,size,value,p_value,psi,missing,invalid,rows,p5,p25,p50,p75,p95"
+    assert lines[0] == "start,end,state,size,value,p_value,psi,missing,invalid,rows,open_ends,p5,p25,p50,p75,p95"
     assert len(lines) == 11
     july = next(
         row for row in client.get(TEMP + "&format=json").json()["windows"] if row["start"] == "2013-07-01T00:00:00Z"
@@ -177,7 +177,47 @@ def test_the_fan_of_a_state_is_from_its_panes(filled: Opened) -> None:
     rows = served(filled).get("/models/churn/features/amount?format=json").json()["windows"]
     assert [row["invalid"] for row in rows] == [0.0, 0.0]  # drawings do not tell it
     assert rows[0]["p50"] == pytest.approx(40, abs=1)
-    assert 256 <= rows[1]["p50"] <= 512  # beyond the bins a power of two is all that panes tell
+    assert 256 <= rows[1]["p50"] <= 320  # evenly from 256 on, up to the greatest of the rows that are kept
+    assert [row["open_ends"] for row in rows] == ["", ""]
+
+
+def test_a_window_that_is_not_read_yet_is_hatched_and_never_drawn_clipped(
+    filled: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "/models/churn/features/amount?at=" + str(MIDNIGHT // 10**9)
+    monkeypatch.setattr("driftline_processor.queries.feature_history.MOST_PARTS", 0)
+    filled.send(predictions(["more"], MIDNIGHT + 2 * DAY, features={"amount": [41.0]}))
+    filled.view()
+    client = served(filled)
+    first = client.get(address).text
+    table = client.get(address + "&format=json").json()["windows"]
+    assert "1 hatched window not read yet" in first
+    assert [row["p50"] is None for row in table] == [False, False, False]
+    later = client.get(address).text
+    assert "not read yet" not in later
+    assert client.get(address).text == later
+
+
+def test_without_kept_rows_what_lies_beyond_the_bins_is_at_least_so_much(open_state: Open, clock: Clock) -> None:  # noqa: F811
+    clock.now = MIDNIGHT + 3 * DAY
+    state = open_state(churn=Model(windows=("1d",), keep_features=Keep(0)))
+    rng = np.random.default_rng(3)
+    made = baseline(np.full(2_000, 0.5).tolist(), {"temp": rng.normal(40, 5, 2_000).tolist()}, version="1")
+    state.send(baselines=[made.to_json()])
+    times = (MIDNIGHT + np.arange(400) * 200 * 10**9).tolist()
+    state.send(predictions([str(at) for at in range(400)], times, features={"temp": [72.0, 100.0] * 200}))
+    state.view()
+    client = served(state)
+    row = client.get("/models/churn/features/temp?format=json").json()["windows"][0]
+    assert [row[level] for level in ("p5", "p50", "p95")] == [64, 64, 64]
+    assert row["open_ends"] == "p5 ≥ p25 ≥ p50 ≥ p75 ≥ p95 ≥"
+    html = client.get("/models/churn/features/temp").text
+    assert "temp at least 64" in html
+    assert 'class="gap open-end"' in html
+    assert "How far the rows from 64 on reach is not known." in html
+    assert "≥ 64: was" in html
+    axes = re.findall(r'text-anchor="(?:end|middle)">(\d+)</text>', html[: html.index('id="outside"')])
+    assert max(map(int, axes)) <= 80, "no axis goes on to 128"
 
 
 def test_where_no_feature_is_kept_the_page_says_how_to_keep_some(open_state: Open, clock: Clock) -> None:  # noqa: F811
