@@ -93,6 +93,8 @@ class Service:
         self._state: State | None = None
         self._derived: DerivedMetrics | None = None
         self._couriers: Couriers | None = None
+        self._templates: threading.Thread | None = None
+        self._stopping = threading.Event()
         self._worst: WorstMispredictions | None = None
         self._receivers: list[Receiver] = []
 
@@ -120,6 +122,7 @@ class Service:
 
         All of it within ``shutdown.timeout``: what is not evaluated then is after the next start.
         """
+        self._stopping.set()
         self.health.report("service", "the processor is stopping")
         deadline = Deadline.after(self.config.shutdown.timeout.total_seconds(), self._monotonic)
         for step in self._ending(deadline):
@@ -136,6 +139,8 @@ class Service:
         yield self._servers.end
         for receiver in self._receivers:
             yield partial(receiver.stop, receiving.left)
+        if self._templates is not None:
+            yield partial(self._templates.join, receiving.left)
         if self._web is not None:
             yield partial(self._web.stop, receiving.left)
         if self._state is not None:
@@ -234,7 +239,10 @@ class Service:
             self._grace,
         )
         # Beside everything else: it takes .2 s of CPU, and readiness does not wait for it.
-        threading.Thread(target=compile_templates, name="driftline-templates", daemon=True).start()
+        self._templates = threading.Thread(
+            target=compile_templates, args=(self._stopping.is_set,), name="driftline-templates", daemon=True
+        )
+        self._templates.start()
 
     def _described(self) -> Process:
         """Return what the status page says of the process beside its counters."""

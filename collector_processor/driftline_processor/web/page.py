@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -180,10 +180,15 @@ def _own_address(request: Request) -> Any:
     return address
 
 
-def compile_templates() -> None:
-    """Compile the templates of all pages, which takes as long as some pages do: no reader has to wait for it."""
+def compile_templates(ended: Callable[[], bool] = lambda: False) -> None:
+    """Compile the templates of all pages, which takes as long as some pages do: no reader has to wait for it.
+
+    ``ended``: whether nobody wants them any more.
+    """
     made = templates("")
     for name in made.list_templates(extensions=["html"]):
+        if ended():
+            return
         made.get_template(name)
 
 
