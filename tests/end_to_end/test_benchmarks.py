@@ -39,7 +39,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bench_estimators": {"ROUNDS": 1, "SECONDS": 0.0},
     "bench_evaluations": {"WINDOWS": 2, "FEATURES": (2,), "ROWS": 50, "ROUNDS": 1},
     "bench_files": {"ROWS": 300, "REFERENCE_ROWS": 300, "RUNS": 1},
-    "bench_first_paint": {"MODELS": 2, "FEATURES": 8, "WINDOWS": 3, "ROUNDS": 1, "PROMISED": 60.0},
+    "bench_first_paint": {"MODELS": 4, "FEATURES": 8, "WINDOWS": 3, "ROUNDS": 1, "PROMISED": 60.0},
     "bench_forward": {"REQUESTS": 1, "WARM_REQUESTS": 1, "SPANS": 2},
     "bench_import": {"ROUNDS": 1},
     "bench_join": {"OUTCOMES": 100},

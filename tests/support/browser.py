@@ -35,6 +35,10 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+PATIENCE = 240_000.0
+"""Milliseconds for which a browser of a busy machine is waited for."""
+
+
 @contextmanager
 def opened_pages(chromium: Browser) -> Iterator[OpenPage]:
     """Open pages until the block ends, which fails where a console told of an error or of a broken policy."""
@@ -50,6 +54,7 @@ def opened_pages(chromium: Browser) -> Iterator[OpenPage]:
             context = chromium.new_context(
                 viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
             )
+            context.set_default_timeout(PATIENCE)
             opened.callback(context.close)
             page = context.new_page()
             page.on("console", note)

@@ -25,7 +25,7 @@ SHEETS = {
     "/incidents": 1,
     "/models/flights": 1,
     "/models/flights?window=1d": 1,
-    f"/models/flights/performance?{JULY}": 2,
+    f"/models/flights/performance?{JULY}": 3,
     f"/models/flights/drift?{JULY}": 2,
     f"/models/flights/features/temp?{JULY}": 2,
     "/models/flights/data": 2,
