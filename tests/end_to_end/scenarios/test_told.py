@@ -62,7 +62,7 @@ def _told_once(processor: Processor, replay: Replay, hook: Hook) -> None:
     assert {call.key for call in hook.calls} == {taken.key}
     assert taken.body["id"] == taken.key
     assert (taken.body["model"], taken.body["state"], taken.body["kind"]) == ("churn", "wrong", "opened")
-    assert "the model is wrong" in taken.body["sentence"]
+    assert "error rate rose" in taken.body["sentence"]
     assert taken.body["links"]["page"].startswith(f"{processor.web}/models/churn?")
     wait_until(lambda: [one["messages"][0]["result"] for one in told(processor)] == ["delivered"])
     processor.kill()

@@ -23,6 +23,7 @@ from driftline_processor.web.app import create_app
 from rich.console import Console
 from starlette.testclient import TestClient
 
+from tests.support.html_page import page as page_of
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
 
@@ -95,8 +96,8 @@ def test_a_broken_model_with_late_labels_shows_its_numbers_everywhere(open_state
     (model,) = client.get("/api/v1/models").json()["models"]
     assert model["outcome_delay"] == {"seconds": 172_800, "source": "learned", "outcomes": len(labelled)}
     assert model["windows"]["1d"]["measured"]["performance"]["roc_auc"]["value"] == pytest.approx(area)
-    page = client.get("/models/churn").text
-    assert f"Outcomes take up to 2d: 95 % of {len(labelled):,} came within that time." in page
+    words, page = page_of(client, "/models/churn").text, client.get("/models/churn").text
+    assert f"Outcomes take up to 2d: 95 % of {len(labelled):,} came within that time." in words
     assert "The newest window whose outcomes had that time is <a href=" in page
     console = Console(width=140, color_system=None)
     with console.capture() as shown:

@@ -29,6 +29,7 @@ from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
+from tests.support.html_page import page as page_of
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import BINARY, DAY, HOUR, MINUTE, NOON, Clock, Opened, column, outcomes, predictions
 
@@ -308,7 +309,7 @@ def test_slices_are_metrics_a_page_and_json(open_state: Open, clock: Clock) -> N
         "country": found.objectives[0].state,
     }
     page = TestClient(create_app(view, lambda *_: None, Health(), clock=clock))  # type: ignore[arg-type]
-    html = page.get("/models/churn/performance?window=1d").text
+    words = page_of(page, "/models/churn/performance?window=1d").text
     answer = page.get("/api/v1/models/churn/evaluations?window=1d").json()["windows"][-1]["performance"]
     assert answer["slices"]["gender=F"]["metrics"]["accuracy"]["value"] == values["gender=F"]
     assert list(answer["label_age"]) == ["<1d"]
@@ -317,4 +318,4 @@ def test_slices_are_metrics_a_page_and_json(open_state: Open, clock: Clock) -> N
     assert short["performance"]["objectives"] == answer["objectives"]
     assert answer["objectives"][0]["slices"] == found.objectives[0].slices
     for text in ("Performance by slice", "country=NL", "Fairness", "disparate impact", "compared with M"):
-        assert text in html
+        assert text in words

@@ -62,21 +62,21 @@ def test_rows_that_did_not_arrive_are_shown_where_some_did_not() -> None:
 def test_a_wide_terminal_shows_traffic_the_window_and_more_metrics() -> None:
     header, flights, fraud, *_ = drawn(models_table(document("/api/v1/models"), 170, NOW), 170)
     assert header == (
-        "model               state   traffic      rows last    window                  drifted   PSI said → was "
+        "model               state   traffic      rows last    window                       drifted   PSI said → was "
         "performance                                           known"
     )
     assert flights == (
-        "flights winter demo at risk ██████████    57k now     Dec 2013                    2/9 0.039  23 → 33 % "
+        "flights winter demo at risk ██████████    57k now     2013-12                          2/9 0.039  23 → 33 % "
         "log loss 0.650 (0.673), ROC AUC 0.636, accuracy 0.670  96 %"
     )
-    assert "▅▆▆▆▆▇▇▇▇███  15k now     1 Jan 07:00" in fraud
+    assert "▅▆▆▆▆▇▇▇▇███  15k now     2014-01-01 07:00" in fraud
 
 
 def test_months_are_a_row_each_with_the_rate_that_came_true_and_the_loss_of_a_constant() -> None:
     lines = drawn(windows_table(document("/api/v1/models/flights/evaluations?window=1mo")), 80)
     assert lines[0].split() == ["score", "log", "loss"]
     assert lines[1] == "window   rows known drifted   PSI    said → was    (constant) ROC AUC"
-    assert lines[6] == "Jul 2013 5,348  96 %     3/9 0.981 13.5 → 31.5 % 0.723 (0.653)   0.655"
+    assert lines[6] == "2013-07 5,348  96 %     3/9 0.981 13.5 → 31.5 % 0.723 (0.653)   0.655"
     assert len(lines) == 12
 
 

@@ -16,6 +16,7 @@ from driftline_processor.state import State
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
+from tests.support.html_page import Page
 from tests.support.service import Service
 
 ROWS = 400
@@ -83,7 +84,7 @@ def test_a_ranking_model_has_volume_drift_and_performance(client: TestClient) ->
     assert {page.status_code for page in pages.values()} == {200}
     assert "click rate" in pages["/performance"].text
     assert "NDCG@10" in pages["/performance"].text
-    assert "Outcomes of 100 % of 60 predictions are known." in pages["/data"].text
+    assert "Outcomes of 100 % of 60 predictions are known." in Page(pages["/data"].text).text
     assert 'id="score"' in pages["/drift"].text
     assert "age" in pages["/drift"].text
     assert client.get("/metrics").status_code == 200

@@ -58,7 +58,7 @@ def test_a_slice_that_moved_is_found_in_its_days_and_dated(files: Path) -> None:
     assert {day.share for day in days} == {0.0}
     last = days[-1]
     assert last.explanation is not None
-    assert last.explanation.sentence.startswith("income has drifted only where country = NL since 2026-01-09: ")
+    assert last.explanation.sentence.startswith("income has drifted only where country = NL since 9 January 2026: ")
     assert last.incident == {"feature:income where country=NL": days[4].window.start}
     assert last.new_features == ()
 
