@@ -43,11 +43,9 @@ test:
 	@sh scripts/setup.sh dev
 	@$(PYTEST) -m "not interop and not simulation and not heavy and not slow" $(PYTEST_ARGS)
 
-# Half of the time its workers wait: for a disk, for a process that starts, for a page. So each core has two.
 test-all:
 	@sh scripts/setup.sh dev
-	@PYTEST_XDIST_AUTO_NUM_WORKERS=$$($(PY) -c 'import os; print(2 * os.cpu_count())') \
-		$(PYTEST) -m "not interop and not simulation" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not interop and not simulation" $(PYTEST_ARGS)
 
 frameworks:
 	@sh scripts/setup.sh dev
