@@ -55,6 +55,7 @@ def bare(request: Request) -> HTMLResponse:
 def first_paint(browser: Browser, url: str) -> float:
     """Return the seconds from the request of a page until something of it is seen, with an empty cache."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
+    context.set_default_timeout(240_000)  # milliseconds: a busy machine is slow, not wrong
     try:
         page = context.new_page()
         page.goto(url, wait_until="load")
