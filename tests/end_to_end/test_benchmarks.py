@@ -5,6 +5,7 @@ Servers and joins run in this process, and bench_files leaves its command out: a
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -97,12 +98,19 @@ def _web(module: ModuleType) -> None:
     module.in_process("records only", module.trees(1))
 
 
+@pytest.fixture
+def scratch() -> Iterator[str]:
+    """A folder with a short path: a browser puts a socket in it, and a socket's path has at most 108 bytes."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield folder
+
+
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_it_runs_through(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_runs_through(name: str, scratch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = import_module(f"benchmarks.{name}")
     for constant, value in SMALL[name].items():
         monkeypatch.setattr(module, constant, value)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", scratch)
     match name:
         case "bench_forward" | "bench_end_to_end" | "bench_live":
             _forward(module, monkeypatch)
