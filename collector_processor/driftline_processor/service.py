@@ -232,6 +232,7 @@ class Service:
                 kept=state.kept,
                 features=state.features,
                 told=state.alerts,
+                weak=state.weak,
                 striking=None if self._worst is None else self._worst.shown,
                 links=self._links,
                 process=self._described(),

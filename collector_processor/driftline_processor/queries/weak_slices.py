@@ -9,7 +9,7 @@ import pyarrow as pa
 from driftline.panes.bins import assign
 from driftline.tables.table import ModelKey
 
-from driftline_processor.core.evaluation import WeakSearch
+from driftline_processor.core.evaluation import Evaluation, WeakSearch
 from driftline_processor.core.weak_slices.search import losses_of, rows_to_search, weak_slices
 from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of
 from driftline_processor.store.baselines import Baselines
@@ -21,6 +21,26 @@ _ROWS = (
     f"SELECT j.* FROM joined j SEMI JOIN ({SAMPLE}) k ON k.prediction = j.prediction"
     " WHERE j.series = ? AND j.time >= ? AND j.time < ? ORDER BY j.prediction"
 )
+
+KEPT = 32
+"""Models whose last search is kept for pages that stay open."""
+
+
+class WeakSlicesOfWindows:
+    """The searches that pages ask for: a page that is open asks every few seconds. Any thread may ask."""
+
+    def __init__(self, source: WeakSliceSearch) -> None:
+        self._source = source
+        self._last: dict[ModelKey, tuple[Evaluation, WeakSearch | None]] = {}
+
+    def of(self, key: ModelKey, evaluation: Evaluation) -> WeakSearch | None:
+        """Search the rows of a window, as :meth:`WeakSliceSearch.search`; again only where it was restated."""
+        known = self._last.get(key)
+        if known is not None and known[0] is evaluation:
+            return known[1]
+        found = self._source.search(key, evaluation.window.start, evaluation.window.end)
+        self._last = dict([*self._last.items(), (key, (evaluation, found))][-KEPT:])
+        return found
 
 
 class WeakSliceSearch:

@@ -36,6 +36,7 @@ from driftline_processor.queries.label_queue import LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import View
 from driftline_processor.queries.predictions import KeptPredictions
+from driftline_processor.queries.weak_slices import WeakSliceSearch, WeakSlicesOfWindows
 from driftline_processor.receipts import Overloaded
 from driftline_processor.receivers import outcomes_http
 from driftline_processor.web.api import baselines, evaluations, label_queue, mispredictions
@@ -97,6 +98,7 @@ def create_app(
     kept: KeptPredictions | None = None,
     features: FeatureHistories | None = None,
     told: AlertStore | None = None,
+    weak: WeakSliceSearch | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -109,6 +111,7 @@ def create_app(
     ``wrong``: where the worst predictions are looked up, None = nowhere.
     ``process``: what the status page says beside counters.
     ``features``: where features are looked up window by window, None = only what evaluations hold.
+    ``weak``: searches slices in which a model is weak; None = nowhere.
     ``told``: the alerts, and what was sent of them; None = nobody is told.
     ``striking``: the exemplars of the scrape page. ``links``: where traces and, from elsewhere, the pages are.
     ``labels``: chooses what to label next. ``kept``: single predictions as they are kept; None = nobody has them.
@@ -156,6 +159,13 @@ def create_app(
         if "download" in request.query_params:
             headers["Content-Disposition"] = f'attachment; filename="{report.file_name(selection)}"'
         return HTMLResponse(written.encode("utf-8", "replace"), headers=headers)
+
+    weak_slices = None if weak is None else WeakSlicesOfWindows(weak)
+
+    def show_performance(request: Request) -> Response:
+        selection = select(read_place(request), view.models())
+        asked = "weak" in request.query_params
+        return reply(request, performance.page(selection, clock(), weak_slices, find_weak=asked))
 
     def drift_of_features(request: Request) -> Response:
         selection = select(read_place(request), view.models())
@@ -232,7 +242,7 @@ def create_app(
             # before all others, because a feature may be named as a page is
             Route("/models/{name:path}/features/{feature:path}", one_feature),
             Route("/models/{name:path}/incidents", of_model_incidents),
-            Route("/models/{name:path}/performance", tab(tabs["performance"])),
+            Route("/models/{name:path}/performance", show_performance),
             Route("/models/{name:path}/drift", drift_of_features),
             Route("/models/{name:path}/data", tab(tabs["data"])),
             Route("/models/{name:path}/predictions", show_predictions),

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.queries.overview import BaselineView, ModelView, importance_of
 
+from .page import Page
 from .pages import data, drift, feature, overview, performance, versions
 from .place import place_of
 from .report import report
-from .selection import select
+from .selection import Selection, select
 
 
 def file_report(result: EvaluationResult, now: int) -> str:
     """Return what was judged of files as one HTML document; ``now``: when it is written, unix nanoseconds."""
     model = model_view(result)
-    pages = {
+    pages: dict[str, Callable[[Selection, int], Page]] = {
         "": overview.page,
         "performance": performance.page,
         "drift": drift.page,

@@ -15,6 +15,7 @@ from driftline_processor.present import titles
 from driftline_processor.present.concept import sentence
 from driftline_processor.present.numbers import many
 from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.timeline import gaps_of, measured_in, performance_row
@@ -35,14 +36,24 @@ MOST_CELLS_IN_REPORT = 400
 """The same of a file to send."""
 
 
-def page(selection: Selection, now: int) -> Page:
-    """Return the performance of a model in a window and over the range; ``slice`` of the address chooses its rows."""
+def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None, *, find_weak: bool = False) -> Page:
+    """Return the performance of a model in a window and over the range; ``slice`` of the address chooses its rows.
+
+    Args:
+        selection: What the address selects.
+        now: Unix nanoseconds.
+        weak: Where weak slices are searched; None = nowhere.
+        find_weak: Weak slices of the window are searched now, however long that takes.
+    """
     context, chosen = common_context(selection, "performance", now), selection.chosen
     chosen_slice = _slice(selection)
     metrics = _metrics(selection.shown, chosen_slice)
     first = _headlines(metrics, selection.model)
     rows = {name: performance_row(name, selection.shown, _reference(selection, name), chosen_slice) for name in metrics}
     context |= {
+        "can_search": weak is not None,
+        "weak_found": None,
+        "find_weak": False,
         "concept": _concept(selection.model),
         "metrics": metrics,
         "chosen_slice": chosen_slice,
@@ -55,6 +66,10 @@ def page(selection: Selection, now: int) -> Page:
         "others": [(name, row) for name, row in rows.items() if name not in first],
         "objectives": [] if chosen is None else sorted(chosen.objectives, key=_needs_somebody),
     }
+    if find_weak and weak is not None and chosen is not None and chosen.closed:
+        # not the chosen one itself, of which each page has its own copy, with the records of its estimates
+        known = next(one for one in selection.model.windows[selection.window] if one.window == chosen.window)
+        context |= {"find_weak": True, "weak_found": weak.of(selection.model.key, known)}
     tables = {"metrics": _table(selection), "windows": metrics_by_window(selection.shown, chosen_slice)}
     return Page("model/performance.html", context, tables, about(selection))
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from driftline.tables.table import ModelKey
 from driftline_processor.core.concept.result import Change, ConceptDrift
-from driftline_processor.core.evaluation import Estimate, MetricChange, MetricValue, ObjectiveState, SlicePerformance
+from driftline_processor.core.evaluation import (
+    Estimate,
+    MetricChange,
+    MetricValue,
+    ObjectiveState,
+    SlicePerformance,
+    WeakSearch,
+    WeakSlice,
+)
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.wording import iso_time
+from driftline_processor.health import Health
 from driftline_processor.present.units import keep_units
 from driftline_processor.queries.overview import View
+from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import FakeView, animals, flights, many, ns
+from tests.support.fake_view import NOW, FakeView, accept, animals, flights, many, ns
 from tests.support.html_page import Page, page
 
 Browse = Callable[[View], TestClient]
@@ -312,3 +323,42 @@ def test_the_newest_window_is_now_and_an_earlier_one_has_its_name(browse: Browse
     client = browse(many())
     assert "log loss July 2013 " in page(client, JULY).text
     assert "log loss now " in page(client, "/models/flights/performance?window=1mo").text
+
+
+class Search:
+    """Finds what it is told, and counts how often it is asked."""
+
+    def __init__(self, found: WeakSearch | None) -> None:
+        self.found, self.asked = found, list[tuple[ModelKey, int, int]]()
+
+    def search(self, key: ModelKey, since: int, until: int) -> WeakSearch | None:
+        self.asked.append((key, since, until))
+        return self.found
+
+
+LATE = "<b>departure_minute of 839 or more: 44 % wrong, elsewhere 17 %"
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (WeakSearch((WeakSlice("error", (), 90, 0.44, 0.4, 0.48, 0.17, 0.001, 0.31, LATE),), 900, 3, 3), LATE),
+        (WeakSearch((), 900, 3, 3), "None was confirmed among 900 rows with an outcome, by 3 features."),
+        (None, "Nobody can search: a search needs a baseline, features that are kept, and enough outcomes"),
+    ],
+)
+def test_weak_slices_are_searched_when_asked_and_once_a_window(found: WeakSearch | None, words: str) -> None:
+    search = Search(found)
+    model = flights()
+    model.windows["1mo"][4].estimated = {
+        "roc_auc": Estimate(0.9, 0.88, 0.92, 0.01, 0.87, 0.93, False, 900, "panes", "cbpe", 0.9)
+    }
+    app = create_app(FakeView([model]), accept, Health(), lambda: NOW, weak=search)  # type: ignore[arg-type]
+    client, address = TestClient(app), "/models/flights/performance?window=1mo&at=2013-07-01"
+    links = [link for link in page(client, address).links if link.endswith("weak=1#weak-slices")]
+    assert len(links) == 1
+    assert search.asked == []
+    assert words in page(client, links[0]).text
+    assert words in page(client, links[0]).text
+    assert search.asked == [(ModelKey("flights", "winter", "demo"), ns(2013, 7, 1), ns(2013, 8, 1))]
+    assert "<b>departure" not in client.get(links[0]).text
