@@ -1,0 +1,83 @@
+"""Each scenario has its folder of examples, whose configuration is valid and whose page tells all that it declares."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from driftline_processor.cli.commands import app
+from driftline_processor.config.policies import DEFAULT_POLICY
+from driftline_processor.config.schema import load
+from typer.testing import CliRunner
+
+from tests.support.paths import ROOT
+
+EXAMPLES = ROOT / "examples"
+SCENARIOS = range(1, 16)
+FOLDERS = sorted(path for path in EXAMPLES.iterdir() if re.match(r"\d\d-", path.name))
+VARIABLE = re.compile(r"\$\{env:(\w+)")
+
+of_each = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+
+
+def page(folder: Path) -> str:
+    return (folder / "README.md").read_text(encoding="utf-8")
+
+
+def title(folder: Path) -> str:
+    return page(folder).splitlines()[0]
+
+
+def test_every_scenario_has_a_folder() -> None:
+    assert [int(folder.name[:2]) for folder in FOLDERS] == [*SCENARIOS]
+
+
+def test_the_index_names_every_scenario_by_its_title() -> None:
+    index = re.findall(r"^\| \[(\d+)\]\(([\w-]+)/\) (.+?) \|", page(EXAMPLES), re.MULTILINE)
+    assert [f"# {number}. {name}" for number, _, name in index] == [title(folder) for folder in FOLDERS]
+    assert [folder for _, folder, _ in index] == [folder.name for folder in FOLDERS]
+
+
+@of_each
+def test_its_configuration_is_valid(folder: Path) -> None:
+    validated = CliRunner().invoke(app, ["validate", str(folder / "driftline.yaml")])
+    assert validated.output == f"{folder / 'driftline.yaml'}: the configuration is valid\n"
+    assert validated.exit_code == 0
+
+
+@of_each
+def test_its_page_names_each_policy_and_action(folder: Path) -> None:
+    config, said = load(folder / "driftline.yaml"), page(folder)
+    declared = {*config.policies, *config.actions} - {DEFAULT_POLICY}
+    assert declared
+    assert [name for name in sorted(declared) if not re.search(rf"[`\s]{re.escape(name)}[`,\s]", said)] == []
+
+
+@of_each
+def test_its_page_lists_the_variables_that_its_configuration_reads(folder: Path) -> None:
+    read = VARIABLE.findall((folder / "driftline.yaml").read_text(encoding="utf-8"))
+    listed = re.findall(r"^\| `([A-Z_]+)` \|", page(folder), re.MULTILINE)
+    assert {*listed} == {*read}
+
+
+@pytest.mark.parametrize(("number", "models"), [(3, 52), (6, 54), (15, 21)])
+def test_a_fleet_has_as_many_models_as_its_page_says(number: int, models: int) -> None:
+    folder = FOLDERS[number - 1]
+    assert len(load(folder / "driftline.yaml").models) == models
+    assert re.search(rf"^{models} ", page(folder), re.MULTILINE)
+
+
+def test_the_false_alarms_of_scenario_7_are_those_that_were_simulated() -> None:
+    rows = re.findall(r"^\| `(rule-[\w-]+)` \|(?:[^|]*\|){2} (.+?) \| (.+?) \|$", _simulated(), re.MULTILINE)
+    holds, alarms = ({name: row[at] for name, *row in rows} for at in (0, 1))
+    said = page(FOLDERS[6])
+    assert f"**{holds['rule-alone']} of quiet days**" in said
+    assert f"| nothing else | {alarms['rule-alone']} |" in said
+    assert f"| `in_a_row: 2` | {alarms['rule-two']} |" in said
+    assert f"| `surely: true` | {alarms['rule-surely']}; {alarms['rule-days-surely']} where" in said
+    assert float(alarms["rule-both"]) <= float(alarms["rule-days-both"]) < 0.1
+
+
+def _simulated() -> str:
+    return (ROOT / "docs/data/alerts.md").read_text(encoding="utf-8")
