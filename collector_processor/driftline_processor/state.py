@@ -238,7 +238,7 @@ class State:
         self._verdicts = Verdicts(lambda: intake.arrivals, connection, clock)
         self._view = Overview(
             *(intake, self._join, concept, self._versions, evaluations, self._upkeep, self._evaluator.waiting),
-            *(self._evaluator.delays, counters, clock, self._verdicts, self._judging.sentence),
+            *(self._evaluator.delays, counters, clock, self._verdicts, self._judging.sentence, self._config.currency),
         )
         self._alerts = AlertStore(connection, store.unreadable)
         config = self._config

@@ -266,6 +266,13 @@ class Config(Section):
         "evaluated with the defaults. What is named wins over what the sender says.",
         json_schema_extra={"name": "churn"},
     )
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | Literal[""] = Field(
+        default="",
+        description="The currency of `costs` and of the values that come with outcomes, as ISO 4217 has it. With it "
+        "pages, alerts and reviews say what a model [loses a day](../how-to/see-what-errors-cost.md).",
+        examples=["EUR"],
+        json_schema_extra={"default": "nothing is said of money"},
+    )
     include: Texts = Field(
         default=(),
         description="Files, or patterns of files, that hold more `models`, `channels`, `policies`, `actions`, "

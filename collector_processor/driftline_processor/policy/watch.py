@@ -20,6 +20,8 @@ from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictStat
 from driftline_processor.core.policy import Firing, WindowHistory
 from driftline_processor.core.verdict import Reading, VerdictContext, rank_state, read_window
 from driftline_processor.present.alerts import Told, message_facts
+from driftline_processor.present.money import loss_sentence
+from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
 
 from .alerts import About, Alert, AlertStore, Delivery, Kind, Message, alert_id
@@ -359,11 +361,13 @@ class PolicyWatch:
         return "over" if known is not None and known.open else None
 
     def _facts(self, kind: Kind, alert: Alert, policy: Policy | None, group: _Group | None) -> dict[str, object]:
-        verdict, links, timezone, tier = None, dict[str, str](), "UTC", None
+        verdict, links, timezone, tier, loss = None, dict[str, str](), "UTC", None, ""
         if group is not None:
             leading = group.leading
             verdict, timezone, tier = verdict_of(group.views), leading.timezone, leading.tier
             links = dict(self._links(leading, alert))
+            if (lost := loss_of_model(group.views)) is not None:
+                loss = loss_sentence(lost, leading.currency, timezone)
         if policy is not None and policy.runbook:
             links["runbook"] = policy.runbook
         told = Told(
@@ -384,6 +388,7 @@ class PolicyWatch:
             verdict=verdict,
             timezone=timezone,
             links=links,
+            loss=loss,
         )
         return message_facts(told, alert.state)
 

@@ -35,6 +35,7 @@ class Told:
         verdict: Whether the model is right now; None where nobody can say.
         timezone: The model's.
         links: Name of what is linked → its address.
+        loss: What the model loses a day in money, as a sentence; "" where nothing tells it.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Told:
     verdict: Verdict | None
     timezone: str
     links: Mapping[str, str]
+    loss: str = ""
 
 
 _HEADS = {"opened": "", "worse": "Worse: ", "over": "Over: ", "passed": "Seen late: "}
@@ -85,6 +87,8 @@ def message_facts(told: Told, state: str) -> dict[str, Any]:
         if not state:
             lines.append(printable(verdict.sentence))
         lines += [printable(verdict.sure), f"What to do: {printable(verdict.next)}"]
+    if told.loss and not ended:
+        lines.append(told.loss)
     if not state:
         lines.append(f"The condition of {short(told.policy, 80)}: {short(told.condition, 300)}.")
     who = [f"owner {short(told.owner, 80)}"] if told.owner else []
@@ -112,6 +116,7 @@ def message_facts(told: Told, state: str) -> dict[str, Any]:
         "sure": None if verdict is None else printable(verdict.sure),
         "cause": None if verdict is None else printable(verdict.cause),
         "next": None if verdict is None else printable(verdict.next),
+        "loss": told.loss or None,
     }
 
 

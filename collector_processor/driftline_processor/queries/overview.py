@@ -104,6 +104,7 @@ class ModelView:
         team: Who answers for the model; "" where nobody said.
         tier: How much depends on the model, 1 (most) to 3; None where nobody said.
         interruptions: When it was silent, or its windows waited too long, the oldest first.
+        currency: The currency of costs and values; "" where nobody named one, and nothing is said of money.
     """
 
     key: ModelKey
@@ -138,6 +139,7 @@ class ModelView:
     team: str = ""
     tier: int | None = None
     interruptions: tuple[Interruption, ...] = ()
+    currency: str = ""
 
     def mature(self, evaluation: Evaluation) -> bool:
         """Return True where the outcomes of a closed window have had their time, so that its performance counts."""
@@ -217,11 +219,13 @@ class Overview:
         clock: Callable[[], int],
         verdicts: Verdicts,
         processes: Callable[[], str | None] = lambda: None,
+        currency: str = "",
     ) -> None:
-        """Read from these parts; ``processes`` says what other processes do."""
+        """Read from these parts; ``processes`` says what other processes do, ``currency`` what money is in."""
         self._intake, self._join, self._concept, self._versions = intake, join, concept, versions
         self._evaluations, self._upkeep, self._waiting, self._delays = evaluations, upkeep, waiting, delays
         self._counters, self._clock, self._verdicts, self._processes = counters, clock, verdicts, processes
+        self._currency = currency
 
     def models(self) -> list[ModelView]:
         """All models, busiest first."""
@@ -352,6 +356,7 @@ class Overview:
             shadow=self._shadow(series),
             team=settings.team or "",
             tier=settings.tier,
+            currency=self._currency,
             interruptions=self._verdicts.interruptions(series.number),
             hints=hints(
                 ModelSummary(

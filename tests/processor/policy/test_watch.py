@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from driftline_processor.core.evaluation import Verdict
 
+from tests.support.money_windows import of_money
 from tests.support.policy_watch import DAY, JULY, model, silence, watched
 from tests.support.verdict_windows import known, right, target, value, window, wrong
 
@@ -262,3 +263,20 @@ def test_each_channel_has_a_message_of_its_own(tmp_path: Path, channels: list[st
         messages = watch.look(model([right(0), wrong(1), wrong(2)]))
     assert [message.channel for message in messages] == channels
     assert len({message.id for message in messages}) == len(channels)
+
+
+def test_a_message_says_what_the_model_loses_a_day_where_that_is_known(tmp_path: Path) -> None:
+    lost = wrong(2)
+    lost.realized["cost_per_prediction"] = of_money(1.5, 1.4, 1.6)
+    lost.reference["cost_per_prediction"] = of_money(1.0, 0.9, 1.1)
+    days = [right(0), wrong(1), lost]
+    with watched(tmp_path) as watch:
+        (message,) = watch.look(model(days, currency="EUR"))
+    assert str(message.facts["loss"]).startswith("It loses EUR 2,500 a day (1,790 to 3,210)")
+    assert str(message.facts["loss"]) in str(message.facts["text"])
+
+
+def test_a_message_without_a_currency_says_nothing_of_money(tmp_path: Path) -> None:
+    with watched(tmp_path) as watch:
+        (message,) = watch.look(model([right(0), wrong(1), wrong(2)]))
+    assert message.facts["loss"] is None

@@ -35,6 +35,7 @@ FACTS: Final = (
     "sure",
     "cause",
     "next",
+    "loss",
 )
 """Names of the facts of a message; ``id`` is its key."""
 

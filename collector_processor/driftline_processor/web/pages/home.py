@@ -12,11 +12,13 @@ from starlette.datastructures import QueryParams
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState
 from driftline_processor.core.metrics import direction
+from driftline_processor.core.performance.daily_loss import DailyLoss
 from driftline_processor.core.verdict import ORDER, rank_state
 from driftline_processor.core.verdict.words import interval_of_value, metric_value
 from driftline_processor.core.wording import iso_time, short
-from driftline_processor.present import names, numbers, states, titles, verdicts
+from driftline_processor.present import money, names, numbers, states, titles, verdicts
 from driftline_processor.present.times import common_zone
+from driftline_processor.queries.losses import TROUBLES, loss_of_model
 from driftline_processor.queries.overview import ModelView, has_performance, leading_model, verdict_of
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import Place
@@ -40,6 +42,7 @@ class ModelRow:
         windows: The windows of ``model`` of that length.
         measured: The newest of them whose performance is known.
         metric: The metric of it that stands for the model, "" where none is known.
+        money: What it loses a day; None where nothing tells it.
     """
 
     model: ModelView
@@ -51,6 +54,7 @@ class ModelRow:
     windows: Sequence[Evaluation]
     measured: Evaluation | None
     metric: str
+    money: DailyLoss | None = None
 
     @property
     def state(self) -> VerdictState:
@@ -66,6 +70,12 @@ class ModelRow:
     def reason(self) -> str:
         """What the sentence says beside state and time, which have columns of their own."""
         return self._unjudged if self.verdict is None else verdicts.verdict_reason(self.verdict)
+
+    @property
+    def money_words(self) -> str:
+        """What it loses a day, where that is beyond chance; else ""."""
+        certain = self.money is not None and self.money.certain
+        return f"loses {money.loss_words(self.money, self.model.currency)}" if certain and self.money else ""
 
     @property
     def _unjudged(self) -> str:
@@ -128,10 +138,12 @@ class ModelRow:
         return -math.inf if now is None or was is None else better * (was - now) / (abs(was) or 1.0)
 
 
-def _need(row: ModelRow) -> tuple[int, int, str]:
+def _need(row: ModelRow) -> tuple[bool, float, int, str]:
+    """Return the place of a model: troubles by the money that they surely cost, then all by state and tier."""
     rank = len(ORDER) if row.verdict is None else rank_state(row.state)
-    in_use = any(one.in_use for one in row.versions)
-    return rank + (0 if in_use else 100), 0, row.tier or "9"
+    loses = row.money is not None and row.money.certain and row.state in TROUBLES
+    amount = row.money.amount if row.money is not None and loses else 0.0
+    return not any(one.in_use for one in row.versions), -amount, rank, row.tier or "9"
 
 
 SORTS: Mapping[str, tuple[str, Callable[[ModelRow], Any]]] = {
@@ -234,7 +246,8 @@ def _row(versions: Sequence[ModelView]) -> ModelRow:
     rows = sum(one.rows + one.distributed for one in versions)
     received = max(one.received for one in versions)
     telling = next((name for name in metrics if direction(name)), "")
-    return ModelRow(model, tuple(versions), verdict_of(versions), rows, received, window, windows, measured, telling)
+    verdict, lost = verdict_of(versions), loss_of_model(versions)
+    return ModelRow(model, tuple(versions), verdict, rows, received, window, windows, measured, telling, lost)
 
 
 def _grouped(rows: Sequence[ModelRow], group: str) -> list[tuple[str, list[ModelRow]]]:
@@ -275,6 +288,10 @@ def _table(rows: Sequence[ModelRow]) -> Table:
         "low",
         "high",
         "drifted",
+        "loss_a_day",
+        "loss_low",
+        "loss_high",
+        "currency",
     )
     return Table(
         columns,
@@ -290,6 +307,8 @@ def _table(rows: Sequence[ModelRow]) -> Table:
                 row.metric or None,
                 *((None, None, None) if row.value is None else (row.value.value, row.value.low, row.value.high)),
                 states.drifted(row.windows[-1]) if row.windows else None,
+                *((None, None, None) if row.money is None else (row.money.amount, row.money.low, row.money.high)),
+                None if row.money is None else row.model.currency,
             )
             for row in rows
         ],

@@ -15,9 +15,11 @@ from driftline_processor.core.verdict.words import capital, interval_of_value, m
 from driftline_processor.core.windows.window import closes_at
 from driftline_processor.core.wording import iso_time, printable, short
 from driftline_processor.present import states, times, titles
+from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.verdicts import verdict_next
 from driftline_processor.queries.incidents import Incident, IncidentLog
+from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import anchor, api_address, feature_page
 from driftline_processor.web.selection import Selection, about, common_context
@@ -95,7 +97,9 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
     """Return the overview of a model; ``log``: where its incidents are read."""
     told, context = told_window(selection), common_context(selection, "", now)
     tables, verdict = {"windows": windows_table(selection)}, selection.verdict()
-    context |= {"verdict": verdict}
+    lost, currency = loss_of_model(selection.same), selection.model.currency
+    money = "" if lost is None else loss_sentence(lost, currency, selection.model.timezone)
+    context |= {"verdict": verdict, "money": money}
     if told is None:
         context |= {"told": None, "next": (), "actions": (), "since": ""}
         return Page("model/overview.html", context, tables, about(selection))

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 
 from tests.support.fake_view import NOW, FakeView, animals, flights, fraud, learning, many, ns, price
 from tests.support.html_page import Page, page
+from tests.support.money_windows import costing
 
 Browse = Callable[[View], TestClient]
 
@@ -271,3 +272,30 @@ def test_the_only_match_may_have_any_name(browse: Browse) -> None:
     answer = browse(FakeView([model])).get("/?q=evil&go=1", follow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/models/%2F%2Fevil.example%2F")
+
+
+def costly(name: str, state: VerdictState, cost: float, **fields: object) -> ModelView:
+    """Return a model whose predictions cost so much more than 1, 5,000 of them a day."""
+    day = costing(cost=cost, ends=(cost - 0.1, cost + 0.1))
+    return replace(named(name, state, **fields), windows={"1d": [day]}, watermark=day.window.end, currency="EUR")  # type: ignore[arg-type]
+
+
+def test_troubles_that_cost_most_come_first_and_the_others_as_without_money(browse: Browse) -> None:
+    known = [
+        costly("right", "right", 90.0),
+        named("wrong", "wrong"),
+        costly("unsure", "at_risk", 1.01),
+        costly("little", "wrong", 2.0),
+        costly("much", "at_risk", 4.0),
+    ]
+    assert listed(browse(FakeView(known))) == ["much", "little", "wrong", "unsure", "right"]
+
+
+def test_money_that_is_lost_beyond_chance_stands_in_its_row_and_all_of_it_in_the_table(browse: Browse) -> None:
+    client = browse(FakeView([costly("much", "at_risk", 4.0), costly("unsure", "at_risk", 1.01)]))
+    text = page(client).text
+    assert "loses EUR 15,000 a day (14,300 to 15,700)" in text
+    assert text.count("loses EUR") == 1
+    rows = {row["model"]: row for row in client.get("/?format=json").json()["models"]}
+    assert (rows["much"]["loss_a_day"], rows["much"]["currency"]) == (15_000, "EUR")
+    assert rows["unsure"]["loss_low"] < 0 < rows["unsure"]["loss_high"]

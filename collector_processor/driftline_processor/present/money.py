@@ -1,0 +1,78 @@
+"""Say money: amounts in the currency of the configuration, and what a model loses a day."""
+
+from __future__ import annotations
+
+from driftline_processor.core.dates import span_words
+from driftline_processor.core.performance.daily_loss import DailyLoss
+
+from .numbers import MINUS, UNKNOWN, number, percent
+
+_BASES = {
+    "cost_per_prediction": "by what its decisions cost beyond the baseline's",
+    "value_per_prediction": "by what its outcomes are worth less than the baseline's",
+    "": "beside the baselines",
+}
+
+
+def amount_text(amount: float | None, currency: str) -> str:
+    """Write an amount with three digits, and its currency before it.
+
+    >>> amount_text(1234.5, "EUR"), amount_text(-0.5, "EUR"), amount_text(None, "EUR")
+    ('EUR 1,230', 'EUR −0.5', '–')
+    """
+    if amount is None:
+        return UNKNOWN
+    return f"{currency} {_digits(amount)}"
+
+
+def loss_words(loss: DailyLoss, currency: str) -> str:
+    """Write what is lost a day, with its interval, for a cell.
+
+    >>> one = DailyLoss("cost_per_prediction", 1234.5, 310.0, 2150.0, 900.0, 0.62, 0, 86_400 * 10**9)
+    >>> loss_words(one, "EUR")
+    'EUR 1,230 a day (310 to 2,150)'
+    """
+    ends = "" if loss.low is None or loss.high is None else f" ({_digits(loss.low)} to {_digits(loss.high)})"
+    return f"{amount_text(loss.amount, currency)} a day{ends}"
+
+
+def loss_sentence(loss: DailyLoss, currency: str, timezone: str = "UTC") -> str:
+    """Say what a model loses a day, how sure that is, and of how many predictions nothing is known.
+
+    >>> one = DailyLoss("cost_per_prediction", 1234.5, 310.0, 2150.0, 900.0, 0.62, 0, 86_400 * 10**9)
+    >>> told = loss_sentence(one, "EUR")
+    >>> told[:88]
+    "It loses EUR 1,230 a day (310 to 2,150) by what its decisions cost beyond the baseline's"
+    >>> told[106:]
+    'Outcomes of 62 % of the predictions are known; the others are taken to be like them.'
+    """
+    when = span_words(loss.start, loss.end, timezone)
+    said = f"{loss_words(loss, currency)} {_BASES.get(loss.metric, _BASES[''])}, {when}"
+    if loss.low is None or loss.high is None:
+        sentence = f"It seems to lose {said}; how sure that is, nobody can tell."
+    elif loss.low > 0:
+        sentence = f"It loses {said}."
+    elif loss.high < 0:
+        gain = DailyLoss(loss.metric, -loss.amount, -loss.high, -loss.low, *_rest(loss))
+        sentence = f"It loses nothing: it gains {loss_words(gain, currency)} beside the baseline, {when}."
+    else:
+        sentence = f"Whether it loses money cannot be told: {said}."
+    return sentence + _uncovered(loss)
+
+
+def _rest(loss: DailyLoss) -> tuple[float, float | None, int, int]:
+    return loss.predictions, loss.coverage, loss.start, loss.end
+
+
+def _uncovered(loss: DailyLoss) -> str:
+    if loss.coverage is None:
+        return " Of how many predictions the outcome is known, nobody can tell."
+    if loss.coverage >= 1:
+        return ""
+    known = percent(loss.coverage)
+    return f" Outcomes of {known} of the predictions are known; the others are taken to be like them."
+
+
+def _digits(amount: float) -> str:
+    rounded = float(f"{amount:.3g}")
+    return number(rounded) if abs(rounded) < 1000 else f"{rounded:,.0f}".replace("-", MINUS)

@@ -1,0 +1,69 @@
+"""What models lose a day in money, where the configuration names a currency and outcomes or costs tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.performance.daily_loss import DailyLoss, add_losses, daily_loss
+from driftline_processor.core.windows.window import DAY
+
+from .overview import ModelView
+
+TROUBLES = ("wrong", "silent", "at_risk", "behind")
+"""States of a verdict that somebody has to look after."""
+
+
+def loss_of_model(versions: Iterable[ModelView]) -> DailyLoss | None:
+    """Return what the versions in use of a model lose a day together; None where no currency is named, or none tells.
+
+    Each says it by its longest windows that tell, and the newest of them.
+
+    Args:
+        versions: All versions and environments of the model.
+    """
+    counted = (one for one in versions if one.in_use and not one.shadow and one.currency)
+    return add_losses(loss for one in counted if (loss := loss_of_version(one)) is not None)
+
+
+def loss_of_version(model: ModelView) -> DailyLoss | None:
+    """Return what one version of a model loses a day."""
+    known = sorted(filter(None, model.windows.values()), key=_length, reverse=True)
+    for windows in known:
+        for evaluation in reversed(windows):
+            if model.mature(evaluation) and (loss := daily_loss(evaluation)) is not None:
+                return loss
+    return None
+
+
+def loss_of_period(model: ModelView, windows: Sequence[Evaluation]) -> tuple[DailyLoss, float] | None:
+    """Return what some windows of one length lost together: the mean loss a day, and the days that tell it.
+
+    None where none of them tells.
+    """
+    found = [loss for one in windows if model.mature(one) and (loss := daily_loss(one)) is not None]
+    days = [(loss.end - loss.start) / DAY for loss in found]
+    whole = sum(days)
+    if not found or not whole:
+        return None
+
+    def mean(values: Sequence[float | None]) -> float | None:
+        if None in values:
+            return None
+        return sum((value or 0.0) * share for value, share in zip(values, days, strict=True)) / whole
+
+    loss = DailyLoss(
+        found[0].metric,
+        mean([one.amount for one in found]) or 0.0,
+        mean([one.low for one in found]),
+        mean([one.high for one in found]),
+        mean([one.predictions for one in found]) or 0.0,
+        mean([one.coverage for one in found]),
+        min(one.start for one in found),
+        max(one.end for one in found),
+    )
+    return loss, whole
+
+
+def _length(windows: Sequence[Evaluation]) -> int:
+    return windows[-1].window.end - windows[-1].window.start
