@@ -33,6 +33,7 @@ from driftline_processor.policy.actions.action import ActionChannel
 from driftline_processor.policy.channels.address import open_channel
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.links import AlertLinks
+from driftline_processor.policy.sources import AlertRows, Sources
 from driftline_processor.present.links import Links
 from driftline_processor.receivers import outcomes_http
 from driftline_processor.receivers.receiver import Receiver, Surroundings, make_receivers
@@ -41,6 +42,7 @@ from driftline_processor.servers.http_server import Connections, HttpPort, HttpS
 from driftline_processor.servers.ports import PortInUse
 from driftline_processor.servers.request_memory import RequestMemory
 from driftline_processor.store.database import StorageError
+from driftline_processor.web.alert_report import AlertReports
 from driftline_processor.web.api import alerts, deletion, policies, snapshots, weak_slices
 from driftline_processor.web.app import create_app
 from driftline_processor.web.page import compile_templates
@@ -198,10 +200,15 @@ class Service:
     def _tell(self, state: State) -> None:
         """Carry the messages of alerts to their channels and actions."""
         channels = {name: open_channel(url) for name, url in self.config.addresses_of_channels.items()}
-        actions = {name: ActionChannel(keys) for name, keys in self.config.actions.items()}
+        links = self._links_of_messages
+        sources = Sources(
+            AlertReports(state.view, state.alerts, state.features, links, self._clock),
+            AlertRows(state.view, state.alerts, state.labels),
+        )
+        actions = {name: ActionChannel(keys, sources) for name, keys in self.config.actions.items()}
         self._couriers = couriers = Couriers({**channels, **actions}, self._clock)
         self.health.watch("messages", couriers.sentence, ready=True)
-        state.tell(couriers, AlertLinks(self._links_of_messages, state.wrong))
+        state.tell(couriers, AlertLinks(links, state.wrong))
         couriers.start()
 
     @property

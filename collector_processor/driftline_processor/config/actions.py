@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, StrictBool, ValidationInfo, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    StrictBool,
+    ValidationInfo,
+    model_validator,
+)
 
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.policy.template import FACTS, LINKS, check_template
 
 from .exporters import header_problems
 from .section import Section
-from .values import Form, PageUrl, Seconds, Secret, Text, one_or_several, parse_duration
+from .values import FilePath, Form, PageUrl, Seconds, Secret, Text, one_or_several, parse_duration
 
 Occasion = Literal["opened", "worse", "over"]
 Occasions = Annotated[tuple[Occasion, ...], BeforeValidator(one_or_several)]
@@ -85,6 +95,8 @@ class Action(Section):
     type: ClassVar[str] = ""
     follows: ClassVar[bool] = False
 
+    _filled: tuple[str, ...] = PrivateAttr(())
+
     on: Occasions = Field(
         default=("opened",),
         description="When it is carried out for an alert: when it is `opened`, turns `worse`, is `over`.",
@@ -124,7 +136,16 @@ class Action(Section):
             if mark and rest:
                 raise ValueError(f"'{kind:.40}' is no type of action; {near(kind, [*_BY_TYPE])}")
             raise ValueError(f"the name does not say what to do; write {ACTION_TYPES_IN_WORDS}")
-        return section.model_validate(keys, context=info.context)
+        found = section.model_validate(keys, context=info.context)
+        of_files: Mapping[str, Mapping[str, str]] = (info.context or {}).get("filled", {})
+        own = f"actions.{name}."
+        found._filled = tuple(value for path, values in of_files.items() if path.startswith(own) for value in values)
+        return found
+
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """What environment variables held that stand in the keys: taken for secret."""
+        return self._filled
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every rule that the keys break, beginning with ``KEY: ``."""
@@ -306,13 +327,308 @@ class Airflow(Action):
             yield "token: write either a token, or user and password"
 
 
+class CloudEvents(Action):
+    """An event as of CloudEvents 1.0, over HTTP or Kafka. Its id is the key of the message, so receivers see twins."""
+
+    type = "cloudevents"
+    follows = True
+
+    on: Occasions = Field(
+        default=("opened", "worse", "over"),
+        description="When it is carried out for an alert. The type of the event is `io.driftline.alert.opened`, "
+        "`io.driftline.alert.worse` or `io.driftline.alert.over`.",
+        examples=["[opened, over]"],
+    )
+    url: Secret | None = Field(
+        default=None,
+        description="Where to send over HTTP. It is never shown or logged, but for its host.",
+        examples=['"https://events.example.com/"'],
+    )
+    headers: dict[str, Secret] = Field(
+        default_factory=dict,
+        description="Headers of the request beside those of the event. The values are never shown or logged.",
+        examples=['{Authorization: "Bearer ${env:TOKEN:-none}"}'],
+    )
+    brokers: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(
+        default=(),
+        description="The brokers of Kafka to connect to first, instead of `url`; needs `pip install confluent-kafka`.",
+        examples=['["kafka:9092"]'],
+    )
+    topic: Text | None = Field(default=None, description="The topic. The key is the alert.", examples=["alerts"])
+    options: dict[str, Secret] = Field(
+        default_factory=dict,
+        description="Settings of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md),"
+        " such as `security.protocol` and `sasl.password`. The values are never shown or logged.",
+        examples=['{security.protocol: sasl_ssl, sasl.username: me, sasl.password: "${env:KAFKA_PASSWORD:-none}"}'],
+    )
+    mode: Literal["structured", "binary"] = Field(
+        default="structured",
+        description="Where the attributes of the event stand: beside its data in one JSON document, or in headers.",
+        examples=["binary"],
+    )
+    source: Text = Field(
+        default="/driftline",
+        description="Where the event comes from, as a URI reference. Receivers tell events apart by `source` and `id`.",
+        examples=["https://driftline.example.com"],
+    )
+    data: Mapped | None = Field(
+        default=None,
+        description="The data of the event, with [placeholders](../how-to/act-on-alerts.md#placeholders).",
+        examples=['{model: "{model}", page: "{page}"}'],
+        json_schema_extra={"default": "[the message](../how-to/get-told.md#as-json)"},
+    )
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        yield from super().problems()
+        if (self.url is None) == (not self.brokers):
+            yield "url: write either url, or brokers and topic"
+        elif self.url is not None:
+            yield from self._http_problems(self.url.get_secret_value())
+        else:
+            yield from self._kafka_problems()
+        if not re.fullmatch(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", self.source):
+            yield f"source: '{self.source:.80}' is no URI reference; write '/driftline' or 'https://host/path'"
+
+    def _http_problems(self, url: str) -> Iterator[str]:
+        yield from _url_problems(url)
+        if "{" in url:
+            yield "url: has a brace, and is no template; receivers tell events apart by their attributes"
+        yield from header_problems(self.headers)
+        for header in self.headers:
+            if header.lower().startswith("ce-") or header.lower() == "content-type":
+                yield f"headers.{header}: is the event's own; leave it out"
+        for key in ("topic", "options"):
+            if key in self.model_fields_set:
+                yield f"{key}: is for Kafka; leave it out, or write brokers instead of url"
+
+    def _kafka_problems(self) -> Iterator[str]:
+        if find_spec("confluent_kafka") is None:
+            yield "brokers: Kafka's client is not installed; pip install confluent-kafka"
+        for broker in self.brokers:
+            if not broker.rpartition(":")[2].isdecimal():
+                yield f"brokers: '{broker:.80}' has no port; write '{broker:.80}:9092'"
+        if self.topic is None:
+            yield "topic: is missing; write the name of a topic"
+        elif not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", self.topic):
+            yield f"topic: '{self.topic:.40}' is no name of a topic; write letters, digits, '.', '_' and '-'"
+        for option in self.options:
+            if option in _PRODUCER:
+                yield f"options: '{option:.40}' is Driftline's own; {_PRODUCER[option]}"
+        if self.headers:
+            yield "headers: are for HTTP; leave them out"
+
+
+_PRODUCER: Mapping[str, str] = {
+    "bootstrap.servers": "write brokers",
+    "enable.idempotence": "leave it out: an event is written once",
+    "acks": "leave it out: an event counts when all replicas have it",
+    "message.timeout.ms": "write timeout",
+}
+
+
+class GitHub(Action):
+    """A run of GitHub Actions: of one workflow, or of all that wait for an event of the repository."""
+
+    type = "github"
+
+    url: PageUrl = Field(
+        default="https://api.github.com",
+        description="The address of the API; of GitHub Enterprise Server `https://HOST/api/v3`.",
+        examples=["https://github.example.com/api/v3"],
+    )
+    repository: Text = Field(description="Owner and name of the repository.", examples=["example/churn"])
+    token: Secret = Field(
+        description="A token that may read and write Actions and, for `event`, write Contents. It is never shown or "
+        "logged.",
+        examples=['"${env:GITHUB_TOKEN:-none}"'],
+    )
+    workflow: Text | None = Field(
+        default=None, description="The file name of the workflow to run, or its id.", examples=["retrain.yml"]
+    )
+    ref: Text = Field(default="main", description="The branch or tag whose workflow runs.", examples=["release"])
+    inputs: Mapped = Field(
+        default={"message": "{id}", "model": "{model}"},
+        description="The inputs of the workflow, which it has to declare. One of them holds `{id}`, by which a run is "
+        "found again.",
+        examples=['{message: "{id}", version: "{version}"}'],
+        json_schema_extra={"default": "message and model"},
+    )
+    event: Text | None = Field(
+        default=None,
+        description="The type of the event, instead of `workflow`: every workflow that waits for it runs.",
+        examples=["model-is-wrong"],
+    )
+    payload: Mapped = Field(
+        default={
+            "message": "{id}",
+            "alert": "{alert}",
+            "kind": "{kind}",
+            "policy": "{policy}",
+            "model": "{model}",
+            "version": "{version}",
+            "environment": "{environment}",
+            "severity": "{severity}",
+            "since": "{since}",
+            "page": "{page}",
+        },
+        description="The payload of the event: ten keys at most.",
+        examples=['{message: "{id}", model: "{model}"}'],
+        json_schema_extra={
+            "default": "message, alert, kind, policy, model, version, environment, severity, since and page"
+        },
+    )
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        yield from super().problems()
+        yield from base_url_problems(self.url)
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}", self.repository):
+            yield f"repository: '{self.repository:.80}' is no repository; write OWNER/NAME"
+        yield from header_problems({"token": self.token})
+        if (self.workflow is None) == (self.event is None):
+            yield "workflow: write either workflow or event"
+        elif self.workflow is not None:
+            yield from self._workflow_problems(self.workflow)
+        elif self.event is not None:
+            yield from self._event_problems(self.event)
+
+    def _workflow_problems(self, workflow: str) -> Iterator[str]:
+        if not re.fullmatch(r"(?!\.{1,2}$)[A-Za-z0-9._-]+", workflow):
+            yield f"workflow: '{workflow:.80}' is no file name of a workflow; write it without its folder"
+        if len(self.inputs) > MOST_INPUTS:
+            yield f"inputs: are more than the {MOST_INPUTS} that GitHub takes; write fewer"
+        for name, value in self.inputs.items():
+            if isinstance(value, Mapping | list | tuple) or value is None:
+                yield f"inputs.{name:.80}: is no text, and inputs of a workflow are; write one"
+        yield from _without_id("inputs", self.inputs)
+        if "payload" in self.model_fields_set:
+            yield "payload: is of an event; write inputs"
+
+    def _event_problems(self, event: str) -> Iterator[str]:
+        if len(event) > 100:
+            yield "event: is longer than the 100 characters that GitHub takes; write less"
+        if len(self.payload) > MOST_PAYLOAD:
+            yield f"payload: has more than the {MOST_PAYLOAD} keys that GitHub takes; put some of them below one key"
+        yield from _without_id("payload", self.payload)
+        for key in ("inputs", "ref"):
+            if key in self.model_fields_set:
+                yield f"{key}: is of a workflow; leave it out"
+
+
+MOST_INPUTS, MOST_PAYLOAD = 25, 10
+"""Inputs of a workflow, and keys of a payload, that GitHub takes."""
+
+
+def _without_id(key: str, tree: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence where no part of a tree holds the key of the message."""
+    if "{id}" not in json.dumps(tree, default=str):
+        yield f'{key}: nothing holds {{id}}, by which a run is found again; add message: "{{id}}"'
+
+
+class MLflow(Action):
+    """An alias of a registered model, back from the version that is wrong to the one before it."""
+
+    type = "mlflow"
+
+    url: PageUrl = Field(description="The address of the tracking server.", examples=["https://mlflow.example.com"])
+    user: Text | None = Field(default=None, description="Who asks, by basic authentication.", examples=["driftline"])
+    password: Secret | None = Field(
+        default=None,
+        description="The password of `user`. It is never shown or logged.",
+        examples=['"${env:MLFLOW_PASSWORD:-none}"'],
+    )
+    token: Secret | None = Field(
+        default=None,
+        description="A token to send instead of user and password. It is never shown or logged.",
+        examples=['"${env:MLFLOW_TOKEN:-none}"'],
+    )
+    model: TextTemplate = Field(
+        default="{model}", description="The name of the registered model.", examples=["churn-classifier"]
+    )
+    alias: Text = Field(description="The alias to move.", examples=["champion"])
+    previous: Text | None = Field(
+        default=None,
+        description="The alias of the version to go back to.",
+        examples=["fallback"],
+        json_schema_extra={"default": "the newest version that is older, and is ready"},
+    )
+    version: TextTemplate = Field(
+        default="{version}",
+        description="Only from this version: the alias stays where it is when it points to another one. What is no "
+        "whole number is no version of MLflow, and holds nothing back.",
+        examples=['"7"'],
+    )
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        yield from super().problems()
+        yield from base_url_problems(self.url)
+        if (self.user is None) != (self.password is None):
+            yield "password: belongs to user; write both or none"
+        if self.token is not None and self.user is not None:
+            yield "token: is sent instead of user and password; leave one of the two out"
+        if self.token is not None:
+            yield from header_problems({"token": self.token})
+        for key in ("alias", "previous"):
+            name = getattr(self, key)
+            if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name):
+                yield f"{key}: '{name:.40}' is no alias of MLflow; write letters, digits, '_' and '-'"
+        if self.previous == self.alias:
+            yield "previous: is the alias itself; name the one of the version to go back to"
+
+
+class LabelQueue(Action):
+    """The predictions whose label would teach most, of the window of the alert: in a file, or over HTTP."""
+
+    type = "label_queue"
+
+    directory: FilePath | None = Field(
+        default=None,
+        description="The folder for files, one for each message.",
+        examples=["/var/spool/labels"],
+    )
+    url: Secret | None = Field(
+        default=None,
+        description="Where to send them instead; placeholders are those of `body` of an `http` action. It is never "
+        "shown or logged, but for its host.",
+        examples=['"https://labels.example.com/queues/{model}"'],
+    )
+    headers: dict[str, Secret] = Field(
+        default_factory=dict,
+        description="Headers of the request. The values are never shown or logged.",
+        examples=['{Authorization: "Bearer ${env:TOKEN:-none}"}'],
+    )
+    format: Literal["csv", "spreadsheet", "json"] = Field(
+        default="csv",
+        description="The form: those of [`label-next`](http-api.md#get-apiv1modelsnamelabel-next).",
+        examples=["json"],
+    )
+    rows: Annotated[int, Field(ge=1, le=10_000, strict=True)] = Field(
+        default=100, description="How many rows at most.", examples=["500"]
+    )
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        yield from super().problems()
+        if (self.directory is None) == (self.url is None):
+            yield "directory: write either directory or url"
+        if self.directory is not None and self.directory.exists() and not self.directory.is_dir():
+            yield f"directory: {self.directory} is no folder; write another one"
+        if self.url is not None:
+            yield from _url_problems(self.url.get_secret_value())
+            yield from header_problems(self.headers)
+        elif self.headers:
+            yield "headers: are for url; leave them out"
+
+
 def base_url_problems(url: str) -> Iterator[str]:
     """Yield a sentence for an address that is empty."""
     if not url:
         yield "url: is empty; write 'https://host'"
 
 
-ACTIONS: tuple[type[Action], ...] = (Http, Jira, Airflow)
+ACTIONS: tuple[type[Action], ...] = (Http, Jira, Airflow, CloudEvents, GitHub, MLflow, LabelQueue)
 """The keys of each type of action; to add a type, add its class here and its module to ``policy/actions/``."""
 
 ACTION_TYPES_IN_WORDS = " or ".join(f"{section.type}/NAME" for section in ACTIONS)

@@ -492,7 +492,7 @@ def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[s
         except ValueError as unknown:
             raise ConfigError([str(unknown)]) from None
         tree = {**tree, "exporters": {**tree.get("exporters", {}), name: keys}}
-    config = _parse(tree, path.parent if path is not None else Path(), problems)
+    config = _parse(tree, path.parent if path is not None else Path(), problems, filled)
     if config is not None:
         # A rule about a key in which something wrong was found already would repeat that in other words.
         named = [problem.partition(": ")[0] for problem in problems]
@@ -524,14 +524,14 @@ def _within(said: str, problems: list[str]) -> bool:
     return any(problem.startswith(f"{said.partition(': ')[0]}.") for problem in problems)
 
 
-def _parse(tree: dict[str, Any], folder: Path, problems: list[str]) -> Config | None:
+def _parse(tree: dict[str, Any], folder: Path, problems: list[str], filled: Filled) -> Config | None:
     """Parse; what is wrong is named and taken out, so that the rules can still look at the rest."""
     if "receivers" in tree:
         tree = {**tree, "receivers": by_type(tree["receivers"])}
     tree = {"storage": {}, **tree}  # its default is a path, and paths are relative to the file
     for attempt in range(100):
         try:
-            return Config.model_validate(tree, context={"folder": folder})
+            return Config.model_validate(tree, context={"folder": folder, "filled": filled})
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False)
         for error in errors:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.queries.overview import BaselineView, ModelView, importance_of
 
-from .page import Page
 from .pages import data, drift, feature, overview, performance, versions
 from .place import place_of
-from .report import report
-from .selection import Selection, select
+from .report import MakePage, report
+from .selection import select
+
+PAGES: Mapping[str, MakePage] = {
+    "": overview.page,
+    "performance": performance.page,
+    "drift": drift.page,
+    "data": data.page,
+    "versions": versions.page,
+}
+"""The pages that need nothing but what was judged: no row of anybody's is in them."""
 
 
 def file_report(result: EvaluationResult, now: int) -> str:
     """Return what was judged of files as one HTML document; ``now``: when it is written, unix nanoseconds."""
     model = model_view(result)
-    pages: dict[str, Callable[[Selection, int], Page]] = {
-        "": overview.page,
-        "performance": performance.page,
-        "drift": drift.page,
-        "data": data.page,
-        "versions": versions.page,
-    }
-    return report(select(place_of(model), [model]), pages, feature.page, now)
+    return report(select(place_of(model), [model]), PAGES, feature.page, now)
 
 
 def model_view(result: EvaluationResult) -> ModelView:

@@ -12,6 +12,9 @@ from driftline_processor.config.schema import load, validate_file
 
 JIRA = "url: https://example.atlassian.net, project: PAY, token: secret-7"
 AIRFLOW = "url: https://airflow.example.com, dag: retrain"
+GITHUB = "repository: example/churn, token: secret-7"
+KAFKA = 'brokers: "127.0.0.1:9092", topic: alerts'
+MLFLOW = "url: https://mlflow.example.com, alias: champion"
 
 
 def problems(folder: Path, text: str) -> list[str]:
@@ -56,6 +59,43 @@ def problems(folder: Path, text: str) -> list[str]:
         ("http/a", "url: https://h/, headers: {'a b': secret-7}", "actions.http/a.headers: 'a b' is not a header"),
         ("http/a", 'url: https://h/, headers: {a: "secret-7\\n"}', "actions.http/a.headers.a: the value has a line"),
         ("http/a", 'url: https://h/, body: {a: "{model.x}"}', "actions.http/a.body: '{model.x...' asks for more than"),
+        ("cloudevents/a", "mode: binary", "actions.cloudevents/a.url: write either url, or brokers and topic"),
+        ("cloudevents/a", f"{KAFKA}, url: https://h/", "actions.cloudevents/a.url: write either url, or brokers and"),
+        ("cloudevents/a", "url: 'https://h/{model}/secret-7'", "actions.cloudevents/a.url: has a brace, and is no"),
+        ("cloudevents/a", "url: https://h/, topic: x", "actions.cloudevents/a.topic: is for Kafka; leave it out"),
+        ("cloudevents/a", "url: https://h/, headers: {ce-id: x}", "headers.ce-id: is the event's own; leave it out"),
+        ("cloudevents/a", "url: https://h/, source: a b", "actions.cloudevents/a.source: 'a b' is no URI reference"),
+        ("cloudevents/a", "brokers: kafka, topic: a", "brokers: 'kafka' has no port; write 'kafka:9092'"),
+        ("cloudevents/a", 'brokers: "k:1"', "actions.cloudevents/a.topic: is missing; write the name of a topic"),
+        ("cloudevents/a", KAFKA.replace("alerts", "a/b"), "topic: 'a/b' is no name of a topic"),
+        ("cloudevents/a", f"{KAFKA}, options: {{acks: 1}}", "options: 'acks' is Driftline's own; leave it out"),
+        ("cloudevents/a", f"{KAFKA}, headers: {{a: b}}", "actions.cloudevents/a.headers: are for HTTP; leave them out"),
+        ("github/a", GITHUB, "actions.github/a.workflow: write either workflow or event"),
+        ("github/a", f"{GITHUB}, workflow: a, event: b", "actions.github/a.workflow: write either workflow or event"),
+        ("github/a", GITHUB.replace("example/churn", "a/../b"), "repository: 'a/../b' is no repository; write OWNER"),
+        ("github/a", GITHUB.replace("churn", ".."), "repository: 'example/..' is no repository; write OWNER/NAME"),
+        ("github/a", f"{GITHUB}, workflow: a/b.yml", "workflow: 'a/b.yml' is no file name of a workflow"),
+        ("github/a", f"{GITHUB}, workflow: a.yml, inputs: {{a: x}}", "inputs: nothing holds {id}, by which a run is"),
+        (
+            "github/a",
+            f"{GITHUB}, workflow: a.yml, inputs: {{a: [x]}}",
+            "inputs.a: is no text, and inputs of a workflow",
+        ),
+        ("github/a", f"{GITHUB}, workflow: a.yml, payload: {{}}", "payload: is of an event; write inputs"),
+        ("github/a", f"{GITHUB}, event: a, ref: b", "actions.github/a.ref: is of a workflow; leave it out"),
+        ("github/a", f"{GITHUB}, event: {'x' * 101}", "event: is longer than the 100 characters that GitHub takes"),
+        (
+            "github/a",
+            f"{GITHUB}, event: a, payload: {{{', '.join(f'k{at}: x' for at in range(11))}}}",
+            "payload: has more than the 10 keys that GitHub takes; put some of them below one key",
+        ),
+        ("mlflow/a", MLFLOW.replace("champion", "a b"), "actions.mlflow/a.alias: 'a b' is no alias of MLflow"),
+        ("mlflow/a", f"{MLFLOW}, previous: champion", "actions.mlflow/a.previous: is the alias itself"),
+        ("mlflow/a", f"{MLFLOW}, user: x", "actions.mlflow/a.password: belongs to user; write both or none"),
+        ("mlflow/a", f"{MLFLOW}, user: x, password: y, token: z", "actions.mlflow/a.token: is sent instead of user"),
+        ("label_queue/a", "rows: 5", "actions.label_queue/a.directory: write either directory or url"),
+        ("label_queue/a", "directory: driftline.yaml", "driftline.yaml is no folder; write another one"),
+        ("label_queue/a", "directory: rows, headers: {a: b}", "actions.label_queue/a.headers: are for url; leave them"),
     ],
 )
 def test_a_mistake_is_named_with_its_fix(tmp_path: Path, name: str, keys: str, said: str) -> None:
@@ -85,6 +125,17 @@ def test_actions_are_read_by_their_type(tmp_path: Path) -> None:
     assert read.at_most == parse_rate("3 per 24h")
     assert parse_rate("3 per 24h").within == timedelta(days=1)
     assert "secret-7" not in repr(read)
+
+
+def test_what_environment_variables_hold_is_known_as_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "hunter-2")
+    path = tmp_path / "driftline.yaml"
+    path.write_text(
+        "actions: {http/a: {url: https://h/, body: {of: {token: 'x ${env:TOKEN}', b: '${env:B:-none}'}}}, http/b: "
+        "{url: https://h/}}\n"
+    )
+    read = load(path).actions
+    assert (read["http/a"].filled, read["http/b"].filled) == (("hunter-2",), ())
 
 
 @pytest.mark.parametrize("section", ACTIONS)

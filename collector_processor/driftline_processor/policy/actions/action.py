@@ -7,19 +7,27 @@ is written (:mod:`driftline_processor.policy.watch`); repeating is the courier's
 from __future__ import annotations
 
 import base64
+import json
 import logging
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from typing import Protocol
 from urllib.parse import quote
+
+from pydantic import SecretStr
 
 from driftline_processor.config.actions import Action as ActionConfig
 from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.channel import Answer
 from driftline_processor.policy.channels.http_service import NotTaken
+from driftline_processor.policy.sources import NO_SOURCES, Sources
 
 SHORTEST_SECRET = 4
 """Characters of the shortest secret that is looked for in what a service says."""
+
+LONGEST_DESCRIPTION = 500
+"""Characters of what a dry run says."""
 
 _log = logging.getLogger("driftline")
 
@@ -28,7 +36,7 @@ class Action(Protocol):
     """Something that is done about an alert: made from its keys, then used by one thread until it is closed.
 
     To add a type, write ``policy/actions/TYPE.py`` with a class that is called ``ACTION`` there, and a class of its
-    keys in ``config/actions.py``.
+    keys in ``config/actions.py``. It is made from its keys and from what it may ask of the processor.
 
     Attributes:
         secrets: What a service must not be quoted with.
@@ -58,17 +66,18 @@ class ActionChannel:
 
     Args:
         config: The keys of the action.
+        sources: What it may ask of the processor.
     """
 
-    def __init__(self, config: ActionConfig) -> None:
+    def __init__(self, config: ActionConfig, sources: Sources = NO_SOURCES) -> None:
         self._config = config
-        self._action: Action = import_module(f"{__package__}.{config.type}").ACTION(config)
+        self._action: Action = import_module(f"{__package__}.{config.type}").ACTION(config, sources)
 
     def send(self, message: Message) -> Answer:
         """Carry out a message, or say what would be sent; no secret of the keys is in the answer."""
         try:
             if self._config.dry_run:
-                return Answer("dry_run", self._action.describe(message))
+                return Answer("dry_run", self._hidden(self._action.describe(message), LONGEST_DESCRIPTION))
             return Answer("delivered", self._hidden(self._action.carry_out(message)))
         except NotTaken as not_taken:
             return Answer(not_taken.answer.result, self._hidden(not_taken.answer.detail))
@@ -83,14 +92,29 @@ class ActionChannel:
         """End connections."""
         self._action.close()
 
-    def _hidden(self, said: str) -> str:
-        for secret in sorted(self._action.secrets, key=len, reverse=True):
-            for written in (secret, quote(secret, safe="")):
+    def _hidden(self, said: str, longest: int = 300) -> str:
+        for secret in sorted({*self._action.secrets, *self._config.filled}, key=len, reverse=True):
+            for written in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1]):
                 if len(written) >= SHORTEST_SECRET:
                     said = said.replace(written, "***")
-        return said[:300]
+        return said[:longest]
 
 
 def basic_credentials(user: str, password: str) -> str:
     """Return user and password as the scheme ``Basic`` sends them (RFC 7617)."""
     return base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def header_secrets(headers: Mapping[str, SecretStr]) -> list[str]:
+    """Return what is secret of headers: each value, and each word of it, since a scheme such as Bearer is none."""
+    values = [value.get_secret_value() for value in headers.values()]
+    return [*values, *(word for value in values for word in value.split())]
+
+
+def file_safe(name: str) -> str:
+    """Return a name of letters, digits, ``.``, ``_`` and ``-`` alone, as every file, header and label takes it.
+
+    >>> file_safe("4c1f0a92be77d310-jira/payments-over")
+    '4c1f0a92be77d310-jira-payments-over'
+    """
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "-"

@@ -12,6 +12,7 @@ from driftline_processor.core.policy import facts_for_templates, fill_tree
 from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.channel import Answer
 from driftline_processor.policy.channels.http_service import HttpService, NotTaken, Reply
+from driftline_processor.policy.sources import Sources
 
 from .action import basic_credentials
 
@@ -19,7 +20,7 @@ from .action import basic_credentials
 class AirflowAction:
     """The runs of one DAG."""
 
-    def __init__(self, config: Airflow) -> None:
+    def __init__(self, config: Airflow, _: Sources) -> None:
         self._config = config
         self._service = HttpService(config.url, config.timeout.total_seconds(), {"Accept": "application/json"})
         self._runs = f"{config.url}/api/v{config.api}/dags/{quote(config.dag, safe='')}/dagRuns"

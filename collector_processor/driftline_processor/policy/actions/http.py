@@ -12,6 +12,9 @@ from driftline_processor.core.policy import facts_for_templates, fill_text, fill
 from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.http_service import HttpService
 from driftline_processor.policy.channels.secrets import secret_parts
+from driftline_processor.policy.sources import Sources
+
+from .action import header_secrets
 
 _WITHOUT_BODY = ("GET", "DELETE")
 """Methods that send nothing where no body is written."""
@@ -20,12 +23,10 @@ _WITHOUT_BODY = ("GET", "DELETE")
 class HttpAction:
     """A request for each message."""
 
-    def __init__(self, config: Http) -> None:
-        self._config = config
+    def __init__(self, config: Http, sources: Sources) -> None:
+        self._config, self._sources = config, sources
         self._service = HttpService(config.url.get_secret_value(), config.timeout.total_seconds())
-        values = [value.get_secret_value() for value in config.headers.values()]
-        words = [word for value in values for word in value.split()]  # a scheme such as Bearer is none
-        self.secrets = [*values, *words, *secret_parts(config.url.get_secret_value())]
+        self.secrets = [*header_secrets(config.headers), *secret_parts(config.url.get_secret_value())]
 
     def describe(self, message: Message) -> str:
         """Return method, host and body."""

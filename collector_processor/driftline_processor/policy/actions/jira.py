@@ -16,6 +16,7 @@ from driftline_processor.core.policy import facts_for_templates, fill_text, fill
 from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.channel import Answer
 from driftline_processor.policy.channels.http_service import HttpService, NotTaken
+from driftline_processor.policy.sources import Sources
 
 from .action import basic_credentials
 
@@ -29,8 +30,8 @@ COMMENTS: Final = 100
 class JiraAction:
     """The issues of one project."""
 
-    def __init__(self, config: Jira) -> None:
-        self._config = config
+    def __init__(self, config: Jira, sources: Sources) -> None:
+        self._config, self._sources = config, sources
         token = config.token.get_secret_value()
         basic = basic_credentials(config.user or "", token)
         authorization = f"Bearer {token}" if config.user is None else f"Basic {basic}"

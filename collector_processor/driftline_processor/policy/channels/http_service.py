@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ MOST_BYTES: Final = 2**20
 
 QUOTED: Final = 1_000
 """Bytes of an answer that are read for what it says."""
+
+
+File = tuple[str | None, bytes, str]
+"""A part of a form: the name of its file, None where it is none, what it holds, and of which type that is."""
 
 
 class NotTaken(Exception):  # noqa: N818 - what a service said, and no fault
@@ -73,11 +78,19 @@ class HttpService:
         url: An address of the service.
         timeout: Seconds that a request may take, from its first byte to the last one of the answer.
         headers: Of every request.
+        context: Whom to trust; None = whom the system does.
     """
 
-    def __init__(self, url: str, timeout: float, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout: float,
+        headers: Mapping[str, str] | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self._timeout = timeout
-        self._client = httpx.Client(timeout=timeout, trust_env=not is_here(url), headers=headers)
+        verify = True if context is None else context
+        self._client = httpx.Client(timeout=timeout, trust_env=not is_here(url), headers=headers, verify=verify)
 
     def ask(
         self,
@@ -86,6 +99,7 @@ class HttpService:
         *,
         json: Any = None,
         content: bytes | None = None,
+        files: Mapping[str, File] | None = None,
         headers: Mapping[str, str] | None = None,
         parameters: Mapping[str, str | int] | None = None,
         taken: Collection[int] = (),
@@ -97,6 +111,7 @@ class HttpService:
             url: Of the request.
             json: What to send, as JSON.
             content: What to send, as it is.
+            files: What to send as parts of a form, by name.
             headers: Of the request.
             parameters: Of the query.
             taken: Statuses beside 2xx that are returned.
@@ -107,7 +122,7 @@ class HttpService:
         end = time.monotonic() + self._timeout
         try:
             with self._client.stream(
-                method, url, json=json, content=content, headers=headers, params=parameters
+                method, url, json=json, content=content, files=files, headers=headers, params=parameters
             ) as response:
                 body = b""
                 for piece in response.iter_bytes():

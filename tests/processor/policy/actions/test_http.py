@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline_processor.config.schema import load
+from driftline_processor.policy.actions.action import ActionChannel
 
-from tests.support.ordered_actions import ALERT, FACTS, carried_out
+from tests.support.ordered_actions import ALERT, FACTS, carried_out, order
 from tests.support.recorded_requests import Asked, service
 
 NAME = "http/rollback"
@@ -113,3 +116,13 @@ def test_a_dry_run_says_what_it_would_send_and_sends_nothing() -> None:
     assert answer.result == "dry_run"
     said = json.dumps({"model": FACTS["model"]})
     assert answer.detail == f"would send POST to 127.0.0.1, application/json: {said}"
+
+
+def test_a_dry_run_hides_what_came_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", 'hunter "2"')
+    file = tmp_path / "driftline.yaml"
+    file.write_text('actions: {http/a: {url: "https://h/", dry_run: true, body: {key: "${env:TOKEN}"}}}\n')
+    made = ActionChannel(load(file).actions["http/a"])
+    answer = made.send(order("http/a"))
+    made.close()
+    assert answer.detail == 'would send POST to h, application/json: {"key": "***"}'

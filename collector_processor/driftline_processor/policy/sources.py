@@ -1,0 +1,87 @@
+"""What a message may bring along from the processor: the report of its window, and the rows to label next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from driftline.tables.table import ModelKey
+
+from driftline_processor.queries.label_queue import LabelBatch, LabelQueue
+from driftline_processor.queries.overview import View
+
+from .alerts import AlertStore, Message
+
+LAST = 7 * 86_400 * 10**9
+"""Nanoseconds to look back for rows where an alert names no window."""
+
+
+class Report(NamedTuple):
+    """A report as one file.
+
+    Attributes:
+        name: Of the file: ASCII, the same whenever it is written for the same message.
+        html: What it holds.
+    """
+
+    name: str
+    html: bytes
+
+
+class RowsToLabel(NamedTuple):
+    """What should be labelled of the model of a message.
+
+    Attributes:
+        key: The model.
+        batch: The rows.
+    """
+
+    key: ModelKey
+    batch: LabelBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What an action may ask of the processor. One thread an action calls them.
+
+    Attributes:
+        report: Returns the report of the window that a message is about; None where there is none.
+        rows: Returns at most so many rows of that window to label; None where the model is not known any more.
+    """
+
+    report: Callable[[Message], Report | None]
+    rows: Callable[[Message, int], RowsToLabel | None]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRows:
+    """Draws the rows to label of alerts.
+
+    Attributes:
+        view: The models.
+        alerts: What messages are about.
+        queue: Draws rows.
+    """
+
+    view: View
+    alerts: AlertStore
+    queue: LabelQueue
+
+    def __call__(self, message: Message, most: int) -> RowsToLabel | None:
+        """Return at most so many rows of the window of a message to label; None where the model is gone."""
+        alert = self.alerts.alerts.get(message.alert)
+        if alert is None:
+            return None
+        key = ModelKey(alert.model, alert.version, alert.environment)
+        model = next((one for one in self.view.models() if one.key == key), None)
+        if model is None:
+            return None
+        windows = [one.window for one in model.windows.get(alert.window, ()) if one.window.start == alert.start]
+        until = windows[0].end if windows else max(model.last, 0) + 1
+        since = windows[0].start if windows else until - LAST
+        return RowsToLabel(key, self.queue.next(key, since, until, most))
+
+
+NO_SOURCES = Sources(lambda _: None, lambda _, __: None)
+"""Where there is no processor."""

@@ -1,0 +1,118 @@
+"""Rows to label as people and programs get them: a JSON document, or a sheet to fill in and send back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from driftline.tables.classes import number_text
+from driftline.tables.table import ModelKey
+
+from driftline_processor.core.wording import iso_time
+from driftline_processor.readers.outcomes.documents import MARK
+from driftline_processor.readers.outcomes.fields import SLICE
+
+from .label_queue import LabelBatch, ReweightedLabel
+
+MEDIA_TYPES: Final[Mapping[str, str]] = {"json": "application/json", "csv": "text/csv", "spreadsheet": "text/csv"}
+"""The types of what :func:`label_sheet` returns, by the form."""
+
+_SHEET = ("id", "prediction_time", "weight", "actual")
+
+
+def label_sheet(form: str, key: ModelKey, found: LabelBatch) -> bytes:
+    """Return rows to label in one of the forms of :data:`MEDIA_TYPES`.
+
+    Args:
+        form: ``json``, ``csv`` or ``spreadsheet``.
+        key: The model.
+        found: The rows.
+    """
+    if form == "json":
+        return json.dumps(label_document(key, found), allow_nan=False).encode()
+    return (_spreadsheet(found) if form == "spreadsheet" else _csv(found)).encode("utf-8", "replace")
+
+
+def label_document(key: ModelKey, found: LabelBatch) -> dict[str, Any]:
+    """Return rows to label as a document; ``labelled`` has the form of ``POST /v1/outcomes``.
+
+    Args:
+        key: The model.
+        found: The rows.
+    """
+    return {
+        "model": key.model,
+        "version": key.version,
+        "environment": key.environment,
+        "candidates": found.candidates,
+        "rows": [
+            {
+                "id": row.id,
+                "time": iso_time(row.time),
+                "score": row.score if row.score is None or math.isfinite(row.score) else None,
+                "predicted": row.predicted,
+                "slices": dict(row.slices),
+                "reasons": dict(row.reasons),
+                "weight": 1 / row.probability,
+            }
+            for row in found.rows
+        ],
+        "labelled": [_outcome(row) for row in found.labelled],
+    }
+
+
+def _outcome(row: ReweightedLabel) -> dict[str, Any]:
+    """Return a label in the form of ``POST /v1/outcomes``: its earlier values with another weight."""
+    said = {"environment": row.environment, "value": row.value, "slices": dict(row.slices) or None}
+    return {
+        "id": row.id,
+        "prediction_time": iso_time(row.prediction_time),
+        "time": iso_time(row.time),
+        "actual": row.actual,
+        "weight": 1 / row.probability,
+        **{name: value for name, value in said.items() if value is not None},
+    }
+
+
+def _csv(found: LabelBatch) -> str:
+    """Return a file to fill in and send back to ``POST /v1/outcomes``, whose columns these are."""
+    text = io.StringIO()
+    names, rows = _sheet(found)
+    sheet = csv.writer(text)
+    sheet.writerow(names)
+    sheet.writerows([row.get(name, "") for name in names] for row in rows)
+    return text.getvalue()
+
+
+def _spreadsheet(found: LabelBatch) -> str:
+    """Return that file with an apostrophe before every text and the names of text columns.
+
+    So that a program for spreadsheets runs no id as a formula, and makes no number or date of it.
+    """
+    text = io.StringIO()
+    names, rows = _sheet(found)
+    sheet = csv.writer(text)
+    sheet.writerow([name if name in _NUMBERS else f"{MARK}{name}" for name in names])
+    for row in rows:
+        known = ((name, row.get(name, "")) for name in names)
+        sheet.writerow([value if name in _NUMBERS or not value else f"{MARK}{value}" for name, value in known])
+    return text.getvalue()
+
+
+_NUMBERS = ("weight", "value")
+
+
+def _sheet(found: LabelBatch) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the columns, and the cells of each row: rows to label, and rows with a label."""
+    known = [_outcome(row) for row in found.labelled]
+    for one, row in zip(known, found.labelled, strict=True):
+        one |= {f"{SLICE}{name}": value for name, value in one.pop("slices", {}).items()}
+        one["actual"] = number_text(row.actual) if isinstance(row.actual, float) else row.actual
+        one["prediction_time"], one["time"] = row.prediction_time, row.time
+    names = dict.fromkeys((*_SHEET, *(name for one in known for name in one)))
+    new = [{"id": row.id, "prediction_time": row.time, "weight": 1 / row.probability} for row in found.rows]
+    return list(names), [{**row, "weight": repr(row["weight"])} for row in (*new, *known)]

@@ -1,0 +1,68 @@
+"""The report of the window that an alert is about, as messages and actions attach it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.exceptions import HTTPException
+
+from driftline_processor.core.wording import iso_time
+from driftline_processor.policy.actions.action import file_safe
+from driftline_processor.policy.alerts import AlertStore, Message
+from driftline_processor.policy.sources import Report
+from driftline_processor.present.links import Links
+from driftline_processor.present.names import handle
+from driftline_processor.queries.feature_history import FeatureHistories
+from driftline_processor.queries.overview import View
+
+from .file_report import PAGES
+from .pages import feature
+from .place import Place
+from .report import file_name, report
+from .selection import select
+
+_log = logging.getLogger("driftline")
+
+
+@dataclass(frozen=True, slots=True)
+class AlertReports:
+    """Writes the reports of alerts.
+
+    Attributes:
+        view: What the pages show.
+        alerts: What messages are about.
+        features: Where features are looked up window by window.
+        links: How people reach the pages.
+        clock: Unix nanoseconds.
+    """
+
+    view: View
+    alerts: AlertStore
+    features: FeatureHistories
+    links: Links
+    clock: Callable[[], int]
+
+    def __call__(self, message: Message) -> Report | None:
+        """Return the report of the window of a message; None where the model or its window is gone.
+
+        A report that cannot be written is logged: it holds no message up.
+        """
+        alert = self.alerts.alerts.get(message.alert)
+        if alert is None:
+            return None
+        at = "" if alert.start is None else iso_time(alert.start)
+        place = Place(handle(alert.model), handle(alert.version), handle(alert.environment), alert.window, at)
+        try:
+            selection = select(place, self.view.models())
+            made = partial(feature.page, histories=self.features, links=self.links)
+            html = report(selection, PAGES, made, self.clock(), self.links).encode("utf-8", "replace")
+        except HTTPException:
+            return None
+        except Exception:
+            _log.exception("the report of an alert could not be written; the message goes without it")
+            return None
+        name = file_name(selection).removesuffix(".html")
+        return Report(f"{name}-{file_safe(message.id)}.html", html)

@@ -1,0 +1,205 @@
+"""Runs of GitHub Actions: one a message, in requests that GitHub's published schema takes.
+
+The parts of the schema are those of the bodies of ``actions/create-workflow-dispatch`` and
+``repos/create-dispatch-event`` in https://github.com/github/rest-api-description, version 2022-11-28;
+``return_run_details`` as of
+https://github.blog/changelog/2026-02-19-workflow-dispatch-api-now-returns-run-ids
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from driftline_processor.config.actions import GitHub as Keys
+from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.channels.channel import Answer
+
+from tests.support.ordered_actions import ALERT, FACTS, action, carried_out, order
+from tests.support.recorded_requests import Asked, Service, service
+
+NAME = "github/retrain"
+ID = f"{ALERT}-{NAME}"
+REPOSITORY = "/repos/example/churn"
+
+WORKFLOW: dict[str, Any] = {
+    "type": "object",
+    "required": ["ref"],
+    "additionalProperties": False,
+    "properties": {
+        "ref": {"type": "string"},
+        "inputs": {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 25},
+        "return_run_details": {"type": "boolean"},
+    },
+}
+EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["event_type"],
+    "additionalProperties": False,
+    "properties": {
+        "event_type": {"type": "string", "minLength": 1, "maxLength": 100},
+        "client_payload": {"type": "object", "additionalProperties": True, "maxProperties": 10},
+    },
+}
+
+
+class GitHub:
+    """The runs of a repository, each named as its ``run-name`` says: after the message.
+
+    Attributes:
+        runs: Their names, the newest first.
+    """
+
+    def __init__(self, *runs: str, details: bool = True) -> None:
+        self.runs = [*runs]
+        self._details = details
+
+    def __call__(self, asked: Asked) -> tuple[int, Any]:
+        assert asked.headers["authorization"] == "Bearer secret-7"
+        assert asked.headers["accept"] == "application/vnd.github+json"
+        assert asked.headers["x-github-api-version"] == "2022-11-28"
+        assert asked.headers["user-agent"] == "driftline"
+        path = asked.path.removeprefix(f"{REPOSITORY}/")
+        if asked.method == "GET":
+            events = {"actions/workflows/retrain.yml/runs": "workflow_dispatch", "actions/runs": "repository_dispatch"}
+            assert asked.query["event"] == events[path]
+            assert asked.query["created"] == ">=1969-12-31T23:00:00Z"
+            page, size = int(asked.query["page"]), int(asked.query["per_page"])
+            shown = self.runs[(page - 1) * size : page * size]
+            return 200, {"total_count": len(self.runs), "workflow_runs": [self._run(name) for name in shown]}
+        if path == "dispatches":
+            jsonschema.validate(asked.json, EVENT)
+            self.runs.insert(0, f"retrain for {asked.json['client_payload']['message']}")
+            return 204, None
+        assert path == "actions/workflows/retrain.yml/dispatches"
+        jsonschema.validate(asked.json, WORKFLOW)
+        name = f"retrain for {asked.json['inputs']['message']}"
+        self.runs.insert(0, name)
+        return (200, {"workflow_run_id": 7, **self._run(name)}) if self._details else (204, None)
+
+    def _run(self, name: str) -> dict[str, Any]:
+        at = f"https://github.com/example/churn/actions/runs/{len(name)}"
+        return {"id": len(name), "name": "retrain", "display_title": name, "html_url": at}
+
+
+def sent(there: Service, *messages: Message, **more: Any) -> list[Answer]:
+    """Return what becomes of messages; each goes to an action that knows nothing of those before."""
+    keys: dict[str, Any] = {"url": there.url, "repository": "example/churn", "token": "secret-7", **more}
+    answers = []
+    for message in messages:
+        with action(NAME, **keys) as made:
+            answers.append(made.send(message))
+    return answers
+
+
+ADDRESS = f"https://github.com/example/churn/actions/runs/{len(f'retrain for {ID}')}"
+
+
+@pytest.mark.parametrize("what", [{"workflow": "retrain.yml"}, {"event": "model-is-wrong"}])
+def test_a_message_starts_one_run_also_where_it_comes_twice(what: dict[str, str]) -> None:
+    github = GitHub()
+    with service(github) as there:
+        answers = sent(there, order(NAME), order(NAME), **what)
+    first = "HTTP 204" if "event" in what else ADDRESS
+    assert [(one.result, one.detail) for one in answers] == [
+        ("delivered", first),
+        ("delivered", f"{ADDRESS} is there already"),
+    ]
+    assert github.runs == [f"retrain for {ID}"]
+
+
+def test_a_workflow_gets_inputs_that_are_text() -> None:
+    inputs = {"message": "{id}", "tier": "{tier}", "until": "{until}", "dry": True, "model": "{model}"}
+    with service(GitHub()) as there:
+        sent(there, order(NAME), workflow="retrain.yml", ref="release/7", inputs=inputs)
+    assert there.asked[-1].json == {
+        "ref": "release/7",
+        "inputs": {"message": ID, "tier": "1", "until": "", "dry": "true", "model": FACTS["model"]},
+    }
+
+
+def test_an_event_gets_a_payload_of_ten_keys() -> None:
+    with service(GitHub()) as there:
+        sent(there, order(NAME), event="model-is-wrong")
+    assert there.asked[-1].json == {
+        "event_type": "model-is-wrong",
+        "client_payload": {
+            "message": ID,
+            "alert": ALERT,
+            "kind": "opened",
+            "policy": "health",
+            "model": FACTS["model"],
+            "version": "7",
+            "environment": "",
+            "severity": "critical",
+            "since": "2026-11-04T00:00:00Z",
+            "page": "http://127.0.0.1:8780/models/churn?window=1d",
+        },
+    }
+
+
+def test_only_github_itself_is_asked_for_the_run() -> None:
+    known = Keys.model_fields["url"].default
+    assert known == "https://api.github.com"
+    with action(NAME, repository="example/churn", token="secret-7", workflow="retrain.yml") as made:
+        body = made._action._body(order(NAME))  # type: ignore[attr-defined]
+    jsonschema.validate(body, WORKFLOW)
+    assert body["return_run_details"] is True
+
+
+@pytest.mark.parametrize("other", [f"{ID}-over", f"{ID}-worse", f"x{ID}", "retrain"])
+def test_a_run_of_another_message_is_another_run(other: str) -> None:
+    github = GitHub(f"retrain for {other}")
+    with service(github) as there:
+        sent(there, order(NAME), workflow="retrain.yml")
+    assert github.runs == [f"retrain for {ID}", f"retrain for {other}"]
+
+
+def test_a_run_is_found_behind_the_first_page() -> None:
+    github = GitHub(*["other"] * 65, f"retrain for {ID}", "other")
+    with service(github) as there:
+        (answer,) = sent(there, order(NAME), workflow="retrain.yml")
+    assert answer.detail == f"{ADDRESS} is there already"
+    assert [one.query["page"] for one in there.asked] == ["1", "2", "3"]
+
+
+def test_not_all_runs_of_a_busy_repository_are_looked_through() -> None:
+    with service(GitHub(*["other"] * 1000)) as there:
+        sent(there, order(NAME), workflow="retrain.yml")
+    assert [one.method for one in there.asked] == ["GET"] * 5 + ["POST"]
+
+
+@pytest.mark.parametrize(("status", "result"), [(404, "put_off"), (403, "put_off"), (422, "refused"), (301, "refused")])
+def test_the_status_says_what_became_of_it(status: int, result: str) -> None:
+    def answers(asked: Asked) -> tuple[int, Any]:
+        return (200, {"workflow_runs": []}) if asked.method == "GET" else (status, {"message": "no secret-7"})
+
+    with service(answers) as there:
+        (answer,) = sent(there, order(NAME), workflow="retrain.yml")
+    assert (answer.result, answer.detail) == (result, f'HTTP {status} {{"message": "no ***"}}')
+
+
+@pytest.mark.parametrize("said", ["<html>", [], {}, {"workflow_runs": None}])
+def test_an_answer_that_names_no_runs_starts_none(said: Any) -> None:
+    with service(lambda _: (200, said)) as there:
+        (answer,) = sent(there, order(NAME), workflow="retrain.yml")
+    assert answer.result == "put_off"
+    assert [one.method for one in there.asked] == ["GET"]
+
+
+def test_a_dry_run_says_what_would_run_and_asks_nothing() -> None:
+    with service(GitHub()) as there:
+        (run,) = sent(there, order(NAME), workflow="retrain.yml", dry_run=True)
+        (event,) = sent(there, order(NAME), event="x", payload={"a": "{id}"}, dry_run=True)
+    assert there.asked == []
+    inputs = json.dumps({"message": ID, "model": FACTS["model"]})
+    assert run.detail == f"would run retrain.yml of example/churn at main: {inputs}"
+    assert event.detail == f"would send the event x to example/churn: {json.dumps({'a': ID})}"
+
+
+def test_nobody_there_is_put_off() -> None:
+    keys: dict[str, Any] = {"repository": "example/churn", "token": "secret-7", "workflow": "retrain.yml"}
+    answer = carried_out(NAME, url="http://127.0.0.1:9", **keys)
+    assert (answer.result, answer.detail.partition(":")[0]) == ("put_off", "ConnectError")
