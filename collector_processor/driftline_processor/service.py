@@ -278,6 +278,7 @@ class Service:
             else f"rows are kept in {self.config.storage.directory}",
             *described(self.config),
             *self._telling,
+            *(f"warning: {one}" for one in self.config.warnings()),
         ]
         exposed = [str(address) for address in self.addresses.values() if not address.loopback]
         if exposed:

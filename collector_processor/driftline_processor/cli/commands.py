@@ -52,13 +52,15 @@ def up(
 @app.command()
 def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="driftline.yaml")]) -> None:
     """Check a configuration; name the key, the rule and the fix."""
-    from driftline_processor.config.schema import validate_file
+    from driftline_processor.config.schema import load, validate_file
 
     errors = validate_file(file)
     for error in errors:
         typer.echo(error, err=True)
     if errors:
         raise typer.Exit(BAD_INPUT)
+    for warning in load(file).warnings():
+        typer.echo(f"warning: {warning}", err=True)
     typer.echo(f"{file}: the configuration is valid")
 
 

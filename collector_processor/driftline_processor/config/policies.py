@@ -11,7 +11,16 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, StrictBool, ValidationError
 
 from driftline_processor.core.nearest_names import near, nearest
-from driftline_processor.core.policy import AllOf, AnyOf, Condition, Patience, Rule, VerdictIs, read_condition
+from driftline_processor.core.policy import (
+    MOST_WINDOWS,
+    AllOf,
+    AnyOf,
+    Condition,
+    Patience,
+    Rule,
+    VerdictIs,
+    read_condition,
+)
 
 from .problems import sentence
 from .section import Section
@@ -74,7 +83,7 @@ class Policy(Section):
         examples=["1d"],
         json_schema_extra={"default": "the shorter one of a burn rate, else the model's longest"},
     )
-    in_a_row: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
+    in_a_row: Annotated[int, Field(ge=1, le=MOST_WINDOWS, strict=True)] = Field(
         default=1, description="In how many windows in a row it must hold.", examples=["3"]
     )
     resolve: When | None = Field(
@@ -84,7 +93,7 @@ class Policy(Section):
         examples=["accuracy > 87 %"],
         json_schema_extra={"default": "that `when` does not hold"},
     )
-    resolve_after: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
+    resolve_after: Annotated[int, Field(ge=1, le=MOST_WINDOWS, strict=True)] = Field(
         default=1, description="In how many windows in a row that must hold.", examples=["2"]
     )
     cool_down: Days = Field(
@@ -140,10 +149,15 @@ class Policy(Section):
         return read(self.when, surely=self.surely)
 
     @property
+    def resolution(self) -> Condition | None:
+        """What must hold before it is over; None where that is that the condition does not."""
+        return None if self.resolve is None else read(self.resolve, surely=self.surely)
+
+    @property
     def rule(self) -> Rule:
         """The condition with its patience, as the windows of a model are judged by it."""
-        resolve = None if self.resolve is None else read(self.resolve, surely=self.surely)
-        return Rule(self.condition, Patience(self.in_a_row, self.resolve_after), resolve, self.window or "")
+        patience = Patience(self.in_a_row, self.resolve_after)
+        return Rule(self.condition, patience, self.resolution, self.window or "")
 
     def covers(self, model: str, tier: int | None) -> bool:
         """Return True where the policy is about a model."""
@@ -203,10 +217,26 @@ def url_problems(url: str) -> Iterator[str]:
 
     known = sorted(apprise.plugins.N_MGR.schemas())  # type: ignore[no-untyped-call]
     if not mark or scheme.lower() not in known:
+        known = ["https", *known]
         fix = near(scheme, known) if mark and nearest(scheme, known) else "write one like slack://..., mailto://..."
         yield f"'{scheme:.20}' is no kind of channel; {fix}"
     elif apprise.Apprise.instantiate(url) is None:
         yield f"no channel of the kind '{scheme}' has such an address; see https://appriseit.com/services/"
+
+
+def notify_problems(written: str, channels: Collection[str]) -> Iterator[str]:
+    """Yield what is wrong with an entry of ``notify``: neither the name of a channel nor an address.
+
+    >>> list(notify_problems("taem", ["team"]))
+    ["there is no channel 'taem'; did you mean 'team'?"]
+    """
+    if written in channels:
+        return
+    if "://" not in written and nearest(written, [*channels]):
+        yield f"there is no channel '{written:.80}'; {near(written, [*channels])}"
+        return
+    named = f" (channels: {', '.join(channels)})" if channels else ""
+    yield from (f"{problem}{named}" for problem in url_problems(written))
 
 
 def channel(written: object) -> object:

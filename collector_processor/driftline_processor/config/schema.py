@@ -30,9 +30,10 @@ from .policies import (
     Silence,
     Texts,
     channels_of,
-    url_problems,
+    notify_problems,
     with_default_policy,
 )
+from .policy_reach import unlikely, unreachable
 from .problems import sentence, without
 from .receivers import Receivers, by_type
 from .section import Section, empty_is_default
@@ -50,7 +51,7 @@ from .values import (
     TraceUrl,
     one_or_several,
 )
-from .yaml_loader import Filled, masked, parse_yaml
+from .yaml_loader import Filled, follows_unset, masked, parse_yaml
 
 
 class ConfigError(Exception):
@@ -386,12 +387,14 @@ class Config(Section):
             yield from (f"exporters.{name}{problem}" for problem in exporter.problems(self.listeners))
         yield from self._policy_problems()
 
+    def warnings(self) -> Iterator[str]:
+        """Yield a sentence for everything that can be used, and was probably not meant so."""
+        yield from unlikely(self.watched_policies, self.silences, self.models, self.told)
+
     def _policy_problems(self) -> Iterator[str]:
         for at, written in enumerate(self.notify):
-            if written.get_secret_value() not in self.channels:
-                for problem in url_problems(written.get_secret_value()):
-                    named = f" (channels: {', '.join(self.channels)})" if self.channels else ""
-                    yield f"notify.{at}: {problem}{named}"
+            found = notify_problems(written.get_secret_value(), self.channels)
+            yield from (f"notify.{at}: {problem}" for problem in found)
         for name, channel in self.channels.items():
             yield from (f"channels.{name}.url: {problem}" for problem in channel.problems())
             if "/" in name:
@@ -401,6 +404,7 @@ class Config(Section):
             yield from (f"policies.{name}.{problem}" for problem in found)
         for name, action in self.actions.items():
             yield from (f"actions.{name}.{problem}" for problem in action.problems())
+        yield from unreachable(self.policies, self.models)
         for name, silence in self.silences.items():
             yield from (f"silences.{name}.{problem}" for problem in silence.problems())
 
@@ -492,11 +496,14 @@ def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[s
         except ValueError as unknown:
             raise ConfigError([str(unknown)]) from None
         tree = {**tree, "exporters": {**tree.get("exporters", {}), name: keys}}
+    before = len(problems)
     config = _parse(tree, path.parent if path is not None else Path(), problems, filled)
+    problems[before:] = [problem for problem in problems[before:] if not follows_unset(problem, filled)]
     if config is not None:
         # A rule about a key in which something wrong was found already would repeat that in other words.
         named = [problem.partition(": ")[0] for problem in problems]
         broken = [(problem.partition(": ")[0], problem) for problem in config.problems()]
+        broken = [(key, problem) for key, problem in broken if not follows_unset(problem, filled)]
         problems += [problem for key, problem in broken if not any(other.startswith(key) for other in named)]
     return config, list(dict.fromkeys(masked(problem, filled) for problem in problems))
 

@@ -51,7 +51,8 @@ Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 Filled = dict[str, dict[str, str]]
-"""Key → what environment variables held that stand in it → how each is written, such as ``${env:TOKEN}``."""
+"""Key → what environment variables held that stand in it, "" of one that is not set → how each is written, such as
+``${env:TOKEN}``."""
 
 
 def parse_yaml(text: str, environ: Mapping[str, str], problems: list[str], filled: Filled | None = None) -> object:
@@ -107,6 +108,18 @@ def masked(problem: str, filled: Filled) -> str:
 _SHOWN = 6
 
 
+def follows_unset(problem: str, filled: Filled) -> bool:
+    """Return True for a sentence about a key that lacks the value of a variable: that has been said by itself.
+
+    >>> unset = {"notify.0": {"": "${env:TOKEN}"}}
+    >>> follows_unset("notify.0: '' is no kind of channel", unset), follows_unset("notify.1: ...", unset)
+    (True, False)
+    """
+    key = problem.partition(": ")[0]
+    unset = [path for path, values in filled.items() if "" in values]
+    return any(f"{key}.".startswith(f"{path}.") or re.fullmatch(rf"{re.escape(key)}(\.\d+)+", path) for path in unset)
+
+
 def _shown(value: str, said: str, values: Mapping[str, str]) -> bool:
     """Return True where a sentence still has a piece of a value."""
     for name in values.values():
@@ -119,7 +132,7 @@ def _fill(value: object, path: str, environ: Mapping[str, str], problems: list[s
     if isinstance(value, dict):
         return {k: _fill(v, f"{path}.{k}" if path else str(k), environ, problems, filled) for k, v in value.items()}
     if isinstance(value, list):
-        return [_fill(item, path, environ, problems, filled) for item in value]
+        return [_fill(item, f"{path}.{at}", environ, problems, filled) for at, item in enumerate(value)]
     if not isinstance(value, str) or "$" not in value:
         return value
 
@@ -132,6 +145,7 @@ def _fill(value: object, path: str, environ: Mapping[str, str], problems: list[s
             filled.setdefault(path, {})[environ[name]] = f"${{env:{name}}}"
             return environ[name]
         if default is None:
+            filled.setdefault(path, {})[""] = f"${{env:{name}}}"
             problems.append(
                 f"{path}: the environment variable {name} is not set; set it, or write '${{env:{name}:-default}}'"
             )

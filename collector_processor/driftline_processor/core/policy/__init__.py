@@ -4,19 +4,37 @@ Pure functions over evaluations: a replay of old windows comes to what was told 
 May import every other room of core.
 """
 
-from .condition import AllOf, AnyOf, Condition, Finding, Judged, VerdictIs, error_budget, read_condition
+from .condition import (
+    AllOf,
+    AnyOf,
+    BurnRate,
+    Comparison,
+    Condition,
+    Finding,
+    Judged,
+    ObjectiveBroken,
+    VerdictIs,
+    contradiction,
+    error_budget,
+    leaves,
+    read_condition,
+)
 from .firing import Firing, Patience, firings, verdict_firings
 from .replay import QuietTime, Rate, Replay, replay_rule
-from .rule import Rule, WindowHistory
+from .rule import MOST_WINDOWS, Rule, WindowHistory
 from .template import check_template, facts_for_templates, fill_text, fill_tree
 
 __all__ = [
+    "MOST_WINDOWS",
     "AllOf",
     "AnyOf",
+    "BurnRate",
+    "Comparison",
     "Condition",
     "Finding",
     "Firing",
     "Judged",
+    "ObjectiveBroken",
     "Patience",
     "QuietTime",
     "Rate",
@@ -25,11 +43,13 @@ __all__ = [
     "VerdictIs",
     "WindowHistory",
     "check_template",
+    "contradiction",
     "error_budget",
     "facts_for_templates",
     "fill_text",
     "fill_tree",
     "firings",
+    "leaves",
     "read_condition",
     "replay_rule",
     "verdict_firings",

@@ -26,8 +26,9 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Final, Literal, NamedTuple, Protocol, get_args
 
 from driftline_processor.core.evaluation import Evaluation, TargetDrift, Verdict, VerdictState
@@ -43,6 +44,9 @@ WEEK: Final = 7 * DAY
 """Nanoseconds from a window to the same one a week later; clocks that change make it an hour more or less."""
 FEWEST_EARLIER: Final = 3
 """Windows before, of which the value must be known, that make a moving average: two say nothing of their deviation."""
+
+_ALIKE: Final = 0.8
+"""How alike a sentence is that a misspelt one may mean: the ratio of difflib; two letters of fourteen may differ."""
 
 Sign = Literal["<", "<=", ">", ">="]
 
@@ -69,6 +73,11 @@ _BURN = re.compile(
     r" over (?P<short>\d+(?:m|h|d|w|mo)) and (?P<long>\d+(?:m|h|d|w|mo))"
 )
 _SPELLINGS = ("accuracy < 85 %", "roc_auc < baseline - 0.02", "verdict is wrong or silent", "features drift")
+_SENTENCES = (
+    *("features drift", "feature drifts", "score drifts", "class drifts", "objective broken", "outcomes late"),
+    *("data faulty", *(f"verdict is {state.replace('_', ' ')}" for state in STATES)),
+)
+"""The conditions that compare nothing, as they are written most: what is misspelt may mean one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,16 +409,52 @@ class AnyOf:
         return Judged(False, "; ".join(one.words for one in judged if one.holds is False))
 
 
+def leaves(condition: Condition) -> Iterator[Condition]:
+    """Yield the conditions that a condition is put together of, itself where it is not."""
+    if not isinstance(condition, AllOf | AnyOf):
+        yield condition
+        return
+    for part in condition.parts:
+        yield from leaves(part)
+
+
 def burnt_over(condition: Condition) -> str:
     """Return the shorter window of the first burn rate of a condition; "" where it has none.
 
     >>> burnt_over(read_condition("burn rate of 'precision >= 0.95' > 14.4 over 1h and 6h"))
     '1h'
     """
-    if isinstance(condition, BurnRate):
-        return condition.short
-    parts = condition.parts if isinstance(condition, AllOf | AnyOf) else ()
-    return next(filter(None, map(burnt_over, parts)), "")
+    return next((one.short for one in leaves(condition) if isinstance(one, BurnRate)), "")
+
+
+def contradiction(condition: Condition, resolve: Condition) -> str:
+    """Return why a condition cannot be over by another one, which holds where it does itself; "" where it can.
+
+    >>> contradiction(read_condition("accuracy < 85 %"), read_condition("accuracy < 80 %"))
+    "'accuracy < 80 %' holds while 'accuracy < 85 %' does; write 'accuracy >= 85 %', or a higher limit"
+    >>> contradiction(read_condition("accuracy < 85 %"), read_condition("accuracy > 87 %"))
+    ''
+    """
+    for one in leaves(condition):
+        for other in leaves(resolve):
+            if isinstance(one, Comparison) and isinstance(other, Comparison) and _both_may_hold(one, other):
+                up = one.sign.startswith("<")
+                opposite = one.written.replace(one.sign, {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}[one.sign], 1)
+                fix = f"write '{opposite:.80}', or a {'higher' if up else 'lower'} limit"
+                return f"'{other.written:.80}' holds while '{one.written:.80}' does; {fix}"
+    return ""
+
+
+def _both_may_hold(one: Comparison, other: Comparison) -> bool:
+    """Return True where two comparisons of a number with the same thing may hold for one value of it."""
+    same = one.signal == other.signal and replace(one.limit, number=0.0) == replace(other.limit, number=0.0)
+    if not same:
+        return False
+    up, other_up = (sign.startswith("<") for sign in (one.sign, other.sign))
+    if up == other_up:
+        return True
+    gap = (other.limit.number - one.limit.number) * (1 if up else -1)
+    return gap < 0 or (gap == 0 and "=" in one.sign and "=" in other.sign)
 
 
 def read_condition(text: str, *, surely: bool = False) -> Condition:
@@ -436,7 +481,10 @@ def read_condition(text: str, *, surely: bool = False) -> Condition:
             return read(text, match)
     match = _COMPARISON.fullmatch(text)
     if match is None:
-        raise ValueError(f"'{text:.80}' is no condition; write one like {', '.join(map(repr, _SPELLINGS))}")
+        count, _, sentence = text.partition(" ") if text[:1].isdigit() else ("", "", text)
+        meant = [f"{count} {one}".strip() for one in get_close_matches(sentence, _SENTENCES, n=1, cutoff=_ALIKE)]
+        fix = f"did you mean '{meant[0]}'?" if meant else f"write one like {', '.join(map(repr, _SPELLINGS))}"
+        raise ValueError(f"'{text:.80}' is no condition; {fix}")
     signal = read_signal(match["signal"], match["slice"] or "")
     sign: Sign = match["sign"]  # type: ignore[assignment]  # the pattern admits exactly the literals
     return Comparison(text, signal, sign, _read_limit(signal, match["limit"].strip()), surely)

@@ -78,12 +78,15 @@ class Signal:
         if self.name in SERVICE_METRICS:
             return read_limit(self.name, number, unit)
         if unit == "%" and self.is_share:
+            if number > 100:
+                raise ValueError(f"{self.name}: '{number:g} %' is more than all; write at most '100 %'")
             return round(number / 100, 12)
         if unit:
             fix = f"{number / 100:g}" if unit == "%" else f"{number:g}"
             raise ValueError(f"{self.name}: '{number:g} {unit}' has a unit; {self.name} is a plain number, write {fix}")
         if self.is_share and number > 1:
-            raise ValueError(f"{self.name}: '{number:g}' is more than all; write '{number:g} %'")
+            fix = f"'{number:g} %'" if number <= 100 else "a number from 0 to 1, or one of percent"
+            raise ValueError(f"{self.name}: is a share, and '{number:g}' is more than 1; write {fix}")
         return number
 
     @property

@@ -188,7 +188,7 @@ def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
     ("text", "problem"),
     [
         ("acuracy < 85 %", "'acuracy' is no metric; did you mean 'accuracy' or 'top_k_accuracy'?"),
-        ("accuracy < 85", "accuracy: '85' is more than all; write '85 %'"),
+        ("accuracy < 85", "accuracy: is a share, and '85' is more than 1; write '85 %'"),
         ("mae < 85 %", "mae: '85 %' has a unit; mae is a plain number, write 0.85"),
         ("latency_p99 > 200", "latency_p99: '200' has no unit; write '200ms' or '200s'"),
         ("accuracy < baseline - 5 %", "percent of what is not clear; write '0.95 * baseline', or 'baseline - 0.05'"),
