@@ -43,7 +43,7 @@ from driftline_processor.servers.ports import PortInUse
 from driftline_processor.servers.request_memory import RequestMemory
 from driftline_processor.store.database import StorageError
 from driftline_processor.web.alert_report import AlertReports
-from driftline_processor.web.api import alerts, deletion, policies, snapshots, weak_slices
+from driftline_processor.web.api import alerts, decisions, deletion, policies, snapshots, weak_slices
 from driftline_processor.web.app import create_app
 from driftline_processor.web.page import compile_templates
 from driftline_processor.web.pages.status import Process
@@ -230,6 +230,7 @@ class Service:
                     *weak_slices.routes(state.view, state.weak),
                     *alerts.routes(state.alerts, state.acknowledge, state.approve),
                     *policies.routes(state.view),
+                    *decisions.routes(state.view, state.decisions, state.decide),
                     *outcomes_http.upload_routes(state.uploaded),
                 ],
                 submit_part=state.submit_part,
@@ -239,6 +240,7 @@ class Service:
                 kept=state.kept,
                 features=state.features,
                 told=state.alerts,
+                decided=state.decisions,
                 weak=state.weak,
                 striking=None if self._worst is None else self._worst.shown,
                 links=self._links,

@@ -38,6 +38,7 @@ from driftline_processor.evaluation.keeper_turn import KeeperTurn
 from driftline_processor.evaluation.processes.cores import judging_processes
 from driftline_processor.evaluation.processes.pool import JudgingProcesses
 from driftline_processor.evaluation.version_comparison import VersionWatch
+from driftline_processor.governance.decisions import Decision, DecisionKind, DecisionStore
 from driftline_processor.ingest.admission import Admission, Passing
 from driftline_processor.ingest.analysis import Analysis
 from driftline_processor.ingest.changes import ChangedPanes
@@ -187,6 +188,7 @@ class State:
         self.weak = cast(WeakSliceSearch, _Current(lambda: self._weak))
         self.view = cast(View, _Current(lambda: self._view))
         self.alerts = cast(AlertStore, _Current(lambda: self._alerts))
+        self.decisions = cast(DecisionStore, _Current(lambda: self._decisions))
 
     def _open_log(self) -> RequestLog:
         limits = self._config.storage.log
@@ -241,6 +243,7 @@ class State:
             *(self._evaluator.delays, counters, clock, self._verdicts, self._judging.sentence, self._config.currency),
         )
         self._alerts = AlertStore(connection, store.unreadable)
+        self._decisions = DecisionStore(connection, store.unreadable)
         config = self._config
         self._policies = PolicyWatch(
             *(self._alerts, config.watched_policies, config.told, [*config.silences.values()], clock),
@@ -404,6 +407,11 @@ class State:
         if message is not None:
             self._couriers.post([message])
         return approval
+
+    def decide(self, model: str, version: str, kind: DecisionKind, by: str, why: str) -> Decision:
+        """Store what somebody decided about a model, and return it. Raises StorageOutage."""
+        with self._keeping, self._store.watched():
+            return self._decisions.record(model, version, kind, by, why, self._clock())
 
     def _look_at_policies(self) -> None:
         """Look which alerts begin and end, store them, and give what is to be told to the couriers."""

@@ -298,6 +298,25 @@ def approve_action(url: str, alert: str, action: str, by: str, why: str) -> dict
     return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/approval", action=action, by=by, why=why)
 
 
+def fetch_review(url: str, quarter: str = "", since: str = "", until: str = "") -> str:
+    """Return the review of a period as one HTML document; :class:`BadInput` when nothing answers, or it is none."""
+    asked: dict[str, str | list[str]] = {
+        name: text for name, text in (("quarter", quarter), ("from", since), ("to", until)) if text
+    }
+    return _ask("GET", url, "/api/v1/review", asked, wait=_LONG_WAIT)
+
+
+def fetch_decisions(url: str, model: str) -> dict[str, Any]:
+    """Return what was decided about a model; :class:`BadInput` when nothing answers there, or it has no such model."""
+    return dict(json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/decisions")))
+
+
+def decide(url: str, model: str, version: str, kind: str, by: str, why: str) -> dict[str, Any]:
+    """Record what somebody decides about a model; return it. Raises :class:`BadInput` where it is refused."""
+    path = f"/api/v1/models/{quote(model, safe='')}/decisions"
+    return _post_form(url, path, kind=kind, by=by, why=why, version=version)
+
+
 def _post_form(url: str, path: str, **fields: str) -> dict[str, Any]:
     kind = {"content-type": "application/x-www-form-urlencoded"}
     return dict(json.loads(_ask("POST", url, path, content=urlencode(fields).encode(), headers=kind)))

@@ -11,11 +11,13 @@ from .baseline import app as baseline_app
 from .evaluate import evaluate
 from .expectations import app as expectations_app
 from .incidents import app as incidents_app
+from .models import app as models_app
 from .options import BAD_INPUT, Url, Version, report_bad_input, say
 from .outcomes import app as outcomes_app
 from .outcomes import forget
 from .policies import app as policies_app
 from .report import report
+from .review import review
 from .rules import rules
 from .versions import versions
 
@@ -33,6 +35,7 @@ app = typer.Typer(
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(expectations_app, name="expectations")
 app.add_typer(incidents_app, name="incidents")
+app.add_typer(models_app, name="models")
 app.add_typer(outcomes_app, name="outcomes")
 app.add_typer(policies_app, name="policies")
 app.command()(forget)
@@ -93,6 +96,7 @@ def demo(
 
 app.command()(evaluate)
 app.command()(report)
+app.command()(review)
 app.command()(rules)
 
 

@@ -84,6 +84,7 @@ SUMS = frozenset(
             "messages",
             "deliveries",
             "approvals",
+            "decisions",
         ),
     )
 )
@@ -292,6 +293,9 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
             connection.execute(f"DELETE FROM {table} WHERE message IN ({messages})", of_versions[1])
         connection.execute(f"DELETE FROM messages WHERE alert IN ({alerts})", of_versions[1])
         connection.execute(f"DELETE FROM alerts WHERE {of_versions[0]}", of_versions[1])
+        if order.environment is None:
+            mine = "model = $model" + (" AND list_contains($versions, version)" if order.values else "")
+            connection.execute(f"DELETE FROM decisions WHERE {mine}", of_versions[1])
         for table, condition in ROWS.items():
             _delete(connection, table, condition)
         for table in _tables_by_series(connection):

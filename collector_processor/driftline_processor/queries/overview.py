@@ -59,6 +59,7 @@ class BaselineView:
         importance: Feature → its share of the importance to the model; empty where that is unknown.
         own: It was made for the model's own version.
         other_version: Else the one it was made for, "" = for any.
+        until: Time of its newest row, unix nanoseconds; None where its rows have no times.
     """
 
     source: Literal["config", "event", "push", "provisional"]
@@ -70,6 +71,7 @@ class BaselineView:
     own: bool = True
     other_version: str = ""
     importance: Mapping[str, float] = field(default_factory=dict)
+    until: int | None = None
 
 
 @dataclass(slots=True)
@@ -389,6 +391,7 @@ def _baseline(key: ModelKey, in_force: ActiveBaseline | None, learned: int) -> B
         own=own,
         other_version=other,
         importance=importance_of(baseline),
+        until=None if baseline.extras.period is None else baseline.extras.period.last,
     )
 
 

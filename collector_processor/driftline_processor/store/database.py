@@ -227,6 +227,8 @@ CREATE TABLE IF NOT EXISTS messages (
     id VARCHAR, alert VARCHAR, channel VARCHAR, kind VARCHAR, made BIGINT, facts VARCHAR);
 CREATE TABLE IF NOT EXISTS deliveries (message VARCHAR, "time" BIGINT, result VARCHAR, detail VARCHAR);
 CREATE TABLE IF NOT EXISTS approvals (message VARCHAR, "time" BIGINT, "by" VARCHAR, why VARCHAR);
+CREATE TABLE IF NOT EXISTS decisions (
+    id VARCHAR, model VARCHAR, version VARCHAR, kind VARCHAR, "by" VARCHAR, why VARCHAR, "time" BIGINT);
 CREATE TABLE IF NOT EXISTS acknowledged (time BIGINT);
 INSERT INTO acknowledged SELECT 0 WHERE NOT EXISTS (FROM acknowledged);
 """

@@ -24,6 +24,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driftline_processor.exporters import prometheus_page
+from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.health import Health
 from driftline_processor.otlp.protocol import retry_after
 from driftline_processor.policy.alerts import AlertStore
@@ -58,6 +59,8 @@ from .pages import (
     overview,
     performance,
     predictions,
+    review,
+    scorecard,
     status,
     unknown_outcomes,
     versions,
@@ -99,6 +102,7 @@ def create_app(
     features: FeatureHistories | None = None,
     told: AlertStore | None = None,
     weak: WeakSliceSearch | None = None,
+    decided: DecisionStore | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -113,6 +117,7 @@ def create_app(
     ``features``: where features are looked up window by window, None = only what evaluations hold.
     ``weak``: searches slices in which a model is weak; None = nowhere.
     ``told``: the alerts, and what was sent of them; None = nobody is told.
+    ``decided``: what people decided about models; None = nobody keeps it.
     ``striking``: the exemplars of the scrape page. ``links``: where traces and, from elsewhere, the pages are.
     ``labels``: chooses what to label next. ``kept``: single predictions as they are kept; None = nobody has them.
     """
@@ -150,6 +155,7 @@ def create_app(
         "predictions": partial(predictions.page, rows=rows),
         "versions": versions.page,
         "incidents": partial(incidents.model_page, log=log, alerts=told),
+        "scorecard": partial(scorecard.model_page, log=log, made=decided),
     }
 
     def one_report(request: Request) -> Response:
@@ -179,6 +185,21 @@ def create_app(
 
     def all_incidents(request: Request) -> Response:
         return reply(request, incidents.page(view.models(), request.query_params, log, told))
+
+    def all_scorecards(request: Request) -> Response:
+        return reply(request, scorecard.page(view.models(), request.query_params, clock(), log))
+
+    def one_scorecard(request: Request) -> Response:
+        selection = select(read_place(request), view.models())
+        return reply(request, scorecard.model_page(selection, clock(), request.query_params, log=log, made=decided))
+
+    def one_review(request: Request) -> Response:
+        return reply(request, review.page(view.models(), request.query_params, clock(), log, told, decided))
+
+    def review_file(request: Request) -> Response:
+        found = review.page(view.models(), request.query_params, clock(), log, told, decided)
+        headers = {"Cache-Control": "no-store", "Content-Security-Policy": report.content_security_policy()}
+        return HTMLResponse(review.to_file(found).encode("utf-8", "replace"), headers=headers)
 
     def of_unknown_models(request: Request) -> Response:
         most = number(request, "limit", unknown_outcomes.SHOWN, unknown_outcomes.MOST)
@@ -236,12 +257,15 @@ def create_app(
         routes=[
             Route("/", first),
             Route("/incidents", all_incidents),
+            Route("/scorecard", all_scorecards),
+            Route("/review", one_review),
             Route("/status", of_processor),
             Route("/unknown-outcomes", of_unknown_models),
             Route("/glossary", all_words),
             # before all others, because a feature may be named as a page is
             Route("/models/{name:path}/features/{feature:path}", one_feature),
             Route("/models/{name:path}/incidents", of_model_incidents),
+            Route("/models/{name:path}/scorecard", one_scorecard),
             Route("/models/{name:path}/performance", show_performance),
             Route("/models/{name:path}/drift", drift_of_features),
             Route("/models/{name:path}/data", tab(tabs["data"])),
@@ -251,6 +275,7 @@ def create_app(
             Route("/models/{name:path}", one_model),  # after all that go on behind a name
             Route("/metrics", scrape),
             Route("/api/v1/models", list_models),
+            Route("/api/v1/review", review_file),
             Route("/api/v1/models/{name:path}/evaluations", list_evaluations),
             Route("/api/v1/models/{name:path}/versions", list_versions),
             Route("/api/v1/models/{name:path}/openlineage", list_events),

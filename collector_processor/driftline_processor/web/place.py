@@ -25,6 +25,7 @@ TABS = {
     "predictions": "Predictions",
     "versions": "Versions",
     "incidents": "Incidents",
+    "scorecard": "Scorecard",
 }
 """The pages of a model, by the end of their address."""
 

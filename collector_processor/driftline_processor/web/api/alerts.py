@@ -5,8 +5,8 @@ Somebody approves an action by ``POST``, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -20,10 +20,9 @@ from driftline_processor.receipts import StorageOutage
 from driftline_processor.servers.http_body import retry_later
 
 from .answers import FiniteJSON
+from .forms import read_form
 
 MOST = 1000
-LONGEST = 500
-"""Characters of what a person says."""
 
 Acknowledge = Callable[[str, str, str], Alert | None]
 """Notes who takes an alert on, by its id, and why; returns it, None where there is none."""
@@ -44,7 +43,7 @@ def routes(store: AlertStore, acknowledge: Acknowledge, approve: Approve) -> lis
         return FiniteJSON({"alerts": [alert_json(one) for one in chosen[:MOST]]})
 
     async def take_on(request: Request) -> Response:
-        said = await _said(request, ("by", "why"), {"by": "say who takes it on"})
+        said = await read_form(request, ("by", "why"), {"by": "say who takes it on"})
         try:
             found = await run_in_threadpool(acknowledge, request.path_params["alert"], said["by"], said["why"])
         except StorageOutage as outage:
@@ -55,7 +54,7 @@ def routes(store: AlertStore, acknowledge: Acknowledge, approve: Approve) -> lis
 
     async def consent(request: Request) -> Response:
         asked = {"by": "say who approves it", "why": "say why", "action": "name the action"}
-        said, alert = await _said(request, ("by", "why", "action"), asked), request.path_params["alert"]
+        said, alert = await read_form(request, ("by", "why", "action"), asked), request.path_params["alert"]
         try:
             found = await run_in_threadpool(approve, alert, said["action"], said["by"], said["why"])
         except StorageOutage as outage:
@@ -78,25 +77,3 @@ def _answer(request: Request, store: AlertStore, alert: str) -> Response:
         back = f"{there.path}?{there.query}".rstrip("?") if there.netloc == request.url.netloc else "/incidents"
         return RedirectResponse(back or "/incidents", 303)
     return FiniteJSON(alert_json(next(one for one in alert_histories(store) if one.alert.id == alert)))
-
-
-async def _said(request: Request, names: Sequence[str], required: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields of a form. Raises 400 where one is missing or too long."""
-    form = dict(parse_qsl(await _text_of(request)))
-    said = {name: form.get(name, "").strip() for name in names}
-    for name, fix in required.items():
-        if not said[name]:
-            raise HTTPException(400, f"{name}: {fix}")
-    if long := [name for name, text in said.items() if len(text) > LONGEST]:
-        raise HTTPException(400, f"{long[0]}: has more than {LONGEST} characters")
-    return said
-
-
-async def _text_of(request: Request) -> str:
-    """Return the body of a form. Raises 413 where it is longer than any form of these fields."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > 16 * LONGEST:
-            raise HTTPException(413, f"fields have at most {LONGEST} characters each")
-    return body.decode("utf-8", "replace")

@@ -1,0 +1,62 @@
+"""`driftline models retire`, `approve-retrain` and `decisions`: what people decide about a model, and why."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from .options import Url, Version, report_bad_input
+
+app = typer.Typer(help="What people decided about models.", no_args_is_help=True, rich_markup_mode=None)
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")]
+By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides it.", envvar="USER")]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why; it is kept with the decision.")]
+
+
+@app.callback()
+def models() -> None:
+    """Record and list decisions about models."""
+
+
+@app.command()
+def retire(model: Model, by: By, why: Why, version: Version = "", url: Url = "http://127.0.0.1:8780") -> None:
+    """Record that a model is retired, by whom and why. It is still watched, as long as it sends."""
+    _decide(url, model, version, "retirement", by, why)
+
+
+@app.command(name="approve-retrain")
+def approve_retrain(model: Model, by: By, why: Why, version: Version = "", url: Url = "http://127.0.0.1:8780") -> None:
+    """Record that the retraining of a model is approved, by whom and why."""
+    _decide(url, model, version, "retraining", by, why)
+
+
+@app.command()
+def decisions(
+    model: Model,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    url: Url = "http://127.0.0.1:8780",
+) -> None:
+    """List what was decided about a model, the newest first."""
+    with report_bad_input():
+        from . import client
+
+        found = client.fetch_decisions(url, model)
+        if as_json:
+            typer.echo(json.dumps(found, indent=2))
+            return
+        if not found["decisions"]:
+            typer.echo(f"nothing was decided about {model}")
+        for one in found["decisions"]:
+            version = f" version {one['version']}" if one["version"] else ""
+            typer.echo(f"{one['time']}  {one['kind']}{version}  by {one['by']}: {one['why']}")
+
+
+def _decide(url: str, model: str, version: str, kind: str, by: str, why: str) -> None:
+    with report_bad_input():
+        from . import client
+
+        made = client.decide(url, model, version, kind, by, why)
+        typer.echo(f"{made['model']}: {made['kind']}, by {made['by']}, {made['time']}")

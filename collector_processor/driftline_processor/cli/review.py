@@ -1,0 +1,36 @@
+"""`driftline review`: all models over a quarter as one HTML file to print, from a running processor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Url, report_bad_input
+
+
+def review(
+    quarter: Annotated[str, typer.Option(metavar="2026Q3", help="Of a quarter, in UTC.")] = "",
+    since: Annotated[str, typer.Option("--from", metavar="2026-07-01", help="From a day on, or -30d.")] = "",
+    until: Annotated[str, typer.Option("--to", metavar="2026-10-01", help="The day after the last one.")] = "",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where it goes; else to standard output.")
+    ] = None,
+    url: Url = "http://127.0.0.1:8780",
+) -> None:
+    """Write the review of a period: models by tier, trends, incidents, decisions and what it cost."""
+    with report_bad_input():
+        from driftline_processor.readers.errors import BadInput
+
+        from . import client
+
+        if output is None and sys.stdout.isatty():
+            raise BadInput("the review is a file of HTML: driftline review -o review.html")
+        written = client.fetch_review(url, quarter, since, until)
+        if output is None:
+            sys.stdout.write(written)
+        else:
+            client.write_text(output, written)
+            typer.echo(f"{output}: {len(written.encode()) / 1000:.0f} kB")

@@ -1,0 +1,113 @@
+"""Decisions of people about models: retraining that was approved, and models that were retired, by whom and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, get_args
+
+import pyarrow as pa
+import xxhash
+
+from driftline_processor.core.wording import iso_time
+from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
+
+DecisionKind = Literal["retraining", "retirement"]
+
+KINDS: Final[tuple[DecisionKind, ...]] = get_args(DecisionKind)
+
+WORDS: Final = {"retraining": "retraining approved", "retirement": "retired"}
+"""Kind of a decision → what it says of the model."""
+
+MOST: Final = 10_000
+"""Decisions that are kept: of fifty models one a day for half a year. The oldest go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What somebody decided about a model.
+
+    Attributes:
+        id: Stays the same.
+        model: Name of the model.
+        version: The version that it is about; "" = all.
+        kind: Retraining was approved, or the model was retired.
+        by: Who decided.
+        why: Why.
+        time: When, wall time in unix nanoseconds.
+    """
+
+    id: str
+    model: str
+    version: str
+    kind: DecisionKind
+    by: str
+    why: str
+    time: int
+
+    @property
+    def words(self) -> str:
+        """What it says of the model."""
+        return WORDS[self.kind]
+
+
+class DecisionStore:
+    """All decisions. One thread records; any may read.
+
+    Args:
+        connection: Of the keeper.
+        unreadable: Where rows are noted that cannot be read.
+    """
+
+    def __init__(self, connection: Connection, unreadable: UnreadableRows) -> None:
+        self._connection = connection
+        rows = read(connection, "FROM decisions ORDER BY time").to_pylist()
+        self.known: Sequence[Decision] = tuple(one for _, one in unreadable.skipped("decisions", rows, _decision))
+
+    def record(self, model: str, version: str, kind: DecisionKind, by: str, why: str, now: int) -> Decision:
+        """Store a decision, and return it.
+
+        Args:
+            model: Name of the model.
+            version: The version that it is about; "" = all.
+            kind: What was decided.
+            by: Who decided.
+            why: Why.
+            now: Wall time, unix nanoseconds.
+        """
+        model, version, by, why = map(_storable, (model, version, by, why))
+        parts = (model, version, kind, by, why, str(now))
+        made = Decision(xxhash.xxh3_64_hexdigest("\0".join(parts).encode()), model, version, kind, by, why, now)
+        kept = (*self.known, made)[-MOST:]
+        gone = [one.id for one in self.known if one not in kept]
+        with transaction(self._connection):
+            if gone:
+                self._connection.execute("DELETE FROM decisions WHERE list_contains(?, id)", [gone])
+            insert(self._connection, "decisions", pa.Table.from_pylist([asdict(made)], _DECISIONS))
+        self.known = kept
+        return made
+
+    def of(self, model: str) -> list[Decision]:
+        """Return the decisions about a model, the newest first."""
+        return [one for one in reversed(self.known) if one.model == _storable(model)]
+
+
+def decision_json(decision: Decision) -> dict[str, Any]:
+    """Return a decision as the API shows it."""
+    return {**asdict(decision), "time": iso_time(decision.time)}
+
+
+_DECISIONS = pa.schema(
+    [*((name, pa.string()) for name in ("id", "model", "version", "kind", "by", "why")), ("time", pa.int64())]
+)
+
+
+def _decision(row: dict[str, Any]) -> Decision:
+    if row["kind"] not in KINDS:
+        raise ValueError(f"a decision is never {row['kind']!r}")
+    return Decision(**row)
+
+
+def _storable(text: str) -> str:
+    """Replace half surrogates, which names from the wire may hold and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()

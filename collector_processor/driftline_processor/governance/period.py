@@ -1,0 +1,98 @@
+"""The period of a scorecard or review: a quarter, or from one day to another."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from driftline_processor.core.dates import date_words, span_words
+from driftline_processor.core.windows.window import DAY, Window
+
+USUAL_DAYS = 90
+"""Days of a period that nobody named: a quarter."""
+
+_QUARTER = re.compile(r"(\d{4})-?[Qq]([1-4])")
+_AGO = re.compile(r"-?(\d{1,4})d")
+
+
+class Period(NamedTuple):
+    """A stretch of time.
+
+    Attributes:
+        start: Unix nanoseconds.
+        end: Unix nanoseconds, after the last moment.
+        name: ``2026Q3``; "" of a period that is no quarter.
+    """
+
+    start: int
+    end: int
+    name: str = ""
+
+    @property
+    def words(self) -> str:
+        """The period in words."""
+        days = span_words(self.start, self.end, days=True)
+        return f"{self.name}, {days}" if self.name else days
+
+    def holds(self, window: Window) -> bool:
+        """Return True where a window ends within the period."""
+        return self.start < window.end <= self.end
+
+    def meets(self, since: int | None, until: int | None) -> bool:
+        """Return True where something that began and ended so was there in the period; None is not known, or lasts."""
+        return (since is None or since < self.end) and (until is None or until > self.start)
+
+    @property
+    def days(self) -> float:
+        """How long it is."""
+        return (self.end - self.start) / DAY
+
+
+def read_period(quarter: str, since: str, until: str, now: int) -> Period:
+    """Return the period that somebody asks for; without any the last 90 days.
+
+    Args:
+        quarter: ``2026Q3``, of the calendar, in UTC; "" = by the days.
+        since: The first day in ISO 8601, or ``-30d`` before the end; "" = so many days before the end.
+        until: The day after the last one; "" = now.
+        now: The clock of the models, unix nanoseconds.
+
+    Raises:
+        ValueError: It is none; the message names the rule and the fix.
+
+    >>> read_period("2026Q3", "", "", 0).words
+    '2026Q3, 1 July to 30 September 2026'
+    >>> read_period("2026Q5", "", "", 0)
+    Traceback (most recent call last):
+    ValueError: '2026Q5' is no quarter; write one like 2026Q3
+    """
+    if quarter:
+        match = _QUARTER.fullmatch(quarter.strip())
+        if match is None or not 1970 <= int(match[1]) < 9999:
+            raise ValueError(f"'{quarter:.20}' is no quarter; write one like 2026Q3")
+        if since or until:
+            raise ValueError("a period is a quarter, or from one day to another; leave one of them out")
+        year, first = int(match[1]), 3 * int(match[2]) - 2
+        after = datetime(year + first // 10, (first + 2) % 12 + 1, 1, tzinfo=UTC)
+        return Period(_time(datetime(year, first, 1, tzinfo=UTC)), _time(after), f"{year}Q{match[2]}")
+    end = _day("to", until) if until else now
+    ago = _AGO.fullmatch(since.strip()) if since else None
+    start = _day("from", since) if since and ago is None else end - (int(ago[1]) if ago else USUAL_DAYS) * DAY
+    if start >= end:
+        raise ValueError(f"from {date_words(start)} is not before to {date_words(end)}; write the earlier day first")
+    return Period(start, end)
+
+
+def _day(name: str, said: str) -> int:
+    try:
+        found = datetime.fromisoformat(said.strip())
+        if not 1970 <= found.year < 9999:
+            raise ValueError
+        return _time(found if found.tzinfo is not None else found.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{name}: '{said:.40}' is no day; write one like 2026-07-01, or -30d") from None
+
+
+def _time(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1_000

@@ -1,0 +1,50 @@
+"""``GET /api/v1/models/{model}/decisions``: what people decided about a model; ``POST``: somebody decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.core.nearest_names import near
+from driftline_processor.governance.decisions import KINDS, Decision, DecisionKind, DecisionStore, decision_json
+from driftline_processor.queries.overview import View
+from driftline_processor.receipts import StorageOutage
+from driftline_processor.servers.http_body import retry_later
+
+from .answers import FiniteJSON
+from .forms import read_form
+from .parameters import find_model
+
+Decide = Callable[[str, str, DecisionKind, str, str], Decision]
+"""Stores what somebody decided: model, version, kind, by whom and why."""
+
+
+def routes(view: View, store: DecisionStore, decide: Decide) -> list[BaseRoute]:
+    """Return the routes. ``store``: read on every request."""
+
+    def decisions(request: Request) -> Response:
+        name = find_model(request, view.models()).key.model
+        return FiniteJSON({"decisions": [decision_json(one) for one in store.of(name)]})
+
+    async def record(request: Request) -> Response:
+        model = await run_in_threadpool(lambda: find_model(request, view.models()))
+        asked = {"kind": f"say {' or '.join(KINDS)}", "by": "say who decides it", "why": "say why"}
+        said = await read_form(request, ("kind", "by", "why", "version"), asked)
+        kind = next((one for one in KINDS if one == said["kind"]), None)
+        if kind is None:
+            raise HTTPException(400, f"kind: there is no decision {said['kind'][:40]!r}; {near(said['kind'], KINDS)}")
+        try:
+            made = await run_in_threadpool(decide, model.key.model, said["version"], kind, said["by"], said["why"])
+        except StorageOutage as outage:
+            return retry_later(outage)
+        return FiniteJSON(decision_json(made))
+
+    return [
+        Route("/api/v1/models/{name:path}/decisions", decisions),
+        Route("/api/v1/models/{name:path}/decisions", record, methods=["POST"]),
+    ]

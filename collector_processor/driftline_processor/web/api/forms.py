@@ -1,0 +1,40 @@
+"""Read what a person says in a form: few fields, none of them long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+LONGEST = 500
+"""Characters of what a person says."""
+
+
+async def read_form(request: Request, names: Sequence[str], required: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of a form. Raises 400 where one is missing or too long.
+
+    Args:
+        request: Whose body is the form.
+        names: Of the fields; others are not read.
+        required: Name of a field that must be there → how to write it.
+    """
+    form = dict(parse_qsl(await _text_of(request)))
+    said = {name: form.get(name, "").strip() for name in names}
+    for name, fix in required.items():
+        if not said[name]:
+            raise HTTPException(400, f"{name}: {fix}")
+    if long := [name for name, text in said.items() if len(text) > LONGEST]:
+        raise HTTPException(400, f"{long[0]}: has more than {LONGEST} characters")
+    return said
+
+
+async def _text_of(request: Request) -> str:
+    """Return the body of a form. Raises 413 where it is longer than any form of these fields."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > 16 * LONGEST:
+            raise HTTPException(413, f"fields have at most {LONGEST} characters each")
+    return body.decode("utf-8", "replace")

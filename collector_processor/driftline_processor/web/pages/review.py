@@ -1,0 +1,109 @@
+"""The review of a period: a page, and a file to print and send."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from starlette.datastructures import QueryParams
+
+from driftline_processor.core.wording import iso_time
+from driftline_processor.governance.decisions import DecisionStore
+from driftline_processor.governance.review import Review, ReviewedModel, Told, review
+from driftline_processor.governance.scorecard import GRADES
+from driftline_processor.policy.alerts import AlertStore
+from driftline_processor.present.money import amount_text
+from driftline_processor.queries.incidents import KINDS, IncidentLog
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.web.page import Page, Table, render
+from driftline_processor.web.report import style
+
+from .scorecard import SUBJECT_WORDS, lines_table, models_table, period_of
+
+MOST: Final = 5
+"""Incidents of a model in the review, those that last first; CSV has all."""
+
+
+def page(
+    known: Sequence[ModelView],
+    asked: QueryParams,
+    now: int,
+    log: IncidentLog,
+    alerts: AlertStore | None,
+    made: DecisionStore | None,
+) -> Page:
+    """Return the review of a period.
+
+    Args:
+        known: All versions of all models.
+        asked: ``quarter``, or ``from`` and ``to``.
+        now: Unix nanoseconds.
+        log: Where incidents are read.
+        alerts: What was told, and who took it on; None where nobody is told.
+        made: The decisions; None where nobody keeps any.
+    """
+    period = period_of(asked, known, now)
+    told = Told(
+        *((), (), ()) if alerts is None else _told(alerts),
+        decisions=() if made is None else made.known,
+    )
+    found = review(known, period, log.of(known), told)
+    context: dict[str, Any] = {
+        "now": now,
+        "review": found,
+        "words": GRADES,
+        "subjects": SUBJECT_WORDS,
+        "amount": amount_text,
+        "telling": sum(one.card.loss is not None for one in found.models),
+        "most": MOST,
+    }
+    return Page("review.html", context, _tables(found), _about(found))
+
+
+def to_file(found: Page) -> str:
+    """Return the page of a review as one HTML document: its style inside, no script, no link to a server."""
+    return render(found.template, "report", formats=False, address=lambda **_: "", style=style(), **found.context)
+
+
+def _told(alerts: AlertStore) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
+    return [*alerts.alerts.values()], [*alerts.messages.values()], [*alerts.approvals.values()]
+
+
+def _about(found: Review) -> dict[str, Any]:
+    period = found.period
+    return {
+        "period": period.name or None,
+        "from": iso_time(period.start),
+        "to": iso_time(period.end),
+        "loss": found.loss,
+        "currency": found.currency or None,
+    }
+
+
+def _tables(found: Review) -> dict[str, Table]:
+    cards = [one.card for one in found.models]
+    decided = [(iso_time(one.time), one.model, one.what, one.by, one.why) for one in found.decisions]
+    return {
+        "models": models_table(cards),
+        "lines": lines_table(cards),
+        "incidents": Table(
+            ("model", "version", "kind", "since", "until", "lasted_seconds", "open", "sentence", "taken_by"),
+            [row for one in found.models for row in _incidents(one)],
+        ),
+        "decisions": Table(("time", "model", "decision", "by", "why"), decided),
+        "trends": Table(
+            ("model", "metric", "first", "last", "baseline", "windows", "predictions"),
+            [(one.card.model.key.model, *one.trend[1:]) for one in found.models],
+        ),
+    }
+
+
+def _incidents(one: ReviewedModel) -> list[tuple[object, ...]]:
+    return [
+        (
+            *(incident.key.model, incident.key.version, KINDS[incident.kind]),
+            *(None if time is None else iso_time(time) for time in (incident.since, incident.until)),
+            *(None if lasted is None else lasted // 10**9, incident.open, incident.sentence, taken_by or None),
+        )
+        for incident, lasted, taken_by in one.incidents
+    ]

@@ -1,0 +1,156 @@
+"""The scorecards: of one model, and of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+
+from driftline_processor.core.wording import iso_time
+from driftline_processor.governance.decisions import DecisionStore
+from driftline_processor.governance.period import USUAL_DAYS, Period, read_period
+from driftline_processor.governance.review import ReviewedDecision
+from driftline_processor.governance.scorecard import GRADES, Scorecard, scorecard, scorecards
+from driftline_processor.present import names
+from driftline_processor.queries.incidents import IncidentLog
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.web.page import Page, Table
+from driftline_processor.web.place import Place
+from driftline_processor.web.selection import Selection, about, common_context
+
+SUBJECT_WORDS: Final = {
+    "verdict": "verdict",
+    "objectives": "objectives",
+    "drift": "drift",
+    "labels": "outcomes",
+    "service": "calls",
+    "incidents": "incidents",
+    "baseline": "baseline",
+    "fairness": "fairness",
+    "money": "money",
+}
+"""Subject of a line → its words."""
+
+DECIDED: Final = 50
+"""Decisions of a page; the API has all."""
+
+
+def page(known: Sequence[ModelView], asked: QueryParams, now: int, log: IncidentLog) -> Page:
+    """Return the scorecards of all models.
+
+    Args:
+        known: All versions of all models.
+        asked: ``quarter``, or ``from`` and ``to``; ``tier`` and ``team`` choose models.
+        now: Unix nanoseconds.
+        log: Where incidents are read.
+    """
+    period = period_of(asked, known, now)
+    tier, team = asked.get("tier", "").strip(), asked.get("team", "").strip()
+    cards = [
+        card
+        for card in scorecards(known, period, log.of(known))
+        if (not tier or card.tier == tier) and (not team or card.owner == team)
+    ]
+    context: dict[str, Any] = {
+        "now": now,
+        "period": period,
+        "periods": _periods(asked),
+        "review": "/review?"
+        + urlencode([(name, asked[name]) for name in ("quarter", "from", "to") if asked.get(name)]),
+        "cards": [(card, card_address(card), first_reason(card)) for card in cards],
+        "columns": [*SUBJECT_WORDS],
+        "subjects": SUBJECT_WORDS,
+        "filtered": bool(tier or team),
+    }
+    return Page("scorecard.html", context, {"models": models_table(cards), "lines": lines_table(cards)}, _about(period))
+
+
+def model_page(
+    selection: Selection, now: int, asked: QueryParams | None = None, *, log: IncidentLog, made: DecisionStore | None
+) -> Page:
+    """Return the scorecard of one model, with the decisions about it.
+
+    Args:
+        selection: The model.
+        now: Unix nanoseconds.
+        asked: As for :func:`page`.
+        log: Where incidents are read.
+        made: The decisions; None where nobody keeps any.
+    """
+    place = selection.place
+    said = {"from": place.since if place.since != "all" else "", "to": place.until} | dict(asked or {})
+    period = period_of(QueryParams({name: value for name, value in said.items() if value}), selection.same, now)
+    card = scorecard(selection.same, period, log.of(selection.same))
+    decisions = [] if made is None else made.of(selection.model.key.model)
+    context = {
+        **common_context(selection, "scorecard", now),
+        "period": period,
+        "card": card,
+        "subjects": SUBJECT_WORDS,
+        "decisions": [ReviewedDecision(one.time, one.model, one.words, one.by, one.why) for one in decisions[:DECIDED]],
+    }
+    columns = ("time", "version", "kind", "by", "why")
+    rows = [(iso_time(one.time), one.version, one.kind, one.by, one.why) for one in decisions]
+    tables = {"lines": lines_table([card]), "decisions": Table(columns, rows)}
+    return Page("model/scorecard.html", context, tables, {**about(selection), **_about(period)})
+
+
+def period_of(asked: QueryParams, known: Sequence[ModelView], now: int) -> Period:
+    """Return the period that an address names; without any the last 90 days of the models' clocks. Raises 400."""
+    newest = max((one.watermark for one in known), default=0) or now
+    try:
+        return read_period(asked.get("quarter", ""), asked.get("from", ""), asked.get("to", ""), newest)
+    except ValueError as wrong:
+        raise HTTPException(400, str(wrong)) from None
+
+
+def first_reason(card: Scorecard) -> str:
+    """Return the reason of the worst line, the verdict's where all is well."""
+    return min(card.lines, key=lambda line: [*GRADES].index(line.grade)).reason
+
+
+def card_address(card: Scorecard) -> str:
+    """Return the address of the scorecard of one model."""
+    return Place(names.handle(card.model.key.model)).address("scorecard")
+
+
+def models_table(cards: Sequence[Scorecard]) -> Table:
+    """Return a row for each model: who answers for it, and the grade of each line."""
+    columns = ("model", "version", "tier", "owner", "state", "since", *SUBJECT_WORDS)
+    columns = (*columns, "incident_count", "loss_a_day", "loss_low", "loss_high", "currency")
+    return Table(columns, [_model_row(card) for card in cards])
+
+
+def _model_row(card: Scorecard) -> Sequence[object]:
+    since, loss = None if card.verdict is None else card.verdict.since, card.loss
+    return (
+        *(card.model.key.model, card.model.key.version, int(card.tier) if card.tier else None, card.owner or None),
+        *(card.state, None if since is None else iso_time(since)),
+        *(card.grades[name].grade for name in SUBJECT_WORDS),
+        len(card.incidents),
+        *((None, None, None) if loss is None else (loss.amount, loss.low, loss.high)),
+        card.model.currency or None,
+    )
+
+
+def lines_table(cards: Sequence[Scorecard]) -> Table:
+    """Return a row for each line of each scorecard, with its reason."""
+    rows = [(card.model.key.model, line.subject, line.grade, line.reason) for card in cards for line in card.lines]
+    return Table(("model", "subject", "grade", "reason"), rows)
+
+
+def _about(period: Period) -> dict[str, Any]:
+    return {"period": period.name or None, "from": iso_time(period.start), "to": iso_time(period.end)}
+
+
+def _periods(asked: QueryParams) -> list[tuple[str, str, bool]]:
+    """Return the periods to choose with one click: their words, address, and whether they are chosen."""
+    chosen = asked.get("from", "") or (f"-{USUAL_DAYS}d" if not (asked.get("quarter") or asked.get("to")) else "")
+    kept = [(name, asked[name]) for name in ("tier", "team") if asked.get(name)]
+    return [
+        (f"{days} days", "/scorecard?" + urlencode([("from", f"-{days}d"), *kept]), chosen == f"-{days}d")
+        for days in (30, 90, 365)
+    ]

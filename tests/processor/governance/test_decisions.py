@@ -1,0 +1,67 @@
+"""Decisions about models are kept over restarts, with who and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from driftline_processor.governance import decisions
+from driftline_processor.governance.decisions import DecisionStore
+from driftline_processor.maintenance.erasure import ErasureOrder, forget_model
+from driftline_processor.store.database import Store
+
+
+def opened(store: Store) -> DecisionStore:
+    return DecisionStore(store.connect(lasting=True), store.unreadable)
+
+
+def test_a_decision_is_there_after_a_restart(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    made = opened(store).record("churn", "7", "retirement", "ann", "it is old", 5)
+    store.close()
+    again = Store(tmp_path)
+    assert opened(again).of("churn") == [made]
+    assert (made.words, made.by, made.why, made.version) == ("retired", "ann", "it is old", "7")
+    again.close()
+
+
+def test_the_newest_comes_first_and_another_model_has_its_own(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    kept = opened(store)
+    for now, (model, why) in enumerate([("churn", "one"), ("fraud", "two"), ("churn", "three")]):
+        kept.record(model, "", "retraining", "ann", why, now)
+    assert [one.why for one in kept.of("churn")] == ["three", "one"]
+    assert kept.of("none") == []
+    store.close()
+
+
+def test_a_half_surrogate_in_a_name_is_kept_as_a_question_mark(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    kept = opened(store)
+    made = kept.record("a\ud800", "", "retraining", "b\ud800", "c", 1)
+    assert (made.model, made.by) == ("a?", "b?")
+    assert kept.of("a\ud800") == [made]
+    store.close()
+
+
+def test_the_oldest_go_where_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "MOST", 2)
+    store = Store(tmp_path)
+    kept = opened(store)
+    for now in range(3):
+        kept.record("churn", "", "retraining", "ann", f"{now}", now)
+    assert [one.why for one in opened(store).of("churn")] == ["2", "1"]
+    store.close()
+
+
+def test_who_forgets_a_model_forgets_what_was_decided_about_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    kept = opened(store)
+    for model, version in (("churn", "7"), ("churn", ""), ("fraud", "")):
+        kept.record(model, version, "retraining", "ann", "why", 1)
+    connection = store.connect(lasting=True)
+    forget_model(connection, ErasureOrder("churn", "model", ("7",)))
+    assert [(one.model, one.version) for one in opened(store).known] == [("churn", ""), ("fraud", "")]
+    forget_model(connection, ErasureOrder("churn", "model"))
+    assert [one.model for one in opened(store).known] == ["fraud"]
+    store.close()

@@ -1,0 +1,71 @@
+"""Decisions over HTTP: who, what and why, and nothing without a reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from driftline_processor.governance.decisions import DecisionStore
+from driftline_processor.receipts import StorageOutage
+from driftline_processor.store.database import Store
+from driftline_processor.web.api.decisions import routes
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import FakeView, flights
+
+PATH = "/api/v1/models/flights/decisions"
+
+
+def client(store: Store) -> TestClient:
+    kept = DecisionStore(store.connect(lasting=True), store.unreadable)
+    return TestClient(
+        Starlette(routes=routes(FakeView([flights()]), kept, lambda *said: kept.record(*said, 5))),
+        raise_server_exceptions=False,
+    )
+
+
+def test_a_decision_is_kept_with_who_and_why(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    asked = client(store)
+    said = {"kind": "retirement", "by": " ann ", "why": "it is old", "version": "winter"}
+    made = asked.post(PATH, data=said)
+    assert made.status_code == 200
+    (kept,) = asked.get(PATH).json()["decisions"]
+    assert kept == made.json()
+    assert (kept["kind"], kept["by"], kept["why"], kept["version"]) == ("retirement", "ann", "it is old", "winter")
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "status", "said"),
+    [
+        (PATH, {"kind": "retirement", "why": "x"}, 400, "by: say who decides it"),
+        (PATH, {"kind": "retirement", "by": "ann"}, 400, "why: say why"),
+        (PATH, {"kind": "retirment", "by": "ann", "why": "x"}, 400, "did you mean 'retirement'?"),
+        (PATH, {"kind": "retirement", "by": "ann", "why": "x" * 501}, 400, "why: has more than 500 characters"),
+        (PATH.replace("flights", "none"), {"kind": "retirement", "by": "a", "why": "x"}, 404, "no model 'none'"),
+    ],
+)
+def test_what_lacks_something_is_not_kept(
+    tmp_path: Path, path: str, form: dict[str, str], status: int, said: str
+) -> None:
+    store = Store(tmp_path)
+    asked = client(store)
+    answer = asked.post(path, data=form)
+    assert (answer.status_code, said in answer.text) == (status, True)
+    assert asked.get(PATH).json() == {"decisions": []}
+    store.close()
+
+
+def test_while_the_storage_fails_the_answer_says_to_try_again(tmp_path: Path) -> None:
+    def fails(*_: object) -> None:
+        raise StorageOutage("the disk is full")
+
+    store = Store(tmp_path)
+    kept = DecisionStore(store.connect(lasting=True), store.unreadable)
+    app = Starlette(routes=routes(FakeView([flights()]), kept, fails))  # type: ignore[arg-type]
+    answer = TestClient(app).post(PATH, data={"kind": "retirement", "by": "ann", "why": "x"})
+    assert answer.status_code == 503
+    assert "Retry-After" in answer.headers
+    store.close()
