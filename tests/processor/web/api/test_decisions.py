@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from driftline_processor.governance.decisions import DecisionStore
+from driftline_processor.governance.decisions import Decision, DecisionKind, DecisionStore
 from driftline_processor.receipts import StorageOutage
 from driftline_processor.store.database import Store
 from driftline_processor.web.api.decisions import routes
@@ -19,10 +19,11 @@ PATH = "/api/v1/models/flights/decisions"
 
 def client(store: Store) -> TestClient:
     kept = DecisionStore(store.connect(lasting=True), store.unreadable)
-    return TestClient(
-        Starlette(routes=routes(FakeView([flights()]), kept, lambda *said: kept.record(*said, 5))),
-        raise_server_exceptions=False,
-    )
+
+    def decide(model: str, version: str, kind: DecisionKind, by: str, why: str) -> Decision:
+        return kept.record(model, version, kind, by, why, 5)
+
+    return TestClient(Starlette(routes=routes(FakeView([flights()]), kept, decide)))
 
 
 def test_a_decision_is_kept_with_who_and_why(tmp_path: Path) -> None:
