@@ -98,7 +98,7 @@ def prometheus_name(metric: Group) -> str:
     elif unit.startswith("{"):
         suffix = ""
     else:
-        suffix = {"s": "seconds", "By": "bytes"}[unit]
+        suffix = {"s": "seconds", "By": "bytes", "J": "joules"}[unit]
     if suffix:
         name += f"_{suffix}"
     return f"{name}_total" if instrument == "counter" else name

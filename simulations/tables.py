@@ -23,6 +23,7 @@ from simulations.label_queue import LABELS
 from simulations.mixed_worlds import MIXED
 from simulations.objectives import OBJECTIVES
 from simulations.outcome_shift import OUTCOME_SHIFT
+from simulations.retraining import RETRAINING
 from simulations.service_level import SERVICE
 from simulations.silence import SILENCE
 from simulations.slice_intervals import SLICED_DAYS
@@ -36,5 +37,5 @@ TABLES: tuple[Table, ...] = (
     *(DRIFT, USUAL, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
     *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, LABELS, ESTIMATES, OUTCOME_SHIFT, FAST, SERVICE),
     *(KINDS_OF_CHANGE, SILENCE, CYCLES, TOPICS_OF_TEXTS, CONSTANTS, QUIET_LIVES, CHANGED_LIVES, BESIDE_DAYS),
-    *(MIXED, QUIET_FLEETS, CHANGED_FLEETS, QUIET_RULES),
+    *(MIXED, QUIET_FLEETS, CHANGED_FLEETS, QUIET_RULES, RETRAINING),
 )

@@ -125,6 +125,10 @@ class World:
     keeps: float = 0.0
 
     def changes(self, rng: Random) -> list[dict[str, MetricChange]]:
+        """Draw a baseline and windows, and return how these differ from it."""
+        return [one.realized_changes for one in self.evaluations(rng)]
+
+    def evaluations(self, rng: Random) -> list[Evaluation]:
         """Draw a baseline and windows, and compare them: those of days that keep nothing of the one before."""
         task, (many, rows), (long, _) = _KIND[type(self.usual)], self.before, self.window
         levels = self._levels(rng, many + 7 + long)
@@ -139,7 +143,7 @@ class World:
             own = rng.normal(size=long).tolist()
         return found
 
-    def _window(self, rng: Random, baseline: Baseline, task: Task, levels: list[float]) -> dict[str, MetricChange]:
+    def _window(self, rng: Random, baseline: Baseline, task: Task, levels: list[float]) -> Evaluation:
         long, each = self.window
         panes = [(self.now or self.usual)(rng, each, level) for level in levels]
         pane = merge(panes)
@@ -147,7 +151,7 @@ class World:
         evaluation = Evaluation(ModelKey("m"), Window("1d", 0, end), pane.rows, True, coverage=1.0)
         outcomes = WindowOutcomes(blocks=panes if long > 1 else ())
         judge_performance(evaluation, pane, baseline, task, outcomes, STANDARD)
-        return evaluation.realized_changes
+        return evaluation
 
     def _levels(self, rng: Random, many: int) -> list[float]:
         levels = rng.normal(size=many)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .evaluation import EvaluationReport, evaluate
     from .model import Model
     from .outcomes import Accepted, Rejection, Undelivered
+    from .training.training_run import TrainingRun, training_run
 
 __all__ = [
     "Accepted",
@@ -40,12 +41,14 @@ __all__ = [
     "Prediction",
     "Privacy",
     "Rejection",
+    "TrainingRun",
     "Undelivered",
     "configure",
     "current",
     "evaluate",
     "flush",
     "shutdown",
+    "training_run",
 ]
 
 _HOMES = {
@@ -56,12 +59,14 @@ _HOMES = {
     "Prediction": "capture.prediction",
     "Privacy": "privacy.policy",
     "Rejection": "outcomes",
+    "TrainingRun": "training.training_run",
     "Undelivered": "outcomes",
     "configure": "configuration",
     "current": "capture.prediction",
     "evaluate": "evaluation",
     "flush": "export.lifecycle",
     "shutdown": "export.lifecycle",
+    "training_run": "training.training_run",
 }
 
 

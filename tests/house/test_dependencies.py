@@ -42,6 +42,8 @@ DISTRIBUTIONS = {
 
 OF_THE_CALLER = {
     "driftline.testing.plugin": ("pytest",),
+    "driftline.training.measurement": ("pynvml",),
+    "driftline.training.price_sheet": ("yaml",),
     "driftline_integrations.web.route_plan": ("pydantic_core",),
     "driftline_integrations.instrumentation.instrumentor": ("opentelemetry.instrumentation",),
     "driftline_integrations.estimators.samples": ("pyarrow",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulations import beside_days, cycles, objectives, service_level, weak_slices, worse
+from simulations import beside_days, cycles, objectives, retraining, service_level, weak_slices, worse
 from simulations.drift import slices
 from simulations.promise import Promise
 
@@ -15,6 +15,7 @@ TABLES = [
     (service_level.SERVICE, service_level.CLAIMS),
     (cycles.CYCLES, cycles.CLAIMS),
     (worse.WORSE, worse.CLAIMS),
+    (retraining.RETRAINING, retraining.CLAIMS),
     (beside_days.BESIDE_DAYS, beside_days.CLAIMS),
 ]
 NAMED = [pytest.param(claim, id=name) for _, claims in TABLES for name, claim in claims.items() if claim.short]

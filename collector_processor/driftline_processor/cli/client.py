@@ -210,6 +210,18 @@ def versions(url: str, model: str, environment: str) -> dict[str, Any]:
     return found
 
 
+def fetch_retraining(url: str, model: str, asked: Mapping[str, str]) -> dict[str, Any]:
+    """Return whether retraining pays, as a processor says. Raises :class:`BadInput` when nothing answers there."""
+    path = f"/api/v1/models/{quote(handle(model), safe='')}/retraining"
+    return dict(json.loads(_ask("GET", url, path, {**asked})))
+
+
+def fetch_training_runs(url: str, model: str) -> list[dict[str, Any]]:
+    """Return the training runs of a model. Raises :class:`BadInput` when nothing answers there."""
+    path = f"/api/v1/models/{quote(handle(model), safe='')}/training-runs"
+    return list(json.loads(_ask("GET", url, path))["training_runs"])
+
+
 @dataclass(frozen=True, slots=True)
 class ReportRange:
     """What a report is about, beside the model.

@@ -17,6 +17,7 @@ from .outcomes import app as outcomes_app
 from .outcomes import forget
 from .policies import app as policies_app
 from .report import report
+from .retraining import retrain_check
 from .review import review
 from .rules import rules
 from .versions import versions
@@ -97,6 +98,7 @@ def demo(
 app.command()(evaluate)
 app.command()(report)
 app.command()(review)
+app.command(name="retrain-check")(retrain_check)
 app.command()(rules)
 
 

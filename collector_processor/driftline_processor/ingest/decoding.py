@@ -41,7 +41,12 @@ class Decoding:
         """Decode requests of traces at once, of which none was seen before; ``bodies``: by their digests."""
         first, *more = bodies
         decoded = requests.decode_traces_together(list(bodies.values()), received)
-        return Request(first, decoded.predictions, decoded.batches, rejected=decoded.rejected, more_digests=more)
+        return Request(
+            *(first, decoded.predictions, decoded.batches),
+            rejected=decoded.rejected,
+            more_digests=more,
+            training_runs=decoded.training_runs,
+        )
 
     def request(self, signal: Signal, body: bytes, received: int, offsets: Sequence[Offset] = ()) -> Request:
         """Decode a request, which is known again by its bytes.
@@ -62,4 +67,5 @@ class Decoding:
             decoded.points,
             decoded.rejected,
             offsets=offsets,
+            training_runs=decoded.training_runs,
         )

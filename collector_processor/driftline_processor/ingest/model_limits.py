@@ -24,6 +24,7 @@ from driftline.tables.table import ModelKey, OutcomeTable
 
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
+from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.wording import short
 from driftline_processor.health import Counters
 from driftline_processor.present.numbers import many
@@ -115,6 +116,13 @@ class ModelLimits:
     def place_baseline(self, model: str, version: str, now: int) -> bool:
         """Return True where a baseline is kept: one of a model and version that have a place."""
         return self._admit_model(model, 1) and self._version(model, version, 1, now) == version
+
+    def place_training_run(self, run: TrainingRun) -> TrainingRun | None:
+        """Return a training run as it is kept, None where it is not; its model takes a place, its version none."""
+        if not self._admit_model(run.model, 1):
+            return None
+        environment = self._environment(run.environment, 1, take=False)
+        return run if environment == run.environment else replace(run, environment=environment)
 
     def place_outcomes(self, outcomes: OutcomeTable) -> OutcomeTable | None:
         """Return outcomes as they are kept, None where they are not; they take no place."""

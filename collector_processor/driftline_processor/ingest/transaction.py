@@ -24,6 +24,7 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.core.arrow_arrays import text_array
 from driftline_processor.core.decode.metric_points import Point
+from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.decode.untrusted_json import check_json
 from driftline_processor.core.service_level.sums import bounded_errors, weight_by_error
 from driftline_processor.core.stable_hash import U64
@@ -49,6 +50,7 @@ from driftline_processor.store.feature_rows import KeptFeatures
 from driftline_processor.store.panes import SLICED, PaneChanges
 from driftline_processor.store.series import Series, SeriesRegister
 from driftline_processor.store.slices import HOUR, Cutting, SliceValues
+from driftline_processor.store.training_runs import TrainingRuns
 
 from .arrivals import Arrivals
 from .changes import ChangedPanes, SeriesTotals, read_totals
@@ -92,6 +94,7 @@ class Request:
     Attributes:
         batches: Parallel to ``predictions``, the batch id or "".
         baselines: JSON that a service sent of itself.
+        training_runs: Runs that are over.
         pushed: JSON that somebody put in force.
         part: Of which upload it is a part, None of none.
         offsets: How far topics of Kafka have been read with it.
@@ -109,12 +112,13 @@ class Request:
     part: UploadPart | None = None
     offsets: Sequence[Offset] = ()
     more_digests: Sequence[bytes] = ()
+    training_runs: Sequence[TrainingRun] = ()
 
     @property
     def rows(self) -> int:
-        """Return the numbers of rows, outcomes, baselines and points."""
+        """Return the numbers of rows, outcomes, baselines, points and training runs."""
         tables = sum(map(len, self.predictions)) + sum(map(len, self.outcomes))
-        return tables + len(self.baselines) + len(self.pushed) + len(self.points)
+        return tables + len(self.baselines) + len(self.pushed) + len(self.points) + len(self.training_runs)
 
 
 class Intake:
@@ -135,6 +139,7 @@ class Intake:
         self.series = SeriesRegister(self._connection, models)
         self.baselines = Baselines(self._connection, configured)
         self.slices = SliceValues(self._connection)
+        self.training_runs = TrainingRuns(self._connection)
         self._kept = KeptFeatures(self._connection)
         self.limits = ModelLimits(limits, models, counters)
         self._load()
@@ -204,6 +209,7 @@ class Intake:
             self.series.load(self._connection)
             self.baselines.load(self._connection)
             self.slices.load(self._connection)
+            self.training_runs.load(self._connection)
             self._kept.load(self._connection)
             self._load()
             raise
@@ -275,12 +281,24 @@ class Intake:
                 rejected[REASON] += 1
             else:
                 work.points.setdefault(key, []).append(point)
+        for run in request.training_runs:
+            self._keep_run(run, work, rejected)
         work.unused.update(request.rejected + rejected)
         accepted = request.rows - rejected.total()
         if request.part is not None:
             refused = request.part.rejected + rejected.total()
             self.uploads.add(request.part, StoredPart(request.digest, accepted, refused, work.now))
         return Receipt(accepted, request.rejected + rejected)
+
+    def _keep_run(self, run: TrainingRun, work: _Work, rejected: Counter[str]) -> None:
+        if not 0 < run.end < work.now + LATEST:
+            rejected["time_out_of_range"] += 1
+        elif (placed := self.limits.place_training_run(run)) is None:
+            rejected[REASON] += 1
+        elif (refused := self.training_runs.add(placed, work.now)) == "seen":
+            work.unused["training_run_seen"] += 1
+        elif refused:
+            rejected[refused] += 1
 
     def _batch_seen(self, table: PredictionTable, batch: str, work: _Work) -> bool:
         digest = digest_of("\0".join((table.key.environment, table.key.model, batch)).encode())
@@ -428,6 +446,7 @@ class Intake:
         connection = self._connection
         self.series.write(connection)
         self.slices.write(connection)
+        self.training_runs.write(connection)
         self._kept.write(connection)
         if work.rows:
             insert(connection, "predictions", pa.concat_tables(work.rows))

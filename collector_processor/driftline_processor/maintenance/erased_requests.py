@@ -52,6 +52,7 @@ class ErasedRows:
             table.model == order.model and order.environment in (None, table.environment) and not order.values
             for table in request.outcomes
         )
+        keys += [ModelKey(run.model, run.version, run.environment) for run in request.training_runs]
         return outcomes or any(_is_of(order, key) for key in [*keys, *_baselines(request)])
 
     def _holds_row(self, order: ErasureOrder, table: PredictionTable | OutcomeTable) -> bool:

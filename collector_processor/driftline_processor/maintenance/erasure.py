@@ -85,6 +85,7 @@ SUMS = frozenset(
             "deliveries",
             "approvals",
             "decisions",
+            "training_runs",
         ),
     )
 )
@@ -285,6 +286,7 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
         last = max(number(connection, "SELECT max(series) FROM series") or 0, mark(connection, LAST_SERIES))
         connection.execute("INSERT INTO meta VALUES (?, ?)", [LAST_SERIES, last])
         connection.execute(f"DELETE FROM baselines WHERE {of_versions[0]}", of_versions[1])
+        connection.execute(f"DELETE FROM training_runs WHERE {of_versions[0]}", of_versions[1])
         connection.execute(f"DELETE FROM watermarks WHERE {of_model[0]}", of_model[1])
         connection.execute(f"DELETE FROM looks WHERE {of_model[0]}", of_model[1])
         alerts = f"SELECT id FROM alerts WHERE {of_versions[0]}"
@@ -306,7 +308,12 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
 def is_known(connection: Connection, order: ErasureOrder) -> bool:
     """Return True where there is anything that :func:`forget_model` would delete."""
     of_versions, of_model = _named(order)
-    places = (("models", of_versions), ("baselines", of_versions), ("outcomes", of_model))
+    places = (
+        ("models", of_versions),
+        ("baselines", of_versions),
+        ("training_runs", of_versions),
+        ("outcomes", of_model),
+    )
     return any(
         connection.execute(f"SELECT 1 FROM {table} WHERE {where} LIMIT 1", named).fetchall()
         for table, (where, named) in places

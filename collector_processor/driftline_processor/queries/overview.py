@@ -16,6 +16,7 @@ from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
 
 from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.verdict import ModelPart, fold_verdicts, order_of_need, parts_in_use
@@ -107,6 +108,7 @@ class ModelView:
         tier: How much depends on the model, 1 (most) to 3; None where nobody said.
         interruptions: When it was silent, or its windows waited too long, the oldest first.
         currency: The currency of costs and values; "" where nobody named one, and nothing is said of money.
+        training_runs: Those of all its versions, whatever their environment, the oldest first.
     """
 
     key: ModelKey
@@ -142,6 +144,7 @@ class ModelView:
     tier: int | None = None
     interruptions: tuple[Interruption, ...] = ()
     currency: str = ""
+    training_runs: tuple[TrainingRun, ...] = ()
 
     def mature(self, evaluation: Evaluation) -> bool:
         """Return True where the outcomes of a closed window have had their time, so that its performance counts."""
@@ -360,6 +363,7 @@ class Overview:
             tier=settings.tier,
             currency=self._currency,
             interruptions=self._verdicts.interruptions(series.number),
+            training_runs=self._intake.training_runs.of(key.model),
             hints=hints(
                 ModelSummary(
                     series=series,

@@ -1,1 +1,1 @@
-"""The DuckDB file and its tables: rows, panes, series, baselines, streams. May import `config` and below."""
+"""The DuckDB file and its tables: rows, panes, series, baselines, training runs. May import `config` and below."""

@@ -229,6 +229,8 @@ CREATE TABLE IF NOT EXISTS deliveries (message VARCHAR, "time" BIGINT, result VA
 CREATE TABLE IF NOT EXISTS approvals (message VARCHAR, "time" BIGINT, "by" VARCHAR, why VARCHAR);
 CREATE TABLE IF NOT EXISTS decisions (
     id VARCHAR, model VARCHAR, version VARCHAR, kind VARCHAR, "by" VARCHAR, why VARCHAR, "time" BIGINT);
+CREATE TABLE IF NOT EXISTS training_runs (
+    id VARCHAR, environment VARCHAR, model VARCHAR, version VARCHAR, "end" BIGINT, received BIGINT, json VARCHAR);
 CREATE TABLE IF NOT EXISTS acknowledged (time BIGINT);
 INSERT INTO acknowledged SELECT 0 WHERE NOT EXISTS (FROM acknowledged);
 """

@@ -40,7 +40,7 @@ from driftline_processor.queries.predictions import KeptPredictions
 from driftline_processor.queries.weak_slices import WeakSliceSearch, WeakSlicesOfWindows
 from driftline_processor.receipts import Overloaded
 from driftline_processor.receivers import outcomes_http
-from driftline_processor.web.api import baselines, evaluations, label_queue, mispredictions
+from driftline_processor.web.api import baselines, evaluations, label_queue, mispredictions, retraining
 from driftline_processor.web.api import evaluations as histories
 from driftline_processor.web.api import versions as versions_api
 from driftline_processor.web.api.answers import FiniteJSON
@@ -240,6 +240,12 @@ def create_app(
     def list_versions(request: Request) -> Response:
         return versions_api.versions(request, view.models())
 
+    def weigh_retraining(request: Request) -> Response:
+        return retraining.retraining(request, view.models())
+
+    def list_training_runs(request: Request) -> Response:
+        return retraining.training_runs(request, view.models())
+
     def list_events(request: Request) -> Response:
         return evaluations.lineage(request, view.models(), clock())
 
@@ -278,6 +284,8 @@ def create_app(
             Route("/api/v1/review", review_file),
             Route("/api/v1/models/{name:path}/evaluations", list_evaluations),
             Route("/api/v1/models/{name:path}/versions", list_versions),
+            Route("/api/v1/models/{name:path}/retraining", weigh_retraining),
+            Route("/api/v1/models/{name:path}/training-runs", list_training_runs),
             Route("/api/v1/models/{name:path}/openlineage", list_events),
             Route("/api/v1/models/{name:path}/report", one_report),
             Route("/healthz", alive),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from driftline.inputs.row import clean_value
 from driftline.outputs.output import describe
 from driftline.outputs.rankings import relevant_text
 from driftline.semconv import attributes as a
+from driftline.semconv import events
 from driftline.tables.classes import class_text
 from driftline.tables.ids import id_text
 from driftline.tables.timestamps import instant
@@ -37,8 +38,11 @@ class Outcome:
 
     Attributes:
         actual: Text, number or bool, None where it is retracted.
+        event: The name of its log record.
         slices: As they may leave.
     """
+
+    event: ClassVar[str] = events.ML_OUTCOME
 
     identity: Identity
     id: str

@@ -17,6 +17,7 @@ from driftline.capture.deferred import UnmadePrediction
 from driftline.capture.model_identity import SCOPE, VERSION, Identity
 from driftline.capture.outcome import Outcome
 from driftline.capture.prediction import Prediction
+from driftline.capture.training_record import TrainingRecord
 from driftline.loss_counters import UNRECORDED, UNUSABLE
 from driftline.semconv import SCHEMA_URL, metrics
 from driftline.semconv import attributes as a
@@ -109,9 +110,9 @@ class DroppedRows:
         self._lock = threading.Lock()
         self._durations: dict[tuple[Identity, str], BinnedNumbers] = {}
 
-    def note(self, entry: Prediction | BufferedRow | UnmadePrediction | Outcome) -> None:
+    def note(self, entry: Prediction | BufferedRow | UnmadePrediction | Outcome | TrainingRecord) -> None:
         """Count what is dropped."""
-        if isinstance(entry, Outcome):
+        if isinstance(entry, Outcome | TrainingRecord):
             return
         if isinstance(entry, UnmadePrediction):
             identity, error, took, rows = entry.plan.identity, "", entry.elapsed, 1

@@ -21,6 +21,7 @@ from driftline.capture.deferred import UnmadePrediction, abandon_deferred, make_
 from driftline.capture.outcome import Outcome
 from driftline.capture.prediction import Prediction
 from driftline.capture.row_schema import ROW_BYTES
+from driftline.capture.training_record import TrainingRecord
 from driftline.faults import FAULTS, logger
 
 from . import lifecycle, resource, threads
@@ -67,8 +68,8 @@ _OVER = Delivery("retry", "no time is left")
 AT_ONCE, NEVER = -sys.maxsize, sys.maxsize
 
 
-Entry = Prediction | BufferedRow | UnmadePrediction | Outcome
-"""Entry of the buffer: a prediction or an outcome."""
+Entry = Prediction | BufferedRow | UnmadePrediction | Outcome | TrainingRecord
+"""Entry of the buffer: a prediction, an outcome or a training run."""
 
 
 class Pipeline:
@@ -327,14 +328,14 @@ class Pipeline:
     def _convert(self) -> None:
         """Turn what was recorded into counts and frames."""
         entries = self._rows.drain()
-        predictions = [entry for entry in entries if not isinstance(entry, Outcome)]
-        outcomes = [entry for entry in entries if isinstance(entry, Outcome)]
+        predictions = [entry for entry in entries if not isinstance(entry, Outcome | TrainingRecord)]
+        events = [entry for entry in entries if isinstance(entry, Outcome | TrainingRecord)]
         try:
             unsaid = [self._baselines[key] for key in self._baselines if key not in self._announced]
             baselines = [(identity, baseline.to_json()) for identity, baseline in unsaid]
             from .records import frames  # loads all that turns calls into columns, which no call needs
 
-            for frame in frames(predictions, outcomes, baselines, counted=self._count):
+            for frame in frames(predictions, events, baselines, counted=self._count):
                 if self.recording or (self._unsupported and not frame.predictions):
                     self._queue.append(frame, len(frame.body), frame.rows)
                 elif self._unsupported:  # their spans say that no record holds them
@@ -486,6 +487,8 @@ def _let_go(entry: Entry) -> None:
 def _measure(entry: Entry) -> tuple[int, int]:
     if isinstance(entry, UnmadePrediction):
         return entry.cost, 1
+    if isinstance(entry, TrainingRecord):
+        return TrainingRecord.size, 1
     return (ROW_BYTES, 1) if isinstance(entry, Outcome) else measure_entry(entry)
 
 

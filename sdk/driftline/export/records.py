@@ -1,4 +1,4 @@
-"""Buffered predictions and outcomes → requests ready to send: one columnar record each, or many outcomes."""
+"""Buffered predictions and events → requests ready to send: one columnar record each, or many outcomes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from driftline.capture.deferred import UnmadePrediction
 from driftline.capture.model_identity import SCOPE, VERSION, Identity
 from driftline.capture.outcome import Outcome
 from driftline.capture.prediction import Prediction
+from driftline.capture.training_record import TrainingRecord
 from driftline.faults import FAULTS, logger, retry_in_halves
 from driftline.semconv import SCHEMA_URL, events
 from driftline.semconv import attributes as a
@@ -31,7 +32,7 @@ _now = time.time_ns
 
 def frames(
     predictions: Iterable[Prediction | BufferedRow | UnmadePrediction],
-    outcomes: Iterable[Outcome],
+    told: Iterable[Outcome | TrainingRecord],
     baselines: Iterable[tuple[Identity, str]],
     counted: Counted,
 ) -> Iterator[ExportRequest]:
@@ -53,7 +54,7 @@ def frames(
             rows = range(start, min(start + MOST_ROWS, len(block)))
             for some in retry_in_halves(rows, partial(_batches, block), "record"):
                 yield from some
-    yield from _outcomes(outcomes)
+    yield from _events(told)
 
 
 def _batches(block: PredictionBatch, rows: Sequence[int]) -> list[ExportRequest]:
@@ -80,15 +81,15 @@ def _batches(block: PredictionBatch, rows: Sequence[int]) -> list[ExportRequest]
     return []
 
 
-def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[ExportRequest]:
+def _events(told: Iterable[Outcome | TrainingRecord]) -> Iterator[ExportRequest]:
     groups: dict[Identity, list[bytes]] = {}
-    for outcome in outcomes:
+    for one in told:
         try:
-            record = b"".join(log_record(events.ML_OUTCOME, outcome.recorded, outcome.attributes()))
+            record = b"".join(log_record(one.event, one.recorded, one.attributes()))
         except Exception as error:
             FAULTS.swallow("outcome", error)
         else:
-            groups.setdefault(outcome.identity, []).append(record)
+            groups.setdefault(one.identity, []).append(record)
     for identity, records in groups.items():
         try:
             yield from _filled(identity, records)

@@ -126,6 +126,54 @@ ML_OUTCOME_QUANTILE: Final = "ml.outcome.quantile"
 ML_OUTCOME_RETRACTED: Final = "ml.outcome.retracted"
 """The outcome takes back what was said of the prediction before; nothing is known of it until another one comes."""
 
+ML_TRAINING_RUN_ID: Final = "ml.training.run.id"
+"""The id of a training run; a run that arrives twice counts once."""
+
+ML_TRAINING_DURATION: Final = "ml.training.duration"
+"""Seconds that the run took."""
+
+ML_TRAINING_CPU_TIME: Final = "ml.training.cpu.time"
+"""CPU seconds of the process and its children during the run."""
+
+ML_TRAINING_MEMORY_PEAK: Final = "ml.training.memory.peak"
+"""The greatest resident memory of the process and its children during the run, in bytes."""
+
+ML_TRAINING_GPU_TIME: Final = "ml.training.gpu.time"
+"""Seconds of GPUs that the run held; a GPU-hour is 3,600 of them."""
+
+ML_TRAINING_GPU_COUNT: Final = "ml.training.gpu.count"
+"""How many GPUs the run held."""
+
+ML_TRAINING_GPU_TYPE: Final = "ml.training.gpu.type"
+"""The type of the GPUs, as NVML or the caller names it; the price of their hour depends on it."""
+
+ML_TRAINING_ENERGY: Final = "ml.training.energy"
+"""Joules that the run's GPUs, or the packages of its machine's processors, took during the run."""
+
+ML_TRAINING_ENERGY_SOURCE: Final = "ml.training.energy.source"
+"""The parts whose energy is in `ml.training.energy`."""
+
+ML_TRAINING_ROWS: Final = "ml.training.rows"
+"""Rows that the model was trained on."""
+
+ML_TRAINING_EPOCHS: Final = "ml.training.epochs"
+"""How often the rows were passed through."""
+
+ML_TRAINING_COST: Final = "ml.training.cost"
+"""What the run cost by the price sheet."""
+
+ML_TRAINING_COST_CURRENCY: Final = "ml.training.cost.currency"
+"""The currency of `ml.training.cost`."""
+
+ML_TRAINING_COST_PART: Final = "ml.training.cost.part"
+"""What one resource of the run cost; the last part is `machine`, `cpu`, `gpu`, `memory` or `energy`. A prefix: append `.` and the name."""
+
+ML_TRAINING_RESULT: Final = "ml.training.result"
+"""A measure that the trainer took of its model; its name is the last part, verbatim. A prefix: append `.` and the name."""
+
+ML_TRAINING_RESULT_NAME: Final = "ml.training.result.name"
+"""The name of such a measure, on metrics."""
+
 ML_DRIFT_TARGET: Final = "ml.drift.target"
 """Which distribution is compared with the baseline's."""
 

@@ -15,5 +15,8 @@ ML_OUTCOME: Final = "ml.outcome"
 ML_BASELINE: Final = "ml.baseline"
 """The reference that a model's predictions are compared with; the body is its JSON as text, sent once per process."""
 
+ML_TRAINING_RUN: Final = "ml.training.run"
+"""One training run that ended, or failed; the time of the record is its end."""
+
 ML_VERDICT_CHANGED: Final = "ml.verdict.changed"
 """The verdict of a model has another state; the body is the sentence that says whether the model is right."""

@@ -16,6 +16,30 @@ ML_PREDICTION_DURATION: Final = "ml.prediction.duration"
 ML_PREDICTION_SCORE: Final = "ml.prediction.score"
 """What the model gave, as a distribution of the score of the positive class, the greatest of several scores, the value of a regression, or the first item's score."""
 
+ML_TRAINING_RUNS: Final = "ml.training.runs"
+"""Training runs that ended, failed ones included."""
+
+ML_TRAINING_DURATION: Final = "ml.training.duration"
+"""How long training runs took."""
+
+ML_TRAINING_CPU_TIME: Final = "ml.training.cpu.time"
+"""CPU seconds of training runs."""
+
+ML_TRAINING_MEMORY_PEAK: Final = "ml.training.memory.peak"
+"""The greatest resident memory of the last training run."""
+
+ML_TRAINING_GPU_TIME: Final = "ml.training.gpu.time"
+"""Seconds of GPUs that training runs held."""
+
+ML_TRAINING_ENERGY: Final = "ml.training.energy"
+"""Joules that training runs took, where they are known."""
+
+ML_TRAINING_COST: Final = "ml.training.cost"
+"""What training runs cost by their price sheets."""
+
+ML_TRAINING_RESULT: Final = "ml.training.result"
+"""A measure that the trainer took of the last model."""
+
 ML_FEATURE_VALUE: Final = "ml.feature.value"
 """The numbers of one feature, as a distribution."""
 
@@ -207,6 +231,14 @@ UNITS: Final[Mapping[str, str]] = {
     ML_OUTCOMES: "{outcome}",
     ML_PREDICTION_DURATION: "s",
     ML_PREDICTION_SCORE: "{score}",
+    ML_TRAINING_RUNS: "{run}",
+    ML_TRAINING_DURATION: "s",
+    ML_TRAINING_CPU_TIME: "s",
+    ML_TRAINING_MEMORY_PEAK: "By",
+    ML_TRAINING_GPU_TIME: "s",
+    ML_TRAINING_ENERGY: "J",
+    ML_TRAINING_COST: "{currency}",
+    ML_TRAINING_RESULT: "{result}",
     ML_FEATURE_VALUE: "{value}",
     ML_FEATURE_CATEGORIES: "{value}",
     ML_FEATURE_MISSING: "{value}",
@@ -277,6 +309,14 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_OUTCOMES: "counter",
     ML_PREDICTION_DURATION: "histogram",
     ML_PREDICTION_SCORE: "histogram",
+    ML_TRAINING_RUNS: "counter",
+    ML_TRAINING_DURATION: "histogram",
+    ML_TRAINING_CPU_TIME: "counter",
+    ML_TRAINING_MEMORY_PEAK: "gauge",
+    ML_TRAINING_GPU_TIME: "counter",
+    ML_TRAINING_ENERGY: "counter",
+    ML_TRAINING_COST: "counter",
+    ML_TRAINING_RESULT: "gauge",
     ML_FEATURE_VALUE: "histogram",
     ML_FEATURE_CATEGORIES: "counter",
     ML_FEATURE_MISSING: "counter",
@@ -347,6 +387,14 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_OUTCOMES: "Outcomes that found their prediction, and corrections of them.",
     ML_PREDICTION_DURATION: "How long predictions took.",
     ML_PREDICTION_SCORE: "What the model gave, as a distribution of the score of the positive class, the greatest of several scores, the value of a regression, or the first item's score.",
+    ML_TRAINING_RUNS: "Training runs that ended, failed ones included.",
+    ML_TRAINING_DURATION: "How long training runs took.",
+    ML_TRAINING_CPU_TIME: "CPU seconds of training runs.",
+    ML_TRAINING_MEMORY_PEAK: "The greatest resident memory of the last training run.",
+    ML_TRAINING_GPU_TIME: "Seconds of GPUs that training runs held.",
+    ML_TRAINING_ENERGY: "Joules that training runs took, where they are known.",
+    ML_TRAINING_COST: "What training runs cost by their price sheets.",
+    ML_TRAINING_RESULT: "A measure that the trainer took of the last model.",
     ML_FEATURE_VALUE: "The numbers of one feature, as a distribution.",
     ML_FEATURE_CATEGORIES: "The texts of one feature, by label; rare ones are `other`.",
     ML_FEATURE_MISSING: "Predictions without a usable value of one feature.",
@@ -417,6 +465,14 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_OUTCOMES: "ml_outcomes_total",
     ML_PREDICTION_DURATION: "ml_prediction_duration_seconds",
     ML_PREDICTION_SCORE: "ml_prediction_score",
+    ML_TRAINING_RUNS: "ml_training_runs_total",
+    ML_TRAINING_DURATION: "ml_training_duration_seconds",
+    ML_TRAINING_CPU_TIME: "ml_training_cpu_time_seconds_total",
+    ML_TRAINING_MEMORY_PEAK: "ml_training_memory_peak_bytes",
+    ML_TRAINING_GPU_TIME: "ml_training_gpu_time_seconds_total",
+    ML_TRAINING_ENERGY: "ml_training_energy_joules_total",
+    ML_TRAINING_COST: "ml_training_cost_total",
+    ML_TRAINING_RESULT: "ml_training_result",
     ML_FEATURE_VALUE: "ml_feature_value",
     ML_FEATURE_CATEGORIES: "ml_feature_categories_total",
     ML_FEATURE_MISSING: "ml_feature_missing_total",

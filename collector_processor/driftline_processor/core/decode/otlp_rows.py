@@ -99,12 +99,13 @@ class Rows:
 
 @dataclass(slots=True)
 class Records:
-    """The log records of a request by what they are. Batches come with their environment."""
+    """The log records of a request by what they are. Batches and training runs come with their environment."""
 
     predictions: Rows | None = None
     outcomes: Rows | None = None
     batches: list[tuple[LogRecord, str | None]] = field(default_factory=list)
     baselines: list[LogRecord] = field(default_factory=list)
+    training_runs: list[tuple[LogRecord, str | None]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -180,6 +181,15 @@ def spans(bodies: Sequence[bytes], request: ExportTraceServiceRequest | None = N
     return rows
 
 
+def plain_spans(request: ExportTraceServiceRequest) -> Iterator[tuple[Span, str | None]]:
+    """Yield the spans of a request as messages, each with the environment of its resource; no derived ones."""
+    for resource in request.resource_spans:
+        environment = environment_of(resource.resource.attributes)
+        for scope in resource.scope_spans:
+            if scope.scope.name != OWN_SCOPE:
+                yield from ((span, environment) for span in scope.spans)
+
+
 def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
     """Read the log records that are events of ours. ``request``: the body, parsed."""
     if all(len(scope.log_records) < MIN_ROWS for resource in request.resource_logs for scope in resource.scope_logs):
@@ -200,9 +210,10 @@ def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
         rows = np.flatnonzero(names == code)
         if name == events.ML_BASELINE:
             result.baselines += map(found.message, rows.tolist())
-        elif name == events.ML_PREDICTION_BATCH:
+        elif name in (events.ML_PREDICTION_BATCH, events.ML_TRAINING_RUN):
             of_row = (found.environments[place] for place in found.environment[rows].tolist())
-            result.batches += zip(map(found.message, rows.tolist()), of_row, strict=True)
+            of_kind = result.batches if name == events.ML_PREDICTION_BATCH else result.training_runs
+            of_kind += zip(map(found.message, rows.tolist()), of_row, strict=True)
         elif name in (events.ML_PREDICTION, events.ML_OUTCOME) and len(rows):
             alone = len(rows) == len(found)
             some = found if alone else found.take(rows)  # others must not take the room of its columns

@@ -2,7 +2,7 @@
 
     spans = decode_traces(body, now)
     records = decode_logs(body, now)
-    records.predictions, records.outcomes, records.baselines, records.rejected
+    records.predictions, records.outcomes, records.baselines, records.training_runs, records.rejected
     distributions = decode_metrics(body, now)
     distributions.points
 
@@ -29,9 +29,11 @@ from . import metric_points as points
 from . import outcome_records as outcomes
 from . import prediction_batches as columnar
 from . import prediction_rows as predictions
+from . import training_runs as training
 from .foreign_metrics import Mappings
 from .message_count import count_messages
 from .metric_points import Point
+from .training_runs import TrainingRun
 
 Request = TypeVar("Request", bound=Message)
 
@@ -77,6 +79,7 @@ class Decoded:
         predictions: One table per model, version, environment and task.
         batches: Parallel to it, the batch id of a columnar table, "" where there is none.
         baselines: JSON texts.
+        training_runs: Runs that are over.
         rejected: Reason → rows, columns or points that could not be used.
         ignored: Spans whose row is also in a record.
         points: Counts and distributions.
@@ -86,6 +89,7 @@ class Decoded:
     batches: list[str] = field(default_factory=list)
     outcomes: list[OutcomeTable] = field(default_factory=list)
     baselines: list[str] = field(default_factory=list)
+    training_runs: list[TrainingRun] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)
     ignored: int = 0
     points: list[Point] = field(default_factory=list)
@@ -130,6 +134,11 @@ def _spans(bodies: Sequence[bytes], now: int, request: ExportTraceServiceRequest
         spans = otlp_rows.spans(bodies, request)
         decoded.predictions, decoded.ignored = predictions.from_spans(spans, now, decoded.rejected)
     decoded.batches = [""] * len(decoded.predictions)
+    trained = [body for body in bodies if training.SPAN_MARK in body]
+    if trained:
+        parsed = [request] if request is not None else map(ExportTraceServiceRequest.FromString, trained)
+        found = (span for one in parsed for span in otlp_rows.plain_spans(one))
+        decoded.training_runs = training.from_spans(found, now, decoded.rejected)
     decoded.rejected = +decoded.rejected
     return decoded
 
@@ -139,6 +148,7 @@ def _joined(parts: Sequence[Decoded]) -> Decoded:
     for part in parts:
         whole.predictions += part.predictions
         whole.batches += part.batches
+        whole.training_runs += part.training_runs
         whole.rejected += part.rejected
         whole.ignored += part.ignored
     return whole
@@ -222,6 +232,7 @@ def _read(found: otlp_rows.Records, now: int, decoded: Decoded) -> None:
         decoded.batches += [""] * len(plain)
     if found.outcomes is not None:
         decoded.outcomes = outcomes.from_records(found.outcomes, now, decoded.rejected)
+    decoded.training_runs = training.from_records(found.training_runs, now, decoded.rejected)
     for record in found.baselines:
         if record.body.string_value:
             decoded.baselines.append(record.body.string_value)

@@ -1,0 +1,230 @@
+"""`driftline retrain-check`: whether retraining pays, by a running processor or by files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from driftline_processor.readers.addresses import file_or_address
+
+from .options import ROWS, report_bad_input, say, takes_columns
+
+if TYPE_CHECKING:
+    from driftline_processor.core.retraining import RetrainCost, RetrainTerms
+    from driftline_processor.readers.column_roles import ColumnOptions
+
+CODES = {"retrain": 0, "wait": 10, "cannot_tell": 11}
+"""The answer → the exit code of the command: in a shell, ``driftline retrain-check ... && ./train.sh``."""
+
+_HORIZON = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(h|d|w)")
+_DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
+
+
+@takes_columns
+def retrain_check(
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[DATA]", help=f"Rows to judge, instead of a processor: {ROWS}.", parser=file_or_address
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A built baseline (.json), or rows to compare with.", parser=file_or_address),
+    ] = None,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="id, actual, and perhaps time, weight.", parser=file_or_address),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="driftline.yaml, whose costs make the loss money; with files.")
+    ] = None,
+    url: Annotated[str, typer.Option(metavar="URL", help="A running `driftline up`, without files.")] = "",
+    environment: Annotated[str, typer.Option(metavar="NAME", help="Of one environment; of a processor.")] = "",
+    metric: Annotated[
+        str, typer.Option(metavar="NAME", help="The loss: a mean over predictions, such as accuracy, mae or log_loss.")
+    ] = "",
+    window: Annotated[
+        str, typer.Option(metavar="7d", help="Length of the windows; else the longest, or all rows.")
+    ] = "",
+    horizon: Annotated[str, typer.Option(metavar="30d", help="How long a new version would serve.")] = "30d",
+    value: Annotated[
+        float | None, typer.Option(metavar="MONEY", help="What a unit of the loss costs per prediction.")
+    ] = None,
+    predictions: Annotated[
+        float | None, typer.Option(metavar="N", help="Predictions of the horizon; else at today's rate.")
+    ] = None,
+    cost: Annotated[
+        float | None, typer.Option(metavar="MONEY", help="What retraining costs; else the median of past runs.")
+    ] = None,
+    currency: Annotated[str, typer.Option(metavar="EUR", help="Of --cost.")] = "",
+    price_sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Prices, for what past runs used: JSON or YAML.")
+    ] = None,
+    recovered: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Share of the worsening that retraining takes back."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every factor.")] = False,
+    *,
+    columns: ColumnOptions,
+) -> None:
+    """Weigh what retraining would bring against what it costs.
+
+    Exit code 0: retrain, 10: wait, 11: nobody can tell yet, 2: bad input.
+    """
+    with report_bad_input():
+        from driftline_processor.core.retraining import LOSSES, RetrainTerms
+        from driftline_processor.readers.errors import BadInput
+
+        if metric and metric not in LOSSES:
+            raise BadInput(f"--metric {metric}: it is no mean over predictions; there are {', '.join(LOSSES)}")
+        numbers = _limits(value, predictions, cost, recovered)
+        if wrong := [f"{name} {said:g}" for name, said, most in numbers if not 0 <= said <= most]:
+            raise BadInput(f"{wrong[0]}: write a number of at least 0, and of --recovered at most 1")
+        if cost is not None and price_sheet is not None:
+            raise BadInput("--cost and --price-sheet: the cost comes from one of them; leave the other out")
+        if data and (url or environment or price_sheet):
+            raise BadInput("files know no past runs; leave --url, --environment and --price-sheet out, or the files")
+        if not data and (baseline or outcomes or config):
+            raise BadInput("--baseline, --outcomes and --config belong to files; name the rows")
+        terms = RetrainTerms(metric, value, cost, currency, days_of(horizon), predictions, recovered)
+        if data:
+            answer = _weigh_files(data, baseline, outcomes, config, window, terms, columns)
+        else:
+            address = url or "http://127.0.0.1:8780"
+            answer = _weigh_served(address, columns, environment, window, horizon, terms, price_sheet)
+        if as_json:
+            typer.echo(json.dumps(answer, indent=2))
+        else:
+            for line in answer_lines(answer):
+                typer.echo(line)
+        raise typer.Exit(CODES[answer["answer"]])
+
+
+def _limits(
+    value: float | None, predictions: float | None, cost: float | None, recovered: float | None
+) -> list[tuple[str, float, float]]:
+    """Return the numbers that were said, each with its option and the most that it may be."""
+    said = (("--value", value, 1e15), ("--predictions", predictions, 1e15), ("--cost", cost, 1e15))
+    return [(name, one, most) for name, one, most in (*said, ("--recovered", recovered, 1.0)) if one is not None]
+
+
+def days_of(horizon: str) -> float:
+    """Return the days of a length of time. Raises BadInput for what is none.
+
+    >>> days_of("2w"), days_of("12h")
+    (14.0, 0.5)
+    """
+    from driftline_processor.readers.errors import BadInput
+
+    found = _HORIZON.fullmatch(horizon)
+    if found is None or float(found[1]) <= 0:
+        raise BadInput(f"--horizon {horizon}: write hours, days or weeks, such as 30d")
+    return float(found[1]) * _DAYS[found[2]]
+
+
+def answer_lines(answer: Mapping[str, Any]) -> list[str]:
+    """Return the answer in plain words: what to do first, then what it rests on."""
+    return [answer["sentence"], *(f"  {reason[:1].upper()}{reason[1:]}." for reason in answer["reasons"])]
+
+
+def _weigh_served(
+    url: str,
+    columns: ColumnOptions,
+    environment: str,
+    window: str,
+    horizon: str,
+    terms: RetrainTerms,
+    price_sheet: Path | None,
+) -> dict[str, Any]:
+    """Ask a running processor."""
+    from driftline_processor.readers.errors import BadInput
+
+    from . import client
+
+    if not columns.model:
+        raise BadInput("--model is missing; name the model, such as --model churn")
+    amount, currency = terms.cost, terms.currency
+    if price_sheet is not None:
+        priced = _priced(price_sheet, client.fetch_training_runs(url, columns.model), columns.model)
+        amount, currency = priced.amount, priced.currency
+        say(f"{price_sheet}: a run costs {amount:,.2f} {currency}".rstrip() + f", the median of {priced.runs}")
+    said = {
+        "version": columns.version,
+        "environment": environment,
+        "window": window,
+        "horizon": horizon,
+        "metric": terms.metric,
+        "currency": currency,
+        "value": _written(terms.value),
+        "cost": _written(amount),
+        "predictions": _written(terms.predictions),
+        "recovered": _written(terms.share),
+    }
+    return client.fetch_retraining(url, columns.model, {name: text for name, text in said.items() if text})
+
+
+def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> RetrainCost:
+    """Return the median of what past runs that ended well would cost by a price sheet."""
+    from driftline.training.price_sheet import UnusablePriceSheet, Usage, read_price_sheet
+
+    from driftline_processor.core.retraining import RetrainCost
+    from driftline_processor.readers.errors import BadInput
+
+    try:
+        prices = read_price_sheet(sheet)
+    except UnusablePriceSheet as error:
+        raise BadInput(str(error)) from error
+    used = (
+        Usage(
+            run["seconds"],
+            run["cpu_seconds"],
+            run["peak_memory_bytes"],
+            run["gpu_seconds"],
+            run["gpu_type"] or "",
+            run["energy_joules"],
+        )
+        for run in runs
+        if run["error"] is None
+    )
+    costs = [found.amount for usage in used if (found := prices.cost(usage)) is not None]
+    if not costs:
+        raise BadInput(f"--price-sheet {sheet}: no training run of {model} is known that it prices; say --cost")
+    return RetrainCost(median(costs), prices.currency, "price sheet", len(costs))
+
+
+def _weigh_files(
+    data: Sequence[Path],
+    baseline: Path | None,
+    outcomes: Path | None,
+    config: Path | None,
+    window: str,
+    terms: RetrainTerms,
+    columns: ColumnOptions,
+) -> dict[str, Any]:
+    """Judge rows of files as `driftline evaluate` does, and weigh the newest window."""
+    from driftline_processor.core.retraining import question_of, weigh_retraining
+    from driftline_processor.evaluation.files.request import EvaluationRequest, evaluate_request
+    from driftline_processor.present.retraining import answer_json
+    from driftline_processor.terminal.progress import show_progress
+
+    request = EvaluationRequest(
+        columns, window, concept="none", config=config, metrics=[terms.metric] * bool(terms.metric)
+    )
+    with show_progress() as progress:
+        result = evaluate_request(data, baseline, outcomes, request, say, progress)
+    windows = [one for one in result.evaluations if one.closed]
+    measured = [one for one in windows if one.realized and one.maturity == "mature"]
+    answer = weigh_retraining(question_of(terms, windows, measured, measured, ()))
+    return answer_json(answer, result.key)
+
+
+def _written(number: float | None) -> str:
+    return "" if number is None else repr(number)

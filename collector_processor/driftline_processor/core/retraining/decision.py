@@ -1,0 +1,460 @@
+"""Weigh the next retraining: retrain, wait, or nobody can tell.
+
+The expected gain is the loss of today less the loss of the baseline, times what a unit of the loss costs, times the
+predictions of the horizon, times the share that retraining takes back. Its interval is that of the loss: the ends of
+the difference between window and baseline, both uncertain (:mod:`~driftline_processor.core.performance.changes`).
+
+*Retrain*: even the lower end is worth more than the cost. *Wait*: even the upper end is worth less. Else *cannot tell*,
+with the number of outcomes that would. So a model that is as good as its baseline is retrained for nothing in at most
+one look of forty, whatever the cost, and nobody waits because too little is known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from driftline_processor.core.decode.training_runs import TrainingRun
+from driftline_processor.core.evaluation import ChangeKind, Evaluation, MetricValue
+from driftline_processor.core.metrics import direction
+from driftline_processor.core.windows.window import DAY
+from driftline_processor.core.wording import format_percent, format_value, short
+
+from .past import RecoveredShare, RetrainGain, gains_of_runs, recovered_share
+
+ASSUMED_SHARE = 0.5
+"""The share of a worsening that retraining takes back where no past one is known: a round number between nothing and
+all, told as assumed wherever it is used."""
+
+LOSSES = (
+    *("cost_per_prediction", "value_per_prediction", "accuracy", "mae", "ctr", "hit_rate"),
+    *("log_loss", "brier", "mape"),
+)
+"""Metrics that are means over predictions, so that a unit of them is worth something per prediction; the first that a
+model has stands for its loss."""
+
+IN_MONEY = frozenset({"cost_per_prediction", "value_per_prediction"})
+"""Metrics whose unit is the money that their owner declared: a unit is worth 1."""
+
+HORIZON = 30.0
+"""Days for which a new version is taken to serve where nobody says how long: a month."""
+
+MOST_RATED = 30
+"""Windows whose traffic says how much is to come: a month of days."""
+
+MOST_OUTCOMES = 10**9
+"""Outcomes beyond which nobody is told to wait for them."""
+
+Answer = Literal["retrain", "wait", "cannot_tell"]
+
+_NO_HELP: dict[ChangeKind, str] = {
+    "data_fault": "a fault in the data explains the window: repair it first, or the new version learns the fault",
+    "service": "the service fails, which no training repairs",
+}
+"""Kinds of change that retraining makes no better → why."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossChange:
+    """How much worse a window is than the baseline, in the unit of the metric; positive is worse.
+
+    Attributes:
+        metric: Name of the metric that stands for the loss.
+        current: Its value in the window.
+        reference: Its value in the baseline.
+        worse: How much worse the window is.
+        low: Lower end of the 95 % interval of ``worse``.
+        high: Upper end of the same interval.
+        outcomes: Outcomes of the window.
+        own_low: How far the window's own interval reaches to the better side.
+        own_high: How far it reaches to the worse side.
+        start: Start of the window, unix nanoseconds.
+        end: End of the window.
+        kind: What kind of change the window shows, "" where none.
+    """
+
+    metric: str
+    current: float
+    reference: float
+    worse: float
+    low: float
+    high: float
+    outcomes: int
+    own_low: float
+    own_high: float
+    start: int
+    end: int
+    kind: ChangeKind | Literal[""] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainCost:
+    """What a retraining costs.
+
+    Attributes:
+        amount: In the currency.
+        currency: "" where none is said.
+        source: Where it comes from.
+        runs: How many past runs it is the median of; 0 where it is given.
+    """
+
+    amount: float
+    currency: str = ""
+    source: Literal["given", "price sheet", "past runs"] = "given"
+    runs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainQuestion:
+    """What is weighed.
+
+    Attributes:
+        loss: How much worse the model is; None where ``no_loss`` says why that is not known.
+        no_loss: A sentence.
+        value_per_unit: Money that a unit of the loss costs per prediction; None is not known.
+        horizon: Length of the horizon in days.
+        predictions: Predictions of the horizon; None is not known.
+        cost: What retraining costs; None is not known.
+        gains: What past retrainings brought.
+        share: Recovered share that somebody said, instead of the past ones.
+    """
+
+    loss: LossChange | None
+    no_loss: str = ""
+    value_per_unit: float | None = None
+    horizon: float = HORIZON
+    predictions: float | None = None
+    cost: RetrainCost | None = None
+    gains: Sequence[RetrainGain] = ()
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainTerms:
+    """What somebody said of a retraining; the rest is read from windows and past runs.
+
+    Attributes:
+        metric: The loss, one of :data:`LOSSES`; "" = the first that the model has.
+        value: Money that a unit of it costs per prediction; None = 1 where the metric is money, else not known.
+        cost: Money; None = the median of past runs.
+        currency: Of both.
+        horizon: Days.
+        predictions: Predictions of the horizon; None = as many as the newest windows had in that time.
+        share: Share that retraining takes back; None = the median of past retrainings, else :data:`ASSUMED_SHARE`.
+    """
+
+    metric: str = ""
+    value: float | None = None
+    cost: float | None = None
+    currency: str = ""
+    horizon: float = HORIZON
+    predictions: float | None = None
+    share: float | None = None
+
+
+def question_of(
+    terms: RetrainTerms,
+    windows: Sequence[Evaluation],
+    measured: Sequence[Evaluation],
+    all_versions: Sequence[Evaluation],
+    runs: Sequence[TrainingRun],
+) -> RetrainQuestion:
+    """Return what is weighed for a model.
+
+    Args:
+        terms: What somebody said.
+        windows: Closed windows of one length of the version in use, oldest first; their rows are the traffic.
+        measured: Those of them whose performance counts.
+        all_versions: Windows of that length whose performance counts, of all versions.
+        runs: Training runs of the model.
+    """
+    newest = measured[-1] if measured else None
+    metric = None if newest is None else choose_loss(newest, terms.metric)
+    loss = None if newest is None or metric is None else loss_change(newest, metric)
+    value = 1.0 if terms.value is None and metric in IN_MONEY else terms.value
+    return RetrainQuestion(
+        loss,
+        "" if loss is not None else _why_no_loss(newest, metric, terms),
+        value,
+        terms.horizon,
+        expected_predictions(windows, terms.horizon) if terms.predictions is None else terms.predictions,
+        cost_of_runs(runs) if terms.cost is None else RetrainCost(terms.cost, terms.currency),
+        gains_of_runs(runs, all_versions, metric) if metric else [RetrainGain(run) for run in runs],
+        terms.share,
+    )
+
+
+def expected_predictions(windows: Sequence[Evaluation], days: float) -> float | None:
+    """Return how many predictions so many days have at the rate of the newest windows; None without any.
+
+    Args:
+        windows: Closed windows of one length, oldest first. Time between them without any prediction counts.
+        days: Length of the horizon.
+    """
+    newest = windows[-MOST_RATED:]
+    span = newest[-1].window.end - newest[0].window.start if newest else 0
+    if span <= 0:
+        return None
+    return sum(one.rows + one.distributed for one in newest) / span * DAY * days
+
+
+def _why_no_loss(newest: Evaluation | None, metric: str | None, terms: RetrainTerms) -> str:
+    if newest is None:
+        return "no window has outcomes that have had their time"
+    if not newest.reference:
+        return "the baseline has no outcomes, so nobody knows how wrong the model should be"
+    if metric is None and terms.metric:
+        has = [name for name in LOSSES if name in newest.realized_changes]
+        return f"{terms.metric} is not compared with the baseline; there are {', '.join(has) or 'none'}"
+    if metric is None:
+        return f"the model has none of the losses that are worth something per prediction: {', '.join(LOSSES)}"
+    return f"the {metric.replace('_', ' ')} has no interval yet: too few outcomes"
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainAnswer:
+    """Whether to retrain.
+
+    Attributes:
+        answer: Retrain, wait or cannot tell.
+        sentence: The answer in plain words.
+        reasons: What it rests on, a sentence each.
+        question: All factors.
+        share: The recovered share that was reckoned with.
+        gain: Expected gain in money; None where a factor lacks.
+        gain_low: Lower end of its interval.
+        gain_high: Upper end of the same.
+        break_even: How much worse the model must be for retraining to pay, in the unit of the metric.
+        outcomes_needed: Outcomes of a window that would tell; None where it is told, or no number would.
+    """
+
+    answer: Answer
+    sentence: str
+    reasons: tuple[str, ...]
+    question: RetrainQuestion
+    share: RecoveredShare
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+    break_even: float | None = None
+    outcomes_needed: int | None = None
+
+
+def choose_loss(window: Evaluation, wanted: str = "") -> str | None:
+    """Return the metric that stands for the loss of a window; None where it has none that is compared.
+
+    Args:
+        window: Whose performance counts.
+        wanted: Name that somebody asked for, one of :data:`LOSSES`; "" = the first that the window has.
+    """
+    names = (wanted,) if wanted else LOSSES
+    return next((name for name in names if name in window.realized_changes and name in window.realized), None)
+
+
+def loss_change(window: Evaluation, metric: str) -> LossChange | None:
+    """Return how much worse a window is than its baseline; None where that has no interval."""
+    change, now, was = (
+        window.realized_changes.get(metric),
+        window.realized.get(metric),
+        window.reference.get(metric),
+    )
+    if change is None or now is None or was is None or change.low is None or change.high is None:
+        return None
+    if now.value is None or was.value is None:
+        return None
+    lower_is_better = direction(metric) < 0
+    low, high = (change.low, change.high) if lower_is_better else (-change.high, -change.low)
+    worse = change.change if lower_is_better else -change.change
+    own_low, own_high = _reach(now) if lower_is_better else _reach(now)[::-1]
+    kind = "" if window.change_kind is None else window.change_kind.kind
+    numbers = (now.value, was.value, worse, low, high)
+    if not all(map(math.isfinite, numbers)):
+        return None
+    return LossChange(metric, *numbers, now.rows, own_low, own_high, window.window.start, window.window.end, kind)
+
+
+def cost_of_runs(runs: Sequence[TrainingRun]) -> RetrainCost | None:
+    """Return the median cost of past runs that ended well, in the currency of the newest; None without any."""
+    priced = [run for run in sorted(runs, key=lambda one: one.end) if run.cost is not None and not run.error]
+    if not priced:
+        return None
+    currency = priced[-1].currency
+    amounts = [run.cost for run in priced if run.currency == currency and run.cost is not None]
+    return RetrainCost(median(amounts), currency, "past runs", len(amounts))
+
+
+def weigh_retraining(question: RetrainQuestion) -> RetrainAnswer:
+    """Say whether retraining pays.
+
+    Args:
+        question: All factors, as far as they are known.
+
+    >>> loss = LossChange("mae", 12.0, 10.0, 2.0, 1.5, 2.5, 5000, 0.4, 0.4, 0, 1)
+    >>> asked = RetrainQuestion(loss, value_per_unit=0.01, predictions=100_000.0, cost=RetrainCost(120.0, "EUR"))
+    >>> answer = weigh_retraining(asked)
+    >>> answer.answer, answer.gain_low
+    ('retrain', 750.0)
+    """
+    share = (
+        recovered_share(question.gains, ASSUMED_SHARE) if question.share is None else RecoveredShare(question.share, 0)
+    )
+    loss = question.loss
+    if loss is None:
+        said = question.no_loss or "no window with outcomes can be compared with the baseline"
+        return RetrainAnswer(
+            "cannot_tell", f"Nobody can tell whether retraining pays: {said}.", (said,), question, share
+        )
+    reasons = [_of_loss(loss), *_of_factors(question, share)]
+    worth = _worth(question, share)
+    if loss.high <= 0:
+        said = f"{_name(loss)} is surely no worse than the baseline's, so there is nothing to take back"
+        return RetrainAnswer("wait", f"Wait: {said}.", tuple(reasons), question, share, *_gains(loss, worth))
+    if loss.kind in _NO_HELP:
+        said = _NO_HELP[loss.kind]
+        return RetrainAnswer("wait", f"Wait: {said}.", (said, *reasons), question, share, *_gains(loss, worth))
+    lacking = _lacking(question)
+    if worth is None or question.cost is None:
+        said = f"Nobody can tell whether retraining pays: {lacking}."
+        return RetrainAnswer("cannot_tell", said, (lacking, *reasons), question, share, *_gains(loss, worth))
+    return _weighed(question, question.cost, loss, share, worth, reasons)
+
+
+def _weighed(
+    question: RetrainQuestion,
+    cost: RetrainCost,
+    loss: LossChange,
+    share: RecoveredShare,
+    worth: float,
+    reasons: list[str],
+) -> RetrainAnswer:
+    """Return the answer where all factors are known; ``worth``: money that a unit of the loss is worth together."""
+    gain, low, high = _gains(loss, worth)
+    assert gain is not None
+    assert low is not None
+    assert high is not None
+    break_even = cost.amount / worth if worth > 0 else None
+    price, ends = _money(cost.amount, cost.currency), f"{_money(low, '')} to {_money(high, cost.currency)}"
+    over = f"over {format_value(question.horizon)} days"
+    found: Answer
+    needed = None
+    if low > cost.amount:
+        found = "retrain"
+        said = f"Retrain: it is expected to bring {_money(gain, cost.currency)} {over} ({ends}) and costs {price}"
+    elif high < cost.amount:
+        found = "wait"
+        said = f"Wait: retraining is expected to bring {_money(gain, cost.currency)} {over} ({ends}) and costs {price}"
+        reasons = [*reasons, *_flips(question, cost, loss, share, worth)]
+    else:
+        found = "cannot_tell"
+        said = f"Nobody can tell yet whether retraining pays: it would bring between {ends} {over}, and costs {price}"
+        needed = _outcomes_needed(loss, break_even)
+        if needed is None:
+            why = "gain and cost are too close, or the baseline knows its own loss too little"
+            reasons = [f"no number of outcomes of one window would tell: {why}", *reasons]
+        else:
+            lacking = needed - loss.outcomes
+            reasons = [f"a window of {needed:,} outcomes would tell, {lacking:,} more than it has", *reasons]
+    return RetrainAnswer(found, f"{said}.", tuple(reasons), question, share, gain, low, high, break_even, needed)
+
+
+def _worth(question: RetrainQuestion, share: RecoveredShare) -> float | None:
+    """Return what a unit of the loss is worth over the horizon, as far as retraining takes it back."""
+    if question.value_per_unit is None or question.predictions is None:
+        return None
+    worth = question.value_per_unit * question.predictions * share.value
+    return worth if math.isfinite(worth) else None
+
+
+def _gains(loss: LossChange, worth: float | None) -> tuple[float | None, float | None, float | None]:
+    if worth is None:
+        return None, None, None
+    return loss.worse * worth, loss.low * worth, loss.high * worth
+
+
+def _outcomes_needed(loss: LossChange, break_even: float | None) -> int | None:
+    """Return how many outcomes a window needs so that its interval lies on one side; None where none would do."""
+    if break_even is None:
+        return None
+    apart = loss.worse - break_even
+    whole, own = (loss.worse - loss.low, loss.own_low) if apart > 0 else (loss.high - loss.worse, loss.own_high)
+    of_baseline = max(0.0, whole**2 - own**2)
+    room = apart**2 - of_baseline
+    if room <= 0 or own <= 0:
+        return None
+    needed = loss.outcomes * own**2 / room
+    return max(loss.outcomes + 1, math.ceil(needed)) if needed < MOST_OUTCOMES else None
+
+
+def _flips(
+    question: RetrainQuestion, cost: RetrainCost, loss: LossChange, share: RecoveredShare, worth: float
+) -> list[str]:
+    """Say from which recovered share on the answer would be another one, where that share is assumed."""
+    if question.share is not None or share.runs or share.value <= 0 or worth <= 0 or loss.high <= 0:
+        return []
+    enough = cost.amount / (loss.high * worth / share.value)
+    if enough > 1:
+        return ["it would not pay either if it took back all of the worsening"]
+    return [f"it could pay if it took back {format_percent(enough)} of the worsening or more"]
+
+
+def _lacking(question: RetrainQuestion) -> str:
+    lacks = [
+        words
+        for words, known in (
+            ("what a unit of the loss costs (value)", question.value_per_unit),
+            ("how many predictions the horizon has (predictions)", question.predictions),
+            ("what retraining costs (cost, a price sheet, or a recorded training run)", question.cost),
+        )
+        if known is None
+    ]
+    return f"nobody said {' and '.join(lacks)}" if lacks else "the factors are too large to be multiplied"
+
+
+def _of_loss(loss: LossChange) -> str:
+    ends = f"{format_value(loss.low)} to {format_value(loss.high)}"
+    return (
+        f"{_name(loss)} is {format_value(loss.current)}, the baseline's {format_value(loss.reference)}: worse by "
+        f"{format_value(loss.worse)} ({ends}), from {loss.outcomes:,} outcomes"
+    )
+
+
+def _of_factors(question: RetrainQuestion, share: RecoveredShare) -> list[str]:
+    said = []
+    if question.value_per_unit is not None:
+        said.append(f"a unit of it costs {format_value(question.value_per_unit)} per prediction")
+    if question.predictions is not None:
+        said.append(f"{question.predictions:,.0f} predictions are expected in {format_value(question.horizon)} days")
+    if question.share is not None:
+        said.append(f"retraining takes back {format_percent(share.value)} of the worsening, as was said")
+    elif share.runs:
+        times = "the past retraining" if share.runs == 1 else f"the median of {share.runs} past retrainings"
+        said.append(f"retraining takes back {format_percent(share.value)} of the worsening: {times}")
+    else:
+        said.append(f"retraining takes back {format_percent(share.value)} of the worsening: assumed, none is known")
+    if question.cost is not None:
+        source = {
+            "given": "as was said",
+            "price sheet": "by the price sheet",
+            "past runs": "the past run" if question.cost.runs == 1 else f"the median of {question.cost.runs} past runs",
+        }[question.cost.source]
+        said.append(f"retraining costs {_money(question.cost.amount, question.cost.currency)}: {source}")
+    return said
+
+
+def _reach(value: MetricValue) -> tuple[float, float]:
+    """Return how far the interval of a value reaches down and up; 0 where it has none."""
+    if value.value is None or value.low is None or value.high is None:
+        return 0.0, 0.0
+    return max(0.0, value.value - value.low), max(0.0, value.high - value.value)
+
+
+def _name(loss: LossChange) -> str:
+    return f"the {loss.metric.replace('_', ' ')}"
+
+
+def _money(amount: float, currency: str) -> str:
+    digits = f"{amount:,.2f}" if abs(amount) < 1e12 else f"{amount:.3g}"
+    return f"{digits} {short(currency)}".strip()

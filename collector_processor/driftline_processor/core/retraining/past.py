@@ -1,0 +1,120 @@
+"""What past retrainings brought: the loss before, the loss after, and which share of the worsening came back.
+
+The windows before a new version answered tell how wrong the old one had become, those after how wrong the new one is.
+Both hold as many outcomes as chance gave them, so several windows are taken together, and a share is told only where
+the old version was surely worse than its baseline: else it is one noise divided by another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from driftline_processor.core.decode.training_runs import TrainingRun
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.metrics import direction
+
+MOST_WINDOWS = 7
+"""Windows before and after a retraining that are taken together: a week of days, which has each weekday once."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainGain:
+    """What a training run brought.
+
+    Attributes:
+        before: The metric before the new version answered, in its own unit; None where it is not known.
+        after: The same of the new version.
+        reference: The metric of the old version's baseline.
+        outcomes_before: Outcomes behind ``before``.
+        outcomes_after: Outcomes behind ``after``.
+        recovered: Share of the worsening that came back, from 0 to 1; None where ``reason`` says why not.
+        reason: Why no share is told, "" where one is.
+    """
+
+    run: TrainingRun
+    before: float | None = None
+    after: float | None = None
+    reference: float | None = None
+    outcomes_before: int = 0
+    outcomes_after: int = 0
+    recovered: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveredShare:
+    """The share of a worsening that retraining is expected to take back.
+
+    Attributes:
+        value: From 0 to 1.
+        runs: How many past retrainings it is the median of; 0 where it is assumed.
+    """
+
+    value: float
+    runs: int
+
+
+def gains_of_runs(runs: Sequence[TrainingRun], windows: Sequence[Evaluation], metric: str) -> list[RetrainGain]:
+    """Return what each training run brought, the newest run last.
+
+    Args:
+        runs: Training runs of the model.
+        windows: Closed windows of one length whose performance counts, of all versions of the model.
+        metric: Name of the metric that stands for the loss.
+    """
+    ordered = sorted(windows, key=lambda one: one.window.start)
+    known = [one for one in ordered if metric in one.realized and one.realized[metric].value is not None]
+    return [_gain(run, known, metric) for run in sorted(runs, key=lambda one: (one.end, one.id))]
+
+
+def recovered_share(gains: Sequence[RetrainGain], assumed: float) -> RecoveredShare:
+    """Return the median of the shares that past retrainings took back, or what is assumed where none is known.
+
+    >>> recovered_share([], 0.5)
+    RecoveredShare(value=0.5, runs=0)
+    """
+    known = [gain.recovered for gain in gains if gain.recovered is not None]
+    return RecoveredShare(median(known), len(known)) if known else RecoveredShare(assumed, 0)
+
+
+def _gain(run: TrainingRun, windows: Sequence[Evaluation], metric: str) -> RetrainGain:
+    if run.error:
+        return RetrainGain(run, reason=f"it failed: {run.error}")
+    after = [
+        one for one in windows if one.window.start >= run.end and (not run.version or one.key.version == run.version)
+    ]
+    if not after:
+        return RetrainGain(run, reason="no window of its version has outcomes yet")
+    begun = after[0].window.start
+    before = [
+        one for one in windows if one.window.start < begun and (not run.version or one.key.version != run.version)
+    ][-MOST_WINDOWS:]
+    now, outcomes_after = _mean(after[:MOST_WINDOWS], metric)
+    if not before:
+        return RetrainGain(run, after=now, outcomes_after=outcomes_after, reason="no window before it has outcomes")
+    was, outcomes_before = _mean(before, metric)
+    reference = before[-1].reference.get(metric)
+    found = RetrainGain(run, was, now, None if reference is None else reference.value, outcomes_before, outcomes_after)
+    return _with_share(found, before, metric)
+
+
+def _with_share(gain: RetrainGain, before: Sequence[Evaluation], metric: str) -> RetrainGain:
+    if gain.before is None or gain.after is None or gain.reference is None:
+        return replace(gain, reason="the baseline before it has no outcomes")
+    worse = [one.realized_changes[metric].state == "worse" for one in before if metric in one.realized_changes]
+    worsened = -direction(metric) * (gain.before - gain.reference)
+    if not any(worse) or worsened <= 0:
+        return replace(gain, reason="the model before it was not surely worse than its baseline")
+    taken_back = -direction(metric) * (gain.before - gain.after)
+    return replace(gain, recovered=min(1.0, max(0.0, taken_back / worsened)))
+
+
+def _mean(windows: Sequence[Evaluation], metric: str) -> tuple[float | None, int]:
+    """Return the mean of a metric over windows by their outcomes, and how many outcomes these are."""
+    found = [one.realized[metric] for one in windows]
+    rows = sum(one.rows for one in found)
+    if rows <= 0:
+        return None, 0
+    return sum((one.value or 0.0) * one.rows for one in found) / rows, rows

@@ -1,0 +1,70 @@
+"""Whether to retrain a model that is served: what is weighed, read from its windows and its training runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.retraining import (
+    RetrainAnswer,
+    RetrainGain,
+    RetrainTerms,
+    choose_loss,
+    gains_of_runs,
+    question_of,
+    weigh_retraining,
+)
+
+from .overview import ModelView, leading_model
+
+
+def weigh_model(models: Sequence[ModelView], terms: RetrainTerms, window: str = "") -> tuple[ModelView, RetrainAnswer]:
+    """Return the version that is in use, and whether retraining it pays.
+
+    Args:
+        models: Versions and environments of one model, at least one.
+        terms: What somebody said.
+        window: Length of the windows; "" = the longest that has outcomes.
+    """
+    model = leading_model(models)
+    name = window or _longest_measured(model)
+    windows = [one for one in model.windows.get(name, ()) if one.closed]
+    measured = measured_windows([model], name)
+    siblings = _siblings(models, model)
+    question = question_of(terms, windows, measured, measured_windows(siblings, name), model.training_runs)
+    return model, weigh_retraining(question)
+
+
+def gains_of_model(models: Sequence[ModelView]) -> tuple[str, list[RetrainGain]]:
+    """Return the metric that stands for the loss, "" without any, and what each training run of the model brought.
+
+    Args:
+        models: Versions and environments of one model, at least one.
+    """
+    model = leading_model(models)
+    name = _longest_measured(model)
+    windows = measured_windows(_siblings(models, model), name)
+    metric = choose_loss(windows[-1]) if windows else None
+    if metric is None:
+        return "", [RetrainGain(run, reason="no window has outcomes yet") for run in model.training_runs]
+    return metric, gains_of_runs(model.training_runs, windows, metric)
+
+
+def measured_windows(models: Sequence[ModelView], name: str) -> list[Evaluation]:
+    """Return the windows of one length whose performance counts, of some versions, the oldest first."""
+    found = [one for model in models for one in model.windows.get(name, ()) if one.realized and model.mature(one)]
+    return sorted(found, key=lambda one: one.window.start)
+
+
+def _siblings(models: Sequence[ModelView], model: ModelView) -> list[ModelView]:
+    return [one for one in models if one.key.environment == model.key.environment and not one.shadow]
+
+
+def _longest_measured(model: ModelView) -> str:
+    """Return the name of the longest windows that have outcomes; of the longest where none has, "" without any."""
+
+    def length(name: str) -> tuple[bool, int]:
+        newest = model.windows[name][-1].window
+        return model.measured(name) is not None, newest.end - newest.start
+
+    return max((name for name, known in model.windows.items() if known), key=length, default="")

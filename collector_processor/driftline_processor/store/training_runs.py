@@ -1,0 +1,80 @@
+"""Training runs: each kept once, by its id, for as long as its model is known.
+
+They belong to the model, whatever their environment: what a training cluster makes is what production serves.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from driftline_processor.core.decode.training_runs import TrainingRun
+
+from .database import Connection, insert, read
+
+MOST_RUNS = 2_000
+"""Runs of one model: one a day for five years. A sender that makes up more has none of them kept."""
+
+_COLUMNS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("id", "environment", "model", "version")),
+        *((name, pa.int64()) for name in ("end", "received")),
+        ("json", pa.string()),
+    ]
+)
+
+
+class TrainingRuns:
+    """The training runs of all models. One thread adds; any may read.
+
+    Args:
+        connection: Where they are kept.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.load(connection)
+
+    def load(self, connection: Connection) -> None:
+        """Read what is kept; what was added since the last :meth:`write` is forgotten."""
+        runs: dict[str, list[TrainingRun]] = {}
+        rows = read(connection, 'SELECT * FROM training_runs ORDER BY "end", id').to_pylist()
+        for _, run in connection.unreadable.skipped("training_runs", rows, _run):
+            runs.setdefault(run.model, []).append(run)
+        self._runs = {model: tuple(known) for model, known in runs.items()}
+        self._ids = {(run.model, run.id) for known in runs.values() for run in known}
+        self._new: list[dict[str, Any]] = []
+
+    def of(self, model: str) -> tuple[TrainingRun, ...]:
+        """Return the runs of a model, the oldest first."""
+        return self._runs.get(model, ())
+
+    def add(self, run: TrainingRun, received: int) -> str:
+        """Take in a run; return why it is not kept: "seen", the reason of its rejection, or "" where it is.
+
+        Args:
+            run: The run.
+            received: When it came, unix nanoseconds.
+        """
+        if (run.model, run.id) in self._ids:
+            return "seen"
+        known = self.of(run.model)
+        if len(known) >= MOST_RUNS:
+            return "too_many_training_runs"
+        self._ids.add((run.model, run.id))
+        self._runs[run.model] = tuple(sorted((*known, run), key=lambda one: (one.end, one.id)))
+        about = {name: getattr(run, name) for name in ("id", "environment", "model", "version", "end")}
+        self._new.append({**about, "received": received, "json": json.dumps(asdict(run))})
+        return ""
+
+    def write(self, connection: Connection) -> None:
+        """Append what was added, inside the caller's transaction."""
+        new, self._new = self._new, []
+        if new:
+            insert(connection, "training_runs", pa.Table.from_pylist(new, _COLUMNS))
+
+
+def _run(row: dict[str, Any]) -> TrainingRun:
+    return TrainingRun(**json.loads(row["json"]))

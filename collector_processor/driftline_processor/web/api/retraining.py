@@ -1,0 +1,93 @@
+"""``GET /api/v1/models/{name}/retraining`` and ``/training-runs``: whether retraining pays."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from driftline_processor.core.retraining import LOSSES, RetrainTerms
+from driftline_processor.present.names import handle
+from driftline_processor.present.retraining import answer_json, gain_json
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.retraining import gains_of_model, weigh_model
+
+from .answers import FiniteJSON
+from .parameters import find_model, no_window
+
+_HORIZON = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(h|d|w)")
+_DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
+_LONGEST_CURRENCY = 16
+
+
+def retraining(request: Request, known: Sequence[ModelView]) -> Response:
+    """Answer whether retraining pays, with every factor; without ``value`` or a cost nobody can tell."""
+    models = _versions(request, known)
+    window = request.query_params.get("window", "")
+    if window and not any(window in one.windows for one in models):
+        raise no_window(models[0], window)
+    model, answer = weigh_model(models, _terms(request), window)
+    return FiniteJSON(answer_json(answer, model.key))
+
+
+def training_runs(request: Request, known: Sequence[ModelView]) -> Response:
+    """Answer with the training runs of a model, the oldest first, and what each brought."""
+    models = _versions(request, known)
+    metric, gains = gains_of_model(models)
+    return FiniteJSON(
+        {"model": models[0].key.model, "loss": metric or None, "training_runs": [gain_json(gain) for gain in gains]}
+    )
+
+
+def _versions(request: Request, known: Sequence[ModelView]) -> list[ModelView]:
+    """Return the versions and environments that a request means: all of the model, unless it names some."""
+    found = find_model(request, known)
+    same = [one for one in known if one.key.model == found.key.model]
+    for part in ("version", "environment"):
+        if part in request.query_params:
+            asked = request.query_params[part]
+            same = [one for one in same if handle(getattr(one.key, part)) == asked]
+    return same
+
+
+def _terms(request: Request) -> RetrainTerms:
+    asked = request.query_params
+    metric = asked.get("metric", "")
+    if metric and metric not in LOSSES:
+        raise HTTPException(400, f"metric is a mean over predictions: {', '.join(LOSSES)}")
+    currency = asked.get("currency", "")
+    if len(currency) > _LONGEST_CURRENCY:
+        raise HTTPException(400, "currency is a short text, as in ?currency=EUR")
+    return RetrainTerms(
+        metric=metric,
+        value=_amount(request, "value", "0.25"),
+        cost=_amount(request, "cost", "120"),
+        currency=currency,
+        horizon=_days(asked.get("horizon", "30d")),
+        predictions=_amount(request, "predictions", "100000"),
+        share=_amount(request, "recovered", "0.5", most=1.0),
+    )
+
+
+def _amount(request: Request, name: str, example: str, most: float = 1e15) -> float | None:
+    said = request.query_params.get(name, "")
+    if not said:
+        return None
+    try:
+        value = float(said)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= most:
+        raise HTTPException(400, f"{name} is a number from 0 to {most:g}, as in ?{name}={example}")
+    return value
+
+
+def _days(said: str) -> float:
+    found = _HORIZON.fullmatch(said)
+    if found is None or float(found[1]) <= 0:
+        raise HTTPException(400, "horizon is a time in hours, days or weeks, as in ?horizon=30d")
+    return float(found[1]) * _DAYS[found[2]]

@@ -1,0 +1,291 @@
+"""What a training run takes: CPU time, memory, GPUs and energy of this process and its children, while it lasts.
+
+A thread looks once a second, since memory, GPUs and the counters of energy must be caught while they are there. What a
+platform does not tell is None, never 0.
+"""
+# ruff: noqa: N802 - the names of pynvml
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from driftline.export.threads import start_thread
+from driftline.faults import FAULTS
+
+SECONDS_BETWEEN_LOOKS = 1.0
+_PROC = Path("/proc")
+_RAPL = Path("/sys/class/powercap")
+_MICROJOULE = 1e-6
+_MILLIJOULE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured; None where it is not known.
+
+    Attributes:
+        cpu_seconds: Of this process and its children.
+        peak_memory: Bytes that were resident at once, at most.
+        gpus: How many GPUs this process or its children computed on; 0 for none.
+        gpu_type: The type of the first of these, "" for none.
+        energy: Joules by source, ``gpu`` and ``cpu``.
+    """
+
+    cpu_seconds: float | None = None
+    peak_memory: int | None = None
+    gpus: int | None = None
+    gpu_type: str = ""
+    energy: Mapping[str, float] | None = None
+
+
+class EnergyCounter:
+    """The energy of the packages of the processors by RAPL, whose counters begin anew at a limit.
+
+    Source: Linux, Documentation/power/powercap/powercap.rst. Only top zones, ``intel-rapl:0``, hold a package; most
+    kernels let only root read them.
+
+    Args:
+        folder: The folder of the zones.
+    """
+
+    def __init__(self, folder: Path = _RAPL) -> None:
+        self._zones: dict[Path, tuple[int, int]] = {}
+        self._microjoules = 0
+        for zone in sorted(folder.glob("*-rapl:*")) if folder.is_dir() else ():
+            if zone.name.count(":") > 1:
+                continue
+            now, limit = _number(zone / "energy_uj"), _number(zone / "max_energy_range_uj")
+            if now is not None:
+                self._zones[zone] = (now, limit or 0)
+
+    def look(self) -> None:
+        """Add what was taken since the last look."""
+        for zone, (before, limit) in self._zones.items():
+            now = _number(zone / "energy_uj")
+            if now is None:
+                continue
+            self._microjoules += now - before if now >= before else now - before + limit
+            self._zones[zone] = (now, limit)
+
+    @property
+    def joules(self) -> float | None:
+        """Joules so far; None where no counter can be read."""
+        return self._microjoules * _MICROJOULE if self._zones else None
+
+
+class Nvml(Protocol):
+    """The part of ``pynvml`` that is used (NVIDIA Management Library, API reference)."""
+
+    def nvmlInit(self) -> Any:
+        """Begin."""
+
+    def nvmlShutdown(self) -> Any:
+        """End."""
+
+    def nvmlDeviceGetCount(self) -> int:
+        """Return the number of GPUs."""
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> Any:
+        """Return a GPU."""
+
+    def nvmlDeviceGetName(self, handle: Any) -> str | bytes:
+        """Return its type."""
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: Any) -> Iterable[Any]:
+        """Return the processes that compute on it."""
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: Any) -> int:
+        """Return its millijoules since the driver was loaded."""
+
+
+class GpuWatch:
+    """The GPUs on which some processes compute, and what these GPUs take.
+
+    Args:
+        nvml: The library, None where it is not installed.
+    """
+
+    def __init__(self, nvml: Nvml | None) -> None:
+        self._nvml, self._used, self._handles = nvml, set[int](), list[Any]()
+        self._begun: dict[int, int] = {}
+        if nvml is None:
+            return
+        try:
+            nvml.nvmlInit()
+            self._handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+        except Exception:  # no driver, or no permission: there is nothing to watch
+            self._nvml = None
+            return
+        self._begun = {index: now for index in range(len(self._handles)) if (now := self._millijoules(index))}
+
+    def look(self, processes: Iterable[int]) -> None:
+        """Note on which GPUs one of these processes computes now."""
+        if self._nvml is None:
+            return
+        own = set(processes)
+        for index, handle in enumerate(self._handles):
+            try:
+                running = {one.pid for one in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)}
+            except Exception:  # this GPU does not tell
+                continue
+            if running & own:
+                self._used.add(index)
+
+    def close(self) -> tuple[int | None, str, float | None]:
+        """End; return how many GPUs were used (None without NVML), their type, and their joules."""
+        if self._nvml is None:
+            return None, "", None
+        spent = [
+            now - begun
+            for index in self._used
+            if (begun := self._begun.get(index)) is not None and (now := self._millijoules(index)) is not None
+        ]
+        kind = self._name(min(self._used)) if self._used else ""
+        try:
+            self._nvml.nvmlShutdown()
+        except Exception:  # the process goes on without
+            self._nvml = None
+        whole = self._used and len(spent) == len(self._used)
+        return len(self._used), kind, sum(spent) * _MILLIJOULE if whole else None
+
+    def _millijoules(self, index: int) -> int | None:
+        try:
+            assert self._nvml is not None
+            return int(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handles[index]))
+        except Exception:  # older than Volta
+            return None
+
+    def _name(self, index: int) -> str:
+        try:
+            assert self._nvml is not None
+            name = self._nvml.nvmlDeviceGetName(self._handles[index])
+        except Exception:
+            return ""
+        return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+
+
+class Measurement:
+    """Measures from when it is made until :meth:`close`. Nothing here raises.
+
+    Args:
+        nvml: Module that tells of GPUs; None = ``pynvml`` where it is installed.
+        energy: Folder of the counters of energy.
+    """
+
+    def __init__(self, nvml: Nvml | None = None, energy: Path = _RAPL) -> None:
+        self._ended = threading.Event()
+        self._began = cpu_seconds_of_tree()
+        self._high_water = high_water_mark()
+        self._peak = 0
+        self._gpus = GpuWatch(nvml or _installed_nvml())
+        self._energy = EnergyCounter(energy)
+        self._look()
+        self._thread = start_thread("driftline-training", self._run)
+
+    def close(self) -> Measured:
+        """Stop measuring, and return what was found."""
+        self._ended.set()
+        self._thread.join(5 * SECONDS_BETWEEN_LOOKS)  # it reads a few files; it must not be at them with us
+        self._look()
+        ended = cpu_seconds_of_tree()
+        cpu = None if ended is None or self._began is None else max(0.0, ended - self._began)
+        mark = high_water_mark()
+        if mark is not None and (self._high_water is None or mark > self._high_water):
+            self._peak = max(self._peak, mark)  # between two looks, to the byte: it was reached during the run
+        count, kind, gpu_energy = self._gpus.close()
+        joules = {"gpu": gpu_energy, "cpu": self._energy.joules}
+        known = {source: value for source, value in joules.items() if value is not None}
+        return Measured(cpu, self._peak or None, count, kind, known or None)
+
+    def _run(self) -> None:
+        while not self._ended.wait(SECONDS_BETWEEN_LOOKS):
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            processes = process_tree()
+            self._peak = max(self._peak, sum(resident_memory(pid) for pid in processes))
+            self._gpus.look(processes)
+            self._energy.look()
+        except Exception as error:
+            FAULTS.swallow("training measurement", error)
+
+
+def process_tree() -> list[int]:
+    """Return the ids of this process and of all below it that run; this one alone where the platform does not tell."""
+    own = os.getpid()
+    children: dict[int, list[int]] = {}
+    for pid, fields in _statuses():
+        children.setdefault(int(fields[1]), []).append(pid)
+    found, waiting = [], [own]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        waiting += children.get(pid, ())
+    return found
+
+
+def resident_memory(pid: int) -> int:
+    """Return the bytes of a process that are resident; 0 where it is over, or the platform does not tell."""
+    try:
+        return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0
+
+
+def high_water_mark() -> int | None:
+    """Return the greatest resident memory of this process so far, in bytes; None where nobody knows."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes if sys.platform == "darwin" else kilobytes * 1024
+
+
+def cpu_seconds_of_tree() -> float | None:
+    """Return the CPU seconds of this process, of its children that are over, and of those that run."""
+    try:
+        own = os.times()
+        total = own.user + own.system + own.children_user + own.children_system
+        below = set(process_tree()) - {os.getpid()}
+        ticks = sum(sum(map(int, fields[11:15])) for pid, fields in _statuses() if pid in below)
+        return total + ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, AttributeError):
+        return time.process_time()
+
+
+def _statuses() -> Iterable[tuple[int, list[bytes]]]:
+    """Yield each process with its fields from the third on (proc_pid_stat(5)); none where there is no /proc."""
+    if not _PROC.is_dir():
+        return
+    for folder in os.scandir(_PROC):
+        if folder.name.isdigit():
+            try:
+                text = Path(folder.path, "stat").read_bytes()
+            except OSError:  # it is over
+                continue
+            yield int(folder.name), text.rpartition(b")")[2].split()
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _installed_nvml() -> Nvml | None:
+    try:
+        import pynvml
+    except Exception:  # not installed, or its library cannot be loaded
+        return None
+    nvml: Nvml = pynvml
+    return nvml

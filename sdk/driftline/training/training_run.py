@@ -1,0 +1,340 @@
+"""A training run as telemetry: one span, metrics, and a record that no sampling drops.
+
+The record is what the processor keeps: it goes the way of predictions and outcomes, so a training script without any
+set-up of OpenTelemetry sends it, too. Nothing here raises into the training, and what the training raises goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from os import PathLike
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from opentelemetry import metrics as otel_metrics
+from opentelemetry import trace
+from opentelemetry.trace import Status, StatusCode
+
+from driftline.capture.model_identity import SCOPE, VERSION, Identity
+from driftline.capture.training_record import TrainingRecord
+from driftline.faults import FAULTS, logger
+from driftline.semconv import SCHEMA_URL, metrics
+from driftline.semconv import attributes as a
+from driftline.tables.ids import IDS
+from driftline.tables.text import sendable
+
+from .measurement import Measured, Measurement
+from .price_sheet import Cost, PriceSheet, UnusablePriceSheet, Usage, read_price_sheet
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from driftline.export.pipeline import Pipeline
+    from driftline.model import Model
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+TRAIN = "train"
+"""The value of ``ml.operation.name``."""
+
+MOST_RESULTS = 64
+LONGEST_NAME = 100
+_MOST = 2**63 - 1
+
+
+class TrainingRun:
+    """One training run, or a decorator of functions each call of which is one. Made by :func:`training_run`.
+
+    Attributes:
+        id: The id of the run, "" before it begins.
+        cost: What it cost by the price sheet, once it is over; None where that is not known.
+    """
+
+    def __init__(
+        self,
+        model: str | Model,
+        version: str,
+        price_sheet: Mapping[str, Any] | str | PathLike[str] | None,
+        gpus: float | None,
+        gpu_type: str,
+    ) -> None:
+        self.id = ""
+        self.cost: Cost | None = None
+        self._model, self._version, self._given_sheet = model, version, price_sheet
+        self._gpus, self._gpu_type = gpus, gpu_type
+        self._forget()
+
+    def _forget(self) -> None:
+        self.cost = None
+        self._results: dict[str, float] = {}
+        self._rows: int | None = None
+        self._epochs: float | None = None
+        self._process = 0
+        self._sheet: PriceSheet | None = None
+        self._identity: Identity | None = None
+        self._pipeline: Pipeline | None = None
+        self._span: trace.Span = trace.INVALID_SPAN
+        self._in_span: AbstractContextManager[Any] | None = None
+        self._measurement: Measurement | None = None
+        self._began = self._started = 0
+
+    def record(self, *, rows: float | None = None, epochs: float | None = None, **results: float) -> None:
+        """Say how large the training was, and how good it found its model to be. Never raises.
+
+        Args:
+            rows: Rows that the model was trained on.
+            epochs: How often the rows were passed through.
+            **results: Measures of the model, such as ``validation_loss=0.21``; of one that is said twice the last
+                counts. At most 64.
+        """
+        try:
+            if rows is not None:
+                self._rows = min(max(int(rows), 0), _MOST)
+            if epochs is not None:
+                self._epochs = float(epochs)
+        except Exception as error:
+            self._warn(f"rows and epochs are numbers, and one of {type(rows).__name__} was given", error)
+        for name, value in results.items():
+            if name not in self._results and len(self._results) >= MOST_RESULTS:
+                self._warn(f"more than {MOST_RESULTS} results of one run; the rest are left out")
+                return
+            try:
+                self._results[sendable(name[:LONGEST_NAME])] = float(value)
+            except Exception as error:
+                self._warn(f"the result {name[:LONGEST_NAME]!r} is no number, but a {type(value).__name__}", error)
+
+    def __enter__(self) -> TrainingRun:
+        """Begin the run."""
+        try:
+            self._begin()
+        except Exception as error:
+            FAULTS.swallow("training run", error)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the run, and record it; what was raised goes on."""
+        if self._in_span is not None:
+            try:
+                self._in_span.__exit__(None, None, None)
+            except Exception as fault:  # ended in another context than it began in
+                FAULTS.swallow("training run", fault)
+        if self._process != os.getpid():  # a child that was forked within the run, and left it
+            return
+        try:
+            self._end(error)
+        except Exception as fault:
+            FAULTS.swallow("training run", fault)
+
+    def __call__(self, function: Function) -> Function:
+        """Return a function each call of which is a run; an argument ``run`` of it is given the run."""
+        takes_run = "run" in inspect.signature(function).parameters
+
+        def begun(arguments: dict[str, Any]) -> TrainingRun:
+            run = TrainingRun(self._model, self._version, self._given_sheet, self._gpus, self._gpu_type)
+            if takes_run:
+                arguments.setdefault("run", run)
+            return run
+
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def train_later(*args: Any, **kwargs: Any) -> Any:
+                with begun(kwargs):
+                    return await function(*args, **kwargs)
+
+            return cast("Function", train_later)
+
+        @functools.wraps(function)
+        def train(*args: Any, **kwargs: Any) -> Any:
+            with begun(kwargs):
+                return function(*args, **kwargs)
+
+        return cast("Function", train)
+
+    def _begin(self) -> None:
+        from driftline.export.endpoint import disabled
+        from driftline.export.pipeline import SILENT, pipeline_of
+
+        self._forget()
+        self._process, self._began, self._started = os.getpid(), time.time_ns(), time.perf_counter_ns()
+        self.id = IDS.uuid7(self._began)
+        try:
+            self._sheet = None if self._given_sheet is None else read_price_sheet(self._given_sheet)
+        except UnusablePriceSheet as error:
+            self._warn(f"{error}; the run is recorded without its cost")
+        if isinstance(self._model, str):
+            if not self._model.strip():
+                self._warn("a training run needs the name of its model; it is not recorded")
+                return
+            self._identity = Identity(self._model.strip(), str(self._version))
+            self._pipeline = SILENT if disabled() else pipeline_of(None)
+        else:
+            own = self._model._identity
+            self._identity = replace(own, version=str(self._version) or own.version)
+            self._pipeline = self._model._pipeline
+        tracer = trace.get_tracer(SCOPE, VERSION, self._identity.tracer_provider, SCHEMA_URL)
+        self._span = tracer.start_span(f"{TRAIN} {sendable(self._identity.name)}", start_time=self._began)
+        self._in_span = trace.use_span(self._span, record_exception=False, set_status_on_exception=False)
+        self._in_span.__enter__()
+        self._measurement = Measurement()
+
+    def _end(self, error: BaseException | None) -> None:
+        elapsed = time.perf_counter_ns() - self._started
+        found = Measured() if self._measurement is None else self._measurement.close()
+        identity, ended = self._identity, self._began + elapsed
+        if identity is None:
+            return
+        usage = self._usage(found, elapsed * 1e-9)
+        self.cost = None if self._sheet is None else self._sheet.cost(usage)
+        if self.cost is not None and self.cost.unpriced:
+            self._warn(f"{', '.join(self.cost.unpriced)}: has a price or a use, and not both; it is not in the cost")
+        attributes = self._attributes(identity, usage, found, error)
+        try:
+            if self._span.is_recording():
+                self._span.set_attributes({a.ML_OPERATION_NAME: TRAIN, **attributes})
+                if a.ERROR_TYPE in attributes:
+                    self._span.set_status(Status(StatusCode.ERROR, attributes[a.ERROR_TYPE]))
+            self._span.end(ended)
+            _count(identity, attributes)
+        except Exception as fault:  # a provider of the application's
+            FAULTS.swallow("training run", fault)
+        if self._pipeline is not None:
+            self._pipeline.append(TrainingRecord(identity, ended, attributes), TrainingRecord.size, 1)
+
+    def _usage(self, found: Measured, seconds: float) -> Usage:
+        gpus = found.gpus if self._gpus is None else _at_least_0(self._gpus)
+        return Usage(
+            seconds,
+            found.cpu_seconds,
+            found.peak_memory,
+            None if gpus is None else gpus * seconds,
+            sendable(str(self._gpu_type or found.gpu_type)[:LONGEST_NAME]),
+            None if found.energy is None else sum(found.energy.values()),
+        )
+
+    def _attributes(
+        self, identity: Identity, usage: Usage, found: Measured, error: BaseException | None
+    ) -> dict[str, Any]:
+        cost = self.cost
+        known: dict[str, Any] = {
+            a.ML_MODEL_NAME: identity.name,
+            a.ML_MODEL_VERSION: identity.version or None,
+            a.ML_TRAINING_RUN_ID: self.id,
+            a.ML_TRAINING_DURATION: usage.seconds,
+            a.ML_TRAINING_CPU_TIME: usage.cpu_seconds,
+            a.ML_TRAINING_MEMORY_PEAK: usage.peak_memory,
+            a.ML_TRAINING_ENERGY: usage.energy,
+            a.ML_TRAINING_ENERGY_SOURCE: None if found.energy is None else tuple(found.energy),
+            a.ML_TRAINING_ROWS: self._rows,
+            a.ML_TRAINING_EPOCHS: self._epochs,
+            a.ERROR_TYPE: None if error is None or _is_fine(error) else _type_name(error),
+        }
+        if usage.gpu_seconds:
+            known[a.ML_TRAINING_GPU_TIME] = usage.gpu_seconds
+            known[a.ML_TRAINING_GPU_COUNT] = round(usage.gpu_seconds / usage.seconds) if usage.seconds else None
+            known[a.ML_TRAINING_GPU_TYPE] = usage.gpu_type or None
+        if cost is not None:
+            known[a.ML_TRAINING_COST] = cost.amount
+            known[a.ML_TRAINING_COST_CURRENCY] = cost.currency or None
+            known |= {f"{a.ML_TRAINING_COST_PART}.{name}": amount for name, amount in cost.parts.items()}
+        known |= {f"{a.ML_TRAINING_RESULT}.{name}": value for name, value in self._results.items()}
+        return {name: value for name, value in known.items() if value is not None}
+
+    def _warn(self, sentence: str, error: BaseException | None = None) -> None:
+        if FAULTS.once(f"training run: {sentence}"):
+            kind = "" if error is None else f" ({type(error).__name__})"
+            logger.warning("driftline: training run: %s%s", sentence, kind)
+
+
+def training_run(
+    model: str | Model,
+    version: str = "",
+    *,
+    price_sheet: Mapping[str, Any] | str | PathLike[str] | None = None,
+    gpus: float | None = None,
+    gpu_type: str = "",
+) -> TrainingRun:
+    """Record a training run: what it took, what it cost and how good it found its model. A ``with`` or a decorator.
+
+    It is sent as one span, as metrics, and as a record that ``driftline up`` keeps. CPU time and memory are those of
+    this process and its children. GPUs and their energy are read with ``nvidia-ml-py`` where that is installed, the
+    energy of processors from RAPL where Linux lets it be read. Nothing is raised, and what the training raises goes on.
+
+    Args:
+        model: Name of the model, or the model.
+        version: Version that is trained. Default: that of the model.
+        price_sheet: Prices, as a mapping or a file of JSON or YAML: ``currency``, ``machine_hour``, ``cpu_hour``,
+            ``gpu_hour`` (one price, or by type), ``memory_gb_hour``, ``energy_kwh``.
+        gpus: How many GPUs the run holds, on all machines. Default: those on which NVML sees this process compute.
+        gpu_type: Their type, by which the price sheet prices them. Default: as NVML says.
+
+    Returns:
+        The run: ``run.record(validation_loss=0.21, rows=120_000, epochs=3)``.
+
+    >>> import driftline
+    >>> with driftline.training_run("churn", version="2026-12-01", price_sheet={"cpu_hour": 0.03}) as run:
+    ...     run.record(validation_loss=0.21, rows=120_000)
+    >>> @driftline.training_run("churn", version="2026-12-01")
+    ... def train(rows, run):
+    ...     run.record(rows=len(rows))
+    """
+    return TrainingRun(model, version, price_sheet, gpus, gpu_type)
+
+
+def _count(identity: Identity, attributes: Mapping[str, Any]) -> None:
+    """Tell the metrics of a run through the application's meters."""
+    meter = otel_metrics.get_meter(SCOPE, VERSION, identity.meter_provider, SCHEMA_URL)
+    about = {a.ML_MODEL_NAME: identity.name}
+    failed = {**about, a.ERROR_TYPE: attributes[a.ERROR_TYPE]} if a.ERROR_TYPE in attributes else about
+
+    def described(name: str) -> dict[str, Any]:
+        return {"name": name, "unit": metrics.UNITS[name], "description": metrics.DESCRIPTIONS[name]}
+
+    def with_one(name: str) -> dict[str, Any]:
+        return {**about, name: attributes[name]} if name in attributes else about
+
+    meter.create_counter(**described(metrics.ML_TRAINING_RUNS)).add(1, failed)
+    meter.create_histogram(**described(metrics.ML_TRAINING_DURATION)).record(attributes[a.ML_TRAINING_DURATION], failed)
+    for name, attribute, of in (
+        (metrics.ML_TRAINING_CPU_TIME, a.ML_TRAINING_CPU_TIME, about),
+        (metrics.ML_TRAINING_GPU_TIME, a.ML_TRAINING_GPU_TIME, with_one(a.ML_TRAINING_GPU_TYPE)),
+        (metrics.ML_TRAINING_ENERGY, a.ML_TRAINING_ENERGY, about),
+        (metrics.ML_TRAINING_COST, a.ML_TRAINING_COST, with_one(a.ML_TRAINING_COST_CURRENCY)),
+    ):
+        if attribute in attributes:
+            meter.create_counter(**described(name)).add(attributes[attribute], of)
+    if a.ML_TRAINING_MEMORY_PEAK in attributes:
+        gauge = meter.create_gauge(**described(metrics.ML_TRAINING_MEMORY_PEAK))
+        gauge.set(attributes[a.ML_TRAINING_MEMORY_PEAK], about)
+    prefix = a.ML_TRAINING_RESULT + "."
+    results = meter.create_gauge(**described(metrics.ML_TRAINING_RESULT))
+    for attribute, value in attributes.items():
+        if attribute.startswith(prefix) and math.isfinite(value):
+            results.set(value, {**about, a.ML_TRAINING_RESULT_NAME: attribute.removeprefix(prefix)})
+
+
+def _is_fine(error: BaseException) -> bool:
+    """Return True where a program leaves by ``sys.exit()`` without saying that anything failed."""
+    return isinstance(error, SystemExit) and error.code in (None, 0)
+
+
+def _type_name(error: BaseException) -> str:
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return sendable(name[:LONGEST_NAME])
+
+
+def _at_least_0(number: float) -> float | None:
+    try:
+        value = float(number)
+    except (TypeError, ValueError):
+        return None
+    return value if 0 <= value < math.inf else None
