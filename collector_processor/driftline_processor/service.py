@@ -199,7 +199,7 @@ class Service:
 
     def _tell(self, state: State) -> None:
         """Carry the messages of alerts to their channels and actions."""
-        channels = {name: open_channel(url) for name, url in self.config.addresses_of_channels.items()}
+        channels = {name: open_channel(keys) for name, keys in self.config.all_channels.items()}
         links = self._links_of_messages
         sources = Sources(
             AlertReports(state.view, state.alerts, state.features, links, self._clock),
@@ -263,7 +263,7 @@ class Service:
     @property
     def _telling(self) -> list[str]:
         """Say who is told of what, without any address."""
-        policies, channels = self.config.watched_policies, self.config.addresses_of_channels
+        policies, channels = self.config.watched_policies, self.config.all_channels
         if not policies:
             return []
         return [f"telling {', '.join(channels) or 'nobody'} by the policies {', '.join(policies)}"]

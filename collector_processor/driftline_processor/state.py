@@ -63,6 +63,7 @@ from driftline_processor.maintenance.erasure import (
     is_known,
 )
 from driftline_processor.maintenance.retention import Sizing, Upkeep
+from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Alert, AlertStore, Approval, Delivery
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.watch import MessageLinks, PolicyWatch, no_links
@@ -389,12 +390,14 @@ class State:
     def tell(self, couriers: Couriers, links: MessageLinks) -> None:
         """Give messages of alerts to ``couriers``, also those that wait since before; ``links``: what they link to."""
         self._couriers, self._message_links = couriers, links
-        couriers.post(self._alerts.waiting)
+        couriers.resume(self._alerts.waiting, self.alerts.thread)
 
     def acknowledge(self, alert: str, by: str, why: str) -> Alert | None:
         """Note who takes an alert on, and why; return it, None where there is none. Raises StorageOutage."""
         with self._keeping, self._store.watched():
-            return self._alerts.acknowledge(alert, by, why, self._clock())
+            taken, messages = acknowledge(self._alerts, self._config.all_channels, alert, by, why, self._clock())
+        self._couriers.post(messages)
+        return taken
 
     def approve(self, alert: str, action: str, by: str, why: str) -> Approval | None:
         """Note who approves an action for an alert, and why, and have it carried out.

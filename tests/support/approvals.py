@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from driftline_processor.health import Health
+from driftline_processor.policy.acknowledgement import acknowledge as note_acknowledgement
 from driftline_processor.policy.alerts import Approval, Message
 from driftline_processor.web.api import alerts
 from driftline_processor.web.app import create_app
@@ -59,7 +60,7 @@ def awaiting(folder: Path, **keys: Any) -> Iterator[Awaiting]:
             return approval
 
         def acknowledge(alert: str, by: str, why: str) -> Any:
-            return watch.alerts.acknowledge(alert, by, why, watch.clock())
+            return note_acknowledgement(watch.alerts, {}, alert, by, why, watch.clock())[0]
 
         view: Any = FakeView([model([right(0), wrong(1), wrong(2)])])
         nobody: Any = None

@@ -1,16 +1,15 @@
-"""The keys of ``policies.NAME``, ``channels.NAME`` and ``silences``: what is told, to whom, and when not."""
+"""The keys of ``policies.NAME`` and ``silences``: what is told, to whom, and when not."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StrictBool, ValidationError
 
-from driftline_processor.core.nearest_names import near, nearest
+from driftline_processor.core.nearest_names import near
 from driftline_processor.core.policy import (
     MOST_WINDOWS,
     AllOf,
@@ -22,18 +21,17 @@ from driftline_processor.core.policy import (
     read_condition,
 )
 
+from .channels import Escalation, Severity, Tier
 from .problems import sentence
 from .section import Section
-from .values import Days, Form, Moment, PageUrl, Secret, Text, WindowName, one_or_several
+from .values import Days, Form, Moment, PageUrl, Text, WindowName, one_or_several
 
 DEFAULT_POLICY = "health"
 """The policy that is there without being written: whoever names a channel is told of models that turn wrong."""
 
 MOST_PARTS = 20
 
-Tier = Annotated[int, Field(ge=1, le=3, strict=True)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_several)]
-Severity = Literal["critical", "warning", "info"]
 
 
 def _condition(written: object, depth: int = 0) -> object:
@@ -132,6 +130,7 @@ class Policy(Section):
         examples=["[oncall]"],
         json_schema_extra={"default": "those of `notify` at the top of the file"},
     )
+    escalate: Escalation | None = Field(default=None, description="Who else is told where nobody takes an alert on.")
     actions: Texts = Field(
         default=(),
         description="Names of [actions](../how-to/act-on-alerts.md), which are carried out for each alert.",
@@ -168,6 +167,8 @@ class Policy(Section):
         for name in self.notify:
             if name not in channels:
                 yield f"notify: there is no channel '{name:.80}'; {near(name, [*channels])}"
+        if self.escalate is not None:
+            yield from self.escalate.problems(channels)
         for name in self.actions:
             if name not in actions:
                 yield f"actions: there is no action '{name:.80}'; {near(name, [*actions])}"
@@ -190,63 +191,6 @@ def with_default_policy(written: object) -> object:
     named = own if isinstance(own, Mapping) else {} if own is None else own
     health = {"when": HEALTH, **named} if isinstance(named, Mapping) else named
     return {DEFAULT_POLICY: health, **{name: one for name, one in written.items() if name != DEFAULT_POLICY}}
-
-
-class Channel(Section):
-    """A place to which messages go."""
-
-    url: Secret = Field(
-        description="An address of [Apprise](https://appriseit.com/services/), or `https://...`, which gets each "
-        "message as JSON. It is never shown or logged.",
-        examples=["slack://${env:SLACK_TOKEN:-a/b/c}/#models"],
-    )
-
-    def problems(self) -> Iterator[str]:
-        """Yield a sentence for an address that leads nowhere."""
-        yield from url_problems(self.url.get_secret_value())
-
-
-def url_problems(url: str) -> Iterator[str]:
-    """Yield what is wrong with the address of a channel, without what is secret of it."""
-    scheme, mark, _ = url.partition("://")
-    if scheme in ("http", "https"):
-        if not urlsplit(url).hostname:
-            yield f"'{scheme}://' names no host; write 'https://host/path'"
-        return
-    import apprise  # half a second, for those alone who have such an address
-
-    known = sorted(apprise.plugins.N_MGR.schemas())  # type: ignore[no-untyped-call]
-    if not mark or scheme.lower() not in known:
-        known = ["https", *known]
-        fix = near(scheme, known) if mark and nearest(scheme, known) else "write one like slack://..., mailto://..."
-        yield f"'{scheme:.20}' is no kind of channel; {fix}"
-    elif apprise.Apprise.instantiate(url) is None:
-        yield f"no channel of the kind '{scheme}' has such an address; see https://appriseit.com/services/"
-
-
-def notify_problems(written: str, channels: Collection[str]) -> Iterator[str]:
-    """Yield what is wrong with an entry of ``notify``: neither the name of a channel nor an address.
-
-    >>> list(notify_problems("taem", ["team"]))
-    ["there is no channel 'taem'; did you mean 'team'?"]
-    """
-    if written in channels:
-        return
-    if "://" not in written and nearest(written, [*channels]):
-        yield f"there is no channel '{written:.80}'; {near(written, [*channels])}"
-        return
-    named = f" (channels: {', '.join(channels)})" if channels else ""
-    yield from (f"{problem}{named}" for problem in url_problems(written))
-
-
-def channel(written: object) -> object:
-    """Read an address alone as a channel."""
-    return {"url": written} if isinstance(written, str) else written
-
-
-def channels_of(written: object) -> object:
-    """Read channels, each of which may be an address alone."""
-    return {name: channel(one) for name, one in written.items()} if isinstance(written, Mapping) else written
 
 
 class Silence(Section):

@@ -20,17 +20,15 @@ from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY
 
 from .actions import ACTIONS, Action, with_action_names
+from .channels import Channel, channels_of, notify_problems
 from .composition import with_included, with_tiers
 from .exporters import TYPES, Exporter, forward_exporter, with_names
 from .model import Model
 from .policies import (
     DEFAULT_POLICY,
-    Channel,
     Policy,
     Silence,
     Texts,
-    channels_of,
-    notify_problems,
     with_default_policy,
 )
 from .policy_reach import unlikely, unreachable
@@ -351,22 +349,22 @@ class Config(Section):
         return tuple(self._notified)
 
     @property
-    def addresses_of_channels(self) -> dict[str, str]:
-        """The address of every channel, by name: secret."""
-        return {name: one.url.get_secret_value() for name, one in self.channels.items()} | self._notified
+    def all_channels(self) -> dict[str, Channel]:
+        """The keys of every channel, by name: those of `channels`, and the addresses of `notify`."""
+        return {**self.channels, **self._notified}
 
     @property
-    def _notified(self) -> dict[str, str]:
-        found: dict[str, str] = {}
+    def _notified(self) -> dict[str, Channel]:
+        found: dict[str, Channel] = {}
         for written in self.notify:
             address = written.get_secret_value()
-            if (channel := self.channels.get(address)) is not None:
-                found[address] = channel.url.get_secret_value()
+            if (known := self.channels.get(address)) is not None:
+                found[address] = known
                 continue
             scheme, number = address.partition("://")[0], 1
             while (name := scheme if number == 1 else f"{scheme} {number}") in {*found, *self.channels}:
                 number += 1
-            found[name] = address
+            found[name] = Channel(url=written)
         return found
 
     @property
@@ -396,7 +394,7 @@ class Config(Section):
             found = notify_problems(written.get_secret_value(), self.channels)
             yield from (f"notify.{at}: {problem}" for problem in found)
         for name, channel in self.channels.items():
-            yield from (f"channels.{name}.url: {problem}" for problem in channel.problems())
+            yield from (f"channels.{name}.{problem}" for problem in channel.problems(self.channels))
             if "/" in name:
                 yield f"channels.{name}: has a '/', as names of actions have; write '{name.replace('/', '-')}'"
         for name, policy in self.policies.items():

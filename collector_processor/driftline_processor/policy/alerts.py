@@ -10,14 +10,15 @@ from typing import Any, Literal
 import pyarrow as pa
 import xxhash
 
-from driftline_processor.config.policies import Severity
+from driftline_processor.config.channels import Severity
 from driftline_processor.core.evaluation import VerdictState
 from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
 
-Kind = Literal["opened", "worse", "over", "passed"]
-"""What a message says of its alert: it began, it turned graver, it is over, or it began and ended unseen."""
+Kind = Literal["opened", "worse", "over", "passed", "acknowledged", "escalated", "digest", "summary"]
+"""What a message says of its alert: it began, it turned graver, it is over, or it began and ended unseen; somebody has
+it in hand, or nobody has. A digest, and the summary of quiet hours, say it of several."""
 
-Result = Literal["delivered", "refused", "expired", "dry_run", "held_back"]
+Result = Literal["delivered", "refused", "expired", "dry_run", "held_back", "collected"]
 
 About = tuple[str, str, str]
 """Policy, environment and model: what at most one open alert is about."""
@@ -98,6 +99,7 @@ class Message:
         channel: Name of the channel, or of the action.
         kind: What it says.
         made: When it was written, wall time.
+        held: Until when it waits to be collected or sent, wall time; None where it is sent at once.
         facts: What it says in parts: ``title``, ``text``, ``severity``, links; JSON can hold all of it.
     """
 
@@ -107,6 +109,7 @@ class Message:
     kind: Kind
     made: int
     facts: Mapping[str, Any]
+    held: int | None = None
 
     @property
     def is_order(self) -> bool:
@@ -122,14 +125,18 @@ class Delivery:
         message: Its id.
         time: When that was known, wall time.
         result: ``delivered``; ``refused`` by the channel; ``expired`` after days of trying, or when nobody wanted it
-            any more; ``dry_run``: nothing was sent, as its action asks; ``held_back`` by the limit of its action.
+            any more; ``dry_run``: nothing was sent, as its action asks; ``held_back`` by the limit of its action;
+            ``collected``: another message says it.
         detail: What the channel said, what an action did or would have done, or why nothing was sent.
+        reference: By what the channel knows the message, so that what follows joins it; the id of the message that
+            says it, where it is collected; "" where there is none.
     """
 
     message: str
     time: int
     result: Result
     detail: str = ""
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +170,7 @@ class AlertStore:
         known = unreadable.skipped("alerts", rows, _alert)
         self.alerts: Mapping[str, Alert] = {alert.id: alert for _, alert in known}
         rows = read(connection, "FROM deliveries").to_pylist()
-        self.deliveries: Mapping[str, Delivery] = {row["message"]: Delivery(**row) for row in rows}
+        self.deliveries: Mapping[str, Delivery] = {row["message"]: _delivery(row) for row in rows}
         rows = read(connection, "FROM messages ORDER BY made").to_pylist()
         messages = unreadable.skipped("messages", rows, _message)
         self.messages: Mapping[str, Message] = {message.id: message for _, message in messages}
@@ -180,8 +187,24 @@ class AlertStore:
         return [
             self._to_send(one)
             for one in self.messages.values()
-            if one.id not in self.deliveries and one.id not in self.awaited
+            if one.held is None and one.id not in self.deliveries and one.id not in self.awaited
         ]
+
+    @property
+    def held(self) -> list[Message]:
+        """The messages that wait to be collected, or for the end of quiet hours, the oldest first."""
+        return [one for one in self.messages.values() if one.held is not None and one.id not in self.deliveries]
+
+    def thread(self, message: Message) -> str:
+        """Return by what its channel knows the first message about the same alert; "" where it knows none."""
+        for one in self.messages.values():
+            if one.alert == message.alert and one.channel == message.channel and one.id != message.id:
+                known = self.deliveries.get(one.id)
+                if known is not None and known.result == "collected":
+                    known = self.deliveries.get(known.reference)
+                if known is not None and known.result == "delivered" and known.reference:
+                    return known.reference
+        return ""
 
     @property
     def awaited(self) -> Mapping[str, Approval]:
@@ -240,18 +263,6 @@ class AlertStore:
         self.looks = {**self.looks, **(looks or {})}
         self.approvals = {**self.approvals, **{one.message: one for one in approvals}}
 
-    def acknowledge(self, alert: str, by: str, why: str, now: int) -> Alert | None:
-        """Note who takes an alert on, and why; return it, None where there is none.
-
-        Who took it on first stays: a second person learns that from the answer.
-        """
-        known = self.alerts.get(alert)
-        if known is None or known.acknowledged is not None:
-            return known
-        taken = replace(known, acknowledged=now, acknowledged_by=by, why=why)
-        self.write([taken])
-        return taken
-
     def approve(self, alert: str, action: str, by: str, why: str, now: int) -> tuple[Approval | None, Message | None]:
         """Note who approves an action for an alert, and why.
 
@@ -308,10 +319,17 @@ _MESSAGES = pa.schema(
         *((name, pa.string()) for name in ("id", "alert", "channel", "kind")),
         ("made", pa.int64()),
         ("facts", pa.string()),
+        ("held", pa.int64()),
     ]
 )
 _DELIVERIES = pa.schema(
-    [("message", pa.string()), ("time", pa.int64()), ("result", pa.string()), ("detail", pa.string())]
+    [
+        ("message", pa.string()),
+        ("time", pa.int64()),
+        ("result", pa.string()),
+        ("detail", pa.string()),
+        ("reference", pa.string()),
+    ]
 )
 _APPROVALS = pa.schema([("message", pa.string()), ("time", pa.int64()), ("by", pa.string()), ("why", pa.string())])
 _LOOKS = pa.schema([*((name, pa.string()) for name in ("policy", "environment", "model")), ("since", pa.int64())])
@@ -320,6 +338,10 @@ _ALERT_FIELDS = tuple(field.name for field in fields(Alert))
 
 def _alert(row: dict[str, Any]) -> Alert:
     return Alert(**{name: row[name] for name in _ALERT_FIELDS})
+
+
+def _delivery(row: dict[str, Any]) -> Delivery:
+    return Delivery(**{**row, "reference": row["reference"] or ""})
 
 
 def _message(row: dict[str, Any]) -> Message:

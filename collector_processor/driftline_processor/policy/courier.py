@@ -1,8 +1,8 @@
 """Carrying messages to their channels: each channel has a thread and a pace of its own.
 
 At least once: what was sent is noted by the next look at the policies, and a processor that is killed in between sends
-it again, with the same id. What a channel does not take is tried again for days; the messages about one alert stay in
-their order, and one that is not taken holds up no other.
+it again, with the same id; the channel is told that it may have taken it before. What a channel does not take is tried
+again for days; the messages about one alert stay in their order, and one that is not taken holds up no other.
 """
 
 from __future__ import annotations
@@ -18,13 +18,22 @@ from queue import SimpleQueue
 from driftline.export.backoff import doubling_pauses
 
 from .alerts import Delivery, Message
-from .channels.channel import Answer, Channel
+from .channels.channel import Answer, Channel, Past
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
 """Seconds from one attempt to the next."""
 
 EXPIRES = 3 * 86_400 * 10**9
 """Nanoseconds after which a message that nobody takes is given up: it is no news any more."""
+
+LONGEST_WAIT = 3_600.0
+"""Seconds for which a channel is left alone at most, because it asks for that."""
+
+REMEMBERED = 1_000
+"""Alerts of which a channel knows its first message by heart; for the others the state is asked."""
+
+Thread = Callable[[Message], str]
+"""Returns by what the channel of a message knows the first one about the same alert; "" where it knows none."""
 
 _log = logging.getLogger("driftline")
 
@@ -50,6 +59,10 @@ class Courier:
     ) -> None:
         self.name = name
         self._channel, self._report, self._clock, self._pause = channel, report, clock, pause
+        self.thread: Thread = lambda _: ""
+        """By what the channel knows what was sent before this process began."""
+        self._threads: dict[str, str] = {}
+        self._unsure: set[str] = set()
         self._waiting: OrderedDict[str, Message] = OrderedDict()
         self._lock = threading.Condition()
         self._stopping = threading.Event()
@@ -60,11 +73,18 @@ class Courier:
         """Begin to send."""
         self._thread.start()
 
-    def post(self, messages: Iterable[Message]) -> None:
-        """Take messages to send; one that waits already is not taken twice."""
+    def post(self, messages: Iterable[Message], *, unsure: bool = False) -> None:
+        """Take messages to send; one that waits already is not taken twice.
+
+        Args:
+            messages: In their order.
+            unsure: Whether the channel may have taken them before.
+        """
         with self._lock:
             for message in messages:
                 self._waiting.setdefault(message.id, message)
+                if unsure:
+                    self._unsure.add(message.id)
             self._lock.notify_all()
 
     def stop(self, grace: float) -> None:
@@ -91,10 +111,10 @@ class Courier:
             if message is None:
                 return
             try:
-                answer = self._channel.send(message)
+                answer = self._channel.send(message, self._past(message))
             except Exception as error:
                 _log.exception("channel %s: a message could not be sent; it is tried again", self.name)
-                answer = Answer("put_off", f"{type(error).__name__}: {error}")
+                answer = Answer("put_off", f"{type(error).__name__}: {error}", unheard=True)
             if self._done(message, answer):
                 pauses = doubling_pauses(FIRST_PAUSE, LONGEST_PAUSE)
             elif self._stopping.is_set():
@@ -102,7 +122,11 @@ class Courier:
                     self._waiting.clear()  # they are in the state, and sent after the next start
                 return
             else:
-                self._pause(self._stopping, next(pauses) * random.uniform(0.5, 1.0))
+                asked = min(answer.wait, LONGEST_WAIT)
+                self._pause(self._stopping, max(asked, next(pauses) * random.uniform(0.5, 1.0)))
+
+    def _past(self, message: Message) -> Past:
+        return Past(self._threads.get(message.alert) or self.thread(message), message.id in self._unsure)
 
     def _next(self) -> Message | None:
         """Return the message to send next; None at the end."""
@@ -117,6 +141,8 @@ class Courier:
         """Note an answer; return False where the message waits on, behind those about other alerts."""
         now = self._clock()
         if answer.result == "put_off" and now - message.made < EXPIRES:
+            if answer.unheard:
+                self._unsure.add(message.id)
             with self._lock:
                 for one in [one for one in self._waiting.values() if one.alert == message.alert]:
                     self._waiting.move_to_end(one.id)
@@ -127,13 +153,22 @@ class Courier:
         result = "expired" if answer.result == "put_off" else answer.result
         with self._lock:
             self._waiting.pop(message.id, None)
+            self._unsure.discard(message.id)
             again, self._said = self._said if result == "delivered" else "", ""
         if result not in ("delivered", "dry_run"):
             _log.warning("channel %s: a message is %s: %s", self.name, result, answer.detail)
         elif again:
             _log.info("channel %s: takes messages again", self.name)
-        self._report(Delivery(message.id, now, result, answer.detail[:500]))
+        if answer.reference:
+            self._remember(message.alert, answer.reference)
+        self._report(Delivery(message.id, now, result, answer.detail[:500], answer.reference))
         return True
+
+    def _remember(self, alert: str, reference: str) -> None:
+        """Keep by what the channel knows an alert, until the state does."""
+        self._threads.setdefault(alert, reference)
+        while len(self._threads) > REMEMBERED:
+            del self._threads[next(iter(self._threads))]
 
 
 class Couriers:
@@ -156,12 +191,26 @@ class Couriers:
 
     def post(self, messages: Sequence[Message]) -> None:
         """Take messages; those for a channel that is not there any more are given up."""
+        self._post(messages, unsure=False)
+
+    def _post(self, messages: Sequence[Message], *, unsure: bool) -> None:
         for message in messages:
             courier = self._couriers.get(message.channel)
             if courier is None:
                 self._noted.put(Delivery(message.id, self._clock(), "expired", "the channel is gone"))
             else:
-                courier.post([message])
+                courier.post([message], unsure=unsure)
+
+    def resume(self, messages: Sequence[Message], thread: Thread) -> None:
+        """Take messages that wait since before this process began; a channel may have taken them then.
+
+        Args:
+            messages: In their order.
+            thread: By what channels know what was sent before.
+        """
+        for courier in self._couriers.values():
+            courier.thread = thread
+        self._post(messages, unsure=True)
 
     def deliveries(self) -> list[Delivery]:
         """Return what came of messages since the last call."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from driftline_processor.core.wording import iso_time, printable
 
-from .alerts import Alert, AlertStore, Approval, Delivery, Message
+from .alerts import Alert, AlertStore, Approval, Delivery, Message, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,12 @@ class Sent:
     @property
     def result(
         self,
-    ) -> Literal["waiting", "awaits_approval", "delivered", "refused", "expired", "dry_run", "held_back"]:
+    ) -> Literal["waiting", "held", "awaits_approval"] | Result:
         """What came of it, in a word."""
         if self.delivery is not None:
             return self.delivery.result
+        if self.message.held is not None:
+            return "held"
         return "awaits_approval" if self.awaits_approval else "waiting"
 
 

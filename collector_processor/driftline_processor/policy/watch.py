@@ -15,7 +15,8 @@ from typing import Final, Literal
 from driftline.tables.table import ModelKey
 
 from driftline_processor.config.actions import Action
-from driftline_processor.config.policies import Policy, Severity, Silence
+from driftline_processor.config.channels import Severity
+from driftline_processor.config.policies import Policy, Silence
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.policy import Firing, WindowHistory
 from driftline_processor.core.verdict import Reading, VerdictContext, rank_state, read_window

@@ -64,7 +64,7 @@ _STATES = {"wrong": "is wrong", "silent": "is silent", "at_risk": "is at risk", 
 
 def title(told: Told, state: str) -> str:
     """Return the first line of a message: which model, what, and since when."""
-    name = short(told.model, 80) + (f" ({short(told.environment, 40)})" if told.environment else "")
+    name = _name(told.model, told.environment)
     what = _STATES.get(state, f"fires {short(told.policy, 80)}")
     since = "" if told.since is None else f" since {date_words(told.since, told.timezone)}"
     if told.kind in ("over", "passed"):
@@ -118,6 +118,40 @@ def message_facts(told: Told, state: str) -> dict[str, Any]:
         "next": None if verdict is None else printable(verdict.next),
         "loss": told.loss or None,
     }
+
+
+def acknowledgement_facts(
+    alert: str, policy: str, model: str, environment: str, severity: str, by: str, why: str
+) -> dict[str, Any]:
+    """Return in parts that somebody has an alert in hand.
+
+    Args:
+        alert: Id of the alert.
+        policy: Name of its policy.
+        model: Name of the model.
+        environment: Where it runs; "" where nobody said.
+        severity: How grave it is.
+        by: Who has it.
+        why: What that person said; "" where nothing was.
+    """
+    who, said = short(by, 80), short(why, 500)
+    return {
+        "title": f"{who} has {_name(model, environment)} in hand",
+        "text": "\n".join([*([said] if said else []), f"Alert {alert}."]),
+        "links": {},
+        "kind": "acknowledged",
+        "alert": alert,
+        "policy": policy,
+        "model": model,
+        "environment": environment,
+        "severity": severity,
+        "by": who,
+        "why": said,
+    }
+
+
+def _name(model: str, environment: str) -> str:
+    return short(model, 80) + (f" ({short(environment, 40)})" if environment else "")
 
 
 def _sentence(words: str) -> str:

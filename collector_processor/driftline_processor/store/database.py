@@ -225,7 +225,9 @@ CREATE TABLE IF NOT EXISTS alerts (
     "start" BIGINT, words VARCHAR, acknowledged BIGINT, acknowledged_by VARCHAR, why VARCHAR);
 CREATE TABLE IF NOT EXISTS messages (
     id VARCHAR, alert VARCHAR, channel VARCHAR, kind VARCHAR, made BIGINT, facts VARCHAR);
+ALTER TABLE messages ADD COLUMN IF NOT EXISTS held BIGINT;
 CREATE TABLE IF NOT EXISTS deliveries (message VARCHAR, "time" BIGINT, result VARCHAR, detail VARCHAR);
+ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS reference VARCHAR;
 CREATE TABLE IF NOT EXISTS approvals (message VARCHAR, "time" BIGINT, "by" VARCHAR, why VARCHAR);
 CREATE TABLE IF NOT EXISTS decisions (
     id VARCHAR, model VARCHAR, version VARCHAR, kind VARCHAR, "by" VARCHAR, why VARCHAR, "time" BIGINT);

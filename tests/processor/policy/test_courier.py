@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from driftline_processor.policy.alerts import Delivery, Message
-from driftline_processor.policy.channels.channel import DELIVERED, Answer
+from driftline_processor.policy.channels.channel import DELIVERED, NOTHING, Answer, Past
 from driftline_processor.policy.courier import EXPIRES, Courier, Couriers
 
 from tests.support.waiting import wait_until
@@ -23,10 +23,12 @@ class Scripted:
 
     def __init__(self, answer: Callable[[Message], Answer] = lambda _: DELIVERED) -> None:
         self.sent: list[str] = []
+        self.pasts: list[Past] = []
         self._answer = answer
 
-    def send(self, message: Message) -> Answer:
+    def send(self, message: Message, past: Past = NOTHING) -> Answer:
         self.sent.append(message.id)
+        self.pasts.append(past)
         return self._answer(message)
 
     def close(self) -> None:
@@ -128,3 +130,46 @@ def test_stopping_leaves_what_is_not_taken_for_the_next_start() -> None:
     wait_until(lambda: bool(channel.sent))
     courier.stop(5.0)
     assert noted == []
+
+
+def test_a_channel_knows_the_thread_of_an_alert_and_what_it_may_have_taken_before() -> None:
+    unheard = [True]
+
+    def answer(one: Message) -> Answer:
+        if one.id == "1" and unheard.pop() if unheard else False:
+            return Answer("put_off", "ReadTimeout", unheard=True)
+        return Answer("delivered", reference=f"C1:{one.alert}")
+
+    channel = Scripted(answer)
+    noted = deliveries(channel, message("1"), message("2"))
+    assert channel.sent == ["1", "1", "2"]
+    assert channel.pasts == [Past(), Past("", unsure=True), Past("C1:a")]
+    assert [one.reference for one in noted] == ["C1:a", "C1:a"]
+
+
+def test_what_waits_since_before_this_process_may_have_been_taken_and_has_the_thread_of_the_state() -> None:
+    channel = Scripted()
+    couriers = Couriers({"one": channel}, lambda: 0)
+    couriers.resume([message("2")], lambda one: f"C1:{one.alert}")
+    couriers.start()
+    wait_until(lambda: channel.sent == ["2"])
+    couriers.stop(5.0)
+    assert channel.pasts == [Past("C1:a", unsure=True)]
+
+
+def test_a_channel_that_asks_to_be_left_alone_is() -> None:
+    waited: list[float] = []
+
+    def pause(_: threading.Event, seconds: float) -> bool:
+        waited.append(seconds)
+        return False
+
+    answers = [DELIVERED, Answer("put_off", "HTTP 429", wait=7_200.0), Answer("put_off", "HTTP 429", wait=120.0)]
+    channel = Scripted(lambda _: answers.pop())
+    noted: list[Delivery] = []
+    courier = Courier("one", channel, noted.append, lambda: 0, pause)
+    courier.start()
+    courier.post([message("1")])
+    wait_until(lambda: len(noted) == 1)
+    courier.stop(5.0)
+    assert waited == [120.0, 3_600.0]

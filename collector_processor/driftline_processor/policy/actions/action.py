@@ -11,6 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import Protocol
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from pydantic import SecretStr
 
 from driftline_processor.config.actions import Action as ActionConfig
 from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.channel import Answer
+from driftline_processor.policy.channels.channel import NOTHING, Answer, Past
 from driftline_processor.policy.channels.http_service import NotTaken
 from driftline_processor.policy.sources import NO_SOURCES, Sources
 
@@ -73,14 +74,14 @@ class ActionChannel:
         self._config = config
         self._action: Action = import_module(f"{__package__}.{config.type}").ACTION(config, sources)
 
-    def send(self, message: Message) -> Answer:
+    def send(self, message: Message, _past: Past = NOTHING) -> Answer:
         """Carry out a message, or say what would be sent; no secret of the keys is in the answer."""
         try:
             if self._config.dry_run:
                 return Answer("dry_run", self._hidden(self._action.describe(message), LONGEST_DESCRIPTION))
             return Answer("delivered", self._hidden(self._action.carry_out(message)))
         except NotTaken as not_taken:
-            return Answer(not_taken.answer.result, self._hidden(not_taken.answer.detail))
+            return replace(not_taken.answer, detail=self._hidden(not_taken.answer.detail))
         except Exception as error:
             said = self._hidden(f"{type(error).__name__}: {error}")
             _log.error(

@@ -10,7 +10,7 @@ import apprise
 
 from driftline_processor.policy.alerts import Message
 
-from .channel import DELIVERED, Answer
+from .channel import DELIVERED, NOTHING, Answer, Past
 from .secrets import hide_secrets
 
 _TYPES: Final[Mapping[str, apprise.NotifyType]] = {
@@ -30,7 +30,7 @@ class AppriseService:
         if not self._services.add(url):
             raise ValueError("no service of Apprise has such an address")
 
-    def send(self, message: Message) -> Answer:
+    def send(self, message: Message, _past: Past = NOTHING) -> Answer:
         """Send a message as plain text."""
         facts = message.facts
         over = facts.get("kind") in ("over", "passed")

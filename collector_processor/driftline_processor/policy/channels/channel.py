@@ -16,19 +16,41 @@ class Answer:
         result: ``delivered``; ``refused``: it will never be taken; ``put_off``: it may be taken later; ``dry_run``:
             it was not sent, and nobody wanted it to be.
         detail: In the channel's words; "" where it said nothing.
+        reference: By what the channel knows the message; "" where it does not say.
+        wait: Seconds for which the channel wants to be left alone.
+        unheard: Whether it may have taken the message all the same: its answer did not come, or it broke meanwhile.
     """
 
     result: Literal["delivered", "refused", "put_off", "dry_run"]
     detail: str = ""
+    reference: str = ""
+    wait: float = 0.0
+    unheard: bool = False
 
 
 DELIVERED = Answer("delivered")
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was sent before a message.
+
+    Attributes:
+        thread: By what the channel knows the first message about the same alert; "" where it knows none.
+        unsure: Whether the message may have been taken before: nobody heard the answer.
+    """
+
+    thread: str = ""
+    unsure: bool = False
+
+
+NOTHING = Past()
+
+
 class Channel(Protocol):
     """A place to which messages go. One thread calls it."""
 
-    def send(self, message: Message) -> Answer:
+    def send(self, message: Message, past: Past = NOTHING, /) -> Answer:
         """Send a message, once."""
 
     def close(self) -> None:

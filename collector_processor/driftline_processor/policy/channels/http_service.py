@@ -6,7 +6,8 @@ import json
 import ssl
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,9 +15,13 @@ from urllib.parse import urlsplit
 import httpx
 
 from .channel import Answer
+from .secrets import hide_secrets
 
 PUT_OFF: Final = (401, 403, 408, 409, 425, 429)
 """Statuses below 500 after which the same request may be taken: somebody mends the token, or its like still runs."""
+
+UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL)
+"""What goes wrong before a request has left."""
 
 MOST_BYTES: Final = 2**20
 """Bytes of an answer that are read."""
@@ -39,6 +44,13 @@ class NotTaken(Exception):  # noqa: N818 - what a service said, and no fault
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.detail)
         self.answer = answer
+
+    def hidden(self, *secrets: str) -> Answer:
+        """Return the answer in at most 300 characters, without what is secret of addresses and keys."""
+        detail = self.answer.detail
+        for secret in secrets:
+            detail = hide_secrets(detail, secret) if "://" in secret else detail.replace(secret, "***")
+        return replace(self.answer, detail=detail[:300])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +144,32 @@ class HttpService:
                     if len(body) >= MOST_BYTES:
                         break
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise NotTaken(
-                Answer("put_off", f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-            ) from error
+            said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise NotTaken(Answer("put_off", said, unheard=not isinstance(error, UNSENT))) from error
         reply = Reply(response.status_code, response.headers, body)
         if response.is_success or reply.status in taken:
             return reply
         put_off = reply.status >= 500 or reply.status in PUT_OFF
-        raise NotTaken(Answer("put_off" if put_off else "refused", f"HTTP {reply.status} {reply.text}".strip()))
+        said, wait = f"HTTP {reply.status} {reply.text}".strip(), _wait(reply.headers.get("retry-after", ""))
+        raise NotTaken(Answer("put_off" if put_off else "refused", said, wait=wait, unheard=reply.status >= 500))
 
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
+
+
+def _wait(said: str) -> float:
+    """Return the seconds that a header ``Retry-After`` asks for, as a number or as a date (RFC 9110, 10.2.3).
+
+    >>> _wait("30"), _wait(""), _wait("soon")
+    (30.0, 0.0, 0.0)
+    """
+    if said.strip().isdecimal():
+        return float(said)
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
 
 
 def is_here(url: str) -> bool:

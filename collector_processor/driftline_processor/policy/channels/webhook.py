@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from driftline_processor.policy.alerts import Message
 
-from .channel import DELIVERED, Answer
+from .channel import DELIVERED, NOTHING, Answer, Past
 from .http_service import HttpService, NotTaken
-from .secrets import hide_secrets
 
 TIMEOUT = 10.0
 """Seconds that a receiver has to answer."""
@@ -19,13 +18,13 @@ class Webhook:
         self._url = url
         self._service = HttpService(url, TIMEOUT)
 
-    def send(self, message: Message) -> Answer:
+    def send(self, message: Message, _past: Past = NOTHING) -> Answer:
         """Post a message: its facts, with ``id``."""
         body, key = {"id": message.id, **message.facts}, {"Idempotency-Key": message.id}
         try:
             self._service.ask("POST", self._url, json=body, headers=key)
         except NotTaken as not_taken:
-            return Answer(not_taken.answer.result, hide_secrets(not_taken.answer.detail, self._url)[:300])
+            return not_taken.hidden(self._url)
         return DELIVERED
 
     def close(self) -> None:

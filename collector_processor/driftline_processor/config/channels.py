@@ -1,0 +1,370 @@
+"""The keys of ``channels.NAME``: where messages go, when they leave at once, and when they are collected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field
+
+from driftline_processor.core.nearest_names import near, nearest
+
+from .channel_addresses import SlackAddress, read_address
+from .section import Section
+from .values import Days, Form, PageUrl, Secret, Text, TimeZone, one_or_several, parse_duration
+
+Tier = Annotated[int, Field(ge=1, le=3, strict=True)]
+Severity = Literal["critical", "warning", "info"]
+
+_CLOCK: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_DAY: Final = timedelta(days=1)
+
+
+def _time_of_day(written: object) -> time:
+    found = _CLOCK.fullmatch(str(written).strip())
+    if found is None:
+        raise ValueError(f"'{written:.40}' is no time of the day; write one such as 09:00")
+    return time(int(found[1]), int(found[2]))
+
+
+def _at(day: date, at: time, zone: ZoneInfo) -> int:
+    """Return a time of a day, unix nanoseconds; one that a change of the clocks skips is as much later."""
+    return int(datetime.combine(day, at, zone).timestamp()) * 10**9
+
+
+def _day_of(moment: int, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(moment / 1e9, zone).date()
+
+
+@dataclass(frozen=True, slots=True)
+class DigestTimes:
+    """The times of the day at which a digest leaves.
+
+    Attributes:
+        times: In their order.
+    """
+
+    times: tuple[time, ...]
+
+    def __str__(self) -> str:
+        if len(self.times) == 1 and self.times[0] != time():
+            return f"daily at {self.times[0]:%H:%M}"
+        return f"{24 // len(self.times)}h"
+
+    def latest(self, now: int, zone: ZoneInfo) -> int:
+        """Return the last of these times until now, unix nanoseconds."""
+        return max(one for one in self._around(now, zone) if one <= now)
+
+    def next(self, now: int, zone: ZoneInfo) -> int:
+        """Return the first of these times after now, unix nanoseconds."""
+        return min(one for one in self._around(now, zone) if one > now)
+
+    def _around(self, now: int, zone: ZoneInfo) -> Iterator[int]:
+        today = _day_of(now, zone)
+        for days in (-1, 0, 1):
+            yield from (_at(today + days * _DAY, one, zone) for one in self.times)
+
+
+def parse_digest(written: object) -> DigestTimes:
+    """Read ``24h`` or ``daily at 09:00``.
+
+    >>> str(parse_digest("daily at 9:00")), str(parse_digest("8h"))
+    ('daily at 09:00', '8h')
+    """
+    if isinstance(written, DigestTimes):
+        return written
+    text = str(written).strip()
+    if text.startswith("daily at "):
+        return DigestTimes((_time_of_day(text.removeprefix("daily at ")),))
+    hours = parse_duration(text, "h") / timedelta(hours=1)
+    if hours not in (1, 2, 3, 4, 6, 8, 12, 24):
+        raise ValueError(f"'{text:.40}' does not divide a day into hours; write 24h, 12h, or 'daily at 09:00'")
+    return DigestTimes(tuple(time(hour) for hour in range(0, 24, int(hours))))
+
+
+@dataclass(frozen=True, slots=True)
+class Urgency:
+    """What is urgent enough to leave in quiet hours.
+
+    Attributes:
+        written: As it is written.
+        state: Of the verdict; "" = any.
+        severity: Of the alert; "" = any.
+        tier: Of the model; None = any.
+    """
+
+    written: str
+    state: str = ""
+    severity: str = ""
+    tier: int | None = None
+
+    def covers(self, state: str, severity: str, tier: int | None) -> bool:
+        """Return True where an alert is that urgent."""
+        return (
+            self.state in ("", state) and self.severity in ("", severity) and (self.tier is None or self.tier == tier)
+        )
+
+
+_URGENCY: Final = re.compile(
+    r"(?:(?P<state>wrong|silent|at risk)|severity (?P<severity>critical|warning|info))?"
+    r"\s*(?:\b(?:at )?tier (?P<tier>[123]))?"
+)
+
+
+def parse_urgency(written: object) -> Urgency:
+    """Read ``wrong at tier 1``, ``severity critical`` or ``tier 1``.
+
+    >>> parse_urgency("wrong at tier 1").tier
+    1
+    """
+    text = " ".join(str(written).split())
+    found = _URGENCY.fullmatch(text)
+    if found is None or not text:
+        raise ValueError(f"'{text:.60}' is not known; write such as 'wrong at tier 1', 'severity critical' or 'tier 1'")
+    tier = found["tier"]
+    return Urgency(
+        text, (found["state"] or "").replace(" ", "_"), found["severity"] or "", None if tier is None else int(tier)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """The part of each day in which messages wait.
+
+    Attributes:
+        begin: Local time at which it begins.
+        end: Local time at which it ends, on the next day where that is earlier.
+        zone: IANA name of the time zone; "" = that of the channel.
+        urgent: What leaves nevertheless.
+    """
+
+    begin: time
+    end: time
+    zone: str = ""
+    urgent: tuple[Urgency, ...] = ()
+
+    def until(self, now: int, zone: ZoneInfo) -> int | None:
+        """Return the end of the quiet hours that last, unix nanoseconds; None where none do."""
+        zone = ZoneInfo(self.zone) if self.zone else zone
+        today = _day_of(now, zone)
+        for day in (today - _DAY, today):
+            begin = _at(day, self.begin, zone)
+            end = _at(day if self.end > self.begin else day + _DAY, self.end, zone)
+            if begin <= now < end:
+                return end
+        return None
+
+
+_QUIET_KEYS: Final = ("from", "to", "timezone", "except")
+
+
+def parse_quiet(written: object) -> QuietHours:
+    """Read ``{from: 22:00, to: 07:00, timezone: Europe/Paris, except: [severity critical]}``."""
+    if isinstance(written, QuietHours):
+        return written
+    if not isinstance(written, Mapping):
+        raise ValueError(f"'{written!s:.40}' is no time; write {{from: 22:00, to: 07:00}}")
+    for key in written:
+        if key not in _QUIET_KEYS:
+            raise ValueError(f"'{key!s:.40}' is not known; {near(str(key), [*_QUIET_KEYS])}")
+    if "from" not in written or "to" not in written:
+        raise ValueError("has no beginning or no end; write {from: 22:00, to: 07:00}")
+    begin, end = _time_of_day(written["from"]), _time_of_day(written["to"])
+    if begin == end:
+        raise ValueError("ends when it begins; write another time, or leave it out")
+    zone = str(written.get("timezone", ""))
+    if zone:
+        from driftline_processor.core.windows import window
+
+        window.time_zone(zone)
+    urgent = one_or_several(written.get("except") or ())
+    if not isinstance(urgent, list | tuple):
+        raise ValueError("except: is no list; write [severity critical]")
+    return QuietHours(begin, end, zone, tuple(parse_urgency(one) for one in urgent))
+
+
+class Escalation(Section):
+    """Who else is told where nobody takes an alert on."""
+
+    after: Days = Field(
+        description="How long it waits for somebody, by the wall clock, from when the message was taken.",
+        examples=["30m"],
+    )
+    to: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(
+        description="Names of channels that are told then, each once.", examples=["[oncall]"]
+    )
+    until: Literal["acknowledged", "over"] = Field(
+        default="acknowledged",
+        description="What ends it: that somebody takes the alert on, or only that it is over.",
+        examples=["over"],
+    )
+    tiers: tuple[Tier, ...] = Field(
+        default=(),
+        description="Only for models of these tiers.",
+        examples=["[1]"],
+        json_schema_extra={"default": "all"},
+    )
+
+    def problems(self, channels: Collection[str]) -> Iterator[str]:
+        """Yield a sentence for every rule that is broken."""
+        if self.after <= timedelta(0):
+            yield "escalate.after: leaves nobody any time; write '30m'"
+        if not self.to:
+            yield "escalate.to: names nobody; write a channel"
+        for name in self.to:
+            if name not in channels:
+                yield f"escalate.to: there is no channel '{name:.80}'; {near(name, [*channels])}"
+
+
+class Channel(Section):
+    """A place to which messages go."""
+
+    url: Secret = Field(
+        description="An address of [Apprise](https://appriseit.com/services/), or `https://...`, which gets each "
+        "message as JSON. It is never shown or logged.",
+        examples=["slack://${env:SLACK_TOKEN:-a/b/c}/#models"],
+    )
+    endpoint: PageUrl = Field(
+        default="",
+        description="Where PagerDuty, Opsgenie or Slack is reached instead of its own address: a proxy, or a service "
+        "that takes the same requests.",
+        examples=["https://events.example.com"],
+        json_schema_extra={"default": "the service's own"},
+    )
+    timezone: TimeZone = Field(
+        default="UTC", description="The zone of `digest` and `quiet`, and of their dates.", examples=["Europe/Paris"]
+    )
+    digest: Annotated[DigestTimes, BeforeValidator(parse_digest), Form("`HOURS` or `daily at HH:MM`")] | None = Field(
+        default=None,
+        description="How often one message says [all that began, lasts and ended](../how-to/get-told.md#less-often). "
+        "Nothing is sent where there is nothing to say.",
+        examples=["daily at 09:00"],
+        json_schema_extra={"default": "each message leaves at once"},
+    )
+    digest_tiers: tuple[Tier, ...] = Field(
+        default=(),
+        description="Only models of these tiers are in the digest; of others each message leaves at once.",
+        examples=["[2, 3]"],
+        json_schema_extra={"default": "all"},
+    )
+    quiet: Annotated[QuietHours, BeforeValidator(parse_quiet), Form("quiet hours")] | None = Field(
+        default=None,
+        description="When messages wait, and leave together at the end: `from` and `to`, times of the day, "
+        "`timezone`, and what leaves nevertheless in `except`: such as `wrong at tier 1` or `severity critical`.",
+        examples=["{from: 22:00, to: 07:00, except: [wrong at tier 1]}"],
+        json_schema_extra={"default": "never"},
+    )
+    escalate: Escalation | None = Field(
+        default=None, description="Who is told where nobody takes on what this channel was told."
+    )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def pages(self) -> bool:
+        """Whether each alert is an incident there, which is acknowledged and resolved, and wakes people."""
+        return self.url.get_secret_value().partition("://")[0].lower() in ("pagerduty", "opsgenie")
+
+    @property
+    def hears_acknowledgements(self) -> bool:
+        """Whether it is told that somebody has taken an alert on."""
+        try:
+            slack = isinstance(read_address(self.url.get_secret_value()), SlackAddress)
+        except ValueError:
+            slack = False
+        return self.pages or slack
+
+    def held_until(self, now: int, kind: str, state: str, severity: str, tier: int | None) -> int | None:
+        """Return until when a message waits, unix nanoseconds; None where it leaves at once.
+
+        Args:
+            now: Unix nanoseconds.
+            kind: What the message says.
+            state: Of the verdict, of its alert.
+            severity: Of the alert.
+            tier: Of the model.
+        """
+        if self.digest is not None and (not self.digest_tiers or tier in self.digest_tiers):
+            return self.digest.next(now, self.zone)
+        if self.quiet is None or any(one.covers(state, severity, tier) for one in self.quiet.urgent):
+            return None
+        if self.pages and kind in ("over", "acknowledged"):
+            return None  # it wakes nobody, and ends what would
+        return self.quiet.until(now, self.zone)
+
+    def problems(self, channels: Collection[str]) -> Iterator[str]:
+        """Yield a sentence for every rule that is broken, beginning with ``KEY: ``."""
+        url = self.url.get_secret_value()
+        yield from (f"url: {problem}" for problem in url_problems(url))
+        if self.endpoint and not _is_spoken(url):
+            yield "endpoint: is for PagerDuty, Opsgenie and Slack with a bot's token; write the whole address in url"
+        if self.digest is not None and self.pages:
+            yield "digest: each alert is an incident of its own there; leave it out, and give quiet hours instead"
+        if self.digest_tiers and self.digest is None:
+            yield "digest_tiers: says what is in a digest that nobody asks for; write digest: 24h"
+        if self.escalate is not None:
+            yield from self.escalate.problems(channels)
+
+
+def _is_spoken(url: str) -> bool:
+    try:
+        return read_address(url) is not None
+    except ValueError:
+        return True
+
+
+def url_problems(url: str) -> Iterator[str]:
+    """Yield what is wrong with the address of a channel, without what is secret of it."""
+    scheme, mark, _ = url.partition("://")
+    if scheme in ("http", "https"):
+        if not urlsplit(url).hostname:
+            yield f"'{scheme}://' names no host; write 'https://host/path'"
+        return
+    try:
+        if read_address(url) is not None:
+            return
+    except ValueError as wrong:
+        yield str(wrong)
+        return
+    import apprise  # half a second, for those alone who have such an address
+
+    known = sorted(apprise.plugins.N_MGR.schemas())  # type: ignore[no-untyped-call]
+    if not mark or scheme.lower() not in known:
+        known = ["https", *known]
+        fix = near(scheme, known) if mark and nearest(scheme, known) else "write one like slack://..., mailto://..."
+        yield f"'{scheme:.20}' is no kind of channel; {fix}"
+    elif apprise.Apprise.instantiate(url) is None:
+        yield f"no channel of the kind '{scheme}' has such an address; see https://appriseit.com/services/"
+
+
+def notify_problems(written: str, channels: Collection[str]) -> Iterator[str]:
+    """Yield what is wrong with an entry of ``notify``: neither the name of a channel nor an address.
+
+    >>> list(notify_problems("taem", ["team"]))
+    ["there is no channel 'taem'; did you mean 'team'?"]
+    """
+    if written in channels:
+        return
+    if "://" not in written and nearest(written, [*channels]):
+        yield f"there is no channel '{written:.80}'; {near(written, [*channels])}"
+        return
+    named = f" (channels: {', '.join(channels)})" if channels else ""
+    yield from (f"{problem}{named}" for problem in url_problems(written))
+
+
+def channel(written: object) -> object:
+    """Read an address alone as a channel."""
+    return {"url": written} if isinstance(written, str) else written
+
+
+def channels_of(written: object) -> object:
+    """Read channels, each of which may be an address alone."""
+    return {name: channel(one) for name, one in written.items()} if isinstance(written, Mapping) else written

@@ -1,0 +1,88 @@
+"""Opsgenie, and what takes its requests: each alert is one there, which is created, acknowledged and closed.
+
+The API: https://docs.opsgenie.com/docs/alert-api. Its alias is the id of the alert, so that what is sent twice is one
+alert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from driftline_processor.config.channel_addresses import OpsgenieAddress
+from driftline_processor.policy.alerts import Message
+
+from .channel import NOTHING, Answer, Past
+from .http_service import HttpService, NotTaken
+
+TIMEOUT: Final = 10.0
+"""Seconds that the service has to answer."""
+
+MOST_MESSAGE, MOST_DESCRIPTION, MOST_NOTE, MOST_NAME, MOST_DETAIL = 130, 15_000, 25_000, 100, 500
+"""Characters that Opsgenie takes of each; of a detail so many that all of them stay below its 8,000."""
+
+PRIORITIES: Final[Mapping[str, str]] = {"critical": "P1", "warning": "P3", "info": "P5"}
+DETAILS: Final = ("policy", "model", "version", "environment", "owner", "tier", "state", "since")
+
+
+class Opsgenie:
+    """An API integration."""
+
+    def __init__(self, address: OpsgenieAddress) -> None:
+        self._address = address
+        self._url = f"{address.endpoint}/v2/alerts"
+        self._service = HttpService(self._url, TIMEOUT, {"Authorization": f"GenieKey {address.key}"})
+
+    def send(self, message: Message, _past: Past = NOTHING) -> Answer:
+        """Send the requests that a message stands for; what was over before anybody looked is of the least priority."""
+        try:
+            for path, body in self._requests(message):
+                self._service.ask("POST", f"{self._url}{path}", json=body)
+        except NotTaken as not_taken:
+            answer = not_taken.hidden(self._address.key)
+            if answer.result == "refused" and "key" in answer.detail.lower():
+                return Answer("put_off", answer.detail)  # somebody mends it
+            return answer
+        return Answer("delivered", reference=message.alert)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._service.close()
+
+    def _requests(self, message: Message) -> Iterator[tuple[str, dict[str, Any]]]:
+        kind, facts = message.kind, message.facts
+        there = f"/{quote(message.alert, safe='')}"
+        if kind == "acknowledged":
+            yield f"{there}/acknowledge?identifierType=alias", self._note(facts, str(facts.get("by", "")))
+            return
+        if kind == "over":
+            yield f"{there}/close?identifierType=alias", self._note(facts)
+            return
+        yield "", self._new(message)
+        if kind in ("worse", "escalated"):
+            yield f"{there}/notes?identifierType=alias", self._note(facts)  # creating it again only counts it
+
+    def _new(self, message: Message) -> dict[str, Any]:
+        facts, address = message.facts, self._address
+        links = "\n".join(f"{name}: {href}" for name, href in facts["links"].items())
+        body = {
+            "message": str(facts["title"])[:MOST_MESSAGE],
+            "alias": message.alert,
+            "description": f"{str(facts['text'])[: MOST_DESCRIPTION - len(links) - 1]}\n{links}"[:MOST_DESCRIPTION],
+            "responders": [dict(one) for one in address.responders],
+            "tags": list(address.tags),
+            "details": {name: str(facts[name])[:MOST_DETAIL] for name in DETAILS if facts.get(name) not in (None, "")},
+            "entity": (address.entity or str(facts.get("model", "")))[:512],
+            "source": "Driftline",
+            "priority": PRIORITIES["info" if message.kind == "passed" else facts.get("severity", "warning")],
+        }
+        return {name: value for name, value in body.items() if value}
+
+    def _note(self, facts: Mapping[str, Any], user: str = "") -> dict[str, str]:
+        body = {
+            "source": "Driftline",
+            "note": f"{facts['title']}\n{facts['text']}"[:MOST_NOTE],
+            "user": user[:MOST_NAME],
+        }
+        return {name: value for name, value in body.items() if value}

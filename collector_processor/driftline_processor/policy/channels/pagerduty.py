@@ -1,0 +1,90 @@
+"""PagerDuty: each alert is an incident, which is triggered, acknowledged and resolved.
+
+The API: https://developer.pagerduty.com/docs/send-alert-event (Events API v2). Its deduplication key is the id of the
+alert, so that what is sent twice is one incident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from driftline_processor.config.channel_addresses import PagerDutyAddress
+from driftline_processor.policy.alerts import Message
+
+from .channel import NOTHING, Answer, Past
+from .http_service import HttpService, NotTaken
+
+TIMEOUT: Final = 10.0
+"""Seconds that the service has to answer."""
+
+MOST_SUMMARY: Final = 1024
+MOST_DETAIL: Final = 8_000
+MOST_NAME: Final = 255
+"""Characters of a summary, which PagerDuty bounds, of a detail and of a name: all stay far below its 512 KB."""
+
+DETAILS: Final = (
+    "text",
+    "policy",
+    "model",
+    "version",
+    "environment",
+    "owner",
+    "tier",
+    "state",
+    "since",
+    "cause",
+    "next",
+)
+
+EventAction = Literal["trigger", "acknowledge", "resolve"]
+_ACTIONS: Final[Mapping[str, EventAction]] = {"acknowledged": "acknowledge", "over": "resolve"}
+
+
+class PagerDuty:
+    """An integration of the kind Events API v2."""
+
+    def __init__(self, address: PagerDutyAddress) -> None:
+        self._address = address
+        self._url = f"{address.endpoint}/v2/enqueue"
+        self._service = HttpService(self._url, TIMEOUT)
+
+    def send(self, message: Message, _past: Past = NOTHING) -> Answer:
+        """Send a message as an event; what was over before anybody looked is for information, and stays open."""
+        action = _ACTIONS.get(message.kind, "trigger")
+        event = {"routing_key": self._address.routing_key, "event_action": action, "dedup_key": message.alert}
+        if action == "trigger":
+            event |= self._trigger(message)
+        try:
+            self._service.ask("POST", self._url, json=event)
+        except NotTaken as not_taken:
+            answer = not_taken.hidden(self._address.routing_key)
+            if answer.result == "refused" and "routing" in answer.detail.lower():
+                return Answer("put_off", answer.detail)  # somebody mends the key
+            return answer
+        return Answer("delivered", reference=message.alert)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._service.close()
+
+    def _trigger(self, message: Message) -> dict[str, Any]:
+        address, facts = self._address, message.facts
+        payload = {
+            "summary": str(facts["title"])[:MOST_SUMMARY],
+            "source": address.source or str(facts.get("model") or "driftline")[:MOST_NAME],
+            "severity": "info" if message.kind == "passed" else facts.get("severity", "warning"),
+            "component": address.component,
+            "group": address.group,
+            "class": address.kind or str(facts.get("policy", ""))[:MOST_NAME],
+            "custom_details": {name: _detail(facts[name]) for name in DETAILS if facts.get(name) not in (None, "")},
+        }
+        return {
+            "payload": {name: value for name, value in payload.items() if value},
+            "links": [{"href": href, "text": text} for text, href in facts["links"].items()],
+            "client": "Driftline",
+        }
+
+
+def _detail(value: Any) -> Any:
+    return value[:MOST_DETAIL] if isinstance(value, str) else value

@@ -1,0 +1,142 @@
+"""Slack by the token of a bot: one message an alert, with all that follows in its thread, and a tick when it is over.
+
+The API: https://docs.slack.dev/reference/methods/chat.postMessage. Slack takes no idempotency key. So each message
+carries its id as metadata, and one of which nobody knows whether it was taken is looked for before it is sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from driftline_processor.config.channel_addresses import SlackAddress
+from driftline_processor.policy.alerts import Message
+
+from .channel import NOTHING, Answer, Past
+from .http_service import HttpService, NotTaken
+
+TIMEOUT: Final = 10.0
+"""Seconds that the service has to answer."""
+
+MOST_TEXT: Final = 12_000
+"""Characters of a text: Slack cuts what has more than 40,000, and an escape has up to five."""
+
+LOOKED_AT: Final = 200
+"""Messages among which one is looked for that may have been sent."""
+
+REFUSED: Final = ("no_text", "msg_too_long", "invalid_arguments", "invalid_metadata_format", "message_limit_exceeded")
+"""Errors after which the same message will not be taken; after any other one somebody may mend token or channel."""
+
+NO_THREAD: Final = ("thread_not_found", "cannot_reply_to_message", "message_not_found", "invalid_thread_ts")
+"""Errors of a reply whose first message was deleted."""
+
+EVENT: Final = "driftline_message"
+
+_log = logging.getLogger("driftline")
+
+
+class Slack:
+    """A channel of a workspace, in which the bot is a member."""
+
+    def __init__(self, address: SlackAddress) -> None:
+        self._address = address
+        headers = {"Authorization": f"Bearer {address.token}"}
+        self._service = HttpService(address.endpoint, TIMEOUT, headers)
+        self._id = "" if address.channel.startswith("#") else address.channel
+        self._reacts = True
+
+    def send(self, message: Message, past: Past = NOTHING) -> Answer:
+        """Post a message, below the first one about its alert where there is one."""
+        channel, _, thread = past.thread.partition(":")
+        self._id = self._id or channel
+        try:
+            sent = self._found(message, thread) if past.unsure else ""
+            if not sent:
+                sent, thread = self._post(message, thread)
+            if message.kind in ("over", "passed"):
+                self._tick(thread or sent)
+        except NotTaken as not_taken:
+            return not_taken.hidden(self._address.token)
+        return Answer("delivered", reference=f"{self._id}:{thread or sent}")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._service.close()
+
+    def _post(self, message: Message, thread: str) -> tuple[str, str]:
+        """Post a message; return its time stamp, and that of the first one of its thread."""
+        body: dict[str, Any] = {
+            "channel": self._id or self._address.channel,
+            "text": text_of(message.facts),
+            "mrkdwn": False,
+            "parse": "none",
+            "link_names": False,
+            "unfurl_links": False,
+            "unfurl_media": False,
+            "metadata": {"event_type": EVENT, "event_payload": {"id": message.id, "alert": message.alert}},
+        }
+        if thread:
+            body |= {"thread_ts": thread, "reply_broadcast": message.kind in ("worse", "opened", "escalated")}
+        try:
+            said = self._call("chat.postMessage", body)
+        except NotTaken as not_taken:
+            if not thread or not not_taken.answer.detail.removeprefix("Slack: ").startswith(NO_THREAD):
+                raise
+            return self._post(message, "")
+        self._id = str(said.get("channel") or self._id)
+        return str(said.get("ts", "")), thread
+
+    def _found(self, message: Message, thread: str) -> str:
+        """Return the time stamp of a message that may have been taken; "" where it is not there, or nobody can tell."""
+        if not self._id:
+            return ""
+        asked: dict[str, str | int] = {"channel": self._id, "limit": LOOKED_AT, "include_all_metadata": "true"}
+        if thread:
+            asked["ts"] = thread
+        method = "conversations.replies" if thread else "conversations.history"
+        try:
+            said = self._service.ask("GET", f"{self._address.endpoint}/{method}", parameters=asked).json()
+        except NotTaken as not_taken:
+            if not_taken.answer.result == "put_off":
+                raise
+            return ""
+        for one in said.get("messages") or ():
+            metadata = one.get("metadata") or {}
+            if metadata.get("event_type") == EVENT and metadata.get("event_payload", {}).get("id") == message.id:
+                return str(one.get("ts", ""))
+        return ""
+
+    def _tick(self, first: str) -> None:
+        """Put a tick on the first message of an alert that is over; nothing else waits for it."""
+        if not self._reacts:
+            return
+        try:
+            self._call("reactions.add", {"channel": self._id, "timestamp": first, "name": "white_check_mark"})
+        except NotTaken as not_taken:
+            if "missing_scope" in not_taken.answer.detail:
+                self._reacts = False
+                _log.info("channel slack: give the bot the scope reactions:write for a tick on what is over")
+
+    def _call(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        said = self._service.ask("POST", f"{self._address.endpoint}/{method}", json=body).json()
+        if said.get("ok") is True:
+            return said
+        error = str(said.get("error") or "it says neither yes nor no")[:100]
+        raise NotTaken(Answer("refused" if error in REFUSED else "put_off", f"Slack: {error}"))
+
+
+def text_of(facts: Mapping[str, Any]) -> str:
+    """Return the text of a message with its links; what a name holds calls nobody and leads nowhere.
+
+    >>> text_of({"title": "<!channel> is wrong", "text": "It errs.", "links": {"page": "https://d/m?a=1&b=2"}})
+    '&lt;!channel&gt; is wrong\\nIt errs.\\n<https://d/m?a=1&amp;b=2|page>'
+    """
+    links = [f"<{escape(href)}|{escape(name)}>" for name, href in facts["links"].items()]
+    said = f"{facts['title']}\n{facts['text']}"[:MOST_TEXT]
+    return "\n".join([escape(said), *links])
+
+
+def escape(text: str) -> str:
+    """Escape the three characters by which Slack marks links, people and groups."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

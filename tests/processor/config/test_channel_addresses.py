@@ -1,0 +1,65 @@
+"""Addresses of the channels that Driftline speaks to itself, and what is wrong with them, without what is secret."""
+
+from __future__ import annotations
+
+import pytest
+from driftline_processor.config.channel_addresses import (
+    OpsgenieAddress,
+    PagerDutyAddress,
+    SlackAddress,
+    read_address,
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("pagerduty://key1", PagerDutyAddress("key1", "https://events.pagerduty.com")),
+        ("pagerduty://key1@api?region=EU", PagerDutyAddress("key1", "https://events.eu.pagerduty.com")),
+        ("opsgenie://key1", OpsgenieAddress("key1", "https://api.opsgenie.com")),
+        (
+            "opsgenie://key1/%23late%20team?region=eu",
+            OpsgenieAddress("key1", "https://api.eu.opsgenie.com", ({"type": "team", "name": "late team"},)),
+        ),
+        ("slack://xoxb-1-a/#models", SlackAddress("xoxb-1-a", "#models")),
+        ("slack://xoxb-1-a/models", SlackAddress("xoxb-1-a", "#models")),
+        ("slack://xoxb-1-a/C0123456789", SlackAddress("xoxb-1-a", "C0123456789")),
+        ("slack://xoxb-1-a/#a/#b", None),
+        ("slack://xoxb-1-a/@ann", None),
+        ("slack://T0123/B0123/token/#models", None),
+        ("mailto://ann:secret@example.com", None),
+    ],
+)
+def test_an_address_is_read_as_apprise_writes_it(url: str, found: object) -> None:
+    assert read_address(url) == found
+
+
+def test_the_endpoint_takes_the_place_of_the_services_own() -> None:
+    found = read_address("pagerduty://key1?region=eu", "http://127.0.0.1:8080/proxy")
+    assert found == PagerDutyAddress("key1", "http://127.0.0.1:8080/proxy")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("pagerduty://", "pagerduty:// needs the integration key of Events API v2; write pagerduty://KEY"),
+        ("pagerduty://secret?regoin=eu", "'regoin' is nothing that pagerduty:// is asked; did you mean 'region'?"),
+        ("pagerduty://secret?region=mars", "region='mars' is not known; write us or eu"),
+        ("opsgenie://", "opsgenie:// needs the key of an API integration; write opsgenie://KEY/#TEAM"),
+        (
+            "opsgenie://secret/@",
+            "opsgenie:// names nobody behind a '/'; write #TEAM, @USER, *SCHEDULE or ^ESCALATION",
+        ),
+        ("slack://xoxb-secret", "slack:// names no channel behind the token; write slack://TOKEN/#models"),
+        (
+            "slack://xoxb-secret/#a b",
+            "slack:// has a channel that cannot be; write its name in small letters, or its id",
+        ),
+        ("slack://xoxb-secret/#models?footer=no", "'footer' is nothing that slack:// is asked; leave it out"),
+    ],
+)
+def test_a_wrong_address_is_an_error_that_says_no_secret(url: str, said: str) -> None:
+    with pytest.raises(ValueError, match=r".") as error:
+        read_address(url)
+    assert str(error.value) == said
+    assert "secret" not in said
