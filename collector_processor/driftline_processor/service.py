@@ -208,7 +208,8 @@ class Service:
         actions = {name: ActionChannel(keys, sources) for name, keys in self.config.actions.items()}
         self._couriers = couriers = Couriers({**channels, **actions}, self._clock)
         self.health.watch("messages", couriers.sentence, ready=True)
-        state.tell(couriers, AlertLinks(links, state.wrong))
+        page = f"{links.public_url}/incidents" if links.public_url else ""
+        state.tell(couriers, AlertLinks(links, state.wrong), page)
         couriers.start()
 
     @property

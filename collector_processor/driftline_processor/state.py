@@ -66,6 +66,7 @@ from driftline_processor.maintenance.retention import Sizing, Upkeep
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Alert, AlertStore, Approval, Delivery
 from driftline_processor.policy.courier import Couriers
+from driftline_processor.policy.digests import Digests
 from driftline_processor.policy.watch import MessageLinks, PolicyWatch, no_links
 from driftline_processor.queries.baselines import BaselineShelf
 from driftline_processor.queries.feature_history import FeatureHistories
@@ -136,6 +137,7 @@ class State:
         self._verdict_listeners: list[Callable[[VerdictChange], object]] = []
         self._couriers, self._undelivered = Couriers({}), list[Delivery]()
         self._message_links: MessageLinks = no_links
+        self._incidents_page = ""
         self._memory = MemoryFolder() if config.storage.in_memory else None
         try:
             self._open(queue_bytes, ceiling)
@@ -250,7 +252,9 @@ class State:
             *(self._alerts, config.watched_policies, config.told, [*config.silences.values()], clock),
             links=lambda view, alert: self._message_links(view, alert),
             actions=config.actions,
+            keys=config.all_channels,
         )
+        self._digests = Digests(self._alerts, config.all_channels)
 
     def start(self) -> None:
         """Start all threads."""
@@ -387,9 +391,15 @@ class State:
         """Call ``listener`` with each verdict whose state has changed, once that is on disk."""
         self._verdict_listeners.append(listener)
 
-    def tell(self, couriers: Couriers, links: MessageLinks) -> None:
-        """Give messages of alerts to ``couriers``, also those that wait since before; ``links``: what they link to."""
-        self._couriers, self._message_links = couriers, links
+    def tell(self, couriers: Couriers, links: MessageLinks, page: str = "") -> None:
+        """Give messages of alerts to channels, also those that wait since before.
+
+        Args:
+            couriers: Of the channels.
+            links: What a message links to.
+            page: The address of the page of incidents, to which digests link; "" where nobody said.
+        """
+        self._couriers, self._message_links, self._incidents_page = couriers, links, page
         couriers.resume(self._alerts.waiting, self.alerts.thread)
 
     def acknowledge(self, alert: str, by: str, why: str) -> Alert | None:
@@ -419,9 +429,10 @@ class State:
     def _look_at_policies(self) -> None:
         """Look which alerts begin and end, store them, and give what is to be told to the couriers."""
         self._undelivered += self._couriers.deliveries()
-        messages = self._policies.look(self._view.models() if self._policies.active else (), self._undelivered)
+        models = self._view.models() if self._policies.active else ()
+        messages = self._policies.look(models, self._undelivered)
         self._undelivered = []
-        self._couriers.post(messages)
+        self._couriers.post([*messages, *self._digests.due(models, self._clock(), self._incidents_page)])
 
     def erase(self, order: ErasureOrder) -> ErasureResult:
         """Delete what is kept of prediction ids, of a subject or of a model; return when it is gone from the disk, too.

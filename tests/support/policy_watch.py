@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict import verdict_of_model
 from driftline_processor.policy.alerts import AlertStore, Delivery, Message, Result
+from driftline_processor.policy.digests import Digests
 from driftline_processor.policy.watch import PolicyWatch, no_links
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.store.database import Store
@@ -39,6 +41,7 @@ class Watched:
     Attributes:
         clock: Of the watch.
         sent: All messages, in their order.
+        channels: The keys of channels, by name.
     """
 
     def __init__(self, folder: Path, **keys: Any) -> None:
@@ -51,14 +54,32 @@ class Watched:
             *(self.alerts, config.watched_policies, config.told, [*config.silences.values()], self.clock),
             no_links,
             config.actions,
+            config.all_channels,
         )
+        self.channels = config.all_channels
+        self._digests = Digests(self.alerts, self.channels)
 
     def look(self, *models: ModelView) -> list[Message]:
         """Look a minute later; return what is told."""
         self.clock.now = max([self.clock.now + 60 * 10**9, *(one.watermark for one in models)])
-        messages = self._watch.look(models)
+        return self.look_again(*models)
+
+    def look_at(self, time: str, *models: ModelView) -> list[Message]:
+        """Look at a time, such as ``2013-07-03T07:00``; return what is told."""
+        self.clock.now = int(datetime.fromisoformat(f"{time}+00:00").timestamp()) * 10**9
+        return self.look_again(*models)
+
+    def look_again(self, *models: ModelView, deliveries: Sequence[Delivery] = ()) -> list[Message]:
+        """Look now, with what came of messages; return what is told."""
+        messages = [*self._watch.look(models, deliveries), *self._digests.due(models, self.clock.now)]
         self.sent += messages
         return messages
+
+    def deliver(self, *models: ModelView, reference: str = "") -> None:
+        """Look now, where all that was told before has been taken; ``reference``: by what the channel knows it."""
+        taken = [one.id for one in self.alerts.waiting if not one.is_order]
+        came = [Delivery(one, self.clock.now, "delivered", reference=reference) for one in taken]
+        self.look_again(*models, deliveries=came)
 
     def titles(self, *models: ModelView) -> list[str]:
         """Look, and return the titles of what is told."""

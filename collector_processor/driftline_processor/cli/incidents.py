@@ -85,10 +85,11 @@ def alert_lines(alert: Mapping[str, Any]) -> Sequence[str]:
     taken = alert["acknowledged"]
     told = ", ".join(_sent_words(one) for one in alert["messages"] if "/" not in one["channel"]) or "nobody"
     done = "; ".join(_sent_words(one) for one in alert["messages"] if "/" in one["channel"])
+    escalated = f"; escalated to {', '.join(alert['escalated_to'])}" if alert["escalated_to"] else ""
     return [
         f"{alert['id']}  {state}  {alert['severity']}  {alert['model']}{place}  {alert['policy']}  {when}",
         f"  {alert['found']}",
-        f"  told: {told}; " + (f"{taken['by']} has it" if taken else "nobody has it in hand"),
+        f"  told: {told}; " + (f"{taken['by']} has it" if taken else "nobody has it in hand") + escalated,
         *([f"  done: {done}"] if done else []),
     ]
 

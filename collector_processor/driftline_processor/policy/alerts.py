@@ -95,7 +95,7 @@ class Message:
 
     Attributes:
         id: The key by which a channel knows it again.
-        alert: Id of the alert.
+        alert: Id of the alert; of a digest or a summary its own.
         channel: Name of the channel, or of the action.
         kind: What it says.
         made: When it was written, wall time.
@@ -110,6 +110,11 @@ class Message:
     made: int
     facts: Mapping[str, Any]
     held: int | None = None
+
+    @property
+    def says_several(self) -> bool:
+        """Whether it is a digest or a summary, which says several alerts and has its own id in place of theirs."""
+        return self.kind in ("digest", "summary")
 
     @property
     def is_order(self) -> bool:
@@ -227,6 +232,7 @@ class AlertStore:
         deliveries: Sequence[Delivery] = (),
         looks: Mapping[About, int] | None = None,
         approvals: Sequence[Approval] = (),
+        released: Sequence[Message] = (),
     ) -> None:
         """Store what has changed, all of it or nothing.
 
@@ -236,6 +242,7 @@ class AlertStore:
             deliveries: New ones; the text of these messages is forgotten, for nobody needs it any more.
             looks: What policies look at from now on → the model's clock at the first look.
             approvals: New ones, and known ones as they are now.
+            released: Known messages that were held and are sent now, as they are now.
         """
         delivered = [one.message for one in deliveries]
         with transaction(self._connection):
@@ -249,6 +256,8 @@ class AlertStore:
             if deliveries:
                 insert(self._connection, "deliveries", _table(map(asdict, deliveries), _DELIVERIES))
                 self._connection.execute("UPDATE messages SET facts = '{}' WHERE list_contains(?, id)", [delivered])
+            for one in released:
+                self._connection.execute("UPDATE messages SET held = NULL, made = ? WHERE id = ?", [one.made, one.id])
             if approvals:
                 asked = [one.message for one in approvals]
                 self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [asked])
@@ -257,7 +266,7 @@ class AlertStore:
                 rows = (dict(zip(_LOOKS.names, (*about, since), strict=True)) for about, since in looks.items())
                 insert(self._connection, "looks", _table(rows, _LOOKS))
         self.alerts = {**self.alerts, **{one.id: one for one in alerts}}
-        known = {**self.messages, **{one.id: one for one in messages}}
+        known = {**self.messages, **{one.id: one for one in (*messages, *released)}}
         self.messages = known | {one: replace(known[one], facts={}) for one in delivered if one in known}
         self.deliveries = {**self.deliveries, **{one.message: one for one in deliveries}}
         self.looks = {**self.looks, **(looks or {})}
@@ -284,6 +293,7 @@ class AlertStore:
     def forget(self, before: int) -> None:
         """Forget alerts that were closed before a time, with their messages; wall time in unix nanoseconds."""
         old = [one.id for one in self.alerts.values() if one.over is not None and one.over < before]
+        old += [one.alert for one in self.messages.values() if one.says_several and one.made < before]
         if old:
             self._drop(old)
 

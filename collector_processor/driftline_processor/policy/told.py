@@ -49,6 +49,11 @@ class AlertHistory:
     alert: Alert
     sent: Sequence[Sent]
 
+    @property
+    def escalated_to(self) -> list[str]:
+        """The channels that were told because nobody had taken it on."""
+        return [one.message.channel for one in self.sent if one.message.kind == "escalated"]
+
 
 def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHistory]:
     """Return alerts with their messages, those that are open first, the newest at the head.
@@ -85,6 +90,7 @@ def alert_json(history: AlertHistory) -> dict[str, Any]:
         **{name: None if time is None else iso_time(time) for name, time in times.items()},
         "found": printable(one.words),
         "acknowledged": taken_on,
+        "escalated_to": history.escalated_to,
         "messages": [
             {
                 "id": sent.message.id,

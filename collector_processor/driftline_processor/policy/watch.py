@@ -15,7 +15,7 @@ from typing import Final, Literal
 from driftline.tables.table import ModelKey
 
 from driftline_processor.config.actions import Action
-from driftline_processor.config.channels import Severity
+from driftline_processor.config.channels import Channel, Severity
 from driftline_processor.config.policies import Policy, Silence
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.policy import Firing, WindowHistory
@@ -26,6 +26,8 @@ from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
 
 from .alerts import About, Alert, AlertStore, Delivery, Kind, Message, alert_id
+from .digests import hold
+from .escalation import Escalations, Unanswered
 from .orders import Order, Orders
 
 KEPT: Final = 3 * 365 * 86_400 * 10**9
@@ -91,6 +93,7 @@ class PolicyWatch:
         clock: Unix nanoseconds.
         links: What messages link to.
         actions: What policies may have done about an alert, by name.
+        keys: Those of channels, by name: when messages wait, and who is told where nobody takes an alert on.
     """
 
     def __init__(
@@ -102,8 +105,11 @@ class PolicyWatch:
         clock: Callable[[], int],
         links: MessageLinks,
         actions: Mapping[str, Action] | None = None,
+        keys: Mapping[str, Channel] | None = None,
     ) -> None:
         self.store = store
+        self._keys = keys or {}
+        self._escalations = Escalations(store, self._keys)
         self._actions = actions or {}
         self._policies = {name: policy for name, policy in policies.items() if policy.enabled}
         self._channels, self._silences, self._clock, self._links = channels, silences, clock, links
@@ -159,6 +165,8 @@ class PolicyWatch:
             lapsed += ordering.lapsed(alert) if kind == "over" else ()
             if kind in ("opened", "passed") and (channels or named):
                 told.add(alert.id)
+        messages += self._escalated(changed, groups, now)
+        messages = [hold(one, self._keys) for one in messages]
         written = [
             replace(alert, told=now) if alert.id in told and alert.told is None else alert for alert in changed.values()
         ]
@@ -168,7 +176,7 @@ class PolicyWatch:
         if written or messages or orders or deliveries or looks:
             ordered = [one.message for one in orders]
             self.store.write(written, [*messages, *ordered], deliveries, looks, approvals)
-        return [*messages, *(one.message for one in orders if one.due)]
+        return [*(one for one in messages if one.held is None), *(one.message for one in orders if one.due)]
 
     def tidy(self) -> None:
         """Forget alerts that were over years ago."""
@@ -347,6 +355,20 @@ class PolicyWatch:
             number = sent.count(channel) + 1
             yield Message(f"{alert.id}-{number}-{channel}", alert.id, channel, kind, now, facts)
 
+    def _escalated(self, changed: Mapping[About, Alert], groups: Sequence[_Group], now: int) -> Iterator[Message]:
+        """Yield what is told to others of alerts that nobody has taken on."""
+        by_place = {(group.environment, group.model): group for group in groups}
+        for alert in changed.values():
+            policy, group = self._policies.get(alert.policy), by_place.get((alert.environment, alert.model))
+            if policy is None or any(one.covers(alert.model, alert.policy, now) for one in self._silences):
+                continue
+            found = self._escalations.due(alert, policy.escalate, None if group is None else group.leading.tier, now)
+            if found is not None:
+                facts = self._facts("escalated", alert, policy, group, found)
+                yield from (
+                    Message(f"{alert.id}-1-{name}", alert.id, name, "escalated", now, facts) for name in found.to
+                )
+
     def _kind(self, alert: Alert, known: Alert | None) -> Kind | None:
         """Return what is to be told of an alert now; None where nothing is."""
         if alert.open and alert.until is None:
@@ -361,7 +383,14 @@ class PolicyWatch:
             return "passed" if known is None and alert.until is not None else None
         return "over" if known is not None and known.open else None
 
-    def _facts(self, kind: Kind, alert: Alert, policy: Policy | None, group: _Group | None) -> dict[str, object]:
+    def _facts(
+        self,
+        kind: Kind,
+        alert: Alert,
+        policy: Policy | None,
+        group: _Group | None,
+        unanswered: Unanswered | None = None,
+    ) -> dict[str, object]:
         verdict, links, timezone, tier, loss = None, dict[str, str](), "UTC", None, ""
         if group is not None:
             leading = group.leading
@@ -390,6 +419,8 @@ class PolicyWatch:
             timezone=timezone,
             links=links,
             loss=loss,
+            told_to=() if unanswered is None else unanswered.told,
+            told_at=None if unanswered is None else unanswered.since,
         )
         return message_facts(told, alert.state)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,8 @@ class Told:
         timezone: The model's.
         links: Name of what is linked → its address.
         loss: What the model loses a day in money, as a sentence; "" where nothing tells it.
+        told_to: Of what nobody has in hand: the channels that were told before.
+        told_at: Since when it waits for somebody, unix nanoseconds.
     """
 
     kind: str
@@ -56,10 +58,20 @@ class Told:
     timezone: str
     links: Mapping[str, str]
     loss: str = ""
+    told_to: tuple[str, ...] = ()
+    told_at: int | None = None
 
 
-_HEADS = {"opened": "", "worse": "Worse: ", "over": "Over: ", "passed": "Seen late: "}
+_HEADS = {
+    "opened": "",
+    "worse": "Worse: ",
+    "over": "Over: ",
+    "passed": "Seen late: ",
+    "escalated": "Nobody has it in hand: ",
+}
 _STATES = {"wrong": "is wrong", "silent": "is silent", "at_risk": "is at risk", "behind": "waits to be judged"}
+
+_PAST_STATES = {"wrong": "was wrong", "silent": "was silent", "at_risk": "was at risk"}
 
 
 def title(told: Told, state: str) -> str:
@@ -68,9 +80,7 @@ def title(told: Told, state: str) -> str:
     what = _STATES.get(state, f"fires {short(told.policy, 80)}")
     since = "" if told.since is None else f" since {date_words(told.since, told.timezone)}"
     if told.kind in ("over", "passed"):
-        was = {"wrong": "was wrong", "silent": "was silent", "at_risk": "was at risk"}.get(
-            state, f"fired {short(told.policy, 80)}"
-        )
+        was = _PAST_STATES.get(state, f"fired {short(told.policy, 80)}")
         until = "" if told.until is None else f" until {date_words(told.until, told.timezone)}"
         return f"{_HEADS[told.kind]}{name} {was}{since.replace(' since ', ' from ')}{until}"
     return f"{_HEADS[told.kind]}{name} {what}{since}"
@@ -81,6 +91,9 @@ def message_facts(told: Told, state: str) -> dict[str, Any]:
     verdict, ended = told.verdict, told.kind in ("over", "passed")
     found = _sentence(told.words)
     lines = [found if told.reason or not ended else f"What was found: {found}"]
+    if told.told_at is not None:
+        before = ", ".join(short(one, 80) for one in told.told_to)
+        lines.insert(0, f"Told to {before} on {date_words(told.told_at, told.timezone)}; nobody has taken it on since.")
     if ended and verdict is not None:
         lines.append(f"Now: {printable(verdict.sentence)}")
     elif verdict is not None:
@@ -147,6 +160,132 @@ def acknowledgement_facts(
         "severity": severity,
         "by": who,
         "why": said,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLine:
+    """An alert as a digest, or the summary of quiet hours, says it.
+
+    Attributes:
+        alert: Its id.
+        policy: Name of the policy.
+        model: Name of the model.
+        environment: Where it runs; "" where nobody said.
+        severity: How grave it is.
+        state: State of the verdict; "" of a policy that asks for something else.
+        tier: How much depends on the model; None where nobody said.
+        since: Since when, unix nanoseconds.
+        until: Until when; None while it lasts.
+        began: Whether it began in the time of which this is said.
+        words: What was found.
+        taken_by: Who has it in hand; "" = nobody.
+        loss: What the model loses a day in money; 0 where nothing tells it.
+        loss_words: The same in words; "" where nothing tells it.
+    """
+
+    alert: str
+    policy: str
+    model: str
+    environment: str
+    severity: str
+    state: str
+    tier: int | None
+    since: int | None
+    until: int | None
+    began: bool
+    words: str
+    taken_by: str
+    loss: float = 0.0
+    loss_words: str = ""
+
+
+MOST_LINES = 40
+"""Alerts of which a digest says a line; of the others it says how many there are."""
+
+_GRAVEST = ("critical", "warning", "info")
+_GRAVEST_STATES = ("wrong", "silent", "at_risk", "behind", "")
+
+
+def rank_lines(lines: Sequence[AlertLine]) -> list[AlertLine]:
+    """Sort alerts: what lasts before what is over, the gravest, the most loss, the lowest tier, the oldest first."""
+    return sorted(
+        lines,
+        key=lambda one: (
+            one.until is not None,
+            _GRAVEST.index(one.severity),
+            _GRAVEST_STATES.index(one.state) if one.state in _GRAVEST_STATES else len(_GRAVEST_STATES),
+            -one.loss,
+            one.tier or 4,
+            one.since or 0,
+            one.model,
+            one.policy,
+        ),
+    )
+
+
+def collected_facts(kind: str, lines: Sequence[AlertLine], now: int, timezone: str, page: str) -> dict[str, Any]:
+    """Return a message about several alerts in parts, which JSON can hold.
+
+    Args:
+        kind: ``digest``, or ``summary`` of quiet hours.
+        lines: At least one.
+        now: When it is said, unix nanoseconds.
+        timezone: Of the channel.
+        page: The address of the page of incidents; "" where nobody said.
+    """
+    ranked = rank_lines(lines)
+    lasting = [one for one in ranked if one.until is None]
+    began, ended = sum(one.began for one in lasting), len(ranked) - len(lasting)
+    counts = {"began": began, "last": len(lasting) - began, "are over": ended}
+    said = ", ".join(f"{count} {_verb(what, count)}" for what, count in counts.items() if count)
+    head = "Digest of" if kind == "digest" else "In quiet hours until"
+    text = [f"{at}. {_line(one, timezone)}" for at, one in enumerate(ranked[:MOST_LINES], 1)]
+    if len(ranked) > MOST_LINES:
+        text.append(f"And {len(ranked) - MOST_LINES} more.")
+    return {
+        "title": f"{head} {date_words(now, timezone)}: {said}",
+        "text": "\n".join(text),
+        "links": {"page": page} if page else {},
+        "kind": kind,
+        "severity": lasting[0].severity if lasting else "info",
+        "alerts": [_line_json(one) for one in ranked],
+    }
+
+
+def _verb(what: str, count: int) -> str:
+    return {"last": "lasts", "are over": "is over"}.get(what, what) if count == 1 else what
+
+
+def _line(one: AlertLine, timezone: str) -> str:
+    name, since = _name(one.model, one.environment), ""
+    if one.since is not None:
+        since = f" since {date_words(one.since, timezone)}"
+    if one.until is not None:
+        what = _PAST_STATES.get(one.state, f"fired {short(one.policy, 80)}")
+        since = f"{since.replace(' since ', ' from ')} until {date_words(one.until, timezone)}, and is over"
+    else:
+        what = _STATES.get(one.state, f"fires {short(one.policy, 80)}")
+    more = [SEVERITY_WORDS[one.severity], *([f"tier {one.tier}"] if one.tier else [])]
+    more += [one.loss_words] if one.loss_words else []
+    more += [f"{short(one.taken_by, 60)} has it"] if one.taken_by and one.until is None else []
+    return f"{name} {what}{since} ({'; '.join(more)}). {_sentence(short(one.words, 160))}".strip()
+
+
+def _line_json(one: AlertLine) -> dict[str, Any]:
+    return {
+        "alert": one.alert,
+        "policy": one.policy,
+        "model": one.model,
+        "environment": one.environment,
+        "severity": one.severity,
+        "state": one.state,
+        "tier": one.tier,
+        "since": None if one.since is None else iso_time(one.since),
+        "until": None if one.until is None else iso_time(one.until),
+        "found": short(one.words, 500),
+        "taken_by": one.taken_by,
+        "loss": one.loss_words or None,
     }
 
 

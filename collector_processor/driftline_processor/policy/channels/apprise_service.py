@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 import apprise
+from apprise.plugins.email import NotifyEmail
 
 from driftline_processor.policy.alerts import Message
 
@@ -34,6 +36,7 @@ class AppriseService:
         """Send a message as plain text."""
         facts = message.facts
         over = facts.get("kind") in ("over", "passed")
+        self._join_thread(message)
         kind = apprise.NotifyType.SUCCESS if over else _TYPES[facts.get("severity", "warning")]
         with apprise.LogCapture(level=logging.WARNING) as said:  # type: ignore[no-untyped-call]
             taken = self._services.notify(
@@ -41,6 +44,13 @@ class AppriseService:
             )
             words = " ".join(said.getvalue().split())
         return DELIVERED if taken else Answer("put_off", hide_secrets(words, self._url)[-300:])
+
+    def _join_thread(self, message: Message) -> None:
+        """Give emails about one alert a common ancestor, so that they are one thread (RFC 5322, 3.6.4)."""
+        ancestor = f"<{quote(message.alert, safe='-.')}@driftline>"
+        for service in self._services:
+            if isinstance(service, NotifyEmail):
+                service.headers |= {"References": ancestor, "In-Reply-To": ancestor}
 
     def close(self) -> None:
         """Do nothing: each message has a connection of its own."""

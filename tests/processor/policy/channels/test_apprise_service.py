@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.apprise_service import AppriseService
 
+from tests.support.mail_server import mail_server
 from tests.support.webhooks import webhook
 
 
@@ -44,3 +47,17 @@ def test_what_nobody_takes_is_put_off_with_its_words() -> None:
 def test_an_address_that_is_none_is_an_error() -> None:
     with pytest.raises(ValueError, match="no service of Apprise"):
         AppriseService("slak://a/b/c")
+
+
+def test_emails_about_one_alert_are_a_thread_and_a_name_adds_no_header() -> None:
+    with mail_server() as server:
+        service = AppriseService(f"mailto://{server.address}/?from=driftline@example.com&to=ann@example.com")
+        for one in (message("opened"), message("over"), dataclasses.replace(message("opened"), alert="b\r\nBcc: x@y")):
+            hostile = {**one.facts, "title": "late\r\nBcc: all@example.com\r\n\r\nis wrong"}
+            assert service.send(dataclasses.replace(one, facts=hostile)).result == "delivered"
+    assert [mail["References"] for mail in server.mails] == ["<a@driftline>"] * 2 + [
+        "<b%0D%0ABcc%3A%20x%40y@driftline>"
+    ]
+    assert [mail["In-Reply-To"] for mail in server.mails] == [mail["References"] for mail in server.mails]
+    assert [mail["Bcc"] for mail in server.mails] == [None] * 3
+    assert server.recipients == ["rcpt TO:<ann@example.com>"] * 3

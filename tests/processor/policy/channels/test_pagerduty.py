@@ -1,7 +1,7 @@
 """PagerDuty: one incident an alert, in requests that the published description of Events API v2 takes.
 
-The schema is that of https://github.com/PagerDuty/developer-docs/blob/main/docs/events-API-v2/02-Trigger-Events.md
-(parameters, their lengths, links), with the answers of 01-Overview.md there.
+The schema is that of https://developer.pagerduty.com/docs/send-alert-event (parameters, their lengths, links), and the
+answers are those of https://developer.pagerduty.com/docs/events-api-v2-overview.
 """
 
 from __future__ import annotations

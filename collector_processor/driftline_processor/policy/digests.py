@@ -1,0 +1,229 @@
+"""Messages that wait: for the time of a digest, or for the end of quiet hours. Then one message says all of them.
+
+A message is written down as held, in the transaction of its alert. What says it later, and that it is said, are one
+transaction, too: a processor that is killed at any moment says it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from driftline_processor.config.channels import Channel
+from driftline_processor.core.wording import iso_time
+from driftline_processor.present.alerts import AlertLine, collected_facts
+from driftline_processor.present.money import loss_words
+from driftline_processor.queries.losses import loss_of_model
+from driftline_processor.queries.overview import ModelView, leading_model
+
+from .alerts import Alert, AlertStore, Delivery, Kind, Message
+
+SUPERSEDED: Final = "a later message says it"
+NO_NEWS: Final = "it was over, or in somebody's hand, before quiet hours ended"
+
+
+def hold(message: Message, channels: Mapping[str, Channel]) -> Message:
+    """Return a message as it waits by the keys of its channel; as it is where it leaves at once."""
+    keys = channels.get(message.channel)
+    if keys is None:
+        return message
+    facts = message.facts
+    state = str(facts.get("state") or facts.get("verdict") or "")
+    until = keys.held_until(message.made, message.kind, state, str(facts.get("severity", "")), facts.get("tier"))
+    return message if until is None else replace(message, held=until)
+
+
+@dataclass
+class _Changes:
+    """What becomes of held messages."""
+
+    written: list[Message] = field(default_factory=list)
+    released: list[Message] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+
+
+class Digests:
+    """The messages that wait, of all channels. One thread calls it.
+
+    Args:
+        store: Where messages are kept.
+        channels: By name.
+    """
+
+    def __init__(self, store: AlertStore, channels: Mapping[str, Channel]) -> None:
+        self._store, self._channels = store, channels
+        self._looked: dict[str, int] = {}
+
+    def due(self, models: Sequence[ModelView], now: int, page: str = "") -> list[Message]:
+        """Store and return the messages that leave now.
+
+        Args:
+            models: All versions of all models.
+            now: Wall time, unix nanoseconds.
+            page: The address of the page of incidents; "" where nobody said.
+        """
+        held: dict[str, list[Message]] = {}
+        for one in self._store.held:
+            if one.held is not None and (one.held <= now or one.made > now):  # the clock was set back
+                held.setdefault(one.channel, []).append(one)
+        changes = _Changes()
+        for name in dict.fromkeys([*held, *(name for name, keys in self._channels.items() if keys.digest)]):
+            keys, waiting = self._channels.get(name), held.get(name, [])
+            if keys is None or (keys.pages and keys.digest is None):
+                self._page(waiting, changes, now)
+            elif keys.digest is None:
+                self._end_quiet_hours(name, keys, waiting, changes, models, now, page)
+            else:
+                self._digest(name, keys, waiting, changes, models, now, page)
+        if changes.written or changes.released or changes.deliveries:
+            self._store.write([], changes.written, changes.deliveries, released=changes.released)
+        return [*changes.written, *changes.released]
+
+    def _page(self, waiting: Sequence[Message], changes: _Changes, now: int) -> None:
+        """Let the last message about each alert go, where the alert still wants somebody."""
+        for alert, messages in _by_alert(waiting).items():
+            known, last = self._store.alerts.get(alert), messages[-1]
+            over = known is None or not known.open or known.until is not None or known.acknowledged is not None
+            if last.kind in ("opened", "worse", "escalated") and over:
+                changes.deliveries += [Delivery(one.id, now, "collected", NO_NEWS) for one in messages]
+                continue
+            changes.deliveries += [Delivery(one.id, now, "collected", SUPERSEDED, last.id) for one in messages[:-1]]
+            changes.released.append(replace(last, held=None, made=now))
+
+    def _end_quiet_hours(
+        self,
+        name: str,
+        keys: Channel,
+        waiting: Sequence[Message],
+        changes: _Changes,
+        models: Sequence[ModelView],
+        now: int,
+        page: str,
+    ) -> None:
+        """Say in one message what waited, where it is more than one."""
+        left = []
+        for one in waiting:
+            later = self._later(one)
+            if later is None:
+                left.append(one)
+            else:
+                changes.deliveries.append(Delivery(one.id, now, "collected", SUPERSEDED, later.id))
+        if len(left) == 1:
+            changes.released.append(replace(left[0], held=None, made=now))
+        elif left:
+            began = {one.alert for one in left if one.kind in ("opened", "passed", "escalated")}
+            self._say("summary", name, keys, left, [*_by_alert(left)], began, changes, models, now, page)
+
+    def _digest(
+        self,
+        name: str,
+        keys: Channel,
+        waiting: Sequence[Message],
+        changes: _Changes,
+        models: Sequence[ModelView],
+        now: int,
+        page: str,
+    ) -> None:
+        """Say in one message what began, lasts and ended since the last digest, where there is anything."""
+        assert keys.digest is not None
+        period = keys.digest.latest(now, keys.zone)
+        if not waiting:
+            if self._looked.get(name) == period:
+                return
+            self._looked[name] = period
+            said = [one.made for one in self._store.messages.values() if one.channel == name and one.kind == "digest"]
+            if not said or max(said) >= period:
+                return
+        collected = {
+            one.alert
+            for one in self._store.messages.values()
+            if one.channel == name and self._is_collected(one) and self._lasts(one.alert)
+        }
+        began = {one.alert for one in waiting if one.kind in ("opened", "passed", "escalated")}
+        alerts = [*dict.fromkeys([*_by_alert(waiting), *sorted(collected)])]
+        if alerts:
+            self._say("digest", name, keys, waiting, alerts, began, changes, models, now, page)
+
+    def _say(
+        self,
+        kind: Kind,
+        name: str,
+        keys: Channel,
+        waiting: Sequence[Message],
+        alerts: Iterable[str],
+        began: set[str],
+        changes: _Changes,
+        models: Sequence[ModelView],
+        now: int,
+        page: str,
+    ) -> None:
+        known = [self._store.alerts[one] for one in alerts if one in self._store.alerts]
+        lines = [*_lines(known, began, models)]
+        if lines:
+            at = keys.digest.latest(now, keys.zone) if keys.digest is not None else now
+            id = self._new_id(f"{kind}-{name}-{iso_time(at)}")
+            facts = collected_facts(kind, lines, now, keys.timezone, page)
+            changes.written.append(Message(id, id, name, kind, now, facts))
+            changes.deliveries += [Delivery(one.id, now, "collected", f"said in {id}", id) for one in waiting]
+        else:
+            changes.deliveries += [Delivery(one.id, now, "expired", "its alert is forgotten") for one in waiting]
+
+    def _new_id(self, id: str) -> str:
+        """Return an id that no message has: a clock that was set back has the same time twice."""
+        number, found = 1, id
+        while found in self._store.messages:
+            number += 1
+            found = f"{id}-{number}"
+        return found
+
+    def _later(self, message: Message) -> Message | None:
+        """Return a message about the same alert that was written later, and left at once; None where none was."""
+        mine = [
+            one
+            for one in self._store.messages.values()
+            if one.alert == message.alert and one.channel == message.channel
+        ]
+        at = mine.index(message)
+        return next((one for one in mine[at + 1 :] if one.held is None and one.kind != "acknowledged"), None)
+
+    def _is_collected(self, message: Message) -> bool:
+        delivery = self._store.deliveries.get(message.id)
+        return delivery is not None and delivery.result == "collected"
+
+    def _lasts(self, alert: str) -> bool:
+        known = self._store.alerts.get(alert)
+        return known is not None and known.open and known.until is None
+
+
+def _by_alert(messages: Iterable[Message]) -> dict[str, list[Message]]:
+    found: dict[str, list[Message]] = {}
+    for one in messages:
+        found.setdefault(one.alert, []).append(one)
+    return found
+
+
+def _lines(alerts: Sequence[Alert], began: set[str], models: Sequence[ModelView]) -> Iterator[AlertLine]:
+    """Yield the lines of alerts, each with the tier and the loss of its model as they are now."""
+    views: dict[tuple[str, str], list[ModelView]] = {}
+    for view in models:
+        views.setdefault((view.key.environment, view.key.model), []).append(view)
+    for one in alerts:
+        versions = views.get((one.environment, one.model), [])
+        loss, leading = loss_of_model(versions), leading_model(versions) if versions else None
+        yield AlertLine(
+            alert=one.id,
+            policy=one.policy,
+            model=one.model,
+            environment=one.environment,
+            severity=one.severity,
+            state=one.state,
+            tier=None if leading is None else leading.tier,
+            since=one.since,
+            until=one.until,
+            began=one.id in began,
+            words=one.words,
+            taken_by=one.acknowledged_by if one.acknowledged is not None else "",
+            loss=0.0 if loss is None else loss.amount,
+            loss_words="" if loss is None or leading is None else loss_words(loss, leading.currency),
+        )

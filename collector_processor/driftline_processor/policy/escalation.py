@@ -1,0 +1,93 @@
+"""Who else is told of an alert that nobody has taken on, and when.
+
+It is read anew from alerts, messages and deliveries at each look, so a restart neither repeats nor forgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from driftline_processor.config.channels import Channel, Escalation
+
+from .alerts import Alert, AlertStore, Message
+
+ASKING = ("opened", "worse", "escalated")
+"""Kinds of message that ask somebody to take an alert on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """An alert that nobody has taken on in time.
+
+    Attributes:
+        to: The channels that are told now.
+        told: The channels that were told before.
+        since: When the first of them was, wall time.
+    """
+
+    to: Sequence[str]
+    told: tuple[str, ...]
+    since: int
+
+
+class Escalations:
+    """The escalations of policies and channels.
+
+    Args:
+        store: What was told, and what came of it.
+        channels: By name.
+    """
+
+    def __init__(self, store: AlertStore, channels: Mapping[str, Channel]) -> None:
+        self._store, self._channels = store, channels
+
+    def due(self, alert: Alert, escalation: Escalation | None, tier: int | None, now: int) -> Unanswered | None:
+        """Return who is told of an alert now; None where nobody is. Each channel is told once.
+
+        Args:
+            alert: As it is now.
+            escalation: That of its policy.
+            tier: Of the model; None where nobody said.
+            now: Wall time, unix nanoseconds.
+        """
+        if not alert.open or alert.until is not None:
+            return None
+        asked = escalation is not None or any(one.escalate is not None for one in self._channels.values())
+        if not asked:
+            return None
+        messages = [one for one in self._store.messages.values() if one.alert == alert.id and not one.is_order]
+        asking = [one for one in messages if one.kind in ASKING]
+        told = tuple(dict.fromkeys(one.channel for one in messages))
+        waiting = [(escalation, [one for one in asking if one.kind != "escalated"])]
+        for name in told:
+            keys = self._channels.get(name)
+            waiting.append((None if keys is None else keys.escalate, [one for one in asking if one.channel == name]))
+        to: dict[str, None] = {}
+        for step, begun in waiting:
+            if step is not None and self._is_due(step, self._since(begun), alert, tier, now):
+                to |= dict.fromkeys(name for name in step.to if name not in told and name in self._channels)
+        since = self._since(asking)
+        return Unanswered([*to], told, since) if to and since is not None else None
+
+    def _is_due(self, step: Escalation, since: int | None, alert: Alert, tier: int | None, now: int) -> bool:
+        if since is None or (step.tiers and tier not in step.tiers):
+            return False
+        if alert.acknowledged is not None and step.until == "acknowledged":
+            return False
+        return now - since >= step.after // timedelta(microseconds=1) * 1_000
+
+    def _since(self, messages: Iterable[Message]) -> int | None:
+        """Return when the first of some messages was taken; None while all of them are held.
+
+        A message that no channel takes counts from when it was written: nobody was told, which is worse.
+        """
+        times = []
+        for one in messages:
+            delivery = self._store.deliveries.get(one.id)
+            if delivery is not None and delivery.result in ("delivered", "collected"):
+                times.append(delivery.time)
+            elif one.held is None:
+                times.append(one.made)
+        return min(times, default=None)
