@@ -400,7 +400,9 @@ class State:
             page: The address of the page of incidents, to which digests link; "" where nobody said.
         """
         self._couriers, self._message_links, self._incidents_page = couriers, links, page
-        couriers.resume(self._alerts.waiting, self.alerts.thread)
+        with self._keeping, self._store.watched():
+            waiting = self._digests.resumed(self._clock())
+        couriers.resume(waiting, self.alerts.thread)
 
     def acknowledge(self, alert: str, by: str, why: str) -> Alert | None:
         """Note who takes an alert on, and why; return it, None where there is none. Raises StorageOutage."""

@@ -44,6 +44,7 @@ class Service(ThreadingHTTPServer):
     Attributes:
         asked: What came, in its order.
         answers: What is answered.
+        headers: Of every answer, beside its length.
     """
 
     daemon_threads = True
@@ -51,6 +52,7 @@ class Service(ThreadingHTTPServer):
     def __init__(self, answers: Answers) -> None:
         self.asked: list[Asked] = []
         self.answers = answers
+        self.headers: dict[str, str] = {}
         super().__init__(("127.0.0.1", 0), _Answer)
 
     @property
@@ -76,6 +78,8 @@ class _Answer(BaseHTTPRequestHandler):
         status, said = self.server.answers(asked)
         content = b"" if said is None else said.encode() if isinstance(said, str) else json.dumps(said).encode()
         self.send_response(status)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -18,6 +18,7 @@ from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.queries.overview import ModelView, leading_model
 
 from .alerts import Alert, AlertStore, Delivery, Kind, Message
+from .escalation import ASKING
 
 SUPERSEDED: Final = "a later message says it"
 NO_NEWS: Final = "it was over, or in somebody's hand, before quiet hours ended"
@@ -55,6 +56,27 @@ class Digests:
         self._store, self._channels = store, channels
         self._looked: dict[str, int] = {}
 
+    def resumed(self, now: int) -> list[Message]:
+        """Return the messages that wait since before this process began.
+
+        Where a pager may have been resolved already, it is not triggered again: that would be a second incident.
+
+        Args:
+            now: Wall time, unix nanoseconds.
+        """
+        waiting = self._store.waiting
+        ended = {(one.alert, one.channel): one for one in waiting if one.kind == "over" and self._pages(one.channel)}
+        past = [one for one in waiting if one.kind in ASKING and (one.alert, one.channel) in ended]
+        if past:
+            ends = (ended[one.alert, one.channel].id for one in past)
+            said = [Delivery(one.id, now, "collected", SUPERSEDED, end) for one, end in zip(past, ends, strict=True)]
+            self._store.write([], deliveries=said)
+        return self._store.waiting
+
+    def _pages(self, name: str) -> bool:
+        keys = self._channels.get(name)
+        return keys is not None and keys.pages
+
     def due(self, models: Sequence[ModelView], now: int, page: str = "") -> list[Message]:
         """Store and return the messages that leave now.
 
@@ -85,7 +107,7 @@ class Digests:
         for alert, messages in _by_alert(waiting).items():
             known, last = self._store.alerts.get(alert), messages[-1]
             over = known is None or not known.open or known.until is not None or known.acknowledged is not None
-            if last.kind in ("opened", "worse", "escalated") and over:
+            if last.kind in ASKING and over:
                 changes.deliveries += [Delivery(one.id, now, "collected", NO_NEWS) for one in messages]
                 continue
             changes.deliveries += [Delivery(one.id, now, "collected", SUPERSEDED, last.id) for one in messages[:-1]]

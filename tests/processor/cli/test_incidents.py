@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 from driftline_processor.cli.commands import app as commands
-from driftline_processor.policy.alerts import Delivery
+from driftline_processor.policy.alerts import Delivery, Message
 from typer.testing import CliRunner
 
 from tests.support.approvals import ACTION, awaiting
@@ -27,3 +28,20 @@ def test_an_action_is_approved_and_the_list_says_so(tmp_path: Path) -> None:
     assert "  done: http/rollback opened: delivered (HTTP 200), approved by ann\n" in after.output
     assert other.exit_code == 2
     assert "no such action of this alert awaits an approval" in other.output
+
+
+def test_the_list_says_to_whom_an_alert_was_escalated_and_what_waits(tmp_path: Path) -> None:
+    with awaiting(tmp_path) as there, serve(there.app) as url:
+        now, held = there.watch.clock.now, 1_383_548_400 * 10**9
+        sent = [
+            Message("1", there.alert, "team", "opened", now, {}),
+            Message("2", there.alert, "<b>oncall", "escalated", now, {}, held),
+        ]
+        there.watch.alerts.write((), sent, [Delivery("1", now, "delivered")])
+        listed = CliRunner().invoke(commands, ["incidents", "list", "--url", url]).output
+        page = httpx.get(f"{url}/incidents", trust_env=False).text
+    assert (
+        "  told: team opened: delivered, <b>oncall escalated: held; nobody has it in hand; escalated to <b>" in listed
+    )
+    assert "escalated, &lt;b&gt;oncall: held until <time" in page
+    assert "escalated to &lt;b&gt;oncall" in page

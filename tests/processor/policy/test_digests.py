@@ -9,6 +9,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.digests import Digests
 from driftline_processor.present.alerts import MOST_LINES
 from driftline_processor.queries.overview import ModelView
 
@@ -210,3 +211,15 @@ def test_a_channel_that_is_gone_gives_its_messages_to_the_couriers(tmp_path: Pat
     with watched(tmp_path, notify="json://127.0.0.1:1/") as again:
         (message,) = again.look_at("2013-07-04T07:00", wrong_from(1, 3))
         assert (message.channel, message.held) == ("team", None)
+
+
+def test_a_pager_that_may_have_been_resolved_is_not_triggered_again_after_a_restart(tmp_path: Path) -> None:
+    keys = {"notify": ["pager", "team"], "channels": {"pager": "pagerduty://key", "team": "json://127.0.0.1:1/"}}
+    with watched(tmp_path, **keys) as watch:
+        watch.look_at("2013-07-02T00:01", right_until(1))
+        watch.look_at("2013-07-04T00:01", wrong_from(1, 3))
+        watch.look_at("2013-07-04T00:02", over(1, 5))
+        assert len(watch.alerts.waiting) == 4
+    with watched(tmp_path, **keys) as again:
+        waiting = Digests(again.alerts, again.channels).resumed(again.clock.now)
+    assert [(one.channel, one.kind) for one in waiting] == [("team", "opened"), ("pager", "over"), ("team", "over")]

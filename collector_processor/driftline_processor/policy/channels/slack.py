@@ -19,8 +19,8 @@ from .http_service import HttpService, NotTaken
 TIMEOUT: Final = 10.0
 """Seconds that the service has to answer."""
 
-MOST_TEXT: Final = 12_000
-"""Characters of a text: Slack cuts what has more than 40,000, and an escape has up to five."""
+MOST_TEXT: Final = 36_000
+"""Characters of a text without its links: Slack takes 40,000."""
 
 LOOKED_AT: Final = 200
 """Messages among which one is looked for that may have been sent."""
@@ -133,8 +133,10 @@ def text_of(facts: Mapping[str, Any]) -> str:
     '&lt;!channel&gt; is wrong\\nIt errs.\\n<https://d/m?a=1&amp;b=2|page>'
     """
     links = [f"<{escape(href)}|{escape(name)}>" for name, href in facts["links"].items()]
-    said = f"{facts['title']}\n{facts['text']}"[:MOST_TEXT]
-    return "\n".join([escape(said), *links])
+    said = escape(f"{facts['title']}\n{facts['text']}")
+    if len(said) > MOST_TEXT:
+        said = f"{said[:MOST_TEXT].rpartition('&')[0]} …"  # no escape is cut in two
+    return "\n".join([said, *links])
 
 
 def escape(text: str) -> str:

@@ -181,3 +181,27 @@ def test_the_id_of_a_message_is_its_metadata() -> None:
 def test_an_answer_that_is_no_json_is_put_off() -> None:
     with channel_at(URL, lambda _: (200, "<html>")) as (channel, _):
         assert channel.send(told()).result == "put_off"
+
+
+def test_a_service_that_asks_for_a_pause_is_given_it() -> None:
+    with channel_at(URL, lambda _: (429, {"ok": False, "error": "ratelimited"})) as (channel, there):
+        there.headers = {"Retry-After": "30"}
+        answer = channel.send(told())
+    assert (answer.result, answer.wait, answer.unheard) == ("put_off", 30.0, False)
+
+
+def test_nobody_there_was_not_sent_and_an_answer_that_breaks_may_have_been() -> None:
+    with channel_at(URL, lambda _: (502, "")) as (channel, there):
+        broken = channel.send(told())
+        there.shutdown()
+        there.server_close()
+        gone = channel.send(told())
+    assert [(one.result, one.unheard) for one in (broken, gone)] == [("put_off", True), ("put_off", False)]
+
+
+def test_a_text_is_never_longer_than_slack_takes_and_no_escape_is_cut() -> None:
+    workspace = Workspace()
+    sent(workspace, (told(text="<&>" * 20_000), NOTHING))
+    (post,) = workspace.posts
+    assert 30_000 < len(post["text"]) < 40_000
+    assert re.sub("&(amp|lt|gt);", "", post["text"].partition(" …\n")[0]) == "churn is wrong since 4 November 2026\n"
