@@ -19,6 +19,7 @@ DISTRIBUTIONS = {
     "google.protobuf": "protobuf",
     "google.rpc": "googleapis-common-protos",
     "grpc": "grpcio",
+    "markdown_it": "markdown-it-py",
     "opentelemetry.baggage": "opentelemetry-api",
     "opentelemetry.context": "opentelemetry-api",
     "opentelemetry.exporter.otlp.proto.common": "opentelemetry-exporter-otlp-proto-common",

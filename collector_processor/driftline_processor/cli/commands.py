@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .baseline import app as baseline_app
+from .drill import drill
 from .evaluate import evaluate
 from .expectations import app as expectations_app
 from .incidents import app as incidents_app
@@ -95,6 +96,7 @@ def demo(
     raise typer.Exit(run(once, forward, port))
 
 
+app.command()(drill)
 app.command()(evaluate)
 app.command()(report)
 app.command()(review)

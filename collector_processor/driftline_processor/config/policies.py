@@ -122,7 +122,7 @@ class Policy(Section):
         default="",
         description="The address of what to do, a link of each message.",
         examples=["https://wiki.example.com/churn-accuracy"],
-        json_schema_extra={"default": "no link"},
+        json_schema_extra={"default": "[the one that ships](../runbooks/README.md) for the cause"},
     )
     notify: Texts = Field(
         default=(),

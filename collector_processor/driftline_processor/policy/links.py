@@ -1,4 +1,4 @@
-"""What a message links to: the window that shows it, the report of the model, and a trace of a wrong prediction."""
+"""What a message links to: the window that shows it, a report, the trace of a wrong prediction, and a runbook."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.links import Links
+from driftline_processor.present.runbooks import runbook_for
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import ModelView
 
@@ -30,12 +31,13 @@ class AlertLinks:
     wrong: Mispredictions
 
     def __call__(self, view: ModelView, alert: Alert) -> Mapping[str, str]:
-        """Return name → address: ``page``, ``report`` and ``trace``, as far as there are any."""
+        """Return name → address: ``page``, ``report``, ``trace`` and ``runbook``, as far as there are any."""
         at = "" if alert.start is None else iso_time(alert.start)
         found = {
             "page": self.links.window_link(view.key, alert.window, at),
             "report": self.links.window_link(view.key, alert.window, at, "/report"),
             "trace": self._trace(view, alert),
+            "runbook": self.links.runbook_link(runbook_for(view.verdict, alert.words, alert.state)),
         }
         return {name: address for name, address in found.items() if address}
 

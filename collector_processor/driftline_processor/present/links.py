@@ -11,6 +11,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.performance.mispredictions import Misprediction
 
 from .names import LINKED, handle
+from .runbooks import ADDRESS
 
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
 _SPAN_ID = re.compile(r"[0-9a-fA-F]{16}")
@@ -74,6 +75,14 @@ class Links:
         """
         usable = 0 < len(id) <= LINKED and id.isprintable()
         return self._page(key, "/predictions", id=id) if usable else self.model_link(key)
+
+    def runbook_link(self, name: str) -> str:
+        """Return the address of a runbook, as seen from elsewhere; "" without a name, or as for :meth:`model_link`.
+
+        >>> Links("", "https://driftline.example.com").runbook_link("unit-change")
+        'https://driftline.example.com/runbooks/unit-change'
+        """
+        return f"{self.public_url}{ADDRESS}/{quote(name, safe='')}" if self.public_url and name else ""
 
     def _page(self, key: ModelKey, tab: str, **asked: str) -> str:
         if not self.public_url:

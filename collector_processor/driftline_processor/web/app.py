@@ -60,6 +60,7 @@ from .pages import (
     performance,
     predictions,
     review,
+    runbooks,
     scorecard,
     status,
     unknown_outcomes,
@@ -208,6 +209,12 @@ def create_app(
     def all_words(request: Request) -> Response:
         return reply(request, glossary.page())
 
+    def all_runbooks(request: Request) -> Response:
+        return reply(request, runbooks.list_page())
+
+    def one_runbook(request: Request) -> Response:
+        return reply(request, runbooks.page(request.path_params["name"]))
+
     def of_model_incidents(request: Request) -> Response:
         selection = select(read_place(request), view.models())
         return reply(request, incidents.model_page(selection, clock(), request.query_params, log=log, alerts=told))
@@ -268,6 +275,8 @@ def create_app(
             Route("/status", of_processor),
             Route("/unknown-outcomes", of_unknown_models),
             Route("/glossary", all_words),
+            Route("/runbooks", all_runbooks),
+            Route("/runbooks/{name}", one_runbook),
             # before all others, because a feature may be named as a page is
             Route("/models/{name:path}/features/{feature:path}", one_feature),
             Route("/models/{name:path}/incidents", of_model_incidents),

@@ -1,0 +1,229 @@
+"""Drills in words: as sentences, JSON, JUnit and a table of faults by models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from driftline_processor.core.wording import iso_time, printable, short
+
+from .drill import DrillResult, Fired, time_words
+from .faults import FAULTS, Fault
+
+
+def first_sentence(result: DrillResult) -> str:
+    """Say what came of a drill."""
+    drill = f"The drill '{printable(result.title)}' of {short(result.model, 80)}"
+    if result.outcome == "not_applicable":
+        return f"{drill} cannot be done: {printable(result.why)}."
+    if result.outcome == "cannot_tell":
+        return f"Whether {drill[:1].lower()}{drill[1:]} would be found cannot be told: {printable(result.why)}."
+    if result.outcome == "not_found":
+        return f"{drill} was not found in {time_words(result.lived)}: {printable(result.why)}."
+    first = result.fired[0]
+    found = f"{drill} was found after {time_words(result.found_after or 0)}, by {short(first.policy, 80)}"
+    if result.outcome == "found":
+        later = ""
+        if (result.named_after or 0) > (result.found_after or 0):
+            later = f", after {time_words(result.named_after or 0)}"
+        return f"{found}; its cause was named rightly{later}."
+    named = "" if result.verdict is None else printable(result.verdict.cause)
+    return f"{found}; its cause was not named" + (f", but: {named}." if named else ".")
+
+
+def quiet_sentence(result: DrillResult) -> str:
+    """Say whether the same traffic stayed quiet without the fault."""
+    if result.outcome == "not_applicable":
+        return ""
+    if not result.noise:
+        return "The same traffic without the fault stayed quiet."
+    names = ", ".join(dict.fromkeys(short(one.policy, 80) for one in result.noise))
+    return f"The same traffic without the fault was not quiet: {names} fired."
+
+
+def drill_lines(result: DrillResult, at_most: int | None = None) -> Iterator[str]:
+    """Yield a drill in lines, the answer first."""
+    yield first_sentence(result)
+    if result.outcome == "not_applicable":
+        return
+    if at_most is not None and result.outcome == "found" and not result.within(at_most):
+        yield f"That is later than --at-most {time_words(at_most)}."
+    yield quiet_sentence(result)
+    fault = result.fault
+    size = f", {result.size:g} {fault.unit}" if fault.unit else ""
+    share = "" if result.share >= 1 else f", in {result.share:.0%} of the rows"
+    yield f"What broke: {fault.what}{size}{share}, from {iso_time(result.at)} on; {result.rows:,.0f} rows a day."
+    yield f"What should be told: {fault.why}"
+    for one in result.fired:
+        yield from _fired_lines(one)
+    if not result.fired and result.seen_after is not None:
+        yield f"The pages showed it after {time_words(result.seen_after)}."
+    if result.verdict is not None:
+        yield f"The verdict then: {printable(result.verdict.sentence)}"
+    yield from (printable(one) for one in result.would)
+    yield f"Runbook: /runbooks/{fault.runbook}"
+
+
+def _fired_lines(one: Fired) -> Iterator[str]:
+    windows = "" if not one.windows else f", in {'1 window' if one.windows == 1 else f'{one.windows} windows'}"
+    windows += f" of {one.window}" if one.windows else ""
+    who = ", ".join(short(name, 80) for name in one.told) or "nobody: it names no channel"
+    yield f"Fired: {short(one.policy, 80)}, {one.severity}, after {time_words(one.after)}{windows}. Told: {who}."
+    yield from (f"Would be done: {printable(said)[:300]}" for said in one.done)
+
+
+def drill_json(result: DrillResult) -> dict[str, Any]:
+    """Return a drill as JSON holds it; times are ISO 8601, durations seconds."""
+    verdict = result.verdict
+    return {
+        "fault": result.fault.name,
+        "model": result.model,
+        "features": list(result.features),
+        "outcome": result.outcome,
+        "sentence": first_sentence(result),
+        "why": printable(result.why),
+        "at": iso_time(result.at) if result.at else None,
+        "size": result.size,
+        "share": result.share,
+        "rows_a_day": round(result.rows, 1),
+        "lived_seconds": result.lived // 10**9,
+        "found_after_seconds": _seconds(result.found_after),
+        "named_after_seconds": _seconds(result.named_after),
+        "seen_after_seconds": _seconds(result.seen_after),
+        "windows": result.fired[0].windows if result.fired else None,
+        "fired": [_fired_json(one) for one in result.fired],
+        "verdict": None
+        if verdict is None
+        else {
+            "state": verdict.state,
+            "kind": verdict.kind or None,
+            "cause": printable(verdict.cause),
+            "sentence": printable(verdict.sentence),
+        },
+        "quiet": not result.noise,
+        "fired_without_fault": [_fired_json(one) for one in result.noise],
+        "would_have_found": [printable(one) for one in result.would],
+        "expected": {
+            "kinds": list(result.fault.kinds),
+            "states": list(result.fault.states),
+            "why": result.fault.why,
+            "runbook": f"/runbooks/{result.fault.runbook}",
+        },
+    }
+
+
+def _fired_json(one: Fired) -> dict[str, Any]:
+    return {
+        "policy": one.policy,
+        "severity": one.severity,
+        "state": one.state or None,
+        "found": one.found,
+        "after_seconds": one.after // 10**9,
+        "windows": one.windows,
+        "window": one.window,
+        "told": list(one.told),
+        "done": list(one.done),
+    }
+
+
+def _seconds(nanoseconds: int | None) -> int | None:
+    return None if nanoseconds is None else nanoseconds // 10**9
+
+
+# -- many drills ----------------------------------------------------------------------------------------------------
+
+_CELLS = {"not_found": "not found", "cannot_tell": "too thin to tell", "not_applicable": "cannot be done"}
+
+
+def cell(result: DrillResult, at_most: int | None = None) -> str:
+    """Say a drill in a cell of a table."""
+    if result.outcome in _CELLS:
+        return _CELLS[result.outcome]
+    words = time_words(result.found_after or 0)
+    words += ", named" if result.outcome == "found" else ", not named"
+    return f"{words}, too late" if result.outcome == "found" and not result.within(at_most) else words
+
+
+def has_passed(result: DrillResult, at_most: int | None = None) -> bool:
+    """Return True where a drill was found and named in time; one that cannot be done is none."""
+    return result.outcome == "not_applicable" or result.within(at_most)
+
+
+def summary(results: Sequence[DrillResult], at_most: int | None = None) -> str:
+    """Say how many drills were found."""
+    done = [one for one in results if one.outcome != "not_applicable"]
+    named = sum(one.within(at_most) for one in done)
+    limit = "" if at_most is None else f" within {time_words(at_most)}"
+    noisy = sorted({one.model for one in done if one.noise})
+    quiet = (
+        "The same traffic without a fault stayed quiet."
+        if not noisy
+        else f"Not quiet without a fault: {', '.join(short(name, 80) for name in noisy)}."
+    )
+    return f"{named} of {len(done)} drills were found, and their cause named rightly{limit}. {quiet}"
+
+
+def _rows(results: Sequence[DrillResult], at_most: int | None) -> Iterator[list[str]]:
+    models = list(dict.fromkeys(one.model for one in results))
+    known = {(one.fault.name, one.model): one for one in results}
+    yield ["fault", *(short(name, 40) for name in models)]
+    for name in dict.fromkeys(one.fault.name for one in results):
+        yield [name, *(cell(known[name, model], at_most) if (name, model) in known else "" for model in models)]
+
+
+def table_text(results: Sequence[DrillResult], at_most: int | None = None) -> str:
+    """Return the table of faults by models for a terminal, the summary first."""
+    rows = [*_rows(results, at_most)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    told = [first_sentence(one) for one in results if not has_passed(one, at_most)]
+    advice = [f"  {printable(said)}" for one in results for said in one.would]
+    return "\n".join([summary(results, at_most), "", *lines, *([""] if told else []), *told, *advice])
+
+
+def table_markdown(results: Sequence[DrillResult], at_most: int | None = None) -> str:
+    """Return the same as Markdown, for the summary of a pipeline."""
+    head, *rows = [[text.replace("|", "\\|") for text in row] for row in _rows(results, at_most)]
+    lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+    missed = [
+        f"- {first_sentence(one)} {' '.join(map(printable, one.would))}".rstrip()
+        for one in results
+        if not has_passed(one, at_most)
+    ]
+    return "\n".join([summary(results, at_most), "", *lines, *([""] if missed else []), *missed])
+
+
+def table_junit(results: Sequence[DrillResult], at_most: int | None = None) -> str:
+    """Return the same as JUnit XML: a test case a drill, one that cannot be done skipped."""
+    done = [one for one in results if one.outcome != "not_applicable"]
+    failed = [one for one in done if not one.within(at_most)]
+    counts = {"tests": len(results), "failures": len(failed), "skipped": len(results) - len(done)}
+    suite = Element("testsuite", {"name": "driftline drill", **{name: str(n) for name, n in counts.items()}})
+    for one in results:
+        case = SubElement(suite, "testcase", {"classname": _xml(one.model), "name": one.fault.name})
+        sentence = _xml(first_sentence(one))
+        if one.outcome == "not_applicable":
+            SubElement(case, "skipped", {"message": sentence})
+        elif not one.within(at_most):
+            failure = SubElement(case, "failure", {"message": sentence, "type": one.outcome})
+            failure.text = _xml("\n".join(drill_lines(one, at_most)))
+        else:
+            SubElement(case, "system-out").text = sentence
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suite, encoding="unicode")
+
+
+def _xml(text: str) -> str:
+    """Return a text without the characters that XML cannot hold."""
+    return "".join(one for one in text if one in "\n\t" or (one.isprintable() and not 0xD800 <= ord(one) <= 0xDFFF))
+
+
+def expectations_table() -> str:
+    """Return what each fault breaks and what should be told of it, as Markdown: a part of the documentation."""
+
+    def row(one: Fault) -> str:
+        size = f"{one.size:g} {one.unit}" if one.unit else "–"
+        return f"| `{one.name}` | {one.what} | {size} | {one.why} | [{one.runbook}](../runbooks/{one.runbook}.md) |"
+
+    head = "| fault | what breaks | size | what should be told | runbook |\n|---|---|---|---|---|"
+    return "\n".join([head, *map(row, FAULTS.values())])
