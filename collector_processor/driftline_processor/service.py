@@ -199,12 +199,10 @@ class Service:
 
     def _tell(self, state: State) -> None:
         """Carry the messages of alerts to their channels and actions."""
-        channels = {name: open_channel(keys) for name, keys in self.config.all_channels.items()}
         links = self._links_of_messages
-        sources = Sources(
-            AlertReports(state.view, state.alerts, state.features, links, self._clock),
-            AlertRows(state.view, state.alerts, state.labels),
-        )
+        report = AlertReports(state.view, state.alerts, state.features, links, self._clock)
+        channels = {name: open_channel(keys, report) for name, keys in self.config.all_channels.items()}
+        sources = Sources(report, AlertRows(state.view, state.alerts, state.labels))
         actions = {name: ActionChannel(keys, sources) for name, keys in self.config.actions.items()}
         self._couriers = couriers = Couriers({**channels, **actions}, self._clock)
         self.health.watch("messages", couriers.sentence, ready=True)

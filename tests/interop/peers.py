@@ -53,17 +53,17 @@ def get(url: str) -> Any:
         return json.loads(text) if "json" in answer.headers.get("Content-Type", "") else text
 
 
-def post(url: str, body: object) -> Any:
+def post(url: str, body: object, method: str = "POST") -> Any:
     """Send JSON and return the JSON that comes back."""
     data = json.dumps(body).encode()
-    request = urllib.request.Request(url, data, headers={"Content-Type": "application/json"})
+    request = urllib.request.Request(url, data, headers={"Content-Type": "application/json"}, method=method)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
 
-def eventually(look: Callable[[], T], until: Callable[[T], object] = bool) -> T:
-    """Look again until what is seen is as it should be; fail with the last sight after PATIENCE seconds."""
-    deadline = time.monotonic() + PATIENCE
+def eventually(look: Callable[[], T], until: Callable[[T], object] = bool, patience: float = PATIENCE) -> T:
+    """Look again until what is seen is as it should be; fail with the last sight after so many seconds."""
+    deadline = time.monotonic() + patience
     while True:
         try:
             seen: Any = look()
@@ -72,13 +72,17 @@ def eventually(look: Callable[[], T], until: Callable[[T], object] = bool) -> T:
         except (OSError, urllib.error.URLError) as error:
             seen = error
         if time.monotonic() > deadline:
-            pytest.fail(f"not within {PATIENCE:.0f} s; last seen: {seen}")
+            pytest.fail(f"not within {patience:.0f} s; last seen: {seen}")
         time.sleep(0.1)
 
 
 @contextmanager
 def running(
-    command: list[str], ready: Callable[[], object], log: Path, environment: dict[str, str] | None = None
+    command: list[str],
+    ready: Callable[[], object],
+    log: Path,
+    environment: dict[str, str] | None = None,
+    patience: float = PATIENCE,
 ) -> Iterator[None]:
     """Run a process until the block ends; the block begins when ``ready`` no longer raises."""
     with log.open("w") as out:
@@ -93,7 +97,7 @@ def running(
             ready()
             return True
 
-        eventually(answer)
+        eventually(answer, patience=patience)
         yield
     finally:
         process.terminate()

@@ -22,6 +22,7 @@ from driftline_processor.config.schema import load
 from driftline_processor.state import State
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
+from tests.support.ordered_actions import ALERT, FACTS, action, order
 from tests.support.paths import ROOT
 from tests.support.processes import prediction
 from tests.support.state_rows import Opened
@@ -98,6 +99,34 @@ class Broker:
             producer.produce(topic, message, partition=number % PARTITIONS)
             producer.poll(0)
         assert producer.flush(60) == 0
+
+    def consume(self, topic: str, count: int) -> list[Any]:
+        """Return the messages of a topic, which are so many."""
+        from confluent_kafka import Consumer
+
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.address,
+                "group.id": uuid.uuid4().hex,
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "log_level": 0,
+            }
+        )
+        consumer.subscribe([topic])
+        found: list[Any] = []
+
+        def more() -> int:
+            found.extend(one for one in consumer.consume(count, 1) if one.error() is None)
+            return len(found)
+
+        try:
+            eventually(more, partial(le, count))
+            found.extend(consumer.consume(1, 1))
+        finally:
+            consumer.close()
+        assert len(found) == count
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -211,3 +240,39 @@ def test_a_broker_that_goes_away_and_comes_back_costs_nothing(tmp_path: Path) ->
                 broker.produce("labels", outcomes(200 * round_, 200))
                 eventually(up.pending, partial(le, 200 * (round_ + 1)))
     assert up.rows(COUNTED) == [(400, 400)]
+
+
+@pytest.mark.parametrize("mode", ["structured", "binary"])
+def test_an_alert_is_an_event_of_cloudevents_with_the_alert_as_its_key(broker: Broker, mode: str) -> None:
+    name, topic = "cloudevents/bus", f"alerts-{mode}"
+    broker.topic(topic)
+    keys = {"brokers": broker.address, "topic": topic, "mode": mode}
+    with action(name, **keys) as made:
+        answers = [made.send(order(name)), made.send(order(name, "over"))]
+    assert [one.result for one in answers] == ["delivered", "delivered"]
+    opened, over = broker.consume(topic, 2)
+    assert {opened.key(), over.key()} == {ALERT.encode()}
+    assert opened.partition() == over.partition()
+    assert [one.detail for one in answers] == [
+        f"{topic}/{one.partition()}, offset {one.offset()}" for one in (opened, over)
+    ]
+    headers = {name: value.decode() for name, value in opened.headers()}
+    if mode == "structured":
+        event = json.loads(opened.value())
+        assert headers == {"content-type": "application/cloudevents+json; charset=utf-8"}
+    else:
+        assert headers.pop("content-type") == "application/json"
+        event = {name.removeprefix("ce_"): value for name, value in headers.items()}
+        event["data"] = json.loads(opened.value())
+    assert (event["specversion"], event["id"], event["type"]) == ("1.0", f"{ALERT}-{name}", "io.driftline.alert.opened")
+    assert (event["subject"], event["data"]["model"]) == (FACTS["model"], FACTS["model"])
+
+
+def test_an_event_for_a_topic_that_is_not_there_is_put_off_and_arrives_later(broker: Broker) -> None:
+    name, topic = "cloudevents/bus", "alerts-later"
+    with action(name, brokers=broker.address, topic=topic, timeout="2s") as made:
+        early = made.send(order(name))
+        broker.topic(topic)
+        late = made.send(order(name))
+    assert (early.result, late.result) == ("put_off", "delivered")
+    assert [one.key() for one in broker.consume(topic, 1)] == [ALERT.encode()]

@@ -10,6 +10,7 @@ from driftline_processor.config.schema import Config
 from driftline_processor.policy.actions.action import ActionChannel
 from driftline_processor.policy.alerts import Kind, Message
 from driftline_processor.policy.channels.channel import Answer
+from driftline_processor.policy.sources import NO_SOURCES, Report, Sources
 
 ALERT = "4c1f0a92be77d310"
 
@@ -31,6 +32,12 @@ FACTS: Mapping[str, Any] = {
 }
 
 
+REPORT = Report("driftline-churn.html", b"<html>\r\n\xff</html>")
+
+REPORTING = Sources(lambda _: REPORT, NO_SOURCES.rows)
+"""A processor that has a report of every window."""
+
+
 def order(action: str, kind: Kind = "opened", **facts: Any) -> Message:
     """Return a message to an action."""
     id = f"{ALERT}-{action}" if kind == "opened" else f"{ALERT}-{action}-{kind}"
@@ -38,11 +45,11 @@ def order(action: str, kind: Kind = "opened", **facts: Any) -> Message:
 
 
 @contextmanager
-def action(name: str, **keys: Any) -> Iterator[ActionChannel]:
+def action(name: str, /, sources: Sources = NO_SOURCES, **keys: Any) -> Iterator[ActionChannel]:
     """Make an action from its keys."""
     config = Config.model_validate({"actions": {name: keys}, "storage": {}})
     assert list(config.problems()) == []
-    made = ActionChannel(config.actions[name])
+    made = ActionChannel(config.actions[name], sources)
     try:
         yield made
     finally:

@@ -6,6 +6,8 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from email.message import Message as EmailMessage
+from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -32,6 +34,19 @@ class Asked(NamedTuple):
     def json(self) -> Any:
         """The body, which is JSON."""
         return json.loads(self.body)
+
+    @property
+    def form(self) -> dict[str, tuple[str | None, str, bytes]]:
+        """The parts of a form: name → name of the file, type and content."""
+        head = f"content-type: {self.headers['content-type']}\r\n\r\n".encode()
+        found = {}
+        for part in BytesParser().parsebytes(head + self.body).get_payload():
+            assert isinstance(part, EmailMessage)
+            name, content = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
+            assert isinstance(name, str)
+            assert isinstance(content, bytes)
+            found[name] = (part.get_filename(), part.get_content_type(), content)
+        return found
 
 
 Answers = Callable[[Asked], tuple[int, Any]]

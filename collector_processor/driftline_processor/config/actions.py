@@ -25,6 +25,7 @@ from driftline_processor.core.nearest_names import near
 from driftline_processor.core.policy.template import FACTS, LINKS, check_template
 
 from .exporters import header_problems
+from .kubernetes_kinds import KubernetesKind, known_kinds, patch_problems
 from .section import Section
 from .values import FilePath, Form, PageUrl, Seconds, Secret, Text, one_or_several, parse_duration
 
@@ -81,6 +82,7 @@ def _mapping(written: object) -> object:
 PerTime = Annotated[RateLimit, BeforeValidator(parse_rate), Form("`COUNT per DURATION`")]
 TextTemplate = Annotated[str, BeforeValidator(_template), Field(min_length=1), Form("template")]
 Tree = Annotated[Any, BeforeValidator(_template), Form("template")]
+Attached = Literal["report"] | None
 Mapped = Annotated[dict[str, Any], BeforeValidator(_mapping), Form("mapping of templates")]
 
 
@@ -197,12 +199,24 @@ class Http(Action):
         examples=['{reason: "{title}", alert: "{alert}"}'],
         json_schema_extra={"default": "[the message](../how-to/get-told.md#as-json); nothing with GET and DELETE"},
     )
+    attach: Attached = Field(
+        default=None,
+        description="`report`: send a form (`multipart/form-data`) with the body as its part `message`, and "
+        "[the report of the window](../how-to/send-a-report.md) as its part `report`.",
+        examples=["report"],
+        json_schema_extra={"default": "nothing"},
+    )
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every rule that the keys break."""
         yield from super().problems()
         yield from _url_problems(self.url.get_secret_value())
         yield from header_problems(self.headers)
+        if self.attach is not None and self.method in ("GET", "DELETE"):
+            yield f"attach: a {self.method} has no body; write method: POST"
+        for header in self.headers:
+            if self.attach is not None and header.lower() == "content-type":
+                yield f"headers.{header}: is that of the form; leave it out"
 
 
 class Jira(Action):
@@ -256,6 +270,13 @@ class Jira(Action):
         description="The transition, or the status it leads to, when an alert begins again whose issue is done.",
         examples=["To Do"],
         json_schema_extra={"default": "the issue is commented on, and stays as it is"},
+    )
+    attach: Attached = Field(
+        default=None,
+        description="`report`: attach [the report of the window](../how-to/send-a-report.md) to the issue when the "
+        "alert is opened, and when it turns worse.",
+        examples=["report"],
+        json_schema_extra={"default": "nothing"},
     )
 
     def problems(self) -> Iterator[str]:
@@ -622,13 +643,136 @@ class LabelQueue(Action):
             yield "headers: are for url; leave them out"
 
 
+class Kubernetes(Action):
+    """A patch of a resource of Kubernetes: Argo Rollouts, KServe, Seldon Core, or any other kind."""
+
+    type = "kubernetes"
+
+    server: PageUrl = Field(
+        default="",
+        description="The address of the API server.",
+        examples=["https://10.0.0.1:6443"],
+        json_schema_extra={"default": "that of the cluster in which the processor runs"},
+    )
+    token: Secret | None = Field(
+        default=None,
+        description="The token of a service account. It is never shown or logged.",
+        examples=['"${env:KUBERNETES_TOKEN:-none}"'],
+        json_schema_extra={"default": "that of `token_file`"},
+    )
+    token_file: FilePath | None = Field(
+        default=None,
+        description="A file with the token, which is read again before each request.",
+        examples=["/run/secrets/token"],
+        json_schema_extra={"default": "that of the pod"},
+    )
+    ca_file: FilePath | None = Field(
+        default=None,
+        description="The file (PEM) with the certificates of whom to trust.",
+        examples=["ca.pem"],
+        json_schema_extra={"default": "that of the pod; with `server` those of the system"},
+    )
+    kind: Text = Field(description="The kind of the resource.", examples=["Rollout"])
+    api_version: Text | None = Field(
+        default=None,
+        description="Group and version of the kind.",
+        examples=["apps/v1"],
+        json_schema_extra={"default": "known of `Rollout`, `InferenceService` and `SeldonDeployment`"},
+    )
+    namespace: TextTemplate = Field(description="Where the resource is.", examples=["models"])
+    name: TextTemplate = Field(description="The name of the resource.", examples=['"{model}"'])
+    traffic: dict[str, Annotated[int, Field(ge=0, le=100, strict=True)]] = Field(
+        default_factory=dict,
+        description="Predictor of a `SeldonDeployment` → its share of the traffic in percent.",
+        examples=["{main: 100, canary: 0}"],
+    )
+    patch: Tree | None = Field(
+        default=None,
+        description="What to change, with [placeholders](../how-to/act-on-alerts.md#placeholders).",
+        examples=["{spec: {paused: true}}"],
+        json_schema_extra={
+            "default": "`{status: {abort: true}}` of a `Rollout`, `{spec: {predictor: {canaryTrafficPercent: 0}}}` of "
+            "an `InferenceService`"
+        },
+    )
+    patch_type: Literal["merge", "json", "strategic"] = Field(
+        default="merge", description="The type of `patch`; `strategic` is for Kubernetes' own kinds.", examples=["json"]
+    )
+    subresource: Literal["status", "scale"] | None = Field(
+        default=None, description="The part of the resource that `patch` changes.", examples=["scale"]
+    )
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its kind is one whose schema is known."""
+        kind = known_kinds().get(self.kind)
+        return kind is not None and self.api_version in (None, kind.api_version)
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        yield from super().problems()
+        kind = known_kinds().get(self.kind) if self.is_known else None
+        if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,62}", self.kind):
+            fix = near(self.kind, [*known_kinds()])
+            yield f"kind: '{self.kind:.40}' is no kind of Kubernetes; {fix}"
+        elif self.api_version is None and kind is None:
+            yield f"api_version: is not known of {self.kind}; write it, such as 'apps/v1'"
+        if self.api_version is not None and not re.fullmatch(
+            r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?v[0-9][a-z0-9]*", self.api_version
+        ):
+            yield f"api_version: '{self.api_version:.40}' is none; write group and version, such as 'apps/v1'"
+        if self.token is not None:
+            yield from header_problems({"token": self.token})
+        if self.token is not None and self.token_file is not None:
+            yield "token: stands in token_file, too; leave one of the two out"
+        if self.server and self.token is None and self.token_file is None:
+            yield "token: is missing, and that of a pod is not for another server; write token or token_file"
+        if self.traffic:
+            yield from self._traffic_problems()
+        elif self.patch is None and (kind is None or not kind.rollback):
+            fix = "traffic or patch" if kind is not None else "patch"
+            yield f"{fix.partition(' ')[0]}: is missing, and no rollback of {self.kind} is known; write {fix}"
+        if self.patch is None and (self.subresource is not None or "patch_type" in self.model_fields_set):
+            yield "patch: is missing, to which subresource and patch_type belong"
+        if self.patch is not None:
+            yield from self._patch_problems(kind)
+
+    def _traffic_problems(self) -> Iterator[str]:
+        if self.kind != "SeldonDeployment" or not self.is_known:
+            yield "traffic: is for a SeldonDeployment; write patch"
+        if self.patch is not None:
+            yield "traffic: is a patch itself; leave one of the two out"
+        if sum(self.traffic.values()) != 100:
+            yield f"traffic: is {sum(self.traffic.values())} % together; write shares that make 100"
+
+    def _patch_problems(self, kind: KubernetesKind | None) -> Iterator[str]:
+        if self.patch_type == "json":
+            for at, one in enumerate(self.patch if isinstance(self.patch, list | tuple) else ()):
+                if not isinstance(one, Mapping) or one.get("op") not in _OPERATIONS or "path" not in one:
+                    yield f"patch.{at}: is no operation; write op ({', '.join(_OPERATIONS)}), path and value"
+                elif str(one["path"]).endswith("/-"):
+                    yield f"patch.{at}.path: adds to a list, once more each time; name the place, and test it first"
+            if not isinstance(self.patch, list | tuple) or not self.patch:
+                yield "patch: is no list of operations, as patch_type json wants; write [{op: replace, path: ...}]"
+        elif not isinstance(self.patch, Mapping) or not self.patch:
+            yield "patch: is no mapping; write what the resource shall be, such as {spec: {paused: true}}"
+        elif kind is not None:
+            if self.patch_type == "strategic":
+                yield f"patch_type: {self.kind} takes no strategic patch, as no custom resource does; write merge"
+            yield from (f"patch{said}" for said in patch_problems(kind.schema, self.patch))
+
+
+_OPERATIONS = ("add", "remove", "replace", "test")
+"""Operations of a JSON patch; ``move`` and ``copy`` do another thing the second time."""
+
+
 def base_url_problems(url: str) -> Iterator[str]:
     """Yield a sentence for an address that is empty."""
     if not url:
         yield "url: is empty; write 'https://host'"
 
 
-ACTIONS: tuple[type[Action], ...] = (Http, Jira, Airflow, CloudEvents, GitHub, MLflow, LabelQueue)
+ACTIONS: tuple[type[Action], ...] = (Http, Jira, Airflow, CloudEvents, GitHub, MLflow, Kubernetes, LabelQueue)
 """The keys of each type of action; to add a type, add its class here and its module to ``policy/actions/``."""
 
 ACTION_TYPES_IN_WORDS = " or ".join(f"{section.type}/NAME" for section in ACTIONS)

@@ -229,6 +229,13 @@ class Channel(Section):
         "message as JSON. It is never shown or logged.",
         examples=["slack://${env:SLACK_TOKEN:-a/b/c}/#models"],
     )
+    attach: Literal["report"] | None = Field(
+        default=None,
+        description="`report`: attach [the report of the window](../how-to/send-a-report.md) to each message that "
+        "tells of trouble, for services of Apprise that take files, such as email.",
+        examples=["report"],
+        json_schema_extra={"default": "nothing"},
+    )
     endpoint: PageUrl = Field(
         default="",
         description="Where PagerDuty, Opsgenie or Slack is reached instead of its own address: a proxy, or a service "
@@ -303,7 +310,10 @@ class Channel(Section):
     def problems(self, channels: Collection[str]) -> Iterator[str]:
         """Yield a sentence for every rule that is broken, beginning with ``KEY: ``."""
         url = self.url.get_secret_value()
-        yield from (f"url: {problem}" for problem in url_problems(url))
+        found = [*url_problems(url)]
+        yield from (f"url: {problem}" for problem in found)
+        if self.attach is not None and not found:
+            yield from _attachment_problems(url)
         if self.endpoint and not _is_spoken(url):
             yield "endpoint: is for PagerDuty, Opsgenie and Slack with a bot's token; write the whole address in url"
         if self.digest is not None and self.pages:
@@ -312,6 +322,17 @@ class Channel(Section):
             yield "digest_tiers: says what is in a digest that nobody asks for; write digest: 24h"
         if self.escalate is not None:
             yield from self.escalate.problems(channels)
+
+
+def _attachment_problems(url: str) -> Iterator[str]:
+    scheme = url.partition("://")[0]
+    if scheme in ("http", "https"):
+        yield "attach: a webhook takes none; write an action http/NAME with attach: report"
+        return
+    import apprise
+
+    if _is_spoken(url) or not getattr(apprise.Apprise.instantiate(url), "attachment_support", False):
+        yield f"attach: a channel of the kind '{scheme}' takes no files; leave it out, messages link to the report"
 
 
 def _is_spoken(url: str) -> bool:

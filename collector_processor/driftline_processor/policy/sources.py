@@ -29,6 +29,10 @@ class Report(NamedTuple):
     html: bytes
 
 
+MakeReport = Callable[[Message], Report | None]
+"""Returns the report of the window that a message is about; None where there is none."""
+
+
 class RowsToLabel(NamedTuple):
     """What should be labelled of the model of a message.
 
@@ -50,7 +54,7 @@ class Sources:
         rows: Returns at most so many rows of that window to label; None where the model is not known any more.
     """
 
-    report: Callable[[Message], Report | None]
+    report: MakeReport
     rows: Callable[[Message, int], RowsToLabel | None]
 
 

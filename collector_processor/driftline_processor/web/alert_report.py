@@ -34,14 +34,14 @@ class AlertReports:
     Attributes:
         view: What the pages show.
         alerts: What messages are about.
-        features: Where features are looked up window by window.
+        features: Where features are looked up window by window; None = only what evaluations hold.
         links: How people reach the pages.
         clock: Unix nanoseconds.
     """
 
     view: View
     alerts: AlertStore
-    features: FeatureHistories
+    features: FeatureHistories | None
     links: Links
     clock: Callable[[], int]
 

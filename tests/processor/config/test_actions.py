@@ -14,6 +14,9 @@ JIRA = "url: https://example.atlassian.net, project: PAY, token: secret-7"
 AIRFLOW = "url: https://airflow.example.com, dag: retrain"
 GITHUB = "repository: example/churn, token: secret-7"
 KAFKA = 'brokers: "127.0.0.1:9092", topic: alerts'
+ROLLOUT = "kind: Rollout, namespace: models, name: churn"
+SELDON = "kind: SeldonDeployment, namespace: models, name: churn"
+OTHER = "kind: Deployment, api_version: apps/v1, namespace: models, name: churn"
 MLFLOW = "url: https://mlflow.example.com, alias: champion"
 
 
@@ -59,6 +62,8 @@ def problems(folder: Path, text: str) -> list[str]:
         ("http/a", "url: https://h/, headers: {'a b': secret-7}", "actions.http/a.headers: 'a b' is not a header"),
         ("http/a", 'url: https://h/, headers: {a: "secret-7\\n"}', "actions.http/a.headers.a: the value has a line"),
         ("http/a", 'url: https://h/, body: {a: "{model.x}"}', "actions.http/a.body: '{model.x...' asks for more than"),
+        ("http/a", "url: https://h/, attach: report, method: GET", "attach: a GET has no body; write method: POST"),
+        ("http/a", "url: https://h/, attach: report, headers: {Content-Type: x}", "headers.Content-Type: is that of"),
         ("cloudevents/a", "mode: binary", "actions.cloudevents/a.url: write either url, or brokers and topic"),
         ("cloudevents/a", f"{KAFKA}, url: https://h/", "actions.cloudevents/a.url: write either url, or brokers and"),
         ("cloudevents/a", "url: 'https://h/{model}/secret-7'", "actions.cloudevents/a.url: has a brace, and is no"),
@@ -93,6 +98,44 @@ def problems(folder: Path, text: str) -> list[str]:
         ("mlflow/a", f"{MLFLOW}, previous: champion", "actions.mlflow/a.previous: is the alias itself"),
         ("mlflow/a", f"{MLFLOW}, user: x", "actions.mlflow/a.password: belongs to user; write both or none"),
         ("mlflow/a", f"{MLFLOW}, user: x, password: y, token: z", "actions.mlflow/a.token: is sent instead of user"),
+        (
+            "kubernetes/a",
+            ROLLOUT.replace("Rollout", "rollout"),
+            "kind: 'rollout' is no kind of Kubernetes; did",
+        ),
+        ("kubernetes/a", ROLLOUT.replace("Rollout", "Rolout"), "api_version: is not known of Rolout; write it, such"),
+        ("kubernetes/a", OTHER, "actions.kubernetes/a.patch: is missing, and no rollback of Deployment is known"),
+        ("kubernetes/a", OTHER.replace("apps/v1", "../v1"), "api_version: '../v1' is none; write group and version"),
+        ("kubernetes/a", SELDON, "traffic: is missing, and no rollback of SeldonDeployment is known; write traffic or"),
+        ("kubernetes/a", f"{SELDON}, traffic: {{a: 60, b: 50}}", "traffic: is 110 % together; write shares that make"),
+        ("kubernetes/a", f"{ROLLOUT}, traffic: {{a: 100}}", "traffic: is for a SeldonDeployment; write patch"),
+        ("kubernetes/a", f"{ROLLOUT}, subresource: scale", "patch: is missing, to which subresource and patch_type"),
+        ("kubernetes/a", f"{ROLLOUT}, server: https://h", "token: is missing, and that of a pod is not for another"),
+        ("kubernetes/a", f"{ROLLOUT}, token: x, token_file: y", "token: stands in token_file, too"),
+        ("kubernetes/a", f"{ROLLOUT}, patch: {{spec: {{pausd: true}}}}", "a.patch.spec.pausd: there is no such field;"),
+        ("kubernetes/a", f"{ROLLOUT}, patch: {{spec: {{paused: 3}}}}", "a.patch.spec.paused: 3 is no boolean"),
+        ("kubernetes/a", f"{ROLLOUT}, patch: [1]", "actions.kubernetes/a.patch: is no mapping"),
+        (
+            "kubernetes/a",
+            f"{ROLLOUT}, patch: {{spec: {{}}}}, patch_type: strategic",
+            "patch_type: Rollout takes no",
+        ),
+        ("kubernetes/a", f"{OTHER}, patch: {{}}, patch_type: json", "patch: is no list of operations, as patch_type"),
+        (
+            "kubernetes/a",
+            f"{OTHER}, patch: [{{op: copy, path: /a}}], patch_type: json",
+            "patch.0: is no operation",
+        ),
+        (
+            "kubernetes/a",
+            f"{OTHER}, patch: [{{op: add, path: /a/-}}], patch_type: json",
+            "patch.0.path: adds to",
+        ),
+        (
+            "kubernetes/a",
+            f"{SELDON}, patch: {{spec: {{predictors: [{{name: a, traffic: 101}}]}}}}",
+            "a.patch.spec.predictors.0.graph: is missing, and a merge patch replaces a list as a whole",
+        ),
         ("label_queue/a", "rows: 5", "actions.label_queue/a.directory: write either directory or url"),
         ("label_queue/a", "directory: driftline.yaml", "driftline.yaml is no folder; write another one"),
         ("label_queue/a", "directory: rows, headers: {a: b}", "actions.label_queue/a.headers: are for url; leave them"),
@@ -115,6 +158,27 @@ def test_a_channel_has_no_name_that_an_action_could_have(tmp_path: Path) -> None
     assert problems(tmp_path, "channels: {http/a: 'https://h.example/'}\n") == [
         "channels.http/a: has a '/', as names of actions have; write 'http-a'"
     ]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (
+            "https://hooks.example.com/secret-7",
+            ["attach: a webhook takes none; write an action http/NAME with attach: rep"],
+        ),
+        (
+            "pagerduty://A1BRTD4JD@TIiajkdnlazkcOXrIdevi7F",
+            ["attach: a channel of the kind 'pagerduty' takes no files; "],
+        ),
+        ("mailto://user:secret-7@gmail.com", []),
+    ],
+)
+def test_a_channel_takes_a_report_where_its_service_takes_files(tmp_path: Path, url: str, said: list[str]) -> None:
+    found = problems(tmp_path, f"channels: {{team: {{url: '{url}', attach: report}}}}\n")
+    assert len(found) == len(said)
+    assert all(one.startswith(f"channels.team.{want}") for one, want in zip(found, said, strict=True)), found
+    assert "secret-7" not in " ".join(found)
 
 
 def test_actions_are_read_by_their_type(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from driftline_processor.config.actions import Http
 from driftline_processor.core.policy import facts_for_templates, fill_text, fill_tree
 from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.http_service import HttpService
+from driftline_processor.policy.channels.http_service import File, HttpService
 from driftline_processor.policy.channels.secrets import secret_parts
 from driftline_processor.policy.sources import Sources
 
@@ -32,7 +32,8 @@ class HttpAction:
         """Return method, host and body."""
         kind, content = self._content(message)
         host = urlsplit(self._config.url.get_secret_value()).hostname
-        said = f"would send {self._config.method} to {host}"
+        attached = " with the report" if self._config.attach is not None else ""
+        said = f"would send {self._config.method} to {host}{attached}"
         return f"{said}, {kind}: {content.decode()}" if content else said
 
     def carry_out(self, message: Message) -> str:
@@ -44,8 +45,16 @@ class HttpAction:
         sent = {name: value for name, value in headers.items() if name.lower() not in given} | own
         facts = facts_for_templates(message.id, message.facts)
         url = fill_text(self._config.url.get_secret_value(), facts, partial(quote, safe=""))
-        reply = self._service.ask(self._config.method, url, content=content or None, headers=sent)
-        return f"HTTP {reply.status}"
+        if self._config.attach is None:
+            reply = self._service.ask(self._config.method, url, content=content or None, headers=sent)
+            return f"HTTP {reply.status}"
+        report = self._sources.report(message)
+        form: dict[str, File] = {"message": (None, content, kind)}
+        if report is not None:
+            form["report"] = (report.name, report.html, "text/html")
+        without_type = {name: value for name, value in sent.items() if name.lower() != "content-type"}
+        reply = self._service.ask(self._config.method, url, files=form, headers=without_type)
+        return f"HTTP {reply.status}" if report is not None else f"HTTP {reply.status}, without a report: there is none"
 
     def close(self) -> None:
         """Close the connection."""

@@ -57,16 +57,16 @@ class JiraAction:
             if message.kind != "opened":
                 return "there is no issue to comment on"
             issue = self._service.ask("POST", f"{self._api}/issue", json={"fields": self._fields(message)}).json()
-            return self._named(_key(issue))
+            return self._named(_key(issue)) + self._attached(_key(issue), message)
         key = _key(issue)
         if message.kind == "opened" and not message.facts.get("again"):
-            return self._named(key)
+            return self._named(key) + self._attached(key, message)
         self._comment(key, message)
         if message.kind == "over" and self._config.transition is not None:
             self._move(key, issue, self._config.transition)
         elif message.kind == "opened" and self._config.reopen is not None and _is_done(issue):
             self._move(key, issue, self._config.reopen)
-        return self._named(key)
+        return self._named(key) + self._attached(key, message)
 
     def close(self) -> None:
         """Close the connection."""
@@ -103,6 +103,33 @@ class JiraAction:
             return
         text = f"{message.facts['title']}.\n{message.facts['text']}\n{mark}"
         self._service.ask("POST", address, json={"body": self._document(text, message.facts["links"])})
+
+    def _attached(self, key: str, message: Message) -> str:
+        """Attach the report unless one of its name is there; return what came of that, "" where nobody asked for it.
+
+        What Jira refuses to attach, such as a file that is too large, takes nothing from the issue.
+        """
+        if self._config.attach is None or message.kind == "over":
+            return ""
+        report = self._sources.report(message)
+        if report is None:
+            return ", without a report: there is none"
+        address = f"{self._api}/issue/{quote(key, safe='')}"
+        known = self._service.ask("GET", address, parameters={"fields": "attachment"}).json().get("fields") or {}
+        if any(isinstance(one, dict) and one.get("filename") == report.name for one in known.get("attachment") or []):
+            return ", with its report"
+        try:
+            self._service.ask(
+                "POST",
+                f"{address}/attachments",
+                files={"file": (report.name, report.html, "text/html")},
+                headers={"X-Atlassian-Token": "no-check"},
+            )
+        except NotTaken as not_taken:
+            if not_taken.answer.result == "put_off":
+                raise
+            return f", without its report: {not_taken.answer.detail}"
+        return ", with its report"
 
     def _move(self, key: str, issue: Mapping[str, Any], wanted: str) -> None:
         """Bring an issue to a status, by the name of the transition or of the status; NotTaken where none is so."""

@@ -1,7 +1,8 @@
 """Bring an alias of a registered model of MLflow back from the version that is wrong to the one before it.
 
-What is about to be done is noted as a tag of the registered model first: ``driftline.MESSAGE`` = ``champion: 7 to 6``.
-A repeat goes by the tag, so it never goes back one version further, and leaves an alias alone that somebody has moved.
+What is about to be done is noted as a tag of the registered model first: ``driftline.MESSAGE`` = ``champion: 7 to 6``,
+and behind it ``, done`` when it is. A repeat goes by the tag, so it never goes back one version further, and leaves an
+alias alone that somebody has moved.
 
 Source: https://mlflow.org/docs/latest/api_reference/rest-api.html
 """
@@ -24,7 +25,7 @@ from .action import basic_credentials, file_safe
 LOOKED_AT: Final = 50
 """Versions below the wrong one, among which one that is ready is looked for: deleted ones leave gaps."""
 
-_TAG = re.compile(r"(?P<alias>[\w-]+): (?P<wrong>\d+) to (?P<previous>\d+)")
+_TAG = re.compile(r"(?P<alias>[\w-]+): (?P<wrong>\d+) to (?P<previous>\d+)(?P<done>, done)?")
 
 
 class MLflowAction:
@@ -59,26 +60,30 @@ class MLflowAction:
         if current is None:
             raise NotTaken(Answer("refused", f"{short(name, 80)} has no alias {self._config.alias}"))
         noted = _TAG.fullmatch(_tag(model, tag))
+        if noted is not None and noted["done"]:
+            return f"{noted[0]} before"
         if noted is None:
-            wrong, refusal = self._wrong(message), "points to"
+            wrong = self._wrong(message)
             if wrong is not None and current != wrong:
-                return self._left(current, refusal, wrong)
+                return self._left(current, "points to", wrong)
             previous = self._previous(model, name, current)
             said = f"{self._config.alias}: {current} to {previous}"
-            self._ask("POST", "registered-models/set-tag", json={"name": name, "key": tag, "value": said})
+            self._note(name, tag, said)
         else:
             wrong, previous, said = int(noted["wrong"]), int(noted["previous"]), noted[0]
-            if current == previous:
-                return f"{said}, as it is already"
-            if current != wrong:
+            if current not in (wrong, previous):
                 return self._left(current, "was moved to", wrong)
         moved = {"name": name, "alias": self._config.alias, "version": str(previous)}
         self._ask("POST", "registered-models/alias", json=moved)
+        self._note(name, tag, f"{said}, done")
         return said
 
     def close(self) -> None:
         """Close the connection."""
         self._service.close()
+
+    def _note(self, name: str, tag: str, said: str) -> None:
+        self._ask("POST", "registered-models/set-tag", json={"name": name, "key": tag, "value": said})
 
     def _left(self, current: int, how: str, wrong: int) -> str:
         return f"left alone: {self._config.alias} {how} version {current}, and the alert is about {wrong}"

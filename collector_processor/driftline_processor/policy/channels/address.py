@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from driftline_processor.config.channel_addresses import OpsgenieAddress, PagerDutyAddress, SlackAddress, read_address
 from driftline_processor.config.channels import Channel as ChannelKeys
+from driftline_processor.policy.sources import MakeReport
 
 from .channel import Channel
 from .opsgenie import Opsgenie
@@ -12,8 +13,13 @@ from .slack import Slack
 from .webhook import Webhook
 
 
-def open_channel(keys: ChannelKeys) -> Channel:
-    """Return the channel of an address: one that Driftline speaks to itself, else a service of Apprise."""
+def open_channel(keys: ChannelKeys, report: MakeReport | None = None) -> Channel:
+    """Return the channel of an address: one that Driftline speaks to itself, else a service of Apprise.
+
+    Args:
+        keys: Of the channel.
+        report: Writes the report that messages bring along, where the keys ask for that.
+    """
     url = keys.url.get_secret_value()
     if url.startswith(("http://", "https://")):
         return Webhook(url)
@@ -26,4 +32,4 @@ def open_channel(keys: ChannelKeys) -> Channel:
             return Slack(address)
     from .apprise_service import AppriseService  # half a second, for those alone who have such an address
 
-    return AppriseService(url)
+    return AppriseService(url, report if keys.attach else None)

@@ -8,9 +8,12 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import apprise
+from apprise import AppriseAttachment
+from apprise.attachment.memory import AttachMemory
 from apprise.plugins.email import NotifyEmail
 
 from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.sources import MakeReport
 
 from .channel import DELIVERED, NOTHING, Answer, Past
 from .secrets import hide_secrets
@@ -21,12 +24,21 @@ _TYPES: Final[Mapping[str, apprise.NotifyType]] = {
     "info": apprise.NotifyType.INFO,
 }
 
+_WITH_REPORT: Final = ("opened", "worse", "escalated")
+"""Messages of trouble, which bring the report along."""
+
 
 class AppriseService:
-    """One address of Apprise. It says only whether a message was taken, so what is not is tried again."""
+    """One address of Apprise. It says only whether a message was taken, so what is not is tried again.
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    Args:
+        url: The address.
+        report: Writes the report that a message of trouble brings along; None where it brings none.
+    """
+
+    def __init__(self, url: str, report: MakeReport | None = None) -> None:
+        self._url, self._report = url, report
+        self._without: set[str] = set()
         logging.getLogger("apprise").propagate = False  # the courier says what is wrong, once
         self._services = apprise.Apprise()
         if not self._services.add(url):
@@ -38,11 +50,22 @@ class AppriseService:
         over = facts.get("kind") in ("over", "passed")
         self._join_thread(message)
         kind = apprise.NotifyType.SUCCESS if over else _TYPES[facts.get("severity", "warning")]
+        bare = message.kind not in _WITH_REPORT or message.id in self._without
+        report = None if self._report is None or bare else self._report(message)
+        attached = None if report is None else AttachMemory(report.html, report.name, mimetype="text/html")
         with apprise.LogCapture(level=logging.WARNING) as said:  # type: ignore[no-untyped-call]
             taken = self._services.notify(
-                title=facts["title"], body=body(facts), notify_type=kind, body_format=apprise.NotifyFormat.TEXT
+                title=facts["title"],
+                body=body(facts),
+                notify_type=kind,
+                body_format=apprise.NotifyFormat.TEXT,
+                attach=None if attached is None else AppriseAttachment(attached),
             )
             words = " ".join(said.getvalue().split())
+        if attached is not None and not taken:
+            self._without.add(
+                message.id
+            )  # the text may have arrived: a file that is refused must not repeat it for days
         return DELIVERED if taken else Answer("put_off", hide_secrets(words, self._url)[-300:])
 
     def _join_thread(self, message: Message) -> None:

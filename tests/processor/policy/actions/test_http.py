@@ -11,7 +11,7 @@ import pytest
 from driftline_processor.config.schema import load
 from driftline_processor.policy.actions.action import ActionChannel
 
-from tests.support.ordered_actions import ALERT, FACTS, carried_out, order
+from tests.support.ordered_actions import ALERT, FACTS, REPORT, REPORTING, action, carried_out, order
 from tests.support.recorded_requests import Asked, service
 
 NAME = "http/rollback"
@@ -126,3 +126,23 @@ def test_a_dry_run_hides_what_came_from_the_environment(tmp_path: Path, monkeypa
     answer = made.send(order("http/a"))
     made.close()
     assert answer.detail == 'would send POST to h, application/json: {"key": "***"}'
+
+
+def test_the_report_is_a_part_of_the_form_beside_the_message() -> None:
+    keys: dict[str, Any] = {"attach": "report", "body": {"model": "{model}"}, "headers": {"Authorization": "secret-7"}}
+    with service(answered(200)) as there, action(NAME, REPORTING, url=there.url, **keys) as made:
+        answer = made.send(order(NAME))
+    (asked,) = there.asked
+    assert answer.detail == "HTTP 200"
+    assert asked.headers["idempotency-key"] == f"{ALERT}-{NAME}"
+    assert asked.headers["authorization"] == "secret-7"
+    assert asked.form == {
+        "message": (None, "application/json", json.dumps({"model": FACTS["model"]}).encode()),
+        "report": (REPORT.name, "text/html", REPORT.html),
+    }
+
+
+def test_a_message_goes_without_a_report_that_there_is_not() -> None:
+    with service(answered(200)) as there, action(NAME, url=there.url, attach="report") as made:
+        assert made.send(order(NAME)).detail == "HTTP 200, without a report: there is none"
+    assert [*there.asked[0].form] == ["message"]

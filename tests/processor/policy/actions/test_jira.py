@@ -17,7 +17,7 @@ import pytest
 from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.channel import Answer
 
-from tests.support.ordered_actions import ALERT, action, order
+from tests.support.ordered_actions import ALERT, REPORT, REPORTING, action, order
 from tests.support.recorded_requests import Asked, Service, service
 
 NAME = "jira/payments"
@@ -265,3 +265,56 @@ def test_a_dry_run_says_what_it_would_make_and_asks_nothing() -> None:
         f"would comment on the issue with the label driftline-{ALERT}, and move it to Done: churn is wrong since "
         "4 November 2026",
     ]
+
+
+class WithFiles(Jira):
+    """Issues that have attachments, as of
+    https://developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-issue-attachments/.
+
+    Attributes:
+        files: By name.
+        refuses: The status of an answer to an attachment; 200 takes it.
+    """
+
+    def __init__(self, api: int) -> None:
+        super().__init__(api)
+        self.files: dict[str, list[bytes]] = {}
+        self.refuses = 200
+
+    def __call__(self, asked: Asked) -> tuple[int, Any]:
+        if asked.query.get("fields") == "attachment":
+            return 200, {"key": "PAY-1", "fields": {"attachment": [{"filename": name} for name in self.files]}}
+        if not asked.path.endswith("/issue/PAY-1/attachments"):
+            return super().__call__(asked)
+        assert asked.headers["x-atlassian-token"] == "no-check"
+        if self.refuses != 200:
+            return self.refuses, {"errorMessages": ["no"]}
+        ((part, (name, kind, content)),) = asked.form.items()
+        assert (part, kind, name) == ("file", "text/html", REPORT.name)
+        self.files.setdefault(REPORT.name, []).append(content)
+        return 200, [{"filename": name}]
+
+
+@pytest.mark.parametrize("api", [2, 3])
+def test_the_report_is_attached_once_also_where_the_message_comes_twice(api: int) -> None:
+    jira = WithFiles(api)
+    messages = [order(NAME), order(NAME), order(NAME, "worse"), order(NAME, "over")]
+    with service(jira) as there:
+        answers = sent(there, api, *messages, sources=REPORTING, attach="report")
+        named = f"PAY-1 {there.url}/browse/PAY-1"
+    assert [one.detail for one in answers] == [f"{named}, with its report"] * 3 + [named]
+    assert jira.files == {REPORT.name: [REPORT.html]}
+
+
+def test_a_report_that_jira_refuses_takes_nothing_from_the_issue() -> None:
+    jira = WithFiles(3)
+    jira.refuses = 413
+    with service(jira) as there:
+        (large,) = sent(there, 3, order(NAME), sources=REPORTING, attach="report")
+        jira.refuses = 503
+        (away,) = sent(there, 3, order(NAME), sources=REPORTING, attach="report")
+        (none,) = sent(there, 3, order(NAME), attach="report")
+    assert large.detail.endswith(', without its report: HTTP 413 {"errorMessages": ["no"]}')
+    assert (large.result, away.result, none.result) == ("delivered", "put_off", "delivered")
+    assert none.detail.endswith(", without a report: there is none")
+    assert jira.issues == {"PAY-1": "To Do"}

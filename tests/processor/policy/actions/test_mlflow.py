@@ -1,7 +1,7 @@
 """An alias of MLflow: one version back for an alert, however often its message comes, and never when it moved on.
 
-The answers are those of https://mlflow.org/docs/latest/api_reference/rest-api.html; ``tests/interop/test_mlflow.py``
-asks a real server.
+The answers are those of https://mlflow.org/docs/latest/api_reference/rest-api.html;
+``tests/integrations/test_mlflow_registry.py`` asks a real server.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def test_the_alias_goes_one_version_back_also_where_the_message_comes_twice() ->
     registry = Registry({"champion": 7}, ready(5, 6, 7))
     with service(registry) as there:
         answers = sent(there, order(NAME), order(NAME), order(NAME))
-    assert answers == [("delivered", "champion: 7 to 6"), *[("delivered", "champion: 7 to 6, as it is already")] * 2]
+    assert answers == [("delivered", "champion: 7 to 6"), *[("delivered", "champion: 7 to 6, done before")] * 2]
     assert registry.aliases == {"champion": 6}
-    assert registry.tags == {TAG: "champion: 7 to 6"}
+    assert registry.tags == {TAG: "champion: 7 to 6, done"}
 
 
 def test_versions_that_are_gone_or_not_ready_are_passed_over() -> None:
@@ -104,7 +104,7 @@ def test_what_was_cut_short_is_finished_by_the_repeat(broken: str) -> None:
         (first, second) = sent(there, order(NAME), order(NAME))
     assert first[0] == "put_off"
     assert second == ("delivered", "champion: 7 to 6")
-    assert registry.aliases == {"champion": 6}
+    assert (registry.aliases, registry.tags) == ({"champion": 6}, {TAG: "champion: 7 to 6, done"})
 
 
 def test_an_alias_that_points_to_another_version_than_the_alert_is_left_alone() -> None:
@@ -115,14 +115,24 @@ def test_an_alias_that_points_to_another_version_than_the_alert_is_left_alone() 
     assert (registry.aliases, registry.tags) == ({"champion": 8}, {})
 
 
-def test_an_alias_that_somebody_moved_between_two_attempts_is_left_alone() -> None:
+def test_an_alias_that_somebody_moved_before_the_move_is_left_alone() -> None:
     registry = Registry({"champion": 7}, ready(6, 7, 8))
+    registry.broken = "registered-models/alias"
     with service(registry) as there:
         sent(there, order(NAME))
         registry.aliases["champion"] = 8
         answers = sent(there, order(NAME))
     assert answers == [("delivered", "left alone: champion was moved to version 8, and the alert is about 7")]
     assert registry.aliases == {"champion": 8}
+
+
+def test_an_alias_that_somebody_moved_after_the_move_is_left_alone() -> None:
+    registry = Registry({"champion": 7}, ready(6, 7))
+    with service(registry) as there:
+        sent(there, order(NAME))
+        registry.aliases["champion"] = 7
+        assert sent(there, order(NAME)) == [("delivered", "champion: 7 to 6, done before")]
+    assert registry.aliases == {"champion": 7}
 
 
 def test_a_version_that_is_none_of_mlflow_holds_nothing_back() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+from typing import Any
 
 import pytest
 from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.apprise_service import AppriseService
 
 from tests.support.mail_server import mail_server
+from tests.support.ordered_actions import REPORT
 from tests.support.webhooks import webhook
 
 
@@ -42,6 +45,31 @@ def test_what_nobody_takes_is_put_off_with_its_words() -> None:
         answer = AppriseService(hook.url.replace("http://", "json://")).send(message("opened"))
     assert answer.result == "put_off"
     assert "500" in answer.detail
+
+
+def attachments(call: Any) -> list[tuple[str, str, bytes]]:
+    found = call.body["attachments"]
+    return [(one["filename"], one["mimetype"], base64.b64decode(one["base64"])) for one in found]
+
+
+def test_a_message_of_trouble_brings_its_report() -> None:
+    with webhook() as hook:
+        service = AppriseService(hook.url.replace("http://", "json://"), lambda _: REPORT)
+        assert service.send(message("opened")).result == "delivered"
+        assert service.send(message("over")).result == "delivered"
+    opened, over = hook.calls
+    assert attachments(opened) == [(REPORT.name, "text/html", REPORT.html)]
+    assert attachments(over) == []
+
+
+def test_a_service_that_does_not_take_the_report_gets_the_message_without_it() -> None:
+    with webhook() as hook:
+        service = AppriseService(hook.url.replace("http://", "json://"), lambda _: REPORT)
+        hook.status = 413
+        assert service.send(message("opened")).result == "put_off"
+        hook.status = 200
+        assert service.send(message("opened")).result == "delivered"
+    assert [len(attachments(call)) for call in hook.calls] == [1, 0]
 
 
 def test_an_address_that_is_none_is_an_error() -> None:

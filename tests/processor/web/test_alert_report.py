@@ -1,0 +1,87 @@
+"""Reports of alerts: of the window that fired, under a name that stays; no message waits for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+from driftline_processor.policy.alerts import Alert, AlertStore, Message
+from driftline_processor.present.links import Links
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.web import alert_report
+from driftline_processor.web.alert_report import AlertReports
+
+from tests.support.fake_view import NOW, FakeView, flights
+from tests.support.html_page import Page
+from tests.support.ordered_actions import ALERT, order
+
+HOSTILE = '../<script>alert("x")</script>\r\n'
+
+
+class Alerts:
+    """The alerts that there are."""
+
+    def __init__(self, *alerts: Alert) -> None:
+        self.alerts: Mapping[str, Alert] = {one.id: one for one in alerts}
+
+
+def alert(model: ModelView, window: str = "1mo", start: int | None = None) -> Alert:
+    key, severity = model.key, cast(Any, "critical")
+    about = (ALERT, "health", key.model, key.environment, key.version, severity, "")
+    return Alert(*about, "wrong", None, 0, None, 0, None, None, window, start, "")
+
+
+def reports(model: ModelView, *alerts: Alert) -> AlertReports:
+    links = Links("", "http://127.0.0.1:8780")
+    return AlertReports(FakeView([model]), cast(AlertStore, Alerts(*alerts)), None, links, lambda: NOW)
+
+
+def sent() -> Message:
+    return order("jira/payments")
+
+
+def test_a_report_is_of_the_window_that_fired() -> None:
+    model = flights()
+    first = model.windows["1mo"][0].window
+    found = reports(model, alert(model, start=first.start))(sent())
+    assert found is not None
+    assert found.name == f"driftline-flights-{ALERT}-jira-payments.html"
+    page = Page(found.html.decode())
+    assert "script" not in page.tags
+    newest = reports(model, alert(model))(sent())
+    assert newest is not None
+    assert (newest.name, newest.html != found.html) == (found.name, True)
+
+
+def test_a_hostile_name_is_neither_a_path_nor_markup() -> None:
+    model = replace(flights(), key=replace(flights().key, model=HOSTILE))
+    found = reports(model, alert(model))(sent())
+    assert found is not None
+    assert "/" not in found.name
+    assert found.name.isascii()
+    assert b"<script>alert" not in found.html
+
+
+@pytest.mark.parametrize("window", ["1h", "nonsense"])
+def test_a_window_or_a_model_that_is_gone_has_none(window: str) -> None:
+    model = flights()
+    assert reports(model, alert(model, window))(sent()) is None
+    assert reports(model)(sent()) is None
+    gone = replace(alert(model), model="gone")
+    assert reports(model, gone)(sent()) is None
+
+
+def test_a_report_that_fails_is_logged_and_holds_no_message_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: Any) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(alert_report, "report", fails)
+    model = flights()
+    assert reports(model, alert(model))(sent()) is None
+    assert [one.message for one in caplog.records] == [
+        "the report of an alert could not be written; the message goes without it"
+    ]
