@@ -246,7 +246,7 @@ def test_a_broker_that_goes_away_and_comes_back_costs_nothing(tmp_path: Path) ->
 def test_an_alert_is_an_event_of_cloudevents_with_the_alert_as_its_key(broker: Broker, mode: str) -> None:
     name, topic = "cloudevents/bus", f"alerts-{mode}"
     broker.topic(topic)
-    keys = {"brokers": broker.address, "topic": topic, "mode": mode}
+    keys: dict[str, Any] = {"brokers": broker.address, "topic": topic, "mode": mode}
     with action(name, **keys) as made:
         answers = [made.send(order(name)), made.send(order(name, "over"))]
     assert [one.result for one in answers] == ["delivered", "delivered"]

@@ -82,9 +82,9 @@ def patch_problems(schema: Mapping[str, Any], patch: object, at: str = "") -> It
                 if isinstance(value, Mapping) and name not in value:
                     yield f"{at}.{number}.{name}: is missing, and a merge patch replaces a list as a whole"
             yield from patch_problems(item, value, f"{at}.{number}")
-    elif "minimum" in schema and patch < schema["minimum"]:  # type: ignore[operator]
+    elif "minimum" in schema and patch < schema["minimum"]:
         yield f"{at}: {patch} is less than {schema['minimum']}"
-    elif "maximum" in schema and patch > schema["maximum"]:  # type: ignore[operator]
+    elif "maximum" in schema and patch > schema["maximum"]:
         yield f"{at}: {patch} is more than {schema['maximum']}"
 
 

@@ -13,7 +13,7 @@ from apprise.attachment.memory import AttachMemory
 from apprise.plugins.email import NotifyEmail
 
 from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.sources import MakeReport
+from driftline_processor.policy.sources import MakeReport, Report
 
 from .channel import DELIVERED, NOTHING, Answer, Past
 from .secrets import hide_secrets
@@ -52,14 +52,14 @@ class AppriseService:
         kind = apprise.NotifyType.SUCCESS if over else _TYPES[facts.get("severity", "warning")]
         bare = message.kind not in _WITH_REPORT or message.id in self._without
         report = None if self._report is None or bare else self._report(message)
-        attached = None if report is None else AttachMemory(report.html, report.name, mimetype="text/html")
+        attached = None if report is None else _attachment(report)
         with apprise.LogCapture(level=logging.WARNING) as said:  # type: ignore[no-untyped-call]
             taken = self._services.notify(
                 title=facts["title"],
                 body=body(facts),
                 notify_type=kind,
                 body_format=apprise.NotifyFormat.TEXT,
-                attach=None if attached is None else AppriseAttachment(attached),
+                attach=attached,
             )
             words = " ".join(said.getvalue().split())
         if attached is not None and not taken:
@@ -77,6 +77,11 @@ class AppriseService:
 
     def close(self) -> None:
         """Do nothing: each message has a connection of its own."""
+
+
+def _attachment(report: Report) -> AppriseAttachment:
+    file = AttachMemory(report.html, report.name, mimetype="text/html")  # type: ignore[no-untyped-call]
+    return AppriseAttachment(file)
 
 
 def body(facts: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ import pytest
 from driftline_processor.config.kubernetes_kinds import known_kinds, patch_problems
 from driftline_processor.policy.actions import kubernetes
 from driftline_processor.policy.alerts import Message
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.ordered_actions import action, order
@@ -214,12 +214,12 @@ def test_a_pod_finds_its_server_and_reads_its_token_each_time(tmp_path: Path, mo
     monkeypatch.setattr(kubernetes, "ACCOUNT", tmp_path)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "9")
-    keys = {"kind": "Rollout", "namespace": "models", "name": "churn"}
+    keys: dict[str, Any] = {"kind": "Rollout", "namespace": "models", "name": "churn"}
     with action(NAME, **keys) as made:
         assert made.send(order(NAME)).detail.startswith(f"{tmp_path}/ca.crt: the certificate cannot be used")
     with service(Cluster(**{f"{ROLLOUTS}/churn": resource()})) as there:
         (tmp_path / "token").write_text("secret-6\n")
-        file = {"server": there.url, "token_file": str(tmp_path / "token"), **keys}
+        file: dict[str, Any] = {"server": there.url, "token_file": str(tmp_path / "token"), **keys}
         with action(NAME, **file) as made:
             (tmp_path / "token").write_text("secret-7\n")
             assert made.send(order(NAME)).result == "delivered"
@@ -264,13 +264,17 @@ def test_a_rollback_fits_the_schema_of_its_kind(kind: Any) -> None:
         assert [*patch_problems(kind.schema, kind.rollback["patch"])] == []
 
 
-VALUES = st.one_of(st.booleans(), st.integers(-5, 200), st.just("text"), st.builds(dict), st.builds(list))
+VALUES: st.SearchStrategy[Any] = st.one_of(
+    st.booleans(), st.integers(-5, 200), st.just("text"), st.builds(dict), st.builds(list)
+)
 NAMES = st.sampled_from(
     ["spec", "status", "predictor", "canaryTrafficPercent", "replicas", "paused", "abort", "pasued"]
 )
 PATCHES = st.recursive(VALUES, lambda inner: st.dictionaries(NAMES, inner, max_size=3), max_leaves=6)
 
 
+@pytest.mark.slow
+@settings(max_examples=60)
 @given(kind=st.sampled_from([*known_kinds()]), patch=st.dictionaries(NAMES, PATCHES, max_size=3))
 def test_the_check_at_the_start_agrees_with_json_schema(kind: str, patch: Any) -> None:
     schema = known_kinds()[kind].schema
