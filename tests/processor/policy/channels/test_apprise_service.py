@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from driftline_processor.policy.alerts import Message
@@ -23,7 +23,7 @@ def message(kind: str, severity: str = "critical") -> Message:
         "kind": kind,
         "severity": severity,
     }
-    return Message(f"a-1-{kind}", "a", "one", "opened", 0, facts)
+    return Message(f"a-1-{kind}", "a", "one", cast(Any, kind), 0, facts)
 
 
 @pytest.mark.parametrize(
