@@ -30,6 +30,7 @@ from driftline.tables.table import ModelKey, OutcomeTable
 
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config
+from driftline_processor.core.decode.business_points import BusinessMetric
 from driftline_processor.core.decode.foreign_metrics import by_name
 from driftline_processor.evaluation.backlog import lags_sentence, windows_wait
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
@@ -175,7 +176,10 @@ class State:
         except StorageOutage as outage:
             raise StorageError(str(outage)) from outage
         mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
-        decoding, counters = Decoding(mappings), self.health.counters
+        business: dict[str, tuple[BusinessMetric, ...]] = {}
+        for name, one in config.business.items():
+            business[one.metric] = (*business.get(one.metric, ()), one.wanted(name))
+        decoding, counters = Decoding(mappings, business), self.health.counters
         self._decoding = decoding
         reader = self.log.reader(ANALYSIS, self._ingest.position)
         self._analysis = Analysis(self.log, reader, decoding, self._ingest, counters)
@@ -207,7 +211,8 @@ class State:
         counters, clock = self.health.counters, self._clock
         self._touched = ChangedPanes()
         self._intake = Intake(
-            *(self._store, self._config.models, self._baselines, self._touched, counters, clock, self._config.limits)
+            *(self._store, self._config.models, self._baselines, self._touched, counters, clock, self._config.limits),
+            {name: one.keys(name) for name, one in self._config.business.items()},
         )
         return self._intake
 

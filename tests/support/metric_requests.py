@@ -115,3 +115,12 @@ def predictions_of(value: float, decided: str = "", *, start: int, time: int, ho
     """Return a point of ``ml.predictions``."""
     said = {a.ML_PREDICTION_CLASS: decided} if decided else {}
     return sum_of(m.ML_PREDICTIONS, value, said, start=start, time=time, how=how)
+
+
+def gauge_of(
+    name: str, value: float, said: dict[str, Any] | None = None, *, time: int, unit: str = "", flags: int = 0
+) -> otlp.Metric:
+    """Return a metric with one point of a gauge."""
+    metric = otlp.Metric(name=name, unit=unit)
+    metric.gauge.data_points.add(attributes=attributes(said or {}), time_unix_nano=time, as_double=value, flags=flags)
+    return metric

@@ -62,6 +62,8 @@ def query(signal: Signal, window: str, models: Models, end: End = "value") -> st
     if end != "value" and not has_interval(signal):
         raise NoQueryError(f"the interval of {_named(signal)} is no metric; leave out surely")
     of: Wanted = {a.ML_WINDOW: window}
+    if signal.is_business:
+        raise NoQueryError(f"{_named(signal)} is a metric of yours; ask for that one, or let Driftline tell it")
     if signal.name == "predictions":
         raise NoQueryError("how many predictions a window holds is no metric; let Driftline tell it")
     if signal.name == "coverage":

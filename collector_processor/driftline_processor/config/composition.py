@@ -14,7 +14,7 @@ from .yaml_loader import Filled, parse_yaml
 
 Tree = dict[str, Any]
 
-INCLUDED: Final = ("models", "channels", "policies", "actions", "silences", "tiers")
+INCLUDED: Final = ("models", "channels", "policies", "actions", "silences", "tiers", "business")
 """Sections by name, which several files may fill together."""
 
 MOST_FILES: Final = 1_000

@@ -9,15 +9,18 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StrictBool, ValidationError
 
+from driftline_processor.core.business import PREFIX
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.policy import (
     MOST_WINDOWS,
     AllOf,
     AnyOf,
+    Comparison,
     Condition,
     Patience,
     Rule,
     VerdictIs,
+    leaves,
     read_condition,
 )
 
@@ -177,6 +180,14 @@ class Policy(Section):
                 yield f"unless: there is no policy '{name:.80}'; {near(name, [*policies])}"
         if self.resolve is not None and isinstance(self.condition, VerdictIs):
             yield "resolve: a verdict knows itself when it is over; leave it out"
+
+
+def business_of(policy: Policy) -> Iterator[str]:
+    """Yield the names of the business series that a policy's conditions ask for."""
+    for condition in (policy.condition, policy.resolution):
+        for leaf in () if condition is None else leaves(condition):
+            if isinstance(leaf, Comparison) and leaf.signal.is_business:
+                yield leaf.signal.name.removeprefix(PREFIX)
 
 
 HEALTH = "verdict is wrong or silent or at risk"

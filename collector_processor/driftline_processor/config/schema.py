@@ -16,10 +16,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, ValidationError
 
+from driftline_processor.core.nearest_names import near
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY
 
 from .actions import ACTIONS, Action, with_action_names
+from .business import Business, BusinessName
 from .channels import Channel, channels_of, notify_problems
 from .composition import with_included, with_tiers
 from .exporters import TYPES, Exporter, forward_exporter, with_names
@@ -29,6 +31,7 @@ from .policies import (
     Policy,
     Silence,
     Texts,
+    business_of,
     with_default_policy,
 )
 from .policy_reach import unlikely, unreachable
@@ -275,8 +278,8 @@ class Config(Section):
     include: Texts = Field(
         default=(),
         description="Files, or patterns of files, that hold more `models`, `channels`, `policies`, `actions`, "
-        "`silences` and `tiers`. Their paths, and the paths in them, are relative to this file. A name stands in one "
-        "file only.",
+        "`silences`, `business` and `tiers`. Their paths, and the paths in them, are relative to this file. A name "
+        "stands in one file only.",
         examples=["[models/*.yaml]"],
         json_schema_extra={"shown": "comment"},
     )
@@ -318,6 +321,15 @@ class Config(Section):
         + ". [How](../how-to/act-on-alerts.md).",
         examples=["jira/payments: {url: https://example.atlassian.net, project: PAY, token: none}"],
         json_schema_extra={"name": "http/rollback", "shown": "comment"},
+    )
+    business: Annotated[
+        dict[BusinessName, Business],
+        BeforeValidator(empty_is_default),
+    ] = Field(
+        default_factory=dict,
+        description="What the company counts beside a model, such as conversion or revenue. "
+        "[How](../how-to/see-what-the-business-does.md).",
+        json_schema_extra={"name": "conversion", "shown": "comment"},
     )
     silences: Annotated[dict[str, Silence], BeforeValidator(empty_is_default)] = Field(
         default_factory=dict,
@@ -400,6 +412,13 @@ class Config(Section):
         for name, policy in self.policies.items():
             found = policy.problems(self.policies, self.channels, self.actions)
             yield from (f"policies.{name}.{problem}" for problem in found)
+        for name, business in self.business.items():
+            yield from (f"business.{name}.{problem}" for problem in business.problems(self.models))
+        for name, policy in self.policies.items():
+            for wanted in business_of(policy):
+                if wanted not in self.business:
+                    fix = near(wanted, [*self.business]) if self.business else "declare it under 'business'"
+                    yield f"policies.{name}.when: there is no business series '{wanted:.80}'; {fix}"
         for name, action in self.actions.items():
             yield from (f"actions.{name}.{problem}" for problem in action.problems())
         yield from unreachable(self.policies, self.models)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
@@ -1078,9 +1079,19 @@ def _numbers(values: list[float | None]) -> F64:
 class _Summarized:
     """Room for what was worked out from an evaluation, which is no part of it."""
 
-    __slots__ = ("summary",)
+    __slots__ = ("_business", "summary")
 
     summary: DriftSummary
+
+    @property
+    def business(self) -> Mapping[str, float]:
+        """What the company counted in the window, by the name of a business series; {} where nobody told."""
+        known: Mapping[str, float] = getattr(self, "_business", {})
+        return known
+
+    @business.setter
+    def business(self, values: Mapping[str, float]) -> None:
+        self._business = values
 
     @property
     def drift(self) -> DriftSummary:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from driftline_processor.core.decode import requests
+from driftline_processor.core.decode.business_points import NONE as NO_BUSINESS
+from driftline_processor.core.decode.business_points import BusinessMetrics
 from driftline_processor.core.decode.foreign_metrics import Mappings
 from driftline_processor.receipts import Signal
 
@@ -19,14 +21,15 @@ class Decoding:
 
     Args:
         mappings: What metrics of other names mean, see :mod:`driftline_processor.core.decode.foreign_metrics`.
+        business: The metrics of business series.
     """
 
-    def __init__(self, mappings: Mappings | None = None) -> None:
-        self._mappings = mappings or {}
+    def __init__(self, mappings: Mappings | None = None, business: BusinessMetrics = NO_BUSINESS) -> None:
+        self._mappings, self._business = mappings or {}, business
         self._decoders: dict[Signal, Callable[[bytes, int], requests.Decoded]] = {
             "traces": requests.decode_traces,
             "logs": requests.decode_logs,
-            "metrics": partial(requests.decode_metrics, mappings=self._mappings),
+            "metrics": partial(requests.decode_metrics, mappings=self._mappings, business=business),
         }
 
     def check(self, signal: Signal, body: bytes) -> None:
@@ -35,7 +38,7 @@ class Decoding:
 
     def holds_ours(self, signal: Signal, body: bytes) -> bool:
         """Return False for a request that certainly holds nothing for the analysis."""
-        return requests.holds_ours(signal, body, self._mappings)
+        return requests.holds_ours(signal, body, self._mappings, self._business)
 
     def traces(self, bodies: Mapping[bytes, bytes], received: int) -> Request:
         """Decode requests of traces at once, of which none was seen before; ``bodies``: by their digests."""
@@ -68,4 +71,5 @@ class Decoding:
             decoded.rejected,
             offsets=offsets,
             training_runs=decoded.training_runs,
+            business=decoded.business,
         )

@@ -23,6 +23,7 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.core.arrow_arrays import text_array
+from driftline_processor.core.business import BusinessKeys, BusinessPoint
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.decode.untrusted_json import check_json
@@ -44,6 +45,7 @@ from driftline_processor.store.arrow_tables import (
     take_predictions,
 )
 from driftline_processor.store.baselines import NEEDED, Baselines
+from driftline_processor.store.business_points import BusinessPoints
 from driftline_processor.store.cumulative_streams import Streams
 from driftline_processor.store.database import Connection, Store, insert, mark, number, read, transaction
 from driftline_processor.store.feature_rows import KeptFeatures
@@ -113,12 +115,20 @@ class Request:
     offsets: Sequence[Offset] = ()
     more_digests: Sequence[bytes] = ()
     training_runs: Sequence[TrainingRun] = ()
+    business: Sequence[BusinessPoint] = ()
 
     @property
     def rows(self) -> int:
         """Return the numbers of rows, outcomes, baselines, points and training runs."""
         tables = sum(map(len, self.predictions)) + sum(map(len, self.outcomes))
-        return tables + len(self.baselines) + len(self.pushed) + len(self.points) + len(self.training_runs)
+        return (
+            tables
+            + len(self.baselines)
+            + len(self.pushed)
+            + len(self.points)
+            + len(self.training_runs)
+            + len(self.business)
+        )
 
 
 class Intake:
@@ -133,7 +143,9 @@ class Intake:
         counters: Counters,
         clock: Callable[[], int],
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        business: Mapping[str, BusinessKeys] | None = None,
     ) -> None:
+        self._declared = business or {}
         self._store, self._connection = store, store.connect(lasting=True)
         self._touched, self._counters, self._clock, self._memory = touched, counters, clock, limits.memory
         self.series = SeriesRegister(self._connection, models)
@@ -160,6 +172,7 @@ class Intake:
         self.balances = Balances(connection, now)
         self._keys = RowKeys(connection, int(share_of_caches(self._memory) * MOST_BYTES))
         self.arrivals = Arrivals(connection, now)
+        self.business = BusinessPoints(connection, self._declared)
         self._prediction_seq = _last(connection, "predictions")
         self._outcome_seq = _last(connection, "outcomes")
 
@@ -213,6 +226,7 @@ class Intake:
             self._kept.load(self._connection)
             self._load()
             raise
+        self.business.take(work.business)
         self.offsets |= work.offsets
         self.position = self.position if position is None else position
         self.limits.count()
@@ -283,6 +297,11 @@ class Intake:
                 work.points.setdefault(key, []).append(point)
         for run in request.training_runs:
             self._keep_run(run, work, rejected)
+        for one in request.business:
+            if one.time >= work.now + LATEST:
+                rejected["time_out_of_range"] += 1
+            else:
+                work.business.append(one)
         work.unused.update(request.rejected + rejected)
         accepted = request.rows - rejected.total()
         if request.part is not None:
@@ -460,6 +479,7 @@ class Intake:
         write_watermarks(connection, work.watermarks)
         self.streams.write(connection)
         self.balances.write(connection)
+        self.business.write(connection, work.business)
         self.uploads.write(connection)
         write_offsets(connection, [Offset(*place, following) for place, following in work.offsets.items()], work.now)
         self._requests.expire(work.now)
@@ -492,6 +512,7 @@ class _Work:
     restated: list[tuple[int, I64]] = field(default_factory=list)
     unused: Counter[str] = field(default_factory=Counter)
     kept: int = 0
+    business: list[BusinessPoint] = field(default_factory=list)
 
     def pending(self, series: int) -> pa.Table:
         """Return times and ids of the rows of a series that the transaction will store."""

@@ -86,6 +86,7 @@ SUMS = frozenset(
             "approvals",
             "decisions",
             "training_runs",
+            "business",
         ),
     )
 )
@@ -298,6 +299,8 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
         if order.environment is None:
             mine = "model = $model" + (" AND list_contains($versions, version)" if order.values else "")
             connection.execute(f"DELETE FROM decisions WHERE {mine}", of_versions[1])
+            if not order.values:
+                connection.execute("DELETE FROM business WHERE model = $model", {"model": order.model})
         for table, condition in ROWS.items():
             _delete(connection, table, condition)
         for table in _tables_by_series(connection):

@@ -17,6 +17,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.config.actions import Action
 from driftline_processor.config.channels import Channel, Severity
 from driftline_processor.config.policies import Policy, Silence
+from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.policy import Firing, WindowHistory
 from driftline_processor.core.verdict import Reading, VerdictContext, rank_state, read_window
@@ -79,6 +80,7 @@ class _Read:
 
     windows: Mapping[str, Sequence[Evaluation]]
     verdict: Verdict | None
+    business: tuple[BusinessSeries, ...]
     firings: Sequence[Firing]
 
 
@@ -198,8 +200,9 @@ class PolicyWatch:
             windows = {one: [two for two in known if two.closed] for one, known in view.windows.items()}
             place = name, view.key
             known = self._read.get(place)
-            if known is None or known.verdict is not view.verdict or not _same(known.windows, windows):
-                known = _Read(windows, view.verdict, self._firings(policy, view, windows, readings))
+            same = known is not None and known.verdict is view.verdict and known.business == view.business
+            if known is None or not same or not _same(known.windows, windows):
+                known = _Read(windows, view.verdict, view.business, self._firings(policy, view, windows, readings))
             else:
                 for one in (two for of_name in windows.values() for two in of_name if id(two) in self._readings):
                     readings[id(one)] = self._readings[id(one)]

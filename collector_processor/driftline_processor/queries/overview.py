@@ -15,6 +15,7 @@ from driftline.semconv import metrics as m
 from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
 
+from driftline_processor.core.business import BusinessSeries, values_in
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import Evaluation, Verdict
@@ -109,6 +110,7 @@ class ModelView:
         interruptions: When it was silent, or its windows waited too long, the oldest first.
         currency: The currency of costs and values; "" where nobody named one, and nothing is said of money.
         training_runs: Those of all its versions, whatever their environment, the oldest first.
+        business: What the company counts beside it; its windows know their values.
     """
 
     key: ModelKey
@@ -145,6 +147,7 @@ class ModelView:
     interruptions: tuple[Interruption, ...] = ()
     currency: str = ""
     training_runs: tuple[TrainingRun, ...] = ()
+    business: tuple[BusinessSeries, ...] = ()
 
     def mature(self, evaluation: Evaluation) -> bool:
         """Return True where the outcomes of a closed window have had their time, so that its performance counts."""
@@ -320,6 +323,14 @@ class Overview:
             waiting[m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, name),)] = lag / 1e9
         return {**self._counters.snapshot(), **waiting}
 
+    def _with_business(self, model: str, windows: Mapping[str, Sequence[Evaluation]]) -> tuple[BusinessSeries, ...]:
+        """Return the business series of a model, once its windows know their values."""
+        found = self._intake.business.of(model)
+        for known in windows.values() if found else ():
+            for evaluation in known:
+                evaluation.business = values_in(found, evaluation.window)
+        return found
+
     def _model(self, series: Series, known: Known) -> ModelView:
         key, settings, windows = series.key, self._intake.series.settings(series.key.model), known.windows
         totals = self._intake.totals.get(series.number, SeriesTotals())
@@ -362,6 +373,7 @@ class Overview:
             team=settings.team or "",
             tier=settings.tier,
             currency=self._currency,
+            business=self._with_business(key.model, windows),
             interruptions=self._verdicts.interruptions(series.number),
             training_runs=self._intake.training_runs.of(key.model),
             hints=hints(

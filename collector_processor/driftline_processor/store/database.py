@@ -229,6 +229,8 @@ ALTER TABLE messages ADD COLUMN IF NOT EXISTS held BIGINT;
 CREATE TABLE IF NOT EXISTS deliveries (message VARCHAR, "time" BIGINT, result VARCHAR, detail VARCHAR);
 ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS reference VARCHAR;
 CREATE TABLE IF NOT EXISTS approvals (message VARCHAR, "time" BIGINT, "by" VARCHAR, why VARCHAR);
+CREATE TABLE IF NOT EXISTS business (
+    model VARCHAR, name VARCHAR, stream BLOB, "time" BIGINT, value DOUBLE, weight DOUBLE);
 CREATE TABLE IF NOT EXISTS decisions (
     id VARCHAR, model VARCHAR, version VARCHAR, kind VARCHAR, "by" VARCHAR, why VARCHAR, "time" BIGINT);
 CREATE TABLE IF NOT EXISTS training_runs (

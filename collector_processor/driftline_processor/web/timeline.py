@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
 
+from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
 from driftline_processor.core.verdict.words import in_shares
 from driftline_processor.core.windows.window import Window
@@ -139,6 +140,7 @@ def timeline_of(
     at = next((at for at, one in enumerate(windows) if chosen is not None and one.window == chosen.window), None)
     rows = [performance_row(metric, windows, reference)] if metric else []
     rows += [row for row in (_score_row(windows), _inputs_row(windows)) if row is not None]
+    rows += [row for one in model.business if (row := _business_row(one, windows)) is not None]
     marks = (*_deployments(windows, model, same), *_incidents(windows), *_interruptions(windows, model))
     return Timeline(windows, at, (*rows, _traffic_row(windows)), marks, model.timezone, gaps_of(windows, model))
 
@@ -299,6 +301,18 @@ def _inputs_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
         values.append(drifted / compared if compared else None)
         found.append("cannot_tell" if not compared else "drift" if drifted else "ok")
     return TimelineRow("inputs", "inputs that drift", "share of the features", True, True, values, states=found)
+
+
+def _business_row(series: BusinessSeries, windows: Sequence[Evaluation]) -> TimelineRow | None:
+    """Return a business series over windows, on a scale of its own; a window without its points is a gap."""
+    keys = series.keys
+    values = [one.business.get(keys.name) for one in windows]
+    drawn = [value for value in values if value is not None]
+    if not drawn:
+        return None
+    shares = keys.unit == "1" and keys.aggregation == "mean" and all(0 <= value <= 1 for value in drawn)
+    note = f"{keys.aggregation} per window" + (f", {short(keys.unit, 20)}" if keys.unit not in ("", "1") else "")
+    return TimelineRow(f"business-{keys.name}", short(keys.name, 40), note, shares, False, [*values])
 
 
 def _traffic_row(windows: Sequence[Evaluation]) -> TimelineRow:

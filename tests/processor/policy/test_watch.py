@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from driftline_processor.core.business import BusinessKeys, BusinessPoint, BusinessSeries, values_in
 from driftline_processor.core.evaluation import Verdict
+from driftline_processor.queries.overview import ModelView
 
 from tests.support.money_windows import of_money
 from tests.support.policy_watch import DAY, JULY, model, silence, watched
@@ -280,3 +282,24 @@ def test_a_message_without_a_currency_says_nothing_of_money(tmp_path: Path) -> N
     with watched(tmp_path) as watch:
         (message,) = watch.look(model([right(0), wrong(1), wrong(2)]))
     assert message.facts["loss"] is None
+
+
+def test_a_business_series_that_is_restated_is_looked_at_again(tmp_path: Path) -> None:
+    keys = BusinessKeys("conversion", "late", "1", "mean")
+
+    def told(values: list[float]) -> ModelView:
+        points = [BusinessPoint("conversion", b"", JULY + at * DAY, value) for at, value in enumerate(values)]
+        series = BusinessSeries.of(keys, points)
+        for one in days:
+            one.business = values_in([series], one.window)
+        return replace(view, business=(series,))
+
+    days = [right(at) for at in range(3)]
+    view = model(days)
+    keys_of_watch: dict[str, object] = {
+        "policies": {"health": {"enabled": False}, "sales": {"when": "business conversion < 2 %"}},
+        "business": {"conversion": {"metric": "shop.conversion", "model": "late"}},
+    }
+    with watched(tmp_path, **keys_of_watch) as watch:
+        assert watch.titles(told([0.03, 0.03, 0.03])) == []
+        assert watch.titles(told([0.03, 0.03, 0.01])) == ["late fires sales since 3 July 2013"]

@@ -24,12 +24,16 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from . import foreign_metrics, otlp_rows
+from driftline_processor.core.business import BusinessPoint
+
+from . import business_points, foreign_metrics, otlp_rows
 from . import metric_points as points
 from . import outcome_records as outcomes
 from . import prediction_batches as columnar
 from . import prediction_rows as predictions
 from . import training_runs as training
+from .business_points import NONE as NO_BUSINESS
+from .business_points import BusinessMetrics
 from .foreign_metrics import Mappings
 from .message_count import count_messages
 from .metric_points import Point
@@ -83,6 +87,7 @@ class Decoded:
         rejected: Reason → rows, columns or points that could not be used.
         ignored: Spans whose row is also in a record.
         points: Counts and distributions.
+        business: Points of business series.
     """
 
     predictions: list[PredictionTable] = field(default_factory=list)
@@ -93,6 +98,7 @@ class Decoded:
     rejected: Counter[str] = field(default_factory=Counter)
     ignored: int = 0
     points: list[Point] = field(default_factory=list)
+    business: list[BusinessPoint] = field(default_factory=list)
 
 
 def decode_traces(body: bytes, now: int) -> Decoded:
@@ -165,10 +171,12 @@ def decode_logs(body: bytes, now: int) -> Decoded:
     return decoded
 
 
-def decode_metrics(body: bytes, now: int, mappings: Mappings = NONE_MAPPED) -> Decoded:
+def decode_metrics(
+    body: bytes, now: int, mappings: Mappings = NONE_MAPPED, business: BusinessMetrics = NO_BUSINESS
+) -> Decoded:
     """Decode the body of an ``ExportMetricsServiceRequest``; see :func:`decode_traces`.
 
-    ``mappings``: what metrics of other names mean, see :mod:`.foreign_metrics`.
+    ``mappings``: what metrics of other names mean, see :mod:`.foreign_metrics`; ``business``: those of business series.
     """
     request = _parsed(ExportMetricsServiceRequest, body)
     decoded = Decoded()
@@ -177,6 +185,8 @@ def decode_metrics(body: bytes, now: int, mappings: Mappings = NONE_MAPPED) -> D
     if mappings and foreign_metrics.may_hold(body, mappings):
         room = points.MOST_POINTS - len(decoded.points)
         decoded.points += foreign_metrics.points(request, mappings, now, decoded.rejected, room)
+    if business and business_points.may_hold(body, business):
+        decoded.business = business_points.business_points(request, business, now, decoded.rejected)
     return decoded
 
 
@@ -196,14 +206,17 @@ def check_form(signal: str, body: bytes) -> None:
     _parsed(_KINDS[signal], body)
 
 
-def holds_ours(signal: str, body: bytes, mappings: Mappings = NONE_MAPPED) -> bool:
+def holds_ours(
+    signal: str, body: bytes, mappings: Mappings = NONE_MAPPED, business: BusinessMetrics = NO_BUSINESS
+) -> bool:
     """Return False for a request that certainly holds nothing that is decoded here, without decoding it.
 
     >>> holds_ours("traces", b"http.route"), holds_ours("metrics", b"ml.feature.value")
     (False, True)
     """
     if signal == "metrics":
-        return points.is_ours(body) or foreign_metrics.may_hold(body, mappings)
+        named = foreign_metrics.may_hold(body, mappings) or business_points.may_hold(body, business)
+        return points.is_ours(body) or named
     return otlp_rows.MARK in body
 
 

@@ -13,6 +13,7 @@ written                                                 holds in a window
 ``verdict is wrong or silent``                          at whose end the verdict on the model was one of these
 ``features drift``, ``3 features drift``                in which so many features drift; ``score drifts``
 ``objective broken``, ``objective 'RULE' broken``       that breaks an objective of the model
+``business conversion < 0.9 * last week``               in which a series of the business is less
 ``outcomes late``                                       whose outcomes break the model's agreement on labels
 ``data faulty``                                         whose data show a grave fault
 ``burn rate of 'RULE' > 14.4 over 1h and 6h``           in which, and in the longer one around its end, the error budget
@@ -506,6 +507,10 @@ def _read_limit(signal: Signal, text: str) -> Limit:
         of = match["of"]  # type: ignore[assignment]  # the pattern admits exactly the literals
     elif not FEWEST_EARLIER <= int(match["windows"]) <= 366:
         raise ValueError(f"'{text:.80}': an average is of {FEWEST_EARLIER} to 366 windows")
+    if of == "baseline" and signal.is_business:
+        raise ValueError(
+            f"'{text:.80}': no baseline knows {signal.name}; compare it with 'last week' or an 'average of 7'"
+        )
     if unit.startswith("deviation"):
         if of != "average":
             raise ValueError(

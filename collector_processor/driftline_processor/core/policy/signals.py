@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from driftline_processor.core.business import PREFIX
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import Evaluation, MetricValue, TargetDrift
 from driftline_processor.core.metrics import metric_of, misnamed
@@ -50,6 +51,9 @@ class Signal:
         """Return the value in a window; None where the window cannot say, or its outcomes have not had their time."""
         if self.name in OF_WINDOW:
             return _of_window(self.name, evaluation)
+        if self.is_business:
+            known = evaluation.business.get(self.name.removeprefix(PREFIX))
+            return None if known is None else Value(known)
         if match := _OF_TARGET.fullmatch(self.name):
             return _of_target(match["what"], match["target"], evaluation, self.slice)
         if self.name in SERVICE_METRICS:
@@ -77,7 +81,7 @@ class Signal:
         """
         if self.name in SERVICE_METRICS:
             return read_limit(self.name, number, unit)
-        if unit == "%" and self.is_share:
+        if unit == "%" and (self.is_share or self.is_business):
             if number > 100:
                 raise ValueError(f"{self.name}: '{number:g} %' is more than all; write at most '100 %'")
             return round(number / 100, 12)
@@ -88,6 +92,11 @@ class Signal:
             fix = f"'{number:g} %'" if number <= 100 else "a number from 0 to 1, or one of percent"
             raise ValueError(f"{self.name}: is a share, and '{number:g}' is more than 1; write {fix}")
         return number
+
+    @property
+    def is_business(self) -> bool:
+        """Whether it is a business series, of which no baseline knows anything."""
+        return self.name.startswith(PREFIX)
 
     @property
     def is_share(self) -> bool:
@@ -101,7 +110,7 @@ class Signal:
     @property
     def of_outcomes(self) -> bool:
         """Whether only outcomes tell it."""
-        known = self.name in OF_WINDOW or self.name in SERVICE_METRICS or " of " in self.name
+        known = self.name in OF_WINDOW or self.name in SERVICE_METRICS or " of " in self.name or self.is_business
         return not known and not self.name.startswith(ESTIMATED)
 
     def _metrics(self, evaluation: Evaluation) -> dict[str, MetricValue]:
@@ -123,6 +132,10 @@ def read_signal(name: str, slice: str = "") -> Signal:
         if slice and name in OF_WINDOW:
             raise ValueError(f"'{name}' is of all rows, and not of '{slice:.80}'; leave the slice out")
         return Signal(name, slice)
+    if name.startswith(PREFIX):
+        if slice:
+            raise ValueError(f"'{name:.80}' is of the whole business, and not of '{slice:.80}'; leave the slice out")
+        return Signal(name)
     if match := _OF_TARGET.fullmatch(name):
         what = match["what"]
         if what != "missing" and what not in METHODS:

@@ -198,7 +198,9 @@ def windows_table(selection: Selection) -> Table:
     """Return a row for each window that is shown, with all metrics of its performance."""
     metrics = titles.metric_names({name for one in selection.shown for name in one.realized})
     columns = ("start", "end", "closed", "rows", "outcomes", "coverage", "state", "drifted", "compared", *metrics)
-    return Table(columns, _WindowRows(selection.shown, metrics))
+    business = [one.keys.name for one in selection.model.business]
+    columns = (*columns, *(f"business {name}" for name in business))
+    return Table(columns, _WindowRows(selection.shown, metrics, business))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,7 @@ class _WindowRows(Sequence[Sequence[object]]):
 
     windows: Sequence[Evaluation]
     metrics: Sequence[str]
+    business: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -218,6 +221,7 @@ class _WindowRows(Sequence[Sequence[object]]):
             *(one.rows, one.outcome_rows, one.coverage),
             *(states.overall(one), states.drifted(one), states.compared(one)),
             *(one.realized[name].value if name in one.realized else None for name in self.metrics),
+            *(one.business.get(name) for name in self.business),
         )
 
 

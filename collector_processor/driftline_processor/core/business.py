@@ -1,0 +1,112 @@
+"""Business series: what the company counts, such as conversion or revenue, in the windows of a model, by event time.
+
+A point belongs to the window that holds its time. One that is sent again for the same time and attributes replaces the
+one before, so restated values change past windows. A window knows its value once the series has gone past its end:
+half of a day's revenue is no fall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+from driftline.tables.table import F64, I64
+
+from .windows.window import Window
+
+Aggregation = Literal["mean", "sum", "last"]
+
+MOST_POINTS: Final = 200_000
+"""Points of one series that are kept: of one a minute those of four months. The oldest go first."""
+
+PREFIX: Final = "business "
+"""What the name of a series begins with in a condition."""
+
+
+class BusinessPoint(NamedTuple):
+    """One point of a series.
+
+    Attributes:
+        name: Of the series.
+        stream: 16 bytes, the same for points of the same attributes.
+        time: Unix nanoseconds.
+        value: What was counted or measured.
+        weight: How many things the value is the mean of; 1 of a plain number.
+    """
+
+    name: str
+    stream: bytes
+    time: int
+    value: float
+    weight: float = 1.0
+
+
+class BusinessKeys(NamedTuple):
+    """What the configuration says of a series.
+
+    Attributes:
+        name: Of the series.
+        model: Name of the model beside which it stands.
+        unit: Its unit, as UCUM has it; "" = not known.
+        aggregation: What of the points of a window stands for it.
+    """
+
+    name: str
+    model: str
+    unit: str
+    aggregation: Aggregation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BusinessSeries:
+    """The points of a series, in the order of time.
+
+    Attributes:
+        keys: What the configuration says of it.
+        time: int64 (n,), unix nanoseconds, ascending.
+        value: float64 (n,).
+        weight: float64 (n,), above 0.
+        spacing: The usual time between two points, nanoseconds; 0 of fewer than two.
+    """
+
+    keys: BusinessKeys
+    time: I64
+    value: F64
+    weight: F64
+    spacing: int = field(default=0)
+
+    @classmethod
+    def of(cls, keys: BusinessKeys, points: Iterable[BusinessPoint]) -> BusinessSeries:
+        """Return the series of points in any order."""
+        known = sorted(points, key=lambda one: one.time)
+        time = np.array([one.time for one in known], np.int64)
+        steps = np.diff(np.unique(time))
+        value, weight = (np.array([one[at] for one in known], np.float64) for at in (3, 4))
+        return cls(keys, time, value, weight, int(np.median(steps)) if len(steps) else 0)
+
+    def value_in(self, window: Window) -> float | None:
+        """Return the value of a window; None where no point lies in it, or more of them may come.
+
+        >>> keys = BusinessKeys("conversion", "shop", "1", "mean")
+        >>> points = [BusinessPoint("conversion", b"", hour, hour / 10) for hour in (0, 1, 2, 3)]
+        >>> series = BusinessSeries.of(keys, points)
+        >>> series.value_in(Window("", 0, 2)), series.value_in(Window("", 2, 4)), series.value_in(Window("", 3, 5))
+        (0.05, 0.25, None)
+        """
+        first, last = np.searchsorted(self.time, (window.start, window.end))
+        if first == last or int(self.time[-1]) + max(self.spacing, 1) < window.end:
+            return None
+        values, weights = self.value[first:last], self.weight[first:last]
+        if self.keys.aggregation == "mean":
+            return float((values * weights).sum() / weights.sum())
+        if self.keys.aggregation == "sum":
+            return float((values * weights).sum())
+        newest = self.time[first:last] == self.time[last - 1]  # of several streams the sum of their newest
+        return float(values[newest].sum())
+
+
+def values_in(series: Sequence[BusinessSeries], window: Window) -> dict[str, float]:
+    """Return the known values of a window, by the name of the series."""
+    return {one.keys.name: value for one in series if (value := one.value_in(window)) is not None}

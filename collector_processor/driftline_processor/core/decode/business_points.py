@@ -1,0 +1,125 @@
+"""Decode metrics of a business, such as conversion or revenue, which the configuration names, as points of a series."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
+
+from driftline_processor.core.business import BusinessPoint
+
+from .attributes import TEXT, read
+from .metric_points import MOST_COUNTED, origin_of
+
+MOST_POINTS: Final = 20_000
+"""Points of one request."""
+
+
+class BusinessMetric(NamedTuple):
+    """The metric that a series is read from.
+
+    Attributes:
+        name: Of the series.
+        unit: That points must have; "" = any.
+        match: Attributes that a point, its scope or its resource must have, with these values.
+    """
+
+    name: str
+    unit: str = ""
+    match: Mapping[str, str] = {}
+
+
+BusinessMetrics = Mapping[str, tuple[BusinessMetric, ...]]
+"""By the name of the metric."""
+
+NONE: Final[BusinessMetrics] = {}
+
+
+def may_hold(body: bytes, metrics: BusinessMetrics) -> bool:
+    """Return False for metrics requests that certainly hold none of them, without decoding."""
+    return any(body.rfind(name.encode()) >= 0 for name in metrics)
+
+
+def business_points(
+    request: ExportMetricsServiceRequest, metrics: BusinessMetrics, now: int, rejected: Counter[str]
+) -> list[BusinessPoint]:
+    """Return the points of metrics that are named; what cannot be used is counted by its reason.
+
+    Gauges are values, sums and histograms must count what is new (delta): of a cumulative one nobody knows what a
+    window adds after a restart that nobody saw.
+    """
+    found: list[BusinessPoint] = []
+    for resource in request.resource_metrics:
+        origin = origin_of(resource.resource.attributes)
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                for wanted in metrics.get(metric.name, ()):
+                    around = (*resource.resource.attributes, *scope.scope.attributes)
+                    for point in _points(metric, wanted, around, origin, now):
+                        if isinstance(point, str):
+                            rejected[point] += 1
+                        elif len(found) >= MOST_POINTS:
+                            rejected["too_many_points"] += 1
+                        else:
+                            found.append(point)
+    return found
+
+
+def _points(
+    metric: otlp.Metric, wanted: BusinessMetric, around: Iterable[Any], origin: bytes, now: int
+) -> Iterator[BusinessPoint | str]:
+    kind = metric.WhichOneof("data")
+    if kind not in ("gauge", "sum", "histogram", "exponential_histogram"):
+        yield "bad_point"
+        return
+    data = getattr(metric, kind)
+    if wanted.unit and metric.unit and metric.unit != wanted.unit:
+        yield "bad_unit"
+        return
+    if kind != "gauge" and data.aggregation_temporality != otlp.AGGREGATION_TEMPORALITY_DELTA:
+        yield "cumulative"
+        return
+    outside = {one.key: read(one.value) for one in around}
+    for point in data.data_points:
+        if point.flags & otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
+            continue
+        said = {**outside, **{one.key: read(one.value) for one in point.attributes}}
+        if any(_text(said.get(name)) != value for name, value in wanted.match.items()):
+            continue
+        time = point.time_unix_nano or now
+        if not 0 < time < 2**63:
+            yield "bad_time"
+            continue
+        measured = _number(point) if kind in ("gauge", "sum") else _mean(point)
+        if measured is None:
+            yield "bad_point"
+            continue
+        digest = hashlib.blake2b(origin, digest_size=16)
+        for one in sorted(point.attributes, key=lambda attribute: attribute.key):
+            digest.update(one.SerializeToString(deterministic=True))
+        yield BusinessPoint(wanted.name, digest.digest(), time - (kind != "gauge"), *measured)
+
+
+def _number(point: otlp.NumberDataPoint) -> tuple[float, float] | None:
+    value = float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)
+    return (value, 1.0) if math.isfinite(value) else None
+
+
+def _mean(point: Any) -> tuple[float, float] | None:
+    """Return the mean of a histogram and how many values it has; None where it says no sum, or counted nothing."""
+    if not point.HasField("sum") or not math.isfinite(point.sum) or not 0 < point.count <= MOST_COUNTED:
+        return None
+    return point.sum / point.count, float(point.count)
+
+
+def _text(value: tuple[int, Any] | None) -> str:
+    """Return an attribute as it is compared: texts as they are, truth and numbers as YAML writes them."""
+    if value is None:
+        return ""
+    kind, thing = value
+    return thing if kind == TEXT else str(thing).lower() if isinstance(thing, bool) else str(thing)

@@ -1,0 +1,85 @@
+"""Points of business series in the store: restated, over restarts, and deleted with their model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from driftline_processor.core.business import BusinessKeys, BusinessPoint
+from driftline_processor.maintenance.erasure import ErasureOrder, forget_model
+from driftline_processor.store import business_points
+from driftline_processor.store.business_points import BusinessPoints, forget_old_points
+from driftline_processor.store.database import Connection, Store, number
+
+DECLARED = {"conversion": BusinessKeys("conversion", "shop", "1", "mean")}
+
+
+def put(points: BusinessPoints, connection: Connection, *said: BusinessPoint) -> None:
+    points.write(connection, said)
+    points.take(said)
+
+
+def at(time: int, value: float, name: str = "conversion", stream: bytes = b"s") -> BusinessPoint:
+    return BusinessPoint(name, stream, time, value)
+
+
+def test_a_value_that_is_sent_again_replaces_the_one_before_also_after_a_restart(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect(lasting=True)
+    points = BusinessPoints(connection, DECLARED)
+    put(points, connection, at(1, 0.5), at(2, 0.6), at(1, 0.55))
+    put(points, connection, at(2, 0.7), at(2, 0.1, stream=b"t"))
+    (before,) = points.of("shop")
+    assert before.value.tolist() == [0.55, 0.7, 0.1]
+    store.close()
+    again = Store(tmp_path)
+    (after,) = BusinessPoints(again.connect(lasting=True), DECLARED).of("shop")
+    assert sorted(after.value.tolist()) == [0.1, 0.55, 0.7]
+    again.close()
+
+
+def test_a_series_is_the_same_object_until_it_changes(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect(lasting=True)
+    points = BusinessPoints(connection, DECLARED)
+    put(points, connection, at(1, 0.5))
+    known = points.of("shop")
+    assert points.of("shop") == known
+    put(points, connection, at(2, 0.5))
+    assert points.of("shop") != known
+    assert points.of("other") == ()
+    store.close()
+
+
+def test_points_that_nobody_declared_are_not_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect(lasting=True)
+    put(BusinessPoints(connection, DECLARED), connection, at(1, 0.5, "revenue"))
+    assert number(connection, "SELECT count(*) FROM business") == 0
+    store.close()
+
+
+def test_the_oldest_go_where_there_are_too_many_or_they_are_too_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(business_points, "MOST_POINTS", 10)
+    store = Store(tmp_path)
+    connection = store.connect(lasting=True)
+    points = BusinessPoints(connection, DECLARED)
+    put(points, connection, *(at(time, 1.0) for time in range(11)))
+    (found,) = points.of("shop")
+    assert found.time.tolist() == list(range(2, 11))
+    forget_old_points(connection, 9)
+    assert number(connection, "SELECT count(*) FROM business") == 2
+    store.close()
+
+
+def test_who_forgets_a_model_forgets_its_series(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect(lasting=True)
+    put(BusinessPoints(connection, DECLARED), connection, at(1, 0.5))
+    forget_model(connection, ErasureOrder("shop", "model", ("7",)))
+    assert number(connection, "SELECT count(*) FROM business") == 1
+    forget_model(connection, ErasureOrder("shop", "model"))
+    assert number(connection, "SELECT count(*) FROM business") == 0
+    store.close()
