@@ -7,14 +7,22 @@ from typing import Any
 
 import pytest
 from driftline.tables.table import ModelKey
+from driftline_processor.config.schema import Config
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.channels.address import open_channel
+from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.digests import Digests
+from driftline_processor.policy.watch import no_links
 from driftline_processor.present.alerts import MOST_LINES
 from driftline_processor.queries.overview import ModelView
+from driftline_processor.state import State
 
 from tests.support.policy_watch import model, watched
+from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, Opened, send_hourly
 from tests.support.verdict_windows import right, wrong
+from tests.support.waiting import wait_until
+from tests.support.webhooks import webhook
 
 DIGEST: dict[str, Any] = {
     "notify": "team",
@@ -85,6 +93,7 @@ def test_nothing_is_sent_where_there_is_nothing_to_say(tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.slow
 def test_a_restart_neither_repeats_nor_forgets_a_digest(tmp_path: Path) -> None:
     with watched(tmp_path, **DIGEST) as watch:
         watch.look_at("2013-07-02T00:01", right_until(1))
@@ -117,6 +126,7 @@ def test_what_waits_longer_because_a_clock_was_set_back_leaves_at_once(tmp_path:
         assert titles(watch.look_at("2013-06-04T10:00", wrong_from(1, 3))) == ["Digest of 4 June 2013, 10:00: 1 began"]
 
 
+@pytest.mark.slow
 def test_fifty_models_are_one_digest_of_bounded_length(tmp_path: Path) -> None:
     names = [f"<!channel>\r\nBcc: all@example.com {one:02} {'x' * 300}" for one in range(50)]
     with watched(tmp_path, **DIGEST) as watch:
@@ -223,3 +233,60 @@ def test_a_pager_that_may_have_been_resolved_is_not_triggered_again_after_a_rest
     with watched(tmp_path, **keys) as again:
         waiting = Digests(again.alerts, again.channels).resumed(again.clock.now)
     assert [(one.channel, one.kind) for one in waiting] == [("team", "opened"), ("pager", "over"), ("team", "over")]
+
+
+class Telling:
+    """A state on disk, by a clock that stands still, whose messages go to a webhook."""
+
+    def __init__(self, folder: Path, url: str, clock: Clock) -> None:
+        config = Config.model_validate(
+            {
+                "storage": {"directory": folder},
+                "processes": 1,
+                "models": {"churn": {"windows": ["1h"]}},
+                "policies": {"health": {"enabled": False}, "few": {"when": "predictions < 5", "notify": "team"}},
+                "channels": {"team": {"url": url, "timezone": "Europe/Paris", "digest": "daily at 20:00"}},
+            }
+        )
+        self.state = Opened(State(config, clock=clock))
+        self._couriers = Couriers({name: open_channel(keys) for name, keys in config.all_channels.items()}, clock)
+        self.state.state.tell(self._couriers, no_links, "https://driftline.example.com/incidents")
+        self._couriers.start()
+        self.state.state.start_storing()
+
+    def results(self) -> set[str]:
+        """Look now, and return what became of messages."""
+        self.state.state.settle()
+        return {one.result for one in self.state.state.alerts.deliveries.values()}
+
+    def stop(self) -> None:
+        """Stop, without a word to the channel that does not listen."""
+        self._couriers.stop(0.1)
+        self.state.state.stop()
+
+
+@pytest.mark.slow
+def test_a_digest_leaves_by_the_clock_of_its_channel_with_one_key_over_a_restart(tmp_path: Path) -> None:
+    clock = Clock(NOON)
+    with webhook() as hook:
+        hook.status = 503
+        telling = Telling(tmp_path, hook.url, clock)
+        for hour in range(5):
+            send_hourly(telling.state, clock, 1, first=hour)
+            telling.state.state.settle()
+        clock.now = NOON + 6 * HOUR - MINUTE  # 19:59 in Paris
+        assert telling.results() == set()
+        assert hook.calls == []
+        clock.now += MINUTE
+        assert telling.results() == {"collected"}
+        wait_until(lambda: bool(hook.calls))
+        telling.stop()
+        hook.status = 200
+        again = Telling(tmp_path, hook.url, clock)
+        (call,) = hook.wait_for(1)
+        wait_until(lambda: again.results() == {"collected", "delivered"})
+        again.stop()
+    assert {one.key for one in hook.calls} == {call.key} == {"digest-team-2024-10-04T18:00:00Z"}
+    assert call.body["title"] == "Digest of 4 October 2024, 20:00: 1 began"
+    assert call.body["links"] == {"page": "https://driftline.example.com/incidents"}
+    assert [(one["model"], one["policy"]) for one in call.body["alerts"]] == [("churn", "few")]

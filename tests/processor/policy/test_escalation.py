@@ -70,6 +70,7 @@ def test_the_end_of_the_alert_stops_it(tmp_path: Path) -> None:
         assert watch.look_at("2013-07-04T11:00", OVER) == []
 
 
+@pytest.mark.slow
 def test_a_restart_neither_repeats_nor_forgets_it(tmp_path: Path) -> None:
     with watched(tmp_path, **escalating()) as watch:
         begun(watch)
@@ -103,6 +104,7 @@ def test_channels_escalate_one_after_the_other(tmp_path: Path) -> None:
         assert watch.look_at("2013-07-05T11:31", WRONG) == []
 
 
+@pytest.mark.slow
 def test_only_models_of_its_tiers_are_escalated(tmp_path: Path) -> None:
     for tier, count in ((1, 1), (2, 0), (None, 0)):
         with watched(tmp_path / str(tier), **escalating(tiers=[1])) as watch:

@@ -79,9 +79,10 @@ def test_an_address_that_is_none_is_an_error() -> None:
 
 def test_emails_about_one_alert_are_a_thread_and_a_name_adds_no_header() -> None:
     with mail_server() as server:
-        service = AppriseService(f"mailto://{server.address}/?from=driftline@example.com&to=ann@example.com")
+        url = f"mailto://{server.address}/?from=driftline@example.com&to=ann@example.com"
         for one in (message("opened"), message("over"), dataclasses.replace(message("opened"), alert="b\r\nBcc: x@y")):
             hostile = {**one.facts, "title": "late\r\nBcc: all@example.com\r\n\r\nis wrong"}
+            service = AppriseService(url)  # each anew, for it rests between two
             assert service.send(dataclasses.replace(one, facts=hostile)).result == "delivered"
     assert [mail["References"] for mail in server.mails] == ["<a@driftline>"] * 2 + [
         "<b%0D%0ABcc%3A%20x%40y@driftline>"
