@@ -200,16 +200,20 @@ class AlertStore:
         """The messages that wait to be collected, or for the end of quiet hours, the oldest first."""
         return [one for one in self.messages.values() if one.held is not None and one.id not in self.deliveries]
 
-    def thread(self, message: Message) -> str:
-        """Return by what its channel knows the first message about the same alert; "" where it knows none."""
+    def thread(self, message: Message) -> tuple[str, bool]:
+        """Return by what its channel knows the first message about the same alert, and whether that says others, too.
+
+        Return "" where it knows none.
+        """
         for one in self.messages.values():
             if one.alert == message.alert and one.channel == message.channel and one.id != message.id:
-                known = self.deliveries.get(one.id)
+                known, said = self.deliveries.get(one.id), one
                 if known is not None and known.result == "collected":
-                    known = self.deliveries.get(known.reference)
+                    said = self.messages.get(known.reference, one)
+                    known = self.deliveries.get(said.id)
                 if known is not None and known.result == "delivered" and known.reference:
-                    return known.reference
-        return ""
+                    return known.reference, said.says_several
+        return "", False
 
     @property
     def awaited(self) -> Mapping[str, Approval]:

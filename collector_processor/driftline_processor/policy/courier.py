@@ -32,8 +32,9 @@ LONGEST_WAIT = 3_600.0
 REMEMBERED = 1_000
 """Alerts of which a channel knows its first message by heart; for the others the state is asked."""
 
-Thread = Callable[[Message], str]
-"""Returns by what the channel of a message knows the first one about the same alert; "" where it knows none."""
+Thread = Callable[[Message], tuple[str, bool]]
+"""Returns by what the channel of a message knows the first one about the same alert, and whether that says others, too;
+"" where it knows none."""
 
 _log = logging.getLogger("driftline")
 
@@ -59,7 +60,7 @@ class Courier:
     ) -> None:
         self.name = name
         self._channel, self._report, self._clock, self._pause = channel, report, clock, pause
-        self.thread: Thread = lambda _: ""
+        self.thread: Thread = lambda _: ("", False)
         """By what the channel knows what was sent before this process began."""
         self._threads: dict[str, str] = {}
         self._unsure: set[str] = set()
@@ -126,7 +127,9 @@ class Courier:
                 self._pause(self._stopping, max(asked, next(pauses) * random.uniform(0.5, 1.0)))
 
     def _past(self, message: Message) -> Past:
-        return Past(self._threads.get(message.alert) or self.thread(message), message.id in self._unsure)
+        own = self._threads.get(message.alert)
+        thread, shared = self.thread(message) if own is None else (own, False)
+        return Past(thread, shared, message.id in self._unsure)
 
     def _next(self) -> Message | None:
         """Return the message to send next; None at the end."""

@@ -150,11 +150,11 @@ def test_a_channel_knows_the_thread_of_an_alert_and_what_it_may_have_taken_befor
 def test_what_waits_since_before_this_process_may_have_been_taken_and_has_the_thread_of_the_state() -> None:
     channel = Scripted()
     couriers = Couriers({"one": channel}, lambda: 0)
-    couriers.resume([message("2")], lambda one: f"C1:{one.alert}")
+    couriers.resume([message("2")], lambda one: (f"C1:{one.alert}", True))
     couriers.start()
     wait_until(lambda: channel.sent == ["2"])
     couriers.stop(5.0)
-    assert channel.pasts == [Past("C1:a", unsure=True)]
+    assert channel.pasts == [Past("C1:a", shared=True, unsure=True)]
 
 
 def test_a_channel_that_asks_to_be_left_alone_is() -> None:

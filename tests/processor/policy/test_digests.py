@@ -210,8 +210,8 @@ def test_a_summary_is_the_thread_of_what_follows(tmp_path: Path) -> None:
         (summary,) = watch.look_at("2013-07-04T07:00", *both)
         watch.deliver(*both, reference="C1:7.0")
         (over_now,) = watch.look_at("2013-07-05T10:00", over(1, 5), both[1])
-        assert watch.alerts.thread(over_now) == "C1:7.0"
-        assert watch.alerts.thread(summary) == ""
+        assert watch.alerts.thread(over_now) == ("C1:7.0", True)
+        assert watch.alerts.thread(summary) == ("", False)
 
 
 def test_a_channel_that_is_gone_gives_its_messages_to_the_couriers(tmp_path: Path) -> None:

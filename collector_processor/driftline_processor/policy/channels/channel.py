@@ -37,10 +37,12 @@ class Past:
 
     Attributes:
         thread: By what the channel knows the first message about the same alert; "" where it knows none.
+        shared: Whether that is a digest or a summary, which says other alerts, too.
         unsure: Whether the message may have been taken before: nobody heard the answer.
     """
 
     thread: str = ""
+    shared: bool = False
     unsure: bool = False
 
 

@@ -49,25 +49,25 @@ class Slack:
     def send(self, message: Message, past: Past = NOTHING) -> Answer:
         """Post a message, below the first one about its alert where there is one."""
         channel, _, thread = past.thread.partition(":")
-        self._id = self._id or channel
         try:
-            sent = self._found(message, thread) if past.unsure else ""
+            sent = self._found(message, channel or self._id, thread) if past.unsure else ""
             if not sent:
-                sent, thread = self._post(message, thread)
-            if message.kind in ("over", "passed"):
-                self._tick(thread or sent)
+                channel, thread, sent = self._post(message, channel, thread)
+            first = thread or sent
+            if message.kind in ("over", "passed") and not past.shared:
+                self._tick(channel, first)
         except NotTaken as not_taken:
             return not_taken.hidden(self._address.token)
-        return Answer("delivered", reference=f"{self._id}:{thread or sent}")
+        return Answer("delivered", reference=f"{channel or self._id}:{first}")
 
     def close(self) -> None:
         """Close the connection."""
         self._service.close()
 
-    def _post(self, message: Message, thread: str) -> tuple[str, str]:
-        """Post a message; return its time stamp, and that of the first one of its thread."""
+    def _post(self, message: Message, channel: str, thread: str) -> tuple[str, str, str]:
+        """Post a message; return the id of its channel, and the time stamps of its thread, if any, and its own."""
         body: dict[str, Any] = {
-            "channel": self._id or self._address.channel,
+            "channel": channel or self._id or self._address.channel,
             "text": text_of(message.facts),
             "mrkdwn": False,
             "parse": "none",
@@ -83,15 +83,17 @@ class Slack:
         except NotTaken as not_taken:
             if not thread or not not_taken.answer.detail.removeprefix("Slack: ").startswith(NO_THREAD):
                 raise
-            return self._post(message, "")
-        self._id = str(said.get("channel") or self._id)
-        return str(said.get("ts", "")), thread
+            return self._post(message, "", "")
+        known = str(said.get("channel") or channel)
+        if not thread:
+            self._id = known
+        return known, thread, str(said.get("ts", ""))
 
-    def _found(self, message: Message, thread: str) -> str:
+    def _found(self, message: Message, channel: str, thread: str) -> str:
         """Return the time stamp of a message that may have been taken; "" where it is not there, or nobody can tell."""
-        if not self._id:
+        if not channel:
             return ""
-        asked: dict[str, str | int] = {"channel": self._id, "limit": LOOKED_AT, "include_all_metadata": "true"}
+        asked: dict[str, str | int] = {"channel": channel, "limit": LOOKED_AT, "include_all_metadata": "true"}
         if thread:
             asked["ts"] = thread
         method = "conversations.replies" if thread else "conversations.history"
@@ -107,12 +109,12 @@ class Slack:
                 return str(one.get("ts", ""))
         return ""
 
-    def _tick(self, first: str) -> None:
+    def _tick(self, channel: str, first: str) -> None:
         """Put a tick on the first message of an alert that is over; nothing else waits for it."""
         if not self._reacts:
             return
         try:
-            self._call("reactions.add", {"channel": self._id, "timestamp": first, "name": "white_check_mark"})
+            self._call("reactions.add", {"channel": channel, "timestamp": first, "name": "white_check_mark"})
         except NotTaken as not_taken:
             if "missing_scope" in not_taken.answer.detail:
                 self._reacts = False

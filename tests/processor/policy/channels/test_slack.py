@@ -114,6 +114,19 @@ def test_names_call_nobody_and_lead_nowhere() -> None:
     assert (post["mrkdwn"], post["parse"], post["link_names"], post["unfurl_links"]) == (False, "none", False, False)
 
 
+def test_the_end_of_one_alert_puts_no_tick_on_a_digest_of_several() -> None:
+    workspace = Workspace()
+    sent(workspace, (told("over"), Past(f"{CHANNEL}:1700000000.000099", shared=True)))
+    assert ([one["thread_ts"] for one in workspace.posts], workspace.ticks) == (["1700000000.000099"], [])
+
+
+def test_what_follows_stays_in_the_thread_although_the_file_names_another_channel_now() -> None:
+    workspace = Workspace()
+    old = "C0000000000"
+    sent(workspace, (told("worse"), Past(f"{old}:1.1")), (told(), NOTHING))
+    assert [one["channel"] for one in workspace.posts] == [old, "#models"]
+
+
 @pytest.mark.parametrize("thread", ["", f"{CHANNEL}:1700000000.000099"])
 def test_a_message_that_may_have_been_taken_is_looked_for_before_it_is_sent_again(thread: str) -> None:
     workspace, url = Workspace(), f"slack://xoxb-123456-abcdef/{CHANNEL}"
