@@ -10,7 +10,7 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.64b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo environment test test-all frameworks oldest lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates simulate interop soak
+.PHONY: help demo environment test test-all frameworks oldest lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates simulate interop soak airflow
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
@@ -29,6 +29,7 @@ help:
 	@echo "make soak      a processor under load that is killed at random, with a destination that comes and goes (MINUTES=60)"
 	@echo "make bench-peers-collectors predictions passed on, beside the OpenTelemetry Collector (make interop) and rotel (.venv-peers/)"
 	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into the docs (an hour; ARGS='--again rate')"
+	@echo "make airflow   the operators, the sensor and the trigger in a real Airflow 3 and Airflow 2 (.venv-airflow-*/)"
 	@echo "make interop   with a real Jaeger, Prometheus, Collector and Kafka (built into .peers/; needs Go, and Maven for Kafka)"
 
 demo:
@@ -114,6 +115,10 @@ simulate:
 soak:
 	@sh scripts/setup.sh dev
 	@OMP_NUM_THREADS=1 $(PY) -m tests.support.soak $(or $(MINUTES),2)
+
+airflow:
+	@sh scripts/setup.sh dev
+	@sh scripts/airflow.sh $(PYTEST_ARGS)
 
 interop:
 	@sh scripts/setup.sh dev

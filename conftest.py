@@ -14,6 +14,10 @@ from driftline_processor import process_memory
 
 NEED_TORCH = ["torch.py"]
 collect_ignore = [] if find_spec("torch") else [f"integrations/driftline_integrations/{name}" for name in NEED_TORCH]
+if not find_spec("airflow"):
+    of_airflow = ("hook", "operators", "sensors", "triggers", "versions")
+    collect_ignore += [f"integrations/driftline_integrations/airflow/{name}.py" for name in of_airflow]
+    collect_ignore.append("tests/interop/airflow_dags.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,6 +15,7 @@ from .modules import Module, modules, within
 OURS = ("driftline", "driftline_processor", "driftline_integrations")
 
 DISTRIBUTIONS = {
+    "airflow": "apache-airflow",
     "confluent_kafka": "confluent-kafka",
     "google.protobuf": "protobuf",
     "google.rpc": "googleapis-common-protos",
@@ -76,6 +77,7 @@ ROOMS = {
 """Which extras a room may count on, beside the dependencies of the bare install."""
 
 FRAMEWORKS = {
+    **dict.fromkeys(("hook", "operators", "sensors", "triggers", "versions"), "airflow"),
     "asgi": "fastapi",
 }
 """Modules of an integration that are not named like its extra."""

@@ -32,14 +32,14 @@ class Retrained:
     app: Starlette
     clock: Clock
 
-    def predict_day(self, day: int, version: str, wrong: float) -> None:
+    def predict_day(self, day: int, version: str, wrong: float, rows: int = ROWS) -> None:
         """Send a day of predictions with their outcomes, of which a share is wrong, and judge what is over."""
         rng = np.random.default_rng(day)
-        truth = rng.integers(0, 2, ROWS)
-        score = np.where((rng.random(ROWS) < wrong) ^ (truth == 1), 0.9, 0.1)
-        ids = [f"{day}-{row}" for row in range(ROWS)]
+        truth = rng.integers(0, 2, rows)
+        score = np.where((rng.random(rows) < wrong) ^ (truth == 1), 0.9, 0.1)
+        ids = [f"{day}-{row}" for row in range(rows)]
         start = MIDNIGHT + day * DAY
-        times = [start + row * (DAY // ROWS) for row in range(ROWS)]
+        times = [start + row * (DAY // rows) for row in range(rows)]
         self.clock.now = start + DAY + DAY // 2
         opened = Opened(self.state)
         opened.send(

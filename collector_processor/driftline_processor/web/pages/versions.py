@@ -9,6 +9,7 @@ from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue, TargetDrift
+from driftline_processor.core.retraining import RetrainGain
 from driftline_processor.core.wording import iso_time, short
 from driftline_processor.present import titles
 from driftline_processor.present.names import handle
@@ -16,6 +17,7 @@ from driftline_processor.present.numbers import finite
 from driftline_processor.present.times import window_name
 from driftline_processor.present.versions import comparison_cells, sentence
 from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.retraining import gains_of_model
 from driftline_processor.web.api.parameters import nearest_window, read_moment
 from driftline_processor.web.charts.distributions import distribution
 from driftline_processor.web.page import Page, Table
@@ -26,6 +28,10 @@ OFFERED = 90
 
 FEATURES = 50
 """Features side by side on the page, those that differ most; the CSV has all."""
+
+
+RUNS = 10
+"""Training runs on the page, the newest; the CSV has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,11 @@ def page(selection: Selection, now: int, compare: str = "") -> Page:
         "other_windows": _offered_windows(selection),
         "psi": _psi,
     }
+    loss, gains = gains_of_model(selection.same)
+    context |= {"loss": loss, "gains": gains[::-1][:RUNS], "gains_more": max(len(gains) - RUNS, 0)}
     tables = {"versions": _versions_table(selection, ranked)}
+    if gains:
+        tables["training_runs"] = _runs_table(gains)
     if found is not None:
         tables |= {"metrics": _metrics_table(found), "features": _features_table(found)}
     compared = {"compare": compare or None, "compared_instead": (found.instead or None) if found else None}
@@ -249,6 +259,25 @@ def _versions_table(selection: Selection, ranked: Sequence[ModelView]) -> Table:
                 *(one.baseline.source if one.baseline else None, one.in_use, one.shadow),
             )
             for one in ranked
+        ],
+    )
+
+
+def _runs_table(gains: Sequence[RetrainGain]) -> Table:
+    columns = (
+        *("id", "version", "end", "seconds", "cpu_seconds", "gpu_seconds", "peak_memory", "energy", "cost", "currency"),
+        *("loss_before", "loss_after", "loss_reference", "recovered_share", "not_told", "error"),
+    )
+    return Table(
+        columns,
+        [
+            (
+                *(run.id, run.version, iso_time(run.end), run.seconds, run.cpu_seconds, run.gpu_seconds),
+                *(run.peak_memory, run.energy, run.cost, run.currency or None),
+                *(one.before, one.after, one.reference, one.recovered, one.reason or None, run.error or None),
+            )
+            for one in gains
+            for run in (one.run,)
         ],
     )
 

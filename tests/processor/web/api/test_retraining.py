@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,25 @@ def test_a_processor_that_is_not_there_is_bad_input() -> None:
 
     assert done.exit_code == 2
     assert "nothing answers at http://127.0.0.1:1" in done.output
+
+
+def test_the_page_of_versions_shows_past_runs_with_cost_and_gain(model: Retrained) -> None:
+    client = TestClient(model.app)
+    page = client.get("/models/churn/versions").text
+    table = client.get("/models/churn/versions?format=csv&table=training_runs")
+
+    section = page[page.index('id="retraining"') : page.index('id="compare"')]
+    assert "40 EUR" in section
+    assert "validation_loss 0.25" in section
+    assert re.search(r"68\.1\s%", section)
+    assert table.status_code == 200
+    assert table.text.splitlines()[1].startswith("run-1.9,2,2024-10-05T21:36:00Z,7200")
+
+
+def test_a_hostile_run_is_text_on_the_page(model: Retrained) -> None:
+    model.train(2.5, "<script>alert(1)</script>", **{"ml.training.result.<img src=x>": 1.0, "error.type": "<b>"})
+    page = TestClient(model.app).get("/models/churn/versions").text
+
+    assert "<script>alert" not in page
+    assert "<img src=x>" not in page
+    assert "failed: &lt;b&gt;" in page

@@ -1,0 +1,100 @@
+"""What a sensor waits for, asked of what a processor says of a model. No Airflow, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+STATES = ("right", "wrong", "at_risk", "unknown", "silent", "behind")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """All that must hold of a model at once; what is None is not asked.
+
+    Attributes:
+        states: States of the verdict, of which one must be its.
+        drift_share: Least share of features that drift in the newest closed window.
+        coverage: Least share of the predictions of the newest closed window whose outcome is known.
+        outcomes: Least number of outcomes of that window.
+        window: Length of that window, "" = the longest.
+    """
+
+    states: tuple[str, ...] = ()
+    drift_share: float | None = None
+    coverage: float | None = None
+    outcomes: int | None = None
+    window: str = ""
+
+    @classmethod
+    def read(
+        cls,
+        states: Collection[str] | str,
+        drift_share: float | None,
+        coverage: float | None,
+        outcomes: int | None,
+        window: str,
+    ) -> Condition:
+        """Return a condition. Raises ``ValueError`` where a state is none, or nothing is asked."""
+        named = (states,) if isinstance(states, str) else tuple(states)
+        if unknown := [state for state in named if state not in STATES]:
+            raise ValueError(f"{unknown[0]!r} is no state of a verdict; there are {', '.join(STATES)}")
+        if not named and drift_share is None and coverage is None and outcomes is None:
+            raise ValueError("there is nothing to wait for; say states, drift_share, coverage or outcomes")
+        return cls(named, drift_share, coverage, outcomes, window)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the condition as a trigger travels; ``Condition(**document)`` is it again."""
+        return {**asdict(self), "states": list(self.states)}
+
+    def holds(self, model: Mapping[str, Any]) -> tuple[bool, str]:
+        """Return whether the condition holds, and what was found.
+
+        Args:
+            model: The answer of ``GET /api/v1/models/{name}``.
+        """
+        verdict = model.get("verdict") or {}
+        state = str(verdict.get("state", "not judged yet"))
+        window = newest_window(model, self.window)
+        drift = ((window or {}).get("drift") or {}).get("share")
+        known = (window or {}).get("outcomes") or {}
+        asked: list[tuple[bool, str]] = []
+        if self.states:
+            asked.append((state in self.states, f"the verdict is {state}"))
+        for name, least, found in (
+            ("share of drift", self.drift_share, drift),
+            ("coverage of outcomes", self.coverage, known.get("coverage")),
+            ("outcomes", self.outcomes, known.get("rows")),
+        ):
+            if least is not None:
+                said = "not known" if found is None else f"{found:g}"
+                asked.append((found is not None and found >= least, f"{name}: {said}, {least:g} wanted"))
+        of = "" if window is None else f"; window from {window['start']}"
+        return all(held for held, _ in asked), f"{', '.join(said for _, said in asked)}{of}"
+
+
+def newest_window(model: Mapping[str, Any], length: str = "") -> Mapping[str, Any] | None:
+    """Return the newest closed window of the versions in use; None where none is closed.
+
+    Args:
+        model: The answer of ``GET /api/v1/models/{name}``.
+        length: Length of the window, "" = the longest.
+    """
+    found = [
+        known["closed"]
+        for version in model.get("versions", ())
+        if version.get("in_use", True)
+        for name, known in version.get("windows", {}).items()
+        if known.get("closed") and length in ("", name)
+    ]
+
+    def order(window: Mapping[str, Any]) -> tuple[str, str]:
+        return window["end"], _backwards(window["start"])
+
+    return max(found, key=order, default=None)
+
+
+def _backwards(time: str) -> str:
+    """Return a text by which an earlier time is greater: of windows that end together the longest counts."""
+    return "".join(chr(0x10FFF - ord(character)) for character in time)

@@ -1,0 +1,121 @@
+"""The connection to a running processor, in tasks and in the triggerer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from .versions import AirflowException, BaseHook
+
+DEFAULT_PORT = 8780
+SECONDS = 30.0
+"""Seconds that one answer may take."""
+
+
+class DriftlineError(AirflowException):  # type: ignore[misc]
+    """A processor does not answer, or refuses; the text says what helps."""
+
+
+class UnknownModelError(DriftlineError):
+    """A processor has not seen the model; the text names the nearest one that it has."""
+
+
+class DriftlineHook(BaseHook):
+    """Asks a running processor. The connection has host and port of its pages; its password is sent as a bearer token.
+
+    Args:
+        driftline_conn_id: Id of the connection.
+    """
+
+    conn_name_attr = "driftline_conn_id"
+    default_conn_name = "driftline_default"
+    conn_type = "driftline"
+    hook_name = "Driftline"
+
+    def __init__(self, driftline_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.driftline_conn_id = driftline_conn_id
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Say which fields of a connection mean something."""
+        return {
+            "hidden_fields": ["login", "extra"],
+            "relabeling": {"password": "Token", "schema": "Scheme"},
+            "placeholders": {"host": "driftline", "port": str(DEFAULT_PORT), "schema": "http"},
+        }
+
+    def address(self) -> tuple[str, dict[str, str]]:
+        """Return the address of the pages, and the headers of a request."""
+        found = self.get_connection(self.driftline_conn_id)
+        host = found.host or "localhost"
+        if "://" not in host:
+            host = f"{found.schema or 'http'}://{host}"
+        if found.port:
+            host = f"{host.rstrip('/')}:{found.port}"
+        headers = {"Authorization": f"Bearer {found.password}"} if found.password else {}
+        return host.rstrip("/"), headers
+
+    def model(self, name: str) -> dict[str, Any]:
+        """Return what is known of a model: its verdict, versions and newest windows."""
+        return self._get(model_path(name))
+
+    def retraining(self, name: str, terms: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Return whether retraining pays; ``terms``: such as ``{"value": 0.5, "horizon": "30d"}``."""
+        return self._get(f"{model_path(name)}/retraining", terms)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Return whether a processor answers, and what it says."""
+        try:
+            return True, f"{len(self._get('/api/v1/models')['models'])} models are known"
+        except Exception as error:
+            return False, str(error)
+
+    def _get(self, path: str, parameters: Mapping[str, object] | None = None) -> dict[str, Any]:
+        address, headers = self.address()
+        asked = {name: str(value) for name, value in (parameters or {}).items()}
+        try:
+            return read_answer(address, httpx.get(address + path, params=asked, headers=headers, timeout=SECONDS))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise silent(address, error) from error
+
+
+async def fetch_model(client: httpx.AsyncClient, address: str, headers: Mapping[str, str], name: str) -> dict[str, Any]:
+    """Return what is known of a model, without holding up the triggerer."""
+    try:
+        found = await client.get(address + model_path(name), headers=dict(headers), timeout=SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise silent(address, error) from error
+    return read_answer(address, found)
+
+
+def model_path(name: str) -> str:
+    """Return the address of a model, whatever its name holds."""
+    return f"/api/v1/models/{quote(name, safe='')}"
+
+
+def read_answer(address: str, found: httpx.Response) -> dict[str, Any]:
+    """Return the document of an answer.
+
+    Raises:
+        UnknownModelError: There is no such model.
+        DriftlineError: Any other refusal.
+    """
+    try:
+        document = found.json()
+    except ValueError:
+        document = None
+    if found.is_success and isinstance(document, dict):
+        return document
+    said = document.get("error") if isinstance(document, dict) else None
+    if found.status_code == httpx.codes.NOT_FOUND and said:
+        raise UnknownModelError(f"{address}: {said}")
+    raise DriftlineError(f"{address}: {said or f'it answers {found.status_code}, but not as Driftline does'}")
+
+
+def silent(address: str, error: Exception) -> DriftlineError:
+    """Return the error of a processor that does not answer."""
+    return DriftlineError(f"nothing answers at {address} ({type(error).__name__}); is 'driftline up' running there?")

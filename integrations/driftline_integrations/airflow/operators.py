@@ -1,0 +1,171 @@
+"""Operators that fail, skip or branch by a verdict, by files, or by whether retraining pays."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from .conditions import STATES
+from .hook import DriftlineHook
+from .versions import AirflowException, AirflowFailException, AirflowSkipException, BaseBranchOperator, BaseOperator
+
+CROSSED = 3
+"""Exit code of ``driftline evaluate`` where a condition of ``--fail-on`` is true."""
+
+ANSWERS = ("retrain", "wait", "cannot_tell")
+
+
+class VerdictOperator(BaseOperator):
+    """Asks a processor whether a model is still right; fails or skips by the answer, and returns it.
+
+    Args:
+        model: Name of the model.
+        fail_on: States of the verdict that fail the task, without another try.
+        skip_on: States that skip it.
+        driftline_conn_id: Id of the connection.
+        **kwargs: Those of Airflow's operators.
+    """
+
+    template_fields: Sequence[str] = ("model",)
+    ui_color = "#e5eefc"
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        fail_on: Collection[str] = ("wrong",),
+        skip_on: Collection[str] = (),
+        driftline_conn_id: str = DriftlineHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model, self.driftline_conn_id = model, driftline_conn_id
+        self.fail_on, self.skip_on = _states(fail_on), _states(skip_on)
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any] | None:  # noqa: ARG002
+        """Return the verdict."""
+        verdict: dict[str, Any] | None = DriftlineHook(self.driftline_conn_id).model(self.model).get("verdict")
+        state, said = ("unknown", "nothing of it was judged yet")
+        if verdict is not None:
+            state, said = verdict["state"], verdict["sentence"]
+        self.log.info("%s is %s: %s", self.model, state, said)
+        if state in self.fail_on:
+            raise AirflowFailException(f"{self.model} is {state}: {said}")
+        if state in self.skip_on:
+            raise AirflowSkipException(f"{self.model} is {state}: {said}")
+        return verdict
+
+
+class EvaluateOperator(BaseOperator):
+    """Runs ``driftline evaluate`` over files, and returns its verdict; fails or skips where a condition is true.
+
+    Args:
+        data: Files of rows.
+        baseline: A built baseline, or rows to compare with.
+        fail_on: Conditions such as ``drift.share > 0.3``.
+        skip: Skip the task where a condition is true, instead of failing it.
+        options: Further options of the command, such as ``["--outcomes", "outcomes.csv"]``.
+        command: The command, of an environment of its own where Airflow's has no ``driftline[processor]``.
+        **kwargs: Those of Airflow's operators.
+    """
+
+    template_fields: Sequence[str] = ("data", "baseline", "options")
+    ui_color = "#e5eefc"
+
+    def __init__(
+        self,
+        *,
+        data: Sequence[str],
+        baseline: str,
+        fail_on: Sequence[str] = (),
+        skip: bool = False,
+        options: Sequence[str] = (),
+        command: str = "driftline",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.data = [data] if isinstance(data, str) else list(data)
+        self.baseline, self.options = baseline, list(options)
+        self.fail_on, self.skip, self.command = list(fail_on), skip, command
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any] | None:  # noqa: ARG002
+        """Run the command, and return the verdict on all rows."""
+        conditions = [part for condition in self.fail_on for part in ("--fail-on", condition)]
+        command = [
+            self.command,
+            "evaluate",
+            *self.data,
+            "--baseline",
+            self.baseline,
+            "--json",
+            *conditions,
+            *self.options,
+        ]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError as error:
+            said = f"{self.command} cannot be started: {error.strerror}; name it as command="
+            raise AirflowFailException(said) from None
+        for line in done.stderr.splitlines():
+            self.log.info("%s", line)
+        lines = done.stderr.strip().splitlines()
+        if done.returncode not in (0, CROSSED):
+            last = lines[-1] if lines else f"driftline evaluate ended with {done.returncode}"
+            raise AirflowException(last)
+        if done.returncode == CROSSED:
+            told = "; ".join(line for line in lines if "--fail-on" in line)
+            raise (AirflowSkipException if self.skip else AirflowFailException)(told)
+        verdict: dict[str, Any] | None = json.loads(done.stdout).get("verdict")
+        return verdict
+
+
+class RetrainBranchOperator(BaseBranchOperator):
+    """Goes on with other tasks where retraining pays, than where it does not, or nobody can tell.
+
+    Args:
+        model: Name of the model.
+        retrain: Tasks to go on with where retraining pays.
+        wait: Tasks for where it does not; none skips all that follows.
+        cannot_tell: Tasks for where nobody can tell yet.
+        terms: What is said of money and time: ``value``, ``cost``, ``currency``, ``horizon``, ``metric``.
+        driftline_conn_id: Id of the connection.
+        **kwargs: Those of Airflow's operators.
+    """
+
+    template_fields: Sequence[str] = ("model", "terms")
+    ui_color = "#e5eefc"
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        retrain: Collection[str] | str,
+        wait: Collection[str] | str = (),
+        cannot_tell: Collection[str] | str = (),
+        terms: Mapping[str, object] | None = None,
+        driftline_conn_id: str = DriftlineHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model, self.terms, self.driftline_conn_id = model, dict(terms or {}), driftline_conn_id
+        self.tasks = dict(zip(ANSWERS, map(_listed, (retrain, wait, cannot_tell)), strict=True))
+
+    def choose_branch(self, context: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        """Return the tasks to go on with."""
+        answer = DriftlineHook(self.driftline_conn_id).retraining(self.model, self.terms)
+        for line in (answer["sentence"], *answer["reasons"]):
+            self.log.info("%s", line)
+        return self.tasks[answer["answer"]]
+
+
+def _listed(names: Collection[str] | str) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _states(names: Collection[str] | str) -> tuple[str, ...]:
+    named = _listed(names)
+    if unknown := [state for state in named if state not in STATES]:
+        raise ValueError(f"{unknown[0]!r} is no state of a verdict; there are {', '.join(STATES)}")
+    return tuple(named)

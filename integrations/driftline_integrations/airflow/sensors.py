@@ -1,0 +1,96 @@
+"""A sensor that waits until something holds of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from .conditions import Condition
+from .hook import DriftlineError, DriftlineHook, UnknownModelError
+from .triggers import VerdictTrigger
+from .versions import AirflowException, BaseSensorOperator
+
+
+class VerdictSensor(BaseSensorOperator):
+    """Waits until the verdict, the drift or the outcomes of a model are as asked: all of it at once.
+
+    A processor that does not answer is asked again until the sensor's time-out. A model that nobody has seen fails the
+    task at once, with the nearest name.
+
+    Args:
+        model: Name of the model.
+        states: States of the verdict to wait for, such as "wrong" or ("right", "at_risk").
+        drift_share: Least share of features that drift in the newest closed window.
+        coverage: Least share of that window's predictions whose outcome is known.
+        outcomes: Least number of outcomes of that window.
+        window: Length of that window, such as "1d". Default: the longest.
+        wait_for_model: Wait for a model that nobody has seen yet, too.
+        driftline_conn_id: Id of the connection.
+        deferrable: Wait in the triggerer, without a worker.
+        **kwargs: Those of Airflow's sensors: ``poke_interval``, ``timeout``, ``soft_fail``.
+
+    Raises:
+        ValueError: A state is none, or there is nothing to wait for.
+    """
+
+    template_fields: Sequence[str] = ("model",)
+    ui_color = "#e5eefc"
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        states: Collection[str] | str = (),
+        drift_share: float | None = None,
+        coverage: float | None = None,
+        outcomes: int | None = None,
+        window: str = "",
+        wait_for_model: bool = False,
+        driftline_conn_id: str = DriftlineHook.default_conn_name,
+        deferrable: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model, self.driftline_conn_id = model, driftline_conn_id
+        self.deferrable, self.wait_for_model = deferrable, wait_for_model
+        self.condition = Condition.read(states, drift_share, coverage, outcomes, window).to_json()
+
+    def execute(self, context: Mapping[str, Any]) -> Any:
+        """Look once; wait in the triggerer where that is asked and nothing holds yet."""
+        if not self.deferrable:
+            return super().execute(context)
+        if not self.poke(context):
+            self.defer(
+                trigger=VerdictTrigger(
+                    self.model, self.condition, self.driftline_conn_id, self.poke_interval, self.wait_for_model
+                ),
+                method_name="end_waiting",
+                timeout=timedelta(seconds=self.timeout),
+            )
+        return None
+
+    def poke(self, context: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Return whether the condition holds now."""
+        condition = Condition(**{**self.condition, "states": tuple(self.condition["states"])})
+        try:
+            found = DriftlineHook(self.driftline_conn_id).model(self.model)
+        except UnknownModelError as error:
+            if not self.wait_for_model:
+                raise
+            self.log.info("%s", error)
+            return False
+        except DriftlineError as error:
+            self.log.warning("%s", error)
+            return False
+        held, said = condition.holds(found)
+        self.log.info("%s: %s", self.model, said)
+        return held
+
+    def end_waiting(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: ARG002
+        """Return the verdict that the trigger found; fail where nobody knows the model."""
+        if event["state"] != "held":
+            raise AirflowException(event["said"])
+        self.log.info("%s: %s", self.model, event["said"])
+        verdict: Mapping[str, Any] | None = event["verdict"]
+        return verdict

@@ -1,0 +1,68 @@
+"""The trigger of a sensor that is deferred: it looks from the triggerer, and holds no worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+from asgiref.sync import sync_to_async
+
+from .conditions import Condition
+from .hook import DriftlineError, DriftlineHook, UnknownModelError, fetch_model
+from .versions import BaseTrigger, TriggerEvent
+
+
+class VerdictTrigger(BaseTrigger):  # type: ignore[misc]
+    """Fires once a condition holds of a model, or once nobody knows the model.
+
+    A processor that does not answer is asked again: the time-out of the sensor ends that.
+
+    Args:
+        model: Name of the model.
+        condition: The condition, as :meth:`.conditions.Condition.to_json` writes it.
+        driftline_conn_id: Id of the connection.
+        poke_interval: Seconds between two looks.
+        wait_for_model: Whether to wait for a model that nobody has seen yet, too.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        condition: dict[str, Any],
+        driftline_conn_id: str = DriftlineHook.default_conn_name,
+        poke_interval: float = 60.0,
+        wait_for_model: bool = False,
+    ) -> None:
+        super().__init__()
+        self.model, self.condition, self.driftline_conn_id = model, condition, driftline_conn_id
+        self.poke_interval, self.wait_for_model = poke_interval, wait_for_model
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class and the arguments by which the triggerer makes it again."""
+        names = ("model", "condition", "driftline_conn_id", "poke_interval", "wait_for_model")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look until the condition holds."""
+        condition = Condition(**{**self.condition, "states": tuple(self.condition["states"])})
+        address, headers = await sync_to_async(DriftlineHook(self.driftline_conn_id).address)()
+        async with httpx.AsyncClient() as client:
+            while True:
+                try:
+                    found = await fetch_model(client, address, headers, self.model)
+                except UnknownModelError as error:
+                    if not self.wait_for_model:
+                        yield TriggerEvent({"state": "unknown_model", "said": str(error)})
+                        return
+                    self.log.info("%s", error)
+                except DriftlineError as error:
+                    self.log.warning("%s; asked again in %g seconds", error, self.poke_interval)
+                else:
+                    held, said = condition.holds(found)
+                    self.log.info("%s: %s", self.model, said)
+                    if held:
+                        yield TriggerEvent({"state": "held", "said": said, "verdict": found.get("verdict")})
+                        return
+                await asyncio.sleep(self.poke_interval)

@@ -1,0 +1,34 @@
+"""The parts of Airflow that are built on, where each version has them: 3.x in its SDK, 2.10 and 2.11 elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+BaseHook: Any
+BaseOperator: Any
+BaseSensorOperator: Any
+BaseBranchOperator: Any
+
+try:
+    from airflow.providers.standard.operators.branch import BaseBranchOperator
+    from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator
+except ImportError:  # Airflow 2
+    from airflow.hooks.base import BaseHook
+    from airflow.models.baseoperator import BaseOperator
+    from airflow.operators.branch import BaseBranchOperator
+    from airflow.sensors.base import BaseSensorOperator
+
+__all__ = [
+    "AirflowException",
+    "AirflowFailException",
+    "AirflowSkipException",
+    "BaseBranchOperator",
+    "BaseHook",
+    "BaseOperator",
+    "BaseSensorOperator",
+    "BaseTrigger",
+    "TriggerEvent",
+]
