@@ -23,8 +23,8 @@ except ImportError:
     from airflow.operators.empty import EmptyOperator
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-QUICK = {"poke_interval": 0.2, "timeout": 20.0}
-ONCE = {"poke_interval": 0.2, "timeout": 0.5}
+QUICK: dict[str, Any] = {"poke_interval": 0.2, "timeout": 20.0}
+ONCE: dict[str, Any] = {"poke_interval": 0.2, "timeout": 0.5}
 
 
 MODEL = "churn"

@@ -74,7 +74,10 @@ def write_rows(path: Path, wrong: float) -> Path:
 
 def run_dags(python: Path, home: Path, url: str, rows: Path, baseline: Path) -> dict[str, Any]:
     """Run the DAGs of ``airflow_dags.py`` in an Airflow, and return what became of them."""
-    connections = {"DRIFTLINE_DEFAULT": {"host": url}, "DEAD": {"host": "127.0.0.1", "port": 1}}
+    connections: dict[str, dict[str, Any]] = {
+        "DRIFTLINE_DEFAULT": {"host": url},
+        "DEAD": {"host": "127.0.0.1", "port": 1},
+    }
     environment = {
         **os.environ,
         **{

@@ -23,7 +23,7 @@ class UnknownModelError(DriftlineError):
     """A processor has not seen the model; the text names the nearest one that it has."""
 
 
-class DriftlineHook(BaseHook):
+class DriftlineHook(BaseHook):  # type: ignore[misc]
     """Asks a running processor. The connection has host and port of its pages; its password is sent as a bearer token.
 
     Args:

@@ -17,7 +17,7 @@ CROSSED = 3
 ANSWERS = ("retrain", "wait", "cannot_tell")
 
 
-class VerdictOperator(BaseOperator):
+class VerdictOperator(BaseOperator):  # type: ignore[misc]
     """Asks a processor whether a model is still right; fails or skips by the answer, and returns it.
 
     Args:
@@ -58,7 +58,7 @@ class VerdictOperator(BaseOperator):
         return verdict
 
 
-class EvaluateOperator(BaseOperator):
+class EvaluateOperator(BaseOperator):  # type: ignore[misc]
     """Runs ``driftline evaluate`` over files, and returns its verdict; fails or skips where a condition is true.
 
     Args:
@@ -121,7 +121,7 @@ class EvaluateOperator(BaseOperator):
         return verdict
 
 
-class RetrainBranchOperator(BaseBranchOperator):
+class RetrainBranchOperator(BaseBranchOperator):  # type: ignore[misc]
     """Goes on with other tasks where retraining pays, than where it does not, or nobody can tell.
 
     Args:

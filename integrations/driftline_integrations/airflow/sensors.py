@@ -12,7 +12,7 @@ from .triggers import VerdictTrigger
 from .versions import AirflowException, BaseSensorOperator
 
 
-class VerdictSensor(BaseSensorOperator):
+class VerdictSensor(BaseSensorOperator):  # type: ignore[misc]
     """Waits until the verdict, the drift or the outcomes of a model are as asked: all of it at once.
 
     A processor that does not answer is asked again until the sensor's time-out. A model that nobody has seen fails the

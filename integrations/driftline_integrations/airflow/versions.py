@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-
-BaseHook: Any
-BaseOperator: Any
-BaseSensorOperator: Any
-BaseBranchOperator: Any
 
 try:
     from airflow.providers.standard.operators.branch import BaseBranchOperator
