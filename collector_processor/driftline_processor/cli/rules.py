@@ -1,4 +1,4 @@
-"""`driftline rules`: the rules of a configuration, for those who alert with Prometheus and Alertmanager."""
+"""`driftline rules`: the rules of a configuration, for those who alert elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def rules(
     config: Annotated[Path, typer.Option(metavar="FILE", help="driftline.yaml")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where the files go.")],
 ) -> None:
-    """Write rules of Prometheus, routes of Alertmanager and OpenSLO documents from objectives and policies."""
+    """Write rules of Prometheus, routes of Alertmanager, OpenSLO, and monitors of Datadog and New Relic."""
     with report_bad_input():
         from driftline_processor.alert_rules.files import ALERTMANAGER, rule_files
         from driftline_processor.config.schema import ConfigError, load

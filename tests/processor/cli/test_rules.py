@@ -8,7 +8,10 @@ import yaml
 from driftline_processor.cli.commands import app
 from typer.testing import CliRunner
 
-FILES = ["driftline.rules.yml", "driftline.models.rules.yml", "alertmanager.yml", "openslo.yaml"]
+FILES = [
+    *("driftline.rules.yml", "driftline.models.rules.yml", "alertmanager.yml", "openslo.yaml"),
+    *("datadog.monitors.json", "newrelic.conditions.json"),
+]
 TEXT = """\
 notify: json://127.0.0.1:1/
 models:
