@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import driftline
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 from sklearn.linear_model import LogisticRegression
 
+from .killed import Processor
 from .stage import Section, Windows, command, evaluated
 
 START = pd.Timestamp("2026-03-02T00:00:00Z")
@@ -186,3 +189,20 @@ def all_models(replays: list[Replay], folder: Path) -> str:
         model = said["models"][one.case.model]
         models[one.case.model] = {**model, "baseline": str(folder / one.case.model / model["baseline"])}
     return yaml.safe_dump({"models": models})
+
+
+def told(processor: Processor) -> list[dict[str, Any]]:
+    """Return the alerts that the processor knows."""
+    found: list[dict[str, Any]] = processor.get("/api/v1/alerts")["alerts"]
+    return found
+
+
+def send(processor: Processor, replay: Replay) -> None:
+    """Send all rows over OTLP, and all their outcomes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRIFTLINE_ENDPOINT", processor.otlp)
+        patch.setenv("OTEL_TRACES_EXPORTER", "none")
+        replay.section.run(0, {"classifier": replay.classifier})["score"](replay.rows)
+        assert driftline.flush()
+        driftline.shutdown()
+    processor.post(replay.outcomes, replay.case.model)

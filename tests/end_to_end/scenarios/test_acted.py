@@ -1,12 +1,12 @@
-"""A model turns wrong, and something is done about it: from predictions over OTLP to the request, over ``kill -9``."""
+"""A model turns wrong, and what is to be done is done: from predictions over OTLP to the request, over ``kill -9``."""
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
-import driftline
-import httpx
+import pandas as pd
 import pytest
 import yaml
 
@@ -14,58 +14,59 @@ from tests.support.recorded_requests import Asked, service
 from tests.support.waiting import wait_until
 
 from .killed import Processor
-from .replays import CASES, all_models, staged
+from .replays import CASES, all_models, send, staged, told
 
 CHURN = CASES[0]
-ACTION = "http/rollback"
 
 pytestmark = pytest.mark.slow
 
 
-def orders(processor: Processor) -> list[tuple[str, str]]:
-    """Return what became of the messages of all alerts: channel or action, and its result."""
-    found = processor.get("/api/v1/alerts")["alerts"]
-    return [(one["channel"], one["result"]) for alert in found for one in alert["messages"]]
-
-
-def test_an_approved_rollback_leaves_with_one_key_although_the_processor_is_killed_before_and_after(
+def test_each_action_is_done_once_although_the_processor_is_killed_between_request_and_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / CHURN.model
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    replay = staged(CHURN, folder)
-    status = [503]
+    (tmp_path / CHURN.model).mkdir()
+    monkeypatch.chdir(tmp_path / CHURN.model)
+    replay = staged(CHURN, tmp_path / CHURN.model)
+    arrived, killed = threading.Event(), threading.Event()
 
     def answers(_: Asked) -> tuple[int, Any]:
-        return status[0], None
+        arrived.set()
+        killed.wait(120)
+        return 200, None
 
-    with service(answers) as there:
-        body = {"model": "{model}", "reason": "{state}", "alert": "{alert}"}
-        action = {"url": there.url + "/models/{model}/rollback", "approval": True, "body": body}
-        said = {**yaml.safe_load(all_models([replay], tmp_path)), "actions": {ACTION: action}}
-        processor = Processor(tmp_path, yaml.safe_dump({**said, "policies": {"health": {"actions": [ACTION]}}}))
+    with service(answers) as bus, service(lambda _: (200, None)) as forms:
+        actions = {
+            "cloudevents/bus": {"url": bus.url, "timeout": "2m"},
+            "http/report": {"url": forms.url, "attach": "report"},
+            "label_queue/team": {"directory": "to-label", "rows": 20},
+            "kubernetes/abort": {"kind": "Rollout", "namespace": "models", "name": "{model}", "dry_run": True},
+        }
+        said = {
+            **yaml.safe_load(all_models([replay], tmp_path)),
+            "actions": actions,
+            "policies": {"health": {"actions": [*actions]}},
+        }
+        processor = Processor(tmp_path, yaml.safe_dump(said))
         try:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("DRIFTLINE_ENDPOINT", processor.otlp)
-                patch.setenv("OTEL_TRACES_EXPORTER", "none")
-                replay.section.run(0, {"classifier": replay.classifier})["score"](replay.rows)
-                assert driftline.flush()
-                driftline.shutdown()
-            processor.post(replay.outcomes, replay.case.model)
-            wait_until(lambda: orders(processor) == [(ACTION, "awaits_approval")])
+            send(processor, replay)
+            assert arrived.wait(120)
             processor.kill()
-            assert (orders(processor), there.asked) == ([(ACTION, "awaits_approval")], [])
-            (alert,) = processor.get("/api/v1/alerts")["alerts"]
-            form = {"action": ACTION, "by": "ann", "why": "the new version is broken"}
-            path = f"{processor.web}/api/v1/alerts/{alert['id']}/approval"
-            assert httpx.post(path, data=form, trust_env=False).status_code == 200
-            wait_until(lambda: bool(there.asked))
-            processor.kill()
-            status[0] = 200
-            wait_until(lambda: orders(processor) == [(ACTION, "delivered")])
+            killed.set()
+            wait_until(lambda: [one["result"] for one in told(processor)[0]["messages"]].count("delivered") == 3)
+            (alert,) = told(processor)
         finally:
+            killed.set()
             processor.stop()
-    assert {one.headers["idempotency-key"] for one in there.asked} == {f"{alert['id']}-{ACTION}"}
-    assert {(one.method, one.path) for one in there.asked} == {("POST", "/models/churn/rollback")}
-    assert there.asked[-1].json == {"model": "churn", "reason": "wrong", "alert": alert["id"]}
+    results = {one["channel"]: (one["result"], one["detail"]) for one in alert["messages"]}
+    assert results["cloudevents/bus"] == ("delivered", "HTTP 200")
+    assert {one.json["id"] for one in bus.asked} == {f"{alert['id']}-cloudevents/bus"}
+    assert len({one.body for one in bus.asked}) == 1
+    (form, *_) = [one.form for one in forms.asked]
+    name, kind, html = form["report"]
+    assert (name, kind) == (f"driftline-churn-{alert['id']}-http-report.html", "text/html")
+    assert b"error rate" in html
+    (sheet,) = (tmp_path / "to-label").iterdir()
+    assert sheet.name == f"label-{alert['id']}-label_queue-team.csv"
+    assert [*pd.read_csv(sheet)][:3] == ["id", "prediction_time", "weight"]
+    assert results["kubernetes/abort"][0] == "dry_run"
+    assert "merge patch" in results["kubernetes/abort"][1]

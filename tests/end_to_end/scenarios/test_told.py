@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import driftline
 import httpx
 import pytest
 import yaml
@@ -15,28 +14,11 @@ from tests.support.waiting import wait_until
 from tests.support.webhooks import Hook, webhook
 
 from .killed import Processor
-from .replays import CASES, Replay, all_models, staged
+from .replays import CASES, Replay, all_models, send, staged, told
 
 CHURN = CASES[0]
 
 pytestmark = pytest.mark.slow
-
-
-def told(processor: Processor) -> list[dict[str, Any]]:
-    """Return the alerts that the processor knows."""
-    found: list[dict[str, Any]] = processor.get("/api/v1/alerts")["alerts"]
-    return found
-
-
-def send(processor: Processor, replay: Replay) -> None:
-    """Send all rows over OTLP, and all their outcomes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DRIFTLINE_ENDPOINT", processor.otlp)
-        patch.setenv("OTEL_TRACES_EXPORTER", "none")
-        replay.section.run(0, {"classifier": replay.classifier})["score"](replay.rows)
-        assert driftline.flush()
-        driftline.shutdown()
-    processor.post(replay.outcomes, replay.case.model)
 
 
 def test_a_model_that_turns_wrong_is_told_once_although_channels_are_down_and_the_processor_is_killed(

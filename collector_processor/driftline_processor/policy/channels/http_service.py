@@ -102,7 +102,8 @@ class HttpService:
     ) -> None:
         self._timeout = timeout
         verify = True if context is None else context
-        self._client = httpx.Client(timeout=timeout, trust_env=not is_here(url), headers=headers, verify=verify)
+        plain = {"Accept-Encoding": "identity", **(headers or {})}  # a small answer unpacks to one without end
+        self._client = httpx.Client(timeout=timeout, trust_env=not is_here(url), headers=plain, verify=verify)
 
     def ask(
         self,
@@ -137,7 +138,7 @@ class HttpService:
                 method, url, json=json, content=content, files=files, headers=headers, params=parameters
             ) as response:
                 body = b""
-                for piece in response.iter_bytes():
+                for piece in response.iter_raw():
                     body += piece
                     if time.monotonic() > end:
                         raise httpx.ReadTimeout("the answer takes too long")
