@@ -34,8 +34,8 @@ def test_files_are_written_and_what_is_left_out_is_said(tmp_path: Path) -> None:
         "error budget, as in 'precision >= 0.95'; alert on ObjectiveBroken",
         "driftline: policies.faulty.when: is left out: the metric of faults counts minor ones, too; DataFault tells of "
         "all of them",
-        "driftline: datadog.monitors.json and newrelic.conditions.json: policies.faulty.when: is left out: 'data faulty' "
-        "is more than one number; let Driftline tell it",
+        "driftline: datadog.monitors.json and newrelic.conditions.json: policies.faulty.when: is left out: "
+        "'data faulty' is more than one number; let Driftline tell it",
     ]
 
 
