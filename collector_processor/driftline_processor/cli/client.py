@@ -300,6 +300,26 @@ def fetch_alerts(url: str, model: str = "", state: str = "") -> dict[str, Any]:
     return dict(json.loads(_ask("GET", url, "/api/v1/alerts", asked)))
 
 
+def fetch_windows(url: str, alert: Mapping[str, Any], window: str) -> list[dict[str, Any]]:
+    """Return the windows of a length of the version that an alert is about; :class:`BadInput` as above."""
+    asked: dict[str, str | list[str]] = {"window": window, "slices": "false", **_version_of(alert)}
+    path = f"/api/v1/models/{quote(handle(alert['model']), safe='')}/evaluations"
+    return list(json.loads(_ask("GET", url, path, asked, wait=_LONG_WAIT))["windows"])
+
+
+def fetch_wrong(url: str, alert: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return ten wrong predictions of the time of an alert, the worst first; :class:`BadInput` as above."""
+    until = alert["until"] or iso_time(time.time_ns())
+    asked: dict[str, str | list[str]] = {"since": alert["since"], "until": until, "limit": "10", **_version_of(alert)}
+    path = f"/api/v1/models/{quote(handle(alert['model']), safe='')}/mispredictions"
+    return list(json.loads(_ask("GET", url, path, asked, wait=_LONG_WAIT))["rows"])
+
+
+def _version_of(alert: Mapping[str, Any]) -> dict[str, str]:
+    said = {"version": handle(alert["version"]), "environment": handle(alert["environment"])}
+    return {name: text for name, text in said.items() if text}
+
+
 def acknowledge_alert(url: str, alert: str, by: str, why: str = "") -> dict[str, Any]:
     """Take an alert on; return it. Raises :class:`BadInput` when nothing answers there, or there is no such alert."""
     return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/acknowledgement", by=by, why=why)

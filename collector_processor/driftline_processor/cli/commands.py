@@ -17,6 +17,7 @@ from .options import BAD_INPUT, Url, Version, report_bad_input, say
 from .outcomes import app as outcomes_app
 from .outcomes import forget
 from .policies import app as policies_app
+from .postmortem import postmortem
 from .report import report
 from .retraining import retrain_check
 from .review import review
@@ -98,6 +99,7 @@ def demo(
 
 app.command()(drill)
 app.command()(evaluate)
+app.command()(postmortem)
 app.command()(report)
 app.command()(review)
 app.command(name="retrain-check")(retrain_check)

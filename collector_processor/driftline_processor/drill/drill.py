@@ -309,7 +309,7 @@ class Range:
             names = ", ".join(dict.fromkeys(short(one.policy, 40) for one in result.noise))
             return f"{names} fired without the fault, too, and no other policy fired"
         if result.seen_after is not None:
-            return "the pages showed it, and no policy asks for it"
+            return "the pages showed it, and no policy fired"
         state = "" if result.verdict is None else f"; the verdict is {result.verdict.state.replace('_', ' ')}"
         return f"no policy fired{state}"
 

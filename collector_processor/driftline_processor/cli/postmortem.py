@@ -1,0 +1,135 @@
+"""`driftline postmortem`: one file about an alert, from its onset to its end, for people to complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .options import Url, report_bad_input
+
+OTHERS = (
+    "verdict is wrong or at risk",
+    "features drift",
+    "score drifts",
+    "data faulty",
+    "objective broken",
+    "coverage < 50 %",
+)
+"""Conditions that are replayed beside the policy of the alert, in each length of windows."""
+
+
+def postmortem(
+    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Its id, as messages and `incidents list` say it.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where it goes, .html or .md; else Markdown.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="driftline.yaml, whose policy is tried otherwise.")
+    ] = None,
+    url: Url = "http://127.0.0.1:8780",
+) -> None:
+    """Write what is known of an alert: onset, messages, actions, recovery, cause, loss, and what finds it sooner."""
+    with report_bad_input():
+        from driftline_processor.present.postmortem import postmortem as written
+        from driftline_processor.readers.errors import BadInput
+
+        from . import client
+
+        if output is not None and output.suffix.lower() not in (".html", ".md"):
+            raise BadInput(f"-o {output}: a postmortem is .html or .md; name one of them")
+        text = written(_incident(alert, config, url))
+        if output is None:
+            typer.echo(text)
+            return
+        if output.suffix.lower() == ".html":
+            from driftline_processor.web.postmortem_file import postmortem_html
+
+            client.write_text(output, postmortem_html(text))
+        else:
+            client.write_text(output, text)
+        typer.echo(f"{output}: the postmortem; people complete its last sections")
+
+
+def _incident(id: str, config: Path | None, url: str) -> Any:
+    from driftline_processor.core.nearest_names import near
+    from driftline_processor.present.postmortem import Incident
+    from driftline_processor.readers.errors import BadInput
+
+    from . import client
+
+    known = {one["id"]: one for one in client.fetch_alerts(url)["alerts"]}
+    if id not in known:
+        fix = near(id, [*known]) if known else "there is none yet"
+        raise BadInput(f"there is no alert '{id:.80}' at {url}; {fix}")
+    alert = known[id]
+    replays, lengths, unknown = _replays(alert, config, url)
+    window = max(lengths, key=_seconds, default="")
+    windows = client.fetch_windows(url, alert, window) if window else []
+    wrong = client.fetch_wrong(url, alert) if alert["since"] else []
+    return Incident(alert, window, windows, wrong, replays, unknown)
+
+
+def _replays(alert: dict[str, Any], config: Path | None, url: str) -> tuple[dict[str, Any], list[str], str]:
+    """Replay the policy of an alert otherwise, and others; return them by their words, and the lengths of windows."""
+    from driftline_processor.readers.errors import BadInput
+
+    from . import client
+
+    first = client.replay_policies(url, {"sooner": {"when": OTHERS[0]}}, alert["model"])
+    told = [one for one in first["models"] if one["version"] == alert["version"]] or first["models"]
+    lengths = sorted({name for one in told for policy in one["policies"] for name in policy["known_windows"]})
+    if not lengths:
+        return {}, [], "Nobody can tell: no window of the model has closed."
+    tried: dict[str, tuple[str, dict[str, Any]]] = {}
+    for window in lengths:
+        for number, when in enumerate(OTHERS):
+            tried[f"other-{window}-{number}"] = f"{when}, in windows of {window}", {"when": when, "window": window}
+    for words, keys in _otherwise(_own_policy(alert, config), lengths):
+        tried[f"own-{len(tried)}"] = words, keys
+    replays: dict[str, Any] = {}
+    try:
+        answer = client.replay_policies(url, {name: keys for name, (_, keys) in tried.items()}, alert["model"])
+    except BadInput as error:
+        return {}, lengths, f"Nobody can tell: {error}"
+    for one in answer["models"]:
+        if (one["version"], one["environment"]) == (alert["version"], alert["environment"]):
+            replays |= {tried[told["policy"]][0]: told for told in one["policies"] if told["policy"] in tried}
+    return replays, lengths, "" if replays else "Nobody can tell: the version of the alert is not in use any more."
+
+
+def _own_policy(alert: dict[str, Any], config: Path | None) -> dict[str, Any]:
+    """Return the policy of an alert as it is written; {} where no configuration has it."""
+    if config is None:
+        return {}
+    from driftline_processor.config.schema import ConfigError, load, written_policies
+    from driftline_processor.readers.errors import BadInput
+
+    try:
+        load(config)
+    except ConfigError as error:
+        raise BadInput(f"--config {config}: {error}") from error
+    written = written_policies(config)
+    own = written.get(alert["policy"]) if isinstance(written, dict) else None
+    return dict(own) if isinstance(own, dict) and "when" in own else {}
+
+
+def _otherwise(own: dict[str, Any], lengths: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Return a policy with less patience, each in words: fewer windows, without `surely`, and in shorter windows."""
+    if not own:
+        return []
+    kept = {name: own[name] for name in ("when", "surely", "window", "in_a_row", "resolve") if name in own}
+    found = []
+    if kept.get("in_a_row", 1) > 1:
+        found.append(("the same policy with in_a_row: 1", {**kept, "in_a_row": 1}))
+    if kept.get("surely"):
+        found.append(("the same policy with surely: false", {**kept, "surely": False}))
+    others = [one for one in lengths if one != kept.get("window")]
+    return [*found, *((f"the same policy with window: {one}", {**kept, "window": one}) for one in others)]
+
+
+def _seconds(window: str) -> int:
+    from driftline_processor.core.windows.window import length
+
+    return length(window)

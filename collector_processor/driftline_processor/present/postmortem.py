@@ -1,0 +1,294 @@
+"""Say an incident from its beginning to its end, as Markdown: what is known is written, what people know is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from driftline.tables.timestamps import instant
+
+from driftline_processor.core.windows.window import DAY, HOUR
+from driftline_processor.core.wording import format_percent, printable, short
+
+ASKED: Final = (
+    ("What happened?", "In plain words, for somebody who was not there."),
+    ("What did it cost our customers?", "Whom did it hit, and how did they notice?"),
+    ("What went well?", ""),
+    ("What did we learn?", ""),
+    ("What do we change, who does it, and until when?", ""),
+)
+"""Sections that people fill in, each with what belongs there."""
+
+_MARKS = re.compile(r"([\\`*_{}\[\]()<>#+!|~&-])")
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What is known of an incident, as the API answers it.
+
+    Attributes:
+        alert: The alert, with its messages.
+        window: The length of the windows that are told.
+        windows: The windows around it, the oldest first.
+        wrong: The worst wrong predictions.
+        replays: A policy in words → its replay over the same windows.
+        unknown: Why nobody knows what would have found it sooner; "" where replays say.
+    """
+
+    alert: Mapping[str, Any]
+    window: str = ""
+    windows: Sequence[Mapping[str, Any]] = ()
+    wrong: Sequence[Mapping[str, Any]] = ()
+    replays: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unknown: str = ""
+
+
+def postmortem(incident: Incident) -> str:
+    """Return an incident as Markdown."""
+    return "\n".join(_lines(incident)) + "\n"
+
+
+def _lines(incident: Incident) -> Iterator[str]:
+    alert = incident.alert
+    yield f"# Postmortem: {_plain(alert['model'], 80)}, {_day(alert['since'] or alert['fired'])}"
+    yield ""
+    yield _plain(alert["found"], 600)
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    for name, text in _facts(incident):
+        yield f"| {name} | {text} |"
+    yield from ("", "## When did what happen?", "")
+    yield "| time (UTC) | what |"
+    yield "|---|---|"
+    for time, text in sorted(_events(incident)):
+        yield f"| {_plain(time, 40)} | {text} |"
+    yield from ("", "## What was lost?", "", *_losses(incident))
+    yield from ("", "## What would have found it sooner?", "", *_sooner(incident))
+    yield from ("", "## Which predictions were wrong?", "", *_wrong(incident))
+    for title, what in ASKED:
+        yield from ("", f"## {title}", "", f"*{what}*" if what else "", "")
+
+
+def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
+    alert = incident.alert
+    place = f", {_plain(alert['environment'], 40)}" if alert["environment"] else ""
+    yield "Model", f"{_plain(alert['model'], 80)} {_plain(alert['version'], 40)}{place}".rstrip()
+    yield "Policy", f"{_plain(alert['policy'], 80)}, {_plain(alert['severity'], 20)}"
+    if alert["owner"]:
+        yield "Owner", _plain(alert["owner"], 80)
+    cause = next((one for one in _verdicts(incident) if one.get("cause")), None)
+    if cause is not None:
+        kind = f" ({_plain(str(cause['kind']).replace('_', ' '), 40)})" if cause.get("kind") else ""
+        yield "Cause", _plain(cause["cause"], 300) + kind
+    yield "Onset", _plain(alert["since"] or "nobody knows", 40)
+    until = alert["until"] or alert["over"]
+    yield "Recovery", _plain(until or "not yet: it is open", 40)
+    if alert["since"] and alert["told"]:
+        yield "From onset to the first message", _between(alert["since"], alert["told"])
+    taken = alert["acknowledged"]
+    if taken and alert["told"]:
+        yield "From the message to somebody who had it", _between(alert["told"], taken["time"])
+    if alert["since"] and until:
+        yield "From onset to recovery", _between(alert["since"], until)
+    yield "Alert", f"`{_code(alert['id'])}`"
+
+
+def _events(incident: Incident) -> Iterator[tuple[str, str]]:
+    alert = incident.alert
+    if alert["since"]:
+        yield alert["since"], "**Onset**: it is so since then, by the windows"
+    first = min((one["outcome_time"] for one in incident.wrong if one.get("outcome_time")), default=None)
+    if first is not None:
+        yield first, "**First wrong label** that is kept: the outcome of one of the predictions below"
+    yield alert["fired"], f"**Fired**: the end of the window that showed it to {_plain(alert['policy'], 80)}"
+    for one in alert["messages"]:
+        word = "Action" if "/" in one["channel"] else "Message"
+        said = f"**{word}** to {_plain(one['channel'], 80)}, {_plain(one['kind'], 20)}: "
+        said += _plain(one["result"].replace("_", " "), 40)
+        said += f" ({_plain(one['detail'], 200)})" if one["detail"] else ""
+        yield one["made"], said
+        if one["approved"]:
+            why = f": {_plain(one['approved']['why'], 200)}" if one["approved"]["why"] else ""
+            yield one["approved"]["time"], f"**Approved** by {_plain(one['approved']['by'], 80)}{why}"
+    if taken := alert["acknowledged"]:
+        why = f": {_plain(taken['why'], 200)}" if taken["why"] else ""
+        yield taken["time"], f"**Taken on** by {_plain(taken['by'], 80)}{why}"
+    if alert["until"]:
+        yield alert["until"], "**Recovery**: until then it was so, by the windows"
+    if alert["over"]:
+        yield alert["over"], "**Over**: the alert was closed"
+
+
+# -- what was lost ----------------------------------------------------------------------------------------------------
+
+
+def _losses(incident: Incident) -> Iterator[str]:
+    known = [one for one in incident.windows if _is_within(one, incident.alert)]
+    found = [said for said in (_errors_lost(known), _money_lost(known)) if said]
+    if not found:
+        yield "Nobody can tell: no window of that time has outcomes beside a baseline that has them."
+        return
+    yield from (f"- {said}" for said in found)
+    outcomes = sum(one["outcomes"]["rows"] for one in known)
+    rows = sum(one["rows"] for one in known)
+    share = f", {format_percent(outcomes / rows)} of the predictions" if rows else ""
+    yield f"- {len(known):,} windows of {_plain(incident.window, 20)}, {outcomes:,} outcomes{share}."
+
+
+def _errors_lost(windows: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many outcomes were wrong beyond what the baseline would have had wrong; "" where nobody can tell."""
+    found = _summed(windows, "accuracy", lambda one: -one["outcomes"]["rows"])
+    if found is None:
+        return ""
+    more, ends = found
+    word = "more" if more >= 0 else "fewer"
+    return f"**{abs(more):,.0f} {word} wrong predictions**{ends} than by the accuracy of the baseline."
+
+
+def _money_lost(windows: Sequence[Mapping[str, Any]]) -> str:
+    """Say what it cost beside the baseline; "" where neither costs nor value are declared."""
+    for name, sign in (("cost_per_prediction", 1), ("value_per_prediction", -1)):
+        found = _summed(windows, name, lambda one, sign=sign: sign * one["rows"])  # type: ignore[misc]
+        if found is not None:
+            return (
+                f"**{found[0]:,.0f}**{found[1]} in the unit of `{name}`; rows without outcomes are taken to be alike."
+            )
+    return ""
+
+
+def _summed(
+    windows: Sequence[Mapping[str, Any]], name: str, weight: Callable[[Mapping[str, Any]], float]
+) -> tuple[float, str] | None:
+    """Return a change beside the baseline summed over windows, and its interval in brackets; None where none knows it.
+
+    The ends are sums of the ends of each window, so the interval is wider than 95 % asks for.
+    """
+    total, low, high, known = 0.0, 0.0, 0.0, False
+    for one in windows:
+        change = (one["performance"].get("changes") or {}).get(name)
+        if not change or change.get("change") is None:
+            continue
+        known, factor = True, weight(one)
+        ends = [change[end] if change.get(end) is not None else change["change"] for end in ("low", "high")]
+        total += factor * change["change"]
+        low += min(factor * end for end in ends)
+        high += max(factor * end for end in ends)
+    return (total, f" ({low:,.0f} to {high:,.0f})") if known else None
+
+
+def _is_within(window: Mapping[str, Any], alert: Mapping[str, Any]) -> bool:
+    """Return True where a window lies in the time of an alert."""
+    if not alert["since"] or not window["start"]:
+        return False
+    until = alert["until"] or alert["over"]
+    return bool(
+        instant(window["end"]) > instant(alert["since"]) and (not until or instant(window["start"]) < instant(until))
+    )
+
+
+def _verdicts(incident: Incident) -> Iterator[Mapping[str, Any]]:
+    for one in incident.windows:
+        if _is_within(one, incident.alert) and one.get("verdict"):
+            yield one["verdict"]
+
+
+# -- what would have found it sooner ----------------------------------------------------------------------------------
+
+
+def _sooner(incident: Incident) -> Iterator[str]:
+    if incident.unknown:
+        yield _plain(incident.unknown, 300)
+        return
+    fired, found = instant(incident.alert["fired"]), []
+    for words, told in incident.replays.items():
+        time = first_firing(told, incident.alert)
+        if time is not None and time < fired:
+            found.append((time, words, told["false_alarms"]["sentence"]))
+    if not found:
+        names = len(incident.replays)
+        yield f"None of {names} other policies, replayed over the same windows as they are known now."
+        return
+    yield "Replayed over the same windows, as they are known now; outcomes that came late may have told some of it."
+    yield ""
+    yield "| policy | sooner by | its false alarms |"
+    yield "|---|---|---|"
+    for time, words, alarms in sorted(found):
+        yield f"| {_plain(words, 200)} | {_words(fired - time)} | {_plain(alarms, 200)} |"
+
+
+def first_firing(told: Mapping[str, Any], alert: Mapping[str, Any]) -> int | None:
+    """Return when a replayed policy fired first of what an alert is about, unix nanoseconds; None where it did not.
+
+    Args:
+        told: The policy of a replay.
+        alert: The alert, as the API shows it.
+    """
+    since = instant(alert["since"] or alert["fired"])
+    until = instant(alert["until"]) if alert["until"] else None
+    times = [
+        instant(one["fired"])
+        for one in told["firings"]
+        if (one["until"] is None or instant(one["until"]) > since)
+        and (until is None or instant(one["fired"]) <= until)
+        and instant(one["since"] or one["fired"]) >= since - DAY
+    ]
+    return min(times, default=None)
+
+
+# -- which predictions ------------------------------------------------------------------------------------------------
+
+
+def _wrong(incident: Incident) -> Iterator[str]:
+    if not incident.wrong:
+        yield "None is kept."
+        return
+    yield "| prediction | time | predicted | what happened | trace |"
+    yield "|---|---|---|---|---|"
+    for one in incident.wrong:
+        said = one.get("predicted") if one.get("predicted") is not None else one.get("score")
+        link = str(one.get("trace_url") or "")
+        trace = _plain(one.get("trace_id") or "–", 40)
+        if re.fullmatch(r"https?://[^\s()<>\[\]\"'|]+", link):
+            trace = f"[{trace}]({link})"
+        cells = (f"`{_code(one.get('id') or '')}`", _plain(one.get("time") or "–", 40), _value(said))
+        yield f"| {' | '.join((*cells, _value(one.get('actual')), trace))} |"
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "–"
+    return _plain(f"{value:.4g}" if isinstance(value, float) else str(value), 60)
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+
+def _plain(text: object, most: int) -> str:
+    r"""Return a text as Markdown shows it, without any mark-up of its own, and on one line.
+
+    >>> _plain("a|b <script> [x](y)", 80)
+    'a\\|b \\<script\\> \\[x\\]\\(y\\)'
+    """
+    return _MARKS.sub(r"\\\1", short(" ".join(printable(str(text)).split()), most))
+
+
+def _code(text: object) -> str:
+    """Return a text for a span of code in a table."""
+    return short(printable(str(text)), 80).replace("`", "'").replace("|", "¦")
+
+
+def _day(time: str) -> str:
+    return _plain(str(time).partition("T")[0], 20)
+
+
+def _between(start: str, end: str) -> str:
+    return _words(max(0, instant(end) - instant(start)))
+
+
+def _words(nanoseconds: int) -> str:
+    if nanoseconds < HOUR:
+        return f"{max(1, round(nanoseconds / (HOUR / 60)))} minutes"
+    return f"{nanoseconds / HOUR:.3g} hours" if nanoseconds < DAY else f"{nanoseconds / DAY:.3g} days"

@@ -1,0 +1,74 @@
+"""`driftline postmortem`: one file, from what a running processor answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.health import Health
+from driftline_processor.web.api import alerts, policies
+from driftline_processor.web.app import create_app
+
+from tests.support.churn_files import Run
+from tests.support.fake_view import FakeView
+from tests.support.policy_watch import model, watched
+from tests.support.serve import serve
+from tests.support.verdict_windows import right, value, wrong
+
+POLICY = """
+notify: json://127.0.0.1:9/
+policies:
+  health: {enabled: false}
+  slow: {when: accuracy < 70 %, in_a_row: 3}
+"""
+
+
+class NobodyWrong:
+    """No wrong prediction is kept."""
+
+    def worst(self, *_: object) -> Worst:
+        return Worst()
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The address of a processor that was told of one model, and the id of the alert."""
+    low = {"accuracy": value(0.6)}
+    days = [right(0), right(1), *(wrong(day, clear=True, realized=low) for day in (2, 3, 4))]
+    keys = {"policies": {"health": {"enabled": False}, "slow": {"when": "accuracy < 70 %", "in_a_row": 3}}}
+    with watched(tmp_path / "state", **keys) as watch:
+        for number in range(1, len(days) + 1):
+            watch.look(model(days[:number], "churn"))
+        [alert] = watch.alerts.alerts
+        view = FakeView([model(days, "churn")])
+        more = [*alerts.routes(watch.alerts, lambda *_: None, lambda *_: None), *policies.routes(view)]
+        with serve(create_app(view, lambda *_: None, Health(), more=more, wrong=NobodyWrong())) as url:  # type: ignore[arg-type]
+            yield url, alert
+
+
+def test_one_file_says_what_would_have_found_it_sooner(run: Run, tmp_path: Path, running: tuple[str, str]) -> None:
+    url, alert = running
+    config, file = tmp_path / "driftline.yaml", tmp_path / "post.md"
+    config.write_text(POLICY)
+    result = run("postmortem", alert, "--url", url, "--config", config, "-o", file)
+    assert result.exit_code == 0, result.output
+    text = file.read_text()
+    assert text.startswith("# Postmortem: churn, 2013\\-07\\-03")
+    assert "| the same policy with in\\_a\\_row: 1 | 2 days |" in text
+    page = tmp_path / "post.html"
+    assert run("postmortem", alert, "--url", url, "-o", page).exit_code == 0
+    assert "default-src &#x27;none&#x27;" in page.read_text()
+
+
+def test_an_alert_that_is_not_there_is_said(run: Run, running: tuple[str, str]) -> None:
+    result = run("postmortem", "nobody", "--url", running[0])
+    assert result.exit_code == 2
+    assert "there is no alert 'nobody'" in result.stderr
+
+
+def test_another_kind_of_file_is_refused(run: Run) -> None:
+    result = run("postmortem", "x", "-o", "post.pdf")
+    assert result.exit_code == 2
+    assert "-o post.pdf: a postmortem is .html or .md" in result.stderr
