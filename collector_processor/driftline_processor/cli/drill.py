@@ -11,7 +11,7 @@ import typer
 
 from driftline_processor.readers.addresses import file_or_address
 
-from .options import ROWS, report_bad_input, say, takes_columns
+from .options import BAD_INPUT, ROWS, report_bad_input, say, takes_columns
 
 if TYPE_CHECKING:
     from driftline_processor.readers.column_roles import ColumnOptions
@@ -117,6 +117,6 @@ def drill(
         else:
             typer.echo("\n".join(line for line in texts.drill_lines(results[0], most) if line))
         if not every and any(one.outcome == "not_applicable" for one in results):
-            raise BadInput(texts.first_sentence(results[0]))
+            raise typer.Exit(BAD_INPUT)
         if not all(texts.has_passed(one, most) for one in results):
             raise typer.Exit(MISSED)

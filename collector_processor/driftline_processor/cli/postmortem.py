@@ -119,14 +119,18 @@ def _otherwise(own: dict[str, Any], lengths: list[str]) -> list[tuple[str, dict[
     """Return a policy with less patience, each in words: fewer windows, without `surely`, and in shorter windows."""
     if not own:
         return []
-    kept = {name: own[name] for name in ("when", "surely", "window", "in_a_row", "resolve") if name in own}
-    found = []
+    kept: dict[str, Any] = {name: own[name] for name in _KEPT if name in own}
+    found: list[tuple[str, dict[str, Any]]] = []
     if kept.get("in_a_row", 1) > 1:
         found.append(("the same policy with in_a_row: 1", {**kept, "in_a_row": 1}))
     if kept.get("surely"):
         found.append(("the same policy with surely: false", {**kept, "surely": False}))
     others = [one for one in lengths if one != kept.get("window")]
     return [*found, *((f"the same policy with window: {one}", {**kept, "window": one}) for one in others)]
+
+
+_KEPT: tuple[str, ...] = ("when", "surely", "window", "in_a_row", "resolve")
+"""Keys of a policy that say when it fires."""
 
 
 def _seconds(window: str) -> int:

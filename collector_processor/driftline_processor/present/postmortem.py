@@ -102,7 +102,7 @@ def _events(incident: Incident) -> Iterator[tuple[str, str]]:
         yield alert["since"], "**Onset**: it is so since then, by the windows"
     first = min((one["outcome_time"] for one in incident.wrong if one.get("outcome_time")), default=None)
     if first is not None:
-        yield first, "**First wrong label** that is kept: the outcome of one of the predictions below"
+        yield first, "**First wrong label** among the predictions below"
     yield alert["fired"], f"**Fired**: the end of the window that showed it to {_plain(alert['policy'], 80)}"
     for one in alert["messages"]:
         word = "Action" if "/" in one["channel"] else "Message"
@@ -289,6 +289,12 @@ def _between(start: str, end: str) -> str:
 
 
 def _words(nanoseconds: int) -> str:
-    if nanoseconds < HOUR:
-        return f"{max(1, round(nanoseconds / (HOUR / 60)))} minutes"
-    return f"{nanoseconds / HOUR:.3g} hours" if nanoseconds < DAY else f"{nanoseconds / DAY:.3g} days"
+    """Write a time in its largest unit.
+
+    >>> _words(DAY), _words(36 * HOUR), _words(HOUR // 2)
+    ('1 day', '1.5 days', '30 minutes')
+    """
+    units = ((DAY, "day"), (HOUR, "hour"), (HOUR // 60, "minute"))
+    unit, word = next((one for one in units if nanoseconds >= one[0]), units[-1])
+    number = f"{max(nanoseconds / unit, 1):.3g}"
+    return f"{number} {word}" if number == "1" else f"{number} {word}s"

@@ -95,7 +95,7 @@ def test_what_would_have_found_it_sooner_is_the_earliest_first() -> None:
     rows = [line for line in text.splitlines() if line.startswith("| a")]
     assert rows == [
         "| an hour | 1.96 days | at most 1 a month |",
-        "| a day before | 1 days | at most 1 a month |",
+        "| a day before | 1 day | at most 1 a month |",
     ]
 
 
