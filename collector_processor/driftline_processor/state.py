@@ -100,6 +100,8 @@ LOOKS = 10
 REOPEN_AFTER = 1.0, 10.0
 """Seconds from an outage of the storage to the first attempt to open it again, and at most from one to the next."""
 
+LOOK_AFTER = 60.0
+"""Seconds after a start from which on policies are looked at, however many windows still wait."""
 
 INTERRUPTED = 2.0
 """Seconds in which a statement that was interrupted ends."""
@@ -250,6 +252,7 @@ class State:
             *(intake, self._join, concept, self._versions, evaluations, self._upkeep, self._evaluator.waiting),
             *(self._evaluator.delays, counters, clock, self._verdicts, self._judging.sentence, self._config.currency),
         )
+        self._joining, self._caught_up, self._read_at = True, False, time.monotonic()
         self._alerts = AlertStore(connection, store.unreadable)
         self._decisions = DecisionStore(connection, store.unreadable)
         config = self._config
@@ -434,12 +437,35 @@ class State:
             return self._decisions.record(model, version, kind, by, why, self._clock())
 
     def _look_at_policies(self) -> None:
-        """Look which alerts begin and end, store them, and give what is to be told to the couriers."""
+        """Look which alerts begin and end, store them, and give what is to be told to the couriers.
+
+        After a start it waits until windows are as they were before: on disk they may be older than what was told of.
+        """
         self._undelivered += self._couriers.deliveries()
+        if not self._has_caught_up():
+            if self._undelivered:
+                self._alerts.write([], deliveries=self._undelivered)
+                self._undelivered = []
+            return
         models = self._view.models() if self._policies.active else ()
         messages = self._policies.look(models, self._undelivered)
         self._undelivered = []
         self._couriers.post([*messages, *self._digests.due(models, self._clock(), self._incidents_page)])
+
+    def _has_caught_up(self) -> bool:
+        """Return True once everything was joined and judged that waited at the start, or that takes too long.
+
+        Until then no window rests.
+        """
+        if not self._caught_up:
+            idle = not self._joining and not self._pressed() and self._evaluator.idle
+            self._caught_up = idle or time.monotonic() - self._read_at > LOOK_AFTER
+        return self._caught_up
+
+    def _step_join(self) -> bool:
+        """Join some rows; return whether more may wait."""
+        self._joining = self._join.step()
+        return self._joining
 
     def erase(self, order: ErasureOrder) -> ErasureResult:
         """Delete what is kept of prediction ids, of a subject or of a model; return when it is gone from the disk, too.
@@ -506,7 +532,7 @@ class State:
         """Join everything that has been acknowledged, as far as the time allows."""
         self.catch_up(deadline)
         with self._keeping, self._store.watched():
-            while not deadline.passed and self._join.step():
+            while not deadline.passed and self._step_join():
                 pass
 
     def evaluate_now(self, deadline: Deadline = NEVER) -> None:
@@ -517,6 +543,7 @@ class State:
             if not deadline.passed:
                 self._versions.step()
                 self._follow_verdicts()
+                self._caught_up = True
                 self._look_at_policies()
 
     def tidy_now(self) -> None:
@@ -587,8 +614,8 @@ class State:
         turn = KeeperTurn(self._pressed, self._stopping)
         steps: tuple[tuple[Callable[[], object], float, int], ...] = (
             # Each part is looked up when its turn comes: forgetting a model makes all of them anew.
-            (lambda: self._join.step(), JOIN_EVERY, 1),
-            (lambda: self._evaluator.step(ended=turn.over, early=turn.early), EVALUATE_EVERY, 1),
+            (self._step_join, JOIN_EVERY, 1),
+            (lambda: self._evaluator.step(self._caught_up, turn.over, turn.early), EVALUATE_EVERY, 1),
             (lambda: self._versions.step(), COMPARE_EVERY, LOOKS),
             (lambda: self._follow_verdicts(), COMPARE_EVERY, LOOKS),
             (self._look_at_policies, COMPARE_EVERY, LOOKS),

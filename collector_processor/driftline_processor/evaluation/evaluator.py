@@ -253,6 +253,11 @@ class Evaluator:
         self._processes.close()  # what they remember is deleted with them
         return [(series, self._evaluations.forget_slice(series, name)) for series, name in named]
 
+    @property
+    def idle(self) -> bool:
+        """Whether no window waits to be evaluated, or rests until it is."""
+        return not self.waiting and not self._touched
+
     def forget_tidied(self) -> None:
         """Forget what was read of the store that tidying may have changed."""
         for series in self._series:
@@ -265,7 +270,7 @@ class Evaluator:
             set_mark(self._connection, "evaluated_predictions", reached.predictions)
             set_mark(self._connection, "evaluated_joined", reached.joined)
             set_mark(self._connection, "evaluated_points", reached.points)
-        if not self.waiting and not self._touched:
+        if self.idle:
             self._connection.execute("DELETE FROM restated")
             write_restated(self._connection, [(which, np.array([window.start])) for which, window in self._given_up])
 
