@@ -96,7 +96,8 @@ def _files(patterns: Sequence[str], folder: Path, problems: list[str]) -> list[P
     found: dict[Path, None] = {}
     for pattern in patterns:
         try:
-            matching = sorted(folder.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
+            root = Path(Path(pattern).anchor) if Path(pattern).is_absolute() else folder
+            matching = sorted(root.glob(pattern.removeprefix(Path(pattern).anchor)))
         except (ValueError, NotImplementedError, OSError) as error:
             problems.append(f"include: '{pattern:.80}' is no pattern of files ({error}); write models/*.yaml")
             continue

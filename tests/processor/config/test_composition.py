@@ -43,6 +43,11 @@ def test_models_of_all_files_are_there_and_have_what_their_tier_says(tmp_path: P
     }
 
 
+def test_a_pattern_may_begin_at_the_root(tmp_path: Path) -> None:
+    path = written(tmp_path, f"include: '{tmp_path}/models/*.yaml'", credit="models: {fraud: {tier: 1}}")
+    assert [*load(path).models] == ["fraud"]
+
+
 def test_included_files_hold_policies_channels_and_silences_too(tmp_path: Path) -> None:
     told = "policies: {low: {when: accuracy < 0.8, notify: ops}}\nchannels: {ops: 'https://example.com/hook'}\n"
     told += "silences: {sale: {since: 2026-12-24T00:00:00Z, until: 2026-12-27T00:00:00Z}}"
