@@ -64,11 +64,11 @@ class Service(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: Answers, handler: type[BaseHTTPRequestHandler] | None = None) -> None:
         self.asked: list[Asked] = []
         self.answers = answers
         self.headers: dict[str, str] = {}
-        super().__init__(("127.0.0.1", 0), _Answer)
+        super().__init__(("127.0.0.1", 0), handler or Answer)
 
     @property
     def url(self) -> str:
@@ -81,7 +81,9 @@ class Service(ThreadingHTTPServer):
         return [f"{one.method} {one.path}" for one in self.asked]
 
 
-class _Answer(BaseHTTPRequestHandler):
+class Answer(BaseHTTPRequestHandler):
+    """Answers one request of a :class:`Service`."""
+
     server: Service
 
     def _answer(self) -> None:

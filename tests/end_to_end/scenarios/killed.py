@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +33,14 @@ def free_port() -> int:
 class Processor:
     """``driftline up`` on ports that stay the same when it is started again."""
 
-    def __init__(self, folder: Path, configuration: str) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, configuration: str, environment: Mapping[str, str] | None = None) -> None:
+        self._folder, self._environment = folder, {**os.environ, **(environment or {})}
         self._ports = {name: free_port() for name in ("grpc", "http", "web")}
         self.web, self.otlp = (f"http://127.0.0.1:{self._ports[name]}" for name in ("web", "http"))
         listen = {name: {"endpoint": f"127.0.0.1:{port}"} for name, port in self._ports.items()}
-        receivers = {"otlp": {"protocols": {name: listen[name] for name in ("grpc", "http")}}}
-        said = {**yaml.safe_load(configuration), "receivers": receivers, "web": listen["web"]}
+        said = yaml.safe_load(configuration)
+        otlp = {"protocols": {name: listen[name] for name in ("grpc", "http")}}
+        said |= {"receivers": {**said.get("receivers", {}), "otlp": otlp}, "web": listen["web"]}
         (folder / "up.yaml").write_text(yaml.safe_dump({**said, "storage": {"directory": str(folder / "state")}}))
         self._process: subprocess.Popen[bytes] | None = None
         self._client = httpx.Client(trust_env=False)
@@ -46,7 +49,7 @@ class Processor:
     def start(self) -> None:
         command = [sys.executable, "-m", "driftline_processor", "up", "--config", "up.yaml"]
         with (self._folder / "up.log").open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log, env=self._environment)
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             try:

@@ -1,0 +1,392 @@
+"""The policies of the examples, from predictions over OTLP to what leaves the machine, over ``kill -9``.
+
+Each processor runs with the very file of its example. What leaves is compared whole: how often, where to, and what.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline.baseline import Baseline
+
+from tests.support.kafka_brokers import mock_broker
+from tests.support.recorded_airflow import Airflow
+from tests.support.recorded_internet import mail
+from tests.support.recorded_jira import Jira
+from tests.support.waiting import wait_until
+
+from .policy_files import (
+    DAY,
+    HOUR,
+    KEY,
+    PAGERDUTY,
+    attachment,
+    decided,
+    identified,
+    moments,
+    outcomes,
+    scene,
+    shuffled,
+)
+
+MINUTE, WEEK = pd.Timedelta("1min"), pd.Timedelta("7D")
+
+pytestmark = pytest.mark.slow
+
+
+def test_1_slack_and_email_are_told_once_of_accuracy_below_85_percent_and_once_when_it_is_over(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    days = [decided(rng, moments([day], 200), 0.7 if day in (5, 6) else 0.95) for day in range(13)]
+    days = [rows.assign(contract="monthly") for rows in days]
+    with mail() as post:
+        email = f"mailto://127.0.0.1:{post.port}?from=driftline@example.com&to=retention@example.com"
+        with scene("01-model-health", tmp_path, variables={"EMAIL": email}) as there:
+            post.down = True
+            there.live("churn", days[:9], DAY, slices=["contract"])
+            there.die_while_it_sends(lambda: bool(there.world.asked) and bool(post.asked))
+            post.down = False
+            begun = [("slack", "opened", "delivered"), ("email", "opened", "delivered")]
+            (alert,) = there.wait_for("accuracy", *begun)
+            assert alert["found"] == "accuracy is 70 % (61.5 % to 77.6 %), below 85 %"
+            there.live("churn", days[9:], DAY, slices=["contract"])
+            there.wait_for("accuracy", *begun, ("slack", "over", "delivered"), ("email", "over", "delivered"))
+    titles = [
+        "churn fires accuracy since 7 March 2026",
+        "Over: churn fired accuracy from 7 March 2026 until 9 March 2026",
+    ]
+    told = [attachment(one) for one in there.world.taken]
+    assert [title for title, _ in told] == titles
+    assert [lines[0] for _, lines in told] == [
+        "Accuracy is 70 % (61.5 % to 77.6 %), below 85 %.",
+        "What was found: Accuracy is 70 % (61.5 % to 77.6 %), below 85 %.",
+    ]
+    assert [str(letter["Subject"]) for letter in post.letters] == titles
+    assert {(letter["From"], letter["To"]) for letter in post.letters} == {
+        ("driftline@example.com", "retention@example.com")
+    }
+    for (_, lines), letter in zip(told, post.letters, strict=True):
+        assert letter.get_content().splitlines()[0] == lines[0]
+        assert f"page: {there.processor.web}/models/churn?" in letter.get_content()
+
+
+def viewers(rng: np.random.Generator, days: range, rows: int, older: float) -> pd.DataFrame:
+    """Return viewers of films, so many years older than they were, with the list that each got."""
+    times = moments(days, rows)
+    size = len(times)
+    return pd.DataFrame(
+        {
+            "id": identified(times),
+            "time": times,
+            "age": rng.normal(40 + older, 10, size),
+            "minutes": rng.exponential(30, size),
+            "drama": rng.random(size),
+            "genre": rng.choice(["drama", "comedy", "crime"], size),
+            "items": [[("Blue Hour", 0.9), ("Up North", 0.5), ("The Cut", 0.1)]] * size,
+        }
+    )
+
+
+def test_2_one_ticket_is_made_of_tastes_that_shift_and_it_is_done_when_they_are_back(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    known = viewers(rng, range(14), 100, 0)
+    features = known[["age", "minutes", "drama", "genre"]]
+    keys: dict[str, Any] = {"model": "films", "task": "ranking", "version": "1"}
+    reference = Baseline.from_frame(features, score=np.ones(len(known)), **keys)
+    odd_day = [viewers(rng, range(day, day + 1), 200, 15 * (day == 3)) for day in range(5)]
+    shifted, back = viewers(rng, range(5, 9), 200, 15), viewers(rng, range(9, 15), 200, 0)
+    jira = Jira(3, "REC")
+    with scene("02-automated-drift", tmp_path, jira, loses="/issue") as there:
+        there.send("films", pd.concat([*odd_day, shifted]), "ranking", baseline=reference)
+        there.die_while_it_sends(lambda: bool(there.world.lost))
+        (alert,) = there.wait_for("tastes-shift", ("jira/retrain", "opened", "delivered"))
+        assert (alert["since"], alert["fired"]) == ("2026-03-07T00:00:00Z", "2026-03-09T00:00:00Z")
+        there.send("films", back, "ranking", baseline=reference)
+        there.wait_for("tastes-shift", ("jira/retrain", "opened", "delivered"), ("jira/retrain", "over", "delivered"))
+    assert (jira.issues, [*jira.labels.values()]) == ({"REC-1": "Done"}, [[f"driftline-{alert['id']}", "retrain"]])
+    (made,) = there.world.lost
+    assert made.json["fields"]["summary"] == f"retrain films: {alert['found']}"
+    assert len(jira.comments["REC-1"]) == 1
+
+
+def test_5_three_days_of_drift_start_one_run_of_the_dag(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+
+    def customers(days: range, drifts: bool) -> pd.DataFrame:
+        rows = decided(rng, moments(days, 200), 0.9)
+        calls = rng.normal(10 + 3 * drifts, 3, len(rows))
+        return rows.assign(tenure=rows["tenure"] - 6 * drifts, calls=calls, age=rng.normal(45, 12, len(rows)))
+
+    known = customers(range(14), False)
+    features = ["tenure", "charges", "calls", "age"]
+    reference = Baseline.from_frame(known[features], score=known["score"], model="churn", task="binary", version="1")
+    odd_days = [customers(range(day, day + 1), day in (2, 3)) for day in range(5)]
+    airflow = Airflow(2, ("token-1", "token-2"))
+    with scene("05-drift-to-retraining", tmp_path, airflow, loses="/dagRuns") as there:
+        there.send("churn", pd.concat([*odd_days, customers(range(5, 9), True)]), baseline=reference)
+        there.die_while_it_sends(lambda: bool(there.world.lost))
+        (alert,) = there.wait_for("dataset-drift", ("airflow/retrain", "opened", "delivered"))
+        assert (alert["since"], alert["fired"]) == ("2026-03-07T00:00:00Z", "2026-03-10T00:00:00Z")
+        assert alert["messages"][0]["detail"] == f"driftline-{alert['id']}-airflow-retrain is there already"
+    conf = {"model": "churn", "version": "1", "since": "2026-03-07T00:00:00Z", "alert": alert["id"]}
+    assert airflow.runs == {f"driftline-{alert['id']}-airflow-retrain": conf}
+
+
+def test_7_a_fall_below_the_moving_average_is_told_once_and_a_quiet_day_below_it_is_not(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    known = (0.9, 0.89, 0.91, 0.9, 0.88, 0.91, 0.9, 0.87, 0.89, 0.9, 0.78, 0.77, 0.9, 0.9)
+    words = {True: "refund please my parcel never arrived", False: "how do I change my address thanks"}
+    days = [decided(rng, moments([day], 200), right) for day, right in enumerate(known)]
+    days = [rows.assign(text=[words[score > 0.5] for score in rows["score"]]) for rows in days]
+    with scene("07-text-classifier", tmp_path) as there:
+        bodies = there.send("tickets", pd.concat(days), text_features=["text"])
+        assert not [body for body in bodies if b"parcel" in body or b"address" in body]
+        there.processor.post(outcomes(pd.concat(days), DAY), "tickets")
+        there.die_while_it_sends(lambda: bool(there.world.asked))
+        (alert,) = there.wait_for("accuracy-falls", ("slack", "opened", "delivered"))
+        assert there.alerts("accuracy-falls-as-asked") == []
+    assert (alert["since"], alert["fired"]) == ("2026-03-12T00:00:00Z", "2026-03-14T00:00:00Z")
+    (told,) = there.world.taken
+    title, lines = attachment(told)
+    assert title == "tickets fires accuracy-falls since 12 March 2026"
+    assert lines[0].startswith("Accuracy is 77 % (")
+
+
+def lists(rng: np.random.Generator, day: int, clicked: float, older: float, later: float) -> pd.DataFrame:
+    """Return the lists of a day of a feed and who clicked; readers are so much older than they were, and come later."""
+    times = moments([day], 200)
+    size = len(times)
+    ranked = [rng.permutation(30)[:5] for _ in range(size)]
+    return pd.DataFrame(
+        {
+            "id": identified(times),
+            "time": times,
+            "age": rng.normal(40 + older, 10, size),
+            "minutes": rng.normal(20 + later, 5, size),
+            "items": [[(f"p{item}", 1 / (rank + 1)) for rank, item in enumerate(items)] for items in ranked],
+            "actual": shuffled(rng, size, clicked),
+        }
+    )
+
+
+def clicks(shown: pd.DataFrame) -> pd.DataFrame:
+    """Return the clicks on lists: the first item of each that was clicked, a minute later."""
+    chosen = shown[shown["actual"]]
+    first = [items[0][0] for items in chosen["items"]]
+    return pd.DataFrame({"id": chosen["id"], "item": first, "actual": 1.0, "time": chosen["time"] + MINUTE})
+
+
+def test_8_only_a_day_on_which_features_drift_and_the_click_rate_falls_is_told(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    fewer, older, later = {10: 0.3, 13: 0.25}, {13: 12.0}, {8: 6.0}
+    days = [lists(rng, day, fewer.get(day, 0.5), older.get(day, 0.0), later.get(day, 0.0)) for day in range(15)]
+    launch = lists(rng, 0, 0.5, 0.0, 0.0)
+    keys: dict[str, Any] = {"model": "feed", "task": "ranking", "version": "1"}
+    reference = Baseline.from_frame(launch[["age", "minutes"]], score=np.ones(len(launch)), **keys)
+    with scene("08-drift-and-click-rate", tmp_path) as there:
+        there.send("feed", pd.concat(days), "ranking", baseline=reference)
+        there.processor.post(clicks(pd.concat(days)), "feed")
+        there.die_while_it_sends(lambda: bool(there.world.asked))
+        (alert,) = there.wait_for("tastes-shift", ("slack", "opened", "delivered"))
+    assert (alert["since"], alert["fired"]) == ("2026-03-15T00:00:00Z", "2026-03-16T00:00:00Z")
+    (told,) = there.world.taken
+    title, lines = attachment(told)
+    assert title == "feed fires tastes-shift since 15 March 2026"
+    assert lines[0].startswith("Age drifts; ctr is 25 % (")
+
+
+def payments(rng: np.random.Generator, hour: int, right: float, found: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the payments of an hour, of which half are flagged and so many of these rightly, and a sample of reviews.
+
+    Every third of the flagged is reviewed and every tenth of the others; ``found``: how many of the frauds are flagged.
+    """
+    times = moments([hour], 600, HOUR)
+    flagged = np.arange(len(times)) % 2 == 0
+    missed = right * (1 - found) / found
+    actual = np.where(flagged, rng.random(len(times)) < right, rng.random(len(times)) < missed).astype(int)
+    score = np.where(flagged, rng.uniform(0.6, 0.95, len(times)), rng.uniform(0.05, 0.4, len(times)))
+    rows = pd.DataFrame(
+        {"id": identified(times), "time": times, "amount": rng.normal(0, 1, len(times)), "score": score}
+    )
+    every = np.where(flagged, 3, 10)
+    chosen = (np.arange(len(times)) // 2) % every == 0
+    reviews = rows.loc[chosen, ["id"]].assign(
+        actual=actual[chosen], weight=every[chosen].astype(float), time=times[chosen] + MINUTE
+    )
+    return rows, reviews
+
+
+def test_9_an_hour_of_less_precision_calls_people_once_and_less_recall_warns_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    hours = [payments(rng, hour, 1.0 if hour < 4 else 0.75, 0.95 if hour < 6 else 0.45) for hour in range(9)]
+    rows, reviews = ([one[at] for one in hours] for at in (0, 1))
+    called = "pagerduty", "opened", "delivered"
+    more = "label_queue/review-more", "opened", "delivered"
+    with scene("09-precision-contract", tmp_path) as there:
+        there.processor.post(pd.concat(reviews[:6]), "fraud")
+        there.send("fraud", pd.concat(rows[:6]))
+        there.die_while_it_sends(lambda: len({one.headers["host"] for one in there.world.asked}) == 2)
+        (alert,) = there.wait_for("precision", called, more, ("http/rollback", "opened", "awaits_approval"))
+        assert there.world.taken_by("deployer.example.com") == []
+        there.approve(alert["id"], "http/rollback")
+        there.wait_for("precision", called, more, ("http/rollback", "opened", "delivered"))
+        there.processor.post(pd.concat(reviews[6:]), "fraud")
+        there.send("fraud", pd.concat(rows[6:]))
+        there.wait_for("recall", called)
+    sent = [one.json for one in there.world.taken_by("events.pagerduty.com")]
+    events = [one for one in sent if one.get("payload", {}).get("class") in ("precision", "recall")]
+    assert {(one["routing_key"], one["event_action"]) for one in events} == {(PAGERDUTY, "trigger")}
+    assert events[0]["dedup_key"] == alert["id"] != events[1]["dedup_key"]
+    assert [(one["payload"]["severity"], one["payload"]["summary"].partition("since")[0]) for one in events] == [
+        ("critical", "fraud fires precision "),
+        ("warning", "fraud fires recall "),
+    ]
+    (back,) = there.world.taken_by("deployer.example.com")
+    assert (back.path, back.headers[KEY]) == ("/models/fraud/rollback", f"{alert['id']}-http/rollback")
+    title = "fraud fires precision since 2 March 2026, 04:00"
+    assert {name: back.json[name] for name in ("from_version", "reason")} == {"from_version": "1", "reason": title}
+    assert back.json["report"].startswith(f"{there.processor.web}/models/fraud/report?")
+    (review,) = there.world.taken_by("reviews.example.com")
+    assert (review.method, review.path) == ("POST", "/queues/fraud")
+    assert review.headers[KEY] == f"{alert['id']}-label_queue/review-more"
+    assert (review.json["model"], len(review.json["rows"])) == ("fraud", 50)
+
+
+def test_12_a_fall_of_auc_in_late_outcomes_rolls_back_as_approved_and_late_outcomes_are_told(tmp_path: Path) -> None:
+    rng = np.random.default_rng(12)
+    weeks = [decided(rng, moments([week], 250, WEEK), 0.6 if week >= 4 else 0.95) for week in range(8)]
+    weeks = [rows.assign(region="south") for rows in weeks]
+    known = decided(rng, moments(range(10), 200), 0.95)
+    keys: dict[str, Any] = {"model": "credit", "task": "binary", "version": "1"}
+    features = ["tenure", "charges"]
+    reference = Baseline.from_frame(known[features], score=known["score"], actual=known["actual"], **keys)
+    later = [outcomes(rows.iloc[: 50 if week == 3 else 150], 5 * DAY) for week, rows in enumerate(weeks)]
+    waiting = ("http/rollback", "opened", "awaits_approval"), ("http/canary", "opened", "awaits_approval")
+    with scene("12-silent-degradation", tmp_path) as there:
+        there.world.down = False
+        there.send("credit", pd.concat(weeks[:7]), baseline=reference, slices=["region"])
+        there.processor.post(pd.concat(later[:4]), "credit")
+        (late,) = there.wait_for("outcomes-late", ("slack", "opened", "delivered"))
+        there.world.down = True
+        there.send("credit", weeks[7], baseline=reference, slices=["region"])
+        there.processor.post(later[4], "credit")
+        there.die_while_it_sends(lambda: len(there.world.asked) > 1)
+        (alert,) = there.wait_for("auc-falls", ("slack", "opened", "delivered"), *waiting)
+        assert [one.headers["host"] for one in there.world.taken if one.headers["host"] != "hooks.slack.com"] == []
+        there.approve(alert["id"], "http/rollback")
+        there.wait_for(
+            "auc-falls", ("slack", "opened", "delivered"), ("http/rollback", "opened", "delivered"), waiting[1]
+        )
+        there.wait_for("outcomes-late", ("slack", "opened", "delivered"), ("slack", "over", "delivered"))
+    assert (late["since"], alert["since"]) == ("2026-03-23T00:00:00Z", "2026-03-30T00:00:00Z")
+    titles = [attachment(one)[0] for one in there.world.taken_by("hooks.slack.com")]
+    assert sorted(titles) == [
+        "Over: credit fired outcomes-late from 23 March 2026 until 30 March 2026",
+        "credit fires auc-falls since 30 March 2026",
+        "credit fires outcomes-late since 23 March 2026",
+    ]
+    (back,) = there.world.taken_by("deployer.example.com")
+    assert (back.path, back.headers[KEY]) == ("/models/credit/rollback", f"{alert['id']}-http/rollback")
+    assert back.json == {
+        "from_version": "1",
+        "reason": "credit fires auc-falls since 30 March 2026",
+        "since": "2026-03-30T00:00:00Z",
+    }
+
+
+def test_14_six_hours_of_a_lower_estimate_ask_once_for_a_retraining_before_any_click_is_known(tmp_path: Path) -> None:
+    rng = np.random.default_rng(14)
+
+    def impressions(hours: range, sharp: float) -> pd.DataFrame:
+        times = moments([*hours], 300, HOUR)
+        age = rng.normal(0, 1, len(times))
+        score = 1 / (1 + np.exp(-sharp * age))
+        actual = (rng.random(len(times)) < score).astype(int)
+        return pd.DataFrame({"id": identified(times), "time": times, "age": age, "score": score, "actual": actual})
+
+    known = impressions(range(10), 2.5)
+    keys: dict[str, Any] = {"model": "clicks", "task": "binary", "version": "1"}
+    reference = Baseline.from_frame(known[["age"]], score=known["score"], actual=known["actual"], **keys)
+    hours = [impressions(range(hour, hour + 1), 0.8 if hour in (3, 4) or hour >= 6 else 2.5) for hour in range(14)]
+    with mock_broker() as broker:
+        with scene("14-closed-loop", tmp_path, variables={"KAFKA": broker.address}) as there:
+            there.send("clicks", pd.concat(hours[:12]), baseline=reference)
+            wait_until(lambda: there.closed("clicks", "1h") == 11)
+            assert broker.read("model-events") == []
+            there.send("clicks", hours[12], baseline=reference)
+            wait_until(lambda: bool(broker.read("model-events")))
+            there.processor.kill()
+            (alert,) = there.wait_for("expected-to-fall", ("cloudevents/retrain", "opened", "delivered"))
+            there.send("clicks", hours[13], baseline=reference)
+            wait_until(lambda: there.closed("clicks", "1h") == 13)
+        sent = broker.read("model-events")
+    assert (alert["since"], alert["fired"]) == ("2026-03-02T06:00:00Z", "2026-03-02T12:00:00Z")
+    assert {key for key, _ in sent} == {alert["id"].encode()}
+    (event,) = {body.decode() for _, body in sent}
+    said = json.loads(event)
+    assert said["data"] == {
+        "model": "clicks",
+        "version": "1",
+        "since": "2026-03-02T06:00:00Z",
+        "found": alert["found"],
+        "page": said["data"]["page"],
+    }
+    assert (said["id"], said["type"], said["subject"]) == (
+        f"{alert['id']}-cloudevents/retrain",
+        "io.driftline.alert.opened",
+        "clicks",
+    )
+
+
+def test_3_a_wrong_model_of_each_tier_reaches_whom_its_tier_says_and_tier_1_is_rolled_back(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    with scene("03-slo-governance", tmp_path) as there:
+        for model in ("card-fraud", "also-bought", "coupon"):
+            days = [decided(rng, moments([day], 40, DAY, HOUR), 0.95 if day < 14 else 0.5) for day in range(24)]
+            known = decided(rng, moments(range(10), 200), 0.95)
+            keys: dict[str, Any] = {"model": model, "task": "binary", "version": "1"}
+            features = known[["tenure", "charges"]]
+            reference = Baseline.from_frame(features, score=known["score"], actual=known["actual"], **keys)
+            there.live(model, days, HOUR, baseline=reference)
+        there.die_while_it_sends(lambda: len({one.headers["host"] for one in there.world.asked}) == 4)
+        (first,) = there.wait_for(
+            "tier-1",
+            ("oncall", "opened", "delivered"),
+            ("slack", "opened", "delivered"),
+            ("http/rollback", "opened", "delivered"),
+        )
+        (second,) = there.wait_for("health", ("slack", "opened", "delivered"))
+        (third,) = there.wait_for("tier-3", ("backlog", "opened", "delivered"))
+        assert there.alerts("tier-1-budget") == []
+    told = {host: there.world.taken_by(host) for host in {one.headers["host"] for one in there.world.taken}}
+    assert {host: len(asked) for host, asked in told.items()} == {
+        "events.pagerduty.com": 1,
+        "hooks.slack.com": 2,
+        "backlog.example.com": 1,
+        "deployer.example.com": 1,
+    }
+    called = told["events.pagerduty.com"][0].json
+    assert (called["routing_key"], called["dedup_key"]) == (PAGERDUTY, first["id"])
+    assert called["payload"]["severity"] == "critical"
+    assert called["payload"]["summary"].startswith("card-fraud is wrong since ")
+    titles = sorted(attachment(one)[0].partition(" since ")[0] for one in told["hooks.slack.com"])
+    assert titles == ["also-bought is wrong", "card-fraud is wrong"]
+    (noted,), (back,) = told["backlog.example.com"], told["deployer.example.com"]
+    assert (noted.path, noted.headers[KEY]) == ("/models", f"{third['id']}-1-backlog")
+    said = {name: noted.json[name] for name in ("kind", "policy", "model", "severity", "owner", "tier", "state")}
+    assert said == {
+        "kind": "opened",
+        "policy": "tier-3",
+        "model": "coupon",
+        "severity": "info",
+        "owner": "shop",
+        "tier": 3,
+        "state": "wrong",
+    }
+    assert (back.path, back.headers[KEY]) == ("/models/card-fraud/rollback", f"{first['id']}-http/rollback")
+    assert (back.json["from_version"], back.json["alert"]) == ("1", first["id"])
+    assert second["owner"] == "shop"
