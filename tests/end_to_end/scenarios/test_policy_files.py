@@ -25,6 +25,7 @@ from .policy_files import (
     HOUR,
     KEY,
     PAGERDUTY,
+    START,
     attachment,
     decided,
     identified,
@@ -390,3 +391,35 @@ def test_3_a_wrong_model_of_each_tier_reaches_whom_its_tier_says_and_tier_1_is_r
     assert (back.path, back.headers[KEY]) == ("/models/card-fraud/rollback", f"{first['id']}-http/rollback")
     assert (back.json["from_version"], back.json["alert"]) == ("1", first["id"])
     assert second["owner"] == "shop"
+
+
+def test_15_a_broken_agreement_calls_people_with_its_runbook_and_late_labels_are_told(tmp_path: Path) -> None:
+    rng = np.random.default_rng(15)
+    answered = decided(rng, moments(range(22), 60), 0.95)
+    in_time = answered["time"] < START + 12 * DAY
+    per_hour, day_2 = 20, 24 * 20
+    with scene("15-regulated", tmp_path) as there:
+        there.processor.post(outcomes(answered[in_time], 2 * DAY), "affordability")
+        there.send("affordability", answered)
+        calls = moments(range(51), per_hour, HOUR)
+        there.call("sanctions-match", calls, fails=lambda at: at >= day_2 and at % 10 == 0)
+        there.die_while_it_sends(lambda: len({one.headers["host"] for one in there.world.asked}) == 2)
+        (late,) = there.wait_for("labels-late", ("risk", "opened", "delivered"))
+        (failing,) = there.wait_for("availability", ("oncall", "opened", "delivered"))
+        (wrong,) = there.wait_for("critical-model", ("oncall", "opened", "delivered"), ("risk", "opened", "delivered"))
+    assert (late["model"], late["since"]) == ("affordability", "2026-03-14T00:00:00Z")
+    assert {failing["model"], wrong["model"]} == {"sanctions-match"}
+    told = dict(attachment(one) for one in there.world.taken_by("hooks.slack.com"))
+    runbooks = {title.partition(" since ")[0]: lines[-1] for title, lines in told.items()}
+    assert runbooks == {
+        "affordability fires labels-late": "runbook: https://wiki.example.com/runbooks/late-labels",
+        "sanctions-match is wrong": "runbook: https://wiki.example.com/runbooks/critical-model",
+    }
+    events = [one.json for one in there.world.taken_by("events.pagerduty.com")]
+    assert {one["dedup_key"] for one in events} == {failing["id"], wrong["id"]}
+    called = {one["dedup_key"]: one for one in events}
+    assert len(events) == len(called)
+    assert {one["payload"]["severity"] for one in events} == {"critical"}
+    assert {"text": "runbook", "href": "https://wiki.example.com/runbooks/failing-model"} in called[failing["id"]][
+        "links"
+    ]
