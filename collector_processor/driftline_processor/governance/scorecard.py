@@ -140,16 +140,19 @@ def scorecards(known: Sequence[ModelView], period: Period, incidents: Sequence[I
     return sorted(cards, key=_order)
 
 
-def scorecard(views: Sequence[ModelView], period: Period, incidents: Sequence[Incident]) -> Scorecard:
+def scorecard(
+    views: Sequence[ModelView], period: Period, incidents: Sequence[Incident], as_of: Verdict | None = None
+) -> Scorecard:
     """Return the scorecard of a model.
 
     Args:
         views: All its versions and environments.
         period: What it is of.
         incidents: Of the model.
+        as_of: The verdict of an earlier time, where that is looked at; None = of now.
     """
     used = tuple(one for one in views if one.in_use and not one.shadow) or tuple(views)
-    leading, verdict = leading_model(views), verdict_of(views)
+    leading, verdict = leading_model(views), as_of or verdict_of(views)
     there = tuple(one for one in incidents if not one.minor and period.meets(one.since, one.until))
     lost = [found for one in used if one.currency and (found := _loss(one, period)) is not None]
     loss = add_losses(one for one, _ in lost)

@@ -54,8 +54,8 @@ def test_a_report_has_a_chapter_for_each_page_and_each_drifted_feature(browse: B
     page = Page(written(browse(many()), "/models/flights/report?window=1mo&at=2013-07-04"))
     chapters = [one.removeprefix("page/") for one in page.ids if one.startswith("page/")]
     assert chapters[:3] == ["overview", "performance", "drift"]
-    assert {"features/temp", "features/dewp"} <= set(chapters[3:-4])
-    assert chapters[-4:] == ["data", "predictions", "versions", "incidents"]
+    assert {"features/temp", "features/dewp"} <= set(chapters[3:-5])
+    assert chapters[-5:] == ["data", "predictions", "versions", "incidents", "scorecard"]
     assert "features/carrier" not in chapters
     assert {f"page/{one}" for one in chapters} <= page.targets
 
@@ -130,7 +130,7 @@ def test_a_model_without_a_window_has_a_report(browse: Browse) -> None:
 @pytest.mark.parametrize("asked", ["", "?from=all"])
 def test_a_report_of_200_features_and_a_year_of_days_is_below_half_a_megabyte(browse: Browse, asked: str) -> None:
     text = written(browse(FakeView([wide(200, 365)])), f"/models/wide/report{asked}")
-    assert text.count('class="chapter"') == 17  # seven pages, and the ten features that drift most
+    assert text.count('class="chapter"') == 18  # eight pages, and the ten features that drift most
     assert len(text.encode()) < 500_000
 
 

@@ -83,7 +83,8 @@ def model_page(
     place = selection.place
     said = {"from": place.since if place.since != "all" else "", "to": place.until} | dict(asked or {})
     period = period_of(QueryParams({name: value for name, value in said.items() if value}), selection.same, now)
-    card = scorecard(selection.same, period, log.of(selection.same))
+    as_of = selection.verdict() if selection.past else None
+    card = scorecard(selection.same, period, log.of(selection.same), as_of)
     decisions = [] if made is None else made.of(selection.model.key.model)
     context = {
         **common_context(selection, "scorecard", now),
