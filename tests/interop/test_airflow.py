@@ -6,18 +6,28 @@ import csv
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
+from driftline_processor.config.actions import Airflow
+from driftline_processor.policy.actions.airflow import ACTION
+from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.sources import NO_SOURCES
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.paths import ROOT
 from tests.support.retrained_model import Retrained, retrained
 from tests.support.serve import serve
+from tests.support.waiting import wait_until
 
 PYTHONS = {
     name: python
@@ -30,6 +40,13 @@ pytestmark = [
     pytest.mark.skipif(not PYTHONS, reason="no Airflow: `make airflow` installs it into environments of its own"),
 ]
 
+
+STARTED_DAG = """
+from datetime import datetime
+from airflow.sdk import DAG
+with DAG("retrain_churn", start_date=datetime(2026, 1, 1), schedule=None, is_paused_upon_creation=False):
+    pass
+"""
 
 ASKED_BEFORE = 10
 """Times that other tasks and triggers ask at most before the sensor that waits."""
@@ -128,3 +145,59 @@ def test_a_dag_waits_asks_and_branches_by_a_running_processor(name: str, tmp_pat
     assert (fired["held"]["state"], fired["held"]["verdict"]["state"]) == ("held", "wrong")
     assert "did you mean 'churn'?" in fired["misnamed"]["said"]
     assert fired["dead"] == "still waits"
+
+
+@contextmanager
+def api_server(python: Path, home: Path) -> Iterator[str]:
+    """Run Airflow's API server with one DAG that bob may start, until the block ends."""
+    (home / "dags").mkdir(parents=True)
+    (home / "dags" / "retrain_churn.py").write_text(STARTED_DAG)
+    (home / "passwords.json").write_text('{"bob": "secret-1"}')
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "bob:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+    }
+    for command in (["db", "migrate"], ["dags", "reserialize"]):
+        subprocess.run([python, "-m", "airflow", *command], env=environment, check=True, capture_output=True)
+    serving = [python, "-m", "airflow", "api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    with (home / "server.log").open("w") as log:
+        server = subprocess.Popen(serving, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_until(lambda: answers(f"{url}/api/v2/version"))
+            yield url
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(60)
+
+
+def answers(url: str) -> bool:
+    """Return whether anything is there."""
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.mark.skipif("airflow-3" not in PYTHONS, reason="no Airflow 3: `make airflow` installs it")
+def test_an_alert_starts_one_run_of_a_real_airflow_however_often_it_is_sent(tmp_path: Path) -> None:
+    message = Message("4c1f0a92-airflow/retrain", "4c1f0a92", "airflow/retrain", "opened", 0, {"model": "churn"})
+    run = "driftline-4c1f0a92-airflow-retrain"
+    with api_server(PYTHONS["airflow-3"], tmp_path / "home") as url:
+        said = {"url": url, "dag": "retrain_churn", "user": "bob", "password": "secret-1", "conf": {"model": "{model}"}}
+        for told in (run, f"{run} is there already"):  # a new action each time: after a restart
+            action = ACTION(Airflow.model_validate(said), NO_SOURCES)
+            assert action.carry_out(message) == told
+            action.close()
+        who = {"username": "bob", "password": "secret-1"}
+        token = httpx.post(f"{url}/auth/token", json=who, trust_env=False).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        runs = httpx.get(f"{url}/api/v2/dags/retrain_churn/dagRuns", headers=headers, trust_env=False).json()
+
+    assert [(one["dag_run_id"], one["conf"]) for one in runs["dag_runs"]] == [(run, {"model": "churn"})]

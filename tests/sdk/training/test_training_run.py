@@ -18,8 +18,9 @@ import pytest
 from driftline.faults import FAULTS
 from driftline.training import training_run as training_module
 from driftline.training.measurement import Measured
-from driftline_processor.core.decode.requests import decode_logs, decode_traces
+from driftline_processor.core.decode.requests import decode_logs, decode_metrics, decode_traces
 from driftline_processor.core.decode.training_runs import TrainingRun
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.trace import StatusCode
 
@@ -250,3 +251,13 @@ def test_a_child_that_leaves_the_run_records_nothing(service: Service) -> None:
 
     assert pickle.loads(os.read(reading, 100)) == 0
     assert len(runs(service)) == 1
+
+
+def test_its_metrics_are_nothing_that_a_processor_rejects(service: Service) -> None:
+    with driftline.training_run(service.model(), price_sheet=PRICES) as run:
+        run.record(validation_loss=0.25)
+
+    found = service.reader.get_metrics_data()
+    assert found is not None
+    decoded = decode_metrics(encode_metrics(found).SerializeToString(), NOW)
+    assert (decoded.points, decoded.rejected) == ([], {})
