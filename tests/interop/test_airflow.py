@@ -165,7 +165,7 @@ def api_server(python: Path, home: Path) -> Iterator[str]:
     }
     for command in (["db", "migrate"], ["dags", "reserialize"]):
         subprocess.run([python, "-m", "airflow", *command], env=environment, check=True, capture_output=True)
-    serving = [python, "-m", "airflow", "api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    serving = [str(python), "-m", "airflow", "api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     with (home / "server.log").open("w") as log:
         server = subprocess.Popen(serving, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
