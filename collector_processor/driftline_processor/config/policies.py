@@ -145,6 +145,13 @@ class Policy(Section):
         examples=["[feature-pipeline]"],
     )
 
+    group: StrictBool = Field(
+        default=True,
+        description="Whether its alerts share [one message](../how-to/get-told.md#several-policies-at-once) with those "
+        "of other policies that fire for the same model. `false`: each has messages of its own.",
+        examples=["false"],
+    )
+
     @property
     def condition(self) -> Condition:
         """The condition, as windows are judged by it."""

@@ -16,7 +16,8 @@ def acknowledge(
 ) -> tuple[Alert | None, list[Message]]:
     """Note who takes an alert on, and why.
 
-    Who took it on first stays: a second person learns that from the answer.
+    Who took it on first stays: a second person learns that from the answer. Who takes one alert on has all of its
+    threads, which were told in the same messages.
 
     Args:
         store: Where alerts are kept.
@@ -32,14 +33,23 @@ def acknowledge(
     known = store.alerts.get(alert)
     if known is None or known.acknowledged is not None:
         return known, []
-    taken = replace(known, acknowledged=now, acknowledged_by=by, why=why)
-    held = {one.channel for one in store.held if one.alert == alert}
-    told = dict.fromkeys(one.channel for one in store.messages.values() if one.alert == alert and not one.is_order)
+    sent = [one for one in store.messages.values() if not one.is_order]
+    threads = dict.fromkeys(one.alert for one in sent if alert in one.about)
+    shared = dict.fromkeys([alert, *(other for one in sent if one.alert in threads for other in one.about)])
+    alerts = [store.alerts[one] for one in shared if one in store.alerts]
+    taken = [
+        replace(one, acknowledged=now, acknowledged_by=by, why=why)
+        for one in alerts
+        if one.id == alert or (one.open and one.acknowledged is None)
+    ]
+    held = {one.channel for one in store.held if one.alert in threads}
+    told = dict.fromkeys((one.alert, one.channel) for one in sent if one.alert in threads)
     facts = acknowledgement_facts(alert, known.policy, known.model, known.environment, known.severity, by, why)
     messages = [
-        Message(f"{alert}-acknowledged-{name}", alert, name, "acknowledged", now, facts)
-        for name in told
+        Message(f"{thread}-acknowledged-{name}", thread, name, "acknowledged", now, {**facts, "alert": thread})
+        for thread, name in told
         if name in channels and channels[name].hears_acknowledgements and name not in held and known.open
     ]
-    store.write([taken], messages)
-    return taken, messages
+    messages = [one for one in messages if one.id not in store.messages]
+    store.write(taken, messages)
+    return taken[0], messages

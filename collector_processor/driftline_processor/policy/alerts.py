@@ -14,9 +14,10 @@ from driftline_processor.config.channels import Severity
 from driftline_processor.core.evaluation import VerdictState
 from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
 
-Kind = Literal["opened", "worse", "over", "passed", "acknowledged", "escalated", "digest", "summary"]
-"""What a message says of its alert: it began, it turned graver, it is over, or it began and ended unseen; somebody has
-it in hand, or nobody has. A digest, and the summary of quiet hours, say it of several."""
+Kind = Literal["opened", "joined", "worse", "eased", "over", "passed", "acknowledged", "escalated", "digest", "summary"]
+"""What a message says of its alerts: they began, they joined others that last, one turned graver, the gravest is over
+and others last, all are over, or they began and ended unseen; somebody has them in hand, or nobody has. A digest, and
+the summary of quiet hours, say it of several models."""
 
 Result = Literal["delivered", "refused", "expired", "dry_run", "held_back", "collected"]
 
@@ -49,6 +50,8 @@ class Alert:
         acknowledged: When somebody took it on, wall time; None = nobody did.
         acknowledged_by: Who.
         why: What that person said.
+        said: The state that people were told last; "" where they were not.
+        silenced: Until when a silence keeps it from being told, wall time; None where none does.
     """
 
     id: str
@@ -71,6 +74,8 @@ class Alert:
     acknowledged: int | None = None
     acknowledged_by: str = ""
     why: str = ""
+    said: VerdictState | Literal[""] = ""
+    silenced: int | None = None
 
     @property
     def open(self) -> bool:
@@ -95,12 +100,13 @@ class Message:
 
     Attributes:
         id: The key by which a channel knows it again.
-        alert: Id of the alert; of a digest or a summary its own.
+        alert: Id of the alert; of several, that of the one that began their thread; of a digest or a summary its own.
         channel: Name of the channel, or of the action.
         kind: What it says.
         made: When it was written, wall time.
         held: Until when it waits to be collected or sent, wall time; None where it is sent at once.
         facts: What it says in parts: ``title``, ``text``, ``severity``, links; JSON can hold all of it.
+        alerts: Ids of the alerts that it tells of, the gravest first; () = of ``alert`` alone.
     """
 
     id: str
@@ -110,11 +116,17 @@ class Message:
     made: int
     facts: Mapping[str, Any]
     held: int | None = None
+    alerts: Sequence[str] = ()
 
     @property
     def says_several(self) -> bool:
         """Whether it is a digest or a summary, which says several alerts and has its own id in place of theirs."""
         return self.kind in ("digest", "summary")
+
+    @property
+    def about(self) -> Sequence[str]:
+        """Ids of the alerts that it tells of."""
+        return self.alerts or (self.alert,)
 
     @property
     def is_order(self) -> bool:
@@ -326,6 +338,8 @@ _ALERTS = pa.schema(
         ("acknowledged", pa.int64()),
         ("acknowledged_by", pa.string()),
         ("why", pa.string()),
+        ("said", pa.string()),
+        ("silenced", pa.int64()),
     ]
 )
 _MESSAGES = pa.schema(
@@ -334,6 +348,7 @@ _MESSAGES = pa.schema(
         ("made", pa.int64()),
         ("facts", pa.string()),
         ("held", pa.int64()),
+        ("alerts", pa.list_(pa.string())),
     ]
 )
 _DELIVERIES = pa.schema(
@@ -351,7 +366,7 @@ _ALERT_FIELDS = tuple(field.name for field in fields(Alert))
 
 
 def _alert(row: dict[str, Any]) -> Alert:
-    return Alert(**{name: row[name] for name in _ALERT_FIELDS})
+    return Alert(**{name: row[name] for name in _ALERT_FIELDS} | {"said": row["said"] or ""})
 
 
 def _delivery(row: dict[str, Any]) -> Delivery:
@@ -359,7 +374,7 @@ def _delivery(row: dict[str, Any]) -> Delivery:
 
 
 def _message(row: dict[str, Any]) -> Message:
-    return Message(**{**row, "facts": json.loads(row["facts"])})
+    return Message(**{**row, "facts": json.loads(row["facts"]), "alerts": tuple(row["alerts"] or ())})
 
 
 def _table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:

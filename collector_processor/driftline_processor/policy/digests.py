@@ -104,10 +104,11 @@ class Digests:
 
     def _page(self, waiting: Sequence[Message], changes: _Changes, now: int) -> None:
         """Let the last message about each alert go, where the alert still wants somebody."""
-        for alert, messages in _by_alert(waiting).items():
-            known, last = self._store.alerts.get(alert), messages[-1]
-            over = known is None or not known.open or known.until is not None or known.acknowledged is not None
-            if last.kind in ASKING and over:
+        for messages in _by_thread(waiting).values():
+            last = messages[-1]
+            known = [self._store.alerts[one] for one in _about(messages) if one in self._store.alerts]
+            over = not any(one.open and one.until is None and one.acknowledged is None for one in known)
+            if last.kind in (*ASKING, "eased") and over:
                 changes.deliveries += [Delivery(one.id, now, "collected", NO_NEWS) for one in messages]
                 continue
             changes.deliveries += [Delivery(one.id, now, "collected", SUPERSEDED, last.id) for one in messages[:-1]]
@@ -134,8 +135,7 @@ class Digests:
         if len(left) == 1:
             changes.released.append(replace(left[0], held=None, made=now))
         elif left:
-            began = {one.alert for one in left if one.kind in ("opened", "passed", "escalated")}
-            self._say("summary", name, keys, left, [*_by_alert(left)], began, changes, models, now, page)
+            self._say("summary", name, keys, left, _about(left), _begun(left), changes, models, now, page)
 
     def _digest(
         self,
@@ -158,14 +158,15 @@ class Digests:
             if not said or max(said) >= period:
                 return
         collected = {
-            one.alert
+            alert
             for one in self._store.messages.values()
-            if one.channel == name and self._is_collected(one) and self._lasts(one.alert)
+            if one.channel == name and self._is_collected(one)
+            for alert in one.about
+            if self._lasts(alert)
         }
-        began = {one.alert for one in waiting if one.kind in ("opened", "passed", "escalated")}
-        alerts = [*dict.fromkeys([*_by_alert(waiting), *sorted(collected)])]
+        alerts = [*dict.fromkeys([*_about(waiting), *sorted(collected)])]
         if alerts:
-            self._say("digest", name, keys, waiting, alerts, began, changes, models, now, page)
+            self._say("digest", name, keys, waiting, alerts, _begun(waiting), changes, models, now, page)
 
     def _say(
         self,
@@ -218,7 +219,17 @@ class Digests:
         return known is not None and known.open and known.until is None
 
 
-def _by_alert(messages: Iterable[Message]) -> dict[str, list[Message]]:
+def _about(messages: Iterable[Message]) -> list[str]:
+    """Return the alerts that messages tell of, each once."""
+    return [*dict.fromkeys(alert for one in messages for alert in one.about)]
+
+
+def _begun(messages: Iterable[Message]) -> set[str]:
+    """Return the alerts that messages say to have begun."""
+    return {*_about(one for one in messages if one.kind in ("opened", "joined", "passed", "escalated"))}
+
+
+def _by_thread(messages: Iterable[Message]) -> dict[str, list[Message]]:
     found: dict[str, list[Message]] = {}
     for one in messages:
         found.setdefault(one.alert, []).append(one)

@@ -13,7 +13,7 @@ from driftline_processor.config.channels import Channel, Escalation
 
 from .alerts import Alert, AlertStore, Message
 
-ASKING = ("opened", "worse", "escalated")
+ASKING = ("opened", "joined", "worse", "escalated")
 """Kinds of message that ask somebody to take an alert on."""
 
 
@@ -25,11 +25,13 @@ class Unanswered:
         to: The channels that are told now.
         told: The channels that were told before.
         since: When the first of them was, wall time.
+        thread: Id of the thread in which they were.
     """
 
     to: Sequence[str]
     told: tuple[str, ...]
     since: int
+    thread: str
 
 
 class Escalations:
@@ -57,8 +59,10 @@ class Escalations:
         asked = escalation is not None or any(one.escalate is not None for one in self._channels.values())
         if not asked:
             return None
-        messages = [one for one in self._store.messages.values() if one.alert == alert.id and not one.is_order]
-        asking = [one for one in messages if one.kind in ASKING]
+        sent = [one for one in self._store.messages.values() if not one.is_order]
+        threads = dict.fromkeys(one.alert for one in sent if alert.id in one.about)
+        messages = [one for one in sent if one.alert in threads]
+        asking = [one for one in messages if one.kind in ASKING and alert.id in one.about]
         told = tuple(dict.fromkeys(one.channel for one in messages))
         waiting = [(escalation, [one for one in asking if one.kind != "escalated"])]
         for name in told:
@@ -69,7 +73,7 @@ class Escalations:
             if step is not None and self._is_due(step, self._since(begun), alert, tier, now):
                 to |= dict.fromkeys(name for name in step.to if name not in told and name in self._channels)
         since = self._since(asking)
-        return Unanswered([*to], told, since) if to and since is not None else None
+        return Unanswered([*to], told, since, [*threads][-1]) if to and since is not None else None
 
     def _is_due(self, step: Escalation, since: int | None, alert: Alert, tier: int | None, now: int) -> bool:
         if since is None or (step.tiers and tier not in step.tiers):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -56,14 +56,16 @@ class Orders:
                 if one.kind != "over" and not self._held_back(one):
                     self._times.setdefault(one.channel, []).append(one.made)
 
-    def of(self, kind: Kind, alert: Alert, named: Sequence[str], facts: Mapping[str, Any]) -> Iterator[Order]:
+    def of(
+        self, kind: Kind, alert: Alert, named: Sequence[str], facts: Callable[[], Mapping[str, Any]]
+    ) -> Iterator[Order]:
         """Yield the orders that follow from a change of an alert.
 
         Args:
             kind: What has changed.
             alert: As it is now.
             named: The actions of its policy.
-            facts: What is to be said of it.
+            facts: Returns what is to be said of it.
         """
         sent = self._sent.get(alert.id, [])
         for name in dict.fromkeys([*named, *(one.channel for one in sent)]) if kind == "over" else named:
@@ -78,9 +80,9 @@ class Orders:
             begins = kind != "over" or action.on == ("over",)
             if not begins or (begun and action.follows):
                 if any(map(self._alive, begun)):
-                    yield Order(self._message(kind, alert, name, number, facts))
+                    yield Order(self._message(kind, alert, name, number, facts()))
                 continue
-            yield self._begin(action, self._message(kind, alert, name, number, facts))
+            yield self._begin(action, self._message(kind, alert, name, number, facts()))
 
     def lapsed(self, alert: Alert) -> Iterator[Delivery]:
         """Yield what becomes of the orders of an alert that is over, and that nobody has approved."""

@@ -66,7 +66,8 @@ def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHi
     deliveries = store.deliveries
     for message in store.messages.values():
         sent = Sent(message, deliveries.get(message.id), store.approvals.get(message.id))
-        messages.setdefault(message.alert, []).append(sent)
+        for alert in message.about:
+            messages.setdefault(alert, []).append(sent)
     known = [one for one in store.alerts.values() if model is None or one.model == model]
     known.sort(key=lambda one: (not one.open, -one.seen))
     return [AlertHistory(one, messages.get(one.id, ())) for one in known]
@@ -75,7 +76,7 @@ def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHi
 def alert_json(history: AlertHistory) -> dict[str, Any]:
     """Return an alert as the API shows it."""
     one = history.alert
-    times = {name: getattr(one, name) for name in ("since", "fired", "until", "seen", "over", "told")}
+    times = {name: getattr(one, name) for name in ("since", "fired", "until", "seen", "over", "told", "silenced")}
     taken_on = _consent(one.acknowledged, one.acknowledged_by, one.why)
     return {
         "id": one.id,

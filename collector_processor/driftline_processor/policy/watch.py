@@ -7,9 +7,10 @@ missed is made up for by the next one, in the order of event time, and a restart
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Final, Literal
 
 from driftline.tables.table import ModelKey
@@ -19,7 +20,7 @@ from driftline_processor.config.channels import Channel, Severity
 from driftline_processor.config.policies import Policy, Silence
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
-from driftline_processor.core.policy import Firing, WindowHistory
+from driftline_processor.core.policy import Firing, WindowHistory, claim
 from driftline_processor.core.verdict import Reading, VerdictContext, rank_state, read_window
 from driftline_processor.present.alerts import Told, message_facts
 from driftline_processor.present.money import loss_sentence
@@ -29,6 +30,7 @@ from driftline_processor.queries.overview import ModelView, leading_model, verdi
 from .alerts import About, Alert, AlertStore, Delivery, Kind, Message, alert_id
 from .digests import hold
 from .escalation import Escalations, Unanswered
+from .grouping import AlertChange, Threads, gravity
 from .orders import Order, Orders
 
 KEPT: Final = 3 * 365 * 86_400 * 10**9
@@ -157,20 +159,26 @@ class PolicyWatch:
             if alert.open and about not in watched:
                 changed[about] = replace(alert, over=now, until=alert.until or now, words=GONE)
         self._readings, self._read = readings, read
-        messages, orders, lapsed, told = list[Message](), list[Order](), list[Delivery](), set[str]()
-        ordering = Orders(self.store, self._actions, now)
-        for kind, alert, of_alert, facts in self._due(changed, groups, now):
-            channels = [*self._messages(kind, alert, of_alert, facts, now)]
-            messages += channels
-            named = () if of_alert is None else of_alert.actions
-            orders += ordering.of(kind, alert, named, facts)
-            lapsed += ordering.lapsed(alert) if kind == "over" else ()
-            if kind in ("opened", "passed") and (channels or named):
-                told.add(alert.id)
+        changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
+        orders, lapsed, told = list[Order](), list[Delivery](), set[str]()
+        ordering, facts = Orders(self.store, self._actions, now), _FactsOfLook(self, groups)
+        changes = [*self._due(changed, now)]
+        for one in changes:
+            asked = self._policies.get(one.alert.policy)
+            named = () if asked is None else asked.actions
+            if named or one.kind == "over":
+                orders += ordering.of(one.kind, one.alert, named, partial(facts, one.kind, one.alert, linked=True))
+            lapsed += ordering.lapsed(one.alert) if one.kind == "over" else ()
+            if one.kind != "over" and (one.channels or named):
+                told.add(one.alert.id)
+        now_known = {**self.store.alerts, **{alert.id: alert for alert in changed.values()}}
+        threads = Threads(self.store.messages.values(), now_known, self._is_alone, facts, now)
+        messages = [*threads.messages(changes)] if changes else []
         messages += self._escalated(changed, groups, now)
         messages = [hold(one, self._keys) for one in messages]
         written = [
-            replace(alert, told=now) if alert.id in told and alert.told is None else alert for alert in changed.values()
+            replace(alert, told=alert.told or now, said=alert.state) if alert.id in told else alert
+            for alert in changed.values()
         ]
         written = [alert for alert in written if self.store.alerts.get(alert.id) != alert]
         deliveries = [*deliveries, *lapsed, *(one.delivery for one in orders if one.delivery is not None)]
@@ -270,6 +278,7 @@ class PolicyWatch:
             since=_earlier(alert.since, firing.since) if not graver else firing.since,
             until=None,
             over=None,
+            told=None if again else alert.told,
             window=firing.window,
             start=firing.start,
             words=firing.words,
@@ -328,14 +337,22 @@ class PolicyWatch:
 
     # -- what is told -------------------------------------------------------------------------------------------------
 
-    def _due(
-        self, changed: Mapping[About, Alert], groups: Sequence[_Group], now: int
-    ) -> Iterator[tuple[Kind, Alert, Policy | None, Mapping[str, object]]]:
-        """Yield what is to be told of alerts now, and done about them: which change, of which policy, in parts."""
-        by_place = {(group.environment, group.model): group for group in groups}
+    def _silenced(self, alert: Alert, now: int) -> Alert:
+        """Return an alert with the time until which it is silenced, where it is."""
+        ends = [one.until for one in self._silences if alert.open and one.covers(alert.model, alert.policy, now)]
+        until = max(ends, default=None)
+        return alert if alert.silenced == until else replace(alert, silenced=until)
+
+    def _due(self, changed: Mapping[About, Alert], now: int) -> Iterator[AlertChange]:
+        """Yield what is to be told of alerts now, and done about them.
+
+        An alert that a silence covers is told at its end, if it lasts. That it is over is told to those alone who were
+        told of it, also in a silence.
+        """
         open_now = {about for about, alert in changed.items() if alert.open}
+        to_whom = _told_channels(self.store.messages.values(), {alert.id for alert in changed.values()})
         for about, alert in changed.items():
-            policy, group = self._policies.get(alert.policy), by_place.get((alert.environment, alert.model))
+            policy = self._policies.get(alert.policy)
             known = self.store.alerts.get(alert.id)
             kind = self._kind(alert, known)
             if kind is None:
@@ -345,60 +362,56 @@ class PolicyWatch:
                     continue
                 if any((other, *about[1:]) in open_now for other in policy.unless):
                     continue
-            yield kind, alert, policy, self._facts(kind, alert, policy, group)
+            channels = (policy.notify if policy is not None else ()) or self._channels
+            if kind in ("worse", "over"):
+                channels = tuple(to_whom.get(alert.id, ()))
+            yield AlertChange(kind, alert, channels, self._is_alone(alert))
 
-    def _messages(
-        self, kind: Kind, alert: Alert, policy: Policy | None, facts: Mapping[str, object], now: int
-    ) -> Iterator[Message]:
-        sent = [one.channel for one in self.store.messages.values() if one.alert == alert.id and not one.is_order]
-        channels = (policy.notify if policy is not None else ()) or self._channels
-        if kind in ("worse", "over"):
-            channels = tuple(dict.fromkeys(sent))
-        for channel in channels:
-            number = sent.count(channel) + 1
-            yield Message(f"{alert.id}-{number}-{channel}", alert.id, channel, kind, now, facts)
+    def _is_alone(self, alert: Alert) -> bool:
+        """Return True where the messages about an alert are its own."""
+        policy = self._policies.get(alert.policy)
+        return policy is not None and not policy.group
 
     def _escalated(self, changed: Mapping[About, Alert], groups: Sequence[_Group], now: int) -> Iterator[Message]:
-        """Yield what is told to others of alerts that nobody has taken on."""
+        """Yield what is told to others of alerts that nobody has taken on: of each thread once."""
         by_place = {(group.environment, group.model): group for group in groups}
-        for alert in changed.values():
+        asked = set[tuple[str, str]]()
+        for alert in sorted(changed.values(), key=gravity):
             policy, group = self._policies.get(alert.policy), by_place.get((alert.environment, alert.model))
             if policy is None or any(one.covers(alert.model, alert.policy, now) for one in self._silences):
                 continue
             found = self._escalations.due(alert, policy.escalate, None if group is None else group.leading.tier, now)
-            if found is not None:
-                facts = self._facts("escalated", alert, policy, group, found)
-                yield from (
-                    Message(f"{alert.id}-1-{name}", alert.id, name, "escalated", now, facts) for name in found.to
-                )
+            to = [] if found is None else [name for name in found.to if (found.thread, name) not in asked]
+            if found is not None and to:
+                asked |= {(found.thread, name) for name in to}
+                facts = {**self.facts("escalated", alert, group, found, linked=True), "alert": found.thread}
+                for name in to:
+                    id = f"{found.thread}-1-{name}"
+                    yield Message(id, found.thread, name, "escalated", now, facts, alerts=(alert.id,))
 
     def _kind(self, alert: Alert, known: Alert | None) -> Kind | None:
         """Return what is to be told of an alert now; None where nothing is."""
         if alert.open and alert.until is None:
             if alert.told is None:
                 return "opened"
-            if known is not None and _rank(alert.state) < _rank(known.state):
-                return "worse"
-            return "opened" if known is not None and not known.open else None
+            said = alert.said or ("" if known is None else known.state)
+            return "worse" if _rank(alert.state) < _rank(said) else None
         if alert.open:
             return None
         if alert.told is None:
             return "passed" if known is None and alert.until is not None else None
         return "over" if known is not None and known.open else None
 
-    def _facts(
-        self,
-        kind: Kind,
-        alert: Alert,
-        policy: Policy | None,
-        group: _Group | None,
-        unanswered: Unanswered | None = None,
+    def facts(
+        self, kind: Kind, alert: Alert, group: _Group | None, unanswered: Unanswered | None = None, *, linked: bool
     ) -> dict[str, object]:
+        """Return what is to be said of a change of an alert, perhaps with links to what shows it."""
+        policy = self._policies.get(alert.policy)
         verdict, links, timezone, tier, loss = None, dict[str, str](), "UTC", None, ""
         if group is not None:
             leading = group.leading
             verdict, timezone, tier = verdict_of(group.views), leading.timezone, leading.tier
-            links = dict(self._links(leading, alert))
+            links = dict(self._links(leading, alert)) if linked else {}
             if (lost := loss_of_model(group.views)) is not None:
                 loss = loss_sentence(lost, leading.currency, timezone)
         if policy is not None and policy.runbook:
@@ -408,6 +421,7 @@ class PolicyWatch:
             alert=alert.id,
             policy=alert.policy,
             condition="" if policy is None else policy.condition.written,
+            claim="" if policy is None else claim(policy.condition, past=kind in ("over", "passed")),
             model=alert.model,
             version=alert.version,
             environment=alert.environment,
@@ -426,6 +440,37 @@ class PolicyWatch:
             told_at=None if unanswered is None else unanswered.since,
         )
         return message_facts(told, alert.state)
+
+
+@dataclass
+class _FactsOfLook:
+    """What is to be said of the alerts of one look, each worked out once."""
+
+    watch: PolicyWatch
+    groups: Sequence[_Group]
+
+    def __post_init__(self) -> None:
+        self._by_place = {(group.environment, group.model): group for group in self.groups}
+        self._known: dict[tuple[Kind, str, bool], Mapping[str, object]] = {}
+
+    def __call__(self, kind: Kind, alert: Alert, linked: bool) -> Mapping[str, object]:
+        """Return what is to be said of a change of an alert."""
+        of = kind, alert.id, linked
+        if of not in self._known:
+            group = self._by_place.get((alert.environment, alert.model))
+            self._known[of] = self.watch.facts(kind, alert, group, linked=linked)
+        return self._known[of]
+
+
+def _told_channels(messages: Iterable[Message], alerts: Collection[str]) -> dict[str, dict[str, None]]:
+    """Return the channels that were told of alerts, by the id of the alert, in the order in which they were."""
+    found: dict[str, dict[str, None]] = {}
+    for message in messages:
+        if not message.is_order:
+            for one in message.about:
+                if one in alerts:
+                    found.setdefault(one, {})[message.channel] = None
+    return found
 
 
 def _groups(models: Sequence[ModelView]) -> list[_Group]:

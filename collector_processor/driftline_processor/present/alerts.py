@@ -38,6 +38,7 @@ class Told:
         loss: What the model loses a day in money, as a sentence; "" where nothing tells it.
         told_to: Of what nobody has in hand: the channels that were told before.
         told_at: Since when it waits for somebody, unix nanoseconds.
+        claim: What it says of the model, as a clause in the tense of ``kind``; "" where the policy is gone.
     """
 
     kind: str
@@ -60,6 +61,7 @@ class Told:
     loss: str = ""
     told_to: tuple[str, ...] = ()
     told_at: int | None = None
+    claim: str = ""
 
 
 _HEADS = {
@@ -69,6 +71,10 @@ _HEADS = {
     "passed": "Seen late: ",
     "escalated": "Nobody has it in hand: ",
 }
+_GROUP_HEADS = {"joined": ("", "Also: "), "eased": (_HEADS["over"], "Eased: ")}
+
+SAID = 20
+"""Alerts that a message names beside its first; more are counted."""
 _STATES = {"wrong": "is wrong", "silent": "is silent", "at_risk": "is at risk", "behind": "waits to be judged"}
 
 _PAST_STATES = {"wrong": "was wrong", "silent": "was silent", "at_risk": "was at risk"}
@@ -77,13 +83,56 @@ _PAST_STATES = {"wrong": "was wrong", "silent": "was silent", "at_risk": "was at
 def title(told: Told, state: str) -> str:
     """Return the first line of a message: which model, what, and since when."""
     name = _name(told.model, told.environment)
-    what = _STATES.get(state, f"fires {short(told.policy, 80)}")
     since = "" if told.since is None else f" since {date_words(told.since, told.timezone)}"
+    claimed = f": {short(told.claim, 120)} ({short(told.policy, 80)})" if told.claim else ""
     if told.kind in ("over", "passed"):
-        was = _PAST_STATES.get(state, f"fired {short(told.policy, 80)}")
+        was = f" {_PAST_STATES[state]}" if state in _PAST_STATES else claimed or f" fired {short(told.policy, 80)}"
         until = "" if told.until is None else f" until {date_words(told.until, told.timezone)}"
-        return f"{_HEADS[told.kind]}{name} {was}{since.replace(' since ', ' from ')}{until}"
-    return f"{_HEADS[told.kind]}{name} {what}{since}"
+        return f"{_HEADS[told.kind]}{name}{was}{since.replace(' since ', ' from ')}{until}"
+    what = f" {_STATES[state]}" if state in _STATES else claimed or f" fires {short(told.policy, 80)}"
+    return f"{_HEADS[told.kind]}{name}{what}{since}"
+
+
+def group_facts(
+    kind: str,
+    thread: str,
+    first: Mapping[str, Any],
+    others: Sequence[Mapping[str, Any]],
+    lasting: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return what one message says of several alerts of a model, in the parts of :func:`message_facts`.
+
+    Args:
+        kind: What it says of them together.
+        thread: The id that stays the same as long as any of them lasts.
+        first: What is to be said of the gravest.
+        others: The same of the others, the gravest first.
+        lasting: The same of those that had been told before and last.
+    """
+    head, own = _GROUP_HEADS.get(kind, ("", ""))
+    plain = str(first["title"])
+    titled = f"{own}{plain.removeprefix(head)}" + (f", and {len(others)} more" if others else "")
+    found, *rest = str(first["text"]).split("\n")
+    lines = [*_named("Also", others), *_named("It lasts" if kind == "eased" else "It joins", lasting)]
+    return {
+        **first,
+        "kind": kind,
+        "alert": thread,
+        "title": titled,
+        "text": "\n".join([found, *lines, *rest]),
+        "alerts": [_brief(one) for one in (first, *others)],
+        "lasting": [_brief(one) for one in lasting],
+    }
+
+
+def _named(head: str, several: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each alert, up to :data:`SAID`."""
+    lines = [f"{head}: {one['title']}. {_sentence(str(one['found']))}" for one in several[:SAID]]
+    return [*lines, f"And {len(several) - SAID} more."] if len(several) > SAID else lines
+
+
+def _brief(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: facts[name] for name in ("alert", "policy", "severity", "kind", "since", "until", "found")}
 
 
 def message_facts(told: Told, state: str) -> dict[str, Any]:

@@ -223,9 +223,12 @@ CREATE TABLE IF NOT EXISTS alerts (
     id VARCHAR, policy VARCHAR, model VARCHAR, environment VARCHAR, version VARCHAR, severity VARCHAR, owner VARCHAR,
     state VARCHAR, since BIGINT, fired BIGINT, until BIGINT, seen BIGINT, "over" BIGINT, told BIGINT, "window" VARCHAR,
     "start" BIGINT, words VARCHAR, acknowledged BIGINT, acknowledged_by VARCHAR, why VARCHAR);
+ALTER TABLE alerts ADD COLUMN IF NOT EXISTS said VARCHAR;
+ALTER TABLE alerts ADD COLUMN IF NOT EXISTS silenced BIGINT;
 CREATE TABLE IF NOT EXISTS messages (
     id VARCHAR, alert VARCHAR, channel VARCHAR, kind VARCHAR, made BIGINT, facts VARCHAR);
 ALTER TABLE messages ADD COLUMN IF NOT EXISTS held BIGINT;
+ALTER TABLE messages ADD COLUMN IF NOT EXISTS alerts VARCHAR[];
 CREATE TABLE IF NOT EXISTS deliveries (message VARCHAR, "time" BIGINT, result VARCHAR, detail VARCHAR);
 ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS reference VARCHAR;
 CREATE TABLE IF NOT EXISTS approvals (message VARCHAR, "time" BIGINT, "by" VARCHAR, why VARCHAR);

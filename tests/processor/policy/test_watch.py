@@ -195,6 +195,31 @@ def test_what_is_silenced_is_told_at_the_end_of_the_silence_if_it_lasts(tmp_path
         assert watch.titles(model(days)) == ["late is wrong since 2 July 2013"]
 
 
+def test_what_was_told_before_a_silence_is_said_to_be_over_in_it_and_what_was_not_never_is(tmp_path: Path) -> None:
+    days = [right(0), wrong(1), wrong(2), right(3), right(4)]
+    with watched(tmp_path) as watch:
+        assert len(watch.look(model(days[:3]))) == 1
+    with watched(tmp_path, silences={"july": silence(until="2013-08-01T00:00:00Z")}) as again:
+        assert again.titles(model(days)) == ["Over: late was wrong from 2 July 2013 until 4 July 2013"]
+        more = [*days, wrong(5), wrong(6), right(7), right(8)]
+        assert again.look(model(more[:7])) == []
+        (last,) = [alert for alert in again.alerts.alerts.values() if alert.open]
+        assert last.silenced == JULY + 31 * DAY
+        assert again.look(model(more)) == []
+
+
+def test_what_turned_worse_or_began_again_in_a_silence_is_told_at_its_end_if_it_lasts(tmp_path: Path) -> None:
+    begun = [right(0), right(1)]
+    july = {"july": silence(since="2013-07-05T12:00:00Z", until="2013-07-08T00:00:00Z")}
+    with watched(tmp_path, silences=july) as watch:
+        watch.look(model(begun))
+        assert [one.facts["kind"] for one in watch.look(model([*begun, *SHIFTED]))] == ["opened"]
+        lasting = [*begun, *(wrong(day) for day in range(2, 6))]
+        assert watch.look(model(lasting)) == []
+        (told,) = watch.look(model([*lasting, wrong(6), wrong(7)]))
+    assert told.facts["kind"] == "worse"
+
+
 def test_without_anybody_to_tell_nothing_is_watched(tmp_path: Path) -> None:
     with watched(tmp_path, notify=[]) as watch:
         assert watch.look(model([right(0), wrong(1), wrong(2)])) == []
@@ -214,8 +239,8 @@ def test_a_threshold_fires_after_so_many_windows_in_a_row_and_resolves_by_its_ow
     with watched(tmp_path, policies={"health": {"enabled": False}, "low": policy}) as watch:
         told = [watch.titles(model(days[: day + 1])) for day in range(len(days))]
     assert [title for titles in told for title in titles] == [
-        "late fires low since 4 July 2013",
-        "Over: late fired low from 4 July 2013 until 7 July 2013",
+        "late: accuracy fell below 75 % (low) since 4 July 2013",
+        "Over: late: accuracy was below 75 % (low) from 4 July 2013 until 7 July 2013",
     ]
     assert [day for day, titles in enumerate(told) if titles] == [4, 6]
     first = watch.sent[0].facts
@@ -231,11 +256,11 @@ def test_a_policy_waits_for_those_that_it_depends_on(tmp_path: Path) -> None:
     }
     both = known(1, rows=50, realized={"accuracy": value(0.7)})
     with watched(tmp_path, policies=policies) as watch:
-        assert watch.titles(model([right(0), both])) == ["late fires feed since 2 July 2013"]
+        assert watch.titles(model([right(0), both])) == ["late: predictions fell below 100 (feed) since 2 July 2013"]
         after = known(2, realized={"accuracy": value(0.7)})
         assert sorted(watch.titles(model([right(0), both, after, replace(after, window=right(3).window)]))) == [
-            "Over: late fired feed from 2 July 2013 until 3 July 2013",
-            "late fires low since 2 July 2013",
+            "Over: late: predictions was below 100 (feed) from 2 July 2013 until 3 July 2013",
+            "late: accuracy fell below 75 % (low) since 2 July 2013",
         ]
 
 

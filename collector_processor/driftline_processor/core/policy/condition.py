@@ -410,6 +410,52 @@ class AnyOf:
         return Judged(False, "; ".join(one.words for one in judged if one.holds is False))
 
 
+_NOW: Final[Mapping[Sign, str]] = {
+    "<": "fell below {}",
+    "<=": "fell to {} or less",
+    ">": "rose above {}",
+    ">=": "rose to {} or more",
+}
+_PAST: Final[Mapping[Sign, str]] = {
+    "<": "was below {}",
+    "<=": "was {} or less",
+    ">": "was above {}",
+    ">=": "was {} or more",
+}
+
+
+def claim(condition: Condition, *, past: bool = False) -> str:
+    """Return what a condition says of a model while it holds, as a clause; ``past``: of a time when it did.
+
+    >>> claim(read_condition("accuracy < 85 %")), claim(read_condition("psi of age > 0.2"), past=True)
+    ('accuracy fell below 85 %', 'psi of age was above 0.2')
+    >>> claim(read_condition("3 features drift"), past=True), claim(read_condition("data faulty"))
+    ('3 features drifted', 'data are faulty')
+    """
+    is_, are = ("was", "were") if past else ("is", "are")
+    if isinstance(condition, AllOf | AnyOf):
+        joined = " and " if isinstance(condition, AllOf) else " or "
+        return joined.join(claim(part, past=past) for part in condition.parts)
+    if isinstance(condition, Comparison):
+        match = _COMPARISON.fullmatch(condition.written)
+        limit = condition.written if match is None else match["limit"].strip()
+        where = f" in {condition.signal.slice}" if condition.signal.slice else ""
+        return f"{condition.signal.name}{where} {(_PAST if past else _NOW)[condition.sign].format(limit)}"
+    if isinstance(condition, VerdictIs):
+        return condition.written.replace(" is ", f" {is_} ", 1)
+    if isinstance(condition, Drifts):
+        return re.sub(r"drifts?$", "drifted", condition.written) if past else condition.written
+    if isinstance(condition, ObjectiveBroken):
+        return f"{condition.rule} {is_} broken" if condition.rule else f"an objective {is_} broken"
+    if isinstance(condition, OutcomesLate):
+        return f"outcomes {are} late"
+    if isinstance(condition, DataFaulty):
+        return f"data {are} faulty"
+    if isinstance(condition, BurnRate):
+        return f"the error budget of {condition.objective.rule} {is_} spent too fast"
+    return condition.written
+
+
 def leaves(condition: Condition) -> Iterator[Condition]:
     """Yield the conditions that a condition is put together of, itself where it is not."""
     if not isinstance(condition, AllOf | AnyOf):

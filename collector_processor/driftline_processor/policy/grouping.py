@@ -1,0 +1,195 @@
+"""Grouping: what one look finds of a model is one message a channel, and what follows joins its thread.
+
+A thread has the id of the alert that began it, and lasts as long as one of its alerts does. What a channel believes to
+be open is read from the messages that it was sent, so nothing else is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from driftline_processor.core.verdict import rank_state
+from driftline_processor.present.alerts import group_facts
+
+from .alerts import Alert, Kind, Message
+
+SEVERITIES: Final = ("critical", "warning", "info")
+"""The gravest first."""
+
+BEGINS: Final[tuple[Kind, ...]] = ("opened", "joined", "worse", "passed", "escalated")
+
+FactsOf = Callable[[Kind, Alert, bool], Mapping[str, Any]]
+"""Returns what is to be said of a change of one alert, and whether with links to what shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChange:
+    """What is to be told of one alert.
+
+    Attributes:
+        kind: ``opened``, ``worse``, ``over`` or ``passed``.
+        alert: As it is now.
+        channels: Names of the channels to tell.
+        alone: Whether its policy keeps it out of the messages of others.
+    """
+
+    kind: Kind
+    alert: Alert
+    channels: Sequence[str]
+    alone: bool = False
+
+
+class Threads:
+    """The messages of one look.
+
+    Args:
+        sent: All messages that were written before, the oldest first.
+        alerts: Every alert by id, as it is now.
+        alone: Returns whether the policy of an alert keeps it out of the messages of others.
+        facts: What is to be said of one alert.
+        now: Wall time, unix nanoseconds.
+    """
+
+    def __init__(
+        self,
+        sent: Collection[Message],
+        alerts: Mapping[str, Alert],
+        alone: Callable[[Alert], bool],
+        facts: FactsOf,
+        now: int,
+    ) -> None:
+        self._sent, self._alerts, self._alone, self._facts, self._now = sent, alerts, alone, facts, now
+
+    def messages(self, changes: Sequence[AlertChange]) -> Iterator[Message]:
+        """Yield what is told of these changes: of each model to each channel what began, then what ended."""
+        news: dict[tuple[str, str, str], list[AlertChange]] = {}
+        for one in changes:
+            for channel in one.channels:
+                news.setdefault((one.alert.environment, one.alert.model, channel), []).append(one)
+        for (environment, model, channel), found in news.items():
+            yield from self._begun(environment, model, channel, [one for one in found if one.kind != "over"])
+            yield from self._ended(channel, [one.alert for one in found if one.kind == "over"])
+
+    @cached_property
+    def _threads(self) -> dict[str, dict[str, _Thread]]:
+        """The threads of each channel by their id, the oldest first."""
+        found: dict[str, dict[str, _Thread]] = {}
+        for one in self._sent:
+            if not one.is_order:
+                found.setdefault(one.channel, {}).setdefault(one.alert, _Thread()).hear(one)
+        return found
+
+    def _begun(self, environment: str, model: str, channel: str, found: Sequence[AlertChange]) -> Iterator[Message]:
+        threads = self._threads.setdefault(channel, {})
+        opened = {one.alert.id for one in found if one.kind == "opened"}
+        lasts = next((name for name, one in threads.items() if self._joins(one, environment, model, opened)), None)
+        together: dict[str, list[AlertChange]] = {}
+        first = ""
+        for one in sorted(found, key=lambda one: gravity(one.alert)):
+            own = next((name for name, thread in reversed(threads.items()) if one.alert.id in thread.open), None)
+            if (
+                one.kind == "opened"
+                and own is not None
+                and any(self._is_open(other, opened) for other in threads[own].open)
+            ):
+                continue  # nobody was told that it had ended meanwhile
+            if one.alone:
+                thread = one.alert.id
+            elif one.kind == "worse" and own is not None:
+                thread = own
+            else:
+                first = first or lasts or one.alert.id
+                thread = first
+            together.setdefault(thread, []).append(one)
+        for name, changes in together.items():
+            said = {one.alert.id for one in changes}
+            known = threads.get(name, _Thread())
+            lasting = [self._alerts[other] for other in known.open if other not in said and self._is_open(other, ())]
+            kinds = {one.kind for one in changes}
+            kind: Kind = "worse" if "worse" in kinds else "joined" if lasting else "opened"
+            kind = "passed" if kinds == {"passed"} and not lasting else kind
+            yield self._message(name, channel, kind, [(one.kind, one.alert) for one in changes], lasting)
+
+    def _ended(self, channel: str, found: Sequence[Alert]) -> Iterator[Message]:
+        threads = self._threads.setdefault(channel, {})
+        together: dict[str, list[Alert]] = {}
+        for alert in found:
+            own = next((name for name, thread in reversed(threads.items()) if alert.id in thread.open), alert.id)
+            together.setdefault(own, []).append(alert)
+        for name, ended in together.items():
+            known = threads.get(name, _Thread())
+            ids = {alert.id for alert in ended}
+            lasting = [self._alerts[one] for one in known.open if one not in ids and self._is_open(one, ())]
+            if lasting:
+                if min(map(_severity, lasting)) > min(map(_severity, ended)):
+                    yield self._message(name, channel, "eased", [("over", one) for one in ended], lasting)
+                continue
+            unsaid = [self._alerts[one] for one in known.open if one not in ids and one in self._alerts]
+            unsaid = [one for one in unsaid if one.over != one.seen]  # what had passed was said to be over
+            yield self._message(name, channel, "over", [("over", one) for one in [*ended, *unsaid]], ())
+
+    def _joins(self, thread: _Thread, environment: str, model: str, opened: Iterable[str]) -> bool:
+        """Return True for a thread about a model in which an alert lasts that others may join."""
+        known = [self._alerts[one] for one in thread.open if self._is_open(one, opened)]
+        return any((one.environment, one.model) == (environment, model) and not self._alone(one) for one in known)
+
+    def _is_open(self, alert: str, opened: Iterable[str]) -> bool:
+        return alert in self._alerts and self._alerts[alert].open and alert not in opened
+
+    def _message(
+        self,
+        thread: str,
+        channel: str,
+        kind: Kind,
+        said: Sequence[tuple[Kind, Alert]],
+        lasting: Sequence[Alert],
+    ) -> Message:
+        known = self._threads[channel].setdefault(thread, _Thread())
+        said = sorted(said, key=lambda one: gravity(one[1]))
+        first, *others = said
+        facts = group_facts(
+            kind,
+            thread,
+            self._facts(*first, True),
+            [self._facts(*one, False) for one in others],
+            [self._facts("opened", alert, False) for alert in sorted(lasting, key=gravity)],
+        )
+        id = f"{thread}-{known.messages + 1}-{channel}"
+        message = Message(id, thread, channel, kind, self._now, facts, alerts=tuple(one.id for _, one in said))
+        known.hear(message)
+        return message
+
+
+class _Thread:
+    """What a channel was told under one id.
+
+    Attributes:
+        open: The alerts that it believes to be open, in the order in which it was told.
+        messages: How many it was sent.
+    """
+
+    def __init__(self) -> None:
+        self.open: dict[str, None] = {}
+        self.messages = 0
+
+    def hear(self, message: Message) -> None:
+        """Note what a message says."""
+        self.messages += 1
+        for alert in message.about:
+            if message.kind in BEGINS:
+                self.open[alert] = None
+            elif message.kind in ("over", "eased"):
+                self.open.pop(alert, None)
+
+
+def gravity(alert: Alert) -> tuple[int, int, int]:
+    """Return by what alerts are sorted, the gravest first: severity, state, and since when."""
+    state = rank_state(alert.state) if alert.state else 1  # a wrong model goes before a number of it
+    return _severity(alert), state, alert.fired if alert.since is None else alert.since
+
+
+def _severity(alert: Alert) -> int:
+    return SEVERITIES.index(alert.severity)

@@ -1,0 +1,202 @@
+"""Several policies that fire for one model: one message a channel, and a thread that what follows joins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driftline_processor.policy.told import alert_histories
+
+from tests.support.policy_watch import DAY, Watched, model, silence, watched
+from tests.support.verdict_windows import known, right, value, wrong
+
+HOUR = 3600 * 10**9
+
+LOW = {"when": "accuracy < 75 %"}
+FEW = {"when": "predictions < 100", "severity": "info"}
+BAD: dict[str, Any] = {"realized": {"accuracy": value(0.7)}}
+
+
+def said(watch: Watched, *models: Any) -> list[tuple[str, str, str, list[str]]]:
+    """Look; return kind, channel, title and policies of each message."""
+    return [
+        (one.kind, one.channel, str(one.facts["title"]), [part["policy"] for part in one.facts["alerts"]])
+        for one in watch.look(*models)
+    ]
+
+
+def over(policies: dict[str, Any], watch: Watched) -> dict[str, bool]:
+    return {alert.policy: not alert.open for alert in watch.alerts.alerts.values() if alert.policy in policies}
+
+
+def test_what_fires_at_once_is_one_message_the_gravest_first_and_ends_in_one(tmp_path: Path) -> None:
+    policies = {"low": LOW, "few": FEW}
+    days = [right(0), wrong(1, rows=50, **BAD), wrong(2, rows=50, **BAD), right(3), right(4), right(5)]
+    with watched(tmp_path, policies=policies) as watch:
+        watch.look(model(days[:1]))
+        begun = said(watch, model(days[:3]))
+        assert begun == [
+            ("opened", "json", "late is wrong since 2 July 2013, and 2 more", ["health", "low", "few"]),
+        ]
+        (first,) = watch.sent
+        assert first.facts["severity"] == "critical"
+        lines = str(first.facts["text"]).split("\n")
+        assert lines[1] == (
+            "Also: late: accuracy fell below 75 % (low) since 2 July 2013. Accuracy is 70 %, below 75 %."
+        )
+        assert lines[2].startswith("Also: late: predictions fell below 100 (few) since 2 July 2013. ")
+        assert len({*first.about}) == 3
+        assert said(watch, model(days[:3])) == []
+    with watched(tmp_path, policies=policies) as again:
+        assert said(again, model(days[:4])) == []  # health, the gravest, lasts until a second good day
+        ended = said(again, model(days))
+        assert [(kind, names) for kind, _, _, names in ended] == [("over", ["health", "low", "few"])]
+        assert ended[0][2] == "Over: late was wrong from 2 July 2013 until 4 July 2013, and 2 more"
+        assert [one.alert for one in again.sent] == [first.alert]
+        assert again.sent[0].id == f"{first.alert}-2-json"
+        assert said(again, model(days)) == []
+
+
+def test_what_joins_is_told_by_itself_in_the_same_thread(tmp_path: Path) -> None:
+    days = [right(0), known(1, rows=50), known(2, rows=50, **BAD)]
+    with watched(tmp_path, policies={"health": {"enabled": False}, "low": LOW, "few": FEW}) as watch:
+        watch.look(model(days[:1]))
+        assert said(watch, model(days[:2])) == [
+            ("opened", "json", "late: predictions fell below 100 (few) since 2 July 2013", ["few"])
+        ]
+        assert said(watch, model(days)) == [
+            ("joined", "json", "Also: late: accuracy fell below 75 % (low) since 3 July 2013", ["low"])
+        ]
+    first, second = watch.sent
+    assert second.alert == first.alert
+    assert second.facts["alert"] == first.alert
+    assert "It joins: late: predictions fell below 100 (few) since 2 July 2013." in str(second.facts["text"])
+    assert [one["policy"] for one in second.facts["lasting"]] == ["few"]
+
+
+def test_that_the_gravest_is_over_is_told_and_the_thread_goes_on(tmp_path: Path) -> None:
+    days = [right(0), known(1, rows=50, **BAD), known(2, rows=50), known(3, rows=50), right(4), right(5)]
+    with watched(tmp_path, policies={"health": {"enabled": False}, "low": LOW, "few": FEW}) as watch:
+        for day in range(1, len(days) + 1):
+            watch.look(model(days[:day]))
+    assert [(one.kind, [part["policy"] for part in one.facts["alerts"]]) for one in watch.sent] == [
+        ("opened", ["low", "few"]),
+        ("eased", ["low"]),
+        ("over", ["few"]),
+    ]
+    assert len({one.alert for one in watch.sent}) == 1
+    assert (
+        watch.sent[1].facts["title"] == "Eased: late: accuracy was below 75 % (low) from 2 July 2013 until 3 July 2013"
+    )
+
+
+def test_what_ends_while_something_as_grave_lasts_is_said_at_the_end(tmp_path: Path) -> None:
+    policies = {"health": {"enabled": False}, "low": LOW, "few": {**FEW, "severity": "critical"}}
+    days = [right(0), known(1, rows=50, **BAD), known(2, rows=50), right(3), right(4)]
+    with watched(tmp_path, policies=policies) as watch:
+        for day in range(1, len(days) + 1):
+            watch.look(model(days[:day]))
+        assert over(policies, watch) == {"low": True, "few": True}
+    assert [(one.kind, [part["policy"] for part in one.facts["alerts"]]) for one in watch.sent] == [
+        ("opened", ["few", "low"]),
+        ("over", ["few", "low"]),
+    ]
+
+
+def test_what_begins_anew_joins_the_thread_again_and_its_ends_are_no_news(tmp_path: Path) -> None:
+    policies = {"health": {"enabled": False}, "low": {**LOW, "cool_down": "1h"}, "few": {**FEW, "severity": "critical"}}
+    days = [right(0), *(known(day, rows=50, **(BAD if day % 2 else {})) for day in range(1, 9)), right(9), right(10)]
+    with watched(tmp_path, policies=policies) as watch:
+        for day in range(1, len(days) + 1):
+            watch.look(model(days[:day]))
+    assert [one.kind for one in watch.sent] == ["opened", *["joined"] * 3, "over"]
+
+
+def test_a_policy_may_keep_to_itself(tmp_path: Path) -> None:
+    policies = {"health": {"enabled": False}, "low": LOW, "few": {**FEW, "group": False}}
+    days = [right(0), known(1, rows=50, **BAD), right(2)]
+    with watched(tmp_path, policies=policies) as watch:
+        for day in range(1, len(days) + 1):
+            watch.look(model(days[:day]))
+    assert sorted((one.kind, one.facts["policy"]) for one in watch.sent) == [
+        ("opened", "few"),
+        ("opened", "low"),
+        ("over", "few"),
+        ("over", "low"),
+    ]
+    assert len({one.alert for one in watch.sent}) == 2
+
+
+def test_each_channel_hears_of_its_own_policies_alone(tmp_path: Path) -> None:
+    channels = {name: f"json://127.0.0.1:1/{name}" for name in ("one", "two")}
+    policies = {"health": {"enabled": False}, "low": {**LOW, "notify": ["one", "two"]}, "few": {**FEW, "notify": "two"}}
+    days = [right(0), known(1, rows=50), known(2, rows=50, **BAD), known(3, rows=50), right(4)]
+    with watched(tmp_path, notify=[], channels=channels, policies=policies) as watch:
+        for day in range(1, len(days) + 1):
+            watch.look(model(days[:day]))
+    told = {name: [one for one in watch.sent if one.channel == name] for name in channels}
+    assert [(one.kind, one.facts["policy"]) for one in told["one"]] == [("opened", "low"), ("over", "low")]
+    assert [(one.kind, one.facts["policy"]) for one in told["two"]] == [
+        ("opened", "few"),
+        ("joined", "low"),
+        ("eased", "low"),
+        ("over", "few"),
+    ]
+    assert len({one.id for one in watch.sent}) == 6
+
+
+def test_models_and_environments_are_told_apart(tmp_path: Path) -> None:
+    policies = {"health": {"enabled": False}, "low": LOW, "few": FEW}
+    days = [right(0), known(1, rows=50, **BAD)]
+    with watched(tmp_path, policies=policies) as watch:
+        watch.look(model(days[:1], "a"), model(days[:1], "b"))
+        found = said(watch, model(days, "a"), model(days, "b"))
+    assert [title.partition(":")[0] for _, _, title, _ in found] == ["a", "b"]
+    assert [names for *_, names in found] == [["low", "few"]] * 2
+
+
+def test_what_is_silenced_joins_when_the_silence_ends(tmp_path: Path) -> None:
+    policies = {"health": {"enabled": False}, "low": LOW, "few": FEW}
+    quiet = {"july": silence(policies=["few"], until="2013-07-04T00:00:00Z")}
+    days = [right(0), *(known(day, rows=50, **BAD) for day in range(1, 5))]
+    with watched(tmp_path, policies=policies, silences=quiet) as watch:
+        for day in range(1, len(days) + 1):
+            watch.look(model(days[:day]))
+    assert [(one.kind, one.facts["policy"]) for one in watch.sent] == [("opened", "low"), ("joined", "few")]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_hundred_policies_are_one_message_and_each_alert_knows_it(tmp_path: Path, restart: bool) -> None:
+    hostile = "<b>\u202e\n" * 20
+    policies = {f"{hostile}{number}": LOW for number in range(100)} | {"health": {"enabled": False}}
+    days = [right(0), known(1, **BAD), right(2)]
+    with watched(tmp_path, policies=policies) as watch:
+        watch.look(model(days[:1], "late\u202e\n"))
+        (message,) = watch.look(model(days[:2], "late\u202e\n"))
+        assert len(message.facts["alerts"]) == 100
+        assert len(str(message.facts["title"])) < 400
+        assert len(str(message.facts["text"])) < 10_000
+        assert "And 79 more." in str(message.facts["text"])
+        assert "\u202e" not in str(message.facts["text"])
+        if not restart:
+            (end,) = watch.look(model(days, "late\u202e\n"))
+    if restart:
+        with watched(tmp_path, policies=policies) as again:
+            (end,) = again.look(model(days, "late\u202e\n"))
+            histories = alert_histories(again.alerts)
+            assert len(histories) == 100
+            assert {tuple(one.message.id for one in history.sent) for history in histories} == {(message.id, end.id)}
+    assert (end.kind, end.alert, len(end.facts["alerts"])) == ("over", message.alert, 100)
+
+
+def test_late_outcomes_that_clear_one_of_them_end_it_with_the_thread(tmp_path: Path) -> None:
+    policies = {"low": LOW, "few": {**FEW, "severity": "critical"}}
+    with watched(tmp_path, policies=policies) as watch:
+        watch.look(model([right(0)]))
+        watch.look(model([right(0), wrong(1, rows=50, **BAD), wrong(2, rows=50, **BAD)]))
+        cleared = [right(0), right(1, rows=50), right(2, rows=50)]
+        watch.look(model(cleared))
+        watch.look(model(cleared, watermark=right(2).window.end + 2 * HOUR))
+        watch.look(model([*cleared, right(3)], watermark=right(3).window.end + DAY))
+    assert [(one.kind, len(one.facts["alerts"])) for one in watch.sent] == [("opened", 3), ("over", 3)]
