@@ -145,6 +145,9 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, context: 
     if run is not None and run.reading.state == "wrong":
         sure = "The newest window looks right again; one more has to bear that out." if run.turned else ""
         return verdict_of(run.reading, run.since, sure, alone=run.alone)
+    lone = _lone_loss(lengths.values()) if run is None else None
+    if lone is not None and lone.stands_out:
+        return _not_borne_out(lone, alone=False)
     ended = 0 if run is None else (run.turned or run.reading).evaluation.window.end
     if run is not None and run.turned is not None and run.turned.stands_out:
         return _not_borne_out(run.turned, alone=run.windows == 1)
@@ -170,23 +173,30 @@ def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run
 
 
 def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> list[_Run]:
-    """Return the runs of right and wrong windows of one length, after hysteresis, the oldest first."""
+    """Return the runs of right and wrong windows of one length, after hysteresis, the oldest first.
+
+    A loss that is not clear begins the first run by itself only where no window before it could have told one.
+    """
     runs: list[_Run] = []
     state: str = ""
     newest: Reading | None = None
     since: int | None = None
     turned: Reading | None = None
-    first = readings[0].start
+    first, undecided = readings[0].start, False
     if previous is not None and previous.state in ("right", "wrong") and _began_before(previous, first):
         state, since = previous.state, previous.since
     for one in readings:
         if not one.decides:
-            if turned is not None and _could_tell(one.evaluation):
-                turned = None  # the next window does not bear it out
+            if _could_tell(one.evaluation):
+                turned, undecided = None, True  # the next window does not bear it out
             continue
         if one.state == state:
             newest, turned = one, None
-        elif not state or one.clear or (turned is not None and turned.state == one.state):
+        elif (
+            one.clear
+            or (not state and (one.state == "right" or not undecided))
+            or (turned is not None and turned.state == one.state)
+        ):
             if newest is not None:
                 runs.append(_Run(newest, since, None, len(readings)))
             since = one.since() if turned is None or turned.state != one.state else turned.since()
@@ -194,10 +204,19 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
         else:
             turned = one
     if newest is None:
-        if turned is None:
+        if turned is None or not state:
             return runs
         newest, since, turned = turned, turned.since(), None  # the windows of the state before are gone
     return [*runs, _Run(newest, since, turned, len(readings))]
+
+
+def _lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:
+    """Return the newest window that tells where it shows a loss, of windows of which none makes a run."""
+    shown: list[Reading] = []
+    for readings in lengths:
+        telling = [one for one in readings if one.decides or _could_tell(one.evaluation)]
+        shown += [one for one in telling[-1:] if one.decides]
+    return max(shown, key=lambda one: _by_time(one.evaluation), default=None)
 
 
 def _could_tell(evaluation: Evaluation) -> bool:

@@ -80,9 +80,13 @@ _ORDER_TOLD = {name: at - len(TOLD_FIRST) for at, name in enumerate(TOLD_FIRST)}
     name: at + 1 for at, name in enumerate(TOLD_LAST)
 }
 
-OF_SCORES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "brier", "roc_auc_ovr")
+OF_SCORES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "brier", "roc_auc_ovr")
 """Metrics that speak against a model even where the deciding one is better. The others follow the threshold, or how
 many positives there are: a month with fewer late flights has a worse F1, and no worse model."""
+
+OF_SPREAD = ("r2",)
+"""Metrics that follow how much the outcomes of a window differ: a day of houses that are alike has a worse R², and no
+worse model. They speak where the deciding metric is worse, too; see ``docs/data/verdict.md``."""
 
 _SIZES = ("moderate", "large")
 """Sizes of drift that put a model at risk. A small one may be as certain, and is no reason to act."""
@@ -385,7 +389,10 @@ def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
     decides = deciding_change(evaluation)
     better = decides is not None and (is_fine(*decides) or is_worse(decides[0], -decides[1].change))
     of_scores = decides is not None and decides[0] in OF_SCORES
-    for name in told_first(worse_metrics(evaluation)):
+    worse = worse_metrics(evaluation)
+    for name in told_first(worse):
+        if _base(name) in OF_SPREAD and decides is not None and decides[0] not in worse:
+            continue
         if name in OF_SCORES or not (better or (of_scores and _base(name) in TOLD_LAST)):
             yield _worse_sign(name, evaluation, "worse")
 
@@ -394,7 +401,8 @@ def _worse_decisions(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield metrics of decisions that are worse where the deciding metric does not tell: is it the threshold?"""
     if evaluation.maturity == "mature":
         for name in told_first(worse_metrics(evaluation)):
-            yield _worse_sign(name, evaluation, "decisions")
+            if _base(name) not in OF_SPREAD:
+                yield _worse_sign(name, evaluation, "decisions")
 
 
 def told_first(names: Iterable[str]) -> list[str]:
@@ -461,24 +469,35 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
         words = f"its {what} rose from {' to '.join(levels)}"
         sure = f"The detector of change found the rise among {one.outcomes or concept.outcomes:,} outcomes."
         effect = one.after - one.before
-        clear = bool(name) or errors is None or errors.state == "worse"
+        clear = bool(name) or errors is None or (errors.state == "worse" and _lasts(evaluation, own, errors, one))
         yield Sign("errors", words, sure, metric, effect, clear=clear, slice=name, since=one.since)
         return
 
 
 def _beyond_days(evaluation: Evaluation, own: str, errors: MetricChange | None, rise: ConceptDrift) -> bool:
-    """Return False for a rise of errors that the days since it began show by chance, or that ends at the baseline.
+    """Return False for a rise of errors that the days since it began show by chance, unless the window shows one."""
+    return (errors is not None and errors.state == "worse") or _mean_beyond_days(evaluation, own, errors, rise)
+
+
+def _lasts(evaluation: Evaluation, own: str, errors: MetricChange, rise: ConceptDrift) -> bool:
+    """Return True where the windows before this one bear a rise out, too: one bad day is heard once."""
+    since = _measured_since(rise)
+    began = since is not None and since < evaluation.window.start
+    return began and _mean_beyond_days(evaluation, own, errors, rise)
+
+
+def _mean_beyond_days(evaluation: Evaluation, own: str, errors: MetricChange | None, rise: ConceptDrift) -> bool:
+    """Return False where the mean since a rise began may be chance of days, or is what the baseline had.
 
     The interval of a window knows how its days differ. The mean of k such windows has one that is shorter by the root
     of k; the detector chose the beginning, so that the rise must be :data:`CHOSEN` times as large. A window whose
     outcomes are not in has the interval of one day, as the baseline's own tells it at most. What rose from a good
     stretch to what the baseline had is no loss.
     """
-    if errors is not None and errors.state == "worse":
-        return True
     window, known = evaluation.window, evaluation.reference.get(own)
-    if errors is not None and errors.low is not None and errors.high is not None and rise.since is not None:
-        windows = max(1.0, (window.end - rise.since) / max(1, window.end - window.start))
+    since = _measured_since(rise)
+    if errors is not None and errors.low is not None and errors.high is not None and since is not None:
+        windows = max(1.0, (window.end - since) / max(1, window.end - window.start))
         half = (errors.high - errors.low) / 2 / math.sqrt(windows)
     elif known is not None and known.low is not None and known.high is not None:
         half = (known.high - known.low) / 2 * math.sqrt(MOST_BLOCKS)
@@ -488,6 +507,11 @@ def _beyond_days(evaluation: Evaluation, own: str, errors: MetricChange | None, 
     if known is not None and known.value is not None:
         before = max(before, 1 - known.value if own == "accuracy" else known.value)
     return (rise.after or 0.0) - before >= CHOSEN * half
+
+
+def _measured_since(rise: ConceptDrift) -> int | None:
+    """Return from when on ``after`` is measured: a rise that lasts may have changed its level since it began."""
+    return rise.changes[-1].since if rise.changes else rise.since
 
 
 def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:

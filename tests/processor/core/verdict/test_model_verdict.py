@@ -16,6 +16,7 @@ HOUR = DAY // 24
 DRIFT: dict[str, Any] = {"features": {"temp": target(p=0.001)}, "explanation": explained()}
 CLEAR: dict[str, Any] = {"features": {"temp": target(p=1e-12)}, "explanation": explained()}
 YOUNG: dict[str, Any] = {"young": True, "maturity": "immature", "immature": "they take 3d"}
+FEW_BEFORE = known(0, {"log_loss": change("cannot_tell", 0.1, -0.3, 0.5, lacking="rows")})
 FEW = known(2, {"log_loss": change("cannot_tell", 0.1, -0.3, 0.5, lacking="rows")})
 
 
@@ -39,6 +40,11 @@ def day(number: int) -> int:
         ([wrong(0), right(1)], "wrong", 0),
         ([wrong(0), right(1), right(2)], "right", 1),
         ([wrong(0), right(1), wrong(2)], "wrong", 0),
+        ([FEW_BEFORE, wrong(1)], "unknown", 1),
+        ([FEW_BEFORE, wrong(1, stands_out=True)], "at_risk", 1),
+        ([FEW_BEFORE, wrong(1, clear=True)], "wrong", 1),
+        ([FEW_BEFORE, wrong(1), wrong(2)], "wrong", 1),
+        ([FEW_BEFORE, wrong(1), FEW], "unknown", 2),
         ([right(0), window(1, **YOUNG)], "right", 0),
         ([right(0), window(1, **YOUNG, **DRIFT)], "right", 0),
         ([right(0), window(1, **YOUNG, **DRIFT), window(2, **YOUNG, **DRIFT)], "at_risk", 1),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.evaluation import (
     Cause,
     Estimate,
@@ -17,7 +17,7 @@ from driftline_processor.core.evaluation import (
     KindOfChange,
     TrackRecord,
 )
-from driftline_processor.core.verdict import NO_CONTEXT, VerdictContext, verdict_of_window, with_verdicts
+from driftline_processor.core.verdict import NO_CONTEXT, VerdictContext, read_outcomes, verdict_of_window, with_verdicts
 from driftline_processor.core.windows.window import Window
 
 from tests.support.verdict_windows import (
@@ -333,6 +333,38 @@ def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> Non
     assert verdict_of_window(fine, context).state == "right"
     in_a_slice = VerdictContext(concept=ConceptDrift("ok", outcomes=9_000, slices={"country=NL": RISE}))
     assert verdict_of_window(window(), in_a_slice).slice == "country=NL"
+
+
+@pytest.mark.parametrize(
+    ("newest", "state", "clear"),
+    [
+        (-3, "wrong", True),  # the days before bear it out
+        (0, "wrong", False),  # it is this one day, which is heard once
+    ],
+)
+def test_a_rise_that_is_one_bad_day_needs_a_second_one(newest: int, state: str, clear: bool) -> None:
+    """Errors rose first on 28 June and changed their level again later: that is what ``after`` is measured from."""
+    again = Change(JULY + newest * DAY, JULY + DAY, 0.2, 0.26)
+    rise = ConceptDrift(
+        "drift", "adwin", outcomes=9_000, since=JULY - 4 * DAY, before=0.2, after=0.26, changes=(again,)
+    )
+    day = known(
+        changes={"accuracy": change("worse", -0.06, -0.1, -0.02)}, reference={"accuracy": value(0.8, 0.79, 0.81)}
+    )
+    reading = read_outcomes(day, VerdictContext(concept=rise))
+    assert (reading.state, reading.clear) == (state, clear)
+    undecided = known(changes={"accuracy": change("cannot_tell", -0.06, -0.13, 0.01)}, reference=day.reference)
+    assert read_outcomes(undecided, VerdictContext(concept=rise)).decides is clear
+
+
+def test_a_lower_r2_alone_is_no_loss() -> None:
+    """It follows how much the outcomes of a day differ."""
+    lower = {"mae": change("cannot_tell", 0.1, -0.1, 0.3), "r2": change("worse", -0.1, -0.15, -0.05)}
+    assert verdict_of_window(known(changes=lower)).state == "unknown"
+    both = lower | {"mae": change("worse", 0.2, 0.1, 0.3)}
+    assert [sign.metric for sign in read_outcomes(known(changes=both)).signs] == ["mae", "r2"]
+    alone = {"r2": lower["r2"]}
+    assert verdict_of_window(known(changes=alone)).state == "wrong"
 
 
 def test_the_date_is_that_of_the_clock_of_the_model() -> None:
