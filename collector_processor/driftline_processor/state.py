@@ -412,10 +412,14 @@ class State:
             waiting = self._digests.resumed(self._clock())
         couriers.resume(waiting, self.alerts.thread)
 
-    def acknowledge(self, alert: str, by: str, why: str) -> Alert | None:
-        """Note who takes an alert on, and why; return it, None where there is none. Raises StorageOutage."""
+    def acknowledge(self, alert: str, by: str, why: str, take_over: bool = False) -> Alert | None:
+        """Note who takes an alert on, perhaps from somebody else; return it, None where there is none.
+
+        Raises StorageOutage.
+        """
+        channels, now = self._config.all_channels, self._clock()
         with self._keeping, self._store.watched():
-            taken, messages = acknowledge(self._alerts, self._config.all_channels, alert, by, why, self._clock())
+            taken, messages = acknowledge(self._alerts, channels, alert, by, why, now, take_over=take_over)
         self._couriers.post(messages)
         return taken
 

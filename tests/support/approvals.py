@@ -59,8 +59,8 @@ def awaiting(folder: Path, **keys: Any) -> Iterator[Awaiting]:
             sent.extend([message] if message else [])
             return approval
 
-        def acknowledge(alert: str, by: str, why: str) -> Any:
-            return note_acknowledgement(watch.alerts, {}, alert, by, why, watch.clock())[0]
+        def acknowledge(alert: str, by: str, why: str, take_over: bool = False) -> Any:
+            return note_acknowledgement(watch.alerts, {}, alert, by, why, watch.clock(), take_over=take_over)[0]
 
         view: Any = FakeView([model([right(0), wrong(1), wrong(2)])])
         nobody: Any = None

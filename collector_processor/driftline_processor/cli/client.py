@@ -16,6 +16,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.tables.table import ModelKey
 from driftline.tables.timestamps import instant
 
+from driftline_processor.core.nearest_names import listed
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import many
@@ -320,9 +321,20 @@ def _version_of(alert: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in said.items() if text}
 
 
-def acknowledge_alert(url: str, alert: str, by: str, why: str = "") -> dict[str, Any]:
+def find_alert(url: str, begin: str) -> str:
+    """Return the id of the alert that begins so. Raises :class:`BadInput` where none does, or several do."""
+    ids = [str(one["id"]) for one in fetch_alerts(url)["alerts"] if begin and str(one["id"]).startswith(begin)]
+    if begin in ids or len(ids) == 1:
+        return begin if begin in ids else ids[0]
+    if ids:
+        raise BadInput(f"{begin}: {len(ids)} alerts begin so: {listed(sorted(ids))}; write more of the one you mean")
+    raise BadInput(f"{begin:.40}: no alert has this id; `driftline incidents list --all` lists those that there are")
+
+
+def acknowledge_alert(url: str, alert: str, by: str, why: str = "", *, take_over: bool = False) -> dict[str, Any]:
     """Take an alert on; return it. Raises :class:`BadInput` when nothing answers there, or there is no such alert."""
-    return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/acknowledgement", by=by, why=why)
+    fields = {"by": by, "why": why} | ({"take_over": "true"} if take_over else {})
+    return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/acknowledgement", **fields)
 
 
 def approve_action(url: str, alert: str, action: str, by: str, why: str) -> dict[str, Any]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
+
+from driftline_processor.readers.errors import BadInput
 
 from .options import Url, report_bad_input
 
@@ -35,6 +38,8 @@ def list_incidents(
         if as_json:
             typer.echo(json.dumps(found, indent=2))
             return
+        if not found["alerts"] and model and (unknown := client.misspelled_models(url, [model])):
+            raise BadInput(unknown[0])
         if not found["alerts"]:
             typer.echo("no alert is open" if not all_of_them else "there is no alert")
             return
@@ -44,24 +49,31 @@ def list_incidents(
 
 @app.command()
 def ack(
-    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Its id, as messages and `list` say it.")],
+    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Its id, or how it begins.")],
     by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who takes it on.", envvar="USER")],
     why: Annotated[str, typer.Option(metavar="TEXT", help="What you say of it.")] = "",
+    take_over: Annotated[bool, typer.Option("--take-over", help="Also from somebody who has it.")] = False,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """Say that you have an alert in hand, so that it is not escalated."""
+    """Say that you have an alert in hand, with all of its thread, so that it is not escalated.
+
+    Exit code 0: it is yours, 1: somebody else has it, 2: bad input.
+    """
     with report_bad_input():
         from . import client
 
-        found = client.acknowledge_alert(url, alert, by, why)
+        found = client.acknowledge_alert(url, client.find_alert(url, alert), by, why, take_over=take_over)
         taken = found["acknowledged"]
-        mine = taken["by"] == by
-        typer.echo(f"{found['model']}: {'yours' if mine else taken['by'] + ' has it'}, since {taken['time']}")
+        since = _seconds(taken["time"])
+        if taken["by"] != by:
+            typer.echo(f"{found['model']}: {taken['by']} has it, since {since}; --take-over takes it on", err=True)
+            raise typer.Exit(1)
+        typer.echo(f"{found['model']}: yours, since {since}")
 
 
 @app.command()
 def approve(
-    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Its id, as messages and `list` say it.")],
+    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Its id, or how it begins.")],
     action: Annotated[str, typer.Argument(metavar="ACTION", help="The name of the action, such as `http/rollback`.")],
     by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who approves it.", envvar="USER")],
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why; it is kept with the alert.")],
@@ -71,27 +83,39 @@ def approve(
     with report_bad_input():
         from . import client
 
-        found = client.approve_action(url, alert, action, by, why)
+        found = client.approve_action(url, client.find_alert(url, alert), action, by, why)
         order = next(one for one in found["messages"] if one["channel"] == action and one["approved"])
         given = order["approved"]
-        typer.echo(f"{found['model']}: {action} is approved by {given['by']}, since {given['time']}")
+        typer.echo(f"{found['model']}: {action} is approved by {given['by']}, since {_seconds(given['time'])}")
 
 
 def alert_lines(alert: Mapping[str, Any]) -> Sequence[str]:
     """Return an alert in lines, from the JSON of the API."""
     state = "open" if alert["open"] else "over"
     place = f" ({alert['environment']})" if alert["environment"] else ""
-    when = f"since {alert['since'] or 'some time'}" + (f" until {alert['until']}" if alert["until"] else "")
+    when = f"since {_seconds(alert['since']) if alert['since'] else 'some time'}"
+    when += f" until {_seconds(alert['until'])}" if alert["until"] else ""
     taken = alert["acknowledged"]
     told = ", ".join(_sent_words(one) for one in alert["messages"] if "/" not in one["channel"]) or "nobody"
+    silenced = f"silenced until {_seconds(alert['silenced'])}" if alert["open"] and alert.get("silenced") else ""
+    told = f"told: {told}" + (f", {silenced}" if silenced else "") if told != "nobody" or not silenced else silenced
     done = "; ".join(_sent_words(one) for one in alert["messages"] if "/" in one["channel"])
     escalated = f"; escalated to {', '.join(alert['escalated_to'])}" if alert["escalated_to"] else ""
     return [
         f"{alert['id']}  {state}  {alert['severity']}  {alert['model']}{place}  {alert['policy']}  {when}",
         f"  {alert['found']}",
-        f"  told: {told}; " + (f"{taken['by']} has it" if taken else "nobody has it in hand") + escalated,
+        f"  {told}; " + (f"{taken['by']} has it" if taken else "nobody has it in hand") + escalated,
         *([f"  done: {done}"] if done else []),
     ]
+
+
+def _seconds(time: str) -> str:
+    """Return a time of the API without its fraction of a second.
+
+    >>> _seconds("2026-11-04T00:00:00.123456789Z")
+    '2026-11-04T00:00:00Z'
+    """
+    return re.sub(r"\.\d+Z$", "Z", time)
 
 
 def _sent_words(message: Mapping[str, Any]) -> str:

@@ -12,7 +12,14 @@ from .alerts import Alert, AlertStore, Message
 
 
 def acknowledge(
-    store: AlertStore, channels: Mapping[str, Channel], alert: str, by: str, why: str, now: int
+    store: AlertStore,
+    channels: Mapping[str, Channel],
+    alert: str,
+    by: str,
+    why: str,
+    now: int,
+    *,
+    take_over: bool = False,
 ) -> tuple[Alert | None, list[Message]]:
     """Note who takes an alert on, and why.
 
@@ -26,12 +33,13 @@ def acknowledge(
         by: Who takes it on.
         why: What that person says.
         now: Wall time, unix nanoseconds.
+        take_over: Whether it is taken from who has it.
 
     Returns:
         The alert, None where there is none; and the messages to send now.
     """
     known = store.alerts.get(alert)
-    if known is None or known.acknowledged is not None:
+    if known is None or (known.acknowledged is not None and not (take_over and known.acknowledged_by != by)):
         return known, []
     sent = [one for one in store.messages.values() if not one.is_order]
     threads = dict.fromkeys(one.alert for one in sent if alert in one.about)
@@ -40,7 +48,7 @@ def acknowledge(
     taken = [
         replace(one, acknowledged=now, acknowledged_by=by, why=why)
         for one in alerts
-        if one.id == alert or (one.open and one.acknowledged is None)
+        if one.id == alert or (one.open and (one.acknowledged is None or take_over))
     ]
     held = {one.channel for one in store.held if one.alert in threads}
     told = dict.fromkeys((one.alert, one.channel) for one in sent if one.alert in threads)

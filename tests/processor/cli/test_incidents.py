@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 from driftline_processor.cli.commands import app as commands
+from driftline_processor.cli.incidents import alert_lines
 from driftline_processor.policy.alerts import Delivery, Message
 from typer.testing import CliRunner
 
@@ -45,3 +46,35 @@ def test_the_list_says_to_whom_an_alert_was_escalated_and_what_waits(tmp_path: P
     )
     assert "escalated, &lt;b&gt;oncall: held until <time" in page
     assert "escalated to &lt;b&gt;oncall" in page
+
+
+def test_who_takes_an_alert_on_keeps_it_until_somebody_takes_it_over(tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    with awaiting(tmp_path) as there, serve(there.app) as url:
+        short = there.alert[:5]
+        first = run(commands, ["incidents", "ack", short, "--by", "ann", "--url", url])
+        second = run(commands, ["incidents", "ack", short, "--by", "bob", "--url", url])
+        third = run(commands, ["incidents", "ack", there.alert, "--by", "bob", "--take-over", "--url", url])
+        listed = run(commands, ["incidents", "list", "--url", url])
+        unknown = run(commands, ["incidents", "ack", "zzz", "--by", "bob", "--url", url])
+    assert (first.exit_code, first.output.partition(", since ")[0]) == (0, "late: yours")
+    assert (second.exit_code, second.output.partition(", since ")[0]) == (1, "late: ann has it")
+    assert second.output.endswith("; --take-over takes it on\n")
+    assert (third.exit_code, third.output.partition(", since ")[0]) == (0, "late: yours")
+    assert "; bob has it" in listed.output
+    assert "." not in listed.output.splitlines()[0]
+    assert unknown.exit_code == 2
+    assert "zzz: no alert has this id" in unknown.output
+
+
+def test_a_silenced_alert_says_until_when() -> None:
+    alert = {
+        **{"id": "4c1f0a92be77d310", "open": True, "severity": "critical", "model": "late", "environment": ""},
+        **{"policy": "health", "since": "2026-11-04T00:00:00.5Z", "until": None, "found": "It is wrong."},
+        **{"acknowledged": None, "messages": [], "escalated_to": [], "silenced": "2026-12-27T00:00:00Z"},
+    }
+    assert alert_lines(alert) == [
+        "4c1f0a92be77d310  open  critical  late  health  since 2026-11-04T00:00:00Z",
+        "  It is wrong.",
+        "  silenced until 2026-12-27T00:00:00Z; nobody has it in hand",
+    ]

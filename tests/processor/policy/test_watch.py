@@ -73,6 +73,17 @@ def test_one_window_at_risk_is_not_told_and_two_in_a_row_are(tmp_path: Path) -> 
         assert watch.sent[0].facts["severity"] == "warning"
 
 
+def test_one_window_that_may_be_chance_is_not_two_while_later_ones_wait_for_their_outcomes(tmp_path: Path) -> None:
+    waiting = [window(day, young=True, maturity="immature", immature="they take 3d") for day in (3, 4)]
+    days = [right(0), right(1), wrong(2, stands_out=True), *waiting]
+    with watched(tmp_path) as watch:
+        watch.look(model(days[:2]))
+        late = model(days)
+        assert late.verdict is not None
+        assert late.verdict.state == "at_risk"
+        assert watch.look(late) == []
+
+
 def test_a_model_at_risk_that_turns_wrong_is_the_same_alert_and_told_as_worse(tmp_path: Path) -> None:
     with watched(tmp_path) as watch:
         (first,) = watch.look(model([right(0), right(1), *SHIFTED]))

@@ -136,7 +136,7 @@ def verdict_firings(
     name, decided = _deciding(verdict, windows)
     rows = states[verdict.state]
     if rows > 1 and decided:
-        before = decided[-rows:-1]
+        before = [one for one in decided if one.window.end <= _end(verdict, now)][-rows:-1]
         if len(before) < rows - 1 or any(verdict_at(one).state != verdict.state for one in before):
             return found
     start = verdict.window_start if name else None

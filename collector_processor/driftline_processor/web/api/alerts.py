@@ -24,8 +24,8 @@ from .forms import read_form
 
 MOST = 1000
 
-Acknowledge = Callable[[str, str, str], Alert | None]
-"""Notes who takes an alert on, by its id, and why; returns it, None where there is none."""
+Acknowledge = Callable[[str, str, str, bool], Alert | None]
+"""Notes who takes an alert on, by its id, why, and whether from somebody else; returns it, None where there is none."""
 
 Approve = Callable[[str, str, str, str], Approval | None]
 """Notes who approves an action for an alert, and why; returns the approval, None where none is awaited."""
@@ -43,9 +43,12 @@ def routes(store: AlertStore, acknowledge: Acknowledge, approve: Approve) -> lis
         return FiniteJSON({"alerts": [alert_json(one) for one in chosen[:MOST]]})
 
     async def take_on(request: Request) -> Response:
-        said = await read_form(request, ("by", "why"), {"by": "say who takes it on"})
+        said = await read_form(request, ("by", "why", "take_over"), {"by": "say who takes it on"})
+        if said["take_over"] not in ("", "true"):
+            raise HTTPException(400, f"take_over={said['take_over'][:40]!r} is not known; write true, or leave it out")
+        asked = request.path_params["alert"], said["by"], said["why"], said["take_over"] == "true"
         try:
-            found = await run_in_threadpool(acknowledge, request.path_params["alert"], said["by"], said["why"])
+            found = await run_in_threadpool(acknowledge, *asked)
         except StorageOutage as outage:
             return retry_later(outage)
         if found is None:
