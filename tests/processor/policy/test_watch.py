@@ -338,4 +338,5 @@ def test_a_business_series_that_is_restated_is_looked_at_again(tmp_path: Path) -
     }
     with watched(tmp_path, **keys_of_watch) as watch:
         assert watch.titles(told([0.03, 0.03, 0.03])) == []
-        assert watch.titles(told([0.03, 0.03, 0.01])) == ["late: business conversion fell below 2 % (sales) since 3 July 2013"]
+        titles = watch.titles(told([0.03, 0.03, 0.01]))
+        assert titles == ["late: business conversion fell below 2 % (sales) since 3 July 2013"]
