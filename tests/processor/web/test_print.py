@@ -32,7 +32,7 @@ SHEETS = {
     "/models/flights/predictions": 2,
     "/models/flights/versions?window=1mo&compare=at:2013-04-03": 2,
     "/models/flights/incidents": 1,
-    f"/models/flights/report?{JULY}": 10,
+    f"/models/flights/report?{JULY}": 11,
     "/models/fraud/data": 1,
     "/models/wide": 1,
     "/models/wide/performance": 10,
