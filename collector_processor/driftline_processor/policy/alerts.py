@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 import pyarrow as pa
 import xxhash
@@ -20,6 +20,9 @@ and others last, all are over, or they began and ended unseen; somebody has them
 the summary of quiet hours, say it of several models."""
 
 Result = Literal["delivered", "refused", "expired", "dry_run", "held_back", "collected"]
+
+SEVERITIES: Final = get_args(Severity)
+"""The gravest first."""
 
 About = tuple[str, str, str]
 """Policy, environment and model: what at most one open alert is about."""

@@ -14,10 +14,7 @@ from typing import Any, Final
 from driftline_processor.core.verdict import rank_state
 from driftline_processor.present.alerts import group_facts
 
-from .alerts import Alert, Kind, Message
-
-SEVERITIES: Final = ("critical", "warning", "info")
-"""The gravest first."""
+from .alerts import SEVERITIES, Alert, Kind, Message
 
 BEGINS: Final[tuple[Kind, ...]] = ("opened", "joined", "worse", "passed", "escalated")
 
@@ -85,7 +82,10 @@ class Threads:
     def _begun(self, environment: str, model: str, channel: str, found: Sequence[AlertChange]) -> Iterator[Message]:
         threads = self._threads.setdefault(channel, {})
         opened = {one.alert.id for one in found if one.kind == "opened"}
-        lasts = next((name for name, one in threads.items() if self._joins(one, environment, model, opened)), None)
+        news = [one.alert for one in found if not one.alone]
+        lasts = next(
+            (name for name, one in threads.items() if self._joins(one, environment, model, news, opened)), None
+        )
         together: dict[str, list[AlertChange]] = {}
         first = ""
         for one in sorted(found, key=lambda one: gravity(one.alert)):
@@ -131,10 +131,16 @@ class Threads:
             unsaid = [one for one in unsaid if one.over != one.seen]  # what had passed was said to be over
             yield self._message(name, channel, "over", [("over", one) for one in [*ended, *unsaid]], ())
 
-    def _joins(self, thread: _Thread, environment: str, model: str, opened: Iterable[str]) -> bool:
-        """Return True for a thread about a model in which an alert lasts that others may join."""
+    def _joins(
+        self, thread: _Thread, environment: str, model: str, news: Sequence[Alert], opened: Iterable[str]
+    ) -> bool:
+        """Return True for a thread about a model in which an alert lasts that others may join.
+
+        What is graver than all of them does not: a pager calls nobody again for an incident that somebody has in hand.
+        """
         known = [self._alerts[one] for one in thread.open if self._is_open(one, opened)]
-        return any((one.environment, one.model) == (environment, model) and not self._alone(one) for one in known)
+        known = [one for one in known if (one.environment, one.model) == (environment, model) and not self._alone(one)]
+        return bool(known) and min(map(_severity, known)) <= min(map(_severity, news), default=len(SEVERITIES))
 
     def _is_open(self, alert: str, opened: Iterable[str]) -> bool:
         return alert in self._alerts and self._alerts[alert].open and alert not in opened

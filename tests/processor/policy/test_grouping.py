@@ -58,9 +58,22 @@ def test_what_fires_at_once_is_one_message_the_gravest_first_and_ends_in_one(tmp
         assert said(again, model(days)) == []
 
 
-def test_what_joins_is_told_by_itself_in_the_same_thread(tmp_path: Path) -> None:
-    days = [right(0), known(1, rows=50), known(2, rows=50, **BAD)]
+def test_what_is_graver_than_all_that_lasts_begins_a_thread_of_its_own(tmp_path: Path) -> None:
+    days = [right(0), known(1, rows=50), known(2, rows=50, **BAD), right(3), right(4)]
     with watched(tmp_path, policies={"health": {"enabled": False}, "low": LOW, "few": FEW}) as watch:
+        for day in range(1, len(days) + 1):
+            watch.look(model(days[:day]))
+    told = [(one.kind, [part["policy"] for part in one.facts["alerts"]]) for one in watch.sent]
+    assert told == [("opened", ["few"]), ("opened", ["low"]), ("over", ["low"]), ("over", ["few"])]
+    few, low, _, _ = watch.sent
+    assert low.alert != few.alert
+    assert [one.alert for one in watch.sent[2:]] == [low.alert, few.alert]
+
+
+def test_what_joins_is_told_by_itself_in_the_same_thread(tmp_path: Path) -> None:
+    policies = {"health": {"enabled": False}, "low": LOW, "few": {**FEW, "severity": "warning"}}
+    days = [right(0), known(1, rows=50), known(2, rows=50, **BAD)]
+    with watched(tmp_path, policies=policies) as watch:
         watch.look(model(days[:1]))
         assert said(watch, model(days[:2])) == [
             ("opened", "json", "late: predictions fell below 100 (few) since 2 July 2013", ["few"])
@@ -139,8 +152,8 @@ def test_each_channel_hears_of_its_own_policies_alone(tmp_path: Path) -> None:
     assert [(one.kind, one.facts["policy"]) for one in told["one"]] == [("opened", "low"), ("over", "low")]
     assert [(one.kind, one.facts["policy"]) for one in told["two"]] == [
         ("opened", "few"),
-        ("joined", "low"),
-        ("eased", "low"),
+        ("opened", "low"),
+        ("over", "low"),
         ("over", "few"),
     ]
     assert len({one.id for one in watch.sent}) == 6

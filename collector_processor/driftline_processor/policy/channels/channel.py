@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.alerts import SEVERITIES, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,15 @@ class Past:
 
 
 NOTHING = Past()
+
+
+def severity_of(message: Message) -> str:
+    """Return how grave the incident of a message is: the gravest of what is told and of what lasts."""
+    facts, lasting = message.facts, message.facts.get("lasting", ())
+    if message.kind == "passed":
+        return "info"
+    told = [] if message.kind == "eased" and lasting else [str(facts.get("severity", "warning"))]
+    return min([*told, *(str(one["severity"]) for one in lasting)], key=SEVERITIES.index)
 
 
 class Channel(Protocol):

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from driftline_processor.config.channel_addresses import OpsgenieAddress
 from driftline_processor.policy.alerts import Message
 
-from .channel import NOTHING, Answer, Past
+from .channel import NOTHING, Answer, Past, severity_of
 from .http_service import HttpService, NotTaken
 
 TIMEOUT: Final = 10.0
@@ -60,7 +60,7 @@ class Opsgenie:
             yield f"{there}/close?identifierType=alias", self._note(facts)
             return
         yield "", self._new(message)
-        if kind in ("worse", "escalated"):
+        if kind in ("worse", "escalated", "joined", "eased"):
             yield f"{there}/notes?identifierType=alias", self._note(facts)  # creating it again only counts it
 
     def _new(self, message: Message) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Opsgenie:
             "details": {name: str(facts[name])[:MOST_DETAIL] for name in DETAILS if facts.get(name) not in (None, "")},
             "entity": (address.entity or str(facts.get("model", "")))[:512],
             "source": "Driftline",
-            "priority": PRIORITIES["info" if message.kind == "passed" else facts.get("severity", "warning")],
+            "priority": PRIORITIES[severity_of(message)],
         }
         return {name: value for name, value in body.items() if value}
 

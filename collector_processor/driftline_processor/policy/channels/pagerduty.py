@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from driftline_processor.config.channel_addresses import PagerDutyAddress
 from driftline_processor.policy.alerts import Message
 
-from .channel import NOTHING, Answer, Past
+from .channel import NOTHING, Answer, Past, severity_of
 from .http_service import HttpService, NotTaken
 
 TIMEOUT: Final = 10.0
@@ -73,7 +73,7 @@ class PagerDuty:
         payload = {
             "summary": str(facts["title"])[:MOST_SUMMARY],
             "source": address.source or str(facts.get("model") or "driftline")[:MOST_NAME],
-            "severity": "info" if message.kind == "passed" else facts.get("severity", "warning"),
+            "severity": severity_of(message),
             "component": address.component,
             "group": address.group,
             "class": address.kind or str(facts.get("policy", ""))[:MOST_NAME],

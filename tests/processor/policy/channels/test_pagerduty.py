@@ -101,6 +101,15 @@ def test_what_was_over_before_anybody_looked_wakes_nobody() -> None:
     assert (found["event_action"], found["payload"]["severity"]) == ("trigger", "info")
 
 
+def test_what_joins_or_eases_an_incident_says_how_grave_the_whole_is() -> None:
+    critical, warning = {"severity": "critical"}, {"severity": "warning"}
+    found = sent(
+        told("joined", severity="warning", lasting=[warning, critical]),
+        told("eased", severity="critical", lasting=[warning, {"severity": "info"}]),
+    )
+    assert [one["payload"]["severity"] for one in found] == ["critical", "warning"]
+
+
 def test_the_address_says_source_component_group_and_class() -> None:
     (found,) = sent(told(), url=f"pagerduty://{KEY}@api/shop/ranker?group=eu&class=quality")
     payload = found["payload"]

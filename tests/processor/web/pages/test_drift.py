@@ -51,7 +51,7 @@ def test_the_first_lines_say_what_lasts_and_how_many_features_drift(browse: Brow
     text = page(browse(FakeView([model])), JULY).text
     assert "Drift in July 2013 3 of 9 features drift" in text
     lasts = text.index("lasting shift: over the 4 windows from 1 April 2013 on")
-    assert text.index("3 of 9 features drift") < lasts < text.index("Score")
+    assert text.index("3 of 9 features drift") < lasts < text.index("Score ")
 
 
 def test_the_score_and_the_predicted_class_stand_side_by_side_with_their_methods_folded(browse: Browse) -> None:
