@@ -14,6 +14,7 @@ from driftline_processor.readers.addresses import file_or_address
 from .options import ROWS, report_bad_input, say, takes_columns
 
 if TYPE_CHECKING:
+    from driftline_processor.config.policies import Policy
     from driftline_processor.config.schema import Config
     from driftline_processor.readers.column_roles import ColumnOptions
 
@@ -130,10 +131,16 @@ def _replay_rows(
 
 
 def name_told(config: Config, answer: dict[str, Any]) -> dict[str, Any]:
-    """Return a replay with the names of the channels that are told, and why nobody is where that is so."""
+    """Return a replay with what follows from each firing.
+
+    Those are the channels that are told, which of them hold the message back, the actions that run, and why nothing of
+    that happens where it is so.
+    """
     from driftline.tables.timestamps import instant
 
     for model in answer["models"]:
+        known = config.models.get(model["model"])
+        tier = None if known is None else known.tier
         for told in model["policies"]:
             policy = config.policies[told["policy"]]
             told["channels"] = [*(policy.notify or config.told)]
@@ -146,7 +153,57 @@ def name_told(config: Config, answer: dict[str, Any]) -> dict[str, Any]:
                 ]
                 held_back = [f"policy {name}" for name in one["held_back_by"]]
                 one["untold"] = ", ".join([*held_back, *(f"silence {name}" for name in silenced)])
+                one["held"] = [] if one["untold"] else _held(config, policy, told["channels"], one, tier)
+                one["actions"] = [] if one["untold"] else _actions(config, policy)
     return answer
+
+
+def _held(
+    config: Config, policy: Policy, channels: Sequence[str], firing: Mapping[str, Any], tier: int | None
+) -> list[dict[str, str]]:
+    """Return the channels that hold the message about a firing back, each with why and until when."""
+    from driftline.tables.timestamps import instant
+
+    from driftline_processor.core.wording import iso_time
+
+    found = []
+    for name in channels:
+        keys, state = config.all_channels.get(name), firing["state"] or ""
+        if keys is None:
+            continue
+        until = keys.held_until(instant(firing["fired"]), "opened", state, policy.severity_in(state), tier)
+        if until is not None:
+            why = "digest" if keys.collects(tier) else "quiet hours"
+            found.append({"channel": name, "by": why, "until": iso_time(until)})
+    return found
+
+
+def _actions(config: Config, policy: Policy) -> list[dict[str, Any]]:
+    """Return what a policy does about an alert; a dry run needs no approval."""
+    known = [(name, config.actions[name]) for name in dict.fromkeys(policy.actions)]
+    return [
+        {
+            "action": name,
+            "on": list(keys.on),
+            "approval": keys.approval and not keys.dry_run,
+            "dry_run": keys.dry_run,
+            "at_most": None if keys.at_most is None else str(keys.at_most),
+        }
+        for name, keys in known
+    ]
+
+
+def action_words(action: Mapping[str, Any]) -> str:
+    """Say an action of a firing, with when it is carried out and what it waits for.
+
+    >>> action_words({"action": "jira/a", "on": ["opened"], "approval": True, "dry_run": False, "at_most": None})
+    'jira/a (needs an approval)'
+    """
+    notes = [] if action["on"] == ["opened"] else [f"when it is {' and '.join(action['on'])}"]
+    notes += ["dry run: sends nothing"] if action["dry_run"] else []
+    notes += ["needs an approval"] if action["approval"] else []
+    notes += [f"at most {action['at_most']}"] if action["at_most"] else []
+    return f"{action['action']} ({', '.join(notes)})" if notes else str(action["action"])
 
 
 def replay_lines(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -167,7 +224,13 @@ def replay_lines(answer: Mapping[str, Any]) -> Iterator[str]:
             for firing in one["firings"]:
                 until = f"until {firing['until']}" if firing["until"] else "and lasts"
                 yield f"  fired {firing['fired']}, since {firing['since'] or 'some time'} {until}: {firing['found']}"
-                yield f"    told: nobody, because of {firing['untold']}" if firing["untold"] else f"    told: {who}"
+                if firing["untold"]:
+                    yield f"    told: nobody, because of {firing['untold']}"
+                    continue
+                yield f"    told: {who}"
+                for held in firing["held"]:
+                    yield f"    held back: {held['channel']}, by its {held['by']}, until {held['until']}"
+                yield from (f"    would run: {action_words(done)}" for done in firing["actions"])
             if not one["firings"]:
                 yield "  never fired"
             alarms = one["false_alarms"]

@@ -289,6 +289,10 @@ class Channel(Section):
             slack = False
         return self.pages or slack
 
+    def collects(self, tier: int | None) -> bool:
+        """Return True where messages about models of a tier are said in a digest."""
+        return self.digest is not None and (not self.digest_tiers or tier in self.digest_tiers)
+
     def held_until(self, now: int, kind: str, state: str, severity: str, tier: int | None) -> int | None:
         """Return until when a message waits, unix nanoseconds; None where it leaves at once.
 
@@ -299,7 +303,7 @@ class Channel(Section):
             severity: Of the alert.
             tier: Of the model.
         """
-        if self.digest is not None and (not self.digest_tiers or tier in self.digest_tiers):
+        if self.digest is not None and self.collects(tier):
             return self.digest.next(now, self.zone)
         if self.quiet is None or any(one.covers(state, severity, tier) for one in self.quiet.urgent):
             return None

@@ -168,6 +168,12 @@ class Policy(Section):
         patience = Patience(self.in_a_row, self.resolve_after)
         return Rule(self.condition, patience, self.resolution, self.window or "")
 
+    def severity_in(self, state: str) -> Severity:
+        """Return how grave an alert is in a state of the verdict, "" for a policy of something else."""
+        if self.severity is not None:
+            return self.severity
+        return "critical" if state in ("wrong", "silent") else "warning"
+
     def covers(self, model: str, tier: int | None) -> bool:
         """Return True where the policy is about a model."""
         return any(fnmatchcase(model, name) for name in self.models) and (not self.tiers or tier in self.tiers)

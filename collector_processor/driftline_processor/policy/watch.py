@@ -16,7 +16,7 @@ from typing import Final, Literal
 from driftline.tables.table import ModelKey
 
 from driftline_processor.config.actions import Action
-from driftline_processor.config.channels import Channel, Severity
+from driftline_processor.config.channels import Channel
 from driftline_processor.config.policies import Policy, Silence
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
@@ -274,7 +274,7 @@ class PolicyWatch:
         return replace(
             alert,
             state=firing.state if graver or not alert.open else alert.state,
-            severity=_severity(policy, firing.state) if graver else alert.severity,
+            severity=policy.severity_in(firing.state) if graver else alert.severity,
             since=_earlier(alert.since, firing.since) if not graver else firing.since,
             until=None,
             over=None,
@@ -293,7 +293,7 @@ class PolicyWatch:
             model=group.model,
             environment=group.environment,
             version=view.key.version,
-            severity=_severity(policy, firing.state),
+            severity=policy.severity_in(firing.state),
             owner=policy.owner or view.team,
             state=firing.state,
             since=firing.since,
@@ -527,12 +527,6 @@ def _earlier(one: int | None, other: int | None) -> int | None:
 
 def _rank(state: VerdictState | Literal[""]) -> int:
     return rank_state(state) if state else 0
-
-
-def _severity(policy: Policy, state: VerdictState | Literal[""]) -> Severity:
-    if policy.severity is not None:
-        return policy.severity
-    return "critical" if state in ("wrong", "silent") else "warning"
 
 
 def _same(before: Mapping[str, Sequence[Evaluation]], now: Mapping[str, Sequence[Evaluation]]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from driftline_processor.cli.policies import replay_lines
 from driftline_processor.health import Health
 from driftline_processor.web.api.policies import routes
 from driftline_processor.web.app import create_app
@@ -57,6 +58,7 @@ def test_rows_of_files_are_replayed(run: Run, files: Path, file: Path) -> None:
     regions, never = one["policies"]
     assert (regions["channels"], regions["window"], regions["windows"]) == (["json"], "1d", 7)
     assert [fired["untold"] for fired in regions["firings"]] == ["silence holidays"]
+    assert (regions["firings"][0]["held"], regions["firings"][0]["actions"]) == ([], [])  # nothing follows from it
     assert regions["firings"][0]["fired"] == "2026-02-03T00:00:00Z"
     assert "region" in regions["firings"][0]["found"]
     assert never["firings"] == []
@@ -80,6 +82,43 @@ def test_the_windows_of_a_running_processor_are_replayed(run: Run, file: Path, r
     fired = "  fired 2013-07-04T00:00:00Z, since 2013-07-03T00:00:00Z and lasts: accuracy is 60 %, below 70 %"
     assert lines[lines.index(fired) + 1] == "    told: nobody: notify names no channel"
     assert run("policies", "test", file, "--url", running, "--fail-on-fire").exit_code == 3
+
+
+def test_each_firing_names_its_actions_and_who_holds_the_message_back(run: Run, file: Path, running: str) -> None:
+    file.write_text(
+        """
+notify: [pager, team, night]
+channels:
+  pager: {url: "json://127.0.0.1:9/"}
+  team: {url: "json://127.0.0.1:9/", digest: daily at 09:00}
+  night: {url: "json://127.0.0.1:9/", quiet: {from: "22:00", to: "07:00"}}
+actions:
+  http/asked: {url: "https://127.0.0.1:9/", approval: true}
+  http/dry: {url: "https://127.0.0.1:9/", approval: true, dry_run: true, on: [opened, over], at_most: 3 per 1d}
+policies:
+  health: {enabled: false}
+  low: {when: accuracy < 70 %, actions: [http/asked, http/dry]}
+""",
+        encoding="utf-8",
+    )
+    answer = json.loads(run("policies", "test", file, "--url", running, "--json").stdout)
+    lines = [*replay_lines(answer)]
+    at = next(number for number, line in enumerate(lines) if line.startswith("  fired"))
+    assert lines[at + 1 : at + 6] == [
+        "    told: pager, team, night",
+        "    held back: team, by its digest, until 2013-07-04T09:00:00Z",
+        "    held back: night, by its quiet hours, until 2013-07-04T07:00:00Z",
+        "    would run: http/asked (needs an approval)",
+        "    would run: http/dry (when it is opened and over, dry run: sends nothing, at most 3 per 1d)",
+    ]
+    [firing] = answer["models"][0]["policies"][0]["firings"]
+    assert firing["held"] == [
+        {"channel": "team", "by": "digest", "until": "2013-07-04T09:00:00Z"},
+        {"channel": "night", "by": "quiet hours", "until": "2013-07-04T07:00:00Z"},
+    ]
+    asked, dry = firing["actions"]
+    assert asked == {"action": "http/asked", "on": ["opened"], "approval": True, "dry_run": False, "at_most": None}
+    assert (dry["approval"], dry["dry_run"], dry["at_most"]) == (False, True, "3 per 1d")
 
 
 @pytest.mark.parametrize(
