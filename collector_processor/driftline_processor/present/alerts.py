@@ -10,6 +10,8 @@ from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Verdict
 from driftline_processor.core.wording import iso_time, printable, short
 
+from .times import lasted_words
+
 SEVERITY_WORDS: Mapping[str, str] = {"critical": "critical", "warning": "warning", "info": "for information"}
 
 
@@ -87,8 +89,10 @@ def title(told: Told, state: str) -> str:
     claimed = f": {short(told.claim, 120)} ({short(told.policy, 80)})" if told.claim else ""
     if told.kind in ("over", "passed"):
         was = f" {_PAST_STATES[state]}" if state in _PAST_STATES else claimed or f" fired {short(told.policy, 80)}"
-        until = "" if told.until is None else f" until {date_words(told.until, told.timezone)}"
-        return f"{_HEADS[told.kind]}{name}{was}{since.replace(' since ', ' from ')}{until}"
+        when = since.replace(" since ", " from ")
+        if told.until is not None:
+            when = lasted_words(told.since, told.until, told.timezone)
+        return f"{_HEADS[told.kind]}{name}{was}{when}"
     what = f" {_STATES[state]}" if state in _STATES else claimed or f" fires {short(told.policy, 80)}"
     return f"{_HEADS[told.kind]}{name}{what}{since}"
 
@@ -312,7 +316,7 @@ def _line(one: AlertLine, timezone: str) -> str:
         since = f" since {date_words(one.since, timezone)}"
     if one.until is not None:
         what = _PAST_STATES.get(one.state, f"fired {short(one.policy, 80)}")
-        since = f"{since.replace(' since ', ' from ')} until {date_words(one.until, timezone)}, and is over"
+        since = f"{lasted_words(one.since, one.until, timezone)}, and is over"
     else:
         what = _STATES.get(one.state, f"fires {short(one.policy, 80)}")
     more = [SEVERITY_WORDS[one.severity], *([f"tier {one.tier}"] if one.tier else [])]

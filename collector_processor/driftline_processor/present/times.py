@@ -99,10 +99,47 @@ def window_end(window: Window, timezone: str = "UTC") -> str:
     """
     if window.start == window.end:
         return ""
-    last = local_time(window.end, timezone)
-    if window.name.endswith(("d", "w", "mo")) or (last.hour, last.minute) == (0, 0):
+    if window.name.endswith(("d", "w", "mo")):
         return date_words(window.end - 1, timezone, days=True)
-    return date_words(window.end, timezone)
+    return end_words(window.end, timezone)
+
+
+def ends_a_day(end: int, timezone: str = "UTC") -> bool:
+    """Return True where a stretch of time ends with a day: its last moment is of the day before."""
+    after = local_time(end, timezone)
+    return (after.hour, after.minute) == (0, 0)
+
+
+def end_words(end: int, timezone: str = "UTC") -> str:
+    """Say in a sentence when a stretch ends, ``end`` after its last moment: by its last day, else by the moment.
+
+    >>> end_words(1372636800 * 10**9), end_words(1372640400 * 10**9)
+    ('30 June 2013', '1 July 2013, 01:00')
+    """
+    return date_words(end - 1, timezone, days=True) if ends_a_day(end, timezone) else date_words(end, timezone)
+
+
+def end_label(end: int, timezone: str = "UTC") -> str:
+    """Write the same in a cell of a table.
+
+    >>> end_label(1372636800 * 10**9), end_label(1372640400 * 10**9)
+    ('2013-06-30', '2013-07-01 01:00')
+    """
+    return date_label(end - 1, timezone, days=True) if ends_a_day(end, timezone) else date_label(end, timezone)
+
+
+def lasted_words(since: int | None, until: int, timezone: str = "UTC") -> str:
+    """Say from when until when something that is over lasted, with a space before it.
+
+    >>> july, day = 1372636800 * 10**9, 86400 * 10**9
+    >>> lasted_words(july, july + 2 * day), lasted_words(july, july + day), lasted_words(None, july)
+    (' from 1 July 2013 until 2 July 2013', ' on 1 July 2013', ' until 30 June 2013')
+    """
+    last = end_words(until, timezone)
+    if since is None:
+        return f" until {last}"
+    first = date_words(since, timezone)
+    return f" on {first}" if first == last else f" from {first} until {last}"
 
 
 def window_label(window: Window, timezone: str = "UTC") -> str:

@@ -74,7 +74,7 @@ def test_a_digest_says_once_a_day_what_began_lasts_and_ended_the_worst_first(tmp
     assert [one["model"] for one in second.facts["alerts"]] == ["other", "late"]
     assert [line.partition(" (")[0] for line in third.facts["text"].splitlines()] == [
         "1. other is wrong since 4 July 2013",
-        "2. late was wrong from 2 July 2013 until 4 July 2013, and is over",
+        "2. late was wrong from 2 July 2013 until 3 July 2013, and is over",
     ]
 
 
@@ -162,7 +162,7 @@ def test_quiet_hours_end_with_one_summary_in_which_what_came_and_went_is_a_line(
     assert summary.facts["title"] == "In quiet hours until 4 July 2013, 07:00: 1 began, 1 is over"
     assert [line.partition(" (")[0] for line in summary.facts["text"].splitlines()] == [
         "1. other is wrong since 2 July 2013",
-        "2. late was wrong from 2 July 2013 until 4 July 2013, and is over",
+        "2. late was wrong from 2 July 2013 until 3 July 2013, and is over",
     ]
 
 

@@ -52,7 +52,7 @@ def test_what_fires_at_once_is_one_message_the_gravest_first_and_ends_in_one(tmp
         assert said(again, model(days[:4])) == []  # health, the gravest, lasts until a second good day
         ended = said(again, model(days))
         assert [(kind, names) for kind, _, _, names in ended] == [("over", ["health", "low", "few"])]
-        assert ended[0][2] == "Over: late was wrong from 2 July 2013 until 4 July 2013, and 2 more"
+        assert ended[0][2] == "Over: late was wrong from 2 July 2013 until 3 July 2013, and 2 more"
         assert [one.alert for one in again.sent] == [first.alert]
         assert again.sent[0].id == f"{first.alert}-2-json"
         assert said(again, model(days)) == []
@@ -99,9 +99,7 @@ def test_that_the_gravest_is_over_is_told_and_the_thread_goes_on(tmp_path: Path)
         ("over", ["few"]),
     ]
     assert len({one.alert for one in watch.sent}) == 1
-    assert (
-        watch.sent[1].facts["title"] == "Eased: late: accuracy was below 75 % (low) from 2 July 2013 until 3 July 2013"
-    )
+    assert watch.sent[1].facts["title"] == "Eased: late: accuracy was below 75 % (low) on 2 July 2013"
 
 
 def test_what_ends_while_something_as_grave_lasts_is_said_at_the_end(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_a_model_that_turns_wrong_is_told_once_and_once_more_when_it_is_over(tmp
     flat = [title for titles in told for title in titles]
     assert flat == [
         "late is wrong since 3 July 2013",
-        "Over: late was wrong from 3 July 2013 until 6 July 2013",
+        "Over: late was wrong from 3 July 2013 until 5 July 2013",
     ]
     assert [day for day, titles in enumerate(told) if titles] == [3, 6]
 
@@ -111,7 +111,7 @@ def test_what_began_and_ended_between_two_looks_is_told_once(tmp_path: Path) -> 
     days = [right(0), right(1), wrong(2), wrong(3), right(4), right(5)]
     with watched(tmp_path) as watch:
         assert watch.titles(model(days[:2])) == []
-        assert watch.titles(model(days)) == ["Seen late: late was wrong from 3 July 2013 until 5 July 2013"]
+        assert watch.titles(model(days)) == ["Seen late: late was wrong from 3 July 2013 until 4 July 2013"]
         assert watch.titles(model(days)) == []
 
 
@@ -140,7 +140,7 @@ def test_a_wrong_model_without_outcomes_since_is_not_over(tmp_path: Path) -> Non
         assert watch.look(untold) == []
         assert watch.look(replace(untold, watermark=untold.watermark + 9 * DAY)) == []
         assert watch.titles(model([*days, *without, right(7), right(8)])) == [
-            "Over: late was wrong from 2 July 2013 until 8 July 2013"
+            "Over: late was wrong from 2 July 2013 until 7 July 2013"
         ]
 
 
@@ -211,7 +211,7 @@ def test_what_was_told_before_a_silence_is_said_to_be_over_in_it_and_what_was_no
     with watched(tmp_path) as watch:
         assert len(watch.look(model(days[:3]))) == 1
     with watched(tmp_path, silences={"july": silence(until="2013-08-01T00:00:00Z")}) as again:
-        assert again.titles(model(days)) == ["Over: late was wrong from 2 July 2013 until 4 July 2013"]
+        assert again.titles(model(days)) == ["Over: late was wrong from 2 July 2013 until 3 July 2013"]
         more = [*days, wrong(5), wrong(6), right(7), right(8)]
         assert again.look(model(more[:7])) == []
         (last,) = [alert for alert in again.alerts.alerts.values() if alert.open]
@@ -251,7 +251,7 @@ def test_a_threshold_fires_after_so_many_windows_in_a_row_and_resolves_by_its_ow
         told = [watch.titles(model(days[: day + 1])) for day in range(len(days))]
     assert [title for titles in told for title in titles] == [
         "late: accuracy fell below 75 % (low) since 4 July 2013",
-        "Over: late: accuracy was below 75 % (low) from 4 July 2013 until 7 July 2013",
+        "Over: late: accuracy was below 75 % (low) from 4 July 2013 until 6 July 2013",
     ]
     assert [day for day, titles in enumerate(told) if titles] == [4, 6]
     first = watch.sent[0].facts
@@ -270,7 +270,7 @@ def test_a_policy_waits_for_those_that_it_depends_on(tmp_path: Path) -> None:
         assert watch.titles(model([right(0), both])) == ["late: predictions fell below 100 (feed) since 2 July 2013"]
         after = known(2, realized={"accuracy": value(0.7)})
         assert sorted(watch.titles(model([right(0), both, after, replace(after, window=right(3).window)]))) == [
-            "Over: late: predictions was below 100 (feed) from 2 July 2013 until 3 July 2013",
+            "Over: late: predictions was below 100 (feed) on 2 July 2013",
             "late: accuracy fell below 75 % (low) since 2 July 2013",
         ]
 

@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.wording import iso_time
-from driftline_processor.policy.alerts import AlertStore
+from driftline_processor.policy.alerts import Alert, AlertStore
 from driftline_processor.policy.told import AlertHistory, alert_histories, alert_json
 from driftline_processor.present import names
 from driftline_processor.present.numbers import many
@@ -55,7 +55,8 @@ def page(models: Sequence[ModelView], asked: QueryParams, log: IncidentLog, aler
     zone = common_zone(one.timezone for one in found)
     told = [] if alerts is None else alert_histories(alerts)[:TOLD]
     tables = {"incidents": table(found), "alerts": alert_table(told)}
-    return Page("incidents.html", {**_context(found, asked), "zone": zone, "told": told}, tables)
+    context = {**_context(found, asked), **_context_of_alerts(models), "zone": zone, "told": told}
+    return Page("incidents.html", context, tables)
 
 
 def model_page(
@@ -69,9 +70,23 @@ def model_page(
     """Return the page of a model's incidents, those of all its versions, with what was told of them."""
     found = log.of(selection.same)
     told = [] if alerts is None else alert_histories(alerts, selection.model.key.model)[:TOLD]
-    context = {**common_context(selection, "incidents", now), **_context(found, asked or QueryParams()), "told": told}
+    context = {**common_context(selection, "incidents", now), **_context(found, asked or QueryParams())}
+    context = {**context, **_context_of_alerts(selection.same), "told": told}
     tables = {"incidents": table(found), "alerts": alert_table(told)}
     return Page("model/incidents.html", context, tables, about(selection))
+
+
+def _context_of_alerts(models: Sequence[ModelView]) -> dict[str, Any]:
+    """Return how an alert is shown: by the clock of its model, with the address of its window."""
+    zones = {(one.key.environment, one.key.model): one.timezone for one in models}
+
+    def place(alert: Alert) -> str:
+        return address_of_alert(alert) if (alert.environment, alert.model) in zones else ""
+
+    def zone(alert: Alert) -> str:
+        return zones.get((alert.environment, alert.model), "UTC")
+
+    return {"place_of_alert": place, "zone_of_alert": zone}
 
 
 def _context(found: Sequence[Incident], asked: QueryParams) -> dict[str, Any]:
@@ -162,6 +177,13 @@ def address(incident: Incident) -> str:
     window = incident.windows[0] if incident.windows else ""
     there = Place(names.handle(key.model), names.handle(key.version), names.handle(key.environment) or None, window, at)
     return there.address(tab)
+
+
+def address_of_alert(alert: Alert) -> str:
+    """Return the address of the window that shows an alert, on the page of its model."""
+    at = "" if alert.start is None or not alert.window else iso_time(alert.start)
+    environment = names.handle(alert.environment) or None
+    return Place(names.handle(alert.model), names.handle(alert.version), environment, alert.window, at).address("")
 
 
 def table(found: Sequence[Incident]) -> Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from starlette.testclient import TestClient
 
 from tests.support.approvals import ACTION, Awaiting, awaiting
 from tests.support.html_page import page
+from tests.support.paths import ROOT
 
 
 def client(there: Awaiting) -> TestClient:
@@ -26,6 +29,15 @@ def test_who_approves_and_why_is_kept_and_the_action_goes_out_once(tmp_path: Pat
         (message,) = one.json()["messages"]
         assert (message["channel"], message["result"]) == (ACTION, "waiting")
         assert (message["approved"]["by"], message["approved"]["why"]) == ("ann", "the feed is fine")
+
+
+def test_the_reference_lists_every_key_of_an_alert_and_of_its_messages(tmp_path: Path) -> None:
+    with awaiting(tmp_path) as there:
+        (alert,) = client(there).get("/api/v1/alerts").json()["alerts"]
+    whole = (ROOT / "docs/reference/http-api.md").read_text(encoding="utf-8")
+    shown = whole.split("## `GET /api/v1/alerts`")[1].split("`messages` are those")[0]
+    written = {*re.findall(r'"([a-z_]+)": ', shown)} - {"alerts"}
+    assert written == {*alert, *alert["messages"][0], "time", "by", "why"}
 
 
 @pytest.mark.parametrize(
@@ -71,3 +83,17 @@ def test_the_page_has_a_button_and_then_who_approved_and_what_came_of_it(tmp_pat
     assert "approved by &lt;b&gt;ann" in after
     assert f'value="{ACTION}"' not in after
     assert "T0123456" not in before + after
+
+
+def test_the_page_says_why_a_message_did_not_arrive_and_leads_to_the_window(tmp_path: Path) -> None:
+    with awaiting(tmp_path) as there:
+        asked = client(there)
+        (alert,) = there.watch.alerts.alerts.values()
+        (message,) = there.watch.alerts.messages.values()
+        there.watch.alerts.write((), deliveries=[Delivery(message.id, 7, "refused", "HTTP 404: no such <hook>")])
+        shown = page(asked, "/incidents")
+        assert "http/rollback: refused HTTP 404: no such <hook>" in shown.text
+        there.watch.alerts.write([replace(alert, until=alert.fired, over=alert.seen)])
+        assert "2013-07-02 00:00 2013-07-03" in page(asked, "/incidents").text, "the last day, as in sentences"
+        (link,) = {one for one in shown.links if one.startswith("/models/late") and "window=1d&at=" in one}
+        assert asked.get(link).status_code == 200
