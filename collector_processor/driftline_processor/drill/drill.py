@@ -67,6 +67,8 @@ class Fired:
         window: The length.
         told: The channels that got a message.
         done: The actions, each with what it would have done.
+        held: What holds messages to other channels back, each as ``digest of NAME`` or ``quiet hours of NAME``.
+        silenced: Whether a silence keeps it from being told.
     """
 
     policy: str
@@ -78,6 +80,8 @@ class Fired:
     window: str
     told: Sequence[str]
     done: Sequence[str]
+    held: Sequence[str] = ()
+    silenced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +257,13 @@ class Range:
             tuple(dict.fromkeys(one.channel for _, one, _ in messages if not one.is_order)),
             tuple(_done(one, said) for _, one, said in messages if one.is_order)
             + tuple(_awaited(one) for one in lived.messages if one.alert == alert.id and one.id in lived.approvals),
+            tuple(dict.fromkeys(self._holding(one.channel) for one in lived.messages if _waits(one, alert))),
+            alert.silenced is not None,
         )
+
+    def _holding(self, channel: str) -> str:
+        keys = self.config.all_channels.get(channel)
+        return f"{'quiet hours' if keys is None or keys.digest is None else 'digest'} of {channel}"
 
     def _named(self, fault: Fault, features: Sequence[str], lived: Lived, fired: Sequence[Fired]) -> int | None:
         """Return after how long the cause was named; None where it was not."""
@@ -393,6 +403,10 @@ def _blindness(name: str, target: TargetDrift) -> str:
 
 def _done(message: Message, said: str) -> str:
     return f"{message.channel}: {said}" if said else message.channel
+
+
+def _waits(message: Message, alert: Alert) -> bool:
+    return message.alert == alert.id and message.held is not None
 
 
 def _awaited(message: Message) -> str:

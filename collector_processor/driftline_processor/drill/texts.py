@@ -68,9 +68,14 @@ def drill_lines(result: DrillResult, at_most: int | None = None) -> Iterator[str
 def _fired_lines(one: Fired) -> Iterator[str]:
     windows = "" if not one.windows else f", in {'1 window' if one.windows == 1 else f'{one.windows} windows'}"
     windows += f" of {one.window}" if one.windows else ""
-    who = ", ".join(short(name, 80) for name in one.told) or "nobody: it names no channel"
-    yield f"Fired: {short(one.policy, 80)}, {one.severity}, after {time_words(one.after)}{windows}. Told: {who}."
+    yield f"Fired: {short(one.policy, 80)}, {one.severity}, after {time_words(one.after)}{windows}. Told: {_who(one)}."
     yield from (f"Would be done: {printable(said)[:300]}" for said in one.done)
+
+
+def _who(one: Fired) -> str:
+    """Say who is told of a policy that fired, and who is told later."""
+    who = [*(short(name, 80) for name in one.told), *(f"held for the {short(name, 100)}" for name in one.held)]
+    return ", ".join(who) or ("nobody: it is silenced" if one.silenced else "nobody: it names no channel")
 
 
 def drill_json(result: DrillResult) -> dict[str, Any]:
@@ -123,6 +128,8 @@ def _fired_json(one: Fired) -> dict[str, Any]:
         "windows": one.windows,
         "window": one.window,
         "told": list(one.told),
+        "held": list(one.held),
+        "silenced": one.silenced,
         "done": list(one.done),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -133,3 +134,18 @@ def test_noise_is_said() -> None:
 def test_the_documentation_has_the_table_of_faults() -> None:
     page = (ROOT / "docs" / "how-to" / "drill.md").read_text(encoding="utf-8")
     assert expectations_table() in page
+
+
+@pytest.mark.parametrize(
+    ("fired", "who"),
+    [
+        (HEALTH, "Told: slack."),
+        (replace(HEALTH, told=()), "Told: nobody: it names no channel."),
+        (replace(HEALTH, told=(), silenced=True), "Told: nobody: it is silenced."),
+        (replace(HEALTH, told=(), held=("digest of team",)), "Told: held for the digest of team."),
+        (replace(HEALTH, held=("quiet hours of night",)), "Told: slack, held for the quiet hours of night."),
+    ],
+)
+def test_who_is_told_later_or_not_at_all_is_said(fired: Fired, who: str) -> None:
+    (line,) = [line for line in drill_lines(replace(FOUND, fired=[fired])) if line.startswith("Fired")]
+    assert line.endswith(who)
