@@ -151,10 +151,11 @@ def _weigh_served(
 
     if not columns.model:
         raise BadInput("--model is missing; name the model, such as --model churn")
-    amount, currency = terms.cost, terms.currency
+    amount, currency, source = terms.cost, terms.currency, dict[str, Any]()
     if price_sheet is not None:
         priced = _priced(price_sheet, client.fetch_training_runs(url, columns.model), columns.model)
         amount, currency = priced.amount, priced.currency
+        source = {"source": priced.source, "runs": priced.runs}
         say(f"{price_sheet}: a run costs {amount:,.2f} {currency}".rstrip() + f", the median of {priced.runs}")
     said = {
         "version": columns.version,
@@ -168,7 +169,8 @@ def _weigh_served(
         "predictions": _written(terms.predictions),
         "recovered": _written(terms.share),
     }
-    return client.fetch_retraining(url, columns.model, {name: text for name, text in said.items() if text})
+    answer = client.fetch_retraining(url, columns.model, {name: text for name, text in said.items() if text})
+    return {**answer, "cost": {**answer["cost"], **source}} if answer["cost"] else answer
 
 
 def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> RetrainCost:

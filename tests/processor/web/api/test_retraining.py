@@ -136,7 +136,7 @@ def test_a_price_sheet_prices_what_past_runs_used(url: str, tmp_path: Path) -> N
     sheet.write_text("gpu_hour: 3\n")
     unpriced = CliRunner().invoke(commands, [*command, "--price-sheet", str(sheet)])
 
-    assert json.loads(done.stdout)["cost"] == {"amount": 5.0, "currency": "USD", "source": "given", "runs": 0}
+    assert json.loads(done.stdout)["cost"] == {"amount": 5.0, "currency": "USD", "source": "price sheet", "runs": 1}
     assert "a run costs 5.00 USD, the median of 1" in done.stderr
     assert (unpriced.exit_code, "no training run of churn is known that it prices" in unpriced.stderr) == (2, True)
 
