@@ -12,13 +12,15 @@ import logging
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import Protocol
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import SecretStr
 
 from driftline_processor.config.actions import Action as ActionConfig
+from driftline_processor.core.policy import facts_for_templates, fill_text
 from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.channel import NOTHING, Answer, Past
 from driftline_processor.policy.channels.http_service import NotTaken
@@ -110,6 +112,18 @@ def header_secrets(headers: Mapping[str, SecretStr]) -> list[str]:
     """Return what is secret of headers: each value, and each word of it, since a scheme such as Bearer is none."""
     values = [value.get_secret_value() for value in headers.values()]
     return [*values, *(word for value in values for word in value.split())]
+
+
+def filled_address(url: str, message: Message) -> str:
+    """Return an address with the facts of a message in the place of its placeholders, each as one part of the path.
+
+    Raises:
+        NotTaken: A part of the path would be ``.`` or ``..``: a model of such a name would lead to another place.
+    """
+    filled = fill_text(url, facts_for_templates(message.id, message.facts), partial(quote, safe=""))
+    if any(unquote(part) in (".", "..") for part in urlsplit(filled).path.split("/")):
+        raise NotTaken(Answer("refused", "a part of the path is '.' or '..', which leads to another place"))
+    return filled
 
 
 def file_safe(name: str) -> str:

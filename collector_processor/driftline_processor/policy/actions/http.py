@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from driftline_processor.config.actions import Http
 from driftline_processor.core.policy import facts_for_templates, fill_text, fill_tree
 from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.http_service import File, HttpService
+from driftline_processor.policy.channels.http_service import File, HttpService, idempotency_key
 from driftline_processor.policy.channels.secrets import secret_parts
 from driftline_processor.policy.sources import Sources
 
-from .action import header_secrets
+from .action import filled_address, header_secrets
 
 _WITHOUT_BODY = ("GET", "DELETE")
 """Methods that send nothing where no body is written."""
@@ -39,12 +38,11 @@ class HttpAction:
     def carry_out(self, message: Message) -> str:
         """Send the request, and return the status of the answer."""
         kind, content = self._content(message)
-        headers = {"Idempotency-Key": message.id, **({"Content-Type": kind} if kind else {})}
+        headers = {"Idempotency-Key": idempotency_key(message.id), **({"Content-Type": kind} if kind else {})}
         own = {name: value.get_secret_value() for name, value in self._config.headers.items()}
         given = {name.lower() for name in own}
         sent = {name: value for name, value in headers.items() if name.lower() not in given} | own
-        facts = facts_for_templates(message.id, message.facts)
-        url = fill_text(self._config.url.get_secret_value(), facts, partial(quote, safe=""))
+        url = filled_address(self._config.url.get_secret_value(), message)
         if self._config.attach is None:
             reply = self._service.ask(self._config.method, url, content=content or None, headers=sent)
             return f"HTTP {reply.status}"

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from driftline_processor.config.actions import LabelQueue
-from driftline_processor.core.policy import facts_for_templates, fill_text
 from driftline_processor.core.wording import short
 from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.channel import Answer
-from driftline_processor.policy.channels.http_service import HttpService, NotTaken
+from driftline_processor.policy.channels.http_service import HttpService, NotTaken, idempotency_key
 from driftline_processor.policy.channels.secrets import secret_parts
 from driftline_processor.policy.sources import Sources
 from driftline_processor.queries.label_sheets import MEDIA_TYPES, label_sheet
 
-from .action import file_safe, header_secrets
+from .action import file_safe, filled_address, header_secrets
 
 
 class LabelQueueAction:
@@ -62,10 +60,9 @@ class LabelQueueAction:
         assert self._service is not None
         own = {name: value.get_secret_value() for name, value in self._config.headers.items()}
         given = {name.lower() for name in own}
-        said = {"Idempotency-Key": message.id, "Content-Type": MEDIA_TYPES[self._config.format]}
+        said = {"Idempotency-Key": idempotency_key(message.id), "Content-Type": MEDIA_TYPES[self._config.format]}
         headers = {name: value for name, value in said.items() if name.lower() not in given} | own
-        facts = facts_for_templates(message.id, message.facts)
-        url = fill_text(self._url, facts, partial(quote, safe=""))
+        url = filled_address(self._url, message)
         return f"HTTP {self._service.ask('POST', url, content=content, headers=headers).status}"
 
 
@@ -74,7 +71,8 @@ def _write(path: Path, content: bytes) -> str:
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        part.unlink(missing_ok=True)
+        with part.open("xb") as file:  # a new one: somebody may have put a link to another file there
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

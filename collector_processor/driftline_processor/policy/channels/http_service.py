@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -29,6 +29,8 @@ MOST_BYTES: Final = 2**20
 QUOTED: Final = 1_000
 """Bytes of an answer that are read for what it says."""
 
+_KEY_SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
+"""Characters that stand for themselves in a key."""
 
 File = tuple[str | None, bytes, str]
 """A part of a form: the name of its file, None where it is none, what it holds, and of which type that is."""
@@ -171,6 +173,15 @@ def _wait(said: str) -> float:
         return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return 0.0
+
+
+def idempotency_key(message: str) -> str:
+    """Return the id of a message as a header takes it: names of channels and actions may be of any letters.
+
+    >>> idempotency_key("4c1f0a92be77d310-http/über")
+    '4c1f0a92be77d310-http/%C3%BCber'
+    """
+    return quote(message, safe=_KEY_SAFE, errors="replace")
 
 
 def is_here(url: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from driftline_processor.policy.alerts import Message
 
 from .channel import DELIVERED, NOTHING, Answer, Past
-from .http_service import HttpService, NotTaken
+from .http_service import HttpService, NotTaken, idempotency_key
 
 TIMEOUT = 10.0
 """Seconds that a receiver has to answer."""
@@ -20,7 +20,7 @@ class Webhook:
 
     def send(self, message: Message, _past: Past = NOTHING) -> Answer:
         """Post a message: its facts, with ``id``."""
-        body, key = {"id": message.id, **message.facts}, {"Idempotency-Key": message.id}
+        body, key = {"id": message.id, **message.facts}, {"Idempotency-Key": idempotency_key(message.id)}
         try:
             self._service.ask("POST", self._url, json=body, headers=key)
         except NotTaken as not_taken:

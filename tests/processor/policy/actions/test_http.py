@@ -52,6 +52,31 @@ def test_facts_are_escaped_in_the_address_and_in_the_body() -> None:
     }
 
 
+@pytest.mark.parametrize("model", [".", "..", "%2e%2E"])
+def test_a_model_whose_name_is_a_step_up_leads_to_no_other_place(model: str) -> None:
+    with service(answered(200)) as there:
+        answer = carried_out(NAME, facts={"model": model}, url=there.url + "/models/{model}/rollback")
+    if "%" in model:  # it is a name as any other, since its percent signs are escaped
+        assert [asked.path for asked in there.asked] == ["/models/%252e%252E/rollback"]
+    else:
+        said = "a part of the path is '.' or '..', which leads to another place"
+        assert (answer.result, answer.detail, there.asked) == ("refused", said, [])
+
+
+def test_facts_that_are_a_step_up_together_lead_to_no_other_place() -> None:
+    with service(answered(200)) as there:
+        url = there.url + "/models/{model}{version}/rollback"
+        answer = carried_out(NAME, facts={"model": ".", "version": "."}, url=url)
+    assert (answer.result, there.asked) == ("refused", [])
+
+
+def test_an_action_may_be_called_in_any_letters() -> None:
+    with service(answered(200)) as there:
+        assert carried_out("http/Zurück", url=there.url).result == "delivered"
+    (asked,) = there.asked
+    assert asked.headers["idempotency-key"] == f"{ALERT}-http/Zur%C3%BCck"
+
+
 def test_a_text_is_sent_as_it_is_and_a_header_says_what_it_is() -> None:
     headers = {"content-type": "text/csv", "idempotency-key": "mine"}
     with service(answered(200)) as there:

@@ -78,6 +78,22 @@ def test_a_file_that_was_half_written_is_written_anew(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == [FILE]
 
 
+def test_a_link_that_lies_in_the_folder_is_not_followed(tmp_path: Path) -> None:
+    other, folder = tmp_path / "passwords", tmp_path / "to_label"
+    other.write_text("root")
+    folder.mkdir()
+    (folder / f".{FILE}.part").symlink_to(other)
+    (answer,) = sent(Queue(batch("a")), order(NAME), directory=str(folder))
+    assert (answer.result, other.read_text()) == ("delivered", "root")
+    assert not (folder / FILE).is_symlink()
+
+
+def test_a_model_whose_name_is_a_step_up_leads_to_no_other_place() -> None:
+    with service(lambda _: (202, None)) as there:
+        (answer,) = sent(Queue(batch("a")), order(NAME, model=".."), url=there.url + "/queues/{model}/rows")
+    assert (answer.result, there.asked) == ("refused", [])
+
+
 def test_a_document_has_what_the_api_answers(tmp_path: Path) -> None:
     sent(Queue(batch("a")), order(NAME), directory=str(tmp_path), format="json")
     (found,) = tmp_path.iterdir()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.webhook import Webhook
@@ -19,6 +21,14 @@ def test_a_message_is_posted_with_its_key() -> None:
     assert [(one.path, one.key, one.body) for one in hook.calls] == [
         ("/hook", "a-1-one", {"id": "a-1-one", "title": "late is wrong", "severity": "critical"})
     ]
+
+
+def test_a_channel_may_be_called_in_any_letters() -> None:
+    with webhook() as hook:
+        channel = Webhook(hook.url)
+        assert channel.send(replace(MESSAGE, id="a-1-büro")).result == "delivered"
+        channel.close()
+    assert [one.key for one in hook.calls] == ["a-1-b%C3%BCro"]
 
 
 @pytest.mark.parametrize(
