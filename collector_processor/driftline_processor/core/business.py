@@ -7,6 +7,7 @@ half of a day's revenue is no fall.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
@@ -87,7 +88,9 @@ class BusinessSeries:
         return cls(keys, time, value, weight, int(np.median(steps)) if len(steps) else 0)
 
     def value_in(self, window: Window) -> float | None:
-        """Return the value of a window; None where no point lies in it, or more of them may come.
+        """Return the value of a window.
+
+        None where no point lies in it, where more of them may come, and where the sum is beyond what a number holds.
 
         >>> keys = BusinessKeys("conversion", "shop", "1", "mean")
         >>> points = [BusinessPoint("conversion", b"", hour, hour / 10) for hour in (0, 1, 2, 3)]
@@ -99,12 +102,15 @@ class BusinessSeries:
         if first == last or int(self.time[-1]) + max(self.spacing, 1) < window.end:
             return None
         values, weights = self.value[first:last], self.weight[first:last]
-        if self.keys.aggregation == "mean":
-            return float((values * weights).sum() / weights.sum())
-        if self.keys.aggregation == "sum":
-            return float((values * weights).sum())
-        newest = self.time[first:last] == self.time[last - 1]  # of several streams the sum of their newest
-        return float(values[newest].sum())
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.keys.aggregation == "mean":
+                value = float((values * weights).sum() / weights.sum())
+            elif self.keys.aggregation == "sum":
+                value = float((values * weights).sum())
+            else:
+                newest = self.time[first:last] == self.time[last - 1]  # of several streams the sum of their newest
+                value = float(values[newest].sum())
+        return value if math.isfinite(value) else None
 
 
 def values_in(series: Sequence[BusinessSeries], window: Window) -> dict[str, float]:

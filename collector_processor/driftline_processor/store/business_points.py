@@ -22,6 +22,9 @@ _COLUMNS = pa.schema(
     ]
 )
 
+_NUMBER = "row_number() OVER (PARTITION BY name ORDER BY time DESC)"
+"""The how manieth of its series a point is, the newest first."""
+
 _Points = dict[tuple[bytes, int], BusinessPoint]
 
 
@@ -39,7 +42,8 @@ class BusinessPoints:
         self._points: dict[str, _Points] = {name: {} for name in declared}
         self._series: dict[str, BusinessSeries] = {}
         if declared:
-            rows = read(connection, "SELECT name, stream, time, value, weight FROM business ORDER BY time").to_pylist()
+            newest = f"QUALIFY {_NUMBER} <= {MOST_POINTS} ORDER BY time"
+            rows = read(connection, f"SELECT name, stream, time, value, weight FROM business {newest}").to_pylist()
             self.take(BusinessPoint(**row) for row in rows)
 
     def write(self, connection: Connection, points: Sequence[BusinessPoint]) -> None:
@@ -80,5 +84,8 @@ class BusinessPoints:
 
 
 def forget_old_points(connection: Connection, before: int) -> None:
-    """Delete points of before a time, unix nanoseconds."""
+    """Delete points of before a time, unix nanoseconds, and the oldest of series that have too many."""
     connection.execute("DELETE FROM business WHERE time < ?", [before])
+    many = f"SELECT name FROM business GROUP BY name HAVING count(*) > {MOST_POINTS}"
+    beyond = f"SELECT rowid FROM business WHERE name IN ({many}) QUALIFY {_NUMBER} > {MOST_POINTS}"
+    connection.execute(f"DELETE FROM business WHERE rowid IN ({beyond})")

@@ -62,3 +62,8 @@ def test_the_last_value_of_several_streams_is_their_sum() -> None:
 
 def test_only_what_is_known_is_named() -> None:
     assert values_in([series(HOURS), series([], name="revenue")], day(0)) == {"conversion": 11.5}
+
+
+@pytest.mark.parametrize("how", ["mean", "sum", "last"])
+def test_values_whose_sum_no_number_holds_are_not_known(how: Aggregation) -> None:
+    assert series([(DAY - 1, 1.7e308, 1.0), (DAY - 1, 1.7e308, 1e12)], how).value_in(day(0)) is None

@@ -74,6 +74,29 @@ def test_the_oldest_go_where_there_are_too_many_or_they_are_too_old(
     store.close()
 
 
+def test_a_sender_of_ever_more_streams_fills_neither_disk_nor_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(business_points, "MOST_POINTS", 10)
+    store = Store(tmp_path)
+    connection = store.connect(lasting=True)
+    declared = {**DECLARED, "revenue": BusinessKeys("revenue", "shop", "", "sum")}
+    points = BusinessPoints(connection, declared)
+    put(points, connection, *(at(5, 1.0, stream=bytes([number])) for number in range(25)), at(1, 1.0, "revenue"))
+    taken: list[int] = []
+    monkeypatch.setattr(BusinessPoints, "take", lambda _, of: taken.append(len([*of])))
+    BusinessPoints(connection, declared)
+    assert taken == [10 + 1]
+    forget_old_points(connection, 0)
+    assert number_of(connection, "conversion") == 10
+    assert number_of(connection, "revenue") == 1
+    store.close()
+
+
+def number_of(connection: Connection, name: str) -> int | None:
+    return number(connection, f"SELECT count(*) FROM business WHERE name = '{name}'")
+
+
 def test_who_forgets_a_model_forgets_its_series(tmp_path: Path) -> None:
     store = Store(tmp_path)
     connection = store.connect(lasting=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -54,12 +54,14 @@ def business_points(
     window adds after a restart that nobody saw.
     """
     found: list[BusinessPoint] = []
+    matched = {name for named in metrics.values() for wanted in named for name in wanted.match}
     for resource in request.resource_metrics:
         origin = origin_of(resource.resource.attributes)
+        of_resource = _texts(resource.resource.attributes, matched)
         for scope in resource.scope_metrics:
+            around = {**of_resource, **_texts(scope.scope.attributes, matched)}
             for metric in scope.metrics:
                 for wanted in metrics.get(metric.name, ()):
-                    around = (*resource.resource.attributes, *scope.scope.attributes)
                     for point in _points(metric, wanted, around, origin, now):
                         if isinstance(point, str):
                             rejected[point] += 1
@@ -71,7 +73,7 @@ def business_points(
 
 
 def _points(
-    metric: otlp.Metric, wanted: BusinessMetric, around: Iterable[Any], origin: bytes, now: int
+    metric: otlp.Metric, wanted: BusinessMetric, around: Mapping[str, str], origin: bytes, now: int
 ) -> Iterator[BusinessPoint | str]:
     kind = metric.WhichOneof("data")
     if kind not in ("gauge", "sum", "histogram", "exponential_histogram"):
@@ -84,12 +86,11 @@ def _points(
     if kind != "gauge" and data.aggregation_temporality != otlp.AGGREGATION_TEMPORALITY_DELTA:
         yield "cumulative"
         return
-    outside = {one.key: read(one.value) for one in around}
     for point in data.data_points:
         if point.flags & otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
             continue
-        said = {**outside, **{one.key: read(one.value) for one in point.attributes}}
-        if any(_text(said.get(name)) != value for name, value in wanted.match.items()):
+        said = {**around, **_texts(point.attributes, wanted.match)}
+        if any(said.get(name, "") != value for name, value in wanted.match.items()):
             continue
         time = point.time_unix_nano or now
         if not 0 < time < 2**63:
@@ -117,9 +118,12 @@ def _mean(point: Any) -> tuple[float, float] | None:
     return point.sum / point.count, float(point.count)
 
 
-def _text(value: tuple[int, Any] | None) -> str:
+def _texts(attributes: Iterable[Any], names: Container[str]) -> dict[str, str]:
+    """Return the attributes of these names as they are compared; of others a request may have any number."""
+    return {one.key: _text(read(one.value)) for one in attributes if one.key in names}
+
+
+def _text(value: tuple[int, Any]) -> str:
     """Return an attribute as it is compared: texts as they are, truth and numbers as YAML writes them."""
-    if value is None:
-        return ""
     kind, thing = value
     return thing if kind == TEXT else str(thing).lower() if isinstance(thing, bool) else str(thing)

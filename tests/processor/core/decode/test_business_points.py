@@ -7,8 +7,11 @@ from collections import Counter
 
 import pytest
 from driftline_processor.core.business import BusinessPoint
+from driftline_processor.core.decode import business_points
+from driftline_processor.core.decode.attributes import read
 from driftline_processor.core.decode.business_points import BusinessMetric
 from driftline_processor.core.decode.requests import Decoded, decode_metrics, holds_ours
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
 from tests.support.metric_requests import CUMULATIVE, DELTA, gauge_of, histogram_of, metrics_body, sum_of
@@ -74,6 +77,23 @@ def test_what_cannot_be_used_is_counted_and_takes_nothing_with_it(metric: otlp.M
     found = decode_metrics(metrics_body([metric, good], captured=False), NOW, {}, WANTED)
     assert [point.value for point in found.business] == [0.5]
     assert found.rejected == Counter({reason: 1})
+
+
+def test_a_request_of_many_metrics_and_attributes_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attributes are read once for each metric otherwise: a request of 16 MB has 10¹¹ such pairs."""
+    reads: list[object] = []
+
+    def counted(value: AnyValue) -> tuple[int, object]:
+        reads.append(value)
+        return read(value)
+
+    monkeypatch.setattr(business_points, "read", counted)
+    metrics = [gauge_of(NAME, 1.0, time=NOW) for _ in range(20)]
+    said = {f"service.part.{number}": "x" for number in range(20)} | {"country": "NL"}
+    body = metrics_body(metrics, captured=False, resource=said)
+    wanted = {NAME: (BusinessMetric("conversion", "", {"country": "NL"}),)}
+    assert len(decode_metrics(body, NOW, {}, wanted).business) == 20
+    assert len(reads) == 1
 
 
 def test_a_point_without_a_value_is_nothing() -> None:
