@@ -117,13 +117,13 @@ def _drill_model(
         traffic, at = _recorded(config, name, request, say)
     else:
         traffic, at = _synthetic(name, settings, request)
-    with shadow_folder() as folder:
-        try:
+    try:
+        with shadow_folder() as folder:
             drills = Range(config, traffic, at, folder)
             for fault in faults:
                 yield drills.drill(fault, request.settings)
-        except (StorageError, OSError) as error:
-            raise BadInput(f"the drill needs a folder for its shadow: {error}") from error
+    except (StorageError, OSError) as error:
+        raise BadInput(f"the drill needs a folder for its shadow: {error}") from error
 
 
 def _configuration(file: Path | None) -> Config:

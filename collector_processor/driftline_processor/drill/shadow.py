@@ -6,6 +6,7 @@ Nothing leaves it: it opens no port, its channels and actions only record, and i
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,8 +26,12 @@ from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.watch import no_links
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
 from driftline_processor.state import State
+from driftline_processor.store.process_folder import ProcessFolder
 
 from .traffic import Traffic
+
+PREFIX: Final = "driftline-drill-"
+"""What the names of folders of drills begin with."""
 
 LOOKS_A_DAY: Final = 4
 """Judgings of a day, at least: a window closes when rows of the next one have come."""
@@ -211,9 +216,21 @@ class Shadow:
 
 @contextmanager
 def shadow_folder() -> Iterator[Path]:
-    """Make a folder for shadows, which is gone at the end of the block."""
-    with tempfile.TemporaryDirectory(prefix="driftline-drill-") as folder:
-        yield Path(folder)
+    """Make a folder for shadows, which is gone at the end of the block; a drill that was killed leaves none for long.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    base = Path(tempfile.gettempdir())
+    if sys.platform == "win32":
+        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=base) as folder:
+            yield Path(folder)
+        return
+    own = ProcessFolder(base, PREFIX)
+    try:
+        yield own.path
+    finally:
+        own.close()
 
 
 def leading_view(lived: Lived) -> ModelView | None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
 from driftline_processor.config.schema import Config
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.drill.shadow import RETENTION, RecordingCouriers, shadow_config, shadow_folder
+from driftline_processor.drill.shadow import PREFIX, RETENTION, RecordingCouriers, shadow_config, shadow_folder
 from driftline_processor.policy.alerts import Message
 
 CONFIG = Config.model_validate(
@@ -44,3 +49,35 @@ def test_the_folder_of_shadows_is_gone_at_the_end() -> None:
     with shadow_folder() as folder:
         assert folder.is_dir()
     assert not folder.exists()
+
+
+@pytest.fixture
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its folders cannot be locked")
+def test_what_a_drill_that_was_killed_has_left_is_removed_and_nothing_else(base: Path) -> None:
+    killed, other, strange = base / f"{PREFIX}killed", base / "other", base / f"{PREFIX}link"
+    for folder in (killed, other):
+        (folder / "quiet").mkdir(parents=True)
+        (folder / "quiet" / "driftline.db").write_bytes(b"rows")
+        (folder / "lock").touch()
+    strange.symlink_to(other)
+    with shadow_folder() as first, shadow_folder() as second:
+        assert sorted(base.iterdir()) == sorted([first, second, other, strange])
+    assert sorted(base.iterdir()) == sorted([other, strange])
+    assert (other / "quiet" / "driftline.db").read_bytes() == b"rows"
+
+
+def test_a_drill_that_is_interrupted_leaves_no_folder(base: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _interrupted()
+    assert list(base.iterdir()) == []
+
+
+def _interrupted() -> None:
+    with shadow_folder() as folder:
+        (folder / "quiet").mkdir()
+        raise KeyboardInterrupt

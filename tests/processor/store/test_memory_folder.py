@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from driftline_processor.store import memory_folder
+from driftline_processor.store import memory_folder, process_folder
 from driftline_processor.store.database import StorageError
 from driftline_processor.store.memory_folder import MemoryFolder
 
@@ -17,15 +17,15 @@ def test_a_process_that_starts_meanwhile_leaves_a_new_folder_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others: list[MemoryFolder] = []
-    try_lock = memory_folder._try_lock
+    try_lock = process_folder._try_lock
 
     def lock_after_another(file: int) -> bool:
-        monkeypatch.setattr(memory_folder, "_try_lock", try_lock)
+        monkeypatch.setattr(process_folder, "_try_lock", try_lock)
         others.append(MemoryFolder())
         return try_lock(file)
 
     monkeypatch.setattr(memory_folder, "BASE", tmp_path)
-    monkeypatch.setattr(memory_folder, "_try_lock", lock_after_another)
+    monkeypatch.setattr(process_folder, "_try_lock", lock_after_another)
     folder = MemoryFolder()
     assert sorted(tmp_path.iterdir()) == sorted([folder.path, others[0].path])
     MemoryFolder().close()
@@ -37,7 +37,7 @@ def test_a_process_that_starts_meanwhile_leaves_a_new_folder_alone(
 
 def test_a_folder_that_cannot_be_locked_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_folder, "BASE", tmp_path)
-    monkeypatch.setattr(memory_folder, "_try_lock", lambda _: False)
+    monkeypatch.setattr(process_folder, "_try_lock", lambda _: False)
     with pytest.raises(StorageError, match="storage: memory needs the file system"):
         MemoryFolder()
     assert list(tmp_path.iterdir()) == []
