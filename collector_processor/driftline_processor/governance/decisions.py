@@ -79,7 +79,7 @@ class DecisionStore:
         parts = (model, version, kind, by, why, str(now))
         made = Decision(xxhash.xxh3_64_hexdigest("\0".join(parts).encode()), model, version, kind, by, why, now)
         kept = (*self.known, made)[-MOST:]
-        gone = [one.id for one in self.known if one not in kept]
+        gone = [one.id for one in self.known[: len(self.known) + 1 - len(kept)]]
         with transaction(self._connection):
             if gone:
                 self._connection.execute("DELETE FROM decisions WHERE list_contains(?, id)", [gone])

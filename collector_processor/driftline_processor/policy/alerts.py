@@ -365,11 +365,17 @@ _DELIVERIES = pa.schema(
 )
 _APPROVALS = pa.schema([("message", pa.string()), ("time", pa.int64()), ("by", pa.string()), ("why", pa.string())])
 _LOOKS = pa.schema([*((name, pa.string()) for name in ("policy", "environment", "model")), ("since", pa.int64())])
+_STATES, _KINDS = get_args(VerdictState), get_args(Kind)
 _ALERT_FIELDS = tuple(field.name for field in fields(Alert))
 
 
 def _alert(row: dict[str, Any]) -> Alert:
-    return Alert(**{name: row[name] for name in _ALERT_FIELDS} | {"said": row["said"] or ""})
+    alert = Alert(**{name: row[name] for name in _ALERT_FIELDS} | {"said": row["said"] or ""})
+    if alert.severity not in SEVERITIES:
+        raise ValueError(f"an alert is never {alert.severity!r}")
+    if not {alert.state, alert.said} <= {*_STATES, ""}:
+        raise ValueError(f"a model is never {alert.state!r}, nor said to be {alert.said!r}")
+    return alert
 
 
 def _delivery(row: dict[str, Any]) -> Delivery:
@@ -377,7 +383,10 @@ def _delivery(row: dict[str, Any]) -> Delivery:
 
 
 def _message(row: dict[str, Any]) -> Message:
-    return Message(**{**row, "facts": json.loads(row["facts"]), "alerts": tuple(row["alerts"] or ())})
+    facts = json.loads(row["facts"])
+    if not isinstance(facts, dict) or row["kind"] not in _KINDS:
+        raise ValueError(f"a message of the kind {row['kind']!r} never says {row['facts']:.40}")
+    return Message(**{**row, "facts": facts, "alerts": tuple(row["alerts"] or ())})
 
 
 def _table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.governance import decisions
-from driftline_processor.governance.decisions import DecisionStore
+from driftline_processor.governance.decisions import Decision, DecisionStore
 from driftline_processor.maintenance.erasure import ErasureOrder, forget_model
 from driftline_processor.store.database import Store
 
@@ -41,6 +41,23 @@ def test_a_half_surrogate_in_a_name_is_kept_as_a_question_mark(tmp_path: Path) -
     made = kept.record("a\ud800", "", "retraining", "b\ud800", "c", 1)
     assert (made.model, made.by) == ("a?", "b?")
     assert kept.of("a\ud800") == [made]
+    store.close()
+
+
+def test_a_decision_is_compared_with_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With thousands of them, comparing each with each holds up everything else for seconds."""
+    store = Store(tmp_path)
+    kept = opened(store)
+    compared: list[object] = []
+
+    def equals(one: Decision, other: object) -> bool:
+        compared.append(other)
+        return one is other
+
+    monkeypatch.setattr(Decision, "__eq__", equals)
+    for now in range(4):
+        kept.record("churn", "", "retraining", "ann", "because", now)
+    assert (len(kept.known), compared) == (4, [])
     store.close()
 
 
