@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -183,13 +184,15 @@ def _own_address(request: Request) -> Any:
 def compile_templates(ended: Callable[[], bool] = lambda: False) -> None:
     """Compile the templates of all pages, which takes as long as some pages do: no reader has to wait for it.
 
-    ``ended``: whether nobody wants them any more.
+    ``ended``: whether nobody wants them any more. What cannot be read now, as where no file can be opened, is compiled
+    for its first reader.
     """
     made = templates("")
     for name in made.list_templates(extensions=["html"]):
         if ended():
             return
-        made.get_template(name)
+        with suppress(OSError):
+            made.get_template(name)
 
 
 @lru_cache(maxsize=2)
