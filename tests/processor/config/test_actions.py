@@ -111,6 +111,7 @@ def problems(folder: Path, text: str) -> list[str]:
         ("kubernetes/a", f"{ROLLOUT}, traffic: {{a: 100}}", "traffic: is for a SeldonDeployment; write patch"),
         ("kubernetes/a", f"{ROLLOUT}, subresource: scale", "patch: is missing, to which subresource and patch_type"),
         ("kubernetes/a", f"{ROLLOUT}, server: https://h", "token: is missing, and that of a pod is not for another"),
+        ("kubernetes/a", f"{ROLLOUT}, server: http://h, token: x", "server: is not encrypted, and the token would be"),
         ("kubernetes/a", f"{ROLLOUT}, token: x, token_file: y", "token: stands in token_file, too"),
         ("kubernetes/a", f"{ROLLOUT}, patch: {{spec: {{pausd: true}}}}", "a.patch.spec.pausd: there is no such field;"),
         ("kubernetes/a", f"{ROLLOUT}, patch: {{spec: {{paused: 3}}}}", "a.patch.spec.paused: 3 is no boolean"),

@@ -77,6 +77,7 @@ def _answer(request: Request, store: AlertStore, alert: str) -> Response:
     """Return the alert as it is now; a browser goes back to its page."""
     if "text/html" in request.headers.get("accept", ""):
         there = urlsplit(request.headers.get("referer", ""))
-        back = f"{there.path}?{there.query}".rstrip("?") if there.netloc == request.url.netloc else "/incidents"
-        return RedirectResponse(back or "/incidents", 303)
+        path = "/" + there.path.lstrip("/\\")  # what begins with two slashes is another machine
+        back = f"{path}?{there.query}".rstrip("?") if there.netloc == request.url.netloc else "/incidents"
+        return RedirectResponse(back, 303)
     return FiniteJSON(alert_json(next(one for one in alert_histories(store) if one.alert.id == alert)))

@@ -85,6 +85,25 @@ def test_the_page_has_a_button_and_then_who_approved_and_what_came_of_it(tmp_pat
     assert "T0123456" not in before + after
 
 
+@pytest.mark.parametrize(("peer", "status"), [("10.1.2.3", 403), ("::ffff:10.1.2.3", 403), ("::1", 200)])
+def test_nobody_decides_from_another_machine(tmp_path: Path, peer: str, status: int) -> None:
+    with awaiting(tmp_path) as there:
+        asked = TestClient(there.app, base_url="http://127.0.0.1", client=(peer, 40_000))
+        form = {"action": ACTION, "by": "ann", "why": "it is broken"}
+        answer = asked.post(f"/api/v1/alerts/{there.alert}/approval", data=form)
+        assert (answer.status_code, bool(there.sent)) == (status, status == 200)
+
+
+def test_a_form_leads_back_to_no_other_machine(tmp_path: Path) -> None:
+    with awaiting(tmp_path) as there:
+        asked = client(there)
+        headers = {"accept": "text/html", "referer": "http://127.0.0.1//evil.example/a"}
+        answer = asked.post(
+            f"/api/v1/alerts/{there.alert}/acknowledgement", data={"by": "ann"}, headers=headers, follow_redirects=False
+        )
+    assert (answer.status_code, answer.headers["location"]) == (303, "/evil.example/a")
+
+
 def test_the_page_says_why_a_message_did_not_arrive_and_leads_to_the_window(tmp_path: Path) -> None:
     with awaiting(tmp_path) as there:
         asked = client(there)
