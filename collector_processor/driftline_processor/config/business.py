@@ -22,7 +22,7 @@ class Business(Section):
     """One business series."""
 
     metric: Text = Field(
-        description="Name of the OTLP metric that says it: a gauge, or a sum or histogram with delta temporality.",
+        description="Name of the OTLP metric that says it: a gauge, a sum or a histogram.",
         examples=["shop.conversion"],
     )
     model: Text = Field(description="The model beside which it is shown.", examples=["churn"])
@@ -50,7 +50,7 @@ class Business(Section):
 
     def wanted(self, name: str) -> BusinessMetric:
         """Return what points are decoded by; ``name``: of the series."""
-        return BusinessMetric(name, self.unit, self.match)
+        return BusinessMetric(name, self.unit, self.match, self.aggregation == "last")
 
     def problems(self, models: Collection[str]) -> Iterator[str]:
         """Yield a sentence for a model that looks like a typo; one that is not named may still come."""

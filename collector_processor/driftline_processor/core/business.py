@@ -44,6 +44,28 @@ class BusinessPoint(NamedTuple):
     weight: float = 1.0
 
 
+class CumulativePoint(NamedTuple):
+    """One point of a stream that counts everything since its beginning.
+
+    Attributes:
+        name: Of the series.
+        process: 16 bytes, the same for points of one process, scope and beginning, which come together.
+        stream: 16 bytes, the same for points of one process, scope and beginning that have the same attributes.
+        begin: Unix nanoseconds; 0 where unknown.
+        time: Unix nanoseconds, the end of what is counted.
+        total: The sum of everything that was counted.
+        counted: How many things the total is the sum of; None of a plain sum.
+    """
+
+    name: str
+    process: bytes
+    stream: bytes
+    begin: int
+    time: int
+    total: float
+    counted: float | None = None
+
+
 class BusinessKeys(NamedTuple):
     """What the configuration says of a series.
 
@@ -58,6 +80,36 @@ class BusinessKeys(NamedTuple):
     model: str
     unit: str
     aggregation: Aggregation
+
+
+def added_since(
+    point: CumulativePoint, total: float, counted: float | None, aggregation: Aggregation
+) -> BusinessPoint | None:
+    """Return what a cumulative point adds to the point before it; None where that is no value.
+
+    A sum that fell has been reset, and so has a histogram of which the count fell: all that it counts is new.
+
+    Args:
+        point: The newer point.
+        total: Of the point before, 0 of none.
+        counted: Of the point before, 0 or None of none.
+        aggregation: What of the points of a window stands for it: nothing counted is a sum of 0, and has no mean.
+
+    >>> point = CumulativePoint("revenue", b"", b"", 1, 9, 30.0)
+    >>> added_since(point, 20.0, None, "sum").value, added_since(point, 40.0, None, "sum").value
+    (10.0, 30.0)
+    """
+    if point.counted is None:
+        value, weight = (point.total if point.total < total else point.total - total), 1.0
+    else:
+        counted = counted or 0.0
+        reset = point.counted < counted
+        weight = point.counted if reset else point.counted - counted
+        grown = point.total if reset else point.total - total
+        if not weight and aggregation != "sum":
+            return None
+        value, weight = (grown / weight, weight) if weight else (0.0, 1.0)
+    return BusinessPoint(point.name, point.stream, point.time - 1, value, weight) if math.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,7 +23,7 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.core.arrow_arrays import text_array
-from driftline_processor.core.business import BusinessKeys, BusinessPoint
+from driftline_processor.core.business import BusinessKeys, BusinessPoint, CumulativePoint
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.decode.untrusted_json import check_json
@@ -46,6 +46,7 @@ from driftline_processor.store.arrow_tables import (
 )
 from driftline_processor.store.baselines import NEEDED, Baselines
 from driftline_processor.store.business_points import BusinessPoints
+from driftline_processor.store.business_streams import BusinessStreams
 from driftline_processor.store.cumulative_streams import Streams
 from driftline_processor.store.database import Connection, Store, insert, mark, number, read, transaction
 from driftline_processor.store.feature_rows import KeptFeatures
@@ -115,7 +116,7 @@ class Request:
     offsets: Sequence[Offset] = ()
     more_digests: Sequence[bytes] = ()
     training_runs: Sequence[TrainingRun] = ()
-    business: Sequence[BusinessPoint] = ()
+    business: Sequence[BusinessPoint | CumulativePoint] = ()
 
     @property
     def rows(self) -> int:
@@ -173,6 +174,7 @@ class Intake:
         self._keys = RowKeys(connection, int(share_of_caches(self._memory) * MOST_BYTES))
         self.arrivals = Arrivals(connection, now)
         self.business = BusinessPoints(connection, self._declared)
+        self.business_streams = BusinessStreams(connection, self._declared, now)
         self._prediction_seq = _last(connection, "predictions")
         self._outcome_seq = _last(connection, "outcomes")
 
@@ -300,8 +302,14 @@ class Intake:
         for one in request.business:
             if one.time >= work.now + LATEST:
                 rejected["time_out_of_range"] += 1
-            else:
+            elif isinstance(one, BusinessPoint):
                 work.business.append(one)
+            elif (added := self.business_streams.take(one, work.now)) == "point_seen":
+                work.unused["point_seen"] += 1
+            elif isinstance(added, str):
+                rejected[added] += 1
+            elif added is not None:
+                work.business.append(added)
         work.unused.update(request.rejected + rejected)
         accepted = request.rows - rejected.total()
         if request.part is not None:
@@ -480,6 +488,7 @@ class Intake:
         self.streams.write(connection)
         self.balances.write(connection)
         self.business.write(connection, work.business)
+        self.business_streams.write(connection)
         self.uploads.write(connection)
         write_offsets(connection, [Offset(*place, following) for place, following in work.offsets.items()], work.now)
         self._requests.expire(work.now)

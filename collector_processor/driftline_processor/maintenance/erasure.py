@@ -32,6 +32,7 @@ from driftline_processor.join.outcome_sums import all_rows_kept, recompute_panes
 from driftline_processor.join.version_pairs import Pairs
 from driftline_processor.store.arrow_tables import filter_rows, integers_of, is_among
 from driftline_processor.store.baselines import Baselines
+from driftline_processor.store.business_streams import forget_streams
 from driftline_processor.store.database import Connection, mark, number, read, synced, transaction
 from driftline_processor.store.panes import PaneChanges
 from driftline_processor.store.series import LAST_SERIES, Series, SeriesRegister
@@ -87,6 +88,7 @@ SUMS = frozenset(
             "decisions",
             "training_runs",
             "business",
+            "business_streams",
         ),
     )
 )
@@ -301,6 +303,7 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
             connection.execute(f"DELETE FROM decisions WHERE {mine}", of_versions[1])
             if not order.values:
                 connection.execute("DELETE FROM business WHERE model = $model", {"model": order.model})
+                forget_streams(connection, "model = ?", order.model)
         for table, condition in ROWS.items():
             _delete(connection, table, condition)
         for table in _tables_by_series(connection):

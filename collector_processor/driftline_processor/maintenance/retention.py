@@ -29,6 +29,7 @@ from driftline_processor.ingest.transaction import forget_old_positions
 from driftline_processor.ingest.watermark import forget_old_watermarks
 from driftline_processor.join.matching import note_successors
 from driftline_processor.store.business_points import forget_old_points
+from driftline_processor.store.business_streams import forget_streams
 from driftline_processor.store.cumulative_streams import forget_old_streams
 from driftline_processor.store.database import Connection, number, read, transaction
 from driftline_processor.store.feature_rows import prune_samples
@@ -135,6 +136,7 @@ class Upkeep:
             forget_old_streams(self._connection, now - self._retention)
             forget_old_balances(self._connection, now)
             forget_old_points(self._connection, now - self._retention)
+            forget_streams(self._connection, "received < ?", now - self._retention)
             note_listening(self._connection, now)
             forget_old_uploads(self._connection, now)
             forget_old_offsets(self._connection)

@@ -234,6 +234,9 @@ ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS reference VARCHAR;
 CREATE TABLE IF NOT EXISTS approvals (message VARCHAR, "time" BIGINT, "by" VARCHAR, why VARCHAR);
 CREATE TABLE IF NOT EXISTS business (
     model VARCHAR, name VARCHAR, stream BLOB, "time" BIGINT, value DOUBLE, weight DOUBLE);
+CREATE TABLE IF NOT EXISTS business_streams (
+    model VARCHAR, name VARCHAR, process BLOB, stream BLOB, "time" BIGINT, received BIGINT, total DOUBLE,
+    counted DOUBLE);
 CREATE TABLE IF NOT EXISTS decisions (
     id VARCHAR, model VARCHAR, version VARCHAR, kind VARCHAR, "by" VARCHAR, why VARCHAR, "time" BIGINT);
 CREATE TABLE IF NOT EXISTS training_runs (

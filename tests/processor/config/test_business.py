@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.config.schema import load, validate_file
+from driftline_processor.core.decode.business_points import BusinessMetric
 
 BUSINESS = "business: {conversion: {metric: shop.conversion, model: churn}}\nmodels: {churn: {}}\n"
 
@@ -21,7 +22,7 @@ def test_a_series_is_read_with_its_defaults(tmp_path: Path) -> None:
     file.write_text(BUSINESS, encoding="utf-8")
     found = load(file).business["conversion"]
     assert found.keys("conversion") == ("conversion", "churn", "", "mean")
-    assert found.wanted("conversion") == ("conversion", "", {})
+    assert found.wanted("conversion") == BusinessMetric("conversion")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
-from driftline_processor.core.business import BusinessPoint
+from driftline_processor.core.business import BusinessPoint, CumulativePoint
 
 from .attributes import TEXT, read
 from .metric_points import MOST_COUNTED, origin_of
@@ -27,11 +27,13 @@ class BusinessMetric(NamedTuple):
         name: Of the series.
         unit: That points must have; "" = any.
         match: Attributes that a point, its scope or its resource must have, with these values.
+        level: The series is a level, of which the last value stands for a window.
     """
 
     name: str
     unit: str = ""
     match: Mapping[str, str] = {}
+    level: bool = False
 
 
 BusinessMetrics = Mapping[str, tuple[BusinessMetric, ...]]
@@ -47,13 +49,13 @@ def may_hold(body: bytes, metrics: BusinessMetrics) -> bool:
 
 def business_points(
     request: ExportMetricsServiceRequest, metrics: BusinessMetrics, now: int, rejected: Counter[str]
-) -> list[BusinessPoint]:
+) -> list[BusinessPoint | CumulativePoint]:
     """Return the points of metrics that are named; what cannot be used is counted by its reason.
 
-    Gauges are values, sums and histograms must count what is new (delta): of a cumulative one nobody knows what a
-    window adds after a restart that nobody saw.
+    Gauges are values, and so are sums that may fall (of an UpDownCounter). Points of other sums and of histograms are
+    what is new (delta) or everything since a beginning (cumulative); the latter cannot be a level.
     """
-    found: list[BusinessPoint] = []
+    found: list[BusinessPoint | CumulativePoint] = []
     matched = {name for named in metrics.values() for wanted in named for name in wanted.match}
     for resource in request.resource_metrics:
         origin = origin_of(resource.resource.attributes)
@@ -62,7 +64,7 @@ def business_points(
             around = {**of_resource, **_texts(scope.scope.attributes, matched)}
             for metric in scope.metrics:
                 for wanted in metrics.get(metric.name, ()):
-                    for point in _points(metric, wanted, around, origin, now):
+                    for point in _points(metric, wanted, around, (origin, scope.scope.name), now):
                         if isinstance(point, str):
                             rejected[point] += 1
                         elif len(found) >= MOST_POINTS:
@@ -73,8 +75,9 @@ def business_points(
 
 
 def _points(
-    metric: otlp.Metric, wanted: BusinessMetric, around: Mapping[str, str], origin: bytes, now: int
-) -> Iterator[BusinessPoint | str]:
+    metric: otlp.Metric, wanted: BusinessMetric, around: Mapping[str, str], source: tuple[bytes, str], now: int
+) -> Iterator[BusinessPoint | CumulativePoint | str]:
+    """Yield points, or reasons of refusal; ``source``: the process and the name of the scope."""
     kind = metric.WhichOneof("data")
     if kind not in ("gauge", "sum", "histogram", "exponential_histogram"):
         yield "bad_point"
@@ -83,7 +86,14 @@ def _points(
     if wanted.unit and metric.unit and metric.unit != wanted.unit:
         yield "bad_unit"
         return
-    if kind != "gauge" and data.aggregation_temporality != otlp.AGGREGATION_TEMPORALITY_DELTA:
+    delta = kind != "gauge" and data.aggregation_temporality == otlp.AGGREGATION_TEMPORALITY_DELTA
+    cumulative = kind != "gauge" and data.aggregation_temporality == otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
+    if kind != "gauge" and not delta and not cumulative:
+        yield "bad_point"
+        return
+    if kind == "sum" and cumulative and not data.is_monotonic:
+        cumulative = False  # it is a level, as a gauge is
+    if cumulative and wanted.level:
         yield "cumulative"
         return
     for point in data.data_points:
@@ -96,14 +106,25 @@ def _points(
         if not 0 < time < 2**63:
             yield "bad_time"
             continue
+        digest = hashlib.blake2b(source[0], digest_size=16)
+        for one in sorted(point.attributes, key=lambda attribute: attribute.key):
+            digest.update(one.SerializeToString(deterministic=True))
+        if cumulative:
+            begin = point.start_time_unix_nano if point.start_time_unix_nano <= time else 0
+            origin = f"\0{source[1]}\0{begin}".encode()
+            process = hashlib.blake2b(source[0] + origin, digest_size=16).digest()
+            digest.update(origin)
+            totals = _total(point) if kind == "sum" else _total_and_count(point)
+            if totals is None:
+                yield "bad_point"
+            else:
+                yield CumulativePoint(wanted.name, process, digest.digest(), begin, time, *totals)
+            continue
         measured = _number(point) if kind in ("gauge", "sum") else _mean(point)
         if measured is None:
             yield "bad_point"
             continue
-        digest = hashlib.blake2b(origin, digest_size=16)
-        for one in sorted(point.attributes, key=lambda attribute: attribute.key):
-            digest.update(one.SerializeToString(deterministic=True))
-        yield BusinessPoint(wanted.name, digest.digest(), time - (kind != "gauge"), *measured)
+        yield BusinessPoint(wanted.name, digest.digest(), time - delta, *measured)
 
 
 def _number(point: otlp.NumberDataPoint) -> tuple[float, float] | None:
@@ -116,6 +137,19 @@ def _mean(point: Any) -> tuple[float, float] | None:
     if not point.HasField("sum") or not math.isfinite(point.sum) or not 0 < point.count <= MOST_COUNTED:
         return None
     return point.sum / point.count, float(point.count)
+
+
+def _total(point: otlp.NumberDataPoint) -> tuple[float, None] | None:
+    """Return what a monotonic sum has counted; None where that is no number, or below 0."""
+    number = _number(point)
+    return None if number is None or number[0] < 0 else (number[0], None)
+
+
+def _total_and_count(point: Any) -> tuple[float, float] | None:
+    """Return the sum of a histogram and how many values it has; None where it does not say a usable sum."""
+    if not point.HasField("sum") or not math.isfinite(point.sum) or not 0 <= point.count <= MOST_COUNTED:
+        return None
+    return point.sum, float(point.count)
 
 
 def _texts(attributes: Iterable[Any], names: Container[str]) -> dict[str, str]:

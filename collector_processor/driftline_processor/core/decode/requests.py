@@ -24,7 +24,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from driftline_processor.core.business import BusinessPoint
+from driftline_processor.core.business import BusinessPoint, CumulativePoint
 
 from . import business_points, foreign_metrics, otlp_rows
 from . import metric_points as points
@@ -98,7 +98,7 @@ class Decoded:
     rejected: Counter[str] = field(default_factory=Counter)
     ignored: int = 0
     points: list[Point] = field(default_factory=list)
-    business: list[BusinessPoint] = field(default_factory=list)
+    business: list[BusinessPoint | CumulativePoint] = field(default_factory=list)
 
 
 def decode_traces(body: bytes, now: int) -> Decoded:

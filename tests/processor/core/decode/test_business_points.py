@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 import pytest
-from driftline_processor.core.business import BusinessPoint
+from driftline_processor.core.business import BusinessPoint, CumulativePoint
 from driftline_processor.core.decode import business_points
 from driftline_processor.core.decode.attributes import read
 from driftline_processor.core.decode.business_points import BusinessMetric
@@ -28,6 +28,13 @@ def decoded(metric: otlp.Metric, wanted: BusinessMetric | None = None, **said: s
 
 def one(metric: otlp.Metric, wanted: BusinessMetric | None = None) -> BusinessPoint:
     (point,) = decoded(metric, wanted).business
+    assert isinstance(point, BusinessPoint)
+    return point
+
+
+def total(metric: otlp.Metric, wanted: BusinessMetric | None = None, **said: str) -> CumulativePoint:
+    (point,) = decoded(metric, wanted, **said).business
+    assert isinstance(point, CumulativePoint)
     return point
 
 
@@ -44,6 +51,36 @@ def test_what_a_delta_adds_belongs_to_the_time_before_its_end() -> None:
 def test_a_histogram_is_its_mean_weighted_by_its_count() -> None:
     point = one(histogram_of(NAME, [1.0], [3, 1], start=NOW - 60, time=NOW, how=DELTA, sum=8.0))
     assert (point.value, point.weight) == (2.0, 4.0)
+
+
+def test_a_cumulative_point_says_everything_since_its_beginning() -> None:
+    counted = total(sum_of(NAME, 40, start=NOW - 60, time=NOW))
+    assert (counted.begin, counted.time, counted.total, counted.counted) == (NOW - 60, NOW, 40.0, None)
+    measured = total(histogram_of(NAME, [1.0], [3, 1], start=NOW - 60, time=NOW, sum=8.0))
+    assert (measured.total, measured.counted) == (8.0, 4.0)
+
+
+def test_a_process_that_starts_anew_is_another_stream() -> None:
+    first, second = (total(sum_of(NAME, 1, start=start, time=NOW)) for start in (NOW - 60, NOW - 30))
+    other = total(sum_of(NAME, 1, {"country": "NL"}, start=NOW - 60, time=NOW))
+    assert first.process == other.process != second.process
+    assert len({first.stream, second.stream, other.stream}) == 3
+
+
+def test_a_beginning_after_the_end_is_none() -> None:
+    assert total(sum_of(NAME, 1, start=NOW + 1, time=NOW)).begin == 0
+
+
+def test_a_sum_that_may_fall_is_a_level_as_a_gauge_is() -> None:
+    metric = sum_of(NAME, -3, start=NOW - 60, time=NOW)
+    metric.sum.is_monotonic = False
+    point = one(metric, BusinessMetric("conversion", level=True))
+    assert (point.time, point.value) == (NOW, -3.0)
+
+
+def test_a_total_is_no_level() -> None:
+    found = decoded(sum_of(NAME, 40, start=NOW - 60, time=NOW), BusinessMetric("conversion", level=True))
+    assert (found.business, found.rejected) == ([], Counter({"cumulative": 1}))
 
 
 def test_points_of_one_stream_are_known_again_whatever_the_order_of_attributes() -> None:
@@ -65,17 +102,19 @@ def test_attributes_choose_points() -> None:
         (gauge_of(NAME, -math.inf, time=NOW, unit="1"), "bad_point"),
         (gauge_of(NAME, 3.1, time=NOW, unit="%"), "bad_unit"),
         (gauge_of(NAME, 1.0, time=2**63, unit="1"), "bad_time"),
-        (sum_of(NAME, 40, start=NOW - 60, time=NOW, how=CUMULATIVE), "cumulative"),
+        (sum_of(NAME, -1, start=NOW - 60, time=NOW, how=CUMULATIVE), "bad_point"),
+        (sum_of(NAME, 40, start=NOW - 60, time=NOW, how=otlp.AGGREGATION_TEMPORALITY_UNSPECIFIED), "bad_point"),
+        (histogram_of(NAME, [1.0], [3, 1], start=NOW - 60, time=NOW, how=CUMULATIVE), "bad_point"),
         (histogram_of(NAME, [1.0], [3, 1], start=NOW - 60, time=NOW, how=DELTA), "bad_point"),
         (histogram_of(NAME, [1.0], [0, 0], start=NOW - 60, time=NOW, how=DELTA, sum=0.0), "bad_point"),
         (otlp.Metric(name=NAME), "bad_point"),
     ],
-    ids=["nan", "infinite", "unit", "time", "cumulative", "no sum", "nothing", "no data"],
+    ids=["nan", "infinite", "unit", "time", "falls", "no temporality", "total of none", "no sum", "nothing", "no data"],
 )
 def test_what_cannot_be_used_is_counted_and_takes_nothing_with_it(metric: otlp.Metric, reason: str) -> None:
     good = gauge_of(NAME, 0.5, time=NOW, unit="1")
     found = decode_metrics(metrics_body([metric, good], captured=False), NOW, {}, WANTED)
-    assert [point.value for point in found.business] == [0.5]
+    assert [point.value for point in found.business if isinstance(point, BusinessPoint)] == [0.5]
     assert found.rejected == Counter({reason: 1})
 
 

@@ -1,0 +1,169 @@
+"""The last point of each cumulative stream of business series, so that only the increase of the next one counts.
+
+It is stored in the transaction that stores the increase: after kill -9 nothing is lost and nothing counts twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+
+from driftline_processor.core.business import BusinessKeys, BusinessPoint, CumulativePoint, added_since
+from driftline_processor.core.windows.window import PANE
+
+from .database import Connection, insert, mark, number, read, run
+
+MOST_STREAMS: Final = 20_000
+"""Streams that are known at a time: attributes, processes and their beginnings. Points of more are refused."""
+
+SILENT: Final = 86_400 * 10**9
+"""A stream that was silent for a day of wall time (nanoseconds) gives its place to a new one, where none is left."""
+
+_FORGOTTEN: Final = "business_streams_forgotten"
+"""Name of the mark with the end of the last stream that was forgotten."""
+
+_COLUMNS = pa.schema(
+    [
+        ("model", pa.string()),
+        ("name", pa.string()),
+        ("stream", pa.binary()),
+        ("process", pa.binary()),
+        ("time", pa.int64()),
+        ("received", pa.int64()),
+        ("total", pa.float64()),
+        ("counted", pa.float64()),
+    ]
+)
+
+_Place = tuple[str, bytes]
+"""Name of the series, and the stream."""
+
+
+class _Last(NamedTuple):
+    """The last point of a stream."""
+
+    process: bytes
+    time: int
+    received: int
+    total: float
+    counted: float | None
+
+
+class BusinessStreams:
+    """All cumulative streams of business series. One thread uses it.
+
+    Args:
+        connection: Where they are stored.
+        declared: Name → what the configuration says of a series.
+        now: Unix nanoseconds, when a series that is new was first listened to.
+        most: How many streams may be known.
+    """
+
+    def __init__(
+        self, connection: Connection, declared: Mapping[str, BusinessKeys], now: int, most: int = MOST_STREAMS
+    ) -> None:
+        self._declared, self._most, self._swept = declared, most, 0
+        self._forgotten = mark(connection, _FORGOTTEN)
+        self._marked = self._forgotten
+        self._began: dict[str, int] = {}
+        for name in declared:
+            began = f"business {name} began"
+            self._began[name] = mark(connection, began)
+            if not self._began[name]:
+                self._began[name] = now
+                connection.execute("INSERT INTO meta VALUES (?, ?)", [began, now])
+        self._last: dict[_Place, _Last] = {}
+        self._heard: dict[_Place, tuple[int, int]] = {}
+        """Series and process → when it was heard last, and the time before that."""
+        self._changed: set[_Place] = set()
+        self._gone: set[_Place] = set()
+        if declared:
+            known = read(connection, f"SELECT {', '.join(_COLUMNS.names[1:])} FROM business_streams")
+            for row in known.to_pylist():
+                place = row.pop("name"), row.pop("stream")
+                if place[0] in declared:
+                    self._remember(place, _Last(**row))
+            self._heard = {process: (latest, 0) for process, (latest, _) in self._heard.items()}
+
+    def take(self, point: CumulativePoint, now: int) -> BusinessPoint | str | None:
+        """Return what a point adds, a reason for which it adds nothing, or None for one that is only the base.
+
+        The first point of a stream counts whole where its beginning was listened to, or its process was heard before:
+        a stream of which nothing was counted is not sent. Else it is only where counting starts.
+
+        Args:
+            point: Of a series that is declared.
+            now: Unix nanoseconds.
+        """
+        place = point.name, point.stream
+        last = self._last.get(place)
+        if last is None and not self._has_place(now):
+            return "too_many_streams"
+        if last is not None and point.time <= last.time:
+            return "point_seen"
+        before = self._heard_before(point)
+        self._remember(place, _Last(point.process, point.time, now, point.total, point.counted))
+        self._changed.add(place)
+        listened = point.begin >= max(self._began[point.name] - PANE, self._forgotten, 1)
+        if last is None and not listened and before <= self._forgotten:
+            return None
+        total, counted = (0.0, None) if last is None else (last.total, last.counted)
+        return added_since(point, total, counted, self._declared[point.name].aggregation)
+
+    def _heard_before(self, point: CumulativePoint) -> int:
+        """Return the time of the process's last export before this point's, 0 without any."""
+        latest, before = self._heard.get((point.name, point.process), (0, 0))
+        return latest if latest < point.time else before
+
+    def _remember(self, place: _Place, last: _Last) -> None:
+        self._last[place] = last
+        process = place[0], last.process
+        latest, _ = self._heard.get(process, (0, 0))
+        if last.time > latest:
+            self._heard[process] = (last.time, latest)
+
+    def _has_place(self, now: int) -> bool:
+        """Return True where one more may be known; the streams that are silent give their places, once a time."""
+        if len(self._last) >= self._most and self._swept != now:
+            self._swept = now
+            for place in [place for place, last in self._last.items() if last.received < now - SILENT]:
+                self._forgotten = max(self._forgotten, self._last.pop(place).time)
+                self._gone.add(place)
+            alive = {(name, last.process) for (name, _), last in self._last.items()}
+            self._heard = {process: ends for process, ends in self._heard.items() if process in alive}
+        return len(self._last) < self._most
+
+    def write(self, connection: Connection) -> None:
+        """Store what :meth:`take` remembered, in the transaction that is under way."""
+        changed, gone = [one for one in self._changed if one in self._last], self._gone
+        places = [*self._changed, *gone]
+        self._changed, self._gone = set(), set()
+        if not places:
+            return
+        columns = {"name": [name for name, _ in places], "stream": pa.array([one for _, one in places], pa.binary())}
+        known = "b.name = i.name AND b.stream = i.stream"
+        run(connection, f"DELETE FROM business_streams b USING incoming i WHERE {known}", incoming=pa.table(columns))
+        rows = [
+            {"model": self._declared[name].model, "name": name, "stream": stream, **self._last[name, stream]._asdict()}
+            for name, stream in changed
+        ]
+        insert(connection, "business_streams", pa.Table.from_pylist(rows, _COLUMNS))
+        if self._forgotten > self._marked:
+            self._marked = self._forgotten
+            connection.execute("INSERT INTO meta VALUES (?, ?)", [_FORGOTTEN, self._forgotten])
+
+
+def forget_streams(connection: Connection, condition: str, value: str | int) -> None:
+    """Delete streams, so that one of them that comes again counts only what is new from then on.
+
+    Args:
+        connection: Inside a transaction or not.
+        condition: SQL with one question mark.
+        value: That stands for it.
+    """
+    newest = number(connection, f"SELECT max(time) FROM business_streams WHERE {condition}", value)
+    if newest is not None:
+        connection.execute("INSERT INTO meta VALUES (?, ?)", [_FORGOTTEN, newest])
+        connection.execute(f"DELETE FROM business_streams WHERE {condition}", [value])
