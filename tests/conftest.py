@@ -11,10 +11,14 @@ from hypothesis import settings
 settings.register_profile("driftline", derandomize=True, deadline=None)
 settings.load_profile("driftline")
 
-# A server on a busy machine is slow, not wrong: a test waits for it longer than the five seconds of httpx.
-for _client in (httpx.get, httpx.post, httpx.put, httpx.delete, httpx.request):
+# A server on a busy machine is slow, not wrong: a test waits for it longer than the five seconds of httpx. Whom to
+# trust is read once, not for each of ten thousand requests: that took thirty times as long as a request.
+TRUSTED = httpx.create_ssl_context()
+for _client in (httpx.get, httpx.post, httpx.put, httpx.delete, httpx.request, httpx.Client.__init__):
     assert _client.__kwdefaults__ is not None
-    _client.__kwdefaults__["timeout"] = httpx.Timeout(60)
+    _client.__kwdefaults__["verify"] = TRUSTED
+    if _client is not httpx.Client.__init__:
+        _client.__kwdefaults__["timeout"] = httpx.Timeout(60)
 
 
 def pytest_collection_finish() -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
+from functools import cache
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -85,6 +86,12 @@ class Reply:
         return " ".join(self.body[:QUOTED].decode("utf-8", "replace").split())
 
 
+@cache
+def whom_the_system_trusts() -> ssl.SSLContext:
+    """Return the context of services with public certificates: its certificates are read once, not per service."""
+    return httpx.create_ssl_context()
+
+
 class HttpService:
     """A service behind one host. One thread calls it.
 
@@ -103,7 +110,7 @@ class HttpService:
         context: ssl.SSLContext | None = None,
     ) -> None:
         self._timeout = timeout
-        verify = True if context is None else context
+        verify = whom_the_system_trusts() if context is None else context
         plain = {"Accept-Encoding": "identity", **(headers or {})}  # a small answer unpacks to one without end
         self._client = httpx.Client(timeout=timeout, trust_env=not is_here(url), headers=plain, verify=verify)
 
