@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -71,6 +72,9 @@ def test_a_processor_goes_on_by_itself_after_its_disk_was_full(tmp_path: Path, d
         def send(body: bytes) -> httpx.Response:
             return client.post(f"{otlp}/v1/logs", content=body, headers={"content-type": "application/x-protobuf"})
 
+        def taken(body: bytes) -> bool:
+            return send(body).status_code == 200
+
         rng, acknowledged, refused = np.random.default_rng(1), list[int](), dict[int, bytes]()
         while not refused:
             number = len(acknowledged)
@@ -98,8 +102,9 @@ def test_a_processor_goes_on_by_itself_after_its_disk_was_full(tmp_path: Path, d
 
         (disk / "ballast").unlink()
         until(lambda: client.get(f"{web}/readyz").status_code == 200)
-        assert [send(body).status_code for body in refused.values()] == [200] * len(refused)
-        assert client.post(f"{web}/v1/outcomes", json=outcome).json() == {"accepted": 1, "rejected": []}
+        for body in refused.values():  # what began without room may fail after there is some: one sends again
+            until(partial(taken, body))
+        until(lambda: client.post(f"{web}/v1/outcomes", json=outcome).json() == {"accepted": 1, "rejected": []})
         expected = ROWS * (len(acknowledged) + len(refused))
 
         def shown() -> bool:
@@ -112,10 +117,10 @@ def test_a_processor_goes_on_by_itself_after_its_disk_was_full(tmp_path: Path, d
         assert child.returncode == 0
     said = [re.sub(r" \(.*|, after.*", "", line) for line in errors.splitlines()]
     both = ("cannot be written", "is used again")
-    for folder in (f"{disk}/state", f"{disk}/state/log"):  # which of them finds out first is chance
+    for folder in (f"{disk}/state", f"{disk}/state/log"):  # which of them finds out first, and how often, is chance
         lines = [line for line in said if line.split()[2] == folder]
-        assert lines in ([], [f"driftline: storage.directory: {folder} {how}" for how in both])
-    assert len(said) in (2, 4)
+        assert lines == [f"driftline: storage.directory: {folder} {how}" for how in both] * (len(lines) // 2)
+    assert 2 <= len(said) <= 8
     with duckdb.connect(str(disk / "state" / "driftline.duckdb"), read_only=True) as connection:
         found = connection.execute("SELECT count(*), count(DISTINCT id) FROM predictions").fetchall()
     assert found == [(expected, expected)]
