@@ -171,28 +171,28 @@ def read_columns(
     item = _texts(column.get("item", nothing), "item", rejected, bare_numbers)
     value = _worth(column.get("value", nothing), rejected)
     slices = _slices(column, rejected)
-    kept = rejected.kept()
-    take = pa.array(kept)
     rows = OutcomeRows(
-        model=models.take(take),
-        environment=environments.take(take),
-        id=ids.take(take),
-        text=text.take(take),
-        number=number[kept],
-        time=time[kept],
-        prediction_time=prediction_time[kept],
-        weight=weight[kept],
-        item=item.take(take),
-        value=value[kept],
-        retracted=retracted[kept],
-        slices={name: texts.take(take) for name, texts in slices.items()},
+        model=models,
+        environment=environments,
+        id=ids,
+        text=text,
+        number=number,
+        time=time,
+        prediction_time=prediction_time,
+        weight=weight,
+        item=item,
+        value=value,
+        retracted=retracted,
+        slices=slices,
     )
-    return rows, rejected
+    return rows if not rejected.bad.any() else rows.take(rejected.kept()), rejected
 
 
 def _texts(column: pa.Array, name: str, rejected: Rejections, bare_numbers: bool) -> pa.StringArray:
     texts = pc.utf8_trim_whitespace(_written(column) if pa.types.is_float64(column.type) else column.cast(pa.string()))
-    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    empty = pc.equal(texts, "")
+    if pc.any(empty).as_py():
+        texts = pc.if_else(empty, pa.scalar(None, pa.string()), texts)
     long = pc.greater(pc.utf8_length(texts), MAX_TEXT)
     if name == "actual":  # what was relevant in a ranking, as JSON
         listed = pc.match_substring_regex(texts, r"^[\[{]")

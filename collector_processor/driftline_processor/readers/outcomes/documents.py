@@ -121,7 +121,7 @@ def _blockby_column(block: bytes, model: str | None, environment: str | None) ->
     if distinct_keys(block) * block.count(b"{") > _BLOCK_CELLS:
         return None
     try:
-        table = pa.json.read_json(io.BytesIO(block), pa.json.ReadOptions(block_size=len(block) + 1))
+        table = pa.json.read_json(pa.BufferReader(block), pa.json.ReadOptions(block_size=len(block) + 1))
         return None if misfit_reason(table) else convert_columns(table, model, environment)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
         return None  # or a line or a key holds what is no UTF-8, which is seen when it is made a text
@@ -162,7 +162,7 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
 
     try:
         table = pa.csv.read_csv(
-            io.BytesIO(body),
+            pa.BufferReader(body),
             read_options=pa.csv.ReadOptions(use_threads=False, block_size=max(len(body), 1)),
             parse_options=pa.csv.ParseOptions(invalid_row_handler=skip),
             convert_options=pa.csv.ConvertOptions(

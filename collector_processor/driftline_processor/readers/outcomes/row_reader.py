@@ -74,41 +74,55 @@ class OutcomeRows:
         """Split by model and environment, in order of appearance; rows that say no time get ``now``."""
         if len(self.time) == 0:
             return []
-        time = np.where(self.time == 0, now, self.time)
         model, environment = self.model.dictionary_encode(), self.environment.dictionary_encode()
         environments = [*environment.dictionary.to_pylist(), None]
         code = model.indices.to_numpy() * len(environments) + pc.fill_null(
             environment.indices, len(environments) - 1
         ).to_numpy(zero_copy_only=False)
         groups, first = np.unique(code, return_index=True)
-        return [
-            self._table(
-                model.dictionary[int(group) // len(environments)].as_py(),
-                environments[int(group) % len(environments)],
-                np.flatnonzero(code == group),
-                time,
-            )
-            for group in groups[np.argsort(first)]
-        ]
+        tables = []
+        for group in groups[np.argsort(first)]:
+            mine = self if len(groups) == 1 else self.take(np.flatnonzero(code == group))
+            of_model = model.dictionary[int(group) // len(environments)].as_py()
+            tables.append(mine._table(of_model, environments[int(group) % len(environments)], now))
+        return tables
 
-    def _table(self, model: str, environment: str | None, rows: I64, time: I64) -> OutcomeTable:
-        number = self.number[rows]
-        codes, labels = _encoded(self.text.take(pa.array(rows)))
+    def take(self, rows: I64) -> OutcomeRows:
+        """Return the rows at some places, in their order."""
+        take = pa.array(rows)
+        return OutcomeRows(
+            model=self.model.take(take),
+            environment=self.environment.take(take),
+            id=self.id.take(take),
+            text=self.text.take(take),
+            number=self.number[rows],
+            time=self.time[rows],
+            prediction_time=self.prediction_time[rows],
+            weight=self.weight[rows],
+            item=self.item.take(take),
+            value=self.value[rows],
+            retracted=self.retracted[rows],
+            slices={name: texts.take(take) for name, texts in self.slices.items()},
+        )
+
+    def _table(self, model: str, environment: str | None, now: int) -> OutcomeTable:
+        number = self.number
+        codes, labels = _encoded(self.text)
         actual = Column(
             numbers=None if np.isnan(number).all() else number,
             codes=None if (codes < 0).all() else codes,
             labels=labels,
         )
-        item, value, retracted = self.item.take(pa.array(rows)), self.value[rows], self.retracted[rows]
-        slices = {name: _encoded(texts.take(pa.array(rows))) for name, texts in self.slices.items()}
+        item, value, retracted = self.item, self.value, self.retracted
+        slices = {name: _encoded(texts) for name, texts in self.slices.items()}
         return OutcomeTable(
             model=model,
             environment=environment,
-            id=_text(self.id.take(pa.array(rows))),
+            id=_text(self.id),
             actual=actual,
-            time=time[rows],
-            prediction_time=self.prediction_time[rows],
-            weight=self.weight[rows],
+            time=np.where(self.time == 0, now, self.time),
+            prediction_time=self.prediction_time,
+            weight=self.weight,
             item=None if item.null_count == len(item) else _text(pc.fill_null(item, "")),
             value=None if np.isnan(value).all() else value,
             retracted=retracted if retracted.any() else None,
