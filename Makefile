@@ -37,16 +37,19 @@ demo:
 	@.venv/bin/driftline demo $(DEMO_ARGS)
 
 # Tests start some hundred processes, each of which would compile what it imports where bytecode is not kept. They use
-# all cores already: more threads for small matrices and trees wait for each other, at full load.
-PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile
+# all cores already: more threads for small matrices and trees wait for each other, at full load. The order of files is
+# that of tests/conftest.py, the longest first.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(PY) -m pytest --dist loadfile --no-loadscope-reorder
+# Long tests wait a third of their time, for a process or a page: a worker more than there are cores uses what they leave.
+ONE_MORE := $$(($$(getconf _NPROCESSORS_ONLN) + 1))
 
 test:
 	@sh scripts/setup.sh dev
-	@$(PYTEST) -m "not interop and not simulation and not heavy and not slow" $(PYTEST_ARGS)
+	@$(PYTEST) -n auto -m "not interop and not simulation and not heavy and not slow" $(PYTEST_ARGS)
 
 test-all:
 	@sh scripts/setup.sh dev
-	@$(PYTEST) -m "not interop and not simulation" $(PYTEST_ARGS)
+	@$(PYTEST) -n $(ONE_MORE) -m "not interop and not simulation" $(PYTEST_ARGS)
 
 frameworks:
 	@sh scripts/setup.sh dev

@@ -6,6 +6,7 @@ import atexit
 import gc
 
 import httpx
+import pytest
 from hypothesis import settings
 
 settings.register_profile("driftline", derandomize=True, deadline=None)
@@ -19,6 +20,14 @@ for _client in (httpx.get, httpx.post, httpx.put, httpx.delete, httpx.request, h
     _client.__kwdefaults__["verify"] = TRUSTED
     if _client is not httpx.Client.__init__:
         _client.__kwdefaults__["timeout"] = httpx.Timeout(60)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files with long tests come first: at the end, no core waits for one that a last file keeps busy."""
+    marks = {item.path: 0 for item in items}
+    for item in items:
+        marks[item.path] = max(marks[item.path], any(item.iter_markers("slow")), 2 * any(item.iter_markers("heavy")))
+    items.sort(key=lambda item: -marks[item.path])
 
 
 def pytest_collection_finish() -> None:

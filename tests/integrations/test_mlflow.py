@@ -29,6 +29,9 @@ X = pd.DataFrame({"age": [20.0, 30.0, 40.0, 50.0], "visits": [1.0, 0.0, 3.0, 2.0
 Y = np.array([0.0, 0.0, 1.0, 1.0])
 PREDICT = mlflow.pyfunc.PyFuncModel.predict
 
+PLAIN: dict[str, Any] = {"pip_requirements": ["scikit-learn"]}
+"""Or else MLflow loads each model that is saved in a process of its own, for seconds, to see what it imports."""
+
 
 class Own(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined]
     """A model of somebody's own: it gives a probability per row."""
@@ -48,7 +51,7 @@ def _plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def saved(estimator: Any, folder: Path, **options: Any) -> Any:
     options.setdefault("signature", mlflow.models.infer_signature(X, Y))
-    mlflow.sklearn.save_model(estimator, folder / "model", serialization_format="cloudpickle", **options)
+    mlflow.sklearn.save_model(estimator, folder / "model", serialization_format="cloudpickle", **PLAIN, **options)
     return mlflow.pyfunc.load_model(str(folder / "model"))
 
 
@@ -88,7 +91,7 @@ def test_a_regressor_gives_values_and_one_row_is_one_prediction(service: Service
 
 
 def test_a_model_of_somebodys_own_is_read_by_its_result(service: Service, tmp_path: Path) -> None:
-    mlflow.pyfunc.save_model(tmp_path / "own", python_model=Own())
+    mlflow.pyfunc.save_model(tmp_path / "own", python_model=Own(), **PLAIN)
     loaded = service.model().instrument(mlflow.pyfunc.load_model(str(tmp_path / "own")))
     loaded.predict(X)
 
@@ -108,7 +111,7 @@ def test_errors_pass_and_are_counted(service: Service, tmp_path: Path) -> None:
 
 
 def test_a_flavour_that_says_no_task_is_told_what_to_say(service: Service, tmp_path: Path) -> None:
-    mlflow.pyfunc.save_model(tmp_path / "own", python_model=Own())
+    mlflow.pyfunc.save_model(tmp_path / "own", python_model=Own(), **PLAIN)
     loaded = mlflow.pyfunc.load_model(str(tmp_path / "own"))
 
     with pytest.raises(TypeError, match="what an MLflow model of this flavour predicts is not known; say it"):
@@ -148,9 +151,9 @@ def test_every_model_is_recorded_by_the_name_it_was_logged_under(
     MLflowInstrumentor().instrument()
     with mlflow.start_run():
         info = mlflow.sklearn.log_model(
-            LogisticRegression().fit(X, Y), name="churn", serialization_format="cloudpickle"
+            LogisticRegression().fit(X, Y), name="churn", serialization_format="cloudpickle", **PLAIN
         )
-        mlflow.pyfunc.log_model(name="odd", python_model=Own())
+        mlflow.pyfunc.log_model(name="odd", python_model=Own(), **PLAIN)
         with caplog.at_level(logging.WARNING, "driftline"):
             loaded = mlflow.pyfunc.load_model(info.model_uri)
             for _ in range(2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,18 @@ pytestmark = [pytest.mark.frameworks, pytest.mark.filterwarnings("ignore")]  # M
 OPTIONS = ("--model", "churn", "--task", "binary", "-o")
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables: to make them takes all of its migrations, some seconds."""
+    path = tmp_path_factory.mktemp("tracking") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture(autouse=True)
-def _tracking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _tracking(empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    shutil.copy(empty, tmp_path / "mlflow.db")
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
 
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
@@ -37,6 +37,8 @@ def chromium() -> Iterator[Browser]:
 
 PATIENCE = 240_000.0
 """Milliseconds for which a browser of a busy machine is waited for."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 @contextmanager

@@ -18,12 +18,16 @@ class Seconds:
         return self.now
 
 
+PATIENCE = 180.0
+"""Seconds until what does not come true is a failure: a machine under load is slow, not wrong."""
+
+
 def wait_until(true: Callable[[], bool]) -> None:
-    """Wait until a condition holds; fail after a minute.
+    """Wait until a condition holds; fail when patience ends.
 
     To look takes at most a tenth of the time: what is waited for needs the rest of a machine that is busy.
     """
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while True:
         began = time.monotonic()
         if true():

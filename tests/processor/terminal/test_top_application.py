@@ -28,6 +28,7 @@ from textual.widgets import Static
 
 from tests.support.fake_view import NOW, FakeView, accept, flights, fraud, many, price
 from tests.support.serve import serve
+from tests.support.waiting import PATIENCE
 
 NARROW, WIDE = (80, 24), (160, 50)
 HOSTILE = "x\x1b[2J[red]y[/]"
@@ -64,8 +65,8 @@ def played(url: str, play: Callable[[Pilot[None]], Awaitable[None]], size: tuple
 
 
 async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
-    """Let the application go on until a condition holds; fail after half a minute."""
-    end = time.monotonic() + 30
+    """Let the application go on until a condition holds; fail when patience ends."""
+    end = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < end, screen_text(pilot)
         await pilot.pause(0.02)
