@@ -28,9 +28,11 @@ OPTIONS = ("--model", "churn", "--task", "binary", "-o")
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables: to make them takes all of its migrations, some seconds."""
-    path = tmp_path_factory.mktemp("tracking") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
+    folder = tmp_path_factory.mktemp("tracking")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)  # where the artifacts will be
+        mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+    return folder / "mlflow.db"
 
 
 @pytest.fixture(autouse=True)
