@@ -90,14 +90,14 @@ def metrics_sent(tree: ast.AST) -> set[str]:
 
     A metric is read by comparison or by look-up; to be sent, its name is passed to a call, or leads a tuple.
     """
-    compared = {
-        id(part) for node in ast.walk(tree) if isinstance(node, ast.Compare) for part in (node.left, *node.comparators)
-    }
+    known = constants(metrics)
+    nodes = list(ast.walk(tree))
+    compared = {id(part) for node in nodes if isinstance(node, ast.Compare) for part in (node.left, *node.comparators)}
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         parts = node.args if isinstance(node, ast.Call) else node.elts[:1] if isinstance(node, ast.Tuple) else []
         if id(node) not in compared:
-            found |= {one for part in parts if isinstance(part, ast.Attribute) for one in metrics_named(part)}
+            found |= {part.attr for part in parts if isinstance(part, ast.Attribute) and part.attr in known}
     return found
 
 
