@@ -37,7 +37,7 @@ def load_custom_metrics(say: Callable[[str], object] = lambda _: None) -> dict[s
         say: Is told once of each metric that cannot be used, that raises, or that returns what is no value.
     """
     found: dict[str, Metric] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    for point in _points(tuple(sys.path)):
         try:
             metric = _metric_of(point)
             problem = next(declaration_problems(metric), None)
@@ -59,13 +59,13 @@ def unusable_names() -> frozenset[str]:
 
     A file may name them: the processor starts without them and says why, as :func:`load_custom_metrics` does.
     """
-    return _named(tuple(sys.path)) - METRICS.keys()
+    return frozenset(point.name for point in _points(tuple(sys.path))) - METRICS.keys()
 
 
 @lru_cache(maxsize=1)
-def _named(_path: tuple[str, ...]) -> frozenset[str]:
-    """Return the names of all metrics of users; asked once of a search path, since it opens a file of each package."""
-    return frozenset(entry_points(group=GROUP).names)
+def _points(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Return the metrics of users by name; asked once of a search path, since it opens a file of each package."""
+    return tuple(sorted(entry_points(group=GROUP), key=lambda point: point.name))
 
 
 def _metric_of(point: EntryPoint) -> Metric:

@@ -16,11 +16,15 @@ for _found in _SCHEMA["$defs"].values():
 
 
 @cache
+def _kind() -> Any:
+    found = jsonschema.validators.validator_for(_SCHEMA)
+    found.check_schema(_SCHEMA)  # once for all names: it takes a second
+    return found
+
+
+@cache
 def _validator(name: str) -> Any:
-    schema = {"$ref": f"#/$defs/{name}", "$defs": _SCHEMA["$defs"]}
-    found = jsonschema.validators.validator_for(schema)
-    found.check_schema(schema)
-    return found(schema)
+    return _kind()({"$ref": f"#/$defs/{name}", "$defs": _SCHEMA["$defs"]})
 
 
 def check_answer(answer: object, name: str) -> None:

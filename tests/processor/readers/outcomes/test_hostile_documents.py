@@ -91,7 +91,7 @@ def test_millions_of_brackets_are_counted_and_not_made() -> None:
 @pytest.mark.parametrize(
     ("parse", "start", "row", "end"),
     [
-        (parse_ndjson, b"", b"[]\n", b""),
+        (parse_ndjson, b"", GOOD, b""),
         (parse_csv, b"id,actual\n", b"a\n", b""),
         (parse_json, b'{"model": "m", "outcomes": [', b"0,", b"0]}"),
     ],
