@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from driftline.panes.pane import Pane
 from driftline.tables.task import Task
+from driftline_processor import custom_metrics
 from driftline_processor.config.schema import load, validate_file
 from driftline_processor.core.metrics import METRICS, direction, install_metrics, metric_of, misnamed, title
 from driftline_processor.core.performance import realized
@@ -32,6 +33,7 @@ def install(folder: Path, modules: dict[str, str], **points: str) -> None:
     for name, text in files_of_package(modules, points).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
+    custom_metrics._points.cache_clear()  # another process, as it were
 
 
 def files_of_package(modules: dict[str, str], points: dict[str, str]) -> dict[str, str]:
