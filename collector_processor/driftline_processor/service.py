@@ -36,6 +36,7 @@ from driftline_processor.policy.links import AlertLinks
 from driftline_processor.policy.sources import AlertRows, Sources
 from driftline_processor.present.links import Links
 from driftline_processor.receivers import outcomes_http
+from driftline_processor.receivers.business_queries import BusinessQueries
 from driftline_processor.receivers.receiver import Receiver, Surroundings, make_receivers
 from driftline_processor.servers.browser_guard import AccessRules
 from driftline_processor.servers.http_server import Connections, HttpPort, HttpServers, raise_most_files
@@ -99,6 +100,9 @@ class Service:
         self._stopping = threading.Event()
         self._worst: WorstMispredictions | None = None
         self._receivers: list[Receiver] = []
+        retention = int(config.storage.retention.total_seconds() * 10**9)
+        self._queries = BusinessQueries(config.business, retention, clock)
+        self.health.watch("business", self._queries.sentence, ready=True)
 
     def start(self) -> None:
         """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
@@ -114,6 +118,7 @@ class Service:
             self._serve(self._state)
             for receiver in self._receivers:
                 receiver.start(self._state)
+            self._queries.start(self._state)
         except BaseException:
             self.stop()
             raise
@@ -139,6 +144,7 @@ class Service:
         """Yield the steps of the end, each with the time that is left when its turn comes."""
         receiving, forwarding = deadline.share(RECEIVING), deadline.share(FORWARDING)
         yield self._servers.end
+        yield partial(self._queries.stop, receiving.left)
         for receiver in self._receivers:
             yield partial(receiver.stop, receiving.left)
         if self._templates is not None:
@@ -297,6 +303,7 @@ def run(config_file: Path | None = None, forward: str | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)  # what fails is said once, and without an address
     raise_most_files()
     keep_memory_small()
     with _private_files(), _Signals() as signals:

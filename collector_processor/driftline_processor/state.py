@@ -79,6 +79,7 @@ from driftline_processor.queries.predictions import KeptPredictions
 from driftline_processor.queries.snapshot import Snapshots
 from driftline_processor.queries.verdicts import VerdictChange, Verdicts
 from driftline_processor.queries.weak_slices import WeakSliceSearch
+from driftline_processor.store.business_points import BusinessPoints
 from driftline_processor.store.database import DatabaseError, StorageError, Store, read
 from driftline_processor.store.memory_folder import MemoryFolder
 from driftline_processor.store.panes import KEEP_PANES
@@ -180,6 +181,8 @@ class State:
         mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
         business: dict[str, tuple[BusinessMetric, ...]] = {}
         for name, one in config.business.items():
+            if one.metric is None:
+                continue
             business[one.metric] = (*business.get(one.metric, ()), one.wanted(name))
         decoding, counters = Decoding(mappings, business), self.health.counters
         self._decoding = decoding
@@ -198,6 +201,7 @@ class State:
         self.view = cast(View, _Current(lambda: self._view))
         self.alerts = cast(AlertStore, _Current(lambda: self._alerts))
         self.decisions = cast(DecisionStore, _Current(lambda: self._decisions))
+        self.business = cast(BusinessPoints, _Current(lambda: self._intake.business))
 
     def _open_log(self) -> RequestLog:
         limits = self._config.storage.log

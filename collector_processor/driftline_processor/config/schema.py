@@ -413,7 +413,7 @@ class Config(Section):
             found = policy.problems(self.policies, self.channels, self.actions)
             yield from (f"policies.{name}.{problem}" for problem in found)
         for name, business in self.business.items():
-            yield from (f"business.{name}.{problem}" for problem in business.problems(self.models))
+            yield from (f"business.{name}{problem}" for problem in business.problems(self.models))
         for name, policy in self.policies.items():
             for wanted in business_of(policy):
                 if wanted not in self.business:

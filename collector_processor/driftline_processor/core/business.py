@@ -74,12 +74,28 @@ class BusinessKeys(NamedTuple):
         model: Name of the model beside which it stands.
         unit: Its unit, as UCUM has it; "" = not known.
         aggregation: What of the points of a window stands for it.
+        source: Where its points come from, in words; "" = not known.
     """
 
     name: str
     model: str
     unit: str
     aggregation: Aggregation
+    source: str = ""
+
+
+class BusinessReading(NamedTuple):
+    """How far the query of a series has been read.
+
+    Attributes:
+        name: Of the series.
+        query: 8 bytes that tell the query from another one, with which the streams of its points begin.
+        until: Unix nanoseconds, the latest time of a row that was taken; 0 of none.
+    """
+
+    name: str
+    query: bytes
+    until: int
 
 
 def added_since(

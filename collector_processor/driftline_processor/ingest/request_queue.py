@@ -134,7 +134,7 @@ class RequestQueue:
 
         Raises Overloaded when the queue is full or the receipt would come too late, and StorageOutage.
         """
-        if not request.rows and not request.rejected and request.part is None and not request.offsets:
+        if not request.rows and not request.rejected and request.part is None and not request.moves:
             return _done(Receipt())
         if (outage := self.outage) is not None:
             raise StorageOutage(outage)

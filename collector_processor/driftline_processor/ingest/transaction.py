@@ -23,7 +23,7 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.core.arrow_arrays import text_array
-from driftline_processor.core.business import BusinessKeys, BusinessPoint, CumulativePoint
+from driftline_processor.core.business import BusinessKeys, BusinessPoint, BusinessReading, CumulativePoint
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.decode.untrusted_json import check_json
@@ -101,6 +101,7 @@ class Request:
         pushed: JSON that somebody put in force.
         part: Of which upload it is a part, None of none.
         offsets: How far topics of Kafka have been read with it.
+        readings: How far queries of business series have been read with it.
         more_digests: Of requests that were decoded with the first, and as new as it.
     """
 
@@ -117,6 +118,7 @@ class Request:
     more_digests: Sequence[bytes] = ()
     training_runs: Sequence[TrainingRun] = ()
     business: Sequence[BusinessPoint | CumulativePoint] = ()
+    readings: Sequence[BusinessReading] = ()
 
     @property
     def rows(self) -> int:
@@ -130,6 +132,11 @@ class Request:
             + len(self.training_runs)
             + len(self.business)
         )
+
+    @property
+    def moves(self) -> bool:
+        """Return True where it says how far something has been read."""
+        return bool(self.offsets or self.readings)
 
 
 class Intake:
@@ -228,7 +235,7 @@ class Intake:
             self._kept.load(self._connection)
             self._load()
             raise
-        self.business.take(work.business)
+        self.business.take(work.business, work.readings)
         self.offsets |= work.offsets
         self.position = self.position if position is None else position
         self.limits.count()
@@ -299,6 +306,7 @@ class Intake:
                 work.points.setdefault(key, []).append(point)
         for run in request.training_runs:
             self._keep_run(run, work, rejected)
+        work.readings += request.readings
         for one in request.business:
             if one.time >= work.now + LATEST:
                 rejected["time_out_of_range"] += 1
@@ -487,7 +495,7 @@ class Intake:
         write_watermarks(connection, work.watermarks)
         self.streams.write(connection)
         self.balances.write(connection)
-        self.business.write(connection, work.business)
+        self.business.write(connection, work.business, work.readings)
         self.business_streams.write(connection)
         self.uploads.write(connection)
         write_offsets(connection, [Offset(*place, following) for place, following in work.offsets.items()], work.now)
@@ -522,6 +530,7 @@ class _Work:
     unused: Counter[str] = field(default_factory=Counter)
     kept: int = 0
     business: list[BusinessPoint] = field(default_factory=list)
+    readings: list[BusinessReading] = field(default_factory=list)
 
     def pending(self, series: int) -> pa.Table:
         """Return times and ids of the rows of a series that the transaction will store."""

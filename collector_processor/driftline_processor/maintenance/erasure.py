@@ -89,6 +89,7 @@ SUMS = frozenset(
             "training_runs",
             "business",
             "business_streams",
+            "business_readings",
         ),
     )
 )
@@ -302,7 +303,8 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
             mine = "model = $model" + (" AND list_contains($versions, version)" if order.values else "")
             connection.execute(f"DELETE FROM decisions WHERE {mine}", of_versions[1])
             if not order.values:
-                connection.execute("DELETE FROM business WHERE model = $model", {"model": order.model})
+                for table in ("business", "business_readings"):
+                    connection.execute(f"DELETE FROM {table} WHERE model = $model", {"model": order.model})
                 forget_streams(connection, "model = ?", order.model)
         for table, condition in ROWS.items():
             _delete(connection, table, condition)

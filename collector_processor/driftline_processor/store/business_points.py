@@ -7,7 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
-from driftline_processor.core.business import MOST_POINTS, BusinessKeys, BusinessPoint, BusinessSeries
+from driftline_processor.core.business import (
+    MOST_POINTS,
+    BusinessKeys,
+    BusinessPoint,
+    BusinessReading,
+    BusinessSeries,
+)
 
 from .database import Connection, insert, read, run
 
@@ -25,6 +31,13 @@ _COLUMNS = pa.schema(
 _NUMBER = "row_number() OVER (PARTITION BY name ORDER BY time DESC)"
 """The how manieth of its series a point is, the newest first."""
 
+_TOGETHER = 1_000
+"""Points that are compared with what is known at a time."""
+
+_READING_COLUMNS = pa.schema(
+    [("model", pa.string()), ("name", pa.string()), ("query", pa.binary()), ("until", pa.int64())]
+)
+
 _Points = dict[tuple[bytes, int], BusinessPoint]
 
 
@@ -41,13 +54,23 @@ class BusinessPoints:
         self._lock = threading.Lock()
         self._points: dict[str, _Points] = {name: {} for name in declared}
         self._series: dict[str, BusinessSeries] = {}
+        self._readings: dict[str, BusinessReading] = {}
         if declared:
             newest = f"QUALIFY {_NUMBER} <= {MOST_POINTS} ORDER BY time"
             rows = read(connection, f"SELECT name, stream, time, value, weight FROM business {newest}").to_pylist()
             self.take(BusinessPoint(**row) for row in rows)
+            for row in read(connection, "SELECT name, query, until FROM business_readings").to_pylist():
+                self._readings[row["name"]] = BusinessReading(**row)
 
-    def write(self, connection: Connection, points: Sequence[BusinessPoint]) -> None:
-        """Store points in the transaction that is under way; one of the same time and stream replaces an older one."""
+    def write(
+        self, connection: Connection, points: Sequence[BusinessPoint], readings: Sequence[BusinessReading] = ()
+    ) -> None:
+        """Store points in the transaction that is under way; one of the same time and stream replaces an older one.
+
+        ``readings``: how far the points bring the queries of their series. The points of another query of the series
+        go: it may have cut the same rows otherwise.
+        """
+        self._write_readings(connection, readings)
         newest = {(one.name, one.stream, one.time): one for one in points if one.name in self._declared}
         if not newest:
             return
@@ -57,9 +80,50 @@ class BusinessPoints:
         run(connection, f"DELETE FROM business b USING incoming i WHERE {known}", incoming=table)
         insert(connection, "business", table)
 
-    def take(self, points: Iterable[BusinessPoint]) -> None:
-        """Show points that are stored."""
+    def _write_readings(self, connection: Connection, readings: Sequence[BusinessReading]) -> None:
+        newest = {one.name: one for one in readings if one.name in self._declared}
+        if not newest:
+            return
+        for one in newest.values():
+            if (before := self._readings.get(one.name)) is not None and before.query != one.query:
+                connection.execute(
+                    "DELETE FROM business WHERE name = ? AND starts_with(hex(stream), ?)",
+                    [one.name, before.query.hex().upper()],
+                )
+        rows = [{"model": self._declared[one.name].model, **one._asdict()} for one in newest.values()]
+        table = pa.Table.from_pylist(rows, _READING_COLUMNS)
+        run(connection, "DELETE FROM business_readings b USING incoming i WHERE b.name = i.name", incoming=table)
+        insert(connection, "business_readings", table)
+
+    def reading(self, name: str) -> BusinessReading | None:
+        """Return how far the query of a series has been read, None where it never was."""
+        return self._readings.get(name)
+
+    def spacing(self, name: str) -> int:
+        """Return the usual time between two points of a series, nanoseconds; 0 of fewer than two."""
+        return self._one(self._declared[name]).spacing
+
+    def changed(self, points: Sequence[BusinessPoint]) -> list[BusinessPoint]:
+        """Return the points that are not stored as they are."""
+        found: list[BusinessPoint] = []
+        for start in range(0, len(points), _TOGETHER):
+            with self._lock:  # not for long: what comes in waits for it
+                some = points[start : start + _TOGETHER]
+                found += [one for one in some if self._points.get(one.name, {}).get((one.stream, one.time)) != one]
+        return found
+
+    def take(self, points: Iterable[BusinessPoint], readings: Iterable[BusinessReading] = ()) -> None:
+        """Show points that are stored, and remember readings that are."""
         with self._lock:
+            for reading in readings:
+                before = self._readings.get(reading.name)
+                if before is not None and before.query != reading.query and reading.name in self._points:
+                    own = self._points[reading.name]
+                    self._points[reading.name] = {
+                        place: one for place, one in own.items() if not place[0].startswith(before.query)
+                    }
+                    self._series.pop(reading.name, None)
+                self._readings[reading.name] = reading
             for one in points:
                 if (known := self._points.get(one.name)) is None:
                     continue

@@ -237,6 +237,7 @@ CREATE TABLE IF NOT EXISTS business (
 CREATE TABLE IF NOT EXISTS business_streams (
     model VARCHAR, name VARCHAR, process BLOB, stream BLOB, "time" BIGINT, received BIGINT, total DOUBLE,
     counted DOUBLE);
+CREATE TABLE IF NOT EXISTS business_readings (model VARCHAR, name VARCHAR, query BLOB, until BIGINT);
 CREATE TABLE IF NOT EXISTS decisions (
     id VARCHAR, model VARCHAR, version VARCHAR, kind VARCHAR, "by" VARCHAR, why VARCHAR, "time" BIGINT);
 CREATE TABLE IF NOT EXISTS training_runs (

@@ -312,6 +312,7 @@ def _business_row(series: BusinessSeries, windows: Sequence[Evaluation]) -> Time
         return None
     shares = keys.unit == "1" and keys.aggregation == "mean" and all(0 <= value <= 1 for value in drawn)
     note = f"{keys.aggregation} per window" + (f", {short(keys.unit, 20)}" if keys.unit not in ("", "1") else "")
+    note += f", from {short(keys.source, 40)}" if keys.source else ""
     return TimelineRow(f"business-{keys.name}", short(keys.name, 40), note, shares, False, [*values])
 
 

@@ -21,7 +21,7 @@ def test_a_series_is_read_with_its_defaults(tmp_path: Path) -> None:
     file = tmp_path / "driftline.yaml"
     file.write_text(BUSINESS, encoding="utf-8")
     found = load(file).business["conversion"]
-    assert found.keys("conversion") == ("conversion", "churn", "", "mean")
+    assert found.keys("conversion") == ("conversion", "churn", "", "mean", "shop.conversion")
     assert found.wanted("conversion") == BusinessMetric("conversion")
 
 
@@ -51,6 +51,7 @@ def test_a_policy_may_ask_for_its_series(tmp_path: Path) -> None:
     ("series", "said"),
     [
         ("{metric: shop.conversion, model: chrun}", "business.conversion.model: no model is called 'chrun'"),
+        ("{model: churn}", "business.conversion: nothing says it"),
         ("{metric: shop.conversion}", "business.conversion.model: is missing"),
         ("{metric: shop.conversion, model: churn, aggregation: median}", "business.conversion.aggregation"),
     ],

@@ -57,7 +57,7 @@ def test_days_know_what_came_late_and_what_was_restated_also_after_a_restart(tmp
     page = client.get("/models/churn?window=1d").text
     rows = client.get("/models/churn?window=1d&format=json").json()["windows"]
     again.stop()
-    assert ">conversion, mean per window<" in page
+    assert ">conversion, mean per window, from shop.conversion<" in page
     assert [row["business conversion"] for row in rows][:3] == [0.03, 0.032, 0.031]
 
 

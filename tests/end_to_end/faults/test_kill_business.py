@@ -1,0 +1,99 @@
+"""`kill -9` while business series come in, by SQL and as cumulative counters: each point counts exactly once."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from driftline_processor.store.database import Store, read
+
+from tests.support.metric_requests import metrics_body, sum_of
+from tests.support.processes import HEADERS, addresses, process
+
+DECLARED = """
+storage: {directory: state}
+business:
+  revenue:
+    model: churn
+    aggregation: sum
+    sql:
+      url: sqlite:///shop.db
+      query: SELECT at AS time, amount AS value, id FROM orders WHERE at >= :since_unix ORDER BY at
+      every: 1s
+      period: 0s
+  orders: {metric: shop.orders, model: churn, aggregation: sum}
+"""
+NOW = int(time.time())
+
+
+def write(folder: Path, statement: str, *rows: tuple[int, float | None]) -> None:
+    with closing(sqlite3.connect(folder / "shop.db")) as connection:
+        connection.executemany(statement, rows)
+        connection.commit()
+
+
+def sell(folder: Path, *orders: tuple[int, float | None]) -> None:
+    """Write orders at once: seconds ago, and amounts."""
+    rows = [(NOW - ago, amount) for ago, amount in orders]
+    write(folder, "INSERT INTO orders (at, amount) VALUES (?, ?)", *rows)
+
+
+def wait_for_bad_row(child: subprocess.Popen[str]) -> None:
+    """Wait until an order without amount is named: that is said when its neighbours are on disk."""
+    assert child.stderr is not None
+    while "left out: value is NULL" not in (line := child.stderr.readline()):
+        assert line, "the process ended"
+
+
+def send(otlp: str, total: int) -> None:
+    """Send what a counter has counted since it began: one a second."""
+    began = NOW + 60
+    orders = sum_of("shop.orders", total, start=began * 10**9, time=(began + total) * 10**9)
+    body = metrics_body([orders], captured=False, scope="shop", instance="a")
+    assert httpx.post(f"{otlp}/v1/metrics", content=body, headers=HEADERS, trust_env=False).status_code == 200
+
+
+def stored(folder: Path) -> dict[str, list[float]]:
+    """Return the values of each series in the file that a process left, in the order of time."""
+    store = Store(folder / "state")
+    with store.reading() as connection:
+        rows = read(connection, "SELECT name, value FROM business ORDER BY time, value").to_pylist()
+    store.close()
+    return {name: [row["value"] for row in rows if row["name"] == name] for name in ("revenue", "orders")}
+
+
+@pytest.mark.slow
+def test_points_of_queries_and_of_counters_count_once_over_kills(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, at INTEGER, amount REAL)")
+    sell(tmp_path, (7_000, 1.0), (6_000, 2.0), (5_000, None))
+    with process(tmp_path, DECLARED) as first:
+        otlp, _ = addresses(first)
+        wait_for_bad_row(first)
+        send(otlp, 5)
+        sell(tmp_path, (4_000, 4.0), (6_500, 8.0))  # read, or not yet
+        first.send_signal(signal.SIGKILL)
+    assert set(stored(tmp_path)["revenue"]) >= {1.0, 2.0}
+    sell(tmp_path, (3_000, 16.0), (6_600, 32.0))  # late, while it was away
+    with process(tmp_path, DECLARED) as second:
+        otlp, _ = addresses(second)
+        wait_for_bad_row(second)
+        send(otlp, 5)
+        send(otlp, 12)
+        second.send_signal(signal.SIGKILL)
+    assert stored(tmp_path)["revenue"] == [1.0, 32.0, 8.0, 2.0, 4.0, 16.0]
+    sell(tmp_path, (2_000, 64.0))
+    with process(tmp_path, DECLARED) as third:
+        otlp, _ = addresses(third)
+        wait_for_bad_row(third)
+        send(otlp, 12)
+        send(otlp, 20)
+        third.send_signal(signal.SIGTERM)
+        assert third.wait(60) == 0
+    assert stored(tmp_path) == {"revenue": [1.0, 32.0, 8.0, 2.0, 4.0, 16.0, 64.0], "orders": [5.0, 7.0, 8.0]}
