@@ -30,7 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -marks[item.path])
 
 
+gc.disable()  # until tests are collected: nothing of them is garbage
+
+
 def pytest_collection_finish() -> None:
     """Keep ten thousand tests out of every collection of garbage: each took a second to go through them."""
     gc.freeze()
+    gc.enable()
     atexit.register(gc.unfreeze)

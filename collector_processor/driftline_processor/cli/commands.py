@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from . import without_collections
 from .baseline import app as baseline_app
 from .drill import drill
 from .evaluate import evaluate
@@ -50,7 +51,8 @@ def up(
     forward: Annotated[str | None, typer.Option(metavar="URL", help="Send everything on to this OTLP URL.")] = None,
 ) -> None:
     """Receive OTLP, evaluate, show the pages, send on."""
-    from driftline_processor.service import run
+    with without_collections():
+        from driftline_processor.service import run
 
     raise typer.Exit(run(config, forward))
 

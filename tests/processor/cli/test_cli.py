@@ -136,6 +136,17 @@ def test_help_does_not_even_import_numpy() -> None:
     assert (done.returncode, done.stderr) == (0, "False\n")
 
 
+def test_what_is_imported_is_never_looked_through_for_garbage() -> None:
+    code = """
+import gc
+from driftline_processor.cli import without_collections
+with without_collections():
+    loading = gc.isenabled()
+print(loading, gc.isenabled(), gc.get_freeze_count() > 1000)
+"""
+    assert python(code).stdout == "False True True\n"
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 @pytest.mark.parametrize(("command", "code"), [("up", 0), ("evaluate", -signal.SIGHUP)])
 def test_a_hang_up_does_not_end_the_processor_while_it_loads(command: str, code: int) -> None:
