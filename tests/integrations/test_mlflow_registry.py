@@ -57,7 +57,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--default-artifact-root", str(folder)]
-    with running(command, lambda: get(f"{url}/health"), folder / "mlflow.log", patience=PATIENCE):
+    alone = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # no workers for jobs that nobody sends
+    with running(command, lambda: get(f"{url}/health"), folder / "mlflow.log", alone, PATIENCE):
         yield Registry(url)
 
 
