@@ -50,7 +50,10 @@ def rounded(values: F64, digits: int = 7) -> F64:
     >>> rounded(np.array([0.123456789, 12345678.9])).tolist()
     [0.1234568, 12345680.0]
     """
-    return np.array([float(f"{one:.{digits}g}") for one in values.ravel().tolist()]).reshape(values.shape)
+    made = values.astype(np.float64).ravel()
+    cut = np.flatnonzero((made != np.trunc(made)) | (np.abs(made) >= 10.0**digits))  # most are counts, and stay
+    made[cut] = [float(f"{one:.{digits}g}") for one in made[cut].tolist()]
+    return made.reshape(values.shape)
 
 
 def short(number: float) -> float | int:

@@ -31,7 +31,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.estimation import CLASSES, LOSS, Estimation
-from driftline.baseline.sections.time_blocks import EXPECTED
+from driftline.baseline.sections.time_blocks import EXPECTED, OutcomeBlocks
 from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
@@ -132,6 +132,14 @@ LEAST_ROWS, LEAST_OF_A_CLASS = 1_000, 300
 """Least rows of the reference: with fewer, the learned values overfit by more than an interval can show."""
 
 
+class _Stretch(NamedTuple):
+    """Of a stretch of the reference its effective rows, and its metrics, as they were and as they were expected."""
+
+    rows: float
+    realized: Mapping[str, float | None]
+    expected: Mapping[str, float | None]
+
+
 @dataclass(eq=False, slots=True)
 class ReferenceLearning:
     """Calibrations and errors learned from the outcomes of one baseline; of a task without an estimate, nothing.
@@ -152,6 +160,7 @@ class ReferenceLearning:
     _pane: Pane
     _per_row: dict[int, dict[str, tuple[float, float]]] = field(default_factory=dict)
     _differ: dict[tuple[int, str], tuple[StretchVariance, StretchVariance]] = field(default_factory=dict)
+    _stretches: list[_Stretch] | None = None
 
     @property
     def length(self) -> int:
@@ -257,23 +266,33 @@ class ReferenceLearning:
             self._differ[key] = self._of_blocks(metric, per_row)
         return self._differ[key]
 
+    def _stretches_of(self, blocks: OutcomeBlocks) -> list[_Stretch]:
+        """Return the metrics of each stretch of the reference: they are computed once for all metrics and windows."""
+        if self._stretches is None:
+            made = []
+            for pane in blocks.panes:
+                sums = pane.parts.get(EXPECTED)
+                said = {} if sums is None else self._expected_of_sums(sums)
+                known = {name: one.value for name, one in realized(pane, self.task).items()}
+                expected = {name: one.value for name, one in said.items()}
+                made.append(_Stretch(effective_rows(pane), known, expected))
+            self._stretches = made
+        return self._stretches
+
     def _of_blocks(self, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
         blocks = self.estimation.blocks
         if blocks is None:
             return NO_STRETCHES, NO_STRETCHES
         values, chance, errors, of_errors = [], [], [], []
-        for pane in blocks.panes:
-            found = realized(pane, self.task).get(metric)
-            if found is None or found.value is None:
+        for stretch in self._stretches_of(blocks):
+            value, said = stretch.realized.get(metric), stretch.expected.get(metric)
+            if value is None:
                 continue
-            rows = effective_rows(pane)
-            values.append(found.value)
-            chance.append(sum(per_row) / rows)
-            sums = pane.parts.get(EXPECTED)
-            said = None if sums is None else self._expected_of_sums(sums).get(metric)
-            if said is not None and said.value is not None:
-                errors.append(found.value - said.value)
-                of_errors.append(per_row[0] / rows)
+            values.append(value)
+            chance.append(sum(per_row) / stretch.rows)
+            if said is not None:
+                errors.append(value - said)
+                of_errors.append(per_row[0] / stretch.rows)
         differ = stretch_variance(values, chance)
         off = estimate_error_variance(errors, of_errors) if errors else differ
         many = round(off.stretches * self.length / max(self.lasting, 1))
