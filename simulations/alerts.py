@@ -87,7 +87,8 @@ def at_desk(measure: Callable[[Desk], Figures]) -> Figures:
         store = Store(Path(folder))
         try:
             alerts = AlertStore(store.connect(lasting=True), store.unreadable)
-            desk = Desk(PolicyWatch(alerts, config.watched_policies, config.told, (), lambda: desk.now, no_links))
+            told = config.watched_policies, config.told, ()
+            desk = Desk(PolicyWatch(alerts, *told, lambda: desk.now, no_links, config.all_channels))
             return measure(desk)
         finally:
             store.close()

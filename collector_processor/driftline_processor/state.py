@@ -263,8 +263,8 @@ class State:
         self._policies = PolicyWatch(
             *(self._alerts, config.watched_policies, config.told, [*config.silences.values()], clock),
             links=lambda view, alert: self._message_links(view, alert),
-            actions=config.actions,
             keys=config.all_channels,
+            actions=config.actions,
         )
         self._digests = Digests(self._alerts, config.all_channels)
 

@@ -53,11 +53,19 @@ class Watched:
         self._watch = PolicyWatch(
             *(self.alerts, config.watched_policies, config.told, [*config.silences.values()], self.clock),
             no_links,
-            config.actions,
             config.all_channels,
+            config.actions,
         )
         self.channels = config.all_channels
         self._digests = Digests(self.alerts, self.channels)
+
+    def resume(self) -> list[Message]:
+        """Return what waits since before this watch, as the couriers get it."""
+        return self._digests.resumed(self.clock.now)
+
+    def tidy(self) -> None:
+        """Forget what is old or gone."""
+        self._watch.tidy()
 
     def look(self, *models: ModelView) -> list[Message]:
         """Look a minute later; return what is told."""

@@ -27,7 +27,7 @@ from driftline_processor.core.policy.template import FACTS, LINKS, check_templat
 from .exporters import header_problems
 from .kubernetes_kinds import KubernetesKind, known_kinds, patch_problems
 from .section import Section
-from .values import Address, FilePath, Form, PageUrl, Seconds, Secret, Text, one_or_several, parse_duration
+from .values import FilePath, Form, PageUrl, Seconds, Secret, Text, is_here, one_or_several, parse_duration
 
 Occasion = Literal["opened", "worse", "over"]
 Occasions = Annotated[tuple[Occasion, ...], BeforeValidator(one_or_several)]
@@ -725,7 +725,7 @@ class Kubernetes(Action):
             yield from header_problems({"token": self.token})
         if self.token is not None and self.token_file is not None:
             yield "token: stands in token_file, too; leave one of the two out"
-        if self.server.startswith("http:") and not Address(urlsplit(self.server).hostname or "", 0).loopback:
+        if self.server.startswith("http:") and not is_here(self.server):
             yield "server: is not encrypted, and the token would be read on the way; write https://"
         if self.server and self.token is None and self.token_file is None:
             yield "token: is missing, and that of a pod is not for another server; write token or token_file"

@@ -100,6 +100,15 @@ class Address:
         return self.loopback and other.loopback and "localhost" in (self.host, other.host)
 
 
+def is_here(url: str) -> bool:
+    """Return True where a URL, or host:port, is on this machine, to which no proxy (``HTTP_PROXY``) leads.
+
+    >>> is_here("http://localhost:4318"), is_here("127.0.0.1:4317"), is_here("http://[::1]:4318"), is_here("http://d:4318")
+    (True, True, True, False)
+    """
+    return Address(urlsplit(url if "://" in url else f"//{url}").hostname or "", 0).loopback
+
+
 def _levels(written: object) -> object:
     return quantile_levels("regression", written) if isinstance(written, list | tuple) else written
 

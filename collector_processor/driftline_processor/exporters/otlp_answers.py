@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from driftline_processor.config.exporters import Otlp
-from driftline_processor.config.values import Address
+from driftline_processor.config.values import is_here
 
 from .exporter import CLOSED, ExportResult
 
@@ -26,12 +25,6 @@ def not_sent(error: Exception, closed: bool) -> ExportResult:
 def packs(exporter: Otlp) -> bool:
     """Return True where requests are packed: three quarters of the cost of forwarding (``bench_forward.py``)."""
     return (exporter.compression or ("none" if is_here(exporter.endpoint) else "gzip")) == "gzip"
-
-
-def is_here(endpoint: str) -> bool:
-    """Return True where the destination is this machine, which no proxy (``HTTP_PROXY``) can reach."""
-    host = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname
-    return Address(host or "", 0).loopback
 
 
 def success(body: bytes) -> ExportResult:

@@ -41,9 +41,9 @@ def acknowledge(
     known = store.alerts.get(alert)
     if known is None or (known.acknowledged is not None and not (take_over and known.acknowledged_by != by)):
         return known, []
-    sent = [one for one in store.messages.values() if not one.is_order]
-    threads = dict.fromkeys(one.alert for one in sent if alert in one.about)
-    shared = dict.fromkeys([alert, *(other for one in sent if one.alert in threads for other in one.about)])
+    sent = store.threads_about([alert])
+    threads = {one.alert for one in sent}
+    shared = dict.fromkeys([alert, *(other for one in sent for other in one.about)])
     alerts = [store.alerts[one] for one in shared if one in store.alerts]
     taken = [
         replace(one, acknowledged=now, acknowledged_by=by, why=why)
@@ -51,13 +51,21 @@ def acknowledge(
         if one.id == alert or (one.open and (one.acknowledged is None or take_over))
     ]
     held = {one.channel for one in store.held if one.alert in threads}
-    told = dict.fromkeys((one.alert, one.channel) for one in sent if one.alert in threads)
+    incidents: dict[tuple[str, str], int] = {}
+    for one in sent:
+        place = one.alert, one.channel
+        incidents[place] = max(one.incident, incidents.get(place, 1))
     facts = acknowledgement_facts(alert, known.policy, known.model, known.environment, known.severity, by, why)
     messages = [
-        Message(f"{thread}-acknowledged-{name}", thread, name, "acknowledged", now, {**facts, "alert": thread})
-        for thread, name in told
+        Message(_id(thread, name, of), thread, name, "acknowledged", now, {**facts, "alert": thread}, incident=of)
+        for (thread, name), of in incidents.items()
         if name in channels and channels[name].hears_acknowledgements and name not in held and known.open
     ]
-    messages = [one for one in messages if one.id not in store.messages]
+    messages = [one for one in messages if not store.is_used(one.id)]
     store.write(taken, messages)
     return taken[0], messages
+
+
+def _id(thread: str, channel: str, incident: int) -> str:
+    """Return the id of the message by which a channel hears that somebody has an incident in hand."""
+    return f"{thread}-acknowledged-{channel}" if incident == 1 else f"{thread}-acknowledged-{incident}-{channel}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Literal, get_args
 
@@ -110,6 +110,7 @@ class Message:
         held: Until when it waits to be collected or sent, wall time; None where it is sent at once.
         facts: What it says in parts: ``title``, ``text``, ``severity``, links; JSON can hold all of it.
         alerts: Ids of the alerts that it tells of, the gravest first; () = of ``alert`` alone.
+        incident: Which incident of its thread a pager has then: a rise in severity begins the next one.
     """
 
     id: str
@@ -120,6 +121,7 @@ class Message:
     facts: Mapping[str, Any]
     held: int | None = None
     alerts: Sequence[str] = ()
+    incident: int = 1
 
     @property
     def says_several(self) -> bool:
@@ -194,34 +196,97 @@ class AlertStore:
         rows = read(connection, "FROM messages ORDER BY made").to_pylist()
         messages = unreadable.skipped("messages", rows, _message)
         self.messages: Mapping[str, Message] = {message.id: message for _, message in messages}
+        self._unread = frozenset(row["id"] for row in rows if row["id"] not in self.messages)
         rows = read(connection, "FROM approvals").to_pylist()
         self.approvals: Mapping[str, Approval] = {row["message"]: Approval(**row) for row in rows}
         rows = read(connection, "FROM looks").to_pylist()
         self.looks: Mapping[About, int] = {
             (row["policy"], row["environment"], row["model"]): row["since"] for row in rows
         }
+        self._index = _Index(self.alerts.values(), self.messages.values(), self.deliveries)
+
+    @property
+    def open(self) -> list[Alert]:
+        """The alerts that are not closed."""
+        return [self.alerts[one] for one in self._index.open]
+
+    def alerts_of(self, about: About) -> list[Alert]:
+        """Return the alerts of a policy, an environment and a model, the oldest first."""
+        return [self.alerts[one] for one in self._index.alerts.get(about, ())]
+
+    def newest_of(self, about: About) -> Alert | None:
+        """Return the open alert of a policy, an environment and a model, else the newest; None where there is none."""
+        known = self._index.alerts.get(about, ())
+        return self.alerts[self._index.lasting.get(about, known[-1])] if known else None
 
     @property
     def waiting(self) -> list[Message]:
         """The messages to send of which nobody knows that they arrived, the oldest first."""
-        return [
-            self._to_send(one)
-            for one in self.messages.values()
-            if one.held is None and one.id not in self.deliveries and one.id not in self.awaited
-        ]
+        awaited = self.awaited
+        return [self._to_send(one) for one in self._pending if one.held is None and one.id not in awaited]
 
     @property
     def held(self) -> list[Message]:
         """The messages that wait to be collected, or for the end of quiet hours, the oldest first."""
-        return [one for one in self.messages.values() if one.held is not None and one.id not in self.deliveries]
+        return [one for one in self._pending if one.held is not None]
+
+    @property
+    def _pending(self) -> list[Message]:
+        """The messages of which nobody knows what came of them, the oldest first."""
+        return [self.messages[one] for one in self._index.pending]
+
+    def is_used(self, id: str) -> bool:
+        """Return True where a message has an id, also one that cannot be read."""
+        return id in self.messages or id in self._unread
+
+    def new_id(self, thread: str, channel: str, number: int = 1) -> str:
+        """Return the id of a new message of a thread; its number is passed over where another message has it."""
+        while self.is_used(id := f"{thread}-{number}-{channel}"):
+            number += 1
+        return id
+
+    def has_arrived(self, message: Message) -> bool:
+        """Return True where a message was taken, or one that says it, or where nobody wanted it any more."""
+        delivery = self.deliveries.get(message.id)
+        if delivery is None or delivery.result != "collected":
+            return delivery is not None and delivery.result == "delivered"
+        said = self.messages.get(delivery.reference)
+        return said is None or self.has_arrived(said)
+
+    def about(self, alert: str) -> list[Message]:
+        """Return the messages and orders that tell of an alert, the oldest first."""
+        return self._named(self._index.about.get(alert, ()))
+
+    def of_thread(self, thread: str) -> list[Message]:
+        """Return the messages and orders of a thread, the oldest first."""
+        return self._named(self._index.threads.get(thread, ()))
+
+    def to_channel(self, channel: str) -> list[Message]:
+        """Return all messages that were written for a channel or an action, the oldest first."""
+        return self._named(self._index.channels.get(channel, ()))
+
+    def threads_about(self, alerts: Iterable[str]) -> list[Message]:
+        """Return the messages of all threads that tell of alerts: the oldest thread first, each the oldest first."""
+        named = {*alerts}
+        threads = {one.alert for alert in named for one in self.about(alert) if not one.is_order} | named
+        known = sorted((number, one) for one in threads if (number := self._index.numbers.get(one)) is not None)
+        return [message for _, thread in known for message in self.of_thread(thread) if not message.is_order]
+
+    def latest_digest(self, channel: str) -> int | None:
+        """Return when the latest digest of a channel was written, wall time; None where none was."""
+        return self._index.digests.get(channel)
+
+    def _named(self, ids: Iterable[str]) -> list[Message]:
+        known = self.messages
+        return [known[one] for one in ids if one in known]
 
     def thread(self, message: Message) -> tuple[str, bool]:
         """Return by what its channel knows the first message about the same alert, and whether that says others, too.
 
         Return "" where it knows none.
         """
-        for one in self.messages.values():
-            if one.alert == message.alert and one.channel == message.channel and one.id != message.id:
+        for one in self.of_thread(message.alert):
+            if one.channel == message.channel and one.id != message.id:
                 known, said = self.deliveries.get(one.id), one
                 if known is not None and known.result == "collected":
                     said = self.messages.get(known.reference, one)
@@ -233,11 +298,8 @@ class AlertStore:
     @property
     def awaited(self) -> Mapping[str, Approval]:
         """The approvals that nobody has given, by the id of their message."""
-        return {
-            one.message: one
-            for one in self.approvals.values()
-            if one.time is None and one.message not in self.deliveries
-        }
+        asked = (self.approvals.get(one) for one in self._index.pending)
+        return {one.message: one for one in asked if one is not None and one.time is None}
 
     def _to_send(self, message: Message) -> Message:
         """Return a message that is as old as its approval: it does not expire while nobody approves."""
@@ -284,10 +346,14 @@ class AlertStore:
             if looks:
                 rows = (dict(zip(_LOOKS.names, (*about, since), strict=True)) for about, since in looks.items())
                 insert(self._connection, "looks", _table(rows, _LOOKS))
-        self.alerts = {**self.alerts, **{one.id: one for one in alerts}}
-        known = {**self.messages, **{one.id: one for one in (*messages, *released)}}
-        self.messages = known | {one: replace(known[one], facts={}) for one in delivered if one in known}
-        self.deliveries = {**self.deliveries, **{one.message: one for one in deliveries}}
+        if alerts:
+            self.alerts = {**self.alerts, **{one.id: one for one in alerts}}
+        if messages or deliveries or released:
+            known = {**self.messages, **{one.id: one for one in (*messages, *released)}}
+            known.update((one, replace(known[one], facts={})) for one in delivered if one in known)
+            self.messages = known
+            self.deliveries = {**self.deliveries, **{one.message: one for one in deliveries}}
+        self._index.add(alerts, messages, delivered)
         self.looks = {**self.looks, **(looks or {})}
         self.approvals = {**self.approvals, **{one.message: one for one in approvals}}
 
@@ -298,7 +364,7 @@ class AlertStore:
             The approval, None where the action was never to be carried out for the alert, or needs none; and the
             message to send, None where somebody has approved before, or the alert was over before.
         """
-        named = [one for one in self.messages.values() if one.alert == alert and one.channel == action]
+        named = [one for one in self.of_thread(alert) if one.channel == action]
         known = [self.approvals[one.id] for one in named if one.id in self.approvals]
         if not known:
             return None, None
@@ -318,16 +384,83 @@ class AlertStore:
 
     def _drop(self, ids: Sequence[str]) -> None:
         gone = {*ids}
-        messages = [one.id for one in self.messages.values() if one.alert in gone]
+        of_gone = "list_contains(?, message) OR message IN (SELECT id FROM messages WHERE list_contains(?, alert))"
+        messages = [one.id for id in ids for one in self.of_thread(id)]
         with transaction(self._connection):
             self._connection.execute("DELETE FROM alerts WHERE list_contains(?, id)", [[*ids]])
-            self._connection.execute("DELETE FROM messages WHERE list_contains(?, id)", [messages])
-            self._connection.execute("DELETE FROM deliveries WHERE list_contains(?, message)", [messages])
-            self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [messages])
+            self._connection.execute(f"DELETE FROM deliveries WHERE {of_gone}", [messages, [*ids]])
+            self._connection.execute(f"DELETE FROM approvals WHERE {of_gone}", [messages, [*ids]])
+            self._connection.execute("DELETE FROM messages WHERE list_contains(?, alert)", [[*ids]])
         self.alerts = {one: alert for one, alert in self.alerts.items() if one not in gone}
         self.messages = {one: message for one, message in self.messages.items() if message.alert not in gone}
         self.deliveries = {one: known for one, known in self.deliveries.items() if one in self.messages}
         self.approvals = {one: known for one, known in self.approvals.items() if one in self.messages}
+        self._index = _Index(self.alerts.values(), self.messages.values(), self.deliveries)
+
+    def forget_looks(self, gone: Collection[About]) -> None:
+        """Forget what policies looked at, where nobody looks at it any more."""
+        if not gone:
+            return
+        with transaction(self._connection):
+            for one in gone:
+                self._connection.execute("DELETE FROM looks WHERE (policy, environment, model) = (?, ?, ?)", [*one])
+        self.looks = {about: since for about, since in self.looks.items() if about not in gone}
+
+
+class _Index:
+    """Alerts and messages by what looks ask for: a look costs what is open and waits, not what is remembered.
+
+    Couriers read lists while the keeper adds to them; what is taken away, too, is exchanged as a whole.
+
+    Attributes:
+        open: Ids of the alerts that are not closed, with what they are about.
+        lasting: The other way round.
+        alerts: Ids of the alerts of a policy, an environment and a model, the oldest first.
+        pending: Ids of the messages of which nobody knows what came of them, the oldest first.
+        about: Ids of the messages and orders that tell of an alert.
+        threads: Ids of the messages and orders of a thread.
+        numbers: How many threads there were before a thread.
+        channels: Ids of the messages for a channel or an action.
+        digests: When the latest digest of a channel was written.
+    """
+
+    def __init__(self, alerts: Iterable[Alert], messages: Iterable[Message], delivered: Collection[str]) -> None:
+        self.open: dict[str, About] = {}
+        self.lasting: dict[About, str] = {}
+        self.alerts: dict[About, list[str]] = {}
+        self._known: set[str] = set()
+        self.pending: dict[str, None] = {}
+        self.about: dict[str, list[str]] = {}
+        self.threads: dict[str, list[str]] = {}
+        self.numbers: dict[str, int] = {}
+        self.channels: dict[str, list[str]] = {}
+        self.digests: dict[str, int] = {}
+        self.add([*alerts], [*messages], delivered)
+
+    def add(self, alerts: Sequence[Alert], messages: Sequence[Message], delivered: Collection[str]) -> None:
+        """Note new alerts, known ones as they are now, new messages, and those that were delivered."""
+        for alert in alerts:
+            if alert.id not in self._known:
+                self._known.add(alert.id)
+                self.alerts.setdefault(alert.about, []).append(alert.id)
+        if alerts:
+            closed = {one.id for one in alerts if not one.open}
+            opened = {one.id: one.about for one in alerts if one.open}
+            self.open = {one: about for one, about in {**self.open, **opened}.items() if one not in closed}
+            self.lasting = {about: one for one, about in self.open.items()}
+        for message in messages:
+            self.numbers.setdefault(message.alert, len(self.numbers))
+            self.threads.setdefault(message.alert, []).append(message.id)
+            self.channels.setdefault(message.channel, []).append(message.id)
+            for one in dict.fromkeys(message.about):
+                self.about.setdefault(one, []).append(message.id)
+            if message.kind == "digest":
+                self.digests[message.channel] = max(message.made, self.digests.get(message.channel, message.made))
+        if messages or delivered:
+            gone = {*delivered}
+            self.pending = {
+                one: None for one in (*self.pending, *(message.id for message in messages)) if one not in gone
+            }
 
 
 _ALERTS = pa.schema(
@@ -352,6 +485,7 @@ _MESSAGES = pa.schema(
         ("facts", pa.string()),
         ("held", pa.int64()),
         ("alerts", pa.list_(pa.string())),
+        ("incident", pa.int64()),
     ]
 )
 _DELIVERIES = pa.schema(
@@ -386,7 +520,7 @@ def _message(row: dict[str, Any]) -> Message:
     facts = json.loads(row["facts"])
     if not isinstance(facts, dict) or row["kind"] not in _KINDS:
         raise ValueError(f"a message of the kind {row['kind']!r} never says {row['facts']:.40}")
-    return Message(**{**row, "facts": facts, "alerts": tuple(row["alerts"] or ())})
+    return Message(**{**row, "facts": facts, "alerts": tuple(row["alerts"] or ()), "incident": row["incident"] or 1})
 
 
 def _table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:

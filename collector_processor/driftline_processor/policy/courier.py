@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from queue import SimpleQueue
 
@@ -193,16 +193,21 @@ class Couriers:
             courier.start()
 
     def post(self, messages: Sequence[Message]) -> None:
-        """Take messages; those for a channel that is not there any more are given up."""
+        """Take messages; those for a channel that is not there any more are given up, and the log says how many."""
         self._post(messages, unsure=False)
 
     def _post(self, messages: Sequence[Message], *, unsure: bool) -> None:
+        gone = Counter[str]()
         for message in messages:
             courier = self._couriers.get(message.channel)
             if courier is None:
+                gone[message.channel] += 1
                 self._noted.put(Delivery(message.id, self._clock(), "expired", "the channel is gone"))
             else:
                 courier.post([message], unsure=unsure)
+        for name, count in gone.items():
+            given_up = "1 message that waits for it is" if count == 1 else f"{count} messages that wait for it are"
+            _log.warning("channel %s: it is gone from the configuration; %s given up", name, given_up)
 
     def resume(self, messages: Sequence[Message], thread: Thread) -> None:
         """Take messages that wait since before this process began; a channel may have taken them then.

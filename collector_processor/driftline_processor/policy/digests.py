@@ -59,7 +59,8 @@ class Digests:
     def resumed(self, now: int) -> list[Message]:
         """Return the messages that wait since before this process began.
 
-        Where a pager may have been resolved already, it is not triggered again: that would be a second incident.
+        Where a pager may have been resolved already, it is not triggered again: that would be a second incident. What
+        waits for a channel that is gone is among them, also what was held.
 
         Args:
             now: Wall time, unix nanoseconds.
@@ -67,10 +68,11 @@ class Digests:
         waiting = self._store.waiting
         ended = {(one.alert, one.channel): one for one in waiting if one.kind == "over" and self._pages(one.channel)}
         past = [one for one in waiting if one.kind in ASKING and (one.alert, one.channel) in ended]
-        if past:
-            ends = (ended[one.alert, one.channel].id for one in past)
-            said = [Delivery(one.id, now, "collected", SUPERSEDED, end) for one, end in zip(past, ends, strict=True)]
-            self._store.write([], deliveries=said)
+        ends = (ended[one.alert, one.channel].id for one in past)
+        said = [Delivery(one.id, now, "collected", SUPERSEDED, end) for one, end in zip(past, ends, strict=True)]
+        left = [replace(one, held=None) for one in self._store.held if one.channel not in self._channels]
+        if said or left:
+            self._store.write([], deliveries=said, released=left)
         return self._store.waiting
 
     def _pages(self, name: str) -> bool:
@@ -90,9 +92,9 @@ class Digests:
             if one.held is not None and (one.held <= now or one.made > now):  # the clock was set back
                 held.setdefault(one.channel, []).append(one)
         changes = _Changes()
-        for name in dict.fromkeys([*held, *(name for name, keys in self._channels.items() if keys.digest)]):
-            keys, waiting = self._channels.get(name), held.get(name, [])
-            if keys is None or (keys.pages and keys.digest is None):
+        for name, keys in self._channels.items():
+            waiting = held.get(name, [])
+            if keys.pages and keys.digest is None:
                 self._page(waiting, changes, now)
             elif keys.digest is None:
                 self._end_quiet_hours(name, keys, waiting, changes, models, now, page)
@@ -154,16 +156,15 @@ class Digests:
             if self._looked.get(name) == period:
                 return
             self._looked[name] = period
-            said = [one.made for one in self._store.messages.values() if one.channel == name and one.kind == "digest"]
-            if not said or max(said) >= period:
+            said = self._store.latest_digest(name)
+            if said is None or said >= period:
                 return
-        collected = {
-            alert
-            for one in self._store.messages.values()
-            if one.channel == name and self._is_collected(one)
-            for alert in one.about
-            if self._lasts(alert)
-        }
+        collected = [
+            alert.id
+            for alert in self._store.open
+            if alert.until is None
+            and any(one.channel == name and self._is_collected(one) for one in self._store.about(alert.id))
+        ]
         alerts = [*dict.fromkeys([*_about(waiting), *sorted(collected)])]
         if alerts:
             self._say("digest", name, keys, waiting, alerts, _begun(waiting), changes, models, now, page)
@@ -195,28 +196,20 @@ class Digests:
     def _new_id(self, id: str) -> str:
         """Return an id that no message has: a clock that was set back has the same time twice."""
         number, found = 1, id
-        while found in self._store.messages:
+        while self._store.is_used(found):
             number += 1
             found = f"{id}-{number}"
         return found
 
     def _later(self, message: Message) -> Message | None:
         """Return a message about the same alert that was written later, and left at once; None where none was."""
-        mine = [
-            one
-            for one in self._store.messages.values()
-            if one.alert == message.alert and one.channel == message.channel
-        ]
+        mine = [one for one in self._store.of_thread(message.alert) if one.channel == message.channel]
         at = mine.index(message)
         return next((one for one in mine[at + 1 :] if one.held is None and one.kind != "acknowledged"), None)
 
     def _is_collected(self, message: Message) -> bool:
         delivery = self._store.deliveries.get(message.id)
         return delivery is not None and delivery.result == "collected"
-
-    def _lasts(self, alert: str) -> bool:
-        known = self._store.alerts.get(alert)
-        return known is not None and known.open and known.until is None
 
 
 def _about(messages: Iterable[Message]) -> list[str]:

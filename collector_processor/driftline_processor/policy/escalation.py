@@ -23,7 +23,7 @@ class Unanswered:
 
     Attributes:
         to: The channels that are told now.
-        told: The channels that were told before.
+        told: The channels that were told before, and are still there.
         since: When the first of them was, wall time.
         thread: Id of the thread in which they were.
     """
@@ -59,15 +59,12 @@ class Escalations:
         asked = escalation is not None or any(one.escalate is not None for one in self._channels.values())
         if not asked:
             return None
-        sent = [one for one in self._store.messages.values() if not one.is_order]
-        threads = dict.fromkeys(one.alert for one in sent if alert.id in one.about)
-        messages = [one for one in sent if one.alert in threads]
+        threads = dict.fromkeys(one.alert for one in self._store.about(alert.id) if not one.is_order)
+        messages = self._store.threads_about([alert.id])
         asking = [one for one in messages if one.kind in ASKING and alert.id in one.about]
-        told = tuple(dict.fromkeys(one.channel for one in messages))
-        waiting = [(escalation, [one for one in asking if one.kind != "escalated"])]
-        for name in told:
-            keys = self._channels.get(name)
-            waiting.append((None if keys is None else keys.escalate, [one for one in asking if one.channel == name]))
+        told = tuple(dict.fromkeys(one.channel for one in messages if one.channel in self._channels))
+        by_channel = [(self._channels[name].escalate, [one for one in asking if one.channel == name]) for name in told]
+        waiting = [(escalation, [one for one in asking if one.kind != "escalated"]), *by_channel]
         to: dict[str, None] = {}
         for step, begun in waiting:
             if step is not None and self._is_due(step, self._since(begun), alert, tier, now):

@@ -31,22 +31,27 @@ class AlertChange:
         alert: As it is now.
         channels: Names of the channels to tell.
         alone: Whether its policy keeps it out of the messages of others.
+        rises: Whether it is graver than people were told last.
+        repeats: Whether others were to be told before, and never were: their channel is gone.
     """
 
     kind: Kind
     alert: Alert
     channels: Sequence[str]
     alone: bool = False
+    rises: bool = False
+    repeats: bool = False
 
 
 class Threads:
     """The messages of one look.
 
     Args:
-        sent: All messages that were written before, the oldest first.
+        sent: The messages of threads that tell of what is open or has changed, the oldest first.
         alerts: Every alert by id, as it is now.
         alone: Returns whether the policy of an alert keeps it out of the messages of others.
         facts: What is to be said of one alert.
+        new_id: Returns the id of a new message, from its thread, its channel and its number.
         now: Wall time, unix nanoseconds.
     """
 
@@ -56,9 +61,11 @@ class Threads:
         alerts: Mapping[str, Alert],
         alone: Callable[[Alert], bool],
         facts: FactsOf,
+        new_id: Callable[[str, str, int], str],
         now: int,
     ) -> None:
-        self._sent, self._alerts, self._alone, self._facts, self._now = sent, alerts, alone, facts, now
+        self._sent, self._alerts, self._alone, self._facts = sent, alerts, alone, facts
+        self._new_id, self._now = new_id, now
 
     def messages(self, changes: Sequence[AlertChange]) -> Iterator[Message]:
         """Yield what is told of these changes: of each model to each channel what began, then what ended."""
@@ -111,7 +118,9 @@ class Threads:
             kinds = {one.kind for one in changes}
             kind: Kind = "worse" if "worse" in kinds else "joined" if lasting else "opened"
             kind = "passed" if kinds == {"passed"} and not lasting else kind
-            yield self._message(name, channel, kind, [(one.kind, one.alert) for one in changes], lasting)
+            rising = [one.alert for one in changes if one.rises and one.alert.id in known.open]
+            rises = bool(rising) and min(map(_severity, rising)) < min(map(_severity, lasting), default=len(SEVERITIES))
+            yield self._message(name, channel, kind, [(one.kind, one.alert) for one in changes], lasting, rises)
 
     def _ended(self, channel: str, found: Sequence[Alert]) -> Iterator[Message]:
         threads = self._threads.setdefault(channel, {})
@@ -152,6 +161,7 @@ class Threads:
         kind: Kind,
         said: Sequence[tuple[Kind, Alert]],
         lasting: Sequence[Alert],
+        rises: bool = False,
     ) -> Message:
         known = self._threads[channel].setdefault(thread, _Thread())
         said = sorted(said, key=lambda one: gravity(one[1]))
@@ -163,8 +173,9 @@ class Threads:
             [self._facts(*one, False) for one in others],
             [self._facts("opened", alert, False) for alert in sorted(lasting, key=gravity)],
         )
-        id = f"{thread}-{known.messages + 1}-{channel}"
-        message = Message(id, thread, channel, kind, self._now, facts, alerts=tuple(one.id for _, one in said))
+        id, about = self._new_id(thread, channel, known.messages + 1), tuple(one.id for _, one in said)
+        incident = known.incident + rises
+        message = Message(id, thread, channel, kind, self._now, facts, alerts=about, incident=incident)
         known.hear(message)
         return message
 
@@ -175,15 +186,18 @@ class _Thread:
     Attributes:
         open: The alerts that it believes to be open, in the order in which it was told.
         messages: How many it was sent.
+        incident: The newest incident that a pager has.
     """
 
     def __init__(self) -> None:
         self.open: dict[str, None] = {}
         self.messages = 0
+        self.incident = 1
 
     def hear(self, message: Message) -> None:
         """Note what a message says."""
         self.messages += 1
+        self.incident = max(self.incident, message.incident)
         for alert in message.about:
             if message.kind in BEGINS:
                 self.open[alert] = None

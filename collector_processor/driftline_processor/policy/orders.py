@@ -48,13 +48,7 @@ class Orders:
 
     def __init__(self, store: AlertStore, actions: Mapping[str, Action], now: int) -> None:
         self._store, self._actions, self._now = store, actions, now
-        self._sent: dict[str, list[Message]] = {}
         self._times: dict[str, list[int]] = {}
-        for one in store.messages.values():
-            if one.channel in actions:
-                self._sent.setdefault(one.alert, []).append(one)
-                if one.kind != "over" and not self._held_back(one):
-                    self._times.setdefault(one.channel, []).append(one.made)
 
     def of(
         self, kind: Kind, alert: Alert, named: Sequence[str], facts: Callable[[], Mapping[str, Any]]
@@ -67,7 +61,7 @@ class Orders:
             named: The actions of its policy.
             facts: Returns what is to be said of it.
         """
-        sent = self._sent.get(alert.id, [])
+        sent = self._sent(alert)
         for name in dict.fromkeys([*named, *(one.channel for one in sent)]) if kind == "over" else named:
             action = self._actions.get(name)
             if action is None or kind not in action.on:
@@ -87,25 +81,34 @@ class Orders:
     def lapsed(self, alert: Alert) -> Iterator[Delivery]:
         """Yield what becomes of the orders of an alert that is over, and that nobody has approved."""
         awaited = self._store.awaited
-        for one in self._sent.get(alert.id, []):
+        for one in self._sent(alert):
             if one.id in awaited:
                 yield Delivery(one.id, self._now, "expired", LAPSED)
 
+    def _sent(self, alert: Alert) -> list[Message]:
+        return [one for one in self._store.about(alert.id) if one.channel in self._actions]
+
     def _begin(self, action: Action, message: Message) -> Order:
-        times = self._times.setdefault(message.channel, [])
         if action.at_most is not None:
+            times = self._times.get(message.channel)
+            if times is None:
+                known = self._store.to_channel(message.channel)
+                times = [one.made for one in known if one.kind != "over" and not self._held_back(one)]
+                self._times[message.channel] = times
             since = self._now - action.at_most.within // timedelta(microseconds=1) * 1_000
             if sum(time > since for time in times) >= action.at_most.count:
                 said = f"at_most: {action.at_most}"
                 return Order(message, delivery=Delivery(message.id, self._now, "held_back", said))
-        times.append(self._now)
+            times.append(self._now)
         asked = action.approval and not action.dry_run
         return Order(message, approval=Approval(message.id) if asked else None)
 
     def _message(self, kind: Kind, alert: Alert, name: str, number: int, facts: Mapping[str, Any]) -> Message:
         id = f"{alert.id}-{name}" if kind == "opened" else f"{alert.id}-{name}-{kind}"
-        if number > 1:
-            id, facts = f"{id}-{number}", {**facts, "again": True}
+        if number > 1 or self._store.is_used(id):
+            first, number, facts = id, max(number, 2), {**facts, "again": True}
+            while self._store.is_used(id := f"{first}-{number}"):  # by an order that cannot be read
+                number += 1
         return Message(id, alert.id, name, kind, self._now, facts)
 
     def _alive(self, message: Message) -> bool:

@@ -7,11 +7,12 @@ missed is made up for by the next one, in the order of event time, and a restart
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from driftline.tables.table import ModelKey
 
@@ -27,10 +28,10 @@ from driftline_processor.present.money import loss_sentence
 from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
 
-from .alerts import About, Alert, AlertStore, Delivery, Kind, Message, alert_id
+from .alerts import SEVERITIES, About, Alert, AlertStore, Delivery, Kind, Message, alert_id
 from .digests import hold
 from .escalation import Escalations, Unanswered
-from .grouping import AlertChange, Threads, gravity
+from .grouping import AlertChange, FactsOf, Threads, gravity
 from .orders import Order, Orders
 
 KEPT: Final = 3 * 365 * 86_400 * 10**9
@@ -96,8 +97,8 @@ class PolicyWatch:
         silences: When nothing is told.
         clock: Unix nanoseconds.
         links: What messages link to.
+        keys: Those of all channels, by name: when messages wait, and who is told where nobody takes an alert on.
         actions: What policies may have done about an alert, by name.
-        keys: Those of channels, by name: when messages wait, and who is told where nobody takes an alert on.
     """
 
     def __init__(
@@ -108,14 +109,16 @@ class PolicyWatch:
         silences: Sequence[Silence],
         clock: Callable[[], int],
         links: MessageLinks,
+        keys: Mapping[str, Channel],
         actions: Mapping[str, Action] | None = None,
-        keys: Mapping[str, Channel] | None = None,
     ) -> None:
         self.store = store
-        self._keys = keys or {}
+        self._keys = keys
         self._escalations = Escalations(store, self._keys)
         self._actions = actions or {}
         self._policies = {name: policy for name, policy in policies.items() if policy.enabled}
+        self._named = frozenset(policies)
+        self._places: set[tuple[str, str]] | None = None
         self._channels, self._silences, self._clock, self._links = channels, silences, clock, links
         self._read: dict[tuple[str, ModelKey], _Read] = {}
         self._readings: dict[int, tuple[Evaluation, Reading]] = {}
@@ -132,13 +135,14 @@ class PolicyWatch:
             models: All versions of all models.
             deliveries: What came of messages since the last look.
         """
-        if not self._policies and not deliveries and not any(one.open for one in self.store.alerts.values()):
+        if not self._policies and not deliveries and not self.store.open:
             return []
         now, groups = self._clock(), _groups(models)
+        if self._policies:
+            self._places = {(view.key.environment, view.key.model) for view in models}
         readings: dict[int, tuple[Evaluation, Reading]] = {}
         read: dict[tuple[str, ModelKey], _Read] = {}
         changed, looks, watched = dict[About, Alert](), dict[About, int](), set[About]()
-        alerts, history = _newest(self.store.alerts.values()), _by_about(self.store.alerts.values())
         for name, policy in self._policies.items():
             for group in groups:
                 if not policy.covers(group.model, group.leading.tier):
@@ -149,15 +153,14 @@ class PolicyWatch:
                 if about not in self.store.looks:
                     looks[about] = group.watermark
                 since = self.store.looks.get(about, group.watermark)
-                alert = self._alert(name, policy, group, alerts.get(about), shown, now)
+                alert = self._alert(name, policy, group, self.store.newest_of(about), shown, now)
                 if alert is None or not alert.open:
-                    known = [*history.get(about, ()), *([] if alert is None else [alert])]
-                    alert = self._passed(name, policy, group, known, shown, since, now) or alert
+                    alert = self._passed(name, policy, group, alert, shown, since, now) or alert
                 if alert is not None:
                     changed[about] = alert
-        for about, alert in alerts.items():
-            if alert.open and about not in watched:
-                changed[about] = replace(alert, over=now, until=alert.until or now, words=GONE)
+        for alert in self.store.open:
+            if alert.about not in watched:
+                changed[alert.about] = replace(alert, over=now, until=alert.until or now, words=GONE)
         self._readings, self._read = readings, read
         changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
         orders, lapsed, told = list[Order](), list[Delivery](), set[str]()
@@ -165,16 +168,14 @@ class PolicyWatch:
         changes = [*self._due(changed, now)]
         for one in changes:
             asked = self._policies.get(one.alert.policy)
-            named = () if asked is None else asked.actions
+            named = () if asked is None or one.repeats else asked.actions
             if named or one.kind == "over":
                 orders += ordering.of(one.kind, one.alert, named, partial(facts, one.kind, one.alert, linked=True))
             lapsed += ordering.lapsed(one.alert) if one.kind == "over" else ()
             if one.kind != "over" and (one.channels or named):
                 told.add(one.alert.id)
-        now_known = {**self.store.alerts, **{alert.id: alert for alert in changed.values()}}
-        threads = Threads(self.store.messages.values(), now_known, self._is_alone, facts, now)
-        messages = [*threads.messages(changes)] if changes else []
-        messages += self._escalated(changed, groups, now)
+        messages = [*self._threads(changes, changed.values(), facts, now).messages(changes)] if changes else []
+        messages += self._escalated(changed, groups, messages, now)
         messages = [hold(one, self._keys) for one in messages]
         written = [
             replace(alert, told=alert.told or now, said=alert.state) if alert.id in told else alert
@@ -189,8 +190,12 @@ class PolicyWatch:
         return [*(one for one in messages if one.held is None), *(one.message for one in orders if one.due)]
 
     def tidy(self) -> None:
-        """Forget alerts that were over years ago."""
+        """Forget alerts that were over years ago, and looks whose policy or model is gone."""
         self.store.forget(self._clock() - KEPT)
+        if self._places is not None:
+            looks, named = self.store.looks, self._named
+            gone = {about for about in looks if about[0] not in named or about[1:] not in self._places}
+            self.store.forget_looks(gone)
 
     # -- what fires ---------------------------------------------------------------------------------------------------
 
@@ -312,7 +317,7 @@ class PolicyWatch:
         name: str,
         policy: Policy,
         group: _Group,
-        known: Sequence[Alert],
+        alert: Alert | None,
         shown: Sequence[_Shown],
         since: int,
         now: int,
@@ -321,13 +326,11 @@ class PolicyWatch:
 
         What had fired before the first look is no news. Several such times are one alert.
         """
-        unseen = [
-            one
-            for one in shown
-            if one.firing.until is not None
-            and one.firing.fired > since
-            and not any(_overlaps(other, one.firing) for other in known)
-        ]
+        ended = [one for one in shown if one.firing.until is not None and one.firing.fired > since]
+        if not ended:
+            return None
+        known = [*self.store.alerts_of((name, group.environment, group.model)), *([] if alert is None else [alert])]
+        unseen = [one for one in ended if not any(_overlaps(other, one.firing) for other in known)]
         if not unseen:
             return None
         newest = unseen[-1]
@@ -347,46 +350,88 @@ class PolicyWatch:
         """Yield what is to be told of alerts now, and done about them.
 
         An alert that a silence covers is told at its end, if it lasts. That it is over is told to those alone who were
-        told of it, also in a silence.
+        told of it, also in a silence. Where a channel is gone, those that its policy names now take its place: what it
+        was to say and never said is told anew.
         """
         open_now = {about for about, alert in changed.items() if alert.open}
-        to_whom = _told_channels(self.store.messages.values(), {alert.id for alert in changed.values()})
-        for about, alert in changed.items():
+        for alert in changed.values():
             policy = self._policies.get(alert.policy)
             known = self.store.alerts.get(alert.id)
             kind = self._kind(alert, known)
-            if kind is None:
+            if kind is None and not (alert.open and alert.until is None):
                 continue
-            if kind in ("opened", "worse", "passed"):
-                if policy is None or any(one.covers(alert.model, alert.policy, now) for one in self._silences):
-                    continue
-                if any((other, *about[1:]) in open_now for other in policy.unless):
-                    continue
             channels = (policy.notify if policy is not None else ()) or self._channels
+            told = self._told(alert)
+            left = [name for name in told if name in self._keys]
+            heirs = [name for name in channels if name not in told] if len(left) < len(told) else []
+            unheard = bool(heirs) and alert.acknowledged is None and self._is_unheard(alert)
+            if policy is None or self._is_kept_back(policy, alert, open_now, now):
+                if kind == "over":
+                    yield AlertChange(kind, alert, left if unheard else [*left, *heirs], self._is_alone(alert))
+                continue
             if kind in ("worse", "over"):
-                channels = tuple(to_whom.get(alert.id, ()))
-            yield AlertChange(kind, alert, channels, self._is_alone(alert))
+                channels = left if unheard else [*left, *heirs]
+            if kind is not None:
+                rises = kind == "worse" and self._has_risen(policy, alert, known)
+                yield AlertChange(kind, alert, channels, self._is_alone(alert), rises)
+            if unheard and kind in (None, "worse", "over"):
+                late: Kind = "passed" if kind == "over" else "opened"
+                yield AlertChange(late, alert, heirs, self._is_alone(alert), repeats=True)
+
+    def _is_kept_back(self, policy: Policy, alert: Alert, open_now: Collection[About], now: int) -> bool:
+        """Return True where a silence, or what the policy depends on, keeps an alert from being told."""
+        silenced = any(one.covers(alert.model, alert.policy, now) for one in self._silences)
+        return silenced or any((other, *alert.about[1:]) in open_now for other in policy.unless)
+
+    def _is_unheard(self, alert: Alert) -> bool:
+        """Return True where what a channel that is gone was to say last of an alert never arrived."""
+        said = {one.channel: one for one in self.store.about(alert.id) if one.kind in ("opened", "joined", "worse")}
+        lost = (one for one in said.values() if not one.is_order and one.channel not in self._keys)
+        return any(not self.store.has_arrived(one) for one in lost)
+
+    def _has_risen(self, policy: Policy, alert: Alert, known: Alert | None) -> bool:
+        """Return True where an alert is graver than people were told last."""
+        said = policy.severity_in(alert.said or ("" if known is None else known.state))
+        return SEVERITIES.index(alert.severity) < SEVERITIES.index(said)
+
+    def _told(self, alert: Alert) -> tuple[str, ...]:
+        """Return the channels that have messages about an alert, in the order in which they have."""
+        return tuple(dict.fromkeys(one.channel for one in self.store.about(alert.id) if not one.is_order))
+
+    def _threads(self, changes: Sequence[AlertChange], changed: Collection[Alert], facts: FactsOf, now: int) -> Threads:
+        """Return the threads that changes may join or end."""
+        known = ChainMap({alert.id: alert for alert in changed}, cast(MutableMapping[str, Alert], self.store.alerts))
+        alerts = [*self.store.open, *(one.alert for one in changes)]
+        sent = self.store.threads_about(alert.id for alert in alerts)
+        return Threads(sent, known, self._is_alone, facts, self.store.new_id, now)
 
     def _is_alone(self, alert: Alert) -> bool:
         """Return True where the messages about an alert are its own."""
         policy = self._policies.get(alert.policy)
         return policy is not None and not policy.group
 
-    def _escalated(self, changed: Mapping[About, Alert], groups: Sequence[_Group], now: int) -> Iterator[Message]:
-        """Yield what is told to others of alerts that nobody has taken on: of each thread once."""
+    def _escalated(
+        self, changed: Mapping[About, Alert], groups: Sequence[_Group], told: Sequence[Message], now: int
+    ) -> Iterator[Message]:
+        """Yield what is told to others of alerts that nobody has taken on: of each thread once.
+
+        Whom this look tells of an alert anyway is not asked beside that.
+        """
         by_place = {(group.environment, group.model): group for group in groups}
         asked = set[tuple[str, str]]()
+        told_now = {(alert, one.channel) for one in told for alert in one.about}
         for alert in sorted(changed.values(), key=gravity):
             policy, group = self._policies.get(alert.policy), by_place.get((alert.environment, alert.model))
             if policy is None or any(one.covers(alert.model, alert.policy, now) for one in self._silences):
                 continue
             found = self._escalations.due(alert, policy.escalate, None if group is None else group.leading.tier, now)
             to = [] if found is None else [name for name in found.to if (found.thread, name) not in asked]
+            to = [name for name in to if (alert.id, name) not in told_now]
             if found is not None and to:
                 asked |= {(found.thread, name) for name in to}
                 facts = {**self.facts("escalated", alert, group, found, linked=True), "alert": found.thread}
                 for name in to:
-                    id = f"{found.thread}-1-{name}"
+                    id = self.store.new_id(found.thread, name)
                     yield Message(id, found.thread, name, "escalated", now, facts, alerts=(alert.id,))
 
     def _kind(self, alert: Alert, known: Alert | None) -> Kind | None:
@@ -437,7 +482,7 @@ class PolicyWatch:
             links=links,
             loss=loss,
             told_to=() if unanswered is None else unanswered.told,
-            told_at=None if unanswered is None else unanswered.since,
+            told_at=None if unanswered is None or not unanswered.told else unanswered.since,
         )
         return message_facts(told, alert.state)
 
@@ -462,17 +507,6 @@ class _FactsOfLook:
         return self._known[of]
 
 
-def _told_channels(messages: Iterable[Message], alerts: Collection[str]) -> dict[str, dict[str, None]]:
-    """Return the channels that were told of alerts, by the id of the alert, in the order in which they were."""
-    found: dict[str, dict[str, None]] = {}
-    for message in messages:
-        if not message.is_order:
-            for one in message.about:
-                if one in alerts:
-                    found.setdefault(one, {})[message.channel] = None
-    return found
-
-
 def _groups(models: Sequence[ModelView]) -> list[_Group]:
     """Return the versions in use by environment and model."""
     found: dict[tuple[str, str], list[ModelView]] = {}
@@ -480,18 +514,6 @@ def _groups(models: Sequence[ModelView]) -> list[_Group]:
         if view.in_use and not view.retired and not view.shadow:
             found.setdefault((view.key.environment, view.key.model), []).append(view)
     return [_Group(*place, views) for place, views in found.items()]
-
-
-def _newest(alerts: Iterable[Alert]) -> dict[About, Alert]:
-    """Return the newest alert of each policy, environment and model: the open one, where there is one."""
-    return {alert.about: alert for alert in sorted(alerts, key=lambda one: (one.open, one.seen))}
-
-
-def _by_about(alerts: Iterable[Alert]) -> dict[About, list[Alert]]:
-    found: dict[About, list[Alert]] = {}
-    for alert in alerts:
-        found.setdefault(alert.about, []).append(alert)
-    return found
 
 
 def _cannot_tell(alert: Alert, group: _Group) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import pytest
 from driftline_processor.policy.alerts import Delivery, Message
 from driftline_processor.policy.channels.channel import DELIVERED, NOTHING, Answer, Past
 from driftline_processor.policy.courier import EXPIRES, Courier, Couriers
@@ -96,6 +97,24 @@ def test_a_channel_that_raises_is_tried_again() -> None:
     channel = Scripted(answer)
     (noted,) = deliveries(channel, message("1"))
     assert (noted.result, channel.sent) == ("delivered", ["1", "1"])
+
+
+def test_what_waits_for_a_channel_that_is_gone_is_given_up_and_said_once_for_each(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    there = Scripted()
+    couriers = Couriers({"there": there}, lambda: 7)
+    waiting = [
+        message(id, channel=name) for id, name in (("1", "team"), ("2", "there"), ("3", "team"), ("4", "http/x"))
+    ]
+    couriers.resume(waiting, lambda _: ("", False))
+    assert [(one.message, one.time, one.result, one.detail) for one in couriers.deliveries()] == [
+        (id, 7, "expired", "the channel is gone") for id in ("1", "3", "4")
+    ]
+    assert caplog.messages == [
+        "channel team: it is gone from the configuration; 2 messages that wait for it are given up",
+        "channel http/x: it is gone from the configuration; 1 message that waits for it is given up",
+    ]
 
 
 def test_a_channel_that_hangs_delays_no_other_and_says_what_waits() -> None:

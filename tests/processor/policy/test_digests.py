@@ -12,7 +12,6 @@ from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channels.address import open_channel
 from driftline_processor.policy.courier import Couriers
-from driftline_processor.policy.digests import Digests
 from driftline_processor.policy.watch import no_links
 from driftline_processor.present.alerts import MOST_LINES
 from driftline_processor.queries.overview import ModelView
@@ -214,13 +213,15 @@ def test_a_summary_is_the_thread_of_what_follows(tmp_path: Path) -> None:
         assert watch.alerts.thread(summary) == ("", False)
 
 
-def test_a_channel_that_is_gone_gives_its_messages_to_the_couriers(tmp_path: Path) -> None:
+def test_a_channel_that_is_gone_gives_what_it_held_to_the_couriers_at_the_start(tmp_path: Path) -> None:
     with watched(tmp_path, **quiet()) as watch:
         watch.look_at("2013-07-02T00:01", right_until(1))
         watch.look_at("2013-07-04T00:01", wrong_from(1, 3))
     with watched(tmp_path, notify="json://127.0.0.1:1/") as again:
-        (message,) = again.look_at("2013-07-04T07:00", wrong_from(1, 3))
+        (message,) = again.resume()
         assert (message.channel, message.held) == ("team", None)
+    with watched(tmp_path, notify="json://127.0.0.1:1/") as third:
+        assert third.resume() == [message]  # until it is noted that it was given up
 
 
 def test_a_pager_that_may_have_been_resolved_is_not_triggered_again_after_a_restart(tmp_path: Path) -> None:
@@ -231,7 +232,7 @@ def test_a_pager_that_may_have_been_resolved_is_not_triggered_again_after_a_rest
         watch.look_at("2013-07-04T00:02", over(1, 5))
         assert len(watch.alerts.waiting) == 4
     with watched(tmp_path, **keys) as again:
-        waiting = Digests(again.alerts, again.channels).resumed(again.clock.now)
+        waiting = again.resume()
     assert [(one.channel, one.kind) for one in waiting] == [("team", "opened"), ("pager", "over"), ("team", "over")]
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.told import alert_histories
 
-from tests.support.policy_watch import DAY, Watched, model, silence, watched
-from tests.support.verdict_windows import known, right, value, wrong
+from tests.support.policy_watch import DAY, JULY, Watched, model, silence, watched
+from tests.support.verdict_windows import known, right, target, value, window, wrong
 
 HOUR = 3600 * 10**9
 
@@ -211,3 +212,44 @@ def test_late_outcomes_that_clear_one_of_them_end_it_with_the_thread(tmp_path: P
         watch.look(model(cleared, watermark=right(2).window.end + 2 * HOUR))
         watch.look(model([*cleared, right(3)], watermark=right(3).window.end + DAY))
     assert [(one.kind, len(one.facts["alerts"])) for one in watch.sent] == [("opened", 3), ("over", 3)]
+
+
+def at_risk(**more: Any) -> list[Any]:
+    """Return two days, and two whose inputs moved, which are told as a warning."""
+    moved: dict[str, Any] = {"features": {"temp": target(p=1e-30)}, "incident": {"feature:temp": JULY + 2 * DAY}}
+    return [right(0), right(1), *(window(day, **moved, **more) for day in (2, 3))]
+
+
+def test_a_rise_in_severity_begins_an_incident_and_all_of_them_end_with_the_thread(tmp_path: Path) -> None:
+    with watched(tmp_path) as watch:
+        watch.look(model(at_risk()))
+        watch.deliver(model(at_risk()))
+    with watched(tmp_path) as again:
+        turned = model([right(0), right(1), wrong(2), wrong(3)])
+        (worse,) = again.look(turned)
+        again.deliver(turned)
+        assert again.look(turned) == []
+    with watched(tmp_path) as third:
+        (end,) = third.look(model([right(0), right(1), wrong(2), wrong(3), right(4), right(5)]))
+    (first, *_) = third.alerts.of_thread(worse.alert)
+    assert [(one.kind, one.incident) for one in (first, worse, end)] == [("opened", 1), ("worse", 2), ("over", 2)]
+    assert [one.id for one in (first, worse, end)] == [f"{worse.alert}-{number}-json" for number in (1, 2, 3)]
+
+
+def test_what_turns_as_grave_as_what_lasts_beside_it_begins_no_incident(tmp_path: Path) -> None:
+    with watched(tmp_path, policies={"few": {**FEW, "severity": "critical"}}) as watch:
+        watch.look(model(at_risk(rows=50)))
+        watch.look(model([right(0), right(1), wrong(2, rows=50), wrong(3, rows=50)]))
+    assert [(one.kind, one.incident) for one in watch.sent] == [("opened", 1), ("worse", 1)]
+
+
+def test_who_takes_on_the_graver_incident_after_the_first_one_is_heard(tmp_path: Path) -> None:
+    with watched(tmp_path, notify="oncall", channels={"oncall": "pagerduty://key"}) as watch:
+        (opened,) = watch.look(model(at_risk()))
+        _, (first,) = acknowledge(watch.alerts, watch.channels, opened.alert, "ann", "", watch.clock.now)
+        watch.look(model([right(0), right(1), wrong(2), wrong(3)]))
+        _, (second,) = acknowledge(
+            watch.alerts, watch.channels, opened.alert, "bob", "", watch.clock.now, take_over=True
+        )
+    assert [(one.kind, one.incident) for one in (first, second)] == [("acknowledged", 1), ("acknowledged", 2)]
+    assert first.id != second.id

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driftline_processor.core.business import BusinessKeys, BusinessPoint, BusinessSeries, values_in
 from driftline_processor.core.evaluation import Verdict
+from driftline_processor.policy.acknowledgement import acknowledge
+from driftline_processor.policy.alerts import Delivery, Message
 from driftline_processor.queries.overview import ModelView
 
 from tests.support.money_windows import of_money
-from tests.support.policy_watch import DAY, JULY, model, silence, watched
+from tests.support.policy_watch import DAY, JULY, Watched, model, silence, watched
 from tests.support.verdict_windows import known, right, target, value, window, wrong
 
 HOUR = 3600 * 10**9
@@ -340,3 +344,169 @@ def test_a_business_series_that_is_restated_is_looked_at_again(tmp_path: Path) -
         assert watch.titles(told([0.03, 0.03, 0.03])) == []
         titles = watch.titles(told([0.03, 0.03, 0.01]))
         assert titles == ["late: business conversion fell below 2 % (sales) since 3 July 2013"]
+
+
+# -- channels that are gone ----------------------------------------------------------------------------------------
+
+CALM = model([right(0)])
+TURNED = model([right(0), wrong(1), wrong(2)])
+OVER = model([right(0), wrong(1), wrong(2), right(3), right(4)])
+
+
+def to(*names: str, **more: Any) -> dict[str, Any]:
+    """Return a configuration whose messages go to these channels, of which each is there."""
+    return {"notify": [*names], "channels": {name: f"json://127.0.0.1:1/{name}" for name in names}, **more}
+
+
+def turn_wrong(folder: Path, *names: str, arrives: Sequence[str] = (), **more: Any) -> None:
+    """Tell channels of a model that turned wrong, on 4 July at ten; some messages arrive."""
+    with watched(folder, **to(*names, **more)) as watch:
+        watch.look_at("2013-07-02T00:01", CALM)
+        told = watch.look_at("2013-07-04T10:00", TURNED)
+        came = [Delivery(one.id, watch.clock.now, "delivered") for one in told if one.channel in arrives]
+        watch.look_again(TURNED, deliveries=came)
+
+
+def said(messages: Sequence[Message]) -> list[tuple[str, str]]:
+    return [(one.channel, one.kind) for one in messages]
+
+
+def give_up(watch: Watched) -> list[Delivery]:
+    """Return what the couriers make of messages whose channel is gone."""
+    waiting = [one for one in watch.resume() if one.channel not in watch.channels]
+    return [Delivery(one.id, watch.clock.now, "expired", "the channel is gone") for one in waiting]
+
+
+@pytest.mark.parametrize("noted", [False, True])
+def test_what_a_renamed_channel_never_said_is_told_to_the_new_one_once(tmp_path: Path, noted: bool) -> None:
+    turn_wrong(tmp_path, "team")
+    with watched(tmp_path, **to("models")) as again:
+        given_up = give_up(again)
+        again.clock.now = JULY + 4 * DAY
+        (message,) = again.look_again(TURNED, deliveries=given_up if noted else ())
+        assert (message.channel, message.kind, message.id) == ("models", "opened", f"{message.alert}-1-models")
+        assert message.facts["title"] == "late is wrong since 2 July 2013"
+        assert again.look(TURNED) == []
+        (alert,) = again.alerts.alerts.values()
+        assert alert.told == JULY + 3 * DAY + 10 * HOUR
+    with watched(tmp_path, **to("models")) as third:
+        assert third.look(TURNED) == []
+        assert said(third.look(OVER)) == [("models", "over")]
+
+
+def test_what_a_removed_channel_never_said_is_no_news_to_those_that_were_told(tmp_path: Path) -> None:
+    turn_wrong(tmp_path, "one", "two", arrives=["one"])
+    with watched(tmp_path, **to("one")) as again:
+        assert again.look(TURNED) == []
+        assert said(again.look(OVER)) == [("one", "over")]
+
+
+def test_what_arrived_at_a_channel_that_is_gone_is_not_told_again_and_its_heir_hears_the_end(tmp_path: Path) -> None:
+    turn_wrong(tmp_path, "team", arrives=["team"])
+    with watched(tmp_path, **to("models")) as again:
+        assert again.look(TURNED) == []
+        assert said(again.look(OVER)) == [("models", "over")]
+        assert again.sent[0].alert == again.sent[0].about[0]
+
+
+def test_a_channel_that_is_added_is_not_told_of_what_others_were_told_or_wait_for(tmp_path: Path) -> None:
+    turn_wrong(tmp_path, "team", "slow", arrives=["team"])
+    with watched(tmp_path, **to("team", "slow", "new")) as again:
+        assert again.look(TURNED) == []
+        assert said(again.look(OVER)) == [("team", "over"), ("slow", "over")]
+
+
+def test_that_it_is_worse_is_told_to_the_heir_of_a_channel_that_is_gone(tmp_path: Path) -> None:
+    at_risk = model([right(0), right(1), *SHIFTED])
+    with watched(tmp_path, **to("team")) as watch:
+        (opened,) = watch.look(at_risk)
+        watch.look_again(at_risk, deliveries=[Delivery(opened.id, watch.clock.now, "delivered")])
+    with watched(tmp_path, **to("models")) as again:
+        worse = model([right(0), right(1), wrong(2), wrong(3)])
+        assert said(again.look(worse)) == [("models", "worse")]
+        assert again.look(worse) == []
+
+
+def test_what_a_channel_that_is_gone_never_said_and_is_over_is_told_as_seen_late(tmp_path: Path) -> None:
+    turn_wrong(tmp_path, "team")
+    with watched(tmp_path, **to("models")) as again:
+        assert again.titles(OVER) == ["Seen late: late was wrong from 2 July 2013 until 3 July 2013"]
+        assert again.look(OVER) == []
+
+
+def test_a_silence_keeps_what_was_never_said_until_its_end(tmp_path: Path) -> None:
+    turn_wrong(tmp_path, "team")
+    with watched(tmp_path, **to("models"), silences={"july": silence()}) as again:
+        assert again.look_at("2013-07-04T12:00", TURNED) == []
+        assert said(again.look_at("2013-07-05T00:00", TURNED)) == [("models", "opened")]
+
+
+def test_quiet_hours_and_digests_of_the_new_channel_hold_what_was_never_said(tmp_path: Path) -> None:
+    turn_wrong(tmp_path, "team")
+    url = "json://127.0.0.1:1/"
+    held: dict[str, Any] = {"digest": {"url": url, "digest": "daily at 09:00"}}
+    held["night"] = {"url": url, "quiet": {"from": "10:00", "to": "14:00"}}
+    with watched(tmp_path, notify=[*held], channels=held) as again:
+        assert again.look_at("2013-07-04T12:00", TURNED) == []
+        assert said(again.look_at("2013-07-04T14:00", TURNED)) == [("night", "opened")]
+        assert said(again.look_at("2013-07-05T09:00", TURNED)) == [("digest", "digest")]
+
+
+def test_a_digest_that_a_channel_that_is_gone_never_said_is_told_alert_by_alert(tmp_path: Path) -> None:
+    url = "json://127.0.0.1:1/"
+    with watched(tmp_path, notify="team", channels={"team": {"url": url, "digest": "daily at 09:00"}}) as watch:
+        watch.look_at("2013-07-02T00:01", CALM)
+        watch.look_at("2013-07-04T01:00", TURNED)
+        assert said(watch.look_at("2013-07-04T09:00", TURNED)) == [("team", "digest")]
+    with watched(tmp_path, **to("models")) as again:
+        assert said(again.look_at("2013-07-04T10:00", TURNED)) == [("models", "opened")]
+
+
+def test_what_somebody_has_in_hand_is_not_told_to_the_heir_of_a_channel_that_is_gone(tmp_path: Path) -> None:
+    turn_wrong(tmp_path, "team")
+    with watched(tmp_path, **to("models")) as again:
+        (alert,) = again.alerts.alerts
+        acknowledge(again.alerts, again.channels, alert, "ann", "", again.clock.now)
+        assert again.look(TURNED) == []
+        assert said(again.look(OVER)) == [("models", "over")]
+
+
+def test_who_is_asked_because_nobody_was_told_has_one_message(tmp_path: Path) -> None:
+    escalate = {"policies": {"health": {"escalate": {"after": "30m", "to": ["models", "head"]}}}}
+    channels = dict.fromkeys(("models", "head"), "json://127.0.0.1:1/")
+    turn_wrong(tmp_path, "team")
+    with watched(tmp_path, notify="models", channels=channels, **escalate) as again:
+        told = again.look_at("2013-07-04T12:00", TURNED)
+        assert said(told) == [("models", "opened"), ("head", "escalated")]
+        assert not str(told[1].facts["text"]).startswith("Told to")
+        assert len({one.id for one in told}) == 2
+
+
+def test_actions_are_not_carried_out_again_for_what_is_told_anew(tmp_path: Path) -> None:
+    hook: dict[str, Any] = {
+        "actions": {"http/ticket": {"url": "https://127.0.0.1:1/"}},
+        "policies": {"health": {"actions": "http/ticket"}},
+    }
+    turn_wrong(tmp_path, "team", **hook)
+    with watched(tmp_path, **to("models", **hook)) as again:
+        assert said(again.look(TURNED)) == [("models", "opened")]
+        assert [one.kind for one in again.alerts.to_channel("http/ticket")] == ["opened"]
+
+
+def test_what_a_policy_looked_at_is_forgotten_with_the_policy_or_the_model(tmp_path: Path) -> None:
+    low = {"policies": {"low": {"when": "accuracy < 10 %"}}}
+    with watched(tmp_path, **low) as watch:
+        watch.look(CALM, model([right(0)], "other"))
+        watch.tidy()
+        assert {about[::2] for about in watch.alerts.looks} == {
+            (name, of) for name in ("health", "low") for of in ("late", "other")
+        }
+    with watched(tmp_path, policies={"health": {"enabled": False}}) as again:
+        again.tidy()
+        assert len(again.alerts.looks) == 4  # nothing was looked at yet
+    with watched(tmp_path) as third:
+        third.look(CALM)
+        third.tidy()
+        assert [*third.alerts.looks] == [("health", "", "late")]
+    with watched(tmp_path) as fourth:
+        assert [*fourth.alerts.looks] == [("health", "", "late")]

@@ -11,8 +11,9 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
 from driftline_processor.config.exporters import OtlpGrpc
+from driftline_processor.config.values import is_here
 from driftline_processor.exporters.exporter import ExportResult
-from driftline_processor.exporters.otlp_answers import is_here, not_sent, packs, success
+from driftline_processor.exporters.otlp_answers import not_sent, packs, success
 from driftline_processor.otlp.protocol import METHODS
 from driftline_processor.receipts import Signal
 

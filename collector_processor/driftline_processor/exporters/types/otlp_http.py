@@ -10,10 +10,10 @@ from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 
 from driftline_processor.config.exporters import OtlpHttp
+from driftline_processor.config.values import is_here
 from driftline_processor.exporters.exporter import ExportResult
 from driftline_processor.exporters.otlp_answers import (
     RETRYABLE_STATUSES,
-    is_here,
     not_sent,
     packs,
     seconds_to_wait,

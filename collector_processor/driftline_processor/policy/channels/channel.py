@@ -58,6 +58,17 @@ def severity_of(message: Message) -> str:
     return min([*told, *(str(one["severity"]) for one in lasting)], key=SEVERITIES.index)
 
 
+def incident_keys(message: Message) -> list[str]:
+    """Return by what a pager knows the incidents of a thread, that of the message first.
+
+    An incident that somebody has in hand calls nobody again, so a rise in severity begins another one.
+
+    >>> incident_keys(Message("4c1f-3-oncall", "4c1f", "oncall", "worse", 0, {}, incident=2))
+    ['4c1f-2', '4c1f']
+    """
+    return [message.alert if one == 1 else f"{message.alert}-{one}" for one in range(message.incident, 0, -1)]
+
+
 class Channel(Protocol):
     """A place to which messages go. One thread calls it."""
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from functools import cache
-from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
+
+from driftline_processor.config.values import is_here
 
 from .channel import Answer
 from .secrets import hide_secrets
@@ -109,7 +113,7 @@ class HttpService:
         headers: Mapping[str, str] | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self._timeout = timeout
+        self._timeout, self._line = timeout, _Line()
         verify = whom_the_system_trusts() if context is None else context
         plain = {"Accept-Encoding": "identity", **(headers or {})}  # a small answer unpacks to one without end
         self._client = httpx.Client(timeout=timeout, trust_env=not is_here(url), headers=plain, verify=verify)
@@ -141,21 +145,22 @@ class HttpService:
         Raises:
             NotTaken: Nobody answered in time, or the answer is another one.
         """
-        end = time.monotonic() + self._timeout
-        try:
-            with self._client.stream(
-                method, url, json=json, content=content, files=files, headers=headers, params=parameters
-            ) as response:
-                body = b""
-                for piece in response.iter_raw():
-                    body += piece
-                    if time.monotonic() > end:
-                        raise httpx.ReadTimeout("the answer takes too long")
-                    if len(body) >= MOST_BYTES:
-                        break
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            raise NotTaken(Answer("put_off", said, unheard=not isinstance(error, UNSENT))) from error
+        sent: dict[str, Any] = {"json": json, "content": content, "files": files}
+        sent |= {"headers": headers, "params": parameters, "extensions": {"trace": self._line.note}}
+        with _Deadline(self._timeout, self._line) as deadline:
+            try:
+                with self._client.stream(method, url, **sent) as response:
+                    body = b""
+                    for piece in response.iter_raw():
+                        body += piece
+                        if len(body) >= MOST_BYTES:
+                            break
+                if deadline.passed:  # an answer that ends with its connection looks whole
+                    raise httpx.ReadTimeout("")
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+                said = "ReadTimeout: the answer takes too long" if deadline.passed else said
+                raise NotTaken(Answer("put_off", said, unheard=not isinstance(error, UNSENT))) from error
         reply = Reply(response.status_code, response.headers, body)
         if response.is_success or reply.status in taken:
             return reply
@@ -166,6 +171,65 @@ class HttpService:
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
+
+
+class _Line:
+    """The connection of a service."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._is_cut = False
+        self._lock = threading.Lock()
+
+    def note(self, event: str, info: Mapping[str, Any]) -> None:
+        """Note the socket of a connection that was made, as the client traces it."""
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            with self._lock:
+                self._socket = info["return_value"].get_extra_info("socket")
+                self._shut()
+
+    def mend(self) -> None:
+        """Let an exchange begin."""
+        with self._lock:
+            self._is_cut = False
+
+    def cut(self) -> None:
+        """Wake who reads from the connection, or writes to it: nothing comes any more, also over another one."""
+        with self._lock:
+            self._is_cut = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._is_cut and self._socket is not None:
+            with suppress(OSError):  # it is closed already
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class _Deadline:
+    """Cuts a connection when an exchange takes too long.
+
+    A client bounds each read by itself, so a service that drips a byte now and then would hold its channel for hours.
+
+    Attributes:
+        passed: Whether the time is over.
+    """
+
+    def __init__(self, seconds: float, line: _Line) -> None:
+        self.passed, self._line = False, line
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Deadline:
+        self._line.mend()
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        self.passed = True
+        self._line.cut()
 
 
 def _wait(said: str) -> float:
@@ -189,12 +253,3 @@ def idempotency_key(message: str) -> str:
     '4c1f0a92be77d310-http/%C3%BCber'
     """
     return quote(message, safe=_KEY_SAFE, errors="replace")
-
-
-def is_here(url: str) -> bool:
-    """Return True for an address of this machine, to which no proxy leads."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

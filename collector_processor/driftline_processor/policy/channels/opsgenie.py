@@ -1,19 +1,20 @@
 """Opsgenie, and what takes its requests: each alert is one there, which is created, acknowledged and closed.
 
 The API: https://docs.opsgenie.com/docs/alert-api. Its alias is the id of the alert, so that what is sent twice is one
-alert.
+alert. One that somebody has acknowledged calls nobody when it is created again. So a rise in severity has an alias of
+its own, and closes the alert before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
 from driftline_processor.config.channel_addresses import OpsgenieAddress
 from driftline_processor.policy.alerts import Message
 
-from .channel import NOTHING, Answer, Past, severity_of
+from .channel import NOTHING, Answer, Past, incident_keys, severity_of
 from .http_service import HttpService, NotTaken
 
 TIMEOUT: Final = 10.0
@@ -52,23 +53,30 @@ class Opsgenie:
 
     def _requests(self, message: Message) -> Iterator[tuple[str, dict[str, Any]]]:
         kind, facts = message.kind, message.facts
-        there = f"/{quote(message.alert, safe='')}"
+        key, *before = incident_keys(message)
+        there = f"/{quote(key, safe='')}"
         if kind == "acknowledged":
             yield f"{there}/acknowledge?identifierType=alias", self._note(facts, str(facts.get("by", "")))
             return
         if kind == "over":
-            yield f"{there}/close?identifierType=alias", self._note(facts)
+            yield from self._closed([key, *before], facts)
             return
-        yield "", self._new(message)
+        yield "", self._new(message, key)
         if kind in ("worse", "escalated", "joined", "eased"):
             yield f"{there}/notes?identifierType=alias", self._note(facts)  # creating it again only counts it
+        if kind == "worse":
+            yield from self._closed(before, facts)
 
-    def _new(self, message: Message) -> dict[str, Any]:
+    def _closed(self, keys: Iterable[str], facts: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        for one in keys:
+            yield f"/{quote(one, safe='')}/close?identifierType=alias", self._note(facts)
+
+    def _new(self, message: Message, key: str) -> dict[str, Any]:
         facts, address = message.facts, self._address
         links = "\n".join(f"{name}: {href}" for name, href in facts["links"].items())
         body = {
             "message": str(facts["title"])[:MOST_MESSAGE],
-            "alias": message.alert,
+            "alias": key,
             "description": f"{str(facts['text'])[: MOST_DESCRIPTION - len(links) - 1]}\n{links}"[:MOST_DESCRIPTION],
             "responders": [dict(one) for one in address.responders],
             "tags": list(address.tags),

@@ -1,18 +1,19 @@
 """PagerDuty: each alert is an incident, which is triggered, acknowledged and resolved.
 
 The API: https://developer.pagerduty.com/docs/send-alert-event (Events API v2). Its deduplication key is the id of the
-alert, so that what is sent twice is one incident.
+alert, so that what is sent twice is one incident. A trigger with the key of an incident that somebody has acknowledged
+calls nobody. So a rise in severity has a key of its own, and resolves the incident before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+from collections.abc import Iterator
+from typing import Any, Final
 
 from driftline_processor.config.channel_addresses import PagerDutyAddress
 from driftline_processor.policy.alerts import Message
 
-from .channel import NOTHING, Answer, Past, severity_of
+from .channel import NOTHING, Answer, Past, incident_keys, severity_of
 from .http_service import HttpService, NotTaken
 
 TIMEOUT: Final = 10.0
@@ -37,9 +38,6 @@ DETAILS: Final = (
     "next",
 )
 
-EventAction = Literal["trigger", "acknowledge", "resolve"]
-_ACTIONS: Final[Mapping[str, EventAction]] = {"acknowledged": "acknowledge", "over": "resolve"}
-
 
 class PagerDuty:
     """An integration of the kind Events API v2."""
@@ -50,13 +48,10 @@ class PagerDuty:
         self._service = HttpService(self._url, TIMEOUT)
 
     def send(self, message: Message, _past: Past = NOTHING) -> Answer:
-        """Send a message as an event; what was over before anybody looked is for information, and stays open."""
-        action = _ACTIONS.get(message.kind, "trigger")
-        event = {"routing_key": self._address.routing_key, "event_action": action, "dedup_key": message.alert}
-        if action == "trigger":
-            event |= self._trigger(message)
+        """Send the events of a message; what was over before anybody looked is for information, and stays open."""
         try:
-            self._service.ask("POST", self._url, json=event)
+            for event in self._events(message):
+                self._service.ask("POST", self._url, json={"routing_key": self._address.routing_key, **event})
         except NotTaken as not_taken:
             answer = not_taken.hidden(self._address.routing_key)
             if answer.result == "refused" and "routing" in answer.detail.lower():
@@ -67,6 +62,18 @@ class PagerDuty:
     def close(self) -> None:
         """Close the connection."""
         self._service.close()
+
+    def _events(self, message: Message) -> Iterator[dict[str, Any]]:
+        key, *before = incident_keys(message)
+        if message.kind == "acknowledged":
+            yield {"event_action": "acknowledge", "dedup_key": key}
+            return
+        if message.kind == "over":
+            before = [key, *before]
+        else:
+            yield {"event_action": "trigger", "dedup_key": key, **self._trigger(message)}
+        if message.kind in ("over", "worse"):
+            yield from ({"event_action": "resolve", "dedup_key": one} for one in before)
 
     def _trigger(self, message: Message) -> dict[str, Any]:
         address, facts = self._address, message.facts

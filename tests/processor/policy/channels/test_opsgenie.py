@@ -6,6 +6,7 @@ of their fields.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,6 +87,18 @@ def test_an_alert_is_created_acknowledged_and_closed_by_its_alias() -> None:
     ]
     assert {body["alias"] for path, body in found if path == "/v2/alerts"} == {ALERT}
     assert found[-1][1]["user"] == "ann"
+
+
+def test_a_rise_in_severity_creates_an_alert_of_its_own_and_closes_the_one_before() -> None:
+    found = sent(told(severity="warning"), *(replace(told(one), incident=2) for one in ("worse", "over")))
+    assert [path.removeprefix("/v2/alerts") or body["alias"] for path, body in found] == [
+        ALERT,
+        f"{ALERT}-2",
+        f"/{ALERT}-2/notes",
+        f"/{ALERT}/close",
+        f"/{ALERT}-2/close",
+        f"/{ALERT}/close",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ answers are those of https://developer.pagerduty.com/docs/events-api-v2-overview
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,6 +85,22 @@ def test_an_alert_is_triggered_acknowledged_and_resolved_by_one_key() -> None:
     assert [one["event_action"] for one in found] == ["trigger", "trigger", "acknowledge", "resolve"]
     assert {one["dedup_key"] for one in found} == {ALERT}
     assert [sorted(one) for one in found[2:]] == [["dedup_key", "event_action", "routing_key"]] * 2
+
+
+def test_a_rise_in_severity_triggers_an_incident_of_its_own_and_resolves_the_one_before() -> None:
+    opened, worse = told(severity="warning"), replace(told("worse"), incident=2)
+    found = sent(opened, worse, worse, *(replace(told(one), incident=2) for one in ("joined", "acknowledged", "over")))
+    events = [(one["event_action"], one["dedup_key"]) for one in found]
+    risen = [("trigger", f"{ALERT}-2"), ("resolve", ALERT)]
+    assert events == [
+        ("trigger", ALERT),
+        *risen,
+        *risen,  # nobody heard the answer
+        ("trigger", f"{ALERT}-2"),
+        ("acknowledge", f"{ALERT}-2"),
+        ("resolve", f"{ALERT}-2"),
+        ("resolve", ALERT),
+    ]
 
 
 def test_the_incident_says_what_the_message_says() -> None:
