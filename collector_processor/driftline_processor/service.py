@@ -280,6 +280,7 @@ class Service:
             f"driftline receives {' and '.join(listening)}",
             f"pages on http://{self.addresses['web']}",
             *(receiver.line for receiver in self._receivers if receiver.address is None),
+            *self._queries.lines,
             "rows are kept in memory, and end with this process"
             if self.config.storage.in_memory
             else f"rows are kept in {self.config.storage.directory}",

@@ -26,7 +26,7 @@ from driftline_processor.config.business import Business
 from driftline_processor.config.sql_queries import SqlQuery
 from driftline_processor.core.business import BusinessPoint, BusinessReading
 from driftline_processor.core.decode.business_rows import BusinessRows, RefusedRow, business_rows, query_digest
-from driftline_processor.core.wording import duration
+from driftline_processor.core.wording import duration, printable
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.receipts import Overloaded, Receipt, StorageOutage
 
@@ -37,6 +37,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 
 MOST_HUNG: Final = 3
 """Queries of one database that may hang; until one of them ends, no other is begun."""
+
+TOGETHER: Final = 5_000
+"""Points that are stored at a time: what others send waits for so many, and not for a whole history."""
 
 MOST_REMEMBERED: Final = 10_000
 """Refused rows of a series that are known again, so that each is counted once however often it is read."""
@@ -141,6 +144,12 @@ class BusinessQueries:
         for database in self._databases:
             database.join(max(0.0, until - time.monotonic()))
 
+    @property
+    def lines(self) -> list[str]:
+        """Lines about what is read, for people."""
+        series = [one for database in self._databases for one in database.series]
+        return [f"business series {one.name} from {printable(one.query.place)}" for one in series]
+
     def sentence(self) -> str | None:
         """Say what cannot be read, for the health of the process; None while everything can."""
         said = [sentence for database in self._databases for sentence in database.sentences()]
@@ -159,7 +168,7 @@ class _DatabaseReader:
         clock: Callable[[], int],
         monotonic: Callable[[], float],
     ) -> None:
-        self._database, self._series, self._retention = database, series, retention
+        self._database, self.series, self._retention = database, series, retention
         self._clock, self._monotonic = clock, monotonic
         self._intake: SeriesIntake
         self._ended: Future[Any] = Future()
@@ -181,13 +190,13 @@ class _DatabaseReader:
             self._thread.join(grace)
 
     def sentences(self) -> Iterator[str]:
-        for one in self._series:
+        for one in self.series:
             if (said := one.fault or one.notice) is not None:
                 yield f"{one.key}: {said}"
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            following = min(self._series, key=lambda one: one.due)
+            following = min(self.series, key=lambda one: one.due)
             if self._stopping.wait(max(0.0, following.due - self._monotonic())):
                 return
             with suppress(_Ended):
@@ -269,15 +278,22 @@ class _DatabaseReader:
         if not points and not refused and reading == before:
             return
         rejected = Counter(one.reason for one in refused)
-        stored = self._intake.offer(Request(urandom(16), business=points, rejected=rejected, readings=[reading]))
-        self._wait_for(stored)
-        if not stored.done():
-            raise _Ended
-        stored.result()
+        while len(points) > TOGETHER:  # how far comes with the last ones: until then all are read again
+            self._offer(Request(urandom(16), business=points[:TOGETHER]))
+            points = points[TOGETHER:]
+        self._offer(Request(urandom(16), business=points, rejected=rejected, readings=[reading]))
         if refused:
             more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
             _log.warning("%s: left out: %s%s", series.key, refused[0].words, more)
             series.known |= {one.digest for one in refused}
+
+    def _offer(self, request: Request) -> None:
+        """Store points, and wait until they are on disk."""
+        stored = self._intake.offer(request)
+        self._wait_for(stored)
+        if not stored.done():
+            raise _Ended
+        stored.result()
 
     def _newly_refused(self, series: _Series, refused: Sequence[RefusedRow]) -> list[RefusedRow]:
         """Return the rows that no earlier reading refused."""

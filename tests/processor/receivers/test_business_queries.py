@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from typing import Any
 import pytest
 from driftline_processor.config.schema import Config
 from driftline_processor.config.sql_queries import SqlQuery
+from driftline_processor.ingest.transaction import Request
 from driftline_processor.maintenance.erasure import ErasureOrder
+from driftline_processor.receipts import Overloaded, Receipt
 from driftline_processor.receivers import business_queries
 from driftline_processor.receivers.business_queries import MOST_HUNG, BusinessQueries
 from driftline_processor.receivers.sql_database import SqlError, SqlResult, open_database
+from driftline_processor.service import Service
 from driftline_processor.state import State
 
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
@@ -95,7 +99,7 @@ class Reading:
         """Read once, as the thread does when its time comes."""
         self._now += hours * 3_600
         self.clock.now += int(hours * HOUR)
-        (series,) = self._reader._series
+        (series,) = self._reader.series
         self._reader._turn(series)
 
     @property
@@ -135,6 +139,7 @@ def test_rows_are_read_once_and_what_comes_late_or_changes_is_read_again(tmp_pat
         assert series.databases.since[1:] == [MIDNIGHT + 2 * DAY]
 
 
+@pytest.mark.slow
 def test_a_restart_goes_on_where_the_last_transaction_ended(tmp_path: Path, shop: Shop) -> None:
     shop.sell(1, 10.0)
     shop.sell(2, 20.0)
@@ -168,6 +173,7 @@ def test_a_day_that_is_not_over_waits_until_it_is(tmp_path: Path, shop: Shop) ->
         assert series.points == {8: 80.0, 9: 90.0, 10: 101.0}
 
 
+@pytest.mark.slow
 def test_another_query_begins_anew_and_takes_the_rows_of_the_old_one_away(tmp_path: Path, shop: Shop) -> None:
     for day in (1, 2):
         shop.sell(day, 10.0 * day)
@@ -218,7 +224,7 @@ def test_a_database_that_goes_and_comes_back_is_said_twice(
         pauses = []
         for _ in range(12):
             series.turn()
-            pauses.append(series._reader._series[0].due - series._now)
+            pauses.append(series._reader.series[0].due - series._now)
         assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 300.0, 300.0, 300.0]
         assert series.queries.sentence() == ("business.revenue.sql: sqlite shop.db cannot be read: connection refused")
         series.databases.failing = None
@@ -251,11 +257,12 @@ def test_a_result_beyond_the_limit_is_read_in_pieces(
         for expected in (3, 5, 7):
             series.turn(0)
             assert len(series.points) == expected
-        assert (series.queries.sentence(), series._reader._series[0].at_once) == (None, False)
+        assert (series.queries.sentence(), series._reader.series[0].at_once) == (None, False)
     (record,) = caplog.records
     assert "returns more than 3 rows, of which the first are taken; the rest is read at once" in record.getMessage()
 
 
+@pytest.mark.slow
 def test_rows_out_of_order_beyond_the_limit_are_an_error_with_its_fix(
     tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +282,53 @@ def test_rows_out_of_order_beyond_the_limit_are_an_error_with_its_fix(
         assert str(series.queries.sentence()).endswith("ask for 'time >= :since' only, or for fewer rows of a time")
 
 
+def test_many_points_are_stored_in_parts_and_how_far_with_the_last(
+    tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(business_queries, "TOGETHER", 3)
+    for day in range(1, 8):
+        shop.sell(day, 10.0 * day)
+    with reading(tmp_path, shop, period="0s") as series:
+        offered: list[tuple[int, bool]] = []
+        real = series.state.offer
+
+        def offer(request: Request) -> Future[Receipt]:
+            offered.append((len(request.business), bool(request.readings)))
+            if len(offered) == 2:
+                raise Overloaded
+            return real(request)
+
+        series.state.offer = offer  # type: ignore[method-assign]
+        series.turn()
+        assert (len(series.points), series.state.business.reading("revenue")) == (3, None)
+        series.turn()
+        assert len(series.points) == 7
+        assert offered == [(3, False), (3, False), (3, False), (1, True)]
+        assert series.queries.sentence() is None
+
+
+def test_a_service_says_what_it_reads_and_takes_data_while_a_database_is_away(tmp_path: Path) -> None:
+    anywhere = {"endpoint": "127.0.0.1:0"}
+    sql = {"url": f"sqlite:///{tmp_path}/none.db", "query": DAILY}
+    tree = {
+        "receivers": {"otlp": {"protocols": {"grpc": anywhere, "http": anywhere}}},
+        "web": anywhere,
+        "storage": {"directory": str(tmp_path / "state")},
+        "business": {"revenue": {"model": "churn", "sql": sql}},
+    }
+    service = Service(Config.model_validate(tree))
+    service.start()
+    try:
+        wait_until(lambda: any(problem.name == "business" for problem in service.health.problems()))
+        (problem,) = service.health.problems()
+        assert problem.message == ("business.revenue.sql: sqlite none.db cannot be read: there is no file 'none.db'")
+        assert service.health.ready
+        assert "business series revenue from sqlite none.db" in service.lines()
+    finally:
+        service.stop()
+
+
+@pytest.mark.slow
 def test_a_model_that_is_deleted_begins_anew(tmp_path: Path, shop: Shop) -> None:
     shop.sell(1, 10.0)
     with reading(tmp_path, shop, period="0s") as series:
@@ -325,7 +379,7 @@ def test_a_query_that_hangs_is_given_up_and_few_hang_at_a_time(
 ) -> None:
     monkeypatch.setattr(business_queries, "ENDING", 0.001)
     with reading(tmp_path, shop, period="0s") as series:
-        reader, (one,) = series._reader, series._reader._series
+        reader, (one,) = series._reader, series._reader.series
         object.__setattr__(one.query, "timeout", one.query.timeout / 30_000)
         reader._database = hanging
         for _ in range(MOST_HUNG + 1):

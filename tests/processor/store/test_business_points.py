@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from driftline_processor.core.business import BusinessKeys, BusinessPoint
+from driftline_processor.core.business import BusinessKeys, BusinessPoint, BusinessReading
 from driftline_processor.maintenance.erasure import ErasureOrder, forget_model
 from driftline_processor.store import business_points
 from driftline_processor.store.business_points import BusinessPoints, forget_old_points
@@ -105,4 +105,35 @@ def test_who_forgets_a_model_forgets_its_series(tmp_path: Path) -> None:
     assert number(connection, "SELECT count(*) FROM business") == 1
     forget_model(connection, ErasureOrder("shop", "model"))
     assert number(connection, "SELECT count(*) FROM business") == 0
+    store.close()
+
+
+def test_how_far_a_query_was_read_is_stored_with_its_points_and_another_query_takes_their_place(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect(lasting=True)
+    points = BusinessPoints(connection, DECLARED)
+    old, new = b"%_old__1", b"new____2"
+    for query, until in ((old, 3), (old, 5), (new, 4)):
+        said = [at(until, until / 10, stream=query + bytes(8)), at(7, 0.7, stream=b"metric__" + bytes(8))]
+        reading = BusinessReading("conversion", query, until)
+        points.write(connection, said, [reading])
+        points.take(said, [reading])
+        assert points.reading("conversion") == reading
+    store.close()
+    again = Store(tmp_path)
+    known = BusinessPoints(again.connect(lasting=True), DECLARED)
+    again.close()
+    for one in (points, known):
+        (series,) = one.of("shop")
+        assert (series.time.tolist(), one.reading("conversion")) == ([4, 7], BusinessReading("conversion", new, 4))
+
+
+def test_points_that_are_stored_as_they_are_have_not_changed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect(lasting=True)
+    points = BusinessPoints(connection, DECLARED)
+    put(points, connection, at(1, 0.5), at(2, 0.6))
+    other = [at(2, 0.7), at(3, 0.6), at(1, 0.5, stream=b"t"), at(1, 0.5)._replace(weight=2.0), at(1, 0.5, "revenue")]
+    assert points.changed([at(1, 0.5), *other, at(2, 0.6)]) == other
+    assert points.spacing("conversion") == 1
     store.close()
