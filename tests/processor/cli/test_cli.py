@@ -136,15 +136,15 @@ def test_help_does_not_even_import_numpy() -> None:
     assert (done.returncode, done.stderr) == (0, "False\n")
 
 
-def test_what_is_imported_is_never_looked_through_for_garbage() -> None:
+def test_nothing_is_looked_through_for_garbage_while_it_is_imported() -> None:
     code = """
 import gc
 from driftline_processor.cli import without_collections
 with without_collections():
     loading = gc.isenabled()
-print(loading, gc.isenabled(), gc.get_freeze_count() > 1000)
+print(loading, gc.isenabled())
 """
-    assert python(code).stdout == "False True True\n"
+    assert python(code).stdout == "False True\n"
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
