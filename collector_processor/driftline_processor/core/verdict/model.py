@@ -155,13 +155,13 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, context: 
     risk = _run_of_risk(lengths.values(), ended, run is None, harmless)
     if risk is not None:
         quiet = "The newest window is quiet; one more has to bear that out." if risk.turned is not None else ""
-        return verdict_of(risk.reading, risk.since, quiet or _last_known(run, context), alone=risk.alone)
+        return verdict_of(risk.reading, risk.since, quiet or _last_known(closed, run, context), alone=risk.alone)
     newest = closed[-1]
     if run is None or _stale(closed, run):
         since = newest.start if run is None else run.reading.evaluation.window.end
         untold = replace(newest if run is None else _newest_without(closed, run), state="unknown", signs=())
         alone = sum(one.evaluation.window.name == untold.evaluation.window.name for one in closed) == 1
-        return verdict_of(untold, since, _last_known(run, context), alone=alone and since == untold.start)
+        return verdict_of(untold, since, _last_known(closed, run, context), alone=alone and since == untold.start)
     sure = f"{_after(closed, run, context)} {_lone(run)}".strip()
     return verdict_of(run.reading, run.since, sure, alone=run.alone)
 
@@ -316,8 +316,11 @@ def _not_borne_out(turned: Reading, *, alone: bool) -> Verdict:
     )
 
 
-def _last_known(run: _Run | None, context: VerdictContext) -> str:
+def _last_known(closed: Sequence[Reading], run: _Run | None, context: VerdictContext) -> str:
     if run is None or run.reading.start is None:
+        came = [one.evaluation for one in closed if _could_tell(one.evaluation)]
+        if came and not any(one.reference or one.objectives for one in came):
+            return "Outcomes came, but nobody said what is good enough."
         return "No window before it has outcomes that tell."
     ended = date_words(run.reading.evaluation.window.end, context.timezone)
     return f"The last outcomes that tell, up to {ended}, showed it right."

@@ -206,3 +206,15 @@ def test_calls_that_last_longer_make_no_model_wrong_without_an_objective() -> No
 def lasting(seconds: float) -> ServiceLevel:
     took = value(seconds, 0.9 * seconds, 1.1 * seconds)
     return ServiceLevel(5_000, 0, values={"error_rate": value(0.0, 0.0, 0.001), "latency_p95": took})
+
+
+def test_outcomes_that_nothing_is_compared_with_came_all_the_same() -> None:
+    days = [window(day, outcome_rows=4_000, coverage=0.8) for day in range(3)]
+    found = verdict_of_model(days)
+    assert found.state == "unknown"
+    assert (
+        found.sure
+        == "Nothing here shows that it is wrong, or right. Outcomes came, but nobody said what is good enough."
+    )
+    assert "nobody said what is good enough" in found.sentence
+    assert verdict_of_model([window(0)]).sure.endswith("No window before it has outcomes that tell.")
