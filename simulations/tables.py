@@ -16,6 +16,7 @@ from simulations.drift.table import DRIFT
 from simulations.drift.usual import USUAL
 from simulations.estimate_intervals import ESTIMATES
 from simulations.frame import Table
+from simulations.group_fairness import GROUPS
 from simulations.intervals import COVERAGE
 from simulations.kinds_of_change import KINDS_OF_CHANGE
 from simulations.label_age import FAST
@@ -37,5 +38,5 @@ TABLES: tuple[Table, ...] = (
     *(DRIFT, USUAL, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
     *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, LABELS, ESTIMATES, OUTCOME_SHIFT, FAST, SERVICE),
     *(KINDS_OF_CHANGE, SILENCE, CYCLES, TOPICS_OF_TEXTS, CONSTANTS, QUIET_LIVES, CHANGED_LIVES, BESIDE_DAYS),
-    *(MIXED, QUIET_FLEETS, CHANGED_FLEETS, QUIET_RULES, RETRAINING),
+    *(MIXED, QUIET_FLEETS, CHANGED_FLEETS, QUIET_RULES, RETRAINING, GROUPS),
 )

@@ -14,7 +14,15 @@ from driftline.tables.task import KINDS, Task
 from driftline_processor.core.metrics import metric_of, metrics_of_task, misnamed
 from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.nearest_names import listed, near, nearest
-from driftline_processor.core.policy import BurnRate, Comparison, Condition, ObjectiveBroken, contradiction, leaves
+from driftline_processor.core.policy import (
+    BurnRate,
+    Comparison,
+    Condition,
+    GroupsApart,
+    ObjectiveBroken,
+    contradiction,
+    leaves,
+)
 from driftline_processor.core.policy.signals import ESTIMATED, Signal
 from driftline_processor.core.windows.window import length
 from driftline_processor.custom_metrics import unusable_names
@@ -128,12 +136,30 @@ def _unknown_to_all(condition: Condition, every: Mapping[str, Model], about: Map
             elif not any(_is_computed(name, model) for model in every.values()):
                 fix = "name it in performance.metrics of the model"
                 yield f"'{name:.80}' is only computed where it is asked for; {fix}"
+        elif isinstance(one, GroupsApart):
+            yield from _unknown_groups(one, about)
         elif isinstance(one, ObjectiveBroken):
             rules = [asked.rule for model in about.values() for asked in model.performance.objectives]
             if not rules:
                 yield f"'{one.written:.80}': no model that it is about has an objective; declare one below the model"
             elif one.rule and one.rule not in rules:
                 yield f"'{one.written:.120}': no model that it is about has this objective; {near(one.rule, rules, 3)}"
+
+
+def _unknown_groups(condition: GroupsApart, about: Mapping[str, Model]) -> Iterator[str]:
+    """Yield why no model that a policy is about has the groups that a condition compares."""
+    written = f"'{condition.written:.120}'"
+    binary = [model for model in about.values() if not model.task or Task(model.task).has_threshold]
+    if about and not binary:
+        yield f"{written}: only the decisions of a binary model are compared, and no model that it is about is one"
+        return
+    named = list(dict.fromkeys(name for model in binary for name in model.performance.fairness.attributes))
+    if not named:
+        fix = f"write 'performance: {{fairness: {{attributes: [{condition.attribute:.80}]}}}}' below the model"
+        yield f"{written}: no model that it is about names groups; {fix}"
+    elif condition.attribute not in named:
+        meant = near(condition.attribute, named)
+        yield f"{written}: no model that it is about names groups by '{condition.attribute:.80}'; {meant}"
 
 
 def _is_computed(name: str, model: Model) -> bool:

@@ -773,6 +773,9 @@ class FairnessCriterion:
         ratio: Smallest divided by greatest rate; with a named reference group, that of the group furthest from it.
         limit: The difference or ratio that each comparison must keep to.
         comparisons: Each group beside another.
+        low: Lower end of the interval of ``difference``, of ``disparate_impact`` that of ``ratio``. The intervals of
+            all windows of thirty days hold together with the model's confidence.
+        high: Upper end of that interval; None where a group has no rows to measure it on.
     """
 
     name: str
@@ -782,6 +785,8 @@ class FairnessCriterion:
     ratio: float | None
     limit: float
     comparisons: tuple[GroupComparison, ...]
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

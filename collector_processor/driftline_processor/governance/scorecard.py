@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from driftline_processor.core.dates import date_words
-from driftline_processor.core.evaluation import Evaluation, Judgement, ObjectiveState, Verdict, VerdictState
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    Fairness,
+    Judgement,
+    ObjectiveState,
+    Verdict,
+    VerdictState,
+)
 from driftline_processor.core.performance.daily_loss import DailyLoss, add_losses
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.policy.condition import error_budget
@@ -21,7 +28,7 @@ from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RAT
 from driftline_processor.core.verdict import rank_state
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import format_percent, short
-from driftline_processor.present.fairness import criterion_sentence
+from driftline_processor.present.fairness import criterion_sentence, fewest_sentence
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import many, percent
 from driftline_processor.present.service_level import ends_of_calls, service_title, value_of_calls
@@ -435,11 +442,19 @@ def _fairness(views: Sequence[ModelView], period: Period) -> ScoreLine:
         return ScoreLine("fairness", "broken", _listed(words), tab)
     attributes = _names([short(one.attribute, 40) for one in mature.fairness])
     if not states or "met" not in states:
-        return ScoreLine("fairness", "cannot_tell", f"The groups of {attributes} have too few rows to tell.", tab)
+        reason = f"The groups of {attributes} have too few rows to tell{_fewest(mature.fairness)}."
+        return ScoreLine("fairness", "cannot_tell", reason, tab)
     unsure = sum(state == "cannot_tell" for state in states)
-    more = f", {unsure} cannot tell" if unsure else ""
+    more = f", {unsure} cannot tell{_fewest(mature.fairness)}" if unsure else ""
     met = f"By {attributes} {states.count('met')} of {len(states)} criteria are met{more}."
     return ScoreLine("fairness", "watch" if unsure else "kept", met, tab)
+
+
+def _fewest(fairness: Sequence[Fairness]) -> str:
+    """Return which group of each attribute says least of the criteria that cannot tell, to be put behind a clause."""
+    untold = [(one, [each.name for each in one.criteria if each.state == "cannot_tell"]) for one in fairness]
+    said = [sentence for one, names in untold if (sentence := fewest_sentence(one, names))]
+    return f": {'; '.join(said)}" if said else ""
 
 
 def _money(model: ModelView, loss: DailyLoss | None) -> ScoreLine:

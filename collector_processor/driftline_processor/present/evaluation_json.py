@@ -198,7 +198,7 @@ SHAPES = Shapes(
         WeakSearch: ("rows features pairs", Key("found", "slices")),
         GroupRate: "value low high rows",
         GroupComparison: "group beside rate value low high state",
-        FairnessCriterion: "state basis difference ratio limit comparisons",
+        FairnessCriterion: "state basis difference ratio limit low high comparisons",
         Fairness: (
             "attribute",
             or_null("reference"),

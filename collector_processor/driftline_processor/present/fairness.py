@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from driftline_processor.core.evaluation import FairnessCriterion, GroupComparison
+from collections.abc import Collection
+
+from driftline_processor.core.evaluation import Fairness, FairnessCriterion, GroupComparison
+from driftline_processor.core.fairness.criteria import fewest_rows
+from driftline_processor.core.wording import short
 
 _RATES = {
     "selection_rate": "selection rate",
@@ -33,6 +37,17 @@ def criterion_sentence(criterion: FairnessCriterion) -> str:
     parts = [_comparison(one, ratio) for one in known[:NAMED]]
     more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
     return f"{'; '.join(parts)}{more}, over {'all ' if criterion.basis == 'predictions' else ''}{criterion.basis}"
+
+
+def fewest_sentence(fairness: Fairness, criteria: Collection[str]) -> str:
+    """Tell which group has the fewest rows for some criteria; "" where no group is known."""
+    known = [one for name in criteria if (one := fewest_rows(fairness, name)) is not None]
+    if not known:
+        return ""
+    fewest = min(known, key=lambda one: one.rows)
+    of = f"{short(fairness.attribute, 40)}={short(fewest.group, 40)}"
+    rows = "1 row" if round(fewest.rows) == 1 else f"{fewest.rows:,.0f} rows"
+    return f"{of} has {rows} for its {_RATES[fewest.rate]}"
 
 
 def _comparison(one: GroupComparison, ratio: bool) -> str:

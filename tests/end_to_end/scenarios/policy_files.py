@@ -117,6 +117,11 @@ class Scene:
             raise
         return self.alerts(policy)
 
+    def wait_until_delivered(self, policy: str, *channels: str) -> None:
+        """Wait until each channel has one message of a policy, which opens an alert or joins that of another."""
+        expected = [(channel, "delivered") for channel in channels]
+        wait_until(lambda: sorted((channel, result) for channel, _, result in self.results(policy)) == expected)
+
     def closed(self, model: str, window: str) -> int:
         """Return how many windows of a model are closed; 0 where nothing is known of it yet."""
         url = f"{self.processor.web}/api/v1/models/{model}/evaluations"

@@ -6,6 +6,7 @@ Each processor runs with the very file of its example. What leaves is compared w
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -395,20 +396,34 @@ def test_15_a_broken_agreement_calls_people_with_its_runbook_and_late_labels_are
     answered = decided(rng, moments(range(22), 60), 0.95)
     in_time = answered["time"] < START + 12 * DAY
     per_hour, day_2 = 20, 24 * 20
+    scored = decided(rng, moments(range(3), 80), 0.95)
+    older = rng.random(len(scored)) < np.where(scored["score"] > 0.5, 0.15, 0.85)
+    scored = scored.assign(age_group=np.where(older, "60 or more", "below 60"))
     with scene("15-regulated", tmp_path) as there:
         there.processor.post(outcomes(answered[in_time], 2 * DAY), "affordability")
         there.send("affordability", answered)
+        there.send("credit-risk", scored, slices=["age_group"])
         calls = moments(range(51), per_hour, HOUR)
         there.call("sanctions-match", calls, fails=lambda at: at >= day_2 and at % 10 == 0)
         there.die_while_it_sends(lambda: len({one.headers["host"] for one in there.world.asked}) == 2)
         (late,) = there.wait_for("labels-late", ("risk", "opened", "delivered"))
-        (failing,) = there.wait_for("availability", ("oncall", "opened", "delivered"))
-        (wrong,) = there.wait_for("critical-model", ("oncall", "opened", "delivered"), ("risk", "opened", "delivered"))
+        (unequal,) = there.wait_for("selection-by-age", ("risk", "opened", "delivered"))
+        there.wait_until_delivered("availability", "oncall")
+        there.wait_until_delivered("critical-model", "oncall", "risk")
+        (failing,), (wrong,) = there.alerts("availability"), there.alerts("critical-model")
     assert (late["model"], late["since"]) == ("affordability", "2026-03-14T00:00:00Z")
     assert {failing["model"], wrong["model"]} == {"sanctions-match"}
+    assert unequal["model"] == "credit-risk"
+    assert re.fullmatch(
+        r"demographic parity difference of age_group is [\d.]+ % \([\d.]+ % to [\d.]+ %\), above 10 %: "
+        r"selection rate [\d.]+ % of 60 or more and [\d.]+ % of below 60",
+        unequal["found"],
+    )
     told = dict(attachment(one) for one in there.world.taken_by("hooks.slack.com"))
     assert {title.partition(" since ")[0]: lines[-1] for title, lines in told.items()} == {
         "affordability: outcomes are late (labels-late)": "runbook: https://wiki.example.com/runbooks/late-labels",
+        "credit-risk: demographic parity difference of age_group rose above 10 % (selection-by-age)": "runbook: "
+        "https://wiki.example.com/runbooks/unequal-treatment",
         "sanctions-match is wrong": "runbook: https://wiki.example.com/runbooks/critical-model",
     }
     events = [one.json for one in there.world.taken_by("events.pagerduty.com")]

@@ -9,7 +9,8 @@ import pytest
 from driftline_processor.config.schema import Config, load, validate_file
 
 MODELS = (
-    "models: {churn: {task: binary, windows: [1d], performance: {objectives: [precision >= 0.8]}}, "
+    "models: {churn: {task: binary, windows: [1d], performance: {objectives: [precision >= 0.8], "
+    "fairness: {attributes: [age_group]}}}, "
     "price: {task: regression}}\n"
 )
 
@@ -54,6 +55,26 @@ def problems(tmp_path: Path, policies: str) -> list[str]:
         (
             "when: \"burn rate of 'precision >= 0.95' > 14.4 over 1h and 6h\"",
             "when: no model that it is about has windows of '6h'; there are 1h, 1d",
+        ),
+        (
+            'when: "demographic_parity_difference of sex > 10 %"',
+            "when: 'demographic_parity_difference of sex > 10 %': no model that it is about names groups by 'sex'; "
+            "there are age_group",
+        ),
+        (
+            'when: "demographic_parity_difference of age > 10 %"',
+            "when: 'demographic_parity_difference of age > 10 %': no model that it is about names groups by 'age'; "
+            "did you mean 'age_group'?",
+        ),
+        (
+            'when: "demographic_parity_difference of sex > 10 %", models: [price]',
+            "when: 'demographic_parity_difference of sex > 10 %': only the decisions of a binary model are compared, "
+            "and no model that it is about is one",
+        ),
+        (
+            'when: "demographic_parity_difference of sex > 10 %", models: [other]',
+            "when: 'demographic_parity_difference of sex > 10 %': no model that it is about names groups; write "
+            "'performance: {fairness: {attributes: [sex]}}' below the model",
         ),
         (
             'when: "fbeta@2 < 0.3"',

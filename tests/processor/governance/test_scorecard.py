@@ -12,6 +12,8 @@ from driftline_processor.core.evaluation import (
     Fairness,
     FairnessCriterion,
     GroupComparison,
+    GroupRate,
+    GroupRates,
     Judgement,
     MetricValue,
     ServiceLevel,
@@ -227,6 +229,16 @@ class TestFairness:
     )
     def test_is_kept_where_every_criterion_is_met(self, states: tuple[Judgement, ...], grade: str) -> None:
         assert line("fairness", [self.of(*states)]).grade == grade
+
+    def test_who_has_too_few_rows_is_named(self) -> None:
+        (fairness,) = self.of("met", "cannot_tell").fairness
+        rates = {"M": 4_000.0, "F": 31.0}
+        groups = tuple(GroupRates(name, 5, {"selection_rate": GroupRate(0.2, rows)}) for name, rows in rates.items())
+        told = line("fairness", [window(fairness=(replace(fairness, groups=groups),))]).reason
+        assert told == "By gender 1 of 2 criteria are met, 1 cannot tell: gender=F has 31 rows for its selection rate."
+        (fairness,) = self.of("cannot_tell").fairness
+        told = line("fairness", [window(fairness=(replace(fairness, groups=groups),))]).reason
+        assert told == "The groups of gender have too few rows to tell: gender=F has 31 rows for its selection rate."
 
 
 class TestMoney:

@@ -3,14 +3,18 @@
 Definitions are those of Fairlearn 0.15: the difference of a criterion is that between the greatest and the smallest of
 its groups, the ratio the smallest by the greatest. The verdict compares every group with the one of the highest rate
 (29 CFR 1607.4 D); where a reference group is named, verdict, difference and ratio are beside that one.
+
+Difference and ratio have an interval of their own, by which policies are judged window after window. It holds together
+with those of all other windows of thirty days: looking every day does not make a false alarm more likely.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from math import isinf
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
@@ -28,6 +32,7 @@ from driftline_processor.core.intervals import confidence as limits_of
 from driftline_processor.core.intervals.confidence import CONFIDENCE, Interval, Share, ratio_interval
 from driftline_processor.core.intervals.gradients import ConfusionTable, Ratio
 from driftline_processor.core.intervals.time_blocks import FEWEST, FEWEST_DAYS, counting_as_one
+from driftline_processor.core.windows.window import DAY, Window
 
 FOUR_FIFTHS = 0.8
 """The ratio of selection rates below which US agencies see adverse impact (29 CFR 1607.4 D)."""
@@ -84,6 +89,31 @@ CRITERIA: Mapping[str, tuple[str, ...]] = {
 }
 """Criterion → the rates that must be alike."""
 
+MONTH: Final = 30 * DAY
+"""Nanoseconds in which the intervals of all windows hold together: a false alarm is rare by the month."""
+
+
+class Measure(NamedTuple):
+    """A number of how far groups are apart.
+
+    Attributes:
+        criterion: A key of :data:`CRITERIA`.
+        of: Its difference or its ratio.
+    """
+
+    criterion: str
+    of: Literal["difference", "ratio"]
+
+
+MEASURES: Mapping[str, Measure] = {
+    "demographic_parity_difference": Measure("demographic_parity", "difference"),
+    "demographic_parity_ratio": Measure("disparate_impact", "ratio"),
+    "equal_opportunity_difference": Measure("equal_opportunity", "difference"),
+    "equalized_odds_difference": Measure("equalized_odds", "difference"),
+    "predictive_parity_difference": Measure("predictive_parity", "difference"),
+}
+"""What policies compare, by name: all but the last are functions of Fairlearn 0.15 of that name."""
+
 _RATES: Mapping[str, tuple[F64, F64]] = {
     name: (np.array(hits, np.float64), np.array(misses, np.float64))
     for name, hits, misses in (
@@ -105,6 +135,7 @@ def judge_fairness(
     labelled: float | None = None,
     *,
     days: bool = False,
+    windows: float = 1.0,
 ) -> Fairness | None:
     """Compare the groups of an attribute; None where there are fewer than two.
 
@@ -118,7 +149,7 @@ def judge_fairness(
     predictions where the attribute came with them, else of the labelled rows. Where blocks of time differ more than
     independent rows would, intervals are longer: those of a rate by how its group's blocks do, those of a comparison by
     how the difference does, from which a day that is bad for both groups is gone. ``days``: blocks are days, not pieces
-    of one.
+    of one. ``windows``: so many windows whose intervals of difference and ratio hold together.
 
     >>> cells = np.array([[700.0, 100], [50, 150]])
     >>> tables = {group: ConfusionTable(cells * many, cells * many) for group, many in {"M": 4, "F": 2}.items()}
@@ -145,8 +176,42 @@ def judge_fairness(
     order = sorted(groups, key=lambda value: (value != reference, -size[value], value))
     told = tuple(GroupRates(value, groups[value].rows, _rates(parts[value], confidence)) for value in order)
     ranked = {value: parts[value] for value in order}
-    criteria = tuple(_criterion(name, rule, ranked, reference, each, basis) for name in CRITERIA)
+    criteria = tuple(
+        replace(_criterion(name, rule, ranked, reference, each, basis), low=low, high=high)
+        for name in CRITERIA
+        for low, high in [_extent(name, ranked, reference, (1 - confidence) / (pairs * windows))]
+    )
     return Fairness(rule.attribute, reference, coverage, labelled, told, criteria)
+
+
+def windows_a_month(window: Window) -> float:
+    """Return how many windows of a length thirty days have, at least one."""
+    return max(1.0, MONTH / (window.end - window.start)) if window.end > window.start else 1.0
+
+
+class FewestRows(NamedTuple):
+    """The group that says least of a criterion.
+
+    Attributes:
+        group: The attribute's value.
+        rate: The rate that it says least of.
+        rows: (Effective) rows that this is a share of.
+    """
+
+    group: str
+    rate: str
+    rows: float
+
+
+def fewest_rows(fairness: Fairness, criterion: str) -> FewestRows | None:
+    """Return the group that has the fewest rows for a criterion; None where no group is known."""
+    known = [
+        FewestRows(one.value, rate, one.rates[rate].rows)
+        for one in fairness.groups
+        for rate in CRITERIA[criterion]
+        if rate in one.rates
+    ]
+    return min(known, key=lambda one: (one.rows, one.group), default=None)
 
 
 class _Part(NamedTuple):
@@ -169,6 +234,13 @@ class _Part(NamedTuple):
     def limits(self, confidence: float, effect: float) -> Interval:
         """Return the interval of the rate at a design effect."""
         return limits_of.wilson(*self.ratio[:2], confidence, effect) if self.known else limits_of.UNREVIEWED
+
+    def exact_limits(self, confidence: float, effect: float) -> Interval:
+        """Return the exact interval of the rate at a design effect.
+
+        Wilson's is right on average, and too short on the side of the smaller share where 1 - confidence is tiny.
+        """
+        return limits_of.clopper_pearson(*self.ratio[:2], confidence, effect)
 
     def effect(self, confidence: float) -> float:
         """Return the design effect of the group."""
@@ -243,6 +315,68 @@ def _criterion(
         limit,
         tuple(sorted(found, key=lambda one: one.group)),
     )
+
+
+def _extent(
+    name: str, parts: Mapping[str, Mapping[str, _Part | None]], reference: str, error: float
+) -> tuple[float | None, float | None]:
+    """Return the interval of the greatest difference of a criterion, or of its smallest ratio.
+
+    Limits of rates are exact, those of differences and ratios follow from them (MOVER; Donner and Zou 2012, Statistical
+    Methods in Medical Research 21:347). All pairs of groups keep to theirs at once, so the greatest difference lies
+    between the greatest lower and the greatest upper end. A group of which a rate is not known may be as far apart as
+    it likes, and others may be apart without it.
+
+    Args:
+        name: The criterion.
+        parts: Rates by group.
+        reference: The only group that others are compared with; "" = every other.
+        error: How often the interval of a pair may miss, were there one rate.
+    """
+    ratio, rates = name == "disparate_impact", CRITERIA[name]
+    confidence = 1 - error / len(rates)
+    spans: list[tuple[float, float]] = []
+    known = True
+    for rate in rates:
+        for name_of_one, name_of_other in combinations(parts, 2):
+            if reference and reference not in (name_of_one, name_of_other):
+                continue
+            one, other = parts[name_of_one][rate], parts[name_of_other][rate]
+            if one is None or other is None or not (one.known and other.known):
+                known = False
+                continue
+            effect = one.effect_beside(other, confidence, ratio=ratio)
+            limits, than = one.exact_limits(confidence, effect), other.exact_limits(confidence, effect)
+            if ratio:
+                spans.append(_ratio_from_one(*limits_of.quotient(one.value, limits, other.value, than)))
+            else:
+                apart, wider, _ = limits_of.difference(one.value, limits, other.value, than)
+                spans.append(_distance(apart or 0.0, wider or 0.0))
+    low = (min if ratio else max)((one for one, _ in spans), default=None)
+    high = (min if ratio else max)((one for _, one in spans), default=None)
+    if known:
+        return low, high
+    return (None, high) if ratio else (low, None)
+
+
+def _distance(low: float, high: float) -> tuple[float, float]:
+    """Return the ends of the size of a number between two ends.
+
+    >>> _distance(-0.5, 0.25), _distance(-0.5, -0.25)
+    ((0.0, 0.5), (0.25, 0.5))
+    """
+    return max(low, -high, 0.0), max(-low, high)
+
+
+def _ratio_from_one(low: float, high: float) -> tuple[float, float]:
+    """Return the ends of the smaller of a ratio and its inverse.
+
+    >>> _ratio_from_one(0.25, 0.5), _ratio_from_one(2.0, 4.0), _ratio_from_one(0.5, float("inf"))
+    ((0.25, 0.5), (0.25, 0.5), (0.0, 1.0))
+    """
+    if high < 1:
+        return low, high
+    return (1 / high, 1 / low) if low > 1 else (min(low, 1 / high), 1.0)
 
 
 def _height(part: _Part | None) -> tuple[bool, float]:

@@ -11,7 +11,7 @@ from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import Evaluation, Fairness, MetricValue, SlicePerformance
-from driftline_processor.core.fairness.criteria import FairnessRule, GroupCounts, judge_fairness
+from driftline_processor.core.fairness.criteria import FairnessRule, GroupCounts, judge_fairness, windows_a_month
 from driftline_processor.core.intervals.gradients import ConfusionTable, confusion_table
 from driftline_processor.core.intervals.time_blocks import has_day_blocks
 from driftline_processor.core.labels.fast_labels import fast_labels
@@ -19,6 +19,7 @@ from driftline_processor.core.metrics import direction
 from driftline_processor.core.outcomes.coverage import kept_rows, sent_rows
 from driftline_processor.core.outcomes.review import UnseenDecisions, find_unseen_decisions, predictions_of
 from driftline_processor.core.outcomes.sums import rows_of
+from driftline_processor.core.windows.window import Window
 
 from .implicit_feedback import without_young_lists
 from .metric_intervals import with_intervals
@@ -82,7 +83,7 @@ def judge_slices(
     evaluation.ages = {name: evaluation.ages[name] for name in COHORTS if name in evaluation.ages}
     evaluation.weak = outcomes.weak
     if task.has_threshold and groups:
-        judged = (_fairness(rule, pane, task, outcomes, settings, days) for rule in settings.fairness)
+        judged = (_fairness(rule, pane, task, outcomes, settings, evaluation.window) for rule in settings.fairness)
         evaluation.fairness = tuple(one for one in judged if one is not None)
 
 
@@ -180,7 +181,7 @@ def slice_badness(evaluation: Evaluation) -> dict[str, float]:
 
 
 def _fairness(
-    rule: FairnessRule, pane: Pane, task: Task, outcomes: WindowOutcomes, settings: PerformanceSettings, days: bool
+    rule: FairnessRule, pane: Pane, task: Task, outcomes: WindowOutcomes, settings: PerformanceSettings, window: Window
 ) -> Fairness | None:
     prefix = f"{rule.attribute}="
     own = {
@@ -200,7 +201,8 @@ def _fairness(
         settings.confidence,
         rows / all_rows if rows and all_rows else None,
         labelled / _labelled(pane) if _labelled(pane) else None,
-        days=days,
+        days=has_day_blocks(window),
+        windows=windows_a_month(window),
     )
 
 

@@ -14,6 +14,7 @@ written                                                 holds in a window
 ``features drift``, ``3 features drift``                in which so many features drift; ``score drifts``
 ``objective broken``, ``objective 'RULE' broken``       that breaks an objective of the model
 ``business conversion < 0.9 * last week``               in which a series of the business is less
+``equal_opportunity_difference of gender > 10 %``       whose groups are surely further apart, by a measure of fairness
 ``outcomes late``                                       whose outcomes break the model's agreement on labels
 ``data faulty``                                         whose data show a grave fault
 ``burn rate of 'RULE' > 14.4 over 1h and 6h``           in which, and in the longer one around its end, the error budget
@@ -32,7 +33,15 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final, Literal, NamedTuple, Protocol, get_args
 
-from driftline_processor.core.evaluation import Evaluation, TargetDrift, Verdict, VerdictState
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    Fairness,
+    FairnessCriterion,
+    TargetDrift,
+    Verdict,
+    VerdictState,
+)
+from driftline_processor.core.fairness.criteria import CRITERIA, FOUR_FIFTHS, MEASURES, TOLERANCE, fewest_rows
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.core.windows.window import DAY, length
@@ -73,6 +82,10 @@ _BURN = re.compile(
     rf"burn rate of ['\"](?P<rule>.+)['\"]\s*(?P<sign>>=|>)\s*(?P<factor>{_NUMBER})"
     r" over (?P<short>\d+(?:m|h|d|w|mo)) and (?P<long>\d+(?:m|h|d|w|mo))"
 )
+_GROUPS = re.compile(
+    rf"(?P<measure>{'|'.join(MEASURES)})(?: of (?P<attribute>[^<>=]+?))?\s*(?P<sign><=|>=|<|>)\s*(?P<limit>.+)"
+)
+_UNFAIR = re.compile(rf"(?P<what>fairness|{'|'.join(CRITERIA)})(?: of (?P<attribute>[^<>=]+?))?(?: is| are)? broken")
 _SPELLINGS = ("accuracy < 85 %", "roc_auc < baseline - 0.02", "verdict is wrong or silent", "features drift")
 _SENTENCES = (
     *("features drift", "feature drifts", "score drifts", "class drifts", "objective broken", "outcomes late"),
@@ -291,6 +304,82 @@ class ObjectiveBroken:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupsApart:
+    """Groups of people are surely further apart, or nearer, than a limit.
+
+    The whole interval must say it. That of one window holds together with those of all others of thirty days, and so
+    do those of all pairs of groups: of groups that keep to the limit a false alarm is told in at most one month of
+    twenty, where the model's confidence is 95 %. An interval that reaches across the limit tells nothing, neither that
+    groups are treated alike.
+
+    Attributes:
+        measure: A key of :data:`~driftline_processor.core.fairness.criteria.MEASURES`.
+        attribute: What tells the groups apart.
+        limit: Difference or ratio, a share.
+    """
+
+    written: str
+    measure: str
+    attribute: str
+    sign: Sign
+    limit: float
+
+    @property
+    def title(self) -> str:
+        """What is compared, in words."""
+        return f"{self.measure.replace('_', ' ')} of {short(self.attribute, 40)}"
+
+    def judge(self, finding: Finding) -> Judged:
+        """Compare the interval of the window with the limit."""
+        evaluation = finding.evaluation
+        fairness = next((one for one in evaluation.fairness if one.attribute == self.attribute), None)
+        if fairness is None:
+            return Judged(None, f"no two groups of {short(self.attribute, 40)} are known")
+        asked = MEASURES[self.measure].criterion
+        criterion = next((one for one in fairness.criteria if one.name == asked), None)
+        if criterion is None or (criterion.basis == "labelled rows" and evaluation.maturity != "mature"):
+            return UNTOLD
+        compare, upwards = _SIGNS[self.sign], self.sign.startswith(">")
+        near, far = (criterion.low, criterion.high) if upwards else (criterion.high, criterion.low)
+        if near is not None and compare(near, self.limit):
+            return Judged(True, self._words(criterion, fairness, "above" if upwards else "below"))
+        if far is not None and not compare(far, self.limit):
+            return Judged(False, self._words(criterion, fairness, "at most" if upwards else "at least"))
+        fewest = fewest_rows(fairness, asked)
+        if fewest is None:
+            return UNTOLD
+        rate = fewest.rate.replace("_", " ")
+        rows = f"group {short(fewest.group, 40)} has {fewest.rows:,.0f} rows for its {rate}"
+        return Judged(None, f"cannot tell {self.title}{self._interval(criterion)}: {rows}")
+
+    def _words(self, criterion: FairnessCriterion, fairness: Fairness, side: str) -> str:
+        value = getattr(criterion, MEASURES[self.measure].of)
+        found = "is not known" if value is None else f"is {format_percent(value, 3)}"
+        apart = _furthest_apart(fairness, criterion.name)
+        words = f"{self.title} {found}{self._interval(criterion)}, {side} {format_percent(self.limit, 3)}"
+        return f"{words}: {apart}" if apart else words
+
+    def _interval(self, criterion: FairnessCriterion) -> str:
+        ends = criterion.low, criterion.high
+        low, high = ("?" if end is None else format_percent(end, 3) for end in ends)
+        return "" if ends == (None, None) else f" ({low} to {high})"
+
+
+def _furthest_apart(fairness: Fairness, criterion: str) -> str:
+    """Return the two groups between which the rates of a criterion are furthest apart, in words; "" where none are."""
+    found: list[tuple[float, str]] = []
+    for rate in CRITERIA[criterion]:
+        values = {one.value: one.rates[rate].value for one in fairness.groups if rate in one.rates}
+        known = [(value, group) for group, value in values.items() if value is not None]
+        if len(known) < 2:
+            continue
+        (lowest, low), (highest, high) = min(known), max(known)
+        words = f"{format_percent(lowest, 3)} of {short(low, 40)} and {format_percent(highest, 3)} of {short(high, 40)}"
+        found.append((highest - lowest, f"{rate.replace('_', ' ')} {words}"))
+    return max(found, default=(0.0, ""))[1]
+
+
+@dataclass(frozen=True, slots=True)
 class OutcomesLate:
     """Outcomes break the model's agreement on how late they may be."""
 
@@ -441,6 +530,9 @@ def claim(condition: Condition, *, past: bool = False) -> str:
         limit = condition.written if match is None else match["limit"].strip()
         where = f" in {condition.signal.slice}" if condition.signal.slice else ""
         return f"{condition.signal.name}{where} {(_PAST if past else _NOW)[condition.sign].format(limit)}"
+    if isinstance(condition, GroupsApart):
+        limit = (_PAST if past else _NOW)[condition.sign].format(format_percent(condition.limit, 3))
+        return f"{condition.title} {limit}"
     if isinstance(condition, VerdictIs):
         return condition.written.replace(" is ", f" {is_} ", 1)
     if isinstance(condition, Drifts):
@@ -484,7 +576,9 @@ def contradiction(condition: Condition, resolve: Condition) -> str:
     """
     for one in leaves(condition):
         for other in leaves(resolve):
-            if isinstance(one, Comparison) and isinstance(other, Comparison) and _both_may_hold(one, other):
+            if isinstance(one, Comparison | GroupsApart) and isinstance(other, Comparison | GroupsApart):
+                if not _both_may_hold(one, other):
+                    continue
                 up = one.sign.startswith("<")
                 opposite = one.written.replace(one.sign, {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}[one.sign], 1)
                 fix = f"write '{opposite:.80}', or a {'higher' if up else 'lower'} limit"
@@ -492,16 +586,23 @@ def contradiction(condition: Condition, resolve: Condition) -> str:
     return ""
 
 
-def _both_may_hold(one: Comparison, other: Comparison) -> bool:
+def _both_may_hold(one: Comparison | GroupsApart, other: Comparison | GroupsApart) -> bool:
     """Return True where two comparisons of a number with the same thing may hold for one value of it."""
-    same = one.signal == other.signal and replace(one.limit, number=0.0) == replace(other.limit, number=0.0)
-    if not same:
+    (compared, limit), (other_compared, other_limit) = _compared_number(one), _compared_number(other)
+    if compared != other_compared:
         return False
     up, other_up = (sign.startswith("<") for sign in (one.sign, other.sign))
     if up == other_up:
         return True
-    gap = (other.limit.number - one.limit.number) * (1 if up else -1)
+    gap = (other_limit - limit) * (1 if up else -1)
     return gap < 0 or (gap == 0 and "=" in one.sign and "=" in other.sign)
+
+
+def _compared_number(one: Comparison | GroupsApart) -> tuple[object, float]:
+    """Return what is compared, and the number that it is compared with."""
+    if isinstance(one, GroupsApart):
+        return (one.measure, one.attribute), one.limit
+    return (one.signal, replace(one.limit, number=0.0)), one.limit.number
 
 
 def read_condition(text: str, *, surely: bool = False) -> Condition:
@@ -592,6 +693,34 @@ def _read_objective_broken(text: str, match: re.Match[str]) -> Condition:
     return ObjectiveBroken(text, read_objective(match["rule"]).rule if match["rule"] else "")
 
 
+def _read_groups(text: str, match: re.Match[str]) -> Condition:
+    measure, attribute, limit = match["measure"], match["attribute"], match["limit"].strip()
+    if attribute is None:
+        raise ValueError(f"'{text:.120}' names no attribute; write '{measure} of gender {match['sign']} {limit:.40}'")
+    plain = _PLAIN.fullmatch(limit)
+    if plain is None or plain["unit"] not in (None, "%"):
+        raise ValueError(
+            f"'{limit:.80}' is nothing to compare {measure} with; write a share of all groups, such as '10 %' or '0.1'"
+        )
+    share = float(plain["number"]) / (100 if plain["unit"] else 1)
+    if share > 1:
+        raise ValueError(f"'{limit:.80}' is more than 1; {measure} is a share, write '10 %' or '0.1'")
+    sign: Sign = match["sign"]  # type: ignore[assignment]  # the pattern admits exactly the literals
+    return GroupsApart(text, measure, attribute.strip(), sign, round(share, 12))
+
+
+def _read_unfair(text: str, match: re.Match[str]) -> Condition:
+    of = (match["attribute"] or "gender").strip()
+    measure = next((name for name, one in MEASURES.items() if one.criterion == match["what"]), "")
+    if measure:
+        sign, limit = ("<", f"{FOUR_FIFTHS:.0%}") if MEASURES[measure].of == "ratio" else (">", f"{TOLERANCE:.0%}")
+        raise ValueError(f"'{text:.80}' has no limit; write '{measure} of {of:.80} {sign} {limit.replace('%', ' %')}'")
+    raise ValueError(
+        f"'{text:.80}': several criteria of fairness exclude each other where groups differ in what is true of them; "
+        f"name the measure that was agreed, such as 'equal_opportunity_difference of {of:.80} > 10 %'"
+    )
+
+
 def _read_burn_rate(text: str, match: re.Match[str]) -> Condition:
     objective = read_objective(match["rule"])
     signal = read_signal(objective.metric, objective.slice)
@@ -613,5 +742,7 @@ _FORMS: Final[tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], Condit
     (re.compile(r"outcomes?(?: is| are)? late"), lambda text, _: OutcomesLate(text)),
     (re.compile(r"data(?: is| are)? faulty"), lambda text, _: DataFaulty(text)),
     (_BURN, _read_burn_rate),
+    (_GROUPS, _read_groups),
+    (_UNFAIR, _read_unfair),
 )
 """The forms that are no plain comparison, each with what reads it."""

@@ -13,7 +13,7 @@ from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums
 from driftline_processor.core.verdict import StateSpan, VerdictContext, read_outcomes
 from driftline_processor.core.windows.window import DAY
 
-from .condition import Finding
+from .condition import UNTOLD, Finding
 from .firing import Firing
 from .rule import Rule, WindowHistory
 
@@ -43,6 +43,7 @@ class QuietTime:
         held: In how many of these it held.
         fired: How often it fired in them.
         circular: Whether it asks for nothing but the verdict, by which windows are called quiet.
+        why: What the newest quiet window said in which it could not tell; "" where it said nothing.
     """
 
     windows: int = 0
@@ -51,6 +52,7 @@ class QuietTime:
     held: int = 0
     fired: int = 0
     circular: bool = False
+    why: str = ""
 
     @property
     def share(self) -> Rate | None:
@@ -89,7 +91,8 @@ class QuietTime:
                 "nothing was wrong, say --quiet"
             )
         if rate is None and self.untold:
-            return f"cannot be told: in none of {self.untold:,} quiet windows is known what it asks for"
+            why = f"; {self.why}" if self.why else ""
+            return f"cannot be told: in none of {self.untold:,} quiet windows is known what it asks for{why}"
         if rate is None:
             return "cannot be told: of no window do outcomes show that nothing was wrong; if you know that, say --quiet"
         few = f"; the history is short, {self.days:.3g} quiet days" if self.days < FEW_DAYS else ""
@@ -128,10 +131,11 @@ def replay_rule(rule: Rule, history: WindowHistory, *, all_quiet: bool = False) 
     windows, found = rule.judged_in(history), rule.replay(history)
     wrong = [] if all_quiet else [one for one in history.spans() if one.verdict.state == "wrong"]
     quiet = [all_quiet or _is_quiet(one, wrong, history.timezone) for one in windows]
-    judged = [
-        rule.condition.judge(Finding(windows, at, history.verdict_at, history.windows)).holds if calm else None
+    found_in = [
+        rule.condition.judge(Finding(windows, at, history.verdict_at, history.windows)) if calm else UNTOLD
         for at, calm in enumerate(quiet)
     ]
+    judged = [one.holds for one in found_in]
     told = [one for one, holds in zip(windows, judged, strict=True) if holds is not None]
     return Replay(
         windows,
@@ -143,6 +147,7 @@ def replay_rule(rule: Rule, history: WindowHistory, *, all_quiet: bool = False) 
             held=sum(holds is True for holds in judged),
             fired=sum(_in_quiet(one, windows, quiet) for one in found),
             circular=bool(rule.states) and not all_quiet,
+            why=next((one.words for one in reversed(found_in) if one.holds is None and one.words), ""),
         ),
     )
 

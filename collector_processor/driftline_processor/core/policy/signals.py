@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from driftline_processor.core.business import PREFIX
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import Evaluation, MetricValue, TargetDrift
+from driftline_processor.core.fairness.criteria import CRITERIA, MEASURES
 from driftline_processor.core.metrics import metric_of, misnamed
 from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.nearest_names import near, nearest
@@ -139,6 +140,11 @@ def read_signal(name: str, slice: str = "") -> Signal:
     if match := _OF_TARGET.fullmatch(name):
         what = match["what"]
         if what != "missing" and what not in METHODS:
+            meant = nearest(what, ["missing", *METHODS, *MEASURES], 1)
+            if what in CRITERIA:
+                meant = [measure for measure, one in MEASURES.items() if one.criterion == what]
+            if {*meant} & {*MEASURES}:
+                raise ValueError(f"there is no measure of fairness '{what:.80}'; did you mean '{meant[0]}'?")
             raise ValueError(f"there is no drift method '{what:.80}'; {near(what, ['missing', *METHODS])}")
         return Signal(name, slice)
     metric = name.removeprefix(ESTIMATED)

@@ -14,7 +14,14 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import Column
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Fairness, FairnessCriterion
-from driftline_processor.core.fairness.criteria import CRITERIA, FairnessRule, GroupCounts, judge_fairness
+from driftline_processor.core.fairness.criteria import (
+    CRITERIA,
+    FairnessRule,
+    GroupCounts,
+    fewest_rows,
+    judge_fairness,
+    windows_a_month,
+)
 from driftline_processor.core.intervals.confidence import (
     Interval,
     Share,
@@ -26,6 +33,8 @@ from driftline_processor.core.intervals.confidence import (
 )
 from driftline_processor.core.intervals.gradients import ConfusionTable
 from driftline_processor.core.performance.slices import counts_of
+from driftline_processor.core.windows.window import window_of
+from scipy.stats import binomtest
 
 from tests.support.paths import GOLDEN_FILES
 
@@ -282,3 +291,70 @@ def test_a_group_has_as_many_labelled_rows_as_were_reviewed_whatever_they_weigh(
     pane = fold_outcomes(task, flagged[:, np.newaxis], None, Column(numbers=flagged), weight)
     found = judged({"M": counts_of(pane, task), "F": counts_of(pane, task)})
     assert [group.rows for group in found.groups] == [30, 30]
+
+
+def exact_limits(hits: int, of: int, confidence: float) -> Interval:
+    """The limits of a share by Clopper and Pearson, as scipy has them."""
+    ends = binomtest(hits, of).proportion_ci(confidence, "exact")
+    return Interval(float(ends.low), float(ends.high), "")
+
+
+def apart(hits: int, of: int, other: int, other_of: int, confidence: float) -> tuple[float, float]:
+    """The limits of a difference of shares, from exact ones of each (Donner and Zou 2012)."""
+    one, two = exact_limits(hits, of, confidence), exact_limits(other, other_of, confidence)
+    (low, high), (less, more) = one[:2], two[:2]
+    assert None not in (low, high, less, more)
+    value = hits / of - other / other_of
+    return (
+        value - float(np.hypot(hits / of - (low or 0), (more or 0) - other / other_of)),
+        value + float(np.hypot((high or 0) - hits / of, other / other_of - (less or 0))),
+    )
+
+
+def test_the_interval_of_a_difference_holds_together_with_those_of_all_pairs_rates_and_windows() -> None:
+    groups = {"F": counts([700, 100, 90, 110]), "M": counts([600, 200, 30, 170]), "X": counts([650, 150, 40, 160])}
+    found = judge_fairness(FairnessRule("gender"), groups, windows=30.0)
+    assert found is not None
+    pairs = ((110, 170), (110, 160), (170, 160))
+    ends = [apart(one, 200, two, 200, 1 - 0.05 / (3 * 30)) for one, two in pairs]
+    of = criterion(found, "equal_opportunity")
+    assert of.difference == pytest.approx(0.3)
+    assert (of.low, of.high) == pytest.approx((-ends[0][1], -ends[0][0]), abs=1e-12)
+    odds = criterion(found, "equalized_odds")
+    low, high = apart(110, 200, 170, 200, 1 - 0.05 / (3 * 30 * 2))
+    assert (odds.low, odds.high) == pytest.approx((-high, -low), abs=1e-12)
+    alone = judged(groups)
+    assert (criterion(alone, "equal_opportunity").low or 0) > (of.low or 0)
+
+
+def test_beside_a_named_group_only_its_pairs_are_compared() -> None:
+    groups = {"F": counts([700, 100, 90, 110]), "M": counts([600, 200, 30, 170]), "X": counts([650, 150, 40, 160])}
+    beside = criterion(judged(groups, FairnessRule("gender", reference="X")), "equal_opportunity")
+    low, high = apart(110, 200, 160, 200, 1 - 0.05 / 2)
+    assert (beside.low, beside.high) == pytest.approx((-high, -low), abs=1e-12)
+
+
+def test_the_interval_of_a_ratio_is_that_of_the_smaller_rate_by_the_greater() -> None:
+    groups = {"F": counts([700, 100, 90, 110]), "M": counts([500, 300, 30, 170])}
+    of = criterion(judged(groups), "disparate_impact")
+    one, other = exact_limits(210, 1_000, 0.95), exact_limits(470, 1_000, 0.95)
+    assert (of.low, of.high) == pytest.approx(quotient(0.21, one, 0.47, other), abs=1e-9)
+    alike = criterion(judged({"F": groups["F"], "M": groups["F"]}), "disparate_impact")
+    assert alike.high == 1.0
+    assert alike.low == pytest.approx(quotient(0.21, one, 0.21, one)[0], abs=1e-9)
+
+
+def test_a_group_without_rows_of_a_rate_hides_no_gap_between_others_and_leaves_no_upper_end() -> None:
+    groups = {"F": counts([700, 100, 90, 110]), "M": counts([600, 200, 30, 170]), "X": counts([31, 0, 0, 0])}
+    of = criterion(judged(groups), "equal_opportunity")
+    assert of.low is not None
+    assert of.low > 0.15
+    assert (of.difference, of.high) == (None, None)
+    found = judged(groups)
+    assert fewest_rows(found, "equal_opportunity") == ("X", "true_positive_rate", 0.0)
+    assert fewest_rows(found, "demographic_parity") == ("X", "selection_rate", 31.0)
+
+
+@pytest.mark.parametrize(("name", "many"), [("1h", 720.0), ("1d", 30.0), ("1w", 30 / 7), ("3mo", 1.0)])
+def test_thirty_days_have_as_many_windows_as_fit(name: str, many: float) -> None:
+    assert windows_a_month(window_of(name, 0)) == pytest.approx(many)

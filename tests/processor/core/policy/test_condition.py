@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from driftline_processor.core.evaluation import (
     Estimate,
@@ -14,7 +16,19 @@ from driftline_processor.core.evaluation import (
     TrackRecord,
     Verdict,
 )
-from driftline_processor.core.policy import AllOf, AnyOf, Finding, Patience, Rule, WindowHistory, read_condition
+from driftline_processor.core.fairness.criteria import FairnessRule, GroupCounts, judge_fairness
+from driftline_processor.core.intervals.gradients import ConfusionTable
+from driftline_processor.core.policy import (
+    AllOf,
+    AnyOf,
+    Finding,
+    Patience,
+    Rule,
+    WindowHistory,
+    claim,
+    contradiction,
+    read_condition,
+)
 from driftline_processor.core.verdict import verdict_of_window
 
 from tests.support.verdict_windows import MISSING, known, objective, target, value, window
@@ -196,6 +210,23 @@ def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
         ("accuracy < average of 2", "an average is of 3 to 366 windows"),
         ("accuracy < yesterday", "'yesterday' is nothing to compare accuracy with; write a number, 'baseline - 0.02'"),
         ("psy of age > 0.2", "there is no drift method 'psy'; did you mean 'psi'?"),
+        (
+            "equal_oportunity_difference of gender > 10 %",
+            "no measure of fairness 'equal_oportunity_difference'; did you mean 'equal_opportunity_difference'?",
+        ),
+        ("disparate_impact of gender < 80 %", "did you mean 'demographic_parity_ratio'?"),
+        (
+            "demographic_parity_difference > 10 %",
+            "names no attribute; write 'demographic_parity_difference of gender > 10 %'",
+        ),
+        (
+            "demographic_parity_difference of sex > baseline",
+            "'baseline' is nothing to compare demographic_parity_difference with; write a share of all groups",
+        ),
+        ("demographic_parity_ratio of sex < 80", "'80' is more than 1; demographic_parity_ratio is a share"),
+        ("equalized_odds of sex broken", "has no limit; write 'equalized_odds_difference of sex > 10 %'"),
+        ("disparate_impact of sex broken", "has no limit; write 'demographic_parity_ratio of sex < 80 %'"),
+        ("fairness of sex broken", "name the measure that was agreed, such as 'equal_opportunity_difference of sex"),
         ("verdict is worng", "a verdict is never 'worng'; did you mean 'wrong'?"),
         ("burn rate of 'mae <= 3' > 2 over 1h and 1d", "'mae <= 3' has no error budget"),
         ("burn rate of 'precision >= 0.9' > 2 over 1d and 1h", "the shorter window comes first"),
@@ -219,3 +250,87 @@ def test_a_burn_rate_is_judged_in_its_shorter_window() -> None:
     history = WindowHistory({"1d": days, "1w": week})
     assert [one.window.name for one in rule.judged_in(history)] == ["1d"] * 3
     assert Rule(read_condition("accuracy < 1"), Patience()).judged_in(history) == week
+
+
+def by_gender(
+    groups: Mapping[str, tuple[int, int]], windows: float = 30.0, maturity: str = "mature", extra: int = 200
+) -> Evaluation:
+    """Return a day of groups with so many true positives, of so many positives, and so many more right negatives."""
+    cells = {name: np.array([[extra, 0.0], [of - hits, hits]]) for name, (hits, of) in groups.items()}
+    counts = {name: GroupCounts(ConfusionTable(one, one)) for name, one in cells.items()}
+    found = judge_fairness(FairnessRule("gender"), counts, windows=windows)
+    return known(0, fairness=() if found is None else (found,), maturity=maturity)
+
+
+APART = "equal_opportunity_difference of gender > 10 %"
+
+
+@pytest.mark.parametrize(
+    ("groups", "holds", "words"),
+    [
+        (
+            {"F": (600, 1_000), "M": (900, 1_000)},
+            True,
+            "equal opportunity difference of gender is 30 % (24.1 % to 35.7 %), above 10 %: true positive rate 60 % of "
+            "F and 90 % of M",
+        ),
+        (
+            {"F": (8_970, 10_000), "M": (9_000, 10_000)},
+            False,
+            "equal opportunity difference of gender is 0.3 % (0 % to 1.65 %), at most 10 %: true positive rate 89.7 % "
+            "of F and 90 % of M",
+        ),
+        (
+            {"F": (18, 31), "M": (900, 1_000)},
+            None,
+            "cannot tell equal opportunity difference of gender (6.54 % to 60.7 %): group F has 31 rows for its true "
+            "positive rate",
+        ),
+    ],
+)
+def test_groups_are_apart_where_the_whole_interval_says_so(
+    groups: Mapping[str, tuple[int, int]], holds: bool | None, words: str
+) -> None:
+    said = read_condition(APART).judge(Finding([by_gender(groups)], 0, verdict_of_window, {}))
+    assert (said.holds, said.words) == (holds, words)
+
+
+def test_groups_of_few_rows_are_never_called_alike() -> None:
+    alike = by_gender({"F": (28, 31), "M": (28, 31)})
+    assert [judged(f"equal_opportunity_difference of gender {sign} 10 %", alike) for sign in ("<", ">")] == [None] * 2
+    assert judged("equal_opportunity_difference of gender <= 10 %", by_gender({"F": (9, 10), "M": (9, 10)})) is None
+    assert judged("demographic_parity_ratio of gender < 80 %", by_gender({"F": (9, 10), "M": (7, 10)})) is None
+
+
+def test_a_gap_that_one_look_shows_may_be_chance_of_a_month_of_looks() -> None:
+    groups = {"F": (150, 200), "M": (180, 200)}
+    assert judged("equal_opportunity_difference of gender > 5 %", by_gender(groups, windows=1.0)) is True
+    assert judged("equal_opportunity_difference of gender > 5 %", by_gender(groups, windows=720.0)) is None
+
+
+def test_only_selection_rates_are_known_before_outcomes_have_had_their_time() -> None:
+    early = by_gender({"F": (600, 1_000), "M": (900, 1_000)}, maturity="immature")
+    assert judged(APART, early) is None
+    (fairness,) = early.fairness
+    of_all = [replace(one, basis="predictions") for one in fairness.criteria if one.name == "demographic_parity"]
+    sent = known(0, fairness=(replace(fairness, criteria=tuple(of_all)),), maturity="immature")
+    assert judged("demographic_parity_difference of gender > 10 %", sent) is True
+    assert judged("demographic_parity_difference of age > 10 %", sent) is None
+    assert judged(APART, known(0)) is None
+
+
+def test_what_groups_do_is_said_as_a_clause_and_a_resolve_must_not_hold_with_it() -> None:
+    apart = read_condition(APART)
+    assert claim(apart) == "equal opportunity difference of gender rose above 10 %"
+    assert claim(apart, past=True) == "equal opportunity difference of gender was above 10 %"
+    assert "or a lower limit" in contradiction(apart, read_condition(APART.replace("10", "5")))
+    assert contradiction(apart, read_condition("equal_opportunity_difference of gender < 8 %")) == ""
+    assert contradiction(apart, read_condition("equal_opportunity_difference of age > 5 %")) == ""
+
+
+def test_an_alert_of_groups_lasts_until_a_window_shows_them_alike() -> None:
+    far, few, near = ({"F": (600, 1_000), "M": (900, 1_000)}, {"F": (9, 10), "M": (9, 10)}, {"F": (900, 1_000)})
+    groups = [far, few, near | {"M": (900, 1_000)}]
+    days = [replace(by_gender(one), window=window(day).window) for day, one in enumerate(groups)]
+    (fired,) = Rule(read_condition(APART), Patience()).firings(WindowHistory({"1d": days}), None, 0)
+    assert (fired.since, fired.until) == (days[0].window.start, days[2].window.start)
