@@ -375,9 +375,11 @@ class Store:
                     f"{found}, this one knows {SCHEMA_VERSION}); name another directory, or run that version"
                 )
             with transaction(root):
-                _pack_panes(root)
+                if known:
+                    _pack_panes(root)
                 set_mark(root, "schema", SCHEMA_VERSION)
-            _number_ids(root)
+            if known:
+                _number_ids(root)
             self._stamp = number(root, "SELECT max(time) FROM acknowledged") or 0
             if known:
                 self._look_for_gap()
