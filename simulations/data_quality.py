@@ -142,7 +142,7 @@ DRIFTS: dict[str, Callable[[F64, Random], F64]] = {
     "a third of the values times 5": lambda x, rng: np.where(rng.random(len(x)) < 1 / 3, x * 5, x),
     "a third of the values divided by 3": lambda x, rng: np.where(rng.random(len(x)) < 1 / 3, x / 3, x),
     "the greatest tenth times 4": lambda x, _: np.where(x > np.quantile(x, 0.9), x * 4, x),
-    "times 8 or 12": lambda x, rng: x * rng.choice([8, 12]),
+    "times 8 or 16": lambda x, rng: x * rng.choice([8, 16]),
     "times 70": lambda x, _: x * 70,
 }
 

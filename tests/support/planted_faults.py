@@ -130,6 +130,11 @@ PLANTED: dict[str, tuple[str, Change, str]] = {
         lambda f, _: {**f, "income": f["income"] * 100},
         "[critical] income: 99.98 % of values are 100 times what they were (unit change?)",
     ),
+    "years in months": (
+        "unit_change",
+        lambda f, _: {**f, "age": f["age"] * 12},
+        "[critical] age: 100 % of values are 12 times what they were (unit change?)",
+    ),
     "a thousandth": (
         "unit_change",
         lambda f, _: {**f, "height": f["height"] / 1000},

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from driftline_processor.core.dates import date_words, span_words
 from driftline_processor.core.estimate.estimator import FEWEST
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, Finding
 from driftline_processor.core.intervals.confidence import CONFIDENCE, normal_quantile
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY  # noqa: F401
 from driftline_processor.core.performance.objective_states import POWER
+from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import format_percent, printable, short
@@ -26,6 +27,9 @@ REACH = normal_quantile(CONFIDENCE) + POWER
 WORTH_FINDING = 0.05
 """The loss of accuracy that labels should be enough to find: five points, as between versions
 (docs/data/versions.md)."""
+
+STRANGE = 0.5
+"""Share of an input's values out of its usual range from which on the input itself is doubted before the model is."""
 
 OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift@0.1", "gain@0.1"})
 """Metrics of the ranking, which no recalibration can change."""
@@ -81,7 +85,14 @@ def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, s
         ranks = f"it ranks as before (ROC AUC {figure(auc or 0.0)}, {figure(was or 0.0)} in the baseline)"
         sentence = f"Recalibrate its score on {_rows_since(when)}: {ranks}, and only the level of its score is off."
         return Advice("recalibrate it", sentence)
-    return Advice("retrain it", f"Retrain it with {_rows_since(when)}, and build its baseline anew.")
+    retrained = f"etrain it with {_rows_since(when)}, and build its baseline anew."
+    strange = next((one for one in evaluation.findings if _is_strange(one) and one.features == cause.features), None)
+    if strange is not None:
+        name = short(strange.features[0], NAME)
+        first_look = f"See first whether {name} is right where it is made: {format_percent(strange.now or 0.0)} of its"
+        said = f"{first_look} values lie where the model learned nothing. If it is, r{retrained}"
+        return Advice(f"check {name} first", said)
+    return Advice("retrain it", f"R{retrained}")
 
 
 def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> Advice:
@@ -191,6 +202,11 @@ def _rows_since(when: str) -> str:
 def _mend(features: tuple[str, ...], words: str) -> Advice:
     names = listed([short(name, NAME) for name in features[:2]])
     return Advice(f"repair {names}", f"Repair {names} where it is made, then judge again: {printable(words)}.")
+
+
+def _is_strange(found: Finding) -> bool:
+    """Return True where most values of an input lie where hardly any lay: as in another unit, or of another source."""
+    return found.check == OUT_OF_RANGE.name and len(found.features) == 1 and (found.now or 0.0) >= STRANGE
 
 
 def _is_better(one: SideBySide, version: str) -> bool:

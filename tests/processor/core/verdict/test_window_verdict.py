@@ -435,6 +435,19 @@ def test_several_causes_are_the_first_and_how_many_more() -> None:
     assert "likely because age left its usual range (57 % above 45, 0 % before) and temp moved;" in said(**beyond)
 
 
+def test_an_input_that_left_its_range_is_checked_before_the_model_is_retrained() -> None:
+    worse = {"log_loss": change("worse", 0.2, 0.17, 0.23), "roc_auc": change("worse", -0.1, -0.12, -0.08)}
+    left: dict[str, Any] = {"changes": worse, "explanation": explained(Cause(("age",), "out_of_range", 1.0))}
+    verdict = verdict_of_window(known(findings=(BEYOND,), **left))
+    assert verdict.sentence.endswith("; check age first.")
+    assert verdict.next.startswith(
+        "See first whether age is right where it is made: 57 % of its values lie where the model learned nothing. "
+        "If it is, retrain it with the outcomes since"
+    )
+    few = known(findings=(replace(BEYOND, now=0.49),), **left)
+    assert verdict_of_window(few).sentence.endswith("; retrain it.")
+
+
 def said(**more: Any) -> str:
     return verdict_of_window(wrong(**more)).sentence
 
