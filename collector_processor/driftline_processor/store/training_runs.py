@@ -16,7 +16,7 @@ from driftline_processor.core.decode.training_runs import TrainingRun
 from .database import Connection, insert, read
 
 MOST_RUNS = 2_000
-"""Runs of one model: one a day for five years. A sender that makes up more has none of them kept."""
+"""Runs of one model: one a day for five years. Beyond them the newest are kept, by when they ended."""
 
 _COLUMNS = pa.schema(
     [
@@ -45,7 +45,8 @@ class TrainingRuns:
             runs.setdefault(run.model, []).append(run)
         self._runs = {model: tuple(known) for model, known in runs.items()}
         self._ids = {(run.model, run.id) for known in runs.values() for run in known}
-        self._new: list[dict[str, Any]] = []
+        self._new: dict[tuple[str, str], dict[str, Any]] = {}
+        self._dropped: list[tuple[str, str]] = []
 
     def of(self, model: str) -> tuple[TrainingRun, ...]:
         """Return the runs of a model, the oldest first."""
@@ -54,26 +55,40 @@ class TrainingRuns:
     def add(self, run: TrainingRun, received: int) -> str:
         """Take in a run; return why it is not kept: "seen", the reason of its rejection, or "" where it is.
 
+        Where a model has as many as are kept, the oldest goes for a newer one: made up runs keep out no later one.
+
         Args:
             run: The run.
             received: When it came, unix nanoseconds.
         """
         if (run.model, run.id) in self._ids:
             return "seen"
-        known = self.of(run.model)
-        if len(known) >= MOST_RUNS:
+        known = sorted((*self.of(run.model), run), key=lambda one: (one.end, one.id))
+        beyond, kept = known[:-MOST_RUNS], known[-MOST_RUNS:]
+        if run in beyond:
             return "too_many_training_runs"
+        for oldest in beyond:
+            self._drop(oldest)
         self._ids.add((run.model, run.id))
-        self._runs[run.model] = tuple(sorted((*known, run), key=lambda one: (one.end, one.id)))
+        self._runs[run.model] = tuple(kept)
         about = {name: getattr(run, name) for name in ("id", "environment", "model", "version", "end")}
-        self._new.append({**about, "received": received, "json": json.dumps(asdict(run))})
+        self._new[run.model, run.id] = {**about, "received": received, "json": json.dumps(asdict(run))}
         return ""
 
     def write(self, connection: Connection) -> None:
-        """Append what was added, inside the caller's transaction."""
-        new, self._new = self._new, []
+        """Append what was added and delete what went for it, inside the caller's transaction."""
+        new, self._new = list(self._new.values()), {}
+        dropped, self._dropped = self._dropped, []
+        if dropped:
+            connection.executemany("DELETE FROM training_runs WHERE model = ? AND id = ?", dropped)
         if new:
             insert(connection, "training_runs", pa.Table.from_pylist(new, _COLUMNS))
+
+    def _drop(self, run: TrainingRun) -> None:
+        key = (run.model, run.id)
+        self._ids.discard(key)
+        if self._new.pop(key, None) is None:
+            self._dropped.append(key)
 
 
 def _run(row: dict[str, Any]) -> TrainingRun:

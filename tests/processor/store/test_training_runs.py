@@ -47,12 +47,41 @@ def test_what_is_out_of_time_or_beyond_a_limit_is_not_kept(open_state: Open, mon
     opened = open_state(limits=Limits(models=1))
     opened.send(predictions(["a"]))
     send(opened, "late", end=NOON + 400 * 86_400 * 10**9)
-    send(opened, "r1", "r2", "r3")
+    send(opened, "r1", "r2")
+    send(opened, "r0", end=NOON - 1)
     send(opened, "r1", model="fraud")
 
     assert kept(opened) == ["r1", "r2"]
     reasons = ("time_out_of_range", "too_many_training_runs", "model_limit")
     assert [opened.counted(reason) for reason in reasons] == [1, 1, 1]
+
+
+def test_of_too_many_runs_the_newest_stay_over_a_restart(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_runs, "MOST_RUNS", 2)
+    opened = open_state()
+    opened.send(predictions(["a"]))
+    for number in range(3):
+        send(opened, f"made-up-{number}", end=NOON - 10 + number)
+    send(opened, "real", end=NOON)
+
+    assert kept(opened) == ["made-up-2", "real"]
+    opened = open_state()
+    send(opened, "made-up-0", end=NOON - 9)
+    assert kept(opened) == ["made-up-2", "real"]
+    assert opened.counted("too_many_training_runs") == 1
+    assert opened.rows("SELECT id FROM training_runs ORDER BY id") == [("made-up-2",), ("real",)]
+
+
+def test_a_run_that_came_and_went_in_one_request_is_not_stored(
+    open_state: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_runs, "MOST_RUNS", 1)
+    opened = open_state()
+    opened.send(predictions(["a"]))
+    send(opened, "r1", "r2", "r3")
+
+    assert kept(opened) == ["r3"]
+    assert opened.rows("SELECT id FROM training_runs") == [("r3",)]
 
 
 def test_a_name_from_elsewhere_is_stored_as_it_is(open_state: Open) -> None:
