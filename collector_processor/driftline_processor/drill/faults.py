@@ -185,7 +185,11 @@ def _schema(traffic: Traffic, how: Injection) -> Traffic:
 
 
 def _inputs_move(traffic: Traffic, how: Injection) -> Traffic:
-    """Replace rows by others of the same time, drawn the likelier the greater their value: what follows stays."""
+    """Replace rows by others of the same time, drawn the likelier the greater their value: what follows stays.
+
+    Rows that are drawn twice would repeat each other in full, which is a fault of the data. So where the model can be
+    asked again, the input alone is drawn, and its scores and outcomes follow. Recorded rows are drawn as they are.
+    """
     after = np.flatnonzero(traffic.time >= how.at)
     if not len(after):
         return traffic
@@ -193,6 +197,14 @@ def _inputs_move(traffic: Traffic, how: Injection) -> Traffic:
     hit = after[how.rows(traffic)[after]]
     drawn = np.arange(len(traffic))
     drawn[hit] = how.rng.choice(after, len(hit), p=weights / weights.sum())
+    if traffic.model is not None and traffic.scores is not None and traffic.actual is not None:
+        rows: NDArray[np.bool_] = np.zeros(len(traffic), np.bool_)
+        rows[hit] = True
+        asked = _changed(traffic, how.feature, take_rows(traffic.features[how.feature], drawn), rows)
+        assert asked.scores is not None
+        followed = traffic.model.truth(asked.scores, how.rng)
+        slices = {name: asked.features[name] if name == how.feature else one for name, one in asked.slices.items()}
+        return replace(asked, actual=_mixed(traffic.actual, followed, rows), slices=slices)
     moved = traffic.take(drawn)
     known = np.where(moved.known > 0, traffic.time + (moved.known - moved.time), 0)
     return replace(moved, time=traffic.time, number=traffic.number, known=known)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from driftline.batch.prediction_batch import PredictionBatch
@@ -26,6 +26,18 @@ MOST_ROWS: Final = 2_000
 Features = Mapping[str, Column]
 
 
+class DrawnModel(Protocol):
+    """A model that answers about any rows, and the world that it is right about."""
+
+    def __call__(self, features: Features, /) -> F64:
+        """Return the scores of rows: float64 (n, k)."""
+        ...
+
+    def truth(self, scores: F64, rng: np.random.Generator, /) -> Column:
+        """Draw what happens to rows of these scores."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """n predictions of one version of a model, by time, and what became of them.
@@ -43,7 +55,7 @@ class Traffic:
         known: When that was known, int64 (n,), unix nanoseconds; 0 = never.
         duration: How long each call took, float64 (n,), seconds; None where nobody measured it.
         slices: By whose values rows are cut.
-        model: Returns the scores of other features; None where nobody can ask the model again.
+        model: The model, to be asked about other features; None where nobody can ask the model again.
         baseline: What the service sends as its baseline, as JSON; "" where it sends none.
     """
 
@@ -59,7 +71,7 @@ class Traffic:
     known: I64 = field(default_factory=lambda: np.empty(0, np.int64))
     duration: F64 | None = None
     slices: Features = field(default_factory=dict)
-    model: Callable[[Features], F64] | None = None
+    model: DrawnModel | None = None
     baseline: str = ""
 
     def __len__(self) -> int:

@@ -6,17 +6,29 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from driftline.tables.table import Column, is_present, numbers_of
+from driftline.tables.table import F64, Column, is_present, numbers_of
 from driftline.tables.task import Task
+from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Verdict
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.drill.faults import FAULTS, Injection, choose_feature, lacking, partner_of
-from driftline_processor.drill.traffic import Traffic
+from driftline_processor.drill.synthetic import synthetic_traffic
+from driftline_processor.drill.traffic import Features, Traffic, values_of
 from driftline_processor.readers.errors import BadInput
 
 from tests.support.drills import START, traffic
 
 AT = START + 5 * DAY
+
+
+class ByAge:
+    """A model whose score is the age, in millions."""
+
+    def __call__(self, features: Features, /) -> F64:
+        return numbers_of(features["age"])[:, None] / 1e6
+
+    def truth(self, scores: F64, rng: np.random.Generator, /) -> Column:
+        return Column(codes=(rng.random(len(scores)) < scores[:, 0]).astype(np.int32), labels=("0", "1"))
 
 
 def broken(name: str, sent: Traffic, feature: str = "", size: float | None = None, share: float = 1.0) -> Traffic:
@@ -87,6 +99,25 @@ def test_inputs_move_with_what_follows_from_them() -> None:
     assert after.number.tolist() == sent.number.tolist()
 
 
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_drawn_inputs_move_without_rows_that_repeat_each_other(task: str) -> None:
+    settings = Model.model_validate({"task": task})
+    sent = synthetic_traffic("churn", settings, None, START, days=10, rows=100, seed=1)
+    after = broken("covariate-shift", sent, "tenure")
+    late = sent.time >= AT
+    was, now = (numbers_of(one.features["tenure"])[late] for one in (sent, after))
+    assert np.median(now) > 1.5 * np.median(was)
+    assert now.max() <= was.max()
+    rows = zip(*(values_of(column) for column in after.take(late).features.values()), strict=True)
+    assert len(set(rows)) == late.sum()
+    assert after.scores is not None
+    assert sent.model is not None
+    assert after.scores.tolist() == sent.model(after.features).tolist()
+    assert after.actual is not None
+    assert sent.actual is not None
+    assert values_of(after.actual) != values_of(sent.actual)
+
+
 def test_a_third_of_the_outcomes_turns() -> None:
     sent = traffic()
     after = broken("concept-shift", sent)
@@ -142,7 +173,7 @@ def test_a_burst_lasts_a_day_and_repeats_a_few_rows() -> None:
 
 
 def test_a_model_that_can_be_asked_again_says_something_else() -> None:
-    sent = replace(traffic(), model=lambda features: numbers_of(features["age"])[:, None] / 1e6)
+    sent = replace(traffic(), model=ByAge())
     after = broken("unit-change", sent, "age")
     late = sent.time >= AT
     assert after.scores[late, 0].tolist() == (numbers_of(after.features["age"])[late] / 1e6).tolist()  # type: ignore[index]
