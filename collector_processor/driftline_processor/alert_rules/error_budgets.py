@@ -98,15 +98,25 @@ class Budget(NamedTuple):
 def budgets(models: Mapping[str, Model]) -> tuple[list[Budget], list[LeftOut]]:
     """Return the error budgets of the objectives of some models, and the objectives that have none."""
     found: list[Budget] = []
-    left_out: list[LeftOut] = []
+    without: dict[tuple[str, str], list[str]] = {}
     for name, model in models.items():
         for objective in model.performance.objectives:
             one = _budget(name, model, objective)
             if isinstance(one, str):
-                left_out.append(LeftOut(f"models.{name}.performance.objectives: '{objective.rule}'", one))
+                without.setdefault((objective.rule, one), []).append(name)
             else:
                 found.append(one)
-    return found, left_out
+    return found, [LeftOut(_place(names, rule), reason) for (rule, reason), names in without.items()]
+
+
+def _place(names: Sequence[str], rule: str) -> str:
+    """Return where an objective is written, of the first model that has it: a tier may give it to many.
+
+    >>> _place(["churn", "fraud", "spam"], "mae <= 3")
+    "models.churn.performance.objectives, as in 2 more: 'mae <= 3'"
+    """
+    more = f", as in {len(names) - 1:,} more" if len(names) > 1 else ""
+    return f"models.{names[0]}.performance.objectives{more}: '{rule}'"
 
 
 def _budget(name: str, model: Model, objective: Objective) -> Budget | str:

@@ -173,3 +173,8 @@ def test_an_objective_without_budget_is_left_out_with_the_fix() -> None:
         "out rolling",
     }
     assert budgets_of(known.models)[0] == []
+
+
+def test_an_objective_that_a_tier_gives_to_many_models_is_left_out_in_one_line() -> None:
+    known = config({name: objectives("latency_p99 <= 120ms") for name in ("churn", "fraud", "spam")})
+    assert [*reasons(known)] == ["models.churn.performance.objectives, as in 2 more: 'latency_p99 <= 120ms'"]
