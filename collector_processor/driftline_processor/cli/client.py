@@ -321,11 +321,12 @@ def _version_of(alert: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in said.items() if text}
 
 
-def find_alert(url: str, begin: str) -> str:
-    """Return the id of the alert that begins so. Raises :class:`BadInput` where none does, or several do."""
-    ids = [str(one["id"]) for one in fetch_alerts(url)["alerts"] if begin and str(one["id"]).startswith(begin)]
+def find_alert(url: str, begin: str) -> dict[str, Any]:
+    """Return the alert whose id begins so. Raises :class:`BadInput` where none does, or several do."""
+    alerts = {str(one["id"]): one for one in fetch_alerts(url)["alerts"]}
+    ids = [id for id in alerts if begin and id.startswith(begin)]
     if begin in ids or len(ids) == 1:
-        return begin if begin in ids else ids[0]
+        return dict(alerts[begin if begin in ids else ids[0]])
     if ids:
         raise BadInput(f"{begin}: {len(ids)} alerts begin so: {listed(sorted(ids))}; write more of the one you mean")
     raise BadInput(f"{begin:.40}: no alert has this id; `driftline incidents list --all` lists those that there are")

@@ -62,7 +62,7 @@ def ack(
     with report_bad_input():
         from . import client
 
-        found = client.acknowledge_alert(url, client.find_alert(url, alert), by, why, take_over=take_over)
+        found = client.acknowledge_alert(url, client.find_alert(url, alert)["id"], by, why, take_over=take_over)
         taken = found["acknowledged"]
         since = _seconds(taken["time"])
         if taken["by"] != by:
@@ -83,7 +83,7 @@ def approve(
     with report_bad_input():
         from . import client
 
-        found = client.approve_action(url, client.find_alert(url, alert), action, by, why)
+        found = client.approve_action(url, client.find_alert(url, alert)["id"], action, by, why)
         order = next(one for one in found["messages"] if one["channel"] == action and one["approved"])
         given = order["approved"]
         typer.echo(f"{found['model']}: {action} is approved by {given['by']}, since {_seconds(given['time'])}")

@@ -21,7 +21,7 @@ OTHERS = (
 
 
 def postmortem(
-    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Its id, as messages and `incidents list` say it.")],
+    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Its id, or how it begins, as messages say it.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where it goes, .html or .md; else Markdown.")
     ] = None,
@@ -52,18 +52,12 @@ def postmortem(
         typer.echo(f"{output}: the postmortem; people complete its last sections")
 
 
-def _incident(id: str, config: Path | None, url: str) -> Any:
-    from driftline_processor.core.nearest_names import near
+def _incident(begin: str, config: Path | None, url: str) -> Any:
     from driftline_processor.present.postmortem import Incident
-    from driftline_processor.readers.errors import BadInput
 
     from . import client
 
-    known = {one["id"]: one for one in client.fetch_alerts(url)["alerts"]}
-    if id not in known:
-        fix = near(id, [*known]) if known else "there is none yet"
-        raise BadInput(f"there is no alert '{id:.80}' at {url}; {fix}")
-    alert = known[id]
+    alert = client.find_alert(url, begin)
     replays, lengths, unknown = _replays(alert, config, url)
     window = max(lengths, key=_seconds, default="")
     windows = client.fetch_windows(url, alert, window) if window else []
