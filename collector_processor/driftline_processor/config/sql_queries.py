@@ -36,6 +36,15 @@ SHORTEST: Final = timedelta(seconds=1)
 
 EXTRA: Final = 'pip install "driftline[sql]"'
 
+LONG_OPTION: Final = 8
+"""Characters of an option of an address that may be a secret, whatever it is called."""
+
+MOST_CHARACTERS: Final = 20_000
+"""Characters of a query."""
+
+_SECRET_OPTION = re.compile(r"pass|pwd|secret|token|key|cred|auth", re.I)
+"""Names of options that hold a secret, however short."""
+
 _ADDRESS = re.compile(r"(?P<kind>[a-z][a-z0-9]*)(?P<driver>\+[a-z0-9_]+)?://(?P<rest>.*)", re.S)
 _ASIDE = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$", re.S
@@ -86,6 +95,7 @@ class SqlQuery(Section):
         examples=["sqlite:///shop.db", "postgresql+psycopg://reader:${env:SHOP_PASSWORD:-secret}@db/shop"],
     )
     query: Text = Field(
+        max_length=MOST_CHARACTERS,
         description="One SELECT with a column `time` and a column `value`; perhaps `weight`, of how many things the "
         "value is the mean. Any other column tells rows of the same time apart. `:since` stands for the time from "
         "which rows are wanted, `:since_unix` for the same in seconds since 1970.",
@@ -148,8 +158,10 @@ def secrets_of(url: str) -> list[str]:
     rest = url.partition("://")[2]
     before, _, behind = rest.rpartition("@")
     parts = [user.partition(":")[2] for user in (before, rest.partition("@")[0] if before else "")]
-    options = [option.partition("=")[2] for option in behind.partition("?")[2].split("&")]
-    parts += [*options, *(piece.partition("=")[2] for option in options for piece in unquote(option).split(";"))]
+    for option in behind.partition("?")[2].split("&"):
+        for name, _, value in (option.partition("="), *(one.partition("=") for one in unquote(option).split(";"))):
+            if len(value) >= LONG_OPTION or _SECRET_OPTION.search(name):
+                parts.append(value)
     found = {form for part in parts for form in (part, unquote(part), unquote(part.replace("+", " "))) if form}
     return sorted(found, key=lambda one: (-len(one), one))
 
