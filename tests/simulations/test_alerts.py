@@ -55,5 +55,5 @@ def test_what_was_simulated_keeps_what_is_promised() -> None:
     assert {name for name, one in known.items() if one["most"] > MOST} == set()
     assert all(one["found"] == 1.0 for one in CHANGED_FLEETS.figures().values())
     assert 0.18 < rules["rule-alone"]["held"] < 0.20
-    assert rules["rule-two"]["a_month"] < rules["rule-alone"]["a_month"] / 5
-    assert rules["rule-surely"]["a_month"] < rules["rule-alone"]["a_month"] / 40
+    assert rules["rule-two"]["a_month"] < rules["rule-alone"]["a_month"] / 4
+    assert rules["rule-surely"]["a_month"] < rules["rule-alone"]["a_month"] / 30

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Final, NamedTuple
 
 from driftline.semconv import attributes as a
@@ -137,8 +136,8 @@ def policy_rules(
 def _alert(name: str, policy: Policy, scope: Scope, runbook: str) -> Rule:
     condition = policy.condition
     held = (policy.in_a_row - 1) * length(scope.window)
-    cool_down = policy.cool_down // timedelta(microseconds=1) * 1_000
-    quiet = (policy.resolve_after - 1) * length(scope.window) + cool_down
+    windows = max(policy.resolve_after - 1, -(-policy.rule.patience.cool_down // length(scope.window)))
+    quiet = windows * length(scope.window)
     severity = SEVERITIES[policy.severity]
     if policy.severity is None and isinstance(condition, VerdictIs) and set(condition.states) <= GRAVE:
         severity = "page"

@@ -99,8 +99,9 @@ class Policy(Section):
     )
     cool_down: Days = Field(
         default=timedelta(hours=1),
-        description="How long it must be over, by the model's clock, before that is told. What begins again meanwhile "
-        "is the same alert.",
+        description="How long it must be over before that is told: from the end of the first window without it to the "
+        "end of the last. What begins again meanwhile is the same alert, so with any time one good window between two "
+        "bad ones ends nothing.",
         examples=["6h"],
     )
     models: Texts = Field(
@@ -165,7 +166,7 @@ class Policy(Section):
     @property
     def rule(self) -> Rule:
         """The condition with its patience, as the windows of a model are judged by it."""
-        patience = Patience(self.in_a_row, self.resolve_after)
+        patience = Patience(self.in_a_row, self.resolve_after, self.cool_down // timedelta(microseconds=1) * 1_000)
         return Rule(self.condition, patience, self.resolution, self.window or "")
 
     def severity_in(self, state: str) -> Severity:

@@ -61,6 +61,7 @@ def unlikely(
             continue
         yield from (f"policies.{name}.models: {said}" for said in _undeclared(policy.models, models))
         about = [model for called, model in models.items() if policy.covers(called, model.tier)]
+        yield from (f"policies.{name}.{said}" for said in _undeclared_features(policy, about))
         named = [model for called, model in models.items() if policy.covers(called, (policy.tiers or (None,))[0])]
         if policy.tiers and named and not about:
             tiers = listed([str(tier) for tier in policy.tiers])
@@ -95,6 +96,17 @@ def _undeclared(patterns: Sequence[str], models: Mapping[str, Model]) -> Iterato
         if not any(mark in pattern for mark in _WILD) or (plain and meant):
             fix = f"did you mean '{meant[0]}'?" if meant else f"there are {listed([*models])}"
             yield f"no declared model is called '{pattern:.80}'; {fix} One that appears by itself counts, too"
+
+
+def _undeclared_features(policy: Policy, about: Sequence[Model]) -> Iterator[str]:
+    """Yield each feature of a condition that is nearly called as one which a model of the policy declares."""
+    declared = {feature for model in about for feature in model.features}
+    for key, condition in (("when", policy.condition), ("resolve", policy.resolution)):
+        for one in leaves(condition) if condition is not None else ():
+            feature = one.signal.feature if isinstance(one, Comparison) else ""
+            meant = nearest(feature, [*declared], 1) if feature and feature not in declared else []
+            if meant:
+                yield f"{key}: no declared feature is called '{feature:.80}'; did you mean '{meant[0]}'?"
 
 
 def _problems(name: str, policy: Policy, policies: Mapping[str, Policy], models: Mapping[str, Model]) -> Iterator[str]:

@@ -10,7 +10,6 @@ import operator
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import partial
 from typing import Final, Literal, cast
 
@@ -160,7 +159,7 @@ class PolicyWatch:
                     changed[about] = alert
         for alert in self.store.open:
             if alert.about not in watched:
-                changed[alert.about] = replace(alert, over=now, until=alert.until or now, words=GONE)
+                changed[alert.about] = _unwatched(alert, models, now)
         self._readings, self._read = readings, read
         changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
         orders, lapsed, told = list[Order](), list[Delivery](), set[str]()
@@ -266,7 +265,8 @@ class PolicyWatch:
         elif until is None:
             until = ended[-1].until
         until = group.watermark if until is None else until
-        cool_down = policy.cool_down // timedelta(microseconds=1) * 1_000
+        # Windows have cooled down by themselves, see Patience; what they show no more, and a verdict's end, has not.
+        cool_down = 0 if ended and not policy.rule.states else policy.rule.patience.cool_down
         over = now if group.watermark - until >= cool_down else None
         return replace(alert, until=until, over=over, words=words)
 
@@ -477,6 +477,7 @@ class PolicyWatch:
             until=alert.until,
             words=alert.words,
             reason=alert.words in (RESTATED, REPLACED, GONE),
+            unwatched=alert.words == GONE,
             verdict=verdict,
             timezone=timezone,
             links=links,
@@ -514,6 +515,13 @@ def _groups(models: Sequence[ModelView]) -> list[_Group]:
         if view.in_use and not view.retired and not view.shadow:
             found.setdefault((view.key.environment, view.key.model), []).append(view)
     return [_Group(*place, views) for place, views in found.items()]
+
+
+def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:
+    """Return an alert at which nobody looks any more: it is known to have lasted until now by the model's clock."""
+    place = alert.environment, alert.model
+    clocks = [view.watermark for view in models if (view.key.environment, view.key.model) == place]
+    return replace(alert, over=now, until=alert.until or max([alert.fired, *clocks]), words=GONE)
 
 
 def _cannot_tell(alert: Alert, group: _Group) -> bool:

@@ -41,6 +41,7 @@ class Told:
         told_to: Of what nobody has in hand: the channels that were told before.
         told_at: Since when it waits for somebody, unix nanoseconds.
         claim: What it says of the model, as a clause in the tense of ``kind``; "" where the policy is gone.
+        unwatched: Whether it is over only because nobody looks any more.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class Told:
     told_to: tuple[str, ...] = ()
     told_at: int | None = None
     claim: str = ""
+    unwatched: bool = False
 
 
 _HEADS = {
@@ -73,6 +75,7 @@ _HEADS = {
     "passed": "Seen late: ",
     "escalated": "Nobody has it in hand: ",
 }
+_UNWATCHED = "No longer watched: "
 _GROUP_HEADS = {"joined": ("", "Also: "), "eased": (_HEADS["over"], "Eased: ")}
 
 SAID = 20
@@ -92,7 +95,7 @@ def title(told: Told, state: str) -> str:
         when = since.replace(" since ", " from ")
         if told.until is not None:
             when = lasted_words(told.since, told.until, told.timezone)
-        return f"{_HEADS[told.kind]}{name}{was}{when}"
+        return f"{_UNWATCHED if told.unwatched else _HEADS[told.kind]}{name}{was}{when}"
     what = f" {_STATES[state]}" if state in _STATES else claimed or f" fires {short(told.policy, 80)}"
     return f"{_HEADS[told.kind]}{name}{what}{since}"
 

@@ -188,8 +188,19 @@ def test_a_policy_keeps_its_severity_owner_runbook_and_times() -> None:
     policy = {"when": "score drifts", "resolve_after": 2, "cool_down": "6h", **keys}
     (rule,) = alerts(config(policies={"p": policy}))
     assert rule["labels"] == {"severity": "page", "policy": "p", "ml_window": "1d", "owner": "ann"}
-    assert (rule["for"], rule["keep_firing_for"]) == ("2d5m", "1d6h")
+    assert (rule["for"], rule["keep_firing_for"]) == ("2d5m", "1d")
     assert rule["annotations"]["runbook"] == "https://wiki.example.com/a"
+
+
+@pytest.mark.parametrize(
+    ("cool_down", "resolve_after", "kept"), [("0s", 1, None), ("1h", 1, "1d"), ("25h", 1, "2d"), ("25h", 4, "3d")]
+)
+def test_a_rule_outlasts_as_many_good_windows_as_the_policy(
+    cool_down: str, resolve_after: int, kept: str | None
+) -> None:
+    policy = {"when": "score drifts", "resolve_after": resolve_after, "cool_down": cool_down}
+    (rule,) = alerts(config(policies={"p": policy}))
+    assert rule.get("keep_firing_for") == kept
 
 
 def test_names_and_conditions_are_no_templates() -> None:

@@ -139,6 +139,16 @@ def test_a_name_that_no_declared_model_has_is_a_warning_with_the_nearest_one() -
     assert warnings(notify="https://127.0.0.1:1/", policies=policies, models={}) == []
 
 
+def test_a_feature_that_is_nearly_called_as_a_declared_one_is_a_warning() -> None:
+    policies = {"p": {"when": "psi of tenuer > 0.2", "resolve": "psi of tenuer < 0.1"}}
+    models: dict[str, Any] = {"churn": {"features": {"tenure": {}, "age": {}}}}
+    asked = "no declared feature is called 'tenuer'; did you mean 'tenure'?"
+    found = warnings(notify="https://127.0.0.1:1/", policies=policies, models=models)
+    assert found == [f"policies.p.when: {asked}", f"policies.p.resolve: {asked}"]
+    for when in ("psi of tenure > 0.2", "missing of colour > 5 %", "psi of score > 0.2"):
+        assert warnings(notify="https://127.0.0.1:1/", policies={"p": {"when": when}}, models=models) == []
+
+
 def test_policies_that_tell_nobody_and_do_nothing_are_a_warning() -> None:
     faults = {"when": "data faulty"}
     several = {"a": faults, "b": faults, "c": {**faults, "actions": ["http/x"]}}

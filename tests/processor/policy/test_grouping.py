@@ -14,8 +14,8 @@ from tests.support.verdict_windows import known, right, target, value, window, w
 
 HOUR = 3600 * 10**9
 
-LOW = {"when": "accuracy < 75 %"}
-FEW = {"when": "predictions < 100", "severity": "info"}
+LOW = {"when": "accuracy < 75 %", "cool_down": "0s"}
+FEW = {"when": "predictions < 100", "severity": "info", "cool_down": "0s"}
 BAD: dict[str, Any] = {"realized": {"accuracy": value(0.7)}}
 
 
@@ -117,7 +117,7 @@ def test_what_ends_while_something_as_grave_lasts_is_said_at_the_end(tmp_path: P
 
 
 def test_what_begins_anew_joins_the_thread_again_and_its_ends_are_no_news(tmp_path: Path) -> None:
-    policies = {"health": {"enabled": False}, "low": {**LOW, "cool_down": "1h"}, "few": {**FEW, "severity": "critical"}}
+    policies = {"health": {"enabled": False}, "low": LOW, "few": {**FEW, "severity": "critical"}}
     days = [right(0), *(known(day, rows=50, **(BAD if day % 2 else {})) for day in range(1, 9)), right(9), right(10)]
     with watched(tmp_path, policies=policies) as watch:
         for day in range(1, len(days) + 1):

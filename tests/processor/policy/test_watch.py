@@ -249,18 +249,51 @@ def test_a_threshold_fires_after_so_many_windows_in_a_row_and_resolves_by_its_ow
         "severity": "info",
         "owner": "ann",
     }
-    series = [0.8, 0.7, 0.8, 0.7, 0.7, 0.77, 0.79, 0.8]
+    series = [0.8, 0.7, 0.8, 0.7, 0.7, 0.77, 0.79, 0.77, 0.79, 0.8]
     days = [known(day, realized={"accuracy": value(number)}) for day, number in enumerate(series)]
     with watched(tmp_path, policies={"health": {"enabled": False}, "low": policy}) as watch:
         told = [watch.titles(model(days[: day + 1])) for day in range(len(days))]
     assert [title for titles in told for title in titles] == [
         "late: accuracy fell below 75 % (low) since 4 July 2013",
-        "Over: late: accuracy was below 75 % (low) from 4 July 2013 until 6 July 2013",
+        "Over: late: accuracy was below 75 % (low) from 4 July 2013 until 8 July 2013",
     ]
-    assert [day for day, titles in enumerate(told) if titles] == [4, 6]
+    assert [day for day, titles in enumerate(told) if titles] == [4, 9]
     first = watch.sent[0].facts
     assert (first["severity"], first["owner"], first["found"]) == ("info", "ann", "accuracy is 70 %, below 75 %")
     assert "The condition of low: accuracy < 75 %." in str(first["text"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({}, ["opened", "over"]),
+        ({"cool_down": "3d"}, ["opened"]),
+        ({"cool_down": "0s"}, ["opened", "over"] * 4),
+    ],
+)
+def test_days_that_are_bad_by_turns_are_one_alert_until_good_ones_follow_each_other(
+    tmp_path: Path, keys: dict[str, str], told: list[str]
+) -> None:
+    days = [known(day, realized={"accuracy": value(0.7 if day % 2 else 0.95)}) for day in range(9)] + [right(9)]
+    with watched(
+        tmp_path, policies={"health": {"enabled": False}, "low": {"when": "accuracy < 75 %", **keys}}
+    ) as watch:
+        for day in range(1, len(days) + 1):
+            watch.look(model(days[:day]))
+    assert [one.kind for one in watch.sent] == told
+
+
+def test_an_alert_whose_policy_was_renamed_lasted_until_now_by_the_models_clock(tmp_path: Path) -> None:
+    day = known(1, realized={"accuracy": value(0.7)})
+    off: dict[str, Any] = {"health": {"enabled": False}}
+    with watched(tmp_path, policies={**off, "low": {"when": "accuracy < 75 %"}}) as watch:
+        watch.look(model([right(0)]))
+        watch.look(model([right(0), day]))
+    with watched(tmp_path, policies={**off, "lower": {"when": "accuracy < 75 %"}}) as again:
+        told = {str(one.facts["title"]): one.facts for one in again.look(model([right(0), day]))}
+    (gone,) = (title for title in told if title.startswith("No longer watched: late"))
+    assert told[gone]["until"] == "2013-07-03T00:00:00Z"
+    assert "Nobody watches it any more" in str(told[gone]["text"])
 
 
 def test_a_policy_waits_for_those_that_it_depends_on(tmp_path: Path) -> None:

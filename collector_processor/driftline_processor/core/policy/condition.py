@@ -15,6 +15,7 @@ written                                                 holds in a window
 ``objective broken``, ``objective 'RULE' broken``       that breaks an objective of the model
 ``business conversion < 0.9 * last week``               in which a series of the business is less
 ``equal_opportunity_difference of gender > 10 %``       whose groups are surely further apart, by a measure of fairness
+``no data``                                             after which no prediction comes: ``verdict is silent``
 ``outcomes late``                                       whose outcomes break the model's agreement on labels
 ``data faulty``                                         whose data show a grave fault
 ``burn rate of 'RULE' > 14.4 over 1h and 6h``           in which, and in the longer one around its end, the error budget
@@ -89,7 +90,7 @@ _UNFAIR = re.compile(rf"(?P<what>fairness|{'|'.join(CRITERIA)})(?: of (?P<attrib
 _SPELLINGS = ("accuracy < 85 %", "roc_auc < baseline - 0.02", "verdict is wrong or silent", "features drift")
 _SENTENCES = (
     *("features drift", "feature drifts", "score drifts", "class drifts", "objective broken", "outcomes late"),
-    *("data faulty", *(f"verdict is {state.replace('_', ' ')}" for state in STATES)),
+    *("data faulty", "no data", *(f"verdict is {state.replace('_', ' ')}" for state in STATES)),
 )
 """The conditions that compare nothing, as they are written most: what is misspelt may mean one of them."""
 
@@ -739,6 +740,7 @@ _FORMS: Final[tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], Condit
     (_VERDICT, _read_verdict),
     (_DRIFT, _read_drift),
     (_OBJECTIVE, _read_objective_broken),
+    (re.compile(r"no (?:data|predictions)"), lambda text, _: VerdictIs(text, ("silent",))),
     (re.compile(r"outcomes?(?: is| are)? late"), lambda text, _: OutcomesLate(text)),
     (re.compile(r"data(?: is| are)? faulty"), lambda text, _: DataFaulty(text)),
     (_BURN, _read_burn_rate),

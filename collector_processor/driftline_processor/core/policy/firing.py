@@ -14,15 +14,22 @@ from .condition import Condition, Finding
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How many windows in a row it takes.
+    """How many windows in a row it takes, and how long it is waited whether it begins again.
 
     Attributes:
         fire: In which a condition holds before it fires.
         resolve: In which it does not, before it is over.
+        cool_down: Nanoseconds of event time from the end of the first of these to the end of the last: with any, one
+            window without it between two with it ends nothing.
     """
 
     fire: int = 1
     resolve: int = 1
+    cool_down: int = 0
+
+    def is_over(self, quiet: Sequence[Evaluation], end: int) -> bool:
+        """Return True where it is over after some windows without it, at the end of the newest window."""
+        return len(quiet) >= self.resolve and end - quiet[0].window.end >= self.cool_down
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ def firings(
         if judged.holds:
             window = evaluation.window
             lasting = replace(lasting, window=window.name, start=window.start, words=judged.words)
-        if len(quiet) >= patience.resolve:
+        if patience.is_over(quiet, evaluation.window.end):
             found.append(replace(lasting, until=quiet[0].window.start))
             lasting, quiet = None, []
     return [*found, lasting] if lasting is not None else found

@@ -109,6 +109,12 @@ class Signal:
         return metric is not None and metric.unit == "share"
 
     @property
+    def feature(self) -> str:
+        """The feature that it is of, as of ``psi of age``; "" where it is of none."""
+        match = _OF_TARGET.fullmatch(self.name)
+        return "" if match is None or match["target"] in ("score", "class") else match["target"]
+
+    @property
     def of_outcomes(self) -> bool:
         """Whether only outcomes tell it."""
         known = self.name in OF_WINDOW or self.name in SERVICE_METRICS or " of " in self.name or self.is_business

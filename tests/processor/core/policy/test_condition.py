@@ -24,6 +24,7 @@ from driftline_processor.core.policy import (
     Finding,
     Patience,
     Rule,
+    VerdictIs,
     WindowHistory,
     claim,
     contradiction,
@@ -334,3 +335,10 @@ def test_an_alert_of_groups_lasts_until_a_window_shows_them_alike() -> None:
     days = [replace(by_gender(one), window=window(day).window) for day, one in enumerate(groups)]
     (fired,) = Rule(read_condition(APART), Patience()).firings(WindowHistory({"1d": days}), None, 0)
     assert (fired.since, fired.until) == (days[0].window.start, days[2].window.start)
+
+
+@pytest.mark.parametrize("written", ["no data", "no predictions", "verdict is silent"])
+def test_no_data_is_a_verdict_of_silence(written: str) -> None:
+    condition = read_condition(written)
+    assert isinstance(condition, VerdictIs)
+    assert (condition.states, condition.written) == (("silent",), written)
