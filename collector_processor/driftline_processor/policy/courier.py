@@ -2,7 +2,8 @@
 
 At least once: what was sent is noted by the next look at the policies, and a processor that is killed in between sends
 it again, with the same id; the channel is told that it may have taken it before. What a channel does not take is tried
-again for days; the messages about one alert stay in their order, and one that is not taken holds up no other.
+again for days; the messages about one alert stay in their order, and one that is not taken holds up no other: what is
+new is tried at once, unless the channel has asked to be left alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from queue import SimpleQueue
 
 from driftline.export.backoff import doubling_pauses
+
+from driftline_processor.core.wording import short
 
 from .alerts import Delivery, Message
 from .channels.channel import Answer, Channel, Past
@@ -64,9 +67,12 @@ class Courier:
         """By what the channel knows what was sent before this process began."""
         self._threads: dict[str, str] = {}
         self._unsure: set[str] = set()
+        self._new: OrderedDict[str, Message] = OrderedDict()
+        """What was not tried yet, and is about no alert of which anything was put off."""
         self._waiting: OrderedDict[str, Message] = OrderedDict()
+        """What was put off, and what follows it about the same alerts."""
         self._lock = threading.Condition()
-        self._stopping = threading.Event()
+        self._stopping, self._woken = threading.Event(), threading.Event()
         self._said = ""
         self._thread = threading.Thread(target=self._run, name=f"driftline-tells-{name}", daemon=True)
 
@@ -82,15 +88,21 @@ class Courier:
             unsure: Whether the channel may have taken them before.
         """
         with self._lock:
+            put_off = {one.alert for one in self._waiting.values()}
             for message in messages:
-                self._waiting.setdefault(message.id, message)
+                if message.id in self._new or message.id in self._waiting:
+                    continue
+                (self._waiting if message.alert in put_off else self._new)[message.id] = message
                 if unsure:
                     self._unsure.add(message.id)
+            if self._new:
+                self._woken.set()
             self._lock.notify_all()
 
     def stop(self, grace: float) -> None:
         """Send what waits, each once, for at most ``grace`` seconds; what is left is sent after the next start."""
         self._stopping.set()
+        self._woken.set()
         with self._lock:
             self._lock.notify_all()
         if self._thread.is_alive():
@@ -100,7 +112,7 @@ class Courier:
     def sentence(self) -> str | None:
         """Return what waits, since when and why; None where nothing waits for long."""
         with self._lock:
-            waiting, said = len(self._waiting), self._said
+            waiting, said = len(self._new) + len(self._waiting), self._said
         if not waiting or not said:
             return None
         return f"{waiting} message{'s wait' if waiting > 1 else ' waits'} for the channel {self.name}: {said}"
@@ -120,11 +132,13 @@ class Courier:
                 pauses = doubling_pauses(FIRST_PAUSE, LONGEST_PAUSE)
             elif self._stopping.is_set():
                 with self._lock:
-                    self._waiting.clear()  # they are in the state, and sent after the next start
+                    self._new.clear()  # they are in the state, and sent after the next start
+                    self._waiting.clear()
                 return
             else:
                 asked = min(answer.wait, LONGEST_WAIT)
-                self._pause(self._stopping, max(asked, next(pauses) * random.uniform(0.5, 1.0)))
+                ends = self._stopping if asked else self._woken
+                self._pause(ends, max(asked, next(pauses) * random.uniform(0.5, 1.0)))
 
     def _past(self, message: Message) -> Past:
         own = self._threads.get(message.alert)
@@ -134,11 +148,14 @@ class Courier:
     def _next(self) -> Message | None:
         """Return the message to send next; None at the end."""
         with self._lock:
-            while not self._waiting:
+            while not (self._new or self._waiting):
                 if self._stopping.is_set():
                     return None
                 self._lock.wait()
-            return next(iter(self._waiting.values()))
+            message = next(iter((self._new or self._waiting).values()))
+            if len(self._new) <= 1 and not self._stopping.is_set():
+                self._woken.clear()
+            return message
 
     def _done(self, message: Message, answer: Answer) -> bool:
         """Note an answer; return False where the message waits on, behind those about other alerts."""
@@ -147,19 +164,23 @@ class Courier:
             if answer.unheard:
                 self._unsure.add(message.id)
             with self._lock:
-                for one in [one for one in self._waiting.values() if one.alert == message.alert]:
-                    self._waiting.move_to_end(one.id)
+                for queue in (self._waiting, self._new):
+                    for one in [one for one in queue.values() if one.alert == message.alert]:
+                        del queue[one.id]
+                        self._waiting[one.id] = one
                 first, self._said = not self._said, answer.detail or "it did not take the message"
             if first:
                 _log.warning("channel %s: %s; messages are kept, and tried again", self.name, self._said)
             return False
         result = "expired" if answer.result == "put_off" else answer.result
         with self._lock:
+            self._new.pop(message.id, None)
             self._waiting.pop(message.id, None)
             self._unsure.discard(message.id)
             again, self._said = self._said if result == "delivered" else "", ""
         if result not in ("delivered", "dry_run"):
-            _log.warning("channel %s: a message is %s: %s", self.name, result, answer.detail)
+            title = short(str(message.facts.get("title", message.id)), 120)
+            _log.warning("channel %s: a message is %s: %s (%s)", self.name, result, answer.detail, title)
         elif again:
             _log.info("channel %s: takes messages again", self.name)
         if answer.reference:

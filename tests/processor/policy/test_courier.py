@@ -58,6 +58,50 @@ def test_messages_arrive_in_their_order() -> None:
     assert [(one.message, one.result) for one in noted] == [(name, "delivered") for name in "123"]
 
 
+def test_a_new_message_ends_a_long_pause_and_one_that_follows_what_was_put_off_does_not() -> None:
+    paused, woken = threading.Event(), threading.Event()
+    taken = threading.Event()
+
+    def pause(ends: threading.Event, _: float) -> bool:
+        paused.set()
+        found = ends.wait(30.0)
+        woken.set()
+        return found
+
+    channel = Scripted(lambda one: BUSY if one.alert == "a" and not taken.is_set() else DELIVERED)
+    noted: list[Delivery] = []
+    courier = Courier("one", channel, noted.append, lambda: 0, pause)
+    courier.start()
+    courier.post([message("a1")])
+    assert paused.wait(30.0)
+    courier.post([message("a2")])
+    assert (channel.sent, woken.is_set()) == (["a1"], False)
+    courier.post([message("b1", "b")])
+    wait_until(lambda: [one.message for one in noted] == ["b1"])
+    taken.set()
+    courier.stop(5.0)
+    assert [one.message for one in noted] == ["b1", "a1", "a2"]
+    assert channel.sent[:2] == ["a1", "b1"]
+
+
+def test_a_channel_that_asks_to_be_left_alone_is_left_alone_by_new_messages_too() -> None:
+    paused = threading.Event()
+
+    def pause(ends: threading.Event, _: float) -> bool:
+        paused.set()
+        return ends.wait(30.0)
+
+    channel = Scripted(lambda _: Answer("put_off", "HTTP 429", wait=60.0))
+    courier = Courier("one", channel, lambda _: None, lambda: 0, pause)
+    courier.start()
+    courier.post([message("a1")])
+    assert paused.wait(30.0)
+    courier.post([message("b1", "b")])
+    assert courier.sentence() == "2 messages wait for the channel one: HTTP 429"
+    assert channel.sent == ["a1"]
+    courier.stop(5.0)
+
+
 def test_what_is_put_off_is_tried_again_and_holds_up_only_its_own_alert() -> None:
     left = [3]
 

@@ -22,8 +22,9 @@ from driftline_processor.config.values import is_here
 from .channel import Answer
 from .secrets import hide_secrets
 
-PUT_OFF: Final = (401, 403, 408, 409, 425, 429)
-"""Statuses below 500 after which the same request may be taken: somebody mends the token, or its like still runs."""
+PUT_OFF: Final = (301, 302, 303, 307, 308, 401, 403, 408, 409, 425, 429)
+"""Statuses below 500 after which the same request may be taken: somebody mends the address or the token, or its
+like still runs."""
 
 UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL)
 """What goes wrong before a request has left."""

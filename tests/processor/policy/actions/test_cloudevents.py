@@ -109,7 +109,7 @@ def test_a_model_without_a_name_is_no_subject() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "result"), [(204, "delivered"), (302, "refused"), (413, "refused"), (429, "put_off")]
+    ("status", "result"), [(204, "delivered"), (302, "put_off"), (413, "refused"), (429, "put_off")]
 )
 def test_the_status_says_what_became_of_it(status: int, result: str) -> None:
     with service(lambda _: (status, None)) as there:

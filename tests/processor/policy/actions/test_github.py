@@ -171,7 +171,7 @@ def test_not_all_runs_of_a_busy_repository_are_looked_through() -> None:
     assert [one.method for one in there.asked] == ["GET"] * 5 + ["POST"]
 
 
-@pytest.mark.parametrize(("status", "result"), [(404, "put_off"), (403, "put_off"), (422, "refused"), (301, "refused")])
+@pytest.mark.parametrize(("status", "result"), [(404, "put_off"), (403, "put_off"), (422, "refused"), (301, "put_off")])
 def test_the_status_says_what_became_of_it(status: int, result: str) -> None:
     def answers(asked: Asked) -> tuple[int, Any]:
         return (200, {"workflow_runs": []}) if asked.method == "GET" else (status, {"message": "no secret-7"})

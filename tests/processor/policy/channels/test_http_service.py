@@ -121,4 +121,4 @@ def test_nobody_is_sent_elsewhere() -> None:
     with answering(head) as url, asking(url) as service:
         with pytest.raises(NotTaken) as raised:
             service.ask("POST", url, json={}, headers={"Authorization": "Bearer secret-7"})
-        assert (raised.value.answer.result, raised.value.answer.detail) == ("refused", "HTTP 307")
+        assert (raised.value.answer.result, raised.value.answer.detail) == ("put_off", "HTTP 307")

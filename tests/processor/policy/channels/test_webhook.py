@@ -33,7 +33,7 @@ def test_a_channel_may_be_called_in_any_letters() -> None:
 
 @pytest.mark.parametrize(
     ("status", "result"),
-    [(204, "delivered"), (404, "refused"), (302, "refused"), (429, "put_off"), (409, "put_off"), (503, "put_off")],
+    [(204, "delivered"), (404, "refused"), (302, "put_off"), (429, "put_off"), (409, "put_off"), (503, "put_off")],
 )
 def test_the_status_says_what_became_of_it(status: int, result: str) -> None:
     with webhook() as hook:
