@@ -59,6 +59,18 @@ def prediction(model: str, prediction_id: str) -> bytes:
     return bytes(request.SerializeToString())
 
 
+def post_until_taken(url: str, body: bytes) -> None:
+    """Send a request of OTLP again and again while it is put off, as senders do."""
+    answers = list[httpx.Response]()
+
+    def taken() -> bool:
+        answers.append(httpx.post(url, content=body, headers=HEADERS, trust_env=False))
+        return answers[-1].status_code != 503
+
+    wait_until(taken)
+    assert answers[-1].status_code == 200, answers[-1].text
+
+
 def post_predictions(url: str, body: bytes) -> bool:
     """Send a request; return whether it was acknowledged."""
     try:

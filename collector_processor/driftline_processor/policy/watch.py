@@ -36,6 +36,10 @@ from .orders import Order, Orders
 KEPT: Final = 3 * 365 * 86_400 * 10**9
 """Nanoseconds for which an alert that is over is remembered."""
 
+PAST_AWAITED: Final = 60 * 10**9
+"""Nanoseconds of the wall clock for which a model is looked at no more, at most, because windows of its past wait to be
+judged: the newest come first, and what they show may have begun before them, or be over."""
+
 RESTATED: Final = "Outcomes or rows that came later do not show it any more"
 GONE: Final = "Nobody watches it any more: its policy or its model is gone"
 REPLACED: Final = "Another version has taken over"
@@ -118,6 +122,7 @@ class PolicyWatch:
         self._policies = {name: policy for name, policy in policies.items() if policy.enabled}
         self._named = frozenset(policies)
         self._places: set[tuple[str, str]] | None = None
+        self._awaited: dict[tuple[str, str], int] = {}
         self._channels, self._silences, self._clock, self._links = channels, silences, clock, links
         self._read: dict[tuple[str, ModelKey], _Read] = {}
         self._readings: dict[int, tuple[Evaluation, Reading]] = {}
@@ -142,12 +147,17 @@ class PolicyWatch:
         readings: dict[int, tuple[Evaluation, Reading]] = {}
         read: dict[tuple[str, ModelKey], _Read] = {}
         changed, looks, watched = dict[About, Alert](), dict[About, int](), set[About]()
+        waiting = self._waiting(groups, now)
         for name, policy in self._policies.items():
             for group in groups:
                 if not policy.covers(group.model, group.leading.tier):
                     continue
                 about = name, group.environment, group.model
                 watched.add(about)
+                if about[1:] in waiting:
+                    if (alert := self.store.newest_of(about)) is not None and alert.open:
+                        changed[about] = alert
+                    continue
                 shown = self._shown(name, policy, group, readings, read)
                 if about not in self.store.looks:
                     looks[about] = group.watermark
@@ -187,6 +197,12 @@ class PolicyWatch:
             ordered = [one.message for one in orders]
             self.store.write(written, [*messages, *ordered], deliveries, looks, approvals)
         return [*(one for one in messages if one.held is None), *(one.message for one in orders if one.due)]
+
+    def _waiting(self, groups: Sequence[_Group], now: int) -> set[tuple[str, str]]:
+        """Return the environments and models of which windows of the past wait to be judged, for a while."""
+        places = [(group.environment, group.model) for group in groups if any(one.unjudged for one in group.views)]
+        self._awaited = {place: self._awaited.get(place, now) for place in places}
+        return {place for place, since in self._awaited.items() if now - since < PAST_AWAITED}
 
     def tidy(self) -> None:
         """Forget alerts that were over years ago, and looks whose policy or model is gone."""

@@ -9,14 +9,13 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from driftline_processor.config.schema import load
 from driftline_processor.state import State
 
 from tests.support.metric_requests import metrics_body, sum_of
-from tests.support.processes import HEADERS, addresses, process
+from tests.support.processes import addresses, post_until_taken, process
 
 DECLARED = """
 storage: {directory: state}
@@ -53,12 +52,11 @@ def wait_for_bad_row(child: subprocess.Popen[str]) -> None:
         assert line, "the process ended"
 
 
-def send(otlp: str, total: int) -> None:
+def send(otlp: str, began: int, total: int) -> None:
     """Send what a counter has counted since it began: one a second."""
-    began = NOW + 60
     orders = sum_of("shop.orders", total, start=began * 10**9, time=(began + total) * 10**9)
     body = metrics_body([orders], captured=False, scope="shop", instance="a")
-    assert httpx.post(f"{otlp}/v1/metrics", content=body, headers=HEADERS, trust_env=False).status_code == 200
+    post_until_taken(f"{otlp}/v1/metrics", body)
 
 
 def stored(folder: Path) -> dict[str, list[float]]:
@@ -79,14 +77,15 @@ def test_points_of_queries_and_of_counters_count_once_over_kills(tmp_path: Path)
     with process(tmp_path, DECLARED) as first:
         otlp, _ = addresses(first)
         wait_for_bad_row(first)
-        send(otlp, 5)
+        began = int(time.time()) + 1  # a counter that began before it was listened to brings what nobody can date
+        send(otlp, began, 5)
         sell(tmp_path, (4_000, 4.0), (6_500, 8.0))  # read, or not yet
         first.send_signal(signal.SIGKILL)
     sell(tmp_path, (3_000, 16.0), (6_600, 32.0))  # late, while it was away
     with process(tmp_path, DECLARED) as second:
         otlp, _ = addresses(second)
         wait_for_bad_row(second)
-        send(otlp, 5)
-        send(otlp, 12)
+        send(otlp, began, 5)
+        send(otlp, began, 12)
         second.send_signal(signal.SIGKILL)
     assert stored(tmp_path) == {"revenue": [1.0, 32.0, 8.0, 2.0, 4.0, 16.0], "orders": [5.0, 7.0]}

@@ -86,13 +86,16 @@ def test_killed_again_and_again_everything_counts_once_and_arrives(tmp_path: Pat
                     child.send_signal(signal.SIGKILL)
                     child.wait(60)
                 sender.otlp = ""
+            sink.away = False
+            with process(tmp_path, more) as child:
+                sender.otlp, web = addresses(child)
+                known = len(sender.acknowledged)
+                wait_until(lambda: len(sender.acknowledged) > known)  # what was under way at the last kill comes again
+                sender.stop()
+                assert has_rows(web, len(sender.acknowledged))
+                wait_until(lambda: set(sink.arrived) >= set(sender.acknowledged))
+                page = httpx.get(f"{web}/metrics", trust_env=False).text
         finally:
             sender.stop()
-        sink.away = False
-        with process(tmp_path, more) as child:
-            _, web = addresses(child)
-            assert has_rows(web, len(sender.acknowledged))
-            wait_until(lambda: set(sink.arrived) >= set(sender.acknowledged))
-            page = httpx.get(f"{web}/metrics", trust_env=False).text
     assert "driftline_log_damaged_bytes_total" not in page
     assert "driftline_forward_dropped_total" not in page

@@ -13,7 +13,7 @@ import pytest
 from driftline.semconv import attributes as a
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.support.processes import addresses, has_rows, process
+from tests.support.processes import addresses, has_rows, post_until_taken, process
 
 pytestmark = pytest.mark.heavy
 
@@ -57,10 +57,7 @@ def test_with_a_backlog_it_ends_in_time_and_keeps_what_it_acknowledged(tmp_path:
     with process(tmp_path, "shutdown: {timeout: 10m}\n") as child:
         otlp, _ = addresses(child)
         for number in range(REQUESTS):
-            headers = {"content-type": "application/x-protobuf"}
-            body = backlog(number * ROWS, time.time_ns())
-            answer = httpx.post(f"{otlp}/v1/traces", content=body, headers=headers, trust_env=False, timeout=60)
-            assert answer.status_code == 200
+            post_until_taken(f"{otlp}/v1/traces", backlog(number * ROWS, time.time_ns()))
         child.send_signal(signal.SIGTERM)
         until_stopping(child)
         assert child.poll() is None  # ten minutes to evaluate the backlog
@@ -68,7 +65,7 @@ def test_with_a_backlog_it_ends_in_time_and_keeps_what_it_acknowledged(tmp_path:
         _, err = child.communicate(timeout=60)
         assert child.returncode == 128 + signal.SIGTERM
         assert "a second signal (SIGTERM): ending at once; what was acknowledged is on disk" in err
-    with process(tmp_path, "shutdown: {timeout: 6s}\n") as child:
+    with process(tmp_path, "shutdown: {timeout: 15s}\n") as child:
         _, web = addresses(child)
         assert has_rows(web, REQUESTS * ROWS)
         assert child.stderr is not None

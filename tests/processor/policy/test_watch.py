@@ -296,6 +296,23 @@ def test_an_alert_whose_policy_was_renamed_lasted_until_now_by_the_models_clock(
     assert "Nobody watches it any more" in str(told[gone]["text"])
 
 
+def test_windows_of_the_past_that_wait_are_waited_for_but_not_for_ever(tmp_path: Path) -> None:
+    days = [right(0), *(wrong(day) for day in range(1, 5))]
+    with watched(tmp_path) as watch:
+        watch.look(model(days[:1]))
+        behind = replace(model([days[0], *days[3:]]), unjudged=2)
+        assert watch.look(behind) == []
+        (told,) = watch.look(model(days))
+        assert told.facts["since"] == "2013-07-02T00:00:00Z"
+    (tmp_path / "other").mkdir()
+    with watched(tmp_path / "other") as watch:
+        watch.look(model(days[:1]))
+        assert watch.look(behind) == []
+        assert watch.look_again(behind) == []
+        (late,) = watch.look(behind)  # a minute later
+        assert late.facts["since"] == "2013-07-04T00:00:00Z"
+
+
 def test_a_policy_waits_for_those_that_it_depends_on(tmp_path: Path) -> None:
     policies = {
         "health": {"enabled": False},
