@@ -12,6 +12,9 @@ from urllib.parse import parse_qsl
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+_PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+"""Headers by which a proxy says that it asks for somebody else."""
+
 LONGEST = 500
 """Characters of what a person says."""
 
@@ -26,6 +29,8 @@ async def read_form(request: Request, names: Sequence[str], required: Mapping[st
     """
     if request.client is not None and not _is_loopback(request.client.host):
         raise HTTPException(403, "decisions are taken on the machine of the processor; run the command there")
+    if any(name in request.headers for name in _PROXIED):
+        raise HTTPException(403, "a proxy asks for somebody else; decide on the machine of the processor, without it")
     form = dict(parse_qsl(await _text_of(request)))
     said = {name: form.get(name, "").strip() for name in names}
     for name, fix in required.items():

@@ -94,6 +94,14 @@ def test_nobody_decides_from_another_machine(tmp_path: Path, peer: str, status: 
         assert (answer.status_code, bool(there.sent)) == (status, status == 200)
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Host"])
+def test_nobody_decides_through_a_proxy_on_the_same_machine(tmp_path: Path, header: str) -> None:
+    with awaiting(tmp_path) as there:
+        form = {"action": ACTION, "by": "ann", "why": "it is broken"}
+        answer = client(there).post(f"/api/v1/alerts/{there.alert}/approval", data=form, headers={header: "127.0.0.1"})
+    assert (answer.status_code, there.sent) == (403, [])
+
+
 def test_a_form_leads_back_to_no_other_machine(tmp_path: Path) -> None:
     with awaiting(tmp_path) as there:
         asked = client(there)
