@@ -101,7 +101,7 @@ class Action(Section):
 
     on: Occasions = Field(
         default=("opened",),
-        description="When it is carried out for an alert: when it is `opened`, turns `worse`, is `over`.",
+        description="When it is carried out for an incident: when it is `opened`, turns `worse`, is `over`.",
         examples=["[opened, worse]"],
     )
     dry_run: StrictBool = Field(
@@ -116,7 +116,7 @@ class Action(Section):
     )
     at_most: PerTime | None = Field(
         default=None,
-        description="How often it is carried out, over all alerts. What is beyond is noted as held back, and is not "
+        description="How often it is carried out, over all incidents. What is beyond is noted as held back, and is not "
         "made up for.",
         examples=["3 per 1d"],
         json_schema_extra={"default": "no limit"},
@@ -220,14 +220,15 @@ class Http(Action):
 
 
 class Jira(Action):
-    """One issue for each alert: it is found again by its label `driftline-ALERT`, so there is never a second one."""
+    """One issue for each incident, found again by its label `driftline-ALERT`, so there is never a second one."""
 
     type = "jira"
     follows = True
 
     on: Occasions = Field(
         default=("opened", "worse", "over"),
-        description="When it is carried out for an alert: `opened` makes the issue, `worse` and `over` comment on it.",
+        description="When it is carried out: `opened` makes the issue, and what joins comments on it, as do `worse` "
+        "and `over`.",
         examples=["[opened]"],
     )
     url: PageUrl = Field(description="The address of Jira.", examples=["https://example.atlassian.net"])
@@ -252,7 +253,7 @@ class Jira(Action):
         default="{title}", description="The first line of the issue.", examples=['"[{severity}] {title}"']
     )
     labels: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(
-        default=(), description="Labels beside that of the alert.", examples=["[models]"]
+        default=(), description="Labels beside that of the incident.", examples=["[models]"]
     )
     fields: Mapped = Field(
         default_factory=dict,
@@ -261,13 +262,13 @@ class Jira(Action):
     )
     transition: Text | None = Field(
         default=None,
-        description="The transition, or the status it leads to, when the alert is over.",
+        description="The transition, or the status it leads to, when the incident is over.",
         examples=["Done"],
         json_schema_extra={"default": "the issue stays as it is"},
     )
     reopen: Text | None = Field(
         default=None,
-        description="The transition, or the status it leads to, when an alert begins again whose issue is done.",
+        description="The transition, or the status it leads to, when an alert begins whose issue is done.",
         examples=["To Do"],
         json_schema_extra={"default": "the issue is commented on, and stays as it is"},
     )
@@ -296,7 +297,7 @@ class Jira(Action):
 
 
 class Airflow(Action):
-    """A run of a DAG, whose id is made from the alert: Airflow has each run once, however often it is asked."""
+    """A run of a DAG, whose id is made from the incident: Airflow has each run once, however often it is asked."""
 
     type = "airflow"
 
@@ -356,8 +357,8 @@ class CloudEvents(Action):
 
     on: Occasions = Field(
         default=("opened", "worse", "over"),
-        description="When it is carried out for an alert. The type of the event is `io.driftline.alert.opened`, "
-        "`io.driftline.alert.worse` or `io.driftline.alert.over`.",
+        description="When it is carried out. The type of the event is `io.driftline.alert.opened`, or `.joined` where "
+        "another alert of the model lasts, `io.driftline.alert.worse` or `io.driftline.alert.over`.",
         examples=["[opened, over]"],
     )
     url: Secret | None = Field(
@@ -375,7 +376,7 @@ class CloudEvents(Action):
         description="The brokers of Kafka to connect to first, instead of `url`; needs `pip install confluent-kafka`.",
         examples=['["kafka:9092"]'],
     )
-    topic: Text | None = Field(default=None, description="The topic. The key is the alert.", examples=["alerts"])
+    topic: Text | None = Field(default=None, description="The topic. The key is the incident.", examples=["alerts"])
     options: dict[str, Secret] = Field(
         default_factory=dict,
         description="Settings of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md),"

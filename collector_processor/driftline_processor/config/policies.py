@@ -137,7 +137,8 @@ class Policy(Section):
     escalate: Escalation | None = Field(default=None, description="Who else is told where nobody takes an alert on.")
     actions: Texts = Field(
         default=(),
-        description="Names of [actions](../how-to/act-on-alerts.md), which are carried out for each alert.",
+        description="Names of [actions](../how-to/act-on-alerts.md), which are carried out once for an incident."
+        " [Several policies may name one](../how-to/act-on-alerts.md#what-if-several-policies-name-one-action).",
         examples=["[jira/payments]"],
     )
     unless: Texts = Field(
@@ -149,7 +150,7 @@ class Policy(Section):
     group: StrictBool = Field(
         default=True,
         description="Whether its alerts share [one message](../how-to/get-told.md#several-policies-at-once) with those "
-        "of other policies that fire for the same model. `false`: each has messages of its own.",
+        "of other policies that fire for the same model. `false`: each has messages and actions of its own.",
         examples=["false"],
     )
 

@@ -134,6 +134,11 @@ class Message:
         return self.alerts or (self.alert,)
 
     @property
+    def gravest(self) -> str:
+        """Id of the gravest alert that it tells of; "" of a digest or a summary."""
+        return "" if self.says_several else self.about[0]
+
+    @property
     def is_order(self) -> bool:
         """Whether it is for an action: its name has a slash, which that of a channel never has."""
         return "/" in self.channel
@@ -148,7 +153,7 @@ class Delivery:
         time: When that was known, wall time.
         result: ``delivered``; ``refused`` by the channel; ``expired`` after days of trying, or when nobody wanted it
             any more; ``dry_run``: nothing was sent, as its action asks; ``held_back`` by the limit of its action;
-            ``collected``: another message says it.
+            ``collected``: another message says it, or did it already.
         detail: What the channel said, what an action did or would have done, or why nothing was sent.
         reference: By what the channel knows the message, so that what follows joins it; the id of the message that
             says it, where it is collected; "" where there is none.
@@ -364,7 +369,8 @@ class AlertStore:
             The approval, None where the action was never to be carried out for the alert, or needs none; and the
             message to send, None where somebody has approved before, or the alert was over before.
         """
-        named = [one for one in self.of_thread(alert) if one.channel == action]
+        incidents = dict.fromkeys(one.alert for one in self.about(alert) if one.channel == action)
+        named = [one for id in incidents for one in self.of_thread(id) if one.channel == action]
         known = [self.approvals[one.id] for one in named if one.id in self.approvals]
         if not known:
             return None, None

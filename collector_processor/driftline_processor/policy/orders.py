@@ -1,17 +1,27 @@
-"""Which actions are carried out for an alert now, which wait for an approval, and which the limit holds back."""
+"""Which actions are carried out now, which wait for an approval, and which a limit holds back.
+
+An action is ordered once for an incident: the alerts of a model that last together. The incident has the id of the
+alert that began it, and lasts as long as one of its alerts does. What was ordered is read from the stored messages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from functools import cached_property
+from typing import Final
 
 from driftline_processor.config.actions import Action
+from driftline_processor.present.alerts import group_facts
 
 from .alerts import Alert, AlertStore, Approval, Delivery, Kind, Message
+from .grouping import AlertChange, FactsOf, gravity
 
 LAPSED: Final = "the alert was over before anybody approved it"
+
+Place = tuple[str, str]
+"""Environment and model: what an incident is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,79 +47,241 @@ class Order:
 class Orders:
     """The orders of one look at the policies.
 
-    An action is carried out once for each alert and occasion. What an alert ends, such as a comment, is for those alone
-    that it began.
-
     Args:
         store: What was ordered before.
         actions: The keys of every action, by name.
+        alerts: Every alert by id, as it is now.
+        named: Returns the actions of the policy of an alert.
+        alone: Returns whether the policy of an alert keeps it out of the incidents of others.
+        facts: What is to be said of one alert.
         now: Wall time, unix nanoseconds.
     """
 
-    def __init__(self, store: AlertStore, actions: Mapping[str, Action], now: int) -> None:
-        self._store, self._actions, self._now = store, actions, now
+    def __init__(
+        self,
+        store: AlertStore,
+        actions: Mapping[str, Action],
+        alerts: Mapping[str, Alert],
+        named: Callable[[Alert], Sequence[str]],
+        alone: Callable[[Alert], bool],
+        facts: FactsOf,
+        now: int,
+    ) -> None:
+        self._store, self._actions, self._alerts, self._now = store, actions, alerts, now
+        self._named, self._alone, self._facts = named, alone, facts
         self._times: dict[str, list[int]] = {}
+        self._changed: Mapping[str, AlertChange] = {}
+        self.lapsed: list[Delivery] = []
+        """What becomes of orders whose incident is over, and that nobody has approved."""
 
-    def of(
-        self, kind: Kind, alert: Alert, named: Sequence[str], facts: Callable[[], Mapping[str, Any]]
+    def orders(self, changes: Sequence[AlertChange]) -> Iterator[Order]:
+        """Yield what follows from changes of alerts: of each incident what began, then what ended."""
+        together: dict[tuple[Place, str], list[AlertChange]] = {}
+        changes = [one for one in changes if one.kind != "passed" and not one.repeats]
+        self._changed = {one.alert.id: one for one in changes}
+        for one in changes:
+            place = _place(one.alert), one.alert.id if self._alone(one.alert) else ""
+            together.setdefault(place, []).append(one)
+        for found in together.values():
+            for name, action in self._asked(found).items():
+                begun = [one for one in found if one.kind in action.on and name in self._named(one.alert)]
+                joined = set[str]()
+                for order in self._begun(name, action, [one for one in begun if one.kind != "over"]):
+                    joined |= {order.message.alert}
+                    yield order
+                yield from self._ended(name, action, [one.alert for one in found if one.kind == "over"], joined)
+
+    def _asked(self, found: Sequence[AlertChange]) -> dict[str, Action]:
+        """Return the actions that changes concern, by name; what is over also those that its policy names no more."""
+        names = dict.fromkeys(name for one in found for name in self._named(one.alert))
+        for one in found:
+            if one.kind == "over":
+                names |= dict.fromkeys(order.channel for order in self._store.about(one.alert.id))
+        return {name: self._actions[name] for name in names if name in self._actions}
+
+    # -- what begins --------------------------------------------------------------------------------------------------
+
+    def _begun(self, name: str, action: Action, news: Sequence[AlertChange]) -> Iterator[Order]:
+        if not news:
+            return
+        opened = {one.alert.id for one in news if one.kind == "opened"}
+        incidents = self._incidents(name, [one.alert for one in news])
+        lasting = {id: one for id, one in incidents.items() if any(self._lasts(other, opened) for other in one.alerts)}
+        again = [id for id, one in incidents.items() if any(other in opened for other in one.about)]
+        common = next(iter([*lasting, *reversed(again)]), min((one.alert for one in news), key=gravity).id)
+        together: dict[str, list[AlertChange]] = {}
+        for one in news:
+            own = next((id for id, known in lasting.items() if one.alert.id in known.alerts), common)
+            together.setdefault(own if one.kind == "worse" else common, []).append(one)
+        for id, found in together.items():
+            yield from self._order(name, action, id, incidents.get(id, _Incident([])), found, opened)
+
+    def _order(
+        self,
+        name: str,
+        action: Action,
+        id: str,
+        incident: _Incident,
+        changes: Sequence[AlertChange],
+        opened: Collection[str],
     ) -> Iterator[Order]:
-        """Yield the orders that follow from a change of an alert.
+        """Yield the order that changes of one incident ask for: a new one, what follows it, or a note that it is there.
 
-        Args:
-            kind: What has changed.
-            alert: As it is now.
-            named: The actions of its policy.
-            facts: Returns what is to be said of it.
+        An alert that ends and begins again within an incident that lasts is no news: nothing said that it was over.
         """
-        sent = self._sent(alert)
-        for name in dict.fromkeys([*named, *(one.channel for one in sent)]) if kind == "over" else named:
-            action = self._actions.get(name)
-            if action is None or kind not in action.on:
-                continue
-            before = [one for one in sent if one.channel == name]
-            number = sum(one.kind == kind for one in before) + 1
-            if number > 1 and not action.follows:
-                continue
-            begun = [one for one in before if one.kind != "over"]
-            begins = kind != "over" or action.on == ("over",)
-            if not begins or (begun and action.follows):
-                if any(map(self._alive, begun)):
-                    yield Order(self._message(kind, alert, name, number, facts()))
-                continue
-            yield self._begin(action, self._message(kind, alert, name, number, facts()))
+        ids = {one.alert.id for one in changes}
+        lasting = [other for other in incident.alerts if other not in ids and self._lasts(other, opened)]
+        if lasting:
+            changes = [one for one in changes if one.kind == "worse" or one.alert.id not in incident.alerts]
+        if not changes:
+            return
+        kinds = {one.kind for one in changes}
+        base: Kind = "worse" if "worse" in kinds and not (action.follows and "opened" in kinds) else "opened"
+        before = [one for one in incident.messages if one.kind != "over"]
+        before = before if action.follows else [one for one in before if one.kind == base]
+        if action.follows and any(map(self._alive, before)):
+            kind: Kind = "worse" if "worse" in kinds else "joined" if lasting else "opened"
+            yield Order(self._message(name, id, kind, changes, lasting))
+        elif known := next((one for one in before if self._stands(one)), None):
+            if unsaid := [one for one in changes if one.alert.id not in incident.about]:
+                yield self._note(name, id, known, unsaid)
+        elif "opened" in kinds or not before:
+            yield self._begin(name, action, self._message(name, id, base, changes, lasting))
 
-    def lapsed(self, alert: Alert) -> Iterator[Delivery]:
-        """Yield what becomes of the orders of an alert that is over, and that nobody has approved."""
-        awaited = self._store.awaited
-        for one in self._sent(alert):
-            if one.id in awaited:
-                yield Delivery(one.id, self._now, "expired", LAPSED)
-
-    def _sent(self, alert: Alert) -> list[Message]:
-        return [one for one in self._store.about(alert.id) if one.channel in self._actions]
-
-    def _begin(self, action: Action, message: Message) -> Order:
+    def _begin(self, name: str, action: Action, message: Message) -> Order:
         if action.at_most is not None:
-            times = self._times.get(message.channel)
-            if times is None:
-                known = self._store.to_channel(message.channel)
-                times = [one.made for one in known if one.kind != "over" and not self._held_back(one)]
-                self._times[message.channel] = times
-            since = self._now - action.at_most.within // timedelta(microseconds=1) * 1_000
-            if sum(time > since for time in times) >= action.at_most.count:
+            if name not in self._times:
+                self._times[name] = self._counted(name, action)
+            within = action.at_most.within // timedelta(microseconds=1) * 1_000
+            # A clock that was set back neither lifts the limit nor keeps it for longer than it was set back.
+            if sum(abs(self._now - time) < within for time in self._times[name]) >= action.at_most.count:
                 said = f"at_most: {action.at_most}"
                 return Order(message, delivery=Delivery(message.id, self._now, "held_back", said))
-            times.append(self._now)
+            self._times[name].append(self._now)
         asked = action.approval and not action.dry_run
         return Order(message, approval=Approval(message.id) if asked else None)
 
-    def _message(self, kind: Kind, alert: Alert, name: str, number: int, facts: Mapping[str, Any]) -> Message:
-        id = f"{alert.id}-{name}" if kind == "opened" else f"{alert.id}-{name}-{kind}"
-        if number > 1 or self._store.is_used(id):
-            first, number, facts = id, max(number, 2), {**facts, "again": True}
-            while self._store.is_used(id := f"{first}-{number}"):  # by an order that cannot be read
-                number += 1
-        return Message(id, alert.id, name, kind, self._now, facts)
+    def _counted(self, name: str, action: Action) -> list[int]:
+        """Return when an action was begun, which its limit counts: what follows and what joins is not."""
+        times, standing = list[int](), set[str]()
+        for one in self._store.to_channel(name):
+            if one.kind == "joined" or (one.kind == "over") != (action.on == ("over",)) or self._held_back(one):
+                continue
+            if action.follows and one.alert in standing:
+                continue
+            times.append(one.made)
+            if self._stands(one):
+                standing.add(one.alert)
+        return times
+
+    def _note(self, name: str, id: str, known: Message, changes: Sequence[AlertChange]) -> Order:
+        """Return the note that an order stands already, for alerts that join its incident."""
+        about = tuple(one.alert.id for one in changes)
+        note = Message(self._new_id(name, id, "joined"), id, name, "joined", self._now, {}, alerts=about)
+        said = f"it was ordered for the alert {known.about[0]}, which lasts"
+        return Order(note, delivery=Delivery(note.id, self._now, "collected", said, known.id))
+
+    # -- what ends ----------------------------------------------------------------------------------------------------
+
+    def _ended(self, name: str, action: Action, ended: Sequence[Alert], joined: Collection[str]) -> Iterator[Order]:
+        if not ended:
+            return
+        over = {alert.id for alert in ended}
+        incidents = self._incidents(name, ended)
+        for id, incident in incidents.items():
+            told = [*incident.alerts]
+            if over.isdisjoint(told) or id in joined or any(self._lasts(other) for other in told):
+                continue
+            awaited = [one for one in incident.messages if one.id in self._store.awaited]
+            self.lapsed += [Delivery(one.id, self._now, "expired", LAPSED) for one in awaited]
+            begun = [one for one in incident.messages if one.kind != "over"]
+            if "over" not in action.on or not any(map(self._alive, begun)):
+                continue
+            if action.follows or len(begun) == len(incident.messages):
+                changes = [AlertChange("over", self._alerts[other], ()) for other in told if other in self._alerts]
+                yield Order(self._message(name, id, "over", changes))
+        if action.on == ("over",):
+            yield from self._at_the_end(name, action, [one for one in ended if name in self._named(one)], incidents)
+
+    def _at_the_end(
+        self, name: str, action: Action, ended: Sequence[Alert], incidents: Mapping[str, _Incident]
+    ) -> Iterator[Order]:
+        """Yield the order of an action for the end alone: once the last alert is over whose policy names it."""
+        ended = [one for one in ended if not any(one.id in known.about for known in incidents.values())]
+        if not ended:
+            return
+        own = self._alone(ended[0])
+        others = [] if own else [one for one in self._open.get(_place(ended[0]), ()) if not self._alone(one)]
+        if not any(name in self._named(one) for one in others):
+            changes = [AlertChange("over", one, ()) for one in sorted(ended, key=gravity)]
+            first = changes[0].alert.id
+            yield self._begin(name, action, self._message(name, first, "over", changes))
+
+    # -- what is known ------------------------------------------------------------------------------------------------
+
+    def _incidents(self, name: str, alerts: Sequence[Alert]) -> dict[str, _Incident]:
+        """Return the incidents that alerts are of, or may join, and an action was ordered for, the oldest first."""
+        ids = dict.fromkeys(one.id for one in alerts)
+        if alerts and not self._alone(alerts[0]):
+            ids |= {one.id: None for one in self._open.get(_place(alerts[0]), ()) if not self._alone(one)}
+        named = dict.fromkeys(one.alert for id in ids for one in self._store.about(id) if one.channel == name)
+        found = {id: [one for one in self._store.of_thread(id) if one.channel == name] for id in named}
+        return {id: _Incident(known) for id, known in sorted(found.items(), key=lambda one: one[1][0].made)}
+
+    @cached_property
+    def _open(self) -> dict[Place, list[Alert]]:
+        """The alerts that last, by what they are about."""
+        found: dict[Place, list[Alert]] = {}
+        for id in dict.fromkeys([*(one.id for one in self._store.open), *self._changed]):
+            if self._lasts(id):
+                found.setdefault(_place(self._alerts[id]), []).append(self._alerts[id])
+        return found
+
+    def _lasts(self, alert: str, opened: Collection[str] = ()) -> bool:
+        """Return True for an alert that is open, and that was told or is told now: the end of others is never said."""
+        one = self._alerts.get(alert)
+        told = one is not None and one.open and (one.told is not None or alert in self._changed)
+        return told and alert not in opened
+
+    def _message(
+        self,
+        name: str,
+        id: str,
+        kind: Kind,
+        changes: Sequence[AlertChange],
+        lasting: Sequence[str] = (),
+    ) -> Message:
+        changes = sorted(changes, key=lambda one: gravity(one.alert))
+        first, *others = changes
+        own_id = self._new_id(name, id, kind)
+        facts = group_facts(
+            kind,
+            id,
+            self._facts(first.kind, first.alert, True),
+            [self._facts(one.kind, one.alert, False) for one in others],
+            [self._facts("opened", one, False) for one in sorted(map(self._alerts.__getitem__, lasting), key=gravity)],
+        )
+        if kind == "opened" and own_id != self._first_id(name, id, kind):
+            facts["again"] = True
+        about = tuple(one.alert.id for one in changes)
+        return Message(own_id, id, name, kind, self._now, facts, alerts=about)
+
+    def _new_id(self, name: str, incident: str, kind: Kind) -> str:
+        """Return the id of a message; its number is passed over where another one has it that cannot be read."""
+        id = first = self._first_id(name, incident, kind)
+        number = 1
+        while self._store.is_used(id):
+            number += 1
+            id = f"{first}-{number}"
+        return id
+
+    @staticmethod
+    def _first_id(name: str, incident: str, kind: Kind) -> str:
+        return f"{incident}-{name}" if kind == "opened" else f"{incident}-{name}-{kind}"
+
+    def _stands(self, message: Message) -> bool:
+        """Return True where an order was carried out, is about to be, or waits for its approval."""
+        return self._alive(message) or message.id in self._store.awaited
 
     def _alive(self, message: Message) -> bool:
         """Return True where an order was carried out, or is about to be."""
@@ -121,3 +293,27 @@ class Orders:
     def _held_back(self, message: Message) -> bool:
         delivery = self._store.deliveries.get(message.id)
         return delivery is not None and delivery.result == "held_back"
+
+
+class _Incident:
+    """What an action was ordered for one incident.
+
+    Attributes:
+        messages: All orders, the oldest first.
+        about: The alerts for which anything was ordered.
+        alerts: Those of which the action was not told that they are over.
+    """
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.messages = messages
+        self.about = {alert for one in messages for alert in one.about}
+        self.alerts: dict[str, None] = {}
+        for one in messages:
+            if one.kind == "over":
+                self.alerts.clear()
+            else:
+                self.alerts |= dict.fromkeys(one.about)
+
+
+def _place(alert: Alert) -> Place:
+    return alert.environment, alert.model

@@ -74,7 +74,7 @@ class AlertRows:
 
     def __call__(self, message: Message, most: int) -> RowsToLabel | None:
         """Return at most so many rows of the window of a message to label; None where the model is gone."""
-        alert = self.alerts.alerts.get(message.alert)
+        alert = self.alerts.alerts.get(message.gravest)
         if alert is None:
             return None
         key = ModelKey(alert.model, alert.version, alert.environment)

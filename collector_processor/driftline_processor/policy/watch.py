@@ -10,7 +10,6 @@ import operator
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final, Literal, cast
 
 from driftline.tables.table import ModelKey
@@ -31,7 +30,7 @@ from .alerts import SEVERITIES, About, Alert, AlertStore, Delivery, Kind, Messag
 from .digests import hold
 from .escalation import Escalations, Unanswered
 from .grouping import AlertChange, FactsOf, Threads, gravity
-from .orders import Order, Orders
+from .orders import Orders
 
 KEPT: Final = 3 * 365 * 86_400 * 10**9
 """Nanoseconds for which an alert that is over is remembered."""
@@ -172,17 +171,15 @@ class PolicyWatch:
                 changed[alert.about] = _unwatched(alert, models, now)
         self._readings, self._read = readings, read
         changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
-        orders, lapsed, told = list[Order](), list[Delivery](), set[str]()
-        ordering, facts = Orders(self.store, self._actions, now), _FactsOfLook(self, groups)
+        facts, told = _FactsOfLook(self, groups), set[str]()
         changes = [*self._due(changed, now)]
         for one in changes:
-            asked = self._policies.get(one.alert.policy)
-            named = () if asked is None or one.repeats else asked.actions
-            if named or one.kind == "over":
-                orders += ordering.of(one.kind, one.alert, named, partial(facts, one.kind, one.alert, linked=True))
-            lapsed += ordering.lapsed(one.alert) if one.kind == "over" else ()
+            named = () if one.repeats else self._actions_of(one.alert)
             if one.kind != "over" and (one.channels or named):
                 told.add(one.alert.id)
+        by_id = self._by_id(changed.values())
+        ordering = Orders(self.store, self._actions, by_id, self._actions_of, self._is_alone, facts, now)
+        orders = [*ordering.orders(changes)] if changes and self._actions else []
         messages = [*self._threads(changes, changed.values(), facts, now).messages(changes)] if changes else []
         messages += self._escalated(changed, groups, messages, now)
         messages = [hold(one, self._keys) for one in messages]
@@ -191,7 +188,7 @@ class PolicyWatch:
             for alert in changed.values()
         ]
         written = [alert for alert in written if self.store.alerts.get(alert.id) != alert]
-        deliveries = [*deliveries, *lapsed, *(one.delivery for one in orders if one.delivery is not None)]
+        deliveries = [*deliveries, *ordering.lapsed, *(one.delivery for one in orders if one.delivery is not None)]
         approvals = [one.approval for one in orders if one.approval is not None]
         if written or messages or orders or deliveries or looks:
             ordered = [one.message for one in orders]
@@ -416,10 +413,19 @@ class PolicyWatch:
 
     def _threads(self, changes: Sequence[AlertChange], changed: Collection[Alert], facts: FactsOf, now: int) -> Threads:
         """Return the threads that changes may join or end."""
-        known = ChainMap({alert.id: alert for alert in changed}, cast(MutableMapping[str, Alert], self.store.alerts))
+        known = self._by_id(changed)
         alerts = [*self.store.open, *(one.alert for one in changes)]
         sent = self.store.threads_about(alert.id for alert in alerts)
         return Threads(sent, known, self._is_alone, facts, self.store.new_id, now)
+
+    def _by_id(self, changed: Collection[Alert]) -> Mapping[str, Alert]:
+        """Return every alert by its id, as it is now."""
+        return ChainMap({alert.id: alert for alert in changed}, cast(MutableMapping[str, Alert], self.store.alerts))
+
+    def _actions_of(self, alert: Alert) -> Sequence[str]:
+        """Return the names of the actions of the policy of an alert."""
+        policy = self._policies.get(alert.policy)
+        return () if policy is None else policy.actions
 
     def _is_alone(self, alert: Alert) -> bool:
         """Return True where the messages about an alert are its own."""

@@ -50,7 +50,7 @@ class AlertReports:
 
         A report that cannot be written is logged: it holds no message up.
         """
-        alert = self.alerts.alerts.get(message.alert)
+        alert = self.alerts.alerts.get(message.gravest)
         if alert is None:
             return None
         at = "" if alert.start is None else iso_time(alert.start)

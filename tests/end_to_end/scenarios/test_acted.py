@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.support.recorded_jira import Jira
 from tests.support.recorded_requests import Asked, service
 from tests.support.waiting import wait_until
 
@@ -34,9 +35,11 @@ def test_each_action_is_done_once_although_the_processor_is_killed_between_reque
         killed.wait(120)
         return 200, None
 
-    with service(answers) as bus, service(lambda _: (200, None)) as forms:
+    jira = Jira(3)
+    with service(answers) as bus, service(lambda _: (200, None)) as forms, service(jira) as tickets:
         actions = {
             "cloudevents/bus": {"url": bus.url, "timeout": "2m"},
+            "jira/team": {"url": tickets.url, "project": "PAY", "token": "secret-7"},
             "http/report": {"url": forms.url, "attach": "report"},
             "label_queue/team": {"directory": "to-label", "rows": 20},
             "kubernetes/abort": {"kind": "Rollout", "namespace": "models", "name": "{model}", "dry_run": True},
@@ -44,7 +47,10 @@ def test_each_action_is_done_once_although_the_processor_is_killed_between_reque
         said = {
             **yaml.safe_load(all_models([replay], tmp_path)),
             "actions": actions,
-            "policies": {"health": {"actions": [*actions]}},
+            "policies": {
+                "health": {"actions": [*actions]},
+                "wrong": {"when": "verdict is wrong", "actions": ["cloudevents/bus", "jira/team"]},
+            },
         }
         processor = Processor(tmp_path, yaml.safe_dump(said))
         try:
@@ -52,8 +58,8 @@ def test_each_action_is_done_once_although_the_processor_is_killed_between_reque
             assert arrived.wait(120)
             processor.kill()
             killed.set()
-            wait_until(lambda: [one["result"] for one in told(processor)[0]["messages"]].count("delivered") == 3)
-            (alert,) = told(processor)
+            wait_until(lambda: [one["result"] for one in told(processor)[0]["messages"]].count("delivered") == 4)
+            alert, beside = sorted(told(processor), key=lambda one: str(one["policy"]))
         finally:
             killed.set()
             processor.stop()
@@ -61,6 +67,9 @@ def test_each_action_is_done_once_although_the_processor_is_killed_between_reque
     assert results["cloudevents/bus"] == ("delivered", "HTTP 200")
     assert {one.json["id"] for one in bus.asked} == {f"{alert['id']}-cloudevents/bus"}
     assert len({one.body for one in bus.asked}) == 1
+    assert {one["policy"] for one in bus.asked[0].json["data"]["alerts"]} == {"health", "wrong"}
+    assert {one["id"] for one in beside["messages"]} < {one["id"] for one in alert["messages"]}
+    assert (jira.issues, jira.comments) == ({"PAY-1": "To Do"}, {})
     (form, *_) = [one.form for one in forms.asked]
     name, kind, html = form["report"]
     assert (name, kind) == (f"driftline-churn-{alert['id']}-http-report.html", "text/html")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline_processor.policy.alerts import Delivery
+from driftline.tables.table import ModelKey
+from driftline_processor.policy.alerts import Delivery, Message
 from driftline_processor.policy.orders import LAPSED
 from driftline_processor.policy.told import alert_histories, alert_json
 
+from tests.support.ordered_actions import action
 from tests.support.policy_watch import DAY, JULY, Watched, model, watched
-from tests.support.verdict_windows import right, target, window, wrong
+from tests.support.recorded_airflow import Airflow
+from tests.support.recorded_jira import Jira
+from tests.support.recorded_requests import service
+from tests.support.verdict_windows import known, right, target, value, window, wrong
 
 HTTP = {"url": "https://models.example.com/rollback"}
 JIRA = {"url": "https://example.atlassian.net", "project": "PAY", "token": "secret-7"}
@@ -166,3 +172,191 @@ def test_a_model_that_turns_from_at_risk_to_wrong_is_acted_upon_when_it_is_worse
         watch.look(model(risky))
         watch.look(model([*risky, wrong(4), wrong(5)]))
         assert ids(watch) == ["jira/pay", "jira/pay-worse", "http/rollback-worse"]
+
+
+# -- several policies that name one action -----------------------------------------------------------------------------
+
+AIRFLOW = {"url": "https://airflow.example.com", "dag": "retrain_churn", "token": "secret-7"}
+BAD: dict[str, Any] = {"realized": {"accuracy": value(0.7)}}
+BOTH = {"rows": 50, **BAD}
+
+SEVERAL = [right(0), known(1, rows=50), known(2, **BOTH), known(3, **BAD), right(4), known(5, **BAD), right(6)]
+"""Days on which few predictions came, then the accuracy was low beside that, then low alone; it is low again later."""
+
+
+def both(few: dict[str, Any] | None = None, /, **actions: Any) -> dict[str, Any]:
+    """Return a configuration in which two policies, one graver than the other, name all actions."""
+    named = {name.replace("_", "/"): keys for name, keys in actions.items()}
+    of_each = {"cool_down": "0s", "actions": [*named]}
+    policies = {
+        "health": {"enabled": False},
+        "few": {"when": "predictions < 100", "severity": "info", **of_each, **(few or {})},
+        "low": {"when": "accuracy < 75 %", **of_each},
+    }
+    return {"notify": [], "actions": named, "policies": policies}
+
+
+def live(watch: Watched, days: list[Any], since: int = 1) -> None:
+    """Look after each day."""
+    for day in range(since, len(days) + 1):
+        watch.look(model(days[:day]))
+
+
+def of_policies(watch: Watched) -> list[tuple[str, list[str]]]:
+    """Return the kind of each message that was sent, and of which policies it tells."""
+    return [(one.kind, [said["policy"] for said in one.facts["alerts"]]) for one in watch.sent]
+
+
+def notes(watch: Watched) -> list[tuple[str, str]]:
+    """Return the policy of each alert that joined an order, and what is said of that."""
+    found = [(watch.alerts.messages[one.message], one) for one in watch.alerts.deliveries.values()]
+    return [(watch.alerts.alerts[said.gravest].policy, one.detail) for said, one in found if one.result == "collected"]
+
+
+def test_two_policies_that_fire_at_once_give_one_order(tmp_path: Path) -> None:
+    with watched(tmp_path, **both(jira_pay=JIRA, airflow_retrain=AIRFLOW)) as watch:
+        live(watch, [right(0), known(1, **BOTH)])
+        assert of_policies(watch) == [("opened", ["low", "few"])] * 2
+        assert ids(watch) == ["jira/pay", "airflow/retrain"]
+        (alert, *_) = watch.sent[0].about
+        assert {one.alert for one in watch.sent} == {alert}
+        assert watch.sent[0].facts["title"].endswith(", and 1 more")
+        assert {one.policy: len(watch.alerts.about(one.id)) for one in watch.alerts.open} == {"low": 2, "few": 2}
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_later_policy_joins_the_ticket_and_starts_no_second_run(tmp_path: Path, restarts: bool) -> None:
+    keys = both(jira_pay={**JIRA, "transition": "Done"}, airflow_retrain=AIRFLOW)
+    sent = []
+    with watched(tmp_path, **keys) as watch:
+        live(watch, SEVERAL[:2])
+        sent += watch.sent
+        if not restarts:
+            live(watch, SEVERAL, 3)
+            sent = watch.sent
+            (joined,) = notes(watch)
+    for day in range(3, len(SEVERAL) + 1) if restarts else ():
+        with watched(tmp_path, **keys) as again:
+            again.look(model(SEVERAL[:day]))
+            sent += again.sent
+            (joined,) = notes(again)
+    few, low = sent[0].alert, sent[-1].alert
+    assert joined == ("low", f"it was ordered for the alert {few}, which lasts")
+    assert [one.id for one in sent] == [
+        f"{few}-jira/pay",
+        f"{few}-airflow/retrain",
+        f"{few}-jira/pay-joined",
+        f"{few}-jira/pay-over",
+        f"{low}-jira/pay",
+        f"{low}-airflow/retrain",
+        f"{low}-jira/pay-over",
+    ]
+    jira, airflow = Jira(3), Airflow(2, ("secret-7",))
+    with service(jira) as tickets, service(airflow) as runs:
+        there = {"jira/pay": {**keys["actions"]["jira/pay"], "url": tickets.url}}
+        there["airflow/retrain"] = {**AIRFLOW, "url": runs.url}
+        for message in [one for one in sent for _ in range(2)]:  # each comes twice
+            with action(message.channel, **there[message.channel]) as made:
+                assert made.send(message).result == "delivered"
+    assert jira.issues == {"PAY-1": "Done", "PAY-2": "Done"}
+    assert [len(jira.comments[key]) for key in ("PAY-1", "PAY-2")] == [2, 1]
+    assert len(airflow.runs) == 2
+
+
+def test_an_end_within_an_incident_that_lasts_is_said_with_its_end(tmp_path: Path) -> None:
+    with watched(tmp_path, **both(jira_pay=JIRA)) as watch:
+        live(watch, SEVERAL[:5])
+        assert of_policies(watch) == [("opened", ["few"]), ("joined", ["low"]), ("over", ["low", "few"])]
+        assert watch.sent[1].facts["title"] == "Also: late: accuracy fell below 75 % (low) since 3 July 2013"
+
+
+def test_a_policy_out_of_the_group_has_orders_of_its_own(tmp_path: Path) -> None:
+    with watched(tmp_path, **both({"group": False}, jira_pay=JIRA)) as watch:
+        live(watch, SEVERAL[:5])
+        assert of_policies(watch) == [("opened", ["few"]), ("opened", ["low"]), ("over", ["few"]), ("over", ["low"])]
+        assert len({one.alert for one in watch.sent}) == 2
+
+
+def test_models_and_environments_have_incidents_of_their_own(tmp_path: Path) -> None:
+    days = [right(0), known(1, **BOTH)]
+    with watched(tmp_path, **both(airflow_retrain=AIRFLOW)) as watch:
+        keys = [ModelKey("late", "1", "eu"), ModelKey("late", "1", "us"), ModelKey("early", "1", "eu")]
+        for count in (1, 2):
+            watch.look(*(model(days[:count], key=key) for key in keys))
+        assert len({one.id for one in watch.sent}) == len(watch.sent) == 3
+
+
+def test_an_order_that_was_never_carried_out_is_given_anew_to_what_joins(tmp_path: Path) -> None:
+    with watched(tmp_path, **both(jira_pay=JIRA, airflow_retrain={**AIRFLOW, "at_most": "1 per 1d"})) as watch:
+        live(watch, SEVERAL[:2])
+        refused = [Delivery(one.id, 7, "refused", "HTTP 400") for one in watch.sent]
+        watch.alerts.write((), deliveries=refused)
+        live(watch, SEVERAL[:3], 3)
+        assert ids(watch) == ["jira/pay", "airflow/retrain", "jira/pay-2", "airflow/retrain-2"]
+        assert len({one.alert for one in watch.sent}) == 1
+
+
+def test_what_joins_an_order_that_awaits_its_approval_is_approved_with_it(tmp_path: Path) -> None:
+    with watched(tmp_path, **both(http_rollback={**HTTP, "approval": True})) as watch:
+        live(watch, SEVERAL[:3])
+        few, low = (one.id for one in sorted(watch.alerts.open, key=lambda one: one.fired))
+        assert (watch.sent, [policy for policy, _ in notes(watch)]) == ([], ["low"])
+        live(watch, SEVERAL[:4], 4)  # few predictions are over, and low accuracy lasts
+        given, message = watch.alerts.approve(low, "http/rollback", "ann", "it is low", 7)
+        assert given is not None
+        assert message is not None
+        assert message.id == f"{few}-http/rollback"
+        assert watch.alerts.approve(few, "http/rollback", "bob", "", 8) == (given, None)
+
+
+def test_an_approval_lapses_with_the_last_alert(tmp_path: Path) -> None:
+    with watched(tmp_path, **both(http_rollback={**HTTP, "approval": True})) as watch:
+        live(watch, SEVERAL[:4])
+        assert [one.result for one in watch.alerts.deliveries.values()] == ["collected"]
+        live(watch, SEVERAL[:5], 5)
+        assert [one.detail for one in watch.alerts.deliveries.values() if one.result == "expired"] == [LAPSED]
+
+
+def test_an_action_for_the_end_alone_waits_for_the_last_alert(tmp_path: Path) -> None:
+    with watched(tmp_path, **both(http_undo={**HTTP, "on": "over"})) as watch:
+        live(watch, SEVERAL[:4])
+        assert watch.sent == []
+        live(watch, SEVERAL[:5], 5)
+        assert of_policies(watch) == [("over", ["low"])]
+
+
+def test_a_limit_counts_incidents_and_neither_what_joins_nor_what_follows(tmp_path: Path) -> None:
+    keys = both(jira_pay={**JIRA, "at_most": "2 per 30d"}, airflow_retrain={**AIRFLOW, "at_most": "2 per 30d"})
+    with watched(tmp_path, **keys) as watch:
+        live(watch, SEVERAL)
+        assert [one.channel for one in watch.sent if one.kind == "opened"] == ["jira/pay", "airflow/retrain"] * 2
+        assert "held_back" not in results(watch)
+        live(watch, [*SEVERAL, known(7, **BAD)], 8)
+        assert results(watch).count("held_back") == 2
+
+
+@pytest.mark.parametrize(("days", "held_back"), [(-1, True), (-20, False), (20, False)])
+def test_a_clock_that_is_set_neither_lifts_a_limit_nor_locks_it(tmp_path: Path, days: int, held_back: bool) -> None:
+    keys = acting(http_rollback={**HTTP, "at_most": "1 per 2d"})
+    with watched(tmp_path, **keys) as watch:
+        watch.look(model([right(0)], "one"), model([right(0)], "two"))
+        watch.look(model(WRONG, "one"), model([right(0)], "two"))
+        watch.clock.now += days * DAY
+        watch.look_again(model(WRONG, "one"), model(WRONG, "two"))
+        assert sorted(results(watch)) == (["held_back", "waiting"] if held_back else ["waiting", "waiting"])
+
+
+def test_orders_of_a_store_that_gave_each_alert_its_own_are_not_repeated(tmp_path: Path) -> None:
+    keys = both(jira_pay=JIRA, airflow_retrain=AIRFLOW)
+    with watched(tmp_path, **both()) as watch:
+        live(watch, SEVERAL[:3])
+        alerts = [one.id for one in sorted(watch.alerts.open, key=lambda one: one.fired)]
+        watch.alerts.write([replace(one, told=JULY) for one in watch.alerts.open])
+        orders = [Message(f"{id}-{name}", id, name, "opened", 7, {}) for id in alerts for name in keys["actions"]]
+        watch.alerts.write((), orders, [Delivery(one.id, 8, "delivered") for one in orders])
+    with watched(tmp_path, **keys) as again:
+        assert again.look(model(SEVERAL[:3])) == []
+        live(again, SEVERAL[:5], 4)
+        few, low = alerts
+        assert [one.id for one in again.sent] == [f"{few}-jira/pay-over", f"{low}-jira/pay-over"]
+        assert of_policies(again) == [("over", ["few"]), ("over", ["low"])]

@@ -1,4 +1,4 @@
-"""One issue of Jira for each alert: made when it opens, commented on when it is worse, begins again and is over.
+"""One issue of Jira for each incident: made when it opens, commented on when more joins, it is worse, and it is over.
 
 Jira has no key by which it knows a request again. So the issue is looked for by its label before it is made, and a
 comment by the id of its message before it is written.
@@ -54,7 +54,7 @@ class JiraAction:
         """Make the issue or comment on it, and return its key and address."""
         issue = self._issue(message)
         if issue is None:
-            if message.kind != "opened":
+            if message.kind not in ("opened", "joined"):
                 return "there is no issue to comment on"
             issue = self._service.ask("POST", f"{self._api}/issue", json={"fields": self._fields(message)}).json()
             return self._named(_key(issue)) + self._attached(_key(issue), message)
@@ -64,7 +64,7 @@ class JiraAction:
         self._comment(key, message)
         if message.kind == "over" and self._config.transition is not None:
             self._move(key, issue, self._config.transition)
-        elif message.kind == "opened" and self._config.reopen is not None and _is_done(issue):
+        elif message.kind in ("opened", "joined") and self._config.reopen is not None and _is_done(issue):
             self._move(key, issue, self._config.reopen)
         return self._named(key) + self._attached(key, message)
 

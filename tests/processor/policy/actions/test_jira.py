@@ -70,6 +70,25 @@ def test_an_alert_that_begins_again_opens_its_own_issue_again() -> None:
     assert jira.issues == {"PAY-1": "To Do"}
 
 
+@pytest.mark.parametrize("reopen", [None, "To Do"])
+def test_what_joins_is_a_comment_also_where_somebody_has_closed_the_issue(reopen: str | None) -> None:
+    jira = Jira(3)
+    with service(jira) as there:
+        sent(there, 3, order(NAME))
+        jira.issues["PAY-1"] = "Done"
+        sent(there, 3, order(NAME, "joined"), order(NAME, "joined"), reopen=reopen)
+    assert jira.issues == {"PAY-1": reopen or "Done"}
+    assert len(jira.comments["PAY-1"]) == 1
+
+
+def test_what_joins_an_issue_that_was_never_made_makes_it() -> None:
+    jira = Jira(3)
+    with service(jira) as there:
+        answers = sent(there, 3, order(NAME, "joined"), order(NAME, "over"))
+        assert [one.detail for one in answers] == [f"PAY-1 {there.url}/browse/PAY-1"] * 2
+    assert jira.labels == {"PAY-1": [f"driftline-{ALERT}"]}
+
+
 def test_a_transition_that_there_is_not_is_refused_with_the_nearest_name() -> None:
     with service(Jira(3)) as there:
         (_, answer) = sent(there, 3, order(NAME), order(NAME, "over"), transition="Finnish")
