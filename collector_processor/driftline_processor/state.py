@@ -68,6 +68,7 @@ from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Alert, AlertStore, Approval, Delivery
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.digests import Digests
+from driftline_processor.policy.explanation import PolicyExplanations
 from driftline_processor.policy.watch import MessageLinks, PolicyWatch, no_links
 from driftline_processor.queries.baselines import BaselineShelf
 from driftline_processor.queries.feature_history import FeatureHistories
@@ -200,6 +201,7 @@ class State:
         self.weak = cast(WeakSliceSearch, _Current(lambda: self._weak))
         self.view = cast(View, _Current(lambda: self._view))
         self.alerts = cast(AlertStore, _Current(lambda: self._alerts))
+        self.explanations = cast(PolicyExplanations, _Current(lambda: self._explanations))
         self.decisions = cast(DecisionStore, _Current(lambda: self._decisions))
         self.business = cast(BusinessPoints, _Current(lambda: self._intake.business))
 
@@ -267,6 +269,11 @@ class State:
             actions=config.actions,
         )
         self._digests = Digests(self._alerts, config.all_channels)
+        off = {name: one for name, one in config.policies.items() if not one.enabled}
+        self._explanations = PolicyExplanations(
+            *(self._alerts, {**config.watched_policies, **off}, config.told, [*config.silences.values()]),
+            *(config.all_channels, lambda: self._policies.waiting, lambda name: self._couriers.put_off(name), clock),
+        )
 
     def start(self) -> None:
         """Start all threads."""

@@ -15,6 +15,7 @@ from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict import verdict_of_model
 from driftline_processor.policy.alerts import AlertStore, Delivery, Message, Result
 from driftline_processor.policy.digests import Digests
+from driftline_processor.policy.explanation import PolicyExplanations
 from driftline_processor.policy.watch import PolicyWatch, no_links
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.store.database import Store
@@ -42,6 +43,8 @@ class Watched:
         clock: Of the watch.
         sent: All messages, in their order.
         channels: The keys of channels, by name.
+        put_off: Why channels take no messages for now, by name.
+        explanations: Of what its policies decided.
     """
 
     def __init__(self, folder: Path, **keys: Any) -> None:
@@ -57,6 +60,12 @@ class Watched:
             config.actions,
         )
         self.channels = config.all_channels
+        self.put_off: dict[str, str] = {}
+        off = {name: one for name, one in config.policies.items() if not one.enabled}
+        self.explanations = PolicyExplanations(
+            *(self.alerts, {**config.watched_policies, **off}, config.told, [*config.silences.values()]),
+            *(config.all_channels, lambda: self._watch.waiting, lambda name: self.put_off.get(name, ""), self.clock),
+        )
         self._digests = Digests(self.alerts, self.channels)
 
     def resume(self) -> list[Message]:
@@ -113,8 +122,17 @@ def watched_fleet(folder: Path, known: Sequence[ModelView]) -> Iterator[AlertSto
     """Watch models until the block ends, beside one that was wrong for three days and is right again; yields what was
     told: a message that was delivered, one that was refused, and one that waits.
     """
+    with explained_fleet(folder, known) as (alerts, _):
+        yield alerts
+
+
+@contextmanager
+def explained_fleet(
+    folder: Path, known: Sequence[ModelView], **keys: Any
+) -> Iterator[tuple[AlertStore, PolicyExplanations]]:
+    """Watch the same, perhaps by more of a configuration; yields with what was told what explains it."""
     days = [right(0), right(1), wrong(2), wrong(3), wrong(4), right(5), right(6), right(7)]
-    with watched(folder) as watch:
+    with watched(folder, **keys) as watch:
         for day in range(len(days)):
             watch.look(model(days[: day + 1]))
         watch.look(*known)
@@ -124,7 +142,14 @@ def watched_fleet(folder: Path, known: Sequence[ModelView]) -> Iterator[AlertSto
             for message, (result, detail) in zip(watch.sent, results, strict=False)
         ]
         watch.alerts.write([], deliveries=came)
-        yield watch.alerts
+        yield watch.alerts, watch.explanations
+
+
+def silent(since: int) -> Verdict:
+    """Return the verdict on a model of which no row comes any more."""
+    return Verdict(
+        "silent", since, "", None, None, None, "", "", "A holiday may be one.", "It is silent: no row.", "Look."
+    )
 
 
 def silence(**keys: Any) -> Mapping[str, Any]:
@@ -132,4 +157,4 @@ def silence(**keys: Any) -> Mapping[str, Any]:
     return {"since": "2013-07-01T00:00:00Z", "until": "2013-07-05T00:00:00Z", **keys}
 
 
-__all__ = ["DAY", "JULY", "Watched", "model", "silence", "watched", "watched_fleet"]
+__all__ = ["DAY", "JULY", "Watched", "model", "silence", "silent", "watched", "watched_fleet"]

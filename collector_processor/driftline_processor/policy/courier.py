@@ -117,6 +117,11 @@ class Courier:
             return None
         return f"{waiting} message{'s wait' if waiting > 1 else ' waits'} for the channel {self.name}: {said}"
 
+    def put_off(self) -> str:
+        """Return why the channel takes no messages for now; "" where nothing waits for it."""
+        with self._lock:
+            return self._said if self._new or self._waiting else ""
+
     def _run(self) -> None:
         pauses = doubling_pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
@@ -247,6 +252,11 @@ class Couriers:
         while not self._noted.empty():
             found.append(self._noted.get())
         return found
+
+    def put_off(self, name: str) -> str:
+        """Return why a channel takes no messages for now; "" where it does."""
+        courier = self._couriers.get(name)
+        return "" if courier is None else courier.put_off()
 
     def sentence(self) -> str | None:
         """Return which messages wait, and why; None where none waits for long."""

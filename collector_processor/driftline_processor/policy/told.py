@@ -73,6 +73,12 @@ def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHi
     return [AlertHistory(one, messages.get(one.id, ())) for one in known]
 
 
+def alert_history(store: AlertStore, alert: Alert) -> AlertHistory:
+    """Return one alert with its messages."""
+    known = store.about(alert.id)
+    return AlertHistory(alert, [Sent(one, store.deliveries.get(one.id), store.approvals.get(one.id)) for one in known])
+
+
 def alert_json(history: AlertHistory) -> dict[str, Any]:
     """Return an alert as the API shows it."""
     one = history.alert

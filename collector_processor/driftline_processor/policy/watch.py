@@ -53,7 +53,7 @@ def no_links(_view: ModelView, _alert: Alert) -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class VersionGroup:
     """The versions of a model in one environment that are in use."""
 
     environment: str
@@ -122,6 +122,8 @@ class PolicyWatch:
         self._named = frozenset(policies)
         self._places: set[tuple[str, str]] | None = None
         self._awaited: dict[tuple[str, str], int] = {}
+        self.waiting: Collection[tuple[str, str]] = ()
+        """Environments and models at which the last look did not look, for windows of their past wait to be judged."""
         self._channels, self._silences, self._clock, self._links = channels, silences, clock, links
         self._read: dict[tuple[str, ModelKey], _Read] = {}
         self._readings: dict[int, tuple[Evaluation, Reading]] = {}
@@ -140,13 +142,13 @@ class PolicyWatch:
         """
         if not self._policies and not deliveries and not self.store.open:
             return []
-        now, groups = self._clock(), _groups(models)
+        now, groups = self._clock(), groups_of(models)
         if self._policies:
             self._places = {(view.key.environment, view.key.model) for view in models}
         readings: dict[int, tuple[Evaluation, Reading]] = {}
         read: dict[tuple[str, ModelKey], _Read] = {}
         changed, looks, watched = dict[About, Alert](), dict[About, int](), set[About]()
-        waiting = self._waiting(groups, now)
+        self.waiting = waiting = self._waiting(groups, now)
         for name, policy in self._policies.items():
             for group in groups:
                 if not policy.covers(group.model, group.leading.tier):
@@ -195,7 +197,7 @@ class PolicyWatch:
             self.store.write(written, [*messages, *ordered], deliveries, looks, approvals)
         return [*(one for one in messages if one.held is None), *(one.message for one in orders if one.due)]
 
-    def _waiting(self, groups: Sequence[_Group], now: int) -> set[tuple[str, str]]:
+    def _waiting(self, groups: Sequence[VersionGroup], now: int) -> set[tuple[str, str]]:
         """Return the environments and models of which windows of the past wait to be judged, for a while."""
         places = [(group.environment, group.model) for group in groups if any(one.unjudged for one in group.views)]
         self._awaited = {place: self._awaited.get(place, now) for place in places}
@@ -215,7 +217,7 @@ class PolicyWatch:
         self,
         name: str,
         policy: Policy,
-        group: _Group,
+        group: VersionGroup,
         readings: dict[int, tuple[Evaluation, Reading]],
         read: dict[tuple[str, ModelKey], _Read],
     ) -> list[_Shown]:
@@ -226,7 +228,7 @@ class PolicyWatch:
             place = name, view.key
             known = self._read.get(place)
             same = known is not None and known.verdict is view.verdict and known.business == view.business
-            if known is None or not same or not _same(known.windows, windows):
+            if known is None or not same or not same_windows(known.windows, windows):
                 known = _Read(windows, view.verdict, view.business, self._firings(policy, view, windows, readings))
             else:
                 for one in (two for of_name in windows.values() for two in of_name if id(two) in self._readings):
@@ -257,7 +259,7 @@ class PolicyWatch:
     # -- what that means for the alerts -------------------------------------------------------------------------------
 
     def _alert(
-        self, name: str, policy: Policy, group: _Group, alert: Alert | None, shown: Sequence[_Shown], now: int
+        self, name: str, policy: Policy, group: VersionGroup, alert: Alert | None, shown: Sequence[_Shown], now: int
     ) -> Alert | None:
         """Return the alert of a policy for a model as it is now; None where there never was one."""
         lasting = [one for one in shown if one.firing.until is None]
@@ -283,7 +285,9 @@ class PolicyWatch:
         over = now if group.watermark - until >= cool_down else None
         return replace(alert, until=until, over=over, words=words)
 
-    def _lasting(self, name: str, policy: Policy, group: _Group, alert: Alert | None, shown: _Shown, now: int) -> Alert:
+    def _lasting(
+        self, name: str, policy: Policy, group: VersionGroup, alert: Alert | None, shown: _Shown, now: int
+    ) -> Alert:
         firing = shown.firing
         again = alert is not None and not alert.open and _overlaps(alert, firing)
         if alert is None or not (alert.open or again):
@@ -303,7 +307,7 @@ class PolicyWatch:
             version=alert.version,
         )
 
-    def _new(self, name: str, policy: Policy, group: _Group, shown: _Shown, now: int) -> Alert:
+    def _new(self, name: str, policy: Policy, group: VersionGroup, shown: _Shown, now: int) -> Alert:
         firing, view = shown.firing, shown.view
         return Alert(
             id=alert_id(name, group.environment, group.model, firing.since, now),
@@ -329,7 +333,7 @@ class PolicyWatch:
         self,
         name: str,
         policy: Policy,
-        group: _Group,
+        group: VersionGroup,
         alert: Alert | None,
         shown: Sequence[_Shown],
         since: int,
@@ -433,7 +437,7 @@ class PolicyWatch:
         return policy is not None and not policy.group
 
     def _escalated(
-        self, changed: Mapping[About, Alert], groups: Sequence[_Group], told: Sequence[Message], now: int
+        self, changed: Mapping[About, Alert], groups: Sequence[VersionGroup], told: Sequence[Message], now: int
     ) -> Iterator[Message]:
         """Yield what is told to others of alerts that nobody has taken on: of each thread once.
 
@@ -470,7 +474,13 @@ class PolicyWatch:
         return "over" if known is not None and known.open else None
 
     def facts(
-        self, kind: Kind, alert: Alert, group: _Group | None, unanswered: Unanswered | None = None, *, linked: bool
+        self,
+        kind: Kind,
+        alert: Alert,
+        group: VersionGroup | None,
+        unanswered: Unanswered | None = None,
+        *,
+        linked: bool,
     ) -> dict[str, object]:
         """Return what is to be said of a change of an alert, perhaps with links to what shows it."""
         policy = self._policies.get(alert.policy)
@@ -515,7 +525,7 @@ class _FactsOfLook:
     """What is to be said of the alerts of one look, each worked out once."""
 
     watch: PolicyWatch
-    groups: Sequence[_Group]
+    groups: Sequence[VersionGroup]
 
     def __post_init__(self) -> None:
         self._by_place = {(group.environment, group.model): group for group in self.groups}
@@ -530,13 +540,13 @@ class _FactsOfLook:
         return self._known[of]
 
 
-def _groups(models: Sequence[ModelView]) -> list[_Group]:
+def groups_of(models: Sequence[ModelView]) -> list[VersionGroup]:
     """Return the versions in use by environment and model."""
     found: dict[tuple[str, str], list[ModelView]] = {}
     for view in models:
         if view.in_use and not view.retired and not view.shadow:
             found.setdefault((view.key.environment, view.key.model), []).append(view)
-    return [_Group(*place, views) for place, views in found.items()]
+    return [VersionGroup(*place, views) for place, views in found.items()]
 
 
 def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:
@@ -546,7 +556,7 @@ def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:
     return replace(alert, over=now, until=alert.until or max([alert.fired, *clocks]), words=GONE)
 
 
-def _cannot_tell(alert: Alert, group: _Group) -> bool:
+def _cannot_tell(alert: Alert, group: VersionGroup) -> bool:
     """Return True where nobody can say that what an alert is about is over, though nothing shows it any more.
 
     A model that was wrong and has no outcomes since is not right, windows that wait say nothing, and a model that fell
@@ -581,7 +591,8 @@ def _rank(state: VerdictState | Literal[""]) -> int:
     return rank_state(state) if state else 0
 
 
-def _same(before: Mapping[str, Sequence[Evaluation]], now: Mapping[str, Sequence[Evaluation]]) -> bool:
+def same_windows(before: Mapping[str, Sequence[Evaluation]], now: Mapping[str, Sequence[Evaluation]]) -> bool:
+    """Return True where windows are the same objects, length by length."""
     return before.keys() == now.keys() and all(
         len(before[name]) == len(known) and all(map(operator.is_, before[name], known)) for name, known in now.items()
     )

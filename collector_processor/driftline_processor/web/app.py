@@ -28,6 +28,7 @@ from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.health import Health
 from driftline_processor.otlp.protocol import retry_after
 from driftline_processor.policy.alerts import AlertStore
+from driftline_processor.policy.explanation import PolicyExplanations
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.queries.baselines import BaselineShelf
 from driftline_processor.queries.feature_history import FeatureHistories
@@ -50,6 +51,7 @@ from . import report
 from .encoded_names import EncodedSlashes, with_slashes
 from .page import Page, answer, answer_failure
 from .pages import (
+    alert,
     data,
     drift,
     feature,
@@ -104,6 +106,7 @@ def create_app(
     told: AlertStore | None = None,
     weak: WeakSliceSearch | None = None,
     decided: DecisionStore | None = None,
+    explained: PolicyExplanations | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -118,6 +121,7 @@ def create_app(
     ``features``: where features are looked up window by window, None = only what evaluations hold.
     ``weak``: searches slices in which a model is weak; None = nowhere.
     ``told``: the alerts, and what was sent of them; None = nobody is told.
+    ``explained``: what policies decided, and why; None = there are none.
     ``decided``: what people decided about models; None = nobody keeps it.
     ``striking``: the exemplars of the scrape page. ``links``: where traces and, from elsewhere, the pages are.
     ``labels``: chooses what to label next. ``kept``: single predictions as they are kept; None = nobody has them.
@@ -155,7 +159,7 @@ def create_app(
         "data": data.page,
         "predictions": partial(predictions.page, rows=rows),
         "versions": versions.page,
-        "incidents": partial(incidents.model_page, log=log, alerts=told),
+        "incidents": partial(incidents.model_page, log=log, alerts=told, explained=explained),
         "scorecard": partial(scorecard.model_page, log=log, made=decided),
     }
 
@@ -217,7 +221,13 @@ def create_app(
 
     def of_model_incidents(request: Request) -> Response:
         selection = select(read_place(request), view.models())
-        return reply(request, incidents.model_page(selection, clock(), request.query_params, log=log, alerts=told))
+        shown = incidents.model_page(
+            selection, clock(), request.query_params, log=log, alerts=told, explained=explained
+        )
+        return reply(request, shown)
+
+    def one_alert(request: Request) -> Response:
+        return reply(request, alert.page(request.path_params["alert"], view.models(), told, explained))
 
     def of_processor(request: Request) -> Response:
         known = (view.counters(), health.problems(), view.hints(), view.models())
@@ -270,6 +280,7 @@ def create_app(
         routes=[
             Route("/", first),
             Route("/incidents", all_incidents),
+            Route("/alerts/{alert}", one_alert),
             Route("/scorecard", all_scorecards),
             Route("/review", one_review),
             Route("/status", of_processor),

@@ -39,6 +39,7 @@ from driftline_processor.present import (
     titles,
     verdicts,
 )
+from driftline_processor.present import policies as policy_words
 from driftline_processor.present.glossary import Definitions
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.units import keep_units_of_page
@@ -222,6 +223,7 @@ def templates(frame: str) -> Environment:
         told=slices.slice_sentence,
         fairness_told=fairness_words.criterion_sentence,
     )
+    made.globals.update(policy_words=policy_words)
     made.globals.update(highest_rate=fairness_words.HIGHEST)
     made.globals.update(ranked_performance=sliced.rank_slices, ranking_metric=sliced.ranking_metric)
     return made

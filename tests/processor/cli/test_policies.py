@@ -13,8 +13,8 @@ from driftline_processor.web.api.policies import routes
 from driftline_processor.web.app import create_app
 
 from tests.support.churn_files import Run
-from tests.support.fake_view import FakeView
-from tests.support.policy_watch import model
+from tests.support.fake_view import FakeView, accept
+from tests.support.policy_watch import model, watched
 from tests.support.serve import serve
 from tests.support.verdict_windows import right, value, wrong
 
@@ -39,12 +39,14 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def running() -> Iterator[str]:
+def running(tmp_path: Path) -> Iterator[str]:
     """The address of a processor that has seen one model."""
     days = [right(0), right(1), wrong(2, clear=True, realized={"accuracy": value(0.6)})]
     view = FakeView([model(days, "churn")])
-    with serve(create_app(view, lambda *_: None, Health(), more=routes(view))) as url:  # type: ignore[arg-type]
-        yield url
+    with watched(tmp_path / "state") as watch:
+        more = routes(view, watch.alerts, watch.explanations)
+        with serve(create_app(view, accept, Health(), more=more)) as url:
+            yield url
 
 
 @pytest.mark.slow

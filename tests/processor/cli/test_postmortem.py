@@ -43,7 +43,10 @@ def running(tmp_path: Path) -> Iterator[tuple[str, str]]:
             watch.look(model(days[:number], "churn"))
         [alert] = watch.alerts.alerts
         view = FakeView([model(days, "churn")])
-        more = [*alerts.routes(watch.alerts, lambda *_: None, lambda *_: None), *policies.routes(view)]
+        more = [
+            *alerts.routes(watch.alerts, lambda *_: None, lambda *_: None),
+            *policies.routes(view, watch.alerts, watch.explanations),
+        ]
         with serve(create_app(view, lambda *_: None, Health(), more=more, wrong=NobodyWrong())) as url:  # type: ignore[arg-type]
             yield url, alert
 

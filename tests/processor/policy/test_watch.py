@@ -9,25 +9,18 @@ from typing import Any
 
 import pytest
 from driftline_processor.core.business import BusinessKeys, BusinessPoint, BusinessSeries, values_in
-from driftline_processor.core.evaluation import Verdict
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Delivery, Message
 from driftline_processor.queries.overview import ModelView
 
 from tests.support.money_windows import of_money
-from tests.support.policy_watch import DAY, JULY, Watched, model, silence, watched
+from tests.support.policy_watch import DAY, JULY, Watched, model, silence, silent, watched
 from tests.support.verdict_windows import known, right, target, value, window, wrong
 
 HOUR = 3600 * 10**9
 
 SHIFTED = [window(day, features={"temp": target(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)]
 """Two days whose inputs moved, and of which no outcome is known yet."""
-
-
-def silent(since: int) -> Verdict:
-    return Verdict(
-        "silent", since, "", None, None, None, "", "", "A holiday may be one.", "It is silent: no row.", "Look."
-    )
 
 
 def test_a_model_that_turns_wrong_is_told_once_and_once_more_when_it_is_over(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ A new page is one line in :data:`PAGES`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Literal
 from urllib.parse import quote
@@ -14,6 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from driftline_processor.health import Health
 from driftline_processor.policy.alerts import AlertStore
+from driftline_processor.policy.explanation import PolicyExplanations
 from driftline_processor.present.links import Links
 from driftline_processor.web.app import create_app
 from playwright.sync_api import Browser, Page
@@ -22,7 +23,7 @@ from starlette.applications import Starlette
 from tests.support.browser import OpenPage, chromium, needs_chromium, opened_pages, page_at  # noqa: F401 - fixtures
 from tests.support.fake_rows import RIGHT_TO_LEFT_ID, FakeHistory, FakeKept, FakeLabels, FakeWrong
 from tests.support.fake_view import NOW, RIGHT_TO_LEFT, RIGHT_TO_LEFT_FEATURE, FakeView, accept, many, right_to_left
-from tests.support.policy_watch import watched_fleet
+from tests.support.policy_watch import explained_fleet
 from tests.support.serve import serve
 
 pytestmark = [needs_chromium, pytest.mark.slow]
@@ -36,6 +37,7 @@ PAGES = {
     "performance of classes": "/models/animals/performance",
     "home": "/",
     "incidents": "/incidents",
+    "alert": "/alerts/{alert}",
     "status": "/status",
     "words": "/glossary",
     "outcomes of unknown models": "/unknown-outcomes",
@@ -51,7 +53,14 @@ PAGES = {
     "versions": "/models/flights/versions",
     "versions compared": "/models/flights/versions?window=1mo&compare=at:2013-04-03",
 }
-"""Name → address of each page that is tested, over :func:`tests.support.fake_view.many`."""
+"""Name → address of each page that is tested, over :func:`tests.support.fake_view.many`; ``{alert}`` is an id."""
+
+POLICIES = {
+    "drifts-and-fails": {"when": {"all": ["features drift", "accuracy < 80 %"]}, "window": "1d"},
+    "patient": {"when": "features drift", "in_a_row": 3, "resolve": "drift_share < 0.1"},
+    "off": {"when": "no data", "enabled": False},
+}
+SILENCES = {"patient": {"since": "2013-01-01T00:00:00Z", "until": "2033-01-01T00:00:00Z", "policies": ["patient"]}}
 
 MOST_STOPS = 80
 """Presses of the tab key from the first to the last element, at most."""
@@ -70,15 +79,24 @@ TOO_WIDE = """() => [document.documentElement.scrollWidth - innerWidth, ...[...d
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of pages of all models, one of which has a name that is written from right to left."""
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """Return the address of each page, of all models, one of which has a name that is written from right to left."""
     view = many()
     view.known.append(right_to_left())
-    with watched_fleet(tmp_path_factory.mktemp("alerts"), view.known) as alerts, serve(app_of(view, alerts)) as url:
-        yield url
+    folder = tmp_path_factory.mktemp("alerts")
+    with explained_fleet(folder, view.known, policies=POLICIES, silences=SILENCES) as (alerts, explained):
+        alert = next(one.id for one in alerts.alerts.values() if one.policy == "drifts-and-fails")
+        with serve(app_of(view, alerts, explained)) as url:
+            yield {"": url, **{name: url + page.replace("{alert}", alert) for name, page in PAGES.items()}}
 
 
-def app_of(view: FakeView, alerts: AlertStore) -> Starlette:
+@pytest.fixture(scope="module")
+def address(addresses: Mapping[str, str]) -> str:
+    """Return the address of the first page."""
+    return addresses[""]
+
+
+def app_of(view: FakeView, alerts: AlertStore, explained: PolicyExplanations | None = None) -> Starlette:
     return create_app(
         *(view, accept, Health(), lambda: NOW),
         wrong=FakeWrong(),
@@ -87,21 +105,22 @@ def app_of(view: FakeView, alerts: AlertStore) -> Starlette:
         labels=FakeLabels(),
         links=Links("http://jaeger.example.com/trace/{trace_id}"),
         told=alerts,
+        explained=explained,
     )
 
 
 @pytest.fixture(scope="module", params=PAGES)
-def wide(request: pytest.FixtureRequest, chromium: Browser, address: str) -> Iterator[Page]:  # noqa: F811
+def wide(request: pytest.FixtureRequest, chromium: Browser, addresses: Mapping[str, str]) -> Iterator[Page]:  # noqa: F811
     """Return a page in a wide window; all tests of it look at it before the next is opened."""
     with opened_pages(chromium) as open_page:
-        yield open_page(address + PAGES[request.param], 1440, 900)
+        yield open_page(addresses[request.param], 1440, 900)
 
 
 @pytest.fixture(scope="module", params=PAGES)
-def narrow(request: pytest.FixtureRequest, chromium: Browser, address: str) -> Iterator[Page]:  # noqa: F811
+def narrow(request: pytest.FixtureRequest, chromium: Browser, addresses: Mapping[str, str]) -> Iterator[Page]:  # noqa: F811
     """Return a page on a phone; all tests of it look at it before the next is opened."""
     with opened_pages(chromium) as open_page:
-        yield open_page(address + PAGES[request.param], 390, 844)
+        yield open_page(addresses[request.param], 390, 844)
 
 
 def serious(page: Page) -> list[str]:

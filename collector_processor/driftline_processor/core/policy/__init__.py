@@ -14,14 +14,16 @@ from .condition import (
     GroupsApart,
     Judged,
     ObjectiveBroken,
+    PartJudged,
     VerdictIs,
     claim,
     contradiction,
     error_budget,
+    judge_parts,
     leaves,
     read_condition,
 )
-from .firing import Firing, Patience, firings, verdict_firings
+from .firing import Firing, Patience, Step, StepOutcome, firings, steps, verdict_firings, verdict_steps
 from .replay import QuietTime, Rate, Replay, replay_rule
 from .rule import MOST_WINDOWS, Rule, WindowHistory
 from .template import check_template, facts_for_templates, fill_text, fill_tree
@@ -38,11 +40,14 @@ __all__ = [
     "GroupsApart",
     "Judged",
     "ObjectiveBroken",
+    "PartJudged",
     "Patience",
     "QuietTime",
     "Rate",
     "Replay",
     "Rule",
+    "Step",
+    "StepOutcome",
     "VerdictIs",
     "WindowHistory",
     "check_template",
@@ -53,8 +58,11 @@ __all__ = [
     "fill_text",
     "fill_tree",
     "firings",
+    "judge_parts",
     "leaves",
     "read_condition",
     "replay_rule",
+    "steps",
     "verdict_firings",
+    "verdict_steps",
 ]

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final, Literal, NamedTuple, Protocol, get_args
@@ -197,10 +197,10 @@ class Comparison:
         """Compare the value of the window with the limit at it."""
         measured, limit = self.signal.read(finding.evaluation), self.limit.value(self.signal, finding)
         if measured is None or limit is None:
-            return UNTOLD
+            return Judged(None, self._unknown(measured, finding.evaluation))
         compared = self._compared(measured)
         if compared is None:
-            return UNTOLD
+            return Judged(None, f"{short(self.signal.name, 80)} has no interval")
         holds = _SIGNS[self.sign](compared, limit)
         return Judged(holds, self._words(measured, limit, holds))
 
@@ -208,6 +208,17 @@ class Comparison:
         if not self.surely:
             return measured.value
         return measured.high if self.sign.startswith("<") else measured.low
+
+    def _unknown(self, measured: Value | None, evaluation: Evaluation) -> str:
+        """Say what is not known."""
+        name = short(self.signal.name, 80) + (f" in {short(self.signal.slice, 80)}" if self.signal.slice else "")
+        if measured is None:
+            waits = self.signal.of_outcomes and evaluation.maturity != "mature"
+            return f"{name} is not known" + (" yet: outcomes may still come" if waits else "")
+        of = {"baseline": "by the baseline", "last week": "of the week before"}.get(
+            self.limit.of, f"of {min(FEWEST_EARLIER, self.limit.windows)} windows before"
+        )
+        return f"{name} {of} is not known"
 
     def _words(self, measured: Value, limit: float, holds: bool) -> str:
         write = (lambda number: format_percent(number, 3)) if self.signal.is_share else format_value
@@ -280,9 +291,34 @@ class Drifts:
             more = f" and {len(drifted) - 3} more" if len(drifted) > 3 else ""
             verb = "drifts" if len(drifted) == 1 else "drift"
             return Judged(True, f"{', '.join(short(name, 40) for name in drifted[:3])}{more} {verb}")
-        if sum(one.state in ("ok", "usual", "drift") for one in known) < self.count:
-            return UNTOLD
+        judged = [one for one in known if one.state in ("ok", "usual", "drift")]
+        if len(judged) < self.count:
+            return Judged(None, f"drift can be judged of {len(judged)} of {len(known)}")
         return Judged(False, "no more than the usual drifts")
+
+    def measured(self, evaluation: Evaluation) -> str:
+        """Return the numbers behind it: of what drifts, else of what moved most; "" where nothing was measured."""
+        targets = [*evaluation.features.values()]
+        if self.target != "features":
+            one = evaluation.score if self.target == "score" else evaluation.predicted
+            targets = [] if one is None else [one]
+        known = [(one.state == "drift", one.effect, one) for one in targets if one.effect is not None]
+        ranked = [one for _, _, one in sorted(known, key=lambda pair: (not pair[0], -pair[1]))]
+        drifted = [one for one in ranked if one.state == "drift"]
+        return "; ".join(_statistic(one) for one in (drifted[:3] or ranked[:1]))
+
+
+def _statistic(target: TargetDrift) -> str:
+    """Return the statistics of a target in words."""
+    name = short(target.words, 40)
+    shown = dict.fromkeys((target.decided_by, "psi"))
+    values = {one: known.value for one in shown if (known := target.methods.get(one)) is not None}
+    numbers = [f"{one} {format_value(value)}" for one, value in values.items() if value is not None]
+    deciding = target.methods.get(target.decided_by)
+    if deciding is not None and deciding.p_value is not None:
+        numbers.append(f"p {format_value(deciding.p_value)}")
+    told = [f"a {target.size} shift"] if target.size and target.state == "drift" else []
+    return f"{name}: {', '.join([*numbers, *told])}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +336,8 @@ class ObjectiveBroken:
             sentence = broken[0].sentence.rstrip(".")
             return Judged(True, f"{short(broken[0].rule, 120)} is broken" + (f": {sentence}" if sentence else ""))
         if not known or all(one.state == "cannot_tell" for one in known):
-            return UNTOLD
+            said = known[0].sentence.rstrip(".") if known else "no objective was judged"
+            return Judged(None, said or f"{short(known[0].rule, 120)}: cannot tell")
         return Judged(False, "no objective is broken")
 
 
@@ -339,7 +376,7 @@ class GroupsApart:
         asked = MEASURES[self.measure].criterion
         criterion = next((one for one in fairness.criteria if one.name == asked), None)
         if criterion is None or (criterion.basis == "labelled rows" and evaluation.maturity != "mature"):
-            return UNTOLD
+            return Judged(None, f"{self.title} is not known yet" if criterion else f"{self.title} is not known")
         compare, upwards = _SIGNS[self.sign], self.sign.startswith(">")
         near, far = (criterion.low, criterion.high) if upwards else (criterion.high, criterion.low)
         if near is not None and compare(near, self.limit):
@@ -390,7 +427,7 @@ class OutcomesLate:
         """Look at the agreement on the labels of the window."""
         sla = finding.evaluation.label_sla
         if sla is None or sla.state == "cannot_tell":
-            return UNTOLD
+            return Judged(None, "no agreement on labels can be judged")
         within = f"at most {format_percent(sla.high)} of the outcomes came in time"
         return Judged(sla.state == "broken", f"{within}, {format_percent(sla.coverage)} were agreed")
 
@@ -432,7 +469,8 @@ class BurnRate:
         longer = [one for one in finding.others.get(self.long, ()) if one.window.end <= end]
         rates = [self._rate(one) for one in (finding.evaluation, *longer[-1:])]
         if len(rates) < 2 or None in rates:
-            return UNTOLD
+            unknown = self.short if rates[0] is None else self.long
+            return Judged(None, f"{short(self.signal.name, 80)} over {unknown} is not known")
         known = [rate for rate in rates if rate is not None]
         words = f"the error budget of {self.objective.rule} is spent {known[0]:.3g} times too fast over {self.short}"
         return Judged(min(known) > self.factor, f"{words} and {known[1]:.3g} times over {self.long}")
@@ -475,7 +513,7 @@ class AllOf:
         if any(one.holds is False for one in judged):
             return Judged(False, "; ".join(one.words for one in judged if one.holds is False))
         if any(one.holds is None for one in judged):
-            return UNTOLD
+            return Judged(None, _joined(one.words for one in judged if one.holds is None))
         return Judged(True, "; ".join(one.words for one in judged))
 
 
@@ -496,8 +534,39 @@ class AnyOf:
         if any(one.holds for one in judged):
             return Judged(True, "; ".join(one.words for one in judged if one.holds))
         if all(one.holds is None for one in judged):
-            return UNTOLD
+            return Judged(None, _joined(one.words for one in judged))
         return Judged(False, "; ".join(one.words for one in judged if one.holds is False))
+
+
+def _joined(words: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(filter(None, words)))
+
+
+@dataclass(frozen=True, slots=True)
+class PartJudged:
+    """What one sentence of a condition said of a window.
+
+    Attributes:
+        written: The sentence as one writes it.
+        holds: Whether it holds; None where the window cannot tell.
+        words: What was found, as a clause.
+        measured: The numbers behind it, where the clause does not have them; "" elsewhere.
+    """
+
+    written: str
+    holds: bool | None
+    words: str
+    measured: str = ""
+
+
+def judge_parts(condition: Condition, finding: Finding) -> list[PartJudged]:
+    """Judge each sentence of a condition by itself in one window."""
+    found = []
+    for leaf in leaves(condition):
+        judged = leaf.judge(finding)
+        measured = leaf.measured(finding.evaluation) if isinstance(leaf, Drifts) else ""
+        found.append(PartJudged(leaf.written, judged.holds, judged.words, measured))
+    return found
 
 
 _NOW: Final[Mapping[Sign, str]] = {

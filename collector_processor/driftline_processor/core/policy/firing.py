@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.verdict import StateSpan
 
-from .condition import Condition, Finding
+from .condition import Condition, Finding, Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,34 @@ class Firing:
     state: VerdictState | Literal[""] = ""
 
 
+StepOutcome = Literal["cannot_tell", "quiet", "counted", "fired", "lasts", "eased", "over"]
+"""What follows from one window: nothing, since it cannot tell; nothing, since the condition does not hold; it holds, in
+too few windows in a row; that was enough; it goes on; it holds no more, for too short; that was enough, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a condition said of one window, and what followed from that.
+
+    Attributes:
+        at: Which window.
+        judged: What the condition said.
+        resolved: What the condition said that ends it; None where that was not asked.
+        outcome: What followed.
+        count: Windows in a row in which it held before it fired, or did not before it was over.
+        needed: How many of these are asked for.
+        firing: What fires at the end of the window, or has ended there; None where nothing does.
+    """
+
+    at: int
+    judged: Judged
+    resolved: Judged | None
+    outcome: StepOutcome
+    count: int
+    needed: int
+    firing: Firing | None
+
+
 def firings(
     windows: Sequence[Evaluation],
     condition: Condition,
@@ -74,35 +102,94 @@ def firings(
         resolve: What must hold before it is over; None = that the condition does not.
     """
     found: list[Firing] = []
+    lasting: Firing | None = None
+    for step in steps(windows, condition, patience, verdict_at, others, resolve):
+        lasting = step.firing
+        if step.outcome == "over" and lasting is not None:
+            found.append(lasting)
+            lasting = None
+    return [*found, lasting] if lasting is not None else found
+
+
+def steps(
+    windows: Sequence[Evaluation],
+    condition: Condition,
+    patience: Patience,
+    verdict_at: Callable[[Evaluation], Verdict],
+    others: Mapping[str, Sequence[Evaluation]],
+    resolve: Condition | None = None,
+) -> Iterator[Step]:
+    """Yield what a condition said of each window, and what followed; the arguments are those of :func:`firings`."""
     row: list[tuple[Evaluation, str]] = []
     quiet: list[Evaluation] = []
     lasting: Firing | None = None
     for at, evaluation in enumerate(windows):
         finding = Finding(windows, at, verdict_at, others)
-        judged = condition.judge(finding)
+        judged, window = condition.judge(finding), evaluation.window
         if lasting is None:
             if judged.holds:
                 row.append((evaluation, judged.words))
             elif judged.holds is False:
                 row.clear()
-            if len(row) >= patience.fire:
-                window = evaluation.window
+            outcome: StepOutcome = "counted" if judged.holds else "cannot_tell" if judged.holds is None else "quiet"
+            count = len(row)
+            if count >= patience.fire:
                 since = row[0][0].window.start
-                lasting = Firing(since, window.end, None, window.name, window.start, judged.words)
+                lasting, outcome = Firing(since, window.end, None, window.name, window.start, judged.words), "fired"
                 row.clear()
+            yield Step(at, judged, None, outcome, count, patience.fire, lasting)
             continue
-        over = (judged.holds is False) if resolve is None else (resolve.judge(finding).holds is True)
+        resolved = None if resolve is None else resolve.judge(finding)
+        over = (judged.holds is False) if resolved is None else (resolved.holds is True)
         if over:
             quiet.append(evaluation)
-        elif judged.holds or resolve is not None:
+        elif judged.holds or resolved is not None:
             quiet.clear()
         if judged.holds:
-            window = evaluation.window
             lasting = replace(lasting, window=window.name, start=window.start, words=judged.words)
-        if patience.is_over(quiet, evaluation.window.end):
-            found.append(replace(lasting, until=quiet[0].window.start))
+        told = judged if resolved is None else resolved
+        outcome = "eased" if over else "cannot_tell" if told.holds is None and not judged.holds else "lasts"
+        count = len(quiet)
+        if patience.is_over(quiet, window.end):
+            ended = replace(lasting, until=quiet[0].window.start)
+            yield Step(at, judged, resolved, "over", count, patience.resolve, ended)
             lasting, quiet = None, []
-    return [*found, lasting] if lasting is not None else found
+            continue
+        yield Step(at, judged, resolved, outcome, count, patience.resolve, lasting)
+
+
+def verdict_steps(
+    states: Mapping[VerdictState, int],
+    windows: Sequence[Evaluation],
+    verdict_at: Callable[[Evaluation], Verdict],
+    shown: int,
+) -> list[Step]:
+    """Return what the verdict at the end of each of the newest windows was to a policy that asks for its states.
+
+    What fires is told by the verdict of now, see :func:`verdict_firings`: no step has a firing.
+
+    Args:
+        states: The states, each with the number of windows in a row at whose end it must hold.
+        windows: Closed windows of one length, the oldest first.
+        verdict_at: Returns the verdict at the end of a window.
+        shown: How many windows, at most.
+    """
+    found: list[Step] = []
+    count, before = 0, ""
+    first = max(0, len(windows) - shown)
+    for at in range(max(0, first - max(states.values(), default=1)), len(windows)):
+        verdict = verdict_at(windows[at])
+        needed = states.get(verdict.state)
+        count = 0 if needed is None else count + 1 if verdict.state == before else 1
+        before = verdict.state
+        if at < first:
+            continue
+        outcome: StepOutcome = "quiet"
+        if needed is not None:
+            outcome = "counted" if count < needed else "fired" if count == needed else "lasts"
+        judged = Judged(needed is not None, verdict.sentence)
+        found.append(Step(at, judged, None, outcome, count, needed or 0, None))
+    return found
 
 
 def verdict_firings(

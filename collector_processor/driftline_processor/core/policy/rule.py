@@ -20,7 +20,7 @@ from driftline_processor.core.verdict import (
 from driftline_processor.core.windows.window import length
 
 from .condition import Condition, VerdictIs, burnt_over
-from .firing import Firing, Patience, firings, verdict_firings
+from .firing import Firing, Patience, Step, firings, steps, verdict_firings, verdict_steps
 
 MOST_WINDOWS: Final = 400
 """Windows of one length, the newest ones, in which a condition is looked for: a year of days."""
@@ -103,6 +103,19 @@ class Rule:
         windows = self.judged_in(history)
         found = (windows, self.condition, self.patience, history.verdict_at, history.windows, self.resolve)
         return firings(*found)
+
+    def steps(self, history: WindowHistory, shown: int) -> list[Step]:
+        """Return what the condition said of the newest windows, and what followed from each, the oldest first.
+
+        Args:
+            history: The windows.
+            shown: How many windows, at most.
+        """
+        windows = self.judged_in(history)
+        if self.states:
+            return verdict_steps(self.states, windows, history.verdict_at, shown)
+        found = (windows, self.condition, self.patience, history.verdict_at, history.windows, self.resolve)
+        return [*steps(*found)][-shown:]
 
     def replay(self, history: WindowHistory) -> list[Firing]:
         """Return when it would have fired had somebody looked at the end of each window, the oldest first.

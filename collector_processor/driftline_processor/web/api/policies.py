@@ -1,4 +1,7 @@
-"""``POST /api/v1/policies/replay``: what policies would have told of the windows in memory. Nothing is stored."""
+"""What policies decided, and why; and what others would have told of the windows in memory, of which nothing is stored.
+
+``GET /api/v1/models/{model}/policies``, ``GET /api/v1/alerts/{alert}`` and ``POST /api/v1/policies/replay``.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,16 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.config.policies import read_policies
 from driftline_processor.core.decode.untrusted_json import TooLarge, check_json
+from driftline_processor.policy.alerts import AlertStore
+from driftline_processor.policy.explanation import PolicyExplanations, decision_json
 from driftline_processor.policy.replay import replay_policies, watched_models
+from driftline_processor.policy.told import alert_history, alert_json
 from driftline_processor.queries.overview import View
 from driftline_processor.receipts import Overloaded
 from driftline_processor.servers.http_body import Body, MalformedBody, receive_body
 
 from .answers import FiniteJSON
+from .parameters import find_model
 
 MAX_POLICIES = 2**18
 """Bytes of the policies of a file: those of fifty models are some ten thousand."""
@@ -35,9 +42,29 @@ MOST_STEPS = 20_000_000
 _EXAMPLE = '{"policies": {"NAME": {"when": "accuracy < 85 %"}}}'
 
 
-def routes(view: View) -> list[BaseRoute]:
-    """Return the route. ``view``: read on every request; one request at a time."""
+def routes(view: View, store: AlertStore, explanations: PolicyExplanations) -> list[BaseRoute]:
+    """Return the routes; one replay at a time.
+
+    Args:
+        view: Read on every request.
+        store: Where alerts are.
+        explanations: Explains what policies decided.
+    """
     busy = threading.Lock()
+
+    def decisions(request: Request) -> Response:
+        models = view.models()
+        name = find_model(request, models).key.model
+        found = explanations.of_model([one for one in models if one.key.model == name])
+        return FiniteJSON({"policies": [decision_json(one) for one in found]})
+
+    def one_alert(request: Request) -> Response:
+        alert = store.alerts.get(request.path_params["alert"])
+        if alert is None:
+            raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists those that there are")
+        decision = explanations.of_alert(alert, view.models())
+        said = None if decision is None else decision_json(decision)
+        return FiniteJSON({**alert_json(alert_history(store, alert)), "decision": said})
 
     async def replay(request: Request) -> Response:
         try:
@@ -64,7 +91,11 @@ def routes(view: View) -> list[BaseRoute]:
         finally:
             busy.release()
 
-    return [Route("/api/v1/policies/replay", replay, methods=["POST"])]
+    return [
+        Route("/api/v1/models/{name:path}/policies", decisions),
+        Route("/api/v1/alerts/{alert}", one_alert),
+        Route("/api/v1/policies/replay", replay, methods=["POST"]),
+    ]
 
 
 def _asked(data: bytes) -> tuple[Mapping[str, Any], bool]:

@@ -12,6 +12,7 @@ from starlette.datastructures import QueryParams
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.wording import iso_time
 from driftline_processor.policy.alerts import Alert, AlertStore
+from driftline_processor.policy.explanation import PolicyDecision, PolicyExplanations
 from driftline_processor.policy.told import AlertHistory, alert_histories, alert_json
 from driftline_processor.present import names
 from driftline_processor.present.numbers import many
@@ -55,7 +56,7 @@ def page(models: Sequence[ModelView], asked: QueryParams, log: IncidentLog, aler
     zone = common_zone(one.timezone for one in found)
     told = [] if alerts is None else alert_histories(alerts)[:TOLD]
     tables = {"incidents": table(found), "alerts": alert_table(told)}
-    context = {**_context(found, asked), **_context_of_alerts(models), "zone": zone, "told": told}
+    context = {**_context(found, asked), **context_of_alerts(models), "zone": zone, "told": told}
     return Page("incidents.html", context, tables)
 
 
@@ -66,17 +67,19 @@ def model_page(
     *,
     log: IncidentLog,
     alerts: AlertStore | None = None,
+    explained: PolicyExplanations | None = None,
 ) -> Page:
-    """Return the page of a model's incidents, those of all its versions, with what was told of them."""
+    """Return the page of a model's incidents, those of all its versions, with what was told of them, and why."""
     found = log.of(selection.same)
     told = [] if alerts is None else alert_histories(alerts, selection.model.key.model)[:TOLD]
     context = {**common_context(selection, "incidents", now), **_context(found, asked or QueryParams())}
-    context = {**context, **_context_of_alerts(selection.same), "told": told}
-    tables = {"incidents": table(found), "alerts": alert_table(told)}
+    decisions = [] if explained is None else explained.of_model(selection.same)
+    context = {**context, **context_of_alerts(selection.same), "told": told, "decisions": decisions}
+    tables = {"incidents": table(found), "alerts": alert_table(told), "decisions": decision_table(decisions)}
     return Page("model/incidents.html", context, tables, about(selection))
 
 
-def _context_of_alerts(models: Sequence[ModelView]) -> dict[str, Any]:
+def context_of_alerts(models: Sequence[ModelView]) -> dict[str, Any]:
     """Return how an alert is shown: by the clock of its model, with the address of its window."""
     zones = {(one.key.environment, one.key.model): one.timezone for one in models}
 
@@ -213,6 +216,19 @@ def table(found: Sequence[Incident]) -> Table:
             for one in found
         ],
     )
+
+
+def decision_table(decisions: Sequence[PolicyDecision]) -> Table:
+    """Return what policies decided as data: a row for each window and each sentence of a condition."""
+    columns = ("policy", "version", "environment", "start", "end", "condition", "holds", "found", "measured")
+    rows = []
+    for one in decisions:
+        for at in one.windows:
+            ends = iso_time(at.window.start), iso_time(at.window.end)
+            for part in at.parts:
+                said = part.written, part.holds, part.words, part.measured or None
+                rows.append((one.policy, one.key.version, one.key.environment, *ends, *said, at.outcome))
+    return Table((*columns, "outcome"), rows)
 
 
 def alert_table(told: Sequence[AlertHistory]) -> Table:

@@ -69,7 +69,10 @@ def test_nothing_is_said_of_false_alarms_where_no_outcome_tells_that_nothing_was
 def test_windows_that_cannot_tell_are_no_time_without_false_alarms() -> None:
     quiet = replayed([right(day) for day in range(40)], "precision < 0.5").quiet
     assert (quiet.windows, quiet.untold, quiet.a_month, quiet.share) == (0, 40, None, None)
-    assert quiet.sentence == "cannot be told: in none of 40 quiet windows is known what it asks for"
+    assert (
+        quiet.sentence
+        == "cannot be told: in none of 40 quiet windows is known what it asks for; precision is not known"
+    )
 
 
 def test_what_fires_while_the_model_is_wrong_is_no_false_alarm() -> None:

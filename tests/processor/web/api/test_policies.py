@@ -1,7 +1,9 @@
-"""``POST /api/v1/policies/replay``: what policies would have told, and what is refused."""
+"""What policies decided, and what others would have told; what is refused."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +13,9 @@ from driftline_processor.web.api.policies import MAX_POLICIES, routes
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import FakeView
-from tests.support.policy_watch import model
+from tests.support.fake_view import FakeView, accept
+from tests.support.html_page import page
+from tests.support.policy_watch import model, watched
 from tests.support.verdict_windows import right, value, wrong
 
 LOW = {"low": {"when": "accuracy < 70 %"}}
@@ -20,10 +23,60 @@ PATH = "/api/v1/policies/replay"
 
 
 @pytest.fixture
-def client() -> TestClient:
+def client(tmp_path: Path) -> Iterator[TestClient]:
     days = [right(0), right(1), wrong(2, clear=True, realized={"accuracy": value(0.6)})]
     view = FakeView([model(days, "late"), model(days[:2], "early")])
-    return TestClient(create_app(view, lambda *_: None, Health(), more=routes(view)))  # type: ignore[arg-type]
+    with watched(tmp_path, policies=LOW) as watch:
+        watch.look(*view.known)
+        more = routes(view, watch.alerts, watch.explanations)
+        yield TestClient(
+            create_app(*(view, accept, Health()), more=more, told=watch.alerts, explained=watch.explanations)
+        )
+
+
+def test_each_policy_says_what_it_decided_about_a_model_also_where_it_did_not_fire(client: TestClient) -> None:
+    found = client.get("/api/v1/models/early/policies").json()["policies"]
+    assert {one["policy"]: (one["standing"], one["not_told"]) for one in found} == {
+        "health": ("quiet", []),
+        "low": ("quiet", []),
+    }
+    (part,) = found[1]["windows"][0]["parts"]
+    assert part == {
+        "condition": "accuracy < 70 %",
+        "holds": False,
+        "found": "accuracy is 80 % (78 % to 82 %), above 70 %",
+        "measured": None,
+    }
+    assert client.get("/api/v1/models/none/policies").status_code == 404
+
+
+def test_an_alert_says_what_its_policy_decided_around_it(client: TestClient) -> None:
+    health, low = client.get("/api/v1/models/late/policies").json()["policies"]
+    alert = client.get(f"/api/v1/alerts/{low['alert']}").json()
+    assert (alert["policy"], alert["decision"]["standing"]) == ("low", "fires since 3 July 2013")
+    assert [one["outcome"] for one in alert["decision"]["windows"]] == ["fires", "quiet", "quiet"]
+    assert (alert["decision"]["not_told"], health["standing"]) == ([], "fires since 3 July 2013")
+    assert client.get("/api/v1/alerts/nothing").status_code == 404
+
+
+def test_pages_say_the_same_to_people(client: TestClient) -> None:
+    shown = page(client, "/models/early/incidents").text
+    assert "What policies decided 2" in shown
+    assert "00:00 : quiet accuracy < 70 % no : accuracy is 80 % (78 % to 82 %), above 70 %" in shown
+    (alert,) = [
+        one["id"] for one in client.get("/models/late/incidents?format=json").json()["alerts"] if one["policy"] == "low"
+    ]
+    assert f"/alerts/{alert}" in page(client, "/models/late/incidents").links
+    told = page(client, f"/alerts/{alert}").text
+    assert "when accuracy < 70 % in windows of 1d" in told
+    assert "2013-07-03 accuracy < 70 % yes : accuracy is 60 %, below 70 % ▲ fires" in told
+    rows = client.get(f"/alerts/{alert}?format=json").json()["decisions"]
+    assert [(one["start"], one["holds"], one["outcome"]) for one in rows] == [
+        ("2013-07-03T00:00:00Z", True, "fires"),
+        ("2013-07-02T00:00:00Z", False, "quiet"),
+        ("2013-07-01T00:00:00Z", False, "quiet"),
+    ]
+    assert client.get("/alerts/nothing").status_code == 404
 
 
 def test_policies_are_replayed_over_the_windows_in_memory(client: TestClient) -> None:

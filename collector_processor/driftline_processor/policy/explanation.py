@@ -1,0 +1,434 @@
+"""What policies decided about a model and why: window by window, and why nobody was told.
+
+Nothing of it is stored. Windows are judged again as the watch judged them, and what was told is in the alerts. So a
+window that is restated changes its decision, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+from driftline.tables.table import ModelKey
+
+from driftline_processor.config.channels import Channel
+from driftline_processor.config.policies import Policy, Silence
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.policy import (
+    Condition,
+    Finding,
+    PartJudged,
+    Step,
+    StepOutcome,
+    WindowHistory,
+    judge_parts,
+)
+from driftline_processor.core.windows.window import Window
+from driftline_processor.core.wording import iso_time, printable
+from driftline_processor.present import policies as words
+from driftline_processor.present.policies import Untold
+from driftline_processor.queries.overview import ModelView
+
+from .alerts import Alert, AlertStore
+from .replay import replayed_model
+from .told import AlertHistory, Sent, alert_history
+from .watch import groups_of, same_windows
+
+SHOWN: Final = 14
+"""Windows of a policy on the page of its model: two weeks of days."""
+
+AROUND: Final = 30
+"""Windows of an alert on its page: three before it, then its first and its last."""
+
+MOST_OF_ALERT: Final = 120
+"""Windows of an alert that are judged again, at most, the newest ones: four months of days."""
+
+REMEMBERED: Final = 200
+"""Versions whose windows are remembered as they were judged."""
+
+_EARLIER: Final = 3
+"""Windows before an alert that are shown with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why nobody was told, or why nothing was done.
+
+    Attributes:
+        kind: In a word.
+        words: As a sentence.
+    """
+
+    kind: Untold
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class WindowDecision:
+    """What a policy decided at one window.
+
+    Attributes:
+        window: Which.
+        parts: What each sentence of the condition said of it.
+        resolved: What each sentence said of the condition that ends it; () where that was not asked.
+        holds: Whether the condition held; None where the window cannot tell.
+        outcome: What followed, in words.
+        fires: Whether an alert begins or lasts there.
+    """
+
+    window: Window
+    parts: Sequence[PartJudged]
+    resolved: Sequence[PartJudged]
+    holds: bool | None
+    outcome: str
+    fires: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDecision:
+    """What a policy decided about a version of a model.
+
+    Attributes:
+        policy: Its name.
+        key: The version.
+        timezone: The model's.
+        written: The condition as the configuration has it.
+        resolve: That which ends it; "" where none is written.
+        window: Length of the windows in which it is judged; "" where there are none.
+        windows: What was decided at each, the newest first.
+        now: The verdict that holds now, of a policy that asks for nothing else; "" elsewhere.
+        standing: How it stands.
+        fires: Whether its alert is open.
+        history: Its newest alert about the model, with what was told of it; None where there never was one.
+        untold: Why nobody was told, or nothing done.
+    """
+
+    policy: str
+    key: ModelKey
+    timezone: str
+    written: str
+    resolve: str
+    window: str
+    windows: Sequence[WindowDecision]
+    now: str
+    standing: str
+    fires: bool
+    history: AlertHistory | None
+    untold: Sequence[Reason]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What a policy said of the windows of a version.
+
+    Attributes:
+        history: The windows that it read.
+        windows: Those in which it was judged, the oldest first.
+        steps: What followed from each of the newest of them.
+    """
+
+    history: WindowHistory
+    windows: Sequence[Evaluation]
+    steps: Sequence[Step]
+
+    def parts(self, policy: Policy, step: Step) -> list[PartJudged]:
+        """Return what each sentence of the condition says of the window of a step."""
+        if policy.rule.states:
+            return [PartJudged(policy.condition.written, step.judged.holds, step.judged.words)]
+        return self._said(policy.condition, step)
+
+    def resolved(self, policy: Policy, step: Step) -> list[PartJudged]:
+        """Return what each sentence of the condition that ends it says; [] where that was not asked."""
+        resolution = policy.resolution
+        return [] if resolution is None or step.resolved is None else self._said(resolution, step)
+
+    def _said(self, condition: Condition, step: Step) -> list[PartJudged]:
+        return judge_parts(condition, Finding(self.windows, step.at, self.history.verdict_at, self.history.windows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was read of a version, and what that was read from."""
+
+    windows: Mapping[str, Sequence[Evaluation]]
+    business: object
+    history: WindowHistory
+    judged: dict[str, _Judged]
+
+
+class PolicyExplanations:
+    """Explains the decisions of policies; what did not change is not judged again. Any thread may ask.
+
+    Args:
+        alerts: What was told.
+        policies: By name, also those that are switched off.
+        channels: Names of the channels of a policy that names none.
+        silences: When nothing is told.
+        keys: Those of all channels, by name.
+        waiting: Returns the environments and models whose past waits to be judged.
+        put_off: Returns why a channel or an action takes no messages for now; "" where it does.
+        clock: Unix nanoseconds.
+    """
+
+    def __init__(
+        self,
+        alerts: AlertStore,
+        policies: Mapping[str, Policy],
+        channels: Sequence[str],
+        silences: Sequence[Silence],
+        keys: Mapping[str, Channel],
+        waiting: Callable[[], Collection[tuple[str, str]]],
+        put_off: Callable[[str], str],
+        clock: Callable[[], int],
+    ) -> None:
+        self._alerts, self._policies, self._channels = alerts, policies, channels
+        self._silences, self._keys, self._waiting, self._put_off, self._clock = silences, keys, waiting, put_off, clock
+        self._known: Mapping[ModelKey, _Known] = {}
+
+    def of_model(self, views: Sequence[ModelView]) -> list[PolicyDecision]:
+        """Return what each policy decided about the versions of a model that are in use.
+
+        Args:
+            views: All versions and environments of the model.
+        """
+        return [
+            self._of_now(name, policy, view, self._alerts.newest_of((name, group.environment, group.model)))
+            for group in groups_of(views)
+            for name, policy in self._policies.items()
+            if policy.covers(group.model, group.leading.tier)
+            for view in group.views
+        ]
+
+    def of_alert(self, alert: Alert, views: Sequence[ModelView]) -> PolicyDecision | None:
+        """Return what a policy decided around an alert; None where the policy or the version is gone.
+
+        Args:
+            alert: Which.
+            views: All versions of all models.
+        """
+        policy = self._policies.get(alert.policy)
+        place = alert.environment, alert.model, alert.version
+        view = next((one for one in views if (one.key.environment, one.key.model, one.key.version) == place), None)
+        if policy is None or view is None:
+            return None
+        judged = _around(policy, self._read(view).history, alert)
+        standing = "is over" if not alert.open else _standing(None, alert, view)
+        return self._decision(policy, view, judged, judged.steps, alert, standing, of_now=False)
+
+    def _of_now(self, name: str, policy: Policy, view: ModelView, newest: Alert | None) -> PolicyDecision:
+        known = self._read(view)
+        judged = known.judged.get(name)
+        if judged is None:
+            judged = known.judged[name] = _judged(policy, known.history, SHOWN)
+        outcome = judged.steps[-1].outcome if judged.steps else None
+        standing = _standing(outcome, newest, view) if policy.enabled else "is switched off"
+        return self._decision(policy, view, judged, judged.steps[-SHOWN:], newest, standing, name=name)
+
+    def _decision(
+        self,
+        policy: Policy,
+        view: ModelView,
+        judged: _Judged,
+        steps: Sequence[Step],
+        alert: Alert | None,
+        standing: str,
+        *,
+        name: str = "",
+        of_now: bool = True,
+    ) -> PolicyDecision:
+        history = None if alert is None else alert_history(self._alerts, alert)
+        name = name or (alert.policy if alert is not None else "")
+        cool_down = policy.rule.patience.cool_down
+        return PolicyDecision(
+            policy=name,
+            key=view.key,
+            timezone=view.timezone,
+            written=_written(policy.when),
+            resolve="" if policy.resolve is None else _written(policy.resolve),
+            window=judged.windows[-1].window.name if judged.windows else "",
+            windows=[
+                WindowDecision(
+                    window=judged.windows[one.at].window,
+                    parts=judged.parts(policy, one),
+                    resolved=judged.resolved(policy, one),
+                    holds=one.judged.holds,
+                    outcome=words.step_words(one.outcome, one.count, one.needed, cool_down, fires=_fires(one)),
+                    fires=_fires(one),
+                )
+                for one in reversed(steps)
+            ],
+            now=view.verdict.sentence if of_now and policy.rule.states and view.verdict is not None else "",
+            standing=standing,
+            fires=alert is not None and alert.open,
+            history=history,
+            untold=[*self._untold(name, policy, view, history, judged, of_now)],
+        )
+
+    def _read(self, view: ModelView) -> _Known:
+        """Return what was read of a version; anew where its windows are others."""
+        windows = {one: [two for two in of_name if two.closed] for one, of_name in view.windows.items()}
+        known = self._known.get(view.key)
+        if known is None or known.business != view.business or not same_windows(known.windows, windows):
+            history = replayed_model(view.key, view.tier, windows, view.timezone).history
+            known = _Known(windows, view.business, history, {})
+            kept = [*self._known.items()][-REMEMBERED:]
+            self._known = {**dict(kept), view.key: known}
+        return known
+
+    # -- why nobody was told ------------------------------------------------------------------------------------------
+
+    def _untold(
+        self,
+        name: str,
+        policy: Policy,
+        view: ModelView,
+        history: AlertHistory | None,
+        judged: _Judged,
+        of_now: bool,
+    ) -> Iterator[Reason]:
+        if not policy.enabled:
+            yield Reason("switched_off", words.SWITCHED_OFF)
+            return
+        alert = None if history is None else history.alert
+        lasting = alert is not None and alert.open
+        if of_now:
+            if (view.key.environment, view.key.model) in self._waiting():
+                yield Reason("catching_up", words.CATCHING_UP)
+            last = judged.steps[-1] if judged.steps else None
+            if last is not None and last.outcome == "counted" and not lasting:
+                yield Reason("not_yet", words.not_yet_words(last.count, last.needed))
+            if not lasting and self._is_no_news((name, view.key.environment, view.key.model), judged.steps):
+                yield Reason("no_news", words.NO_NEWS)
+        if history is None or alert is None or (of_now and not lasting):
+            return
+        if alert.told is None:
+            yield from self._kept_back(policy, alert, view.timezone)
+        if alert.open and alert.until is not None:
+            cool_down = policy.rule.patience.cool_down
+            yield Reason("cooling_down", words.cooling_words(alert.until, cool_down, view.timezone))
+        newest = {one.message.channel: one for one in history.sent}
+        for sent in newest.values():
+            yield from self._unsaid(sent, alert, view.timezone)
+
+    def _kept_back(self, policy: Policy, alert: Alert, timezone: str) -> Iterator[Reason]:
+        """Yield what keeps an alert from being told, or kept it."""
+        at = self._clock() if alert.open else alert.seen
+        ends = [one.until for one in self._silences if one.covers(alert.model, alert.policy, at)]
+        if ends:
+            yield Reason("silenced", words.silenced_words(max(ends), timezone))
+        for other in policy.unless:
+            known = self._alerts.alerts_of((other, *alert.about[1:]))
+            if any(one.seen <= (alert.over or at) and (one.over is None or one.over >= alert.seen) for one in known):
+                yield Reason("unless", words.unless_words(other))
+        if not (policy.notify or self._channels):
+            yield Reason("no_channel", words.NO_CHANNEL)
+
+    def _unsaid(self, sent: Sent, alert: Alert, timezone: str) -> Iterator[Reason]:
+        """Yield why a message did not leave, or not by itself."""
+        message, result = sent.message, sent.result
+        name, detail = message.channel, "" if sent.delivery is None else sent.delivery.detail
+        if result == "held" and message.held is not None:
+            digest = name in self._keys and self._keys[name].digest is not None
+            said = words.held_words(name, message.held, digest=digest, timezone=timezone)
+            yield Reason("digest" if digest else "quiet_hours", said)
+        elif result == "awaits_approval":
+            yield Reason("approval", words.approval_words(name))
+        elif result == "waiting":
+            if why := self._put_off(name):
+                yield Reason("not_taken", words.failed_words(name, result, why))
+        elif result == "collected":
+            yield Reason("digest", words.failed_words(name, result, detail))
+        elif result != "delivered" and result != "held":
+            yield Reason(result, words.failed_words(name, result, detail))
+        elif message.alert != alert.id:
+            yield Reason("grouped", words.grouped_words(name, message.alert))
+
+    def _is_no_news(self, about: tuple[str, str, str], steps: Sequence[Step]) -> bool:
+        """Return True where what ended last had ended before the policy was first looked at."""
+        ended = [one.firing for one in steps if one.outcome == "over" and one.firing is not None]
+        first = self._alerts.looks.get(about)
+        return bool(ended) and first is not None and ended[-1].fired <= first and not self._alerts.alerts_of(about)
+
+
+def _standing(outcome: StepOutcome | None, alert: Alert | None, view: ModelView) -> str:
+    if alert is None or not alert.open:
+        return words.standing_words(outcome, False, None, None, view.timezone)
+    return words.standing_words(outcome, True, alert.since, alert.until, view.timezone)
+
+
+def _fires(step: Step) -> bool:
+    """Return True where an alert begins or lasts at the end of the window of a step."""
+    return step.outcome in ("fired", "lasts", "eased") or (step.outcome == "cannot_tell" and step.firing is not None)
+
+
+def _judged(policy: Policy, history: WindowHistory, most: int) -> _Judged:
+    rule = policy.rule
+    return _Judged(history, rule.judged_in(history), rule.steps(history, most))
+
+
+def _around(policy: Policy, history: WindowHistory, alert: Alert) -> _Judged:
+    """Return what a policy said of the windows of an alert: of many, the first and the last ones."""
+    since = alert.fired if alert.since is None else min(alert.since, alert.fired)
+    begun = policy.rule.judged_in(history)
+    before = [one for one in begun if one.window.end <= since][-_EARLIER:]
+    first = before[0].window.start if before else since
+    ended = [one.window.end for one in begun if alert.until is not None and one.window.start >= alert.until]
+    known = (
+        history.until(ended[policy.rule.patience.resolve - 1])
+        if len(ended) >= policy.rule.patience.resolve
+        else history
+    )
+    judged = _judged(policy, known, MOST_OF_ALERT)
+    steps = [one for one in judged.steps if judged.windows[one.at].window.start >= first]
+    if len(steps) > AROUND:
+        steps = [*steps[: AROUND // 2], *steps[-AROUND // 2 :]]
+    return _Judged(known, judged.windows, steps)
+
+
+def _written(when: object) -> str:
+    """Return a condition as the configuration has it, in one line."""
+    if isinstance(when, str):
+        return printable(when)
+    return printable(yaml.safe_dump(when, default_flow_style=True, width=10_000, allow_unicode=True).strip())
+
+
+def decision_json(decision: PolicyDecision) -> dict[str, Any]:
+    """Return a decision as the API shows it."""
+    key, history = decision.key, decision.history
+    return {
+        "policy": decision.policy,
+        "model": key.model,
+        "version": key.version,
+        "environment": key.environment,
+        "when": decision.written,
+        "resolve": decision.resolve or None,
+        "window": decision.window or None,
+        "standing": decision.standing,
+        "fires": decision.fires,
+        "verdict": printable(decision.now) or None,
+        "alert": None if history is None else history.alert.id,
+        "not_told": [{"why": one.kind, "sentence": one.words} for one in decision.untold],
+        "windows": [
+            {
+                "start": iso_time(one.window.start),
+                "end": iso_time(one.window.end),
+                "holds": one.holds,
+                "fires": one.fires,
+                "outcome": one.outcome,
+                "parts": [_part_json(part) for part in one.parts],
+                "resolve": [_part_json(part) for part in one.resolved],
+            }
+            for one in decision.windows
+        ],
+    }
+
+
+def _part_json(part: PartJudged) -> dict[str, Any]:
+    return {
+        "condition": printable(part.written),
+        "holds": part.holds,
+        "found": printable(part.words),
+        "measured": printable(part.measured) or None,
+    }

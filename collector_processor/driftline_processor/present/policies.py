@@ -1,0 +1,137 @@
+"""Say what a policy decided: what followed from each window, and why nobody was told."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from driftline_processor.core.dates import date_words
+from driftline_processor.core.policy import StepOutcome
+from driftline_processor.core.wording import duration, short
+
+from .numbers import many
+
+Untold = Literal[
+    "switched_off",
+    "catching_up",
+    "not_yet",
+    "no_channel",
+    "silenced",
+    "unless",
+    "no_news",
+    "cooling_down",
+    "quiet_hours",
+    "digest",
+    "grouped",
+    "not_taken",
+    "refused",
+    "expired",
+    "approval",
+    "held_back",
+    "dry_run",
+]
+"""Why nobody was told, or nothing done, in a word."""
+
+ANSWERS = {True: "yes", False: "no", None: "cannot tell"}
+"""What a sentence of a condition says of a window."""
+
+
+def step_words(outcome: StepOutcome, count: int, needed: int, cool_down: int = 0, *, fires: bool = False) -> str:
+    """Say what followed from a window.
+
+    Args:
+        outcome: What it was.
+        count: Windows in a row that count towards it.
+        needed: How many are asked for.
+        cool_down: How long it must be over, nanoseconds.
+        fires: Whether it fires at the end of the window.
+
+    >>> step_words("counted", 1, 2), step_words("fired", 2, 2), step_words("eased", 1, 1, 3600 * 10**9)
+    ('not yet: 1 of 2 windows in a row', 'fires: 2 of 2 windows in a row', 'holds no more, not yet for 1h')
+    """
+    if outcome == "counted":
+        return f"not yet: {count} of {needed} windows in a row"
+    if outcome == "fired":
+        return "fires" if needed <= 1 else f"fires: {count} of {needed} windows in a row"
+    if outcome == "eased":
+        if count < needed:
+            return f"holds no more, in {count} of {needed} windows in a row"
+        return f"holds no more, not yet for {duration(cool_down)}"
+    unknown = "cannot tell, so it lasts" if fires else "cannot tell, so nothing follows"
+    return {"cannot_tell": unknown, "quiet": "quiet", "lasts": "still fires", "over": "is over"}[outcome]
+
+
+def standing_words(
+    outcome: StepOutcome | None, fires: bool, since: int | None, until: int | None, timezone: str
+) -> str:
+    """Say how a policy stands.
+
+    Args:
+        outcome: What followed from the newest window; None where no window was judged.
+        fires: Whether its alert is open.
+        since: Since when its condition holds.
+        until: Until when that held; None while it does.
+        timezone: The model's.
+    """
+    if fires and until is not None:
+        return "cools down"
+    if fires:
+        return "fires" + ("" if since is None else f" since {date_words(since, timezone)}")
+    if outcome is None:
+        return "no window has closed yet"
+    return {"counted": "not yet", "cannot_tell": "cannot tell"}.get(outcome, "quiet")
+
+
+def not_yet_words(count: int, needed: int) -> str:
+    """Say that a condition holds in too few windows."""
+    return f"Not yet borne out: it holds in {many(count, 'window')} in a row, and {needed} are asked for."
+
+
+def silenced_words(until: int, timezone: str) -> str:
+    """Say until when a silence keeps an alert from being told."""
+    return f"A silence covers it until {date_words(until, timezone)}; what still lasts is told then."
+
+
+def unless_words(policy: str) -> str:
+    """Say that another policy fires on which it depends."""
+    return f"The policy {short(policy, 80)} fires for the same model, and 'unless' names it."
+
+
+def cooling_words(until: int, cool_down: int, timezone: str) -> str:
+    """Say that it holds no more, and that the cool-down is not over."""
+    return (
+        f"It holds no more since {date_words(until, timezone)}; its end is told after {duration(cool_down)} without it."
+    )
+
+
+def held_words(channel: str, until: int, *, digest: bool, timezone: str) -> str:
+    """Say that a message waits for a digest, or for the end of quiet hours."""
+    what = "collects its tier in a digest, which leaves" if digest else "has quiet hours until"
+    return f"{short(channel, 80)} {what} {date_words(until, timezone)}."
+
+
+def grouped_words(channel: str, thread: str) -> str:
+    """Say that a message joined the thread of another alert."""
+    return f"{short(channel, 80)} heard of it in the thread of alert {short(thread, 80)}."
+
+
+def failed_words(name: str, result: str, detail: str) -> str:
+    """Say what a channel or an action answered that did not take a message."""
+    what = {
+        "refused": "refused it",
+        "expired": "did not take it in time, and it was given up",
+        "held_back": "is held back by its limit",
+        "dry_run": "is a dry run, so nothing was done",
+        "collected": "says it in another message",
+    }.get(result, "has not taken it yet, and is tried again")
+    return f"{short(name, 80)} {what}" + (f": {short(detail, 300)}." if detail else ".")
+
+
+def approval_words(action: str) -> str:
+    """Say that an action waits for somebody."""
+    return f"{short(action, 80)} waits until somebody approves it."
+
+
+CATCHING_UP = "Windows of its past wait to be judged, so nothing is decided before they are."
+SWITCHED_OFF = "It is switched off by 'enabled: false'."
+NO_CHANNEL = "No channel is named: write 'notify' in the policy or at the top of the file."
+NO_NEWS = "What had ended before the policy was first looked at is no news."

@@ -1,0 +1,39 @@
+"""The page of an alert: its condition, what that said window by window, and what was told and why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+from driftline_processor.policy.alerts import AlertStore
+from driftline_processor.policy.explanation import PolicyExplanations
+from driftline_processor.policy.told import alert_history
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.web.page import Page
+
+from .incidents import alert_table, context_of_alerts, decision_table
+
+
+def page(
+    id: str, models: Sequence[ModelView], alerts: AlertStore | None, explained: PolicyExplanations | None = None
+) -> Page:
+    """Return the page of an alert.
+
+    Args:
+        id: Of the alert.
+        models: All versions of all models.
+        alerts: Where alerts are; None where nobody is told.
+        explained: Explains what the policy decided; None = there are no policies.
+    """
+    alert = None if alerts is None else alerts.alerts.get(id)
+    if alerts is None or alert is None:
+        raise HTTPException(404, "no alert has this id; /incidents lists those that there are")
+    told = [alert_history(alerts, alert)]
+    decision = None if explained is None else explained.of_alert(alert, models)
+    decisions = [] if decision is None else [decision]
+    context: dict[str, Any] = {"alert": alert, "told": told, "decisions": decisions, "whole": True}
+    context |= context_of_alerts(models)
+    context["zone"] = context["zone_of_alert"](alert)
+    return Page("alert.html", context, {"decisions": decision_table(decisions), "alerts": alert_table(told)})

@@ -1,0 +1,80 @@
+"""Steps: what a condition said of each window, and what followed from that."""
+
+from __future__ import annotations
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.policy import Patience, Rule, WindowHistory, firings, judge_parts, read_condition, steps
+from driftline_processor.core.policy.condition import Finding
+from driftline_processor.core.verdict import verdict_of_model
+
+from tests.support.verdict_windows import DAY, JULY, known, target, value, window, wrong
+
+
+def accuracy(day: int, number: float | None) -> Evaluation:
+    if number is None:
+        return window(day)
+    return known(day, realized={"accuracy": value(number)})
+
+
+NUMBERS = [0.9, 0.7, 0.9, 0.7, 0.7, None, 0.9, 0.7, 0.9, 0.9]
+WINDOWS = [accuracy(day, number) for day, number in enumerate(NUMBERS)]
+BELOW = read_condition("accuracy < 80 %")
+TWICE = Patience(2, 2)
+
+
+def outcomes(patience: Patience, resolve: str = "") -> list[tuple[str, int]]:
+    found = steps(
+        WINDOWS, BELOW, patience, lambda _: verdict_of_model([]), {}, read_condition(resolve) if resolve else None
+    )
+    return [(one.outcome, one.count) for one in found]
+
+
+def test_each_window_says_what_followed_and_how_many_count() -> None:
+    assert outcomes(TWICE) == [
+        *[("quiet", 0), ("counted", 1), ("quiet", 0), ("counted", 1), ("fired", 2)],
+        *[("cannot_tell", 0), ("eased", 1), ("lasts", 0), ("eased", 1), ("over", 2)],
+    ]
+
+
+def test_a_condition_that_ends_it_is_asked_only_while_it_lasts() -> None:
+    assert outcomes(Patience(2, 1), "accuracy > 95 %")[4:] == [
+        *[("fired", 2), ("cannot_tell", 0), ("lasts", 0), ("lasts", 0), ("lasts", 0), ("lasts", 0)]
+    ]
+
+
+def test_what_fired_is_what_the_steps_end_with() -> None:
+    (fired,) = firings(WINDOWS, BELOW, TWICE, lambda _: verdict_of_model([]), {})
+    assert (fired.since, fired.fired, fired.until) == (JULY + 3 * DAY, JULY + 5 * DAY, JULY + 8 * DAY)
+    *_, last = steps(WINDOWS, BELOW, TWICE, lambda _: verdict_of_model([]), {})
+    assert last.firing == fired
+
+
+def test_a_verdict_that_is_asked_for_twice_counts_the_first_window() -> None:
+    history = WindowHistory({"1d": [wrong(0), wrong(1), wrong(2)]})
+    found = Rule(read_condition("verdict is wrong"), Patience(2)).steps(history, 2)
+    assert [(one.at, one.outcome, one.count, one.needed) for one in found] == [(1, "fired", 2, 2), (2, "lasts", 3, 2)]
+
+
+def test_each_sentence_is_judged_by_itself_with_the_numbers_behind_it() -> None:
+    drifting = known(1, realized={"accuracy": value(0.9)}, features={"temp": target()})
+    both = Finding([drifting], 0, lambda _: verdict_of_model([]), {})
+    drifts = judge_parts(read_condition("features drift"), both)[0]
+    assert (drifts.written, drifts.holds, drifts.words) == ("features drift", True, "temp drifts")
+    assert drifts.measured == "temp: ks 0.9, p 1e-09, a large shift"
+    fell = judge_parts(BELOW, both)[0]
+    assert (fell.holds, fell.words, fell.measured) == (False, "accuracy is 90 %, above 80 %", "")
+
+
+def test_a_window_that_cannot_tell_says_what_is_missing() -> None:
+    asked = {
+        "accuracy < 80 %": "accuracy is not known",
+        "psi of temp > 0.2": "psi of temp is not known",
+        "predictions < 0.5 * last week": "predictions of the week before is not known",
+        "predictions < average of 7 - 1 deviation": "predictions of 3 windows before is not known",
+        "features drift": "drift can be judged of 0 of 0",
+        "outcomes late": "no agreement on labels can be judged",
+        "objective broken": "no objective was judged",
+    }
+    bare = Finding([window(0)], 0, lambda _: verdict_of_model([]), {})
+    assert {text: read_condition(text).judge(bare).words for text in asked} == asked
+    assert {read_condition(text).judge(bare).holds for text in asked} == {None}
