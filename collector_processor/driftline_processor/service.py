@@ -29,6 +29,7 @@ from driftline_processor.exporters.forwarder import Forwarder, described
 from driftline_processor.exporters.metric_points import WorstMispredictions
 from driftline_processor.exporters.outcome_spans import OutcomeSpans
 from driftline_processor.exporters.verdict_events import VerdictEvents
+from driftline_processor.governance.audit import Audit
 from driftline_processor.policy.actions.action import ActionChannel
 from driftline_processor.policy.channels.address import open_channel
 from driftline_processor.policy.courier import Couriers
@@ -247,6 +248,7 @@ class Service:
                 told=state.alerts,
                 decided=state.decisions,
                 explained=state.explanations,
+                audit=Audit(state.alerts, state.decisions, self.config.silences, self._clock),
                 weak=state.weak,
                 striking=None if self._worst is None else self._worst.shown,
                 links=self._links,

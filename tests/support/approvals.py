@@ -71,6 +71,7 @@ def awaiting(folder: Path, **keys: Any) -> Iterator[Awaiting]:
             watch.clock,
             more=alerts.routes(watch.alerts, acknowledge, approve),
             told=watch.alerts,
+            audit=watch.audit,
         )
         (alert,) = watch.alerts.alerts
         yield Awaiting(app, alert, watch, sent)

@@ -13,6 +13,8 @@ from driftline.tables.task import Task
 from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict import verdict_of_model
+from driftline_processor.governance.audit import Audit
+from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.policy.alerts import AlertStore, Delivery, Message, Result
 from driftline_processor.policy.digests import Digests
 from driftline_processor.policy.explanation import PolicyExplanations
@@ -43,6 +45,8 @@ class Watched:
         clock: Of the watch.
         sent: All messages, in their order.
         channels: The keys of channels, by name.
+        decisions: What people decided.
+        audit: Of all that was done.
         put_off: Why channels take no messages for now, by name.
         explanations: Of what its policies decided.
     """
@@ -59,6 +63,8 @@ class Watched:
             config.all_channels,
             config.actions,
         )
+        self.decisions = DecisionStore(self._store.connect(lasting=True), self._store.unreadable)
+        self.audit = Audit(self.alerts, self.decisions, config.silences, self.clock)
         self.channels = config.all_channels
         self.put_off: dict[str, str] = {}
         off = {name: one for name, one in config.policies.items() if not one.enabled}
@@ -122,15 +128,13 @@ def watched_fleet(folder: Path, known: Sequence[ModelView]) -> Iterator[AlertSto
     """Watch models until the block ends, beside one that was wrong for three days and is right again; yields what was
     told: a message that was delivered, one that was refused, and one that waits.
     """
-    with explained_fleet(folder, known) as (alerts, _):
-        yield alerts
+    with explained_fleet(folder, known) as watch:
+        yield watch.alerts
 
 
 @contextmanager
-def explained_fleet(
-    folder: Path, known: Sequence[ModelView], **keys: Any
-) -> Iterator[tuple[AlertStore, PolicyExplanations]]:
-    """Watch the same, perhaps by more of a configuration; yields with what was told what explains it."""
+def explained_fleet(folder: Path, known: Sequence[ModelView], **keys: Any) -> Iterator[Watched]:
+    """Watch the same, perhaps by more of a configuration; yields the watch."""
     days = [right(0), right(1), wrong(2), wrong(3), wrong(4), right(5), right(6), right(7)]
     with watched(folder, **keys) as watch:
         for day in range(len(days)):
@@ -142,7 +146,7 @@ def explained_fleet(
             for message, (result, detail) in zip(watch.sent, results, strict=False)
         ]
         watch.alerts.write([], deliveries=came)
-        yield watch.alerts, watch.explanations
+        yield watch
 
 
 def silent(since: int) -> Verdict:

@@ -301,6 +301,12 @@ def fetch_alerts(url: str, model: str = "", state: str = "") -> dict[str, Any]:
     return dict(json.loads(_ask("GET", url, "/api/v1/alerts", asked)))
 
 
+def fetch_audit(url: str, model: str, kind: str, limit: int) -> dict[str, Any]:
+    """Return what was done, as ``GET /api/v1/audit`` answers it; :class:`BadInput` when nothing answers there."""
+    said = {"model": model, "kind": kind, "limit": str(limit)}
+    return dict(json.loads(_ask("GET", url, "/api/v1/audit", {name: text for name, text in said.items() if text})))
+
+
 def fetch_windows(url: str, alert: Mapping[str, Any], window: str) -> list[dict[str, Any]]:
     """Return the windows of a length of the version that an alert is about; :class:`BadInput` as above."""
     asked: dict[str, str | list[str]] = {"window": window, "slices": "false", **_version_of(alert)}

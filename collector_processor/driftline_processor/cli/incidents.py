@@ -1,4 +1,4 @@
-"""`driftline incidents list`, `ack` and `approve`: what policies found, who has it, and what is done about it."""
+"""`driftline incidents list`, `ack`, `approve` and `audit`: what policies found, who has it, and what was done."""
 
 from __future__ import annotations
 
@@ -87,6 +87,41 @@ def approve(
         order = next(one for one in found["messages"] if one["channel"] == action and one["approved"])
         given = order["approved"]
         typer.echo(f"{found['model']}: {action} is approved by {given['by']}, since {_seconds(given['time'])}")
+
+
+@app.command()
+def audit(
+    model: Annotated[str, typer.Option(metavar="NAME", help="About one model.")] = "",
+    kind: Annotated[
+        str, typer.Option(metavar="KIND", help="One kind: fired, told, ordered, answered, approved, decided, ...")
+    ] = "",
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="The newest N.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    url: Url = "http://127.0.0.1:8780",
+) -> None:
+    """List all that was done, the newest last: what fired, was told, ordered and approved, by whom and why."""
+    with report_bad_input():
+        from . import client
+
+        found = client.fetch_audit(url, model, kind, limit)
+        if as_json:
+            typer.echo(json.dumps(found, indent=2))
+            return
+        if not found["entries"]:
+            typer.echo("nothing was done yet")
+            return
+        for one in reversed(found["entries"]):
+            typer.echo(entry_line(one))
+
+
+def entry_line(entry: Mapping[str, Any]) -> str:
+    """Return something that was done in a line, from the JSON of the API."""
+    place = f" ({entry['environment']})" if entry["environment"] else ""
+    who = f"; {entry['by']}" if entry["by"] else ""
+    why = f": {entry['why']}" if entry["why"] else ""
+    alert = f"  alert {entry['alert']}" if entry["alert"] else ""
+    said = f"{entry['subject']} {entry['words']}{who}{why}"
+    return f"{_seconds(entry['time'])}  {entry['kind']}  {entry['model'] or '-'}{place}  {said}{alert}"
 
 
 def alert_lines(alert: Mapping[str, Any]) -> Sequence[str]:

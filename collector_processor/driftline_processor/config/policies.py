@@ -231,9 +231,11 @@ class Silence(Section):
         """Return True where a model is silenced for a policy at a time, unix nanoseconds."""
         if not self.since <= now < self.until:
             return False
-        return any(fnmatchcase(model, one) for one in self.models) and any(
-            fnmatchcase(policy, one) for one in self.policies
-        )
+        return self.names(model) and any(fnmatchcase(policy, one) for one in self.policies)
+
+    def names(self, model: str) -> bool:
+        """Return True where it is about a model."""
+        return any(fnmatchcase(model, one) for one in self.models)
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every rule that is broken."""

@@ -24,6 +24,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driftline_processor.exporters import prometheus_page
+from driftline_processor.governance.audit import Audit
 from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.health import Health
 from driftline_processor.otlp.protocol import retry_after
@@ -41,6 +42,7 @@ from driftline_processor.queries.predictions import KeptPredictions
 from driftline_processor.queries.weak_slices import WeakSliceSearch, WeakSlicesOfWindows
 from driftline_processor.receipts import Overloaded
 from driftline_processor.receivers import outcomes_http
+from driftline_processor.web.api import audit as audit_api
 from driftline_processor.web.api import baselines, evaluations, label_queue, mispredictions, retraining
 from driftline_processor.web.api import evaluations as histories
 from driftline_processor.web.api import versions as versions_api
@@ -68,6 +70,7 @@ from .pages import (
     unknown_outcomes,
     versions,
 )
+from .pages import audit as audit_page
 from .place import read_place
 from .report import MakePage
 from .selection import Selection, select
@@ -107,6 +110,7 @@ def create_app(
     weak: WeakSliceSearch | None = None,
     decided: DecisionStore | None = None,
     explained: PolicyExplanations | None = None,
+    audit: Audit | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -122,6 +126,7 @@ def create_app(
     ``weak``: searches slices in which a model is weak; None = nowhere.
     ``told``: the alerts, and what was sent of them; None = nobody is told.
     ``explained``: what policies decided, and why; None = there are none.
+    ``audit``: reads all that was done; None = nobody keeps it.
     ``decided``: what people decided about models; None = nobody keeps it.
     ``striking``: the exemplars of the scrape page. ``links``: where traces and, from elsewhere, the pages are.
     ``labels``: chooses what to label next. ``kept``: single predictions as they are kept; None = nobody has them.
@@ -190,6 +195,11 @@ def create_app(
 
     def all_incidents(request: Request) -> Response:
         return reply(request, incidents.page(view.models(), request.query_params, log, told))
+
+    def all_done(request: Request) -> Response:
+        if audit is None:
+            raise HTTPException(404, "nobody keeps what was done here")
+        return reply(request, audit_page.page(audit, request.query_params))
 
     def all_scorecards(request: Request) -> Response:
         return reply(request, scorecard.page(view.models(), request.query_params, clock(), log))
@@ -281,6 +291,7 @@ def create_app(
             Route("/", first),
             Route("/incidents", all_incidents),
             Route("/alerts/{alert}", one_alert),
+            Route("/audit", all_done),
             Route("/scorecard", all_scorecards),
             Route("/review", one_review),
             Route("/status", of_processor),
@@ -314,6 +325,7 @@ def create_app(
             *([] if shelf is None else baselines.routes(shelf)),
             *([] if history is None else histories.outcome_history_routes(view, history)),
             *more,
+            *([] if audit is None else audit_api.routes(audit)),
             *([] if labels is None else label_queue.routes(view, labels)),
             *([] if wrong is None else mispredictions.routes(view, wrong, links)),
             Route("/api/v1/models/{name:path}", show_model),  # after all that go on behind a name

@@ -14,7 +14,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from driftline_processor.health import Health
 from driftline_processor.policy.alerts import AlertStore
-from driftline_processor.policy.explanation import PolicyExplanations
 from driftline_processor.present.links import Links
 from driftline_processor.web.app import create_app
 from playwright.sync_api import Browser, Page
@@ -23,7 +22,7 @@ from starlette.applications import Starlette
 from tests.support.browser import OpenPage, chromium, needs_chromium, opened_pages, page_at  # noqa: F401 - fixtures
 from tests.support.fake_rows import RIGHT_TO_LEFT_ID, FakeHistory, FakeKept, FakeLabels, FakeWrong
 from tests.support.fake_view import NOW, RIGHT_TO_LEFT, RIGHT_TO_LEFT_FEATURE, FakeView, accept, many, right_to_left
-from tests.support.policy_watch import explained_fleet
+from tests.support.policy_watch import Watched, explained_fleet
 from tests.support.serve import serve
 
 pytestmark = [needs_chromium, pytest.mark.slow]
@@ -38,6 +37,7 @@ PAGES = {
     "home": "/",
     "incidents": "/incidents",
     "alert": "/alerts/{alert}",
+    "audit": "/audit",
     "status": "/status",
     "words": "/glossary",
     "outcomes of unknown models": "/unknown-outcomes",
@@ -84,9 +84,9 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str,
     view = many()
     view.known.append(right_to_left())
     folder = tmp_path_factory.mktemp("alerts")
-    with explained_fleet(folder, view.known, policies=POLICIES, silences=SILENCES) as (alerts, explained):
-        alert = next(one.id for one in alerts.alerts.values() if one.policy == "drifts-and-fails")
-        with serve(app_of(view, alerts, explained)) as url:
+    with explained_fleet(folder, view.known, policies=POLICIES, silences=SILENCES) as watch:
+        alert = next(one.id for one in watch.alerts.alerts.values() if one.policy == "drifts-and-fails")
+        with serve(app_of(view, watch.alerts, watch)) as url:
             yield {"": url, **{name: url + page.replace("{alert}", alert) for name, page in PAGES.items()}}
 
 
@@ -96,7 +96,7 @@ def address(addresses: Mapping[str, str]) -> str:
     return addresses[""]
 
 
-def app_of(view: FakeView, alerts: AlertStore, explained: PolicyExplanations | None = None) -> Starlette:
+def app_of(view: FakeView, alerts: AlertStore, watch: Watched | None = None) -> Starlette:
     return create_app(
         *(view, accept, Health(), lambda: NOW),
         wrong=FakeWrong(),
@@ -105,7 +105,8 @@ def app_of(view: FakeView, alerts: AlertStore, explained: PolicyExplanations | N
         labels=FakeLabels(),
         links=Links("http://jaeger.example.com/trace/{trace_id}"),
         told=alerts,
-        explained=explained,
+        explained=None if watch is None else watch.explanations,
+        audit=None if watch is None else watch.audit,
     )
 
 

@@ -1,0 +1,143 @@
+"""All that was done about models, in the order of time: by policies, channels, actions and people.
+
+It is read from what is stored anyway: alerts, messages with what came of them, approvals and decisions; and silences as
+the configuration has them. Of an attempt that failed and was made again only the last answer is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, get_args
+
+from driftline_processor.config.policies import Silence
+from driftline_processor.core.dates import date_words
+from driftline_processor.core.wording import iso_time, printable
+from driftline_processor.policy.alerts import Alert, AlertStore, Delivery, Message
+
+from .decisions import DecisionStore
+
+EntryKind = Literal["fired", "over", "told", "ordered", "answered", "approved", "taken_on", "decided", "silenced"]
+"""A policy fires, or its alert is over; somebody is told, an action ordered; what came of that; somebody approves it,
+takes an alert on, or decides about a model; a silence begins."""
+
+KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that was done.
+
+    Attributes:
+        time: When, wall time in unix nanoseconds.
+        kind: What.
+        model: Name of the model; of a silence the names that it covers.
+        environment: Where the model runs; "" where nobody said.
+        subject: Name of the policy, channel, action or silence; of a decision what was decided.
+        words: What was done.
+        by: Who did it; "" = Driftline.
+        why: Why, or what came of it.
+        alert: Id of the alert; "" where it is about none.
+    """
+
+    time: int
+    kind: EntryKind
+    model: str
+    environment: str
+    subject: str
+    words: str
+    by: str = ""
+    why: str = ""
+    alert: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Reads what was done.
+
+    Attributes:
+        alerts: What was told and ordered.
+        decisions: What people decided.
+        silences: By name.
+        clock: Unix nanoseconds.
+    """
+
+    alerts: AlertStore
+    decisions: DecisionStore
+    silences: Mapping[str, Silence]
+    clock: Callable[[], int]
+
+    def entries(self, model: str = "", kind: str = "") -> list[Entry]:
+        """Return what was done, the newest first.
+
+        Args:
+            model: About one model only; a silence stands with each model that it covers.
+            kind: Of one kind only.
+        """
+        found = [*self._of_alerts(), *self._of_decisions(), *self._of_silences(model)]
+        chosen = [one for one in found if (not kind or one.kind == kind) and self._is_about(one, model)]
+        return sorted(chosen, key=lambda one: (-one.time, -KINDS.index(one.kind)))
+
+    def _is_about(self, entry: Entry, model: str) -> bool:
+        return not model or entry.model == model or entry.kind == "silenced"
+
+    def _of_alerts(self) -> Iterator[Entry]:
+        known = self.alerts.alerts
+        for alert in known.values():
+            yield _of(alert, alert.seen, "fired", alert.policy, f"fires, {alert.severity}", why=alert.words)
+            if alert.over is not None:
+                yield _of(alert, alert.over, "over", alert.policy, "is over", why=alert.words)
+            if alert.acknowledged is not None:
+                by, why = alert.acknowledged_by, alert.why
+                yield _of(alert, alert.acknowledged, "taken_on", alert.policy, "took it on", by, why)
+        deliveries, approvals = self.alerts.deliveries, self.alerts.approvals
+        for message in self.alerts.messages.values():
+            alert_of = next((known[one] for one in message.about if one in known), None)
+            yield _sent(message, alert_of)
+            given = approvals.get(message.id)
+            if given is not None and given.time is not None:
+                yield _about(message, alert_of, given.time, "approved", "approved it", given.by, given.why)
+            if (delivery := deliveries.get(message.id)) is not None:
+                yield _answered(message, alert_of, delivery)
+
+    def _of_decisions(self) -> Iterator[Entry]:
+        for one in self.decisions.known:
+            version = f", version {one.version}" if one.version else ""
+            yield Entry(one.time, "decided", one.model, "", one.kind, one.words + version, one.by, one.why)
+
+    def _of_silences(self, model: str) -> Iterator[Entry]:
+        for name, silence in self.silences.items():
+            if silence.since > self.clock() or (model and not silence.names(model)):
+                continue
+            policies = "" if silence.policies == ("*",) else f" of {', '.join(silence.policies)}"
+            words = f"nothing is told{policies} until {date_words(silence.until)}"
+            yield Entry(silence.since, "silenced", ", ".join(silence.models), "", name, words)
+
+
+def _of(alert: Alert, time: int, kind: EntryKind, subject: str, words: str, by: str = "", why: str = "") -> Entry:
+    return Entry(time, kind, alert.model, alert.environment, subject, words, by, why, alert.id)
+
+
+def _about(
+    message: Message, alert: Alert | None, time: int, kind: EntryKind, words: str, by: str = "", why: str = ""
+) -> Entry:
+    """Return what was done with a message; a digest is about several models, and names none."""
+    if alert is None or message.says_several:
+        return Entry(time, kind, "", "", message.channel, words, by, why)
+    return _of(alert, time, kind, message.channel, words, by, why)
+
+
+def _sent(message: Message, alert: Alert | None) -> Entry:
+    kind: EntryKind = "ordered" if message.is_order else "told"
+    return _about(message, alert, message.made, kind, f"was {kind}: {message.kind}")
+
+
+def _answered(message: Message, alert: Alert | None, delivery: Delivery) -> Entry:
+    words = f"{message.kind}: {delivery.result.replace('_', ' ')}"
+    return _about(message, alert, delivery.time, "answered", words, why=delivery.detail)
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """Return an entry as the API shows it."""
+    said = {name: printable(text) if isinstance(text, str) else text for name, text in asdict(entry).items()}
+    return {**said, "time": iso_time(entry.time), "by": said["by"] or None, "alert": said["alert"] or None}

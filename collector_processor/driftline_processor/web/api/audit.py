@@ -1,0 +1,37 @@
+"""``GET /api/v1/audit``: all that was done, the newest first."""
+
+from __future__ import annotations
+
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.core.nearest_names import near
+from driftline_processor.governance.audit import KINDS, Audit, Entry, entry_json
+
+from .answers import FiniteJSON
+from .parameters import number
+
+MOST = 10_000
+"""Entries of an answer."""
+
+
+def routes(audit: Audit) -> list[BaseRoute]:
+    """Return the route. ``audit``: read on every request."""
+
+    def entries(request: Request) -> Response:
+        most = number(request, "limit", 1_000, MOST)
+        found = entries_of(audit, request.query_params)
+        return FiniteJSON({"entries": [entry_json(one) for one in found[:most]], "all": len(found)})
+
+    return [Route("/api/v1/audit", entries)]
+
+
+def entries_of(audit: Audit, asked: QueryParams) -> list[Entry]:
+    """Return the entries that somebody asks for. Raises 400 for a kind that there is not."""
+    kind = asked.get("kind", "")
+    if kind and kind not in KINDS:
+        raise HTTPException(400, f"kind: nothing that was done is {kind[:40]!r}; {near(kind, KINDS)}")
+    return audit.entries(asked.get("model", ""), kind)

@@ -1,0 +1,45 @@
+"""The page of all that was done: by policies, channels, actions and people, the newest first."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.datastructures import QueryParams
+
+from driftline_processor.governance.audit import KINDS, Audit, Entry, entry_json
+from driftline_processor.web.api.audit import entries_of
+from driftline_processor.web.page import Page, Table
+
+SHOWN: Final = 100
+"""Entries of a page; CSV and JSON have all."""
+
+_COLUMNS: Final = ("time", "kind", "model", "environment", "subject", "words", "by", "why", "alert")
+
+
+def page(audit: Audit, asked: QueryParams) -> Page:
+    """Return the page.
+
+    Args:
+        audit: Reads what was done.
+        asked: ``model`` and ``kind`` choose, ``skip`` says how many are passed over.
+    """
+    found = entries_of(audit, asked)
+    begin = asked.get("skip", "0")
+    first = int(begin) if begin.isdecimal() and len(begin) < 9 else 0
+    first = min(first, max(len(found) - 1, 0)) // SHOWN * SHOWN
+    context = {
+        "entries": found[first : first + SHOWN],
+        "first": first,
+        "listed": len(found),
+        "step": SHOWN,
+        "kinds": KINDS,
+        "kind": asked.get("kind", ""),
+        "model_name": asked.get("model", ""),
+        "zone": "UTC",
+    }
+    return Page("audit.html", context, {"entries": Table(_COLUMNS, [_row(one) for one in found])})
+
+
+def _row(entry: Entry) -> list[object]:
+    said = entry_json(entry)
+    return [said[name] for name in _COLUMNS]
