@@ -39,6 +39,44 @@ def criterion_sentence(criterion: FairnessCriterion) -> str:
     return f"{'; '.join(parts)}{more}, over {'all ' if criterion.basis == 'predictions' else ''}{criterion.basis}"
 
 
+def apart_sentence(fairness: Fairness, criterion: FairnessCriterion) -> str:
+    """Tell how far groups are apart, with the interval by which policies judge, and what it takes to be sure.
+
+    The interval holds together with those of all other windows of thirty days: it is longer than that of one window.
+
+    >>> odds = FairnessCriterion("equal_opportunity", "labelled rows", "cannot_tell", 0.15, 0.8, 0.1, (), 0.02, 0.3)
+    >>> apart_sentence(Fairness("gender", "", None, None, (), (odds,)), odds)
+    '15 points (2 to 30); cannot tell whether it is more than 10: only 23 points or more would be'
+    """
+    ratio = criterion.name == "disparate_impact"
+    value, write = (criterion.ratio, _ratio) if ratio else (criterion.difference, _bare_points)
+    few = fewest_sentence(fairness, [criterion.name])
+    if value is None or criterion.low is None:
+        return "cannot tell" + (f": {few}" if few else "")
+    low, high, limit = criterion.low, criterion.high, criterion.limit
+    unit = "times as high" if ratio else "points"
+    told = f"{write(value)} {unit} ({write(low)} {'or more' if high is None else f'to {write(high)}'})"
+    is_sure = low >= limit or (high is not None and high < limit) if ratio else low > limit or (high or 1.0) <= limit
+    if is_sure:
+        return told
+    if ratio:
+        needed = limit * value / high if high else 0.0
+        reached = f"only {write(needed)} times or less would be" if needed else "no ratio would be with so few rows"
+    else:
+        needed = limit + value - low
+        reached = f"only {write(needed)} points or more would be" if needed <= 1 else "no gap would be with so few rows"
+    asked = f"cannot tell whether it is {'less' if ratio else 'more'} than {write(limit)}: {reached}"
+    return "; ".join(filter(None, (told, asked, few)))
+
+
+def _bare_points(share: float) -> str:
+    return f"{round(100 * share, 1):g}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}"
+
+
 def fewest_sentence(fairness: Fairness, criteria: Collection[str]) -> str:
     """Tell which group has the fewest rows for some criteria; "" where no group is known."""
     known = [one for name in criteria if (one := fewest_rows(fairness, name)) is not None]

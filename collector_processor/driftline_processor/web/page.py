@@ -222,6 +222,7 @@ def templates(frame: str) -> Environment:
         ranked_slices=slices.rank_drifted_slices,
         told=slices.slice_sentence,
         fairness_told=fairness_words.criterion_sentence,
+        fairness_apart=fairness_words.apart_sentence,
     )
     made.globals.update(policy_words=policy_words)
     made.globals.update(highest_rate=fairness_words.HIGHEST)

@@ -9,6 +9,11 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.evaluation import (
     Estimate,
+    Fairness,
+    FairnessCriterion,
+    GroupComparison,
+    GroupRate,
+    GroupRates,
     MetricChange,
     MetricValue,
     ObjectiveState,
@@ -362,3 +367,20 @@ def test_weak_slices_are_searched_when_asked_and_once_a_window(found: WeakSearch
     assert words in page(client, links[0]).text
     assert search.asked == [(ModelKey("flights", "winter", "demo"), ns(2013, 7, 1), ns(2013, 8, 1))]
     assert "<b>departure" not in client.get(links[0]).text
+
+
+def test_fairness_has_the_interval_of_policies_and_says_what_a_small_group_cannot_tell(browse: Browse) -> None:
+    model = flights()
+    rates = {"true_positive_rate": GroupRate(0.9, 400.0)}
+    few = {"true_positive_rate": GroupRate(0.75, 31.0)}
+    beside = GroupComparison("F", "true_positive_rate", -0.15, -0.3, 0.0, "cannot_tell", "M")
+    one = FairnessCriterion("equal_opportunity", "labelled rows", "cannot_tell", 0.15, 0.8, 0.1, (beside,), 0.02, 0.45)
+    groups = (GroupRates("M", 800, rates), GroupRates("F", 60, few))
+    for window in model.windows["1mo"]:
+        window.fairness = (Fairness("gender", "", 1.0, 1.0, groups, (one,)),)
+    text = page(browse(FakeView([model])), "/models/flights/performance?window=1mo").text
+    assert "furthest apart, as policies judge it" in text
+    assert (
+        "15 points (2 to 45); cannot tell whether it is more than 10: only 23 points or more would be; "
+        "gender=F has 31 rows for its true positive rate"
+    ) in text
