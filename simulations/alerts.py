@@ -105,7 +105,10 @@ def view_of(version: Version, at: int, rows: int, name: str, now: int | None = N
         now: The model's clock, unix nanoseconds; None = the end of the window.
     """
     known: list[Evaluation] = version.known(at)
-    end = known[-1].window.end
+    windows: dict[str, list[Evaluation]] = {}
+    for one in known:
+        windows.setdefault(one.window.name, []).append(one)
+    end = windows[version.model.window][-1].window.end
     return ModelView(
         key=ModelKey(name, version.key.version),
         task=Task(version.model.kind),
@@ -114,7 +117,7 @@ def view_of(version: Version, at: int, rows: int, name: str, now: int | None = N
         last=end,
         received=end,
         watermark=now or end,
-        windows={version.model.window: known},
+        windows=windows,
         verdict=version.verdict,
     )
 
@@ -233,6 +236,7 @@ class Fleet(Row):
 
 _NONE = Model()
 _HOURLY = replace(_NONE, window="1h", rows=300)
+_BOTH = replace(_HOURLY, days_too=True)
 
 
 def _quiet_rows() -> dict[str, Fleet]:
@@ -251,15 +255,27 @@ def _quiet_rows() -> dict[str, Fleet]:
     found = {
         (name := f"alerts-quiet-{key}"): Fleet(name, quiet(model), EACH, what) for key, (what, model) in kinds.items()
     }
-    name = "alerts-quiet-hourly"
-    return {**found, name: Fleet(name, quiet(_HOURLY, 14), 3, "binary, 300 rows an hour, hourly windows")}
+    hours = {
+        "hourly": ("binary, 300 rows an hour, hourly windows", _HOURLY),
+        "both": ("the same, windows of hours and of days, as where nothing is declared", _BOTH),
+    }
+    named = {f"alerts-quiet-{key}": (what, model) for key, (what, model) in hours.items()}
+    return {**found, **{name: Fleet(name, quiet(model, 14), HOURLY, what) for name, (what, model) in named.items()}}
 
 
 EACH = 5
 """Models of each of ten kinds: fifty."""
 
+HOURLY = 8
+"""Models with hourly windows, of each of two kinds."""
+
 MODELS = 8
 """Models in which each fault is planted."""
+
+
+def _unit(model: Model) -> str:
+    """Return what the windows are called after which a change of a model is told."""
+    return "hours" if model.window == "1h" else "windows"
 
 
 def _changed_rows() -> dict[str, Fleet]:
@@ -269,9 +285,13 @@ def _changed_rows() -> dict[str, Fleet]:
         "auc": ("a tenth of the outcomes turn", DAYS_DIFFER, Change(flipped=0.1), wrong),
         "unit": ("an input comes in thousandths of its unit", DAYS_DIFFER, Change(unit=1000.0), seen),
         "unit-unknown": ("the same, without outcomes", UNKNOWN, Change(unit=1000.0), seen),
+        "both-auc": ("hours and days: a tenth of the outcomes turn", _BOTH, Change(flipped=0.1), wrong),
+        "both-broken": ("hours and days: six in ten outcomes turn", _BOTH, Change(flipped=0.6), wrong),
+        "both-unit": ("hours and days: the unit of the input", _BOTH, Change(unit=1000.0), seen),
+        "both-failing": ("hours and days: a twentieth of the calls fail", _BOTH, Change(failing=0.05), wrong),
     }
     found = {
-        (name := f"alerts-{key}"): Fleet(name, changed(model, change, states), MODELS, what)
+        (name := f"alerts-{key}"): Fleet(name, changed(model, change, states), MODELS, what, _unit(model))
         for key, (what, model, change, states) in planted.items()
     }
     name = "alerts-silence"

@@ -106,6 +106,7 @@ class Model:
         outcomes: Whether any come.
         objective: What its owner asks of it; "" = nothing.
         window: Name of the length of its windows. What is said of days holds for them.
+        days_too: Whether its days are judged, too, beside its hours.
     """
 
     kind: str = "binary"
@@ -118,6 +119,7 @@ class Model:
     outcomes: bool = True
     objective: str = ""
     window: Literal["1d", "1h"] = "1d"
+    days_too: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -180,23 +182,50 @@ class Day:
 
 @dataclass
 class Version:
-    """A version of a model, with its baseline and what was judged of it."""
+    """A version of a model, with its baseline and what was judged of it.
+
+    Attributes:
+        days: Its windows, the oldest first.
+        whole_days: Its days, where hours are its windows and days are judged, too.
+        today: Rows and calls of the hours of the day that has not ended.
+    """
 
     model: Model
     key: ModelKey
     baseline: Baseline
     days: list[Day] = field(default_factory=list)
+    whole_days: list[Day] = field(default_factory=list)
+    today: list[tuple[Rows, Pane]] = field(default_factory=list)
     streams: ModelStreams | None = None
     waiting: list[FirstLosses] = field(default_factory=list)
     verdict: Verdict | None = None
     readings: dict[int, tuple[Evaluation, Reading]] = field(default_factory=dict)
 
     def judge(self, at: int, rows: Rows, calls: Pane, rng: Random) -> None:
-        """Judge the window of a day."""
+        """Judge the window of a day; where hours are windows and days are judged, too, at its end that of the day."""
         step = length(self.model.window)
         window = Window(self.model.window, START + at * step, START + (at + 1) * step)
+        parts = np.sort(rng.integers(0, PARTS, len(rows["p"])))
+        self._judge(window, rows, calls, parts, self.days)
+        if self.model.outcomes:
+            table, truth = self._read(rows)
+            self._wait(table.task, table.scores, truth, window, parts)
+        if not self.model.days_too:
+            return
+        self.today.append((rows, calls))
+        if (at + 1) * step % DAY:
+            return
+        hours = [one for one, _ in self.today]
+        whole = {name: np.concatenate([one[name] for one in hours]) for name in rows}
+        parts = np.repeat(np.arange(len(hours)), [len(one["p"]) for one in hours])
+        day = Window("1d", window.end - DAY, window.end)
+        self._judge(day, whole, merge([one for _, one in self.today]), parts, self.whole_days)
+        self.today = []
+
+    def _judge(self, window: Window, rows: Rows, calls: Pane, parts: I64, into: list[Day]) -> None:
+        """Judge a window whose rows belong to these parts of it."""
+        step = length(self.model.window)
         n = len(rows["p"])
-        parts = np.sort(rng.integers(0, PARTS, n))
         table, truth = self._read(rows)
         pane = fold(table, self.baseline.bins)
         one = np.zeros(n, np.int64)
@@ -218,14 +247,13 @@ class Version:
             WindowContext(outcomes=WindowOutcomes(blocks=blocks, delay=delay), slices=slices),
             self.model.settings,
         )
-        late = follow(late, self.days[-1].late if self.days else None)
-        self.days.append(Day(_without_outcomes(late) if self.model.outcomes else late, late))
-        if self.model.outcomes:
-            self._wait(table.task, table.scores, truth, window, parts)
+        late = follow(late, into[-1].late if into else None)
+        into.append(Day(_without_outcomes(late) if self.model.outcomes else late, late))
 
     def known(self, at: int) -> list[Evaluation]:
         """Return the windows as they are known at the end of a day: of the newest ones no outcome has come yet."""
-        return [day.late if one <= at - LATE else day.early for one, day in enumerate(self.days)]
+        told = START + (at - LATE + 1) * length(self.model.window)
+        return [day.late if day.late.window.end <= told else day.early for day in (*self.days, *self.whole_days)]
 
     def say(self, at: int, traffic: Traffic | None = None) -> Verdict:
         """Say whether the version is right at the end of a day."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
@@ -9,6 +10,7 @@ from typing import Literal, NamedTuple
 from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
 from driftline_processor.core.service_level.failing import service_failing
+from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import duration
 
 from .context import NO_CONTEXT, VerdictContext
@@ -21,20 +23,52 @@ STALE = 2
 many as make an incident."""
 
 
+BY_CHANCE = 0.02
+"""Share of the windows of a model that is right in which outcomes or calls show a loss; see ``docs/data/alerts.md``."""
+
+AT_ONCE = "service"
+"""The reason for which an interval that is clear counts at once in any window: its limit is above what hours showed."""
+
+
+class _Turn(NamedTuple):
+    """Windows in a row that say the opposite of the state, too few of them to turn it.
+
+    Attributes:
+        reading: The newest of them.
+        since: From when on they say so, unix nanoseconds.
+        windows: How many they are.
+        told: For how many windows they count, the clear ones for two.
+    """
+
+    reading: Reading
+    since: int | None
+    windows: int
+    told: int
+
+    def with_next(self, reading: Reading) -> _Turn:
+        """Return the same with one more window."""
+        return _Turn(reading, self.since, self.windows + 1, self.told + _weight(reading))
+
+
 class _Run(NamedTuple):
     """Windows in a row, of one length, that say the same.
 
     Attributes:
         reading: The newest of them.
         since: From when on they say so, unix nanoseconds.
-        turned: The newest window where it says the opposite, and one alone is not enough; None = it does not.
+        turn: The newest windows where they say the opposite, and are not enough; None = they do not.
         windows: Closed windows of this length that are at hand.
     """
 
     reading: Reading
     since: int | None
-    turned: Reading | None = None
+    turn: _Turn | None = None
     windows: int = 0
+
+    @property
+    def newest(self) -> Reading:
+        """The newest window that tells."""
+        return self.reading if self.turn is None else self.turn.reading
 
     @property
     def alone(self) -> bool:
@@ -52,8 +86,9 @@ def verdict_of_model(
     """Say whether a model is right, by all its windows, its traffic and its backlog.
 
     The newest window whose outcomes tell decides between right and wrong; the closed windows after it decide whether
-    the model is at risk. A state turns once a second window bears the new one out, or at once where its interval is
-    clear of the limit. Silence and backlog go before everything but a wrong model.
+    the model is at risk. A state turns once :func:`windows_to_turn` windows in a row bear the new one out, or at once
+    where the interval of a day is clear of the limit. A loss that windows of one length show lasts until windows that
+    could see it do not. Silence and backlog go before everything but a wrong model.
 
     Args:
         evaluations: Windows of one version in one environment, of any lengths, in any order.
@@ -72,6 +107,33 @@ def verdict_of_model(
     if traffic.behind:
         return _behind(traffic, context)
     return verdict
+
+
+def windows_to_turn(length: int) -> int:
+    """Return how many windows in a row turn a state, so that chance turns it as rarely for hours as it does for days.
+
+    Args:
+        length: Nanoseconds of a window; 0 where rows have no time.
+
+    >>> [windows_to_turn(hours * DAY // 24) for hours in (0, 168, 24, 12, 1)]
+    [2, 2, 2, 3, 3]
+    """
+    if not 0 < length < DAY:
+        return 2
+    return 2 + math.ceil(math.log(DAY / length) / -math.log(BY_CHANCE))
+
+
+def _weight(reading: Reading) -> int:
+    """Return for how many windows one counts."""
+    if not reading.clear:
+        return 1
+    at_once = any(sign.clear and sign.reason == AT_ONCE for sign in reading.signs)
+    return windows_to_turn(_length(reading)) if at_once else 2
+
+
+def _length(reading: Reading) -> int:
+    window = reading.evaluation.window
+    return window.end - window.start
 
 
 class StateSpan(NamedTuple):
@@ -141,20 +203,19 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, context: 
     for one in closed:
         lengths.setdefault(one.evaluation.window.name, []).append(one)
     runs = [run for of_length in lengths.values() if (run := _deciding_run(of_length, previous)) is not None]
-    run = max(runs, key=lambda run: _by_time((run.turned or run.reading).evaluation), default=None)
+    run = _that_decides(runs)
     if run is not None and run.reading.state == "wrong":
-        sure = "The newest window looks right again; one more has to bear that out." if run.turned else ""
-        return verdict_of(run.reading, run.since, sure, alone=run.alone)
+        return verdict_of(run.reading, run.since, _looks_right_again(run), alone=run.alone)
     lone = _lone_loss(lengths.values()) if run is None else None
     if lone is not None and lone.stands_out:
-        return _not_borne_out(lone, alone=False)
-    ended = 0 if run is None else (run.turned or run.reading).evaluation.window.end
-    if run is not None and run.turned is not None and run.turned.stands_out:
-        return _not_borne_out(run.turned, alone=run.windows == 1)
+        return _not_borne_out(_Turn(lone, lone.since(), 1, _weight(lone)), alone=False)
+    ended = 0 if run is None else run.newest.evaluation.window.end
+    if run is not None and run.turn is not None and run.turn.reading.stands_out:
+        return _not_borne_out(run.turn, alone=run.windows == 1)
     harmless = harmless_parts(run.reading) if run is not None else frozenset()
     risk = _run_of_risk(lengths.values(), ended, run is None, harmless)
     if risk is not None:
-        quiet = "The newest window is quiet; one more has to bear that out." if risk.turned is not None else ""
+        quiet = "The newest window is quiet; one more has to bear that out." if risk.turn is not None else ""
         return verdict_of(risk.reading, risk.since, quiet or _last_known(closed, run, context), alone=risk.alone)
     newest = closed[-1]
     if run is None or _stale(closed, run):
@@ -166,6 +227,48 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, context: 
     return verdict_of(run.reading, run.since, sure, alone=run.alone)
 
 
+def _that_decides(runs: Sequence[_Run]) -> _Run | None:
+    """Return the run that decides among those of several lengths: the newest, and a loss that it does not refute."""
+    newest = max(runs, key=lambda run: _by_time(run.newest.evaluation), default=None)
+    if newest is None or newest.reading.state == "wrong":
+        return newest
+    lasting = [run for run in runs if run.reading.state == "wrong" and not _refutes(newest, run)]
+    return max(lasting, key=lambda run: _by_time(run.newest.evaluation), default=newest)
+
+
+def _refutes(right: _Run, wrong: _Run) -> bool:
+    """Return True where windows that show no loss end one that windows of another length show.
+
+    They are of rows after it, and could see it: by an interval no longer than the loss, or because they last as long.
+    """
+    fine, shown = right.reading.evaluation, wrong.reading
+    ended = shown.evaluation.window.end
+    if fine.window.start < ended:
+        return False
+    since = ended if right.since is None else max(right.since, ended)
+    return fine.window.end - since >= _length(shown) or _could_see(fine, shown)
+
+
+def _could_see(evaluation: Evaluation, shown: Reading) -> bool:
+    """Return True where a window's interval is no longer than a loss that another window shows, or nobody can say."""
+    sign = shown.signs[0]
+    change = evaluation.realized_changes.get(sign.metric)
+    if sign.reason in ("level", "constant"):
+        change = evaluation.level if sign.reason == "level" else evaluation.beside_constant
+    if sign.effect is None or sign.slice or change is None or change.low is None or change.high is None:
+        return True
+    return change.high - change.low <= abs(sign.effect)
+
+
+def _looks_right_again(run: _Run) -> str:
+    if run.turn is None:
+        return ""
+    left = windows_to_turn(_length(run.turn.reading)) - run.turn.told
+    newest = "window looks" if run.turn.windows == 1 else f"{run.turn.windows} windows look"
+    more = "one more has" if left == 1 else f"{left} more have"
+    return f"The newest {newest} right again; {more} to bear that out."
+
+
 def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run | None:
     """Return the run of windows of one length that decides; None where no window tells."""
     runs = _runs_of_states(readings, previous)
@@ -175,39 +278,38 @@ def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run
 def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> list[_Run]:
     """Return the runs of right and wrong windows of one length, after hysteresis, the oldest first.
 
-    A loss that is not clear begins the first run by itself only where no window before it could have told one.
+    A loss that is not clear begins the first run by itself only where no window before it could have told one, and
+    none comes after it as soon as one of hours does.
     """
     runs: list[_Run] = []
     state: str = ""
     newest: Reading | None = None
     since: int | None = None
-    turned: Reading | None = None
+    turn: _Turn | None = None
     first, undecided = readings[0].start, False
+    needed = windows_to_turn(_length(readings[0]))
     if previous is not None and previous.state in ("right", "wrong") and _began_before(previous, first):
         state, since = previous.state, previous.since
     for one in readings:
         if not one.decides:
             if _could_tell(one.evaluation):
-                turned, undecided = None, True  # the next window does not bear it out
+                turn, undecided = None, True  # the next window does not bear it out
             continue
         if one.state == state:
-            newest, turned = one, None
-        elif (
-            one.clear
-            or (not state and (one.state == "right" or not undecided))
-            or (turned is not None and turned.state == one.state)
-        ):
+            newest, turn = one, None
+            continue
+        streak = turn is not None and turn.reading.state == one.state
+        turn = turn.with_next(one) if turn is not None and streak else _Turn(one, one.since(), 1, _weight(one))
+        believed = not undecided and (needed == 2 or len(readings) == 1)
+        if turn.told >= needed or (not state and (one.state == "right" or believed)):
             if newest is not None:
                 runs.append(_Run(newest, since, None, len(readings)))
-            since = one.since() if turned is None or turned.state != one.state else turned.since()
-            state, newest, turned = one.state, one, None
-        else:
-            turned = one
+            state, newest, since, turn = one.state, one, turn.since, None
     if newest is None:
-        if turned is None or not state:
+        if turn is None or not state:
             return runs
-        newest, since, turned = turned, turned.since(), None  # the windows of the state before are gone
-    return [*runs, _Run(newest, since, turned, len(readings))]
+        newest, since, turn = turn.reading, turn.since, None  # the windows of the state before are gone
+    return [*runs, _Run(newest, since, turn, len(readings))]
 
 
 def _lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:
@@ -234,7 +336,8 @@ def _run_of_risk(
 ) -> _Run | None:
     """Return the newest run of windows at risk that lasts; None where none does.
 
-    A risk begins with two windows in a row, or with one that is clear, and ends with two that show none. What the
+    A risk begins with as many windows in a row as turn a state, or with one that is clear, and ends with two that show
+    none. What the
     outcomes of the deciding window showed to be harmless is none as long as it lasts.
 
     Args:
@@ -251,17 +354,19 @@ def _run_of_risk(
             if one.evaluation.window.end > ended or (alone and one.start is None)
         ]
         run: list[Reading] = []
-        quiet: Reading | None = None
+        quiet: _Turn | None = None
+        in_a_row, needed = 0, windows_to_turn(_length(readings[0]))
         sure = len(readings) == 1
         for one in newer:
             if one.state == "at_risk":
-                sure = sure or one.clear or (bool(run) and quiet is None)
+                in_a_row = in_a_row + 1 if quiet is None else 1
+                sure = sure or one.clear or in_a_row >= needed
                 run.append(one)
                 quiet = None
             elif one.evaluation.rows and run and quiet is None:
-                quiet = one
+                quiet = _Turn(one, one.start, 1, 1)
             elif one.evaluation.rows:
-                run, quiet, sure = [], None, False
+                run, quiet, sure, in_a_row = [], None, False, 0
         if run and sure:
             found.append(_Run(run[-1], run[0].since(ended), quiet, len(readings)))
     return max(found, key=lambda run: _by_time(run.reading.evaluation), default=None)
@@ -292,12 +397,14 @@ def _newest_without(closed: Sequence[Reading], run: _Run) -> Reading:
     return _without_outcomes(closed, run)[-1]
 
 
-def _not_borne_out(turned: Reading, *, alone: bool) -> Verdict:
-    """Say that the newest window shows a loss, which one window alone does not prove."""
-    evaluation = turned.evaluation
-    told = verdict_of(turned, turned.since())
-    head = head_of(turned, told.since, alone=alone, state="at risk")
-    sentence = compose(head, (turned.signs[0].words, "one window alone may be chance"), "look again in the next window")
+def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:
+    """Say that the newest windows show a loss, which so few of them do not prove."""
+    evaluation = turn.reading.evaluation
+    told = verdict_of(turn.reading, turn.since)
+    head = head_of(turn.reading, told.since, alone=alone, state="at risk")
+    few = "one window alone" if turn.windows == 1 else f"{turn.windows} windows in a row"
+    more = "A second window has" if _length(turn.reading) >= DAY or not _length(turn.reading) else "The next ones have"
+    sentence = compose(head, (turn.reading.signs[0].words, f"{few} may be chance"), "look again in the next window")
     return Verdict(
         state="at_risk",
         since=told.since,
@@ -307,7 +414,7 @@ def _not_borne_out(turned: Reading, *, alone: bool) -> Verdict:
         high=told.high,
         cause=told.cause,
         kind=told.kind,
-        sure=f"{told.sure} A second window has to bear it out.",
+        sure=f"{told.sure} {more} to bear it out.",
         sentence=sentence,
         next=f"Look again in the next window; if it shows the same: {told.next[:1].lower()}{told.next[1:]}",
         slice=told.slice,
@@ -336,9 +443,10 @@ def _after(closed: Sequence[Reading], run: _Run, context: VerdictContext) -> str
 
 def _lone(run: _Run) -> str:
     """Say what the newest window shows where that may well be chance."""
-    if run.turned is None:
+    if run.turn is None:
         return ""
-    return f"In the newest window that tells {run.turned.signs[0].words}: that may be chance, unless the next shows it."
+    shown = run.turn.reading.signs[0].words
+    return f"In the newest window that tells {shown}: that may be chance, unless the next shows it."
 
 
 def _plain(

@@ -64,7 +64,7 @@ LONE, LONE_DAYS = 0.025, 90
 of signs make a tenth of a false incident. The rows ``verdict-quiet-*`` measure it."""
 
 CHOSEN = 1.7
-"""How many times the interval of some windows a rise must be whose beginning was chosen among thirty: normal quantiles
+"""How many times the interval of some windows a rise must be whose beginning was chosen among thirty days: normal quantiles
 of .05 / 30 and of .05, two-sided, are 3.14 and 1.96, and their ratio is 1.6; see ``docs/data/verdict.md``."""
 
 DECIDING = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
@@ -506,7 +506,22 @@ def _mean_beyond_days(evaluation: Evaluation, own: str, errors: MetricChange | N
     before = rise.before or 0.0
     if known is not None and known.value is not None:
         before = max(before, 1 - known.value if own == "accuracy" else known.value)
-    return (rise.after or 0.0) - before >= CHOSEN * half
+    return (rise.after or 0.0) - before >= chosen(window.end - window.start) * half
+
+
+def chosen(length: int) -> float:
+    """Return how many times its interval a rise must be whose beginning was chosen among the windows of thirty days.
+
+    Args:
+        length: Nanoseconds of a window; 0 where rows have no time.
+
+    >>> [round(chosen(hours * DAY // 24), 2) for hours in (0, 168, 24, 1)]
+    [1.7, 1.7, 1.7, 2.15]
+    """
+    if not 0 < length < DAY:
+        return CHOSEN
+    begins = 30 * DAY / length
+    return CHOSEN * normal_quantile(1 - 0.05 / begins) / normal_quantile(1 - 0.05 / 30)
 
 
 def _measured_since(rise: ConceptDrift) -> int | None:

@@ -9,6 +9,7 @@ import pytest
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
 from driftline_processor.core.verdict import Traffic, verdict_of_model, with_verdicts
+from driftline_processor.core.windows.window import Window
 
 from tests.support.verdict_windows import DAY, JULY, change, explained, known, right, target, value, window, wrong
 
@@ -70,14 +71,72 @@ def test_which_window_decides(windows: list[Evaluation], state: str, since: int 
         assert (verdict.state, verdict.since) == (state, None if since is None else day(since))
 
 
+def hour(number: int, state: str, clear: bool = False, **more: Any) -> Evaluation:
+    """Return an hour of 1 July: 23 is its last."""
+    of_state = right if state == "right" else wrong
+    made = of_state(0, **({"clear": True} if clear else {}), **more)
+    start = JULY + number * HOUR
+    return replace(made, window=Window("1h", start, start + HOUR))
+
+
 def test_the_newest_of_several_lengths_decides_and_the_longer_one_at_the_same_end() -> None:
+    month, week = right(0, length=31, name="1mo"), right(24, length=7, name="1w")
+    assert verdict_of_model([month, week]).since == day(0)
+    assert verdict_of_model([month, right(31, length=7, name="1w")]).since == day(31)
+    assert verdict_of_model([month, wrong(31, length=7, name="1w")]).state == "wrong"
+
+
+def test_a_loss_lasts_until_windows_after_it_that_could_see_it_show_none() -> None:
     month = wrong(0, length=31, name="1mo")
     weeks = [right(7 * at, length=7, name="1w") for at in range(4)]
     assert verdict_of_model([month, *weeks]).state == "wrong"
-    later = [right(31, length=7, name="1w"), right(38, length=7, name="1w")]
-    assert verdict_of_model([month, *weeks, *later]).state == "right"
-    same_end = wrong(24, length=7, name="1w")
-    assert verdict_of_model([right(0, length=31, name="1mo"), same_end]).state == "right"
+    assert verdict_of_model([month, *weeks, right(28, length=7, name="1w")]).state == "wrong"  # rows of the month
+    after = right(31, length=7, name="1w")
+    assert verdict_of_model([month, *weeks, after]).state == "right"
+    blind = {"log_loss": change("not_worse", 0.01, -0.15, 0.17)}  # longer than the month's loss of .2
+    unseen = [replace(right(at, length=7, name="1w"), realized_changes=blind) for at in (31, 38, 45, 52)]
+    assert verdict_of_model([month, *unseen]).state == "wrong"
+    lasted = [*unseen, replace(right(59, length=7, name="1w"), realized_changes=blind)]
+    assert verdict_of_model([month, *lasted]).state == "right"  # as long as the month
+    assert verdict_of_model([right(0, length=31, name="1mo"), wrong(24, length=7, name="1w")]).state == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("states", "state", "since"),
+    [
+        ("rrw", "right", 0),
+        ("rrww", "right", 0),
+        ("rrwww", "wrong", 2),
+        ("rrwwrww", "right", 0),
+        ("rrW", "at_risk", 2),
+        ("rrWw", "wrong", 2),
+        ("rrwW", "wrong", 2),
+        ("w", "wrong", 0),
+        ("wr", "right", 1),
+        ("wwwrr", "wrong", 0),
+        ("wwwrrr", "right", 3),
+    ],
+)
+def test_hours_take_three_in_a_row_or_a_clear_one_and_another(states: str, state: str, since: int) -> None:
+    windows = [hour(at, "right" if one == "r" else "wrong", clear=one == "W") for at, one in enumerate(states)]
+    verdict = verdict_of_model(windows)
+    assert (verdict.state, verdict.since) == (state, JULY + since * HOUR)
+
+
+def test_a_service_that_clearly_fails_counts_at_once_in_an_hour_too() -> None:
+    fails = replace(hour(2, "right"), service=ServiceLevel(1_000, 500, {}, {"error_rate": value(0.5, 0.47, 0.53)}))
+    verdict = verdict_of_model([hour(0, "right"), hour(1, "right"), fails])
+    assert (verdict.state, verdict.metric) == ("wrong", "error_rate")
+
+
+def test_what_hours_show_and_do_not_prove_says_how_many_more_it_takes() -> None:
+    risk = verdict_of_model([hour(0, "right"), hour(1, "wrong", clear=True)])
+    assert "one window alone may be chance" in risk.sentence
+    assert risk.sure.endswith("The next ones have to bear it out.")
+    back = verdict_of_model([*(hour(at, "wrong") for at in range(3)), hour(3, "right")])
+    assert back.sure.endswith("The newest window looks right again; 2 more have to bear that out.")
+    nearly = verdict_of_model([*(hour(at, "wrong") for at in range(3)), hour(3, "right"), hour(4, "right")])
+    assert nearly.sure.endswith("The newest 2 windows look right again; one more has to bear that out.")
 
 
 def test_what_is_not_borne_out_yet_says_so() -> None:
