@@ -260,14 +260,14 @@ def _quiet_rows() -> dict[str, Fleet]:
         "both": ("the same, windows of hours and of days, as where nothing is declared", _BOTH),
     }
     named = {f"alerts-quiet-{key}": (what, model) for key, (what, model) in hours.items()}
-    return {**found, **{name: Fleet(name, quiet(model, 14), HOURLY, what) for name, (what, model) in named.items()}}
+    return {**found, **{name: Fleet(name, quiet(model, HOURLY_DAYS), HOURLY, what) for name, (what, model) in named.items()}}
 
 
 EACH = 5
 """Models of each of ten kinds: fifty."""
 
-HOURLY = 8
-"""Models with hourly windows, of each of two kinds."""
+HOURLY, HOURLY_DAYS = 8, 30
+"""Models with hourly windows, of each of two kinds, and their days."""
 
 MODELS = 8
 """Models in which each fault is planted."""
