@@ -260,7 +260,10 @@ def _quiet_rows() -> dict[str, Fleet]:
         "both": ("the same, windows of hours and of days, as where nothing is declared", _BOTH),
     }
     named = {f"alerts-quiet-{key}": (what, model) for key, (what, model) in hours.items()}
-    return {**found, **{name: Fleet(name, quiet(model, HOURLY_DAYS), HOURLY, what) for name, (what, model) in named.items()}}
+    return {
+        **found,
+        **{name: Fleet(name, quiet(model, HOURLY_DAYS), HOURLY, what) for name, (what, model) in named.items()},
+    }
 
 
 EACH = 5

@@ -63,9 +63,10 @@ LONE, LONE_DAYS = 0.025, 90
 """Windows that one kind of sign makes bad by chance in so many days, up to which one window alone is a risk: four kinds
 of signs make a tenth of a false incident. The rows ``verdict-quiet-*`` measure it."""
 
-CHOSEN = 1.7
-"""How many times the interval of some windows a rise must be whose beginning was chosen among thirty days: normal quantiles
-of .05 / 30 and of .05, two-sided, are 3.14 and 1.96, and their ratio is 1.6; see ``docs/data/verdict.md``."""
+CHOSEN, CHOSEN_BY_CHANCE = 1.7, 0.05
+"""How many times the interval of some windows a rise must be whose beginning was chosen among thirty days, and by
+chance how often: normal quantiles of .05 / 30 and of .05, two-sided, are 3.14 and 1.96, and their ratio is 1.6; see
+``docs/data/verdict.md``."""
 
 DECIDING = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
 """The metrics that say whether a model is right, the most telling first: the first that a window compares decides."""
@@ -521,7 +522,7 @@ def chosen(length: int) -> float:
     if not 0 < length < DAY:
         return CHOSEN
     begins = 30 * DAY / length
-    return CHOSEN * normal_quantile(1 - 0.05 / begins) / normal_quantile(1 - 0.05 / 30)
+    return CHOSEN * normal_quantile(1 - CHOSEN_BY_CHANCE / begins) / normal_quantile(1 - CHOSEN_BY_CHANCE / 30)
 
 
 def _measured_since(rise: ConceptDrift) -> int | None:
