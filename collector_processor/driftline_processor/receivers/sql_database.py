@@ -7,10 +7,13 @@ passed on without the password and the options of its address.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from sys import getsizeof
 from typing import Any, Final, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
@@ -23,14 +26,17 @@ MOST_ROWS: Final = 50_000
 MOST_BYTES: Final = 1 << 20
 """Bytes of one value or row of SQLite; beyond that its query fails."""
 
+MOST_MEMORY: Final = 64 << 20
+"""Bytes that the rows of one reading take; beyond that its query fails."""
+
 LOCKED: Final = 5.0
 """Seconds to wait, at most, while somebody else has a file of SQLite locked."""
 
 LONGEST: Final = 300
 """Characters that are passed on of what a database says."""
 
-_TOGETHER: Final = 2_000
-"""Rows that are fetched at a time."""
+_TOGETHER: Final = 100
+"""Rows that SQLAlchemy fetches at a time: they are in memory before their bytes are counted."""
 
 _SHORT_SECRET: Final = 4
 """A password of fewer characters would leave holes in every word: then nothing is passed on that holds it."""
@@ -119,6 +125,24 @@ def said_by(error: BaseException, url: str) -> str:
     return printable(said[:LONGEST])
 
 
+def _fetch(rows: Iterable[Sequence[object]], most: int) -> list[Sequence[object]]:
+    """Return the first rows.
+
+    Raises:
+        SqlError: They take more memory than a reading may.
+    """
+    found: list[Sequence[object]] = []
+    size = 0
+    for row in islice(rows, most):
+        size += sum(map(getsizeof, row))
+        if size > MOST_MEMORY:
+            raise SqlError(
+                f"its rows take more than {MOST_MEMORY >> 20} MiB; select the columns alone that tell rows apart"
+            )
+        found.append(row)
+    return found
+
+
 class SqliteDatabase:
     """A file of SQLite, opened read only for each query; only what reads is allowed.
 
@@ -139,11 +163,12 @@ class SqliteDatabase:
             with closing(sqlite3.connect(place, timeout=wait, uri=True, check_same_thread=False)) as connection:
                 connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
                 connection.set_authorizer(_allow_reading)
+                connection.text_factory = partial(str, encoding="utf-8", errors="replace")
                 self._connection = connection
                 try:
                     cursor = connection.execute(query.query, values)
                     columns = [column[0] for column in cursor.description or ()]
-                    rows = cursor.fetchmany(most + 1)
+                    rows = _fetch(cursor, most + 1)
                 finally:
                     self._connection = None
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
@@ -204,20 +229,17 @@ class AnyDatabase:
                 self._connection = connection.connection.dbapi_connection
                 try:
                     self._prepare(connection, kind, query)
-                    result = connection.execution_options(stream_results=True).execute(
+                    result = connection.execution_options(stream_results=True, max_row_buffer=_TOGETHER).execute(
                         text(escaped(query.query)).bindparams(*bound)
                     )
                     columns = list(result.keys()) if result.returns_rows else []
-                    rows: list[Sequence[object]] = []
-                    while columns and len(rows) <= most:
-                        some = result.fetchmany(min(_TOGETHER, most + 1 - len(rows)))
-                        if not some:
-                            break
-                        rows += [tuple(row) for row in some]
+                    rows = _fetch(map(tuple, result), most + 1) if columns else []
                     result.close()
                 finally:
                     self._connection = None
                     connection.rollback()
+        except SqlError:
+            raise
         except Exception as error:
             raise SqlError(said_by(error, self._url)) from None
         return SqlResult(columns, rows[:most], len(rows) > most)

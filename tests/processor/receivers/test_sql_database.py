@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.config.sql_queries import SqlQuery
+from driftline_processor.receivers import sql_database
 from driftline_processor.receivers.sql_database import MOST_BYTES, SqlError, SqlResult, open_database, said_by
 
 NIGHT = 1_727_740_800 * 10**9
@@ -112,6 +113,19 @@ def test_sqlalchemy_writes_nothing_either(shop: Path, statement: str) -> None:
 def test_a_row_that_is_too_large_fails_its_query(shop: Path, query: str) -> None:
     with pytest.raises(SqlError, match="too big"):
         read(f"sqlite:///{shop}", query)
+
+
+def test_rows_that_take_too_much_memory_fail_their_query(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql_database, "MOST_MEMORY", 1 << 20)
+    numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 400)"
+    assert len(read(url, f"{numbers} SELECT x AS time, hex(zeroblob(1000)) AS value FROM n", most=500).rows) == 400
+    with pytest.raises(SqlError, match="its rows take more than 1 MiB; select the columns alone"):
+        read(url, f"{numbers} SELECT x AS time, 1 AS value, hex(zeroblob(5000)) AS page FROM n", most=500)
+
+
+def test_a_text_that_is_no_utf8_costs_no_other_row(shop: Path) -> None:
+    said = "SELECT day AS time, amount AS value, CAST(x'ff41' AS TEXT) AS shop FROM orders WHERE day < '2024-10-01'"
+    assert read(f"sqlite:///{shop}", said).rows == [("2024-09-30", 1.0, "\ufffdA")]
 
 
 def test_a_query_without_end_is_cut_or_cancelled(shop: Path) -> None:

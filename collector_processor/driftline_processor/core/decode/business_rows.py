@@ -25,6 +25,9 @@ TIME, VALUE, WEIGHT = "time", "value", "weight"
 PREFIX_BYTES: Final = 8
 """Bytes of a stream that say which query it is of; as many say which row."""
 
+MOST_DIGITS: Final = 30
+"""Digits of a time that is a number: nanoseconds have 19."""
+
 SHOWN: Final = 60
 """Characters of a value in a sentence, at most."""
 
@@ -180,6 +183,8 @@ def _time(written: object, timezone: ZoneInfo) -> int:
     if isinstance(written, str):
         written = datetime.fromisoformat(written.strip())
     if isinstance(written, Decimal):
+        if written.adjusted() > MOST_DIGITS:  # an integer of a million digits costs a minute
+            raise ValueError("no time")
         written = int(written) if written == written.to_integral_value() else float(written)
     if isinstance(written, date) and not isinstance(written, datetime):
         written = datetime(written.year, written.month, written.day)

@@ -67,6 +67,7 @@ def test_a_time_without_a_zone_is_of_the_zone_that_is_configured(written: object
         ((b"2024", 1), "bad_time", "time is 'b'2024''"),
         ((Decimal("NaN"), 1), "bad_time", "time is 'Decimal('NaN')'"),
         ((Decimal("sNaN"), 1), "bad_time", "time is 'Decimal('sNaN')'"),
+        ((Decimal("1E+100000000"), 1), "bad_time", "time is 'Decimal('1E+100000000')'"),
         ((1e300, 1), "bad_time", "time is '1e+300'"),
         (("9999-12-31", 1), "bad_time", "time is '9999-12-31'"),
         ((-5, 1), "bad_time", "time is '-5'"),
