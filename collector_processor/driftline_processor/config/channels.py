@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
@@ -23,6 +22,7 @@ Severity = Literal["critical", "warning", "info"]
 
 _CLOCK: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _DAY: Final = timedelta(days=1)
+_HIGHEST_PORT: Final = 65_535
 
 
 def _time_of_day(written: object) -> time:
@@ -350,7 +350,16 @@ def url_problems(url: str) -> Iterator[str]:
     """Yield what is wrong with the address of a channel, without what is secret of it."""
     scheme, mark, _ = url.partition("://")
     if scheme in ("http", "https"):
-        if not urlsplit(url).hostname:
+        import httpx  # what the channel itself asks by
+
+        try:
+            host, port = httpx.URL(url).host, httpx.URL(url).port
+        except httpx.InvalidURL:  # which may quote a password
+            host, port = url, _HIGHEST_PORT + 1
+        if not 0 < (port or 1) <= _HIGHEST_PORT:
+            yield f"'{scheme}://' is followed by no host, port and path; write 'https://host/path'"
+            return
+        if not host:
             yield f"'{scheme}://' names no host; write 'https://host/path'"
         return
     try:

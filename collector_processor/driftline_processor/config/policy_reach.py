@@ -193,14 +193,14 @@ def _is_metric(signal: Signal) -> bool:
 
 def _circle(name: str, policies: Mapping[str, Policy]) -> list[str] | None:
     """Return the policies that wait for each other, the first of which is ``name``; None where none does."""
-    seen: list[str] = []
+    seen: set[str] = set()
     ahead = [name]
     while ahead:
         one = ahead.pop()
         if one in seen or one not in policies:
             continue
-        seen.append(one)
+        seen.add(one)
         if name in policies[one].unless:
-            return seen if one == name else [name, one]
+            return [one] if one == name else [name, one]
         ahead += policies[one].unless
     return None

@@ -8,16 +8,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 import yaml
 
+_HALF = re.compile("[\ud800-\udfff]")
 _VARIABLE = re.compile(r"\$\$|\$\{(?:env:)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+
+
+MOST_VALUES: Final = 1_000_000
+"""Keys and values of a file, those behind an alias counted wherever it stands: a few lines may mean billions."""
 
 
 class Loader(yaml.SafeLoader):
     """SafeLoader with the JSON-like scalars of YAML 1.2, which collects duplicate keys."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own interface
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Return the whole file, where it can be spelt out and written again."""
+        root = super().get_single_node()
+        if root is not None and _values(root, {}) > MOST_VALUES:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"its aliases mean more than {MOST_VALUES:,} values; write less", root.start_mark
+            )
+        return root
+
+
+def _values(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return of how many nodes a node is, aliases spelt out; one that holds itself is refused when it is read."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = 1
+    if isinstance(node, yaml.ScalarNode):
+        if not node.value.isascii() and _HALF.search(node.value):
+            raise yaml.constructor.ConstructorError(
+                None, None, "it holds half a character, which no file can; write the whole character", node.start_mark
+            )
+        return 1
+    parts = (part for pair in node.value for part in pair) if isinstance(node, yaml.MappingNode) else node.value
+    known[id(node)] = 1 + sum(_values(part, known) for part in parts)
+    return known[id(node)]
 
 
 Loader.add_implicit_resolver(

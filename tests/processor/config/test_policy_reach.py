@@ -182,6 +182,14 @@ def test_a_warning_lets_the_file_load(tmp_path: Path) -> None:
             "notify: [taem]\nchannels: {team: 'https://a.example/x'}",
             "notify.0: there is no channel 'taem'; did you mean 'team'?",
         ),
+        (
+            "notify: 'https://me:hunter22@[::1/x'",
+            "notify.0: 'https://' is followed by no host, port and path; write 'https://host/path'",
+        ),
+        (
+            "notify: 'https://me:hunter22@a.example:99999999/x'",
+            "notify.0: 'https://' is followed by no host, port and path; write 'https://host/path'",
+        ),
         ("notify: 'htps://a.example/x'", "notify.0: 'htps' is no kind of channel; did you mean 'https' or 'httpsms'?"),
         (
             "notify: ['https://a.example/x', 'slack://${DRIFTLINE_NOT_SET}/x']",

@@ -56,6 +56,9 @@ WEEK: Final = 7 * DAY
 FEWEST_EARLIER: Final = 3
 """Windows before, of which the value must be known, that make a moving average: two say nothing of their deviation."""
 
+LARGEST: Final = 1e18
+"""The largest number of a condition: counts are of 64 bits, and what is beyond float64 would be infinite."""
+
 _ALIKE: Final = 0.8
 """How alike a sentence is that a misspelt one may mean: the ratio of difflib; two letters of fourteen may differ."""
 
@@ -708,21 +711,29 @@ def read_condition(text: str, *, surely: bool = False) -> Condition:
     return Comparison(text, signal, sign, _read_limit(signal, match["limit"].strip()), surely)
 
 
+def _number(written: str) -> float:
+    """Return a number. Raises ``ValueError`` for what nothing measured is beyond."""
+    number = float(written)
+    if number > LARGEST:
+        raise ValueError(f"'{written:.40}' is beyond every number that is measured; write at most {LARGEST:g}")
+    return number
+
+
 def _read_limit(signal: Signal, text: str) -> Limit:
     if plain := _PLAIN.fullmatch(text):
-        return Limit(number=signal.read_limit(float(plain["number"]), plain["unit"] or ""))
+        return Limit(number=signal.read_limit(_number(plain["number"]), plain["unit"] or ""))
     match = _RELATIVE.fullmatch(text)
     if match is None:
         raise ValueError(
             f"'{text:.80}' is nothing to compare {signal.name} with; write a number, 'baseline - 0.02', "
             "'0.95 * baseline', 'average of 7 - 1 deviation' or '0.5 * last week'"
         )
-    factor, by, unit = float(match["factor"] or 1), float(match["by"] or 0), match["unit"] or ""
+    factor, by, unit = _number(match["factor"] or "1"), _number(match["by"] or "0"), match["unit"] or ""
     by = -by if match["change"] == "-" else by
     of: Literal["baseline", "last week", "average"] = "average"
     if not match["windows"]:
         of = match["of"]  # type: ignore[assignment]  # the pattern admits exactly the literals
-    elif not FEWEST_EARLIER <= int(match["windows"]) <= 366:
+    elif not FEWEST_EARLIER <= _number(match["windows"]) <= 366:
         raise ValueError(f"'{text:.80}': an average is of {FEWEST_EARLIER} to 366 windows")
     if of == "baseline" and signal.is_business:
         raise ValueError(
@@ -746,6 +757,8 @@ def _read_limit(signal: Signal, text: str) -> Limit:
 def _read_verdict(text: str, match: re.Match[str]) -> Condition:
     named = [name.strip() for name in re.split(r",|\bor\b", match["states"]) if name.strip()]
     words = {state.replace("_", " "): state for state in STATES}
+    if not named:
+        raise ValueError(f"'{text:.80}' names no verdict; there are {', '.join(words)}")
     for name in named:
         if name.replace("_", " ") not in words:
             raise ValueError(f"a verdict is never '{name:.80}'; {near(name, list(words))}")
@@ -753,7 +766,7 @@ def _read_verdict(text: str, match: re.Match[str]) -> Condition:
 
 
 def _read_drift(text: str, match: re.Match[str]) -> Condition:
-    count = int(match["count"] or 1)
+    count = int(_number(match["count"] or "1"))
     if count < 1:
         raise ValueError(f"'{text}' always holds; write 1 feature or more")
     return Drifts(text, match["target"] or "features", count)
@@ -772,7 +785,7 @@ def _read_groups(text: str, match: re.Match[str]) -> Condition:
         raise ValueError(
             f"'{limit:.80}' is nothing to compare {measure} with; write a share of all groups, such as '10 %' or '0.1'"
         )
-    share = float(plain["number"]) / (100 if plain["unit"] else 1)
+    share = _number(plain["number"]) / (100 if plain["unit"] else 1)
     if share > 1:
         raise ValueError(f"'{limit:.80}' is more than 1; {measure} is a share, write '10 %' or '0.1'")
     sign: Sign = match["sign"]  # type: ignore[assignment]  # the pattern admits exactly the literals
@@ -802,7 +815,7 @@ def _read_burn_rate(text: str, match: re.Match[str]) -> Condition:
         raise ValueError(
             f"'{text:.80}': the shorter window comes first; write 'over {match['long']} and {match['short']}'"
         )
-    return BurnRate(text, objective, signal, float(match["factor"]), match["short"], match["long"])
+    return BurnRate(text, objective, signal, _number(match["factor"]), match["short"], match["long"])
 
 
 _FORMS: Final[tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], Condition]], ...]] = (

@@ -76,7 +76,10 @@ def routes(store: AlertStore, acknowledge: Acknowledge, approve: Approve) -> lis
 def _answer(request: Request, store: AlertStore, alert: str) -> Response:
     """Return the alert as it is now; a browser goes back to its page."""
     if "text/html" in request.headers.get("accept", ""):
-        there = urlsplit(request.headers.get("referer", ""))
+        try:
+            there = urlsplit(request.headers.get("referer", ""))
+        except ValueError:  # no address at all
+            there = urlsplit("")
         path = "/" + there.path.lstrip("/\\")  # what begins with two slashes is another machine
         back = f"{path}?{there.query}".rstrip("?") if there.netloc == request.url.netloc else "/incidents"
         return RedirectResponse(back, 303)

@@ -236,6 +236,12 @@ def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
         ("0 features drift", "'0 features drift' always holds; write 1 feature or more"),
         ("it is bad", "'it is bad' is no condition; write one like 'accuracy < 85 %'"),
         ("", "'' is no condition"),
+        ("verdict is ,", "'verdict is ,' names no verdict; there are"),
+        ("latency_p99 > 1e400ms", "'1e400' is beyond every number that is measured; write at most 1e+18"),
+        ("accuracy < average of 7 - 1e400 deviations", "'1e400' is beyond every number that is measured"),
+        ("accuracy < 1e400 * baseline", "'1e400' is beyond every number that is measured"),
+        ("burn rate of 'precision >= 0.9' > 1e400 over 1h and 6h", "'1e400' is beyond every number that is measured"),
+        (f"{'9' * 5000} features drift", f"'{'9' * 40}' is beyond every number that is measured"),
     ],
 )
 def test_what_is_no_condition_is_named_with_the_fix(text: str, problem: str) -> None:

@@ -102,14 +102,18 @@ def test_nobody_decides_through_a_proxy_on_the_same_machine(tmp_path: Path, head
     assert (answer.status_code, there.sent) == (403, [])
 
 
-def test_a_form_leads_back_to_no_other_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("referer", "leads_to"),
+    [("http://127.0.0.1//evil.example/a", "/evil.example/a"), ("http://[::1/a", "/incidents")],
+)
+def test_a_form_leads_back_to_no_other_machine(tmp_path: Path, referer: str, leads_to: str) -> None:
     with awaiting(tmp_path) as there:
         asked = client(there)
-        headers = {"accept": "text/html", "referer": "http://127.0.0.1//evil.example/a"}
+        headers = {"accept": "text/html", "referer": referer}
         answer = asked.post(
             f"/api/v1/alerts/{there.alert}/acknowledgement", data={"by": "ann"}, headers=headers, follow_redirects=False
         )
-    assert (answer.status_code, answer.headers["location"]) == (303, "/evil.example/a")
+    assert (answer.status_code, answer.headers["location"]) == (303, leads_to)
 
 
 def test_the_page_says_why_a_message_did_not_arrive_and_leads_to_the_window(tmp_path: Path) -> None:
