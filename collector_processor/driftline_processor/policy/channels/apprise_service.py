@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -23,6 +24,15 @@ _TYPES: Final[Mapping[str, apprise.NotifyType]] = {
     "warning": apprise.NotifyType.WARNING,
     "info": apprise.NotifyType.INFO,
 }
+
+_CALLING: Final = re.compile(
+    r"(?<!\w)[@!](?=[\w*])|@(?=(?:everyone|here|channel|all|room)\b)|<(?=[!@#&]|users/|https?:|mailto:|at>)|\](?=\()",
+    re.IGNORECASE,
+)
+"""Marks by which services such as Discord, Mattermost, Slack and Zulip call people and groups, or write a link."""
+
+_HIDING: Final = re.compile(r"(://[^\s|]*)\|")
+"""An address before another name for it, as Slack writes links."""
 
 _WITH_REPORT: Final = ("opened", "worse", "escalated")
 """Messages of trouble, which bring the report along."""
@@ -55,7 +65,7 @@ class AppriseService:
         attached = None if report is None else _attachment(report)
         with apprise.LogCapture(level=logging.WARNING) as said:  # type: ignore[no-untyped-call]
             taken = self._services.notify(
-                title=facts["title"],
+                title=harmless(facts["title"]),
                 body=body(facts),
                 notify_type=kind,
                 body_format=apprise.NotifyFormat.TEXT,
@@ -84,10 +94,22 @@ def _attachment(report: Report) -> AppriseAttachment:
     return AppriseAttachment(file)
 
 
+def harmless(text: str) -> str:
+    """Return a text in which no name calls people or hides where a link leads, in the markup of any service.
+
+    Models and features are named by whoever sends them: one called ``@everyone`` would wake a whole company. A space
+    without width breaks the mark, and people read on as before.
+
+    >>> harmless("@everyone <!channel> ann@example.com").replace("\\u200b", "·")
+    '@·everyone <·!·channel> ann@example.com'
+    """
+    return _HIDING.sub(r"\1¦", _CALLING.sub(lambda mark: f"{mark[0]}\u200b", text))
+
+
 def body(facts: Mapping[str, Any]) -> str:
     """Return the text of a message with its links below it.
 
     >>> body({"text": "It fires.", "links": {"page": "http://127.0.0.1:8780/models/churn"}})
     'It fires.\\npage: http://127.0.0.1:8780/models/churn'
     """
-    return "\n".join([facts["text"], *(f"{name}: {address}" for name, address in facts["links"].items())])
+    return "\n".join([harmless(facts["text"]), *(f"{name}: {address}" for name, address in facts["links"].items())])

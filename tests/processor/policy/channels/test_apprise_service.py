@@ -90,3 +90,17 @@ def test_emails_about_one_alert_are_a_thread_and_a_name_adds_no_header() -> None
     assert [mail["In-Reply-To"] for mail in server.mails] == [mail["References"] for mail in server.mails]
     assert [mail["Bcc"] for mail in server.mails] == [None] * 3
     assert server.recipients == ["rcpt TO:<ann@example.com>"] * 3
+
+
+def test_a_name_calls_nobody_and_hides_no_link() -> None:
+    named = "@everyone <!channel> <https://evil.example|page> [here](https://evil.example)"
+    told = message("opened")
+    facts = {**told.facts, "title": f"{named} is wrong", "text": "ann@example.com owns <it>"}
+    with webhook() as hook:
+        address = hook.url.replace("http://", "mmost://") + "/3ccdd113474722377935511fc85d3dd4"
+        assert AppriseService(address).send(dataclasses.replace(told, facts=facts)).result == "delivered"
+    (call,) = hook.calls
+    title, text, _ = call.body["text"].split("\n")
+    broken = "@·everyone <·!·channel> <·https://evil.example¦page> [here]·(https://evil.example) is wrong"
+    assert title.strip().replace("\u200b", "·") == broken
+    assert text == "ann@example.com owns <it>"
