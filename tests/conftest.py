@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import gc
 
 import httpx
 import pytest
+import typer.testing
 from hypothesis import settings
 
 settings.register_profile("driftline", derandomize=True, deadline=None)
@@ -20,6 +22,10 @@ for _client in (httpx.get, httpx.post, httpx.put, httpx.delete, httpx.request, h
     _client.__kwdefaults__["verify"] = TRUSTED
     if _client is not httpx.Client.__init__:
         _client.__kwdefaults__["timeout"] = httpx.Timeout(60)
+
+
+# The commands are made of their functions once, as in a process of a user, not for each of a thousand runs of one.
+typer.testing._get_command = functools.cache(typer.testing._get_command)  # type: ignore[attr-defined]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
