@@ -60,7 +60,8 @@ def open_state(tmp_path: Path, clock: Clock) -> Iterator[Open]:
         return current[-1]
 
     yield open_state
-    close()
+    for one in current:
+        one.leave()
 
 
 class StateWithRoutes(Opened):

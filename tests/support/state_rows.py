@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import Column, ModelKey, OutcomeTable, PredictionTable, Text, without_errors
 from driftline.tables.task import Task
@@ -176,6 +177,12 @@ class Opened:
         self.state.catch_up()
         with self.state._store.reading() as connection:
             return [tuple(row.values()) for row in read_of_sums(connection, query, *parameters).to_pylist()]
+
+    def leave(self) -> None:
+        """Close the state when a test is over: what waits to be judged then is shown to nobody."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self.state, "settle", lambda _: None)
+            self.state.stop()
 
     def stored(self) -> list[tuple[int, Evaluation]]:
         """Read all evaluations from the store, each with the time at which it was stored, the oldest first."""

@@ -109,8 +109,9 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     opened = State(config(tmp_path_factory.mktemp("state"), timedelta(days=90), **models), clock=Clock(NOON + 10 * DAY))
     opened.start()
     opened._store.rewrite = lambda: None  # type: ignore[method-assign] # what leaves the disk is tested elsewhere
-    yield Opened(opened)
-    opened.stop()
+    known = Opened(opened)
+    yield known
+    known.leave()
 
 
 @pytest.mark.slow

@@ -40,13 +40,14 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     models = {f"model {number}": SLICED if number % 2 else SAMPLED for number in range(500)}
     opened = State(config(tmp_path_factory.mktemp("state"), timedelta(days=90), **models), clock=Clock(NOON + 10 * DAY))
     opened.start()
-    yield Opened(opened)
-    opened.stop()
+    known = Opened(opened)
+    yield known
+    known.leave()
 
 
 @pytest.mark.slow
 @given(st.lists(REQUESTS, min_size=1, max_size=6))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_join_is_what_a_join_of_everything_at_once_would_be(state: Opened, story: Story) -> None:
     model = f"model {len(state.state.keys())}"
     state.send(predictions(["first"], NOON, model=model))

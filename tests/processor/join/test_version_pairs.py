@@ -75,8 +75,9 @@ def sums(state: Opened, first: int = 1, second: int = 2) -> dict[str, list[float
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     opened = State(config(tmp_path_factory.mktemp("state")), clock=Clock(NOON + 10 * DAY))
     opened.start()
-    yield Opened(opened)
-    opened.stop()
+    known = Opened(opened)
+    yield known
+    known.leave()
 
 
 @pytest.mark.slow

@@ -32,12 +32,13 @@ from driftline_processor.evaluation.store_judge import JudgingOrder, StoreJudge
 from driftline_processor.health import Counters
 from driftline_processor.maintenance.erasure import ErasureOrder
 from driftline_processor.receipts import StorageOutage
+from driftline_processor.state import State
 from driftline_processor.store.pane_memory import MOST_BYTES
 from driftline_processor.store.series import Series
 
 from tests.support.judging_processes import ready, start_judging
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Opened, outcomes, predictions
+from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, config, outcomes, predictions
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -82,15 +83,16 @@ def counted(state: Opened, name: str) -> float:
     return sum(value for (metric, _), value in state.state.view.counters().items() if metric == name)
 
 
-@pytest.fixture
-def expected(open_state: Open) -> dict[tuple[str, int], bytes]:
-    """The evaluations of the processor alone."""
-    state = open_state(churn=MODEL)
-    send_rows(state)
-    state.view()
-    found = evaluations(state)
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], bytes]:
+    """The evaluations of a processor alone."""
+    alone = Opened(State(config(tmp_path_factory.mktemp("alone"), churn=MODEL), clock=Clock()))
+    alone.state.start_storing()
+    send_rows(alone)
+    alone.view()
+    found = evaluations(alone)
     assert len(found) >= HOURS
-    state.state.erase(ErasureOrder("churn", "model"))
+    alone.leave()
     return found
 
 
