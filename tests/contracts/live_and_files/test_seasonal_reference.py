@@ -183,13 +183,13 @@ def test_a_drift_is_dated_to_the_day_it_began_not_to_the_morning(open_state: Ope
 def test_hours_of_the_days_before_are_compared_with_each_other_live_and_in_files(
     seasonality: str, open_state: Open, clock: Clock, tmp_path: Path
 ) -> None:
-    clock.now = MIDNIGHT + 13 * DAY
-    frame = rows(11, 15, 8, hours=range(24))
-    last = rows(1, 80, 9, hours=range(8, 14), first=11)
+    clock.now = MIDNIGHT + 8 * DAY
+    frame = rows(6, 30, 8, hours=range(6, 18))
+    last = rows(1, 80, 9, hours=range(8, 14), first=6)
     both = {name: np.concatenate([frame[name], last[name]]) for name in frame}
     named: dict[str, Any] = {"seasonality": seasonality} if seasonality else {}
     state = open_state(
-        churn=Model(windows=("1h",), reference=ReferenceKeys(last="8d", without="24h"), timezone="UTC", **named)
+        churn=Model(windows=("1h",), reference=ReferenceKeys(last="4d", without="24h"), timezone="UTC", **named)
     )
     baseline = built("none")
     state.send(baselines=[baseline.to_json()])
@@ -198,11 +198,11 @@ def test_hours_of_the_days_before_are_compared_with_each_other_live_and_in_files
     pq.write_table(pa.table(both), tmp_path / "rows.parquet")
     baseline.save(tmp_path / "b.json")
     options = ColumnOptions(model="churn", time="time", seasonality=seasonality)
-    asked = EvaluationSettings(past=Rolling("8d", "24h"))
+    asked = EvaluationSettings(past=Rolling("4d", "24h"))
     path = tmp_path / "b.json"
     found = evaluate_files([tmp_path / "rows.parquet"], path, None, options, Cut("1h"), lambda _: None, asked)
     files = {one.window.start: to_json(one) for one in found.evaluations}
-    noon = MIDNIGHT + 11 * DAY + 12 * HOUR
+    noon = MIDNIGHT + 6 * DAY + 12 * HOUR
     assert "the same hours" in live[noon]["baseline"]["compared"]
     assert live[noon]["baseline"]["compared"] == files[noon]["baseline"]["compared"]
     assert close(live[noon]["drift"], files[noon]["drift"])

@@ -93,7 +93,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5)), min_size=1, ma
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(st.tuples(ROWS, st.booleans(), st.booleans(), st.integers(1, 3)), min_size=1, max_size=8))
 def test_any_history_stores_each_keyed_row_once(
     open_state: Open, history: list[tuple[list[tuple[int, int]], bool, bool, int]]

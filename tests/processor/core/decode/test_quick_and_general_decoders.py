@@ -174,7 +174,7 @@ def rows(draw: st.DrawFn) -> list[list[tuple[str, Any]]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(rows(), st.sampled_from(["", "ot=th:8", "ot=th:xyz", "v=1,ot=rv:12345678901234;th:c"]))
 def test_spans_of_any_attributes(sent: list[list[tuple[str, Any]]], state: str) -> None:
     body = traces([span(pairs, row, trace_state=state if row % 2 else "") for row, pairs in enumerate(sent)], "prod")
@@ -183,7 +183,7 @@ def test_spans_of_any_attributes(sent: list[list[tuple[str, Any]]], state: str) 
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(rows(), st.lists(st.sampled_from([events.ML_PREDICTION, events.ML_OUTCOME, ""]), min_size=7, max_size=7))
 def test_records_of_any_attributes(sent: list[list[tuple[str, Any]]], names: list[str]) -> None:
     body = logs([record(name, pairs) for name, pairs in zip(names, sent, strict=False)])
@@ -192,7 +192,7 @@ def test_records_of_any_attributes(sent: list[list[tuple[str, Any]]], names: lis
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(rows(), st.integers(0, 2**32))
 def test_mutated_requests_are_malformed_or_decoded_alike(sent: list[list[tuple[str, Any]]], seed: int) -> None:
     body = bytearray(traces([span(pairs, row) for row, pairs in enumerate(sent)]))
@@ -236,7 +236,7 @@ def _varint(number: int) -> bytes:
     return bytes([*result, number])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32))
 def test_mutated_batches_are_malformed_or_decoded(seed: int) -> None:
     columns: dict[str, Value] = {
@@ -261,7 +261,7 @@ def test_mutated_batches_are_malformed_or_decoded(seed: int) -> None:
         assert predictions_of(table)["keyed"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=200))
 def test_random_bytes_are_malformed_or_decoded(body: bytes) -> None:
     for decode in (decode_traces, decode_logs):

@@ -132,7 +132,7 @@ def adorn(draw: st.DrawFn, made: Span) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(senders())
 def test_spans_are_read_as_the_generated_classes_read_them(sent: list[Span]) -> None:
     body = traces(sent, "prod")
@@ -149,7 +149,7 @@ def test_spans_are_read_as_the_generated_classes_read_them(sent: list[Span]) -> 
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(senders(), min_size=1, max_size=4), st.integers(0, 1))
 def test_requests_together_are_one_request(sent: list[list[Span]], least: int) -> None:
     bodies = [traces(spans, ("prod", None)[number % 2]) for number, spans in enumerate(sent)]
@@ -162,7 +162,7 @@ def test_requests_together_are_one_request(sent: list[list[Span]], least: int) -
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(senders(), st.integers(0, 2**32))
 def test_wire_that_is_mutated_is_malformed_or_read_alike(sent: list[Span], seed: int) -> None:
     body = bytearray(traces(sent))
@@ -198,7 +198,7 @@ def test_wire_that_is_mutated_is_malformed_or_read_alike(sent: list[Span], seed:
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(senders(), senders(), st.integers(1, 10**6))
 def test_a_body_that_is_cut_is_malformed_and_takes_nothing_from_the_next(
     sent: list[Span], others: list[Span], at: int
