@@ -11,8 +11,9 @@ torch_index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
 python=.venv-frameworks/bin/python
 log=.venv-frameworks/install.log
 
+# Of five thousand files few are imported; each is compiled then.
 install() {
-    "$python" -m pip install --quiet --disable-pip-version-check "$@" >"$log" 2>&1
+    "$python" -m pip install --quiet --disable-pip-version-check --no-compile "$@" >"$log" 2>&1
 }
 
 not_run() {
