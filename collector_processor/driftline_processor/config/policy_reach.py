@@ -1,7 +1,8 @@
 """Which policies could never fire: what they ask for is not there in any model that they are about.
 
 A model that nobody declared appears by itself, with windows of an hour and a day and without objectives. So a name that
-no declared model has is a warning; what no model of that name could have, declared or not, is a problem.
+no declared model has is a warning, and a problem only where it misspells one; what no model of that name could have,
+declared or not, is a problem.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from driftline.tables.task import KINDS, Task
 
 from driftline_processor.core.metrics import metric_of, metrics_of_task, misnamed
 from driftline_processor.core.metrics.names import parse_name
-from driftline_processor.core.nearest_names import listed, near, nearest
+from driftline_processor.core.nearest_names import listed, misspelt, near, nearest
 from driftline_processor.core.policy import (
     BurnRate,
     Comparison,
@@ -22,6 +23,7 @@ from driftline_processor.core.policy import (
     ObjectiveBroken,
     contradiction,
     leaves,
+    settled,
 )
 from driftline_processor.core.policy.signals import ESTIMATED, Signal
 from driftline_processor.core.windows.window import length
@@ -45,6 +47,25 @@ def unreachable(policies: Mapping[str, Policy], models: Mapping[str, Model]) -> 
             yield from (f"policies.{name}.{problem}" for problem in _problems(name, policy, policies, models))
 
 
+def misspelt_models(
+    policies: Mapping[str, Policy], silences: Mapping[str, Silence], models: Mapping[str, Model]
+) -> Iterator[str]:
+    """Yield a sentence for every name of a model that misspells a declared one; whoever means another declares it.
+
+    Args:
+        policies: By name; those that are switched off are not looked at.
+        silences: By name.
+        models: The declared ones.
+    """
+    named = {f"policies.{name}": policy.models for name, policy in policies.items() if policy.enabled}
+    named |= {f"silences.{name}": silence.models for name, silence in silences.items()}
+    for place, patterns in named.items():
+        for pattern in patterns:
+            if meant := _misspelt(pattern, models):
+                fix = f"did you mean '{meant:.80}'? If it is another model, declare it: models: {{{pattern:.80}: {{}}}}"
+                yield f"{place}.models: no declared model is called '{pattern:.80}'; {fix}"
+
+
 def unlikely(
     policies: Mapping[str, Policy], silences: Mapping[str, Silence], models: Mapping[str, Model], told: Collection[str]
 ) -> Iterator[str]:
@@ -61,6 +82,7 @@ def unlikely(
             continue
         yield from (f"policies.{name}.models: {said}" for said in _undeclared(policy.models, models))
         about = [model for called, model in models.items() if policy.covers(called, model.tier)]
+        yield from (f"policies.{name}.{said}" for said in _settled(policy))
         yield from (f"policies.{name}.{said}" for said in _undeclared_features(policy, about))
         named = [model for called, model in models.items() if policy.covers(called, (policy.tiers or (None,))[0])]
         if policy.tiers and named and not about:
@@ -89,13 +111,19 @@ def _is_untold(name: str, policy: Policy) -> bool:
 def _undeclared(patterns: Sequence[str], models: Mapping[str, Model]) -> Iterator[str]:
     """Yield each name of a model that none has which is declared; of a pattern only where one is nearly so called."""
     for pattern in patterns:
-        if not models or any(fnmatchcase(name, pattern) for name in models):
+        if not models or any(fnmatchcase(name, pattern) for name in models) or _misspelt(pattern, models):
             continue
         plain = pattern.strip(_WILD + "]")
         meant = nearest(plain, [*models], 1)
         if not any(mark in pattern for mark in _WILD) or (plain and meant):
-            fix = f"did you mean '{meant[0]}'?" if meant else f"there are {listed([*models])}"
-            yield f"no declared model is called '{pattern:.80}'; {fix} One that appears by itself counts, too"
+            fix = f"did you mean '{meant[0]}'? One" if meant else f"there are {listed([*models])}; one"
+            yield f"no declared model is called '{pattern:.80}'; {fix} that appears by itself counts, too"
+
+
+def _misspelt(pattern: str, models: Mapping[str, Model]) -> str:
+    """Return the declared model that a name misspells; "" where it is a pattern, or none does."""
+    plain = not any(mark in pattern for mark in _WILD)
+    return misspelt(pattern, [*models]) if plain and pattern not in models else ""
 
 
 def _undeclared_features(policy: Policy, about: Sequence[Model]) -> Iterator[str]:
@@ -107,6 +135,14 @@ def _undeclared_features(policy: Policy, about: Sequence[Model]) -> Iterator[str
             meant = nearest(feature, [*declared], 1) if feature and feature not in declared else []
             if meant:
                 yield f"{key}: no declared feature is called '{feature:.80}'; did you mean '{meant[0]}'?"
+
+
+def _settled(policy: Policy) -> Iterator[str]:
+    """Yield each comparison of a policy that holds in no window, or in every one."""
+    for key, condition in (("when", policy.condition), ("resolve", policy.resolution)):
+        for one in leaves(condition) if condition is not None else ():
+            if isinstance(one, Comparison) and (said := settled(one)):
+                yield f"{key}: '{one.written:.80}' {said}"
 
 
 def _problems(name: str, policy: Policy, policies: Mapping[str, Policy], models: Mapping[str, Model]) -> Iterator[str]:

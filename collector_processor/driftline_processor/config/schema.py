@@ -34,7 +34,7 @@ from .policies import (
     business_of,
     with_default_policy,
 )
-from .policy_reach import unlikely, unreachable
+from .policy_reach import misspelt_models, unlikely, unreachable
 from .problems import sentence, without
 from .receivers import Receivers, by_type
 from .section import Section, empty_is_default
@@ -402,6 +402,10 @@ class Config(Section):
         yield from unlikely(self.watched_policies, self.silences, self.models, self.told)
 
     def _policy_problems(self) -> Iterator[str]:
+        sections = {"channels": self.channels, "policies": self.policies, "silences": self.silences}
+        for section, named in sections.items():
+            if any(not name.strip() for name in named):
+                yield f"{section}: one has no name, by which messages, pages and commands know it; write one"
         for at, written in enumerate(self.notify):
             found = notify_problems(written.get_secret_value(), self.channels)
             yield from (f"notify.{at}: {problem}" for problem in found)
@@ -422,6 +426,7 @@ class Config(Section):
         for name, action in self.actions.items():
             yield from (f"actions.{name}.{problem}" for problem in action.problems())
         yield from unreachable(self.policies, self.models)
+        yield from misspelt_models(self.policies, self.silences, self.models)
         for name, silence in self.silences.items():
             yield from (f"silences.{name}.{problem}" for problem in silence.problems())
 

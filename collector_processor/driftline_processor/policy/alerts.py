@@ -91,9 +91,17 @@ class Alert:
         return self.policy, self.environment, self.model
 
 
-def alert_id(policy: str, environment: str, model: str, since: int | None, seen: int) -> str:
-    """Return the id of a new alert: 16 letters and digits."""
-    parts = (policy, environment, model, str(since), str(seen))
+def alert_id(policy: str, environment: str, model: str, since: int, number: int = 1) -> str:
+    """Return the id of a new alert: 16 letters and digits, the same in every processor that sees the same windows.
+
+    Args:
+        policy: Its name.
+        environment: Where the model runs.
+        model: Its name.
+        since: Since when it is so, by the windows, unix nanoseconds.
+        number: Which alert of them it is.
+    """
+    parts = (policy, environment, model, str(since), *([str(number)] if number > 1 else []))
     return xxhash.xxh3_64_hexdigest("\0".join(parts).encode("utf-8", "surrogatepass"))
 
 

@@ -6,6 +6,7 @@ missed is made up for by the next one, in the order of event time, and a restart
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
@@ -309,8 +310,10 @@ class PolicyWatch:
 
     def _new(self, name: str, policy: Policy, group: VersionGroup, shown: _Shown, now: int) -> Alert:
         firing, view = shown.firing, shown.view
+        since = firing.fired if firing.since is None else firing.since
+        ids = (alert_id(name, group.environment, group.model, since, number) for number in itertools.count(1))
         return Alert(
-            id=alert_id(name, group.environment, group.model, firing.since, now),
+            id=next(id for id in ids if id not in self.store.alerts),
             policy=name,
             model=group.model,
             environment=group.environment,

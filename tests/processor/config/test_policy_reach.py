@@ -119,6 +119,65 @@ def test_policies_that_wait_for_each_other_are_named(tmp_path: Path) -> None:
     assert found[0].endswith("unless: it waits for 'c', which waits for it, so neither would be told; name another")
 
 
+@pytest.mark.parametrize("name", ["chrun", "Churn", "churm", "chur", "curn"])
+def test_a_name_that_misspells_a_declared_model_is_a_problem(tmp_path: Path, name: str) -> None:
+    assert problems(tmp_path, f"p: {{when: data faulty, models: [{name}]}}") == [
+        f"policies.p.models: no declared model is called '{name}'; did you mean 'churn'? If it is another model, "
+        f"declare it: models: {{{name}: {{}}}}"
+    ]
+
+
+@pytest.mark.parametrize("name", ["churn-eu", "churn2", "churn-*", "new", "price-churn", "*"])
+def test_a_name_that_may_be_of_another_model_is_no_problem(tmp_path: Path, name: str) -> None:
+    assert problems(tmp_path, f"p: {{when: data faulty, models: ['{name}']}}") == []
+
+
+def test_a_silence_of_a_misspelt_model_is_a_problem_and_no_warning_beside() -> None:
+    silence = {"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z", "models": ["prce", "price"]}
+    keys = {"storage": "memory", "notify": "https://127.0.0.1:1/", "models": {"price": {}}, "silences": {"x": silence}}
+    config = Config.model_validate(keys)
+    assert [*config.problems()] == [
+        "silences.x.models: no declared model is called 'prce'; did you mean 'price'? If it is another model, declare "
+        "it: models: {prce: {}}"
+    ]
+    assert [*config.warnings()] == []
+
+
+@pytest.mark.parametrize("section", ["policies", "silences", "channels"])
+@pytest.mark.parametrize("name", ["", " "])
+def test_what_has_no_name_is_refused(section: str, name: str) -> None:
+    keys: dict[str, Any] = {
+        "policies": {"when": "data faulty"},
+        "silences": {"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"},
+        "channels": {"url": "https://127.0.0.1:1/"},
+    }
+    config = Config.model_validate({"storage": "memory", section: {name: keys[section]}})
+    assert [*config.problems()] == [
+        f"{section}: one has no name, by which messages, pages and commands know it; write one"
+    ]
+
+
+def test_a_comparison_that_no_window_decides_is_a_warning() -> None:
+    policies = {
+        "few": {"when": "predictions < 1"},
+        "none": {"when": {"any": ["predictions <= 0", "accuracy < 85 %"]}},
+        "any": {"when": "predictions >= 1"},
+        "all": {"when": "accuracy < 85 %", "resolve": "accuracy > 100 %"},
+        "good": {"when": "coverage >= 0"},
+        "real": {"when": "r2 < 0", "resolve": "r2 >= 0"},
+        "bias": {"when": "bias < 0"},
+        "relative": {"when": "predictions < 0.5 * last week"},
+    }
+    least = "a window is there only once it has a prediction"
+    assert warnings(notify="https://127.0.0.1:1/", policies=policies) == [
+        f"policies.few.when: 'predictions < 1' never holds: {least}; write 'no data'",
+        f"policies.none.when: 'predictions <= 0' never holds: {least}; write 'no data'",
+        f"policies.any.when: 'predictions >= 1' always holds: {least}; write a greater number",
+        "policies.all.resolve: 'accuracy > 100 %' never holds: accuracy is never more than 1; write another limit",
+        "policies.good.when: 'coverage >= 0' always holds: coverage is never less than 0; write another limit",
+    ]
+
+
 def warnings(**keys: Any) -> list[str]:
     models = {"churn": {"tier": 1}, "price": {"task": "regression"}}
     return list(Config.model_validate({"storage": "memory", "models": models, **keys}).warnings())
@@ -126,12 +185,12 @@ def warnings(**keys: Any) -> list[str]:
 
 def test_a_name_that_no_declared_model_has_is_a_warning_with_the_nearest_one() -> None:
     policies = {
-        "health": {"models": ["chrun"]},
+        "health": {"models": ["churn_eu"]},
         "faults": {"when": "data faulty", "models": ["chrun-*", "*-eu", "price"], "tiers": [2]},
     }
     assert warnings(notify="https://127.0.0.1:1/", policies=policies) == [
-        "policies.health.models: no declared model is called 'chrun'; did you mean 'churn'? One that appears by itself "
-        "counts, too",
+        "policies.health.models: no declared model is called 'churn_eu'; did you mean 'churn'? One that appears by "
+        "itself counts, too",
         "policies.faults.models: no declared model is called 'chrun-*'; did you mean 'churn'? One that appears by "
         "itself counts, too",
         "policies.faults.tiers: no declared model is of tier 2; give one a tier, or leave the key out",
@@ -162,16 +221,16 @@ def test_policies_that_tell_nobody_and_do_nothing_are_a_warning() -> None:
 
 def test_a_silence_of_what_is_not_there_is_a_warning() -> None:
     silence = {"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"}
-    keys = {"notify": "https://127.0.0.1:1/", "silences": {"x": {**silence, "models": ["prce"], "policies": ["heath"]}}}
+    keys = {"notify": "https://127.0.0.1:1/", "silences": {"x": {**silence, "models": ["tax"], "policies": ["heath"]}}}
     assert warnings(**keys) == [
-        "silences.x.models: no declared model is called 'prce'; did you mean 'price'? One that appears by itself "
+        "silences.x.models: no declared model is called 'tax'; there are churn, price; one that appears by itself "
         "counts, too",
         "silences.x.policies: there is no policy 'heath'; did you mean 'health'?",
     ]
 
 
 def test_a_warning_lets_the_file_load(tmp_path: Path) -> None:
-    assert problems(tmp_path, "p: {when: data faulty, models: [chrun]}") == []
+    assert problems(tmp_path, "p: {when: data faulty, models: [other]}") == []
     assert len([*load(tmp_path / "driftline.yaml").warnings()]) == 2
 
 

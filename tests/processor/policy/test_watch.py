@@ -553,3 +553,26 @@ def test_what_a_policy_looked_at_is_forgotten_with_the_policy_or_the_model(tmp_p
         assert [*third.alerts.looks] == [("health", "", "late")]
     with watched(tmp_path) as fourth:
         assert [*fourth.alerts.looks] == [("health", "", "late")]
+
+
+def test_two_processors_that_see_the_same_windows_give_an_alert_one_id(tmp_path: Path) -> None:
+    days = [right(0), right(1), wrong(2), wrong(3)]
+    ids = []
+    for name, later in (("one", 0), ("two", 7 * HOUR)):
+        with watched(tmp_path / name) as watch:
+            watch.look(model(days[:1]))
+            watch.clock.now += later
+            (message,) = watch.look(model(days))
+            ids.append((message.id, message.alert))
+    assert ids[0] == ids[1]
+
+
+def test_an_alert_that_begins_where_another_one_began_has_an_id_of_its_own(tmp_path: Path) -> None:
+    with watched(tmp_path) as watch:
+        watch.look(model([right(0)]))
+        watch.look(model([right(0), wrong(1), wrong(2)]))
+        (alert,) = watch.alerts.alerts.values()
+        other = replace(alert, since=JULY - DAY, fired=JULY - DAY, until=JULY - DAY, over=watch.clock.now)
+        watch.alerts.write([other])  # its times are those of another one
+        watch.look(model([right(0), wrong(1), wrong(2)]))
+        assert len(watch.alerts.alerts) == 2

@@ -13,7 +13,8 @@ from driftline.baseline.sections.slices import slice_name
 from driftline.tables.classes import class_text
 
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState
-from driftline_processor.core.metrics import misnamed
+from driftline_processor.core.metrics import metric_of, misnamed
+from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.core.service_level.words import limit_text
@@ -28,10 +29,17 @@ _WEEK = 7 * 86_400 * 10**9
 _NUMBER = r"(?:\d[\d.eE]*|\d*\.\d+)"
 _WRITTEN = re.compile(
     rf"(?P<metric>[^<>=]+?)\s*(?P<sign>>=|<=)\s*"
-    rf"(?:(?P<baseline>baseline)(?:\s*(?P<change>[+-])\s*(?P<by>{_NUMBER}))?|(?P<number>{_NUMBER})\s*(?P<unit>%|[a-zµμ]+)?)"
+    rf"(?:(?P<baseline>baseline)(?:\s*(?P<change>[+-])\s*(?P<by>{_NUMBER}))?|(?P<number>{_NUMBER})\s*"
+    r"(?P<unit>%|[^\W\d_][^\s\d<>=*+-]*)?)"
     r"(?:\s+in\s+(?P<slice>\S.*?))?(?:\s+over\s+(?P<rolling>rolling\s+)?(?P<window>\d+(?:m|h|d|w|mo)))?"
 )
 
+_UNITS_IN_WORDS = {
+    "target": "the unit of the outcomes",
+    "cost": "the unit of the costs",
+    "value": "the unit of the value",
+    "rows": "rows",
+}
 _UNITS = {"us": 1e6, "µs": 1e6, "μs": 1e6, "ms": 1e3, "s": 1.0}
 """Unit of a latency → how many are a second."""
 
@@ -137,9 +145,32 @@ def read_limit(metric: str, number: float, unit: str) -> float:
     if metric.startswith("latency"):
         raise ValueError(f"'{metric:.80}' is no latency; there are {', '.join(LATENCIES)}")
     if unit:
-        fix = f"{number / 100:g}" if unit == "%" else f"{number:g}"
-        raise ValueError(f"{metric}: '{number:g} {unit}' has a unit; {metric} is a plain number, write {fix}")
+        name = parse_name(metric)
+        known = None if name is None else metric_of(name.base)
+        raise ValueError(unknown_unit(metric, number, unit, "" if known is None else known.unit))
     return number
+
+
+def unknown_unit(name: str, number: float, unit: str, known: str) -> str:
+    """Return what is to be said of a limit with a unit that its number has not.
+
+    Args:
+        name: Of the number.
+        number: The limit.
+        unit: As it is written.
+        known: In what the number is, as metrics name it; "" where nobody said.
+
+    >>> unknown_unit("rmse", 3.0, "EUR", "target")
+    "rmse: 'EUR' is no unit that is known; rmse is in the unit of the outcomes, write 3"
+    """
+    if known == "share" and unit != "%":
+        fix = f"'{number:g} %' or {number / 100:g}" if number > 1 else f"{number:g} or '{number * 100:g} %'"
+        return f"{name}: '{unit}' is no unit of a share; write {fix}"
+    fix = f"{number / 100:g}" if unit == "%" else f"{number:g}"
+    is_in = f"is in {_UNITS_IN_WORDS[known]}" if known in _UNITS_IN_WORDS else "is a plain number"
+    if unit == "%":
+        return f"{name}: '{number:g} %' has a unit; {name} {is_in}, write {fix}"
+    return f"{name}: '{unit}' is no unit that is known; {name} {is_in}, write {fix}"
 
 
 def read_objective(text: str) -> Objective:

@@ -22,6 +22,7 @@ from .condition import (
     judge_parts,
     leaves,
     read_condition,
+    settled,
 )
 from .firing import Firing, Patience, Step, StepOutcome, firings, steps, verdict_firings, verdict_steps
 from .replay import QuietTime, Rate, Replay, replay_rule
@@ -62,6 +63,7 @@ __all__ = [
     "leaves",
     "read_condition",
     "replay_rule",
+    "settled",
     "steps",
     "verdict_firings",
     "verdict_steps",

@@ -74,10 +74,11 @@ _NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _COMPARISON = re.compile(
     r"(?P<signal>[^<>=]+?)\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[^<>=]+?)(?:\s+in\s+(?P<slice>[^\s=]+=.*?))?"
 )
-_PLAIN = re.compile(rf"(?P<number>{_NUMBER})\s*(?P<unit>%|[a-zµμ]+)?")
+_UNIT = r"%|[^\W\d_][^\s\d<>=*+-]*|[$€£¥]"
+_PLAIN = re.compile(rf"(?P<before>[$€£¥])?\s*(?P<number>{_NUMBER})\s*(?P<unit>{_UNIT})?")
 _RELATIVE = re.compile(
     rf"(?:(?P<factor>{_NUMBER})\s*\*\s*)?(?P<of>baseline|last week|average of (?P<windows>\d+))"
-    rf"(?:\s*(?P<change>[+-])\s*(?P<by>{_NUMBER})\s*(?P<unit>%|deviations?|[a-zµμ]+)?)?"
+    rf"(?:\s*(?P<change>[+-])\s*(?P<by>{_NUMBER})\s*(?P<unit>{_UNIT})?)?"
 )
 _VERDICT = re.compile(r"verdict is (?P<states>.+)")
 _DRIFT = re.compile(r"(?:(?P<count>\d+) )?features? drifts?|(?P<target>score|class) drifts?")
@@ -659,6 +660,31 @@ def contradiction(condition: Condition, resolve: Condition) -> str:
     return ""
 
 
+def settled(comparison: Comparison) -> str:
+    """Return why a comparison with a number holds in no window, or in every one; "" where windows decide.
+
+    >>> settled(read_condition("predictions < 1"))
+    "never holds: a window is there only once it has a prediction; write 'no data'"
+    >>> settled(read_condition("accuracy >= 0")), settled(read_condition("accuracy < 85 %"))
+    ('always holds: accuracy is never less than 0; write another limit', '')
+    """
+    (least, most), limit, name = comparison.signal.bounds, comparison.limit, comparison.signal.name
+    upwards, holds = comparison.sign.startswith(">"), _SIGNS[comparison.sign]
+    likeliest, unlikeliest = (most, least) if upwards else (least, most)
+    if limit.of:
+        return ""
+    if likeliest is not None and not holds(likeliest, limit.number):
+        how, end = "never holds", likeliest
+    elif unlikeliest is not None and holds(unlikeliest, limit.number):
+        how, end = "always holds", unlikeliest
+    else:
+        return ""
+    if name == "predictions":
+        fix = "write 'no data'" if how == "never holds" else "write a greater number"
+        return f"{how}: a window is there only once it has a prediction; {fix}"
+    return f"{how}: {name:.80} is never {'less' if end == least else 'more'} than {end:g}; write another limit"
+
+
 def _both_may_hold(one: Comparison | GroupsApart, other: Comparison | GroupsApart) -> bool:
     """Return True where two comparisons of a number with the same thing may hold for one value of it."""
     (compared, limit), (other_compared, other_limit) = _compared_number(one), _compared_number(other)
@@ -721,7 +747,7 @@ def _number(written: str) -> float:
 
 def _read_limit(signal: Signal, text: str) -> Limit:
     if plain := _PLAIN.fullmatch(text):
-        return Limit(number=signal.read_limit(_number(plain["number"]), plain["unit"] or ""))
+        return Limit(number=signal.read_limit(_number(plain["number"]), plain["unit"] or plain["before"] or ""))
     match = _RELATIVE.fullmatch(text)
     if match is None:
         raise ValueError(
@@ -781,7 +807,7 @@ def _read_groups(text: str, match: re.Match[str]) -> Condition:
     if attribute is None:
         raise ValueError(f"'{text:.120}' names no attribute; write '{measure} of gender {match['sign']} {limit:.40}'")
     plain = _PLAIN.fullmatch(limit)
-    if plain is None or plain["unit"] not in (None, "%"):
+    if plain is None or plain["before"] or plain["unit"] not in (None, "%"):
         raise ValueError(
             f"'{limit:.80}' is nothing to compare {measure} with; write a share of all groups, such as '10 %' or '0.1'"
         )
@@ -804,6 +830,10 @@ def _read_unfair(text: str, match: re.Match[str]) -> Condition:
     )
 
 
+def _read_pause(text: str, _: re.Match[str]) -> Condition:
+    raise ValueError(f"'{text:.80}': the model's own traffic says how long a pause may be; write 'no data'")
+
+
 def _read_burn_rate(text: str, match: re.Match[str]) -> Condition:
     objective = read_objective(match["rule"])
     signal = read_signal(objective.metric, objective.slice)
@@ -822,6 +852,7 @@ _FORMS: Final[tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], Condit
     (_VERDICT, _read_verdict),
     (_DRIFT, _read_drift),
     (_OBJECTIVE, _read_objective_broken),
+    (re.compile(r"no (?:data|predictions)\b.+"), _read_pause),
     (re.compile(r"no (?:data|predictions)"), lambda text, _: VerdictIs(text, ("silent",))),
     (re.compile(r"outcomes?(?: is| are)? late"), lambda text, _: OutcomesLate(text)),
     (re.compile(r"data(?: is| are)? faulty"), lambda text, _: DataFaulty(text)),

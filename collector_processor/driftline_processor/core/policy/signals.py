@@ -13,7 +13,7 @@ from driftline_processor.core.fairness.criteria import CRITERIA, MEASURES
 from driftline_processor.core.metrics import metric_of, misnamed
 from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.nearest_names import near, nearest
-from driftline_processor.core.performance.objective import read_limit
+from driftline_processor.core.performance.objective import read_limit, unknown_unit
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
@@ -25,6 +25,8 @@ OF_WINDOW: Final = ("predictions", "coverage", "drift_share", "weighted_drift_sh
 share of its features that drift, each counted once or by its importance."""
 
 _OF_TARGET = re.compile(r"(?P<what>[a-z_0-9]+) of (?P<target>\S.*)")
+_POSITIVE: Final = ("nats", "squared probability")
+"""Units of metrics that are never below nothing; a loss of the target may be, as a bias is."""
 _SHARES = ("coverage", "drift_share", "weighted_drift_share", "missing")
 
 
@@ -87,8 +89,7 @@ class Signal:
                 raise ValueError(f"{self.name}: '{number:g} %' is more than all; write at most '100 %'")
             return round(number / 100, 12)
         if unit:
-            fix = f"{number / 100:g}" if unit == "%" else f"{number:g}"
-            raise ValueError(f"{self.name}: '{number:g} {unit}' has a unit; {self.name} is a plain number, write {fix}")
+            raise ValueError(unknown_unit(self.name, number, unit, self._unit))
         if self.is_share and number > 1:
             fix = f"'{number:g} %'" if number <= 100 else "a number from 0 to 1, or one of percent"
             raise ValueError(f"{self.name}: is a share, and '{number:g}' is more than 1; write {fix}")
@@ -107,6 +108,29 @@ class Signal:
         name = parse_name(self.name.removeprefix(ESTIMATED))
         metric = None if name is None else metric_of(name.base)
         return metric is not None and metric.unit == "share"
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """What no window is below, and what none is above; None where nothing bounds it."""
+        if self.name == "predictions":
+            return 1.0, None
+        of_drift = " of " in self.name
+        if self.is_business or (of_drift and not self.is_share):
+            return None, None
+        if self.is_share and self.name.removeprefix(ESTIMATED) != "r2":
+            return 0.0, 1.0
+        return (0.0, None) if self.name in SERVICE_METRICS or self._unit in _POSITIVE else (None, None)
+
+    @property
+    def _unit(self) -> str:
+        """The unit of a metric, as metrics name it; "" where it is no metric."""
+        if self.name in OF_WINDOW:
+            return "share" if self.is_share else "rows"
+        if self.is_business or " of " in self.name:
+            return ""
+        name = parse_name(self.name.removeprefix(ESTIMATED))
+        metric = None if name is None else metric_of(name.base)
+        return "" if metric is None else metric.unit
 
     @property
     def feature(self) -> str:
