@@ -60,3 +60,5 @@ def _decide(url: str, model: str, version: str, kind: str, by: str, why: str) ->
 
         made = client.decide(url, model, version, kind, by, why)
         typer.echo(f"{made['model']}: {made['kind']}, by {made['by']}, {made['time']}")
+        if made.get("warning"):
+            typer.echo(f"it is kept, but {made['warning']}", err=True)

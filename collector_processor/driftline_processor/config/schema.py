@@ -402,8 +402,8 @@ class Config(Section):
         yield from unlikely(self.watched_policies, self.silences, self.models, self.told)
 
     def _policy_problems(self) -> Iterator[str]:
-        sections = {"channels": self.channels, "policies": self.policies, "silences": self.silences}
-        for section, named in sections.items():
+        names = {"channels": [*self.channels], "policies": [*self.policies], "silences": [*self.silences]}
+        for section, named in names.items():
             if any(not name.strip() for name in named):
                 yield f"{section}: one has no name, by which messages, pages and commands know it; write one"
         for at, written in enumerate(self.notify):

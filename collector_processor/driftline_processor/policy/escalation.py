@@ -77,7 +77,8 @@ class Escalations:
             return False
         if alert.acknowledged is not None and step.until == "acknowledged":
             return False
-        return now - since >= step.after // timedelta(microseconds=1) * 1_000
+        # Where the clock was set back meanwhile, it asks too early rather than never.
+        return abs(now - since) >= step.after // timedelta(microseconds=1) * 1_000
 
     def _since(self, messages: Iterable[Message]) -> int | None:
         """Return when the first of some messages was taken; None while all of them are held.

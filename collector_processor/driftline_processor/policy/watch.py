@@ -202,7 +202,7 @@ class PolicyWatch:
         """Return the environments and models of which windows of the past wait to be judged, for a while."""
         places = [(group.environment, group.model) for group in groups if any(one.unjudged for one in group.views)]
         self._awaited = {place: self._awaited.get(place, now) for place in places}
-        return {place for place, since in self._awaited.items() if now - since < PAST_AWAITED}
+        return {place for place, since in self._awaited.items() if abs(now - since) < PAST_AWAITED}
 
     def tidy(self) -> None:
         """Forget alerts that were over years ago, and looks whose policy or model is gone."""

@@ -147,3 +147,11 @@ def test_it_stands_with_the_alert(tmp_path: Path) -> None:
         watch.look_at("2013-07-04T10:31", WRONG)
         (history,) = alert_histories(watch.alerts)
     assert alert_json(history)["escalated_to"] == ["oncall"]
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_from_being_told(tmp_path: Path) -> None:
+    with watched(tmp_path, **escalating()) as watch:
+        begun(watch)
+        assert watch.look_at("2013-07-04T09:50", WRONG) == []
+        assert told(watch.look_at("2012-07-04T10:00", WRONG)) == [("oncall", "escalated")]
+        assert watch.look_at("2013-07-04T11:00", WRONG) == []

@@ -576,3 +576,17 @@ def test_an_alert_that_begins_where_another_one_began_has_an_id_of_its_own(tmp_p
         watch.alerts.write([other])  # its times are those of another one
         watch.look(model([right(0), wrong(1), wrong(2)]))
         assert len(watch.alerts.alerts) == 2
+
+
+def test_an_alert_of_a_model_that_is_retired_is_over_and_that_is_told(tmp_path: Path) -> None:
+    days = [right(0), wrong(1), wrong(2)]
+    with watched(tmp_path) as watch:
+        watch.look(model(days[:1]))
+        watch.look(model(days))
+        (over,) = watch.look(model(days, retired=True))
+        assert (over.kind, over.facts["title"]) == (
+            "over",
+            "No longer watched: late was wrong from 2 July 2013 until 3 July 2013",
+        )
+        assert watch.alerts.open == []
+        assert watch.look(model(days, retired=True)) == []

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.nearest_names import near
+from driftline_processor.core.wording import short
 from driftline_processor.governance.decisions import KINDS, Decision, DecisionKind, DecisionStore, decision_json
 from driftline_processor.queries.overview import View
 from driftline_processor.receipts import StorageOutage
@@ -22,6 +23,15 @@ from .parameters import find_model
 
 Decide = Callable[[str, str, DecisionKind, str, str], Decision]
 """Stores what somebody decided: model, version, kind, by whom and why."""
+
+
+def _warning(made: Decision, view: View) -> str | None:
+    """Return that nobody has seen the version of a decision, which is kept all the same; None where somebody has."""
+    versions = list(dict.fromkeys(one.key.version for one in view.models() if one.key.model == made.model))
+    if not made.version or made.version in versions:
+        return None
+    fix = near(made.version, [short(one, 80) for one in versions if one])
+    return f"nobody has seen version '{short(made.version, 80)}' of {short(made.model, 80)}; {fix}"
 
 
 def routes(view: View, store: DecisionStore, decide: Decide) -> list[BaseRoute]:
@@ -42,7 +52,7 @@ def routes(view: View, store: DecisionStore, decide: Decide) -> list[BaseRoute]:
             made = await run_in_threadpool(decide, model.key.model, said["version"], kind, said["by"], said["why"])
         except StorageOutage as outage:
             return retry_later(outage)
-        return FiniteJSON(decision_json(made))
+        return FiniteJSON({**decision_json(made), "warning": _warning(made, view)})
 
     return [
         Route("/api/v1/models/{name:path}/decisions", decisions),

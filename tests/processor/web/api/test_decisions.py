@@ -33,9 +33,18 @@ def test_a_decision_is_kept_with_who_and_why(tmp_path: Path) -> None:
     made = asked.post(PATH, data=said)
     assert made.status_code == 200
     (kept,) = asked.get(PATH).json()["decisions"]
-    assert kept == made.json()
+    assert {**kept, "warning": None} == made.json()
     assert (kept["kind"], kept["by"], kept["why"], kept["version"]) == ("retirement", "ann", "it is old", "winter")
     store.close()
+
+
+def test_a_version_that_nobody_has_seen_is_kept_with_a_warning_that_names_the_nearest(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    said = {"kind": "retirement", "by": "ann", "why": "it is old", "version": "wintre"}
+    made = client(store).post(PATH, data=said).json()
+    store.close()
+    assert made["version"] == "wintre"
+    assert made["warning"] == "nobody has seen version 'wintre' of flights; did you mean 'winter'?"
 
 
 @pytest.mark.parametrize(
