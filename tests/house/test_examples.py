@@ -9,6 +9,7 @@ import pytest
 from driftline_processor.cli.commands import app
 from driftline_processor.config.policies import DEFAULT_POLICY
 from driftline_processor.config.schema import load
+from driftline_processor.core.policy import VerdictIs
 from typer.testing import CliRunner
 
 from tests.support.paths import ROOT
@@ -59,6 +60,16 @@ def test_its_page_lists_the_variables_that_its_configuration_reads(folder: Path)
     read = VARIABLE.findall((folder / "driftline.yaml").read_text(encoding="utf-8"))
     listed = re.findall(r"^\| `([A-Z_]+)` \|", page(folder), re.MULTILINE)
     assert {*listed} == {*read}
+
+
+@of_each
+def test_somebody_is_told_of_each_model_that_falls_silent(folder: Path) -> None:
+    config = load(folder / "driftline.yaml")
+    tells = [one for one in config.policies.values() if one.enabled and (one.notify or config.notify)]
+    of_silence = [one for one in tells if isinstance(one.condition, VerdictIs) and "silent" in one.condition.states]
+    models = {name: model.tier for name, model in config.models.items()}
+    assert models
+    assert [name for name, tier in models.items() if not any(one.covers(name, tier) for one in of_silence)] == []
 
 
 @pytest.mark.parametrize(("number", "models"), [(3, 52), (6, 54), (15, 21)])

@@ -258,6 +258,24 @@ def test_9_an_hour_of_less_precision_calls_people_once_and_less_recall_warns_the
     assert (review.json["model"], len(review.json["rows"])) == ("fraud", 50)
 
 
+def test_9_a_rolling_hour_that_straddles_two_windows_calls_people(tmp_path: Path) -> None:
+    rng = np.random.default_rng(19)
+    hours = [payments(rng, hour, 1.0, 0.95) for hour in range(8)]
+    rows, reviews = (pd.concat([one[at] for one in hours], ignore_index=True) for at in (0, 1))
+    odd = reviews["time"].between(START + 4.5 * HOUR + MINUTE, START + 5.5 * HOUR + MINUTE, inclusive="left")
+    flagged = reviews.index[odd & (reviews["weight"] == 3)]
+    reviews.loc[flagged[::6], "actual"] = 0  # of 100 reviews 17 in the hour from half past four, 8 or 9 in each window
+    with scene("09-precision-contract", tmp_path) as there:
+        there.world.down = False
+        there.processor.post(reviews, "fraud")
+        there.send("fraud", rows)
+        called, more = ("pagerduty", "opened", "delivered"), ("label_queue/review-more", "opened", "delivered")
+        there.wait_for("precision", called, more, ("http/rollback", "opened", "awaits_approval"))
+        (alert,) = there.alerts("precision")
+    assert len(flagged) == 100
+    assert (alert["since"], alert["fired"]) == ("2026-03-02T05:00:00Z", "2026-03-02T06:00:00Z")
+
+
 def test_12_a_fall_of_auc_in_late_outcomes_rolls_back_as_approved_and_late_outcomes_are_told(tmp_path: Path) -> None:
     rng = np.random.default_rng(12)
     weeks = [decided(rng, moments([week], 250, WEEK), 0.6 if week >= 4 else 0.95) for week in range(8)]
