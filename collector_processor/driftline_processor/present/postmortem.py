@@ -21,6 +21,9 @@ ASKED: Final = (
 )
 """Sections that people fill in, each with what belongs there."""
 
+LATE: Final = HOUR
+"""Nanoseconds from the end of a window from which on its rows or outcomes came late: without, judging takes minutes."""
+
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+!|~&-])")
 
 
@@ -86,14 +89,31 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
     yield "Onset", _plain(alert["since"] or "nobody knows", 40)
     until = alert["until"] or alert["over"]
     yield "Recovery", _plain(until or "not yet: it is open", 40)
-    if alert["since"] and alert["told"]:
-        yield "From onset to the first message", _between(alert["since"], alert["told"])
+    yield from _delays(alert)
     taken = alert["acknowledged"]
     if taken and alert["told"]:
         yield "From the message to somebody who had it", _between(alert["told"], taken["time"])
     if alert["since"] and until:
         yield "From onset to recovery", _between(alert["since"], until)
     yield "Alert", f"`{_code(alert['id'])}`"
+
+
+def _delays(alert: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield how long it took until somebody was told, apart by the two clocks: that of the rows, and that of the wall.
+
+    A message goes out by the wall clock, and an onset is told by the times of rows. Rows and outcomes that were sent
+    late lie between.
+    """
+    if not alert["since"] or not alert["told"]:
+        return
+    late = instant(alert["seen"]) - instant(alert["fired"])
+    if late < LATE:
+        yield "From onset to the first message", _between(alert["since"], alert["told"])
+        return
+    shown = f"{_between(alert['since'], alert['fired'])}, by the times of rows"
+    yield "From onset to the end of the window that showed it", shown
+    yield "From there until it was judged", f"{_words(late)}: so late came its rows or outcomes, by the wall clock"
+    yield "From judging to the first message", _between(alert["seen"], alert["told"])
 
 
 def _events(incident: Incident) -> Iterator[tuple[str, str]]:

@@ -71,6 +71,17 @@ def test_times_are_told_in_their_order() -> None:
     assert "| From onset to the first message | 2 days |" in text
 
 
+def test_rows_that_were_sent_late_are_no_delay_of_the_message() -> None:
+    late = {**ALERT, "seen": "2026-07-13T19:00:00Z", "told": "2026-07-13T19:01:00Z"}
+    text = postmortem(Incident(late, "1d"))
+    assert "From onset to the first message" not in text
+    assert "| From onset to the end of the window that showed it | 2 days, by the times of rows |" in text
+    assert (
+        "| From there until it was judged | 8.79 days: so late came its rows or outcomes, by the wall clock |" in text
+    )
+    assert "| From judging to the first message | 1 minute |" in text
+
+
 def test_the_loss_is_that_of_the_windows_of_the_incident() -> None:
     accuracy = {"accuracy": change(-0.1, -0.15, -0.05), "cost_per_prediction": change(0.5, 0.2, 0.8)}
     windows = [day(1, accuracy), day(3, accuracy), day(4, accuracy), day(7, accuracy)]

@@ -209,7 +209,7 @@ MODEL_SHAPES = SHAPES.with_more(
             _received("first"),
             _received("last"),
             time_or_null("received"),
-            "verdict in_use",
+            "verdict in_use unjudged",
             "by_class outcomes pending",
             computed("pending_since", lambda one: iso_time(one.pending_since) if one.pending else None, str | None),
             "timezone concept baseline outcome_delay hints",
