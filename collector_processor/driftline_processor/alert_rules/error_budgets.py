@@ -161,9 +161,13 @@ def recorded(kind: str, window: str) -> str:
 
 
 def recording_rules(known: Sequence[Budget]) -> Iterator[Rule]:
-    """Yield rules that record how fast budgets are spent: 1 = so fast that just nothing is left after the period."""
+    """Yield rules that record how fast budgets are spent: 1 = so fast that just nothing is left after the period.
+
+    The model, which the series carry anyhow, is a label of each rule, too: two rules with the same labels are one to
+    ``promtool check rules``, whatever their expressions say.
+    """
     for budget in known:
-        named = {label(a.ML_PERFORMANCE_OBJECTIVE): budget.rule}
+        named = {label(a.ML_MODEL_NAME): budget.model, label(a.ML_PERFORMANCE_OBJECTIVE): budget.rule}
         if budget.counted:
             for window in COUNTED:
                 spent = f"({failed_share(budget, window)}) / {budget.allowed:.12g}"

@@ -85,6 +85,12 @@ def test_calls_that_are_slow_spend_the_budget_of_a_latency(which: str, tmp_path:
     check_firing(which, path, [case], "1m", tmp_path)
 
 
+@pytest.mark.parametrize("which", PROMTOOLS)
+def test_models_with_the_same_objectives_have_rules_of_their_own(which: str, tmp_path: Path) -> None:
+    same = objectives("precision >= 0.95", "latency_p99 <= 1s")
+    check_rules(which, rule_file(tmp_path, config({"churn": same, "churn 2": same})))
+
+
 def measured(name: str, window: str, metric: str = "precision", **more: str) -> str:
     return selector(m.PROMETHEUS[name], {**MODEL, "ml_performance_metric": metric, "ml_window": window, **more})
 
