@@ -16,7 +16,7 @@ from driftline_processor.core.performance.window_outcomes import NOTHING_KNOWN
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import LATENCIES, Calls
 from driftline_processor.core.service_level.sums import call_parts
-from driftline_processor.core.windows.window import Window
+from driftline_processor.core.windows.window import DAY, Window
 from scipy.special import ndtri
 
 from simulations.frame import DATA, Figures, Random, Table
@@ -38,7 +38,7 @@ def pane_of(seconds: F64, failed: int = 0) -> Pane:
 
 def window_of_calls(pane: Pane, *rules: str) -> Evaluation:
     """Return a closed window of these calls, judged by these objectives."""
-    evaluation = Evaluation(ModelKey("m"), Window("1d", 0, 1), 0, True)
+    evaluation = Evaluation(ModelKey("m"), Window("1d", 0, DAY), 0, True)
     asked = PerformanceSettings(objectives=tuple(map(read_objective, rules)))
     evaluation.objectives = judge_service(evaluation, pane, NOTHING_KNOWN, asked)
     return evaluation

@@ -5,6 +5,9 @@ and by more than its interval. If nothing changed, each of the windows is as lik
 most one of ``EARLIER + 1`` such windows is called failing, however uneven calls come, and far fewer for the factor.
 Without windows before, only a share of failures that no service is built for says so by itself.
 
+A day has many short windows, and chance makes one of many bad. So the windows of a day share the chance that one window
+of a day has: the shorter a window is, the surer its failures have to be.
+
 What the rule does over windows of all kinds is in docs/data/service-level.md.
 """
 
@@ -15,6 +18,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ServiceLevel
+from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
+from driftline_processor.core.windows.window import DAY
 
 from .level import ERROR_RATE
 from .words import measured_ends, measured_text
@@ -30,6 +35,9 @@ TIMES: Final = 2.0
 
 EARLIER: Final = 5
 """Windows before, of the same length, that say what is usual: ``calls-quiet-5`` of docs/data/service-level.md."""
+
+SUSPECT: Final = 0.1
+"""Chance of a short window's failures at the limit, below which it does not say what is usual."""
 
 JUDGED: Final = ("latency_p95", "latency_p50")
 """Latencies that are held against the windows before. The p99 of few calls is their slowest: it says little."""
@@ -65,14 +73,61 @@ def service_failing(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()
     if level is None or not evaluation.closed:
         return None
     usual, rate = _worst(earlier, ERROR_RATE), level.values.get(ERROR_RATE)
-    limit = FAILING if usual is None else max(NOTICED, TIMES * usual)
-    if _beyond(rate, limit) and rate is not None:
+    limit = _limit(usual)
+    if rate is not None and _beyond(rate, limit) and _sure_of_failures(rate, limit, evaluation):
         return ServiceFailure(ERROR_RATE, rate, limit, _failures(level, rate, usual))
     for metric in JUDGED:
         took, usual = level.values.get(metric), _worst(earlier, metric)
         if took is not None and usual is not None and _beyond(took, TIMES * usual):
             return ServiceFailure(metric, took, TIMES * usual, _slowness(metric, took, usual))
     return None
+
+
+def tells_usual(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()) -> bool:
+    """Return True where a window says what is usual for those after it: its service did not fail.
+
+    A short window of a service that fails may show too few failures to prove it. It must not raise what is usual, or
+    the failure hides itself.
+
+    Args:
+        evaluation: A window.
+        earlier: The service level of closed windows of the same length before it.
+    """
+    level = evaluation.service
+    if level is None or not evaluation.closed:
+        return False
+    failure = service_failing(evaluation, earlier)
+    if failure is not None and failure.metric == ERROR_RATE:
+        return False
+    usual, rate = _worst(earlier, ERROR_RATE), level.values.get(ERROR_RATE)
+    if usual is None or rate is None or not 0 < _days(evaluation) < 1:
+        return True
+    return _least(rate, 1 - 2 * SUSPECT) <= _limit(usual)
+
+
+def _limit(usual: float | None) -> float:
+    """Return the share of failures beyond which a service fails."""
+    return FAILING if usual is None else max(NOTICED, TIMES * usual)
+
+
+def _sure_of_failures(rate: MetricValue, limit: float, evaluation: Evaluation) -> bool:
+    """Return True where the calls of a window rule out a rate, at the share of a day's chance that is the window's."""
+    days = _days(evaluation)
+    return not 0 < days < 1 or _least(rate, 1 - (1 - CONFIDENCE) * days) > limit
+
+
+def _days(evaluation: Evaluation) -> float:
+    return (evaluation.window.end - evaluation.window.start) / DAY
+
+
+def _least(rate: MetricValue, confidence: float) -> float:
+    """Return the lower end of the exact interval of a rate; 0.0 where it is not known."""
+    if rate.value is None:
+        return 0.0
+    calls = float(rate.rows) if rate.effective_rows is None else rate.effective_rows
+    failed, returned = rate.value * calls, (1 - rate.value) * calls
+    low = clopper_pearson(WeightSums(failed, failed), WeightSums(returned, returned), confidence).low
+    return 0.0 if low is None else low
 
 
 def _beyond(measured: MetricValue | None, limit: float) -> bool:

@@ -9,8 +9,7 @@ from typing import Literal
 from driftline_processor.core.dates import span_words
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
-from driftline_processor.core.service_level.failing import EARLIER, service_failing
-from driftline_processor.core.service_level.level import ERROR_RATE
+from driftline_processor.core.service_level.failing import EARLIER, tells_usual
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import short
 
@@ -150,8 +149,7 @@ def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, t
         known = usual.setdefault(one.window.name, [])
         before = tuple(known[-EARLIER:])
         found.append((one, before))
-        failure = service_failing(one, before)
-        if one.closed and (failure is None or failure.metric != ERROR_RATE):
+        if tells_usual(one, before):
             known.append(one.service)
     return found
 
