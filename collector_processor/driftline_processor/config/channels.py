@@ -353,13 +353,12 @@ def url_problems(url: str) -> Iterator[str]:
         import httpx  # what the channel itself asks by
 
         try:
-            host, port = httpx.URL(url).host, httpx.URL(url).port
+            read = httpx.URL(url)
         except httpx.InvalidURL:  # which may quote a password
-            host, port = url, _HIGHEST_PORT + 1
-        if not 0 < (port or 1) <= _HIGHEST_PORT:
+            read = None
+        if read is None or not 0 < (read.port or 1) <= _HIGHEST_PORT:
             yield f"'{scheme}://' is followed by no host, port and path; write 'https://host/path'"
-            return
-        if not host:
+        elif not read.host:
             yield f"'{scheme}://' names no host; write 'https://host/path'"
         return
     try:

@@ -215,7 +215,7 @@ class PolicyExplanations:
             return None
         judged = _around(policy, self._read(view).history, alert)
         standing = "is over" if not alert.open else _standing(None, alert, view)
-        return self._decision(policy, view, judged, judged.steps, alert, standing, of_now=False)
+        return self._decision(alert.policy, policy, view, judged, judged.steps, alert, standing, of_now=False)
 
     def _of_now(self, name: str, policy: Policy, view: ModelView, newest: Alert | None) -> PolicyDecision:
         known = self._read(view)
@@ -224,10 +224,11 @@ class PolicyExplanations:
             judged = known.judged[name] = _judged(policy, known.history, SHOWN)
         outcome = judged.steps[-1].outcome if judged.steps else None
         standing = _standing(outcome, newest, view) if policy.enabled else "is switched off"
-        return self._decision(policy, view, judged, judged.steps[-SHOWN:], newest, standing, name=name)
+        return self._decision(name, policy, view, judged, judged.steps[-SHOWN:], newest, standing)
 
     def _decision(
         self,
+        name: str,
         policy: Policy,
         view: ModelView,
         judged: _Judged,
@@ -235,11 +236,9 @@ class PolicyExplanations:
         alert: Alert | None,
         standing: str,
         *,
-        name: str = "",
         of_now: bool = True,
     ) -> PolicyDecision:
         history = None if alert is None else alert_history(self._alerts, alert)
-        name = name or (alert.policy if alert is not None else "")
         cool_down = policy.rule.patience.cool_down
         return PolicyDecision(
             policy=name,

@@ -18,7 +18,7 @@ from .alerts import SEVERITIES, Alert, Kind, Message
 
 BEGINS: Final[tuple[Kind, ...]] = ("opened", "joined", "worse", "passed", "escalated")
 
-_Place = tuple[str, str, str]
+_Audience = tuple[str, str, str]
 """Channel, environment and model: a thread is of one of each."""
 
 FactsOf = Callable[[Kind, Alert, bool], Mapping[str, Any]]
@@ -77,23 +77,23 @@ class Threads:
             for channel in one.channels:
                 news.setdefault((one.alert.environment, one.alert.model, channel), []).append(one)
         for (environment, model, channel), found in news.items():
-            place = channel, environment, model
-            yield from self._begun(place, [one for one in found if one.kind != "over"])
-            yield from self._ended(place, [one.alert for one in found if one.kind == "over"])
+            audience = channel, environment, model
+            yield from self._begun(audience, [one for one in found if one.kind != "over"])
+            yield from self._ended(audience, [one.alert for one in found if one.kind == "over"])
 
     @cached_property
-    def _threads(self) -> dict[_Place, dict[str, _Thread]]:
+    def _threads(self) -> dict[_Audience, dict[str, _Thread]]:
         """The threads of each channel about each model by their id, the oldest first."""
-        found: dict[_Place, dict[str, _Thread]] = {}
+        found: dict[_Audience, dict[str, _Thread]] = {}
         for one in self._sent:
             about = self._alerts.get(one.gravest)
             if not one.is_order and about is not None:
-                place = one.channel, about.environment, about.model
-                found.setdefault(place, {}).setdefault(one.alert, _Thread()).hear(one)
+                audience = one.channel, about.environment, about.model
+                found.setdefault(audience, {}).setdefault(one.alert, _Thread()).hear(one)
         return found
 
-    def _begun(self, place: _Place, found: Sequence[AlertChange]) -> Iterator[Message]:
-        threads = self._threads.setdefault(place, {})
+    def _begun(self, audience: _Audience, found: Sequence[AlertChange]) -> Iterator[Message]:
+        threads = self._threads.setdefault(audience, {})
         opened = {one.alert.id for one in found if one.kind == "opened"}
         news = [one.alert for one in found if not one.alone]
         lasts = next((name for name, one in threads.items() if self._joins(one, news, opened)), None)
@@ -124,10 +124,10 @@ class Threads:
             kind = "passed" if kinds == {"passed"} and not lasting else kind
             rising = [one.alert for one in changes if one.rises and one.alert.id in known.open]
             rises = bool(rising) and min(map(_severity, rising)) < min(map(_severity, lasting), default=len(SEVERITIES))
-            yield self._message(name, place, kind, [(one.kind, one.alert) for one in changes], lasting, rises)
+            yield self._message(name, audience, kind, [(one.kind, one.alert) for one in changes], lasting, rises)
 
-    def _ended(self, place: _Place, found: Sequence[Alert]) -> Iterator[Message]:
-        threads = self._threads.setdefault(place, {})
+    def _ended(self, audience: _Audience, found: Sequence[Alert]) -> Iterator[Message]:
+        threads = self._threads.setdefault(audience, {})
         together: dict[str, list[Alert]] = {}
         for alert in found:
             own = next((name for name, thread in reversed(threads.items()) if alert.id in thread.open), alert.id)
@@ -138,11 +138,11 @@ class Threads:
             lasting = [self._alerts[one] for one in known.open if one not in ids and self._is_open(one, ())]
             if lasting:
                 if min(map(_severity, lasting)) > min(map(_severity, ended)):
-                    yield self._message(name, place, "eased", [("over", one) for one in ended], lasting)
+                    yield self._message(name, audience, "eased", [("over", one) for one in ended], lasting)
                 continue
             unsaid = [self._alerts[one] for one in known.open if one not in ids and one in self._alerts]
             unsaid = [one for one in unsaid if one.over != one.seen]  # what had passed was said to be over
-            yield self._message(name, place, "over", [("over", one) for one in [*ended, *unsaid]], ())
+            yield self._message(name, audience, "over", [("over", one) for one in [*ended, *unsaid]], ())
 
     def _joins(self, thread: _Thread, news: Sequence[Alert], opened: Iterable[str]) -> bool:
         """Return True for a thread in which an alert lasts that others may join.
@@ -159,13 +159,13 @@ class Threads:
     def _message(
         self,
         thread: str,
-        place: _Place,
+        audience: _Audience,
         kind: Kind,
         said: Sequence[tuple[Kind, Alert]],
         lasting: Sequence[Alert],
         rises: bool = False,
     ) -> Message:
-        known, channel = self._threads[place].setdefault(thread, _Thread()), place[0]
+        known, channel = self._threads[audience].setdefault(thread, _Thread()), audience[0]
         said = sorted(said, key=lambda one: gravity(one[1]))
         first, *others = said
         facts = group_facts(

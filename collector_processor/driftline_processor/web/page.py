@@ -54,6 +54,16 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula; a text that begins so gets an apostrophe before it."""
 
 
+def first_shown(asked: QueryParams, rows: int, step: int) -> int:
+    """Return the row at which a page begins that is asked to pass over ``skip`` of them: that of a whole page.
+
+    >>> [first_shown(QueryParams(f"skip={skip}"), 250, 100) for skip in ("", "120", "999", "-1")]
+    [0, 100, 200, 0]
+    """
+    begin = asked.get("skip", "")
+    return min(int(begin) if begin.isdecimal() and len(begin) < 9 else 0, max(rows - 1, 0)) // step * step
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table of a page as data.

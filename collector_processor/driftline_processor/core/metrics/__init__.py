@@ -29,6 +29,7 @@ __all__ = [
     "direction",
     "estimated_names",
     "install_metrics",
+    "metric_named",
     "metric_of",
     "metrics_of_task",
     "misnamed",
@@ -94,6 +95,16 @@ def metric_of(base: str) -> Metric | None:
     ('f1', None)
     """
     return _BASES.get(base)
+
+
+def metric_named(name: str) -> Metric | None:
+    """Return the metric of a whole name, with what stands after its beginning; None where there is none.
+
+    >>> metric_named("lift@0.1").name, metric_named("no_such_metric")
+    ('lift', None)
+    """
+    parsed = parse_name(name)
+    return None if parsed is None else metric_of(parsed.base)
 
 
 def direction(name: str) -> int:

@@ -13,8 +13,7 @@ from driftline.baseline.sections.slices import slice_name
 from driftline.tables.classes import class_text
 
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState
-from driftline_processor.core.metrics import metric_of, misnamed
-from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.metrics import metric_named, misnamed
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.core.service_level.words import limit_text
@@ -145,8 +144,7 @@ def read_limit(metric: str, number: float, unit: str) -> float:
     if metric.startswith("latency"):
         raise ValueError(f"'{metric:.80}' is no latency; there are {', '.join(LATENCIES)}")
     if unit:
-        name = parse_name(metric)
-        known = None if name is None else metric_of(name.base)
+        known = metric_named(metric)
         raise ValueError(unknown_unit(metric, number, unit, "" if known is None else known.unit))
     return number
 

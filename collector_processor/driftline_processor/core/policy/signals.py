@@ -10,8 +10,7 @@ from driftline_processor.core.business import PREFIX
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import Evaluation, MetricValue, TargetDrift
 from driftline_processor.core.fairness.criteria import CRITERIA, MEASURES
-from driftline_processor.core.metrics import metric_of, misnamed
-from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.metrics import metric_named, misnamed
 from driftline_processor.core.nearest_names import near, nearest
 from driftline_processor.core.performance.objective import read_limit, unknown_unit
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE
@@ -105,8 +104,7 @@ class Signal:
         """Whether it lies between 0 and 1, so that people may write it in percent."""
         if self.name in (ERROR_RATE, AVAILABILITY) or self.name.partition(" of ")[0] in _SHARES:
             return True
-        name = parse_name(self.name.removeprefix(ESTIMATED))
-        metric = None if name is None else metric_of(name.base)
+        metric = metric_named(self.name.removeprefix(ESTIMATED))
         return metric is not None and metric.unit == "share"
 
     @property
@@ -128,8 +126,7 @@ class Signal:
             return "share" if self.is_share else "rows"
         if self.is_business or " of " in self.name:
             return ""
-        name = parse_name(self.name.removeprefix(ESTIMATED))
-        metric = None if name is None else metric_of(name.base)
+        metric = metric_named(self.name.removeprefix(ESTIMATED))
         return "" if metric is None else metric.unit
 
     @property

@@ -19,7 +19,7 @@ from typing import Final
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ServiceLevel
 from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
-from driftline_processor.core.windows.window import DAY
+from driftline_processor.core.windows.window import looks_a_day
 
 from .level import ERROR_RATE
 from .words import measured_ends, measured_text
@@ -100,7 +100,7 @@ def tells_usual(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()) ->
     if failure is not None and failure.metric == ERROR_RATE:
         return False
     usual, rate = _worst(earlier, ERROR_RATE), level.values.get(ERROR_RATE)
-    if usual is None or rate is None or not 0 < _days(evaluation) < 1:
+    if usual is None or rate is None or _looks(evaluation) == 1:
         return True
     return _least(rate, 1 - 2 * SUSPECT) <= _limit(usual)
 
@@ -112,12 +112,12 @@ def _limit(usual: float | None) -> float:
 
 def _sure_of_failures(rate: MetricValue, limit: float, evaluation: Evaluation) -> bool:
     """Return True where the calls of a window rule out a rate, at the share of a day's chance that is the window's."""
-    days = _days(evaluation)
-    return not 0 < days < 1 or _least(rate, 1 - (1 - CONFIDENCE) * days) > limit
+    looks = _looks(evaluation)
+    return looks == 1 or _least(rate, 1 - (1 - CONFIDENCE) / looks) > limit
 
 
-def _days(evaluation: Evaluation) -> float:
-    return (evaluation.window.end - evaluation.window.start) / DAY
+def _looks(evaluation: Evaluation) -> float:
+    return looks_a_day(evaluation.window.end - evaluation.window.start)
 
 
 def _least(rate: MetricValue, confidence: float) -> float:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
 from driftline_processor.core.service_level.failing import service_failing
-from driftline_processor.core.windows.window import DAY
+from driftline_processor.core.windows.window import looks_a_day
 from driftline_processor.core.wording import duration
 
 from .context import NO_CONTEXT, VerdictContext
@@ -22,6 +22,9 @@ STALE = 2
 """Closed windows in a row without outcomes that had their time, after which an older right is not believed: as
 many as make an incident."""
 
+
+TO_TURN = 2
+"""Days, and longer windows, in a row that turn a state; a clear one counts for as many."""
 
 BY_CHANCE = 0.02
 """Share of the windows of a model that is right in which outcomes or calls show a loss; see ``docs/data/alerts.md``."""
@@ -115,12 +118,11 @@ def windows_to_turn(length: int) -> int:
     Args:
         length: Nanoseconds of a window; 0 where rows have no time.
 
+    >>> from driftline_processor.core.windows.window import DAY
     >>> [windows_to_turn(hours * DAY // 24) for hours in (0, 168, 24, 12, 1)]
     [2, 2, 2, 3, 3]
     """
-    if not 0 < length < DAY:
-        return 2
-    return 2 + math.ceil(math.log(DAY / length) / -math.log(BY_CHANCE))
+    return TO_TURN + math.ceil(math.log(looks_a_day(length)) / -math.log(BY_CHANCE))
 
 
 def _weight(reading: Reading) -> int:
@@ -128,7 +130,7 @@ def _weight(reading: Reading) -> int:
     if not reading.clear:
         return 1
     at_once = any(sign.clear and sign.reason == AT_ONCE for sign in reading.signs)
-    return windows_to_turn(_length(reading)) if at_once else 2
+    return windows_to_turn(_length(reading)) if at_once else TO_TURN
 
 
 def _length(reading: Reading) -> int:
@@ -278,8 +280,8 @@ def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run
 def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> list[_Run]:
     """Return the runs of right and wrong windows of one length, after hysteresis, the oldest first.
 
-    A loss that is not clear begins the first run by itself only where no window before it could have told one, and
-    none comes after it as soon as one of hours does.
+    A loss that is not clear begins the first run by itself only where no window before it could have told one. An hour
+    does so only while it is the only one: the next ones come soon.
     """
     runs: list[_Run] = []
     state: str = ""
@@ -300,7 +302,7 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
             continue
         streak = turn is not None and turn.reading.state == one.state
         turn = turn.with_next(one) if turn is not None and streak else _Turn(one, one.since(), 1, _weight(one))
-        believed = not undecided and (needed == 2 or len(readings) == 1)
+        believed = not undecided and (needed == TO_TURN or len(readings) == 1)
         if turn.told >= needed or (not state and (one.state == "right" or believed)):
             if newest is not None:
                 runs.append(_Run(newest, since, None, len(readings)))
@@ -337,8 +339,7 @@ def _run_of_risk(
     """Return the newest run of windows at risk that lasts; None where none does.
 
     A risk begins with as many windows in a row as turn a state, or with one that is clear, and ends with two that show
-    none. What the
-    outcomes of the deciding window showed to be harmless is none as long as it lasts.
+    none. What the outcomes of the deciding window showed to be harmless is none as long as it lasts.
 
     Args:
         lengths: Closed windows by length, the oldest first.
@@ -403,7 +404,7 @@ def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:
     told = verdict_of(turn.reading, turn.since)
     head = head_of(turn.reading, told.since, alone=alone, state="at risk")
     few = "one window alone" if turn.windows == 1 else f"{turn.windows} windows in a row"
-    more = "A second window has" if _length(turn.reading) >= DAY or not _length(turn.reading) else "The next ones have"
+    more = "A second window has" if windows_to_turn(_length(turn.reading)) == TO_TURN else "The next ones have"
     sentence = compose(head, (turn.reading.signs[0].words, f"{few} may be chance"), "look again in the next window")
     return Verdict(
         state="at_risk",

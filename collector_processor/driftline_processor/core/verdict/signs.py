@@ -21,7 +21,7 @@ from driftline_processor.core.evaluation import (
     TargetDrift,
 )
 from driftline_processor.core.intervals.confidence import normal_quantile
-from driftline_processor.core.metrics import METRICS, direction, metric_of
+from driftline_processor.core.metrics import METRICS, direction, metric_named
 from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.performance.changes import MATTERS
 from driftline_processor.core.performance.positive_class import POSITIVE
@@ -31,7 +31,7 @@ from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
-from driftline_processor.core.windows.window import DAY
+from driftline_processor.core.windows.window import DAY, looks_a_day
 from driftline_processor.core.wording import format_percent, printable, short
 
 from .words import NAME, fault_words, figure, interval_of_value, metric_value, metric_words, percents, size_of_change
@@ -63,7 +63,7 @@ LONE, LONE_DAYS = 0.025, 90
 """Windows that one kind of sign makes bad by chance in so many days, up to which one window alone is a risk: four kinds
 of signs make a tenth of a false incident. The rows ``verdict-quiet-*`` measure it."""
 
-CHOSEN, CHOSEN_BY_CHANCE = 1.7, 0.05
+CHOSEN, CHOSEN_DAYS, CHOSEN_BY_CHANCE = 1.7, 30, 0.05
 """How many times the interval of some windows a rise must be whose beginning was chosen among thirty days, and by
 chance how often: normal quantiles of .05 / 30 and of .05, two-sided, are 3.14 and 1.96, and their ratio is 1.6; see
 ``docs/data/verdict.md``."""
@@ -261,8 +261,7 @@ def _compares(name: str) -> bool:
 
 
 def _rank(name: str) -> int:
-    parsed = parse_name(name)
-    metric = None if parsed is None else metric_of(parsed.base)
+    metric = metric_named(name)
     return len(METRICS) * 1000 if metric is None else metric.rank
 
 
@@ -519,10 +518,8 @@ def chosen(length: int) -> float:
     >>> [round(chosen(hours * DAY // 24), 2) for hours in (0, 168, 24, 1)]
     [1.7, 1.7, 1.7, 2.15]
     """
-    if not 0 < length < DAY:
-        return CHOSEN
-    begins = 30 * DAY / length
-    return CHOSEN * normal_quantile(1 - CHOSEN_BY_CHANCE / begins) / normal_quantile(1 - CHOSEN_BY_CHANCE / 30)
+    of_days, of_windows = (CHOSEN_BY_CHANCE / (CHOSEN_DAYS * looks) for looks in (1.0, looks_a_day(length)))
+    return CHOSEN * normal_quantile(1 - of_windows) / normal_quantile(1 - of_days)
 
 
 def _measured_since(rise: ConceptDrift) -> int | None:

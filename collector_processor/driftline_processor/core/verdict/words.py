@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Finding
-from driftline_processor.core.metrics import metric_of, title
-from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.metrics import metric_named, title
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
 from driftline_processor.core.quality.checks.out_of_range import side_of_range
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
@@ -38,8 +37,7 @@ def in_shares(metric: str) -> bool:
     >>> in_shares("accuracy"), in_shares("log_loss"), in_shares("roc_auc")
     (True, False, False)
     """
-    name = parse_name(metric)
-    found = None if name is None else metric_of(name.base)
+    found = metric_named(metric)
     return found is not None and found.unit == "share"
 
 

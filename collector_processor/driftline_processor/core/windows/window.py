@@ -50,6 +50,18 @@ class Window:
     end: int
 
 
+def looks_a_day(length: int) -> float:
+    """Return how many windows of a length a day has, each a chance of a false alarm; 1.0 of a day and what is longer.
+
+    Args:
+        length: Nanoseconds of a window; 0 where rows have no time.
+
+    >>> [looks_a_day(length) for length in (0, HOUR, DAY, 7 * DAY)]
+    [1.0, 24.0, 1.0, 1.0]
+    """
+    return max(1.0, DAY / length) if length > 0 else 1.0
+
+
 def pane_from(time: int) -> int:
     """Return the start of the first pane that begins at ``time`` (unix nanoseconds) or later.
 

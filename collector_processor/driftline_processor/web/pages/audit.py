@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 
 from driftline_processor.governance.audit import KINDS, Audit, Entry, entry_json
 from driftline_processor.web.api.audit import entries_of
-from driftline_processor.web.page import Page, Table
+from driftline_processor.web.page import Page, Table, first_shown
 
 SHOWN: Final = 100
 """Entries of a page; CSV and JSON have all."""
@@ -24,9 +24,7 @@ def page(audit: Audit, asked: QueryParams) -> Page:
         asked: ``model`` and ``kind`` choose, ``skip`` says how many are passed over.
     """
     found = entries_of(audit, asked)
-    begin = asked.get("skip", "0")
-    first = int(begin) if begin.isdecimal() and len(begin) < 9 else 0
-    first = min(first, max(len(found) - 1, 0)) // SHOWN * SHOWN
+    first = first_shown(asked, len(found), SHOWN)
     context = {
         "entries": found[first : first + SHOWN],
         "first": first,

@@ -19,7 +19,7 @@ from driftline_processor.present.numbers import many
 from driftline_processor.present.times import common_zone
 from driftline_processor.queries.incidents import AT_ONCE, KINDS, SIZES, Incident, IncidentLog
 from driftline_processor.queries.overview import ModelView
-from driftline_processor.web.page import Page, Table
+from driftline_processor.web.page import Page, Table, first_shown
 from driftline_processor.web.place import Place, feature_page
 from driftline_processor.web.selection import Selection, about, common_context
 
@@ -93,13 +93,13 @@ def context_of_alerts(models: Sequence[ModelView]) -> dict[str, Any]:
 
 
 def _context(found: Sequence[Incident], asked: QueryParams) -> dict[str, Any]:
-    kind, state, begin = asked.get("kind", ""), asked.get("state", ""), asked.get("skip", "0")
+    kind, state = asked.get("kind", ""), asked.get("state", "")
     whole = asked.get("show", "") == "all" or kind == "latency"
     told = [one for one in found if whole or not one.minor]
     of_kind = [one for one in told if not kind or one.kind == kind]
     listed = [one for one in of_kind if not state or one.open == (state == "open")]
     rows = [IncidentRow((one,)) for one in listed] if kind == "drift" else incident_rows(listed)
-    first = min(int(begin) if begin.isdecimal() and len(begin) < 9 else 0, max(len(rows) - 1, 0)) // SHOWN * SHOWN
+    first = first_shown(asked, len(rows), SHOWN)
     counts = Counter(one.kind for one in found)
     return {
         "incidents": rows[first : first + SHOWN],
