@@ -139,11 +139,11 @@ def vendor_query(condition: Condition, window: str) -> VendorQuery:
             return VendorQuery(m.ML_PERFORMANCE_OBJECTIVE_STATE, wanted, ">=", 1)
         case OutcomesLate():
             return VendorQuery(m.ML_OUTCOME_SLA_STATE, {a.ML_WINDOW: [window], a.STATE: ["broken"]}, ">=", 1)
-        case Drifts(target=target, count=count):
-            of = {a.ML_DRIFT_TARGET: [target.removesuffix("s") if target == "features" else target]}
+        case Drifts(column=column, count=count):
+            of = {a.ML_DRIFT_TARGET: [column.removesuffix("s") if column == "features" else column]}
             wanted = {a.ML_WINDOW: [window], **of, a.STATE: ["drift"]}
             absent = (a.ML_DRIFT_SLICE,)
-            return VendorQuery(m.ML_DRIFT_STATE, wanted, ">=", count, target == "features", absent)
+            return VendorQuery(m.ML_DRIFT_STATE, wanted, ">=", count, column == "features", absent)
         case Comparison(limit=limit) if not limit.of:
             return _comparison(condition, window)
         case Comparison():
@@ -178,12 +178,12 @@ def _metric(signal: Signal, surely: bool, sign: Sign) -> tuple[str, dict[str, li
         return m.ML_SERVICE_LATENCY, {a.ML_SERVICE_QUANTILE: [f"{LATENCIES[signal.name]:g}"]}
     if signal.name in (ERROR_RATE, AVAILABILITY):
         return m.ML_SERVICE_ERROR_RATE, {}
-    what, of, target = signal.name.partition(" of ")
+    what, of, column = signal.name.partition(" of ")
     if of:
         if what == "missing":
-            raise NoQueryError(f"the share of missing values of {target} is no metric; {LET_IT}")
-        outputs = target in ("score", "class")
-        named = {a.ML_DRIFT_TARGET: [target]} if outputs else {a.ML_FEATURE_NAME: [target]}
+            raise NoQueryError(f"the share of missing values of {column} is no metric; {LET_IT}")
+        outputs = column in ("score", "class")
+        named = {a.ML_DRIFT_TARGET: [column]} if outputs else {a.ML_FEATURE_NAME: [column]}
         return m.ML_DRIFT_VALUE, {**named, a.ML_DRIFT_METHOD: [what]}
     if signal.name == "predictions":
         raise NoQueryError(f"how many predictions a window holds is no metric; {LET_IT}")
