@@ -1,4 +1,4 @@
-"""Build an object of any dataclass with something in every field, by the types of its fields."""
+"""Build an object of any dataclass or struct with something in every field, by the types of its fields."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ class Builder:
     def build(self, kind: Any) -> Any:
         """Return a value of a type."""
         origin, inner = get_origin(kind), get_args(kind)
-        if dataclasses.is_dataclass(kind):
+        if dataclasses.is_dataclass(kind) or hasattr(kind, "__struct_fields__"):
             self._depth -= 1
             hints = get_type_hints(kind)
-            made = {one.name: self.build(hints[one.name]) for one in dataclasses.fields(kind) if one.init}
+            struct = getattr(kind, "__struct_fields__", None)
+            names = [one.name for one in dataclasses.fields(kind) if one.init] if struct is None else struct
+            made = {name: self.build(hints[name]) for name in names}
             self._depth += 1
             return kind(**made)  # type: ignore[operator]
         if origin in (Union, UnionType):

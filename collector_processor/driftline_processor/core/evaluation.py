@@ -235,7 +235,8 @@ class SliceDrift(Struct, frozen=True):
 
     def thinned(self) -> SliceDrift:
         """Return it with those features alone that drift: forty slices of every window are kept for months."""
-        return structs.replace(self, features={name: one for name, one in self.features.items() if one.state == "drift"})
+        drifting = {name: column for name, column in self.features.items() if column.state == "drift"}
+        return structs.replace(self, features=drifting)
 
 
 class DriftContributor(Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from driftline_processor.health import Health
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.web.app import create_app
+from msgspec import to_builtins
 from starlette.testclient import TestClient
 
 from tests.support.html_page import page as page_of
@@ -260,7 +260,7 @@ def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
         assert nearly(told[part]) == told_of_file[part]
     assert [one.rule for one in live.objectives] == list(OBJECTIVES)
     assert live.objectives[0].slices.keys() == {"country=BE", "country=FR", "country=NL"}
-    assert [nearly(asdict(one)) for one in live.objectives] == [asdict(one) for one in in_file.objectives]
+    assert [nearly(to_builtins(one)) for one in live.objectives] == [to_builtins(one) for one in in_file.objectives]
     (one,) = live.fairness
     assert {criterion.basis for criterion in one.criteria} == (
         {"predictions", "labelled rows"} if with_prediction else {"labelled rows"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from driftline_processor.core.evaluation import (
     ServiceLevel,
 )
 from driftline_processor.core.windows.window import Window
+from msgspec.structs import replace
 
 from simulations.kinds_of_change import (
     Rows,

@@ -33,6 +33,7 @@ from driftline_processor.core.performance.slices import judge_slices
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.windows.window import PANE, Window
+from msgspec import structs
 from scipy import stats
 
 BINARY = Task("binary", ("0", "1"), "1")
@@ -380,8 +381,8 @@ def test_windows_that_cannot_tell_for_too_long_say_so_and_how_many_rows_would() 
     (found,) = current.objectives
     assert (found.undecided, found.overdue) == (3, True)
     assert overdue(found).startswith("nobody could tell in 3 windows in a row: too little is reviewed, about ")
-    assert overdue(replace(found, needed=None)) == "nobody could tell in 3 windows in a row"
-    assert overdue(replace(found, undecided=2)) == ""
+    assert overdue(structs.replace(found, needed=None)) == "nobody could tell in 3 windows in a row"
+    assert overdue(structs.replace(found, undecided=2)) == ""
 
 
 def test_where_all_is_reviewed_a_longer_window_is_asked_for() -> None:
@@ -391,7 +392,7 @@ def test_where_all_is_reviewed_a_longer_window_is_asked_for() -> None:
         evaluation.maturity, evaluation.coverage = "mature", coverage
         asked = PerformanceSettings(objectives=(Objective("accuracy", least=0.83, alert_after=1),))
         (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
-        return replace(found, undecided=1)
+        return structs.replace(found, undecided=1)
 
     days, rows, few = of("blocks", 1.0), of("clopper_pearson", 1.0), of("clopper_pearson", 0.5)
     assert (days.needed, days.lacks, of("blocks", 0.5).lacks) == (None, "days", "days")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.verdict.words import MOST_WORDS, count_words
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import Window
+from msgspec.structs import replace
 
 from tests.support.any_object import Builder
 from tests.support.paths import ROOT

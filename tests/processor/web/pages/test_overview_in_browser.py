@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,6 +11,7 @@ from driftline_processor.core.evaluation import Cause, Explanation, MetricValue,
 from driftline_processor.health import Health
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.app import create_app
+from msgspec.structs import replace
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
