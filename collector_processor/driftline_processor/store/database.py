@@ -202,7 +202,7 @@ CREATE TABLE IF NOT EXISTS baselines (
     digest VARCHAR, source VARCHAR, environment VARCHAR, model VARCHAR, version VARCHAR, received BIGINT, json VARCHAR);
 CREATE TABLE IF NOT EXISTS learning (series INTEGER, part BIGINT, rows INTEGER, name VARCHAR, data BLOB);
 CREATE TABLE IF NOT EXISTS learning_points (
-    series INTEGER, part VARCHAR, label VARCHAR, rows DOUBLE, data BLOB);
+    series INTEGER, part VARCHAR, category VARCHAR, rows DOUBLE, data BLOB);
 CREATE TABLE IF NOT EXISTS streams (
     stream BLOB, process BLOB, seq BIGINT, series INTEGER, start BIGINT, since BIGINT, stop BIGINT, received BIGINT,
     counter BOOLEAN, counts BLOB);
