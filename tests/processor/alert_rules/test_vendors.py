@@ -85,7 +85,7 @@ def test_a_condition_has_the_form_that_nerdgraph_asks_for() -> None:
 @pytest.mark.parametrize(
     ("when", "metric", "sign", "limit", "wanted"),
     [
-        ("verdict is wrong or silent", m.ML_MODEL_STATE, ">=", 1, {a.STATE: ("wrong", "silent")}),
+        ("verdict is degraded or no_data", m.ML_MODEL_STATE, ">=", 1, {a.STATE: ("degraded", "no_data")}),
         ("3 features drift", m.ML_DRIFT_STATE, ">=", 3, {a.ML_DRIFT_TARGET: ["feature"], a.STATE: ["drift"]}),
         ("score drifts", m.ML_DRIFT_STATE, ">=", 1, {a.ML_DRIFT_TARGET: ["score"], a.STATE: ["drift"]}),
         ("objective broken", m.ML_PERFORMANCE_OBJECTIVE_STATE, ">=", 1, {a.STATE: ["broken"]}),
