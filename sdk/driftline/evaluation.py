@@ -60,7 +60,7 @@ class EvaluationReport(Protocol):
         """Return a table: of polars where the rows were, else of pandas.
 
         Args:
-            kind: "drift": a row per window and target. "performance": a row per window and metric. "windows": a row per
+            kind: "drift": a row per window and column. "performance": a row per window and metric. "windows": a row per
                 window.
 
         Raises:

@@ -43,7 +43,7 @@ from driftline_processor.store.database import (
 
 from .evaluation_codec import (
     DETAILS,
-    TARGETS,
+    DRIFT_FIELDS,
     PackedDrawing,
     digest_of_drawing,
     mentions,
@@ -100,7 +100,7 @@ RESTATED_EVERY = 3_600 * 10**9
 EvaluationHistory = dict[str, dict[int, Evaluation]]
 """Window name → start → the latest evaluation, oldest first."""
 
-_LAZY = frozenset((*TARGETS, *DETAILS))
+_LAZY = frozenset((*DRIFT_FIELDS, *DETAILS))
 """Fields that are not in memory all the time."""
 
 ROWS_AT_ONCE = 2_000
@@ -713,9 +713,9 @@ def read_drawing(connection: Connection, series: int, digest: bytes) -> PackedDr
     for part in read(connection, query, series, digest).column(0).to_pylist():
         found = unpack_drawing(part)
         if found.digest != digest:
-            raise ValueError("what the reference says of its targets is damaged")
+            raise ValueError("what the reference says of its columns is damaged")
         return found
-    raise ValueError("what the reference says of its targets is missing")
+    raise ValueError("what the reference says of its columns is missing")
 
 
 def _places(drawings: Iterable[tuple[int, bytes]]) -> pa.Table:

@@ -65,7 +65,7 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
 
 def _lasting_of_old(said: dict[str, Any]) -> dict[str, Any]:
     """Return what releases told that took dependence for known: it stands, and later evidence begins anew."""
-    told = said["targets"].items()
+    told = said["columns"].items()
     found = {part: (one["since"], one["found"]) for part, one in told if one["found"] is not None}
     anew = {part: one["since"] for part, one in told}
     names = ("measure", "measures"), ("shift", "shifts"), ("windows", "steps"), ("evidence", "evidence")

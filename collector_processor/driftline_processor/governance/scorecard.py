@@ -314,19 +314,19 @@ def _spent(rule: str, states: Sequence[tuple[Evaluation, ObjectiveState]]) -> fl
 
 def _drift(views: Sequence[ModelView], period: Period) -> ScoreLine:
     known = [windows[-1] for view in views if (windows := windows_of(view, period))]
-    drifting = {name for one in known for name, target in one.features.items() if target.state == "drift"}
-    outputs = [target for one in known for target in (one.score, one.predicted) if target is not None]
-    outputs_drift = sorted({target.words for target in outputs if target.state == "drift"})
+    drifting = {name for one in known for name, column in one.features.items() if column.state == "drift"}
+    outputs = [column for one in known for column in (one.score, one.predicted) if column is not None]
+    outputs_drift = sorted({column.words for column in outputs if column.state == "drift"})
     if drifting or outputs_drift:
         named = [short(name, 40) for name in (*sorted(outputs_drift), *sorted(drifting))]
         return ScoreLine("drift", "watch", f"In the newest window {_names(named)} {_drifts(named)}.", "drift")
     compared = sum(one.drift.compared for one in known)
-    if not compared and not any(target.state in ("ok", "usual") for target in outputs):
+    if not compared and not any(column.state in ("ok", "usual") for column in outputs):
         why = "there is no baseline" if all(view.baseline is None for view in views) else "too few rows came"
         return ScoreLine(
             "drift", "cannot_tell", f"Nothing could be compared: {why if known else 'no window closed'}.", "drift"
         )
-    unsure = sum(target.state == "cannot_tell" for one in known for target in one.features.values())
+    unsure = sum(column.state == "cannot_tell" for one in known for column in one.features.values())
     if unsure > compared:
         return ScoreLine(
             "drift",

@@ -11,7 +11,7 @@ from driftline_processor.readers.errors import BadInput
 
 from tests.support.churn_files import Run
 
-NO_VALUE = "is no value of a target; there are rows, effect, missing.was, missing.now and methods.METHOD.value"
+NO_VALUE = "is no value of a column; there are rows, effect, missing.was, missing.now and methods.METHOD.value"
 OF_SLICE = "slices.KEY=VALUE.METRIC, or .rows or .coverage"
 FORM = "write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' or 'verdict.state == degraded'"
 STATES = "healthy, degraded, at_risk, unknown, no_data, lagging"

@@ -16,6 +16,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.drift.lasting import LIFE
 from driftline_processor.core.evaluation import (
+    ColumnDrift,
     Estimate,
     Evaluation,
     LastingDrift,
@@ -23,7 +24,6 @@ from driftline_processor.core.evaluation import (
     MetricValue,
     ScoreFunctions,
     SlicePerformance,
-    TargetDrift,
 )
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluation_store import (
@@ -42,8 +42,8 @@ from driftline_processor.store.database import Connection, Store, insert, read, 
 from tests.support.old_evaluations import evaluation_to_text
 from tests.support.state_rows import HOUR, NOON, Clock
 
-TARGET = TargetDrift(
-    target="feature",
+COLUMN = ColumnDrift(
+    column="feature",
     name="age",
     state="drift",
     decided_by="ks",
@@ -174,7 +174,7 @@ def test_what_a_reader_has_does_not_change_under_it(tmp_path: Path) -> None:
 
 def drifting(hour: int, drifts: bool) -> Evaluation:
     found = evaluation(hour)
-    state = TargetDrift("feature", "age", "drift" if drifts else "ok", "ks", 9, {"ks": MethodValue(0.2, 0.004)})
+    state = ColumnDrift("feature", "age", "drift" if drifts else "ok", "ks", 9, {"ks": MethodValue(0.2, 0.004)})
     found.features = {"age": state}
     return found
 
@@ -288,7 +288,7 @@ def test_outcomes_that_restate_a_window_restate_no_other(tmp_path: Path) -> None
 def with_features(hour: int, drifts: bool = False) -> Evaluation:
     found = evaluation(hour)
     names = ("age", "income", "city")
-    found.features = {name: replace(TARGET, name=name, rows=hour, state="drift" if drifts else "ok") for name in names}
+    found.features = {name: replace(COLUMN, name=name, rows=hour, state="drift" if drifts else "ok") for name in names}
     found.realized = {"auc": MetricValue(0.5 + hour / 100, 12, "panes")}
     return found
 

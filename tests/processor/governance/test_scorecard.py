@@ -29,7 +29,7 @@ from driftline_processor.queries.overview import BaselineView, ModelView
 
 from tests.support.money_windows import costing
 from tests.support.policy_watch import model
-from tests.support.verdict_windows import JULY, known, objective, target, value, window
+from tests.support.verdict_windows import JULY, column, known, objective, value, window
 
 QUARTER = Period(JULY, JULY + 92 * DAY, "2013Q3")
 
@@ -108,18 +108,18 @@ class TestObjectives:
 
 class TestDrift:
     def test_is_kept_where_features_could_be_compared_and_none_drifts(self) -> None:
-        found = line("drift", [window(features={"temp": target("ok", "")})])
+        found = line("drift", [window(features={"temp": column("ok", "")})])
         assert (found.grade, found.reason) == (
             "kept",
             "None of 1 feature drifts in the newest window; in 0 windows of the period one did.",
         )
 
     def test_cannot_be_told_where_most_features_have_too_few_rows(self) -> None:
-        features = {"temp": target("ok", ""), "a": target("cannot_tell", ""), "b": target("cannot_tell", "")}
+        features = {"temp": column("ok", ""), "a": column("cannot_tell", ""), "b": column("cannot_tell", "")}
         assert line("drift", [window(features=features)]).grade == "cannot_tell"
 
     def test_of_a_feature_is_to_be_watched(self) -> None:
-        found = line("drift", [window(features={"temp": target()})])
+        found = line("drift", [window(features={"temp": column()})])
         assert (found.grade, found.reason) == ("watch", "In the newest window temp drifts.")
 
 

@@ -12,7 +12,7 @@ from driftline_processor.policy.alerts import Delivery, Message
 from driftline_processor.store.database import Store
 
 from tests.support.policy_watch import DAY, JULY, model, watched
-from tests.support.verdict_windows import right, target, window, wrong
+from tests.support.verdict_windows import column, right, window, wrong
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_row_that_cannot_be_read_keeps_no_other_alert_from_being_told(tmp_path
 
 def test_a_message_that_cannot_be_read_keeps_its_number(tmp_path: Path) -> None:
     moved = [
-        window(day, features={"temp": target(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)
+        window(day, features={"temp": column(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)
     ]
     days = [right(0), right(1), wrong(2), wrong(3), right(4), right(5)]
     with watched(tmp_path) as watch:

@@ -10,7 +10,7 @@ from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.told import alert_histories
 
 from tests.support.policy_watch import DAY, JULY, Watched, model, silence, watched
-from tests.support.verdict_windows import known, right, target, value, window, wrong
+from tests.support.verdict_windows import column, known, right, value, window, wrong
 
 HOUR = 3600 * 10**9
 
@@ -216,7 +216,7 @@ def test_late_outcomes_that_clear_one_of_them_end_it_with_the_thread(tmp_path: P
 
 def at_risk(**more: Any) -> list[Any]:
     """Return two days, and two whose inputs moved, which are told as a warning."""
-    moved: dict[str, Any] = {"features": {"temp": target(p=1e-30)}, "incident": {"feature:temp": JULY + 2 * DAY}}
+    moved: dict[str, Any] = {"features": {"temp": column(p=1e-30)}, "incident": {"feature:temp": JULY + 2 * DAY}}
     return [right(0), right(1), *(window(day, **moved, **more) for day in (2, 3))]
 
 

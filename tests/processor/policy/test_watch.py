@@ -15,11 +15,11 @@ from driftline_processor.queries.overview import ModelView
 
 from tests.support.money_windows import of_money
 from tests.support.policy_watch import DAY, JULY, Watched, model, silence, silent, watched
-from tests.support.verdict_windows import known, right, target, value, window, wrong
+from tests.support.verdict_windows import column, known, right, value, window, wrong
 
 HOUR = 3600 * 10**9
 
-SHIFTED = [window(day, features={"temp": target(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)]
+SHIFTED = [window(day, features={"temp": column(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)]
 """Two days whose inputs moved, and of which no outcome is known yet."""
 
 

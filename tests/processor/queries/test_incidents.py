@@ -8,13 +8,13 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import (
+    ColumnDrift,
     Evaluation,
     MetricValue,
     ObjectiveState,
     ServiceLevel,
     Size,
     SlaResult,
-    TargetDrift,
     Verdict,
     VerdictState,
 )
@@ -194,13 +194,13 @@ def test_a_log_reads_a_closed_window_once_while_others_come_and_change(monkeypat
     assert seen[9:] == [3, 4, 5]
 
 
-def test_how_far_targets_moved_is_read_of_each_window_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_far_columns_moved_is_read_of_each_window_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, str]] = []
 
-    def target(evaluation: Evaluation, part: str) -> None:
+    def column(evaluation: Evaluation, part: str) -> None:
         asked.append((evaluation.window.start // DAY, part))
 
-    monkeypatch.setattr(incidents, "_target", target)
+    monkeypatch.setattr(incidents, "_column", column)
     both = [replace(drifting(at, 0), incident={"feature:age": 0, "feature:pay": 0}) for at in range(3)]
     windows, log = both[:2], IncidentLog()
     log.of([model(*windows)])
@@ -297,15 +297,15 @@ def test_the_log_reads_a_model_again_when_an_interruption_ends() -> None:
 
 
 def moving(number: int, size: Size, name: str, window: str = "1d") -> Evaluation:
-    target = TargetDrift("feature", name, "drift", "ks", 1000, {}, size=size)
-    one = replace(day(number), features={name: target}, incident={f"feature:{name}": number * DAY})
+    column = ColumnDrift("feature", name, "drift", "ks", 1000, {}, size=size)
+    one = replace(day(number), features={name: column}, incident={f"feature:{name}": number * DAY})
     return replace(one, window=replace(one.window, name=window))
 
 
 def test_open_drift_stands_by_its_size_and_what_the_verdict_says_before_it() -> None:
     sizes: dict[str, Size] = {"age": "small", "pay": "large", "city": "", "debt": "moderate"}
     each = [moving(9, size, name) for name, size in sizes.items()]
-    features = {name: target for one in each for name, target in one.features.items()}
+    features = {name: column for one in each for name, column in one.features.items()}
     since = {f"feature:{name}": (9 - at) * DAY for at, name in enumerate(sizes)}
     found = incidents_of(model(replace(day(9), features=features, incident=since), verdict=verdict("at_risk", DAY)))
     assert [one.subject for one in found] == ["at_risk", "feature:pay", "feature:debt", "feature:age", "feature:city"]

@@ -35,10 +35,10 @@ from difflib import get_close_matches
 from typing import Final, Literal, NamedTuple, Protocol, get_args
 
 from driftline_processor.core.evaluation import (
+    ColumnDrift,
     Evaluation,
     Fairness,
     FairnessCriterion,
-    TargetDrift,
     Verdict,
     VerdictState,
 )
@@ -81,7 +81,7 @@ _RELATIVE = re.compile(
     rf"(?:\s*(?P<change>[+-])\s*(?P<by>{_NUMBER})\s*(?P<unit>{_UNIT})?)?"
 )
 _VERDICT = re.compile(r"verdict is (?P<states>.+)")
-_DRIFT = re.compile(r"(?:(?P<count>\d+) )?features? drifts?|(?P<target>score|class) drifts?")
+_DRIFT = re.compile(r"(?:(?P<count>\d+) )?features? drifts?|(?P<column>score|class) drifts?")
 _OBJECTIVE = re.compile(r"objectives?(?: ['\"](?P<rule>.+)['\"])?(?: is| are)? broken")
 _BURN = re.compile(
     rf"burn rate of ['\"](?P<rule>.+)['\"]\s*(?P<sign>>=|>)\s*(?P<factor>{_NUMBER})"
@@ -274,23 +274,23 @@ class Drifts:
     """So many features drift, or the score or the predicted class does.
 
     Attributes:
-        target: ``features``, ``score`` or ``class``.
+        column: ``features``, ``score`` or ``class``.
         count: How many features must.
     """
 
     written: str
-    target: str
+    column: str
     count: int = 1
 
     def judge(self, finding: Finding) -> Judged:
-        """Count the targets of the window that drift."""
+        """Count the columns of the window that drift."""
         evaluation = finding.evaluation
-        targets: Sequence[TargetDrift | None]
-        targets = [*evaluation.features.values()]
-        if self.target != "features":
-            targets = [evaluation.score if self.target == "score" else evaluation.predicted]
-        known = [one for one in targets if one is not None]
-        drifted = [one.name or one.target for one in known if one.state == "drift"]
+        columns: Sequence[ColumnDrift | None]
+        columns = [*evaluation.features.values()]
+        if self.column != "features":
+            columns = [evaluation.score if self.column == "score" else evaluation.predicted]
+        known = [one for one in columns if one is not None]
+        drifted = [one.name or one.column for one in known if one.state == "drift"]
         if len(drifted) >= self.count:
             more = f" and {len(drifted) - 3} more" if len(drifted) > 3 else ""
             verb = "drifts" if len(drifted) == 1 else "drift"
@@ -302,26 +302,26 @@ class Drifts:
 
     def measured(self, evaluation: Evaluation) -> str:
         """Return the numbers behind it: of what drifts, else of what moved most; "" where nothing was measured."""
-        targets = [*evaluation.features.values()]
-        if self.target != "features":
-            one = evaluation.score if self.target == "score" else evaluation.predicted
-            targets = [] if one is None else [one]
-        known = [(one.state == "drift", one.effect, one) for one in targets if one.effect is not None]
+        columns = [*evaluation.features.values()]
+        if self.column != "features":
+            one = evaluation.score if self.column == "score" else evaluation.predicted
+            columns = [] if one is None else [one]
+        known = [(one.state == "drift", one.effect, one) for one in columns if one.effect is not None]
         ranked = [one for _, _, one in sorted(known, key=lambda pair: (not pair[0], -pair[1]))]
         drifted = [one for one in ranked if one.state == "drift"]
         return "; ".join(_statistic(one) for one in (drifted[:3] or ranked[:1]))
 
 
-def _statistic(target: TargetDrift) -> str:
-    """Return the statistics of a target in words."""
-    name = short(target.words, 40)
-    shown = dict.fromkeys((target.decided_by, "psi"))
-    values = {one: known.value for one in shown if (known := target.methods.get(one)) is not None}
+def _statistic(column: ColumnDrift) -> str:
+    """Return the statistics of a column in words."""
+    name = short(column.words, 40)
+    shown = dict.fromkeys((column.decided_by, "psi"))
+    values = {one: known.value for one in shown if (known := column.methods.get(one)) is not None}
     numbers = [f"{one} {format_value(value)}" for one, value in values.items() if value is not None]
-    deciding = target.methods.get(target.decided_by)
+    deciding = column.methods.get(column.decided_by)
     if deciding is not None and deciding.p_value is not None:
         numbers.append(f"p {format_value(deciding.p_value)}")
-    told = [f"a {target.size} shift"] if target.size and target.state == "drift" else []
+    told = [f"a {column.size} shift"] if column.size and column.state == "drift" else []
     return f"{name}: {', '.join([*numbers, *told])}"
 
 
@@ -795,7 +795,7 @@ def _read_drift(text: str, match: re.Match[str]) -> Condition:
     count = int(_number(match["count"] or "1"))
     if count < 1:
         raise ValueError(f"'{text}' always holds; write 1 feature or more")
-    return Drifts(text, match["target"] or "features", count)
+    return Drifts(text, match["column"] or "features", count)
 
 
 def _read_objective_broken(text: str, match: re.Match[str]) -> Condition:

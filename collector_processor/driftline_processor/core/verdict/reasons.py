@@ -120,8 +120,8 @@ def looks_as_before(evaluation: Evaluation) -> bool:
     """Return True where every input could be compared, none moved, and no check of the data found anything."""
     if evaluation.explanation is not None and any(one.check for one in evaluation.explanation.causes):
         return False
-    targets = [*evaluation.features.values(), *(one for one in (evaluation.score,) if one is not None)]
-    return bool(evaluation.features) and all(one.state == "ok" for one in targets)
+    columns = [*evaluation.features.values(), *(one for one in (evaluation.score,) if one is not None)]
+    return bool(evaluation.features) and all(one.state == "ok" for one in columns)
 
 
 def harmless_drift(evaluation: Evaluation) -> Clause:

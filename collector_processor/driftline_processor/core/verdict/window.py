@@ -219,22 +219,22 @@ def beside_open_questions(sure: str, evaluation: Evaluation) -> str:
         evaluation: The window.
 
     >>> from driftline.tables.table import ModelKey
-    >>> from driftline_processor.core.evaluation import TargetDrift
+    >>> from driftline_processor.core.evaluation import ColumnDrift
     >>> from driftline_processor.core.windows.window import Window
-    >>> few = TargetDrift("feature", "age", "cannot_tell", "ks", 90, {}, lacking="days")
+    >>> few = ColumnDrift("feature", "age", "cannot_tell", "ks", 90, {}, lacking="days")
     >>> week = Evaluation(ModelKey("churn"), Window("1w", 0, 7 * DAY), 900, True, features={"age": few})
     >>> beside_open_questions("Certain: the service fails.", week)
     'Certain: the service fails; whether age drifted stays open: too few days.'
     """
     if not sure or "too few" in sure:
         return sure
-    targets = (evaluation.score, evaluation.predicted, *evaluation.features.values())
-    unsure = [one for one in targets if one is not None and one.state == "cannot_tell" and one.lacking]
+    columns = (evaluation.score, evaluation.predicted, *evaluation.features.values())
+    unsure = [one for one in columns if one is not None and one.state == "cannot_tell" and one.lacking]
     if not unsure:
         return sure
-    features = [short(one.name, NAME) for one in unsure if one.target == "feature"]
+    features = [short(one.name, NAME) for one in unsure if one.column == "feature"]
     named = features if len(features) == 1 else [f"{len(features)} features"] if features else []
-    named = [*(f"its {one.words}" for one in unsure if one.target != "feature"), *named]
+    named = [*(f"its {one.words}" for one in unsure if one.column != "feature"), *named]
     few = " and ".join(sorted({f"too few {one.lacking}" for one in unsure}))
     return f"{sure.rstrip('.')}; whether {listed(named)} drifted stays open: {few}."
 

@@ -32,7 +32,7 @@ from driftline_processor.core.policy import (
 )
 from driftline_processor.core.verdict import verdict_of_window
 
-from tests.support.verdict_windows import MISSING, known, objective, target, value, window
+from tests.support.verdict_windows import MISSING, column, known, objective, value, window
 
 
 def judged(
@@ -113,9 +113,9 @@ def test_a_slice_is_named_as_objectives_name_it() -> None:
     assert judged("accuracy < 80 % in country=DE", sliced) is None
 
 
-def test_drift_is_asked_for_by_method_by_count_and_by_target() -> None:
-    moved = window(features={"temp": target(), "dewp": target(name="dewp"), "humid": target("ok", name="humid")})
-    moved.score = target("ok", kind="score", name="")
+def test_drift_is_asked_for_by_method_by_count_and_by_column() -> None:
+    moved = window(features={"temp": column(), "dewp": column(name="dewp"), "humid": column("ok", name="humid")})
+    moved.score = column("ok", kind="score", name="")
     texts = [
         "ks of temp > 0.5",
         "psi of temp > 0.5",
@@ -125,13 +125,13 @@ def test_drift_is_asked_for_by_method_by_count_and_by_target() -> None:
         "score drifts",
     ]
     assert [judged(text, moved) for text in texts] == [True, None, True, True, False, False]
-    untold = window(features={"temp": target("cannot_tell")})
+    untold = window(features={"temp": column("cannot_tell")})
     assert judged("features drift", untold) is None
     assert judged("class drifts", untold) is None
 
 
 def test_missing_values_are_a_share() -> None:
-    gaps = window(features={"temp": target(missing_now=0.2)})
+    gaps = window(features={"temp": column(missing_now=0.2)})
     assert [judged(text, gaps) for text in ("missing of temp > 10 %", "missing of temp > 0.3")] == [True, False]
 
 

@@ -11,11 +11,11 @@ from driftline_processor.core.service_level.failing import EARLIER, service_fail
 from driftline_processor.core.verdict import Traffic, verdict_of_model, with_verdicts
 from driftline_processor.core.windows.window import Window
 
-from tests.support.verdict_windows import DAY, JULY, change, explained, known, right, target, value, window, wrong
+from tests.support.verdict_windows import DAY, JULY, change, column, explained, known, right, value, window, wrong
 
 HOUR = DAY // 24
-DRIFT: dict[str, Any] = {"features": {"temp": target(p=0.001)}, "explanation": explained()}
-CLEAR: dict[str, Any] = {"features": {"temp": target(p=1e-12)}, "explanation": explained()}
+DRIFT: dict[str, Any] = {"features": {"temp": column(p=0.001)}, "explanation": explained()}
+CLEAR: dict[str, Any] = {"features": {"temp": column(p=1e-12)}, "explanation": explained()}
 YOUNG: dict[str, Any] = {"young": True, "maturity": "immature", "immature": "they take 3d"}
 FEW_BEFORE = known(0, {"log_loss": change("cannot_tell", 0.1, -0.3, 0.5, lacking="rows")})
 FEW = known(2, {"log_loss": change("cannot_tell", 0.1, -0.3, 0.5, lacking="rows")})
@@ -225,7 +225,7 @@ def test_what_the_outcomes_showed_to_be_harmless_is_no_risk_while_it_lasts() -> 
     assert known_harmless.state == "healthy"
     assert "that did no harm" in known_harmless.sentence
     assert verdict_of_model([right(0), *later]).state == "at_risk"
-    other: dict[str, Any] = {"features": {**CLEAR["features"], "wind": target(name="wind", p=1e-12)}}
+    other: dict[str, Any] = {"features": {**CLEAR["features"], "wind": column(name="wind", p=1e-12)}}
     assert verdict_of_model([right(0, **lasting), window(1, **YOUNG, **other)]).state == "at_risk"
 
 

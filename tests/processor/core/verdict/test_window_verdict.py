@@ -26,18 +26,18 @@ from tests.support.verdict_windows import (
     JULY,
     MISSING,
     change,
+    column,
     drifted_slice,
     explained,
     known,
     objective,
     right,
-    target,
     value,
     window,
     wrong,
 )
 
-DRIFT: dict[str, Any] = {"features": {"temp": target()}, "explanation": explained()}
+DRIFT: dict[str, Any] = {"features": {"temp": column()}, "explanation": explained()}
 RISE = ConceptDrift("drift", "adwin", outcomes=9_000, since=JULY + DAY // 2, before=0.18, after=0.66)
 CONSTANT: dict[str, Any] = {
     "realized": {
@@ -85,7 +85,7 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
             "Ignore the drift: outcomes show no loss. Look again when they do.",
         ),
         (
-            right(features={"temp": target(size="small")}, explanation=explained()),
+            right(features={"temp": column(size="small")}, explanation=explained()),
             "healthy",
             "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is no worse than the baseline's "
             "0.49; temp moved (values below 54 went from 99 % to 0 %), and that did no harm; nothing to do.",
@@ -99,7 +99,7 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
             "Nothing: keep sending outcomes.",
         ),
         (
-            wrong(features={"temp": target("ok", "")}),
+            wrong(features={"temp": column("ok", "")}),
             "degraded",
             "In the rows of 1 July 2013 the model is degraded: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; its "
             "inputs look as before, so only the outcomes show it; recalibrate it.",
@@ -201,7 +201,7 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
             "Send its outcomes: without them nobody knows.",
         ),
         (
-            window(score=target(kind="score", name=""), young=True, maturity="immature", immature="they take 3d"),
+            window(score=column(kind="score", name=""), young=True, maturity="immature", immature="they take 3d"),
             "at_risk",
             "In the rows of 1 July 2013 the model is at risk: the score moved, and its outcomes may still come; "
             "wait for them.",
@@ -293,9 +293,9 @@ def test_the_words_of_a_window(evaluation: Evaluation, state: str, sentence: str
         (known(changes={"log_loss": change("cannot_tell", 0.1)}, **DRIFT), "at_risk"),
         (known(changes={"log_loss": change("cannot_tell", 0.1), "roc_auc": change("not_worse")}), "unknown"),
         (known(changes={"log_loss": change("not_worse"), "accuracy": WORSE["accuracy"]}), "degraded"),
-        (window(features={"temp": target(size="small")}), "unknown"),
-        (window(features={"temp": target("usual")}), "unknown"),
-        (window(features={"temp": target("cannot_tell", "")}), "unknown"),
+        (window(features={"temp": column(size="small")}), "unknown"),
+        (window(features={"temp": column("usual")}), "unknown"),
+        (window(features={"temp": column("cannot_tell", "")}), "unknown"),
         (window(slices={"country=NL": drifted_slice("small")}), "unknown"),
         (window(findings=(replace(MISSING, severity="major"),)), "unknown"),
         (window(estimated={"accuracy": FAILED}, estimated_changes=WORSE), "unknown"),
@@ -395,7 +395,7 @@ def test_values_that_came_to_be_missing_are_mended_and_not_learned() -> None:
     gaps = Finding("missing", ("age",), "major", 0.02, 0.2, 1e-12, "age: 20 % of values are missing (was 2 %)")
     cause = Cause(("age",), "missing", 0.2, sentence="20 % of values are missing in age")
     kind = KindOfChange("data_fault", ("more are missing",), "More values are missing.")
-    found = wrong(change_kind=kind, findings=(gaps,), explanation=explained(cause), features={"age": target("ok")})
+    found = wrong(change_kind=kind, findings=(gaps,), explanation=explained(cause), features={"age": column("ok")})
     told = verdict_of_window(found)
     assert told.next.startswith("Repair age where it is made")
     assert "look as before" not in told.sentence
@@ -464,19 +464,19 @@ def test_the_level_of_the_scores_is_told_before_a_metric_of_one_threshold() -> N
 
 
 def test_a_certain_loss_says_in_the_same_sentence_which_drift_stays_open() -> None:
-    few = {"age": replace(target(), name="age", state="cannot_tell", lacking="days")}
+    few = {"age": replace(column(), name="age", state="cannot_tell", lacking="days")}
     verdict = verdict_of_window(replace(wrong(), features=few))
     assert verdict.sure == (
         "Certain: even the best that the outcomes allow is worse than before, from 4,000 outcomes (80 % of the rows); "
         "whether age drifted stays open: too few days."
     )
-    score = replace(target(), target="score", name="", state="cannot_tell", lacking="rows")
+    score = replace(column(), column="score", name="", state="cannot_tell", lacking="rows")
     both = verdict_of_window(replace(wrong(), features=few, score=score))
     assert both.sure.endswith("; whether its score and age drifted stays open: too few days and too few rows.")
     assert "open" not in verdict_of_window(wrong()).sure
 
 
 def test_what_a_regression_predicts_is_no_score() -> None:
-    moved = replace(target(), target="score", name="predicted value")
+    moved = replace(column(), column="score", name="predicted value")
     assert "the predicted value moved" in verdict_of_window(window(score=moved)).sentence
     assert "the score moved" in verdict_of_window(window(score=replace(moved, name=""))).sentence

@@ -318,7 +318,7 @@ def test_methods_are_chosen_per_run_and_per_feature(run: Run, files: Path) -> No
     )  # fmt: skip
     assert result.exit_code == 0
     found = json.loads(result.stdout)["windows"][0]["drift"]
-    methods = {name: list(target["methods"]) for name, target in found["features"].items()}
+    methods = {name: list(column["methods"]) for name, column in found["features"].items()}
     assert methods == {
         "age": ["cramer_von_mises", "psi", "js", "hellinger", "wasserstein", "wasserstein_scaled"],
         "region": ["chi2", "psi", "js", "hellinger"],
