@@ -551,7 +551,12 @@ def _changed_rows() -> dict[str, Life]:
             Change(slower=3.0),
             Expected(("degraded",), metric="latency"),
         ),
-        "errors": ("5 % of calls fail", _NONE, Change(failing=0.05), Expected(("degraded",), (), service, "error_rate")),
+        "errors": (
+            "5 % of calls fail",
+            _NONE,
+            Change(failing=0.05),
+            Expected(("degraded",), (), service, "error_rate"),
+        ),
     }
     return {
         (name := f"verdict-{key}"): Life(name, changed(model, change, expected), MODELS, what)

@@ -125,7 +125,9 @@ def parse_urgency(written: object) -> Urgency:
     text = " ".join(str(written).split())
     found = _URGENCY.fullmatch(text)
     if found is None or not text:
-        raise ValueError(f"'{text:.60}' is not known; write such as 'degraded at tier 1', 'severity critical' or 'tier 1'")
+        raise ValueError(
+            f"'{text:.60}' is not known; write such as 'degraded at tier 1', 'severity critical' or 'tier 1'"
+        )
     tier = found["tier"]
     return Urgency(
         text, (found["state"] or "").replace(" ", "_"), found["severity"] or "", None if tier is None else int(tier)

@@ -16,7 +16,12 @@ def verdict(state: str, kind: str = "", cause: str = "") -> Verdict:
     [
         (verdict("no_data"), "", "no_data", "pipeline-break"),
         (verdict("at_risk", "data_fault", "90 % of values are missing in age"), "", "at_risk", "pipeline-break"),
-        (verdict("degraded", "data_fault", "100 times what they were in age (unit change?)"), "", "degraded", "unit-change"),
+        (
+            verdict("degraded", "data_fault", "100 times what they were in age (unit change?)"),
+            "",
+            "degraded",
+            "unit-change",
+        ),
         (verdict("degraded", "concept_change"), "", "degraded", "concept-change"),
         (verdict("at_risk", "covariate_shift", "age moved"), "", "at_risk", "concept-change"),
         (verdict("degraded", "service"), "", "degraded", "slow-or-failing-model"),

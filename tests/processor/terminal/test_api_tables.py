@@ -130,7 +130,12 @@ def test_versions_and_environments_are_one_row_and_the_worst_of_those_in_use_sta
         judged(price(), "unknown", "1", "eu", rows=40),
     ]
     first, second = fold_models(document("/api/v1/models", FakeView(known)))
-    assert (first.name, first.label, first.state, first.rows) == ("flights", "flights (2 environments)", "degraded", 950)
+    assert (first.name, first.label, first.state, first.rows) == (
+        "flights",
+        "flights (2 environments)",
+        "degraded",
+        950,
+    )
     assert [(part["version"], part["environment"]) for part in first.parts] == [("7", "us"), ("7", "eu"), ("6", "us")]
     assert (second.label, second.state) == ("price 1 eu", "unknown")
 
@@ -180,6 +185,8 @@ def test_names_from_elsewhere_are_text_without_control_characters() -> None:
 
 
 def test_a_processor_that_names_no_verdict_of_all_versions_shows_the_one_of_the_worst() -> None:
-    answer = document("/api/v1/models", FakeView([judged(flights(), "healthy", "1"), judged(flights(), "degraded", "2")]))
+    answer = document(
+        "/api/v1/models", FakeView([judged(flights(), "healthy", "1"), judged(flights(), "degraded", "2")])
+    )
     del answer["verdicts"]
     assert fold_models(answer)[0].state == "degraded"

@@ -48,7 +48,17 @@ def test_the_sentences_of_the_worst_models_come_first_and_the_worst_model_is_the
 ) -> None:
     view, url = served
     wrong = Verdict(
-        "degraded", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", "The model has been degraded: its \x1b[2Jerror rose.", ""
+        "degraded",
+        NOW,
+        "mae",
+        9.0,
+        5.0,
+        13.0,
+        "",
+        "",
+        "Sure.",
+        "The model has been degraded: its \x1b[2Jerror rose.",
+        "",
     )
     view.known = [flights(), replace(price(), verdict=wrong), replace(fraud(), in_use=False)]
     lines = printed(url)[1].splitlines()

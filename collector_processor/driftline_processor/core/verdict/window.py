@@ -283,7 +283,11 @@ def _say(reading: Reading, since: int | None) -> tuple[tuple[Clause, ...], Advic
     if reading.state == "at_risk":
         return _risk_clauses(evaluation, signs), look_closer(evaluation, signs, reading.context), signs[0].sure
     nothing = _nothing_tells(evaluation)
-    return (nothing,), outcomes_wanted(evaluation, reading.context), "Nothing here shows that it is degraded, or healthy."
+    return (
+        (nothing,),
+        outcomes_wanted(evaluation, reading.context),
+        "Nothing here shows that it is degraded, or healthy.",
+    )
 
 
 def _risk_clauses(evaluation: Evaluation, signs: list[Sign]) -> tuple[Clause, ...]:

@@ -71,7 +71,9 @@ def test_evaluations_are_rendered_as_the_command_line_renders_them(browse: Brows
 
 
 def test_a_model_has_one_verdict_and_its_versions_theirs(browse: Browse) -> None:
-    wrong = Verdict("degraded", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", "The model has been degraded.", "Retrain it.")
+    wrong = Verdict(
+        "degraded", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", "The model has been degraded.", "Retrain it."
+    )
     key = ModelKey("flights", "summer", "demo")
     view = FakeView([flights(), replace(flights(), key=key, verdict=wrong)])
     answer = browse(view).get("/api/v1/models/flights").json()

@@ -33,7 +33,9 @@ def verdict(state: VerdictState, since: int | None = None) -> Verdict:
     return Verdict(state, since, "", None, None, None, "", "", "Nobody doubts it.", sentence, "Do something.")
 
 
-def named(name: str, state: VerdictState = "healthy", version: str = "1", rows: int = 12, **fields: object) -> ModelView:
+def named(
+    name: str, state: VerdictState = "healthy", version: str = "1", rows: int = 12, **fields: object
+) -> ModelView:
     since = fields.pop("since", None)
     told = verdict(state, since)  # type: ignore[arg-type]
     return replace(price(), key=ModelKey(name, version, "prod"), rows=rows, verdict=told, **fields)  # type: ignore[arg-type]
@@ -100,7 +102,7 @@ def test_versions_and_environments_are_one_row(browse: Browse) -> None:
     client = browse(FakeView(known))
     assert listed(client) == ["churn", "fraud"]
     text = page(client).text
-    assert "wrong churn 2 of 2" in text
+    assert "degraded churn 2 of 2" in text
     assert "15 2014" in text  # the rows of both
 
 
