@@ -57,16 +57,6 @@ def test_a_message_that_cannot_be_read_keeps_its_number(tmp_path: Path) -> None:
     assert (worse.id, end.id) == (f"{end.alert}-2-json", f"{end.alert}-3-json")
 
 
-def test_a_file_from_before_incidents_were_counted_is_read(tmp_path: Path) -> None:
-    with watched(tmp_path) as watch:
-        watch.look(model([right(0), wrong(1), wrong(2)]))
-    store = Store(tmp_path)
-    store.connect(lasting=True).execute("ALTER TABLE messages DROP COLUMN incident")
-    store.close()
-    with watched(tmp_path) as again:
-        assert [one.incident for one in again.alerts.waiting] == [1]
-
-
 class Counted(dict[str, Any]):
     """A mapping that counts what is read of it."""
 
