@@ -153,8 +153,8 @@ def worst(of: str, by: Sequence[str], choices: Sequence[Choice]) -> str:
         by: The labels that are kept.
         choices: The states, the worst first.
 
-    >>> worst('ml_model_state{job="a"}', ["ml_model_name"], [Choice("degraded", ""), Choice("healthy", "")])
-    'max by (ml_model_name) (2 * ml_model_state{job="a",state="degraded"} or 1 * ml_model_state{job="a",state="healthy"})'
+    >>> worst('ml_model_state{job="a"}', ["ml_model_name"], [Choice("drift", ""), Choice("ok", "")])
+    'max by (ml_model_name) (2 * ml_model_state{job="a",state="drift"} or 1 * ml_model_state{job="a",state="ok"})'
     """
     opened = of.removesuffix("}") + ("," if of.endswith("}") else "{")
     parts = [f'{place} * {opened}{STATE}="{one.name}"}}' for place, one in places(choices)]

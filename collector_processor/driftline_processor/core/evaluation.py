@@ -363,8 +363,8 @@ class Verdict:
     """Whether a model is still healthy: the one answer that every surface shows.
 
     Attributes:
-        state: ``healthy``, ``degraded`` (outcomes or the service show it), ``at_risk`` (the rows moved, the truth is not
-            here yet), ``unknown``, ``no_data`` (no traffic where there was), ``lagging`` (windows wait).
+        state: ``healthy``, ``degraded`` (outcomes or the service show it), ``at_risk`` (the rows moved, the truth is
+            not here yet), ``unknown``, ``no_data`` (no traffic where there was), ``lagging`` (windows wait).
         since: Unix nanoseconds, from when on the state holds; None where it is not known.
         metric: What ``effect`` is measured by, a metric, or a method of drift; "" where there is none.
         effect: How large, in the metric's unit; None where there is none.

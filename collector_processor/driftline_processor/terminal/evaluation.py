@@ -1,7 +1,7 @@
 """Show an Evaluation in the terminal: heading, performance, table of columns, table of windows, and remarks.
 
-It shows what somebody needs who asks whether the model is healthy: ten features, the statistics only where they are asked
-for (:class:`.sections.Detail`). The tables choose their columns by the width there is, their characters by what the
+It shows what somebody needs who asks whether the model is healthy: ten features, and the statistics on demand
+(:class:`.sections.Detail`). The tables choose their columns by the width there is, their characters by what the
 terminal can show. What is above and below the table of columns, and in which order, is in :mod:`.sections`.
 """
 

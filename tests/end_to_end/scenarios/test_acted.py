@@ -1,4 +1,4 @@
-"""A model turns degraded, and what is to be done is done: from predictions over OTLP to the request, over ``kill -9``."""
+"""A model becomes degraded, and its actions run: from predictions over OTLP to the request, over ``kill -9``."""
 
 from __future__ import annotations
 

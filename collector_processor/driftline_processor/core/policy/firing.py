@@ -202,7 +202,7 @@ def verdict_firings(
 ) -> list[Firing]:
     """Return when the verdict on a model was one of some states, the oldest first; the last one may last.
 
-    Of the past, windows know when the model was degraded; when it was at risk, had no data or lagged is told while it lasts.
+    Windows of the past show when the model was degraded. The other states are shown only while they last.
 
     Args:
         states: The states, each with the number of windows in a row at whose end it must hold.

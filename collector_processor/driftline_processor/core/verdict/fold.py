@@ -41,8 +41,8 @@ class ModelPart:
 def fold_verdicts(parts: Iterable[ModelPart]) -> Verdict | None:
     """Return the verdict of a model from those of its versions and environments; None where there is none.
 
-    The state that goes first in :data:`.states.ORDER` wins; between healthy and unknown, the part with most rows. Shadows
-    do not count, nor versions whose traffic another version of the same environment took over.
+    The state that goes first in :data:`.states.ORDER` wins; between healthy and unknown, the part with most rows.
+    Shadows do not count, nor versions whose traffic another version of the same environment took over.
     """
     counted = parts_in_use(parts)
     if not counted:

@@ -196,8 +196,8 @@ def test_silence_and_backlog_say_since_when_and_how_much() -> None:
     )
     behind = Traffic(now=day(9), waiting=1, waiting_since=day(8))
     assert verdict_of_model([right()], behind).sentence == (
-        "Whether the model is healthy has been unknown since 9 July 2013: 1 window waits to be evaluated; wait, or give "
-        "the processor more CPU."
+        "Whether the model is healthy has been unknown since 9 July 2013: 1 window waits to be evaluated; wait, or "
+        "give the processor more CPU."
     )
 
 

@@ -73,8 +73,8 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             right(),
             "healthy",
-            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is no worse than the baseline's 0.49; "
-            "nothing to do.",
+            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is no worse than the baseline's "
+            "0.49; nothing to do.",
             "Nothing: keep sending outcomes.",
         ),
         (
@@ -126,8 +126,8 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             known(changes={"log_loss": change("not_worse"), "recall": change("worse", -0.1, -0.12, -0.08)}),
             "healthy",
-            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is no worse than the baseline's 0.49; "
-            "look at its threshold.",
+            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is no worse than the baseline's "
+            "0.49; look at its threshold.",
             "Look whether its threshold still fits: its recall fell by 10 points (8 to 12 points).",
         ),
         (
@@ -174,8 +174,8 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             known(objectives=(objective("met", "recall"), objective())),
             "degraded",
-            "In the rows of 1 July 2013 the model is degraded: its precision of 85 % (83 % to 87 %) misses the objective "
-            "precision >= 0.9; retrain it.",
+            "In the rows of 1 July 2013 the model is degraded: its precision of 85 % (83 % to 87 %) misses the "
+            "objective precision >= 0.9; retrain it.",
             "Retrain it with the outcomes since 1 July 2013, and build its baseline anew.",
         ),
         (

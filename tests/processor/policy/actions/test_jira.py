@@ -142,7 +142,8 @@ def test_a_dry_run_says_what_it_would_make_and_asks_nothing() -> None:
         answers = sent(there, 3, order(NAME), order(NAME, "over"), dry_run=True, transition="Done")
     assert there.asked == []
     assert [one.detail for one in answers] == [
-        f"would make an issue in PAY, unless one has the label driftline-{ALERT}: churn is degraded since 4 November 2026",
+        f"would make an issue in PAY, unless one has the label driftline-{ALERT}: churn is degraded since "
+        "4 November 2026",
         f"would comment on the issue with the label driftline-{ALERT}, and move it to Done: churn is degraded since "
         "4 November 2026",
     ]
