@@ -89,9 +89,9 @@ def verdict_of_model(
     """Say whether a model is healthy, by all its windows, its traffic and its backlog.
 
     The newest window whose outcomes tell decides between healthy and degraded; the closed windows after it decide
-    whether the model is at risk. A state turns once :func:`windows_to_turn` windows in a row bear the new one out, or at once
-    where the interval of a day is clear of the limit. A loss that windows of one length show lasts until windows that
-    could see it do not. Silence and backlog go before everything but a degraded model.
+    whether the model is at risk. A state turns once :func:`windows_to_turn` windows in a row confirm the new one, or at
+    once if the interval of a day is clear of the limit. A loss that windows of one length show lasts until windows
+    that could see it do not. Silence and backlog go before everything but a degraded model.
 
     Args:
         evaluations: Windows of one version in one environment, of any lengths, in any order.

@@ -88,8 +88,8 @@ def read_window(
 ) -> Reading:
     """Read what one window says of its model.
 
-    Outcomes go before everything else: a loss makes the model degraded whatever the inputs did, and if the outcomes show
-    none, the model is healthy whatever moved. Only without outcomes that tell, drift and faulty data put it at risk.
+    Outcomes go before everything else: a loss makes the model degraded whatever the inputs did, and if the outcomes
+    show none, the model is healthy whatever moved. Only without outcomes that tell, drift and faulty data put it at risk.
 
     Args:
         evaluation: The window.
