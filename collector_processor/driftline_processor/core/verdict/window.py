@@ -89,7 +89,7 @@ def read_window(
     """Read what one window says of its model.
 
     Outcomes go before everything else: a loss makes the model degraded whatever the inputs did, and if the outcomes
-    show none, the model is healthy whatever moved. Only without outcomes that tell, drift and faulty data put it at risk.
+    show none, the model is healthy whatever moved. Drift and faulty data put it at risk only if no outcomes tell.
 
     Args:
         evaluation: The window.
