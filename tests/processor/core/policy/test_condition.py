@@ -171,8 +171,8 @@ def test_the_verdict_is_asked_for_by_its_states() -> None:
     def verdict(state: str) -> Verdict:
         return Verdict(state, None, "", None, None, None, "", "", "", f"It is {state}.", "")  # type: ignore[arg-type]
 
-    condition = read_condition("verdict is wrong, silent or at risk")
-    for state, holds in (("wrong", True), ("at_risk", True), ("right", False)):
+    condition = read_condition("verdict is degraded, no_data or at_risk")
+    for state, holds in (("degraded", True), ("at_risk", True), ("healthy", False)):
         finding = Finding([known(0)], 0, lambda _, state=state: verdict(state), {})  # type: ignore[misc]
         assert condition.judge(finding).holds is holds
 
@@ -233,7 +233,7 @@ def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
         ("equalized_odds of sex broken", "has no limit; write 'equalized_odds_difference of sex > 10 %'"),
         ("disparate_impact of sex broken", "has no limit; write 'demographic_parity_ratio of sex < 80 %'"),
         ("fairness of sex broken", "name the measure that was agreed, such as 'equal_opportunity_difference of sex"),
-        ("verdict is worng", "a verdict is never 'worng'; did you mean 'wrong'?"),
+        ("verdict is degrade", "a verdict is never 'degrade'; did you mean 'degraded'?"),
         ("burn rate of 'mae <= 3' > 2 over 1h and 1d", "'mae <= 3' has no error budget"),
         ("burn rate of 'precision >= 0.9' > 2 over 1d and 1h", "the shorter window comes first"),
         ("predictions < 3 in country=NL", "'predictions' is of all rows, and not of 'country=NL'; leave the slice out"),
@@ -345,8 +345,8 @@ def test_an_alert_of_groups_lasts_until_a_window_shows_them_alike() -> None:
     assert (fired.since, fired.until) == (days[0].window.start, days[2].window.start)
 
 
-@pytest.mark.parametrize("written", ["no data", "no predictions", "verdict is silent"])
+@pytest.mark.parametrize("written", ["no data", "no predictions", "verdict is no_data"])
 def test_no_data_is_a_verdict_of_silence(written: str) -> None:
     condition = read_condition(written)
     assert isinstance(condition, VerdictIs)
-    assert (condition.states, condition.written) == (("silent",), written)
+    assert (condition.states, condition.written) == (("no_data",), written)
