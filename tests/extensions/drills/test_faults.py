@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from driftline.tables.table import F64, Column, is_present, numbers_of
 from driftline.tables.task import Task
+from driftline_extensions.drills.faults import FAULTS, Injection, choose_feature, lacking, partner_of
+from driftline_extensions.drills.synthetic import synthetic_traffic
+from driftline_extensions.drills.traffic import Features, Traffic, values_of
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Verdict
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.drill.faults import FAULTS, Injection, choose_feature, lacking, partner_of
-from driftline_processor.drill.synthetic import synthetic_traffic
-from driftline_processor.drill.traffic import Features, Traffic, values_of
 from driftline_processor.readers.errors import BadInput
 
 from tests.support.drills import START, traffic

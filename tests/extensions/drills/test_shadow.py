@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from driftline_extensions.drills.shadow import PREFIX, RETENTION, RecordingCouriers, shadow_config, shadow_folder
 from driftline_processor.config.schema import Config
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.drill.shadow import PREFIX, RETENTION, RecordingCouriers, shadow_config, shadow_folder
 from driftline_processor.policy.alerts import Message
 
 CONFIG = Config.model_validate(

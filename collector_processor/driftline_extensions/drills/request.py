@@ -11,7 +11,6 @@ from typing import Final
 
 from driftline.baseline.baseline import Baseline
 from driftline.tables.timestamps import instant
-
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.core.nearest_names import near

@@ -6,10 +6,9 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
-from driftline_processor.core.windows.window import DAY, HOUR
-from driftline_processor.drill.drill import DrillResult, Fired
-from driftline_processor.drill.faults import FAULTS
-from driftline_processor.drill.texts import (
+from driftline_extensions.drills.drill import DrillResult, Fired
+from driftline_extensions.drills.faults import FAULTS
+from driftline_extensions.drills.texts import (
     drill_lines,
     expectations_table,
     first_sentence,
@@ -19,6 +18,7 @@ from driftline_processor.drill.texts import (
     table_markdown,
     table_text,
 )
+from driftline_processor.core.windows.window import DAY, HOUR
 
 from tests.support.paths import ROOT
 

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
+from driftline_processor.cli.options import report_bad_input, say
 from driftline_processor.readers.errors import BadInput
-
-from .options import report_bad_input, say
 
 app = typer.Typer(help="What is expected of a model's data.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -35,9 +33,10 @@ def import_(
     """Write the checks of another tool as expectations; name those that cannot be."""
     with report_bad_input():
         from driftline_processor.present.numbers import many
-        from driftline_processor.readers.expectation_suites.great_expectations import read_suite
-        from driftline_processor.readers.expectation_suites.soda import read_checks
-        from driftline_processor.readers.expectation_suites.suite import to_yaml
+
+        from driftline_extensions.expectation_suites.great_expectations import read_suite
+        from driftline_extensions.expectation_suites.soda import read_checks
+        from driftline_extensions.expectation_suites.suite import to_yaml
 
         try:
             text = file.read_text(encoding="utf-8-sig")

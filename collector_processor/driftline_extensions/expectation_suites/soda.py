@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
-
 from driftline_processor.config.yaml_loader import Loader
 from driftline_processor.core.expectations.pattern import UnusablePattern, check_pattern
 

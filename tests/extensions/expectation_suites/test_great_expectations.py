@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline_extensions.expectation_suites.great_expectations import READERS, read_suite
+from driftline_extensions.expectation_suites.suite import to_yaml
 from driftline_processor.cli.commands import app
 from driftline_processor.config.expectations import ExpectFeature
 from driftline_processor.config.schema import load
 from driftline_processor.config.yaml_loader import parse_yaml
 from driftline_processor.core.expectations.rule import Expectations
-from driftline_processor.readers.expectation_suites.great_expectations import READERS, read_suite
-from driftline_processor.readers.expectation_suites.suite import to_yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner

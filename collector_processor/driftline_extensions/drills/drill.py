@@ -11,7 +11,6 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from driftline.tables.table import I64
-
 from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Verdict

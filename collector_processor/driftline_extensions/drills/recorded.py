@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import I64, Column, Items, ModelKey, concatenate, length, take_rows
-
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.evaluation.files.dataset import read_dataset
 from driftline_processor.evaluation.files.reference import baseline_of

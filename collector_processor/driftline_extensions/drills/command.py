@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
+from driftline_processor.cli.options import BAD_INPUT, ROWS, report_bad_input, say, takes_columns
 from driftline_processor.readers.addresses import file_or_address
-
-from .options import BAD_INPUT, ROWS, report_bad_input, say, takes_columns
 
 if TYPE_CHECKING:
     from driftline_processor.readers.column_roles import ColumnOptions
@@ -71,10 +69,11 @@ def drill(
     """
     with report_bad_input():
         from driftline_processor.config.values import parse_duration
-        from driftline_processor.drill import texts
-        from driftline_processor.drill.drill import Settings
-        from driftline_processor.drill.request import DrillRequest, run_drills
         from driftline_processor.readers.errors import BadInput
+
+        from driftline_extensions.drills import texts
+        from driftline_extensions.drills.drill import Settings
+        from driftline_extensions.drills.request import DrillRequest, run_drills
 
         if every == bool(fault):
             raise BadInput("name one fault, such as unit-change, or write --all")
@@ -120,3 +119,7 @@ def drill(
             raise typer.Exit(BAD_INPUT)
         if not all(texts.has_passed(one, most) for one in results):
             raise typer.Exit(MISSED)
+
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+app.command()(drill)

@@ -9,13 +9,12 @@ from typing import Final
 
 import numpy as np
 from driftline.tables.table import F64, Column, is_present, length, numbers_of, take_rows
-from numpy.typing import NDArray
-
 from driftline_processor.core.evaluation import ChangeKind, Verdict, VerdictState
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import short
 from driftline_processor.readers.errors import BadInput
+from numpy.typing import NDArray
 
 from .traffic import Features, Traffic
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-
 from driftline_processor.config.yaml_loader import Loader
 
 

@@ -16,9 +16,8 @@ from driftline.semconv import attributes as a
 from driftline.tables import column_codec
 from driftline.tables.table import F64, I64, Column, Items, ModelKey, Text, numbers_of, take_rows
 from driftline.tables.task import Task
-from numpy.typing import NDArray
-
 from driftline_processor.core.windows.window import DAY
+from numpy.typing import NDArray
 
 MOST_ROWS: Final = 2_000
 """Rows of one request; the SDK sends at most 5,000."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from driftline_extensions.expectation_suites.soda import SUPPORTED, read_checks
+from driftline_extensions.expectation_suites.suite import to_yaml
 from driftline_processor.cli.commands import app
 from driftline_processor.config.schema import load
-from driftline_processor.readers.expectation_suites.soda import SUPPORTED, read_checks
-from driftline_processor.readers.expectation_suites.suite import to_yaml
 from typer.testing import CliRunner
 
 CHECKS = """

@@ -17,7 +17,6 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import Bins, CategoryBins, NumberBins
 from driftline.tables.table import F64, I64, Column, ModelKey, length
 from driftline.tables.task import Task
-
 from driftline_processor.config.model import Model
 from driftline_processor.core.windows.window import DAY, HOUR
 from driftline_processor.readers.errors import BadInput
