@@ -34,7 +34,7 @@ from .policies import (
     business_of,
     with_default_policy,
 )
-from .policy_reach import misspelt_models, unlikely, unreachable
+from .policy_warnings import policy_warnings
 from .problems import sentence, without
 from .receivers import Receivers, by_type
 from .section import Section, empty_is_default
@@ -294,7 +294,7 @@ class Config(Section):
     )
     notify: Annotated[tuple[Secret, ...], BeforeValidator(one_or_several)] = Field(
         default=(),
-        description="Who is told when a model turns wrong or silent, or stays at risk: names of `channels`, or "
+        description="Who is told when a model becomes degraded, has no data, or stays at risk: names of `channels`, or "
         "addresses of [Apprise](https://appriseit.com/services/), which are never shown or logged. "
         "[What is told](../how-to/get-told.md).",
         examples=["slack://${env:SLACK_TOKEN:-a/b/c}/#models"],
@@ -399,7 +399,7 @@ class Config(Section):
 
     def warnings(self) -> Iterator[str]:
         """Yield a sentence for everything that can be used, and was probably not meant so."""
-        yield from unlikely(self.watched_policies, self.silences, self.models, self.told)
+        yield from policy_warnings(self.watched_policies, self.silences, self.models, self.told)
 
     def _policy_problems(self) -> Iterator[str]:
         names = {"channels": [*self.channels], "policies": [*self.policies], "silences": [*self.silences]}
@@ -425,8 +425,6 @@ class Config(Section):
                     yield f"policies.{name}.when: there is no business series '{wanted:.80}'; {fix}"
         for name, action in self.actions.items():
             yield from (f"actions.{name}.{problem}" for problem in action.problems())
-        yield from unreachable(self.policies, self.models)
-        yield from misspelt_models(self.policies, self.silences, self.models)
         for name, silence in self.silences.items():
             yield from (f"silences.{name}.{problem}" for problem in silence.problems())
 

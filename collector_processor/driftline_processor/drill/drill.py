@@ -244,7 +244,7 @@ class Range:
         messages = [(time, one, said) for time, one, said in lived.told if one.alert == alert.id]
         times = [time for time, one, _ in messages if one.kind in ("opened", "passed")]
         windows = 0
-        if alert.window and alert.state != "silent":
+        if alert.window and alert.state != "no_data":
             windows = max(0, math.ceil((alert.fired - self.at) / length(alert.window)))
         return Fired(
             alert.policy,
