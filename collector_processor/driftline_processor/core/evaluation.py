@@ -26,7 +26,7 @@ Judgement = Literal["met", "broken", "cannot_tell"]
 Severity = Literal["minor", "major", "critical"]
 BaselineComparison = Literal["worse", "not_worse", "cannot_tell"]
 ChangeKind = Literal["data_fault", "covariate_shift", "label_shift", "concept_change", "service"]
-VerdictState = Literal["right", "wrong", "at_risk", "unknown", "silent", "behind"]
+VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,11 +360,11 @@ class KindOfChange:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a model is still right: the one answer that every surface shows.
+    """Whether a model is still healthy: the one answer that every surface shows.
 
     Attributes:
-        state: ``right``, ``wrong`` (outcomes or the service show it), ``at_risk`` (the rows moved, the truth is not
-            here yet), ``unknown``, ``silent`` (no traffic where there was), ``behind`` (windows wait).
+        state: ``healthy``, ``degraded`` (outcomes or the service show it), ``at_risk`` (the rows moved, the truth is
+            not here yet), ``unknown``, ``no_data`` (no traffic where there was), ``lagging`` (windows wait).
         since: Unix nanoseconds, from when on the state holds; None where it is not known.
         metric: What ``effect`` is measured by, a metric, or a method of drift; "" where there is none.
         effect: How large, in the metric's unit; None where there is none.
@@ -373,7 +373,7 @@ class Verdict:
         cause: The first cause in words, "" where none is known.
         kind: What kind of change it is; "" where none is known.
         sure: How sure that is, as a sentence.
-        sentence: The answer: whether the model is right, since when, how much, why.
+        sentence: The answer: whether the model is healthy, since when, how much, why.
         next: What to do.
         slice: The slice it is about; "" = all rows.
         window_start: Start of the window that decided, unix nanoseconds; None where none did.
@@ -612,7 +612,7 @@ class ClassShare:
 class LabelShift:
     """The share of positives that a window's scores tell, and whether it explains that they moved.
 
-    Of several classes, the share of the one that moved most surely; of a regression, the mean of the target.
+    Of several classes, the share of the one that moved most surely; of a regression, the mean of the column.
 
     Attributes:
         explains: ``labels`` where scores and features moved as a new share of positives moves them; ``inputs`` where
@@ -1166,7 +1166,7 @@ class Evaluation(_Summarized):
         service: How the service answered; None where no call was counted.
         service_slices: The same by ``key=value``.
         change_kind: What kind of change the window shows; None where it shows none, or nobody can tell.
-        verdict: Whether the model is still right, by this window; None where nobody asked.
+        verdict: Whether the model is still healthy, by this window; None where nobody asked.
     """
 
     key: ModelKey

@@ -34,7 +34,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.any_object import Builder
-from tests.support.old_evaluations import evaluation_to_text
+from tests.support.evaluation_text import evaluation_to_text
 
 KEY, DAY = ModelKey("churn", "1", "prod"), Window("1d", 1, 2)
 

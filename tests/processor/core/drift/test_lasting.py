@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -31,13 +30,12 @@ from driftline_processor.core.drift.lasting import (
     remembers,
     take_step,
 )
-from driftline_processor.core.evaluation import Evaluation, LastingDrift, LastingShift
+from driftline_processor.core.evaluation import Evaluation, LastingDrift
 from driftline_processor.core.windows.window import DAY, HOUR, Window
 from driftline_processor.evaluation.evaluation_codec import pack_evaluation, unpack_evaluation
-from driftline_processor.evaluation.evaluation_text import evaluation_from_text
 from driftline_processor.present.evaluation_json import to_json
 
-from tests.support.old_evaluations import evaluation_to_text
+from tests.support.evaluation_text import evaluation_to_text
 
 A_DAY = 400
 BEGAN = 1_772_323_200 * 10**9
@@ -198,28 +196,6 @@ def test_a_stored_window_carries_little() -> None:
     functions = len(known(days[-1]).scores)
     sizes = [len(evaluation_to_text(one)) - len(evaluation_to_text(replace(one, lasting=None))) for one in days]
     assert sum(sizes) / len(sizes) / functions < 120  # 340 when sums and facts stood in each
-
-
-def test_what_an_older_release_stored_still_opens_and_evidence_begins_anew() -> None:
-    rng = np.random.default_rng(10)
-    baseline = built(rng)
-    windows = [window(baseline, rows(rng, 1), day) for day in range(2)]
-    said = json.loads(evaluation_to_text(windows[0]))
-    shift = {"state": "drift", "measure": "level", "shift": 0.2, "windows": 9, "since": 5, "evidence": 4.7, "found": 7}
-    quiet = shift | {"state": "not_found", "since": 6, "evidence": -1.0, "found": None}
-    said["lasting"] = {
-        "columns": {"feature:x": shift, "score": quiet}, "names": ["feature:x"], "measures": ["level"], "unit": [1.0],
-        "facts": [[1.0, 2.0, 3.0, 4.0, 5.0]], "keeps": 0.1, "step": 1, "own": [[1.0, 2.0]], "memory": [[1.0] * 13],
-        "epoch": 2, "began": [5, 6], "covered": 0,
-    }  # fmt: skip
-    old = evaluation_from_text(json.dumps(said))
-    assert known(old).columns == {
-        "feature:x": LastingShift("drift", "level", 0.2, 9, 5, 4.7, 7),
-        "score": LastingShift("not_found", "level", 0.2, 9, 6, -1.0),
-    }
-    assert unpack_evaluation(pack_evaluation(old)).lasting == old.lasting
-    [new] = followed([windows[1]], recall_lasting(windows[1], [old]))
-    assert known(new).memory[:, LIFE].max() == 1.0
 
 
 @pytest.mark.parametrize("stretch", [LIFE, RECENT])

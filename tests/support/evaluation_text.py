@@ -1,0 +1,25 @@
+"""Evaluations as canonical JSON, by which tests compare them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+from driftline_processor.core.drift.lasting import stored_lasting
+from driftline_processor.core.evaluation import Evaluation
+
+
+def evaluation_to_text(evaluation: Evaluation) -> str:
+    """Return an evaluation as canonical JSON."""
+    if evaluation.lasting is not None:
+        evaluation = replace(evaluation, lasting=stored_lasting(evaluation.lasting))
+    return json.dumps(asdict(evaluation), default=_plain, separators=(",", ":"))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in an evaluation")
