@@ -20,7 +20,7 @@ from driftline_processor.core.nearest_names import near
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY
 
-from .actions import ACTIONS, Action, with_action_names
+from .actions import ActionKeys, with_action_names
 from .business import Business, BusinessName
 from .channels import Channel, channels_of, notify_problems
 from .composition import with_included, with_tiers
@@ -314,11 +314,10 @@ class Config(Section):
         examples=["accuracy: {when: accuracy < 85 %, in_a_row: 2}"],
         json_schema_extra={"name": "accuracy-falls", "shown": "comment"},
     )
-    actions: Annotated[dict[str, Action], BeforeValidator(with_action_names)] = Field(
+    actions: Annotated[dict[str, ActionKeys], BeforeValidator(with_action_names)] = Field(
         default_factory=dict,
-        description="What is done about an alert, for policies to name. The name says what: "
-        + ", ".join(f"`{one.type}/NAME`" for one in ACTIONS)
-        + ". [How](../how-to/act-on-alerts.md).",
+        description="What is done about an alert, for policies to name. The name begins with the kind of the action, "
+        "such as `jira` in `jira/payments`. [How](../how-to/act-on-alerts.md).",
         examples=["jira/payments: {url: https://example.atlassian.net, project: PAY, token: none}"],
         json_schema_extra={"name": "http/rollback", "shown": "comment"},
     )
