@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from driftline_processor.core.concept import result as concept_result
-from driftline_processor.core.concept.result import ConceptDrift, DetectorState, error_rise
+from driftline_processor.core.concept.result import ConceptDrift, error_rise
 from driftline_processor.core.drift.sentences import column_sentence
 from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import (
@@ -294,7 +294,6 @@ SHAPES = Shapes(
             Key("believed", type=str, optional=True),
         ),
         ChangeOfErrors: (time_or_null("since"), time_or_null("found"), "before after"),
-        DetectorState: ("state", time_or_null("since"), "before after changes"),
         ConceptOfSlice: (
             "state",
             time_or_null("since"),
@@ -304,7 +303,6 @@ SHAPES = Shapes(
         ),
         ConceptDrift: (
             "state",
-            or_null("decided_by"),
             "measure",
             time_or_null("since"),
             "before after",
@@ -312,7 +310,6 @@ SHAPES = Shapes(
             "outcomes unusable corrected",
             or_null("reason"),
             Key("changes", type=list[ChangeOfErrors]),
-            "detectors",
             Key("slices", type=dict[str, ConceptOfSlice]),
         ),
         OutcomeDelay: (
