@@ -19,11 +19,11 @@ Table: TypeAlias = Any
 
 
 class ModelVerdict(Protocol):
-    """Whether a model is right, in a word and in a sentence."""
+    """Whether a model is healthy, in a word and in a sentence."""
 
     @property
     def state(self) -> str:
-        """State: "right", "wrong", "at_risk", "unknown", "silent" or "behind"."""
+        """State: "healthy", "degraded", "at_risk", "unknown", "no_data" or "lagging"."""
 
     @property
     def sentence(self) -> str:
@@ -128,7 +128,6 @@ def evaluate(
     method: Names = (),
     methods: Names = (),
     metrics: Names = (),
-    concept: Names = "",
     exact: bool = False,
     classifier: bool = False,
     importance_weighted: bool = False,
@@ -140,7 +139,7 @@ def evaluate(
     progress: bool | None = None,
     **unknown: Never,
 ) -> EvaluationReport:
-    """Say whether a model is still right: compare rows with a baseline, as ``driftline evaluate`` does.
+    """Say whether a model is still healthy: compare rows with a baseline, as ``driftline evaluate`` does.
 
     Tables are pandas or polars DataFrames, Arrow tables, mappings of columns, and whatever has ``__arrow_c_stream__``
     or ``__dataframe__``. The index of a DataFrame is no column. A path is read as the command reads it. Each option
@@ -184,7 +183,6 @@ def evaluate(
         method: Drift methods that decide: a name, or "feature=name".
         methods: Drift methods that are shown beside these.
         metrics: Names of metrics that are wanted, too, such as "fbeta@0.5".
-        concept: Detectors of concept drift, or "none".
         exact: Whether values of drift methods come from rows, not from bins.
         classifier: Whether a classifier tells the rows from those of the baseline, and by what.
         importance_weighted: Whether the labelled rows of the baseline, weighted, give estimates, too.

@@ -65,7 +65,7 @@ SAMPLES: Final = 12
 STALE: Final = "5m"
 """For how long Prometheus shows the last sample of a series."""
 
-GRAVE: Final = frozenset({"wrong", "silent"})
+GRAVE: Final = frozenset({"degraded", "no_data"})
 """The verdicts of which somebody must come now."""
 
 

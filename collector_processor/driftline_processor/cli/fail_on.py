@@ -165,14 +165,14 @@ def parse(
     ('drift', 'features', '*', 'methods', 'psi', 'value')
     >>> parse("drift.features.a.b.methods.psi.value >= 0.1", ["a.b"], "").keys
     ('drift', 'features', 'a.b', 'methods', 'psi', 'value')
-    >>> parse("verdict.state == wrong", (), "").value
-    'wrong'
+    >>> parse("verdict.state == degraded", (), "").value
+    'degraded'
     """
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise BadInput(
             f"--fail-on {text!r}: write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' "
-            "or 'verdict.state == wrong'"
+            "or 'verdict.state == degraded'"
         )
     path, sign, number = match.groups()
     if path.partition(".")[0] == "verdict":
@@ -410,8 +410,8 @@ def _unknown(condition: Condition, window: Mapping[str, Any]) -> list[str] | Non
 def _written(fired: Mapping[str, float | str]) -> str:
     """Return the values for which a condition is true, greatest first, with their features.
 
-    >>> _written({"age": 0.25, "income": 1.5}), _written({"": 0.3}), _written({"": "wrong"})
-    ('1.5 (income), 0.25 (age)', '0.3', 'wrong')
+    >>> _written({"age": 0.25, "income": 1.5}), _written({"": 0.3}), _written({"": "degraded"})
+    ('1.5 (income), 0.25 (age)', '0.3', 'degraded')
     """
     ranked = sorted(fired.items(), key=lambda one: 0.0 if isinstance(one[1], str) else -abs(one[1]))
     told = [(name, value if isinstance(value, str) else number(value)) for name, value in ranked]

@@ -27,7 +27,7 @@ Judgement = Literal["met", "broken", "cannot_tell"]
 Severity = Literal["minor", "major", "critical"]
 BaselineComparison = Literal["worse", "not_worse", "cannot_tell"]
 ChangeKind = Literal["data_fault", "covariate_shift", "label_shift", "concept_change", "service"]
-VerdictState = Literal["right", "wrong", "at_risk", "unknown", "silent", "behind"]
+VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"]
 
 
 class MethodValue(Struct, frozen=True):
@@ -359,11 +359,11 @@ class KindOfChange(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """Whether a model is still right: the one answer that every surface shows.
+    """Whether a model is still healthy: the one answer that every surface shows.
 
     Attributes:
-        state: ``right``, ``wrong`` (outcomes or the service show it), ``at_risk`` (the rows moved, the truth is not
-            here yet), ``unknown``, ``silent`` (no traffic where there was), ``behind`` (windows wait).
+        state: ``healthy``, ``degraded`` (outcomes or the service show it), ``at_risk`` (the rows moved, the truth is
+            not here yet), ``unknown``, ``no_data`` (no traffic where there was), ``lagging`` (windows wait).
         since: Unix nanoseconds, from when on the state holds; None where it is not known.
         metric: What ``effect`` is measured by, a metric, or a method of drift; "" where there is none.
         effect: How large, in the metric's unit; None where there is none.
@@ -372,7 +372,7 @@ class Verdict(Struct, frozen=True):
         cause: The first cause in words, "" where none is known.
         kind: What kind of change it is; "" where none is known.
         sure: How sure that is, as a sentence.
-        sentence: The answer: whether the model is right, since when, how much, why.
+        sentence: The answer: whether the model is healthy, since when, how much, why.
         next: What to do.
         slice: The slice it is about; "" = all rows.
         window_start: Start of the window that decided, unix nanoseconds; None where none did.
@@ -614,7 +614,7 @@ class LabelShift(Struct, frozen=True):
         fit: Of the scores, while the re-mixed scores of the baseline are theirs.
         features: Features that tell it.
         sentence: The finding in words.
-        label: Class whose share it is, of several; "" = the positive one.
+        class_name: Class whose share it is, of several; "" = the positive one.
         shares: Class → its share, of several.
     """
 
@@ -627,7 +627,7 @@ class LabelShift(Struct, frozen=True):
     fit: float
     features: tuple[str, ...]
     sentence: str
-    label: str = ""
+    class_name: str = ""
     shares: dict[str, ClassShare] = {}
 
 
@@ -895,7 +895,7 @@ class SliceCondition(Struct, frozen=True):
         text: The condition in words, without the feature.
         low: Least value, included; None without a bound.
         high: Greatest value, excluded; None without a bound.
-        label: The value of a category.
+        category: The value of a category.
         absent: "missing": no value; "invalid": a value of another type.
     """
 
@@ -903,7 +903,7 @@ class SliceCondition(Struct, frozen=True):
     text: str
     low: float | None = None
     high: float | None = None
-    label: str | None = None
+    category: str | None = None
     absent: Literal["", "missing", "invalid"] = ""
 
 
@@ -1113,7 +1113,7 @@ class Evaluation(Struct, dict=True):
         service: How the service answered; None where no call was counted.
         service_slices: The same by ``key=value``.
         change_kind: What kind of change the window shows; None where it shows none, or nobody can tell.
-        verdict: Whether the model is still right, by this window; None where nobody asked.
+        verdict: Whether the model is still healthy, by this window; None where nobody asked.
     """
 
     key: ModelKey

@@ -183,6 +183,9 @@ class LazyEvaluation(Evaluation, kw_only=True):
         """The drift of the window without drawings: it stays longer in memory than details do."""
         return self.details.summary or self.details.source.summary(self)
 
+    def __repr__(self) -> str:
+        return repr(Evaluation(**{name: getattr(self, name) for name in Evaluation.__struct_fields__}))
+
 
 def _detail(name: str) -> property:
     """Return a property in place of a field: its own value if it was replaced, else the one of the details."""

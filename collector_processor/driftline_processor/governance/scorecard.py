@@ -225,9 +225,9 @@ def _verdict(verdict: Verdict | None) -> ScoreLine:
     if verdict is None:
         return ScoreLine("verdict", "cannot_tell", "No window has been judged.")
     grades: dict[VerdictState, Grade] = {
-        "right": "kept",
-        "wrong": "broken",
-        "silent": "broken",
+        "healthy": "kept",
+        "degraded": "broken",
+        "no_data": "broken",
         "unknown": "cannot_tell",
     }
     return ScoreLine("verdict", grades.get(verdict.state, "watch"), verdict_sentence(verdict))
@@ -398,13 +398,13 @@ def _incidents(
         if not judged:
             return ScoreLine("incidents", "cannot_tell", "No window of the period has been judged.", "incidents")
         if verdict is None or verdict.state == "unknown":
-            reason = "None was seen, but nobody can tell whether the model is right."
+            reason = "None was seen, but nobody can tell whether the model is healthy."
             return ScoreLine("incidents", "cannot_tell", reason, "incidents")
         return ScoreLine("incidents", "kept", f"None in {many(judged, 'window')} that were judged.", "incidents")
     lasting = [one for one in incidents if one.open]
     kinds = Counter(one.kind for one in incidents)
     counted = ", ".join(f"{count} {KINDS[kind]}" for kind, count in kinds.most_common(NAMED))
-    grave = any(one.kind in GRAVE or one.subject in ("wrong", "silent") for one in lasting)
+    grave = any(one.kind in GRAVE or one.subject in ("degraded", "no_data") for one in lasting)
     reason = f"{many(len(incidents), 'incident')} ({counted}), {len(lasting)} of them open."
     return ScoreLine("incidents", "broken" if grave else "watch", reason, "incidents")
 

@@ -84,7 +84,8 @@ WORDS = (
         "baseline", "a file with bins and counts of rows that the model was not trained on; never the rows themselves"
     ),
     Word(
-        "verdict", "whether a model is right, wrong, at risk, unknown, silent or behind: one sentence, with what to do"
+        "verdict",
+        "whether a model is healthy, degraded, at risk, unknown, no_data or lagging: one sentence, with what to do",
     ),
     Word("reference", "what a window is compared with: the baseline, its same hours, or the model's own last days"),
     Word(
@@ -101,7 +102,7 @@ WORDS = (
     ),
     Word("open", "a window that still takes rows: what is said of it may change"),
     Word("pane", "the sums of a short stretch of time; a window is a sum of panes"),
-    Word("bin", "a range of numbers, or a label, whose rows are counted together; the baseline fixes the bins"),
+    Word("bin", "a range of numbers, or a category, whose rows are counted together; the baseline fixes the bins"),
     Word("slice", "the rows with one value of an attribute, such as `country=NL`"),
     Word("cohort", "the outcomes of a window that came at a similar age"),
     Word("season", "an hour of the day, a weekday, or an hour of the week, where these differ as a rule"),

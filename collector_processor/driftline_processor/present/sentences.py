@@ -1,6 +1,6 @@
 """Say the details of a window: its drift in a few words, all of it in one sentence, and remarks on single parts.
 
-Whether the model is right is no detail: that is its verdict (:mod:`driftline_processor.core.verdict`).
+Whether the model is healthy is no detail: that is its verdict (:mod:`driftline_processor.core.verdict`).
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ AT_ONCE: Final = 0.1
 Miller, Response time in man-computer conversational transactions, 1968."""
 
 _GRAVITY = {kind: place for place, kind in enumerate(KINDS)}
-_GRAVEST = ("wrong", "silent")  # the other states of a verdict are no graver than drift
+_GRAVEST = ("degraded", "no_data")  # the other states of a verdict are no graver than drift
 SIZES: Mapping[Size, int] = {"": 0, "small": 1, "moderate": 2, "large": 3}
 """How far drift went → its rank, the largest last."""
 
@@ -164,7 +164,7 @@ class _Read:
     Attributes:
         moved: How far columns moved in windows with an incident.
         readings: Identity of a closed window → the window, and what its outcomes say.
-        spans: When the model was right and wrong, by the closed windows.
+        spans: When the model was healthy and degraded, by the closed windows.
     """
 
     windows: Windows
@@ -284,18 +284,18 @@ def _stretches(
 
 
 def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident]:
-    """Yield when the model was wrong, and what its verdict says now."""
+    """Yield when the model was degraded, and what its verdict says now."""
     now = model.verdict
     for span in spans:
         verdict = span.verdict
-        if verdict.state == "wrong" and span.until is not None:
+        if verdict.state == "degraded" and span.until is not None:
             yield _incident(
                 model,
-                *("verdict", "wrong", verdict.since, span.until, span.window, verdict.window_start),
+                *("verdict", "degraded", verdict.since, span.until, span.window, verdict.window_start),
                 verdict_reason(verdict),
                 "The outcomes showed no loss any more.",
             )
-    if model.in_use and now is not None and now.state in ("wrong", "at_risk", "silent", "behind"):
+    if model.in_use and now is not None and now.state in ("degraded", "at_risk", "no_data", "lagging"):
         window = next(
             (
                 name
@@ -312,7 +312,7 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
     """Yield when the model was silent, and when its windows waited too long."""
     for one in model.interruptions:
         over = one.until is not None
-        if one.kind == "silent":
+        if one.kind == "no_data":
             came = "came" if over else "has come"
             sentence = f"No prediction {came}, and in its usual hours it pauses for {duration(one.pause)} at most."
             ended = "Predictions came again."

@@ -1,7 +1,7 @@
 """Show an Evaluation in the terminal: heading, performance, table of columns, table of windows, and remarks.
 
-It shows what somebody needs who asks whether the model is right: ten features, the statistics only where they are asked
-for (:class:`.sections.Detail`). The tables choose their columns by the width there is, their characters by what the
+It shows what somebody needs who asks whether the model is healthy: ten features, and the statistics on demand
+(:class:`.sections.Detail`). The tables choose their columns by the width there is, their characters by what the
 terminal can show. What is above and below the table of columns, and in which order, is in :mod:`.sections`.
 """
 
@@ -35,10 +35,10 @@ from .console import LONGEST_NAME, Readable, Text, change_style, empty, fewer_ce
 from .sections import AFTER_DRIFT, BEFORE_DRIFT, EVERYTHING, MOST_FEATURES, Detail, mispredictions, more
 
 VERDICT_STYLES: dict[str, str] = {
-    "right": "green",
-    "wrong": "red",
-    "silent": "red",
-    "behind": "yellow",
+    "healthy": "green",
+    "degraded": "red",
+    "no_data": "red",
+    "lagging": "yellow",
     "at_risk": "yellow",
     "unknown": "",
 }
@@ -265,7 +265,7 @@ def show(
     """Print evaluations: the verdict, several windows as a table, then the newest that can be judged.
 
     ``concept``: what the errors of all of them say. ``wrong``: the worst rows of each, where somebody asked.
-    ``verdict``: whether the model is right, by all of them. ``detail``: how much of all that.
+    ``verdict``: whether the model is healthy, by all of them. ``detail``: how much of all that.
     """
     console = console or terminal()
     if verdict is not None:

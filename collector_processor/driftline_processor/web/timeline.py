@@ -364,7 +364,7 @@ def _interruptions(windows: Sequence[Evaluation], model: ModelView) -> list[Mark
     ]
 
 
-_INTERRUPTED: Mapping[InterruptionKind, str] = {"silent": "no predictions came", "behind": "windows waited"}
+_INTERRUPTED: Mapping[InterruptionKind, str] = {"no_data": "no predictions came", "lagging": "windows waited"}
 
 
 def incident_words(evaluation: Evaluation) -> str:

@@ -88,8 +88,10 @@ def test_the_newest_closed_window_is_described() -> None:
 
 
 def test_a_model_is_in_the_one_state_of_its_verdict() -> None:
-    wrong = Verdict("wrong", NOW, "log_loss", 0.1, 0.05, 0.15, "", "", "Sure.", "The model is wrong.", "Retrain it.")
-    assert found(FakeView([model(verdict=wrong)]), m.ML_MODEL_STATE) == {((a.STATE, "wrong"),): 1.0}
+    wrong = Verdict(
+        "degraded", NOW, "log_loss", 0.1, 0.05, 0.15, "", "", "Sure.", "The model is degraded.", "Retrain it."
+    )
+    assert found(FakeView([model(verdict=wrong)]), m.ML_MODEL_STATE) == {((a.STATE, "degraded"),): 1.0}
     assert found(FakeView([model()]), m.ML_MODEL_STATE) == {}
 
 

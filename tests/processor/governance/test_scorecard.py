@@ -39,7 +39,7 @@ def verdict(state: VerdictState) -> Verdict:
     return Verdict(state, JULY, "", None, None, None, "", "", "Sure.", f"The model is {state}.", "Look.")
 
 
-def view(windows: list[Evaluation], state: VerdictState = "right", **more: Any) -> ModelView:
+def view(windows: list[Evaluation], state: VerdictState = "healthy", **more: Any) -> ModelView:
     return model(windows, verdict=verdict(state), **more)
 
 
@@ -57,11 +57,11 @@ def test_a_model_without_windows_has_no_green_line() -> None:
 @pytest.mark.parametrize(
     ("state", "grade"),
     [
-        ("right", "kept"),
-        ("wrong", "broken"),
-        ("silent", "broken"),
+        ("healthy", "kept"),
+        ("degraded", "broken"),
+        ("no_data", "broken"),
         ("at_risk", "watch"),
-        ("behind", "watch"),
+        ("lagging", "watch"),
         ("unknown", "cannot_tell"),
     ],
 )
@@ -181,7 +181,7 @@ class TestIncidents:
 
     def test_that_break_what_was_agreed_are_worse_than_drift(self) -> None:
         assert line("incidents", [window()], (self.of("objective"),)).grade == "broken"
-        assert line("incidents", [window()], (self.of("verdict", "wrong"),)).grade == "broken"
+        assert line("incidents", [window()], (self.of("verdict", "degraded"),)).grade == "broken"
         assert line("incidents", [window()], (self.of("verdict", "at_risk"),)).grade == "watch"
         found = line("incidents", [window()], (self.of("drift"), self.of("drift", until=JULY + DAY)))
         assert (found.grade, found.reason) == ("watch", "2 incidents (2 drift), 1 of them open.")
@@ -262,15 +262,15 @@ def test_models_come_by_tier_then_by_what_troubles_cost_then_the_worst_first() -
         return view(days, state, key=ModelKey(name), tier=tier, currency="EUR")
 
     models = [
-        of("none", "wrong", None),
-        of("two", "wrong", 2),
-        of("right", "right", 1, 9.0),
-        of("little", "wrong", 1, 2.0),
+        of("none", "degraded", None),
+        of("two", "degraded", 2),
+        of("healthy", "healthy", 1, 9.0),
+        of("little", "degraded", 1, 2.0),
         of("much", "at_risk", 1, 4.0),
-        of("wrong", "wrong", 1),
+        of("degraded", "degraded", 1),
     ]
     names = [card.model.key.model for card in scorecards(models, QUARTER, ())]
-    assert names == ["much", "little", "wrong", "right", "two", "none"]
+    assert names == ["much", "little", "degraded", "healthy", "two", "none"]
 
 
 def test_versions_of_a_model_share_a_card_and_shadows_have_no_part_in_it() -> None:

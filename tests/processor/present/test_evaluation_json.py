@@ -233,7 +233,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
 
 def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
     verdict = Verdict(
-        "wrong",
+        "degraded",
         WINDOW.start,
         "log_loss",
         0.2,
@@ -242,7 +242,7 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
         "",
         "",
         "The whole interval.",
-        "The model has been wrong.",
+        "The model has been degraded.",
         "Retrain it.",
         window_start=WINDOW.start,
         window_end=WINDOW.end,
@@ -253,7 +253,7 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
         told["verdict"]
         == told["windows"][0]["verdict"]
         == {
-            "state": "wrong",
+            "state": "degraded",
             "since": "2026-03-01T00:00:00Z",
             "metric": "log_loss",
             "effect": 0.2,
@@ -261,7 +261,7 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
             "cause": None,
             "kind": None,
             "sure": "The whole interval.",
-            "sentence": "The model has been wrong.",
+            "sentence": "The model has been degraded.",
             "next": "Retrain it.",
             "slice": None,
             "window": {"start": "2026-03-01T00:00:00Z", "end": "2026-03-02T00:00:00Z"},

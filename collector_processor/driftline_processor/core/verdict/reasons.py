@@ -125,7 +125,7 @@ def looks_as_before(evaluation: Evaluation) -> bool:
 
 
 def harmless_drift(evaluation: Evaluation) -> Clause:
-    """Say of a right model what moved without harm; "" where nothing did."""
+    """Say of a healthy model what moved without harm; "" where nothing did."""
     if evaluation.explanation is not None and evaluation.explanation.causes:
         return first_cause(evaluation, []).forms(after=", and that did no harm")
     if any(one.state == "drift" for one in evaluation.features.values()) or has_small_drift(evaluation):

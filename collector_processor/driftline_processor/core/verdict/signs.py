@@ -69,7 +69,7 @@ chance how often: normal quantiles of .05 / 30 and of .05, two-sided, are 3.14 a
 ``docs/data/verdict.md``."""
 
 DECIDING = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
-"""The metrics that say whether a model is right, the most telling first: the first that a window compares decides."""
+"""The metrics that say whether a model is healthy, the most telling first: the first that a window compares decides."""
 
 TOLD_FIRST = ("log_loss", "brier", "roc_auc", "accuracy", "mae", "rmse", "r2", "ndcg")
 """The metrics of which a sentence tells the first that is worse, each also at a cutoff."""
@@ -155,7 +155,7 @@ def is_clear(low: float | None, high: float | None) -> bool:
 def signs_of_loss(
     evaluation: Evaluation, concept: ConceptDrift | None = None, earlier: Sequence[ServiceLevel] = ()
 ) -> list[Sign]:
-    """Return what shows that the model is wrong, what should be acted on first at the head.
+    """Return what shows that the model is degraded, what should be acted on first at the head.
 
     Args:
         evaluation: The window.
@@ -185,7 +185,7 @@ def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
 
 
 def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
-    """Return the metric that decides whether the model is right, with its change; None where none was compared."""
+    """Return the metric that decides whether the model is healthy, with its change; None where none was compared."""
     changes = evaluation.realized_changes
     for name in DECIDING:
         if name in changes:
@@ -196,7 +196,7 @@ def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
 
 
 def no_loss(evaluation: Evaluation) -> Sign | None:
-    """Return what shows that the model is right; None where nothing does.
+    """Return what shows that the model is healthy; None where nothing does.
 
     The deciding metric must be no worse than the baseline's; without one, every objective must be met.
     """
@@ -295,7 +295,7 @@ def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
 def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) -> Iterator[Sign]:
     """Yield that calls fail, where no objective of the service says what is good enough.
 
-    Calls that last longer make no model wrong: whether they last too long, only an objective says.
+    Calls that last longer make no model degraded: whether they last too long, only an objective says.
     """
     if any(_of_service(one) for one in evaluation.objectives):
         return

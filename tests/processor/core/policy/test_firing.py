@@ -51,7 +51,7 @@ def test_what_fired_is_what_the_steps_end_with() -> None:
 
 def test_a_verdict_that_is_asked_for_twice_counts_the_first_window() -> None:
     history = WindowHistory({"1d": [wrong(0), wrong(1), wrong(2)]})
-    found = Rule(read_condition("verdict is wrong"), Patience(2)).steps(history, 2)
+    found = Rule(read_condition("verdict is degraded"), Patience(2)).steps(history, 2)
     assert [(one.at, one.outcome, one.count, one.needed) for one in found] == [(1, "fired", 2, 2), (2, "lasts", 3, 2)]
 
 

@@ -89,7 +89,7 @@ def test_what_fires_while_the_model_is_wrong_is_no_false_alarm() -> None:
 
 def test_a_model_that_was_at_risk_is_found_though_its_windows_are_quiet_again() -> None:
     days = [window(day, features={"temp": column("drift" if 3 <= day < 6 else "ok")}) for day in range(12)]
-    found = replayed(days, "verdict is at risk")
+    found = replayed(days, "verdict is at_risk")
     assert [one.state for one in found.firings] == ["at_risk"]
     [fired] = found.firings
     assert (fired.since, fired.fired, fired.until) == (JULY + 3 * DAY, JULY + 5 * DAY, JULY + 7 * DAY)
@@ -100,7 +100,7 @@ def test_a_model_that_was_at_risk_is_found_though_its_windows_are_quiet_again() 
 def test_a_wrong_model_whose_outcomes_stop_stays_wrong() -> None:
     days = [*(right(day) for day in range(5)), *(wrong(day, clear=True) for day in range(5, 8))]
     silent = [window(day) for day in range(8, 20)]
-    [fired] = replayed([*days, *silent], "verdict is wrong").firings
+    [fired] = replayed([*days, *silent], "verdict is degraded").firings
     assert (fired.since, fired.until) == (JULY + 5 * DAY, None)
-    [fired] = replayed([*days, *silent, right(20), right(21)], "verdict is wrong").firings
+    [fired] = replayed([*days, *silent, right(20), right(21)], "verdict is degraded").firings
     assert fired.until == JULY + 20 * DAY

@@ -14,7 +14,7 @@ from driftline_processor.core.windows.window import Window
 
 
 def level(calls: int, failed: int, seconds: float = 0.02) -> ServiceLevel:
-    errors = Column(codes=np.where(np.arange(calls) < failed, 0, -1).astype(np.int32), labels=("TimeoutError",))
+    errors = Column(codes=np.where(np.arange(calls) < failed, 0, -1).astype(np.int32), categories=("TimeoutError",))
     parts = call_parts(np.full(calls, seconds), errors, None, np.zeros(calls, np.int64), 1)
     found = Calls.of(Pane({part: sums.dense(1)[0] for part, sums in parts.items()}))
     assert found is not None
@@ -90,7 +90,7 @@ def test_calls_that_take_longer_than_ever_before_are_a_slow_service() -> None:
 
 def test_a_failing_service_makes_a_verdict_wrong_and_says_so() -> None:
     verdict = verdict_of_window(window(level(1_000, 120)))
-    assert verdict.state == "wrong"
+    assert verdict.state == "degraded"
     assert verdict.metric == "error_rate"
     assert "12.0 % of 1,000 calls failed" in verdict.sentence
     assert verdict.kind == "service"

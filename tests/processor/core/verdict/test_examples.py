@@ -81,5 +81,5 @@ def test_the_examples_of_the_page_are_those_of_the_code() -> None:
 
 def test_every_state_has_an_example_that_says_what_to_do() -> None:
     verdicts = [one for _, one in examples()]
-    assert {one.state for one in verdicts} == {"right", "wrong", "at_risk", "unknown", "silent", "behind"}
+    assert {one.state for one in verdicts} == {"healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"}
     assert all("; " in one.sentence for one in verdicts)
