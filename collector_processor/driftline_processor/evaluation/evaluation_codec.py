@@ -9,6 +9,7 @@ cannot hold, is stored as ``?``.
 from __future__ import annotations
 
 import math
+import sys
 from functools import cache
 from typing import Any, get_type_hints
 
@@ -16,11 +17,15 @@ import numpy as np
 from driftline.tables.table import F64
 from msgspec import NODEFAULT, Struct, defstruct, field, structs, to_builtins
 from msgspec.msgpack import Decoder, decode, encode
-from zstandard import DICT_TYPE_RAWCONTENT, ZstdCompressionDict, ZstdCompressor, ZstdDecompressor
 
 from driftline_processor.core.drift.lasting import stored_lasting
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.ingest.deduplication import digest_of
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 DETAILS = (
     *("features", "score", "predicted", "slices", "joint", "ages", "curves", "confusion", "performance_slices"),
@@ -28,8 +33,8 @@ DETAILS = (
 )
 """Fields that only a window's own page shows; the others are its head."""
 
-_LEVEL = 3
-"""Of zstd: level 1 writes 20 % faster and 3-15 % more bytes, level 5 saves 1 %."""
+_OPTIONS = {zstd.CompressionParameter.compression_level: 3, zstd.CompressionParameter.checksum_flag: 1}
+"""Level 1 writes 20 % faster and 3-15 % more bytes, level 5 saves 1 %."""
 
 _DECIMALS = 1e9
 """Fractions of a window that are drawn have nine decimals: they are written as whole numbers of four bytes."""
@@ -173,29 +178,25 @@ def mentions(raw: bytes, word: str) -> bool:
 
 
 class Dictionary:
-    """The bytes of one evaluation, against which others of its series are compressed."""
+    """The bytes of one evaluation, against which others of its series are compressed. Of one thread at a time."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw, self.digest = raw, digest_of(raw)
-        self._content = ZstdCompressionDict(raw, dict_type=DICT_TYPE_RAWCONTENT)
+        self._content = zstd.ZstdDict(raw, is_raw=True)
 
     @classmethod
     def unpack(cls, packed: bytes) -> Dictionary:
-        """Read a dictionary from its row. Raises zstandard.ZstdError if it is damaged."""
-        return cls(ZstdDecompressor().decompress(packed))
+        """Read a dictionary from its row. Raises ZstdError if it is damaged."""
+        return cls(zstd.decompress(packed))
 
     def pack(self) -> bytes:
         """Return the dictionary compressed, with a checksum."""
-        return _compressor().compress(self.raw)
+        return zstd.compress(self.raw, options=_OPTIONS)
 
-    def compressor(self) -> ZstdCompressor:
-        """Return what compresses evaluations, with a checksum each. Of one thread."""
-        return _compressor(self._content)
+    def compress(self, raw: bytes) -> bytes:
+        """Return an evaluation compressed, with a checksum."""
+        return zstd.compress(raw, options=_OPTIONS, zstd_dict=self._content)
 
-    def decompressor(self) -> ZstdDecompressor:
-        """Return what reads them again; ``decompress`` raises zstandard.ZstdError for damaged bytes. Of one thread."""
-        return ZstdDecompressor(dict_data=self._content)
-
-
-def _compressor(content: ZstdCompressionDict | None = None) -> ZstdCompressor:
-    return ZstdCompressor(level=_LEVEL, dict_data=content, write_checksum=True)
+    def decompress(self, blob: bytes) -> bytes:
+        """Return what :meth:`compress` was given. Raises ZstdError if the bytes, or this dictionary, are not those."""
+        return zstd.decompress(blob, zstd_dict=self._content)

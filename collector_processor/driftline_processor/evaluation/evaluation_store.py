@@ -23,7 +23,6 @@ import pyarrow as pa
 from driftline.tables.table import I64
 from msgspec import NODEFAULT, UNSET
 from msgspec.structs import fields
-from zstandard import ZstdDecompressor
 
 from driftline_processor.core.drift.incident import drifting
 from driftline_processor.core.drift.lasting import REMEMBERED, recall_lasting, remembers, same_lasting, stored_lasting
@@ -431,13 +430,11 @@ class EvaluationStore:
         """Store evaluations and the dictionaries they are compressed with, inside the caller's transaction."""
         rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS.names}
         used: dict[tuple[int, bytes], bytes] = {}
-        compressor = None
-        for one in sorted(fresh, key=lambda one: one.place.series):
-            dictionary = self._dictionary(one)
-            if (one.place.series, dictionary.digest) not in used or compressor is None:
-                used[one.place.series, dictionary.digest] = dictionary.packed
-                compressor = self._dictionaries.open(dictionary.digest, dictionary.packed).compressor()
-            parts = (one.evaluation.window.end, stored_at, dictionary.digest, compressor.compress(one.raw))
+        for one in fresh:
+            current = self._dictionary(one)
+            used[one.place.series, current.digest] = current.packed
+            blob = self._dictionaries.open(current.digest, current.packed).compress(one.raw)
+            parts = (one.evaluation.window.end, stored_at, current.digest, blob)
             for name, value in zip(_COLUMNS.names, (*one.place, *parts), strict=True):
                 rows[name].append(value)
         if used:
@@ -665,7 +662,7 @@ class Dictionaries:
         self._open: OrderedDict[bytes, Dictionary] = OrderedDict()
 
     def open(self, digest: bytes, packed: bytes) -> Dictionary:
-        """Return a dictionary by its row. Raises zstandard.ZstdError if it is damaged."""
+        """Return a dictionary by its row. Raises ZstdError if it is damaged."""
         if digest not in self._open:
             self._open[digest] = Dictionary.unpack(packed)
             while len(self._open) > DICTIONARIES:
@@ -678,15 +675,12 @@ class Dictionaries:
     ) -> Iterator[tuple[dict[str, Any], T]]:
         """Yield rows of evaluations with what is decoded; those that cannot be read are counted and left out."""
         packed = self._packed(connection, rows)
-        readers: dict[bytes, ZstdDecompressor] = {}
 
         def decode_row(row: dict[str, Any]) -> T:
             digest = row["dictionary"]
-            if digest not in readers:
-                if digest not in self._open and digest not in packed:
-                    raise ValueError("the dictionary that it is compressed with is missing")
-                readers[digest] = self.open(digest, packed.get(digest, b"")).decompressor()
-            return decode(readers[digest].decompress(row["blob"]))
+            if digest not in self._open and digest not in packed:
+                raise ValueError("the dictionary that it is compressed with is missing")
+            return decode(self.open(digest, packed.get(digest, b"")).decompress(row["blob"]))
 
         yield from connection.unreadable.skipped("evaluations", rows, decode_row)
 
@@ -778,8 +772,7 @@ def _compress_again(connection: Connection, series: int, rows: Sequence[tuple[di
     if not rows:
         return
     dictionary = Dictionary(rows[0][1])
-    compressor = dictionary.compressor()
-    wanted = pa.table({"row": [row["row"] for row, _ in rows], "blob": [compressor.compress(raw) for _, raw in rows]})
+    wanted = pa.table({"row": [row["row"] for row, _ in rows], "blob": [dictionary.compress(raw) for _, raw in rows]})
     write_dictionaries(connection, {(series, dictionary.digest): dictionary.pack()})
     change = "UPDATE evaluations SET dictionary = ?, blob = w.blob FROM wanted w WHERE evaluations.rowid = w.row"
     run(connection, change, dictionary.digest, wanted=wanted)

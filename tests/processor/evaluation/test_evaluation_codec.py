@@ -7,7 +7,6 @@ import math
 import msgspec
 import numpy as np
 import pytest
-import zstandard
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import (
     ColumnDrift,
@@ -28,6 +27,7 @@ from driftline_processor.evaluation.evaluation_codec import (
     decode_head,
     encode_evaluation,
     mentions,
+    zstd,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -138,7 +138,7 @@ def test_half_a_surrogate_is_stored_as_a_question_mark() -> None:
 
 
 def compressed(evaluation: Evaluation, dictionary: Dictionary) -> bytes:
-    return dictionary.compressor().compress(encode_evaluation(evaluation))
+    return dictionary.compress(encode_evaluation(evaluation))
 
 
 def test_windows_are_compressed_against_an_earlier_one() -> None:
@@ -146,7 +146,7 @@ def test_windows_are_compressed_against_an_earlier_one() -> None:
     blob = compressed(quiet(2), dictionary)
     same_dictionary = Dictionary.unpack(dictionary.pack())
     assert same_dictionary.digest == dictionary.digest
-    found = decode_evaluation(same_dictionary.decompressor().decompress(blob))
+    found = decode_evaluation(same_dictionary.decompress(blob))
     assert evaluation_to_text(found) == evaluation_to_text(quiet(2))
     assert len(compressed(quiet(1), dictionary)) < 100
 
@@ -163,16 +163,16 @@ def test_a_damaged_byte_is_an_error(at: int) -> None:
     blob, packed = bytearray(compressed(quiet(2), dictionary)), bytearray(dictionary.pack())
     blob[at] ^= 0x41
     packed[at] ^= 0x41
-    with pytest.raises(zstandard.ZstdError):
-        dictionary.decompressor().decompress(bytes(blob))
-    with pytest.raises(zstandard.ZstdError):
+    with pytest.raises(zstd.ZstdError):
+        dictionary.decompress(bytes(blob))
+    with pytest.raises(zstd.ZstdError):
         Dictionary.unpack(bytes(packed))
 
 
 def test_another_dictionary_is_an_error() -> None:
     blob = compressed(quiet(2), Dictionary(encode_evaluation(quiet(1))))
-    with pytest.raises(zstandard.ZstdError):
-        Dictionary(encode_evaluation(quiet(3))).decompressor().decompress(blob)
+    with pytest.raises(zstd.ZstdError):
+        Dictionary(encode_evaluation(quiet(3))).decompress(blob)
 
 
 def test_the_same_evaluation_has_the_same_bytes() -> None:
