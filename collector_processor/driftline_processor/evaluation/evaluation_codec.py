@@ -20,6 +20,7 @@ from msgspec.msgpack import Decoder, decode, encode
 
 from driftline_processor.core.drift.lasting import stored_lasting
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.wording import without_half_surrogates
 from driftline_processor.ingest.deduplication import digest_of
 
 if sys.version_info >= (3, 14):
@@ -85,7 +86,7 @@ def encode_evaluation(evaluation: Evaluation) -> bytes:
         written = [encode(part, enc_hook=place_or_number) for part in _parts(values)]
     except UnicodeEncodeError:
         arrays, size = [], 0
-        plain = _without_half_surrogates(to_builtins(values, enc_hook=place_or_number))
+        plain = without_half_surrogates(to_builtins(values, enc_hook=place_or_number))
         written = [encode(part) for part in _parts(plain)]
     return encode([*written, *_pack_numbers(arrays)])
 
@@ -94,14 +95,6 @@ def _parts(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return head and details."""
     head = {name: value for name, value in values.items() if name not in DETAILS}
     return head, {name: values[name] for name in DETAILS}
-
-
-def _without_half_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_without_half_surrogates(name): _without_half_surrogates(one) for name, one in value.items()}
-    return [_without_half_surrogates(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _pack_numbers(arrays: list[F64]) -> tuple[bytes, bytes, bytes]:
