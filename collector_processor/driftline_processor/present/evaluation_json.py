@@ -179,7 +179,11 @@ SHAPES = Shapes(
         ),
         Explanation: ("sentence", group("score", Key("was", "score_was"), Key("now", "score_now")), "causes"),
         ClassShare: "was now low high",
-        LabelShift: ("explains was now low high p_value fit features sentence", or_null("label"), "shares"),
+        LabelShift: (
+            "explains was now low high p_value fit features sentence",
+            or_null("class", "class_name"),
+            "shares",
+        ),
         TrackRecord: "state windows missed inside mean_error",
         Estimate: (
             "value low high sampling_error unsure reference",
@@ -193,7 +197,7 @@ SHAPES = Shapes(
             "metrics",
         ),
         FastLabels: "until differ metric fast slow fast_rows slow_rows p_value sentence",
-        SliceCondition: ("feature low high label", or_null("absent"), "text"),
+        SliceCondition: ("feature low high category", or_null("absent"), "text"),
         WeakSlice: "by name conditions rows value low high rest p_value excess sentence",
         WeakSearch: ("rows features pairs", Key("found", "slices")),
         GroupRate: "value low high rows",
