@@ -6,19 +6,17 @@ SQLite is read by the standard library, every other database by SQLAlchemy, whic
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
-
+from driftline_processor.config.business import BusinessReader, BusinessSource
+from driftline_processor.config.values import Days, Form, Seconds, Secret, Text, TimeZone
 from driftline_processor.core.nearest_names import near
-
-from .section import Section
-from .values import Days, Form, Seconds, Secret, Text, TimeZone
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
 SINCE: Final = "since"
 """The parameter of a query that stands for the time from which rows are wanted."""
@@ -85,8 +83,8 @@ def _positive(written: timedelta) -> timedelta:
     return written
 
 
-class SqlQuery(Section):
-    """One query of one database."""
+class SqlQuery(BusinessSource):
+    """The query of a database that says it."""
 
     url: Database = Field(
         description="The database, as SQLAlchemy names it: `sqlite:///PATH` needs nothing more, any other "
@@ -127,6 +125,13 @@ class SqlQuery(Section):
     def place(self) -> str:
         """The database for people: without user, password and options."""
         return place_of(self.url.get_secret_value())
+
+    @classmethod
+    def reader(cls, declared: Mapping[str, Any], retention: int, clock: Callable[[], int]) -> BusinessReader:
+        """Return what reads the queries."""
+        from .queries import BusinessQueries
+
+        return BusinessQueries(declared, retention, clock)
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for everything that no database would take."""
