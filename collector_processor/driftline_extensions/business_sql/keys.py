@@ -6,14 +6,14 @@ SQLite is read by the standard library, every other database by SQLAlchemy, whic
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
-from driftline_processor.config.business import BusinessReader, BusinessSource
+from driftline_processor.config.business import BusinessSource
 from driftline_processor.config.values import Days, Form, Seconds, Secret, Text, TimeZone
 from driftline_processor.core.nearest_names import near
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
@@ -84,7 +84,7 @@ def _positive(written: timedelta) -> timedelta:
 
 
 class SqlQuery(BusinessSource):
-    """The query of a database that says it."""
+    """One query of one database."""
 
     url: Database = Field(
         description="The database, as SQLAlchemy names it: `sqlite:///PATH` needs nothing more, any other "
@@ -125,13 +125,6 @@ class SqlQuery(BusinessSource):
     def place(self) -> str:
         """The database for people: without user, password and options."""
         return place_of(self.url.get_secret_value())
-
-    @classmethod
-    def reader(cls, declared: Mapping[str, Any], retention: int, clock: Callable[[], int]) -> BusinessReader:
-        """Return what reads the queries."""
-        from .queries import BusinessQueries
-
-        return BusinessQueries(declared, retention, clock)
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for everything that no database would take."""

@@ -42,7 +42,7 @@ FIELDS = {
     f"{section.__name__}.{name}": field
     for section in dict.fromkeys(section for root in ROOTS for section in sections(root))
     for name, field in section.model_fields.items()
-    if "kinds" not in (field.json_schema_extra or ())
+    if name != "sources"
 }
 
 
