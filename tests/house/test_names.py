@@ -62,12 +62,12 @@ def test_a_constant_is_its_name_in_upper_case() -> None:
 def test_prometheus_names_are_the_ones_that_outsiders_rely_on() -> None:
     promised = {
         metrics.ML_PREDICTIONS: "ml_predictions_total",
-        metrics.ML_PREDICTION_DURATION: "ml_prediction_duration_seconds",
-        metrics.ML_DRIFT_VALUE: "ml_drift_value",
-        metrics.ML_DRIFT_STATE: "ml_drift_state",
-        metrics.ML_PERFORMANCE_VALUE: "ml_performance_value",
-        metrics.ML_PERFORMANCE_WINDOW_END: "ml_performance_window_end_seconds",
-        metrics.ML_OUTCOME_COVERAGE: "ml_outcome_coverage_ratio",
+        metrics.ML_PREDICT_DURATION: "ml_predict_duration_seconds",
+        metrics.DRIFTLINE_DRIFT_VALUE: "driftline_drift_value",
+        metrics.DRIFTLINE_DRIFT_STATUS: "driftline_drift_status",
+        metrics.DRIFTLINE_PERFORMANCE_VALUE: "driftline_performance_value",
+        metrics.DRIFTLINE_PERFORMANCE_WINDOW_END: "driftline_performance_window_end_seconds",
+        metrics.DRIFTLINE_OUTCOME_COVERAGE: "driftline_outcome_coverage_ratio",
     }
     assert {name: metrics.PROMETHEUS[name] for name in promised} == promised
 
@@ -115,10 +115,12 @@ def test_every_metric_has_one_sender() -> None:
 
 
 def test_the_search_for_senders_tells_reading_from_sending() -> None:
-    reads = "a = point.metric == m.ML_PREDICTIONS or point.metric in (m.ML_PREDICTIONS, m.ML_FEATURE_VALUE)"
-    sends = "yield Point(m.ML_OUTCOMES, (), 1.0)\nyield m.ML_DRIFT_VALUE, {}, 2.0\nx = {(m.ML_DRIFT_STATE, ()): 1.0}"
+    reads = (
+        "a = point.metric == m.ML_PREDICTIONS or point.metric in (m.ML_PREDICTIONS, m.DRIFTLINE_FEATURE_DISTRIBUTION)"
+    )
+    sends = "yield Point(m.DRIFTLINE_OUTCOMES, (), 1.0)\nyield m.DRIFTLINE_DRIFT_VALUE, {}, 2.0\nx = {(m.DRIFTLINE_DRIFT_STATUS, ()): 1.0}"
     assert metrics_sent(ast.parse(reads)) == set()
-    assert metrics_sent(ast.parse(sends)) == {"ML_OUTCOMES", "ML_DRIFT_VALUE", "ML_DRIFT_STATE"}
+    assert metrics_sent(ast.parse(sends)) == {"DRIFTLINE_OUTCOMES", "DRIFTLINE_DRIFT_VALUE", "DRIFTLINE_DRIFT_STATUS"}
 
 
 STATES = (State, ConceptState, Standing, Judgement, BaselineComparison, VersionVerdict, VerdictState)
@@ -127,11 +129,10 @@ STATES = (State, ConceptState, Standing, Judgement, BaselineComparison, VersionV
 @pytest.mark.parametrize(
     ("attribute", "values"),
     [
-        ("state", tuple(dict.fromkeys(chain.from_iterable(map(get_args, STATES))))),
+        ("driftline.state", tuple(dict.fromkeys(chain.from_iterable(map(get_args, STATES))))),
         ("driftline.signal", get_args(Signal)),
         ("ml.model.task", tuple(KINDS)),
-        ("ml.quality.check", tuple(CHECKS)),
-        ("ml.quality.verdict", get_args(Judgement)),
+        ("driftline.quality.check", tuple(CHECKS)),
     ],
 )
 def test_the_values_in_the_registry_are_those_of_the_code(attribute: str, values: tuple[str, ...]) -> None:
@@ -178,7 +179,7 @@ def test_no_name_is_registered_that_nothing_sends_or_reads() -> None:
 def test_the_search_for_literals_finds_names_in_f_strings_and_bytes(tmp_path: Path) -> None:
     file = tmp_path / "x.py"
     file.write_text(
-        "'''ml.window'''\nx = f'ml.feature.value.{y}', b'ml.window', 'driftline.yaml', 'ml_drift_value', 'ml'"
+        "'''driftline.window'''\nx = f'driftline.feature.value.{y}', b'driftline.window', 'driftline.yaml', 'driftline_drift_value', 'ml'"
     )
     found = [text for text, _ in literals(Module("x", file)) if is_telemetry_name(text)]
-    assert found == ["ml.window", "ml_drift_value", "ml.feature.value."]
+    assert found == ["driftline.window", "driftline_drift_value", "driftline.feature.value."]

@@ -72,7 +72,7 @@ def _query(one: VendorPolicy) -> str:
     query = one.query
     of = _name(query.metric)
     number = (
-        f"uniqueCount({_name(a.ML_FEATURE_NAME)})"
+        f"uniqueCount({_name(a.DRIFTLINE_FEATURE_NAME)})"
         if query.counted
         else f"{'max' if query.sign.startswith('>') else 'min'}({of})"
     )

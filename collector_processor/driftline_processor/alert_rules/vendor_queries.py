@@ -32,7 +32,7 @@ Sign = Literal["<", "<=", ">", ">="]
 
 LET_IT: Final = "let Driftline tell it"
 
-_OF_DRIFT: Final = (m.ML_DRIFT_SHARE, m.ML_DRIFT_VALUE)
+_OF_DRIFT: Final = (m.DRIFTLINE_DRIFT_FRACTION, m.DRIFTLINE_DRIFT_VALUE)
 
 LONGEST: Final = 86_400
 """Seconds for which the monitors of both vendors can see that a condition holds."""
@@ -132,18 +132,20 @@ def vendor_query(condition: Condition, window: str) -> VendorQuery:
     """Return the query of a condition in windows of a length. Raises :class:`NoQueryError` where there is none."""
     match condition:
         case VerdictIs(states=states):
-            return VendorQuery(m.ML_MODEL_STATE, {a.STATE: states}, ">=", 1)
+            return VendorQuery(m.DRIFTLINE_MODEL_STATUS, {a.DRIFTLINE_STATE: states}, ">=", 1)
         case ObjectiveBroken(rule=rule):
-            named = {a.ML_PERFORMANCE_OBJECTIVE: [rule]} if rule else {}
-            wanted = {a.ML_WINDOW: [window], **named, a.STATE: ["broken"]}
-            return VendorQuery(m.ML_PERFORMANCE_OBJECTIVE_STATE, wanted, ">=", 1)
+            named = {a.DRIFTLINE_OBJECTIVE_RULE: [rule]} if rule else {}
+            wanted = {a.DRIFTLINE_WINDOW: [window], **named, a.DRIFTLINE_STATE: ["broken"]}
+            return VendorQuery(m.DRIFTLINE_OBJECTIVE_STATUS, wanted, ">=", 1)
         case OutcomesLate():
-            return VendorQuery(m.ML_OUTCOME_SLA_STATE, {a.ML_WINDOW: [window], a.STATE: ["broken"]}, ">=", 1)
+            return VendorQuery(
+                m.DRIFTLINE_OUTCOME_SLA_STATUS, {a.DRIFTLINE_WINDOW: [window], a.DRIFTLINE_STATE: ["broken"]}, ">=", 1
+            )
         case Drifts(target=target, count=count):
-            of = {a.ML_DRIFT_TARGET: [target.removesuffix("s") if target == "features" else target]}
-            wanted = {a.ML_WINDOW: [window], **of, a.STATE: ["drift"]}
-            absent = (a.ML_DRIFT_SLICE,)
-            return VendorQuery(m.ML_DRIFT_STATE, wanted, ">=", count, target == "features", absent)
+            of = {a.DRIFTLINE_DRIFT_COLUMN: [target.removesuffix("s") if target == "features" else target]}
+            wanted = {a.DRIFTLINE_WINDOW: [window], **of, a.DRIFTLINE_STATE: ["drift"]}
+            absent = (a.DRIFTLINE_DRIFT_SLICE,)
+            return VendorQuery(m.DRIFTLINE_DRIFT_STATUS, wanted, ">=", count, target == "features", absent)
         case Comparison(limit=limit) if not limit.of:
             return _comparison(condition, window)
         case Comparison():
@@ -162,8 +164,8 @@ def _comparison(condition: Comparison, window: str) -> VendorQuery:
     if signal.name == AVAILABILITY:  # the share of calls that fail is the metric
         flipped: dict[str, Sign] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
         sign, limit = flipped[sign], round(1 - limit, 12)
-    slices = (a.ML_DRIFT_SLICE,) if metric in _OF_DRIFT else (a.ML_PERFORMANCE_SLICE,)
-    return VendorQuery(metric, {a.ML_WINDOW: [window], **wanted}, sign, limit, absent=slices)
+    slices = (a.DRIFTLINE_DRIFT_SLICE,) if metric in _OF_DRIFT else (a.DRIFTLINE_PERFORMANCE_SLICE,)
+    return VendorQuery(metric, {a.DRIFTLINE_WINDOW: [window], **wanted}, sign, limit, absent=slices)
 
 
 def _metric(signal: Signal, surely: bool, sign: Sign) -> tuple[str, dict[str, list[str]]]:
@@ -171,27 +173,27 @@ def _metric(signal: Signal, surely: bool, sign: Sign) -> tuple[str, dict[str, li
     if surely and not signal.of_outcomes:
         raise NoQueryError(f"the interval of {signal.name} is no metric; leave out surely")
     if signal.name == "coverage":
-        return m.ML_OUTCOME_COVERAGE, {}
+        return m.DRIFTLINE_OUTCOME_COVERAGE, {}
     if signal.name in _WEIGHTINGS:
-        return m.ML_DRIFT_SHARE, {a.ML_DRIFT_WEIGHTING: [_WEIGHTINGS[signal.name]]}
+        return m.DRIFTLINE_DRIFT_FRACTION, {a.DRIFTLINE_DRIFT_WEIGHTING: [_WEIGHTINGS[signal.name]]}
     if signal.name in LATENCIES:
-        return m.ML_SERVICE_LATENCY, {a.ML_SERVICE_QUANTILE: [f"{LATENCIES[signal.name]:g}"]}
+        return m.DRIFTLINE_SERVICE_LATENCY, {a.DRIFTLINE_SERVICE_QUANTILE: [f"{LATENCIES[signal.name]:g}"]}
     if signal.name in (ERROR_RATE, AVAILABILITY):
-        return m.ML_SERVICE_ERROR_RATE, {}
+        return m.DRIFTLINE_SERVICE_ERROR_RATE, {}
     what, of, target = signal.name.partition(" of ")
     if of:
         if what == "missing":
             raise NoQueryError(f"the share of missing values of {target} is no metric; {LET_IT}")
         outputs = target in ("score", "class")
-        named = {a.ML_DRIFT_TARGET: [target]} if outputs else {a.ML_FEATURE_NAME: [target]}
-        return m.ML_DRIFT_VALUE, {**named, a.ML_DRIFT_METHOD: [what]}
+        named = {a.DRIFTLINE_DRIFT_COLUMN: [target]} if outputs else {a.DRIFTLINE_FEATURE_NAME: [target]}
+        return m.DRIFTLINE_DRIFT_VALUE, {**named, a.DRIFTLINE_DRIFT_METHOD: [what]}
     if signal.name == "predictions":
         raise NoQueryError(f"how many predictions a window holds is no metric; {LET_IT}")
     if signal.name.startswith(ESTIMATED):
         raise NoQueryError(f"another metric says whether an estimate failed; {LET_IT}")
-    ends = {True: m.ML_PERFORMANCE_HIGH, False: m.ML_PERFORMANCE_LOW}
-    measured = ends[sign.startswith("<")] if surely else m.ML_PERFORMANCE_VALUE
-    return measured, {a.ML_PERFORMANCE_METRIC: [signal.name]}
+    ends = {True: m.DRIFTLINE_PERFORMANCE_HIGH, False: m.DRIFTLINE_PERFORMANCE_LOW}
+    measured = ends[sign.startswith("<")] if surely else m.DRIFTLINE_PERFORMANCE_VALUE
+    return measured, {a.DRIFTLINE_PERFORMANCE_METRIC: [signal.name]}
 
 
 def _scopes(policy: Policy, models: Mapping[str, Model]) -> list[VendorScope]:

@@ -6,8 +6,8 @@ the reference page ``docs/reference/semconv.md``. The constant of a name is the 
 >>> from driftline.semconv import attributes, metrics
 >>> attributes.ML_MODEL_NAME
 'ml.model.name'
->>> metrics.UNITS[metrics.ML_OUTCOME_COVERAGE], metrics.PROMETHEUS[metrics.ML_OUTCOME_COVERAGE]
-('1', 'ml_outcome_coverage_ratio')
+>>> metrics.UNITS[metrics.DRIFTLINE_OUTCOME_COVERAGE], metrics.PROMETHEUS[metrics.DRIFTLINE_OUTCOME_COVERAGE]
+('1', 'driftline_outcome_coverage_ratio')
 """
 
 from typing import Final

@@ -52,8 +52,8 @@ def test_a_monitor_has_the_form_that_datadog_asks_for() -> None:
     found = QUERY.fullmatch(monitor["query"])
     assert found is not None
     assert found.groups() == (
-        *("1440", m.ML_PERFORMANCE_VALUE),
-        f"{a.ML_WINDOW}:1d AND {a.ML_PERFORMANCE_METRIC}:accuracy AND NOT {a.ML_PERFORMANCE_SLICE}:* AND "
+        *("1440", m.DRIFTLINE_PERFORMANCE_VALUE),
+        f"{a.DRIFTLINE_WINDOW}:1d AND {a.DRIFTLINE_PERFORMANCE_METRIC}:accuracy AND NOT {a.DRIFTLINE_PERFORMANCE_SLICE}:* AND "
         f"{a.ML_MODEL_NAME}:o_clock_b",
         *(f"{a.ML_MODEL_NAME},{a.ML_MODEL_VERSION}", "<", "0.85"),
     )
@@ -65,8 +65,8 @@ def test_a_condition_has_the_form_that_nerdgraph_asks_for() -> None:
         made(low={"when": "accuracy < 85 %", "in_a_row": 2, "severity": "critical", "tiers": [2]})
     )
     assert condition["nrql"]["query"] == (
-        f"SELECT min(`{m.ML_PERFORMANCE_VALUE}`) FROM Metric WHERE `{a.ML_WINDOW}` = '1d' AND "
-        f"`{a.ML_PERFORMANCE_METRIC}` = 'accuracy' AND `{a.ML_PERFORMANCE_SLICE}` IS NULL AND "
+        f"SELECT min(`{m.DRIFTLINE_PERFORMANCE_VALUE}`) FROM Metric WHERE `{a.DRIFTLINE_WINDOW}` = '1d' AND "
+        f"`{a.DRIFTLINE_PERFORMANCE_METRIC}` = 'accuracy' AND `{a.DRIFTLINE_PERFORMANCE_SLICE}` IS NULL AND "
         f"`{a.ML_MODEL_NAME}` = 'o\\'clock <b>' FACET `{a.ML_MODEL_NAME}`, `{a.ML_MODEL_VERSION}`"
     )
     (term,) = condition["terms"]
@@ -85,16 +85,34 @@ def test_a_condition_has_the_form_that_nerdgraph_asks_for() -> None:
 @pytest.mark.parametrize(
     ("when", "metric", "sign", "limit", "wanted"),
     [
-        ("verdict is wrong or silent", m.ML_MODEL_STATE, ">=", 1, {a.STATE: ("wrong", "silent")}),
-        ("3 features drift", m.ML_DRIFT_STATE, ">=", 3, {a.ML_DRIFT_TARGET: ["feature"], a.STATE: ["drift"]}),
-        ("score drifts", m.ML_DRIFT_STATE, ">=", 1, {a.ML_DRIFT_TARGET: ["score"], a.STATE: ["drift"]}),
-        ("objective broken", m.ML_PERFORMANCE_OBJECTIVE_STATE, ">=", 1, {a.STATE: ["broken"]}),
-        ("outcomes late", m.ML_OUTCOME_SLA_STATE, ">=", 1, {a.STATE: ["broken"]}),
-        ("latency_p99 > 200ms", m.ML_SERVICE_LATENCY, ">", 0.2, {a.ML_SERVICE_QUANTILE: ["0.99"]}),
-        ("availability < 99.9 %", m.ML_SERVICE_ERROR_RATE, ">", 0.001, {}),
-        ("psi of age > 0.2", m.ML_DRIFT_VALUE, ">", 0.2, {a.ML_FEATURE_NAME: ["age"], a.ML_DRIFT_METHOD: ["psi"]}),
-        ("drift_share > 30 %", m.ML_DRIFT_SHARE, ">", 0.3, {a.ML_DRIFT_WEIGHTING: ["none"]}),
-        ("coverage < 50 %", m.ML_OUTCOME_COVERAGE, "<", 0.5, {}),
+        ("verdict is wrong or silent", m.DRIFTLINE_MODEL_STATUS, ">=", 1, {a.DRIFTLINE_STATE: ("wrong", "silent")}),
+        (
+            "3 features drift",
+            m.DRIFTLINE_DRIFT_STATUS,
+            ">=",
+            3,
+            {a.DRIFTLINE_DRIFT_COLUMN: ["feature"], a.DRIFTLINE_STATE: ["drift"]},
+        ),
+        (
+            "score drifts",
+            m.DRIFTLINE_DRIFT_STATUS,
+            ">=",
+            1,
+            {a.DRIFTLINE_DRIFT_COLUMN: ["score"], a.DRIFTLINE_STATE: ["drift"]},
+        ),
+        ("objective broken", m.DRIFTLINE_OBJECTIVE_STATUS, ">=", 1, {a.DRIFTLINE_STATE: ["broken"]}),
+        ("outcomes late", m.DRIFTLINE_OUTCOME_SLA_STATUS, ">=", 1, {a.DRIFTLINE_STATE: ["broken"]}),
+        ("latency_p99 > 200ms", m.DRIFTLINE_SERVICE_LATENCY, ">", 0.2, {a.DRIFTLINE_SERVICE_QUANTILE: ["0.99"]}),
+        ("availability < 99.9 %", m.DRIFTLINE_SERVICE_ERROR_RATE, ">", 0.001, {}),
+        (
+            "psi of age > 0.2",
+            m.DRIFTLINE_DRIFT_VALUE,
+            ">",
+            0.2,
+            {a.DRIFTLINE_FEATURE_NAME: ["age"], a.DRIFTLINE_DRIFT_METHOD: ["psi"]},
+        ),
+        ("drift_share > 30 %", m.DRIFTLINE_DRIFT_FRACTION, ">", 0.3, {a.DRIFTLINE_DRIFT_WEIGHTING: ["none"]}),
+        ("coverage < 50 %", m.DRIFTLINE_OUTCOME_COVERAGE, "<", 0.5, {}),
     ],
 )
 def test_conditions_are_the_metrics_of_the_registry(
@@ -103,13 +121,13 @@ def test_conditions_are_the_metrics_of_the_registry(
     (one,) = made(one={"when": when, "tiers": [2]})
     assert (one.query.metric, str(one.query.sign)) == (metric, sign)
     assert one.query.limit == pytest.approx(limit)
-    assert {name: values for name, values in one.query.wanted.items() if name != a.ML_WINDOW} == wanted
+    assert {name: values for name, values in one.query.wanted.items() if name != a.DRIFTLINE_WINDOW} == wanted
     assert len(monitors([one])) == len(conditions([one])) == 1
 
 
 def test_what_must_hold_for_surely_is_the_end_of_the_interval() -> None:
     (one,) = made(one={"when": "accuracy < 85 %", "surely": True, "tiers": [2]})
-    assert one.query.metric == m.ML_PERFORMANCE_HIGH
+    assert one.query.metric == m.DRIFTLINE_PERFORMANCE_HIGH
 
 
 def test_models_with_other_windows_have_a_monitor_of_their_own() -> None:
