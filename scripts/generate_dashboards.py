@@ -94,12 +94,12 @@ class Choice(NamedTuple):
 
 
 VERDICT_COLOURS = {
-    "wrong": BAD,
-    "silent": SPECIAL,
-    "behind": UNSURE,
+    "degraded": BAD,
+    "no_data": SPECIAL,
+    "lagging": UNSURE,
     "at_risk": WARNING,
     "unknown": QUIET,
-    "right": GOOD,
+    "healthy": GOOD,
 }
 VERDICTS = tuple(Choice(row.state, VERDICT_COLOURS[row.state]) for row in ORDER)
 """The states of a model, the one that somebody should look at first before the others."""
@@ -138,8 +138,8 @@ def series(metric: str, matchers: Iterable[str] = (), suffix: str = "", **equal:
         suffix: Of a histogram, ``_bucket`` and the like.
         equal: Label → its value.
 
-    >>> series(m.DRIFTLINE_MODEL_STATUS, ['job="a"'], driftline_state="wrong")
-    'driftline_model_status{job="a",driftline_state="wrong"}'
+    >>> series(m.DRIFTLINE_MODEL_STATUS, ['job="a"'], driftline_state="degraded")
+    'driftline_model_status{job="a",driftline_state="degraded"}'
     """
     written = ",".join([*matchers, *(f'{name}="{value}"' for name, value in equal.items())])
     return m.PROMETHEUS[metric] + suffix + (f"{{{written}}}" if written else "")
@@ -153,8 +153,8 @@ def worst(of: str, by: Sequence[str], choices: Sequence[Choice]) -> str:
         by: The labels that are kept.
         choices: The states, the worst first.
 
-    >>> worst('driftline_model_status{job="a"}', ["ml_model_name"], [Choice("wrong", ""), Choice("right", "")])
-    'max by (ml_model_name) (2 * driftline_model_status{job="a",driftline_state="wrong"} or 1 * driftline_model_status{job="a",driftline_state="right"})'
+    >>> worst('up{job="a"}', ["ml_model_name"], [Choice("drift", ""), Choice("ok", "")])
+    'max by (ml_model_name) (2 * up{job="a",driftline_state="drift"} or 1 * up{job="a",driftline_state="ok"})'
     """
     opened = of.removesuffix("}") + ("," if of.endswith("}") else "{")
     parts = [f'{place} * {opened}{STATE}="{one.name}"}}' for place, one in places(choices)]
@@ -164,8 +164,8 @@ def worst(of: str, by: Sequence[str], choices: Sequence[Choice]) -> str:
 def places(choices: Sequence[Choice]) -> list[tuple[int, Choice]]:
     """Return each state with its place, of which the greatest is the worst.
 
-    >>> places([Choice("wrong", ""), Choice("right", "")])
-    [(2, Choice(name='wrong', colour='')), (1, Choice(name='right', colour=''))]
+    >>> places([Choice("degraded", ""), Choice("healthy", "")])
+    [(2, Choice(name='degraded', colour='')), (1, Choice(name='healthy', colour=''))]
     """
     return [(len(choices) - at, one) for at, one in enumerate(choices)]
 
@@ -884,7 +884,8 @@ def model() -> Board:
                 )
             ),
             "Incident": Query(
-                f"max by ({FEATURE}, {VERSION}) ({series(m.DRIFTLINE_DRIFT_INCIDENT, IN_WINDOW, **ALL_ROWS, **OF_FEATURE)})"
+                f"max by ({FEATURE}, {VERSION}) "
+                f"({series(m.DRIFTLINE_DRIFT_INCIDENT, IN_WINDOW, **ALL_ROWS, **OF_FEATURE)})"
             ),
         },
         {FEATURE: "Feature", VERSION: "Version"},

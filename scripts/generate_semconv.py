@@ -29,8 +29,10 @@ Group = dict[str, Any]
 EMITTERS = {"sdk": "the SDK", "processor": "`driftline up`"}
 """Who sends a metric → how the reference page says so."""
 
+LINE = 120
+"""Characters of a line that ruff allows."""
+
 HEADER = '''"""{title} Generated from ``registry/`` by ``scripts/generate_semconv.py``; do not edit."""
-# ruff: noqa: E501
 
 from typing import Final
 '''
@@ -112,6 +114,13 @@ def prometheus_name(metric: Group) -> str:
     return f"{name}_total" if instrument == "counter" else name
 
 
+def module(head: str, body: str) -> str:
+    """Return the source of a module, whose long lines are allowed where it has any."""
+    if max(map(len, body.splitlines())) > LINE:
+        head = head.replace('"""\n', '"""\n# ruff: noqa: E501\n', 1)
+    return f"{head}\n{body}"
+
+
 def constants(pairs: list[tuple[str, str]]) -> str:
     """Return assignments, each followed by its docstring."""
     return "\n".join(f'{constant(name)}: Final = "{name}"\n{docstring(text)}\n' for name, text in pairs)
@@ -131,21 +140,20 @@ def attributes_module(registry: Registry) -> str:
         if type_name(attribute).startswith("template"):
             brief += " A prefix: append `.` and the name."
         pairs.append((attribute["id"], brief))
-    head = HEADER.format(title="Attribute names.")
-    return f"{head}\n{constants(pairs)}"
+    return module(HEADER.format(title="Attribute names."), constants(pairs))
 
 
 def events_module(registry: Registry) -> str:
     """Return the source of ``events.py``."""
-    head = HEADER.format(title="Event names of log records.")
-    return f"{head}\n{constants([(e['name'], e['brief']) for e in registry.events if 'extends' not in e])}"
+    pairs = [(event["name"], event["brief"]) for event in registry.events if "extends" not in event]
+    return module(HEADER.format(title="Event names of log records."), constants(pairs))
 
 
 def metrics_module(registry: Registry) -> str:
     """Return the source of ``metrics.py``."""
     head = HEADER.format(title="Metric names, units, instruments.")
     head = head.replace("from typing import Final", "from collections.abc import Mapping\nfrom typing import Final")
-    parts = [head, constants([(m["metric_name"], m["brief"]) for m in registry.metrics])]
+    parts = [constants([(m["metric_name"], m["brief"]) for m in registry.metrics])]
     tables: dict[str, tuple[str, Callable[[Group], str]]] = {
         "UNITS": ("Metric name → UCUM unit.", lambda m: str(m["unit"])),
         "INSTRUMENTS": ("Metric name → counter, gauge or histogram.", lambda m: str(m["instrument"])),
@@ -155,7 +163,7 @@ def metrics_module(registry: Registry) -> str:
     for name, (text, value) in tables.items():
         rows = "".join(f"    {constant(m['metric_name'])}: {quote(value(m))},\n" for m in registry.metrics)
         parts.append(f"{name}: Final[Mapping[str, str]] = {{\n{rows}}}\n{docstring(text)}\n")
-    return "\n".join(parts)
+    return module(head, "\n".join(parts))
 
 
 def quote(text: str) -> str:
@@ -176,9 +184,10 @@ def page(registry: Registry) -> str:
         "",
         "<!-- Generated from sdk/driftline/semconv/registry by scripts/generate_semconv.py; do not edit. -->",
         "",
-        "Every name that Driftline sends or reads. OpenTelemetry has no conventions for predictive models yet. The names in",
+        "Every name that Driftline sends or reads. OpenTelemetry has no conventions for predictive models yet. Names in",
         "`ml.*` are a small core that could become a proposal: one file in the format of OpenTelemetry's registry,",
-        "`sdk/driftline/semconv/registry/core.yaml`. All other names are Driftline's own, `driftline.*`. All are in development.",
+        "`sdk/driftline/semconv/registry/core.yaml`. All other names are Driftline's own, in `driftline.*`. All are",
+        "in development.",
         "How the values travel: [on the wire](wire.md).",
         "",
         "## Spans",

@@ -133,7 +133,7 @@ def test_a_dag_waits_asks_and_branches_by_a_running_processor(name: str, tmp_pat
     assert found["version"].startswith(name.removeprefix("airflow-"))
     assert found["connection"] == [True, "2 models are known"]
     assert found["retraining"] == {
-        **dict.fromkeys(("labels", "wrong", "late", "verdict", "pays", "train"), "success"),
+        **dict.fromkeys(("labels", "degraded", "late", "verdict", "pays", "train"), "success"),
         "calm": "skipped",
     }
     assert found["failing"] == {
@@ -142,7 +142,7 @@ def test_a_dag_waits_asks_and_branches_by_a_running_processor(name: str, tmp_pat
         "evaluated": "success",
     }
     fired = found["triggers"]
-    assert (fired["held"]["state"], fired["held"]["verdict"]["state"]) == ("held", "wrong")
+    assert (fired["held"]["state"], fired["held"]["verdict"]["state"]) == ("held", "degraded")
     assert "did you mean 'churn'?" in fired["misnamed"]["said"]
     assert fired["dead"] == "still waits"
 

@@ -61,7 +61,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
 """Attribute → the values with which series are made; of others, the first example of the registry. "": none."""
 
 STATES = {
-    m.DRIFTLINE_MODEL_STATUS: "wrong", m.DRIFTLINE_DRIFT_STATUS: "drift", m.DRIFTLINE_PERFORMANCE_STATUS: "worse",
+    m.DRIFTLINE_MODEL_STATUS: "degraded", m.DRIFTLINE_DRIFT_STATUS: "drift", m.DRIFTLINE_PERFORMANCE_STATUS: "worse",
     m.DRIFTLINE_ESTIMATE_STATUS: "alert", m.DRIFTLINE_VERSION_STATUS: "better",
 }  # fmt: skip
 """Metric → its state; of others, ``broken``."""

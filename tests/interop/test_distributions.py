@@ -93,7 +93,8 @@ def test_prometheus_knows_rows_labels_and_medians(tmp_path: Path) -> None:
         gold = 'driftline_feature_categories_total{ml_model_name="known",driftline_feature_category="gold"}'
         assert value(url, gold) == (rows["plan"] == "gold").sum()
         median = float(rows["amount"][rows["amount"].between(900, 1100)].median())
-        parts = 'histogram_quantile(0.5, driftline_feature_distribution{ml_model_name="plain",driftline_histogram_part="1"})'
+        finer = 'driftline_feature_distribution{ml_model_name="plain",driftline_histogram_part="1"}'
+        parts = f"histogram_quantile(0.5, {finer})"
         assert value(url, parts) == pytest.approx(median, rel=0.003)
         bins = 'histogram_quantile(0.555, driftline_feature_distribution_bucket{ml_model_name="known"})'
         assert value(url, bins) == pytest.approx(np.quantile(rows["amount"], 0.555), abs=0.1)

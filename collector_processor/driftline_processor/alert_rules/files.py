@@ -8,24 +8,15 @@ from typing import Final, NamedTuple
 from driftline_processor.config.schema import Config
 
 from .alertmanager import alertmanager_config
-from .datadog import datadog_file
-from .newrelic import newrelic_file
 from .openslo import openslo_documents
 from .prometheus import ANY_MODEL, OF_MODELS, rules_of_any_model, rules_of_models
 from .signal_queries import LeftOut
-from .vendor_queries import vendor_policies
 
 ALERTMANAGER: Final = "alertmanager.yml"
 """The file with the routes, in which people fill in receivers."""
 
 OPENSLO: Final = "openslo.yaml"
 """The file of objectives."""
-
-DATADOG: Final = "datadog.monitors.json"
-"""The file of monitors of Datadog."""
-
-NEWRELIC: Final = "newrelic.conditions.json"
-"""The file of conditions of New Relic."""
 
 
 class RuleFiles(NamedTuple):
@@ -57,7 +48,4 @@ def rule_files(config: Config, routes_before: str = "") -> RuleFiles:
         ALERTMANAGER: alertmanager_config(config, routes_before),
         OPENSLO: openslo_documents(config),
     }
-    watched, unwatched = vendor_policies(config.watched_policies, config.models)
-    texts |= {DATADOG: datadog_file(watched), NEWRELIC: newrelic_file(watched)}
-    vendors = [LeftOut(f"{DATADOG} and {NEWRELIC}: {one.key}", one.reason) for one in unwatched]
-    return RuleFiles(texts, [*rules.left_out, *vendors])
+    return RuleFiles(texts, rules.left_out)

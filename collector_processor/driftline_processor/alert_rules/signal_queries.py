@@ -21,7 +21,7 @@ _ENDS: Final = {
     "low": m.DRIFTLINE_PERFORMANCE_LOW,
     "high": m.DRIFTLINE_PERFORMANCE_HIGH,
 }
-_OF_TARGET: Final = re.compile(r"(?P<what>\S+) of (?P<target>.+)")
+_OF_COLUMN: Final = re.compile(r"(?P<what>\S+) of (?P<column>.+)")
 _WEIGHTINGS: Final = {"drift_share": "none", "weighted_drift_share": "importance"}
 
 
@@ -78,8 +78,8 @@ def query(signal: Signal, window: str, models: Models, end: End = "value") -> st
             models,
             {**of, a.DRIFTLINE_DRIFT_WEIGHTING: _WEIGHTINGS[signal.name], a.DRIFTLINE_DRIFT_SLICE: ""},
         )
-    if match := _OF_TARGET.fullmatch(signal.name):
-        return _drift_query(match["what"], match["target"], signal.slice, models, of)
+    if match := _OF_COLUMN.fullmatch(signal.name):
+        return _drift_query(match["what"], match["column"], signal.slice, models, of)
     of = {**of, a.DRIFTLINE_PERFORMANCE_SLICE: signal.slice}
     if signal.name in LATENCIES:
         return series(
@@ -108,10 +108,10 @@ def reference_query(signal: Signal, window: str, models: Models) -> str:
     )
 
 
-def _drift_query(what: str, target: str, slice: str, models: Models, of: Wanted) -> str:
+def _drift_query(what: str, column: str, slice: str, models: Models, of: Wanted) -> str:
     if what == "missing":
-        raise NoQueryError(f"the share of missing values of {target} is no metric; let DataFault tell it")
-    named = {a.DRIFTLINE_DRIFT_COLUMN: target} if target in ("score", "class") else {a.DRIFTLINE_FEATURE_NAME: target}
+        raise NoQueryError(f"the share of missing values of {column} is no metric; let DataFault tell it")
+    named = {a.DRIFTLINE_DRIFT_COLUMN: column} if column in ("score", "class") else {a.DRIFTLINE_FEATURE_NAME: column}
     return series(
         m.DRIFTLINE_DRIFT_VALUE, models, {**of, **named, a.DRIFTLINE_DRIFT_METHOD: what, a.DRIFTLINE_DRIFT_SLICE: slice}
     )

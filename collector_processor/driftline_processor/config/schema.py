@@ -294,7 +294,7 @@ class Config(Section):
     )
     notify: Annotated[tuple[Secret, ...], BeforeValidator(one_or_several)] = Field(
         default=(),
-        description="Who is told when a model turns wrong or silent, or stays at risk: names of `channels`, or "
+        description="Who is told when a model becomes degraded, has no data, or stays at risk: names of `channels`, or "
         "addresses of [Apprise](https://appriseit.com/services/), which are never shown or logged. "
         "[What is told](../how-to/get-told.md).",
         examples=["slack://${env:SLACK_TOKEN:-a/b/c}/#models"],

@@ -97,7 +97,7 @@ class Look:
 
     Attributes:
         time: Event time, unix nanoseconds.
-        verdict: Whether the model is right; None where nobody can say.
+        verdict: Whether the model is healthy; None where nobody can say.
     """
 
     time: int

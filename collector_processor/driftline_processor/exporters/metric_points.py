@@ -193,7 +193,8 @@ def attach_exemplars(measured: Iterable[Point], found: Mapping[Key, tuple[Exempl
     """Return the points with their exemplars.
 
     >>> point = Point(m.DRIFTLINE_OUTCOMES, (), 1.0)
-    >>> attach_exemplars([point], {(m.DRIFTLINE_OUTCOMES, ()): (Exemplar(5, b"t" * 16, b"s" * 8),)})[0].exemplars[0].time
+    >>> worst = (Exemplar(5, b"t" * 16, b"s" * 8),)
+    >>> attach_exemplars([point], {(m.DRIFTLINE_OUTCOMES, ()): worst})[0].exemplars[0].time
     5
     """
     return [

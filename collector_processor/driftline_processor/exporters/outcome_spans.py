@@ -2,7 +2,8 @@
 
 Ids follow from the prediction and from what is said about it, so that a repeat is the same span and a correction is
 another. A span is at the moment when its outcome arrived: backends refuse old times, and a label that is loaded or
-replayed may be of last year; when it became true is in ``driftline.outcome.time_unix_nano``. An outcome that arrives within the trace
+replayed may be of last year; when it became true is in ``driftline.outcome.time_unix_nano``. An outcome that arrives
+within the trace
 window after its prediction joins the trace, since backends still have it; a later one begins its own, with a link.
 """
 

@@ -16,7 +16,7 @@ from .row_schema import RowSchema
 from .snapshot import read_one
 
 MOST_ITEMS = 64
-"""Items of a ranking that ride on a span, as many as features; ``driftline.prediction.item.count`` says how many there are."""
+"""Items of a ranking on a span, as many as features; ``driftline.prediction.item.count`` is the number of all."""
 
 
 def scored_attributes(

@@ -1,5 +1,4 @@
 """Event names of log records. Generated from ``registry/`` by ``scripts/generate_semconv.py``; do not edit."""
-# ruff: noqa: E501
 
 from typing import Final
 
@@ -19,4 +18,4 @@ DRIFTLINE_TRAINING_RUN: Final = "driftline.training.run"
 """One training run that ended, or failed; the time of the record is its end."""
 
 DRIFTLINE_VERDICT_CHANGE: Final = "driftline.verdict.change"
-"""The verdict of a model has another state; the body is the sentence that says whether the model is right."""
+"""The verdict of a model has another state; the body is the sentence that says whether the model is healthy."""

@@ -119,7 +119,8 @@ class Distribution:
         metric: Name of the metric, such as ``driftline.feature.value``.
         model: Name of the model.
         feature: Name of the feature, "" for scores and durations.
-        count: Number of values; for ``driftline.feature.missing.values`` and ``driftline.feature.categories`` number of predictions.
+        count: Number of values; for ``driftline.feature.missing.values`` and ``driftline.feature.categories`` number
+            of predictions.
         sum: Sum of the values; None where not sent.
         low: Least value; None where not sent.
         high: Greatest value; None where not sent.

@@ -13,10 +13,19 @@ from driftline_processor.alert_rules.signal_queries import (
 )
 from driftline_processor.core.policy.signals import read_signal
 
-WEIGHTED = 'driftline_drift_fraction_ratio{driftline_window="1d",driftline_drift_weighting="importance",driftline_drift_slice=""}'
-LOW = 'driftline_performance_low{driftline_window="1d",driftline_performance_slice="",driftline_performance_metric="recall"}'
+WEIGHTED = (
+    'driftline_drift_fraction_ratio{driftline_window="1d",driftline_drift_weighting="importance",'
+    'driftline_drift_slice=""}'
+)
+LOW = (
+    'driftline_performance_low{driftline_window="1d",driftline_performance_slice="",'
+    'driftline_performance_metric="recall"}'
+)
 ERRORS = 'driftline_service_error_rate_ratio{driftline_window="1d",driftline_performance_slice="country=NL"}'
-AGE = 'driftline_drift_value{driftline_window="1d",driftline_feature_name="age",driftline_drift_method="psi",driftline_drift_slice=""}'
+AGE = (
+    'driftline_drift_value{driftline_window="1d",driftline_feature_name="age",'
+    'driftline_drift_method="psi",driftline_drift_slice=""}'
+)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Decode the points of the metrics that the SDK sends, one by one: a request a minute and process leaves time for an object each."""
+"""Decode the points of the metrics that the SDK sends, one by one.
+
+A request a minute and process leaves time for an object each.
+"""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def sent(there: Service, *messages: Message, **more: Any) -> list[Answer]:
 ADDRESS = f"https://github.com/example/churn/actions/runs/{len(f'retrain for {ID}')}"
 
 
-@pytest.mark.parametrize("what", [{"workflow": "retrain.yml"}, {"event": "model-is-wrong"}])
+@pytest.mark.parametrize("what", [{"workflow": "retrain.yml"}, {"event": "model-is-degraded"}])
 def test_a_message_starts_one_run_also_where_it_comes_twice(what: dict[str, str]) -> None:
     github = GitHub()
     with service(github) as there:
@@ -122,9 +122,9 @@ def test_a_workflow_gets_inputs_that_are_text() -> None:
 
 def test_an_event_gets_a_payload_of_ten_keys() -> None:
     with service(GitHub()) as there:
-        sent(there, order(NAME), event="model-is-wrong")
+        sent(there, order(NAME), event="model-is-degraded")
     assert there.asked[-1].json == {
-        "event_type": "model-is-wrong",
+        "event_type": "model-is-degraded",
         "client_payload": {
             "message": ID,
             "alert": ALERT,

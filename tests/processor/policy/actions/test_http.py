@@ -45,7 +45,7 @@ def test_facts_are_escaped_in_the_address_and_in_the_body() -> None:
     assert asked.path == "/models/ch%22urn%20%7Bstate%7D%2Feu/versions/7"
     assert asked.query == {"by": "payments"}
     assert asked.json == {
-        "reason": 'churn is wrong since 4 November 2026: ch"urn {state}/eu',
+        "reason": 'churn is degraded since 4 November 2026: ch"urn {state}/eu',
         "tier": 1,
         "until": None,
         "links": ["http://127.0.0.1:8780/models/churn?window=1d", ""],
