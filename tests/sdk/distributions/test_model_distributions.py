@@ -111,7 +111,7 @@ def test_predictions_records_durations_and_features_balance_at_any_sampling_rate
     errors = sums(found, "ml.predict.duration", "error.type")
     assert errors[("ValueError",)] + errors[(None,)] == recorded
     assert sums(found, "driftline.prediction.score")[()] == errors[(None,)]
-    names = ("driftline.feature.value", "driftline.feature.categories", "driftline.feature.missing.values")
+    names = ("driftline.feature.distribution", "driftline.feature.categories", "driftline.feature.missing.values")
     each = [sums(found, name, "driftline.feature.name") for name in names]
     for feature in ("amount", "country", "member", "age"):
         assert sum(counts.get((feature,), 0) for counts in each) == recorded, feature
@@ -323,14 +323,17 @@ def test_a_feature_that_was_never_sent_before_was_missing_before(service: Servic
     ("capture", "marked"),
     [
         ("features", set()),
-        ("scores", {"driftline.feature.value", "driftline.feature.categories", "driftline.feature.missing.values"}),
+        (
+            "scores",
+            {"driftline.feature.distribution", "driftline.feature.categories", "driftline.feature.missing.values"},
+        ),
         (
             "none",
             {
-                "driftline.feature.value",
+                "driftline.feature.distribution",
                 "driftline.feature.categories",
                 "driftline.feature.missing.values",
-                "ml.prediction.score",
+                "driftline.prediction.score",
                 "ml.predict.duration",
             },
         ),
@@ -360,7 +363,10 @@ def test_no_ones_exact_value_is_said_where_rows_stay_home(service: Service, capt
         model.predict(returns(0.123456789))({"age": 47.1234567891011, "income": 73412.3712345678})
 
     found = arrived(service)
-    for name, stays in (("driftline.feature.value", capture != "features"), ("ml.prediction.score", capture == "none")):
+    for name, stays in (
+        ("driftline.feature.distribution", capture != "features"),
+        ("driftline.prediction.score", capture == "none"),
+    ):
         said = [point.data.HasField(field) for point in found if point.name == name for field in ("min", "max", "sum")]
         assert len(said) >= 6
         assert set(said) == {not stays}

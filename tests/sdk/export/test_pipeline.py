@@ -62,10 +62,10 @@ def test_one_request_is_one_record_with_the_applications_resource(service: Servi
     assert values["ml.prediction.count"].int_value == 3
     assert sorted(pair.key for pair in values["driftline.prediction.columns"].kvlist_value.values) == [
         "driftline.feature.value.i",
-        "ml.predict.duration",
+        "driftline.prediction.duration",
+        "driftline.prediction.time_unix_nano",
         "ml.prediction.id",
         "ml.prediction.score",
-        "driftline.prediction.time_unix_nano",
         "span_id",
         "trace_id",
     ]

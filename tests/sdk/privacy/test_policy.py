@@ -50,9 +50,10 @@ def test_a_row_leaves_as_the_rules_say_in_span_and_record(service: Service) -> N
         score(row)
 
     wanted = {"email": hashed("a@b.no"), "income": 73_000.0, "age": 31, "city": hashed("Oslo")}
+    prefix = "driftline.feature.value."
     for span in service.spans:
         attributes = dict(span.attributes or {})
-        features = {k[17:]: v for k, v in attributes.items() if k.startswith("driftline.feature.value.")}
+        features = {k.removeprefix(prefix): v for k, v in attributes.items() if k.startswith(prefix)}
         assert features == wanted
         assert {k: v for k, v in attributes.items() if k.startswith("driftline.slice.")} == {
             "driftline.slice.value.city": hashed("Oslo")

@@ -120,8 +120,8 @@ def test_a_model_that_sends_no_rows_is_counted_and_has_distributions(service: Se
     assert captured.counts == [Count("churn", "", "0", "", 1)]
     assert [(one.metric, one.feature, one.count) for one in captured.distributions] == [
         ("ml.predict.duration", "", 1),
-        ("ml.prediction.score", "", 1),
-        ("driftline.feature.value", "amount", 1),
+        ("driftline.prediction.score", "", 1),
+        ("driftline.feature.distribution", "amount", 1),
         ("driftline.feature.categories", "country", 1),
     ]
     with pytest.raises(AssertionError, match=r"1 was counted, of which 1 left no row: with capture='none' rows stay"):

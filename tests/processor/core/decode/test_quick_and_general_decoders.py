@@ -207,12 +207,12 @@ def test_mutated_requests_are_malformed_or_decoded_alike(sent: list[list[tuple[s
 @pytest.mark.parametrize(
     "raw",
     [
-        b"\x12\x09\x21" + b"\0" * 8 + b"\x0a\x12ml.feature.value.a",  # the value before the key
-        b"\x0a\x92\x00ml.feature.value.a\x12\x09\x21" + b"\0" * 8,  # a length in more bytes than it needs
-        b"\x0a\x12ml.feature.value.a\x12\x09\x21" + b"\0" * 8 + b"\x0a\x12ml.feature.value.b",  # two keys
-        b"\x0a\x12ml.feature.value.a\x12\x09\x21" + b"\0" * 8 + b"\x98\x06\x01",  # an unknown field
-        b"\x0a\x12ml.feature.value.a\x12\x0b\x21" + b"\0" * 8 + b"\x10\x01",  # two values
-        b"\x0a\x12ml.feature.value.a",  # no value
+        b"\x12\x09\x21" + b"\0" * 8 + b"\x0a\x19driftline.feature.value.a",  # the value before the key
+        b"\x0a\x99\x00driftline.feature.value.a\x12\x09\x21" + b"\0" * 8,  # a length in more bytes than it needs
+        b"\x0a\x19driftline.feature.value.a\x12\x09\x21" + b"\0" * 8 + b"\x0a\x19driftline.feature.value.b",  # two keys
+        b"\x0a\x19driftline.feature.value.a\x12\x09\x21" + b"\0" * 8 + b"\x98\x06\x01",  # an unknown field
+        b"\x0a\x19driftline.feature.value.a\x12\x0b\x21" + b"\0" * 8 + b"\x10\x01",  # two values
+        b"\x0a\x19driftline.feature.value.a",  # no value
         b"",
     ],
 )

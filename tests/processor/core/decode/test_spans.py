@@ -153,7 +153,9 @@ def test_a_span_whose_row_is_in_a_record_is_ignored_and_one_whose_row_is_not_cou
 
 def test_a_prediction_without_a_model_is_counted() -> None:
     with_feature = {FEATURE + "age": 1.0, a.ML_OPERATION_NAME: "predict"}
-    assert rejected({a.ML_PREDICTION_SCORE: 0.5}, with_feature, {a.ML_OPERATION_NAME: "predict"}) == {"no_model_name": 2}
+    assert rejected({a.ML_PREDICTION_SCORE: 0.5}, with_feature, {a.ML_OPERATION_NAME: "predict"}) == {
+        "no_model_name": 2
+    }
 
 
 def test_a_span_without_any_name_of_the_core_is_no_prediction() -> None:
