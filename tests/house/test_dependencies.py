@@ -12,7 +12,7 @@ from tests.support.paths import ROOT
 
 from .modules import Module, modules, within
 
-OURS = ("driftline", "driftline_processor", "driftline_integrations")
+OURS = ("driftline", "driftline_processor", "driftline_extensions", "driftline_integrations")
 
 DISTRIBUTIONS = {
     "airflow": "apache-airflow",
@@ -68,6 +68,7 @@ WITHOUT_AN_IMPORT = {
 ROOMS = {
     "driftline": (),
     "driftline_integrations": (),
+    "driftline_extensions": ("processor",),
     "driftline_processor": ("processor",),
     "driftline_processor.config.sql_queries": ("processor", "sql"),
     "driftline_processor.demo": ("processor", "demo"),

@@ -15,7 +15,7 @@ from typing import Final, Literal, cast
 
 from driftline.tables.table import ModelKey
 
-from driftline_processor.config.actions import Action
+from driftline_processor.config.actions import ActionKeys
 from driftline_processor.config.channels import Channel
 from driftline_processor.config.policies import Policy, Silence
 from driftline_processor.core.business import BusinessSeries
@@ -114,7 +114,7 @@ class PolicyWatch:
         clock: Callable[[], int],
         links: MessageLinks,
         keys: Mapping[str, Channel],
-        actions: Mapping[str, Action] | None = None,
+        actions: Mapping[str, ActionKeys] | None = None,
     ) -> None:
         self.store = store
         self._keys = keys
