@@ -51,12 +51,12 @@ def test_one_request_is_one_record_with_the_applications_resource(service: Servi
     assert sorted(values) == [
         "driftline.batch.id",
         "driftline.model.classes",
-        "ml.model.name",
         "driftline.model.positive_class",
-        "ml.model.task",
         "driftline.model.threshold",
-        "ml.model.version",
         "driftline.prediction.columns",
+        "ml.model.name",
+        "ml.model.task",
+        "ml.model.version",
         "ml.prediction.count",
     ]
     assert values["ml.prediction.count"].int_value == 3
