@@ -185,7 +185,7 @@ def test_gauges_say_what_came_of_objectives_and_how_sure_metrics_are(open_state:
             dict(point.attributes).get(a.DRIFTLINE_STATE),
         ): point
         for point in points(state.state.view)
-        if point.metric.startswith("driftline.performance")
+        if point.metric.startswith(("driftline.performance", "driftline.objective"))
     }
     rolling = next(one.objectives[0] for one in reversed(state.view().windows["1h"]) if one.objectives[0].until)
     found = said[m.DRIFTLINE_OBJECTIVE_STATUS, "precision", rolling.state]
