@@ -204,5 +204,5 @@ def values_of(column: Column) -> list[Any]:
     found: list[Any] = [None if number != number else number for number in numbers.tolist()]
     if column.codes is not None:
         for at in np.flatnonzero(column.codes >= 0).tolist():
-            found[at] = column.labels[column.codes[at]]
+            found[at] = column.categories[column.codes[at]]
     return found
