@@ -240,10 +240,10 @@ def _drift(column: ColumnDrift, model: dict[str, str], window: dict[str, str]) -
 
 
 def _concept(concept: ConceptDrift, model: dict[str, str]) -> Iterator[Point]:
-    what = {**model, a.ML_DRIFT_TARGET: "concept"}
+    what = {**model, a.DRIFTLINE_DRIFT_COLUMN: "concept"}
     if (rise := error_rise(concept)) is not None:
-        yield _point(m.ML_DRIFT_VALUE, {**what, a.ML_DRIFT_METHOD: "adwin"}, rise)
-    yield _point(m.ML_DRIFT_STATE, {**what, a.STATE: concept.state}, 1.0)
+        yield _point(m.DRIFTLINE_DRIFT_VALUE, {**what, a.DRIFTLINE_DRIFT_METHOD: "adwin"}, rise)
+    yield _point(m.DRIFTLINE_DRIFT_STATUS, {**what, a.DRIFTLINE_STATE: concept.state}, 1.0)
     for cut, own in concept.slices.items():
         yield from _concept(own, {**model, a.DRIFTLINE_DRIFT_SLICE: cut})
 

@@ -100,7 +100,7 @@ class _Points:
             key = {a.DRIFTLINE_FEATURE_NAME: sendable(name)}
             values += self._numbers(feature, key)
             categories += [
-                self._number(n, {**key, a.ML_FEATURE_CATEGORY: sendable(category)})
+                self._number(n, {**key, a.DRIFTLINE_FEATURE_CATEGORY: sendable(category)})
                 for category, n in sorted(feature.categories.items())
             ]
             if feature.missing:

@@ -33,9 +33,9 @@ def test_one_parameter_is_left_beside_id_and_slices(service: Service) -> None:
 
     attributes = service.attributes()
     assert attributes["ml.prediction.id"] == "17"
-    assert attributes["ml.slice.value.region"] == "north"
-    assert attributes["ml.feature.value.amount"] == 1.0
-    assert "ml.feature.value.region" not in attributes
+    assert attributes["driftline.slice.value.region"] == "north"
+    assert attributes["driftline.feature.value.amount"] == 1.0
+    assert "driftline.feature.value.region" not in attributes
     assert service.table().slices["region"].categories == ("north",)
 
 
