@@ -64,3 +64,6 @@ def installed(group: str) -> Mapping[str, EntryPoint]:
 
 
 ACTIONS = Kinds("driftline_processor.policy.actions", "ACTION", "driftline_actions")
+
+BUSINESS_SOURCES = "driftline_business"
+"""The entry points of sources of business series: key below ``business.NAME`` → class of the keys below it."""
