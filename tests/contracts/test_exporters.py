@@ -69,8 +69,8 @@ def test_the_forwarder_balances_too_though_requests_travel_together(
         assert other.settled.wait(60)
         destination.stop(60)
     other.balances(other.refused)
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == len(other.refused)
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED) == 0
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS) == len(other.refused)
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED_REQUESTS) == 0
 
 
 @pytest.mark.parametrize("kind", PEERS)

@@ -144,7 +144,7 @@ class Destination:
                 if len(parcel[2]) > 1:
                     waiting.extendleft(reversed(_apart(parcel, 1)))
                 else:
-                    self._count(metrics.DRIFTLINE_FORWARD_FAILED, parcel[0])
+                    self._count(metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS, parcel[0])
                 continue
             if not delivered:
                 return False  # the cursor stays before them
@@ -211,7 +211,7 @@ class Destination:
                     self._most_joined = max(_LEAST_JOINED, len(piece) // 2)
                 waiting.extendleft(reversed(_apart(parcel, len(bodies) // 2 if put_off else 1)))
             else:
-                self._count(metrics.DRIFTLINE_FORWARD_FAILED, signal)
+                self._count(metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS, signal)
                 self._say(answer.kind, f"{answer.kind}: {answer.message} ({signal}); said once, counted from now on")
         return True
 
@@ -276,7 +276,7 @@ class Destination:
 
     def _note_sent(self, signal: Signal, body: bytes) -> None:
         self._on_sent(body)
-        self._count(metrics.DRIFTLINE_FORWARD_SENT, signal)
+        self._count(metrics.DRIFTLINE_FORWARD_SENT_REQUESTS, signal)
 
     def _count(self, name: str, signal: Signal) -> None:
         labels = {attributes.DRIFTLINE_DESTINATION: self.name, attributes.DRIFTLINE_SIGNAL: signal}

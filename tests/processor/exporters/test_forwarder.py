@@ -73,9 +73,9 @@ def test_sent_accepted_and_failed_balance(
         forwarding.start()
         forwarding.stop(60)
     assert sorted(peer.names + list(failed)) == sorted(ALL)
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == len(failed)
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT) == len(peer.accepted)
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED) == 0
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS) == len(failed)
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT_REQUESTS) == len(peer.accepted)
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED_REQUESTS) == 0
     assert kept.reader.behind == 0
 
 
