@@ -100,8 +100,7 @@ class Service:
         self._receivers: list[Receiver] = []
         retention = int(config.storage.retention.total_seconds() * 10**9)
         self._business = [*business_readers(config.business, retention, clock)]
-        for number, reader in enumerate(self._business):
-            self.health.watch(f"business {number}" if number else "business", reader.sentence, ready=True)
+        self.health.watch("business", self._unread_business, ready=True)
 
     def start(self) -> None:
         """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
@@ -166,6 +165,9 @@ class Service:
             yield partial(self._forwarder.stop, forwarding.left)
         if self._state is not None:
             yield self._state.close
+
+    def _unread_business(self) -> str | None:
+        return "; ".join(filter(None, (reader.sentence() for reader in self._business))) or None
 
     def _bind(self) -> None:
         counters, hosts = self.health.counters, self.config.allowed_hosts

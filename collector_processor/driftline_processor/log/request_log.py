@@ -586,7 +586,7 @@ class RequestLog:
         reader.move(following)
         for signal, requests in lost.items():
             labels = {attributes.DRIFTLINE_DESTINATION: reader.name, attributes.DRIFTLINE_SIGNAL: signal}
-            self._counters.add(metrics.DRIFTLINE_FORWARD_DROPPED, requests, labels)
+            self._counters.add(metrics.DRIFTLINE_FORWARD_DROPPED_REQUESTS, requests, labels)
         if lost:
             _log.warning("%s: too far behind; its oldest %s requests are dropped", reader.name, f"{lost.total():,}")
 

@@ -39,7 +39,7 @@ class ColumnError(ValueError):
 
 
 def encode(columns: Mapping[str, Value]) -> dict[str, bytes]:
-    """Encode columns of n rows each as the attribute map ``ml.prediction.columns``.
+    """Encode columns of n rows each as the attribute map ``driftline.prediction.columns``.
 
     A column is a numpy array (numbers or booleans, (n,) or (n, k); ids as ``V16`` / ``V8``), a :class:`Column` (where
     it has vectors, these and not their norms) or a :class:`Text`. Numbers take the narrowest kind that holds every
@@ -48,8 +48,8 @@ def encode(columns: Mapping[str, Value]) -> dict[str, bytes]:
 
     Raises ``TypeError`` for an array of anything else and ``ValueError`` for a :class:`Column` without values.
 
-    >>> encode({"ml.feature.value.age": np.array([31.0, 64.0])})
-    {'ml.feature.value.age': b'\\x1f@b'}
+    >>> encode({"driftline.feature.value.age": np.array([31.0, 64.0])})
+    {'driftline.feature.value.age': b'\\x1f@b'}
     """
     return {name: encode_column(value) for name, value in columns.items()}
 

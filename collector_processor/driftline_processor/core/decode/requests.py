@@ -208,7 +208,7 @@ def holds_ours(
 ) -> bool:
     """Return False for a request that certainly holds nothing that is decoded here, without decoding it.
 
-    >>> holds_ours("traces", b"http.route"), holds_ours("metrics", b"ml.feature.value")
+    >>> holds_ours("traces", b"http.route"), holds_ours("metrics", b"driftline.feature.value")
     (False, True)
     """
     if signal == "metrics":

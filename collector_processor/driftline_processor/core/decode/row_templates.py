@@ -590,7 +590,7 @@ class RowReader:
             if id(cells) in taken:
                 return None
             taken.add(id(cells))
-        made = cells, text == a.ML_PREDICTION_RECORDED, id(cells) not in self._claimed
+        made = cells, text == a.DRIFTLINE_PREDICTION_RECORDED, id(cells) not in self._claimed
         value = start + k
         size, kind = data[value], data[value + 1]
         if stop - start != k + 1 + size or start - begin != 2 or k > _SHORT_KEY:
