@@ -34,7 +34,7 @@ DETAILS = (
 )
 """Fields that only a window's own page shows; the others are its head."""
 
-_OPTIONS = {zstd.CompressionParameter.compression_level: 3, zstd.CompressionParameter.checksum_flag: 1}
+_OPTIONS: dict[int, int] = {zstd.CompressionParameter.compression_level: 3, zstd.CompressionParameter.checksum_flag: 1}
 """Level 1 writes 20 % faster and 3-15 % more bytes, level 5 saves 1 %."""
 
 _DECIMALS = 1e9

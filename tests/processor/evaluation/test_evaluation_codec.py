@@ -27,7 +27,6 @@ from driftline_processor.evaluation.evaluation_codec import (
     decode_head,
     encode_evaluation,
     mentions,
-    zstd,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
