@@ -7,6 +7,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+from driftline_processor.core.facts import Fact, fact
 
 
 class Builder:
@@ -19,6 +20,8 @@ class Builder:
     def build(self, kind: Any) -> Any:
         """Return a value of a type."""
         origin, inner = get_origin(kind), get_args(kind)
+        if kind is Fact:
+            return fact("positive_rate", observed=float(self._random.random()), expected=0.5)
         if dataclasses.is_dataclass(kind):
             self._depth -= 1
             hints = get_type_hints(kind)

@@ -9,6 +9,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Verdict, VerdictState
+from driftline_processor.core.facts import fact
 from driftline_processor.exporters.verdict_events import SEVERITIES, VerdictEvents, change_request
 from driftline_processor.present.links import Links
 from driftline_processor.queries.verdicts import VerdictChange
@@ -17,8 +18,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 NOW = 1_800_000_000 * 10**9
 
 
-def change(name: str = "churn", sentence: str = "The model has been degraded.") -> VerdictChange:
-    verdict = Verdict("degraded", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", sentence, "Retrain it.")
+def change(name: str = "churn", column: str = "age") -> VerdictChange:
+    moved = fact("column_moved", name=column)
+    verdict = Verdict("degraded", NOW, "mae", 9.0, 5.0, 13.0, reasons=(moved,), advice=fact("check_service"))
     return VerdictChange(ModelKey(name, "7", "prod"), "healthy", verdict, NOW + 1)
 
 

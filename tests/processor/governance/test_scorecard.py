@@ -35,7 +35,7 @@ QUARTER = Period(JULY, JULY + 92 * DAY, "2013Q3")
 
 
 def verdict(state: VerdictState) -> Verdict:
-    return Verdict(state, JULY, "", None, None, None, "", "", "Sure.", f"The model is {state}.", "Look.")
+    return Verdict(state, JULY)
 
 
 def view(windows: list[Evaluation], state: VerdictState = "healthy", **more: Any) -> ModelView:

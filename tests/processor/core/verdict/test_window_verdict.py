@@ -19,6 +19,7 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.verdict import NO_CONTEXT, VerdictContext, read_outcomes, verdict_of_window, with_verdicts
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
 
 from tests.support.verdict_windows import (
     COLD,
@@ -62,7 +63,9 @@ BEYOND = Finding(
     0.0,
     0.57,
     0.0,
-    "age: 57 % of values lie above 45 (before, 0 % lay outside 3 to 45)",
+    3.0,
+    45.0,
+    "above",
 )
 WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
 
@@ -190,8 +193,8 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
             wrong(findings=(MISSING,)),
             "degraded",
             "In the rows of 1 July 2013 the model is degraded: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; likely "
-            "because 100 % of values are missing in age (was 2 %); repair age.",
-            "Repair age where it is made, then judge again: 100 % of values are missing in age (was 2 %).",
+            "because age never arrived (before, 2 % of its values were missing); repair age.",
+            "Repair age where it is made, then judge again: age never arrived (before, 2 % of its values were missing).",
         ),
         (
             window(**DRIFT),
@@ -210,9 +213,9 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             window(findings=(MISSING,)),
             "at_risk",
-            "In the rows of 1 July 2013 the model is at risk: 100 % of values are missing in age (was 2 %), and no "
+            "In the rows of 1 July 2013 the model is at risk: age never arrived (before, 2 % of its values were missing), and no "
             "outcome is known; repair age.",
-            "Repair age where it is made, then judge again: 100 % of values are missing in age (was 2 %).",
+            "Repair age where it is made, then judge again: age never arrived (before, 2 % of its values were missing).",
         ),
         (
             window(expected=(Expected("age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, "20 % are missing"),)),
@@ -281,7 +284,7 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
 )
 def test_the_words_of_a_window(evaluation: Evaluation, state: str, sentence: str, do: str) -> None:
     verdict = verdict_of_window(evaluation)
-    assert (verdict.state, verdict.sentence, verdict.next) == (state, sentence, do)
+    assert (verdict.state, verdict_sentence(verdict), verdict_next(verdict)) == (state, sentence, do)
     assert (verdict.window_start, verdict.window_end) == (evaluation.window.start, evaluation.window.end)
 
 
@@ -325,7 +328,7 @@ def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> Non
     context = VerdictContext(concept=RISE)
     verdict = verdict_of_window(window(), context)
     assert (verdict.state, verdict.since) == ("degraded", RISE.since)
-    assert verdict.sentence == (
+    assert verdict_sentence(verdict) == (
         "The model has been degraded since 1 July 2013: its error rate rose from 18 % to 66 %; retrain it."
     )
     assert verdict_of_window(window(day=-1), context).state == "unknown"
@@ -369,44 +372,49 @@ def test_a_lower_r2_alone_is_no_loss() -> None:
 
 def test_the_date_is_that_of_the_clock_of_the_model() -> None:
     told = verdict_of_window(window(), VerdictContext(timezone="America/New_York"))
-    assert "in the rows of 30 June to 1 July 2013 is" in told.sentence
+    assert "in the rows of 30 June to 1 July 2013 is" in verdict_sentence(told)
     hour = replace(window(), window=Window("1h", JULY, JULY + DAY // 24))
-    assert "of 1 July 2013, 00:00 to 01:00 is" in verdict_of_window(hour).sentence
-    assert (
-        "of 30 June 2013, 20:00 to 21:00 is"
-        in verdict_of_window(hour, VerdictContext(timezone="America/New_York")).sentence
+    assert "of 1 July 2013, 00:00 to 01:00 is" in verdict_sentence(verdict_of_window(hour))
+    assert "of 30 June 2013, 20:00 to 21:00 is" in verdict_sentence(
+        verdict_of_window(hour, VerdictContext(timezone="America/New_York"))
     )
 
 
 def test_the_kind_is_the_one_that_the_window_shows() -> None:
-    kind = KindOfChange("label_shift", ("more positives",), "Positives are more frequent.")
+    kind = KindOfChange("label_shift", "proportions_changed", ())
     assert verdict_of_window(wrong(change_kind=kind)).kind == "label_shift"
     assert verdict_of_window(window(findings=(MISSING,))).kind == "data_fault"
     assert verdict_of_window(right(change_kind=kind)).kind == ""
 
 
+def kind_of_advice(evaluation: Evaluation) -> str:
+    advice = verdict_of_window(evaluation).advice
+    return "" if advice is None else advice.kind
+
+
 def test_only_a_critical_fault_is_repaired_before_the_model_is() -> None:
-    kind = KindOfChange("data_fault", ("fewer are missing",), "Fewer values are missing.")
-    assert verdict_of_window(wrong(change_kind=kind, **DRIFT)).next.startswith("Recalibrate")
-    assert verdict_of_window(wrong(change_kind=kind, findings=(MISSING,), **DRIFT)).next.startswith("Repair age")
+    kind = KindOfChange("data_fault", "data_faulty", ())
+    assert kind_of_advice(wrong(change_kind=kind, **DRIFT)) == "recalibrate"
+    assert kind_of_advice(wrong(change_kind=kind, findings=(MISSING,), **DRIFT)) == "repair_columns"
 
 
 def test_values_that_came_to_be_missing_are_mended_and_not_learned() -> None:
-    gaps = Finding("missing", ("age",), "major", 0.02, 0.2, 1e-12, "age: 20 % of values are missing (was 2 %)")
-    cause = Cause(("age",), "missing", 0.2, sentence="20 % of values are missing in age")
-    kind = KindOfChange("data_fault", ("more are missing",), "More values are missing.")
+    gaps = Finding("missing", ("age",), "major", 0.02, 0.2, 1e-12)
+    cause = Cause(("age",), "missing", 0.2, finding=gaps)
+    kind = KindOfChange("data_fault", "data_faulty", ())
     found = wrong(change_kind=kind, findings=(gaps,), explanation=explained(cause), features={"age": column("ok")})
     told = verdict_of_window(found)
-    assert told.next.startswith("Repair age where it is made")
-    assert "look as before" not in told.sentence
+    assert verdict_next(told).startswith("Repair age where it is made")
+    assert "look as before" not in verdict_sentence(told)
     assert told.kind == "data_fault"
 
 
 def test_the_first_cause_goes_before_the_others_and_faults_before_drift() -> None:
     cause = replace(COLD, features=("dewp",))
-    assert verdict_of_window(wrong(explanation=explained(cause, COLD))).cause.startswith("dewp moved (")
+    assert verdict_cause(verdict_of_window(wrong(explanation=explained(cause, COLD)))).startswith("dewp moved (")
     assert (
-        verdict_of_window(wrong(findings=(MISSING,), **DRIFT)).cause == "100 % of values are missing in age (was 2 %)"
+        verdict_cause(verdict_of_window(wrong(findings=(MISSING,), **DRIFT)))
+        == "age never arrived (before, 2 % of its values were missing)"
     )
 
 
@@ -418,7 +426,7 @@ def test_every_window_gets_its_verdict() -> None:
 def test_rows_without_times_have_no_since() -> None:
     verdict = verdict_of_window(replace(right(), window=replace(right().window, start=0, end=0)))
     assert (verdict.since, verdict.window_start, verdict.window_end) == (None, None, None)
-    assert verdict.sentence.startswith("The model is healthy: its log loss")
+    assert verdict_sentence(verdict).startswith("The model is healthy: its log loss")
 
 
 def test_several_causes_are_the_first_and_how_many_more() -> None:
@@ -430,53 +438,58 @@ def test_several_causes_are_the_first_and_how_many_more() -> None:
     assert "likely because a moved (values below 54 went from 99 % to 0 %), as did 2 more inputs;" in said(
         explanation=three
     )
-    left = Cause(("age",), "out_of_range", 1.0)
+    left = Cause(("age",), "out_of_range", 1.0, finding=BEYOND)
     beyond = {"findings": (BEYOND,), "explanation": explained(left, COLD)}
     assert "likely because age left its usual range (57 % above 45, 0 % before) and temp moved;" in said(**beyond)
 
 
 def test_an_input_that_left_its_range_is_checked_before_the_model_is_retrained() -> None:
     worse = {"log_loss": change("worse", 0.2, 0.17, 0.23), "roc_auc": change("worse", -0.1, -0.12, -0.08)}
-    left: dict[str, Any] = {"changes": worse, "explanation": explained(Cause(("age",), "out_of_range", 1.0))}
+    left: dict[str, Any] = {
+        "changes": worse,
+        "explanation": explained(Cause(("age",), "out_of_range", 1.0, finding=BEYOND)),
+    }
     verdict = verdict_of_window(known(findings=(BEYOND,), **left))
-    assert verdict.sentence.endswith("; check age first.")
-    assert verdict.next.startswith(
+    assert verdict_sentence(verdict).endswith("; check age first.")
+    assert verdict_next(verdict).startswith(
         "See first whether age is right where it is made: 57 % of its values lie where the model learned nothing. "
         "If it is, retrain it with the outcomes since"
     )
     few = known(findings=(replace(BEYOND, now=0.49),), **left)
-    assert verdict_of_window(few).sentence.endswith("; retrain it.")
+    assert verdict_sentence(verdict_of_window(few)).endswith("; retrain it.")
 
 
 def said(**more: Any) -> str:
-    return verdict_of_window(wrong(**more)).sentence
+    return verdict_sentence(verdict_of_window(wrong(**more)))
 
 
 def test_the_level_of_the_scores_is_told_before_a_metric_of_one_threshold() -> None:
     recall = {"recall": change("worse", -0.1, -0.13, -0.07), "balanced_accuracy": change("worse", -0.1, -0.13, -0.07)}
     wide = {"mean_score": value(0.14, 0.13, 0.15), "actual_rate": value(0.36, 0.1, 0.7), "recall": value(0.013)}
-    told = verdict_of_window(known(realized=wide, changes=recall)).sentence
+    told = verdict_sentence(verdict_of_window(known(realized=wide, changes=recall)))
     assert "it says 14 % positive, 36 % were (10 % to 70 %), and its recall fell by 10 points (7 to 13 points)" in told
     both = {**recall, "accuracy": change("worse", -0.1, -0.13, -0.07)}
-    assert "its accuracy fell by 10 points" in verdict_of_window(known(changes=both)).sentence
+    assert "its accuracy fell by 10 points" in verdict_sentence(verdict_of_window(known(changes=both)))
     near = {"mean_score": value(0.34, 0.33, 0.35), "actual_rate": value(0.36, 0.1, 0.7)}
-    assert ": its recall fell by" in verdict_of_window(known(realized=near, changes=recall)).sentence
+    assert ": its recall fell by" in verdict_sentence(verdict_of_window(known(realized=near, changes=recall)))
 
 
 def test_a_certain_loss_says_in_the_same_sentence_which_drift_stays_open() -> None:
     few = {"age": replace(column(), name="age", state="cannot_tell", lacking="days")}
     verdict = verdict_of_window(replace(wrong(), features=few))
-    assert verdict.sure == (
+    assert verdict_certainty(verdict) == (
         "Certain: even the best that the outcomes allow is worse than before, from 4,000 outcomes (80 % of the rows); "
         "whether age drifted stays open: too few days."
     )
     score = replace(column(), column="score", name="", state="cannot_tell", lacking="rows")
     both = verdict_of_window(replace(wrong(), features=few, score=score))
-    assert both.sure.endswith("; whether its score and age drifted stays open: too few days and too few rows.")
-    assert "open" not in verdict_of_window(wrong()).sure
+    assert verdict_certainty(both).endswith(
+        "; whether its score and age drifted stays open: too few days and too few rows."
+    )
+    assert "open" not in verdict_certainty(verdict_of_window(wrong()))
 
 
 def test_what_a_regression_predicts_is_no_score() -> None:
     moved = replace(column(), column="score", name="predicted value")
-    assert "the predicted value moved" in verdict_of_window(window(score=moved)).sentence
-    assert "the score moved" in verdict_of_window(window(score=replace(moved, name=""))).sentence
+    assert "the predicted value moved" in verdict_sentence(verdict_of_window(window(score=moved)))
+    assert "the score moved" in verdict_sentence(verdict_of_window(window(score=replace(moved, name=""))))
