@@ -30,7 +30,7 @@ def advise(fact: Fact | None) -> Advice:
     """Return the words of advice; empty ones of none."""
     if fact is None:
         return Advice("", "")
-    words = _ADVICE[fact.kind](**fact.values)
+    words = ADVICE[fact.kind](**fact.values)
     return Advice(voice_of(words.action), voice_of(words.sentence))
 
 
@@ -183,7 +183,7 @@ def _wait_or_add_processor() -> Advice:
     return Advice("wait, or give the processor more CPU", sentence)
 
 
-_ADVICE: dict[str, Callable[..., Advice]] = {
+ADVICE: dict[str, Callable[..., Advice]] = {
     "repair_service": _repair_service,
     "repair_columns": _repair_columns,
     "repair_columns_all_the_same": _repair_columns_all_the_same,

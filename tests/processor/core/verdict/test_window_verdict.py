@@ -70,221 +70,185 @@ BEYOND = Finding(
 WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
 
 
-@pytest.mark.parametrize(
-    ("evaluation", "state", "sentence", "do"),
-    [
-        (
-            right(),
-            "healthy",
-            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is no worse than the baseline's "
-            "0.49; nothing to do.",
-            "Nothing: keep sending outcomes.",
-        ),
-        (
-            right(**DRIFT),
-            "healthy",
-            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is no worse than the baseline's "
-            "0.49; temp moved (values below 54 went from 99 % to 0 %), and that did no harm; nothing to do.",
-            "Ignore the drift: outcomes show no loss. Look again when they do.",
-        ),
-        (
-            right(features={"temp": column(size="small")}, explanation=explained()),
-            "healthy",
-            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is no worse than the baseline's "
-            "0.49; temp moved (values below 54 went from 99 % to 0 %), and that did no harm; nothing to do.",
-            "Ignore the drift: its effect is small, and outcomes show no loss.",
-        ),
-        (
-            known(objectives=(objective("met", number=0.95),)),
-            "healthy",
-            "In the rows of 1 July 2013 the model is healthy: its precision of 95 % (93 % to 97 %) meets the objective "
-            "precision >= 0.9; nothing to do.",
-            "Nothing: keep sending outcomes.",
-        ),
-        (
-            wrong(features={"temp": column("ok", "")}),
-            "degraded",
-            "In the rows of 1 July 2013 the model is degraded: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; its "
-            "inputs look as before, so only the outcomes show it; recalibrate it.",
-            "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
-            "baseline), and only the level of its score is off.",
-        ),
-        (
-            known(**CONSTANT, **DRIFT),
-            "degraded",
-            "In the rows of 1 July 2013 the model is degraded: it says 14 % positive, 32 % were (29 % to 34 %), and a "
-            "constant would do better; likely because temp moved (values below 54 went from 99 % to 0 %); "
-            "recalibrate it.",
-            "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
-            "baseline), and only the level of its score is off.",
-        ),
-        (
-            known(**LEVEL),
-            "degraded",
-            "In the rows of 1 July 2013 the model is degraded: it says 14 % positive, 32 % were (29 % to 34 %); "
-            "recalibrate it.",
-            "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
-            "baseline), and only the level of its score is off.",
-        ),
-        (
-            known(changes={"log_loss": change("not_worse"), "recall": change("worse", -0.1, -0.12, -0.08)}),
-            "healthy",
-            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is no worse than the baseline's "
-            "0.49; look at its threshold.",
-            "Look whether its threshold still fits: its recall fell by 10 points (8 to 12 points).",
-        ),
-        (
-            known(
-                changes={"log_loss": change("cannot_tell", -0.1, -0.3, 0.1), "f1": change("worse", -0.1, -0.12, -0.08)}
-            ),
-            "at_risk",
-            "In the rows of 1 July 2013 the model is at risk: its F1 fell by 0.1 (0.08 to 0.12), and its outcomes do"
-            " not tell whether its log loss of 0.5 (0.48 to 0.52) is worse than the baseline's 0.49; look at its "
-            "threshold.",
-            "Look whether its threshold still fits: its F1 fell by 0.1 (0.08 to 0.12).",
-        ),
-        (
-            known(
-                changes={"log_loss": change("cannot_tell", 0.1, -0.1, 0.3), "f1": change("worse", -0.1, -0.12, -0.08)}
-            ),
-            "at_risk",
-            "In the rows of 1 July 2013 the model is at risk: its F1 fell by 0.1 (0.08 to 0.12), and its outcomes do"
-            " not tell whether its log loss of 0.5 (0.48 to 0.52) is worse than the baseline's 0.49; look at its "
-            "threshold.",
-            "Look whether its threshold still fits: its F1 fell by 0.1 (0.08 to 0.12).",
-        ),
-        (
-            known(changes={"log_loss": change("cannot_tell", -0.1, -0.2, -0.01, lacking="days")}),
-            "healthy",
-            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is better than the baseline's 0.49; "
-            "nothing to do.",
-            "Nothing: keep sending outcomes.",
-        ),
-        (
-            window(findings=(BEYOND,)),
-            "at_risk",
-            "In the rows of 1 July 2013 the model is at risk: age left its usual range (57 % above 45, 0 % before), "
-            "and no outcome is known; send its outcomes.",
-            "Send its outcomes: without them nobody knows.",
-        ),
-        (
-            known(changes={**WORSE, "roc_auc": change("worse", -0.1, -0.12, -0.08)}, **DRIFT),
-            "degraded",
-            "In the rows of 1 July 2013 the model is degraded: its ROC AUC fell by 0.1 (0.08 to 0.12) to 0.7; likely "
-            "because temp moved (values below 54 went from 99 % to 0 %); retrain it.",
-            "Retrain it with the outcomes since 1 July 2013, and build its baseline anew.",
-        ),
-        (
-            known(objectives=(objective("met", "recall"), objective())),
-            "degraded",
-            "In the rows of 1 July 2013 the model is degraded: its precision of 85 % (83 % to 87 %) misses the "
-            "objective precision >= 0.9; retrain it.",
-            "Retrain it with the outcomes since 1 July 2013, and build its baseline anew.",
-        ),
-        (
-            known(objectives=(objective(slice="country=NL", rule="precision >= 0.9 in country"),)),
-            "degraded",
-            "For country = NL, in the rows of 1 July 2013, the model is degraded: its precision of 85 % (83 % to 87 %) "
-            "misses the objective precision >= 0.9 in country; retrain it with more rows of country = NL.",
-            "Retrain it with more rows of country = NL, from the outcomes since 1 July 2013, and do not rely on it "
-            "there until then.",
-        ),
-        (
-            wrong(findings=(MISSING,)),
-            "degraded",
-            "In the rows of 1 July 2013 the model is degraded: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; likely "
-            "because age never arrived (before, 2 % of its values were missing); repair age.",
-            "Repair age where it is made, then judge again: age never arrived (before, 2 % of its values were missing).",
-        ),
-        (
-            window(**DRIFT),
-            "at_risk",
-            "In the rows of 1 July 2013 the model is at risk: temp moved (values below 54 went from 99 % to 0 %), "
-            "and no outcome is known; send its outcomes.",
-            "Send its outcomes: without them nobody knows.",
-        ),
-        (
-            window(score=column(kind="score", name=""), young=True, maturity="immature", immature="they take 3d"),
-            "at_risk",
-            "In the rows of 1 July 2013 the model is at risk: the score moved, and its outcomes may still come; "
-            "wait for them.",
-            "Wait: they take 3d.",
-        ),
-        (
-            window(findings=(MISSING,)),
-            "at_risk",
-            "In the rows of 1 July 2013 the model is at risk: age never arrived (before, 2 % of its values were missing), and no "
-            "outcome is known; repair age.",
-            "Repair age where it is made, then judge again: age never arrived (before, 2 % of its values were missing).",
-        ),
-        (
-            window(expected=(Expected("age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, "20 % are missing"),)),
-            "at_risk",
-            "In the rows of 1 July 2013 the model is at risk: the expectation missing: <= 0.1 of age is broken, and no "
-            "outcome is known; repair age.",
-            "Repair age where it is made, then judge again: the expectation missing: <= 0.1 of age is broken.",
-        ),
-        (
-            window(estimated={"accuracy": ESTIMATE}, estimated_changes=WORSE),
-            "at_risk",
-            "In the rows of 1 July 2013 the model is at risk: its accuracy is estimated to have fallen by 10 points "
-            "(8 to 12 points), and no outcome is known; send its outcomes.",
-            "Send its outcomes: without them nobody knows.",
-        ),
-        (
-            window(slices={"country=NL": drifted_slice()}),
-            "at_risk",
-            "For country = NL, in the rows of 1 July 2013, the model is at risk: temp moved, and no outcome is known; "
-            "send its outcomes.",
-            "Send its outcomes: without them nobody knows.",
-        ),
-        (
-            window(joint={"correlation": JointDrift("correlation", "drift", 5_000, 0.3, 1e-9, 0.3)}),
-            "at_risk",
-            "In the rows of 1 July 2013 the model is at risk: the features no longer go together as they did, and no "
-            "outcome is known; send its outcomes.",
-            "Send its outcomes: without them nobody knows.",
-        ),
-        (
-            window(),
-            "unknown",
-            "Whether the model was healthy in the rows of 1 July 2013 is unknown: no outcome is known; send its "
-            "outcomes.",
-            "Send its outcomes: without them nobody knows.",
-        ),
-        (
-            window(reference={"accuracy": value(0.8)}),
-            "unknown",
-            "Whether the model was healthy in the rows of 1 July 2013 is unknown: no outcome is known; send its "
-            "outcomes, or label 790 rows.",
-            "Send its outcomes, or label 790 of its rows: they would show a loss that matters.",
-        ),
-        (
-            known(reference={}),
-            "unknown",
-            "Whether the model was healthy in the rows of 1 July 2013 is unknown: nobody said what is good enough; say "
-            "what is good enough.",
-            "Say what is good enough: build the baseline with actual values, or set an objective.",
-        ),
-        (
-            known(changes={"log_loss": change("cannot_tell", 0.27, -0.4, 0.9, lacking="days")}),
-            "unknown",
-            "Whether the model was healthy in the rows of 1 July 2013 is unknown: its days differ too much to tell "
-            "whether its log loss of 0.5 (0.48 to 0.52) is worse than the baseline's 0.49; judge a longer window.",
-            "Judge a longer window: one with more days would tell.",
-        ),
-        (
-            window(closed=False, maturity="open"),
-            "unknown",
-            "Whether the model was healthy in the rows of 1 July 2013 is unknown: its window is still open; wait until "
-            "the window closes on 2 July 2013.",
-            "Wait until the window closes on 2 July 2013.",
-        ),
-    ],
-)
-def test_the_words_of_a_window(evaluation: Evaluation, state: str, sentence: str, do: str) -> None:
+WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
+    (
+        right(),
+        "healthy",
+        ("no_worse_than_baseline",),
+        "nothing_to_do",
+    ),
+    (
+        right(**DRIFT),
+        "healthy",
+        ("no_worse_than_baseline", "harmless_cause"),
+        "ignore_drift",
+    ),
+    (
+        right(features={"temp": column(size="small")}, explanation=explained()),
+        "healthy",
+        ("no_worse_than_baseline", "harmless_cause"),
+        "ignore_drift",
+    ),
+    (
+        known(objectives=(objective("met", number=0.95),)),
+        "healthy",
+        ("objective_met",),
+        "nothing_to_do",
+    ),
+    (
+        wrong(features={"temp": column("ok", "")}),
+        "degraded",
+        ("metric_moved", "inputs_look_as_before"),
+        "recalibrate",
+    ),
+    (
+        known(**CONSTANT, **DRIFT),
+        "degraded",
+        ("level_of_scores", "likely_cause"),
+        "recalibrate",
+    ),
+    (
+        known(**LEVEL),
+        "degraded",
+        ("level_of_scores",),
+        "recalibrate",
+    ),
+    (
+        known(changes={"log_loss": change("not_worse"), "recall": change("worse", -0.1, -0.12, -0.08)}),
+        "healthy",
+        ("no_worse_than_baseline",),
+        "check_threshold",
+    ),
+    (
+        known(changes={"log_loss": change("cannot_tell", -0.1, -0.3, 0.1), "f1": change("worse", -0.1, -0.12, -0.08)}),
+        "at_risk",
+        ("metric_moved", "and_inconclusive"),
+        "check_threshold",
+    ),
+    (
+        known(changes={"log_loss": change("cannot_tell", 0.1, -0.1, 0.3), "f1": change("worse", -0.1, -0.12, -0.08)}),
+        "at_risk",
+        ("metric_moved", "and_inconclusive"),
+        "check_threshold",
+    ),
+    (
+        known(changes={"log_loss": change("cannot_tell", -0.1, -0.2, -0.01, lacking="days")}),
+        "healthy",
+        ("no_worse_than_baseline",),
+        "nothing_to_do",
+    ),
+    (
+        window(findings=(BEYOND,)),
+        "at_risk",
+        ("finding", "and_inconclusive"),
+        "send_outcomes",
+    ),
+    (
+        known(changes={**WORSE, "roc_auc": change("worse", -0.1, -0.12, -0.08)}, **DRIFT),
+        "degraded",
+        ("metric_moved", "likely_cause"),
+        "retrain",
+    ),
+    (
+        known(objectives=(objective("met", "recall"), objective())),
+        "degraded",
+        ("objective_missed",),
+        "retrain",
+    ),
+    (
+        known(objectives=(objective(slice="country=NL", rule="precision >= 0.9 in country"),)),
+        "degraded",
+        ("objective_missed",),
+        "retrain_with_slice",
+    ),
+    (
+        wrong(findings=(MISSING,)),
+        "degraded",
+        ("metric_moved", "likely_cause"),
+        "repair_columns",
+    ),
+    (
+        window(**DRIFT),
+        "at_risk",
+        ("first_cause", "and_inconclusive"),
+        "send_outcomes",
+    ),
+    (
+        window(score=column(kind="score", name=""), young=True, maturity="immature", immature="they take 3d"),
+        "at_risk",
+        ("output_moved", "and_inconclusive"),
+        "wait_for_outcomes",
+    ),
+    (
+        window(findings=(MISSING,)),
+        "at_risk",
+        ("finding", "and_inconclusive"),
+        "repair_columns",
+    ),
+    (
+        window(expected=(Expected("age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, "20 % are missing"),)),
+        "at_risk",
+        ("expectation_broken", "and_inconclusive"),
+        "repair_columns",
+    ),
+    (
+        window(estimated={"accuracy": ESTIMATE}, estimated_changes=WORSE),
+        "at_risk",
+        ("estimate_moved", "and_inconclusive"),
+        "send_outcomes",
+    ),
+    (
+        window(slices={"country=NL": drifted_slice()}),
+        "at_risk",
+        ("column_moved", "and_inconclusive"),
+        "send_outcomes",
+    ),
+    (
+        window(joint={"correlation": JointDrift("correlation", "drift", 5_000, 0.3, 1e-9, 0.3)}),
+        "at_risk",
+        ("relation_changed", "and_inconclusive"),
+        "send_outcomes",
+    ),
+    (
+        window(),
+        "unknown",
+        ("no_outcomes",),
+        "send_outcomes",
+    ),
+    (
+        window(reference={"accuracy": value(0.8)}),
+        "unknown",
+        ("no_outcomes",),
+        "send_outcomes_or_label",
+    ),
+    (
+        known(reference={}),
+        "unknown",
+        ("no_objective",),
+        "set_objective",
+    ),
+    (
+        known(changes={"log_loss": change("cannot_tell", 0.27, -0.4, 0.9, lacking="days")}),
+        "unknown",
+        ("comparison_inconclusive",),
+        "evaluate_longer_window",
+    ),
+    (
+        window(closed=False, maturity="open"),
+        "unknown",
+        ("window_open",),
+        "wait_for_end_of_window",
+    ),
+]
+"""Windows, each with the state, the reasons and the advice that follow; ``tests/golden/sentences.txt`` has the words."""
+
+
+@pytest.mark.parametrize(("evaluation", "state", "reasons", "advice"), WINDOWS)
+def test_what_follows_from_a_window(evaluation: Evaluation, state: str, reasons: tuple[str, ...], advice: str) -> None:
     verdict = verdict_of_window(evaluation)
-    assert (verdict.state, verdict_sentence(verdict), verdict_next(verdict)) == (state, sentence, do)
+    assert (verdict.state, tuple(one.kind for one in verdict.reasons)) == (state, reasons)
+    assert verdict.advice is not None
+    assert verdict.advice.kind == advice
     assert (verdict.window_start, verdict.window_end) == (evaluation.window.start, evaluation.window.end)
 
 
