@@ -216,7 +216,7 @@ WAYS: dict[str, Callable[[State], WayIn]] = {
 
 @pytest.fixture(autouse=True)
 def _client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("driftline_processor.receivers.kafka._partition", partition_of)
+    monkeypatch.setattr("driftline_processor.receivers.types.kafka._partition", partition_of)
 
 
 @contextmanager

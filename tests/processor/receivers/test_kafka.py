@@ -243,7 +243,10 @@ def test_what_the_file_says_reaches_the_client(open_state: Open) -> None:
             "kafka/a: {brokers: 'b:1', topics: t}, kafka/b: {brokers: 'b:1', topics: [t]}",
             "receivers.kafka/b.topics: group 'driftline' reads 't' in kafka/a, too; name it once",
         ),
-        ("kafak/a: {brokers: 'b:1', topics: t}", "receivers.kafak/a: there is no such key; did you mean 'kafka'?"),
+        (
+            "kafak/a: {brokers: 'b:1', topics: t}",
+            "receivers.kafak/a: 'kafak' is no type of receiver; did you mean 'kafka'?",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, written: str, sentence: str) -> None:
