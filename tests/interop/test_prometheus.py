@@ -15,10 +15,9 @@ import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes, metrics
-from driftline_processor.config.exporters import OtlpHttp
 from driftline_processor.exporters.derived_metrics import metrics_request
 from driftline_processor.exporters.metric_points import Point
-from driftline_processor.exporters.types.otlp_http import OtlpHttpExporter
+from driftline_processor.exporters.types.otlp_http import OtlpHttp, OtlpHttpExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
 from .peers import Driftline, eventually, get, post, prometheus

@@ -30,7 +30,7 @@ from driftline_processor.log.request_log import Reader, RequestLog
 from driftline_processor.otlp.envelope import drop_groups, groups_of, keep_logs, split_request
 from driftline_processor.receipts import Overloaded, Signal
 
-from .exporter import CLOSED, Exporter, ExportResult, exporter_for
+from .exporter import CLOSED, Exporter, ExportResult
 
 MAX_REQUEST = 4 * 2**20
 """Bytes of a request that a gRPC server takes by default."""
@@ -364,7 +364,7 @@ class Forwarder:
         self.destinations = {
             name: Destination(
                 log.reader(name, on_full=exporter.on_full),
-                exporter_for(exporter),
+                exporter.connect(),
                 counters,
                 exporter.forward,
                 exporter.forward_headers,
