@@ -60,9 +60,6 @@ BAD_INPUT = 2
 RECEIVING, EVALUATING, FORWARDING = 0.25, 0.6, 0.9
 """Share of ``shutdown.timeout`` after which each part of the end is over; the rest is for closing the file."""
 
-TELLING = 3.0
-"""Seconds of the end in which messages that wait are sent; those that are not are sent after the next start."""
-
 _log = logging.getLogger("driftline")
 
 
@@ -157,7 +154,9 @@ class Service:
         if self._state is not None:
             yield partial(self._state.finish, deadline.share(EVALUATING))
         if self._couriers is not None:
-            yield partial(self._couriers.stop, min(TELLING, forwarding.left))
+            # 3.0: seconds of the end in which messages that wait are sent; those that are not are sent after the next
+            # start
+            yield partial(self._couriers.stop, min(3.0, forwarding.left))
             if self._state is not None:
                 yield self._state.note_deliveries
         if self._derived is not None:

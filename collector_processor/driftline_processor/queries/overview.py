@@ -43,9 +43,6 @@ from .hints import ModelSummary, hints, unknown_model_hints
 from .interruptions import Interruption
 from .verdicts import Known, Verdicts
 
-ENOUGH = 30
-"""Outcomes of a window from which on it is shown before an older one that has more."""
-
 
 def has_performance(evaluation: Evaluation) -> bool:
     """Return True where any metric of a window is known."""
@@ -160,7 +157,8 @@ class ModelView:
         newest = None
         for evaluation in reversed(self.windows.get(window, ())):
             if has_performance(evaluation) and self.mature(evaluation):
-                if evaluation.outcome_rows >= ENOUGH:
+                # 30: outcomes of a window from which on it is shown before an older one that has more
+                if evaluation.outcome_rows >= 30:
                     return evaluation
                 newest = newest or evaluation
         return newest

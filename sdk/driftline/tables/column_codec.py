@@ -27,7 +27,6 @@ _BOOLEANS, _IDS, _TEXTS, _CATEGORIES, _MIXED = b"?vscm"
 _CODES: dict[int, np.dtype[Any]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
 _WHOLE = tuple((name, _DTYPES[name[0]], 2.0**bits) for name, bits in ((b"b", 7), (b"h", 15), (b"i", 31), (b"q", 63)))
 _TRAILER = struct.Struct("<IBB")  # of categories: categories k, width of a code w, kind
-_REMEMBERED = 4096  # bytes of categories up to which they are kept for the next batch
 _INT32 = np.dtype("<i4")
 
 
@@ -219,9 +218,7 @@ def _decode_categories(data: bytes, start: int, n: int) -> tuple[NDArray[np.int3
     shifted = codes.astype(np.int32)
     shifted -= 1
     categories = data[names:end]
-    return shifted, _categories(categories, k) if len(categories) < _REMEMBERED else _categories.__wrapped__(
-        categories, k
-    )
+    return shifted, _categories(categories, k) if len(categories) < 4096 else _categories.__wrapped__(categories, k)
 
 
 @lru_cache(maxsize=256)
