@@ -16,9 +16,10 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from driftline_processor.config.actions import ACTIONS, Action
-from driftline_processor.config.exporters import TYPES, Exporter
-from driftline_processor.config.receivers import NAMED
+from driftline_processor.config.actions import ActionKeys
+from driftline_processor.config.exporters import ExporterKeys
+from driftline_processor.config.kinds import ACTIONS, EXPORTERS, RECEIVERS, installed
+from driftline_processor.config.receivers import ReceiverKeys
 from driftline_processor.config.schema import Config, validate_file
 from driftline_processor.config.section import Section
 from driftline_processor.config.values import Form, Keep
@@ -28,8 +29,12 @@ from pydantic.fields import FieldInfo
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "configuration.md"
 EXAMPLE = ROOT / "otel-config" / "driftline.yaml"
-BY_TYPE: dict[type[Section], tuple[Any, ...]] = {Exporter: TYPES, Action: ACTIONS}
-"""Sections whose name says which keys they have, and those of each type."""
+BY_TYPE: dict[type[Section], dict[str, Any]] = {
+    ExporterKeys: {name: EXPORTERS.find(name) for name in EXPORTERS.names()},
+    ReceiverKeys: {name: RECEIVERS.find(name) for name in RECEIVERS.names()},
+    ActionKeys: {name: ACTIONS.find(name) for name in ACTIONS.names()},
+}
+"""Sections whose name says which keys they have, and those of each kind."""
 HEAD = """# Which keys has driftline.yaml?
 
 Generated from the keys by `scripts/generate_configuration.py` (`make semconv`); do not edit. Every key with its default
@@ -86,7 +91,7 @@ class Key:
         """The section of each name that the key holds, None for other keys."""
         parts = get_args(self.field.annotation)
         found = parts[1] if get_origin(self.field.annotation) is dict and is_section(parts[1]) else None
-        return BY_TYPE[found][0] if found in BY_TYPE else found
+        return BY_TYPE[found][self.extra["name"].partition("/")[0]] if found in BY_TYPE else found
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -142,12 +147,23 @@ def keys(section: type[Section]) -> list[Key]:
     Raises:
         SystemExit: A key has no description.
     """
-    found = [Key(name, field) for name, field in section.model_fields.items()]
+    found = [key for name, field in section.model_fields.items() for key in of_kinds(Key(name, field))]
     found.sort(key=lambda key: not key.field.is_required())
     for key in found:
         if not key.field.description:
             raise SystemExit(f"{section.__name__}.{key.name}: has no description; write Field(description=...)")
     return found
+
+
+def of_kinds(key: Key) -> list[Key]:
+    """Return a key; instead of one that stands for the kinds of extensions, a key for each of these."""
+    if "kinds" not in key.extra:
+        return [key]
+    kinds = {name: found.load() for name, found in sorted(installed(key.extra["kinds"]).items())}
+    return [
+        Key(name, FieldInfo(annotation=kind | None, default=None, description=kind.__doc__))
+        for name, kind in kinds.items()
+    ]
 
 
 def is_section(part: object) -> bool:
@@ -185,13 +201,14 @@ def named_tables(path: str, key: Key) -> Iterator[str]:
     """Yield the tables of a section that the file holds by name."""
     assert key.by_name is not None
     if (types := next((BY_TYPE[base] for base in BY_TYPE if issubclass(key.by_name, base)), None)) is not None:
-        for section in types:
-            others = getattr(section, "other_types", ())
+        for name, section in types.items():
+            others = [other for other, kind in EXPORTERS.aliases.items() if kind == name]
             also = "".join(f" The name may begin with `{name}/`, too." for name in others)
-            yield from tables(path, section, f"## `{path}.{section.type}/NAME`\n\n{section.__doc__}{also}\n")
+            yield from tables(
+                path, section, f"## `{path.removesuffix('.named')}.{name}/NAME`\n\n{section.__doc__}{also}\n"
+            )
         return
-    mark = "/" if key.name in NAMED else "."
-    path = f"{path}{mark}NAME"
+    path = f"{path}.NAME"
     yield from tables(path, key.by_name, f"## `{path}`\n\n{key.field.description}\n")
 
 
@@ -292,8 +309,8 @@ def section_lines(key: Key, depth: int) -> Iterator[str]:
         yield from (line for inner in keys(key.section) for line in entry(inner, depth + 1))
         return
     assert key.by_name is not None
-    if key.name in NAMED:
-        yield f"{indent}{key.name}/{key.extra['name']}:"
+    if key.name == "named":
+        yield f"{indent}{key.extra['name']}:"
     else:
         yield f"{indent}{key.name}:"
         depth += 1

@@ -103,7 +103,7 @@ FACTS: tuple[Fact, ...] = (
     fact("worse_than_constant", value=0.76, low=0.66, high=0.87, constant=0.7),
     fact("level_of_scores", **LEVEL, constant_is_better=True),
     MOVED,
-    fact("metric_moved", **MOVED.values | {"level": fact("level_of_scores", **LEVEL, constant_is_better=False)}),
+    fact("metric_moved", **dict(MOVED.values) | {"level": fact("level_of_scores", **LEVEL, constant_is_better=False)}),
     fact("estimate_moved", metric="roc_auc", change=-0.1, low=-0.12, high=-0.08),
     fact("errors_rose", metric="error_rate", before=0.176, after=0.655),
     fact("errors_rose", metric="mae", before=4.0, after=7.5),

@@ -7,6 +7,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+from driftline_processor.core.evaluation import KindOfChange, Verdict
 from driftline_processor.core.facts import Fact, fact
 
 
@@ -26,6 +27,10 @@ class Builder:
             self._depth -= 1
             hints = get_type_hints(kind)
             made = {one.name: self.build(hints[one.name]) for one in dataclasses.fields(kind) if one.init}
+            if kind is KindOfChange:
+                made["evidence"] = (self.build(Fact), *made["evidence"])
+            if kind is Verdict:
+                made["advice"] = fact("send_outcomes")
             self._depth += 1
             return kind(**made)  # type: ignore[operator]
         if origin in (Union, UnionType):

@@ -20,11 +20,11 @@ from driftline_processor.core.nearest_names import near
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY
 
-from .actions import ACTIONS, Action, with_action_names
-from .business import Business, BusinessName
+from .actions import ActionKeys, with_action_names
+from .business import Business, BusinessName, by_source
 from .channels import Channel, channels_of, notify_problems
 from .composition import with_included, with_tiers
-from .exporters import TYPES, Exporter, forward_exporter, with_names
+from .exporters import ExporterKeys, forward_exporter, with_names
 from .model import Model
 from .policies import (
     DEFAULT_POLICY,
@@ -34,9 +34,9 @@ from .policies import (
     business_of,
     with_default_policy,
 )
-from .policy_reach import misspelt_models, unlikely, unreachable
+from .policy_warnings import policy_warnings
 from .problems import sentence, without
-from .receivers import Receivers, by_type
+from .receivers import Receivers, by_name
 from .section import Section, empty_is_default
 from .values import (
     Address,
@@ -314,11 +314,10 @@ class Config(Section):
         examples=["accuracy: {when: accuracy < 85 %, in_a_row: 2}"],
         json_schema_extra={"name": "accuracy-falls", "shown": "comment"},
     )
-    actions: Annotated[dict[str, Action], BeforeValidator(with_action_names)] = Field(
+    actions: Annotated[dict[str, ActionKeys], BeforeValidator(with_action_names)] = Field(
         default_factory=dict,
-        description="What is done about an alert, for policies to name. The name says what: "
-        + ", ".join(f"`{one.type}/NAME`" for one in ACTIONS)
-        + ". [How](../how-to/act-on-alerts.md).",
+        description="What is done about an alert, for policies to name. The name begins with the kind of the action, "
+        "such as `jira` in `jira/payments`. [How](../how-to/act-on-alerts.md).",
         examples=["jira/payments: {url: https://example.atlassian.net, project: PAY, token: none}"],
         json_schema_extra={"name": "http/rollback", "shown": "comment"},
     )
@@ -336,11 +335,9 @@ class Config(Section):
         description="Times in which nothing is told of some models. What still lasts at their end is told then.",
         json_schema_extra={"name": "yearly-sale", "shown": "comment"},
     )
-    exporters: Annotated[dict[str, Exporter], BeforeValidator(with_names)] = Field(
+    exporters: Annotated[dict[str, ExporterKeys], BeforeValidator(with_names)] = Field(
         default_factory=dict,
-        description="Destinations. The name says how to send: "
-        + ", ".join(f"`{one.type}/NAME`" for one in TYPES)
-        + ".",
+        description="Destinations. The name begins with the kind of the exporter: `otlp_grpc/NAME`, `otlp_http/NAME`.",
         examples=[
             'otlp_http/prometheus: {endpoint: "${env:PROMETHEUS:-http://127.0.0.1:9090}/api/v1/otlp", '
             "derived: [metrics]}"
@@ -399,7 +396,7 @@ class Config(Section):
 
     def warnings(self) -> Iterator[str]:
         """Yield a sentence for everything that can be used, and was probably not meant so."""
-        yield from unlikely(self.watched_policies, self.silences, self.models, self.told)
+        yield from policy_warnings(self.watched_policies, self.silences, self.models, self.told)
 
     def _policy_problems(self) -> Iterator[str]:
         names = {"channels": [*self.channels], "policies": [*self.policies], "silences": [*self.silences]}
@@ -425,8 +422,6 @@ class Config(Section):
                     yield f"policies.{name}.when: there is no business series '{wanted:.80}'; {fix}"
         for name, action in self.actions.items():
             yield from (f"actions.{name}.{problem}" for problem in action.problems())
-        yield from unreachable(self.policies, self.models)
-        yield from misspelt_models(self.policies, self.silences, self.models)
         for name, silence in self.silences.items():
             yield from (f"silences.{name}.{problem}" for problem in silence.problems())
 
@@ -556,7 +551,9 @@ def _within(said: str, problems: list[str]) -> bool:
 def _parse(tree: dict[str, Any], folder: Path, problems: list[str], filled: Filled) -> Config | None:
     """Parse; what is wrong is named and taken out, so that the rules can still look at the rest."""
     if "receivers" in tree:
-        tree = {**tree, "receivers": by_type(tree["receivers"])}
+        tree = {**tree, "receivers": by_name(tree["receivers"])}
+    if "business" in tree:
+        tree = {**tree, "business": by_source(tree["business"])}
     tree = {"storage": {}, **tree}  # its default is a path, and paths are relative to the file
     for attempt in range(100):
         try:

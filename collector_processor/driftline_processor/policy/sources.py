@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from driftline.tables.table import ModelKey
 
-from driftline_processor.queries.label_queue import LabelBatch, LabelQueue
-from driftline_processor.queries.overview import View
+from .message import Message
 
-from .alerts import AlertStore, Message
+if TYPE_CHECKING:
+    from driftline_processor.queries.label_queue import LabelBatch, LabelQueue
+    from driftline_processor.queries.overview import View
+
+    from .alerts import AlertStore
 
 LAST = 7 * 86_400 * 10**9
 """Nanoseconds to look back for rows where an alert names no window."""

@@ -15,7 +15,7 @@ from typing import Final, Literal, cast
 
 from driftline.tables.table import ModelKey
 
-from driftline_processor.config.actions import Action
+from driftline_processor.config.actions import ActionKeys
 from driftline_processor.config.channels import Channel
 from driftline_processor.config.policies import Policy, Silence
 from driftline_processor.core.business import BusinessSeries
@@ -33,9 +33,6 @@ from .digests import hold
 from .escalation import Escalations, Unanswered
 from .grouping import AlertChange, FactsOf, Threads, gravity
 from .orders import Orders
-
-KEPT: Final = 3 * 365 * 86_400 * 10**9
-"""Nanoseconds for which an alert that is over is remembered."""
 
 PAST_AWAITED: Final = 600 * 10**9
 """Nanoseconds of the wall clock for which a model is looked at no more, at most, because windows of its past wait to be
@@ -112,7 +109,7 @@ class PolicyWatch:
         clock: Callable[[], int],
         links: MessageLinks,
         keys: Mapping[str, Channel],
-        actions: Mapping[str, Action] | None = None,
+        actions: Mapping[str, ActionKeys] | None = None,
     ) -> None:
         self.store = store
         self._keys = keys
@@ -205,7 +202,8 @@ class PolicyWatch:
 
     def tidy(self) -> None:
         """Forget alerts that were over years ago, and looks whose policy or model is gone."""
-        self.store.forget(self._clock() - KEPT)
+        # 3 * 365 * 86_400 * 10**9: nanoseconds for which an alert that is over is remembered
+        self.store.forget(self._clock() - (3 * 365 * 86_400 * 10**9))
         if self._places is not None:
             looks, named = self.store.looks, self._named
             gone = {about for about in looks if about[0] not in named or about[1:] not in self._places}

@@ -61,9 +61,6 @@ FEWEST_EARLIER: Final = 3
 LARGEST: Final = 1e18
 """The largest number of a condition: counts are of 64 bits, and what is beyond float64 would be infinite."""
 
-_ALIKE: Final = 0.8
-"""How alike a sentence is that a misspelt one may mean: the ratio of difflib; two letters of fourteen may differ."""
-
 Sign = Literal["<", "<=", ">", ">="]
 
 _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
@@ -652,26 +649,6 @@ def burnt_over(condition: Condition) -> str:
     return next((one.short for one in leaves(condition) if isinstance(one, BurnRate)), "")
 
 
-def contradiction(condition: Condition, resolve: Condition) -> str:
-    """Return why a condition cannot be over by another one, which holds where it does itself; "" where it can.
-
-    >>> contradiction(read_condition("accuracy < 85 %"), read_condition("accuracy < 80 %"))
-    "'accuracy < 80 %' holds while 'accuracy < 85 %' does; write 'accuracy >= 85 %', or a higher limit"
-    >>> contradiction(read_condition("accuracy < 85 %"), read_condition("accuracy > 87 %"))
-    ''
-    """
-    for one in leaves(condition):
-        for other in leaves(resolve):
-            if isinstance(one, Comparison | GroupsApart) and isinstance(other, Comparison | GroupsApart):
-                if not _both_may_hold(one, other):
-                    continue
-                up = one.sign.startswith("<")
-                opposite = one.written.replace(one.sign, {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}[one.sign], 1)
-                fix = f"write '{opposite:.80}', or a {'higher' if up else 'lower'} limit"
-                return f"'{other.written:.80}' holds while '{one.written:.80}' does; {fix}"
-    return ""
-
-
 def settled(comparison: Comparison) -> str:
     """Return why a comparison with a number holds in no window, or in every one; "" where windows decide.
 
@@ -695,25 +672,6 @@ def settled(comparison: Comparison) -> str:
         fix = "write 'no data'" if how == "never holds" else "write a greater number"
         return f"{how}: a window is there only once it has a prediction; {fix}"
     return f"{how}: {name:.80} is never {'less' if end == least else 'more'} than {end:g}; write another limit"
-
-
-def _both_may_hold(one: Comparison | GroupsApart, other: Comparison | GroupsApart) -> bool:
-    """Return True where two comparisons of a number with the same thing may hold for one value of it."""
-    (compared, limit), (other_compared, other_limit) = _compared_number(one), _compared_number(other)
-    if compared != other_compared:
-        return False
-    up, other_up = (sign.startswith("<") for sign in (one.sign, other.sign))
-    if up == other_up:
-        return True
-    gap = (other_limit - limit) * (1 if up else -1)
-    return gap < 0 or (gap == 0 and "=" in one.sign and "=" in other.sign)
-
-
-def _compared_number(one: Comparison | GroupsApart) -> tuple[object, float]:
-    """Return what is compared, and the number that it is compared with."""
-    if isinstance(one, GroupsApart):
-        return (one.measure, one.attribute), one.limit
-    return (one.signal, replace(one.limit, number=0.0)), one.limit.number
 
 
 def read_condition(text: str, *, surely: bool = False) -> Condition:
@@ -741,7 +699,9 @@ def read_condition(text: str, *, surely: bool = False) -> Condition:
     match = _COMPARISON.fullmatch(text)
     if match is None:
         count, _, sentence = text.partition(" ") if text[:1].isdigit() else ("", "", text)
-        meant = [f"{count} {one}".strip() for one in get_close_matches(sentence, _SENTENCES, n=1, cutoff=_ALIKE)]
+        # 0.8: how alike a sentence is that a misspelt one may mean: the ratio of difflib; two letters of fourteen may
+        # differ
+        meant = [f"{count} {one}".strip() for one in get_close_matches(sentence, _SENTENCES, n=1, cutoff=0.8)]
         fix = f"did you mean '{meant[0]}'?" if meant else f"write one like {', '.join(map(repr, _SPELLINGS))}"
         raise ValueError(f"'{text:.80}' is no condition; {fix}")
     signal = read_signal(match["signal"], match["slice"] or "")

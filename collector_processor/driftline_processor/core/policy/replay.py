@@ -21,9 +21,6 @@ from .rule import Rule, WindowHistory
 MONTH: Final = 30
 """Days of a month, in which false alarms are counted."""
 
-FEW_DAYS: Final = 30
-"""Quiet days of a short history: one false alarm a month may well not be among them (it is not in 37 % of such)."""
-
 
 class Rate(NamedTuple):
     """A rate or a share, with its interval at 95 %."""

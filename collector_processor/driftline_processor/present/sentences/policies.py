@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from driftline_processor.core.evaluation import ObjectiveState, Verdict
 from driftline_processor.core.facts import Fact
-from driftline_processor.core.policy.replay import FEW_DAYS, QuietTime
+from driftline_processor.core.policy.replay import QuietTime
 from driftline_processor.core.wording import format_percent, format_value, short
 
 from .catalogue import clause, voice_of, worded, words_of
@@ -32,7 +32,8 @@ def quiet_sentence(quiet: QuietTime) -> str:
         return f"cannot be told: in none of {quiet.untold:,} quiet windows is known what it asks for{why}"
     if rate is None:
         return "cannot be told: of no window do outcomes show that nothing was wrong; if you know that, say --quiet"
-    few = f"; the history is short, {quiet.days:.3g} quiet days" if quiet.days < FEW_DAYS else ""
+    # 30: one false alarm a month may well not be among so few days: it is not in 37 % of such histories
+    few = f"; the history is short, {quiet.days:.3g} quiet days" if quiet.days < 30 else ""
     if not quiet.fired:
         return f"at most {rate.high:.2g} a month: it never fired in {quiet.days:.3g} quiet days{few}"
     times = "once" if quiet.fired == 1 else f"{quiet.fired:,} times"

@@ -47,9 +47,6 @@ BY_TASK: dict[str, tuple[str, ...]] = {
 ADVICE_TO_LABEL = frozenset({"send_outcomes", "send_outcomes_or_label", "label_more"})
 """Advice for which rows to label are of use."""
 
-CAUSE = 120
-"""Characters of a cause, after which further clauses are folded."""
-
 FEATURE_NAME = 40
 """Characters of a feature's name in a verdict's sentence."""
 
@@ -123,6 +120,7 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         for one in (log or IncidentLog()).of([selection.model])
         if one.open and not one.minor and one.kind != "verdict"
     ]
+    # 120: characters of a cause, after which further clauses are folded
     context |= {
         "told": told,
         "since": _since(verdict, selection.model.timezone),
@@ -139,7 +137,7 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         "causes": [
             (linked(shown, one.features, selection), folded)
             for one in causes[:NAMED]
-            for shown, folded in [fold_clauses(cause_clauses(one), CAUSE)]
+            for shown, folded in [fold_clauses(cause_clauses(one), 120)]
         ],
         "more_causes": max(len(causes) - NAMED, 0),
         "drifted": _drifted(told, selection) if not causes else [],

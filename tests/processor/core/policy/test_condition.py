@@ -27,7 +27,6 @@ from driftline_processor.core.policy import (
     VerdictIs,
     WindowHistory,
     claim,
-    contradiction,
     read_condition,
 )
 from driftline_processor.core.verdict import verdict_of_window
@@ -336,13 +335,10 @@ def test_only_selection_rates_are_known_before_outcomes_have_had_their_time() ->
     assert judged(APART, known(0)) is None
 
 
-def test_what_groups_do_is_said_as_a_clause_and_a_resolve_must_not_hold_with_it() -> None:
+def test_what_groups_do_is_said_as_a_clause() -> None:
     apart = read_condition(APART)
     assert claim(apart) == "equal opportunity difference of gender rose above 10 %"
     assert claim(apart, past=True) == "equal opportunity difference of gender was above 10 %"
-    assert "or a lower limit" in contradiction(apart, read_condition(APART.replace("10", "5")))
-    assert contradiction(apart, read_condition("equal_opportunity_difference of gender < 8 %")) == ""
-    assert contradiction(apart, read_condition("equal_opportunity_difference of age > 5 %")) == ""
 
 
 def test_an_alert_of_groups_lasts_until_a_window_shows_them_alike() -> None:

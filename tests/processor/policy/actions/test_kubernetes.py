@@ -12,8 +12,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from driftline_processor.config.kubernetes_kinds import known_kinds, patch_problems
 from driftline_processor.policy.actions import kubernetes
+from driftline_processor.policy.actions.kubernetes import known_kinds, patch_problems
 from driftline_processor.policy.alerts import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from driftline_processor.policy.alerts import Kind, Message
-from driftline_processor.policy.channels.channel import Answer
+from driftline_processor.policy.channel import Answer
 
 from tests.support.recorded_requests import Asked
 from tests.support.told_channels import ALERT, channel_at, checked, told

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.channel import NOTHING, Answer, Past
+from driftline_processor.policy.channel import NOTHING, Answer, Past
 
 from tests.support.recorded_requests import Asked
 from tests.support.told_channels import ALERT, channel_at, checked, told

@@ -15,7 +15,7 @@ from driftline_processor.core.quality.share_test import LEAST, effect
 def find(look: CheckInput) -> CheckResult:
     """Find features of which all values of the window lie in one bin, where the baseline's did not.
 
-    From panes. A label, and a value with more than 1 % of the baseline's rows, has a bin of its own, and the finding
+    From panes. A category, and a value with more than 1 % of the baseline's rows, has a bin of its own, and the finding
     says which; of other numbers it is exact to a bin, a hundredth of the baseline's rows, and the finding says between
     which two values they lie. The p-value is exact: the chance that all rows of a window fall into one bin, Σ pᵐ.
     """
@@ -32,8 +32,8 @@ def _of(pair: FeaturePair) -> Suspicion | None:
         return None
     before = shares(pair.was)
     was = float(before[at])
-    if effect(was, 1.0) < LEAST or (isinstance(pair.bins, CategoryBins) and at == len(pair.bins.labels)):
-        return None  # labels that nobody knows may be many; they are unseen
+    if effect(was, 1.0) < LEAST or (isinstance(pair.bins, CategoryBins) and at == len(pair.bins.categories)):
+        return None  # categories that nobody knows may be many; they are unseen
     value = _value(pair, at)
     if not value:
         return None
@@ -53,7 +53,7 @@ def _of(pair: FeaturePair) -> Suspicion | None:
 def _value(pair: FeaturePair, at: int) -> dict[str, Any]:
     """Return the one value of a window, or the two between which all lie; {} if anything may lie there."""
     if isinstance(pair.bins, CategoryBins):
-        return {"category": pair.bins.labels[at]}
+        return {"category": pair.bins.categories[at]}
     edges = pair.bins.edges
     if at in (0, len(edges)):
         return {}  # anything may lie beyond the outer edges; that is out of range

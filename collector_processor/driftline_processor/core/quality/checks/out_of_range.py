@@ -72,15 +72,6 @@ def _beyond(pair: FeaturePair) -> tuple[float, float]:
     return float(pair.now.tails[held].sum()), float(_NEAREST[held].max()) / largest
 
 
-MOST = 0.5
-"""Share of the values beyond the baseline from which on days are not asked: the model has not seen most of these rows,
-whatever made them so. Of fewer values the rows count as few as their days make them."""
-
-BEYOND = 2.0
-"""Values of the next sample that lie beyond the least or the greatest of any sample, on average: one at
-either end, of two samples of one size (Gumbel and von Schelling 1950)."""
-
-
 def find(look: CheckInput) -> CheckResult:
     """Compare the share of values beyond the outer edges of the bins, infinities among them.
 
@@ -138,12 +129,16 @@ def _of(pair: FeaturePair, bins: object, by_level: Mapping[str, float]) -> Suspi
     low, high = float(pair.now.counts[0]), float(pair.now.counts[-1])
     one_end = low > ONE_END * now.cases or high > ONE_END * now.cases
     side: Literal["", "below", "above"] = "" if not one_end else "below" if low > high else "above"
-    if now.share >= MOST and pair.alike > 1:
+    # 0.5: share of the values beyond the baseline from which on days are not asked: the model has not seen most of
+    # these rows, whatever made them so. Of fewer values the rows count as few as their days make them.
+    if now.share >= 0.5 and pair.alike > 1:
         pair = replace(pair, n=pair.n * pair.alike, m=pair.m * pair.alike, alike=1.0)
     usual_days = max(0.0, by_level.get(f"feature:{pair.name}", 0.0) - was.share) * was.of * pair.n
     least, greatest = float(bins.edges[0]), float(bins.edges[-1])
     values = {"low": least, "high": greatest, "side": side, "infinite": pair.now.infinite / now.of}
-    more = suspect_rise(CHECK.name, pair, was, now, BEYOND + usual_days, **values)
+    # 2.0: values of the next sample that lie beyond the least or the greatest of any sample, on average: one at either
+    # end, of two samples of one size (Gumbel and von Schelling 1950)
+    more = suspect_rise(CHECK.name, pair, was, now, 2.0 + usual_days, **values)
     return more if more is not None and more.p <= CERTAIN else suspect_far_values(CHECK.name, pair) or more
 
 

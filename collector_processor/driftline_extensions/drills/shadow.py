@@ -1,0 +1,261 @@
+"""A shadow of a configuration: the real state, judging and policies over a store of their own, in event time.
+
+Nothing leaves it: it opens no port, its channels and actions only record, and its folder is gone at its end.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from driftline_processor.config.actions import ActionKeys
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import Config, Storage
+from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.windows.window import DAY, length
+from driftline_processor.policy.action import ActionChannel
+from driftline_processor.policy.alerts import Alert, Approval, Delivery, Message
+from driftline_processor.policy.courier import Couriers
+from driftline_processor.policy.watch import no_links
+from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
+from driftline_processor.state import State
+from driftline_processor.store.process_folder import ProcessFolder
+
+from .traffic import Traffic
+
+PREFIX: Final = "driftline-drill-"
+"""What the names of folders of drills begin with."""
+
+LOOKS_A_DAY: Final = 4
+"""Judgings of a day, at least: a window closes when rows of the next one have come."""
+
+SENDS_A_LOOK: Final = 3
+"""Requests from one judging to the next."""
+
+RETENTION: Final = timedelta(days=3650)
+"""Rows of a drill do not expire: recorded ones may be of any year."""
+
+
+def shadow_config(config: Config, model: str) -> Config:
+    """Return a configuration with one model, and without anything that listens, leaves or is kept.
+
+    Args:
+        config: The real one.
+        model: The model that is drilled.
+    """
+    told = config.models.get(model, Model())
+    storage = Storage(in_memory=False, retention=RETENTION, log=config.storage.log)
+    return config.model_copy(update={"storage": storage, "models": {model: told}, "exporters": {}, "processes": 1})
+
+
+class RecordingCouriers(Couriers):
+    """Couriers that take every message, and carry none.
+
+    Attributes:
+        told: Each message, and what an action would have done, with the event time at which it was given.
+    """
+
+    def __init__(self, actions: Mapping[str, ActionKeys], clock: Callable[[], int]) -> None:
+        super().__init__({}, clock)
+        self.told: list[tuple[int, Message, str]] = []
+        self._now, self._actions = clock, actions
+        self._taken: list[Delivery] = []
+
+    def post(self, messages: Sequence[Message]) -> None:
+        """Note messages as delivered; those of actions with what would have been done."""
+        for message in messages:
+            said = self._describe(message) if message.is_order else ""
+            self.told.append((self._now(), message, said))
+            self._taken.append(Delivery(message.id, self._now(), "dry_run" if said else "delivered", said[:500]))
+
+    def deliveries(self) -> list[Delivery]:
+        """Return what came of messages since the last call."""
+        taken, self._taken = self._taken, []
+        return taken
+
+    def _describe(self, message: Message) -> str:
+        keys = self._actions.get(message.channel)
+        if keys is None:
+            return "the action is gone"
+        channel = ActionChannel(keys.model_copy(update={"dry_run": True}))
+        try:
+            return channel.send(message).detail
+        finally:
+            channel.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the pages say of the model at a time.
+
+    Attributes:
+        time: Event time, unix nanoseconds.
+        verdict: Whether the model is healthy; None where nobody can say.
+    """
+
+    time: int
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """What a shadow has seen by the end of its traffic.
+
+    Attributes:
+        looks: What the pages said after each judging.
+        alerts: All alerts.
+        told: Messages with the event time at which they left, and what an action would have done.
+        approvals: The approvals that orders wait for, by the id of their message.
+        views: The model as its pages show it in the end.
+        until: How far event time came, unix nanoseconds.
+    """
+
+    looks: Sequence[Look]
+    alerts: Sequence[Alert]
+    told: Sequence[tuple[int, Message, str]]
+    approvals: Mapping[str, Approval]
+    messages: Sequence[Message]
+    views: Sequence[ModelView]
+    until: int
+
+
+@dataclass
+class Shadow:
+    """A configuration that lives through traffic, whose past may be copied.
+
+    Attributes:
+        config: What :func:`shadow_config` made.
+        folder: Where its state is.
+        now: Event time, unix nanoseconds.
+    """
+
+    config: Config
+    folder: Path
+    now: int = 0
+    looks: list[Look] = field(default_factory=list)
+    told: list[tuple[int, Message, str]] = field(default_factory=list)
+
+    @property
+    def step(self) -> int:
+        """Nanoseconds from one judging to the next: a quarter of a day, half of that of shorter windows."""
+        [model] = self.config.models.values()
+        step = DAY // LOOKS_A_DAY
+        return step if min(map(length, model.windows)) >= DAY else step // 2
+
+    @property
+    def sends(self) -> int:
+        """Nanoseconds from one request to the next."""
+        return self.step // SENDS_A_LOOK
+
+    def live(
+        self,
+        traffic: Traffic,
+        start: int,
+        end: int,
+        step: int,
+        ended: Callable[[Lived], bool] = lambda _: False,
+    ) -> Lived:
+        """Live through traffic: send it as it comes, and join, judge and look at policies after each step.
+
+        Args:
+            traffic: All of it; rows and outcomes outside the time are left out.
+            start: From when, unix nanoseconds.
+            end: Until when.
+            step: Nanoseconds from one judging to the next.
+            ended: Whether all is known that somebody wants to know.
+        """
+        storage = self.config.storage.model_copy(update={"directory": self.folder})
+        self.now = max(self.now, start)
+        couriers = RecordingCouriers(self.config.actions, lambda: self.now)
+        state = State(self.config.model_copy(update={"storage": storage}), clock=lambda: self.now)
+        try:
+            state.start_storing()
+            state.tell(couriers, no_links)
+            due, lived = start + step, self._lived(state, couriers)
+            for time, body in _requests(traffic, start, end, self.sends):
+                self.now = time
+                if body:
+                    state.submit("logs", body).result()
+                if time >= due or time >= end:
+                    due = time + step
+                    state.settle()
+                    lived = self._lived(state, couriers, looked=True)
+                    if ended(lived):
+                        break
+            self.told += couriers.told
+            return lived
+        finally:
+            state.stop()
+
+    def copy(self, folder: Path) -> Shadow:
+        """Return a shadow with the same past, in another folder; both may go on."""
+        shutil.copytree(self.folder, folder)
+        return Shadow(self.config, folder, self.now, [*self.looks], [*self.told])
+
+    def _lived(self, state: State, couriers: RecordingCouriers, *, looked: bool = False) -> Lived:
+        views = [one for one in state.view.models() if one.in_use and not one.retired]
+        if looked:
+            self.looks.append(Look(self.now, verdict_of(views) if views else None))
+        return Lived(
+            tuple(self.looks),
+            tuple(state.alerts.alerts.values()),
+            (*self.told, *couriers.told),
+            dict(state.alerts.approvals),
+            tuple(state.alerts.messages.values()),
+            views,
+            self.now,
+        )
+
+
+@contextmanager
+def shadow_folder() -> Iterator[Path]:
+    """Make a folder for shadows, which is gone at the end of the block; a drill that was killed leaves none for long.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    base = Path(tempfile.gettempdir())
+    if sys.platform == "win32":
+        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=base) as folder:
+            yield Path(folder)
+        return
+    own = ProcessFolder(base, PREFIX)
+    try:
+        yield own.path
+    finally:
+        own.close()
+
+
+def leading_view(lived: Lived) -> ModelView | None:
+    """Return the version that messages are about; None where no row has come."""
+    return leading_model(lived.views) if lived.views else None
+
+
+def _requests(traffic: Traffic, start: int, end: int, every: int) -> Iterator[tuple[int, bytes]]:
+    """Yield what a service sends in each stretch of time, with its end: one request, empty where there is nothing.
+
+    Requests one after the other are one request, as those of protobuf are.
+    """
+    order = traffic.known.argsort(kind="stable")
+    known = traffic.known[order]
+
+    def sent(from_time: int, to_time: int) -> Iterator[bytes]:
+        first, last = traffic.time.searchsorted([from_time, to_time])
+        if first == 0 and last > 0:
+            yield from traffic.announcement()
+        yield from traffic.take(slice(int(first), int(last))).predictions()
+        first, last = known.searchsorted([max(from_time, 1), to_time])
+        yield from traffic.take(order[first:last]).outcomes()
+
+    time = start
+    while time < end:
+        until = min(time - time % every + every, end)
+        yield until, b"".join(sent(time, until))
+        time = until

@@ -1,0 +1,79 @@
+"""What every channel answers to a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from .message import SEVERITIES, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a channel said to a message.
+
+    Attributes:
+        result: ``delivered``; ``refused``: it will never be taken; ``put_off``: it may be taken later; ``dry_run``:
+            it was not sent, and nobody wanted it to be.
+        detail: In the channel's words; "" where it said nothing.
+        reference: By what the channel knows the message; "" where it does not say.
+        wait: Seconds for which the channel wants to be left alone.
+        unheard: Whether it may have taken the message all the same: its answer did not come, or it broke meanwhile.
+    """
+
+    result: Literal["delivered", "refused", "put_off", "dry_run"]
+    detail: str = ""
+    reference: str = ""
+    wait: float = 0.0
+    unheard: bool = False
+
+
+DELIVERED = Answer("delivered")
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was sent before a message.
+
+    Attributes:
+        thread: By what the channel knows the first message about the same alert; "" where it knows none.
+        shared: Whether that is a digest or a summary, which says other alerts, too.
+        unsure: Whether the message may have been taken before: nobody heard the answer.
+    """
+
+    thread: str = ""
+    shared: bool = False
+    unsure: bool = False
+
+
+NOTHING = Past()
+
+
+def severity_of(message: Message) -> str:
+    """Return how grave the incident of a message is: the gravest of what is told and of what lasts."""
+    facts, lasting = message.facts, message.facts.get("lasting", ())
+    if message.kind == "passed":
+        return "info"
+    told = [] if message.kind == "eased" and lasting else [str(facts.get("severity", "warning"))]
+    return min([*told, *(str(one["severity"]) for one in lasting)], key=SEVERITIES.index)
+
+
+def incident_keys(message: Message) -> list[str]:
+    """Return by what a pager knows the incidents of a thread, that of the message first.
+
+    An incident that somebody has in hand calls nobody again, so a rise in severity begins another one.
+
+    >>> incident_keys(Message("4c1f-3-oncall", "4c1f", "oncall", "worse", 0, {}, incident=2))
+    ['4c1f-2', '4c1f']
+    """
+    return [message.alert if one == 1 else f"{message.alert}-{one}" for one in range(message.incident, 0, -1)]
+
+
+class Channel(Protocol):
+    """A place to which messages go. One thread calls it."""
+
+    def send(self, message: Message, past: Past = NOTHING, /) -> Answer:
+        """Send a message, once."""
+
+    def close(self) -> None:
+        """Close what is open."""

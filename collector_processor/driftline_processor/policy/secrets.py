@@ -1,0 +1,29 @@
+"""Hiding what is secret of an address in what a channel says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
+
+
+def hide_secrets(said: str, url: str) -> str:
+    """Return what a channel said without the parts of its address behind the host, and without user and password.
+
+    >>> hide_secrets("no such hook: /services/T0123456/B0123456", "https://hooks.example.com/services/T0123456/B0123456")
+    'no such hook: /***/***/***'
+    """
+    for part in sorted(secret_parts(url), key=len, reverse=True):
+        said = said.replace(part, "***")
+    return said
+
+
+def secret_parts(url: str) -> Iterator[str]:
+    """Yield the parts of an address that may be secret, as they are written and as they are meant."""
+    parts = urlsplit(url)
+    rest = " ".join((parts.netloc.rpartition("@")[0], parts.path, parts.query, parts.fragment))
+    if not url.startswith(("http://", "https://")):
+        rest = url.partition("://")[2]  # Apprise keeps tokens where other addresses have a host
+    for part in re.split(r"[\s/:@?&=#,]+", rest):
+        # 6: characters of the shortest part of an address that is taken for a secret
+        yield from (written for written in {part, unquote(part)} if len(written) >= 6)

@@ -1,0 +1,350 @@
+"""One consumer of Kafka: messages become tables, one transaction of rows and offsets, then a commit at the brokers.
+
+It polls again when what it has is on disk, so a slow state reads slowly, and the brokers keep the rest. Reconnecting,
+and waiting for topics that do not exist yet, is librdkafka's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from driftline.export.backoff import doubling_pauses
+from driftline.semconv import attributes, metrics
+from pydantic import BeforeValidator, Field
+
+from driftline_processor.config.receivers import ReceiverKeys
+from driftline_processor.config.values import Address, Form, Secret, Text, one_or_several
+from driftline_processor.core.decode.requests import Malformed
+from driftline_processor.receipts import NO_HEADERS, Overloaded, Receipt
+
+if TYPE_CHECKING:
+    from driftline_processor.ingest.queue_offsets import Offset
+    from driftline_processor.ingest.transaction import Request
+    from driftline_processor.receivers.receiver import Intake, Surroundings
+
+_log = logging.getLogger("driftline")
+
+BATCH = 2_000
+"""Messages that are taken in together, at most."""
+
+_POLL = 0.5
+_LONGEST_WAIT = 30.0
+
+
+_OURS = {
+    "bootstrap.servers": "write brokers",
+    "group.id": "write group",
+    "auto.offset.reset": "write start",
+    "enable.auto.commit": "leave it out: messages count when they are on disk",
+    "enable.auto.offset.store": "leave it out: messages count when they are on disk",
+}
+
+Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_several), Form("text, or list of text")]
+
+
+class Kafka(ReceiverKeys):
+    """Topics of Kafka with outcomes or OTLP requests; needs `pip install confluent-kafka`."""
+
+    brokers: Texts = Field(
+        description="The brokers to connect to first: one `host:port`, or a list.", examples=['["kafka:9092"]']
+    )
+    topics: Texts = Field(
+        description="One topic, or a list. The receiver waits for a topic that does not exist yet.",
+        examples=["[labels]"],
+    )
+    group: Text = Field(
+        default="driftline",
+        description="The consumer group. Members of a group share partitions, so each processor needs its own group.",
+        examples=["driftline-eu"],
+    )
+    format: Literal["json", "ndjson", "otlp_proto", "otlp_json"] = Field(
+        default="json",
+        description="What a message holds. `json`: an outcome, a list of outcomes, or a document as of "
+        "[`POST /v1/outcomes`](http-api.md#post-v1outcomes). `ndjson`: an outcome a line. `otlp_proto`, `otlp_json`: "
+        "an OTLP request, as the Collector's exporter for Kafka writes it.",
+        examples=["otlp_proto"],
+    )
+    signal: Literal["logs", "traces", "metrics"] = Field(
+        default="logs",
+        description="The signal of the OTLP requests; `logs` hold records and outcomes. Only for OTLP formats.",
+        examples=["traces"],
+        json_schema_extra={"shown": "comment"},
+    )
+    model: Text | None = Field(default=None, description="The model of outcomes that name none.", examples=["churn"])
+    environment: Text | None = Field(
+        default=None, description="The environment of outcomes that name none.", examples=["production"]
+    )
+    start: Literal["earliest", "latest"] = Field(
+        default="earliest", description="Where a new consumer group begins to read.", examples=["latest"]
+    )
+    options: dict[str, Secret] = Field(
+        default_factory=dict,
+        description="Settings of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md),"
+        " such as `security.protocol`, `sasl.mechanisms`, `sasl.username`, `sasl.password` and `ssl.ca.location`. "
+        "The values are secrets and appear nowhere.",
+        examples=['{security.protocol: sasl_ssl, sasl.username: me, sasl.password: "${env:KAFKA_PASSWORD}"}'],
+    )
+
+    def connect(self, key: str, around: Surroundings) -> KafkaReceiver:
+        """Return the consumer of the topics."""
+        return KafkaReceiver(key, self, around)
+
+    def problems(self, others: Mapping[str, ReceiverKeys]) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        if find_spec("confluent_kafka") is None:
+            yield "brokers: Kafka's client is not installed; pip install confluent-kafka"
+        for key, values in (("brokers", self.brokers), ("topics", self.topics)):
+            if not values:
+                yield f"{key}: none are named; write at least one"
+        for broker in self.brokers:
+            if not broker.rpartition(":")[2].isdecimal():
+                yield f"brokers: '{broker}' has no port; write '{broker}:9092'"
+        for topic in self.topics:
+            for name, other in others.items():
+                if isinstance(other, Kafka) and other.group == self.group and topic in other.topics:
+                    yield f"topics: group '{self.group}' reads '{topic}' in {name}, too; name it once"
+        for option in self.options:
+            if option in _OURS:
+                yield f"options: '{option}' is Driftline's own; {_OURS[option]}"
+        if "signal" in self.model_fields_set and not self.format.startswith("otlp_"):
+            yield f"signal: {self.format} holds outcomes; leave it out, or write format: otlp_proto"
+        if self.format.startswith("otlp_") and (self.model or self.environment):
+            yield "model: OTLP says itself whose its rows are; leave model and environment out"
+
+
+class KafkaReceiver:
+    """Takes the messages of some topics in, on a thread of its own."""
+
+    address: Address | None = None
+    """It listens nowhere."""
+
+    def __init__(
+        self,
+        key: str,
+        settings: Kafka,
+        around: Surroundings,
+        connect: Callable[[dict[str, Any]], Any] | None = None,
+    ) -> None:
+        """Keep what is needed to connect.
+
+        Args:
+            key: Where it stands in the file, for the log: ``kafka/labels``.
+            settings: The keys in the file.
+            around: The counters and the clock.
+            connect: Makes the consumer from settings of librdkafka; tests give their own.
+        """
+        self._key, self._settings, self._connect = key, settings, connect or _consumer
+        self._counters, self._clock = around.counters, around.clock
+        self._intake: Intake
+        self._stopping = threading.Event()
+        self._said: set[str] = set()
+        self._consumer: Any = None
+        self._thread = threading.Thread(target=self._run, name=f"driftline-{key}", daemon=True)
+        self.line = f"topics of Kafka: {', '.join(settings.topics)}"
+
+    def start(self, intake: Intake) -> None:
+        """Subscribe, and begin. No broker needs to be there yet."""
+        settings, self._intake = self._settings, intake
+        self._consumer = self._connect(
+            {
+                "queued.max.messages.kbytes": 32_768,
+                "max.poll.interval.ms": 600_000,  # so long a state may be busy before the group gives up on us
+                "client.id": "driftline",
+                **{name: secret.get_secret_value() for name, secret in settings.options.items()},
+                "bootstrap.servers": ",".join(settings.brokers),
+                "group.id": settings.group,
+                "auto.offset.reset": settings.start,
+                "enable.auto.commit": False,
+            }
+        )
+        self._consumer.subscribe(list(settings.topics), on_assign=self._assigned)
+        self._thread.start()
+
+    def stop(self, grace: float) -> None:
+        """Finish what was polled, and leave the group, within so many seconds.
+
+        A group waits for a member that did not leave, and what was not committed is polled again.
+        """
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(grace)
+        if self._consumer is not None and not self._thread.is_alive():
+            self._consumer.close()
+            self._consumer = None
+
+    def _assigned(self, consumer: Any, partitions: list[Any]) -> None:
+        """Begin where the state stands, or where another processor of the group has come to."""
+        reached = self._intake.offsets()
+        try:
+            committed = {(one.topic, one.partition): one.offset for one in consumer.committed(partitions, timeout=10)}
+        except Exception as error:
+            committed = {}
+            self._say(f"the brokers do not say how far the group has come: {error}")
+        for one in partitions:
+            mine = reached.get((self._settings.group, one.topic, one.partition), -1)
+            furthest = max(mine, committed.get((one.topic, one.partition), -1))
+            if furthest >= 0:
+                one.offset = furthest
+        consumer.assign(partitions)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                polled = self._consumer.consume(BATCH, timeout=_POLL)
+                messages = [message for message in polled if message.error() is None]
+                for message in polled:
+                    if message.error() is not None:
+                        self._say(str(message.error()))
+                if messages:
+                    self._said.clear()
+                    self._take(messages)
+            except Exception:
+                _log.exception("%s: messages could not be taken; it will try again", self._key)
+                self._stopping.wait(1.0)
+
+    def _take(self, messages: Sequence[Any]) -> None:
+        """Store messages and say so to the brokers; one that cannot be stored costs only itself."""
+        pauses = doubling_pauses(1.0, _LONGEST_WAIT)
+        while not self._stored(messages):
+            if self._stopping.is_set():
+                return  # it is polled again at the next start
+            if not self._well():
+                self._say("the state takes nothing; waiting")
+                self._stopping.wait(next(pauses))
+            elif len(messages) > 1:
+                for message in messages:
+                    self._take([message])
+                return
+            else:
+                self._count(Counter({_bad_message(): 1}))
+                self._offer(_request(offsets=self._offsets(messages))).result()
+                break
+        self._commit(messages)
+
+    def _stored(self, messages: Sequence[Any]) -> bool:
+        """Take messages in, with their offsets; False when a transaction failed."""
+        try:
+            if self._settings.format.startswith("otlp_"):
+                self._store_otlp(messages)
+            else:
+                self._store_outcomes(messages)
+        except _Stopping:
+            return False
+        except Exception as error:
+            self._say(f"a transaction failed: {error}")
+            return False
+        return True
+
+    def _store_outcomes(self, messages: Sequence[Any]) -> None:
+        from driftline_processor.readers.outcomes.messages import outcome_tables
+
+        settings, values = self._settings, [message.value() for message in messages]
+        lines = settings.format == "ndjson"
+        tables, rejected = outcome_tables(values, lines, settings.model, settings.environment, self._clock())
+        self._offer(_request(outcomes=tables, offsets=self._offsets(messages))).result()
+        self._count(rejected)
+
+    def _store_otlp(self, messages: Sequence[Any]) -> None:
+        from driftline_processor.otlp.json_requests import protobuf_of
+
+        signal, malformed = self._settings.signal, 0
+        taken: list[Future[Receipt]] = []
+        for message in messages:
+            try:
+                body = message.value() or b""
+                body = protobuf_of(signal, body) if self._settings.format == "otlp_json" else body
+                submit = partial(self._intake.submit, signal, body, NO_HEADERS, self._offsets([message]))
+                taken.append(self._patiently(submit))
+            except Malformed:
+                malformed += 1
+        self._offer(_request(offsets=self._offsets(messages))).result()  # of the malformed, too
+        for future in taken:
+            future.result()
+        self._count(Counter({_bad_message(): malformed}))
+
+    def _offer(self, request: Request) -> Future[Receipt]:
+        return self._patiently(partial(self._intake.offer, request))
+
+    def _patiently(self, submit: Callable[[], Future[Receipt]]) -> Future[Receipt]:
+        """Submit as soon as there is room. Raises :class:`_Stopping` when it is time to end."""
+        while True:
+            try:
+                return submit()
+            except Overloaded as overloaded:
+                if self._stopping.wait(overloaded.retry_after):
+                    raise _Stopping from None
+
+    def _well(self) -> bool:
+        """Return True where the state stores anything at all: how far nothing new has come."""
+        try:
+            self._offer(_request(offsets=[_offset(self._settings.group, "", -1, 0)])).result()
+        except Exception:
+            return False
+        return True
+
+    def _offsets(self, messages: Sequence[Any]) -> list[Offset]:
+        last = {(message.topic(), message.partition()): message.offset() + 1 for message in messages}
+        return [_offset(self._settings.group, *place, following) for place, following in last.items()]
+
+    def _commit(self, messages: Sequence[Any]) -> None:
+        try:
+            offsets = [_partition(offset) for offset in self._offsets(messages)]
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        except Exception as error:  # the state knows how far it has come
+            self._say(f"the brokers were not told how far: {error}")
+
+    def _count(self, rejected: Mapping[str, int]) -> None:
+        for reason, rows in rejected.items():
+            if rows:
+                self._counters.add(metrics.DRIFTLINE_REJECTED_ROWS, rows, {attributes.DRIFTLINE_REASON: reason})
+
+    def _say(self, sentence: str) -> None:
+        """Log once until messages come again: a broker that is away is said so every second."""
+        if sentence not in self._said:
+            self._said.add(sentence)
+            _log.warning("%s: %s", self._key, sentence)
+
+
+class _Stopping(Exception):  # noqa: N818 - no fault
+    """The receiver ends; what was polled is polled again at the next start."""
+
+
+def _bad_message() -> str:
+    from driftline_processor.readers.outcomes.messages import BAD_MESSAGE
+
+    return BAD_MESSAGE
+
+
+def _request(**parts: Any) -> Request:
+    from driftline_processor.ingest.transaction import Request  # which brings the database
+
+    return Request(os.urandom(16), **parts)
+
+
+def _offset(group: str, topic: str, partition: int, following: int) -> Offset:
+    from driftline_processor.ingest.queue_offsets import Offset
+
+    return Offset(group, topic, partition, following)
+
+
+def _consumer(settings: dict[str, Any]) -> Any:
+    from confluent_kafka import Consumer
+
+    return Consumer(settings, logger=logging.getLogger("driftline.kafka"))
+
+
+def _partition(offset: Offset) -> Any:
+    from confluent_kafka import TopicPartition
+
+    return TopicPartition(offset.topic, offset.partition, offset.next)
+
+
+RECEIVER = Kafka
