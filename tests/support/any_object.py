@@ -28,7 +28,7 @@ class Builder:
             hints = get_type_hints(kind)
             made = {one.name: self.build(hints[one.name]) for one in dataclasses.fields(kind) if one.init}
             if kind is KindOfChange:
-                made["evidence"] = (self.build(Fact), *made["evidence"])
+                made["evidence"] = (self.build(Fact),)
             if kind is Verdict:
                 made["advice"] = fact("send_outcomes")
             self._depth += 1

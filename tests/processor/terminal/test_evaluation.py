@@ -23,6 +23,7 @@ from driftline_processor.core.evaluation import (
     State,
 )
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.present.sentences.window import sentence
 from driftline_processor.present.states import rank
 from driftline_processor.terminal.evaluation import evaluation_view, show
@@ -314,4 +315,5 @@ def test_what_is_wrong_with_the_data_is_a_table_and_the_gravest_is_in_the_closin
     shown = [line.strip().split(maxsplit=1) for line in drawn(both).splitlines()]
     assert ["data", "what is wrong"] in shown
     assert ["major", said] in shown
-    assert ["minor", "b·: 1 % of values are new"] in shown
+    assert ["minor", finding_sentence(slight)] in shown
+    assert "\x1b" not in drawn(both)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from driftline_processor.core.facts import fact
 from driftline_processor.health import Health
 from driftline_processor.present.links import Links
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
@@ -74,7 +75,7 @@ def test_a_report_of_a_range_says_what_was_true_at_its_end(browse: Browse) -> No
 def test_a_report_of_an_earlier_window_says_of_when_its_verdict_is_and_how_sure_that_one_is(browse: Browse) -> None:
     model = flights()
     chosen = select(Place("flights", window="1mo", at="2013-07-01"), [model])
-    then, today = chosen.verdict(), replace(model.verdict, sure="Sure enough: this is of today.")  # type: ignore[type-var]
+    then, today = chosen.verdict(), replace(model.verdict, certainty=(fact("rise_detected", outcomes=123_456),))  # type: ignore[type-var]
     assert then is not None
     assert verdict_certainty(then)
     model.verdict = today
@@ -83,10 +84,10 @@ def test_a_report_of_an_earlier_window_says_of_when_its_verdict_is_and_how_sure_
         earlier = Page(written(client, f"{address}?window=1mo&at=2013-07-01")).text
         assert re.search(r"(?i)\bas of 31 July 2013\b", earlier)
         assert verdict_certainty(then) in earlier
-        assert "this is of today" not in earlier
+        assert "123,456" not in earlier
         newest = Page(written(client, f"{address}?window=1mo")).text
         assert not re.search(r"(?i)\bas of\b", newest)
-        assert "Sure enough: this is of today." in newest
+        assert "123,456" in newest
 
 
 def test_links_to_other_pages_lead_to_the_processor_where_its_address_is_known() -> None:

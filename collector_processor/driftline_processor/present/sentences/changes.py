@@ -19,7 +19,7 @@ OPEN = "without outcomes this cannot be told from a change of what inputs mean"
 @worded
 def change_sentence(change: KindOfChange) -> str:
     """Return the kind of a change in words, with what data alone cannot tell apart."""
-    first = clause(change.evidence[0])
+    first = clause(next(iter(change.evidence), None))
     match change.reason:
         case "service_changed":
             return f"the service itself changed: {first}"
