@@ -20,7 +20,7 @@ FORMULAS = {
     "drift/methods/mmd.py": {4.0},  # the greatest squared distance of two unit vectors
     "drift/multivariate/correlation.py": {1.5},  # variance to the third power of the deviation
     "drift/p_values.py": {300.0},  # of a hyperbolic sine, before it overflows
-    "drift/usual.py": {3.0},  # the kurtosis of a normal distribution
+    "drift.normal_variation.py": {3.0},  # the kurtosis of a normal distribution
     "performance/objective.py": {0.001, 0.1, 0.999},  # examples in a message
     "verdict/words.py": {100.0},  # percent
     "versions/comparison.py": {0.001},  # the unit of a tolerance near zero

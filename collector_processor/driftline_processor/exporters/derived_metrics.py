@@ -146,7 +146,7 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
             yield from _objectives(known, of, window)
             judged = [one.label_sla for one in reversed(known) if one.label_sla is not None]
             if judged:
-                told = next((one for one in judged if one.state != "cannot_tell"), judged[0])
+                told = next((one for one in judged if one.state != "inconclusive"), judged[0])
                 yield _point(m.ML_OUTCOME_SLA_STATE, {**of, **window, a.STATE: told.state}, 1.0)
 
 
@@ -215,7 +215,7 @@ def _objectives(known: Sequence[Evaluation], model: dict[str, str], window: dict
         if one.slice:  # over a key that itself, since another of its slices may be the worst next time
             what[a.ML_PERFORMANCE_SLICE] = one.slice.partition("=")[0] if one.slices else one.slice
         yield _point(m.ML_PERFORMANCE_OBJECTIVE_STATE, {**what, a.STATE: one.state}, 1.0)
-        yield _point(m.ML_PERFORMANCE_OBJECTIVE_UNDECIDED, what, float(one.undecided))
+        yield _point(m.ML_PERFORMANCE_OBJECTIVE_UNDECIDED, what, float(one.inconclusive_windows))
         yield _point(m.ML_PERFORMANCE_OBJECTIVE_OVERDUE, what, float(one.overdue))
         yield _point(m.ML_PERFORMANCE_OBJECTIVE_NEEDED, what, one.needed)
 

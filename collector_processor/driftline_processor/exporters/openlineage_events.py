@@ -124,7 +124,7 @@ def _column(column: ColumnDrift, rows: int) -> Json:
 
 def _assertions(evaluation: Evaluation) -> Json:
     """Return the expectations that are met or broken, and each check with its findings."""
-    told = [_expected(expected) for expected in evaluation.expected if expected.state != "cannot_tell"]
+    told = [_expected(expected) for expected in evaluation.expected if expected.state != "inconclusive"]
     found: dict[str, list[Json]] = {}
     for finding in evaluation.findings:
         found.setdefault(finding.check, []).extend(_finding(finding))

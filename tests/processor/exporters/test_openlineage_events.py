@@ -48,7 +48,7 @@ def evaluation(**changes: Any) -> Evaluation:
         "expected": (
             Expected("age", "missing: < 5%", "broken", 0.1, 0.1, 1_000, "age: 10 % of values are missing"),
             Expected("", "rows: >= 100", "met", 1_000.0, 1_000.0, 1_000, "1,000 rows"),
-            Expected("age", "unique: true", "cannot_tell", None, None, 0, "age: cannot tell"),
+            Expected("age", "unique: true", "inconclusive", None, None, 0, "age: cannot tell"),
         ),
         "window": Window("1d", NOW - DAY, NOW),
     }

@@ -143,7 +143,7 @@ def test_an_unknown_value_is_an_absent_series(browse: Browse) -> None:
         evaluation.features["amount"] = replace(amount, methods=methods)
     series = scrape(browse(FakeView([model])))
     assert [labels["ml_drift_method"] for labels in named(series, "ml_drift_value")] == ["js"]
-    assert {labels["state"] for labels in named(series, "ml_drift_state")} == {"drift", "blind"}
+    assert {labels["state"] for labels in named(series, "ml_drift_state")} == {"drift", "inconclusive"}
     for name in ("ml_performance_value", "ml_performance_window_end_seconds", "ml_outcome_coverage_ratio"):
         assert named(series, name) == []
 

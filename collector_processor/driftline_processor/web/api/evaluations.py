@@ -24,7 +24,7 @@ from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_of, to_json
 from driftline_processor.present.json_shapes import Key, computed, group, or_null, time_of, time_or_null
 from driftline_processor.present.numbers import finite
-from driftline_processor.present.states import compared, drifted, lacking, overall
+from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall
 from driftline_processor.queries.history import History, RecordedOutcome
 from driftline_processor.queries.overview import BaselineView, ModelView, View, verdict_of
 
@@ -178,7 +178,7 @@ MODEL_SHAPES = SHAPES.with_more(
             time_of("end", "window.end"),
             "rows distributed closed",
             computed("state", overall, State),
-            computed("lacking", lambda one: lacking(one) or None, str | None),
+            computed("reason", lambda one: inconclusive_reason(one) or None, str | None),
             group(
                 "drift",
                 computed("drifted", drifted, int),
