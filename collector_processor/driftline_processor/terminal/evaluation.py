@@ -105,8 +105,6 @@ def _legend(columns: Sequence[ColumnDrift]) -> list[str]:
     if "within_normal_variation" in states:
         moved = "it shifted, and the baseline's own days and weeks differ as much"
         lines.append(f"{state_word('within_normal_variation')}: {moved}")
-            f"{state_word('within_normal_variation')}: it moved, and the baseline's own days and weeks differ as much"
-        )
     if "inconclusive" in states:
         reason = sorted({column.reason for column in columns if column.reason})
         words = " and ".join(state_word("inconclusive", lack) for lack in reason) or state_word("inconclusive")
