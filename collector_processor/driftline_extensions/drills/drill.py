@@ -22,7 +22,7 @@ from driftline_processor.policy.replay import replayed_model
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.readers.errors import BadInput
 
-from .faults import FAULTS, Fault, Injection, choose_feature, partner_of, lacking
+from .faults import FAULTS, Fault, Injection, choose_feature, lacking, partner_of
 from .shadow import Lived, Look, Shadow, leading_view, shadow_config
 from .traffic import Traffic
 
