@@ -39,7 +39,7 @@ _PLAIN |= {
     ("quality", "critical"),
     ("quality", "broken"),
     ("performance", "broken"),
-    ("performance", "inconclusive"),
+    ("performance", "inconclusive_windows"),
     ("performance", "overdue"),
 }
 _LEAF = re.compile(
@@ -298,7 +298,7 @@ def _keys(
         "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
         "slices.KEY=VALUE.METRIC, service.latency_p99, service.error_rate, outcomes.rows, outcomes.coverage, "
         "quality.found, quality.critical, quality.broken, "
-        "performance.broken, performance.inconclusive, performance.overdue; "
+        "performance.broken, performance.inconclusive_windows, performance.overdue; "
         "and, of all rows, concept.rise and verdict.state"
     )
 

@@ -278,7 +278,9 @@ SHAPES = Shapes(
                 array("confusion", list[list[float]] | None, CURVES),
                 _number_of("broken", "objectives", "broken"),
                 computed(
-                    "inconclusive", lambda one: max((it.inconclusive_windows for it in one.objectives), default=0), int
+                    "inconclusive_windows",
+                    lambda one: max((it.inconclusive_windows for it in one.objectives), default=0),
+                    int,
                 ),
                 computed("overdue", lambda one: sum(it.overdue for it in one.objectives), int),
                 "objectives",
