@@ -22,6 +22,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
+from driftline_processor.config.business import business_readers
 from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.config.values import Address
 from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink
@@ -37,7 +38,6 @@ from driftline_processor.policy.links import AlertLinks
 from driftline_processor.policy.sources import AlertRows, Sources
 from driftline_processor.present.links import Links
 from driftline_processor.receivers import outcomes_http
-from driftline_processor.receivers.business_queries import BusinessQueries
 from driftline_processor.receivers.receiver import Receiver, Surroundings, make_receivers
 from driftline_processor.servers.browser_guard import AccessRules
 from driftline_processor.servers.http_server import Connections, HttpPort, HttpServers, raise_most_files
@@ -59,9 +59,6 @@ from .state import State
 BAD_INPUT = 2
 RECEIVING, EVALUATING, FORWARDING = 0.25, 0.6, 0.9
 """Share of ``shutdown.timeout`` after which each part of the end is over; the rest is for closing the file."""
-
-TELLING = 3.0
-"""Seconds of the end in which messages that wait are sent; those that are not are sent after the next start."""
 
 _log = logging.getLogger("driftline")
 
@@ -102,8 +99,8 @@ class Service:
         self._worst: WorstMispredictions | None = None
         self._receivers: list[Receiver] = []
         retention = int(config.storage.retention.total_seconds() * 10**9)
-        self._queries = BusinessQueries(config.business, retention, clock)
-        self.health.watch("business", self._queries.sentence, ready=True)
+        self._business = [*business_readers(config.business, retention, clock)]
+        self.health.watch("business", self._unread_business, ready=True)
 
     def start(self) -> None:
         """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
@@ -119,7 +116,8 @@ class Service:
             self._serve(self._state)
             for receiver in self._receivers:
                 receiver.start(self._state)
-            self._queries.start(self._state)
+            for reader in self._business:
+                reader.start(self._state)
         except BaseException:
             self.stop()
             raise
@@ -145,7 +143,8 @@ class Service:
         """Yield the steps of the end, each with the time that is left when its turn comes."""
         receiving, forwarding = deadline.share(RECEIVING), deadline.share(FORWARDING)
         yield self._servers.end
-        yield partial(self._queries.stop, receiving.left)
+        for reader in self._business:
+            yield partial(reader.stop, receiving.left)
         for receiver in self._receivers:
             yield partial(receiver.stop, receiving.left)
         if self._templates is not None:
@@ -155,7 +154,9 @@ class Service:
         if self._state is not None:
             yield partial(self._state.finish, deadline.share(EVALUATING))
         if self._couriers is not None:
-            yield partial(self._couriers.stop, min(TELLING, forwarding.left))
+            # 3.0: seconds of the end in which messages that wait are sent; those that are not are sent after the next
+            # start
+            yield partial(self._couriers.stop, min(3.0, forwarding.left))
             if self._state is not None:
                 yield self._state.note_deliveries
         if self._derived is not None:
@@ -164,6 +165,9 @@ class Service:
             yield partial(self._forwarder.stop, forwarding.left)
         if self._state is not None:
             yield self._state.close
+
+    def _unread_business(self) -> str | None:
+        return "; ".join(filter(None, (reader.sentence() for reader in self._business))) or None
 
     def _bind(self) -> None:
         counters, hosts = self.health.counters, self.config.allowed_hosts
@@ -283,7 +287,7 @@ class Service:
             f"driftline receives {' and '.join(listening)}",
             f"pages on http://{self.addresses['web']}",
             *(receiver.line for receiver in self._receivers if receiver.address is None),
-            *self._queries.lines,
+            *(line for reader in self._business for line in reader.lines),
             "rows are kept in memory, and end with this process"
             if self.config.storage.in_memory
             else f"rows are kept in {self.config.storage.directory}",

@@ -102,9 +102,6 @@ LOOKS = 10
 REOPEN_AFTER = 1.0, 10.0
 """Seconds from an outage of the storage to the first attempt to open it again, and at most from one to the next."""
 
-LOOK_AFTER = 60.0
-"""Seconds after a start from which on policies are looked at, however many windows still wait."""
-
 INTERRUPTED = 2.0
 """Seconds in which a statement that was interrupted ends."""
 
@@ -474,7 +471,8 @@ class State:
         """
         if not self._caught_up:
             idle = not self._joining and not self._pressed() and self._evaluator.idle
-            self._caught_up = idle or time.monotonic() - self._read_at > LOOK_AFTER
+            # 60.0: seconds after a start from which on policies are looked at, however many windows still wait
+            self._caught_up = idle or time.monotonic() - self._read_at > 60.0
         return self._caught_up
 
     def _step_join(self) -> bool:

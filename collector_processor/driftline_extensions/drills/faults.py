@@ -130,19 +130,19 @@ def _asked_again(traffic: Traffic, features: Features, rows: NDArray[np.bool_]) 
 
 def _mixed(before: Column, after: Column, rows: NDArray[np.bool_]) -> Column:
     """Return ``after`` in some rows, else ``before``."""
-    codes, labels = before.codes, before.labels
+    codes, categories = before.codes, before.categories
     if after.codes is not None or codes is not None:
-        index = {label: at for at, label in enumerate(labels)}
-        for label in after.labels:
-            index.setdefault(label, len(index))
-        places = np.array([*(index[label] for label in after.labels), -1], np.int32)
+        index = {category: at for at, category in enumerate(categories)}
+        for category in after.categories:
+            index.setdefault(category, len(index))
+        places = np.array([*(index[category] for category in after.categories), -1], np.int32)
         old = np.full(len(rows), -1, np.int32) if codes is None else codes
         new = np.full(len(rows), -1, np.int32) if after.codes is None else places[after.codes]
-        codes, labels = np.where(rows, new, old).astype(np.int32), tuple(index)
+        codes, categories = np.where(rows, new, old).astype(np.int32), tuple(index)
     numbers = None
     if before.numbers is not None or after.numbers is not None:
         numbers = np.where(rows, numbers_of(_sized(after, len(rows))), numbers_of(_sized(before, len(rows))))
-    return Column(numbers, codes, labels)
+    return Column(numbers, codes, categories)
 
 
 def _sized(column: Column, n: int) -> Column:
@@ -237,17 +237,17 @@ def _truth_turns(traffic: Traffic, how: Injection) -> Traffic:
 
 def _turned(actual: Column, classes: Sequence[str], rows: NDArray[np.bool_]) -> Column:
     """Return the next class in some rows."""
-    labels = tuple(dict.fromkeys([*classes, *actual.labels]))
+    categories = tuple(dict.fromkeys([*classes, *actual.categories]))
     if actual.codes is None:
         numbers = numbers_of(actual)
         return Column(np.where(rows, 1.0 - numbers, numbers))
-    places = np.array([*(labels.index(label) for label in actual.labels), -1], np.int32)
+    places = np.array([*(categories.index(category) for category in actual.categories), -1], np.int32)
     codes = places[actual.codes]
-    turned = np.where(codes >= 0, (codes + 1) % len(labels), -1)
+    turned = np.where(codes >= 0, (codes + 1) % len(categories), -1)
     mixed = np.where(rows, turned, codes).astype(np.int32)
     if actual.numbers is None:
-        return Column(codes=mixed, labels=labels)
-    return Column(actual.numbers, mixed, labels)
+        return Column(codes=mixed, categories=categories)
+    return Column(actual.numbers, mixed, categories)
 
 
 def _outcomes_late(traffic: Traffic, how: Injection) -> Traffic:
@@ -354,7 +354,7 @@ def partner_of(traffic: Traffic, name: str) -> str:
     number = is_number(traffic.features[name])
     others = [one for one, column in traffic.features.items() if one != name and is_number(column) == number]
     if not others:
-        kind = "number" if number else "label"
+        kind = "number" if number else "category"
         raise BadInput(f"{traffic.key.model}: no other input is a {kind}, so '{short(name, 40)}' is swapped with none")
     if not number:
         return others[0]

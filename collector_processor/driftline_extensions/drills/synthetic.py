@@ -29,12 +29,6 @@ Draw = Callable[[int, Random], Column]
 REFERENCE_ROWS: Final = 20_000
 """Rows of which the baseline is built."""
 
-CALL: Final = 0.02
-"""Seconds of a usual call."""
-
-MOST_ACTING: Final = 6
-"""Inputs that the model goes by, in order: with more of them each would count for little."""
-
 STEEPNESS: Final = 1.5
 """Standard deviation of the log odds that the model says: its ROC AUC is about .8."""
 
@@ -48,8 +42,8 @@ def _numbers(draw: Callable[[int, Random], Any]) -> Draw:
     return lambda n, rng: Column(numbers=np.asarray(draw(n, rng), np.float64))
 
 
-def _labels(labels: tuple[str, ...], shares: tuple[float, ...]) -> Draw:
-    return lambda n, rng: Column(codes=rng.choice(len(labels), n, p=shares).astype(np.int32), labels=labels)
+def _categories(categories: tuple[str, ...], shares: tuple[float, ...]) -> Draw:
+    return lambda n, rng: Column(codes=rng.choice(len(categories), n, p=shares).astype(np.int32), categories=categories)
 
 
 INPUTS: Mapping[str, Draw] = {
@@ -57,8 +51,8 @@ INPUTS: Mapping[str, Draw] = {
     "monthly_charge": _numbers(lambda n, rng: np.round(rng.normal(70.0, 12.0, n), 2)),
     "calls": _numbers(lambda n, rng: rng.poisson(6.0, n)),
     "usage": _numbers(lambda n, rng: np.round(rng.lognormal(3.0, 0.5, n), 2)),
-    "plan": _labels(("basic", "plus", "team"), (0.6, 0.3, 0.1)),
-    "region": _labels(("east", "north", "south", "west"), (0.25, 0.25, 0.25, 0.25)),
+    "plan": _categories(("basic", "plus", "team"), (0.6, 0.3, 0.1)),
+    "region": _categories(("east", "north", "south", "west"), (0.25, 0.25, 0.25, 0.25)),
 }
 """The inputs of a model of which nobody knows a baseline."""
 
@@ -95,6 +89,7 @@ def synthetic_traffic(
     time = np.sort(start + rng.integers(0, days * DAY, n))
     took = np.maximum(1, np.minimum(rng.exponential(0.25, n), 1.0) * _nanoseconds(delay)).astype(np.int64)
     built = _baseline(name, version, task, reference, model, reference_time, settings, rng)
+    # 0.02: seconds of a usual call
     return Traffic(
         key=ModelKey(name, version),
         task=built.task,
@@ -104,7 +99,7 @@ def synthetic_traffic(
         scores=scores,
         actual=model.truth(scores, rng),
         known=time + took,
-        duration=rng.lognormal(np.log(CALL), 0.4, n),
+        duration=rng.lognormal(np.log(0.02), 0.4, n),
         model=model,
         baseline=built.to_json(),
         slices=_slices(settings, features, n),
@@ -117,7 +112,7 @@ class _Model:
 
     Attributes:
         task: What it predicts.
-        levels: For each input that it goes by, the values of the reference in order, or the place of each label.
+        levels: For each input that it goes by, the values of the reference in order, or the place of each category.
         weights: Of each, for each score: float64 (k, inputs).
     """
 
@@ -127,7 +122,8 @@ class _Model:
 
     @classmethod
     def of(cls, task: Task, reference: Features) -> _Model:
-        names = list(reference)[:MOST_ACTING]
+        # 6: inputs that the model goes by, in order: with more of them each would count for little
+        names = list(reference)[:6]
         levels: dict[str, F64 | Mapping[str, float]] = {}
         for name in names:
             column = reference[name]
@@ -135,8 +131,8 @@ class _Model:
             if numbers is not None and np.isfinite(numbers).any():
                 levels[name] = np.sort(numbers[np.isfinite(numbers)])
             else:
-                places = np.linspace(-1.5, 1.5, max(len(column.labels), 1))
-                levels[name] = dict(zip(column.labels, places.tolist(), strict=True))
+                places = np.linspace(-1.5, 1.5, max(len(column.categories), 1))
+                levels[name] = dict(zip(column.categories, places.tolist(), strict=True))
         scores = len(task.classes) if task.has_class_scores else 1
         at = np.arange(len(names))
         weights = np.array([np.cos(at * (1.0 + score) * 0.7) for score in range(scores)])
@@ -165,13 +161,15 @@ class _Model:
             shares = np.empty((n, 2))
             shares[:, positive], shares[:, 1 - positive] = scores[:, 0], 1 - scores[:, 0]
         drawn = (rng.random(n)[:, None] > shares.cumsum(axis=1)).sum(axis=1)
-        return Column(codes=np.minimum(drawn, len(self.task.classes) - 1).astype(np.int32), labels=self.task.classes)
+        return Column(
+            codes=np.minimum(drawn, len(self.task.classes) - 1).astype(np.int32), categories=self.task.classes
+        )
 
     def _place(self, name: str, column: Column) -> F64:
         """Return the place of each value among those of the reference, -1.7 to 1.7; missing ones lie in the middle."""
         levels = self.levels[name]
         if isinstance(levels, Mapping):
-            known = np.array([levels.get(label, 0.0) for label in column.labels] + [0.0])
+            known = np.array([levels.get(category, 0.0) for category in column.categories] + [0.0])
             return np.zeros(length(column)) if column.codes is None else np.asarray(known[column.codes], np.float64)
         numbers = column.numbers
         if numbers is None:
@@ -211,8 +209,8 @@ def _of_bins(over: Bins, counts: F64) -> Draw:
         at = rng.choice(len(shares), n, p=shares)
         missing = at == len(shares) - 1
         if isinstance(over, CategoryBins):
-            labels = (*over.labels, "other")
-            return Column(codes=np.where(missing, -1, at).astype(np.int32), labels=labels)
+            categories = (*over.categories, "other")
+            return Column(codes=np.where(missing, -1, at).astype(np.int32), categories=categories)
         return Column(numbers=np.where(missing, np.nan, _within(over, np.minimum(at, over.size - 1), rng)))
 
     return draw
@@ -235,7 +233,7 @@ def _features(draws: Mapping[str, Draw], n: int, rng: Random) -> dict[str, Colum
 
 def _slices(settings: Model, features: Features, n: int) -> dict[str, Column]:
     """Return the slices that the configuration names: an input where it is one, else one value for all rows."""
-    same = Column(codes=np.zeros(n, np.int32), labels=("all",))
+    same = Column(codes=np.zeros(n, np.int32), categories=("all",))
     return {
         name: features[name] if name in features and features[name].codes is not None else same
         for name in settings.sliced

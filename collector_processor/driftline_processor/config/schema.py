@@ -21,10 +21,10 @@ from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY
 
 from .actions import ActionKeys, with_action_names
-from .business import Business, BusinessName
+from .business import Business, BusinessName, by_source
 from .channels import Channel, channels_of, notify_problems
 from .composition import with_included, with_tiers
-from .exporters import TYPES, Exporter, forward_exporter, with_names
+from .exporters import ExporterKeys, forward_exporter, with_names
 from .model import Model
 from .policies import (
     DEFAULT_POLICY,
@@ -335,11 +335,9 @@ class Config(Section):
         description="Times in which nothing is told of some models. What still lasts at their end is told then.",
         json_schema_extra={"name": "yearly-sale", "shown": "comment"},
     )
-    exporters: Annotated[dict[str, Exporter], BeforeValidator(with_names)] = Field(
+    exporters: Annotated[dict[str, ExporterKeys], BeforeValidator(with_names)] = Field(
         default_factory=dict,
-        description="Destinations. The name says how to send: "
-        + ", ".join(f"`{one.type}/NAME`" for one in TYPES)
-        + ".",
+        description="Destinations. The name begins with the kind of the exporter: `otlp_grpc/NAME`, `otlp_http/NAME`.",
         examples=[
             'otlp_http/prometheus: {endpoint: "${env:PROMETHEUS:-http://127.0.0.1:9090}/api/v1/otlp", '
             "derived: [metrics]}"
@@ -554,6 +552,8 @@ def _parse(tree: dict[str, Any], folder: Path, problems: list[str], filled: Fill
     """Parse; what is wrong is named and taken out, so that the rules can still look at the rest."""
     if "receivers" in tree:
         tree = {**tree, "receivers": by_type(tree["receivers"])}
+    if "business" in tree:
+        tree = {**tree, "business": by_source(tree["business"])}
     tree = {"storage": {}, **tree}  # its default is a path, and paths are relative to the file
     for attempt in range(100):
         try:

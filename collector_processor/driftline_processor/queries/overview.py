@@ -43,9 +43,6 @@ from .hints import ModelSummary, hints, unknown_model_hints
 from .interruptions import Interruption
 from .verdicts import Known, Verdicts
 
-ENOUGH = 30
-"""Outcomes of a window from which on it is shown before an older one that has more."""
-
 
 def has_performance(evaluation: Evaluation) -> bool:
     """Return True where any metric of a window is known."""
@@ -160,7 +157,8 @@ class ModelView:
         newest = None
         for evaluation in reversed(self.windows.get(window, ())):
             if has_performance(evaluation) and self.mature(evaluation):
-                if evaluation.outcome_rows >= ENOUGH:
+                # 30: outcomes of a window from which on it is shown before an older one that has more
+                if evaluation.outcome_rows >= 30:
                     return evaluation
                 newest = newest or evaluation
         return newest
@@ -314,13 +312,13 @@ class Overview:
         pending = sum(self._join.pending.values())
         oldest = max((now - since for since in self._join.pending_since.values()), default=0)
         waiting: dict[tuple[str, Labels], float] = {
-            (m.DRIFTLINE_OUTCOMES_PENDING, ()): float(pending),
-            (m.DRIFTLINE_OUTCOMES_PENDING_AGE, ()): oldest / 1e9,
-            (m.DRIFTLINE_WINDOWS_PENDING, ()): float(backlog.windows),
-            (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): (now - backlog.since) / 1e9 if backlog.windows else 0.0,
+            (m.DRIFTLINE_PENDING_OUTCOMES, ()): float(pending),
+            (m.DRIFTLINE_PENDING_OUTCOME_AGE, ()): oldest / 1e9,
+            (m.DRIFTLINE_PENDING_WINDOWS, ()): float(backlog.windows),
+            (m.DRIFTLINE_PENDING_WINDOW_AGE, ()): (now - backlog.since) / 1e9 if backlog.windows else 0.0,
         }
         for name, lag in self._waiting.lags(now).items():
-            waiting[m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, name),)] = lag / 1e9
+            waiting[m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, name),)] = lag / 1e9
         return {**self._counters.snapshot(), **waiting}
 
     def _with_business(self, model: str, windows: Mapping[str, Sequence[Evaluation]]) -> tuple[BusinessSeries, ...]:

@@ -143,7 +143,7 @@ class PredictionBatch:
         failed = np.zeros(len(self), np.int32)
         errors: tuple[str, ...] = ("",)
         if self.errors is not None and self.errors.codes is not None:
-            failed, errors = self.errors.codes + np.int32(1), ("", *self.errors.labels)
+            failed, errors = self.errors.codes + np.int32(1), ("", *self.errors.categories)
         cells = np.bincount((decided + np.int32(1)) * np.int32(len(errors)) + failed)
         found = np.flatnonzero(cells)
         return Counter(
@@ -156,15 +156,15 @@ class PredictionBatch:
     def wire_columns(self) -> dict[str, Value]:
         """Return the columns of the record; names as docs/reference/wire.md has them."""
         columns: dict[str, Value] = {
-            a.ML_PREDICTION_TIME: self.time,
+            a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: self.time,
             a.ML_PREDICTION_ID: self.ids,
-            a.ML_PREDICTION_DURATION: self.duration.astype(np.float32),
+            a.DRIFTLINE_PREDICTION_DURATION: self.duration.astype(np.float32),
         }
         if self.items is not None:
-            columns[a.ML_PREDICTION_ITEM_COUNT] = np.diff(self.items.offsets)
-            columns[a.ML_PREDICTION_ITEMS] = self.items.ids
+            columns[a.DRIFTLINE_PREDICTION_ITEM_COUNT] = np.diff(self.items.offsets)
+            columns[a.DRIFTLINE_PREDICTION_ITEMS] = self.items.ids
             if self.items.scores is not None:
-                columns[a.ML_PREDICTION_ITEM_SCORES] = self.items.scores
+                columns[a.DRIFTLINE_PREDICTION_ITEM_SCORES] = self.items.scores
         elif self.scores is not None:
             name, score = self._score()
             columns[name] = score
@@ -176,8 +176,8 @@ class PredictionBatch:
         if self.errors is not None and self.errors.codes is not None and self.errors.codes.max(initial=-1) >= 0:
             columns[a.ERROR_TYPE] = self.errors
         if self.identity.capture == "features":
-            columns.update((f"{a.ML_FEATURE_VALUE}.{name}", values) for name, values in self.features.items())
-        columns.update((f"{a.ML_SLICE_VALUE}.{name}", values) for name, values in self.slices.items())
+            columns.update((f"{a.DRIFTLINE_FEATURE_VALUE}.{name}", values) for name, values in self.features.items())
+        columns.update((f"{a.DRIFTLINE_SLICE_VALUE}.{name}", values) for name, values in self.slices.items())
         return columns
 
     def _score(self) -> tuple[str, F64]:
@@ -265,7 +265,7 @@ def _cut(values: Any, cut: slice) -> Any:
     numbers = None if values.numbers is None else values.numbers[cut]
     if codes is None:
         return Column(numbers)
-    used, codes_now = np.unique(codes, return_inverse=True)  # a part names only the labels that it uses
-    labels = tuple(values.labels[code] for code in used.tolist() if code >= 0)
+    used, codes_now = np.unique(codes, return_inverse=True)  # a part names only the categories that it uses
+    categories = tuple(values.categories[code] for code in used.tolist() if code >= 0)
     shift = 1 if len(used) and used[0] < 0 else 0
-    return Column(numbers, (codes_now.reshape(-1) - shift).astype(np.int32), labels)
+    return Column(numbers, (codes_now.reshape(-1) - shift).astype(np.int32), categories)

@@ -28,7 +28,7 @@ class ByAge:
         return numbers_of(features["age"])[:, None] / 1e6
 
     def truth(self, scores: F64, rng: np.random.Generator, /) -> Column:
-        return Column(codes=(rng.random(len(scores)) < scores[:, 0]).astype(np.int32), labels=("0", "1"))
+        return Column(codes=(rng.random(len(scores)) < scores[:, 0]).astype(np.int32), categories=("0", "1"))
 
 
 def broken(name: str, sent: Traffic, feature: str = "", size: float | None = None, share: float = 1.0) -> Traffic:
@@ -83,7 +83,7 @@ def test_a_number_has_no_label_to_be_swapped_with() -> None:
 def test_numbers_come_as_texts_and_texts_as_numbers() -> None:
     sent = traffic()
     age = broken("schema-break", sent, "age").features["age"]
-    assert age.labels[age.codes[-1]] == f"{sent.features['age'].numbers[-1]:.6g}"  # type: ignore[index]
+    assert age.categories[age.codes[-1]] == f"{sent.features['age'].numbers[-1]:.6g}"  # type: ignore[index]
     plan = broken("schema-break", sent, "plan").features["plan"]
     assert plan.numbers[-1] == sent.features["plan"].codes[-1]  # type: ignore[index]
 
@@ -228,5 +228,5 @@ def test_late_outcomes_are_named_by_a_policy_that_asks_for_them() -> None:
 
 def test_a_column_of_labels_alone_may_become_empty() -> None:
     sent = traffic()
-    only = replace(sent, features={"plan": Column(codes=sent.features["plan"].codes, labels=("basic", "pro"))})
+    only = replace(sent, features={"plan": Column(codes=sent.features["plan"].codes, categories=("basic", "pro"))})
     assert not is_present(broken("feature-null", only, "plan").features["plan"])[sent.time >= AT].any()

@@ -56,7 +56,9 @@ def test_requests_one_after_the_other_are_one() -> None:
 
 
 def test_some_rows_of_rankings_keep_their_items() -> None:
-    lists = Items(np.array([0, 2, 3, 6], np.int32), Column(codes=np.arange(6, dtype=np.int32), labels=tuple("abcdef")))
+    lists = Items(
+        np.array([0, 2, 3, 6], np.int32), Column(codes=np.arange(6, dtype=np.int32), categories=tuple("abcdef"))
+    )
     whole = replace(traffic(days=1, rows=3, task=Task("ranking")), scores=None, actual=None, items=lists)
     some = whole.take(np.array([0, 2]))
     assert some.items is not None

@@ -83,7 +83,6 @@ def test_the_commands(run: Run) -> None:
                 "--methods",
                 "--exact",
                 "--classifier",
-                "--concept",
                 "--expect",
                 "--config",
                 "--performance",

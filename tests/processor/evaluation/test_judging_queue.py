@@ -153,7 +153,7 @@ def test_how_many_windows_wait_and_since_when_is_a_metric_a_problem_and_a_hint(
 
     def waiting() -> tuple[float, float]:
         counters = state.state.view.counters()
-        return counters[m.DRIFTLINE_WINDOWS_PENDING, ()], counters[m.DRIFTLINE_WINDOWS_PENDING_AGE, ()]
+        return counters[m.DRIFTLINE_PENDING_WINDOWS, ()], counters[m.DRIFTLINE_PENDING_WINDOW_AGE, ()]
 
     assert waiting() == (2, 0)
     assert state.state.view.models()[0].waiting == 2
@@ -163,7 +163,7 @@ def test_how_many_windows_wait_and_since_when_is_a_metric_a_problem_and_a_hint(
     assert waiting() == (2, 300)
     said = "2 windows wait to be evaluated, the longest for 5m: what is shown of them is older than their rows"
     said += "; windows of 1d are 5m late, of 1w 5m"
-    assert state.state.view.counters()[m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1d"),)] == 300
+    assert state.state.view.counters()[m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1d"),)] == 300
     (problem,) = state.state.health.problems()
     assert (problem.name, problem.message, problem.ready) == ("windows", said, True)
     assert state.state.health.ready

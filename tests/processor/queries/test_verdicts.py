@@ -28,7 +28,9 @@ from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, con
 
 def states(view: Opened) -> dict[str, float]:
     return {
-        dict(one.attributes)[a.STATE]: one.value for one in points(view.state.view) if one.metric == m.ML_MODEL_STATE
+        dict(one.attributes)[a.DRIFTLINE_STATE]: one.value
+        for one in points(view.state.view)
+        if one.metric == m.DRIFTLINE_MODEL_STATUS
     }
 
 
@@ -70,7 +72,9 @@ def test_versions_of_a_model_are_silent_together_and_one_that_was_replaced_has_n
     assert old.verdict is not None
     assert old.verdict.state == "unknown"
     named = [
-        dict(one.attributes)[a.ML_MODEL_VERSION] for one in points(state.state.view) if one.metric == m.ML_MODEL_STATE
+        dict(one.attributes)[a.ML_MODEL_VERSION]
+        for one in points(state.state.view)
+        if one.metric == m.DRIFTLINE_MODEL_STATUS
     ]
     assert named == ["2"]
     clock.now += 3 * HOUR

@@ -33,10 +33,10 @@ def test_one_parameter_is_left_beside_id_and_slices(service: Service) -> None:
 
     attributes = service.attributes()
     assert attributes["ml.prediction.id"] == "17"
-    assert attributes["ml.slice.value.region"] == "north"
-    assert attributes["ml.feature.value.amount"] == 1.0
-    assert "ml.feature.value.region" not in attributes
-    assert service.table().slices["region"].labels == ("north",)
+    assert attributes["driftline.slice.value.region"] == "north"
+    assert attributes["driftline.feature.value.amount"] == 1.0
+    assert "driftline.feature.value.region" not in attributes
+    assert service.table().slices["region"].categories == ("north",)
 
 
 def test_fields_of_the_input_may_be_id_and_slice(service: Service) -> None:
@@ -49,7 +49,7 @@ def test_fields_of_the_input_may_be_id_and_slice(service: Service) -> None:
     table = service.table()
     assert strings(table.id) == ["A-1"]
     assert list(table.features) == ["region", "amount"]
-    assert table.slices["region"].labels == ("north",)
+    assert table.slices["region"].categories == ("north",)
 
 
 def test_selectors_may_be_functions_of_the_call(service: Service) -> None:
@@ -67,13 +67,13 @@ def test_selectors_may_be_functions_of_the_call(service: Service) -> None:
 
     attributes = service.attributes()
     assert attributes["ml.prediction.id"] == "7"
-    assert attributes["ml.feature.value.amount"] == 1.0
-    assert attributes["ml.slice.value.plan"] == "pro"
+    assert attributes["driftline.feature.value.amount"] == 1.0
+    assert attributes["driftline.slice.value.plan"] == "pro"
     assert attributes["ml.prediction.score"] == 0.75
     assert attributes["ml.prediction.class"] == "0"
     table = service.table()
     assert table.predicted is not None
-    assert table.predicted.labels == ("0",)
+    assert table.predicted.categories == ("0",)
 
 
 @dataclass
@@ -105,7 +105,7 @@ def test_fields_are_those_of_the_input_where_features_are_made_of_it(
 
     table = service.table()
     assert (strings(table.id), table.time.tolist(), list(table.features)) == (["A-1"], [AT], ["log"])
-    assert table.slices["region"].labels == ("north",)
+    assert table.slices["region"].categories == ("north",)
     assert sorted(table.slices) == ["log", "region"]  # what the function returned is looked through, too
     assert service.attributes()["ml.prediction.id"] == "A-1"
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
@@ -191,7 +191,7 @@ def test_fields_of_the_result_of_a_batch(service: Service, result: Any) -> None:
     assert table.scores.tolist() == [[0.25], [0.75]]
     assert table.predicted is not None
     assert table.predicted.codes is not None
-    assert [table.predicted.labels[code] for code in table.predicted.codes.tolist()] == ["1", "0"]
+    assert [table.predicted.categories[code] for code in table.predicted.codes.tolist()] == ["1", "0"]
 
 
 def test_a_selected_score_is_a_score_whatever_its_dtype(service: Service) -> None:
@@ -203,7 +203,7 @@ def test_a_selected_score_is_a_score_whatever_its_dtype(service: Service) -> Non
 def test_a_result_without_the_selected_field_is_unread(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     service.model().predict(returns({"error": "no"}), score="p")({"amount": 1.0})
 
-    assert service.attributes()["ml.prediction.unread"] is True
+    assert service.attributes()["driftline.prediction.unread"] is True
     assert list(service.table().features) == ["amount"]
     assert "returned a dict with keys ['error'] without 'p'; say which" in caplog.text
 
@@ -235,7 +235,7 @@ def test_several_candidates_for_the_features_are_named(service: Service) -> None
     ):
         service.model().predict(score)
     service.model().predict(score, features="customer")({}, {"amount": 1.0})
-    assert service.attributes()["ml.feature.value.amount"] == 1.0
+    assert service.attributes()["driftline.feature.value.amount"] == 1.0
 
 
 @pytest.mark.parametrize("annotation", [None, dict])
@@ -245,7 +245,7 @@ def test_one_container_beside_scalars_with_defaults_is_the_features(service: Ser
 
     service.model().predict(score)({"amount": 1.0})
 
-    assert service.attributes()["ml.feature.value.amount"] == 1.0
+    assert service.attributes()["driftline.feature.value.amount"] == 1.0
 
 
 def test_names_of_several_arguments_are_one_row(service: Service) -> None:
@@ -256,8 +256,8 @@ def test_names_of_several_arguments_are_one_row(service: Service) -> None:
     score(31, income=2.5, verbose=True)
 
     attributes = service.attributes()
-    assert (attributes["ml.feature.value.age"], attributes["ml.feature.value.income"]) == (31, 2.5)
-    assert "ml.feature.value.verbose" not in attributes
+    assert (attributes["driftline.feature.value.age"], attributes["driftline.feature.value.income"]) == (31, 2.5)
+    assert "driftline.feature.value.verbose" not in attributes
 
 
 def test_a_selector_that_names_no_parameter_is_refused(service: Service) -> None:

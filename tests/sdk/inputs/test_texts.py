@@ -59,7 +59,9 @@ def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, AddedCounts]:
     """Return what the SDK counts about itself, by metric."""
     UNUSABLE.drain()
     UNRECORDED.drain()
-    counters = {name: AddedCounts() for name in ("driftline.sdk.unusable.values", "driftline.sdk.unrecorded")}
+    counters = {
+        name: AddedCounts() for name in ("driftline.sdk.unusable.values", "driftline.sdk.unrecorded.predictions")
+    }
     for name, counter in counters.items():
         monkeypatch.setitem(counts._counters, (None, name, False), counter)
     return counters
@@ -69,7 +71,7 @@ def told(table: PredictionTable, name: str) -> list[Any]:
     """Return a column as Python values."""
     column = table.features[name]
     if column.codes is not None:
-        return [column.labels[code] if code >= 0 else None for code in column.codes.tolist()]
+        return [column.categories[code] if code >= 0 else None for code in column.codes.tolist()]
     assert column.numbers is not None
     return [None if value != value else value for value in column.numbers.tolist()]
 
@@ -172,7 +174,7 @@ def test_texts_of_a_frame_count_towards_the_bound_of_the_buffer(service: Service
     predict(pd.DataFrame({"message": ["a" * 40_000_000]}))
     assert service.table().features == {}
     too_large = {"ml.model.name": "churn", "driftline.reason": "too_large"}
-    assert own["driftline.sdk.unrecorded"].points == [(1, too_large)]
+    assert own["driftline.sdk.unrecorded.predictions"].points == [(1, too_large)]
 
 
 def test_misuse_names_the_fix(service: Service) -> None:
@@ -310,11 +312,19 @@ def test_descriptors_are_counted_where_no_row_leaves(service: Service, known: bo
     service.model(capture="none", metrics_channel=service.metrics, **options).predict(grid)(X)
     service.flush()
     found = points(service.metrics.bodies)
-    values = {point.attributes.get("ml.feature.name"): point for point in found if point.name == "ml.feature.value"}
+    values = {
+        point.attributes.get("driftline.feature.name"): point
+        for point in found
+        if point.name == "driftline.feature.distribution"
+    }
     assert values.keys() == {"amount", "message.length", "message.words", *(["message.unknown"] if known else [])}
     assert all(point.count == 60 for point in values.values())
     assert values["message.words"].kind == ("histogram" if known else "exponential_histogram")
-    categories = {point.attributes.get("ml.feature.name") for point in found if point.name == "ml.feature.categories"}
+    categories = {
+        point.attributes.get("driftline.feature.name")
+        for point in found
+        if point.name == "driftline.feature.categories"
+    }
     assert categories == {"message.script", *(["message.topic"] if known else [])}
     assert b"parcel" not in b"".join(service.metrics.bodies)
 
@@ -353,15 +363,15 @@ def test_a_vocabulary_of_an_older_release_is_read_and_has_no_topics() -> None:
     old = Vocabulary(b"".join(numbers))
     assert not old.has_topics
     assert old.unknown(["driver", "xyz"]) == new.unknown(["driver", "xyz"]) == 0.5
-    texts = Column(codes=np.array([0], np.int32), labels=("the driver",))
+    texts = Column(codes=np.array([0], np.int32), categories=("the driver",))
     assert "m.topic" not in describe("m", texts, old)
     assert "m.topic" in describe("m", texts, new)
 
 
 def test_nothing_of_a_text_but_a_bucket_is_in_its_topic() -> None:
     vocabulary = Vocabulary.learn([*(BILLING + PARCELS) * 3, *["the driver was late"] * 10])
-    texts = Column(codes=np.array([0, 1, -1], np.int32), labels=("my driver, Mrs. Smith", "please"))
+    texts = Column(codes=np.array([0, 1, -1], np.int32), categories=("my driver, Mrs. Smith", "please"))
     topic = describe("m", texts, vocabulary)["m.topic"]
     assert topic.codes is not None
     assert topic.codes.tolist() == [0, 1, -1]
-    assert topic.labels == (bucket("driver"), bucket("please"))
+    assert topic.categories == (bucket("driver"), bucket("please"))

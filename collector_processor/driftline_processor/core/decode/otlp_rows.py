@@ -25,7 +25,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from .attributes import Grid, Mask, label
+from .attributes import Grid, Mask, bounded_text
 from .row_templates import PADDING, Layout, Positions, RowReader
 
 MIN_ROWS: Final = 96
@@ -208,11 +208,11 @@ def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
     result = Records()
     for code, name in enumerate(texts):
         rows = np.flatnonzero(names == code)
-        if name == events.ML_BASELINE:
+        if name == events.DRIFTLINE_BASELINE:
             result.baselines += map(found.message, rows.tolist())
-        elif name in (events.ML_PREDICTION_BATCH, events.ML_TRAINING_RUN):
+        elif name in (events.DRIFTLINE_PREDICTION_BATCH, events.DRIFTLINE_TRAINING_RUN):
             of_row = (found.environments[place] for place in found.environment[rows].tolist())
-            of_kind = result.batches if name == events.ML_PREDICTION_BATCH else result.training_runs
+            of_kind = result.batches if name == events.DRIFTLINE_PREDICTION_BATCH else result.training_runs
             of_kind += zip(map(found.message, rows.tolist()), of_row, strict=True)
         elif name in (events.ML_PREDICTION, events.ML_OUTCOME) and len(rows):
             alone = len(rows) == len(found)
@@ -496,4 +496,4 @@ def environment_of(attributes: Iterable[KeyValue]) -> str | None:
     """Return the environment that a resource names; None where it names none."""
     found = {attribute.key: attribute.value.string_value for attribute in attributes}
     name = found.get(a.DEPLOYMENT_ENVIRONMENT_NAME) or found.get(_OLD_ENVIRONMENT)
-    return label(name) if name else None
+    return bounded_text(name) if name else None

@@ -133,7 +133,7 @@ def _usable(values: F64 | None) -> F64 | None:
 
 def _matrix(scores: Scores, k: int, rejected: Counter[str]) -> F64 | None:
     """Return the scores of ``k`` classes (0: as many as the longest list has)."""
-    wrong = f"wrong_length:{a.ML_PREDICTION_SCORES}"
+    wrong = f"wrong_length:{a.DRIFTLINE_PREDICTION_SCORES}"
     if scores is None:
         return None
     if isinstance(scores, np.ndarray):
@@ -168,7 +168,7 @@ Lists = tuple[I64, list[tuple[Any, ...]]] | None
 """Codes (n,), -1 = missing, into lists of scalars."""
 
 BAD_COUNT = "bad_item_count"
-_TOO_LONG = f"too_long:{a.ML_PREDICTION_ITEMS}"
+_TOO_LONG = f"too_long:{a.DRIFTLINE_PREDICTION_ITEMS}"
 
 
 def from_columns(
@@ -226,7 +226,7 @@ def from_lists(items: Lists, scores: Lists, counts: F64 | None, rejected: Counte
             left_out[row] = min(int(counts[row]) - len(ids), MAX_CELLS)
         numbers = score_lists[score_code] if score_code >= 0 else None
         if numbers is not None and len(numbers) != len(ids):
-            rejected[f"wrong_length:{a.ML_PREDICTION_SCORES}"] += 1
+            rejected[f"wrong_length:{a.DRIFTLINE_PREDICTION_SCORES}"] += 1
             numbers = None
         rankings.append((ids, None if numbers is None else tuple(map(_item_number, numbers))))
     ranked = items_of(rankings)
@@ -241,20 +241,20 @@ def _ids(value: Value, rejected: Counter[str]) -> Column:
         if value.dtype.kind != "i" or value.ndim != 1:
             raise ColumnError("column_kind")
         distinct, codes = np.unique(value, return_inverse=True)
-        return Column(codes=codes.reshape(-1).astype(np.int32), labels=tuple(map(id_text, distinct.tolist())))
+        return Column(codes=codes.reshape(-1).astype(np.int32), categories=tuple(map(id_text, distinct.tolist())))
     if isinstance(value, Text):
         index: dict[str, int] = {}
         found = [index.setdefault(text, len(index)) for text in strings(value)]
-        value = Column(codes=np.array(found, np.int32), labels=tuple(index))
+        value = Column(codes=np.array(found, np.int32), categories=tuple(index))
     if value.numbers is not None or value.codes is None:
         raise ColumnError("column_kind")
-    texts = [_id(label, None) for label in value.labels]
-    too_long = [code for code, label in enumerate(value.labels) if len(label) > MAX_TEXT]
+    texts = [_id(category, None) for category in value.categories]
+    too_long = [code for code, category in enumerate(value.categories) if len(category) > MAX_TEXT]
     if too_long:
         rejected[_TOO_LONG] += int(np.isin(value.codes, too_long).sum())
     known = {text: code for code, text in enumerate(dict.fromkeys(filter(None, texts)))}
     lookup = np.array([*(known.get(text, -1) for text in texts), -1], np.int32)  # the last is where code -1 lands
-    return Column(codes=lookup[value.codes], labels=tuple(known))
+    return Column(codes=lookup[value.codes], categories=tuple(known))
 
 
 def _id(thing: Any, rejected: Counter[str] | None) -> str:

@@ -1,4 +1,4 @@
-"""Decode columnar predictions: a log record named ``ml.prediction.batch`` is a table already."""
+"""Decode columnar predictions: a log record named ``driftline.prediction.batch`` is a table already."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from .attributes import (
     FEATURE,
     INTEGER,
     LIST,
+    MAX_CATEGORIES,
     MAX_CELLS,
     MAX_COLUMNS,
-    MAX_LABELS,
     MAX_ROWS,
     MAX_TEXT,
     NUMBER,
-    OTHER_LABEL,
+    OTHER_CATEGORY,
     SLICE,
     TEXT,
-    label,
+    bounded_text,
     read,
     task_of,
     whole_column,
@@ -58,7 +58,7 @@ def from_record(
     columns: Iterable[KeyValue] = ()
     head = _Head(rejected)
     for attribute in record.attributes:
-        if attribute.key == a.ML_PREDICTION_COLUMNS:
+        if attribute.key == a.DRIFTLINE_PREDICTION_COLUMNS:
             columns = attribute.value.kvlist_value.values
         else:
             head.values[attribute.key] = read(attribute.value)
@@ -77,7 +77,7 @@ def from_record(
         rejected["no_usable_column"] += n
         return None
     key = ModelKey(model, head.text(a.ML_MODEL_VERSION), environment or "")
-    batch = head.text(a.ML_BATCH_ID)
+    batch = head.text(a.DRIFTLINE_BATCH_ID)
     happened = record.time_unix_nano or record.observed_time_unix_nano
     table = found.table(key, head.task(), happened if 0 < happened < 2**63 else now)
     table.keyed = not batch
@@ -114,13 +114,13 @@ class _Head:
         return text
 
     def task(self) -> Task:
-        threshold = self.get(a.ML_MODEL_THRESHOLD, NUMBER, INTEGER)
+        threshold = self.get(a.DRIFTLINE_MODEL_THRESHOLD, NUMBER, INTEGER)
         return task_of(
             self.text(a.ML_MODEL_TASK),
-            self.get(a.ML_MODEL_CLASSES, LIST) or (),
-            class_text(self.get(a.ML_MODEL_POSITIVE_CLASS, TEXT, NUMBER, INTEGER, BOOLEAN))[:MAX_TEXT],
+            self.get(a.DRIFTLINE_MODEL_CLASSES, LIST) or (),
+            class_text(self.get(a.DRIFTLINE_MODEL_POSITIVE_CLASS, TEXT, NUMBER, INTEGER, BOOLEAN))[:MAX_TEXT],
             0.5 if threshold is None or math.isnan(threshold) else float(threshold),
-            self.get(a.ML_MODEL_QUANTILES, LIST) or (),
+            self.get(a.DRIFTLINE_MODEL_QUANTILES, LIST) or (),
         )
 
 
@@ -161,13 +161,13 @@ class _Columns:
         """Return the table. ``time``: unix nanoseconds, of rows that say none."""
         known = self.known
         items = items_from_columns(
-            self.flat.get(a.ML_PREDICTION_ITEMS),
-            self.flat.get(a.ML_PREDICTION_ITEM_SCORES),
-            known.get(a.ML_PREDICTION_ITEM_COUNT),
+            self.flat.get(a.DRIFTLINE_PREDICTION_ITEMS),
+            self.flat.get(a.DRIFTLINE_PREDICTION_ITEM_SCORES),
+            known.get(a.DRIFTLINE_PREDICTION_ITEM_COUNT),
             self.n,
             self.rejected,
         )
-        scores = known.get(a.ML_PREDICTION_SCORES) if items is None else first_scores(items)
+        scores = known.get(a.DRIFTLINE_PREDICTION_SCORES) if items is None else first_scores(items)
         given = ScoreColumns(
             known.get(a.ML_PREDICTION_SCORE), scores, known.get(a.ML_PREDICTION_VALUE), items is not None
         )
@@ -181,7 +181,7 @@ class _Columns:
             scores=matrix,
             predicted=known.get(a.ML_PREDICTION_CLASS),
             items=items,
-            duration=known.get(a.ML_PREDICTION_DURATION),
+            duration=known.get(a.DRIFTLINE_PREDICTION_DURATION),
             errors=known.get(a.ERROR_TYPE) or without_errors(self.n),
             trace_id=known[_TRACE_ID] if sampled else None,
             span_id=known[_SPAN_ID] if sampled else None,
@@ -190,7 +190,7 @@ class _Columns:
         )
 
     def _times(self, otherwise: int) -> I64:
-        times: I64 | None = self.known.get(a.ML_PREDICTION_TIME)
+        times: I64 | None = self.known.get(a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO)
         if times is None:
             return np.full(self.n, otherwise)
         if times.min() > 0:
@@ -205,7 +205,7 @@ def _place(name: str) -> tuple[bool, str]:
     """Return True where a column is a feature, and the name of the feature or slice; "" for neither."""
     for prefix in (FEATURE, SLICE):
         if name.startswith(prefix):
-            return prefix == FEATURE, label(name[len(prefix) :])
+            return prefix == FEATURE, bounded_text(name[len(prefix) :])
     return False, ""
 
 
@@ -237,8 +237,8 @@ def _ids(value: Value) -> Text:
     if isinstance(value, Column):
         if value.numbers is not None or value.codes is None:
             raise ColumnError("column_kind")
-        labels = (*value.labels, "")  # the last is where code -1 lands
-        value = texts([labels[code] for code in value.codes.tolist()])
+        categories = (*value.categories, "")  # the last is where code -1 lands
+        value = texts([categories[code] for code in value.codes.tolist()])
     offsets = value.offsets
     if len(value.data) > MAX_TEXT and np.maximum.reduce(offsets[1:] - offsets[:-1]) > MAX_TEXT:
         value = texts([text if len(text) <= MAX_TEXT else "" for text in strings(value)])
@@ -260,17 +260,17 @@ def _width(ids: Array, width: int) -> Array:
 
 
 def _classes(value: Value) -> Column:
-    return class_column(_column(value, MAX_LABELS))
+    return class_column(_column(value, MAX_CATEGORIES))
 
 
 def _error_types(value: Value) -> Column:
     """Return error types; the empty text is none."""
-    column = _column(value, MAX_LABELS)
+    column = _column(value, MAX_CATEGORIES)
     if column.numbers is not None or column.codes is None:
         raise ColumnError("column_kind")
-    if "" in column.labels:
-        place = np.array([-1 if not text else code for code, text in enumerate((*column.labels, ""))], np.int32)
-        return Column(codes=place[column.codes], labels=column.labels)
+    if "" in column.categories:
+        place = np.array([-1 if not text else code for code, text in enumerate((*column.categories, ""))], np.int32)
+        return Column(codes=place[column.codes], categories=column.categories)
     return column
 
 
@@ -283,12 +283,12 @@ def _column(value: Value, most: int) -> Column:
     if isinstance(value, Text):
         index: dict[str, int] = {}
         codes = [index.setdefault(text, len(index)) for text in strings(value)]
-        value = Column(codes=np.array(codes, np.int32), labels=tuple(index))
-    if len(value.labels) >= most and value.codes is not None:
+        value = Column(codes=np.array(codes, np.int32), categories=tuple(index))
+    if len(value.categories) >= most and value.codes is not None:
         last = most - 1
-        value = Column(value.numbers, np.minimum(value.codes, last), (*value.labels[:last], OTHER_LABEL))
-    if value.labels and len(max(value.labels, key=len)) > MAX_TEXT:
-        value = replace(value, labels=tuple(label(text) for text in value.labels))
+        value = Column(value.numbers, np.minimum(value.codes, last), (*value.categories[:last], OTHER_CATEGORY))
+    if value.categories and len(max(value.categories, key=len)) > MAX_TEXT:
+        value = replace(value, categories=tuple(bounded_text(text) for text in value.categories))
     return value
 
 
@@ -300,29 +300,29 @@ def _slice(value: Value) -> Column:
     return column
 
 
-_FLAT: Final = (a.ML_PREDICTION_ITEMS, a.ML_PREDICTION_ITEM_SCORES)
+_FLAT: Final = (a.DRIFTLINE_PREDICTION_ITEMS, a.DRIFTLINE_PREDICTION_ITEM_SCORES)
 """Columns of items, not of rows: how many there are is known when the counts are."""
 
 
 def _feature(value: Value) -> Column:
     """Return a feature, which may be an embedding: n × k singles."""
     if not isinstance(value, np.ndarray) or value.ndim == 1:
-        return _column(value, MAX_LABELS)
+        return _column(value, MAX_CATEGORIES)
     if value.dtype.char != "f" or value.shape[1] > LONGEST_VECTOR:
         raise ColumnError("column_length")
     return vector_column(value)
 
 
 _READERS: Final = {
-    a.ML_PREDICTION_TIME: _integers,
+    a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: _integers,
     a.ML_PREDICTION_ID: _ids,
     a.ML_PREDICTION_SCORE: _numbers,
-    a.ML_PREDICTION_SCORES: _matrix,
+    a.DRIFTLINE_PREDICTION_SCORES: _matrix,
     a.ML_PREDICTION_VALUE: _numbers,
-    a.ML_PREDICTION_DURATION: _numbers,
+    a.DRIFTLINE_PREDICTION_DURATION: _numbers,
     a.ML_PREDICTION_CLASS: _classes,
     a.ERROR_TYPE: _error_types,
-    a.ML_PREDICTION_ITEM_COUNT: _integers,
+    a.DRIFTLINE_PREDICTION_ITEM_COUNT: _integers,
     _TRACE_ID: _trace_ids,
     _SPAN_ID: _span_ids,
 }

@@ -65,7 +65,7 @@ class ReferenceTable:
         number: bool (k,), compared as numbers.
         embedded: bool (k,), embeddings.
         edges: float64 (k, bins - 1), borders of the bins of numbers, padded with the last; 0 for others.
-        others: int64 (k,), bin of all other labels, -1 for what has no labels.
+        others: int64 (k,), bin of all other categories, -1 for what has no categories.
         outer: bool (k, bins), bins that the reference hardly fills and that lie beyond it.
         plans: What is chosen for the columns by the rules of a model; see :mod:`.rule`.
     """
@@ -104,9 +104,6 @@ class ReferenceTable:
         return found.reshape(len(self.size), width + 2)
 
 
-OUTERMOST = 0.005
-"""Greatest share of the baseline in an open bin that counts as beyond it; the outer quantiles are the 0.1 % ones."""
-
 _CACHE: WeakKeyDictionary[Baseline, ReferenceTable] = WeakKeyDictionary()
 
 
@@ -134,10 +131,12 @@ def _table(columns: tuple[Reference, ...]) -> ReferenceTable:
         bins, size = column.bins, column.bins.size
         counts[row, :size] = column.counts
         if isinstance(bins, CategoryBins):
-            others[row], outer[row, :size] = len(bins.labels), column.counts <= 0
+            others[row], outer[row, :size] = len(bins.categories), column.counts <= 0
             continue
         ends = [0, size - 1]
-        outer[row, ends] = column.counts[ends] <= OUTERMOST * column.rows
+        # 0.005: greatest share of the baseline in an open bin that counts as beyond it; the outer quantiles are the 0.1
+        # % ones
+        outer[row, ends] = column.counts[ends] <= 0.005 * column.rows
         if size > 1:
             edges[row, : size - 1], edges[row, size - 1 :] = bins.edges, bins.edges[-1]
     return ReferenceTable(

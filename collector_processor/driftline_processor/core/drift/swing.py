@@ -13,9 +13,6 @@ from driftline.tables.table import F64
 from .methods.psi import psi, psi_null_mean
 from .rule import shift_of
 
-LEAST = 50
-"""(Effective) rows of a season from which on it is asked, as the rule for drift does; where none has them, all are."""
-
 _CACHE: WeakKeyDictionary[Baseline, dict[str, float]] = WeakKeyDictionary()
 
 
@@ -35,7 +32,9 @@ def swings(baseline: Baseline) -> dict[str, float]:
     if baseline not in _CACHE:
         weight, squared = seasons.rows[:, 1], seasons.rows[:, 2]
         kish = np.divide(weight, squared, out=np.zeros(len(weight)), where=squared > 0)
-        told = weight * kish >= LEAST
+        # 50: (Effective) rows of a season from which on it is asked, as the rule for drift does; where none has them,
+        # all are
+        told = weight * kish >= 50
         if not told.any():  # chance makes them farther from each other, never nearer
             told = weight > 0
         found = {}
@@ -44,17 +43,17 @@ def swings(baseline: Baseline) -> dict[str, float]:
             if now is None or name not in seasons.of:
                 continue
             each = (seasons.of[name][:, : over.size] * kish[:, np.newaxis])[told]
-            found[name] = _farthest(now[: over.size], each, labels=isinstance(over, CategoryBins))
+            found[name] = _farthest(now[: over.size], each, categories=isinstance(over, CategoryBins))
         _CACHE[baseline] = found
     return _CACHE[baseline]
 
 
-def _farthest(now: F64, seasons: F64, *, labels: bool) -> float:
+def _farthest(now: F64, seasons: F64, *, categories: bool) -> float:
     """Return how far counts are from the farthest season, float64 (seasons, bins), in standard deviations."""
     seasons = seasons[seasons.sum(axis=1) > 0]
     if not len(seasons) or now.sum() <= 0:
         return 0.0
-    if labels:
+    if categories:
         both = np.broadcast_to(now, seasons.shape)
         return shift_of(float((psi(both, seasons) - psi_null_mean(both, seasons)).max()), "psi")
     below = np.cumsum(seasons, axis=1) / seasons.sum(axis=1, keepdims=True)

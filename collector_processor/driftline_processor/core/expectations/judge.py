@@ -52,9 +52,9 @@ def share_from_bins(rule: Rule, bins: Bins, sums: Sums) -> tuple[float, float] |
         return None
     if rule.kind in ("values", "not_values"):
         wanted = set(rule.values)
-        listed = np.array([label in wanted for label in bins.labels], dtype=np.bool_)
+        listed = np.array([category in wanted for category in bins.categories], dtype=np.bool_)
         inside, other = float(sums.counts[:-1][listed].sum()), float(sums.counts[-1])
-        maybe = 0.0 if wanted <= set(bins.labels) else other
+        maybe = 0.0 if wanted <= set(bins.categories) else other
         if rule.kind == "values":
             return inside / with_value, (inside + maybe) / with_value
         return (with_value - inside - maybe) / with_value, (with_value - inside) / with_value
@@ -100,9 +100,6 @@ _KEEPING: dict[Kind, str] = {
     "length": "of values have such a length",
     "pattern": "of values match",
 }
-
-ROUNDING = 1e-9
-"""A variance below this part of the squared mean is mostly rounding."""
 
 NOT_KEPT = "single values are not kept"
 
@@ -251,7 +248,8 @@ def _of_moment(rule: Rule, told: float, total: float, squares: float) -> Expecte
         if told < 2:
             return _unknown(rule, "one value has no standard deviation", int(told))
         variance = (squares - told * mean * mean) / (told - 1)
-        if variance < ROUNDING * mean * mean:
+        # 1e-9: a variance below this part of the squared mean is mostly rounding
+        if variance < 1e-9 * mean * mean:
             return _unknown(rule, "the values lie too close together for sums to tell", int(told))
         value = math.sqrt(variance)
     word = "mean" if rule.kind == "mean" else "standard deviation"

@@ -40,9 +40,6 @@ moderate."""
 _SALT = 0x6C6162656C
 """The letters "label": lots are not those by which features are kept."""
 
-_ROUNDED = 1.01
-"""A label whose weight was rounded on its way is still one of a row that was drawn."""
-
 
 @dataclass(frozen=True, slots=True)
 class ChosenRows:
@@ -59,7 +56,7 @@ class ChosenRows:
 
 @dataclass(frozen=True, slots=True)
 class LabelDraw:
-    """Rows to label. ``again`` are rows that have a label already, and now stand for fewer rows."""
+    """Rows to label. ``again`` are rows that have a category already, and now stand for fewer rows."""
 
     new: ChosenRows
     again: ChosenRows
@@ -110,7 +107,7 @@ def bin_rise(bins: Bins, was: F64, now: F64) -> F64:
     """Return the rise in frequency of each bin, 0 to 1: float64 (size + 2,), missing and invalid last.
 
     ``was``, ``now``: counts over the bins, then missing, then invalid. 0 = not at all, 1 = :data:`GREAT_RISE` times.
-    Neighbouring bins of a number are put together until they hold :data:`FEWEST` of the rows, labels stand alone.
+    Neighbouring bins of a number are put together until they hold :data:`FEWEST` of the rows, categories stand alone.
     """
     group = np.arange(len(was))
     if not isinstance(bins, CategoryBins):
@@ -145,7 +142,7 @@ def weakness_of_rows(slices: Mapping[str, Column], badness: Mapping[str, float],
     for key, column in slices.items():
         if column.codes is None:
             continue
-        by_code = np.array([*(badness.get(f"{key}={label}", 0.0) for label in column.labels), 0.0])
+        by_code = np.array([*(badness.get(f"{key}={category}", 0.0) for category in column.categories), 0.0])
         worst = np.maximum(worst, by_code[column.codes])
     return worst
 
@@ -181,5 +178,6 @@ def draw_rows(sizes: F64, lot: F64, before: F64, most: int, reach: float = 1.0) 
     next_one = np.partition(waiting, most)[most] if len(waiting) > most else np.inf
     probability = np.minimum(reach, sizes * next_one)
     new = np.flatnonzero(asked & (rank < next_one))
-    again = np.flatnonzero((lot <= before * _ROUNDED) & (before < probability))
+    # 1.01: a label whose weight was rounded on its way is still one of a row that was drawn
+    again = np.flatnonzero((lot <= before * 1.01) & (before < probability))
     return LabelDraw(ChosenRows(new, probability[new]), ChosenRows(again, probability[again]))

@@ -18,8 +18,6 @@ from .answers import FiniteJSON
 from .parameters import find_model, moment, number
 
 MOST = 10_000
-LAST = 7 * 86_400 * 10**9
-"""Nanoseconds to look back for rows where the request names no start."""
 
 
 def routes(view: View, queue: LabelQueue) -> list[BaseRoute]:
@@ -28,7 +26,8 @@ def routes(view: View, queue: LabelQueue) -> list[BaseRoute]:
     def label_next(request: Request) -> Response:
         model = find_model(request, view.models())
         until = moment(request, "until", max(model.last, 0) + 1)
-        since = moment(request, "since", until - LAST)
+        # 7 * 86_400 * 10**9: nanoseconds to look back for rows where the request names no start
+        since = moment(request, "since", until - (7 * 86_400 * 10**9))
         most = number(request, "limit", 100, MOST)
         found = queue.next(model.key, since, until, most, tuple(_reasons(request.query_params)))
         form = request.query_params.get("format", "json")

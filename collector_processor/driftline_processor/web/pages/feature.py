@@ -23,12 +23,6 @@ from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import feature_page
 from driftline_processor.web.selection import Selection, about, common_context
 
-OUT_OF_RANGE = 0.05
-"""Share of a window beyond the baseline's bins from which on its distribution has an axis of its own."""
-
-SHARE_OF_STEP = 0.01
-"""Share of a window in one step beyond the baseline's bins from which on the page names that step."""
-
 
 def page(
     selection: Selection,
@@ -65,6 +59,7 @@ def page(
     outside = None
     if histories is not None:
         outside = histories.outside(model.key, name, chosen.window.start, chosen.window.end)
+    # 0.01: share of a window in one step beyond the baseline's bins from which on the page names that step
     context |= {
         "feature": name,
         "column": column,
@@ -74,7 +69,7 @@ def page(
         "missing": charts.missing(selection.shown, windows, _baseline(column, found), name, model.timezone),
         "drawing": _drawing(column, found, name),
         "own_axis": _out_of_range(found),
-        "steps": "" if found is None or found.now is None else steps_beyond(found.now.steps_beyond(SHARE_OF_STEP)),
+        "steps": "" if found is None or found.now is None else steps_beyond(found.now.steps_beyond(0.01)),
         "unread": 0 if found is None else len(found.unread),
         "open_ends": any(one.open_ends is not None and one.open_ends.any() for one in windows.values()),
         "slices": _by_slice(chosen, name),
@@ -148,43 +143,46 @@ def _over_time(
     if fans:
         ends = {start: one.open_ends for start, one in windows.items() if one.open_ends is not None}
         return charts.fan(selection.shown, fans, None if was is None else was.quantiles, *rest, ends, unread)
-    labels, shares = _labelled(selection, name, windows, found)
+    categories, shares = _labelled(selection, name, windows, found)
     before = None if was is None else was.shares
     if before is not None and found is None and column is not None:
-        before = _spread(column.cells, before, labels)
-    return charts.stacked(selection.shown, labels, shares, before, *rest, unread)
+        before = _spread(column.cells, before, categories)
+    return charts.stacked(selection.shown, categories, shares, before, *rest, unread)
 
 
 def _labelled(
     selection: Selection, name: str, windows: Mapping[int, FeatureWindow], found: FeatureHistory | None
 ) -> tuple[tuple[str, ...], dict[int, F64]]:
-    """Return labels, and shares over them by start of the window; drawings differ in which labels they have."""
+    """Return categories, and shares over them by start of the window; drawings differ in which categories they have."""
     if found is not None:
-        labels = (*found.labels, "other")
+        categories = (*found.categories, "other")
         own = {one.window.start: one for one in selection.shown}
         shares = {}
         for start, one in windows.items():
             if start in found.windows and one.shares is not None:
                 shares[start] = one.shares
             elif (column := own[start].features.get(name)) is not None and one.shares is not None:
-                shares[start] = _spread(column.cells, one.shares, labels)
-        return labels, shares
+                shares[start] = _spread(column.cells, one.shares, categories)
+        return categories, shares
     drawn = [(one.window.start, column) for one in selection.shown if (column := one.features.get(name)) is not None]
-    labels = tuple(dict.fromkeys(cell for _, column in drawn for cell in column.cells))
+    categories = tuple(dict.fromkeys(cell for _, column in drawn for cell in column.cells))
     told = {start: one.shares for start, one in windows.items() if one.shares is not None}
-    return labels, {start: _spread(column.cells, told[start], labels) for start, column in drawn if start in told}
+    return categories, {
+        start: _spread(column.cells, told[start], categories) for start, column in drawn if start in told
+    }
 
 
-def _spread(cells: tuple[str, ...], shares: F64, labels: tuple[str, ...]) -> F64:
-    place = {label: at for at, label in enumerate(labels)}
-    spread = np.zeros(len(labels))
+def _spread(cells: tuple[str, ...], shares: F64, categories: tuple[str, ...]) -> F64:
+    place = {category: at for at, category in enumerate(categories)}
+    spread = np.zeros(len(categories))
     for cell, share in zip(cells, shares.tolist(), strict=True):
-        spread[place.get(cell, len(labels) - 1)] += share
+        spread[place.get(cell, len(categories) - 1)] += share
     return spread
 
 
 def _out_of_range(found: FeatureHistory | None) -> bool:
-    return found is not None and found.now is not None and found.now.below + found.now.above > OUT_OF_RANGE
+    # 0.05: share of a window beyond the baseline's bins from which on its distribution has an axis of its own
+    return found is not None and found.now is not None and found.now.below + found.now.above > 0.05
 
 
 def _drawing(column: ColumnDrift | None, found: FeatureHistory | None, name: str) -> Any:

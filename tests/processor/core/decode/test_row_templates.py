@@ -34,7 +34,7 @@ def plain(value: Any) -> Any:
         return strings(value)
     if isinstance(value, Column):
         numbers = None if value.numbers is None else [repr(number) for number in value.numbers.tolist()]
-        labels = None if value.codes is None else [None if c < 0 else value.labels[c] for c in value.codes.tolist()]
+        labels = None if value.codes is None else [None if c < 0 else value.categories[c] for c in value.codes.tolist()]
         return numbers, labels
     if isinstance(value, dict):
         return {key: plain(each) for key, each in sorted(value.items())}
@@ -103,7 +103,7 @@ def senders(draw: st.DrawFn) -> list[Span]:
         if draw(st.integers(0, 5)) == 0:
             pairs.insert(draw(st.integers(0, len(pairs))), draw(st.sampled_from([*pairs, ("http.route", "/")])))
         if draw(st.integers(0, 5)) == 0:
-            pairs.append((a.ML_PREDICTION_RECORDED, draw(st.sampled_from([True, False, "true"]))))
+            pairs.append((a.DRIFTLINE_PREDICTION_RECORDED, draw(st.sampled_from([True, False, "true"]))))
         made = span(pairs, row)
         if extra:
             adorn(draw, made)

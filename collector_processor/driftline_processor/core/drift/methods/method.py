@@ -28,9 +28,6 @@ ATOM = 0.05
 """A bin with so many of the rows is one value that comes again and again, by the baseline's hundred bins: zeros of an
 inflated feature, a sentinel, a default. The middle half is that of the other rows, or it would be such a value."""
 
-OTHERS = 0.1
-"""If there are so many; of a feature with few distinct values it is the middle half of all."""
-
 
 def fences(reference: F64, edges: F64) -> F64:
     """Return least and greatest value, float64 (k, 2): the outer edges, or 10 widths of the middle half from it.
@@ -48,7 +45,8 @@ def fences(reference: F64, edges: F64) -> F64:
     """
     total = reference.sum(axis=1, keepdims=True)
     others = np.where(reference > ATOM * total, 0.0, reference)
-    of_all = others.sum(axis=1, keepdims=True) < OTHERS * total
+    # 0.1: if there are so many; of a feature with few distinct values it is the middle half of all
+    of_all = others.sum(axis=1, keepdims=True) < 0.1 * total
     middle = np.where(of_all, reference, others)
     shares = np.cumsum(middle, axis=1)[:, :-1] / middle.sum(axis=1, keepdims=True)
     last = edges.shape[1] - 1
@@ -64,8 +62,8 @@ def fences(reference: F64, edges: F64) -> F64:
 
 
 Kind = Literal["number", "category", "boolean", "embedding"]
-"""Kind of a column. A boolean has at most two values in the baseline, numbers or labels. The bins of an embedding are
-those of its L2 norm, a number.
+"""Kind of a column. A boolean has at most two values in the baseline, numbers or categories. The bins of an embedding
+are those of its L2 norm, a number.
 """
 
 
@@ -115,8 +113,8 @@ class Counts:
         fences: float64 (k, 2); values beyond count as lying there where the size of a value matters. None for
             :func:`fences` of the reference.
         sums: Sums of embeddings; None for other columns.
-        others: int64 (k,), bin of all other labels where the labels were chosen from the reference, -1 without one;
-            None for numbers.
+        others: int64 (k,), bin of all other categories where the categories were chosen from the reference, -1 without
+            one; None for numbers.
         certain: float64 (k,), p-values that are surely below may be those of the limit law.
     """
 
@@ -173,7 +171,7 @@ class Counts:
 
     @cached_property
     def coarse(self) -> Coarse:
-        """The same rows over few bins: deciles of numbers, labels as they are, rare ones of either pooled."""
+        """The same rows over few bins: deciles of numbers, categories as they are, rare ones of either pooled."""
         return coarse(self.reference, self.current, ordered=self.edges is not None, others=self.others)
 
 

@@ -1,4 +1,4 @@
-"""Categories whose labels the baseline chose from its own rows: quiet where nothing changes, and still not blind."""
+"""Bins and categories that the reference itself has chosen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
-from driftline.panes.bins import MOST_LABELS
+from driftline.panes.bins import MOST_CATEGORIES
 from driftline.panes.fold import fold
 from driftline.panes.pane import Pane
 from driftline_processor.core.drift import drift
@@ -22,7 +22,7 @@ LABELS = np.array([f"city-{at}" for at in range(400)])
 
 
 def drawn(rng: np.random.Generator, shares: Any, rows: int, names: tuple[str, ...] = ("x",)) -> dict[str, Any]:
-    """Draw rows of features with the same labels."""
+    """Draw rows of features with the same categories."""
     return {name: LABELS[rng.choice(len(shares), rows, p=shares)] for name in names}
 
 
@@ -54,7 +54,7 @@ def found(now: dict[str, Any], baseline: Baseline) -> list[Finding]:
 
 
 @pytest.mark.slow
-def test_a_tail_of_rare_labels_does_not_alarm_by_itself() -> None:
+def test_a_tail_of_rare_categories_does_not_alarm_by_itself() -> None:
     rng = np.random.default_rng(3)
     p = []
     for _ in range(120):
@@ -67,7 +67,7 @@ def test_a_tail_of_rare_labels_does_not_alarm_by_itself() -> None:
 
 
 @pytest.mark.parametrize(("share", "rows"), [(0.2, 1_000), (0.1, 10_000)])
-def test_a_new_label_is_found_beside_a_tail(share: float, rows: int) -> None:
+def test_a_new_category_is_found_beside_a_tail(share: float, rows: int) -> None:
     rng = np.random.default_rng(4)
     baseline = baseline_of(drawn(rng, ZIPF, 3_000))
     now = drawn(rng, ZIPF, rows)
@@ -75,17 +75,17 @@ def test_a_new_label_is_found_beside_a_tail(share: float, rows: int) -> None:
     assert compared(now, baseline).state == "drift"
 
 
-def test_a_rare_label_that_becomes_frequent_is_found_though_it_was_kept_by_chance() -> None:
+def test_a_rare_category_that_becomes_frequent_is_found_though_it_was_kept_by_chance() -> None:
     rng = np.random.default_rng(5)
     baseline = baseline_of(drawn(rng, EQUAL, 20_000))
     assert compared(drawn(rng, EQUAL, 2_000), baseline).state == "ok"
-    (known, *_) = baseline.bins.features["x"].labels  # type: ignore[union-attr]
+    (known, *_) = baseline.bins.features["x"].categories  # type: ignore[union-attr]
     now = drawn(rng, EQUAL, 2_000)
     now["x"][:200] = known
     assert compared(now, baseline).state == "drift"
 
 
-def test_a_new_label_is_found_where_no_label_is_sure() -> None:
+def test_a_new_category_is_found_where_no_category_is_sure() -> None:
     rng = np.random.default_rng(6)
     baseline = baseline_of(drawn(rng, EQUAL, 20_000))
     now = drawn(rng, EQUAL, 2_000)
@@ -94,15 +94,15 @@ def test_a_new_label_is_found_where_no_label_is_sure() -> None:
 
 
 def test_what_was_kept_for_lack_of_room_takes_as_many_rows_as_the_last_label() -> None:
-    falling = np.arange(MOST_LABELS)[::-1] + 50.0
-    labels = np.append(falling, 9_000.0)
-    assert least_kept(labels[np.newaxis], np.array([MOST_LABELS])).tolist() == [50.0]
+    falling = np.arange(MOST_CATEGORIES)[::-1] + 50.0
+    categories = np.append(falling, 9_000.0)
+    assert least_kept(categories[np.newaxis], np.array([MOST_CATEGORIES])).tolist() == [50.0]
     later = np.append(
         falling[::-1], 9_000.0
     )  # in another order than they were chosen: the last one may be low by chance
-    assert least_kept(later[np.newaxis], np.array([MOST_LABELS])).round().tolist() == [76.0]
+    assert least_kept(later[np.newaxis], np.array([MOST_CATEGORIES])).round().tolist() == [76.0]
     few = np.append(falling, 9.0)  # all others together have nine rows
-    assert least_kept(few[np.newaxis], np.array([MOST_LABELS])).tolist() == [10.0]
+    assert least_kept(few[np.newaxis], np.array([MOST_CATEGORIES])).tolist() == [10.0]
 
 
 def test_nothing_is_unsure_where_there_are_no_other_labels() -> None:
@@ -112,7 +112,7 @@ def test_nothing_is_unsure_where_there_are_no_other_labels() -> None:
     assert alone.pooled_reference.tolist() == coarse(was, now, ordered=False).pooled_reference.tolist()
 
 
-def test_rows_that_labels_were_not_chosen_from_say_nothing_of_what_was_missed() -> None:
+def test_rows_that_categories_were_not_chosen_from_say_nothing_of_what_was_missed() -> None:
     chosen, later = np.array([[970.0, 10.0, 20.0]]), np.array([[970.0, 7.0, 23.0]])
     assert missed(chosen, np.array([2]))[0].tolist() == [5.0]
     assert missed(later, np.array([2]))[0].tolist() == [0.0]
@@ -125,7 +125,7 @@ def test_two_columns_of_the_same_cities_are_not_swapped_for_keeping_other_ones()
         assert found(drawn(rng, EQUAL, 2_000, ("origin", "dest")), baseline) == []
 
 
-def test_columns_with_some_labels_in_common_are_still_found_swapped() -> None:
+def test_columns_with_some_categories_in_common_are_still_found_swapped() -> None:
     rng = np.random.default_rng(8)
     left, right = np.zeros(400), np.zeros(400)
     left[:60], right[40:100] = 1 / 60, 1 / 60
@@ -141,7 +141,7 @@ def test_columns_with_some_labels_in_common_are_still_found_swapped() -> None:
     assert (one.check, set(one.features)) == ("swapped", {"origin", "dest"})
 
 
-def test_labels_beyond_the_kept_ones_are_not_unseen_but_new_ones_are() -> None:
+def test_categories_beyond_the_kept_ones_are_not_unseen_but_new_ones_are() -> None:
     rng = np.random.default_rng(9)
     for _ in range(20):
         baseline = baseline_of(drawn(rng, ZIPF, 3_000))

@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from driftline_processor.config.sql_queries import SqlQuery
-from driftline_processor.receivers import sql_database
-from driftline_processor.receivers.sql_database import MOST_BYTES, SqlError, SqlResult, open_database, said_by
+from driftline_extensions.business_sql import database as sql_database
+from driftline_extensions.business_sql.database import MOST_BYTES, SqlError, SqlResult, open_database, said_by
+from driftline_extensions.business_sql.keys import SqlQuery
 
 NIGHT = 1_727_740_800 * 10**9
 """2024-10-01T00:00:00Z."""

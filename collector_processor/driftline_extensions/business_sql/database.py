@@ -17,8 +17,9 @@ from sys import getsizeof
 from typing import Any, Final, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from driftline_processor.config.sql_queries import SINCE, SINCE_UNIX, SqlQuery, escaped, parameters_of, secrets_of
 from driftline_processor.core.wording import printable
+
+from driftline_extensions.business_sql.keys import SINCE, SINCE_UNIX, SqlQuery, escaped, parameters_of, secrets_of
 
 MOST_ROWS: Final = 50_000
 """Rows of one reading."""

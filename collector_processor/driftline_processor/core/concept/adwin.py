@@ -3,20 +3,17 @@
 The window is an exponential histogram (section 3.2 of the paper): buckets of 1, 2, 4 ... values, at most :data:`MOST`
 of each size. Which values a bucket holds depends on the number of values alone, so a batch makes all buckets of a size
 from those of half the size, and every cut of every check is a column of one matrix.
+
+Source: Bifet, Gavaldà: Learning from Time-Changing Data with Adaptive Windowing. SDM 2007.
 """
 
 from __future__ import annotations
 
-import base64
-import struct
-import zlib
 from typing import Any, overload
 
 import numpy as np
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
-
-from .detector import Detector, Kind, RunningDetector, first_true, running_sums
 
 Flags = NDArray[np.bool_]
 
@@ -31,7 +28,7 @@ SHORTEST = 5
 
 
 class Adwin:
-    """ADWIN on one stream.
+    """ADWIN on one stream. After a change is found it is of no more use; a new one takes its place.
 
     Attributes:
         n: Values in the buckets: all since it began, but for the newest.
@@ -48,7 +45,10 @@ class Adwin:
         self.newest: F64 = np.empty(0)
 
     def first_alarm(self, values: F64) -> int:
-        """Take values up to the one at which a change is found; return its place, -1 without one."""
+        """Take values up to the one at which a change is found; return its place, -1 without one.
+
+        However a stream is cut into calls, the same is found.
+        """
         waiting = len(self.newest)
         values = np.concatenate([self.newest, values])
         last = len(values) - (self.n + len(values)) % CLOCK  # values up to the last check
@@ -134,6 +134,18 @@ class Adwin:
             "newest": self.newest.tolist(),
         }
 
+    @classmethod
+    def from_state(cls, delta: float, state: Any) -> Adwin:
+        """Read what :meth:`state` returned. Raises ValueError, KeyError or TypeError if it cannot be read."""
+        adwin = cls(delta)
+        adwin.n, adwin.total, adwin.spread = int(state["n"]), float(state["total"]), float(state["spread"])
+        adwin.buckets = [np.array(level, np.float64) for level in state["buckets"]]
+        adwin.newest = np.array(state["newest"], np.float64)
+        values = sum(len(level) << size for size, level in enumerate(adwin.buckets))
+        if values != adwin.n:
+            raise ValueError(f"buckets of ADWIN hold {values} values, and it counted {adwin.n}")
+        return adwin
+
 
 @overload
 def _entered(n: int, sizes: int) -> list[int]: ...
@@ -151,47 +163,20 @@ def _entered(n: Any, sizes: int) -> list[Any]:
     return entered
 
 
-def _make(_kind: Kind, delta: float) -> RunningDetector:
-    return Adwin(delta)
+def first_true(which: NDArray[np.bool_]) -> int:
+    """Return the place of the first that is true, -1 of none.
+
+    >>> first_true(np.array([False, True, True])), first_true(np.zeros(2, bool))
+    (1, -1)
+    """
+    return int(np.argmax(which)) if which.any() else -1
 
 
-def _read(_kind: Kind, delta: float, state: Any) -> RunningDetector:
-    said = _of_river(state) if "known" in state else state
-    adwin = Adwin(delta)
-    adwin.n, adwin.total, adwin.spread = int(said["n"]), float(said["total"]), float(said["spread"])
-    adwin.buckets = [np.array(level, np.float64) for level in said["buckets"]]
-    adwin.newest = np.array(said["newest"], np.float64)
-    held = sum(len(level) << size for size, level in enumerate(adwin.buckets))
-    if held != adwin.n:
-        raise ValueError(f"buckets of ADWIN hold {held} values, and it counted {adwin.n}")
-    return adwin
+def running_sums(start: float, values: F64) -> F64:
+    """Return the sum after each value, from ``start`` on: float64 (n,), rounded alike however the values are cut.
 
-
-_RIVER = struct.Struct("<diQdddddd4iQ")
-"""The beginning of River's bytes: parameters, sums and counters, and how many sizes of buckets follow (bincode)."""
-
-
-def _of_river(state: Any) -> dict[str, Any]:
-    """Read what the previous release kept: the window as bytes of River, and what they must mean."""
-    raw = zlib.decompress(base64.b64decode(state["buckets"]))
-    try:
-        _, clock, most, shortest, _, total, spread, n, _, _, _, tick, _, sizes = _RIVER.unpack_from(raw)
-        at, buckets = _RIVER.size, list[list[float]]()
-        for _ in range(sizes):
-            _, used, slots = struct.unpack_from("<3Q", raw, at)
-            buckets.append(list(struct.unpack_from(f"<{used}d", raw, at + 24)))
-            at += 24 + 8 * slots + 8 + 8 * slots
-    except struct.error as error:
-        raise ValueError(f"bytes of ADWIN end too soon: {error}") from None
-    if (clock, most, shortest, tick) != (CLOCK, MOST, SHORTEST, n):
-        raise ValueError("bytes of ADWIN are of another version of River")
-    return {"n": tick, "total": total, "spread": spread, "buckets": buckets, "newest": []}
-
-
-DETECTOR = Detector(
-    name="adwin",
-    title="ADWIN",
-    source="Bifet, Gavaldà: Learning from Time-Changing Data with Adaptive Windowing. SDM 2007",
-    make=_make,
-    read=_read,
-)
+    >>> running_sums(2.0, np.array([1.0, 0.5]))
+    array([3. , 3.5])
+    """
+    sums: F64 = np.cumsum(np.concatenate([[start], values]))[1:]
+    return sums

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline_extensions.business_sql import queries as business_queries
+from driftline_extensions.business_sql.database import SqlError, SqlResult, open_database
+from driftline_extensions.business_sql.keys import SqlQuery
+from driftline_extensions.business_sql.queries import MOST_HUNG, BusinessQueries
 from driftline_processor.config.schema import Config
-from driftline_processor.config.sql_queries import SqlQuery
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.maintenance.erasure import ErasureOrder
 from driftline_processor.receipts import Overloaded, Receipt
-from driftline_processor.receivers import business_queries
-from driftline_processor.receivers.business_queries import MOST_HUNG, BusinessQueries
-from driftline_processor.receivers.sql_database import SqlError, SqlResult, open_database
 from driftline_processor.service import Service
 from driftline_processor.state import State
 
@@ -84,6 +84,11 @@ def opened(folder: Path, shop: Shop, clock: Clock, query: str = DAILY, **keys: A
     return state, config
 
 
+def queries_of(config: Config) -> dict[str, SqlQuery]:
+    """Return the queries of the series of a configuration."""
+    return {name: one.sources["sql"] for name, one in config.business.items()}  # type: ignore[misc]
+
+
 class Reading:
     """A state, and what reads into it; each :meth:`turn` reads every series once more."""
 
@@ -91,7 +96,7 @@ class Reading:
         self.state, self.clock, self.databases = state, clock, Databases()
         self._now = 0.0
         retention = int(config.storage.retention.total_seconds() * 10**9)
-        self.queries = BusinessQueries(config.business, retention, clock, lambda: self._now, self.databases)
+        self.queries = BusinessQueries(queries_of(config), retention, clock, lambda: self._now, self.databases)
         (self._reader,) = self.queries._databases
         self._reader._intake = state
 
@@ -365,7 +370,7 @@ def hanging() -> Iterator[Hanging]:
 
 def test_a_query_that_hangs_delays_no_end(tmp_path: Path, shop: Shop, hanging: Hanging) -> None:
     state, config = opened(tmp_path, shop, Clock(NOON))
-    queries = BusinessQueries(config.business, 90 * DAY, Clock(NOON), connect=lambda _: hanging)
+    queries = BusinessQueries(queries_of(config), 90 * DAY, Clock(NOON), connect=lambda _: hanging)
     queries.start(state)
     wait_until(lambda: hanging.begun == 1)
     queries.stop(60.0)
@@ -421,7 +426,7 @@ def test_series_of_one_database_are_read_one_after_another_and_fail_apart(tmp_pa
     clock = Clock(NOON + 5 * DAY)
     state = State(config, clock=clock)
     state.start_storing()
-    queries = BusinessQueries(config.business, 90 * DAY, clock)
+    queries = BusinessQueries(queries_of(config), 90 * DAY, clock)
     assert len(queries._databases) == 1
     queries.start(state)
     wait_until(lambda: all(len(one.value) == (one.keys.name != "broken") for one in state.business.of("churn")))

@@ -21,16 +21,15 @@ from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from driftline.export.backoff import doubling_pauses
-
-from driftline_processor.config.business import Business
-from driftline_processor.config.sql_queries import SqlQuery
 from driftline_processor.core.business import BusinessPoint, BusinessReading
 from driftline_processor.core.decode.business_rows import BusinessRows, RefusedRow, business_rows, query_digest
 from driftline_processor.core.wording import duration, printable
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.receipts import Overloaded, Receipt, StorageOutage
 
-from .sql_database import MOST_ROWS, SqlDatabase, SqlError, SqlResult, open_database
+from driftline_extensions.business_sql.keys import SqlQuery
+
+from .database import MOST_ROWS, SqlDatabase, SqlError, SqlResult, open_database
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 """Seconds from a failure to the next attempt, and at most from one to the next."""
@@ -107,7 +106,7 @@ class BusinessQueries:
     """Reads all series that name a query.
 
     Args:
-        declared: The series of the file, by name; those without a query are left alone.
+        declared: The queries of the file, by the name of their series.
         retention: Nanoseconds that rows are kept; what is older is not read.
         clock: Unix nanoseconds.
         monotonic: Seconds.
@@ -116,17 +115,16 @@ class BusinessQueries:
 
     def __init__(
         self,
-        declared: Mapping[str, Business],
+        declared: Mapping[str, SqlQuery],
         retention: int,
         clock: Callable[[], int],
         monotonic: Callable[[], float] = time.monotonic,
         connect: Callable[[str], SqlDatabase] = open_database,
     ) -> None:
         by_url: dict[str, list[_Series]] = {}
-        for name, one in declared.items():
-            if (query := one.sql) is not None:
-                series = _Series(name, query, query_digest(query.query))
-                by_url.setdefault(query.url.get_secret_value(), []).append(series)
+        for name, query in declared.items():
+            series = _Series(name, query, query_digest(query.query))
+            by_url.setdefault(query.url.get_secret_value(), []).append(series)
         self._databases = [
             _DatabaseReader(connect(url), series, retention, clock, monotonic) for url, series in by_url.items()
         ]

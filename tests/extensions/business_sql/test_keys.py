@@ -6,9 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from driftline_processor.config import sql_queries
+from driftline_extensions.business_sql import keys as sql_queries
+from driftline_extensions.business_sql.keys import place_of, secrets_of
 from driftline_processor.config.schema import load, validate_file
-from driftline_processor.config.sql_queries import place_of, secrets_of
 
 QUERY = "SELECT day AS time, sum(amount) AS value FROM orders WHERE day >= :since GROUP BY day"
 
@@ -21,9 +21,10 @@ def write(folder: Path, sql: str) -> Path:
 
 def test_a_query_is_read_with_its_defaults_and_a_path_relative_to_the_file(tmp_path: Path) -> None:
     found = load(write(tmp_path, f'{{url: "sqlite:///data/shop.db", query: "{QUERY}"}}')).business["revenue"]
-    assert found.sql is not None
-    assert found.sql.url.get_secret_value() == f"sqlite:///{tmp_path}/data/shop.db"
-    assert (found.sql.every, found.sql.timeout) == (timedelta(minutes=5), timedelta(seconds=30))
+    query = found.sources["sql"]
+    assert isinstance(query, sql_queries.SqlQuery)
+    assert query.url.get_secret_value() == f"sqlite:///{tmp_path}/data/shop.db"
+    assert (query.every, query.timeout) == (timedelta(minutes=5), timedelta(seconds=30))
     assert found.keys("revenue").source == "sqlite shop.db"
 
 

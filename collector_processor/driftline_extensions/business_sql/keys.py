@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
-
+from driftline_processor.config.business import BusinessSource
+from driftline_processor.config.values import Days, Form, Seconds, Secret, Text, TimeZone
 from driftline_processor.core.nearest_names import near
-
-from .section import Section
-from .values import Days, Form, Seconds, Secret, Text, TimeZone
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
 SINCE: Final = "since"
 """The parameter of a query that stands for the time from which rows are wanted."""
@@ -85,7 +83,7 @@ def _positive(written: timedelta) -> timedelta:
     return written
 
 
-class SqlQuery(Section):
+class SqlQuery(BusinessSource):
     """One query of one database."""
 
     url: Database = Field(
