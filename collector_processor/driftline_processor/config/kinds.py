@@ -63,6 +63,7 @@ def installed(group: str) -> Mapping[str, EntryPoint]:
     return {one.name: one for one in entry_points(group=group)}
 
 
+RECEIVERS = Kinds("driftline_processor.receivers.types", "RECEIVER", "driftline_receivers")
 EXPORTERS = Kinds(
     "driftline_processor.exporters.types",
     "EXPORTER",
