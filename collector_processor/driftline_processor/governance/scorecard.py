@@ -53,14 +53,8 @@ GRADES: Final[dict[Grade, str]] = {
 SUBJECTS: Final = ("verdict", "objectives", "drift", "labels", "service", "incidents", "baseline", "fairness", "money")
 """What a scorecard has a line of, in its order."""
 
-STALE: Final = 365
-"""Days after which a baseline is worth a look: it has seen no season since a year ago."""
-
 GRAVE: Final = ("objective", "service", "labels")
 """Kinds of incidents that break what was agreed, whatever the verdict."""
-
-TREND: Final = 5
-"""Windows that show a trend: of a quarter there are three months, and thirteen weeks."""
 
 NAMED: Final = 3
 """Rules, attributes and drifts that a reason names."""
@@ -186,7 +180,8 @@ def windows_of(view: ModelView, period: Period) -> Sequence[Evaluation]:
     Where no length has so many, those of the length that has most.
     """
     within = [_within(known, period) for known in view.windows.values()]
-    trends = [known for known in within if len(known) >= TREND]
+    # 5: windows that show a trend: of a quarter there are three months, and thirteen weeks
+    trends = [known for known in within if len(known) >= 5]
     if trends:
         return max(trends, key=_length)
     return max(within, key=lambda known: (len(known), _length(known)), default=())
@@ -422,7 +417,8 @@ def _baseline(model: ModelView) -> ScoreLine:
         return ScoreLine("baseline", "cannot_tell", "Its rows have no times, so nobody knows how old it is.", tab)
     days = max(model.watermark - known.until, 0) / DAY
     reason = f"Its rows are of {date_words(known.until, model.timezone, days=True)} at the latest, {days:.0f} days ago."
-    return ScoreLine("baseline", "watch" if days > STALE else "kept", reason, tab)
+    # 365: days after which a baseline is worth a look: it has seen no season since a year ago
+    return ScoreLine("baseline", "watch" if days > 365 else "kept", reason, tab)
 
 
 def _fairness(views: Sequence[ModelView], period: Period) -> ScoreLine:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from driftline_processor.core.evaluation import Verdict
-from driftline_processor.core.verdict import rank_state
 from driftline_processor.core.wording import printable
 
 T = TypeVar("T")
 
 _SIGNS = {"degraded": "✕", "no_data": "○", "lagging": "…", "at_risk": "▲", "unknown": "?", "healthy": "✓"}
-
-_HEAD = 30
-"""Words of the longest beginning of a sentence: whether the model is healthy, of which version, and since when."""
 
 
 def verdict_word(state: str) -> str:
@@ -44,19 +39,10 @@ def verdict_reason(verdict: Verdict) -> str:
     """Return what the sentence says after whether and since when: how much, why and what to do."""
     sentence = verdict_sentence(verdict)
     head, _, reason = sentence.partition(": ")
-    return reason[:1].upper() + reason[1:] if reason and len(head.split()) <= _HEAD else sentence
+    # 30: words of the longest beginning of a sentence: whether the model is healthy, of which version, and since when
+    return reason[:1].upper() + reason[1:] if reason and len(head.split()) <= 30 else sentence
 
 
 def verdict_next(verdict: Verdict) -> str:
     """Return what to do."""
     return printable(verdict.next)
-
-
-def worst_first(known: Iterable[T], verdict: Callable[[T], Verdict | None]) -> list[T]:
-    """Sort by verdict, the worst first; what has none comes last, and equals stay in their order."""
-
-    def rank(one: T) -> int:
-        found = verdict(one)
-        return 99 if found is None else rank_state(found.state)
-
-    return sorted(known, key=rank)

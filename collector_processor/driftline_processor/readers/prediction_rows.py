@@ -262,9 +262,6 @@ def _scores(source: Source, columns: Mapping[str, Column], say: Say, store: RowS
 _RETURNED = frozenset({"", "0", "false", "none"})
 """Texts of a column of errors, in small letters, that say that a call returned."""
 
-_SLOW = 60.0
-"""Seconds; calls that take so long by half are rather milliseconds."""
-
 
 def _durations(source: Source, name: str, column: Column, say: Say) -> F64:
     """Read how long calls took, in seconds; a column whose name ends in ``_ms`` holds milliseconds."""
@@ -273,7 +270,8 @@ def _durations(source: Source, name: str, column: Column, say: Say) -> F64:
         say(f"{source.path}: {name}: read as milliseconds")
         return values / 1_000
     known = values[np.isfinite(values)]
-    if len(known) and (middle := float(np.median(known))) > _SLOW:
+    # 60.0: seconds; calls that take so long by half are rather milliseconds
+    if len(known) and (middle := float(np.median(known))) > 60.0:
         say(f"{source.path}: {name}: read as seconds, {middle:.4g} at the median; name it {name}_ms if it holds those")
     return values
 

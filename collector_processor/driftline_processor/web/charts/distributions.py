@@ -24,7 +24,7 @@ MOST_CATEGORIES = 10
 _EDGES = re.compile(r"^\s*(\S+)\s+–\s+(\S+)\s*$")
 
 
-FEW_CELLS, MOST_CELLS = 10, 25
+MOST_CELLS = 25
 """Cells of an axis of its own."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 354.0, 8.0, 112.0
