@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from driftline.tables.table import ModelKey
+from driftline_extensions.openlineage.events import ASSERTIONS, EVENT, METRICS, NOMINAL, Dataset, run_event
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Expected, Finding
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.windows.window import Window
-from driftline_processor.exporters.openlineage_events import ASSERTIONS, EVENT, METRICS, NOMINAL, Dataset, run_event
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from referencing import Registry, Resource
 
