@@ -89,7 +89,7 @@ TELLING: dict[str, Any] = {
     "baseline": 0.49,
 }
 GROUPS: dict[str, Any] = {"measure": "equal_opportunity_difference", "attribute": "gender", "low": 0.1, "high": 0.3}
-DAYS_LACK: dict[str, Any] = {"lacking": "days", "needed": None, "rows": None}
+DAYS_LACK: dict[str, Any] = {"reason": "too_few_days", "needed": None, "rows": None}
 CAUSE = fact("cause", cause=COLD)
 
 FACTS: tuple[Fact, ...] = (
@@ -124,7 +124,7 @@ FACTS: tuple[Fact, ...] = (
     fact("harmless_output", name="score"),
     fact("chance_possible", windows=1),
     fact("chance_possible", windows=2),
-    *(fact("comparison_inconclusive", lacking=lacking, **TELLING) for lacking in ("rows", "days", "")),
+    *(fact("comparison_inconclusive", reason=reason, **TELLING) for reason in ("too_few_rows", "too_few_days", "")),
     fact("outcomes_inconclusive", outcomes=90),
     fact("and_inconclusive", reason=fact("no_outcomes")),
     fact("no_prediction", pause=2 * HOUR),
@@ -145,7 +145,7 @@ FACTS: tuple[Fact, ...] = (
     fact("estimate_assumes", inside=0.97),
     fact("drift_beyond_chance", rows=5_000, size="large"),
     fact("joint_drift_beyond_chance", rows=5_000),
-    fact("drift_open", outputs=("score",), features=("age", "pay"), lacking=("days", "rows")),
+    fact("drift_open", outputs=("score",), features=("age", "pay"), missing=("too_few_days", "too_few_rows")),
     fact("to_be_confirmed", by_one=True),
     fact("to_be_confirmed", by_one=False),
     fact("newest_healthy_again", windows=1, left=1),
@@ -220,7 +220,7 @@ ADVICE: tuple[Fact, ...] = (
     fact(
         "wait_for_longer_window", start=JULY, end=JULY + 7 * DAY, timezone="UTC", lacking="days", needed=None, rows=None
     ),
-    fact("evaluate_longer_window", lacking="rows", needed=900, rows=100),
+    fact("evaluate_longer_window", reason="too_few_rows", needed=900, rows=100),
     fact("evaluate_more_rows", **DAYS_LACK),
     *map(fact, ("set_objective", "send_outcomes", "send_more_outcomes", "nothing_to_do", "wait_for_first_window")),
     fact("send_outcomes_or_label", needed=1_200),

@@ -270,7 +270,7 @@ class PolicyWatch:
         until, ending = alert.until, alert.ending
         if until is None and not ended:
             replaced = all(one.key.version != alert.version for one in group.views)
-            if not replaced and _cannot_tell(alert, group):
+            if not replaced and _inconclusive(alert, group):
                 return alert
             until = group.watermark
             if replaced or alert.state in ("", "degraded"):
@@ -561,7 +561,7 @@ def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:
     return replace(alert, over=now, until=until, words=ending_words("unwatched"), ending="unwatched")
 
 
-def _cannot_tell(alert: Alert, group: VersionGroup) -> bool:
+def _inconclusive(alert: Alert, group: VersionGroup) -> bool:
     """Return True where nobody can say that what an alert is about is over, though nothing shows it any more.
 
     A model that was wrong and has no outcomes since is not right, windows that wait say nothing, and a model that fell

@@ -1,12 +1,6 @@
-"""Verdicts as surfaces show them: sign, sentence and order."""
+"""Verdicts as surfaces show them: sign, and sentence."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterable
-from typing import TypeVar
-
-from driftline_processor.core.evaluation import Verdict
-from driftline_processor.core.verdict import rank_state
 
 from .sentences.verdict import (
     verdict_cause,
@@ -25,10 +19,7 @@ __all__ = [
     "verdict_sentence",
     "verdict_sign",
     "verdict_word",
-    "worst_first",
 ]
-
-T = TypeVar("T")
 
 _SIGNS = {"degraded": "✕", "no_data": "○", "lagging": "…", "at_risk": "▲", "unknown": "?", "healthy": "✓"}
 
@@ -40,13 +31,3 @@ def verdict_sign(state: str) -> str:
     ('✓', '▲')
     """
     return _SIGNS[state]
-
-
-def worst_first(known: Iterable[T], verdict: Callable[[T], Verdict | None]) -> list[T]:
-    """Sort by verdict, the worst first; what has none comes last, and equals stay in their order."""
-
-    def rank(one: T) -> int:
-        found = verdict(one)
-        return 99 if found is None else rank_state(found.state)
-
-    return sorted(known, key=rank)

@@ -85,7 +85,9 @@ def _of_service(metric: str) -> bool:
 
 def _stuck(evaluation: Evaluation, pane: Pane, baseline: Baseline) -> Fact | None:
     """Return which part of the calls got one answer while no input moved; None where none did."""
-    if not evaluation.features or any(one.state in ("drift", "usual") for one in evaluation.features.values()):
+    if not evaluation.features or any(
+        one.state in ("drift", "within_normal_variation") for one in evaluation.features.values()
+    ):
         return None
     found = default_answers(pane, baseline)
     return None if found is None else fact("one_answer", part=found.part)

@@ -292,7 +292,7 @@ class Drifts:
         drifted = [one.name or one.column for one in known if one.state == "drift"]
         if len(drifted) >= self.count:
             return Judged(True, (fact("columns_drift", names=tuple(drifted)),))
-        judged = [one for one in known if one.state in ("ok", "usual", "drift")]
+        judged = [one for one in known if one.state in ("ok", "within_normal_variation", "drift")]
         if len(judged) < self.count:
             return Judged(None, (fact("drift_evaluated", columns=len(judged), of=len(known)),))
         return Judged(False, (fact("no_more_drift"),))
@@ -338,7 +338,7 @@ class ObjectiveBroken:
             return Judged(True, (fact("objective_broken", objective=broken[0]),))
         if not known:
             return Judged(None, (fact("no_objective_evaluated"),))
-        if all(one.state == "cannot_tell" for one in known):
+        if all(one.state == "inconclusive" for one in known):
             return Judged(None, (fact("objective_inconclusive", objective=known[0]),))
         return Judged(False, (fact("no_objective_broken"),))
 
@@ -431,7 +431,7 @@ class OutcomesLate:
     def judge(self, finding: Finding) -> Judged:
         """Look at the agreement on the labels of the window."""
         sla = finding.evaluation.label_sla
-        if sla is None or sla.state == "cannot_tell":
+        if sla is None or sla.state == "inconclusive":
             return Judged(None, (fact("outcome_agreement_unknown"),))
         return Judged(sla.state == "broken", (fact("outcomes_in_time", at_most=sla.high, agreed=sla.coverage),))
 

@@ -15,7 +15,7 @@ from driftline_processor.core.windows.window import DAY
 
 from .context import VerdictContext
 from .reasons import first_cause
-from .signs import Sign, has_small_drift, is_fault, lacking_to_tell, metric_moved, told_first, worse_metrics
+from .signs import Sign, has_small_drift, inconclusive_reason, is_fault, metric_moved, told_first, worse_metrics
 
 REACH = normal_quantile(CONFIDENCE) + POWER
 """Standard errors between a value and its limit at which a test at 5 % finds it in 90 of 100 cases."""
@@ -87,9 +87,9 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
         return fact("wait_for_outcomes", immature=evaluation.immature)
     needed = labels_needed(evaluation)
     if evaluation.maturity == "mature" and evaluation.outcome_rows:
-        lacks = lacking_to_tell(evaluation)
-        if lacks == "days":
-            return _longer_window(evaluation, context, "days")
+        reason = inconclusive_reason(evaluation)
+        if reason == "too_few_days":
+            return _longer_window(evaluation, context, "too_few_days")
         if not evaluation.reference and not evaluation.objectives:
             return fact("set_objective")
     if evaluation.outcome_rows == 0:
@@ -100,15 +100,15 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
         return fact("send_more_outcomes")
     if needed <= evaluation.rows:
         return fact("label_more", more=needed - evaluation.outcome_rows, needed=needed)
-    return _longer_window(evaluation, context, "rows", needed=needed, rows=evaluation.rows)
+    return _longer_window(evaluation, context, "too_few_rows", needed=needed, rows=evaluation.rows)
 
 
 def _longer_window(
-    evaluation: Evaluation, context: VerdictContext, lacking: str, needed: int | None = None, rows: int | None = None
+    evaluation: Evaluation, context: VerdictContext, reason: str, needed: int | None = None, rows: int | None = None
 ) -> Fact:
     """Return how to get a longer window: wait for an open one that holds this one, else ask for one, or bring rows."""
     own = evaluation.window
-    why = {"lacking": lacking, "needed": needed, "rows": rows}
+    why = {"reason": reason, "needed": needed, "rows": rows}
     longer = [one for one in context.coming if one.start <= own.start and own.end <= one.end and one != own]
     if longer:
         first = min(longer, key=lambda one: one.end)
@@ -135,7 +135,7 @@ def labels_needed(evaluation: Evaluation) -> int | None:
 
     That of the objectives, else so many that a fall of accuracy by :data:`WORTH_FINDING` is found nine times in ten.
     """
-    needed = [one.needed for one in evaluation.objectives if one.state == "cannot_tell" and one.needed]
+    needed = [one.needed for one in evaluation.objectives if one.state == "inconclusive" and one.needed]
     if needed:
         return max(needed)
     accuracy = evaluation.reference.get("accuracy")
@@ -181,8 +181,8 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
     if rank is None or was is None or rank.value is None or was.value is None:
         return False
     change = evaluation.realized_changes.get("roc_auc")
-    state = "cannot_tell" if change is None else change.state
-    if state == "worse" or (state == "cannot_tell" and rank.value < was.value):
+    state = "inconclusive" if change is None else change.state
+    if state == "worse" or (state == "inconclusive" and rank.value < was.value):
         return False
     if set(worse_metrics(evaluation)) - OF_RANKS:
         return True

@@ -15,7 +15,7 @@ from driftline_processor.core.evaluation import (
     ColumnDrift,
     Evaluation,
     Finding,
-    Lacking,
+    InconclusiveReason,
     MetricChange,
     ObjectiveState,
     ServiceLevel,
@@ -224,12 +224,12 @@ def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
     return Sign("worse", shown, certainty, name, *_signed(change), clear=better)
 
 
-def lacking_to_tell(evaluation: Evaluation) -> Lacking:
+def inconclusive_reason(evaluation: Evaluation) -> InconclusiveReason:
     """Return what the deciding metric lacks to tell; "" where nobody knows."""
     decides = deciding_change(evaluation)
-    if decides is not None and decides[1].state == "cannot_tell":
-        return decides[1].lacking
-    return next((one.lacks for one in evaluation.objectives if one.state == "cannot_tell" and one.lacks), "")
+    if decides is not None and decides[1].state == "inconclusive":
+        return decides[1].reason
+    return next((one.reason for one in evaluation.objectives if one.state == "inconclusive" and one.reason), "")
 
 
 def is_worse(metric: str, change: float) -> bool:
@@ -412,7 +412,7 @@ def worse_metrics(evaluation: Evaluation) -> list[str]:
 
 def is_fine(name: str, change: MetricChange) -> bool:
     """Return True where a metric is surely no worse: the window would have shown it, or its interval does."""
-    return change.state == "not_worse" or (change.state == "cannot_tell" and _is_better(name, change))
+    return change.state == "not_worse" or (change.state == "inconclusive" and _is_better(name, change))
 
 
 def metric_moved(name: str, evaluation: Evaluation, level: Fact | None = None) -> Fact:
@@ -574,9 +574,9 @@ def _matters(column: ColumnDrift) -> bool:
 def _drift_sign(reason: Reason, part: str, shown: Fact, column: ColumnDrift, evaluation: Evaluation) -> Sign:
     decisive = column.methods.get(column.decided_by)
     p = None if decisive is None else decisive.p_value
-    clear = part in evaluation.incident or (p is not None and max(p, column.p_usual or 0.0) <= AT_ONCE)
+    clear = part in evaluation.incident or (p is not None and max(p, column.p_normal_variation or 0.0) <= AT_ONCE)
     certainty = fact("drift_beyond_chance", rows=column.rows, size=column.size)
-    if column.lacking == "days":
+    if column.reason == "too_few_days":
         certainty = fact("drift_with_too_few_days")
     since = evaluation.incident.get(part)
     features = (column.name,) if column.column == "feature" else ()

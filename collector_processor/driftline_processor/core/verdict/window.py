@@ -15,7 +15,7 @@ from driftline_processor.core.windows.window import DAY
 from .advice import keep, look_closer, outcomes_wanted, repair
 from .context import NO_CONTEXT, VerdictContext
 from .reasons import first_cause, harmless_drift, looks_as_before
-from .signs import Sign, deciding_change, lacking_to_tell, no_loss, signs_of_loss, signs_of_risk
+from .signs import Sign, deciding_change, inconclusive_reason, no_loss, signs_of_loss, signs_of_risk
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,14 +214,16 @@ def open_questions(evaluation: Evaluation) -> Fact | None:
         evaluation: The window.
     """
     columns = (evaluation.score, evaluation.predicted, *evaluation.features.values())
-    unsure = [one for one in columns if one is not None and one.state == "cannot_tell" and one.lacking]
+    unsure = [
+        one for one in columns if one is not None and one.state == "inconclusive" and one.reason.startswith("too_few")
+    ]
     if not unsure:
         return None
     return fact(
         "drift_open",
         outputs=tuple(one.words for one in unsure if one.column != "feature"),
         features=tuple(one.name for one in unsure if one.column == "feature"),
-        lacking=tuple(sorted({one.lacking for one in unsure})),
+        missing=tuple(sorted({one.reason for one in unsure})),
     )
 
 
@@ -262,12 +264,12 @@ def inconclusive(evaluation: Evaluation) -> Fact:
         return fact("outcomes_may_come") if evaluation.young else fact("no_outcomes")
     if evaluation.maturity != "mature":
         return fact("outcomes_may_come") if evaluation.young else fact("few_outcomes")
-    lacking, decides = lacking_to_tell(evaluation), deciding_change(evaluation)
+    why, decides = inconclusive_reason(evaluation), deciding_change(evaluation)
     if decides is not None and (value := evaluation.realized.get(decides[0])) is not None:
         was = evaluation.reference.get(decides[0])
         return fact(
             "comparison_inconclusive",
-            lacking=lacking,
+            reason=why,
             outcomes=evaluation.outcome_rows,
             metric=decides[0],
             value=value.value,

@@ -110,8 +110,8 @@ def _wait_for_outcomes(immature: str) -> Advice:
     return Advice("wait for them", f"Wait: {immature or 'its outcomes may still come'}.")
 
 
-def _why_longer(lacking: str, needed: int | None, rows: int | None) -> str:
-    if lacking == "days":
+def _why_longer(reason: str, needed: int | None, rows: int | None) -> str:
+    if reason == "too_few_days":
         return "one with more days would tell"
     return f"about {needed:,} outcomes would tell, and this one has {rows:,} rows"
 

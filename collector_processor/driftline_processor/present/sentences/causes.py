@@ -33,7 +33,8 @@ def cause_clauses(cause: Cause) -> tuple[str, ...]:
         sentence = f"{finding_sentence(cause.finding)}{place}{',' if since else ''}{since}"
     else:
         where = _changes(cause.changes)
-        sentence = f"{short(cause.features[0])} has drifted{place}{since}{': ' if where else ''}{where}"
+        name = short(next(iter(cause.features), ""))
+        sentence = f"{name} has drifted{place}{since}{': ' if where else ''}{where}"
     return tuple(voice_of(one) for one in (sentence, _effect(cause, cause.score)) if one)
 
 

@@ -111,10 +111,10 @@ def _nothing() -> str:
 
 
 @words_of("drift_open")
-def _drift_open(outputs: Sequence[str], features: Sequence[str], lacking: Sequence[str]) -> str:
+def _drift_open(outputs: Sequence[str], features: Sequence[str], missing: Sequence[str]) -> str:
     named = [short(name, NAME) for name in features]
     named = named if len(named) == 1 else [f"{len(named)} features"] if named else []
-    few = " and ".join(f"too few {one}" for one in lacking)
+    few = " and ".join(one.replace("_", " ") for one in missing)
     return f"whether {listed([*(f'its {name}' for name in outputs), *named])} drifted stays open: {few}."
 
 

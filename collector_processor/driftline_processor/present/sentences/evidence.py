@@ -175,7 +175,7 @@ def _few_outcomes() -> str:
 
 @words_of("comparison_inconclusive")
 def _comparison_inconclusive(
-    lacking: str,
+    reason: str,
     outcomes: int,
     metric: str,
     value: float | None,
@@ -184,9 +184,9 @@ def _comparison_inconclusive(
     baseline: float | None,
 ) -> tuple[str, ...]:
     few = {
-        "rows": f"its {outcomes:,} outcomes are too few to",
-        "days": "its days differ too much to",
-    }.get(lacking, "its outcomes do not")
+        "too_few_rows": f"its {outcomes:,} outcomes are too few to",
+        "too_few_days": "its days differ too much to",
+    }.get(reason, "its outcomes do not")
     own = f"its {metric_words(metric)}"
     if value is not None:
         own += f" of {metric_value(metric, value)}{interval_of_value(metric, low, high)}"
