@@ -218,7 +218,13 @@ ADVICE: tuple[Fact, ...] = (
     fact("wait_for_end_of_window", end=JULY, timezone="UTC"),
     fact("wait_for_outcomes", immature=""),
     fact(
-        "wait_for_longer_window", start=JULY, end=JULY + 7 * DAY, timezone="UTC", lacking="days", needed=None, rows=None
+        "wait_for_longer_window",
+        start=JULY,
+        end=JULY + 7 * DAY,
+        timezone="UTC",
+        reason="too_few_days",
+        needed=None,
+        rows=None,
     ),
     fact("evaluate_longer_window", reason="too_few_rows", needed=900, rows=100),
     fact("evaluate_more_rows", **DAYS_LACK),
