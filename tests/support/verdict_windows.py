@@ -34,7 +34,7 @@ def value(number: float, low: float | None = None, high: float | None = None) ->
 
 
 def change(
-    state: Literal["worse", "not_worse", "cannot_tell"],
+    state: Literal["worse", "not_worse", "inconclusive"],
     number: float = 0.0,
     low: float | None = None,
     high: float | None = None,

@@ -17,7 +17,7 @@ def first_sentence(result: DrillResult) -> str:
     drill = f"The drill '{printable(result.title)}' of {short(result.model, 80)}"
     if result.outcome == "not_applicable":
         return f"{drill} cannot be done: {printable(result.why)}."
-    if result.outcome == "cannot_tell":
+    if result.outcome == "inconclusive":
         return f"Whether {drill[:1].lower()}{drill[1:]} would be found cannot be told: {printable(result.why)}."
     if result.outcome == "not_found":
         return f"{drill} was not found in {time_words(result.lived)}: {printable(result.why)}."
@@ -140,7 +140,7 @@ def _seconds(nanoseconds: int | None) -> int | None:
 
 # -- many drills ----------------------------------------------------------------------------------------------------
 
-_CELLS = {"not_found": "not found", "cannot_tell": "too thin to tell", "not_applicable": "cannot be done"}
+_CELLS = {"not_found": "not found", "inconclusive": "too thin to tell", "not_applicable": "cannot be done"}
 
 
 def cell(result: DrillResult, at_most: int | None = None) -> str:

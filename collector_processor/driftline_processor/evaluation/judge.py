@@ -17,7 +17,7 @@ from driftline_processor.core.intervals.time_blocks import HOURS, blocks_of_wind
 from driftline_processor.core.judge_window import AskedWindow, ModelWindow, judge_windows
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.outcomes.coverage import count_missing_rows
-from driftline_processor.core.performance.objective import undecided
+from driftline_processor.core.performance.objective import count_inconclusive
 from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.window_outcomes import Steps, WindowOutcomes
 from driftline_processor.core.quality.checks.missing import CHECK as MISSING
@@ -119,7 +119,7 @@ def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWind
 def follow(evaluation: Evaluation, before: Evaluation | None) -> Evaluation:
     """Return an evaluation with what continues from the window before.
 
-    Incidents, the evidence for shifts that last, and undecided objectives.
+    Incidents, the evidence for shifts that last, and inconclusive objectives.
 
     Args:
         evaluation: Of a window.
@@ -130,7 +130,7 @@ def follow(evaluation: Evaluation, before: Evaluation | None) -> Evaluation:
         evaluation,
         incident=since,
         lasting=follow_lasting(evaluation, before),
-        objectives=undecided(evaluation, before),
+        objectives=count_inconclusive(evaluation, before),
     )
 
 

@@ -76,7 +76,7 @@ def draw_feature(evaluation: Evaluation, name: str, timezone: str = "UTC") -> Fi
     step = -(-len(at) // MOST_LABELS)
     axes.set_xticks(at[::step], [short(cell, 14) for cell in column.cells[::step]], rotation=35, ha="right")
     axes.set_ylabel("% of rows")
-    word = states.state_word(column.state, column.lacking)
+    word = states.state_word(column.state, column.reason)
     axes.set_title(_plain(f"{column_name(column)}: {word}, {window_name(evaluation.window, timezone)}"), loc="left")
     axes.legend(frameon=False)
     return figure
@@ -101,7 +101,7 @@ def _look(column: ColumnDrift) -> tuple[str, str]:
     """Return the colour of a state, and its hatch."""
     if column.state == "drift":
         return DRIFT, ""
-    return (SAME, "") if column.state in ("ok", "usual") else (UNSURE, "////")
+    return (SAME, "") if column.state in ("ok", "within_normal_variation") else (UNSURE, "////")
 
 
 def _draw_features(axes: Axes, evaluation: Evaluation) -> None:

@@ -101,7 +101,7 @@ def metric_rows(evaluation: Evaluation) -> list[MetricRow]:
         baseline = value.reference if isinstance(value, Estimate) else None if reference is None else reference.value
         drawing = metric_interval(value.value, value.low, value.high, baseline, interval_range(name))
         change = changes.get(name)
-        told = ("", "") if change is None else (states.state_word(change.state, change.lacking), change.state)
+        told = ("", "") if change is None else (states.state_word(change.state, change.reason), change.state)
         rows.append(MetricRow(titles.metric_title(name), value, baseline, *told, drawing))
     return rows
 

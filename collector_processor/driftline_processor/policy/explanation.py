@@ -354,7 +354,7 @@ def _standing(outcome: StepOutcome | None, alert: Alert | None, view: ModelView)
 
 def _fires(step: Step) -> bool:
     """Return True where an alert begins or lasts at the end of the window of a step."""
-    return step.outcome in ("fired", "lasts", "eased") or (step.outcome == "cannot_tell" and step.firing is not None)
+    return step.outcome in ("fired", "lasts", "eased") or (step.outcome == "inconclusive" and step.firing is not None)
 
 
 def _judged(policy: Policy, history: WindowHistory, most: int) -> _Judged:

@@ -272,7 +272,7 @@ class PolicyWatch:
         until, words = alert.until, alert.words
         if until is None and not ended:
             replaced = all(one.key.version != alert.version for one in group.views)
-            if not replaced and _cannot_tell(alert, group):
+            if not replaced and _inconclusive(alert, group):
                 return alert
             until = group.watermark
             if replaced or alert.state in ("", "degraded"):
@@ -558,7 +558,7 @@ def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:
     return replace(alert, over=now, until=alert.until or max([alert.fired, *clocks]), words=GONE)
 
 
-def _cannot_tell(alert: Alert, group: VersionGroup) -> bool:
+def _inconclusive(alert: Alert, group: VersionGroup) -> bool:
     """Return True where nobody can say that what an alert is about is over, though nothing shows it any more.
 
     A model that was wrong and has no outcomes since is not right, windows that wait say nothing, and a model that fell

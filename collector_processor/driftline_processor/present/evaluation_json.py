@@ -123,7 +123,7 @@ _MISPREDICTION = (
 SHAPES = Shapes(
     {
         MetricValue: ("value low high", or_null("interval"), "rows effective_rows source"),
-        MetricChange: ("state", or_null("lacking"), "change low high p_value least"),
+        MetricChange: ("state", or_null("reason"), "change low high p_value least"),
         ServiceLevel: "calls failed errors values",
         KindOfChange: "kind sentence evidence",
         Verdict: (
@@ -141,7 +141,7 @@ SHAPES = Shapes(
         MethodValue: "value p_value",
         LastingShift: (
             "state",
-            or_null("lacking"),
+            or_null("reason"),
             or_null("measure"),
             "shift windows",
             _time_at("since"),
@@ -150,23 +150,23 @@ SHAPES = Shapes(
         ),
         ColumnDrift: (
             "state",
-            or_null("lacking"),
+            or_null("reason"),
             or_null("decided_by"),
             "rows methods effect",
             or_null("size"),
             group("missing", Key("was", "missing_was"), Key("now", "missing_now")),
-            "design_effect blocks would_see alike p_usual",
+            "design_effect blocks would_see alike p_normal_variation",
             computed("sentence", column_sentence, str),
         ),
         SliceDrift: (
             "rows state",
-            or_null("lacking"),
+            or_null("reason"),
             or_null("compared"),
             "judged share features score",
             Key("class", "predicted"),
         ),
         DriftContributor: "features value was now p_value",
-        JointDrift: ("state rows value p_value was now", Key("told_by", "told"), "sentence"),
+        JointDrift: ("state", or_null("reason"), "rows value p_value was now", Key("told_by", "told"), "sentence"),
         Change: "where was now",
         Cause: (
             "features",
@@ -186,7 +186,7 @@ SHAPES = Shapes(
         ),
         TrackRecord: "state windows missed inside mean_error",
         Estimate: (
-            "value low high sampling_error unsure reference",
+            "value low high sampling_error reason reference",
             group("bounds", Key("low", "lower_bound"), Key("high", "upper_bound")),
             "alert rows source method error error_deviation record",
             computed("assumes", lambda one: assumption(one).removeprefix("assumes "), str),
@@ -213,7 +213,7 @@ SHAPES = Shapes(
         ),
         ObjectiveState: (
             Key("objective", "rule"),
-            "metric state value low high limit rows needed undecided",
+            "metric state value low high limit rows needed inconclusive_windows",
             computed("overdue", lambda one: overdue(one) or None, str | None),
             time_or_null("since"),
             time_or_null("until"),
@@ -277,7 +277,11 @@ SHAPES = Shapes(
                 Key("curves", asked=CURVES, optional=True),
                 array("confusion", list[list[float]] | None, CURVES),
                 _number_of("broken", "objectives", "broken"),
-                computed("undecided", lambda one: max((it.undecided for it in one.objectives), default=0), int),
+                computed(
+                    "inconclusive_windows",
+                    lambda one: max((it.inconclusive_windows for it in one.objectives), default=0),
+                    int,
+                ),
                 computed("overdue", lambda one: sum(it.overdue for it in one.objectives), int),
                 "objectives",
                 Key("mispredictions", type=Worst, optional=True),

@@ -216,7 +216,7 @@ def _compared(evaluation: Evaluation, name: str, detail: Detail) -> Text:
     one = evaluation.realized_changes.get(name)
     if one is None:
         return Text()
-    words = change_words(evaluation.realized_changes, name) if detail.explain else state_word(one.state, one.lacking)
+    words = change_words(evaluation.realized_changes, name) if detail.explain else state_word(one.state, one.reason)
     return Text(words, style=_COMPARED_STYLES.get(one.state, "dim"))
 
 
@@ -229,7 +229,7 @@ def _change_style(evaluation: Evaluation, name: str, was: float | None, now: flo
 def _interval(metric: MetricValue) -> str:
     """Return the ends of an interval, or the reason why there is none."""
     if metric.low is None or metric.high is None:
-        return {"too_few": "too few", "unreviewed": "not reviewed"}.get(metric.interval, "")
+        return {"too_few_rows": "too few rows", "unreviewed": "not reviewed"}.get(metric.interval, "")
     return ends(metric.low, metric.high)
 
 

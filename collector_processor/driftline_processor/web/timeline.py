@@ -299,7 +299,7 @@ def _inputs_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
     for one in windows:
         drifted, compared = one.drift.drifted, one.drift.compared
         values.append(drifted / compared if compared else None)
-        found.append("cannot_tell" if not compared else "drift" if drifted else "ok")
+        found.append("inconclusive" if not compared else "drift" if drifted else "ok")
     return TimelineRow("inputs", "inputs that drift", "share of the features", True, True, values, states=found)
 
 

@@ -35,7 +35,7 @@ MISSED = DrillResult(
     FAULTS["label-delay"], "churn", (), "not_found", "no policy fired", lived=7 * DAY,
     would=("A policy 'coverage < 50 %' would have found it after 1 day.",),
 )  # fmt: skip
-THIN = DrillResult(FAULTS["feature-null"], "churn", ("age",), "cannot_tell", "windows have 3 rows")
+THIN = DrillResult(FAULTS["feature-null"], "churn", ("age",), "inconclusive", "windows have 3 rows")
 NONE = DrillResult(FAULTS["slow-model"], "fraud", (), "not_applicable", "nobody measured how long calls took")
 ALL = [FOUND, UNNAMED, MISSED, THIN, NONE]
 

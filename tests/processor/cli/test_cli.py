@@ -90,7 +90,7 @@ def test_the_commands(run: Run) -> None:
                 "--mispredictions",
                 "--objective",
                 "--importance-weighted",
-                "--openlineage",
+                "--write",
                 "--reference-last",
                 "--reference-without",
             },

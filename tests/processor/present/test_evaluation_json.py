@@ -85,7 +85,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "features": {
                         "age": {
                             "state": "drift",
-                            "lacking": None,
+                            "reason": None,
                             "decided_by": "ks",
                             "rows": 950,
                             "methods": {
@@ -100,13 +100,13 @@ def test_an_evaluation_is_the_promised_json() -> None:
                             "blocks": [0.1, 0.3],
                             "would_see": None,
                             "alike": None,
-                            "p_usual": None,
+                            "p_normal_variation": None,
                             "sentence": "age drifts (KS 0.31, large).",
                         }
                     },
                     "score": {
                         "state": "ok",
-                        "lacking": None,
+                        "reason": None,
                         "decided_by": "ks",
                         "rows": 1000,
                         "methods": {"ks": {"value": 0.01, "p_value": 0.9}},
@@ -117,13 +117,14 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         "blocks": None,
                         "would_see": None,
                         "alike": None,
-                        "p_usual": None,
+                        "p_normal_variation": None,
                         "sentence": "the score does not drift (KS 0.01).",
                     },
                     "class": None,
                     "multivariate": {
                         "pca": {
                             "state": "drift",
+                            "reason": None,
                             "rows": 1000,
                             "value": 1.5,
                             "p_value": 1e-9,
@@ -140,7 +141,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         "country=NL": {
                             "rows": 90,
                             "state": "drift",
-                            "lacking": None,
+                            "reason": None,
                             "compared": None,
                             "judged": 2,
                             "share": 0.5,
@@ -194,7 +195,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "weak_slices": None,
                     "fairness": [],
                     "broken": 0,
-                    "undecided": 0,
+                    "inconclusive_windows": 0,
                     "overdue": 0,
                     "objectives": [],
                 },

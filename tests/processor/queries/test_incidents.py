@@ -88,7 +88,7 @@ def objective(number: int, state: str) -> Evaluation:
 
 
 def test_a_broken_objective_ends_where_it_is_met_and_not_where_nobody_can_tell() -> None:
-    windows = [objective(1, "met"), objective(2, "broken"), objective(3, "cannot_tell"), objective(4, "met")]
+    windows = [objective(1, "met"), objective(2, "broken"), objective(3, "inconclusive"), objective(4, "met")]
     (found,) = incidents_of(model(*windows))
     assert (found.kind, times(found), found.ended) == ("objective", (2, 4), "It was met again.")
     assert found.sentence == "accuracy >= 0.8 is broken: accuracy is 0.7."

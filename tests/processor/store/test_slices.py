@@ -166,7 +166,7 @@ def test_the_first_rows_of_a_model_without_a_baseline_are_one_with_slices(open_s
     [hour] = windows(state)
     assert hour.slices["country=FR"].compared == ""
     assert hour.slices["country=FR"].state == "ok"
-    assert hour.slices["country=NL"].state == "cannot_tell"
+    assert hour.slices["country=NL"].state == "inconclusive"
     counted = hour.slices["country=FR"].rows
     assert abs(counted - 0.4 * (5_000 - 1_000)) < 200  # the rows that the baseline was learned from are in no pane
 
@@ -296,17 +296,17 @@ def test_slices_of_an_hour_are_compared_with_that_hour_live_and_in_a_file(
     assert live.compared == in_file.compared == said
     assert to_json(live)["baseline"]["compared"] == said
     assert {name: found.state for name, found in live.slices.items()} == {
-        "country=NL": "cannot_tell", "country=BE": "ok", "country=DE": "drift", "country=FR": "ok",
+        "country=NL": "inconclusive", "country=BE": "ok", "country=DE": "drift", "country=FR": "ok",
     }  # fmt: skip
     assert [one.name for one in live.slices["country=DE"].drifted()] == ["age"]
     for name, found in live.slices.items():
         same(found, in_file.slices[name])
     # an income that is no midnight's in one country may be one of other hours, or of twice the cycle
     france = rows["country"] == "FR"
-    for lower, state_of in ((1.0, "cannot_tell"), (6.0, "drift")):
+    for lower, state_of in ((1.0, "inconclusive"), (6.0, "drift")):
         pd.DataFrame({**rows, "income": rows["income"] - lower * france, "time": pd.to_datetime(times)}).to_parquet(
             tmp_path / "rows.parquet"
         )
         [other] = evaluate_files(*asked).evaluations
         income = other.slices["country=FR"].features["income"]
-        assert (income.state, income.lacking) == (state_of, "days" if state_of == "cannot_tell" else "")
+        assert (income.state, income.reason) == (state_of, "too_few_days" if state_of == "inconclusive" else "")

@@ -94,7 +94,7 @@ def _pairs() -> list[tuple[str, str]]:
     return [*itertools.combinations(("ok", "drift", "unsure"), 2), *itertools.combinations(SIZES, 2), ("now", "large")]
 
 
-@pytest.mark.parametrize("state", ["ok", "usual", "drift", "blind", "cannot_tell", "no_baseline"])
+@pytest.mark.parametrize("state", ["ok", "within_normal_variation", "drift", "inconclusive", "no_baseline"])
 def test_each_state_has_a_sign_beside_its_colour(state: str) -> None:
     assert re.search(rf"\.badge\.state-{state}::before[^}}]*content: \"\S\"", SHEET.read_text(encoding="utf-8"))
 

@@ -90,7 +90,9 @@ def _of_service(metric: str) -> bool:
 
 def _stuck(evaluation: Evaluation, pane: Pane, baseline: Baseline) -> str | None:
     """Say which part of the calls got one answer while no input moved; None where none did."""
-    if not evaluation.features or any(one.state in ("drift", "usual") for one in evaluation.features.values()):
+    if not evaluation.features or any(
+        one.state in ("drift", "within_normal_variation") for one in evaluation.features.values()
+    ):
         return None
     found = default_answers(pane, baseline)
     if found is None:

@@ -292,7 +292,7 @@ class Drifts:
             more = f" and {len(drifted) - 3} more" if len(drifted) > 3 else ""
             verb = "drifts" if len(drifted) == 1 else "drift"
             return Judged(True, f"{', '.join(short(name, 40) for name in drifted[:3])}{more} {verb}")
-        judged = [one for one in known if one.state in ("ok", "usual", "drift")]
+        judged = [one for one in known if one.state in ("ok", "within_normal_variation", "drift")]
         if len(judged) < self.count:
             return Judged(None, f"drift can be judged of {len(judged)} of {len(known)}")
         return Judged(False, "no more than the usual drifts")
@@ -336,7 +336,7 @@ class ObjectiveBroken:
         if broken:
             sentence = broken[0].sentence.rstrip(".")
             return Judged(True, f"{short(broken[0].rule, 120)} is broken" + (f": {sentence}" if sentence else ""))
-        if not known or all(one.state == "cannot_tell" for one in known):
+        if not known or all(one.state == "inconclusive" for one in known):
             said = known[0].sentence.rstrip(".") if known else "no objective was judged"
             return Judged(None, said or f"{short(known[0].rule, 120)}: cannot tell")
         return Judged(False, "no objective is broken")
@@ -427,7 +427,7 @@ class OutcomesLate:
     def judge(self, finding: Finding) -> Judged:
         """Look at the agreement on the labels of the window."""
         sla = finding.evaluation.label_sla
-        if sla is None or sla.state == "cannot_tell":
+        if sla is None or sla.state == "inconclusive":
             return Judged(None, "no agreement on labels can be judged")
         within = f"at most {format_percent(sla.high)} of the outcomes came in time"
         return Judged(sla.state == "broken", f"{within}, {format_percent(sla.coverage)} were agreed")

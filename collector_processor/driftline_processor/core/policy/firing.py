@@ -55,7 +55,7 @@ class Firing:
     state: VerdictState | Literal[""] = ""
 
 
-StepOutcome = Literal["cannot_tell", "quiet", "counted", "fired", "lasts", "eased", "over"]
+StepOutcome = Literal["inconclusive", "quiet", "counted", "fired", "lasts", "eased", "over"]
 """What follows from one window: nothing, since it cannot tell; nothing, since the condition does not hold; it holds, in
 too few windows in a row; that was enough; it goes on; it holds no more, for too short; that was enough, too."""
 
@@ -131,7 +131,7 @@ def steps(
                 row.append((evaluation, judged.words))
             elif judged.holds is False:
                 row.clear()
-            outcome: StepOutcome = "counted" if judged.holds else "cannot_tell" if judged.holds is None else "quiet"
+            outcome: StepOutcome = "counted" if judged.holds else "inconclusive" if judged.holds is None else "quiet"
             count = len(row)
             if count >= patience.fire:
                 since = row[0][0].window.start
@@ -148,7 +148,7 @@ def steps(
         if judged.holds:
             lasting = replace(lasting, window=window.name, start=window.start, words=judged.words)
         told = judged if resolved is None else resolved
-        outcome = "eased" if over else "cannot_tell" if told.holds is None and not judged.holds else "lasts"
+        outcome = "eased" if over else "inconclusive" if told.holds is None and not judged.holds else "lasts"
         count = len(quiet)
         if patience.is_over(quiet, window.end):
             ended = replace(lasting, until=quiet[0].window.start)

@@ -18,7 +18,7 @@ from driftline_processor.core.wording import format_percent, printable, short
 
 from .context import VerdictContext
 from .reasons import first_cause
-from .signs import Sign, has_small_drift, is_fault, lacking_to_tell, moved_to, told_first, worse_metrics
+from .signs import Sign, has_small_drift, inconclusive_reason, is_fault, moved_to, told_first, worse_metrics
 from .words import NAME, fault_words, figure, listed, metric_words, since_words, slice_words
 
 REACH = normal_quantile(CONFIDENCE) + POWER
@@ -117,8 +117,8 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Advice:
     if evaluation.young:
         return Advice("wait for them", f"Wait: {evaluation.immature or 'its outcomes may still come'}.")
     if evaluation.maturity == "mature" and evaluation.outcome_rows:
-        lacks = lacking_to_tell(evaluation)
-        if lacks == "days":
+        reason = inconclusive_reason(evaluation)
+        if reason == "too_few_days":
             return _longer_window(evaluation, context, "one with more days would tell")
         if not evaluation.reference and not evaluation.objectives:
             sentence = "Say what is good enough: build the baseline with actual values, or set an objective."
@@ -176,7 +176,7 @@ def labels_needed(evaluation: Evaluation) -> int | None:
 
     That of the objectives, else so many that a fall of accuracy by :data:`WORTH_FINDING` is found nine times in ten.
     """
-    needed = [one.needed for one in evaluation.objectives if one.state == "cannot_tell" and one.needed]
+    needed = [one.needed for one in evaluation.objectives if one.state == "inconclusive" and one.needed]
     if needed:
         return max(needed)
     accuracy = evaluation.reference.get("accuracy")
@@ -230,8 +230,8 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
     if rank is None or was is None or rank.value is None or was.value is None:
         return False
     change = evaluation.realized_changes.get("roc_auc")
-    state = "cannot_tell" if change is None else change.state
-    if state == "worse" or (state == "cannot_tell" and rank.value < was.value):
+    state = "inconclusive" if change is None else change.state
+    if state == "worse" or (state == "inconclusive" and rank.value < was.value):
         return False
     if set(worse_metrics(evaluation)) - OF_RANKS:
         return True

@@ -15,7 +15,7 @@ from driftline_processor.core.evaluation import (
     ColumnDrift,
     Evaluation,
     Finding,
-    Lacking,
+    InconclusiveReason,
     MetricChange,
     ObjectiveState,
     ServiceLevel,
@@ -234,12 +234,12 @@ def beside_baseline(name: str, evaluation: Evaluation) -> tuple[str, str]:
     return now, than if was is None or was.value is None else f"{than} {metric_value(name, was.value)}"
 
 
-def lacking_to_tell(evaluation: Evaluation) -> Lacking:
+def inconclusive_reason(evaluation: Evaluation) -> InconclusiveReason:
     """Return what the deciding metric lacks to tell; "" where nobody knows."""
     decides = deciding_change(evaluation)
-    if decides is not None and decides[1].state == "cannot_tell":
-        return decides[1].lacking
-    return next((one.lacks for one in evaluation.objectives if one.state == "cannot_tell" and one.lacks), "")
+    if decides is not None and decides[1].state == "inconclusive":
+        return decides[1].reason
+    return next((one.reason for one in evaluation.objectives if one.state == "inconclusive" and one.reason), "")
 
 
 def is_worse(metric: str, change: float) -> bool:
@@ -426,7 +426,7 @@ def worse_metrics(evaluation: Evaluation) -> list[str]:
 
 def is_fine(name: str, change: MetricChange) -> bool:
     """Return True where a metric is surely no worse: the window would have shown it, or its interval does."""
-    return change.state == "not_worse" or (change.state == "cannot_tell" and _is_better(name, change))
+    return change.state == "not_worse" or (change.state == "inconclusive" and _is_better(name, change))
 
 
 def moved_to(name: str, evaluation: Evaluation) -> str:
@@ -606,8 +606,8 @@ def _matters(column: ColumnDrift) -> bool:
 def _drift_sign(reason: Reason, part: str, words: str, column: ColumnDrift, evaluation: Evaluation) -> Sign:
     decisive = column.methods.get(column.decided_by)
     p = None if decisive is None else decisive.p_value
-    clear = part in evaluation.incident or (p is not None and max(p, column.p_usual or 0.0) <= AT_ONCE)
-    if column.lacking == "days":
+    clear = part in evaluation.incident or (p is not None and max(p, column.p_normal_variation or 0.0) <= AT_ONCE)
+    if column.reason == "too_few_days":
         sure = "The rows surely differ; whether time alone does this, the baseline has too few days to tell."
     else:
         sure = f"Chance alone does not move {column.rows:,} rows that far; the drift is {column.size}."

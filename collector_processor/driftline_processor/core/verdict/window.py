@@ -16,7 +16,7 @@ from driftline_processor.core.wording import short
 from .advice import Advice, keep, look_closer, outcomes_wanted, repair
 from .context import NO_CONTEXT, VerdictContext
 from .reasons import STEADY, first_cause, harmless_drift, looks_as_before
-from .signs import Sign, beside_baseline, deciding_change, lacking_to_tell, no_loss, signs_of_loss, signs_of_risk
+from .signs import Sign, beside_baseline, deciding_change, inconclusive_reason, no_loss, signs_of_loss, signs_of_risk
 from .words import NAME, Clause, capital, compose, listed, since_words, slice_words
 
 _WORDS = {"healthy": "healthy", "degraded": "degraded", "at_risk": "at risk", "unknown": "unknown"}
@@ -221,7 +221,7 @@ def beside_open_questions(sure: str, evaluation: Evaluation) -> str:
     >>> from driftline.tables.table import ModelKey
     >>> from driftline_processor.core.evaluation import ColumnDrift
     >>> from driftline_processor.core.windows.window import Window
-    >>> few = ColumnDrift("feature", "age", "cannot_tell", "ks", 90, {}, lacking="days")
+    >>> few = ColumnDrift("feature", "age", "inconclusive", "ks", 90, {}, reason="too_few_days")
     >>> week = Evaluation(ModelKey("churn"), Window("1w", 0, 7 * DAY), 900, True, features={"age": few})
     >>> beside_open_questions("Certain: the service fails.", week)
     'Certain: the service fails; whether age drifted stays open: too few days.'
@@ -229,13 +229,15 @@ def beside_open_questions(sure: str, evaluation: Evaluation) -> str:
     if not sure or "too few" in sure:
         return sure
     columns = (evaluation.score, evaluation.predicted, *evaluation.features.values())
-    unsure = [one for one in columns if one is not None and one.state == "cannot_tell" and one.lacking]
+    unsure = [
+        one for one in columns if one is not None and one.state == "inconclusive" and one.reason.startswith("too_few")
+    ]
     if not unsure:
         return sure
     features = [short(one.name, NAME) for one in unsure if one.column == "feature"]
     named = features if len(features) == 1 else [f"{len(features)} features"] if features else []
     named = [*(f"its {one.words}" for one in unsure if one.column != "feature"), *named]
-    few = " and ".join(sorted({f"too few {one.lacking}" for one in unsure}))
+    few = " and ".join(sorted({one.reason.replace("_", " ") for one in unsure}))
     return f"{sure.rstrip('.')}; whether {listed(named)} drifted stays open: {few}."
 
 
@@ -310,9 +312,9 @@ def _nothing_tells(evaluation: Evaluation) -> tuple[str, ...]:
     if evaluation.maturity != "mature":
         return ("its outcomes may still come" if evaluation.young else "too few of its outcomes are known",)
     few = {
-        "rows": f"its {evaluation.outcome_rows:,} outcomes are too few to",
-        "days": "its days differ too much to",
-    }.get(lacking_to_tell(evaluation), "its outcomes do not")
+        "too_few_rows": f"its {evaluation.outcome_rows:,} outcomes are too few to",
+        "too_few_days": "its days differ too much to",
+    }.get(inconclusive_reason(evaluation), "its outcomes do not")
     decides = deciding_change(evaluation)
     if decides is not None and evaluation.realized.get(decides[0]) is not None:
         value, than = beside_baseline(decides[0], evaluation)

@@ -25,10 +25,9 @@ SHADES = {
     "drift-large": "l",
     "drift-moderate": "m",
     "drift-small": "s",
-    "is-usual": "u",
+    "is-within_normal_variation": "u",
     "is-ok": "o",
-    "is-blind": "b",
-    "is-cannot_tell": "c",
+    "is-inconclusive": "c",
     "is-no_baseline": "n",
 }
 """Class of a cell → its letter in ``data-cells``, which static/table.js reads."""

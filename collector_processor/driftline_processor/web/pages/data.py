@@ -19,7 +19,7 @@ CHANGED = 0.01
 FEATURES = 30
 """Features whose missing share is shown, the most changed first."""
 
-_ORDER: dict[Judgement, int] = {"broken": 0, "cannot_tell": 1, "met": 2}
+_ORDER: dict[Judgement, int] = {"broken": 0, "inconclusive": 1, "met": 2}
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,7 +264,7 @@ def _drift_figures(selection: Selection, told: Evaluation) -> Iterator[Figure]:
         yield Figure("inputs that drift", value, "", beside, address, drifted > 0)
     for column in (told.score, told.predicted):
         if column is not None and (psi := column.methods.get("psi")) is not None:
-            state = states.state_word(column.state, column.lacking)
+            state = states.state_word(column.state, column.reason)
             yield Figure(f"{column.words} drift, PSI", number(psi.value), "", state, address, column.state == "drift")
             break
     yield Figure("predictions", count(told.rows), "", f"{count(selection.model.rows)} in all", address)
@@ -364,13 +364,13 @@ def _weaknesses(selection: Selection, told: Evaluation) -> Iterator[Weakness]:
 
 def _why_untold(one: ObjectiveState, told: Evaluation, selection: Selection) -> str:
     """Say why an objective cannot be told, "" where it can or nobody knows why."""
-    if one.state != "cannot_tell":
+    if one.state != "inconclusive":
         return ""
     model, end = selection.model, one.until or told.window.end
     if told.closed and told.outcome_rows and not model.mature(told):
         return f"not final: outcomes may come until {_day(end + model.outcome_delay.nanoseconds, model.timezone)}"
-    return f"too few {one.lacks}" if one.lacks else ""
+    return one.reason.replace("_", " ")
 
 
 def _needs_somebody(one: ObjectiveState) -> tuple[bool, bool, str]:
-    return one.state != "broken", one.state != "cannot_tell", one.rule
+    return one.state != "broken", one.state != "inconclusive", one.rule

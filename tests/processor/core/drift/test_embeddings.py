@@ -243,7 +243,7 @@ def test_embeddings_are_decided_by_their_vectors_where_norms_say_nothing() -> No
     assert (quiet.state, quiet.decided_by, list(quiet.methods)) == ("ok", "mmd", ["mmd", "psi", "js"])
     assert (moved.state, moved.size) == ("drift", "small")
     assert moved.effect == pytest.approx(0.15, abs=0.04)
-    assert few.state == "cannot_tell"
+    assert few.state == "inconclusive"
     assert judged(1.3).size == "moderate"
 
 

@@ -124,7 +124,7 @@ def test_other_values_are_compared_only_with_the_same_other_values() -> None:
 
 def test_a_slice_of_cannot_tell_says_so() -> None:
     found = evaluated(frame(500, 7))
-    assert found.slices["country=NL"].state == "cannot_tell"
+    assert found.slices["country=NL"].state == "inconclusive"
     assert told(found.slices["country=NL"]) == "too few rows"
 
 

@@ -124,7 +124,7 @@ def test_drift_is_asked_for_by_method_by_count_and_by_column() -> None:
         "score drifts",
     ]
     assert [judged(text, moved) for text in texts] == [True, None, True, True, False, False]
-    untold = window(features={"temp": column("cannot_tell")})
+    untold = window(features={"temp": column("inconclusive")})
     assert judged("features drift", untold) is None
     assert judged("class drifts", untold) is None
 

@@ -32,13 +32,13 @@ def outcomes(patience: Patience, resolve: str = "") -> list[tuple[str, int]]:
 def test_each_window_says_what_followed_and_how_many_count() -> None:
     assert outcomes(TWICE) == [
         *[("quiet", 0), ("counted", 1), ("quiet", 0), ("counted", 1), ("fired", 2)],
-        *[("cannot_tell", 0), ("eased", 1), ("lasts", 0), ("eased", 1), ("over", 2)],
+        *[("inconclusive", 0), ("eased", 1), ("lasts", 0), ("eased", 1), ("over", 2)],
     ]
 
 
 def test_a_condition_that_ends_it_is_asked_only_while_it_lasts() -> None:
     assert outcomes(Patience(2, 1), "accuracy > 95 %")[4:] == [
-        *[("fired", 2), ("cannot_tell", 0), ("lasts", 0), ("lasts", 0), ("lasts", 0), ("lasts", 0)]
+        *[("fired", 2), ("inconclusive", 0), ("lasts", 0), ("lasts", 0), ("lasts", 0), ("lasts", 0)]
     ]
 
 

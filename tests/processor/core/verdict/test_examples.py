@@ -39,7 +39,7 @@ BESIDE = change("worse", 0.06, 0.02, 0.1)
 CALLS = value(0.0815, 0.073, 0.09)
 FEW = value(0.58, 0.41, 0.8)
 WORSE = {"log_loss": change("worse", 0.2, 0.17, 0.23), "roc_auc": change("worse", -0.1, -0.12, -0.08)}
-UNSURE = {"log_loss": change("cannot_tell", 0.09, -0.08, 0.31, lacking="rows")}
+UNSURE = {"log_loss": change("inconclusive", 0.09, -0.08, 0.31, reason="too_few_rows")}
 
 
 def said(*windows: Evaluation, traffic: Traffic | None = None) -> Verdict:

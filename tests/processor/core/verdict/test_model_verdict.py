@@ -17,8 +17,8 @@ HOUR = DAY // 24
 DRIFT: dict[str, Any] = {"features": {"temp": column(p=0.001)}, "explanation": explained()}
 CLEAR: dict[str, Any] = {"features": {"temp": column(p=1e-12)}, "explanation": explained()}
 YOUNG: dict[str, Any] = {"young": True, "maturity": "immature", "immature": "they take 3d"}
-FEW_BEFORE = known(0, {"log_loss": change("cannot_tell", 0.1, -0.3, 0.5, lacking="rows")})
-FEW = known(2, {"log_loss": change("cannot_tell", 0.1, -0.3, 0.5, lacking="rows")})
+FEW_BEFORE = known(0, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5, reason="too_few_rows")})
+FEW = known(2, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5, reason="too_few_rows")})
 
 
 def day(number: int) -> int:

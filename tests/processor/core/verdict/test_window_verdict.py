@@ -132,7 +132,7 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         ),
         (
             known(
-                changes={"log_loss": change("cannot_tell", -0.1, -0.3, 0.1), "f1": change("worse", -0.1, -0.12, -0.08)}
+                changes={"log_loss": change("inconclusive", -0.1, -0.3, 0.1), "f1": change("worse", -0.1, -0.12, -0.08)}
             ),
             "at_risk",
             "In the rows of 1 July 2013 the model is at risk: its F1 fell by 0.1 (0.08 to 0.12), and its outcomes do"
@@ -142,7 +142,7 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         ),
         (
             known(
-                changes={"log_loss": change("cannot_tell", 0.1, -0.1, 0.3), "f1": change("worse", -0.1, -0.12, -0.08)}
+                changes={"log_loss": change("inconclusive", 0.1, -0.1, 0.3), "f1": change("worse", -0.1, -0.12, -0.08)}
             ),
             "at_risk",
             "In the rows of 1 July 2013 the model is at risk: its F1 fell by 0.1 (0.08 to 0.12), and its outcomes do"
@@ -151,7 +151,7 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
             "Look whether its threshold still fits: its F1 fell by 0.1 (0.08 to 0.12).",
         ),
         (
-            known(changes={"log_loss": change("cannot_tell", -0.1, -0.2, -0.01, lacking="days")}),
+            known(changes={"log_loss": change("inconclusive", -0.1, -0.2, -0.01, reason="too_few_days")}),
             "healthy",
             "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is better than the baseline's 0.49; "
             "nothing to do.",
@@ -264,7 +264,7 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
             "Say what is good enough: build the baseline with actual values, or set an objective.",
         ),
         (
-            known(changes={"log_loss": change("cannot_tell", 0.27, -0.4, 0.9, lacking="days")}),
+            known(changes={"log_loss": change("inconclusive", 0.27, -0.4, 0.9, reason="too_few_days")}),
             "unknown",
             "Whether the model was healthy in the rows of 1 July 2013 is unknown: its days differ too much to tell "
             "whether its log loss of 0.5 (0.48 to 0.52) is worse than the baseline's 0.49; judge a longer window.",
@@ -290,17 +290,17 @@ def test_the_words_of_a_window(evaluation: Evaluation, state: str, sentence: str
     [
         (wrong(**DRIFT), "degraded"),
         (wrong(maturity="immature", immature="too few"), "unknown"),
-        (known(changes={"log_loss": change("cannot_tell", 0.1)}, **DRIFT), "at_risk"),
-        (known(changes={"log_loss": change("cannot_tell", 0.1), "roc_auc": change("not_worse")}), "unknown"),
+        (known(changes={"log_loss": change("inconclusive", 0.1)}, **DRIFT), "at_risk"),
+        (known(changes={"log_loss": change("inconclusive", 0.1), "roc_auc": change("not_worse")}), "unknown"),
         (known(changes={"log_loss": change("not_worse"), "accuracy": WORSE["accuracy"]}), "degraded"),
         (window(features={"temp": column(size="small")}), "unknown"),
-        (window(features={"temp": column("usual")}), "unknown"),
-        (window(features={"temp": column("cannot_tell", "")}), "unknown"),
+        (window(features={"temp": column("within_normal_variation")}), "unknown"),
+        (window(features={"temp": column("inconclusive", "")}), "unknown"),
         (window(slices={"country=NL": drifted_slice("small")}), "unknown"),
         (window(findings=(replace(MISSING, severity="major"),)), "unknown"),
         (window(estimated={"accuracy": FAILED}, estimated_changes=WORSE), "unknown"),
-        (known(realized=CONSTANT["realized"], beside_constant=change("cannot_tell", 0.18)), "unknown"),
-        (known(**LEVEL | {"level": change("cannot_tell", -0.18, -0.21, -0.15)}), "unknown"),
+        (known(realized=CONSTANT["realized"], beside_constant=change("inconclusive", 0.18)), "unknown"),
+        (known(**LEVEL | {"level": change("inconclusive", -0.18, -0.21, -0.15)}), "unknown"),
         (known(**LEVEL | {"level": None}), "unknown"),
         (known(**LEVEL, maturity="immature"), "unknown"),
         (window(rows=0), "unknown"),
@@ -351,13 +351,13 @@ def test_a_rise_that_is_one_bad_day_needs_a_second_one(newest: int, state: str, 
     )
     reading = read_outcomes(day, VerdictContext(concept=rise))
     assert (reading.state, reading.clear) == (state, clear)
-    undecided = known(changes={"accuracy": change("cannot_tell", -0.06, -0.13, 0.01)}, reference=day.reference)
+    undecided = known(changes={"accuracy": change("inconclusive", -0.06, -0.13, 0.01)}, reference=day.reference)
     assert read_outcomes(undecided, VerdictContext(concept=rise)).decides is clear
 
 
 def test_a_lower_r2_alone_is_no_loss() -> None:
     """It follows how much the outcomes of a day differ."""
-    lower = {"mae": change("cannot_tell", 0.1, -0.1, 0.3), "r2": change("worse", -0.1, -0.15, -0.05)}
+    lower = {"mae": change("inconclusive", 0.1, -0.1, 0.3), "r2": change("worse", -0.1, -0.15, -0.05)}
     assert verdict_of_window(known(changes=lower)).state == "unknown"
     both = lower | {"mae": change("worse", 0.2, 0.1, 0.3)}
     assert [sign.metric for sign in read_outcomes(known(changes=both)).signs] == ["mae", "r2"]
@@ -462,13 +462,13 @@ def test_the_level_of_the_scores_is_told_before_a_metric_of_one_threshold() -> N
 
 
 def test_a_certain_loss_says_in_the_same_sentence_which_drift_stays_open() -> None:
-    few = {"age": replace(column(), name="age", state="cannot_tell", lacking="days")}
+    few = {"age": replace(column(), name="age", state="inconclusive", reason="too_few_days")}
     verdict = verdict_of_window(replace(wrong(), features=few))
     assert verdict.sure == (
         "Certain: even the best that the outcomes allow is worse than before, from 4,000 outcomes (80 % of the rows); "
         "whether age drifted stays open: too few days."
     )
-    score = replace(column(), column="score", name="", state="cannot_tell", lacking="rows")
+    score = replace(column(), column="score", name="", state="inconclusive", reason="too_few_rows")
     both = verdict_of_window(replace(wrong(), features=few, score=score))
     assert both.sure.endswith("; whether its score and age drifted stays open: too few days and too few rows.")
     assert "open" not in verdict_of_window(wrong()).sure

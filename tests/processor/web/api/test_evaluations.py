@@ -159,7 +159,7 @@ def test_the_documentation_names_every_field(browse: Browse) -> None:
 
 def test_closed_windows_are_openlineage_events(browse: Browse) -> None:
     client = browse(many())
-    events = client.get("/api/v1/models/flights/openlineage?window=1mo&limit=3").json()
+    events = client.get("/api/v1/models/flights/formats/openlineage?window=1mo&limit=3").json()
     windows = client.get("/api/v1/models/flights/evaluations?window=1mo&limit=3").json()["windows"]
     closed = [window for window in windows if window["closed"]]
     assert closed
@@ -169,8 +169,9 @@ def test_closed_windows_are_openlineage_events(browse: Browse) -> None:
     assert [event["inputs"][0]["inputFacets"]["dataQualityMetrics"]["rowCount"] for event in events] == [
         window["rows"] for window in closed
     ]
-    assert client.get("/api/v1/models/nobody/openlineage").status_code == 404
-    assert client.get("/api/v1/models/flights/openlineage?limit=0").status_code == 400
+    assert client.get("/api/v1/models/nobody/formats/openlineage").status_code == 404
+    assert client.get("/api/v1/models/flights/formats/openlineage?limit=0").status_code == 400
+    assert client.get("/api/v1/models/flights/formats/openlinage").status_code == 404
 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])

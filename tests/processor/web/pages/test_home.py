@@ -286,18 +286,18 @@ def test_troubles_that_cost_most_come_first_and_the_others_as_without_money(brow
     known = [
         costly("healthy", "healthy", 90.0),
         named("degraded", "degraded"),
-        costly("unsure", "at_risk", 1.01),
+        costly("reason", "at_risk", 1.01),
         costly("little", "degraded", 2.0),
         costly("much", "at_risk", 4.0),
     ]
-    assert listed(browse(FakeView(known))) == ["much", "little", "degraded", "unsure", "healthy"]
+    assert listed(browse(FakeView(known))) == ["much", "little", "degraded", "reason", "healthy"]
 
 
 def test_money_that_is_lost_beyond_chance_stands_in_its_row_and_all_of_it_in_the_table(browse: Browse) -> None:
-    client = browse(FakeView([costly("much", "at_risk", 4.0), costly("unsure", "at_risk", 1.01)]))
+    client = browse(FakeView([costly("much", "at_risk", 4.0), costly("reason", "at_risk", 1.01)]))
     text = page(client).text
     assert "loses EUR 15,000 a day (14,300 to 15,700)" in text
     assert text.count("loses EUR") == 1
     rows = {row["model"]: row for row in client.get("/?format=json").json()["models"]}
     assert (rows["much"]["loss_a_day"], rows["much"]["currency"]) == (15_000, "EUR")
-    assert rows["unsure"]["loss_low"] < 0 < rows["unsure"]["loss_high"]
+    assert rows["reason"]["loss_low"] < 0 < rows["reason"]["loss_high"]

@@ -78,13 +78,13 @@ def test_an_objective_that_cannot_be_told_says_why(browse: Browse) -> None:
     model.outcome_delay = OutcomeDelay(700 * 86_400 * 10**9, "configured")
     told = told_window(selected(model))
     assert told is not None
-    untold = ObjectiveState("roc_auc", "roc_auc >= 0.75", "cannot_tell", None, None, None, 20, lacks="days")
+    untold = ObjectiveState("roc_auc", "roc_auc >= 0.75", "inconclusive", None, None, None, 20, reason="too_few_days")
     told.objectives = (untold,)
     text = page(browse(FakeView([model])), "/models/flights").text
-    assert f"{untold.rule} cannot tell: not final: outcomes may come until" in text
+    assert f"{untold.rule} inconclusive: not final: outcomes may come until" in text
     model.outcome_delay = OutcomeDelay(0, "configured")
     text = page(browse(FakeView([model])), "/models/flights").text
-    assert f"{untold.rule} cannot tell: too few days" in text
+    assert f"{untold.rule} inconclusive: too few days" in text
 
 
 def test_the_numbers_are_of_the_window_that_the_verdict_is_about() -> None:
@@ -208,7 +208,7 @@ def test_objectives_say_their_state_the_broken_ones_first(browse: Browse) -> Non
     chosen, address = month(model, -2)
     chosen.objectives = tuple(
         ObjectiveState(metric, f"{metric} >= 0.9", state, 0.8, 0.7, 0.9, 900, limit=0.9)  # type: ignore[arg-type]
-        for metric, state in (("recall", "met"), ("accuracy", "cannot_tell"), ("precision", "broken"), ("f1", "met"))
+        for metric, state in (("recall", "met"), ("accuracy", "inconclusive"), ("precision", "broken"), ("f1", "met"))
     )
     text = browse(FakeView([model])).get(address).text
     section = text.partition('<section id="overview-objectives"')[2].partition("</section>")[0]
