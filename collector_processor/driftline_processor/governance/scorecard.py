@@ -44,7 +44,7 @@ Grade = Literal["kept", "watch", "broken", "inconclusive", "not_agreed"]
 GRADES: Final[dict[Grade, str]] = {
     "broken": "not kept",
     "watch": "watch",
-    "inconclusive": "cannot tell",
+    "inconclusive": "inconclusive",
     "not_agreed": "not agreed",
     "kept": "kept",
 }
@@ -259,7 +259,7 @@ class _Kept:
         if not told:
             said = f"{short(self.rule, 80)}: none of {many(self.states['inconclusive'], 'window')} can tell"
         elif self.states["inconclusive"]:
-            said += f", {self.states['inconclusive']} cannot tell"
+            said += f", {self.states['inconclusive']} inconclusive"
         return said + ("" if self.spent is None else f", {percent(self.spent)} of its error budget is spent")
 
 
@@ -444,7 +444,7 @@ def _fairness(views: Sequence[ModelView], period: Period) -> ScoreLine:
         reason = f"The groups of {attributes} have too few rows to tell{_fewest(mature.fairness)}."
         return ScoreLine("fairness", "inconclusive", reason, tab)
     unsure = sum(state == "inconclusive" for state in states)
-    more = f", {unsure} cannot tell{_fewest(mature.fairness)}" if unsure else ""
+    more = f", {unsure} inconclusive{_fewest(mature.fairness)}" if unsure else ""
     met = f"By {attributes} {states.count('met')} of {len(states)} criteria are met{more}."
     return ScoreLine("fairness", "watch" if unsure else "kept", met, tab)
 

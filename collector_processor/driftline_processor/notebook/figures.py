@@ -116,7 +116,7 @@ def _draw_features(axes: Axes, evaluation: Evaluation) -> None:
     axes.set_xlabel("PSI")
     axes.set_title(_plain(drift_words(evaluation)), loc="left")
     keys = [Patch(color=DRIFT, label="drift"), Patch(color=SAME, label="no drift")]
-    keys.append(Patch(facecolor=UNSURE, hatch="////", edgecolor="white", label="cannot tell"))
+    keys.append(Patch(facecolor=UNSURE, hatch="////", edgecolor="white", label="inconclusive"))
     axes.legend(handles=keys, frameon=False, loc="lower right")
 
 

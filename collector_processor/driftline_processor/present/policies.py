@@ -31,7 +31,7 @@ Untold = Literal[
 ]
 """Why nobody was told, or nothing done, in a word."""
 
-ANSWERS = {True: "yes", False: "no", None: "cannot tell"}
+ANSWERS = {True: "yes", False: "no", None: "inconclusive"}
 """What a sentence of a condition says of a window."""
 
 
@@ -78,7 +78,7 @@ def standing_words(
         return "fires" + ("" if since is None else f" since {date_words(since, timezone)}")
     if outcome is None:
         return "no window has closed yet"
-    return {"counted": "not yet", "inconclusive": "cannot tell"}.get(outcome, "quiet")
+    return {"counted": "not yet", "inconclusive": "inconclusive"}.get(outcome, "quiet")
 
 
 def not_yet_words(count: int, needed: int) -> str:

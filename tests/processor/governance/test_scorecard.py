@@ -81,7 +81,7 @@ class TestObjectives:
         ("states", "grade", "reason"),
         [
             (("met", "met"), "kept", "precision >= 0.9: met in 2 of 2 windows, 50 % of its error budget is spent."),
-            (("met", "inconclusive"), "kept", "precision >= 0.9: met in 1 of 1 window, 1 cannot tell, 50 %"),
+            (("met", "inconclusive"), "kept", "precision >= 0.9: met in 1 of 1 window, 1 inconclusive, 50 %"),
             (("broken", "met"), "watch", "precision >= 0.9: met in 1 of 2 windows"),
             (("met", "broken"), "broken", "precision >= 0.9: met in 1 of 2 windows"),
             (("inconclusive", "inconclusive"), "inconclusive", "precision >= 0.9: none of 2 windows can tell"),
@@ -235,7 +235,7 @@ class TestFairness:
         rates = {"M": 4_000.0, "F": 31.0}
         groups = tuple(GroupRates(name, 5, {"selection_rate": GroupRate(0.2, rows)}) for name, rows in rates.items())
         told = line("fairness", [window(fairness=(replace(fairness, groups=groups),))]).reason
-        assert told == "By gender 1 of 2 criteria are met, 1 cannot tell: gender=F has 31 rows for its selection rate."
+        assert told == "By gender 1 of 2 criteria are met, 1 inconclusive: gender=F has 31 rows for its selection rate."
         (fairness,) = self.of("inconclusive").fairness
         told = line("fairness", [window(fairness=(replace(fairness, groups=groups),))]).reason
         assert told == "The groups of gender have too few rows to tell: gender=F has 31 rows for its selection rate."

@@ -41,8 +41,9 @@ def test_a_sentence_with_a_hostile_name_stays_text(browse: Browse) -> None:
     key = ModelKey('a"} 1\nml_model_state{x="', "\\", "<b>")
     lines = browse(FakeView([replace(price(), key=key, verdict=hostile)])).get("/metrics").text.splitlines()
     assert [line for line in lines if line.startswith("driftline_model_status")] == [
-        r'driftline_model_status{deployment_environment_name="<b>",ml_model_name="a\"} 1\nml_model_state{x=\"",'
-        r'ml_model_version="\\",state="degraded"} 1.0'
+        r'driftline_model_status{deployment_environment_name="<b>",driftline_state="degraded",'
+        r'ml_model_name="a\"} 1\nml_model_state{x=\"",'
+        r'ml_model_version="\\"} 1.0'
     ]
 
 

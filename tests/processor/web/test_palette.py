@@ -15,7 +15,7 @@ SHEET = ROOT / "collector_processor/driftline_processor/web/static/driftline.css
 THEMES = ("light", "dark")
 TEXTS = [(ink, under) for ink in ("ink", "quiet", "accent", "bad", "drift-ink") for under in ("ground", "card", "wash")]
 TEXTS += [("on-drift", "drift"), ("on-accent", "accent"), ("card", "bad")]
-STATES = ("ok", "drift", "unsure", "blind")
+STATES = ("ok", "drift", "unsure")
 SIZES = ("small", "moderate", "large")
 MARKS = (*STATES, *SIZES, "was", "now", "line", "cover")
 

@@ -197,7 +197,7 @@ def legend_of(shown: Timeline) -> list[tuple[str, str]]:
         "usual": "its interval" if any(row.baseline_ends for row in rows) else "",
         "objective": "objective" if any(row.limits for row in rows) else "",
         "state-drift": "drift" if "drift" in found else "",
-        "is-inconclusive": "cannot tell" if found & {"inconclusive", "no_baseline"} else "",
+        "is-inconclusive": "inconclusive" if found & {"inconclusive", "no_baseline"} else "",
         "is-gap": "no window judged" if shown.gaps else "",
         "coverage": "with outcome" if rows[-1].beside else "",
         "incident": "incident" if any(mark.kind == "incident" for mark in shown.marks) else "",
