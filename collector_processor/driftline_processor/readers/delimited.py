@@ -26,12 +26,15 @@ from .number_format import MOSTLY, PLAIN_NUMBERS, NumberFormat
 from .source import readable
 from .spool import Spool, equal_batches
 
-BLOCK = 8 << 20
-"""Bytes that are parsed at once."""
+BLOCK, SAMPLE = 1 << 20, 8 << 20
+"""Bytes that are parsed at once, and of the beginning of a file, by which the types of columns are inferred."""
 
 CODED = 0.001
 """The fraction of a column's values, digits that begin with a zero, from which on all of it are codes: one 007 in a
 thousand amounts and more is an outlier."""
+
+LONGEST_LINE = 1 << 27
+"""Bytes of a line from which on a file is not read."""
 
 _CODE = r"^0\d+$"
 
@@ -70,23 +73,34 @@ class CsvSource:
         """
         self.path = str(path)
         self._numbers, self._block = numbers, BLOCK if block is None else block
-        scan = scan_bytes(path)
-        self._delimiter, self._encoding = scan.delimiter, scan.encoding
-        self._types: dict[str, pa.DataType] = {name: pa.string() for name in text}
-        self._names: list[str] | None = None
+        self._scan = scan_bytes(path)
         with readable(path):
-            header: list[str] = self._open([]).schema.names
-            self._names = list(dict.fromkeys(header))
-            counts = self._count_texts(text) if scan.leading_zeros or not numbers.is_plain else {}
-            codes = {name for name, found in counts.items() if header.count(name) == 1 and found.are_codes}
-            self._formatted = {
-                n: found.all_numbers for n, found in counts.items() if n not in codes and found.are_formatted
-            }
-            self._types |= dict.fromkeys((*codes, *self._formatted), pa.string())
-            bad = self._parse()
+            while True:
+                try:
+                    header, codes, bad = self._read(text, max(SAMPLE if block is None else block, self._block))
+                    break
+                except pa.ArrowInvalid as error:
+                    if "straddling object" not in str(error) or self._block > LONGEST_LINE:
+                        raise
+                    self._block *= 8
         say_bad_lines(path, bad, say)
         say_columns_of_one_name(self.path, header, say)
         self.by_looks: Collection[str] = set(self.schema.names) - codes
+
+    def _read(self, text: Collection[str], sample: int) -> tuple[list[str], set[str], list[Any]]:
+        """Read the file; return its header, the columns of codes, and the lines that were left out."""
+        self._types: dict[str, pa.DataType] = {name: pa.string() for name in text}
+        self._names: list[str] | None = None
+        first = self._open([], block=sample).schema
+        self._names = list(dict.fromkeys(first.names))
+        counts = self._count_texts(text) if self._scan.leading_zeros or not self._numbers.is_plain else {}
+        codes = {name for name, found in counts.items() if first.names.count(name) == 1 and found.are_codes}
+        self._formatted = {
+            n: found.all_numbers for n, found in counts.items() if n not in codes and found.are_formatted
+        }
+        self._types |= dict.fromkeys((*codes, *self._formatted), pa.string())
+        self._types = {**{field.name: field.type for field in reversed(list(first))}, **self._types}
+        return first.names, codes, self._parse()
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
         """Yield the named columns of all rows."""
@@ -97,7 +111,7 @@ class CsvSource:
         field = self.schema.field(name)
         return pa.chunked_array([batch.column(0) for batch in self.batches({name})], field.type)
 
-    def _open(self, bad: list[Any], names: list[str] | None = None) -> Any:
+    def _open(self, bad: list[Any], names: list[str] | None = None, block: int = 0) -> Any:
         """Open the named columns, or all; of several of one name Arrow takes the first where names are given."""
 
         def skip(row: Any) -> str:
@@ -106,9 +120,11 @@ class CsvSource:
 
         return pa.csv.open_csv(
             self.path,
-            read_options=pa.csv.ReadOptions(block_size=self._block, use_threads=False, encoding=self._encoding),
+            read_options=pa.csv.ReadOptions(
+                block_size=block or self._block, use_threads=False, encoding=self._scan.encoding
+            ),
             parse_options=pa.csv.ParseOptions(
-                delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=skip
+                delimiter=self._scan.delimiter, newlines_in_values=True, invalid_row_handler=skip
             ),
             convert_options=self._conversion(self._types, self._names if names is None else names),
         )
@@ -250,7 +266,7 @@ def scan_bytes(path: Path) -> _ByteScan:
     decoder, encoding, delimiter, zeros, rest = codecs.getincrementaldecoder("utf-8")(), "utf-8", "", False, b"\n"
     with pa.input_stream(str(path), compression="detect") as stream:
         while data := stream.read(1 << 22):
-            if encoding == "utf-8":
+            if encoding == "utf-8" and (decoder.getstate()[0] or not data.isascii()):
                 try:
                     decoder.decode(data)
                 except UnicodeDecodeError:
@@ -276,11 +292,10 @@ def delimiter_of(header: bytes) -> str:
 
 
 def _leading_zero(data: bytes, delimiter: str) -> bool:
-    begins = np.frombuffer(b'\n\r"' + delimiter.encode(), np.uint8)
+    """Return True if a value begins with a zero and another digit."""
     block = np.frombuffer(data, np.uint8)
-    at = np.flatnonzero(block[1:-1] == ord("0")) + 1
-    at = at[(block[at + 1] >= ord("0")) & (block[at + 1] <= ord("9"))]
-    return bool(np.isin(block[at - 1], begins).any())
+    at = np.flatnonzero((block[1:-1] == ord("0")) & ((block[2:] - ord("0")) < np.uint8(10)))
+    return bool(np.isin(block[at], np.frombuffer(b'\n\r"' + delimiter.encode(), np.uint8)).any())
 
 
 def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:
