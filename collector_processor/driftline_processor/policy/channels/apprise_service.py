@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from driftline_processor.config.channel_address import ChannelAddress
 from driftline_processor.core.nearest_names import near, nearest
-from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channel import DELIVERED, NOTHING, Answer, Past
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.secrets import hide_secrets
 from driftline_processor.policy.sources import MakeReport, Report
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 from driftline_processor.config.channel_address import ChannelAddress, address_parts, check_query, region_of
-from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channel import NOTHING, Answer, Past, incident_keys, severity_of
 from driftline_processor.policy.http_service import HttpService, NotTaken
+from driftline_processor.policy.message import Message
 
 REGIONS: Final = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 from driftline_processor.config.channel_address import ChannelAddress, address_parts, check_query
-from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channel import NOTHING, Answer, Past
 from driftline_processor.policy.http_service import HttpService, NotTaken
+from driftline_processor.policy.message import Message
 
 API: Final = "https://slack.com/api"
 _SLACK_ID: Final = re.compile(r"[CGD][A-Z0-9]{8,}")

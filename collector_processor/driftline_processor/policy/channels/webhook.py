@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from driftline_processor.config.channel_address import ChannelAddress
-from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channel import DELIVERED, NOTHING, Answer, Past
 from driftline_processor.policy.http_service import HttpService, NotTaken, idempotency_key
+from driftline_processor.policy.message import Message
 
 HIGHEST_PORT: Final = 65_535
 
