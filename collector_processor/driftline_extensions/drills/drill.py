@@ -57,7 +57,8 @@ class Fired:
         policy: Its name.
         severity: How grave it says it is.
         state: The state of the verdict, "" of a policy of something else.
-        found: What it found, in words.
+        found: What it found, in words; nothing is decided by it.
+        subjects: What it found something of.
         after: Nanoseconds from the fault to when somebody was told, or could be; negative before the fault.
         windows: Windows of its length from the fault to the one that showed it; 0 where none did.
         window: The length.
@@ -71,6 +72,7 @@ class Fired:
     severity: str
     state: str
     found: str
+    subjects: tuple[str, ...]
     after: int
     windows: int
     window: str
@@ -247,6 +249,7 @@ class Range:
             alert.severity,
             alert.state,
             printable(alert.words),
+            alert.subjects,
             min([*times, alert.seen]) - self.at,
             windows,
             alert.window,
@@ -264,8 +267,9 @@ class Range:
     def _named(self, fault: Fault, features: Sequence[str], lived: Lived, fired: Sequence[Fired]) -> int | None:
         """Return after how long the cause was named; None where it was not."""
         for look in lived.looks:
-            known = [one.found for one in fired if one.after <= look.time - self.at]
-            if look.time > self.at and known and fault.named(look.verdict, " ".join(known), features):
+            known = [one for one in fired if one.after <= look.time - self.at]
+            subjects = [subject for one in known for subject in one.subjects]
+            if look.time > self.at and known and fault.named(look.verdict, subjects, features):
                 return look.time - self.at
         return None
 

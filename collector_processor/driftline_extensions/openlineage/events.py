@@ -18,6 +18,7 @@ from driftline.capture.model_identity import VERSION
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Expected, Finding
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.wording import iso_time
+from driftline_processor.present.sentences.findings import finding_sentence
 
 _SPEC = "https://openlineage.io/spec"
 EVENT = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -142,7 +143,7 @@ def _finding(finding: Finding) -> list[Json]:
         "assertion": finding.check,
         "success": False,
         "name": f"driftline.{finding.check}",
-        "description": finding.sentence,
+        "description": finding_sentence(finding),
         "severity": "warn" if finding.severity == "minor" else "error",
     }
     if finding.was is not None and finding.now is not None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, cast
 
 import numpy as np
 from driftline.tables.table import F64, I64, ModelKey
 
+from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import Window
 
 State = Literal["ok", "within_normal_variation", "drift", "inconclusive", "no_baseline"]
@@ -25,6 +26,17 @@ Maturity = Literal["open", "immature", "mature"]
 Judgement = Literal["met", "broken", "inconclusive"]
 Severity = Literal["minor", "major", "critical"]
 BaselineComparison = Literal["worse", "not_worse", "inconclusive"]
+ChangeReason = Literal[
+    "service_changed",
+    "data_faulty",
+    "meaning_changed",
+    "proportions_changed",
+    "proportions_changed_by_scores",
+    "inputs_moved",
+    "inputs_moved_as_expected",
+    "inputs_or_proportions_moved",
+    "inputs_moved_without_outcomes",
+]
 ChangeKind = Literal["data_fault", "covariate_shift", "label_shift", "concept_change", "service"]
 VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"]
 
@@ -351,13 +363,13 @@ class KindOfChange:
 
     Attributes:
         kind: The one kind that the evidence supports most.
-        evidence: What shows it, a sentence each.
-        sentence: The kind in words, with what data alone cannot tell apart.
+        reason: How the evidence shows it: what changed, and whether data alone can tell.
+        evidence: What shows it, the most telling first.
     """
 
     kind: ChangeKind
-    evidence: tuple[str, ...]
-    sentence: str
+    reason: ChangeReason
+    evidence: tuple[Fact, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,30 +384,40 @@ class Verdict:
         effect: How large, in the metric's unit; None where there is none.
         low: Lower end of the interval of ``effect``.
         high: Upper end of the same interval.
-        cause: The first cause in words, "" where none is known.
         kind: What kind of change it is; "" where none is known.
-        sure: How sure that is, as a sentence.
-        sentence: The answer: whether the model is healthy, since when, how much, why.
-        next: What to do.
+        cause: The first cause; None where none is known.
+        reasons: What shows the state, and what explains it, the most telling first.
+        certainty: How certain the state is, and what stays open.
+        advice: What to do.
         slice: The slice it is about; "" = all rows.
         window_start: Start of the window that decided, unix nanoseconds; None where none did.
         window_end: End of the same window.
+        of_window: Whether the verdict is about the rows of that window alone: no other says since when it is so.
+        of_days: Whether the window is a day or longer, so that hours say nothing of it.
+        timezone: The clock of its times, an IANA name.
+        version: The version it is about, of a model with several; None of a model with one.
+        environment: The environment, likewise.
     """
 
     state: VerdictState
-    since: int | None
-    metric: str
-    effect: float | None
-    low: float | None
-    high: float | None
-    cause: str
-    kind: ChangeKind | Literal[""]
-    sure: str
-    sentence: str
-    next: str
+    since: int | None = None
+    metric: str = ""
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    kind: ChangeKind | Literal[""] = ""
+    cause: Fact | None = None
+    reasons: tuple[Fact, ...] = ()
+    certainty: tuple[Fact, ...] = ()
+    advice: Fact | None = None
     slice: str = ""
     window_start: int | None = None
     window_end: int | None = None
+    of_window: bool = False
+    of_days: bool = True
+    timezone: str = "UTC"
+    version: str | None = None
+    environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,7 +462,18 @@ class Finding:
         was: The shares that were compared.
         now: The shares that were compared.
         p_value: Corrected over features and checks.
-        sentence: For people.
+        low: Of values out of range, the least usual value; of a constant number, the least value it may have.
+        high: As ``low``, the greatest.
+        side: Where values out of range lie: ``below`` ``low``, ``above`` ``high``, or "" for both.
+        infinite: Fraction of the values that are infinite.
+        far: Fraction of the values that are a million times the largest of the baseline, or more.
+        category: The category that all values of a constant feature are.
+        given: What values of another type are: ``number_in_text``, ``text`` or ``number``.
+        factors: How many times what they were values in another unit are; several explain them as well.
+        without_zero: Whether zeros, which have no unit, are left out of ``now``.
+        similar: A new feature whose name is similar to that of the missing one; "" = none.
+        lengths: Whether the values are the lengths of an embedding's vectors.
+        numbers: Whether the unseen values are numbers.
     """
 
     check: str
@@ -449,7 +482,23 @@ class Finding:
     was: float | None
     now: float | None
     p_value: float
-    sentence: str
+    low: float | None = None
+    high: float | None = None
+    side: Literal["", "below", "above"] = ""
+    infinite: float = 0.0
+    far: float = 0.0
+    category: str | None = None
+    given: str = ""
+    factors: tuple[float, ...] = ()
+    without_zero: bool = False
+    similar: str = ""
+    lengths: bool = False
+    numbers: bool = False
+
+    @property
+    def fact(self) -> Fact:
+        """The finding as a fact."""
+        return Fact("finding", {one.name: getattr(self, one.name) for one in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -550,7 +599,9 @@ class Cause:
         importance: Share of the model's importance, ``weight``: share of moved × importance of all causes; both None
             where the importance of the features is unknown.
         score_shift: The part of the score's shift that goes with the feature; None where it is not known.
-        sentence: For people.
+        finding: The finding whose check is ``check``.
+        score: The column whose shift ``score_shift`` is a part of, as :attr:`ColumnDrift.words`.
+        timezone: The clock of ``since``, an IANA name.
     """
 
     features: tuple[str, ...]
@@ -564,7 +615,9 @@ class Cause:
     importance: float | None = None
     weight: float | None = None
     score_shift: float | None = None
-    sentence: str = ""
+    finding: Finding | None = None
+    score: str = "score"
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -573,13 +626,13 @@ class Explanation:
 
     Attributes:
         causes: Those that count most first.
-        sentence: The first, and how many more.
+        score: The column of the score where it drifts, as :attr:`ColumnDrift.words`; "" where it does not.
         score_was: The mean score in the baseline and in the window; None where it is not known.
         score_now: As ``score_was``.
     """
 
     causes: tuple[Cause, ...]
-    sentence: str
+    score: str = ""
     score_was: float | None = None
     score_now: float | None = None
 

@@ -21,7 +21,7 @@ from driftline_processor.core.performance.objective import count_inconclusive
 from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.window_outcomes import Steps, WindowOutcomes
 from driftline_processor.core.quality.checks.missing import CHECK as MISSING
-from driftline_processor.core.quality.checks.missing import never_arrived
+from driftline_processor.core.quality.checks.missing import similar_feature
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS
@@ -212,6 +212,6 @@ def _name_absent_features(evaluation: Evaluation, source: WindowSource, baseline
     for name in gone:
         if name not in found:
             was = evaluation.features[name].missing_was
-            sentence = never_arrived(name, was or 0.0, evaluation.new_features)
-            findings.append(Finding(MISSING.name, (name,), "critical", was, 1.0, 0.0, sentence))
+            similar = similar_feature(name, evaluation.new_features)
+            findings.append(Finding(MISSING.name, (name,), "critical", was, 1.0, 0.0, similar=similar))
     evaluation.findings = (*findings, *evaluation.findings)

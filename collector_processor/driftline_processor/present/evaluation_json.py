@@ -57,6 +57,11 @@ from driftline_processor.core.wording import iso_time
 
 from .json_shapes import Key, Shapes, array, computed, group, or_null, time_or_null
 from .links import LinkedMisprediction
+from .sentences.catalogue import clause
+from .sentences.causes import cause_sentence, explanation_sentence
+from .sentences.changes import change_sentence
+from .sentences.findings import finding_sentence
+from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
 from .versions import sentence as version_sentence
 
 INCIDENT = Key("incident", by=lambda since: {part: iso_time(at) for part, at in since.items()}, type=dict[str, str])
@@ -125,16 +130,24 @@ SHAPES = Shapes(
         MetricValue: ("value low high", or_null("interval"), "rows effective_rows source"),
         MetricChange: ("state", or_null("reason"), "change low high p_value least"),
         ServiceLevel: "calls failed errors values",
-        KindOfChange: "kind sentence evidence",
+        KindOfChange: (
+            "kind reason",
+            computed("sentence", change_sentence, str),
+            Key("evidence", by=lambda facts: [clause(one) for one in facts], type=list[str]),
+        ),
         Verdict: (
             "state",
             _time_at("since"),
             or_null("metric"),
             "effect",
             computed("interval", _interval, list[float | None] | None),
-            or_null("cause"),
+            computed("cause", lambda one: verdict_cause(one) or None, str | None),
             or_null("kind"),
-            "sure sentence next",
+            computed("sure", verdict_certainty, str),
+            computed("sentence", verdict_sentence, str),
+            computed("next", verdict_next, str),
+            computed("advice", lambda one: one.advice and one.advice.kind, str | None),
+            computed("reasons", lambda one: [reason.kind for reason in one.reasons], list[str]),
             or_null("slice"),
             group("window", _time_at("start", "window_start"), _time_at("end", "window_end")),
         ),
@@ -175,9 +188,14 @@ SHAPES = Shapes(
             or_null("slice"),
             _time_at("since"),
             Key("or_before", "before"),
-            "p_value importance weight score_shift sentence",
+            "p_value importance weight score_shift",
+            computed("sentence", cause_sentence, str),
         ),
-        Explanation: ("sentence", group("score", Key("was", "score_was"), Key("now", "score_now")), "causes"),
+        Explanation: (
+            computed("sentence", explanation_sentence, str),
+            group("score", Key("was", "score_was"), Key("now", "score_now")),
+            "causes",
+        ),
         ClassShare: "was now low high",
         LabelShift: (
             "explains was now low high p_value fit features sentence",
@@ -232,7 +250,7 @@ SHAPES = Shapes(
             Key("within", by=lambda within: within / 10**9, type=float),
             "coverage low high rows",
         ),
-        Finding: "check features severity was now p_value sentence",
+        Finding: ("check features severity was now p_value", computed("sentence", finding_sentence, str)),
         Expected: (or_null("feature"), "rule state low high rows sentence"),
         BaselineOfWindow: (
             Key("version", "baseline_version", type=str),

@@ -19,7 +19,7 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import short
 from driftline_processor.present import times
 from driftline_processor.present.numbers import UNKNOWN, cell, compact, count, ends, many, percent, shares
-from driftline_processor.present.sentences import COMPLETE
+from driftline_processor.present.sentences.window import COMPLETE
 from driftline_processor.present.states import state_word
 from driftline_processor.present.titles import HEADLINES, metric_title
 from driftline_processor.present.verdicts import verdict_word

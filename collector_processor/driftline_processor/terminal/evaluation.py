@@ -25,11 +25,11 @@ from driftline_processor.present.concept import sentence as concept_sentence
 from driftline_processor.present.lasting import lasting_sentences, what_lacks
 from driftline_processor.present.numbers import count, many, number, p_value, percent, shares
 from driftline_processor.present.outcomes import lateness
-from driftline_processor.present.sentences import column_name, drift_remarks, sentence
+from driftline_processor.present.sentences.window import column_name, drift_remarks, sentence
 from driftline_processor.present.states import compared, drifted, rank, state_word
 from driftline_processor.present.times import window_label, window_name
 from driftline_processor.present.titles import HEADLINES, METHOD_SYMBOLS, method_value, metric_title
-from driftline_processor.present.verdicts import verdict_next, verdict_sentence
+from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
 
 from .console import LONGEST_NAME, Readable, Text, change_style, empty, fewer_cells, histogram, state_style, terminal
 from .sections import AFTER_DRIFT, BEFORE_DRIFT, EVERYTHING, MOST_FEATURES, Detail, mispredictions, more
@@ -241,7 +241,7 @@ def evaluation_view(
 def verdict_view(verdict: Verdict) -> RenderableType:
     """Show a verdict: its sentence, how sure it is, and what to do."""
     parts = [Text(verdict_sentence(verdict), style=f"bold {VERDICT_STYLES[verdict.state]}")]
-    parts += [Text(verdict_next(verdict)), Text(printable(verdict.sure), style="dim")]
+    parts += [Text(verdict_next(verdict)), Text(verdict_certainty(verdict), style="dim")]
     return Readable(Group(*parts))
 
 

@@ -41,9 +41,9 @@ def evaluation(**changes: Any) -> Evaluation:
             "plan": ColumnDrift("feature", "plan", "drift", "chi2", 1_000, {}),
         },
         "findings": (
-            Finding("missing", ("age",), "major", 0.02, 0.1, 1e-9, "age: 10 % of values are missing (was 2 %)"),
-            Finding("swapped", ("a", "b"), "critical", 0.0, 1.0, 0.0, "a and b: ..."),
-            Finding("stale", ("plan",), "minor", None, None, 1e-5, "plan: ..."),
+            Finding("missing", ("age",), "major", 0.02, 0.1, 1e-9),
+            Finding("swapped", ("a", "b"), "critical", 0.0, 1.0, 0.0),
+            Finding("stale", ("plan",), "minor", None, None, 1e-5),
         ),
         "expected": (
             Expected("age", "missing: < 5%", "broken", 0.1, 0.1, 1_000, "age: 10 % of values are missing"),

@@ -88,9 +88,7 @@ def test_the_newest_closed_window_is_described() -> None:
 
 
 def test_a_model_is_in_the_one_state_of_its_verdict() -> None:
-    wrong = Verdict(
-        "degraded", NOW, "log_loss", 0.1, 0.05, 0.15, "", "", "Sure.", "The model is degraded.", "Retrain it."
-    )
+    wrong = Verdict("degraded", NOW, "log_loss", 0.1, 0.05, 0.15)
     assert found(FakeView([model(verdict=wrong)]), m.DRIFTLINE_MODEL_STATUS) == {
         ((a.DRIFTLINE_STATE, "degraded"),): 1.0
     }
@@ -113,7 +111,7 @@ def test_every_metric_that_was_compared_is_in_one_state() -> None:
 def test_findings_are_counted_by_check_and_expectations_by_what_came_of_them() -> None:
     newest = evaluation()
     newest.findings = tuple(
-        Finding(check, features, "minor", 0.0, 0.1, 1e-9, "...")
+        Finding(check, features, "minor", 0.0, 0.1, 1e-9)
         for check, features in (("missing", ("age",)), ("missing", ("city",)), ("swapped", ("a", "b")))
     )
     newest.expected = (

@@ -17,6 +17,7 @@ from driftline_processor.core.evaluation import (
     SliceDrift,
     Verdict,
 )
+from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.evaluation_json import evaluations_to_json, to_json
@@ -64,7 +65,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
         realized={"accuracy": MetricValue(0.8, 600, "rows"), "roc_auc": MetricValue(None, 600, "panes", 0.001)},
         outcome_rows=600,
         coverage=0.6,
-        findings=(Finding("missing", ("age",), "major", 0.02, 0.1, 1e-9, "age: 10 % of values are missing (was 2 %)"),),
+        findings=(Finding("missing", ("age",), "major", 0.02, 0.1, 1e-9),),
         expected=(Expected("", "rows: >= 2000", "broken", 1_000.0, 1_000.0, 1_000, "1,000 rows"),),
     )
     assert evaluations_to_json("churn", "7", [evaluation]) == {
@@ -240,11 +241,9 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
         0.2,
         0.1,
         0.3,
-        "",
-        "",
-        "The whole interval.",
-        "The model has been degraded.",
-        "Retrain it.",
+        reasons=(fact("column_moved", name="age"),),
+        certainty=(fact("fault_certain"),),
+        advice=fact("retrain", since=None, timezone="UTC", of_days=True),
         window_start=WINDOW.start,
         window_end=WINDOW.end,
     )
@@ -261,9 +260,11 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
             "interval": [0.1, 0.3],
             "cause": None,
             "kind": None,
-            "sure": "The whole interval.",
-            "sentence": "The model has been degraded.",
-            "next": "Retrain it.",
+            "sure": "Certain: chance shows a fault of data in one quiet window of a thousand at most.",
+            "sentence": "The model has been degraded since 1 March 2026: age moved; retrain it.",
+            "next": "Retrain it with these outcomes, and build its baseline anew.",
+            "advice": "retrain",
+            "reasons": ["column_moved"],
             "slice": None,
             "window": {"start": "2026-03-01T00:00:00Z", "end": "2026-03-02T00:00:00Z"},
         }

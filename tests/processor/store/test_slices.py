@@ -19,7 +19,8 @@ from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.health import Health
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.present.sentences import drift_words
+from driftline_processor.present.sentences.causes import explanation_sentence
+from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import overall
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.web.app import create_app
@@ -110,7 +111,7 @@ def test_live_and_in_a_file_slices_say_the_same(open_state: Open, clock: Clock, 
     for name, found in live.slices.items():
         same(found, in_file.slices[name])
     assert live.explanation is not None
-    assert live.explanation.sentence.startswith("income has drifted only where country = NL")
+    assert explanation_sentence(live.explanation).startswith("income has drifted only where country = NL")
     assert live.incident == in_file.incident == {"feature:income where country=NL": MIDNIGHT}
     for name, column in live.features.items():
         assert told(column) == nearly(in_file.features[name])
@@ -132,7 +133,7 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     assert [hour.incident.get(name) for hour in hours] == [None] * 6 + [NOON + 6 * HOUR] * 3
     last = hours[-1]
     assert last.explanation is not None
-    assert "only where country = NL since 4 October 2024, 18:00: " in last.explanation.sentence
+    assert "only where country = NL since 4 October 2024, 18:00: " in explanation_sentence(last.explanation)
     assert list(last.slices["country=NL"].features) == ["income"]  # what does not drift is not kept
     assert last.slices["country=BE"].features == {}
     assert to_json(unpack_evaluation(pack_evaluation(last))) == to_json(last)

@@ -23,7 +23,8 @@ from driftline_processor.core.evaluation import (
     State,
 )
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.sentences import sentence
+from driftline_processor.present.sentences.findings import finding_sentence
+from driftline_processor.present.sentences.window import sentence
 from driftline_processor.present.states import rank
 from driftline_processor.terminal.evaluation import evaluation_view, show
 from driftline_processor.terminal.sections import EVERYTHING, Detail
@@ -304,8 +305,8 @@ def test_the_closing_sentence_tells_when_a_constant_would_do_better() -> None:
 
 def test_what_is_wrong_with_the_data_is_a_table_and_the_gravest_is_in_the_closing_sentence() -> None:
     said = "income: 16 % of values are missing (was 3 %)"
-    grave = Finding("missing", ("income",), "major", 0.03, 0.16, 1e-9, said)
-    slight = Finding("unseen", ("b\x1b",), "minor", 0.0, 0.01, 1e-5, "b\x1b: 1 % of values are new")
+    grave = Finding("missing", ("income",), "major", 0.03, 0.16, 1e-9)
+    slight = Finding("unseen", ("b\x1b",), "minor", 0.0, 0.01, 1e-5)
     both = evaluation(feature("income", "ok", 0.01), feature("b", "ok", 0.01), performance=False)
     both.findings = (grave, slight)
     assert sentence(both) == (
@@ -314,4 +315,5 @@ def test_what_is_wrong_with_the_data_is_a_table_and_the_gravest_is_in_the_closin
     shown = [line.strip().split(maxsplit=1) for line in drawn(both).splitlines()]
     assert ["data", "what is wrong"] in shown
     assert ["major", said] in shown
-    assert ["minor", "b·: 1 % of values are new"] in shown
+    assert ["minor", finding_sentence(slight)] in shown
+    assert "\x1b" not in drawn(both)

@@ -13,6 +13,7 @@ from driftline_processor.core.evaluation import (
     Verdict,
     VerdictState,
 )
+from driftline_processor.core.facts import fact
 from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
@@ -24,12 +25,12 @@ Browse = Callable[[View], TestClient]
 HOSTILE = "<script>alert(1)</script>\"'&\u202e"
 
 
-def verdict(state: VerdictState, sentence: str) -> Verdict:
-    return Verdict(state, None, "", None, None, None, "", "", "Nobody doubts it.", sentence, "Do something.")
+def verdict(state: VerdictState, column: str) -> Verdict:
+    return Verdict(state, reasons=(fact("column_moved", name=column),))
 
 
 def test_a_sentence_with_a_hostile_name_stays_text(browse: Browse) -> None:
-    hostile = verdict("degraded", "The model has been degraded: <script>alert(1)</script> \x1b[2J moved.")
+    hostile = verdict("degraded", "<script>alert(1)</script> \x1b[2J")
     client = browse(FakeView([replace(price(), verdict=hostile)]))
     for path in ("/", "/models/price"):
         answer = client.get(path)

@@ -142,7 +142,7 @@ def _goes_on(lasting: Firing, told: Firing) -> Firing:
     """Return a firing that lasts, with what is found now; it keeps when it began, and the gravest state it had."""
     graver = told.state and lasting.state and rank_state(told.state) < rank_state(lasting.state)
     state = told.state if graver else lasting.state
-    return replace(lasting, window=told.window, start=told.start, words=told.words, state=state)
+    return replace(lasting, window=told.window, start=told.start, facts=told.facts, state=state)
 
 
 def _inconclusive(lasting: Firing, verdict: Verdict) -> bool:

@@ -24,6 +24,7 @@ from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_of, to_json
 from driftline_processor.present.json_shapes import Key, computed, group, or_null, time_of, time_or_null
 from driftline_processor.present.numbers import finite
+from driftline_processor.present.sentences.causes import explanation_sentence
 from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall
 from driftline_processor.queries.history import History, RecordedOutcome
 from driftline_processor.queries.overview import BaselineView, ModelView, View, verdict_of
@@ -193,7 +194,11 @@ MODEL_SHAPES = SHAPES.with_more(
             ),
             Key("performance", "realized", type=dict[str, BriefMetric]),
             group("outcomes", Key("rows", "outcome_rows"), _finite("coverage")),
-            Key("explanation", by=lambda why: None if why is None else why.sentence or None, type=str | None),
+            Key(
+                "explanation",
+                by=lambda why: None if why is None else explanation_sentence(why) or None,
+                type=str | None,
+            ),
         ),
         WindowsOfLength: "closed open measured rows",
         Balance: (_finite("value", "completeness"), "rows counted", time_of("start"), time_of("end")),

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from driftline_processor.core.evaluation import Evaluation, Size, State
 from driftline_processor.core.wording import short
-from driftline_processor.present.sentences import drift_words
+from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.times import window_name
 
 from . import svg

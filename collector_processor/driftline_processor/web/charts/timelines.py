@@ -15,7 +15,7 @@ from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import Estimate, Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.numbers import MINUS, compact, count, finite, many, number, percent
-from driftline_processor.present.sentences import drift_words
+from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import compared, drifted, overall
 from driftline_processor.present.times import window_label, window_name
 from driftline_processor.present.titles import metric_title

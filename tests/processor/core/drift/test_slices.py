@@ -22,6 +22,7 @@ from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.sentences.causes import cause_sentence
 
 HOUR = 3_600 * 10**9
 SHARES = {"NL": 0.05, "BE": 0.25, "DE": 0.3, "FR": 0.4}
@@ -75,7 +76,7 @@ def test_a_shift_that_all_rows_do_not_show_is_found_in_its_slice_and_explained_t
     assert found.explanation is not None
     [cause] = found.explanation.causes
     assert (cause.features, cause.slice) == (("income",), "country=NL")
-    assert cause.sentence.startswith("income has drifted only where country = NL")
+    assert cause_sentence(cause).startswith("income has drifted only where country = NL")
 
 
 def test_slices_that_differ_from_each_other_as_they_always_did_do_not_drift() -> None:

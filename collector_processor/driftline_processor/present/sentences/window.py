@@ -14,11 +14,12 @@ from driftline_processor.core.intervals.confidence import METHODS as INTERVALS
 from driftline_processor.core.performance.objective import overdue
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import printable
+from driftline_processor.present.numbers import UNKNOWN, change, count, ends, many, number, percent
+from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall, rank, state_word
+from driftline_processor.present.times import window_name
+from driftline_processor.present.titles import READ_ALONE, method_value, metric_title
 
-from .numbers import UNKNOWN, change, count, ends, many, number, percent
-from .states import compared, drifted, inconclusive_reason, overall, rank, state_word
-from .times import window_name
-from .titles import READ_ALONE, method_value, metric_title
+from .findings import finding_sentence
 
 COMPLETE = 0.99
 """From this share of predictions on nothing is said of those that are missing: that much the edges can be off."""
@@ -191,7 +192,7 @@ def _quality(evaluation: Evaluation) -> str:
         return ""
     more = len(evaluation.findings) - 1
     rest = f" (and {many(more, 'more finding')})" if more else ""
-    return f"{printable(evaluation.findings[0].sentence)}{rest}"
+    return f"{printable(finding_sentence(evaluation.findings[0]))}{rest}"
 
 
 def _expectations(evaluation: Evaluation) -> str:
