@@ -190,7 +190,7 @@ def concatenate_rows(parts: Sequence[OutcomeRows]) -> OutcomeRows:
     )
 
 
-class MissingModel(UnusableField):  # noqa: N818 - as UnusableField
+class MissingModel(UnusableField):
     """Neither an outcome nor its request names a model."""
 
 
