@@ -28,6 +28,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+ZstdError = zstd.ZstdError
+
 DETAILS = (
     *("features", "score", "predicted", "slices", "joint", "ages", "curves", "confusion", "performance_slices"),
     *("fairness", "weak", "expected"),

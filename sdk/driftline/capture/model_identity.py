@@ -84,7 +84,7 @@ class Identity:
         return (self.features is None or feature in self.features) and self.privacy.allows(feature)
 
     def record_attributes(self) -> dict[str, Any]:
-        """Return the ``ml.model.*`` attributes of a record."""
+        """Return the attributes of a record that describe the model."""
         attributes: dict[str, Any] = {a.ML_MODEL_NAME: self.name}
         if self.version:
             attributes[a.ML_MODEL_VERSION] = self.version

@@ -116,7 +116,7 @@ class Distribution:
     """One point of a distribution that Driftline sends as a metric.
 
     Attributes:
-        metric: Name of the metric, such as ``driftline.feature.value``.
+        metric: Name of the metric, such as ``driftline.feature.distribution``.
         model: Name of the model.
         feature: Name of the feature, "" for scores and durations.
         count: Number of values; for ``driftline.feature.missing.values`` and ``driftline.feature.categories`` number

@@ -23,6 +23,7 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluation_codec import (
     DETAILS,
     Dictionary,
+    ZstdError,
     decode_evaluation,
     decode_head,
     encode_evaluation,
@@ -54,7 +55,7 @@ def column(name: str, seed: int, rows: int = 1_200, cells: int = 20) -> ColumnDr
         {each: MethodValue(values[at], values[3] if at == 0 else None) for at, each in enumerate(method)},
         values[4], "small", tuple(f"{at / 20:g} – {(at + 1) / 20:g}" for at in range(cells)),
         was / was.sum(), np.round(now / now.sum(), 9), 0.0, 0.0, 1 + values[5] / 9, (-values[6], values[7]),
-        would_see=0.39583333, alike=(seed % 35, 35), p_usual=values[8],
+        would_see=0.39583333, alike=(seed % 35, 35), p_normal_variation=values[8],
     )  # fmt: skip
 
 
@@ -162,15 +163,15 @@ def test_a_damaged_byte_is_an_error(at: int) -> None:
     blob, packed = bytearray(compressed(quiet(2), dictionary)), bytearray(dictionary.pack())
     blob[at] ^= 0x41
     packed[at] ^= 0x41
-    with pytest.raises(zstd.ZstdError):
+    with pytest.raises(ZstdError):
         dictionary.decompress(bytes(blob))
-    with pytest.raises(zstd.ZstdError):
+    with pytest.raises(ZstdError):
         Dictionary.unpack(bytes(packed))
 
 
 def test_another_dictionary_is_an_error() -> None:
     blob = compressed(quiet(2), Dictionary(encode_evaluation(quiet(1))))
-    with pytest.raises(zstd.ZstdError):
+    with pytest.raises(ZstdError):
         Dictionary(encode_evaluation(quiet(3))).decompress(blob)
 
 
