@@ -196,7 +196,7 @@ def _slice(pane: Pane, found: Drift, compared: str = "") -> SliceDrift:
 
 
 def _plain(column: ColumnDrift, without_state: bool) -> ColumnDrift:
-    column = replace(column, cells=(), was=None, now=None)
+    column = structs.replace(column, cells=(), was=None, now=None)
     if not without_state:
         return column
     methods = {name: MethodValue(method.value) for name, method in column.methods.items()}

@@ -104,7 +104,7 @@ def judge_objectives(
                 states.append(structs.replace(state, slice=objective.slice))
     patience = {objective.rule: objective.patience(evaluation.window.name) for objective in settings.objectives}
     states = [
-        replace(
+        structs.replace(
             state,
             alert_after=patience[state.rule],
             reason="too_few_rows" if _all_reviewed(state, evaluation) else state.reason,
@@ -184,7 +184,7 @@ def _state(
     )
     if good or bad:
         state: Judgement = "inconclusive" if why else "met" if good else "broken"
-        return replace(bounded, state=state, sentence=_state_sentence(bounded, why))
+        return structs.replace(bounded, state=state, sentence=_state_sentence(bounded, why))
     if metric.interval == "blocks" and abs(value - limit) > _AT_LIMIT:
         return structs.replace(
             bounded,
@@ -333,7 +333,9 @@ def _each(
         reason = f"no value of {objective.key} has {objective.min_rows:,} rows that tell of {objective.metric}"
         reason += "" if most is None or not most.rows else f"; {most.slice} has most, {most.rows:,}"
         unknown = ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0)
-        return replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=why or reason)
+        return structs.replace(
+            unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=why or reason
+        )
     surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))
     reach = normal_quantile(surer.confidence) / normal_quantile(settings.confidence)
     reference = {name: _wider(metric, reach) for name, metric in evaluation.reference.items()}
@@ -354,7 +356,7 @@ def _each(
     if worst.state == "met" and unseen.get(name, 0) >= objective.min_rows:
         reason = f"the outcomes of {slices[name].rows:,} of its {unseen[name]:,} predictions are known"
         reason += f", and {objective.min_rows:,} would be the least to tell"
-        worst = replace(states[name], state="inconclusive", needed=objective.min_rows, sentence=why or reason)
+        worst = structs.replace(states[name], state="inconclusive", needed=objective.min_rows, sentence=why or reason)
     verdicts = {name: state.state for name, state in judged.items()}
     return structs.replace(worst, slices=verdicts, few=few, sentence=slices_sentence(objective, worst, verdicts, few))
 
@@ -386,7 +388,7 @@ def worst_state(objective: Objective, states: Sequence[ObjectiveState]) -> Objec
     """Return the worst state, with the verdict of all: broken where one is broken, met where all are met."""
     verdicts = {one.state for one in states}
     state: Judgement = "broken" if "broken" in verdicts else "inconclusive" if "inconclusive" in verdicts else "met"
-    return replace(max(states, key=lambda one: _badness(objective, one)), state=state)
+    return structs.replace(max(states, key=lambda one: _badness(objective, one)), state=state)
 
 
 def _badness(objective: Objective, state: ObjectiveState) -> tuple[int, float]:

@@ -58,7 +58,7 @@ def judge_service(
             state = structs.replace(_state(objective, calls, settings, _open(evaluation)), slice=objective.slice)
         patience = objective.patience(evaluation.window.name)
         lacking = state.state == "inconclusive" and state.needed
-        states.append(replace(state, alert_after=patience, reason="too_few_rows" if lacking else ""))
+        states.append(structs.replace(state, alert_after=patience, reason="too_few_rows" if lacking else ""))
     return tuple(states)
 
 
@@ -108,7 +108,7 @@ def _state(objective: Objective, calls: Calls | None, settings: PerformanceSetti
         good, bad = high is not None and high <= limit, low is not None and low > limit
     if good or bad:
         state: Judgement = "inconclusive" if why else "met" if good else "broken"
-        return replace(known, state=state, sentence=_sentence(metric, measured, why))
+        return structs.replace(known, state=state, sentence=_sentence(metric, measured, why))
     needed = _needed(objective, calls, measured, settings.confidence)
     more = f"{about_rows(needed)} would tell" if needed else "it is too close for any number of rows"
     return structs.replace(known, needed=needed, sentence=_sentence(metric, measured, why or more))
@@ -149,7 +149,7 @@ def _each(
     if not judged:
         reason = f"no value of {objective.key} has {objective.min_rows:,} calls that tell of {objective.metric}"
         unknown = ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0, objective.limit)
-        return replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=reason)
+        return structs.replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=reason)
     surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))
     for name, state in judged.items():
         if state.state == "broken":

@@ -180,7 +180,7 @@ def test_a_question_is_read_from_windows_and_runs() -> None:
         (ACCURATE, RetrainTerms("mae"), "mae is not compared with the baseline; there are accuracy"),
         (structs.replace(ACCURATE, realized={}), RetrainTerms(), "the model has none of the losses"),
         (
-            replace(ACCURATE, realized_changes={"accuracy": MetricChange("inconclusive", -0.1)}),
+            structs.replace(ACCURATE, realized_changes={"accuracy": MetricChange("inconclusive", -0.1)}),
             RetrainTerms(),
             "the accuracy has no interval yet: too few outcomes",
         ),

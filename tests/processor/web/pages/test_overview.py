@@ -65,7 +65,7 @@ def test_a_model_page_begins_with_the_sentence_and_what_to_do(browse: Browse) ->
 def test_the_badge_says_since_when_where_the_sentence_does_not() -> None:
     model = flights()
     assert model.verdict is not None
-    model.verdict = replace(model.verdict, of_window=True, since=ns(2013, 3, 1))
+    model.verdict = structs.replace(model.verdict, of_window=True, since=ns(2013, 3, 1))
     assert overview.page(selected(model), ns(2014, 1, 1)).context["since"] == "1 March 2013"
 
 
@@ -75,7 +75,7 @@ RISE = fact("errors_rose", metric="error_rate", before=0.176, after=0.65)
 def test_a_number_and_its_sign_of_per_cent_stay_on_one_line(browse: Browse) -> None:
     model = flights()
     assert model.verdict is not None
-    model.verdict = replace(model.verdict, reasons=(RISE,))
+    model.verdict = structs.replace(model.verdict, reasons=(RISE,))
     assert "rose from 17.6\u00a0% to 65\u00a0%" in browse(FakeView([model])).get("/models/flights").text
 
 
@@ -174,7 +174,7 @@ def test_what_to_do_has_links_that_do_it(browse: Browse) -> None:
     model = flights()
     assert model.verdict is not None
     chosen, address = month(model, -1)
-    model.verdict = replace(model.verdict, state="degraded", advice=LABEL)
+    model.verdict = structs.replace(model.verdict, state="degraded", advice=LABEL)
     found = page(browse(FakeView([model])), address)
     at = f"window=1mo&at={iso_time(chosen.window.start).replace(':', '%3A')}"
     assert f"/models/flights/predictions?{at}" in found.links
