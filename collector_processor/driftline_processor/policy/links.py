@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,11 +24,11 @@ class AlertLinks:
 
     Attributes:
         links: Where pages and traces are.
-        wrong: The wrong predictions of a model.
+        mispredictions: Returns where the wrong predictions of a model are looked up.
     """
 
     links: Links
-    wrong: Mispredictions
+    mispredictions: Callable[[], Mispredictions]
 
     def __call__(self, view: ModelView, alert: Alert) -> Mapping[str, str]:
         """Return name → address: ``page``, ``report``, ``trace`` and ``runbook``, as far as there are any."""
@@ -47,5 +47,5 @@ class AlertLinks:
         shown = [one.window for one in view.windows.get(alert.window, ()) if one.window.start == alert.start]
         if not shown:
             return ""
-        worst = self.wrong.worst(view.key, shown[0].start, shown[0].end, LOOKED_AT)
+        worst = self.mispredictions().worst(view.key, shown[0].start, shown[0].end, LOOKED_AT)
         return next(filter(None, (self.links.trace_link(one.trace_id, one.span_id) for one in worst.rows)), "")
