@@ -34,7 +34,7 @@ from jinja2 import Environment
 from starlette.testclient import TestClient
 
 from benchmarks.stopwatch import cpu_seconds
-from tests.support.fake_view import NOW, FakeView, accept, edges, normal_cells, ns, target
+from tests.support.fake_view import NOW, FakeView, accept, column, edges, normal_cells, ns
 from tests.support.windows import windows_over
 
 MODELS, FEATURES, WINDOWS, ROUNDS = 60, 200, 365, 5
@@ -82,8 +82,8 @@ def evaluations(features: int, windows: int) -> list[Evaluation]:
         if place >= windows:
             break
         late = place > windows // 2
-        targets = {
-            name: target(name, was, normal_cells(inner, 50 + 12 * (i % 7 == 0) * late + rng.normal(), 15), 1000, cells)
+        columns = {
+            name: column(name, was, normal_cells(inner, 50 + 12 * (i % 7 == 0) * late + rng.normal(), 15), 1000, cells)
             for i, name in enumerate(names)
         }
         incident = {f"feature:{name}": window.start for name in names[::7]} if late else {}
@@ -94,7 +94,7 @@ def evaluations(features: int, windows: int) -> list[Evaluation]:
         reference = {name: MetricValue(0.7, 9000, "panes") for name in METRICS}
         found.append(
             Evaluation(
-                *(ModelKey("m", "1"), window, 1000, True, targets),
+                *(ModelKey("m", "1"), window, 1000, True, columns),
                 share=0.1,
                 incident=incident,
                 realized=realized,

@@ -16,8 +16,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from driftline_processor.config.actions import ACTIONS, Action
+from driftline_processor.config.actions import ActionKeys
 from driftline_processor.config.exporters import TYPES, Exporter
+from driftline_processor.config.kinds import ACTIONS
 from driftline_processor.config.receivers import NAMED
 from driftline_processor.config.schema import Config, validate_file
 from driftline_processor.config.section import Section
@@ -28,8 +29,11 @@ from pydantic.fields import FieldInfo
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "configuration.md"
 EXAMPLE = ROOT / "otel-config" / "driftline.yaml"
-BY_TYPE: dict[type[Section], tuple[Any, ...]] = {Exporter: TYPES, Action: ACTIONS}
-"""Sections whose name says which keys they have, and those of each type."""
+BY_TYPE: dict[type[Section], dict[str, Any]] = {
+    Exporter: {section.type: section for section in TYPES},
+    ActionKeys: {name: ACTIONS.find(name) for name in ACTIONS.names()},
+}
+"""Sections whose name says which keys they have, and those of each kind."""
 HEAD = """# Which keys has driftline.yaml?
 
 Generated from the keys by `scripts/generate_configuration.py` (`make semconv`); do not edit. Every key with its default
@@ -86,7 +90,7 @@ class Key:
         """The section of each name that the key holds, None for other keys."""
         parts = get_args(self.field.annotation)
         found = parts[1] if get_origin(self.field.annotation) is dict and is_section(parts[1]) else None
-        return BY_TYPE[found][0] if found in BY_TYPE else found
+        return BY_TYPE[found][self.extra["name"].partition("/")[0]] if found in BY_TYPE else found
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -185,10 +189,10 @@ def named_tables(path: str, key: Key) -> Iterator[str]:
     """Yield the tables of a section that the file holds by name."""
     assert key.by_name is not None
     if (types := next((BY_TYPE[base] for base in BY_TYPE if issubclass(key.by_name, base)), None)) is not None:
-        for section in types:
+        for name, section in types.items():
             others = getattr(section, "other_types", ())
             also = "".join(f" The name may begin with `{name}/`, too." for name in others)
-            yield from tables(path, section, f"## `{path}.{section.type}/NAME`\n\n{section.__doc__}{also}\n")
+            yield from tables(path, section, f"## `{path}.{name}/NAME`\n\n{section.__doc__}{also}\n")
         return
     mark = "/" if key.name in NAMED else "."
     path = f"{path}{mark}NAME"

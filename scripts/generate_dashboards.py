@@ -94,12 +94,12 @@ class Choice(NamedTuple):
 
 
 VERDICT_COLOURS = {
-    "wrong": BAD,
-    "silent": SPECIAL,
-    "behind": UNSURE,
+    "degraded": BAD,
+    "no_data": SPECIAL,
+    "lagging": UNSURE,
     "at_risk": WARNING,
     "unknown": QUIET,
-    "right": GOOD,
+    "healthy": GOOD,
 }
 VERDICTS = tuple(Choice(row.state, VERDICT_COLOURS[row.state]) for row in ORDER)
 """The states of a model, the one that somebody should look at first before the others."""
@@ -138,8 +138,8 @@ def series(metric: str, matchers: Iterable[str] = (), suffix: str = "", **equal:
         suffix: Of a histogram, ``_bucket`` and the like.
         equal: Label → its value.
 
-    >>> series(m.ML_MODEL_STATE, ['job="a"'], state="wrong")
-    'ml_model_state{job="a",state="wrong"}'
+    >>> series(m.ML_MODEL_STATE, ['job="a"'], state="degraded")
+    'ml_model_state{job="a",state="degraded"}'
     """
     written = ",".join([*matchers, *(f'{name}="{value}"' for name, value in equal.items())])
     return m.PROMETHEUS[metric] + suffix + (f"{{{written}}}" if written else "")
@@ -153,8 +153,8 @@ def worst(of: str, by: Sequence[str], choices: Sequence[Choice]) -> str:
         by: The labels that are kept.
         choices: The states, the worst first.
 
-    >>> worst('ml_model_state{job="a"}', ["ml_model_name"], [Choice("wrong", ""), Choice("right", "")])
-    'max by (ml_model_name) (2 * ml_model_state{job="a",state="wrong"} or 1 * ml_model_state{job="a",state="right"})'
+    >>> worst('ml_model_state{job="a"}', ["ml_model_name"], [Choice("drift", ""), Choice("ok", "")])
+    'max by (ml_model_name) (2 * ml_model_state{job="a",state="drift"} or 1 * ml_model_state{job="a",state="ok"})'
     """
     opened = of.removesuffix("}") + ("," if of.endswith("}") else "{")
     parts = [f'{place} * {opened}{STATE}="{one.name}"}}' for place, one in places(choices)]
@@ -164,8 +164,8 @@ def worst(of: str, by: Sequence[str], choices: Sequence[Choice]) -> str:
 def places(choices: Sequence[Choice]) -> list[tuple[int, Choice]]:
     """Return each state with its place, of which the greatest is the worst.
 
-    >>> places([Choice("wrong", ""), Choice("right", "")])
-    [(2, Choice(name='wrong', colour='')), (1, Choice(name='right', colour=''))]
+    >>> places([Choice("degraded", ""), Choice("healthy", "")])
+    [(2, Choice(name='degraded', colour='')), (1, Choice(name='healthy', colour=''))]
     """
     return [(len(choices) - at, one) for at, one in enumerate(choices)]
 

@@ -179,7 +179,7 @@ def stopped(model: Model) -> Callable[[int, Random], Figures]:
                     views.append(view_of(version, BEGINS - 1, model.rows, f"m{n}", now))
                 desk.look(BEGINS + hour, views)
             told = [(at - BEGINS, name, state) for at, name, state in desk.told()]
-            return _soon(told, models, ("silent",))
+            return _soon(told, models, ("no_data",))
 
         return at_desk(run)
 
@@ -282,8 +282,8 @@ def _unit(model: Model) -> str:
 
 
 def _changed_rows() -> dict[str, Fleet]:
-    wrong: tuple[VerdictState, ...] = ("wrong",)
-    seen: tuple[VerdictState, ...] = ("wrong", "at_risk")
+    wrong: tuple[VerdictState, ...] = ("degraded",)
+    seen: tuple[VerdictState, ...] = ("degraded", "at_risk")
     planted: Mapping[str, tuple[str, Model, Change, tuple[VerdictState, ...]]] = {
         "auc": ("a tenth of the outcomes turn", DAYS_DIFFER, Change(flipped=0.1), wrong),
         "unit": ("an input comes in thousandths of its unit", DAYS_DIFFER, Change(unit=1000.0), seen),

@@ -72,7 +72,7 @@ def states(texts: Texts, baseline: Baseline) -> dict[str, str]:
     table, *_ = table_from_frame(frame, score="p", model="m", task="binary", features=["z"])
     table = replace(table, features=describe("ticket", column, baseline.texts["ticket"]))
     judged = judge_window(ModelWindow(ModelKey("m"), DAY, fold(table, baseline.bins)), Reference(baseline))
-    return {name: target.state for name, target in judged.features.items()}
+    return {name: column.state for name, column in judged.features.items()}
 
 
 @dataclass(frozen=True)

@@ -406,7 +406,7 @@ QUIET_DAYS = 90
 BEGINS, SEEN = 20, 30
 """The day on which a change is planted, and days from then on in which it may be found."""
 
-BAD = ("wrong", "at_risk")
+BAD = ("degraded", "at_risk")
 
 
 def incidents(said: list[Verdict], states: tuple[str, ...] = BAD) -> int:
@@ -423,7 +423,7 @@ def quiet(model: Model) -> Callable[[int, Random], Figures]:
         days = windows * QUIET_DAYS
         states = {state: sum(one.state == state for said in lives for one in said) / days for state in _STATES}
         times = {
-            "wrong_times": sum(incidents(said, ("wrong",)) for said in lives) / windows,
+            "wrong_times": sum(incidents(said, ("degraded",)) for said in lives) / windows,
             "times": sum(incidents(said) for said in lives) / windows,
         }
         return {**states, **times, "alarm": sum(incidents(said) > 1 for said in lives) / windows}
@@ -431,7 +431,7 @@ def quiet(model: Model) -> Callable[[int, Random], Figures]:
     return measure
 
 
-_STATES = ("right", "wrong", "at_risk", "unknown")
+_STATES = ("healthy", "degraded", "at_risk", "unknown")
 
 
 @dataclass(frozen=True)
@@ -445,7 +445,7 @@ class Expected:
         metric: How the metric's name begins.
     """
 
-    states: tuple[str, ...] = ("wrong",)
+    states: tuple[str, ...] = ("degraded",)
     named: tuple[str, ...] = ()
     kind: str = ""
     metric: str = ""
@@ -512,7 +512,7 @@ MODELS = 10
 
 
 def _changed_rows() -> dict[str, Life]:
-    risk, service = ("at_risk", "wrong"), "service"
+    risk, service = ("at_risk", "degraded"), "service"
     loss = Expected(kind="concept_change")
     planted: dict[str, tuple[str, Model, Change, Expected]] = {
         "3-points": ("accuracy 3 points lower", _NONE, Change(flipped=0.052), loss),
@@ -549,9 +549,14 @@ def _changed_rows() -> dict[str, Life]:
             "calls last 3 times as long, objective latency_p95 <= 100ms",
             replace(_NONE, objective="latency_p95 <= 100ms"),
             Change(slower=3.0),
-            Expected(("wrong",), metric="latency"),
+            Expected(("degraded",), metric="latency"),
         ),
-        "errors": ("5 % of calls fail", _NONE, Change(failing=0.05), Expected(("wrong",), (), service, "error_rate")),
+        "errors": (
+            "5 % of calls fail",
+            _NONE,
+            Change(failing=0.05),
+            Expected(("degraded",), (), service, "error_rate"),
+        ),
     }
     return {
         (name := f"verdict-{key}"): Life(name, changed(model, change, expected), MODELS, what)
@@ -560,7 +565,7 @@ def _changed_rows() -> dict[str, Life]:
 
 
 def _told_quiet(_row: Life, one: Figures) -> list[str]:
-    shares = [percent(one[state]) for state in ("right", "unknown", "at_risk", "wrong")]
+    shares = [percent(one[state]) for state in ("healthy", "unknown", "at_risk", "degraded")]
     return [f"{one['windows']:,}", *shares, f"{one['times']:.2f}", f"{one['wrong_times']:.2f}"]
 
 
@@ -572,7 +577,7 @@ def _told_changed(_row: Life, one: Figures) -> list[str]:
 
 QUIET_ROWS, CHANGED_ROWS = _quiet_rows(), _changed_rows()
 PAGE = DATA / "verdict.md"
-QUIET_HEAD = ["model", "models", "right", "unknown", "at risk", "wrong", "incidents in 90 days", "of these wrong"]
+QUIET_HEAD = ["model", "models", "healthy", "unknown", "at risk", "degraded", "incidents in 90 days", "of these wrong"]
 CHANGED_HEAD = ["planted", "models", "found within 30 days", "days, median", "cause named", "after 30 days"]
 QUIET_LIVES = Table("verdict_quiet", PAGE, QUIET_ROWS, table_of(QUIET_ROWS, QUIET_HEAD, _told_quiet))
 CHANGED_LIVES = Table("verdict_changed", PAGE, CHANGED_ROWS, table_of(CHANGED_ROWS, CHANGED_HEAD, _told_changed))

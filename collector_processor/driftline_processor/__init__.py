@@ -1,1 +1,1 @@
-"""The Driftline processor: receives OTLP, forwards it untouched, and says whether the model is still right."""
+"""The Driftline processor: receives OTLP, forwards it untouched, and says whether the model is still healthy."""

@@ -31,7 +31,7 @@ from driftline_processor.exporters.forwarder import Forwarder, described
 from driftline_processor.exporters.metric_points import WorstMispredictions
 from driftline_processor.exporters.outcome_spans import OutcomeSpans
 from driftline_processor.exporters.verdict_events import VerdictEvents
-from driftline_processor.policy.actions.action import ActionChannel
+from driftline_processor.policy.action import ActionChannel
 from driftline_processor.policy.channels.address import open_channel
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.links import AlertLinks

@@ -19,11 +19,11 @@ Table: TypeAlias = Any
 
 
 class ModelVerdict(Protocol):
-    """Whether a model is right, in a word and in a sentence."""
+    """Whether a model is healthy, in a word and in a sentence."""
 
     @property
     def state(self) -> str:
-        """State: "right", "wrong", "at_risk", "unknown", "silent" or "behind"."""
+        """State: "healthy", "degraded", "at_risk", "unknown", "no_data" or "lagging"."""
 
     @property
     def sentence(self) -> str:
@@ -60,7 +60,7 @@ class EvaluationReport(Protocol):
         """Return a table: of polars where the rows were, else of pandas.
 
         Args:
-            kind: "drift": a row per window and target. "performance": a row per window and metric. "windows": a row per
+            kind: "drift": a row per window and column. "performance": a row per window and metric. "windows": a row per
                 window.
 
         Raises:
@@ -140,7 +140,7 @@ def evaluate(
     progress: bool | None = None,
     **unknown: Never,
 ) -> EvaluationReport:
-    """Say whether a model is still right: compare rows with a baseline, as ``driftline evaluate`` does.
+    """Say whether a model is still healthy: compare rows with a baseline, as ``driftline evaluate`` does.
 
     Tables are pandas or polars DataFrames, Arrow tables, mappings of columns, and whatever has ``__arrow_c_stream__``
     or ``__dataframe__``. The index of a DataFrame is no column. A path is read as the command reads it. Each option

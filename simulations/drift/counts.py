@@ -13,7 +13,7 @@ from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.method_choice import DECIDES
 from driftline_processor.core.drift.rule import ALPHA
-from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue
 from driftline_processor.core.windows.window import Window
 
 from simulations.drift.window_batches import Mask, Verdicts, chunks, judged, verdicts
@@ -91,24 +91,24 @@ def next_hour(previous: Evaluation, hour: int, p: F64, drift_of: Mask) -> Evalua
     """Return the window of an hour with its incident; of features that neither drift nor were in one, nothing."""
     window = Window("1h", hour * HOUR, (hour + 1) * HOUR)
     told = {*np.flatnonzero(drift_of).tolist(), *(int(name.removeprefix("feature:x")) for name in previous.incident)}
-    features = {f"x{at}": _target(f"x{at}", float(p[at]), drifts=bool(drift_of[at])) for at in sorted(told)}
+    features = {f"x{at}": _column(f"x{at}", float(p[at]), drifts=bool(drift_of[at])) for at in sorted(told)}
     current = Evaluation(ModelKey("m"), window, 0, closed=True, features=features)
     if told:
         current.incident = incident(current, previous)
     return current
 
 
-def _target(name: str, p: float, *, drifts: bool) -> TargetDrift:
-    return TargetDrift("feature", name, "drift" if drifts else "ok", "ks", 0, {"ks": MethodValue(None, p)})
+def _column(name: str, p: float, *, drifts: bool) -> ColumnDrift:
+    return ColumnDrift("feature", name, "drift" if drifts else "ok", "ks", 0, {"ks": MethodValue(None, p)})
 
 
-def distance(world: Stray) -> TargetDrift:
+def distance(world: Stray) -> ColumnDrift:
     """Judge the moved window."""
     frame = {"x0": world.reference, "score": world.reference}
     baseline = Baseline.from_frame(frame, score="score", model="m", task="regression")
     return drift(folded(world.window[:, np.newaxis], baseline), baseline).features["x0"]
 
 
-def _p(target: TargetDrift) -> float:
-    p = target.methods[target.decided_by].p_value
+def _p(column: ColumnDrift) -> float:
+    p = column.methods[column.decided_by].p_value
     return 1.0 if p is None else p

@@ -106,10 +106,10 @@ def worst(world: Lasting, draws: int, rng: np.random.Generator) -> dict[str, flo
     found = np.zeros((len(world.hours), 4), np.int64)
     for _ in range(draws):
         for at, (pane, baseline, span) in enumerate(islice(drawn, len(world.hours))):
-            targets = list(drift(pane, baseline, span=span).features.values())
-            alarm = any(one.state == "drift" and not one.lacking for one in targets)
-            unsure = not alarm and any(one.lacking for one in targets)
-            found[at] += (alarm, targets[0].state == "drift", unsure, targets[0].state == "ok")
+            columns = list(drift(pane, baseline, span=span).features.values())
+            alarm = any(one.state == "drift" and not one.lacking for one in columns)
+            unsure = not alarm and any(one.lacking for one in columns)
+            found[at] += (alarm, columns[0].state == "drift", unsure, columns[0].state == "ok")
     at = int(found[:, 0].argmax())
     alarms, first, unsure, missed = (found[at] / draws).tolist()
     figures = {"windows": draws, "alarm": alarms, "found": first, "unsure": unsure, "hours": world.hours[at]}

@@ -125,7 +125,7 @@ class SlicedHours:
 
 
 def _by_hour(world: SlicedHours) -> Callable[[int, Random], Figures]:
-    """Return in which share of the windows anything drifts, the moved target does, and it cannot be told."""
+    """Return in which share of the windows anything drifts, the moved column does, and it cannot be told."""
 
     def measure(windows: int, rng: Random) -> Figures:
         drawn = world.windows(rng)
@@ -134,7 +134,7 @@ def _by_hour(world: SlicedHours) -> Callable[[int, Random], Figures]:
             pane, slices, against = next(drawn)
             judged = drift_with_slices(pane, against, slices, span=HOUR, seasonal=True)
             features = [*judged.whole.features.values()]
-            features += [target for one in judged.slices.values() for target in one.features.values()]
+            features += [column for one in judged.slices.values() for column in one.features.values()]
             alarms += any(one.state == "drift" for one in features)
             moved = judged.slices[slice_name("slice", f"s{MOVED}")].features[f"x{world.moved}"]
             found += moved.state == "drift"

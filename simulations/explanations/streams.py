@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
-from driftline.baseline.sections.time_blocks import block_targets
+from driftline.baseline.sections.time_blocks import block_columns
 from driftline.panes.fold import fold_by
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import I64, ModelKey
@@ -128,7 +128,7 @@ class Stream:
         """Whether an onset is claimed of each feature, asked on the last day whether or not it drifts."""
         baseline, panes = self._drawn[0], self.panes()
         found = {}
-        for part, over in block_targets(baseline.bins).items():
+        for part, over in block_columns(baseline.bins).items():
             cells = grid(over, baseline.pane.parts[part])
             before = coarsen(baseline.pane.parts[part], cells)
             found[part] = onset(before, trail(panes, baseline, [part]).of[part]) is not None
@@ -154,6 +154,6 @@ def _folded(
 def trail(panes: list[Pane], baseline: Baseline, parts: Collection[str]) -> TimeSteps:
     """Return days as steps."""
     starts = FIRST + np.arange(len(panes)) * DAY
-    cells = {part: grid(block_targets(baseline.bins)[part], baseline.pane.parts[part]) for part in parts}
+    cells = {part: grid(block_columns(baseline.bins)[part], baseline.pane.parts[part]) for part in parts}
     of = {part: np.stack([coarsen(pane.parts[part], at) for pane in panes]) for part, at in cells.items()}
     return TimeSteps(starts, starts + DAY, of, cells)

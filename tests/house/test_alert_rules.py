@@ -57,34 +57,34 @@ HOSTILE = 'ch"urn\\<b>{{ 1 }}'
 
 def of_state(state: str, alert: str, quiet: str, fires: str, summary: str, step: str = "1m") -> Fires:
     """Return the case of a state of a model, which another state precedes."""
-    before = selector("ml_model_state", {**CHURN, "state": "right"})
+    before = selector("ml_model_state", {**CHURN, "state": "healthy"})
     now = selector("ml_model_state", {**CHURN, "state": state})
     series = {before: "1 1 1 1 1 stale", now: "_ _ _ _ _ 1x999"}
     return Fires(alert, series, quiet, fires, {**CHURN, "state": state}, summary, step=step)
 
 
 CASES = (
-    of_state("wrong", "ModelWrong", "6m", "7m", "churn 7 in prod: the model is wrong"),
-    of_state("silent", "ModelSilent", "6m", "7m", "churn 7 in prod: no predictions arrive where there were some"),
+    of_state("degraded", "ModelWrong", "6m", "7m", "churn 7 in prod: the model is degraded"),
+    of_state("no_data", "ModelSilent", "6m", "7m", "churn 7 in prod: no predictions arrive where there were some"),
     of_state(
         "at_risk", "ModelAtRisk", "34m", "35m", "churn 7 in prod: the model may be wrong, outcomes are not here yet"
     ),
-    of_state("behind", "ModelBehind", "19m", "20m", "churn 7 in prod: its windows wait to be evaluated"),
+    of_state("lagging", "ModelBehind", "19m", "20m", "churn 7 in prod: its windows wait to be evaluated"),
     of_state(
         "unknown",
         "ModelUnknown",
         "7d4h",
         "7d5h",
-        "churn 7 in prod: for a week nobody can say whether the model is right",
+        "churn 7 in prod: for a week nobody can say whether the model is healthy",
         step="1h",
     ),
     Fires(
         "ModelWrong",
-        {selector("ml_model_state", {"ml_model_name": HOSTILE, "state": "wrong"}): "1x20"},
+        {selector("ml_model_state", {"ml_model_name": HOSTILE, "state": "degraded"}): "1x20"},
         "1m",
         "2m",
-        {"ml_model_name": HOSTILE, "state": "wrong"},
-        f"{HOSTILE}: the model is wrong",
+        {"ml_model_name": HOSTILE, "state": "degraded"},
+        f"{HOSTILE}: the model is degraded",
     ),
     Fires(
         "ConceptChanged",

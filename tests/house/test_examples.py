@@ -66,7 +66,7 @@ def test_its_page_lists_the_variables_that_its_configuration_reads(folder: Path)
 def test_somebody_is_told_of_each_model_that_falls_silent(folder: Path) -> None:
     config = load(folder / "driftline.yaml")
     tells = [one for one in config.policies.values() if one.enabled and (one.notify or config.notify)]
-    of_silence = [one for one in tells if isinstance(one.condition, VerdictIs) and "silent" in one.condition.states]
+    of_silence = [one for one in tells if isinstance(one.condition, VerdictIs) and "no_data" in one.condition.states]
     models = {name: model.tier for name, model in config.models.items()}
     assert models
     assert [name for name, tier in models.items() if not any(one.covers(name, tier) for one in of_silence)] == []

@@ -31,7 +31,7 @@ MODEL = "churn"
 
 with DAG("retraining", start_date=START, schedule=None) as RETRAINING:
     labels = VerdictSensor(task_id="labels", model=MODEL, coverage=0.9, outcomes=500, window="1d", **QUICK)
-    wrong = VerdictSensor(task_id="wrong", model=MODEL, states="wrong", deferrable=True, **QUICK)
+    wrong = VerdictSensor(task_id="degraded", model=MODEL, states="degraded", deferrable=True, **QUICK)
     late = VerdictSensor(task_id="late", model=MODEL, outcomes=900, deferrable=True, poke_interval=0.2, timeout=120)
     verdict = VerdictOperator(task_id="verdict", model=MODEL, fail_on=())
     pays = RetrainBranchOperator(
@@ -46,14 +46,14 @@ with DAG("failing", start_date=START, schedule=None) as FAILING:
         "command": os.environ.get("COMMAND", ""),
         "options": ["--task", "binary", "--id", "id", "--score", "score", "--actual", "actual"],
     }
-    VerdictOperator(task_id="fails", model=MODEL, fail_on=["wrong"])
-    VerdictOperator(task_id="skips", model=MODEL, fail_on=(), skip_on=["wrong"])
-    VerdictSensor(task_id="never", model=MODEL, states="silent", soft_fail=True, **ONCE)
-    VerdictSensor(task_id="misnamed", model=f"{MODEL}x", states="wrong", **QUICK)
-    VerdictSensor(task_id="dead", model=MODEL, states="wrong", driftline_conn_id="dead", soft_fail=True, **ONCE)
+    VerdictOperator(task_id="fails", model=MODEL, fail_on=["degraded"])
+    VerdictOperator(task_id="skips", model=MODEL, fail_on=(), skip_on=["degraded"])
+    VerdictSensor(task_id="never", model=MODEL, states="no_data", soft_fail=True, **ONCE)
+    VerdictSensor(task_id="misnamed", model=f"{MODEL}x", states="degraded", **QUICK)
+    VerdictSensor(task_id="dead", model=MODEL, states="degraded", driftline_conn_id="dead", soft_fail=True, **ONCE)
     EvaluateOperator(task_id="evaluated", **asked)
-    EvaluateOperator(task_id="crossed", fail_on=["verdict.state == wrong"], **asked)
-    EvaluateOperator(task_id="crossed_skips", fail_on=["verdict.state == wrong"], skip=True, **asked)
+    EvaluateOperator(task_id="crossed", fail_on=["verdict.state == degraded"], **asked)
+    EvaluateOperator(task_id="crossed_skips", fail_on=["verdict.state == degraded"], skip=True, **asked)
     EvaluateOperator(task_id="no_command", **{**asked, "command": "/nowhere/driftline"})
 
 
@@ -74,7 +74,7 @@ async def fired(trigger: VerdictTrigger, seconds: float = 20.0) -> Any:
 
 async def triggers(model: str) -> dict[str, Any]:
     """Return what three triggers fire: of what holds, of a model that is not there, and of a dead processor."""
-    holds = {"states": ["wrong"], "drift_share": None, "coverage": None, "outcomes": 1, "window": ""}
+    holds = {"states": ["degraded"], "drift_share": None, "coverage": None, "outcomes": 1, "window": ""}
     found = {
         "held": await fired(VerdictTrigger(model, holds, poke_interval=0.2)),
         "misnamed": await fired(VerdictTrigger(f"{model}x", holds, poke_interval=0.2)),

@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from driftline_processor.config.actions import Airflow
-from driftline_processor.policy.actions.airflow import ACTION
+from driftline_processor.policy.action import Surroundings
+from driftline_processor.policy.actions.airflow import Airflow
 from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.sources import NO_SOURCES
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -133,7 +133,7 @@ def test_a_dag_waits_asks_and_branches_by_a_running_processor(name: str, tmp_pat
     assert found["version"].startswith(name.removeprefix("airflow-"))
     assert found["connection"] == [True, "2 models are known"]
     assert found["retraining"] == {
-        **dict.fromkeys(("labels", "wrong", "late", "verdict", "pays", "train"), "success"),
+        **dict.fromkeys(("labels", "degraded", "late", "verdict", "pays", "train"), "success"),
         "calm": "skipped",
     }
     assert found["failing"] == {
@@ -142,7 +142,7 @@ def test_a_dag_waits_asks_and_branches_by_a_running_processor(name: str, tmp_pat
         "evaluated": "success",
     }
     fired = found["triggers"]
-    assert (fired["held"]["state"], fired["held"]["verdict"]["state"]) == ("held", "wrong")
+    assert (fired["held"]["state"], fired["held"]["verdict"]["state"]) == ("held", "degraded")
     assert "did you mean 'churn'?" in fired["misnamed"]["said"]
     assert fired["dead"] == "still waits"
 
@@ -192,9 +192,7 @@ def test_an_alert_starts_one_run_of_a_real_airflow_however_often_it_is_sent(tmp_
     with api_server(PYTHONS["airflow-3"], tmp_path / "home") as url:
         said = {"url": url, "dag": "retrain_churn", "user": "bob", "password": "secret-1", "conf": {"model": "{model}"}}
         for told in (run, f"{run} is there already"):  # a new action each time: after a restart
-            action = ACTION(Airflow.model_validate(said), NO_SOURCES)
-            assert action.carry_out(message) == told
-            action.close()
+            assert Airflow.model_validate(said).carry_out(message, Surroundings(NO_SOURCES)) == told
         who = {"username": "bob", "password": "secret-1"}
         token = httpx.post(f"{url}/auth/token", json=who, trust_env=False).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}

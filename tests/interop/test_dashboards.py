@@ -61,7 +61,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
 """Attribute → the values with which series are made; of others, the first example of the registry. "": none."""
 
 STATES = {
-    m.ML_MODEL_STATE: "wrong", m.ML_DRIFT_STATE: "drift", m.ML_PERFORMANCE_CHANGE_STATE: "worse",
+    m.ML_MODEL_STATE: "degraded", m.ML_DRIFT_STATE: "drift", m.ML_PERFORMANCE_CHANGE_STATE: "worse",
     m.ML_PERFORMANCE_ESTIMATE_STATE: "alert", m.ML_VERSION_STATE: "better",
 }  # fmt: skip
 """Metric → its state; of others, ``broken``."""

@@ -27,14 +27,14 @@ def test_quiet_models_are_told_of_at_most_once() -> None:
 
 @pytest.mark.slow
 def test_a_loss_is_told_within_days_of_its_outcomes() -> None:
-    found = changed(DAYS_DIFFER, Change(flipped=0.2), ("wrong",))(1, np.random.default_rng(18))
+    found = changed(DAYS_DIFFER, Change(flipped=0.2), ("degraded",))(1, np.random.default_rng(18))
     assert (found["found"], found["before"]) == (1.0, 0)
     assert 4 <= found["most"] <= 8  # outcomes come three days late
 
 
 @pytest.mark.slow
 def test_a_unit_that_changed_is_told_without_outcomes_after_two_windows() -> None:
-    found = changed(UNKNOWN, Change(unit=1000.0), ("wrong", "at_risk"))(1, np.random.default_rng(18))
+    found = changed(UNKNOWN, Change(unit=1000.0), ("degraded", "at_risk"))(1, np.random.default_rng(18))
     assert (found["found"], found["most"], found["before"]) == (1.0, 2.0, 0)
 
 

@@ -21,7 +21,7 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import DURATION_BOUNDS
 from driftline.tables.table import F64, Column, ModelKey, OutcomeTable
 from driftline.tables.task import Task
-from driftline_processor.core.evaluation import Evaluation, MethodValue, MetricValue, Size, State, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue, MetricValue, Size, State
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.curves import confused, curves
 from driftline_processor.core.verdict import verdict_of_model
@@ -61,7 +61,7 @@ def ns(*date: int) -> int:
     return int(datetime(*date, tzinfo=UTC).timestamp()) * 10**9  # type: ignore[misc,arg-type]
 
 
-def target(
+def column(
     name: str,
     was: F64,
     now: F64,
@@ -70,7 +70,7 @@ def target(
     method: str = "ks",
     kind: str = "feature",
     missing: float = 0.0,
-) -> TargetDrift:
+) -> ColumnDrift:
     """Drift of two histograms by rough rules: enough for pages, no statistics."""
     p, q = was / was.sum(), now / now.sum()
     psi = float(((q - p) * np.log((q + 1e-4) / (p + 1e-4))).sum())
@@ -78,8 +78,8 @@ def target(
     state: State = "cannot_tell" if rows < 50 else "drift" if psi > 0.03 else "ok"
     size: Size = "" if state == "cannot_tell" else "large" if psi > 0.25 else "moderate" if psi > 0.1 else "small"
     p_value = math.exp(-rows * ks * ks * 2)
-    return TargetDrift(
-        target=kind,  # type: ignore[arg-type]
+    return ColumnDrift(
+        column=kind,  # type: ignore[arg-type]
         name=name if kind == "feature" else "",
         state=state,
         decided_by=method,
@@ -123,7 +123,7 @@ def flight_window(window: Window, rows: int, closed: bool, coverage: float | Non
     """One window of the flights: winter's model, the year's weather."""
     when = datetime.fromtimestamp(window.start // 10**9, UTC)
     month, rng = min(max(when.month - 3, 0), 9), np.random.default_rng(window.start // 10**9)
-    features: dict[str, TargetDrift] = {}
+    features: dict[str, ColumnDrift] = {}
     for name, low, high, was, now, sd in (
         ("temp", 15.0, 95.0, 36.0, TEMPERATURE[month] + rng.normal(), 9.0),
         ("dewp", 0.0, 75.0, 22.0, TEMPERATURE[month] - 16 + rng.normal(), 11.0),
@@ -134,17 +134,17 @@ def flight_window(window: Window, rows: int, closed: bool, coverage: float | Non
         ("minute_of_departure", 300.0, 1380.0, 800.0, 806.0, 280.0),
     ):
         inner, cells = edges(low, high)
-        features[name] = target(
+        features[name] = column(
             name, normal_cells(inner, was, sd), normal_cells(inner, now, sd), rows, cells, missing=0.02
         )
     usual = np.array([18, 17, 16, 15, 10, 8, 6, 5, 3, 1.5, 1, 0.3, 0.2, 0.1])
-    features["carrier"] = target("carrier", usual, usual * (1 + 0.03 * rng.normal(size=14)), rows, CARRIERS, "chi2")
+    features["carrier"] = column("carrier", usual, usual * (1 + 0.03 * rng.normal(size=14)), rows, CARRIERS, "chi2")
     three = np.array([35.0, 33, 32])
-    features["origin"] = target("origin", three, three + rng.normal(size=3) * 0.4, rows, ("EWR", "JFK", "LGA"), "chi2")
+    features["origin"] = column("origin", three, three + rng.normal(size=3) * 0.4, rows, ("EWR", "JFK", "LGA"), "chi2")
     inner, cells = edges(0.0, 0.6)
     said, late = SAID[month], LATE[month]
-    score = target("late", normal_cells(inner, 0.22, 0.09), normal_cells(inner, said, 0.08), rows, cells, kind="score")
-    predicted = target(
+    score = column("late", normal_cells(inner, 0.22, 0.09), normal_cells(inner, said, 0.08), rows, cells, kind="score")
+    predicted = column(
         "class",
         np.array([0.97, 0.03]),
         np.array([0.99 - said / 20, 0.01 + said / 20]),
@@ -262,7 +262,7 @@ def _flights() -> ModelView:
 def learning() -> ModelView:
     """A model whose first rows have just arrived: one open window, no baseline yet."""
     window = Window("1h", ns(2014, 1, 1, 9), ns(2014, 1, 1, 10))
-    nothing = TargetDrift("feature", "age", "no_baseline", "", 10, {})
+    nothing = ColumnDrift("feature", "age", "no_baseline", "", 10, {})
     return ModelView(
         key=ModelKey("churn"),
         task=Task("binary", ("0", "1"), "1"),
@@ -288,8 +288,8 @@ def fraud() -> ModelView:
     hours = list(windows_over("1h", ns(2013, 12, 31, 21), ns(2014, 1, 1, 10), "UTC"))
     known = []
     for place, window in enumerate(hours):
-        amount = target("amount", normal_cells(inner, 80, 60), normal_cells(inner, 80, 60 + place), 900, cells)
-        blind = TargetDrift("feature", "merchant_id", "blind", "chi2", 900, {"chi2": MethodValue(None)})
+        amount = column("amount", normal_cells(inner, 80, 60), normal_cells(inner, 80, 60 + place), 900, cells)
+        blind = ColumnDrift("feature", "merchant_id", "blind", "chi2", 900, {"chi2": MethodValue(None)})
         known.append(
             Evaluation(
                 key,
@@ -326,7 +326,7 @@ def animals() -> ModelView:
     classes = ("cat", "dog", "bird")
     window = Window("1d", ns(2013, 12, 31), ns(2014, 1, 1))
     shares = np.array([0.5, 0.3, 0.2])
-    predicted = target("class", shares, np.array([0.3, 0.3, 0.4]), 4000, classes, "chi2", "class")
+    predicted = column("class", shares, np.array([0.3, 0.3, 0.4]), 4000, classes, "chi2", "class")
     evaluation = Evaluation(
         key,
         window,
@@ -348,7 +348,7 @@ def price() -> ModelView:
     key = ModelKey("price", "", "eu")
     inner, cells = edges(100, 900)
     window = Window("1d", ns(2013, 12, 31), ns(2014, 1, 1))
-    area = target("area", normal_cells(inner, 400, 100), normal_cells(inner, 500, 100), 12, cells)
+    area = column("area", normal_cells(inner, 400, 100), normal_cells(inner, 500, 100), 12, cells)
     evaluation = Evaluation(
         key,
         window,

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.readers.column_roles import ColumnOptions
@@ -34,10 +34,10 @@ def live(open_state: Open, clock: Clock, frame: pd.DataFrame, baseline: Baseline
     return evaluate_live(open_state(), clock, frame, baseline)
 
 
-def drift_summary(target: TargetDrift) -> Any:
+def drift_summary(column: ColumnDrift) -> Any:
     """Return what both ways must say alike of one feature."""
-    values = {name: (one.value, one.p_value) for name, one in target.methods.items()}
-    return target.state, target.size, target.effect, target.rows, target.missing_now, values
+    values = {name: (one.value, one.p_value) for name, one in column.methods.items()}
+    return column.state, column.size, column.effect, column.rows, column.missing_now, values
 
 
 def evaluate_live(state: Opened, clock: Clock, rows: pd.DataFrame, baseline: Baseline) -> Evaluation:

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from driftline_processor.config.schema import Config
-from driftline_processor.policy.actions.action import ActionChannel
+from driftline_processor.policy.action import ActionChannel
 from driftline_processor.policy.alerts import Kind, Message
-from driftline_processor.policy.channels.channel import Answer
+from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.sources import NO_SOURCES, Report, Sources
 
 ALERT = "4c1f0a92be77d310"
 
 FACTS: Mapping[str, Any] = {
-    "title": "churn is wrong since 4 November 2026",
+    "title": "churn is degraded since 4 November 2026",
     "text": 'The accuracy is 71 %.\nWhat to do: Look at "plan".',
     "links": {"page": "http://127.0.0.1:8780/models/churn?window=1d", "report": "http://127.0.0.1:8780/r"},
     "alert": ALERT,
@@ -26,7 +26,7 @@ FACTS: Mapping[str, Any] = {
     "severity": "critical",
     "owner": "payments",
     "tier": 1,
-    "state": "wrong",
+    "state": "degraded",
     "since": "2026-11-04T00:00:00Z",
     "until": None,
 }

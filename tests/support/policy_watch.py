@@ -152,7 +152,7 @@ def explained_fleet(folder: Path, known: Sequence[ModelView], **keys: Any) -> It
 def silent(since: int) -> Verdict:
     """Return the verdict on a model of which no row comes any more."""
     return Verdict(
-        "silent", since, "", None, None, None, "", "", "A holiday may be one.", "It is silent: no row.", "Look."
+        "no_data", since, "", None, None, None, "", "", "A holiday may be one.", "It is silent: no row.", "Look."
     )
 
 

@@ -9,6 +9,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
+    ColumnDrift,
     Evaluation,
     Explanation,
     Finding,
@@ -17,7 +18,6 @@ from driftline_processor.core.evaluation import (
     MetricValue,
     ObjectiveState,
     SliceDrift,
-    TargetDrift,
 )
 from driftline_processor.core.windows.window import Window
 
@@ -43,11 +43,11 @@ def change(
     return MetricChange(state, number, low, high, **more)
 
 
-def target(
+def column(
     state: str = "drift", size: str = "large", p: float = 1e-9, kind: str = "feature", name: str = "temp", **more: Any
-) -> TargetDrift:
+) -> ColumnDrift:
     methods = {"ks": MethodValue(0.9, p)}
-    return TargetDrift(kind, name, state, "ks", 5_000, methods, 0.9, size, **more)  # type: ignore[arg-type]
+    return ColumnDrift(kind, name, state, "ks", 5_000, methods, 0.9, size, **more)  # type: ignore[arg-type]
 
 
 def objective(state: str = "broken", metric: str = "precision", number: float = 0.85, **more: Any) -> ObjectiveState:
@@ -57,7 +57,7 @@ def objective(state: str = "broken", metric: str = "precision", number: float = 
 
 
 def drifted_slice(size: str = "large") -> SliceDrift:
-    return SliceDrift(900, "drift", "", 1, 1.0, {"temp": target(size=size)}, None, None)
+    return SliceDrift(900, "drift", "", 1, 1.0, {"temp": column(size=size)}, None, None)
 
 
 def explained(*causes: Cause) -> Explanation:

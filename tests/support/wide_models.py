@@ -9,7 +9,7 @@ from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValu
 from driftline_processor.core.verdict import verdict_of_model
 from driftline_processor.queries.overview import BaselineView, ModelView
 
-from tests.support.fake_view import NOW, edges, normal_cells, ns, target
+from tests.support.fake_view import NOW, column, edges, normal_cells, ns
 from tests.support.windows import windows_over
 
 METRICS = (
@@ -26,7 +26,7 @@ def wide(features: int, windows: int) -> ModelView:
     names = [f"feature-{at}" for at in range(features)]
     before, after = (
         {
-            name: target(
+            name: column(
                 name,
                 normal_cells(inner, 50, 15),
                 normal_cells(inner, 50 + (at % 7 == 0) * late * 12 + random.normal(), 15),

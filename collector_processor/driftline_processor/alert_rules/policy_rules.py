@@ -65,7 +65,7 @@ SAMPLES: Final = 12
 STALE: Final = "5m"
 """For how long Prometheus shows the last sample of a series."""
 
-GRAVE: Final = frozenset({"wrong", "silent"})
+GRAVE: Final = frozenset({"degraded", "no_data"})
 """The verdicts of which somebody must come now."""
 
 
@@ -173,8 +173,8 @@ def _expression(condition: Condition, scope: Scope) -> str:
             return _comparison(condition, scope)
         case VerdictIs(states=states):
             return f"{by_model(series(m.ML_MODEL_STATE, models, {a.STATE: one_of(states)}))} == 1"
-        case Drifts(target=target, count=count):
-            drifted = {a.ML_DRIFT_TARGET: target.removesuffix("s") if target == "features" else target}
+        case Drifts(column=column, count=count):
+            drifted = {a.ML_DRIFT_TARGET: column.removesuffix("s") if column == "features" else column}
             wanted = {**of_window, **drifted, a.ML_DRIFT_SLICE: "", a.STATE: "drift"}
             return f"count by ({labels(MODEL)}) ({series(m.ML_DRIFT_STATE, models, wanted)} == 1) >= {count}"
         case ObjectiveBroken(rule=rule):

@@ -17,7 +17,7 @@ End = Literal["value", "low", "high"]
 """The number itself, or an end of its interval."""
 
 _ENDS: Final = {"value": m.ML_PERFORMANCE_VALUE, "low": m.ML_PERFORMANCE_LOW, "high": m.ML_PERFORMANCE_HIGH}
-_OF_TARGET: Final = re.compile(r"(?P<what>\S+) of (?P<target>.+)")
+_OF_COLUMN: Final = re.compile(r"(?P<what>\S+) of (?P<column>.+)")
 _WEIGHTINGS: Final = {"drift_share": "none", "weighted_drift_share": "importance"}
 
 
@@ -72,8 +72,8 @@ def query(signal: Signal, window: str, models: Models, end: End = "value") -> st
         return series(
             m.ML_DRIFT_SHARE, models, {**of, a.ML_DRIFT_WEIGHTING: _WEIGHTINGS[signal.name], a.ML_DRIFT_SLICE: ""}
         )
-    if match := _OF_TARGET.fullmatch(signal.name):
-        return _drift_query(match["what"], match["target"], signal.slice, models, of)
+    if match := _OF_COLUMN.fullmatch(signal.name):
+        return _drift_query(match["what"], match["column"], signal.slice, models, of)
     of = {**of, a.ML_PERFORMANCE_SLICE: signal.slice}
     if signal.name in LATENCIES:
         return series(m.ML_SERVICE_LATENCY, models, {**of, a.ML_SERVICE_QUANTILE: f"{LATENCIES[signal.name]:g}"})
@@ -96,10 +96,10 @@ def reference_query(signal: Signal, window: str, models: Models) -> str:
     return series(m.ML_PERFORMANCE_REFERENCE, models, {a.ML_WINDOW: window, a.ML_PERFORMANCE_METRIC: metric})
 
 
-def _drift_query(what: str, target: str, slice: str, models: Models, of: Wanted) -> str:
+def _drift_query(what: str, column: str, slice: str, models: Models, of: Wanted) -> str:
     if what == "missing":
-        raise NoQueryError(f"the share of missing values of {target} is no metric; let DataFault tell it")
-    named = {a.ML_DRIFT_TARGET: target} if target in ("score", "class") else {a.ML_FEATURE_NAME: target}
+        raise NoQueryError(f"the share of missing values of {column} is no metric; let DataFault tell it")
+    named = {a.ML_DRIFT_TARGET: column} if column in ("score", "class") else {a.ML_FEATURE_NAME: column}
     return series(m.ML_DRIFT_VALUE, models, {**of, **named, a.ML_DRIFT_METHOD: what, a.ML_DRIFT_SLICE: slice})
 
 

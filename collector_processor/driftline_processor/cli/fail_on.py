@@ -97,11 +97,11 @@ class Condition:
         if not self.any_feature:
             return {"": _at(window, self.keys)}
         at = self.keys.index(ANY)
-        targets = _below(window, self.keys[:at])
+        columns = _below(window, self.keys[:at])
         found: dict[str, float | str | None] = {}
-        for name, target in targets.items() if isinstance(targets, Mapping) else ():
-            value = _at(target, self.keys[at + 1 :])
-            if value is not None or target.get("state") in _UNJUDGED:
+        for name, column in columns.items() if isinstance(columns, Mapping) else ():
+            value = _at(column, self.keys[at + 1 :])
+            if value is not None or column.get("state") in _UNJUDGED:
                 found[name] = value
         return found
 
@@ -165,14 +165,14 @@ def parse(
     ('drift', 'features', '*', 'methods', 'psi', 'value')
     >>> parse("drift.features.a.b.methods.psi.value >= 0.1", ["a.b"], "").keys
     ('drift', 'features', 'a.b', 'methods', 'psi', 'value')
-    >>> parse("verdict.state == wrong", (), "").value
-    'wrong'
+    >>> parse("verdict.state == degraded", (), "").value
+    'degraded'
     """
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise BadInput(
             f"--fail-on {text!r}: write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' "
-            "or 'verdict.state == wrong'"
+            "or 'verdict.state == degraded'"
         )
     path, sign, number = match.groups()
     if path.partition(".")[0] == "verdict":
@@ -290,7 +290,7 @@ def _keys(
         return parts
     if parts[0] == "drift" and len(parts) > 2 and parts[1] in ("features", "score", "class"):
         below = ".".join(parts[2:])
-        return (*parts[:2], *_target_keys(below, features if parts[1] == "features" else None, methods))
+        return (*parts[:2], *_column_keys(below, features if parts[1] == "features" else None, methods))
     raise LookupError(
         f"there is no '{path}' in a window; there are rows, drift.share, any feature.METHOD (as in any feature.psi), "
         "drift.features.NAME... (* for any), drift.score..., "
@@ -327,7 +327,7 @@ def _slice_keys(
         raise LookupError(f"'{path}' is no value of a slice; there are KEY=VALUE.share and KEY=VALUE.features.NAME...")
     _check_key(match["key"], slices)
     kind, _, below = match["below"].partition(".")
-    leaf = _target_keys(below, features if kind == "features" else None, methods) if below else ()
+    leaf = _column_keys(below, features if kind == "features" else None, methods) if below else ()
     return ("drift", "slices", match["name"], kind, *leaf)
 
 
@@ -350,13 +350,13 @@ def _check_key(key: str, slices: Collection[str]) -> None:
         raise LookupError(f"there are no slices by '{key}'; {fix}")
 
 
-def _target_keys(path: str, features: Collection[str] | None, methods: Sequence[str]) -> tuple[str, ...]:
+def _column_keys(path: str, features: Collection[str] | None, methods: Sequence[str]) -> tuple[str, ...]:
     """Return the keys below ``drift.features`` (where a name comes first), ``drift.score`` or ``drift.class``."""
     match = _LEAF.fullmatch(path)
     named = match is not None and match["name"] is not None
     if match is None or named != (features is not None):
         raise LookupError(
-            f"'{path}' is no value of a target; there are rows, effect, missing.was, missing.now and "
+            f"'{path}' is no value of a column; there are rows, effect, missing.was, missing.now and "
             "methods.METHOD.value"
         )
     if features is not None and match["name"] not in features and match["name"] != ANY:
@@ -410,8 +410,8 @@ def _unknown(condition: Condition, window: Mapping[str, Any]) -> list[str] | Non
 def _written(fired: Mapping[str, float | str]) -> str:
     """Return the values for which a condition is true, greatest first, with their features.
 
-    >>> _written({"age": 0.25, "income": 1.5}), _written({"": 0.3}), _written({"": "wrong"})
-    ('1.5 (income), 0.25 (age)', '0.3', 'wrong')
+    >>> _written({"age": 0.25, "income": 1.5}), _written({"": 0.3}), _written({"": "degraded"})
+    ('1.5 (income), 0.25 (age)', '0.3', 'degraded')
     """
     ranked = sorted(fired.items(), key=lambda one: 0.0 if isinstance(one[1], str) else -abs(one[1]))
     told = [(name, value if isinstance(value, str) else number(value)) for name, value in ranked]

@@ -10,7 +10,7 @@ import typer
 from .options import Url, report_bad_input
 
 OTHERS = (
-    "verdict is wrong or at risk",
+    "verdict is degraded or at_risk",
     "features drift",
     "score drifts",
     "data faulty",

@@ -111,21 +111,23 @@ class Urgency:
 
 
 _URGENCY: Final = re.compile(
-    r"(?:(?P<state>wrong|silent|at risk)|severity (?P<severity>critical|warning|info))?"
+    r"(?:(?P<state>degraded|no[ _]data|at[ _]risk)|severity (?P<severity>critical|warning|info))?"
     r"\s*(?:\b(?:at )?tier (?P<tier>[123]))?"
 )
 
 
 def parse_urgency(written: object) -> Urgency:
-    """Read ``wrong at tier 1``, ``severity critical`` or ``tier 1``.
+    """Read ``degraded at tier 1``, ``severity critical`` or ``tier 1``.
 
-    >>> parse_urgency("wrong at tier 1").tier
+    >>> parse_urgency("degraded at tier 1").tier
     1
     """
     text = " ".join(str(written).split())
     found = _URGENCY.fullmatch(text)
     if found is None or not text:
-        raise ValueError(f"'{text:.60}' is not known; write such as 'wrong at tier 1', 'severity critical' or 'tier 1'")
+        raise ValueError(
+            f"'{text:.60}' is not known; write such as 'degraded at tier 1', 'severity critical' or 'tier 1'"
+        )
     tier = found["tier"]
     return Urgency(
         text, (found["state"] or "").replace(" ", "_"), found["severity"] or "", None if tier is None else int(tier)
@@ -262,8 +264,8 @@ class Channel(Section):
     quiet: Annotated[QuietHours, BeforeValidator(parse_quiet), Form("quiet hours")] | None = Field(
         default=None,
         description="When messages wait, and leave together at the end: `from` and `to`, times of the day, "
-        "`timezone`, and what leaves nevertheless in `except`: such as `wrong at tier 1` or `severity critical`.",
-        examples=["{from: 22:00, to: 07:00, except: [wrong at tier 1]}"],
+        "`timezone`, and what leaves nevertheless in `except`: such as `degraded at tier 1` or `severity critical`.",
+        examples=["{from: 22:00, to: 07:00, except: [degraded at tier 1]}"],
         json_schema_extra={"default": "never"},
     )
     escalate: Escalation | None = Field(

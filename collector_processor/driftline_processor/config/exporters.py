@@ -10,8 +10,9 @@ from os.path import isfile
 from typing import Any, ClassVar, Literal, Self, get_args
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, ModelWrapValidatorHandler, SecretStr, StrictBool, ValidationInfo, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, StrictBool, ValidationInfo, model_validator
 
+from .http_keys import header_problems
 from .section import Section
 from .values import Address, FilePath, Seconds, Secret, Text
 
@@ -57,7 +58,6 @@ class Tls(Section):
         return context
 
 
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OF_THE_REQUEST = (
     "connection",
     "content-encoding",
@@ -222,15 +222,6 @@ class Otlp(Exporter):
         for header in self.forward_headers:
             if header.lower() in _OF_THE_REQUEST:
                 yield f".forward_headers: '{header}' is of the request itself and cannot travel; leave it out"
-
-
-def header_problems(headers: Mapping[str, SecretStr]) -> Iterator[str]:
-    """Yield a sentence for every header of a request that no request can carry, without its value."""
-    for header, value in headers.items():
-        if not _HEADER.fullmatch(header):
-            yield f"headers: '{header}' is not a header; write letters, digits and hyphens"
-        if not re.fullmatch(r"[\x20-\x7e]*", value.get_secret_value()):
-            yield f"headers.{header}: the value has a line break, or another character that no header can carry"
 
 
 class OtlpGrpc(Otlp):

@@ -236,14 +236,14 @@ class Model(Section):
     method: Deciding = Field(
         default=(),
         description="The [drift method](drift-methods.md) that decides: of several, all with a p-value, the first that "
-        "compares a target's kind.",
+        "compares a column's kind.",
         examples=["[ks, chi2]"],
         json_schema_extra={"default": "`[ks, chi2]`", "shown": True},
     )
     methods: Shown = Field(
         default=(),
         description="The methods that are shown beside the one that decides, PSI and Jensen-Shannon. Each is a series "
-        "more per target.",
+        "more per column.",
         examples=["[wasserstein, hellinger]"],
     )
     multivariate: Together = Field(
@@ -297,7 +297,7 @@ class Model(Section):
 
     @property
     def choices(self) -> Choices:
-        """Methods that compare the model's targets."""
+        """Methods that compare the model's columns."""
         from driftline_processor.core.drift.method_choice import Choice, Choices
 
         own = {name: feature.choice for name, feature in self.features.items()}

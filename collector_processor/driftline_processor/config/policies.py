@@ -30,7 +30,7 @@ from .section import Section
 from .values import Days, Form, Moment, PageUrl, Text, WindowName, one_or_several
 
 DEFAULT_POLICY = "health"
-"""The policy that is there without being written: whoever names a channel is told of models that turn wrong."""
+"""The policy that is there without being written: whoever names a channel is told of models that become degraded."""
 
 MOST_PARTS = 20
 
@@ -114,7 +114,7 @@ class Policy(Section):
         default=None,
         description="How grave it is.",
         examples=["critical"],
-        json_schema_extra={"default": "`critical` of a model that is wrong or silent, else `warning`"},
+        json_schema_extra={"default": "`critical` of a model that is degraded or has no data, else `warning`"},
     )
     owner: Text | None = Field(
         default=None,
@@ -174,7 +174,7 @@ class Policy(Section):
         """Return how grave an alert is in a state of the verdict, "" for a policy of something else."""
         if self.severity is not None:
             return self.severity
-        return "critical" if state in ("wrong", "silent") else "warning"
+        return "critical" if state in ("degraded", "no_data") else "warning"
 
     def covers(self, model: str, tier: int | None) -> bool:
         """Return True where the policy is about a model."""
@@ -205,7 +205,7 @@ def business_of(policy: Policy) -> Iterator[str]:
                 yield leaf.signal.name.removeprefix(PREFIX)
 
 
-HEALTH = "verdict is wrong or silent or at risk"
+HEALTH = "verdict is degraded or no_data or at_risk"
 """The condition of the default policy; a model that is at risk is told of after two windows in a row."""
 
 

@@ -11,11 +11,11 @@ from pydantic_core import ErrorDetails
 
 from driftline_processor.core.nearest_names import nearest
 
-from .actions import Action, action_keys
+from .actions import ActionKeys, action_kind
 from .exporters import Exporter, keys_of
 from .receivers import NAMED
 
-_OF_NAME = {Action: action_keys, Exporter: keys_of}
+_OF_NAME = {ActionKeys: action_kind, Exporter: keys_of}
 
 
 def sentence(error: ErrorDetails, root: type[BaseModel]) -> str:
@@ -98,7 +98,7 @@ def _keys_at(path: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
     section: Any = root
     for part in path:
         section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[str(part)].annotation
-        section = _OF_NAME[section](str(part)) if section in (Action, Exporter) else section
+        section = _OF_NAME[section](str(part)) if section in (ActionKeys, Exporter) else section
         if get_origin(section) is UnionType:
             section = get_args(section)[0]
     return list(section.model_fields)

@@ -20,7 +20,7 @@ from driftline_processor.core.nearest_names import near
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY
 
-from .actions import ACTIONS, Action, with_action_names
+from .actions import ActionKeys, with_action_names
 from .business import Business, BusinessName
 from .channels import Channel, channels_of, notify_problems
 from .composition import with_included, with_tiers
@@ -34,7 +34,7 @@ from .policies import (
     business_of,
     with_default_policy,
 )
-from .policy_reach import misspelt_models, unlikely, unreachable
+from .policy_warnings import policy_warnings
 from .problems import sentence, without
 from .receivers import Receivers, by_type
 from .section import Section, empty_is_default
@@ -294,7 +294,7 @@ class Config(Section):
     )
     notify: Annotated[tuple[Secret, ...], BeforeValidator(one_or_several)] = Field(
         default=(),
-        description="Who is told when a model turns wrong or silent, or stays at risk: names of `channels`, or "
+        description="Who is told when a model becomes degraded, has no data, or stays at risk: names of `channels`, or "
         "addresses of [Apprise](https://appriseit.com/services/), which are never shown or logged. "
         "[What is told](../how-to/get-told.md).",
         examples=["slack://${env:SLACK_TOKEN:-a/b/c}/#models"],
@@ -314,11 +314,10 @@ class Config(Section):
         examples=["accuracy: {when: accuracy < 85 %, in_a_row: 2}"],
         json_schema_extra={"name": "accuracy-falls", "shown": "comment"},
     )
-    actions: Annotated[dict[str, Action], BeforeValidator(with_action_names)] = Field(
+    actions: Annotated[dict[str, ActionKeys], BeforeValidator(with_action_names)] = Field(
         default_factory=dict,
-        description="What is done about an alert, for policies to name. The name says what: "
-        + ", ".join(f"`{one.type}/NAME`" for one in ACTIONS)
-        + ". [How](../how-to/act-on-alerts.md).",
+        description="What is done about an alert, for policies to name. The name begins with the kind of the action, "
+        "such as `jira` in `jira/payments`. [How](../how-to/act-on-alerts.md).",
         examples=["jira/payments: {url: https://example.atlassian.net, project: PAY, token: none}"],
         json_schema_extra={"name": "http/rollback", "shown": "comment"},
     )
@@ -399,7 +398,7 @@ class Config(Section):
 
     def warnings(self) -> Iterator[str]:
         """Yield a sentence for everything that can be used, and was probably not meant so."""
-        yield from unlikely(self.watched_policies, self.silences, self.models, self.told)
+        yield from policy_warnings(self.watched_policies, self.silences, self.models, self.told)
 
     def _policy_problems(self) -> Iterator[str]:
         names = {"channels": [*self.channels], "policies": [*self.policies], "silences": [*self.silences]}
@@ -425,8 +424,6 @@ class Config(Section):
                     yield f"policies.{name}.when: there is no business series '{wanted:.80}'; {fix}"
         for name, action in self.actions.items():
             yield from (f"actions.{name}.{problem}" for problem in action.problems())
-        yield from unreachable(self.policies, self.models)
-        yield from misspelt_models(self.policies, self.silences, self.models)
         for name, silence in self.silences.items():
             yield from (f"silences.{name}.{problem}" for problem in silence.problems())
 

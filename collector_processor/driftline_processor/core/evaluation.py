@@ -26,7 +26,7 @@ Judgement = Literal["met", "broken", "cannot_tell"]
 Severity = Literal["minor", "major", "critical"]
 BaselineComparison = Literal["worse", "not_worse", "cannot_tell"]
 ChangeKind = Literal["data_fault", "covariate_shift", "label_shift", "concept_change", "service"]
-VerdictState = Literal["right", "wrong", "at_risk", "unknown", "silent", "behind"]
+VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class MethodValue:
 
 
 @dataclass(frozen=True, slots=True)
-class TargetDrift:
-    """Drift of one target: a feature, the score or the predicted class.
+class ColumnDrift:
+    """Drift of one column: a feature, the score or the predicted class.
 
     Attributes:
         decided_by: The one method that decides ("ks", "chi2", ...), the first of ``methods``.
@@ -63,7 +63,7 @@ class TargetDrift:
             the window; None where the reference cannot say.
     """
 
-    target: Literal["feature", "score", "class"]
+    column: Literal["feature", "score", "class"]
     name: str
     state: State
     decided_by: str
@@ -85,13 +85,13 @@ class TargetDrift:
 
     @property
     def words(self) -> str:
-        """What sentences call the target: its name, else score or predicted class."""
-        return self.name or {"class": "predicted class"}.get(self.target, "score")
+        """What sentences call the column: its name, else score or predicted class."""
+        return self.name or {"class": "predicted class"}.get(self.column, "score")
 
 
 @dataclass(frozen=True, slots=True)
 class LastingShift:
-    """A shift of one target that lasts over windows, by evidence that holds at any time (:mod:`.drift.lasting`).
+    """A shift of one column that lasts over windows, by evidence that holds at any time (:mod:`.drift.lasting`).
 
     Attributes:
         state: ``drift`` from the window on at which the evidence was enough, until thirty windows speak against it;
@@ -102,7 +102,7 @@ class LastingShift:
         shift: Its mean over the windows of the evidence.
         windows: How many these are, in steps of a window or of a stretch of the reference, whichever is longer.
         since: Start of the first of them, unix nanoseconds; None where nothing is told.
-        evidence: Natural logarithm of the evidence, corrected over all targets; from 4.6 on it is ``drift``.
+        evidence: Natural logarithm of the evidence, corrected over all columns; from 4.6 on it is ``drift``.
         found: End of the window at which it was enough; None where it is not.
         lacking: What the reference lacks where the state is ``cannot_tell``: ``times``, or ``days``.
     """
@@ -142,19 +142,19 @@ class LastingDrift:
 
     Attributes:
         of: A digest of what windows must share for their evidence to be added up; "" where nothing can be watched.
-        parts: The parts of a pane that are targets, those that lack something behind the others.
+        parts: The parts of a pane that are columns, those that lack something behind the others.
         scores: What this window adds: the mean of each score function, in hundredths of its standard error of rows.
-        rows: Effective rows of each target that is watched; one number where all have the same.
+        rows: Effective rows of each column that is watched; one number where all have the same.
         lacking: What the reference lacks to tell of each part, ``times`` or ``days``; () where it lacks nothing.
-        measures: Of each target that is watched what shifted most; () before the first step.
+        measures: Of each column that is watched what shifted most; () before the first step.
         shifts: How far.
         steps: Over how many steps.
         recent: 1 where these are those of the epoch, 0 of all steps.
         evidence: Natural logarithms.
-        found: Targets that have shifted: since when, and the end of the window at which that was found.
+        found: Columns that have shifted: since when, and the end of the window at which that was found.
         epoch: Number of the stretch of thirty steps.
         began: Starts of all evidence, and of that of the epoch.
-        anew: Targets whose evidence began later, after a shift that ended.
+        anew: Columns whose evidence began later, after a shift that ended.
         step_began: Start of the step that is not complete; -1 where that has no rows yet.
         number: How many windows came before, since the evidence began.
         varies: Whether the reference is another one in each window.
@@ -183,8 +183,8 @@ class LastingDrift:
     functions: ScoreFunctions | None = field(default=None, compare=False)
 
     @property
-    def targets(self) -> dict[str, LastingShift]:
-        """Return what is told of each target, by the name of its part."""
+    def columns(self) -> dict[str, LastingShift]:
+        """Return what is told of each column, by the name of its part."""
         told = {}
         columns = (self.measures, self.shifts, self.steps, self.recent, self.evidence)
         for part, measure, shift, steps, recent, evidence in zip(self.parts, *columns, strict=False):
@@ -203,7 +203,7 @@ class SliceDrift:
     """Drift in one slice of a window, judged in one family with all rows and the other slices.
 
     Attributes:
-        state: Drift where any target drifts, else ok where any could be judged.
+        state: Drift where any column drifts, else ok where any could be judged.
         lacking: What lacks where the state is ``cannot_tell``.
         compared: With what, where that is not the same slice of the baseline: then nothing is decided
             (``no_baseline``).
@@ -218,15 +218,15 @@ class SliceDrift:
     compared: str
     judged: int
     share: float | None
-    features: dict[str, TargetDrift]
-    score: TargetDrift | None
-    predicted: TargetDrift | None
+    features: dict[str, ColumnDrift]
+    score: ColumnDrift | None
+    predicted: ColumnDrift | None
     lacking: Lacking = ""
 
-    def drifted(self) -> list[TargetDrift]:
-        """Return the targets that drift: features, then score and class."""
+    def drifted(self) -> list[ColumnDrift]:
+        """Return the columns that drift: features, then score and class."""
         known = (*self.features.values(), self.score, self.predicted)
-        return [target for target in known if target is not None and target.state == "drift"]
+        return [column for column in known if column is not None and column.state == "drift"]
 
     def thinned(self) -> SliceDrift:
         """Return it with those features alone that drift: forty slices of every window are kept for months."""
@@ -360,11 +360,11 @@ class KindOfChange:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a model is still right: the one answer that every surface shows.
+    """Whether a model is still healthy: the one answer that every surface shows.
 
     Attributes:
-        state: ``right``, ``wrong`` (outcomes or the service show it), ``at_risk`` (the rows moved, the truth is not
-            here yet), ``unknown``, ``silent`` (no traffic where there was), ``behind`` (windows wait).
+        state: ``healthy``, ``degraded`` (outcomes or the service show it), ``at_risk`` (the rows moved, the truth is
+            not here yet), ``unknown``, ``no_data`` (no traffic where there was), ``lagging`` (windows wait).
         since: Unix nanoseconds, from when on the state holds; None where it is not known.
         metric: What ``effect`` is measured by, a metric, or a method of drift; "" where there is none.
         effect: How large, in the metric's unit; None where there is none.
@@ -373,7 +373,7 @@ class Verdict:
         cause: The first cause in words, "" where none is known.
         kind: What kind of change it is; "" where none is known.
         sure: How sure that is, as a sentence.
-        sentence: The answer: whether the model is right, since when, how much, why.
+        sentence: The answer: whether the model is healthy, since when, how much, why.
         next: What to do.
         slice: The slice it is about; "" = all rows.
         window_start: Start of the window that decided, unix nanoseconds; None where none did.
@@ -612,7 +612,7 @@ class ClassShare:
 class LabelShift:
     """The share of positives that a window's scores tell, and whether it explains that they moved.
 
-    Of several classes, the share of the one that moved most surely; of a regression, the mean of the target.
+    Of several classes, the share of the one that moved most surely; of a regression, the mean of the column.
 
     Attributes:
         explains: ``labels`` where scores and features moved as a new share of positives moves them; ``inputs`` where
@@ -1000,7 +1000,7 @@ class DriftSummary:
         missing: float64 (n,), the same of the window.
         rows: int64 (n,), rows with a usable value.
         overall: The one state that stands for the window.
-        lacking: What most targets lack that cannot tell.
+        lacking: What most columns lack that cannot tell.
         drifted: Features in state drift.
         compared: Features that could be compared with the baseline.
         slices: Slices in state drift.
@@ -1038,36 +1038,36 @@ class DriftSummary:
 
 
 _CERTAIN_FIRST: tuple[State, ...] = ("drift", "ok", "usual", "blind", "cannot_tell")
-"""States of targets, the one that stands for a window first."""
+"""States of columns, the one that stands for a window first."""
 
 
-def size_of(target: TargetDrift) -> float | None:
-    """Return how far a target moved: its PSI, else its deciding effect; None where nobody can tell."""
-    psi = target.methods.get("psi")
-    size = target.effect if psi is None else psi.value
+def size_of(column: ColumnDrift) -> float | None:
+    """Return how far a column moved: its PSI, else its deciding effect; None where nobody can tell."""
+    psi = column.methods.get("psi")
+    size = column.effect if psi is None else psi.value
     return size if size is not None and math.isfinite(size) else None
 
 
 def summarize_drift(evaluation: Evaluation) -> DriftSummary:
     """Return the drift of a window without drawings."""
     features, unknown = evaluation.features, MethodValue(None)
-    targets = list(features.values())
-    deciding = [one.methods.get(one.decided_by, unknown) for one in targets]
-    states, outputs = Counter(one.state for one in targets), (evaluation.score, evaluation.predicted)
+    columns = list(features.values())
+    deciding = [one.methods.get(one.decided_by, unknown) for one in columns]
+    states, outputs = Counter(one.state for one in columns), (evaluation.score, evaluation.predicted)
     slices = sum(one.state == "drift" for one in evaluation.slices.values())
-    everything = [*targets, *(one for one in outputs if one is not None)]
+    everything = [*columns, *(one for one in outputs if one is not None)]
     known = {one.state for one in everything} | ({"drift"} if slices else set())
     lacking = Counter(one.lacking for one in everything if one.state == "cannot_tell")
     return DriftSummary(
-        dict(zip(features, range(len(targets)), strict=True)),
-        tuple(one.state for one in targets),
-        tuple(one.size for one in targets),
-        _numbers([size_of(one) for one in targets]),
+        dict(zip(features, range(len(columns)), strict=True)),
+        tuple(one.state for one in columns),
+        tuple(one.size for one in columns),
+        _numbers([size_of(one) for one in columns]),
         _numbers([one.value for one in deciding]),
         _numbers([one.p_value for one in deciding]),
-        _numbers([one.missing_was for one in targets]),
-        _numbers([one.missing_now for one in targets]),
-        np.array([one.rows for one in targets], np.int64),
+        _numbers([one.missing_was for one in columns]),
+        _numbers([one.missing_now for one in columns]),
+        np.array([one.rows for one in columns], np.int64),
         next((state for state in _CERTAIN_FIRST if state in known), "no_baseline"),
         lacking.most_common(1)[0][0] if lacking else "",
         states["drift"],
@@ -1122,7 +1122,7 @@ class Evaluation(_Summarized):
         predicted: Drift of the predicted class.
         share: Drifted features divided by features that could be judged.
         weighted_share: The same, weighted by importance to the model; None where importance is unknown.
-        incident: Targets whose drift lasts → start of the window in which it began, unix nanoseconds. A target is the
+        incident: Columns whose drift lasts → start of the window in which it began, unix nanoseconds. A column is the
             name of its part of a pane (``feature:NAME``, ``score``, ``class``); `` where SLICE`` follows for a slice.
         lasting: Shifts that last over windows, by evidence that holds at any time; None where nothing can be watched.
         realized: Performance from outcomes, by metric.
@@ -1166,16 +1166,16 @@ class Evaluation(_Summarized):
         service: How the service answered; None where no call was counted.
         service_slices: The same by ``key=value``.
         change_kind: What kind of change the window shows; None where it shows none, or nobody can tell.
-        verdict: Whether the model is still right, by this window; None where nobody asked.
+        verdict: Whether the model is still healthy, by this window; None where nobody asked.
     """
 
     key: ModelKey
     window: Window
     rows: int
     closed: bool
-    features: dict[str, TargetDrift] = field(default_factory=dict)
-    score: TargetDrift | None = None
-    predicted: TargetDrift | None = None
+    features: dict[str, ColumnDrift] = field(default_factory=dict)
+    score: ColumnDrift | None = None
+    predicted: ColumnDrift | None = None
     share: float | None = None
     weighted_share: float | None = None
     incident: dict[str, int] = field(default_factory=dict)

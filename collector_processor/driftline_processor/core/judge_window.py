@@ -30,7 +30,7 @@ from driftline_processor.core.quality.checks.missing import UNKNOWN, unknown_fea
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 
-from .evaluation import Evaluation, TargetDrift
+from .evaluation import ColumnDrift, Evaluation
 from .explain import ExplainInput, explain
 from .model_settings import DEFAULTS, ModelSettings
 from .quality import quality
@@ -178,7 +178,7 @@ def _compare(compared: _Compared, found: SlicedDrift, settings: ModelSettings) -
     evaluation.joint = drift_together(pane, baseline, evaluation.features, wanted=wanted, least=least, blocks=blocks)
     whole = {name: baseline.raw_name(name) for name in evaluation.features}
     evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, whole)
-    designs = {name: target.design_effect for name, target in evaluation.features.items()}
+    designs = {name: column.design_effect for name, column in evaluation.features.items()}
     shares = share_designs(baseline, rows, span)
     evaluation.findings = quality(pane, baseline, context.facts.repeats, designs, context.recurrences, shares)
     views = {WHOLE: ExplainInput(pane, baseline, evaluation.features, context.time_before)}
@@ -193,8 +193,8 @@ def _compare(compared: _Compared, found: SlicedDrift, settings: ModelSettings) -
     evaluation.change_kind = kind_of_change(evaluation, pane, context.outcomes.reference or baseline, task)
 
 
-def _unknown(target: str, pane: Pane) -> TargetDrift:
-    return TargetDrift("score" if target == "score" else "class", "", "no_baseline", "", pane.rows, {})
+def _unknown(column: str, pane: Pane) -> ColumnDrift:
+    return ColumnDrift("score" if column == "score" else "class", "", "no_baseline", "", pane.rows, {})
 
 
 def _never_arrived(pane: Pane, part: str) -> bool:

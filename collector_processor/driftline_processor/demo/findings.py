@@ -70,7 +70,7 @@ def findings_of(answer: Mapping[str, Any], loss_with_frozen_weather: Callable[[s
     told = [] if verdict is None else [f"{verdict['sentence']} {verdict['next']}"]
     months = [month for window in answer["windows"] if (month := month_of(window)) is not None]
     warned = [month for month in months if month.state == "at_risk"]
-    wrong = [month for month in months if month.state == "wrong"]
+    wrong = [month for month in months if month.state == "degraded"]
     if warned and wrong and months.index(warned[0]) < months.index(wrong[0]):
         told.append(f"{warned[0].name} warned, before there was a loss. {warned[0].sentence}")
     if wrong:
@@ -81,7 +81,7 @@ def findings_of(answer: Mapping[str, Any], loss_with_frozen_weather: Callable[[s
             f"Asked again about {worst.name} with temp and dewp held at their training means, the same model has a "
             f"log loss of {number(mended)}: weather that it had never seen was the cause."
         )
-    calm = [month for month in months if month.state == "right" and month.score_psi >= LARGE_PSI]
+    calm = [month for month in months if month.state == "healthy" and month.score_psi >= LARGE_PSI]
     if calm:
         furthest = max(calm, key=lambda month: month.score_psi)
         told.append(f"{furthest.name} shows that drift is not loss. {furthest.sentence}")

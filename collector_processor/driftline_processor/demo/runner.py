@@ -171,7 +171,7 @@ def _settle(pages: httpx.Client, predictions: int, outcomes: int, steps: Steps) 
                 sum(window["outcomes"]["rows"] for window in found["windows"]),
             )
             steps.go_on(now[0], f"Evaluating, with {count(now[1])} of {count(outcomes)} outcomes")
-            if now == (predictions, outcomes) and (found["verdict"] or {}).get("state") != "behind":
+            if now == (predictions, outcomes) and (found["verdict"] or {}).get("state") != "lagging":
                 return found
             if now != shown:
                 shown, deadline = now, time.monotonic() + SETTLE_SECONDS

@@ -14,7 +14,7 @@ from driftline.tables.table import I64
 
 from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
-from driftline_processor.core.evaluation import Evaluation, TargetDrift, Verdict
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Verdict
 from driftline_processor.core.verdict import pace_of
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, length
 from driftline_processor.core.wording import iso_time, printable, short
@@ -244,7 +244,7 @@ class Range:
         messages = [(time, one, said) for time, one, said in lived.told if one.alert == alert.id]
         times = [time for time, one, _ in messages if one.kind in ("opened", "passed")]
         windows = 0
-        if alert.window and alert.state != "silent":
+        if alert.window and alert.state != "no_data":
             windows = max(0, math.ceil((alert.fired - self.at) / length(alert.window)))
         return Fired(
             alert.policy,
@@ -339,9 +339,9 @@ class Range:
             ended = "no window" if not known else "one window alone"
             return f"{ended} ended after the fault; give it more traffic, or shorter windows"
         for name in features:
-            targets = [target for one in known if (target := one.features.get(name)) is not None]
-            blind = [one for one in targets if one.state in ("cannot_tell", "blind", "no_baseline")]
-            if targets and len(blind) == len(targets):
+            columns = [column for one in known if (column := one.features.get(name)) is not None]
+            blind = [one for one in columns if one.state in ("cannot_tell", "blind", "no_baseline")]
+            if columns and len(blind) == len(columns):
                 return _blindness(name, blind[-1])
         if "outcomes" in fault.needs and fault.name != "label-delay":
             mature = [one for one in known if one.maturity == "mature" and one.outcome_rows]
@@ -391,13 +391,13 @@ def _first(policy: Policy, view: ModelView, at: int) -> int | None:
     return min(fired, default=None)
 
 
-def _blindness(name: str, target: TargetDrift) -> str:
-    rows = f"windows have {target.rows:,} rows with a value of {short(name, 40)}"
-    if target.would_see is not None:
-        return f"{rows}, in which a shift of {target.would_see:.2g} standard deviations is the least that shows"
-    if target.state == "no_baseline":
+def _blindness(name: str, column: ColumnDrift) -> str:
+    rows = f"windows have {column.rows:,} rows with a value of {short(name, 40)}"
+    if column.would_see is not None:
+        return f"{rows}, in which a shift of {column.would_see:.2g} standard deviations is the least that shows"
+    if column.state == "no_baseline":
         return f"there is no baseline for {short(name, 40)}"
-    lack = {"days": "too few days to say how they differ"}.get(target.lacking, "too few to tell")
+    lack = {"days": "too few days to say how they differ"}.get(column.lacking, "too few to tell")
     return f"{rows}, {lack}"
 
 

@@ -98,7 +98,7 @@ class Fault:
         texts = [said, *(() if verdict is None else (verdict.cause, verdict.next, verdict.sentence))]
         if self.cause and any(re.search(word, text) for word in self.cause for text in (texts[0], *texts[1:])):
             return True
-        if verdict is None or (verdict.kind not in self.kinds and not (verdict.state == "silent" in self.states)):
+        if verdict is None or (verdict.kind not in self.kinds and not (verdict.state == "no_data" in self.states)):
             return False
         return not features or any(_mentions(text, name) for name in features for text in texts)
 
@@ -418,7 +418,7 @@ def lacking(fault: Fault, traffic: Traffic) -> str:
 
 
 _DATA: Final[tuple[ChangeKind, ...]] = ("data_fault",)
-_SEEN: Final[tuple[VerdictState, ...]] = ("wrong", "at_risk")
+_SEEN: Final[tuple[VerdictState, ...]] = ("degraded", "at_risk")
 
 FAULTS: Mapping[str, Fault] = {
     one.name: one
@@ -457,9 +457,9 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             *("concept-shift", "other outcomes follow from the same inputs", _truth_turns, 0.3),
-            *("of the outcomes, or deviations", "", ("concept_change", "label_shift"), ("wrong",)),
-            "Only outcomes show it: the model is wrong, and its inputs are as before.",
-            "verdict is wrong",
+            *("of the outcomes, or deviations", "", ("concept_change", "label_shift"), ("degraded",)),
+            "Only outcomes show it: the model is degraded, and its inputs are as before.",
+            "verdict is degraded",
             "concept-change",
             ("outcomes",),
         ),
@@ -473,20 +473,20 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             *("label-error", "rows get the outcomes of other rows", _outcomes_mixed_up, 0.6),
-            *("of the outcomes", "", ("concept_change", "label_shift"), ("wrong",)),
-            "It looks as if the model were wrong: outcomes alone cannot tell a wrong join from a changed world.",
-            "verdict is wrong",
+            *("of the outcomes", "", ("concept_change", "label_shift"), ("degraded",)),
+            "It looks as if the model were degraded: outcomes alone cannot tell a wrong join from a changed world.",
+            "verdict is degraded",
             "label-delay",
             ("outcomes",),
         ),
         Fault(
-            *("dead-exporter", "no row comes any more", _silent, 1.0, "", "", (), ("silent",)),
-            "The model falls silent, though its own pace promised rows.",
-            "verdict is silent",
+            *("dead-exporter", "no row comes any more", _silent, 1.0, "", "", (), ("no_data",)),
+            "The model has no data, though its own pace promised rows.",
+            "verdict is no_data",
             "pipeline-break",
         ),
         Fault(
-            *("slow-model", "calls last longer", _slow, 10.0, "times", "", ("service",), ("wrong",)),
+            *("slow-model", "calls last longer", _slow, 10.0, "times", "", ("service",), ("degraded",)),
             "How long is too long only an objective or a policy says: without one nothing should fire.",
             "latency_p99 > {latency}ms",
             "slow-or-failing-model",

@@ -15,12 +15,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from driftline_processor.config.actions import Action
+from driftline_processor.config.actions import ActionKeys
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, Storage
 from driftline_processor.core.evaluation import Verdict
 from driftline_processor.core.windows.window import DAY, length
-from driftline_processor.policy.actions.action import ActionChannel
+from driftline_processor.policy.action import ActionChannel
 from driftline_processor.policy.alerts import Alert, Approval, Delivery, Message
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.watch import no_links
@@ -62,7 +62,7 @@ class RecordingCouriers(Couriers):
         told: Each message, and what an action would have done, with the event time at which it was given.
     """
 
-    def __init__(self, actions: Mapping[str, Action], clock: Callable[[], int]) -> None:
+    def __init__(self, actions: Mapping[str, ActionKeys], clock: Callable[[], int]) -> None:
         super().__init__({}, clock)
         self.told: list[tuple[int, Message, str]] = []
         self._now, self._actions = clock, actions
@@ -97,7 +97,7 @@ class Look:
 
     Attributes:
         time: Event time, unix nanoseconds.
-        verdict: Whether the model is right; None where nobody can say.
+        verdict: Whether the model is healthy; None where nobody can say.
     """
 
     time: int

@@ -8,8 +8,8 @@ value that all rows share is written once, and what has the default of its field
 An evaluation has three parts:
 
 - *head*: what lists of windows show, and verdicts are made of.
-- *details*: what a window's own page shows, the drift of its targets and :data:`DETAILS`.
-- *drawing*: what the reference alone says of its targets, labels and shares of their cells. Windows share one.
+- *details*: what a window's own page shows, the drift of its columns and :data:`DETAILS`.
+- *drawing*: what the reference alone says of its columns, labels and shares of their cells. Windows share one.
 
 Columns have the names of their fields, so that another release may know more of them, or fewer. Nothing is rounded:
 what is read is what was written.
@@ -33,19 +33,19 @@ import pyarrow as pa
 from driftline.tables.table import F64
 
 from driftline_processor.core.drift.lasting import stored_lasting
-from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation
 
 FORM = 1
 """The first byte of a part: the form that this module writes."""
 
-TARGETS = ("features", "score", "predicted")
-"""Fields that hold the drift of targets: all of these are one table."""
+DRIFT_FIELDS = ("features", "score", "predicted")
+"""Fields that hold the drift of columns: all of these are one table."""
 
 DETAILS = ("slices", "joint", "ages", "curves", "confusion", "performance_slices", "fairness", "weak", "expected")
-"""Fields that only a window's own page shows, beside the drift of its targets."""
+"""Fields that only a window's own page shows, beside the drift of its columns."""
 
-_DRAWN = ("target", "name", "cells", "was", "missing_was")
-"""Fields of a target that its reference alone says."""
+_DRAWN = ("column", "name", "cells", "was", "missing_was")
+"""Fields of a column that its reference alone says."""
 
 _EFFORT = 3
 """Level of zstd: 26 microseconds for 6 kB; level 9 takes 66 and saves 1 %."""
@@ -73,12 +73,12 @@ Unpack = Callable[[Column, int, "_Reader"], Iterable[Any]]
 
 
 class Drawing(NamedTuple):
-    """What the reference alone says of the targets of windows; these share it in memory, too.
+    """What the reference alone says of the columns of windows; these share it in memory, too.
 
     Attributes:
         features: Names of the features, in order.
-        singles: Fields that hold one target each, behind the features.
-        columns: Field of a target → a value for each target.
+        singles: Fields that hold one column each, behind the features.
+        columns: Field of a column → a value for each column.
     """
 
     features: list[str]
@@ -110,26 +110,26 @@ def pack_evaluation(evaluation: Evaluation, known: PackedDrawing | None = None) 
 
     Args:
         evaluation: Of a window.
-        known: The drawing of another window. It is taken again where it says the same of most targets; what it says
+        known: The drawing of another window. It is taken again where it says the same of most columns; what it says
             otherwise stands in the details.
     """
     if evaluation.lasting is not None:
         evaluation = replace(evaluation, lasting=stored_lasting(evaluation.lasting))
-    singles = [name for name in TARGETS[1:] if getattr(evaluation, name) is not None]
-    targets = [*evaluation.features.values(), *(getattr(evaluation, name) for name in singles)]
-    features, of_targets = list(evaluation.features), _values(TargetDrift, _DRAWN, targets)
+    singles = [name for name in DRIFT_FIELDS[1:] if getattr(evaluation, name) is not None]
+    columns = [*evaluation.features.values(), *(getattr(evaluation, name) for name in singles)]
+    features, of_columns = list(evaluation.features), _values(ColumnDrift, _DRAWN, columns)
     other = None
     if known is not None and (known.drawing.features, known.drawing.singles) == (features, singles):
-        other = _differing(known.drawing.columns, of_targets)
-    if known is None or other is None or len(other) * 2 > len(targets):
-        known, other = _draw(Drawing(features, singles, of_targets)), []
+        other = _differing(known.drawing.columns, of_columns)
+    if known is None or other is None or len(other) * 2 > len(columns):
+        known, other = _draw(Drawing(features, singles, of_columns)), []
     head, details, one = _Writer(), _Writer(), [evaluation]
     said = {
-        "targets": _pack_fields(TargetDrift, targets, details, _own_fields()),
+        "columns": _pack_fields(ColumnDrift, columns, details, _own_fields()),
         **_pack_fields(Evaluation, one, details, DETAILS),
     }
     if other:
-        said["redrawn"] = [other, _pack_fields(TargetDrift, [targets[at] for at in other], details, _DRAWN)]
+        said["redrawn"] = [other, _pack_fields(ColumnDrift, [columns[at] for at in other], details, _DRAWN)]
     top = head.bytes_of(_pack_fields(Evaluation, one, head, _head_fields()))
     return PackedEvaluation(top, details.bytes_of(said), known)
 
@@ -163,12 +163,12 @@ def _same(one: Any, other: Any) -> bool:
 
 def _draw(drawing: Drawing) -> PackedDrawing:
     out = _Writer()
-    targets = {
+    columns = {
         name: column
         for name, values in drawing.columns.items()
-        if values and (column := _fields(TargetDrift)[name].pack(values, out)) is not None
+        if values and (column := _fields(ColumnDrift)[name].pack(values, out)) is not None
     }
-    part = out.bytes_of({"features": drawing.features, "singles": drawing.singles, "targets": targets})
+    part = out.bytes_of({"features": drawing.features, "singles": drawing.singles, "columns": columns})
     return PackedDrawing(digest_of_drawing(part), part, drawing)
 
 
@@ -190,11 +190,11 @@ def digest_of_drawing(part: bytes) -> bytes:
 
 
 def unpack_drawing(part: bytes) -> PackedDrawing:
-    """Read what the reference alone says of targets."""
+    """Read what the reference alone says of columns."""
     reader = _Reader(part)
     features, singles = reader.said["features"], reader.said["singles"]
     many = len(features) + len(singles)
-    columns = dict(_unpack_fields(TargetDrift, reader.said["targets"], many, reader, _DRAWN))
+    columns = dict(_unpack_fields(ColumnDrift, reader.said["columns"], many, reader, _DRAWN))
     whole = {name: columns.get(name, [None] * many) for name in _DRAWN}
     return PackedDrawing(digest_of_drawing(part), part, Drawing(features, singles, whole))
 
@@ -203,19 +203,19 @@ def unpack_details(part: bytes, drawing: Drawing) -> dict[str, Any]:
     """Read the other fields of an evaluation from its details and the drawing of its reference."""
     reader, many = _Reader(part), len(drawing.features) + len(drawing.singles)
     columns = dict(drawing.columns)
-    columns |= _unpack_fields(TargetDrift, reader.said["targets"], many, reader, _own_fields())
+    columns |= _unpack_fields(ColumnDrift, reader.said["columns"], many, reader, _own_fields())
     if "redrawn" in reader.said:
         places, said = reader.said["redrawn"]
-        redrawn = dict(_unpack_fields(TargetDrift, said, len(places), reader, _DRAWN))
+        redrawn = dict(_unpack_fields(ColumnDrift, said, len(places), reader, _DRAWN))
         for name in _DRAWN:
             columns[name] = list(columns[name])
-            for at, value in zip(places, redrawn.get(name, repeat(_fields(TargetDrift)[name].default)), strict=False):
+            for at, value in zip(places, redrawn.get(name, repeat(_fields(ColumnDrift)[name].default)), strict=False):
                 columns[name][at] = value
-    targets = list(_build(TargetDrift, columns, many)) if many else []
+    drifts = list(_build(ColumnDrift, columns, many)) if many else []
     found = {name: column[0] for name, column in _unpack_fields(Evaluation, reader.said, 1, reader, DETAILS)}
-    found["features"] = dict(zip(drawing.features, targets, strict=False))
-    found |= dict.fromkeys(TARGETS[1:])
-    found |= dict(zip(drawing.singles, targets[len(drawing.features) :], strict=True))
+    found["features"] = dict(zip(drawing.features, drifts, strict=False))
+    found |= dict.fromkeys(DRIFT_FIELDS[1:])
+    found |= dict(zip(drawing.singles, drifts[len(drawing.features) :], strict=True))
     return found
 
 
@@ -226,12 +226,12 @@ def mentions(part: bytes, word: str) -> bool:
 
 @cache
 def _head_fields() -> tuple[str, ...]:
-    return tuple(one.name for one in fields(Evaluation) if one.name not in (*TARGETS, *DETAILS))
+    return tuple(one.name for one in fields(Evaluation) if one.name not in (*DRIFT_FIELDS, *DETAILS))
 
 
 @cache
 def _own_fields() -> tuple[str, ...]:
-    return tuple(one.name for one in fields(TargetDrift) if one.name not in _DRAWN)
+    return tuple(one.name for one in fields(ColumnDrift) if one.name not in _DRAWN)
 
 
 class _Writer:

@@ -10,14 +10,13 @@ is read when somebody first asks for it.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -43,7 +42,7 @@ from driftline_processor.store.database import (
 
 from .evaluation_codec import (
     DETAILS,
-    TARGETS,
+    DRIFT_FIELDS,
     PackedDrawing,
     digest_of_drawing,
     mentions,
@@ -52,7 +51,6 @@ from .evaluation_codec import (
     unpack_drawing,
     unpack_head,
 )
-from .evaluation_text import evaluation_from_text
 from .judge import follow
 
 _log = logging.getLogger(__name__)
@@ -100,13 +98,13 @@ RESTATED_EVERY = 3_600 * 10**9
 EvaluationHistory = dict[str, dict[int, Evaluation]]
 """Window name → start → the latest evaluation, oldest first."""
 
-_LAZY = frozenset((*TARGETS, *DETAILS))
+_LAZY = frozenset((*DRIFT_FIELDS, *DETAILS))
 """Fields that are not in memory all the time."""
 
 ROWS_AT_ONCE = 2_000
 """Rows that are searched for the name of a slice at a time: some 8 MB."""
 
-COLUMNS = "series, name, start, stop, believed, head, details, drawing, json"
+COLUMNS = "series, name, start, stop, believed, head, details, drawing"
 """Columns that :func:`read_evaluations` needs."""
 
 _COLUMNS = pa.schema(
@@ -122,18 +120,18 @@ _NOTHING = {name: getattr(_PLAIN, name) for name in _LAZY}
 """Details of an evaluation without any."""
 
 _DETAILS = """
-SELECT series, name, e.start, stop, e.believed, details, drawing, CASE WHEN details IS NULL THEN json END AS json
+SELECT series, name, e.start, stop, e.believed, details, drawing
 FROM evaluations e JOIN wanted w ON e.start = w.start AND e.believed = w.believed WHERE series = ? AND name = ?
 """
 
 _STORED = """
-SELECT series, name, start, believed, head, details, drawing FROM evaluations WHERE head IS NOT NULL AND rowid IN (
+SELECT series, name, start, believed, head, details, drawing FROM evaluations WHERE rowid IN (
 SELECT e.rowid FROM evaluations e JOIN wanted w ON e.series = w.series AND e.name = w.name AND e.start = w.start
 QUALIFY row_number() OVER (PARTITION BY e.series, e.name, e.start ORDER BY e.believed DESC) = 1)
 """
 
 _OF_SERIES = """
-SELECT series, name, start, stop, believed, head, CASE WHEN head IS NULL THEN json END AS json FROM evaluations
+SELECT series, name, start, stop, believed, head FROM evaluations
 WHERE rowid IN (SELECT rowid FROM evaluations WHERE series = ?
 QUALIFY row_number() OVER (PARTITION BY name, start ORDER BY believed DESC) = 1
 AND dense_rank() OVER (PARTITION BY name ORDER BY start DESC) <= ?) ORDER BY start
@@ -570,7 +568,7 @@ class EvaluationStore:
             for row, values in _unpacked(connection, rows, self._drawing):
                 one, found[row["start"]] = wanted[row["start"]], values
                 one.hold(values)
-                self._hold(one, OF_PACKED * len(row["details"] or row["json"]))
+                self._hold(one, OF_PACKED * len(row["details"]))
             return found.get(place.start, _NOTHING)
 
     def summary(self, evaluation: LazyEvaluation) -> DriftSummary:
@@ -656,16 +654,12 @@ class EvaluationStore:
                 self._stored[place] = b"", row["believed"]
                 found.setdefault(place.name, {})[place.start] = made
             self._cut |= {(series, name) for name, known in found.items() if len(known) >= kept}
-            held = [(found.get(row["name"], {}).get(row["start"]), len(row["json"])) for row in rows if row["json"]]
             for place, one in [*self._unstored.items()]:
                 if place.series == series:
                     found.setdefault(place.name, {})[place.start] = one
             for (name, start), opened in [*self._open.get(series, {}).items()]:
                 found.setdefault(name, {})[start] = opened
             self._history[series] = {name: dict(sorted(known.items())) for name, known in found.items()}
-            for old, size in held:
-                if old is not None:
-                    self._hold(cast(LazyEvaluation, old), size)
             return self._history[series]
 
     def _drawing(self, connection: Connection, series: int, digest: bytes) -> PackedDrawing:
@@ -684,10 +678,7 @@ def _size_of_summary(summary: DriftSummary) -> int:
 
 
 def _head_of(row: dict[str, Any]) -> dict[str, Any]:
-    """Read what is in memory of an evaluation: everything, where an older release wrote it."""
-    if row["head"] is None:
-        known = evaluation_from_text(row["json"])
-        return {name: getattr(known, name) for name in _FIELDS}
+    """Read what is in memory of an evaluation."""
     values = {name: getattr(_PLAIN, name) for name in _FIELDS if name not in _LAZY}
     return values | unpack_head(row["head"])
 
@@ -698,9 +689,6 @@ def _unpacked(
     """Yield rows with the details they hold; those that cannot be read are counted and left out."""
 
     def unpack(row: dict[str, Any]) -> dict[str, Any]:
-        if row["details"] is None:
-            known = evaluation_from_text(row["json"])
-            return {name: getattr(known, name) for name in _LAZY}
         found = unpack_details(row["details"], drawing(connection, row["series"], row["drawing"]).drawing)
         return {**_NOTHING, **found}
 
@@ -713,9 +701,9 @@ def read_drawing(connection: Connection, series: int, digest: bytes) -> PackedDr
     for part in read(connection, query, series, digest).column(0).to_pylist():
         found = unpack_drawing(part)
         if found.digest != digest:
-            raise ValueError("what the reference says of its targets is damaged")
+            raise ValueError("what the reference says of its columns is damaged")
         return found
-    raise ValueError("what the reference says of its targets is missing")
+    raise ValueError("what the reference says of its columns is missing")
 
 
 def _places(drawings: Iterable[tuple[int, bytes]]) -> pa.Table:
@@ -775,15 +763,12 @@ def forget_evaluations(connection: Connection, series: int, slice: str) -> tuple
 
     Inside the caller's transaction. The windows are to be evaluated again. What cannot be read may name it, and goes.
     """
-    named = json.dumps(slice)  # as it stands in the JSON of older releases
     known = read(connection, "SELECT rowid AS row FROM evaluations WHERE series = ?", series)
-    texts = "SELECT w.row, head, details, json FROM evaluations e JOIN wanted w ON e.rowid = w.row"
+    texts = "SELECT w.row, head, details FROM evaluations e JOIN wanted w ON e.rowid = w.row"
     gone: list[int] = []
     for at in range(0, len(known), ROWS_AT_ONCE):
-        for row in read(connection, texts, wanted=known.slice(at, ROWS_AT_ONCE)).to_pylist():
-            old, parts = row["json"], (row["head"], row["details"])
-            if any(_may_mention(part, slice) for part in parts) if old is None else named in old:
-                gone.append(row["row"])
+        rows = read(connection, texts, wanted=known.slice(at, ROWS_AT_ONCE)).to_pylist()
+        gone += [row["row"] for row in rows if any(_may_mention(row[part], slice) for part in ("head", "details"))]
     if not gone:
         return series, np.empty(0, np.int64)
     wanted = pa.table({"row": gone})

@@ -32,9 +32,9 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
 from driftline_processor.core.concept.result import ConceptDrift, error_rise
 from driftline_processor.core.decode.otlp_rows import OWN_SCOPE
-from driftline_processor.core.drift.incident import WHERE, targets
+from driftline_processor.core.drift.incident import WHERE, columns
 from driftline_processor.core.estimate.track_record import standing, with_track_records
-from driftline_processor.core.evaluation import Evaluation, JointDrift, Judgement, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, JointDrift, Judgement
 from driftline_processor.core.labels.delay import QUANTILES
 from driftline_processor.core.performance.objective import newest_objectives
 from driftline_processor.core.performance.slices import LABEL_AGE
@@ -133,13 +133,13 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
             place = next((at for at in range(len(known) - 1, -1, -1) if known[at].closed), None)
             newest = None if place is None else with_track_records(known[: place + 1], place)[0]
             if newest is not None:
-                for target in (newest.score, newest.predicted, *newest.features.values()):
-                    if target is not None:
-                        yield from _drift(target, of, window)
+                for column in (newest.score, newest.predicted, *newest.features.values()):
+                    if column is not None:
+                        yield from _drift(column, of, window)
                 for cut, found in newest.slices.items():
-                    for target in (found.score, found.predicted, *found.features.values()):
-                        if target is not None:
-                            yield from _drift(target, of, {a.ML_DRIFT_SLICE: cut, **window})
+                    for column in (found.score, found.predicted, *found.features.values()):
+                        if column is not None:
+                            yield from _drift(column, of, {a.ML_DRIFT_SLICE: cut, **window})
                 for together in newest.joint.values():
                     yield from _joint(together, of, window)
                 yield from _shares(newest, of, window)
@@ -232,13 +232,13 @@ def _objectives(known: Sequence[Evaluation], model: dict[str, str], window: dict
         yield _point(m.ML_PERFORMANCE_OBJECTIVE_NEEDED, what, one.needed)
 
 
-def _drift(target: TargetDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    what = {**model, a.ML_DRIFT_TARGET: target.target}
-    if target.target == "feature":
-        what[a.ML_FEATURE_NAME] = target.name
-    for method, found in target.methods.items():
+def _drift(column: ColumnDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    what = {**model, a.ML_DRIFT_TARGET: column.column}
+    if column.column == "feature":
+        what[a.ML_FEATURE_NAME] = column.name
+    for method, found in column.methods.items():
         yield _point(m.ML_DRIFT_VALUE, {**what, a.ML_DRIFT_METHOD: method, **window}, found.value)
-    yield _point(m.ML_DRIFT_STATE, {**what, **window, a.STATE: target.state}, 1.0)
+    yield _point(m.ML_DRIFT_STATE, {**what, **window, a.STATE: column.state}, 1.0)
 
 
 def _concept(concept: ConceptDrift, model: dict[str, str]) -> Iterator[Point]:
@@ -267,11 +267,11 @@ def _shares(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -
 
 def _incidents(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     """Yield the incidents of all rows, 0 without one, and those of slices."""
-    named = [part for part, target in targets(newest) if target.state != "no_baseline"]
+    named = [part for part, column in columns(newest) if column.state != "no_baseline"]
     for part in dict.fromkeys((*named, *newest.incident)):
         name, _, cut = part.partition(WHERE) if part in newest.incident and part not in named else (part, "", "")
-        target, _, feature = name.partition(":")
-        what = {**model, a.ML_DRIFT_TARGET: target, **({a.ML_FEATURE_NAME: feature} if feature else {})}
+        column, _, feature = name.partition(":")
+        what = {**model, a.ML_DRIFT_TARGET: column, **({a.ML_FEATURE_NAME: feature} if feature else {})}
         where = {a.ML_DRIFT_SLICE: cut} if cut else {}
         yield _point(m.ML_DRIFT_INCIDENT, {**what, **where, **window}, float(part in newest.incident))
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from driftline.capture.model_identity import VERSION
 
-from driftline_processor.core.evaluation import Evaluation, Expected, Finding, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Expected, Finding
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.wording import iso_time
 from driftline_processor.readers.errors import BadInput
@@ -113,13 +113,13 @@ def _nominal(start: int, end: int) -> Json:
 
 
 def _metrics(evaluation: Evaluation) -> Json:
-    columns = {name: _column(target, evaluation.rows) for name, target in evaluation.features.items()}
+    columns = {name: _column(column, evaluation.rows) for name, column in evaluation.features.items()}
     return _facet(METRICS, rowCount=evaluation.rows, columnMetrics=columns)
 
 
-def _column(target: TargetDrift, rows: int) -> Json:
+def _column(column: ColumnDrift, rows: int) -> Json:
     """Values that can be used, and rows without one: missing, or of another type."""
-    return {"count": target.rows, "nullCount": max(0, rows - target.rows)}
+    return {"count": column.rows, "nullCount": max(0, rows - column.rows)}
 
 
 def _assertions(evaluation: Evaluation) -> Json:

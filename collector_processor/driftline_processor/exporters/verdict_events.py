@@ -25,12 +25,12 @@ from driftline_processor.queries.verdicts import VerdictChange
 from .derived_metrics import SERVICE
 
 SEVERITIES: Final[dict[VerdictState, tuple[otlp.SeverityNumber.ValueType, str]]] = {
-    "wrong": (otlp.SEVERITY_NUMBER_ERROR, "ERROR"),
-    "silent": (otlp.SEVERITY_NUMBER_ERROR, "ERROR"),
+    "degraded": (otlp.SEVERITY_NUMBER_ERROR, "ERROR"),
+    "no_data": (otlp.SEVERITY_NUMBER_ERROR, "ERROR"),
     "at_risk": (otlp.SEVERITY_NUMBER_WARN, "WARN"),
-    "behind": (otlp.SEVERITY_NUMBER_WARN, "WARN"),
+    "lagging": (otlp.SEVERITY_NUMBER_WARN, "WARN"),
     "unknown": (otlp.SEVERITY_NUMBER_INFO, "INFO"),
-    "right": (otlp.SEVERITY_NUMBER_INFO, "INFO"),
+    "healthy": (otlp.SEVERITY_NUMBER_INFO, "INFO"),
 }
 """State → the severity of the record."""
 

@@ -225,9 +225,9 @@ def _verdict(verdict: Verdict | None) -> ScoreLine:
     if verdict is None:
         return ScoreLine("verdict", "cannot_tell", "No window has been judged.")
     grades: dict[VerdictState, Grade] = {
-        "right": "kept",
-        "wrong": "broken",
-        "silent": "broken",
+        "healthy": "kept",
+        "degraded": "broken",
+        "no_data": "broken",
         "unknown": "cannot_tell",
     }
     return ScoreLine("verdict", grades.get(verdict.state, "watch"), verdict_sentence(verdict))
@@ -314,19 +314,19 @@ def _spent(rule: str, states: Sequence[tuple[Evaluation, ObjectiveState]]) -> fl
 
 def _drift(views: Sequence[ModelView], period: Period) -> ScoreLine:
     known = [windows[-1] for view in views if (windows := windows_of(view, period))]
-    drifting = {name for one in known for name, target in one.features.items() if target.state == "drift"}
-    outputs = [target for one in known for target in (one.score, one.predicted) if target is not None]
-    outputs_drift = sorted({target.words for target in outputs if target.state == "drift"})
+    drifting = {name for one in known for name, column in one.features.items() if column.state == "drift"}
+    outputs = [column for one in known for column in (one.score, one.predicted) if column is not None]
+    outputs_drift = sorted({column.words for column in outputs if column.state == "drift"})
     if drifting or outputs_drift:
         named = [short(name, 40) for name in (*sorted(outputs_drift), *sorted(drifting))]
         return ScoreLine("drift", "watch", f"In the newest window {_names(named)} {_drifts(named)}.", "drift")
     compared = sum(one.drift.compared for one in known)
-    if not compared and not any(target.state in ("ok", "usual") for target in outputs):
+    if not compared and not any(column.state in ("ok", "usual") for column in outputs):
         why = "there is no baseline" if all(view.baseline is None for view in views) else "too few rows came"
         return ScoreLine(
             "drift", "cannot_tell", f"Nothing could be compared: {why if known else 'no window closed'}.", "drift"
         )
-    unsure = sum(target.state == "cannot_tell" for one in known for target in one.features.values())
+    unsure = sum(column.state == "cannot_tell" for one in known for column in one.features.values())
     if unsure > compared:
         return ScoreLine(
             "drift",
@@ -398,13 +398,13 @@ def _incidents(
         if not judged:
             return ScoreLine("incidents", "cannot_tell", "No window of the period has been judged.", "incidents")
         if verdict is None or verdict.state == "unknown":
-            reason = "None was seen, but nobody can tell whether the model is right."
+            reason = "None was seen, but nobody can tell whether the model is healthy."
             return ScoreLine("incidents", "cannot_tell", reason, "incidents")
         return ScoreLine("incidents", "kept", f"None in {many(judged, 'window')} that were judged.", "incidents")
     lasting = [one for one in incidents if one.open]
     kinds = Counter(one.kind for one in incidents)
     counted = ", ".join(f"{count} {KINDS[kind]}" for kind, count in kinds.most_common(NAMED))
-    grave = any(one.kind in GRAVE or one.subject in ("wrong", "silent") for one in lasting)
+    grave = any(one.kind in GRAVE or one.subject in ("degraded", "no_data") for one in lasting)
     reason = f"{many(len(incidents), 'incident')} ({counted}), {len(lasting)} of them open."
     return ScoreLine("incidents", "broken" if grave else "watch", reason, "incidents")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup
 
-from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.core.metrics import metric_of
 from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import ends, number, percent
@@ -18,18 +18,18 @@ Range = tuple[float, float] | None
 """The least and the greatest value that a metric can have; None where it has no bounds."""
 
 
-def share_bars(target: TargetDrift) -> Markup:
+def share_bars(column: ColumnDrift) -> Markup:
     """Draw the shares of a window as bars, those of the baseline as an outline; hatched where nobody can tell.
 
     Args:
-        target: A feature, the score or the predicted class.
+        column: A feature, the score or the predicted class.
     """
-    if target.was is None or target.now is None or not len(target.now):
+    if column.was is None or column.now is None or not len(column.now):
         return Markup()
-    was, now = fewer_cells(target.was), fewer_cells(target.now)
+    was, now = fewer_cells(column.was), fewer_cells(column.now)
     highest = float(max(was.max(), now.max())) or 1.0
     step = _WIDTH / len(now)
-    state = {"drift": "drift", "ok": "same", "usual": "same"}.get(target.state, "unsure")
+    state = {"drift": "drift", "ok": "same", "usual": "same"}.get(column.state, "unsure")
     marks = [
         svg.rect(at * step + 0.5, _y(share, highest), step - 1, _HEIGHT - _y(share, highest), f"now {state}")
         for at, share in enumerate(now.tolist())
@@ -39,16 +39,16 @@ def share_bars(target: TargetDrift) -> Markup:
     for at, share in enumerate(was.tolist()):
         outline += [(at * step, _y(share, highest)), ((at + 1) * step, _y(share, highest))]
     marks.append(svg.path([*outline, (_WIDTH, _HEIGHT)], "was"))
-    label = f"{short(target.words)}: shares of the window as bars, of the baseline as an outline"
-    return svg.picture(_WIDTH, _HEIGHT, marks, label, "bars", about=_largest_change(target))
+    label = f"{short(column.words)}: shares of the window as bars, of the baseline as an outline"
+    return svg.picture(_WIDTH, _HEIGHT, marks, label, "bars", about=_largest_change(column))
 
 
-def _largest_change(target: TargetDrift) -> str:
+def _largest_change(column: ColumnDrift) -> str:
     """Say which cell changed most, in words, for who cannot see the drawing."""
-    if target.was is None or target.now is None or len(target.cells) != len(target.now):
+    if column.was is None or column.now is None or len(column.cells) != len(column.now):
         return ""
-    at = int(np.abs(target.now - target.was).argmax())
-    return f"{short(target.cells[at])} went from {percent(float(target.was[at]))} to {percent(float(target.now[at]))}"
+    at = int(np.abs(column.now - column.was).argmax())
+    return f"{short(column.cells[at])} went from {percent(float(column.was[at]))} to {percent(float(column.now[at]))}"
 
 
 def _y(share: float, highest: float) -> float:

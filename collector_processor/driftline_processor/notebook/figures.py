@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Estimate, Evaluation, MetricValue
 from driftline_processor.core.wording import short
 from driftline_processor.present import states, titles
-from driftline_processor.present.sentences import drift_words, target_name
+from driftline_processor.present.sentences import column_name, drift_words
 from driftline_processor.present.states import newest_judged
 from driftline_processor.present.times import window_label, window_name
 from driftline_processor.readers.errors import near
 
-from .frames import targets_of
+from .frames import columns_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,24 +60,24 @@ def draw_feature(evaluation: Evaluation, name: str, timezone: str = "UTC") -> Fi
         ImportError: matplotlib is not installed.
         ValueError: There is no such feature, or nothing is known of its values.
     """
-    predictions, features = targets_of(evaluation)
-    known = {one.target if one in predictions else one.name: one for one in (*predictions, *features)}
+    predictions, features = columns_of(evaluation)
+    known = {one.column if one in predictions else one.name: one for one in (*predictions, *features)}
     known |= {one.name: one for one in features}  # a feature may be called score
     if name not in known:
         raise ValueError(f"no feature '{name}'; {near(name, tuple(known))}")
-    target = known[name]
-    if target.was is None or target.now is None:
-        raise ValueError(f"nothing is known of the values of '{name}': it is {states.state_word(target.state)}")
+    column = known[name]
+    if column.was is None or column.now is None:
+        raise ValueError(f"nothing is known of the values of '{name}': it is {states.state_word(column.state)}")
     figure, (axes,) = _figure(1, (7, 3.6))
-    at = np.arange(len(target.cells))
-    colour, hatch = _look(target)
-    axes.bar(at, target.now * 100, 0.9, color=colour, hatch=hatch, edgecolor="white", label="window")
-    axes.stairs(target.was * 100, np.arange(len(at) + 1) - 0.5, color=BASELINE, linewidth=1.4, label="baseline")
+    at = np.arange(len(column.cells))
+    colour, hatch = _look(column)
+    axes.bar(at, column.now * 100, 0.9, color=colour, hatch=hatch, edgecolor="white", label="window")
+    axes.stairs(column.was * 100, np.arange(len(at) + 1) - 0.5, color=BASELINE, linewidth=1.4, label="baseline")
     step = -(-len(at) // MOST_LABELS)
-    axes.set_xticks(at[::step], [short(cell, 14) for cell in target.cells[::step]], rotation=35, ha="right")
+    axes.set_xticks(at[::step], [short(cell, 14) for cell in column.cells[::step]], rotation=35, ha="right")
     axes.set_ylabel("% of rows")
-    word = states.state_word(target.state, target.lacking)
-    axes.set_title(_plain(f"{target_name(target)}: {word}, {window_name(evaluation.window, timezone)}"), loc="left")
+    word = states.state_word(column.state, column.lacking)
+    axes.set_title(_plain(f"{column_name(column)}: {word}, {window_name(evaluation.window, timezone)}"), loc="left")
     axes.legend(frameon=False)
     return figure
 
@@ -97,19 +97,19 @@ def _figure(columns: int, size: tuple[float, float]) -> tuple[Figure, Sequence[A
     return figure, axes
 
 
-def _look(target: TargetDrift) -> tuple[str, str]:
+def _look(column: ColumnDrift) -> tuple[str, str]:
     """Return the colour of a state, and its hatch."""
-    if target.state == "drift":
+    if column.state == "drift":
         return DRIFT, ""
-    return (SAME, "") if target.state in ("ok", "usual") else (UNSURE, "////")
+    return (SAME, "") if column.state in ("ok", "usual") else (UNSURE, "////")
 
 
 def _draw_features(axes: Axes, evaluation: Evaluation) -> None:
     from matplotlib.patches import Patch
 
-    shown = [(one, _psi(one)) for one in targets_of(evaluation)[1][:MOST_FEATURES]]
-    for at, (target, value) in enumerate(shown):
-        colour, hatch = _look(target)
+    shown = [(one, _psi(one)) for one in columns_of(evaluation)[1][:MOST_FEATURES]]
+    for at, (column, value) in enumerate(shown):
+        colour, hatch = _look(column)
         axes.barh(at, value, 0.7, color=colour, hatch=hatch, edgecolor="white")
     axes.set_yticks(range(len(shown)), [_plain(short(one.name, 28)) for one, _ in shown])
     axes.invert_yaxis()
@@ -120,8 +120,8 @@ def _draw_features(axes: Axes, evaluation: Evaluation) -> None:
     axes.legend(handles=keys, frameon=False, loc="lower right")
 
 
-def _psi(target: TargetDrift) -> float:
-    found = target.methods.get("psi")
+def _psi(column: ColumnDrift) -> float:
+    found = column.methods.get("psi")
     return 0.0 if found is None or found.value is None else found.value
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import pyarrow as pa
 
-from driftline_processor.core.evaluation import Evaluation, MetricValue, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricValue
 from driftline_processor.present.states import compared, drifted, rank
 from driftline_processor.present.titles import metric_names
 from driftline_processor.readers.errors import near
@@ -64,34 +64,34 @@ def frame_of(table: pa.Table, library: str) -> Any:
 
 
 def _drift_table(evaluations: Sequence[Evaluation]) -> pa.Table:
-    shown = [(one, target) for one in evaluations for targets in targets_of(one) for target in targets]
-    methods = list(dict.fromkeys(name for _, target in shown for name in target.methods))
+    shown = [(one, column) for one in evaluations for columns in columns_of(one) for column in columns]
+    methods = list(dict.fromkeys(name for _, column in shown for name in column.methods))
     rows: list[dict[str, Any]] = []
-    for evaluation, target in shown:
-        deciding = target.methods.get(target.decided_by)
+    for evaluation, column in shown:
+        deciding = column.methods.get(column.decided_by)
         rows.append(
             {
                 **_window_of(evaluation),
-                "target": target.target,
-                "name": target.name if target.target == "feature" else "",
-                "state": target.state,
-                "size": target.size if target.state == "drift" else "",
-                "effect": target.effect,
+                "column": column.column,
+                "name": column.name if column.column == "feature" else "",
+                "state": column.state,
+                "size": column.size if column.state == "drift" else "",
+                "effect": column.effect,
                 "p_value": None if deciding is None else deciding.p_value,
-                "decided_by": target.decided_by,
-                **{name: found.value for name, found in target.methods.items()},
-                "missing_was": target.missing_was,
-                "missing_now": target.missing_now,
-                "rows": target.rows,
+                "decided_by": column.decided_by,
+                **{name: found.value for name, found in column.methods.items()},
+                "missing_was": column.missing_was,
+                "missing_now": column.missing_now,
+                "rows": column.rows,
             }
         )
-    columns = {**_WINDOW, **dict.fromkeys(("target", "name", "state", "size"), pa.string())}
+    columns = {**_WINDOW, **dict.fromkeys(("column", "name", "state", "size"), pa.string())}
     columns |= {"effect": pa.float64(), "p_value": pa.float64(), "decided_by": pa.string()}
     columns |= dict.fromkeys((*methods, "missing_was", "missing_now"), pa.float64())
     return _table(rows, {**columns, "rows": pa.int64()})
 
 
-def targets_of(evaluation: Evaluation) -> tuple[list[TargetDrift], list[TargetDrift]]:
+def columns_of(evaluation: Evaluation) -> tuple[list[ColumnDrift], list[ColumnDrift]]:
     """Return the score and the class of a window, and its features, what matters most first."""
     predictions = [one for one in (evaluation.score, evaluation.predicted) if one is not None]
     return predictions, rank(evaluation.features.values())

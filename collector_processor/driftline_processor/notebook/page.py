@@ -1,4 +1,4 @@
-"""An evaluation as HTML for a cell of a notebook: the verdict first, then ten targets and the performance, drawn.
+"""An evaluation as HTML for a cell of a notebook: the verdict first, then ten columns and the performance, drawn.
 
 It is one element with a style sheet of its own, without scripts, in light and dark; every text is escaped.
 """
@@ -14,17 +14,17 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Estimate, Evaluation, MetricValue
 from driftline_processor.core.wording import printable, short
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.present import numbers, states, titles, verdicts
-from driftline_processor.present.sentences import drift_words, target_name
+from driftline_processor.present.sentences import column_name, drift_words
 from driftline_processor.present.states import newest_judged
 from driftline_processor.present.times import window_name
 from driftline_processor.present.units import keep_units_of_page
 
 from .drawings import interval_range, metric_interval, share_bars
-from .frames import targets_of
+from .frames import columns_of
 
 MOST_FEATURES = 10
 MOST_METRICS = 10
@@ -63,7 +63,7 @@ def report_html(result: EvaluationResult, notes: Sequence[str] = ()) -> str:
     """
     evaluations = result.evaluations
     newest = newest_judged(evaluations)
-    predictions, features = targets_of(newest)
+    predictions, features = columns_of(newest)
     metrics = metric_rows(newest)
     page = _template().render(
         id=_element_id(result),
@@ -76,7 +76,7 @@ def report_html(result: EvaluationResult, notes: Sequence[str] = ()) -> str:
         timezone=result.timezone,
         windows=evaluations[-MOST_WINDOWS:] if len(evaluations) > 1 else (),
         more_windows=max(0, len(evaluations) - MOST_WINDOWS),
-        targets=[*predictions, *features[:MOST_FEATURES]],
+        columns=[*predictions, *features[:MOST_FEATURES]],
         more_features=max(0, len(features) - MOST_FEATURES),
         performance=metrics[:MOST_METRICS],
         more_metrics=max(0, len(metrics) - MOST_METRICS),
@@ -126,9 +126,9 @@ def _template() -> Template:
         "states": states,
         "verdicts": verdicts,
         "drift_words": drift_words,
-        "target_name": lambda target: short(target_name(target)),
+        "column_name": lambda column: short(column_name(column)),
         "share_bars": share_bars,
-        "psi": lambda target: titles.method_value(target, "psi").removeprefix("PSI "),
+        "psi": lambda column: titles.method_value(column, "psi").removeprefix("PSI "),
         "missing": _missing,
         "window_name": window_name,
         "printable": printable,
@@ -138,6 +138,6 @@ def _template() -> Template:
     return environment.get_template("report.html")
 
 
-def _missing(target: TargetDrift) -> str:
-    was, now = target.missing_was or 0.0, target.missing_now or 0.0
+def _missing(column: ColumnDrift) -> str:
+    was, now = column.missing_was or 0.0, column.missing_now or 0.0
     return numbers.shares(was, now) if was or now else ""

@@ -70,7 +70,7 @@ class NotebookReport:
         """Return a table of the answer: of polars where the rows were, else of pandas.
 
         Args:
-            kind: "drift": a row per window and target. "performance": a row per window and metric. "windows": a row per
+            kind: "drift": a row per window and column. "performance": a row per window and metric. "windows": a row per
                 window.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Literal, get_args
+from typing import Any, Literal, get_args
 
 import pyarrow as pa
 import xxhash
@@ -14,15 +14,11 @@ from driftline_processor.config.channels import Severity
 from driftline_processor.core.evaluation import VerdictState
 from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
 
-Kind = Literal["opened", "joined", "worse", "eased", "over", "passed", "acknowledged", "escalated", "digest", "summary"]
-"""What a message says of its alerts: they began, they joined others that last, one turned graver, the gravest is over
-and others last, all are over, or they began and ended unseen; somebody has them in hand, or nobody has. A digest, and
-the summary of quiet hours, say it of several models."""
+from .message import SEVERITIES as SEVERITIES
+from .message import Kind as Kind
+from .message import Message as Message
 
 Result = Literal["delivered", "refused", "expired", "dry_run", "held_back", "collected"]
-
-SEVERITIES: Final = get_args(Severity)
-"""The gravest first."""
 
 About = tuple[str, str, str]
 """Policy, environment and model: what at most one open alert is about."""
@@ -103,53 +99,6 @@ def alert_id(policy: str, environment: str, model: str, since: int, number: int 
     """
     parts = (policy, environment, model, str(since), *([str(number)] if number > 1 else []))
     return xxhash.xxh3_64_hexdigest("\0".join(parts).encode("utf-8", "surrogatepass"))
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message about an alert, for one channel or action.
-
-    Attributes:
-        id: The key by which a channel knows it again.
-        alert: Id of the alert; of several, that of the one that began their thread; of a digest or a summary its own.
-        channel: Name of the channel, or of the action.
-        kind: What it says.
-        made: When it was written, wall time.
-        held: Until when it waits to be collected or sent, wall time; None where it is sent at once.
-        facts: What it says in parts: ``title``, ``text``, ``severity``, links; JSON can hold all of it.
-        alerts: Ids of the alerts that it tells of, the gravest first; () = of ``alert`` alone.
-        incident: Which incident of its thread a pager has then: a rise in severity begins the next one.
-    """
-
-    id: str
-    alert: str
-    channel: str
-    kind: Kind
-    made: int
-    facts: Mapping[str, Any]
-    held: int | None = None
-    alerts: Sequence[str] = ()
-    incident: int = 1
-
-    @property
-    def says_several(self) -> bool:
-        """Whether it is a digest or a summary, which says several alerts and has its own id in place of theirs."""
-        return self.kind in ("digest", "summary")
-
-    @property
-    def about(self) -> Sequence[str]:
-        """Ids of the alerts that it tells of."""
-        return self.alerts or (self.alert,)
-
-    @property
-    def gravest(self) -> str:
-        """Id of the gravest alert that it tells of; "" of a digest or a summary."""
-        return "" if self.says_several else self.about[0]
-
-    @property
-    def is_order(self) -> bool:
-        """Whether it is for an action: its name has a slash, which that of a channel never has."""
-        return "/" in self.channel
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from driftline.export.backoff import doubling_pauses
 from driftline_processor.core.wording import short
 
 from .alerts import Delivery, Message
-from .channels.channel import Answer, Channel, Past
+from .channel import Answer, Channel, Past
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0
 """Seconds from one attempt to the next."""

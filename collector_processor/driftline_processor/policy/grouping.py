@@ -209,7 +209,7 @@ class _Thread:
 
 def gravity(alert: Alert) -> tuple[int, int, int]:
     """Return by what alerts are sorted, the gravest first: severity, state, and since when."""
-    state = rank_state(alert.state) if alert.state else 1  # a wrong model goes before a number of it
+    state = rank_state(alert.state) if alert.state else 1  # a degraded model goes before a number of it
     return _severity(alert), state, alert.fired if alert.since is None else alert.since
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Final
 
-from driftline_processor.config.actions import Action
+from driftline_processor.config.actions import ActionKeys
 from driftline_processor.present.alerts import group_facts
 
 from .alerts import Alert, AlertStore, Approval, Delivery, Kind, Message
@@ -60,7 +60,7 @@ class Orders:
     def __init__(
         self,
         store: AlertStore,
-        actions: Mapping[str, Action],
+        actions: Mapping[str, ActionKeys],
         alerts: Mapping[str, Alert],
         named: Callable[[Alert], Sequence[str]],
         alone: Callable[[Alert], bool],
@@ -91,7 +91,7 @@ class Orders:
                     yield order
                 yield from self._ended(name, action, [one.alert for one in found if one.kind == "over"], joined)
 
-    def _asked(self, found: Sequence[AlertChange]) -> dict[str, Action]:
+    def _asked(self, found: Sequence[AlertChange]) -> dict[str, ActionKeys]:
         """Return the actions that changes concern, by name; what is over also those that its policy names no more."""
         names = dict.fromkeys(name for one in found for name in self._named(one.alert))
         for one in found:
@@ -101,7 +101,7 @@ class Orders:
 
     # -- what begins --------------------------------------------------------------------------------------------------
 
-    def _begun(self, name: str, action: Action, news: Sequence[AlertChange]) -> Iterator[Order]:
+    def _begun(self, name: str, action: ActionKeys, news: Sequence[AlertChange]) -> Iterator[Order]:
         if not news:
             return
         opened = {one.alert.id for one in news if one.kind == "opened"}
@@ -119,7 +119,7 @@ class Orders:
     def _order(
         self,
         name: str,
-        action: Action,
+        action: ActionKeys,
         id: str,
         incident: _Incident,
         changes: Sequence[AlertChange],
@@ -148,7 +148,7 @@ class Orders:
         elif "opened" in kinds or not before:
             yield self._begin(name, action, self._message(name, id, base, changes, lasting))
 
-    def _begin(self, name: str, action: Action, message: Message) -> Order:
+    def _begin(self, name: str, action: ActionKeys, message: Message) -> Order:
         if action.at_most is not None:
             if name not in self._times:
                 self._times[name] = self._counted(name, action)
@@ -161,7 +161,7 @@ class Orders:
         asked = action.approval and not action.dry_run
         return Order(message, approval=Approval(message.id) if asked else None)
 
-    def _counted(self, name: str, action: Action) -> list[int]:
+    def _counted(self, name: str, action: ActionKeys) -> list[int]:
         """Return when an action was begun, which its limit counts: what follows and what joins is not."""
         times, standing = list[int](), set[str]()
         for one in self._store.to_channel(name):
@@ -183,7 +183,7 @@ class Orders:
 
     # -- what ends ----------------------------------------------------------------------------------------------------
 
-    def _ended(self, name: str, action: Action, ended: Sequence[Alert], joined: Collection[str]) -> Iterator[Order]:
+    def _ended(self, name: str, action: ActionKeys, ended: Sequence[Alert], joined: Collection[str]) -> Iterator[Order]:
         if not ended:
             return
         over = {alert.id for alert in ended}
@@ -204,7 +204,7 @@ class Orders:
             yield from self._at_the_end(name, action, [one for one in ended if name in self._named(one)], incidents)
 
     def _at_the_end(
-        self, name: str, action: Action, ended: Sequence[Alert], incidents: Mapping[str, _Incident]
+        self, name: str, action: ActionKeys, ended: Sequence[Alert], incidents: Mapping[str, _Incident]
     ) -> Iterator[Order]:
         """Yield the order of an action for the end alone: once the last alert is over whose policy names it."""
         ended = [one for one in ended if not any(one.id in known.about for known in incidents.values())]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from driftline.tables.table import ModelKey
 
 from driftline_processor.present.names import handle
-from driftline_processor.queries.label_queue import LabelBatch
-from driftline_processor.queries.rows import Queries
-from driftline_processor.queries.state_snapshot import StateSnapshot
 
-from .alerts import AlertStore, Message
+from .message import Message
+
+if TYPE_CHECKING:
+    from driftline_processor.queries.label_queue import LabelBatch
+    from driftline_processor.queries.rows import Queries
+    from driftline_processor.queries.state_snapshot import StateSnapshot
+
+    from .alerts import AlertStore
 
 LAST = 7 * 86_400 * 10**9
 """Nanoseconds to look back for rows where an alert names no window."""

@@ -15,7 +15,7 @@ from typing import Final, Literal, cast
 
 from driftline.tables.table import ModelKey
 
-from driftline_processor.config.actions import Action
+from driftline_processor.config.actions import ActionKeys
 from driftline_processor.config.channels import Channel
 from driftline_processor.config.policies import Policy, Silence
 from driftline_processor.core.business import BusinessSeries
@@ -114,7 +114,7 @@ class PolicyWatch:
         clock: Callable[[], int],
         links: MessageLinks,
         keys: Mapping[str, Channel],
-        actions: Mapping[str, Action] | None = None,
+        actions: Mapping[str, ActionKeys] | None = None,
     ) -> None:
         self.store = store
         self._keys = keys
@@ -277,7 +277,7 @@ class PolicyWatch:
             if not replaced and _cannot_tell(alert, group):
                 return alert
             until = group.watermark
-            if replaced or alert.state in ("", "wrong"):
+            if replaced or alert.state in ("", "degraded"):
                 words = REPLACED if replaced else RESTATED
         elif until is None:
             until = ended[-1].until
@@ -569,12 +569,12 @@ def _cannot_tell(alert: Alert, group: VersionGroup) -> bool:
     if not alert.state:
         return False
     verdict = verdict_of(group.views)
-    if verdict is None or verdict.state == "behind":
+    if verdict is None or verdict.state == "lagging":
         return True
-    if alert.state == "silent":
+    if alert.state == "no_data":
         heard = max(view.received for view in group.views)
         return alert.since is not None and heard <= alert.since
-    return alert.state == "wrong" and verdict.state == "unknown"
+    return alert.state == "degraded" and verdict.state == "unknown"
 
 
 def _overlaps(alert: Alert, firing: Firing) -> bool:

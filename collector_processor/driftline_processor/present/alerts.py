@@ -34,7 +34,7 @@ class Told:
         until: Until when; None while it lasts.
         words: What was found.
         reason: Whether ``words`` say why it is over, instead of what was found.
-        verdict: Whether the model is right now; None where nobody can say.
+        verdict: Whether the model is healthy now; None where nobody can say.
         timezone: The model's.
         links: Name of what is linked → its address.
         loss: What the model loses a day in money, as a sentence; "" where nothing tells it.
@@ -80,9 +80,9 @@ _GROUP_HEADS = {"joined": ("", "Also: "), "eased": (_HEADS["over"], "Eased: ")}
 
 SAID = 20
 """Alerts that a message names beside its first; more are counted."""
-_STATES = {"wrong": "is wrong", "silent": "is silent", "at_risk": "is at risk", "behind": "waits to be judged"}
+_STATES = {"degraded": "is degraded", "no_data": "has no data", "at_risk": "is at risk", "lagging": "is lagging"}
 
-_PAST_STATES = {"wrong": "was wrong", "silent": "was silent", "at_risk": "was at risk"}
+_PAST_STATES = {"degraded": "was degraded", "no_data": "had no data", "at_risk": "was at risk"}
 
 
 def title(told: Told, state: str) -> str:
@@ -260,7 +260,7 @@ MOST_LINES = 40
 """Alerts of which a digest says a line; of the others it says how many there are."""
 
 _GRAVEST = ("critical", "warning", "info")
-_GRAVEST_STATES = ("wrong", "silent", "at_risk", "behind", "")
+_GRAVEST_STATES = ("degraded", "no_data", "at_risk", "lagging", "")
 
 
 def rank_lines(lines: Sequence[AlertLine]) -> list[AlertLine]:

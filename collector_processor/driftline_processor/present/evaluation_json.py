@@ -10,12 +10,13 @@ from typing import Any
 
 from driftline_processor.core.concept import result as concept_result
 from driftline_processor.core.concept.result import ConceptDrift, DetectorState, error_rise
-from driftline_processor.core.drift.sentences import target_sentence
+from driftline_processor.core.drift.sentences import column_sentence
 from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
     ClassShare,
+    ColumnDrift,
     Curve,
     Delay,
     DriftContributor,
@@ -42,7 +43,6 @@ from driftline_processor.core.evaluation import (
     SliceCondition,
     SliceDrift,
     SlicePerformance,
-    TargetDrift,
     TrackRecord,
     Verdict,
     WeakSearch,
@@ -60,7 +60,7 @@ from .links import LinkedMisprediction
 from .versions import sentence as version_sentence
 
 INCIDENT = Key("incident", by=lambda since: {part: iso_time(at) for part, at in since.items()}, type=dict[str, str])
-"""The targets whose drift lasts, and since when: ``feature:NAME``, ``score``, ``class``; `` where key=value`` follows
+"""The columns whose drift lasts, and since when: ``feature:NAME``, ``score``, ``class``; `` where key=value`` follows
 for a slice."""
 
 CURVES, SLICES = "curves", "slices"
@@ -148,7 +148,7 @@ SHAPES = Shapes(
             _time_at("found"),
             "evidence",
         ),
-        TargetDrift: (
+        ColumnDrift: (
             "state",
             or_null("lacking"),
             or_null("decided_by"),
@@ -156,7 +156,7 @@ SHAPES = Shapes(
             or_null("size"),
             group("missing", Key("was", "missing_was"), Key("now", "missing_now")),
             "design_effect blocks would_see alike p_usual",
-            computed("sentence", target_sentence, str),
+            computed("sentence", column_sentence, str),
         ),
         SliceDrift: (
             "rows state",
@@ -249,7 +249,7 @@ SHAPES = Shapes(
                 computed("drifted_slices", lambda one: sum(it.state == "drift" for it in one.slices.values()), int),
                 Key("slices", asked=SLICES),
                 INCIDENT,
-                Key("lasting", by=lambda one: {} if one is None else one.targets, type=dict[str, LastingShift]),
+                Key("lasting", by=lambda one: {} if one is None else one.columns, type=dict[str, LastingShift]),
             ),
             "explanation",
             Key("change", "change_kind"),

@@ -84,7 +84,8 @@ WORDS = (
         "baseline", "a file with bins and counts of rows that the model was not trained on; never the rows themselves"
     ),
     Word(
-        "verdict", "whether a model is right, wrong, at risk, unknown, silent or behind: one sentence, with what to do"
+        "verdict",
+        "whether a model is healthy, degraded, at risk, unknown, no_data or lagging: one sentence, with what to do",
     ),
     Word("reference", "what a window is compared with: the baseline, its same hours, or the model's own last days"),
     Word(

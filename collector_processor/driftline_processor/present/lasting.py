@@ -13,21 +13,21 @@ from .numbers import many, number
 
 def lasting_sentences(evaluation: Evaluation, moment: Callable[[int], str]) -> list[str]:
     """Tell each shift that was found over the windows so far, the surest first; ``moment``: writes a time."""
-    known = {} if evaluation.lasting is None else evaluation.lasting.targets
+    known = {} if evaluation.lasting is None else evaluation.lasting.columns
     found = sorted(known.items(), key=lambda one: -(one[1].evidence or 0.0))
     score = "score" if evaluation.score is None else evaluation.score.words
     return [lasting_sentence(name, one, moment, score) for name, one in found if one.state == "drift"]
 
 
 def what_lacks(evaluation: Evaluation) -> str:
-    """Say why shifts that last cannot be told of any target; "" where they can, or where windows do not follow others.
+    """Say why shifts that last cannot be told of any column; "" where they can, or where windows do not follow others.
 
     >>> from types import SimpleNamespace as Some
     >>> from driftline_processor.core.evaluation import LastingDrift
     >>> what_lacks(Some(window=Some(name="1d"), lasting=LastingDrift("", ("score",), lacking=("times",))))
     'lasting shifts: cannot tell, the reference has no times; build it with its time column'
     """
-    known = {} if evaluation.lasting is None else evaluation.lasting.targets
+    known = {} if evaluation.lasting is None else evaluation.lasting.columns
     lacking = {one.lacking for one in known.values()}
     if not evaluation.window.name or not lacking or "" in lacking:
         return ""

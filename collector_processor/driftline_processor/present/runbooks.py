@@ -37,14 +37,14 @@ def runbook_for(verdict: Verdict | None, found: str = "", state: str = "") -> st
     """Return the name of the runbook about what was found; "" where none is.
 
     Args:
-        verdict: Whether the model is right, and why not; None where nobody can say.
+        verdict: Whether the model is healthy, and why not; None where nobody can say.
         found: What a policy found, in words.
         state: The state of the verdict for which a policy fired; "" of a policy of something else.
 
-    >>> runbook_for(None, "coverage is 12 %, below 50 %"), runbook_for(None, state="silent")
+    >>> runbook_for(None, "coverage is 12 %, below 50 %"), runbook_for(None, state="no_data")
     ('label-delay', 'pipeline-break')
     """
-    if state == "silent" or (verdict is not None and verdict.state == "silent"):
+    if state == "no_data" or (verdict is not None and verdict.state == "no_data"):
         return "pipeline-break"
     if not state and _OUTCOMES.search(found):
         return "label-delay"
@@ -56,4 +56,4 @@ def runbook_for(verdict: Verdict | None, found: str = "", state: str = "") -> st
         return "unit-change"
     if verdict.kind:
         return _BY_KIND.get(verdict.kind, "")
-    return "concept-change" if verdict.state in ("wrong", "at_risk") else ""
+    return "concept-change" if verdict.state in ("degraded", "at_risk") else ""

@@ -1,6 +1,6 @@
 """Say the details of a window: its drift in a few words, all of it in one sentence, and remarks on single parts.
 
-Whether the model is right is no detail: that is its verdict (:mod:`driftline_processor.core.verdict`).
+Whether the model is healthy is no detail: that is its verdict (:mod:`driftline_processor.core.verdict`).
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from driftline_processor.core.drift import slices
-from driftline_processor.core.drift.sentences import target_sentence
-from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue, ObjectiveState, TargetDrift
+from driftline_processor.core.drift.sentences import column_sentence
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricChange, MetricValue, ObjectiveState
 from driftline_processor.core.intervals.confidence import METHODS as INTERVALS
 from driftline_processor.core.performance.objective import overdue
 from driftline_processor.core.windows.window import Window
@@ -24,7 +24,7 @@ COMPLETE = 0.99
 """From this share of predictions on nothing is said of those that are missing: that much the edges can be off."""
 
 MOST_REMARKS = 5
-"""Targets that are explained one by one."""
+"""Columns that are explained one by one."""
 
 
 def drift_words(evaluation: Evaluation) -> str:
@@ -57,27 +57,27 @@ def sentence(evaluation: Evaluation) -> str:
     return "; ".join(part for part in parts if part) + "."
 
 
-def target_name(target: TargetDrift) -> str:
-    """Name a target: the score, the predicted class, or the feature."""
-    return printable(target.words)
+def column_name(column: ColumnDrift) -> str:
+    """Name a column: the score, the predicted class, or the feature."""
+    return printable(column.words)
 
 
-def drift_remarks(targets: Iterable[TargetDrift]) -> list[str]:
-    """Say what a table of states leaves open: why a target is usual or cannot be told, and what ``ok`` is worth.
+def drift_remarks(columns: Iterable[ColumnDrift]) -> list[str]:
+    """Say what a table of states leaves open: why a column is usual or cannot be told, and what ``ok`` is worth.
 
-    >>> ok = TargetDrift("feature", "age", "ok", "ks", 100, {}, would_see=0.31)
-    >>> few = TargetDrift("feature", "temp", "cannot_tell", "ks", 20, {}, lacking="rows")
+    >>> ok = ColumnDrift("feature", "age", "ok", "ks", 100, {}, would_see=0.31)
+    >>> few = ColumnDrift("feature", "temp", "cannot_tell", "ks", 20, {}, lacking="rows")
     >>> drift_remarks([ok, few])
     ['temp cannot be told: 20 rows are too few; a longer window would tell', 'would have seen a shift of 0.31 σ: age']
     """
     lines, seen = [], []
-    for target in targets:
-        if target.state == "usual" or target.lacking:
-            lines.append(printable(target_sentence(target)).rstrip("."))
-        elif target.state == "ok" and target.would_see is not None:
-            seen.append((target.would_see, target_name(target)))
+    for column in columns:
+        if column.state == "usual" or column.lacking:
+            lines.append(printable(column_sentence(column)).rstrip("."))
+        elif column.state == "ok" and column.would_see is not None:
+            seen.append((column.would_see, column_name(column)))
     if lines[MOST_REMARKS:]:
-        lines = [*lines[:MOST_REMARKS], f"likewise {many(len(lines) - MOST_REMARKS, 'more target')}"]
+        lines = [*lines[:MOST_REMARKS], f"likewise {many(len(lines) - MOST_REMARKS, 'more column')}"]
     if seen:
         (least, _), (most, name) = min(seen), max(seen)
         shift = f"{number(least)} σ: {name}" if len(seen) == 1 else f"{ends(least, most)} σ (the last: {name})"
@@ -148,8 +148,8 @@ def objective(one: ObjectiveState, timezone: str = "UTC") -> str:
 
 
 def _predictions(evaluation: Evaluation) -> str:
-    targets = (evaluation.score, evaluation.predicted)
-    found = [f"the {t.words}{_how_much(t)}" for t in targets if t is not None and t.state == "drift"]
+    columns = (evaluation.score, evaluation.predicted)
+    found = [f"the {t.words}{_how_much(t)}" for t in columns if t is not None and t.state == "drift"]
     if not found:
         return ""
     return f"so did {' and '.join(found)}" if drifted(evaluation) else f"but {' and '.join(found)} did"
@@ -197,10 +197,10 @@ def _expectations(evaluation: Evaluation) -> str:
     return f"{broken} of {len(evaluation.expected)} expectations are broken" if broken else ""
 
 
-def _how_much(target: TargetDrift) -> str:
+def _how_much(column: ColumnDrift) -> str:
     """Return the size of a drift by a comparable value: PSI in place of chi-square, which grows with the rows."""
-    shown = method_value(target, "psi" if target.decided_by == "chi2" else target.decided_by)
-    return f" ({shown}: {target.size})" if shown and target.size else ""
+    shown = method_value(column, "psi" if column.decided_by == "chi2" else column.decided_by)
+    return f" ({shown}: {column.size})" if shown and column.size else ""
 
 
 def _performance(evaluation: Evaluation) -> str:

@@ -1,10 +1,10 @@
-"""States of windows and targets: their words, their order, and the one that stands for a window."""
+"""States of windows and columns: their words, their order, and the one that stands for a window."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from driftline_processor.core.evaluation import Evaluation, Lacking, ObjectiveState, State, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Lacking, ObjectiveState, State
 
 STATE_WORDS: dict[str, str] = {"ok": "no drift", "usual": "moved as usual", "blind": "cannot tell"}
 """State → its words, where they are not its name."""
@@ -46,7 +46,7 @@ def overall(evaluation: Evaluation) -> State:
 
 
 def lacking(evaluation: Evaluation) -> Lacking:
-    """Return what most targets of a window lack that cannot tell, rows or days; "" where it can."""
+    """Return what most columns of a window lack that cannot tell, rows or days; "" where it can."""
     return evaluation.drift.lacking if overall(evaluation) == "cannot_tell" else ""
 
 
@@ -55,12 +55,12 @@ def newest_judged(evaluations: Sequence[Evaluation]) -> Evaluation:
     return next((one for one in reversed(evaluations) if one.share is not None), evaluations[-1])
 
 
-def rank(targets: Iterable[TargetDrift]) -> list[TargetDrift]:
-    """Sort targets by what matters: those in drift first, and those with the greatest PSI first among equals."""
+def rank(columns: Iterable[ColumnDrift]) -> list[ColumnDrift]:
+    """Sort columns by what matters: those in drift first, and those with the greatest PSI first among equals."""
 
-    def distance(target: TargetDrift) -> float:
-        psi = target.methods.get("psi")
-        value = psi.value if psi is not None and psi.value is not None else target.effect
+    def distance(column: ColumnDrift) -> float:
+        psi = column.methods.get("psi")
+        value = psi.value if psi is not None and psi.value is not None else column.effect
         return -(value or 0.0)
 
-    return sorted(targets, key=lambda target: (_ORDER.get(target.state, 6), distance(target), target.name))
+    return sorted(columns, key=lambda column: (_ORDER.get(column.state, 6), distance(column), column.name))

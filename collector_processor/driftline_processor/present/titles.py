@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from driftline_processor.core.drift.methods import METHODS
-from driftline_processor.core.evaluation import Source, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Source
 from driftline_processor.core.metrics import direction as better
 from driftline_processor.core.metrics import title
 from driftline_processor.core.verdict.words import interval_of_value, metric_value
@@ -49,9 +49,9 @@ def method_title(name: str) -> str:
     return METHODS[name].title if name in METHODS else short(name.replace("_", " "))
 
 
-def method_value(target: TargetDrift, method: str) -> str:
-    """Write a drift method's symbol and value, as in "KS 0.41"; "" where the target has no value of it."""
-    found = target.methods.get(method)
+def method_value(column: ColumnDrift, method: str) -> str:
+    """Write a drift method's symbol and value, as in "KS 0.41"; "" where the column has no value of it."""
+    found = column.methods.get(method)
     if found is None or found.value is None:
         return ""
     return f"{METHOD_SYMBOLS.get(method, method)} {number(found.value)}"

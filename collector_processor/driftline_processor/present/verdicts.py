@@ -11,10 +11,10 @@ from driftline_processor.core.wording import printable
 
 T = TypeVar("T")
 
-_SIGNS = {"wrong": "✕", "silent": "○", "behind": "…", "at_risk": "▲", "unknown": "?", "right": "✓"}
+_SIGNS = {"degraded": "✕", "no_data": "○", "lagging": "…", "at_risk": "▲", "unknown": "?", "healthy": "✓"}
 
 _HEAD = 30
-"""Words of the longest beginning of a sentence: whether the model is right, of which version, and since when."""
+"""Words of the longest beginning of a sentence: whether the model is healthy, of which version, and since when."""
 
 
 def verdict_word(state: str) -> str:
@@ -29,14 +29,14 @@ def verdict_word(state: str) -> str:
 def verdict_sign(state: str) -> str:
     """Return the sign of a state, for readers to whom colours say nothing.
 
-    >>> verdict_sign("right"), verdict_sign("at_risk")
+    >>> verdict_sign("healthy"), verdict_sign("at_risk")
     ('✓', '▲')
     """
     return _SIGNS[state]
 
 
 def verdict_sentence(verdict: Verdict) -> str:
-    """Return the one sentence that says whether the model is right, without characters that move a cursor."""
+    """Return the one sentence that says whether the model is healthy, without characters that move a cursor."""
     return printable(verdict.sentence)
 
 

@@ -16,7 +16,7 @@ import xxhash
 from driftline.tables.table import ModelKey
 
 from driftline_processor.core.drift.incident import WHERE
-from driftline_processor.core.evaluation import Evaluation, ObjectiveState, Size, TargetDrift, Verdict
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, ObjectiveState, Size, Verdict
 from driftline_processor.core.service_level.failing import ServiceFailure, service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.verdict import Reading, StateSpan, VerdictContext, read_outcomes, state_spans
@@ -44,7 +44,7 @@ AT_ONCE: Final = 0.1
 Miller, Response time in man-computer conversational transactions, 1968."""
 
 _GRAVITY = {kind: place for place, kind in enumerate(KINDS)}
-_GRAVEST = ("wrong", "silent")  # the other states of a verdict are no graver than drift
+_GRAVEST = ("degraded", "no_data")  # the other states of a verdict are no graver than drift
 SIZES: Mapping[Size, int] = {"": 0, "small": 1, "moderate": 2, "large": 3}
 """How far drift went → its rank, the largest last."""
 
@@ -143,7 +143,7 @@ class IncidentLog:
 
 
 _Moved = dict[int, tuple[Evaluation, Mapping[str, Size]]]
-"""Identity of a window with an incident → the window, and how far each target of the incident moved."""
+"""Identity of a window with an incident → the window, and how far each column of the incident moved."""
 
 Windows = tuple[tuple[Evaluation, ...], ...]
 """The windows of each length, oldest first: a copy, for lists change in place."""
@@ -162,9 +162,9 @@ class _Read:
     """The incidents of a model, and what they were read from.
 
     Attributes:
-        moved: How far targets moved in windows with an incident.
+        moved: How far columns moved in windows with an incident.
         readings: Identity of a closed window → the window, and what its outcomes say.
-        spans: When the model was right and wrong, by the closed windows.
+        spans: When the model was healthy and degraded, by the closed windows.
     """
 
     windows: Windows
@@ -235,7 +235,7 @@ def _open_words(windows: Windows) -> list[object]:
     return [
         (
             *(place, one.window, one.incident),
-            {part: "" if (target := _target(one, part)) is None else target.size for part in one.incident},
+            {part: "" if (column := _column(one, part)) is None else column.size for part in one.incident},
             one.label_sla and (one.label_sla.state, one.label_sla if one.label_sla.state == "broken" else None),
         )
         for place, known in enumerate(windows)
@@ -284,18 +284,18 @@ def _stretches(
 
 
 def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident]:
-    """Yield when the model was wrong, and what its verdict says now."""
+    """Yield when the model was degraded, and what its verdict says now."""
     now = model.verdict
     for span in spans:
         verdict = span.verdict
-        if verdict.state == "wrong" and span.until is not None:
+        if verdict.state == "degraded" and span.until is not None:
             yield _incident(
                 model,
-                *("verdict", "wrong", verdict.since, span.until, span.window, verdict.window_start),
+                *("verdict", "degraded", verdict.since, span.until, span.window, verdict.window_start),
                 verdict_reason(verdict),
                 "The outcomes showed no loss any more.",
             )
-    if model.in_use and now is not None and now.state in ("wrong", "at_risk", "silent", "behind"):
+    if model.in_use and now is not None and now.state in ("degraded", "at_risk", "no_data", "lagging"):
         window = next(
             (
                 name
@@ -312,7 +312,7 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
     """Yield when the model was silent, and when its windows waited too long."""
     for one in model.interruptions:
         over = one.until is not None
-        if one.kind == "silent":
+        if one.kind == "no_data":
             came = "came" if over else "has come"
             sentence = f"No prediction {came}, and in its usual hours it pauses for {duration(one.pause)} at most."
             ended = "Predictions came again."
@@ -323,14 +323,14 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
 
 
 def _moved(all_windows: Windows, before: _Moved) -> _Moved:
-    """Return the sizes of all targets that are in an incident, window by window: their details are read once."""
+    """Return the sizes of all columns that are in an incident, window by window: their details are read once."""
     found: _Moved = {}
     for evaluation in chain.from_iterable(all_windows):
         if evaluation.incident:
             one, sizes = before.get(id(evaluation), (None, {}))
             if one is not evaluation:
-                targets = {part: _target(evaluation, part) for part in evaluation.incident}
-                sizes = {part: target.size for part, target in targets.items() if target is not None}
+                columns = {part: _column(evaluation, part) for part in evaluation.incident}
+                sizes = {part: column.size for part, column in columns.items() if column is not None}
             found[id(evaluation)] = evaluation, sizes
     return found
 
@@ -343,7 +343,7 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> I
             if size is not None and (largest is None or SIZES[size] > SIZES[largest]):
                 evaluation, largest = shown, size
         how = f": the shift is {largest}" if largest else ""
-        name = part_words(one.subject, None if one.subject.startswith("feature:") else _target(evaluation, one.subject))
+        name = part_words(one.subject, None if one.subject.startswith("feature:") else _column(evaluation, one.subject))
         since = one.shown[0][1]
         found = _of_stretch(model, "drift", one, since, f"{name} drifts{how}.", _quiet(one), evaluation)
         yield replace(found, size=largest or "")
@@ -352,8 +352,8 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> I
 def _quiet(stretch: _Stretch[int]) -> str:
     if stretch.ended is None:
         return ""
-    target = _target(stretch.ended, stretch.subject)
-    gone = target is None and WHERE not in stretch.subject
+    column = _column(stretch.ended, stretch.subject)
+    gone = column is None and WHERE not in stretch.subject
     return "It is not measured any more." if gone else "No drift was found in two windows."
 
 
@@ -469,8 +469,8 @@ def _folded(found: Sequence[Incident]) -> list[Incident]:
     return [one for known in folded.values() for one in known]
 
 
-def part_words(part: str, target: TargetDrift | None = None) -> str:
-    """Name what drifts, by the name of its part of a pane; ``target``: its drift, where a window has it.
+def part_words(part: str, column: ColumnDrift | None = None) -> str:
+    """Name what drifts, by the name of its part of a pane; ``column``: its drift, where a window has it.
 
     >>> part_words("feature:temp where origin=JFK"), part_words("score"), part_words("class")
     ('temp where origin=JFK', 'The score', 'The predicted class')
@@ -478,12 +478,12 @@ def part_words(part: str, target: TargetDrift | None = None) -> str:
     name, where, place = part.partition(WHERE)
     words = {"score": "score", "class": "predicted class"}.get(name, "")
     if words:
-        words = f"The {words if target is None else target.words}"
+        words = f"The {words if column is None else column.words}"
     words = words or short(name.removeprefix("feature:"), 80)
     return f"{words}{where}{short(place, 80)}"
 
 
-def _target(evaluation: Evaluation, part: str) -> TargetDrift | None:
+def _column(evaluation: Evaluation, part: str) -> ColumnDrift | None:
     """Return the drift of a part in a window; None where it has none."""
     name, _, place = part.partition(WHERE)
     of = evaluation.slices.get(place) if place else evaluation

@@ -16,7 +16,7 @@ from driftline_processor.core.verdict import Traffic
 from driftline_processor.store.database import Connection, insert, number, read
 from driftline_processor.store.panes import KEEP_DAYS
 
-InterruptionKind = Literal["silent", "behind"]
+InterruptionKind = Literal["no_data", "lagging"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,10 @@ class Interruptions:
             after = [self._ended(past, one, now) for past in before if past.until is None or past.until > oldest]
             lasting = {past.kind for past in after if past.until is None}
             traffic = one.traffic
-            if series in in_use and traffic.silent_since is not None and "silent" not in lasting:
-                after.append(Interruption("silent", traffic.silent_since, None, traffic.pause))
-            if series in in_use and traffic.behind and traffic.waiting_since is not None and "behind" not in lasting:
-                after.append(Interruption("behind", traffic.waiting_since))
+            if series in in_use and traffic.silent_since is not None and "no_data" not in lasting:
+                after.append(Interruption("no_data", traffic.silent_since, None, traffic.pause))
+            if series in in_use and traffic.behind and traffic.waiting_since is not None and "lagging" not in lasting:
+                after.append(Interruption("lagging", traffic.waiting_since))
             if (changed := tuple(sorted(after, key=lambda known: (known.since, known.kind)))) != before:
                 found[series] = changed
         return found
@@ -119,7 +119,7 @@ class Interruptions:
         """Return an interruption with its end, where that has come."""
         if one.until is not None:
             return one
-        if one.kind == "silent":
+        if one.kind == "no_data":
             return replace(one, until=self._first_row(one, seen)) if seen.received > one.since else one
         return one if seen.traffic.behind else replace(one, until=max(now, one.since))
 
@@ -144,10 +144,10 @@ _COLUMNS = pa.schema(
 
 def _interruption(row: Mapping[str, object]) -> Interruption:
     kind, since, until, pause = row["kind"], row["since"], row["until"], row["pause"]
-    if kind not in ("silent", "behind") or not isinstance(since, int):
+    if kind not in ("no_data", "lagging") or not isinstance(since, int):
         raise ValueError(f"{kind} since {since} is no interruption")
     return Interruption(
-        "silent" if kind == "silent" else "behind",
+        "no_data" if kind == "no_data" else "lagging",
         since,
         until if isinstance(until, int) else None,
         pause if isinstance(pause, int) else 0,

@@ -157,7 +157,7 @@ class LabelQueue:
         if "drifted" in by and in_force is not None and newest is not None:
             features = read_features(connection, series.number, integers_of(rows, "seq"))
             if scores is not None:
-                features = {**features, "": Column(numbers=series.task.target_score(scores))}
+                features = {**features, "": Column(numbers=series.task.monitored_score(scores))}
             found["drifted"] = drift_of_rows(_risen(in_force.baseline, newest, features), features, len(rows))
         if "weak" in by and newest is not None and (worse := slice_badness(newest)):
             keys = dict.fromkeys(name.partition("=")[0] for name in worse)
@@ -216,7 +216,7 @@ def _labelled(connection: Connection, rows: pa.Table, again: ChosenRows) -> tupl
 def _risen(baseline: Baseline, newest: Evaluation, features: Mapping[str, Column]) -> dict[str, tuple[Bins, F64]]:
     """Feature → its bins and how much more frequent each has become, of what drifts; "" is the score."""
     found: dict[str, tuple[Bins, F64]] = {}
-    drifting = {name for name, target in newest.features.items() if target.state == "drift"}
+    drifting = {name for name, column in newest.features.items() if column.state == "drift"}
     over: dict[str, tuple[str, Bins]] = {
         name: (f"feature:{name}", bins) for name, bins in baseline.bins.features.items() if name in drifting
     }

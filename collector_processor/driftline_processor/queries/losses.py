@@ -10,7 +10,7 @@ from driftline_processor.core.windows.window import DAY
 
 from .overview import ModelView
 
-TROUBLES = ("wrong", "silent", "at_risk", "behind")
+TROUBLES = ("degraded", "no_data", "at_risk", "lagging")
 """States of a verdict that somebody has to look after."""
 
 

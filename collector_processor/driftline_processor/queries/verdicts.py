@@ -210,7 +210,7 @@ class Verdicts:
         """
         now, backlog = self.clock(), known.backlog
         silent, pause = None, 0
-        noted = self._interruptions.lasting(series, "silent")
+        noted = self._interruptions.lasting(series, "no_data")
         if noted is not None and known.received <= noted.since:
             silent, pause = noted.since, noted.pause
         elif known.received and now - known.received > QUIET:

@@ -53,6 +53,7 @@ from driftline_processor.queries.rows import Queries
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.queries.verdicts import VerdictChange
 from driftline_processor.receipts import NO_HEADERS, Receipt, Signal, StorageOutage
+from driftline_processor.store.business_points import BusinessPoints
 from driftline_processor.store.database import DatabaseError, StorageError, Store, read
 from driftline_processor.store.memory_folder import MemoryFolder
 
@@ -289,6 +290,10 @@ class State:
     def offsets(self) -> QueueProgress:
         """Return how far queues have been read, see :mod:`driftline_processor.ingest.queue_offsets`."""
         return dict(self.parts.intake.offsets)
+
+    def points(self) -> BusinessPoints:
+        """Return the points of business series that are stored."""
+        return self.parts.intake.business
 
     def offer(self, request: Request) -> Future[Receipt]:
         """Take in rows that are tables already."""

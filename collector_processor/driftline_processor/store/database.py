@@ -27,14 +27,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from driftline_processor.core.wording import iso_time
 from driftline_processor.receipts import StorageOutage
-
-from .arrow_tables import numbers_of_ids
-from .pane_rows import encode_sums
 
 T = TypeVar("T")
 
@@ -106,11 +102,8 @@ DatabaseError = duckdb.Error
 _SIDE_BY_SIDE = 4_096
 """Rows from which on a table is inserted as two tables side by side: to name a second one costs 0.2 ms."""
 
-SCHEMA_VERSION = 2
-"""Of the tables: 1 had a row for each sum of a pane."""
-
-_MIGRATED = 1_000_000
-"""Sums of panes of an older state that are written anew at once: 64 MB."""
+SCHEMA_VERSION = 1
+"""Version of the tables. A file of another version is refused."""
 
 CHECKPOINT = "64MB"
 """Bytes of DuckDB's own log at which the file takes them. At DuckDB's 16 MB each third block of rows waits for the file
@@ -140,111 +133,92 @@ _BROKEN_ENTRY = re.compile(r"entry at byte position ([0-9]+)")
 _PATIENCE = 60.0
 """Seconds that readers get to end before the file is exchanged below them."""
 
-_PANES = """CREATE TABLE IF NOT EXISTS {} (
+_PANES = """CREATE TABLE {} (
     series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, parts VARCHAR, counts BLOB, places BLOB, sums BLOB);"""
 """A table of panes, see :mod:`.pane_rows`."""
 
 _SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS meta (name VARCHAR, value BIGINT);
-CREATE TABLE IF NOT EXISTS series (
+CREATE TABLE meta (name VARCHAR, value BIGINT);
+CREATE TABLE series (
     series INTEGER, change BIGINT, environment VARCHAR, model VARCHAR, version VARCHAR, task VARCHAR);
-CREATE VIEW IF NOT EXISTS models AS SELECT series, any_value(environment) AS environment, any_value(model) AS model,
+CREATE VIEW models AS SELECT series, any_value(environment) AS environment, any_value(model) AS model,
     any_value(version) AS version FROM series GROUP BY series;
-CREATE TABLE IF NOT EXISTS predictions (
+CREATE TABLE predictions (
     seq BIGINT, series INTEGER, id VARCHAR, time BIGINT, score DOUBLE, scores DOUBLE[], predicted VARCHAR,
-    weight DOUBLE, slices MAP(VARCHAR, VARCHAR), trace_id BLOB, span_id BLOB, received BIGINT);
-ALTER TABLE predictions ADD COLUMN IF NOT EXISTS observed BIGINT;
-ALTER TABLE predictions ADD COLUMN IF NOT EXISTS fingerprint UBIGINT;
-ALTER TABLE predictions ADD COLUMN IF NOT EXISTS items VARCHAR[];
-ALTER TABLE predictions ADD COLUMN IF NOT EXISTS item_scores DOUBLE[];
-ALTER TABLE predictions ADD COLUMN IF NOT EXISTS left_out INTEGER;
-ALTER TABLE predictions ADD COLUMN IF NOT EXISTS subject VARCHAR;
-ALTER TABLE predictions ADD COLUMN IF NOT EXISTS request UBIGINT;
-ALTER TABLE predictions ADD COLUMN IF NOT EXISTS error VARCHAR;
-CREATE TABLE IF NOT EXISTS outcomes (
+    weight DOUBLE, slices MAP(VARCHAR, VARCHAR), trace_id BLOB, span_id BLOB, received BIGINT, observed BIGINT,
+    fingerprint UBIGINT, items VARCHAR[], item_scores DOUBLE[], left_out INTEGER, subject VARCHAR, request UBIGINT,
+    error VARCHAR);
+CREATE TABLE outcomes (
     seq BIGINT, model VARCHAR, environment VARCHAR, id VARCHAR, actual VARCHAR, number DOUBLE, time BIGINT,
-    prediction_time BIGINT, weight DOUBLE, received BIGINT);
-ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS item VARCHAR;
-ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS value DOUBLE;
-ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS retracted BOOLEAN;
-ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS slices MAP(VARCHAR, VARCHAR);
-ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS subject VARCHAR;
-CREATE TABLE IF NOT EXISTS waiting (outcome BIGINT, model VARCHAR, id VARCHAR, received BIGINT);
-CREATE TABLE IF NOT EXISTS joined (
+    prediction_time BIGINT, weight DOUBLE, received BIGINT, item VARCHAR, value DOUBLE, retracted BOOLEAN,
+    slices MAP(VARCHAR, VARCHAR), subject VARCHAR);
+CREATE TABLE waiting (outcome BIGINT, model VARCHAR, id VARCHAR, received BIGINT);
+CREATE TABLE joined (
     seq BIGINT, prediction BIGINT, outcome BIGINT, series INTEGER, time BIGINT, score DOUBLE, scores DOUBLE[],
-    predicted VARCHAR, actual VARCHAR, number DOUBLE, weight DOUBLE, outcome_time BIGINT);
-ALTER TABLE joined ADD COLUMN IF NOT EXISTS request UBIGINT;
-ALTER TABLE joined ADD COLUMN IF NOT EXISTS slices MAP(VARCHAR, VARCHAR);
-ALTER TABLE joined ADD COLUMN IF NOT EXISTS value DOUBLE;
-ALTER TABLE joined ADD COLUMN IF NOT EXISTS relevance DOUBLE[];
-ALTER TABLE joined ADD COLUMN IF NOT EXISTS missed DOUBLE[];
-CREATE TABLE IF NOT EXISTS retractions (
+    predicted VARCHAR, actual VARCHAR, number DOUBLE, weight DOUBLE, outcome_time BIGINT, request UBIGINT,
+    slices MAP(VARCHAR, VARCHAR), value DOUBLE, relevance DOUBLE[], missed DOUBLE[]);
+CREATE TABLE retractions (
     prediction BIGINT, time BIGINT, outcome BIGINT, outcome_time BIGINT, fed BOOLEAN);
-CREATE TABLE IF NOT EXISTS successors (prediction BIGINT, own BOOLEAN);
+CREATE TABLE successors (prediction BIGINT, own BOOLEAN);
 {_PANES.format("panes")}
 {_PANES.format("slice_panes")}
-CREATE TABLE IF NOT EXISTS restated (series INTEGER, pane BIGINT);
-CREATE TABLE IF NOT EXISTS slice_values (series INTEGER, key VARCHAR, value VARCHAR);
-CREATE TABLE IF NOT EXISTS days (
+CREATE TABLE restated (series INTEGER, pane BIGINT);
+CREATE TABLE slice_values (series INTEGER, key VARCHAR, value VARCHAR);
+CREATE TABLE days (
     series INTEGER, fold VARCHAR, day BIGINT, stop BIGINT, part VARCHAR, sums DOUBLE[]);
-CREATE TABLE IF NOT EXISTS kept (
+CREATE TABLE kept (
     series INTEGER, prediction BIGINT, day BIGINT, rank UBIGINT, received BIGINT, numbers DOUBLE[], texts VARCHAR[],
     vectors FLOAT[]);
-CREATE TABLE IF NOT EXISTS kept_columns (series INTEGER, kind VARCHAR, name VARCHAR, width INTEGER);
-CREATE TABLE IF NOT EXISTS requests (digest BLOB, received BIGINT);
-CREATE TABLE IF NOT EXISTS batches (digest BLOB, received BIGINT);
-CREATE TABLE IF NOT EXISTS uploads (
+CREATE TABLE kept_columns (series INTEGER, kind VARCHAR, name VARCHAR, width INTEGER);
+CREATE TABLE requests (digest BLOB, received BIGINT);
+CREATE TABLE batches (digest BLOB, received BIGINT);
+CREATE TABLE uploads (
     upload VARCHAR, part BIGINT, digest BLOB, accepted BIGINT, rejected BIGINT, received BIGINT);
-CREATE TABLE IF NOT EXISTS offsets (reader VARCHAR, topic VARCHAR, part INTEGER, next BIGINT, received BIGINT);
-CREATE TABLE IF NOT EXISTS watermarks (
+CREATE TABLE offsets (reader VARCHAR, topic VARCHAR, part INTEGER, next BIGINT, received BIGINT);
+CREATE TABLE watermarks (
     environment VARCHAR, model VARCHAR, watermark BIGINT, received BIGINT);
-CREATE TABLE IF NOT EXISTS baselines (
+CREATE TABLE baselines (
     digest VARCHAR, source VARCHAR, environment VARCHAR, model VARCHAR, version VARCHAR, received BIGINT, json VARCHAR);
-CREATE TABLE IF NOT EXISTS learning (series INTEGER, part BIGINT, rows INTEGER, name VARCHAR, data BLOB);
-CREATE TABLE IF NOT EXISTS learning_points (
+CREATE TABLE learning (series INTEGER, part BIGINT, rows INTEGER, name VARCHAR, data BLOB);
+CREATE TABLE learning_points (
     series INTEGER, part VARCHAR, label VARCHAR, rows DOUBLE, data BLOB);
-CREATE TABLE IF NOT EXISTS streams (
+CREATE TABLE streams (
     stream BLOB, process BLOB, seq BIGINT, series INTEGER, start BIGINT, since BIGINT, stop BIGINT, received BIGINT,
     counter BOOLEAN, counts BLOB);
-CREATE TABLE IF NOT EXISTS balance (
+CREATE TABLE balance (
     series INTEGER, pane BIGINT, made DOUBLE, counted DOUBLE, doubt DOUBLE, torn BOOLEAN);
-CREATE TABLE IF NOT EXISTS concept (series INTEGER, slice VARCHAR, state VARCHAR);
-CREATE TABLE IF NOT EXISTS evaluations (
-    series INTEGER, name VARCHAR, start BIGINT, stop BIGINT, believed BIGINT, json VARCHAR);
-ALTER TABLE evaluations ADD COLUMN IF NOT EXISTS head BLOB;
-ALTER TABLE evaluations ADD COLUMN IF NOT EXISTS details BLOB;
-ALTER TABLE evaluations ADD COLUMN IF NOT EXISTS drawing BLOB;
-CREATE TABLE IF NOT EXISTS drawings (series INTEGER, digest BLOB, part BLOB);
-CREATE TABLE IF NOT EXISTS verdicts (series INTEGER, state VARCHAR, since BIGINT, changed BIGINT);
-CREATE TABLE IF NOT EXISTS interruptions (
+CREATE TABLE concept (series INTEGER, slice VARCHAR, state VARCHAR);
+CREATE TABLE evaluations (
+    series INTEGER, name VARCHAR, start BIGINT, stop BIGINT, believed BIGINT, head BLOB, details BLOB,
+    drawing BLOB);
+CREATE TABLE drawings (series INTEGER, digest BLOB, part BLOB);
+CREATE TABLE verdicts (series INTEGER, state VARCHAR, since BIGINT, changed BIGINT);
+CREATE TABLE interruptions (
     series INTEGER, kind VARCHAR, since BIGINT, until BIGINT, pause BIGINT);
-CREATE TABLE IF NOT EXISTS looks (policy VARCHAR, environment VARCHAR, model VARCHAR, since BIGINT);
-CREATE TABLE IF NOT EXISTS alerts (
-    id VARCHAR, policy VARCHAR, model VARCHAR, environment VARCHAR, version VARCHAR, severity VARCHAR, owner VARCHAR,
-    state VARCHAR, since BIGINT, fired BIGINT, until BIGINT, seen BIGINT, "over" BIGINT, told BIGINT, "window" VARCHAR,
-    "start" BIGINT, words VARCHAR, acknowledged BIGINT, acknowledged_by VARCHAR, why VARCHAR);
-ALTER TABLE alerts ADD COLUMN IF NOT EXISTS said VARCHAR;
-ALTER TABLE alerts ADD COLUMN IF NOT EXISTS silenced BIGINT;
-CREATE TABLE IF NOT EXISTS messages (
-    id VARCHAR, alert VARCHAR, channel VARCHAR, kind VARCHAR, made BIGINT, facts VARCHAR);
-ALTER TABLE messages ADD COLUMN IF NOT EXISTS held BIGINT;
-ALTER TABLE messages ADD COLUMN IF NOT EXISTS alerts VARCHAR[];
-ALTER TABLE messages ADD COLUMN IF NOT EXISTS incident BIGINT;
-CREATE TABLE IF NOT EXISTS deliveries (message VARCHAR, "time" BIGINT, result VARCHAR, detail VARCHAR);
-ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS reference VARCHAR;
-CREATE TABLE IF NOT EXISTS approvals (message VARCHAR, "time" BIGINT, "by" VARCHAR, why VARCHAR);
-CREATE TABLE IF NOT EXISTS business (
+CREATE TABLE looks (policy VARCHAR, environment VARCHAR, model VARCHAR, since BIGINT);
+CREATE TABLE alerts (
+    id VARCHAR, policy VARCHAR, model VARCHAR, environment VARCHAR, version VARCHAR, severity VARCHAR,
+    owner VARCHAR, state VARCHAR, since BIGINT, fired BIGINT, until BIGINT, seen BIGINT, "over" BIGINT, told BIGINT,
+    "window" VARCHAR, "start" BIGINT, words VARCHAR, acknowledged BIGINT, acknowledged_by VARCHAR, why VARCHAR,
+    said VARCHAR, silenced BIGINT);
+CREATE TABLE messages (
+    id VARCHAR, alert VARCHAR, channel VARCHAR, kind VARCHAR, made BIGINT, facts VARCHAR, held BIGINT,
+    alerts VARCHAR[], incident BIGINT);
+CREATE TABLE deliveries (
+    message VARCHAR, "time" BIGINT, result VARCHAR, detail VARCHAR, reference VARCHAR);
+CREATE TABLE approvals (message VARCHAR, "time" BIGINT, "by" VARCHAR, why VARCHAR);
+CREATE TABLE business (
     model VARCHAR, name VARCHAR, stream BLOB, "time" BIGINT, value DOUBLE, weight DOUBLE);
-CREATE TABLE IF NOT EXISTS business_streams (
+CREATE TABLE business_streams (
     model VARCHAR, name VARCHAR, process BLOB, stream BLOB, "time" BIGINT, received BIGINT, total DOUBLE,
     counted DOUBLE);
-CREATE TABLE IF NOT EXISTS business_readings (model VARCHAR, name VARCHAR, query BLOB, until BIGINT);
-CREATE TABLE IF NOT EXISTS decisions (
+CREATE TABLE business_readings (model VARCHAR, name VARCHAR, query BLOB, until BIGINT);
+CREATE TABLE decisions (
     id VARCHAR, model VARCHAR, version VARCHAR, kind VARCHAR, "by" VARCHAR, why VARCHAR, "time" BIGINT);
-CREATE TABLE IF NOT EXISTS training_runs (
+CREATE TABLE training_runs (
     id VARCHAR, environment VARCHAR, model VARCHAR, version VARCHAR, "end" BIGINT, received BIGINT, json VARCHAR);
-CREATE TABLE IF NOT EXISTS acknowledged (time BIGINT);
-INSERT INTO acknowledged SELECT 0 WHERE NOT EXISTS (FROM acknowledged);
+CREATE TABLE acknowledged (time BIGINT);
+INSERT INTO acknowledged VALUES (0);
 """
 
 
@@ -367,19 +341,17 @@ class Store:
         known = self.path.exists()
         root = self._open()
         try:
-            root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk, not one for each table
-            found = mark(root, "schema", SCHEMA_VERSION)
-            if found > SCHEMA_VERSION:
-                raise StorageError(
-                    f"storage.directory: {self.path.parent} was written by another version of Driftline (schema "
-                    f"{found}, this one knows {SCHEMA_VERSION}); name another directory, or run that version"
-                )
+            if number(root, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'meta'"):
+                version = mark(root, "schema", SCHEMA_VERSION)
+                if version != SCHEMA_VERSION:
+                    raise StorageError(
+                        f"storage.directory: {self.path.parent} was written by another version of Driftline (schema "
+                        f"{version}; this version reads {SCHEMA_VERSION}); name another directory, or run that version"
+                    )
+            else:
+                root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk, not one for each table
             with transaction(root):
-                if known:
-                    _pack_panes(root)
-                set_mark(root, "schema", SCHEMA_VERSION)
-            if known:
-                _number_ids(root)
+                set_mark(root, "schema", SCHEMA_VERSION)  # a file that was cut fails at its first write
             self._stamp = number(root, "SELECT max(time) FROM acknowledged") or 0
             if known:
                 self._look_for_gap()
@@ -714,44 +686,6 @@ def _unwritable(directory: Path, reason: str) -> str:
         "File too large": "raise the limit on the size of files",
     }.get(reason, "see whether its disk is well")
     return f"storage.directory: {directory} cannot be written ({reason}); {fix}, nothing else is needed"
-
-
-def _number_ids(connection: Connection) -> None:
-    """Give predictions that were written before ids had a number theirs, a million at a time."""
-    query = "SELECT seq, id FROM predictions WHERE request IS NULL LIMIT 1000000"
-    while len(rows := read(connection, query)):
-        numbered = pa.table({"seq": rows["seq"], "request": numbers_of_ids(rows["id"])})
-        update = "UPDATE predictions SET request = n.request FROM numbered n WHERE predictions.seq = n.seq"
-        run(connection, update, numbered=numbered)
-
-
-def _pack_panes(connection: Connection) -> None:
-    """Write the panes anew that an older release stored with a row for each sum."""
-    old = "SELECT table_name FROM duckdb_columns() WHERE column_name = 'idx' AND ends_with(table_name, 'panes')"
-    for table in read(connection, old).column(0).to_pylist():
-        _pack_table(connection, table)
-
-
-def _pack_table(connection: Connection, table: str) -> None:
-    """Write the panes of a table anew, some at a time, inside the caller's transaction."""
-    connection.execute(f"ALTER TABLE {table} RENAME TO {table}_of_sums")
-    connection.execute(_PANES.format(table))
-    query = f"SELECT series, pane, count(*) AS sums FROM {table}_of_sums GROUP BY series, pane ORDER BY series, pane"
-    known = read(connection, query)
-    series, panes, sums = (known.column(name).to_numpy() for name in ("series", "pane", "sums"))
-    if len(sums):
-        _log.warning(
-            "driftline: storage.directory: %d sums of %s of an older release are written anew", sums.sum(), table
-        )
-    written = np.cumsum(sums) // _MIGRATED
-    edges = np.flatnonzero((np.diff(series, prepend=-1) != 0) | (np.diff(written, prepend=-1) != 0))
-    for first, end in zip(edges.tolist(), [*edges[1:].tolist(), len(panes)], strict=True):
-        of_some = f"SELECT * FROM {table}_of_sums WHERE series = ? AND pane >= ? AND pane <= ?"
-        number = int(series[first])
-        found = read(connection, of_some, number, int(panes[first]), int(panes[end - 1]))
-        for rows in encode_sums(number, found):
-            insert(connection, table, rows)
-    connection.execute(f"DROP TABLE {table}_of_sums")
 
 
 def keep_private(directory: Path) -> None:

@@ -107,7 +107,7 @@ def fold_models(document: Mapping[str, Any]) -> list[ModelRow]:
 def _place(part: Mapping[str, Any]) -> tuple[bool, int]:
     """Return the place of a part as :func:`driftline_processor.core.verdict.fold_verdicts` ranks it."""
     state = (part.get("verdict") or {}).get("state", "")
-    return not part.get("in_use", True), _rank("unknown" if state == "right" else state)
+    return not part.get("in_use", True), _rank("unknown" if state == "healthy" else state)
 
 
 def _rank(state: str) -> int:

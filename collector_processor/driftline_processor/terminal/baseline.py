@@ -77,7 +77,7 @@ class _Features:
     baseline: Baseline
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        rows = dict(_targets(self.baseline))
+        rows = dict(_columns(self.baseline))
         names = [name for name in ("type", "distribution", "range", "missing", "invalid", "importance") if rows]
         wanted = {key: 2 + max(len(key), *(len(row[key]) for row in rows.values())) for key in names}
         for key in ("invalid", "importance", "missing"):
@@ -96,7 +96,7 @@ class _Features:
         yield table
 
 
-def _targets(baseline: Baseline) -> Iterator[tuple[str, dict[str, str]]]:
+def _columns(baseline: Baseline) -> Iterator[tuple[str, dict[str, str]]]:
     parts, shares = baseline.pane.parts, None
     known = baseline.extras.importance
     if known is not None:

@@ -16,7 +16,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text as RichText
 
-from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.core.metrics import direction
 from driftline_processor.present.units import keep_units
 
@@ -86,11 +86,11 @@ SEVERITY_STYLES = {"critical": "bold red", "major": "bold yellow", "minor": "yel
 _SIZES = {"large": "bold red", "moderate": "bold yellow", "small": "yellow", "": "yellow"}
 
 
-def state_style(target: TargetDrift) -> str:
+def state_style(column: ColumnDrift) -> str:
     """Return the colour of a state: by its size where it is drift."""
-    if target.state == "drift":
-        return _SIZES[target.size]
-    return "green" if target.state == "ok" else "cyan"
+    if column.state == "drift":
+        return _SIZES[column.size]
+    return "green" if column.state == "ok" else "cyan"
 
 
 def change_style(name: str, was: float | None, now: float | None) -> str:

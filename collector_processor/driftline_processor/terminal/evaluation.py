@@ -1,8 +1,8 @@
-"""Show an Evaluation in the terminal: heading, performance, table of targets, table of windows, and remarks.
+"""Show an Evaluation in the terminal: heading, performance, table of columns, table of windows, and remarks.
 
-It shows what somebody needs who asks whether the model is right: ten features, the statistics only where they are asked
-for (:class:`.sections.Detail`). The tables choose their columns by the width there is, their characters by what the
-terminal can show. What is above and below the table of targets, and in which order, is in :mod:`.sections`.
+It shows what somebody needs who asks whether the model is healthy: ten features, and the statistics on demand
+(:class:`.sections.Detail`). The tables choose their columns by the width there is, their characters by what the
+terminal can show. What is above and below the table of columns, and in which order, is in :mod:`.sections`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.dates import date_words
-from driftline_processor.core.drift.incident import targets
+from driftline_processor.core.drift.incident import columns
 from driftline_processor.core.drift.method_choice import SHOWN
-from driftline_processor.core.evaluation import Evaluation, TargetDrift, Verdict
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Verdict
 from driftline_processor.core.outcomes.review import advice
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.wording import printable
@@ -25,7 +25,7 @@ from driftline_processor.present.concept import sentence as concept_sentence
 from driftline_processor.present.lasting import lasting_sentences, what_lacks
 from driftline_processor.present.numbers import count, many, number, p_value, percent, shares
 from driftline_processor.present.outcomes import lateness
-from driftline_processor.present.sentences import drift_remarks, sentence, target_name
+from driftline_processor.present.sentences import column_name, drift_remarks, sentence
 from driftline_processor.present.states import compared, drifted, rank, state_word
 from driftline_processor.present.times import window_label, window_name
 from driftline_processor.present.titles import HEADLINES, METHOD_SYMBOLS, method_value, metric_title
@@ -35,10 +35,10 @@ from .console import LONGEST_NAME, Readable, Text, change_style, empty, fewer_ce
 from .sections import AFTER_DRIFT, BEFORE_DRIFT, EVERYTHING, MOST_FEATURES, Detail, mispredictions, more
 
 VERDICT_STYLES: dict[str, str] = {
-    "right": "green",
-    "wrong": "red",
-    "silent": "red",
-    "behind": "yellow",
+    "healthy": "green",
+    "degraded": "red",
+    "no_data": "red",
+    "lagging": "yellow",
     "at_risk": "yellow",
     "unknown": "",
 }
@@ -59,13 +59,13 @@ class DriftTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         evaluation = self.evaluation
-        predictions = [target for target in (evaluation.score, evaluation.predicted) if target is not None]
+        predictions = [column for column in (evaluation.score, evaluation.predicted) if column is not None]
         features = _rank_by_weight(evaluation)
         listed = self.detail.first(features, MOST_FEATURES)
-        targets = [*predictions, *listed]
-        beside = _chosen(targets)
-        rows = [_shown_cells(target, beside) for target in targets]
-        names = [Text(target_name(target), no_wrap=True, overflow="ellipsis") for target in targets]
+        columns = [*predictions, *listed]
+        beside = _chosen(columns)
+        rows = [_shown_cells(column, beside) for column in columns]
+        names = [Text(column_name(column), no_wrap=True, overflow="ellipsis") for column in columns]
         left = options.max_width - min(LONGEST_NAME, max((name.cell_len for name in names), default=0))
         wanted = {key: 2 + max(len(key), *(row[key].cell_len for row in rows)) for key in (rows[0] if rows else {})}
         if not any(row["missing"].plain for row in rows):
@@ -87,76 +87,76 @@ class DriftTable:
         if len(features) > len(listed):
             table.add_row(more(len(features) - len(listed)))
         yield table
-        yield from (Text(line, style="dim") for line in _legend(targets))
+        yield from (Text(line, style="dim") for line in _legend(columns))
 
 
-def _rank_by_weight(evaluation: Evaluation) -> list[TargetDrift]:
+def _rank_by_weight(evaluation: Evaluation) -> list[ColumnDrift]:
     """Sort features by state, then by what they cost where their importance is known, then by how far they moved."""
     known = () if evaluation.explanation is None else evaluation.explanation.causes
     weights = {cause.features[0]: cause.weight or 0.0 for cause in known if len(cause.features) == 1}
     ranked = rank(evaluation.features.values())
-    places = {state: place for place, state in enumerate(dict.fromkeys(target.state for target in ranked))}
-    return sorted(ranked, key=lambda target: (places[target.state], -weights.get(target.name, 0.0)))
+    places = {state: place for place, state in enumerate(dict.fromkeys(column.state for column in ranked))}
+    return sorted(ranked, key=lambda column: (places[column.state], -weights.get(column.name, 0.0)))
 
 
-def _legend(targets: Sequence[TargetDrift]) -> list[str]:
+def _legend(columns: Sequence[ColumnDrift]) -> list[str]:
     """Say what a state means that its words do not say alone."""
-    states, lines = {target.state for target in targets}, []
+    states, lines = {column.state for column in columns}, []
     if "usual" in states:
         lines.append(f"{state_word('usual')}: it moved, and the baseline's own days and weeks differ as much")
     if "cannot_tell" in states:
-        lacking = sorted({target.lacking for target in targets if target.lacking})
+        lacking = sorted({column.lacking for column in columns if column.lacking})
         words = " and ".join(state_word("cannot_tell", lack) for lack in lacking) or state_word("cannot_tell")
         lines.append(f"{words}: cannot be judged, which does not mean fine")
     return lines
 
 
-def _chosen(targets: Sequence[TargetDrift]) -> dict[str, str]:
+def _chosen(columns: Sequence[ColumnDrift]) -> dict[str, str]:
     """Return the methods that are shown because somebody chose them: name → heading."""
-    names = (name for target in targets for name in target.methods if name not in (target.decided_by, *SHOWN))
+    names = (name for column in columns for name in column.methods if name not in (column.decided_by, *SHOWN))
     return {name: METHOD_SYMBOLS[name] for name in sorted(set(names), key=list(METHOD_SYMBOLS).index)}
 
 
-def _shown_cells(target: TargetDrift, beside: Mapping[str, str]) -> dict[str, Text]:
-    """Return what a target's row shows, in the order of the columns; ``beside``: methods with a column of their own."""
-    style = state_style(target)
-    drifts = target.state == "drift"
-    decisive = target.methods.get(target.decided_by)
-    was, now = _drawn(target)
+def _shown_cells(column: ColumnDrift, beside: Mapping[str, str]) -> dict[str, Text]:
+    """Return what a column's row shows, in the order of the columns; ``beside``: methods with a column of their own."""
+    style = state_style(column)
+    drifts = column.state == "drift"
+    decisive = column.methods.get(column.decided_by)
+    was, now = _drawn(column)
     return {
         "was": Text(was, style="dim"),
         "→ is": Text(now, style=style if drifts else ""),
-        "state": Text(state_word(target.state, target.lacking), style=style),
-        "size": Text(target.size if drifts else "", style=style),
-        "test": Text(method_value(target, target.decided_by), style=style if drifts else ""),
+        "state": Text(state_word(column.state, column.lacking), style=style),
+        "size": Text(column.size if drifts else "", style=style),
+        "test": Text(method_value(column, column.decided_by), style=style if drifts else ""),
         "p": Text(p_value(decisive.p_value if decisive is not None else None), style="dim"),
-        "PSI": Text(method_value(target, "psi").removeprefix("PSI "), style="dim"),
-        "JS": Text(method_value(target, "js").removeprefix("JS "), style="dim"),
-        **{title: _beside(target, name, title) for name, title in beside.items()},
-        "missing": Text(_missing(target), style=_missing_style(target)),
+        "PSI": Text(method_value(column, "psi").removeprefix("PSI "), style="dim"),
+        "JS": Text(method_value(column, "js").removeprefix("JS "), style="dim"),
+        **{title: _beside(column, name, title) for name, title in beside.items()},
+        "missing": Text(_missing(column), style=_missing_style(column)),
     }
 
 
-def _beside(target: TargetDrift, name: str, title: str) -> Text:
-    return Text("" if name == target.decided_by else method_value(target, name).removeprefix(f"{title} "), style="dim")
+def _beside(column: ColumnDrift, name: str, title: str) -> Text:
+    return Text("" if name == column.decided_by else method_value(column, name).removeprefix(f"{title} "), style="dim")
 
 
-def _drawn(target: TargetDrift) -> tuple[str, str]:
+def _drawn(column: ColumnDrift) -> tuple[str, str]:
     """Both distributions on one scale."""
-    if target.was is None or target.now is None:
+    if column.was is None or column.now is None:
         return "", ""
-    was, now = fewer_cells(target.was), fewer_cells(target.now)
+    was, now = fewer_cells(column.was), fewer_cells(column.now)
     highest = float(max(was.max(initial=0.0), now.max(initial=0.0)))
     return histogram(was, highest), histogram(now, highest)
 
 
-def _missing(target: TargetDrift) -> str:
-    was, now = target.missing_was or 0.0, target.missing_now or 0.0
+def _missing(column: ColumnDrift) -> str:
+    was, now = column.missing_was or 0.0, column.missing_now or 0.0
     return shares(was, now) if was or now else ""
 
 
-def _missing_style(target: TargetDrift) -> str:
-    return "yellow" if abs((target.missing_now or 0.0) - (target.missing_was or 0.0)) >= 0.01 else "dim"
+def _missing_style(column: ColumnDrift) -> str:
+    return "yellow" if abs((column.missing_now or 0.0) - (column.missing_was or 0.0)) >= 0.01 else "dim"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +201,10 @@ def _window_line(evaluation: Evaluation, timezone: str) -> list[Text]:
 
 def _drifted_of(evaluation: Evaluation) -> str:
     """Say how many features drifted of those that could be compared, and how many are far and usual."""
-    targets = list(evaluation.features.values())
-    of, usual = compared(evaluation), sum(target.state == "usual" for target in targets)
+    columns = list(evaluation.features.values())
+    of, usual = compared(evaluation), sum(column.state == "usual" for column in columns)
     if not of:
-        return state_word(rank(targets)[0].state, rank(targets)[0].lacking) if targets else ""
+        return state_word(rank(columns)[0].state, rank(columns)[0].lacking) if columns else ""
     return f"{drifted(evaluation)} of {of}" + (f", {usual} {state_word('usual')}" if usual else "")
 
 
@@ -265,7 +265,7 @@ def show(
     """Print evaluations: the verdict, several windows as a table, then the newest that can be judged.
 
     ``concept``: what the errors of all of them say. ``wrong``: the worst rows of each, where somebody asked.
-    ``verdict``: whether the model is right, by all of them. ``detail``: how much of all that.
+    ``verdict``: whether the model is healthy, by all of them. ``detail``: how much of all that.
     """
     console = console or terminal()
     if verdict is not None:
@@ -328,7 +328,7 @@ def _statistics(evaluation: Evaluation, timezone: str) -> Iterator[str]:
     """Say what the statistics rest on: lateness of outcomes, weights, incidents, and what drift would have shown."""
     if late := lateness(evaluation):
         yield f"{late[0].lower()}{late[1:]}".rstrip(".")
-    if any(target.state == "drift" for target in evaluation.features.values()):
+    if any(column.state == "drift" for column in evaluation.features.values()):
         share = evaluation.weighted_share
         yield (
             "importance unknown: all features count the same"
@@ -338,4 +338,4 @@ def _statistics(evaluation: Evaluation, timezone: str) -> Iterator[str]:
     for name, since in evaluation.incident.items():
         yield f"incident: {printable(name.removeprefix('feature:'))}, since {date_words(since, timezone)}"
     yield from filter(None, [what_lacks(evaluation)])
-    yield from drift_remarks(target for _, target in targets(evaluation))
+    yield from drift_remarks(column for _, column in columns(evaluation))

@@ -93,29 +93,29 @@ def _features(answer: Mapping[str, Any], width: int) -> Iterator[tuple[str, Tabl
     if window is None:
         return
     drift, history = window["drift"], [one["drift"] for one in answer["windows"]]
-    targets = [(title, drift[key], [one[key] for one in history]) for title, key in _PREDICTIONS if drift[key]]
+    columns = [(title, drift[key], [one[key] for one in history]) for title, key in _PREDICTIONS if drift[key]]
     known = sorted(drift["features"].items(), key=lambda item: _place(*item))
-    targets += [(short(name, _LONGEST_NAME), one, [it["features"].get(name) for it in history]) for name, one in known]
-    if not targets:
+    columns += [(short(name, _LONGEST_NAME), one, [it["features"].get(name) for it in history]) for name, one in known]
+    if not columns:
         return
     wide = width >= _WIDE
     most = WINDOWS if wide else WINDOWS // 2
-    effects = [[0.0 if one is None else one["effect"] or 0.0 for one in before[-most:]] for *_, before in targets]
+    effects = [[0.0 if one is None else one["effect"] or 0.0 for one in before[-most:]] for *_, before in columns]
     highest = max((max(line, default=0.0) for line in effects), default=0.0)
     table = empty()
     table.add_column("", no_wrap=True, overflow="ellipsis")
     for title in ("state", "size", "test", *(("missing",) if wide else ())):
         table.add_column(title, justify="right" if title == "test" else "left", no_wrap=True)
     table.add_column("over time", no_wrap=True, min_width=min(most, len(history)))
-    for (title, target, _), line in zip(targets, effects, strict=True):
-        size = target["size"] if target["state"] == "drift" else None
-        style = _SIZES.get(size or "", "green" if target["state"] == "ok" else "cyan")
+    for (title, column, _), line in zip(columns, effects, strict=True):
+        size = column["size"] if column["state"] == "drift" else None
+        style = _SIZES.get(size or "", "green" if column["state"] == "ok" else "cyan")
         table.add_row(
             Text(title),
-            Text(state_word(target["state"], target["lacking"] or ""), style),
+            Text(state_word(column["state"], column["lacking"] or ""), style),
             Text(short(size or "", 12), style),
-            Text(_deciding(target)),
-            *([Text(_missing(target["missing"]))] if wide else []),
+            Text(_deciding(column)),
+            *([Text(_missing(column["missing"]))] if wide else []),
             Text(histogram(np.array(line), highest), style),
         )
     yield _name(answer, window), table
@@ -124,14 +124,14 @@ def _features(answer: Mapping[str, Any], width: int) -> Iterator[tuple[str, Tabl
 _PREDICTIONS = (("score", "score"), ("predicted class", "class"))
 
 
-def _place(name: str, target: Mapping[str, Any]) -> tuple[int, float, str]:
-    psi = (target["methods"].get("psi") or {}).get("value")
-    return _ORDER.get(target["state"], len(_ORDER)), -(target["effect"] or 0.0 if psi is None else psi), name
+def _place(name: str, column: Mapping[str, Any]) -> tuple[int, float, str]:
+    psi = (column["methods"].get("psi") or {}).get("value")
+    return _ORDER.get(column["state"], len(_ORDER)), -(column["effect"] or 0.0 if psi is None else psi), name
 
 
-def _deciding(target: Mapping[str, Any]) -> str:
-    method = target["decided_by"] or ""
-    value = (target["methods"].get(method) or {}).get("value")
+def _deciding(column: Mapping[str, Any]) -> str:
+    method = column["decided_by"] or ""
+    value = (column["methods"].get(method) or {}).get("value")
     return "" if value is None else f"{METHOD_SYMBOLS.get(method, short(method, 20))} {number(value)}"
 
 

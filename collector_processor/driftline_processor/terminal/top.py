@@ -72,7 +72,7 @@ def _page(document: Mapping[str, Any], url: str, width: int) -> Group:
 def _answers(rows: list[ModelRow]) -> list[Text]:
     """Return the sentences of the worst models, the worst first; their names only where there are several models."""
     judged = [row for row in rows if row.verdict is not None and row.shown.get("in_use", True)]
-    wanted = [row for row in judged if row.state not in ("right", "unknown")] or judged[:1]
+    wanted = [row for row in judged if row.state not in ("healthy", "unknown")] or judged[:1]
     lines = []
     for row in wanted[:MOST_ANSWERS]:
         sentence = verdict_text(row)

@@ -80,7 +80,7 @@ KEYS = {
 
 COLUMNS = {
     "model": "versions and environments are folded; the worst state counts",
-    "need": "wrong, silent, behind, at risk, unknown, right",
+    "need": "degraded, no data, lagging, at risk, unknown, healthy",
     "performance": "sorted by it, models of one metric stand together, the worst first",
     "said → was": "the rate that the model predicted, and the one that came true",
     "known": "the share of predictions whose outcome is known",

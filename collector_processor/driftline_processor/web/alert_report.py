@@ -10,7 +10,7 @@ from functools import partial
 from starlette.exceptions import HTTPException
 
 from driftline_processor.core.wording import iso_time
-from driftline_processor.policy.actions.action import file_safe
+from driftline_processor.policy.action import file_safe
 from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.sources import Report, StateReader
 from driftline_processor.present.links import Links

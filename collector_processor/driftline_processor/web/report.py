@@ -93,8 +93,8 @@ def report(
 
 def drifted(selection: Selection) -> Sequence[str]:
     """Return the features that get a chapter: those in drift in the chosen window, the most drifted first."""
-    targets = () if selection.chosen is None else selection.chosen.features.values()
-    return [target.name for target in states.rank(targets) if target.state == "drift"][:FEATURES]
+    columns = () if selection.chosen is None else selection.chosen.features.values()
+    return [column.name for column in states.rank(columns) if column.state == "drift"][:FEATURES]
 
 
 @lru_cache(maxsize=1)

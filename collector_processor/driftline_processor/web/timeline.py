@@ -279,13 +279,13 @@ def history_parts(known: Sequence[Evaluation], shown: Sequence[Evaluation]) -> l
 def _score_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
     """Return how far the score moved, of a model without one how far the predicted class did."""
     for name in ("score", "predicted"):
-        targets: list[tuple[State, float | None] | None] = [getattr(one.drift, name) for one in windows]
+        columns: list[tuple[State, float | None] | None] = [getattr(one.drift, name) for one in windows]
         newest = next((one for one in reversed(windows) if getattr(one.drift, name) is not None), None)
         if newest is not None:
             title = f"{getattr(newest, name).words} drift"
-            psi = [None if target is None else target[1] for target in targets]
+            psi = [None if column is None else column[1] for column in columns]
             values = [None if one is None else finite(max(one, 0.0)) for one in psi]
-            found = ["" if target is None else target[0] for target in targets]
+            found = ["" if column is None else column[0] for column in columns]
             return TimelineRow(name, title, "PSI, beside the baseline", False, True, values, states=found)
     return None
 
@@ -364,7 +364,7 @@ def _interruptions(windows: Sequence[Evaluation], model: ModelView) -> list[Mark
     ]
 
 
-_INTERRUPTED: Mapping[InterruptionKind, str] = {"silent": "no predictions came", "behind": "windows waited"}
+_INTERRUPTED: Mapping[InterruptionKind, str] = {"no_data": "no predictions came", "lagging": "windows waited"}
 
 
 def incident_words(evaluation: Evaluation) -> str:

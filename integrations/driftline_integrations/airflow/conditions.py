@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-STATES = ("right", "wrong", "at_risk", "unknown", "silent", "behind")
+STATES = ("healthy", "degraded", "at_risk", "unknown", "no_data", "lagging")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ ANSWERS = ("retrain", "wait", "cannot_tell")
 
 
 class VerdictOperator(BaseOperator):  # type: ignore[misc]
-    """Asks a processor whether a model is still right; fails or skips by the answer, and returns it.
+    """Asks a processor whether a model is still healthy; fails or skips by the answer, and returns it.
 
     Args:
         model: Name of the model.
@@ -35,7 +35,7 @@ class VerdictOperator(BaseOperator):  # type: ignore[misc]
         self,
         *,
         model: str,
-        fail_on: Collection[str] = ("wrong",),
+        fail_on: Collection[str] = ("degraded",),
         skip_on: Collection[str] = (),
         driftline_conn_id: str = DriftlineHook.default_conn_name,
         **kwargs: Any,

@@ -12,7 +12,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "driftline",
         "name": "Driftline",
-        "description": "Operators, a sensor and a trigger: whether a model is still right, and whether to retrain.",
+        "description": "Operators, a sensor and a trigger: whether a model is still healthy, and whether to retrain.",
         "connection-types": [
             {"connection-type": "driftline", "hook-class-name": f"{_HOME}.hook.DriftlineHook"},
         ],

@@ -20,7 +20,7 @@ class VerdictSensor(BaseSensorOperator):  # type: ignore[misc]
 
     Args:
         model: Name of the model.
-        states: States of the verdict to wait for, such as "wrong" or ("right", "at_risk").
+        states: States of the verdict to wait for, such as "degraded" or ("healthy", "at_risk").
         drift_share: Least share of features that drift in the newest closed window.
         coverage: Least share of that window's predictions whose outcome is known.
         outcomes: Least number of outcomes of that window.

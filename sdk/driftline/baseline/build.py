@@ -177,7 +177,7 @@ def choose_bins(
         )
         for name in names
     }
-    scores = [table.task.target_score(table.scores) for table in tables if table.scores is not None]
+    scores = [table.task.monitored_score(table.scores) for table in tables if table.scores is not None]
     vectors = {name: [t.features[name] for t in tables if name in t.features] for name in features}
     decided = bool(scores) or any(table.predicted is not None for table in tables)
     return ModelBins(

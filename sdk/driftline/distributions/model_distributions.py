@@ -67,7 +67,7 @@ class ModelDistributions:
         if block.scores is None:
             self.score.missing += n
         else:
-            self.score.add(Column(numbers=block.identity.task.target_score(block.scores)))
+            self.score.add(Column(numbers=block.identity.task.monitored_score(block.scores)))
         for name, values in block.features.items():
             feature = self.features.get(name)
             if feature is None:

@@ -6,7 +6,7 @@ merge by addition.
 Rows that belong together (of one customer, one machine) counted by group, so that it can be told how alike they are.
 
 Twenty rows of one customer say less than twenty of as many. How much less is seen in how far the customers differ; and
-since panes are sums, customers are hashed into 64 groups, and each target keeps its counts by group, over at most ten
+since panes are sums, customers are hashed into 64 groups, and each column keeps its counts by group, over at most ten
 cells. A group adds up over panes as everything does. No key leaves in them: 64 groups tell no customer from another.
 """
 
@@ -33,12 +33,12 @@ GROUPS = 64
 """Groups of clusters. With 50 customers about 35 groups hold some: p-values then have some 28 degrees of freedom."""
 
 CELLS = 10
-"""Cells of a target in a group, neighbouring bins each."""
+"""Cells of a column in a group, neighbouring bins each."""
 
 WIDTH = GROUPS * CELLS
 
 PREFIX = "clusters:"
-"""Prefix of the parts, before the part of the target: ``clusters:feature:age``."""
+"""Prefix of the parts, before the part of the column: ``clusters:feature:age``."""
 
 
 def key_of(table: PredictionTable, name: str) -> Column | None:
@@ -68,7 +68,7 @@ def groups_of(column: Column) -> Index:
 
 
 def clustered(groups: Index, index: Index, over: Bins) -> UnbinnedPart:
-    """Return the group and cell of rows in the part of a target: of those with a key and a usable value.
+    """Return the group and cell of rows in the part of a column: of those with a key and a usable value.
 
     ``groups``: of each row. ``index``: the bin of each row (:func:`driftline.panes.bins.assign`).
     """
@@ -217,7 +217,7 @@ def fold_parts(
     belonging = None if key is None else groups_of(key)
     joint = Joint(bins.space, n) if bins.space is not None and bins.space.names_in(bins.features) else None
 
-    def target(part: str, over: Bins, column: Column | None, name: str = "") -> None:
+    def fold_column(part: str, over: Bins, column: Column | None, name: str = "") -> None:
         if column is None or (column.numbers is None and column.codes is None):
             nothing = np.full(n, over.size, dtype=np.intp)
             parts[part] = sums(nothing, over.size + 2, weight)
@@ -246,7 +246,7 @@ def fold_parts(
     for cut in cuts:
         cut.count_rows(weight)
     for name, over in bins.features.items():
-        target(f"feature:{name}", over, table.features.get(name), name)
+        fold_column(f"feature:{name}", over, table.features.get(name), name)
     for name, projection in bins.projections.items():
         column = table.features.get(name)
         if column is not None and column.vectors is not None:
@@ -257,12 +257,12 @@ def fold_parts(
         for name in sorted(table.features.keys() - bins.features.keys())[:MOST_UNKNOWN]:
             parts[f"unknown:{name}"] = weighed
     if bins.score is not None:
-        score = None if table.scores is None else table.task.target_score(table.scores)
-        target("score", bins.score, None if score is None else Column(numbers=score))
+        score = None if table.scores is None else table.task.monitored_score(table.scores)
+        fold_column("score", bins.score, None if score is None else Column(numbers=score))
     if bins.classes is not None:
         codes = decide(table.task, table.scores, table.predicted)
         decided = Column(codes=codes, labels=(*table.task.classes, "")) if len(codes) else None
-        target("class", bins.classes, decided)
+        fold_column("class", bins.classes, decided)
     if table.duration is not None:
         parts["duration"] = _durations(table.duration, weight, sums)
     return FoldedParts(parts, strayed)

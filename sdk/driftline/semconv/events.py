@@ -19,4 +19,4 @@ ML_TRAINING_RUN: Final = "ml.training.run"
 """One training run that ended, or failed; the time of the record is its end."""
 
 ML_VERDICT_CHANGED: Final = "ml.verdict.changed"
-"""The verdict of a model has another state; the body is the sentence that says whether the model is right."""
+"""The verdict of a model has another state; the body is the sentence that says whether the model is healthy."""

@@ -117,7 +117,7 @@ class Task:
             return 0
         return self.quantiles.index(0.5) if 0.5 in self.quantiles else (columns - 1) // 2
 
-    def target_score(self, scores: F64) -> F64:
+    def monitored_score(self, scores: F64) -> F64:
         """Return the one number per row whose distribution is watched: float64 (n,).
 
         Binary: the score of the positive class; multiclass: the greatest score (confidence); regression: the value, see

@@ -71,9 +71,9 @@ def test_states_and_values_are_the_same_live_as_in_a_file(
 ) -> None:
     window = rows(N, 2, later=True)
     in_file, streamed = of_file(tmp_path, window, baseline), live(open_state, clock, window, baseline)
-    assert {name: target.state for name, target in in_file.features.items()} == STATES
-    for name, target in in_file.features.items():
-        assert drift_summary(streamed.features[name]) == drift_summary(target), name
+    assert {name: column.state for name, column in in_file.features.items()} == STATES
+    for name, column in in_file.features.items():
+        assert drift_summary(streamed.features[name]) == drift_summary(column), name
     assert streamed.share == in_file.share == pytest.approx(5 / 7)
     assert [(one.check, one.features) for one in streamed.findings] == [
         (one.check, one.features) for one in in_file.findings
@@ -88,7 +88,7 @@ def test_values_from_rows_are_those_of_scipy(tmp_path: Path, reference: pd.DataF
     files = [tmp_path / "week.parquet"], tmp_path / "reference.parquet"
     options = ColumnOptions(task="binary", score=("score",))
     [evaluation] = evaluate_files(*files, None, options, Cut(), print, EvaluationSettings(exact=True)).evaluations
-    assert {name: target.state for name, target in evaluation.features.items()} == STATES
+    assert {name: column.state for name, column in evaluation.features.items()} == STATES
     for name in ("sentinel", "zeros", "spends", "tails", "wider"):
         expected = stats.ks_2samp(reference[name], window[name], method="asymp").statistic
         assert evaluation.features[name].methods["ks"].value == pytest.approx(expected, abs=1e-9), name
@@ -98,5 +98,5 @@ def test_one_row_says_nothing(open_state: Open, clock: Clock, tmp_path: Path, ba
     window = rows(1, 2, later=True)
     for found in (of_file(tmp_path, window, baseline), live(open_state, clock, window, baseline)):
         assert found.rows == 1
-        assert {target.state for target in found.features.values()} == {"cannot_tell", "blind"}
+        assert {column.state for column in found.features.values()} == {"cannot_tell", "blind"}
         assert (found.share, found.explanation, found.findings) == (None, None, ())

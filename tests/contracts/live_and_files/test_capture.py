@@ -95,13 +95,13 @@ def test_whatever_is_captured_the_drift_is_the_same(open_state: Open, clock: Clo
     if len(sent) > 1 or len(summed) > 1:
         pytest.skip("a window ended in between")
     (one,), (two,) = sent, summed
-    for name, target in one.features.items():
+    for name, column in one.features.items():
         found = two.features[name]
-        assert (found.state, found.rows) == (target.state, target.rows), name
-        assert found.missing_now == pytest.approx(target.missing_now, abs=1e-9)
-        for method, value in target.methods.items():
+        assert (found.state, found.rows) == (column.state, column.rows), name
+        assert found.missing_now == pytest.approx(column.missing_now, abs=1e-9)
+        for method, value in column.methods.items():
             assert found.methods[method].value == pytest.approx(value.value, abs=1e-9)
-    assert {name: target.state for name, target in two.features.items()} == {
+    assert {name: column.state for name, column in two.features.items()} == {
         "amount": "drift",
         "country": "ok",
         "member": "ok",

@@ -93,10 +93,10 @@ def test_the_same_rows_give_the_same_numbers_with_and_without_their_records(open
     summed = state.view(environment="none").windows["1h"][-1]
     assert summed.rows == sent.rows == summed.distributed == 4_000
     assert sent.distributed == 0
-    for name, target in sent.features.items():
+    for name, column in sent.features.items():
         other = summed.features[name]
-        assert (other.state, other.rows, other.missing_now) == (target.state, target.rows, target.missing_now)
-        for method, value in target.methods.items():
+        assert (other.state, other.rows, other.missing_now) == (column.state, column.rows, column.missing_now)
+        for method, value in column.methods.items():
             assert other.methods[method].value == pytest.approx(value.value, abs=1e-9)
     assert sent.features["age"].state == "drift"
     assert sent.score is not None
@@ -208,8 +208,8 @@ def test_a_bucket_that_holds_most_values_across_the_bins_is_blind_not_ok(open_st
     durations = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
     coarse = exponential_of(m.ML_FEATURE_VALUE, -2, (1, (480,)), zero=20, said=said, start=NOON, time=NOON + MINUTE)
     submit(state, metrics_body([durations, coarse]))
-    target = state.view().windows["1h"][-1].features["age"]
-    assert (target.state, target.now) == ("blind", None)
+    column = state.view().windows["1h"][-1].features["age"]
+    assert (column.state, column.now) == ("blind", None)
 
 
 def test_an_exponential_histogram_finds_the_drift_that_rows_would(open_state: Open) -> None:

@@ -16,7 +16,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import load
-from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
@@ -53,10 +53,10 @@ def rows(n: int, seed: int, moved: float = 0.0) -> dict[str, Any]:
     }
 
 
-def told(target: TargetDrift | None) -> Any:
-    assert target is not None
-    values = {name: (method.value, method.p_value) for name, method in target.methods.items()}
-    return target.state, target.decided_by, target.size, target.effect, target.rows, values
+def told(column: ColumnDrift | None) -> Any:
+    assert column is not None
+    values = {name: (method.value, method.p_value) for name, method in column.methods.items()}
+    return column.state, column.decided_by, column.size, column.effect, column.rows, values
 
 
 def nearly(told: Any) -> Any:
@@ -95,16 +95,16 @@ def test_live_and_in_a_file_the_same_methods_say_the_same(
     clock.now += 2 * DAY
     (live,) = (one for one in state.view(version="1", environment="test").windows["1d"] if one.rows)
 
-    assert {name: target.decided_by for name, target in live.features.items()} == {
+    assert {name: column.decided_by for name, column in live.features.items()} == {
         "age": "mean_shift",
         "income": "anderson_darling",
         "member": "proportion",
         "vector": "domain_classifier",
     }
     drifted = {"age", "member", "vector"} if moved else set()
-    assert {name for name, target in live.features.items() if target.state == "drift"} == drifted
-    for name, target in live.features.items():
-        assert told(target) == nearly(told(in_file.features[name])), name
+    assert {name for name, column in live.features.items() if column.state == "drift"} == drifted
+    for name, column in live.features.items():
+        assert told(column) == nearly(told(in_file.features[name])), name
     assert told(live.score) == nearly(told(in_file.score))
 
     series = [dict(point.attributes) for point in points(state.state.view) if point.metric == m.ML_DRIFT_VALUE]

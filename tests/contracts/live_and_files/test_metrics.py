@@ -21,7 +21,7 @@ from driftline_processor.present.evaluation_json import to_json
 from typer.testing import CliRunner
 
 from tests.support.answer_schema import check_answer
-from tests.support.old_evaluations import evaluation_to_text
+from tests.support.evaluation_text import evaluation_to_text
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, outcomes, predictions
 

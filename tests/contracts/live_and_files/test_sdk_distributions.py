@@ -75,10 +75,10 @@ def test_drift_of_distributions_is_the_drift_of_the_rows(
     rows, summed = (state.view(environment=how).windows["1h"][-1] for how in ("features", capture))
     assert (rows.rows, summed.rows) == (ROWS, ROWS)
     assert rows.features["age"].state == "drift"
-    for name, target in rows.features.items():
+    for name, column in rows.features.items():
         other = summed.features[name]
-        assert (other.state, other.rows, other.missing_now) == (target.state, target.rows, target.missing_now), name
-        for method, value in target.methods.items():
+        assert (other.state, other.rows, other.missing_now) == (column.state, column.rows, column.missing_now), name
+        for method, value in column.methods.items():
             assert other.methods[method].value == pytest.approx(value.value, abs=1e-9), name
     assert rows.score is not None
     assert summed.score is not None

@@ -75,7 +75,7 @@ def test_rows_are_judged_alike_from_every_file_and_live(
     spark = window.assign(plan=window["plan"].str.capitalize())  # True for true, as another program writes it
     pandas = window.assign(code=window["code"].where(window.index > 0).astype(float))  # a gap, and 1 is 1.0
     assert streamed.findings == ()
-    assert {target.state for target in streamed.features.values()} == {"ok"}
+    assert {column.state for column in streamed.features.values()} == {"ok"}
     for name, frame in (("a.parquet", window), ("b.csv", window), ("c.ndjson", window), ("d.csv", spark)):
         path = written(frame, tmp_path / name)
         found = evaluate_files(
@@ -83,8 +83,8 @@ def test_rows_are_judged_alike_from_every_file_and_live(
         )
         [evaluation] = found.evaluations
         assert evaluation.findings == (), name
-        for feature, target in streamed.features.items():
-            assert drift_summary(evaluation.features[feature]) == drift_summary(target), (name, feature)
+        for feature, column in streamed.features.items():
+            assert drift_summary(evaluation.features[feature]) == drift_summary(column), (name, feature)
     path = written(pandas, tmp_path / "e.csv")
     [evaluation] = evaluate_files([path], tmp_path / "baseline.json", None, ColumnOptions(), Cut(), silent).evaluations
     assert (evaluation.features["code"].state, evaluation.features["code"].rows) == ("ok", 999)

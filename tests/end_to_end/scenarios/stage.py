@@ -153,7 +153,7 @@ def same(one: object, other: object, where: str = "", bounded: Mapping[str, floa
 def states(windows: Windows) -> list[dict[str, str]]:
     """Return the state of every feature, and of the score, of each window."""
     return [
-        {name: target["state"] for name, target in {**one["drift"]["features"], "score": one["drift"]["score"]}.items()}
+        {name: column["state"] for name, column in {**one["drift"]["features"], "score": one["drift"]["score"]}.items()}
         for one in windows
     ]
 

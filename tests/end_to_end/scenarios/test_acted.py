@@ -1,4 +1,4 @@
-"""A model turns wrong, and what is to be done is done: from predictions over OTLP to the request, over ``kill -9``."""
+"""A model becomes degraded, and its actions run: from predictions over OTLP to the request, over ``kill -9``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_each_action_is_done_once_although_the_processor_is_killed_between_reque
             "actions": actions,
             "policies": {
                 "health": {"actions": [*actions]},
-                "wrong": {"when": "verdict is wrong", "actions": ["cloudevents/bus", "jira/team"]},
+                "degraded": {"when": "verdict is degraded", "actions": ["cloudevents/bus", "jira/team"]},
             },
         }
         processor = Processor(tmp_path, yaml.safe_dump(said))
@@ -67,7 +67,7 @@ def test_each_action_is_done_once_although_the_processor_is_killed_between_reque
     assert results["cloudevents/bus"] == ("delivered", "HTTP 200")
     assert {one.json["id"] for one in bus.asked} == {f"{alert['id']}-cloudevents/bus"}
     assert len({one.body for one in bus.asked}) == 1
-    assert {one["policy"] for one in bus.asked[0].json["data"]["alerts"]} == {"health", "wrong"}
+    assert {one["policy"] for one in bus.asked[0].json["data"]["alerts"]} == {"health", "degraded"}
     assert {one["id"] for one in beside["messages"]} < {one["id"] for one in alert["messages"]}
     assert (jira.issues, jira.comments) == ({"PAY-1": "To Do"}, {})
     (form, *_) = [one.form for one in forms.asked]

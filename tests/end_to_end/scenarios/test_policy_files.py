@@ -389,9 +389,9 @@ def test_3_a_wrong_model_of_each_tier_reaches_whom_its_tier_says_and_tier_1_is_r
     called = told["events.pagerduty.com"][0].json
     assert (called["routing_key"], called["dedup_key"]) == (PAGERDUTY, first["id"])
     assert called["payload"]["severity"] == "critical"
-    assert called["payload"]["summary"].startswith("card-fraud is wrong since ")
+    assert called["payload"]["summary"].startswith("card-fraud is degraded since ")
     titles = sorted(attachment(one)[0].partition(" since ")[0] for one in told["hooks.slack.com"])
-    assert titles == ["also-bought is wrong", "card-fraud is wrong"]
+    assert titles == ["also-bought is degraded", "card-fraud is degraded"]
     (noted,), (back,) = told["backlog.example.com"], told["deployer.example.com"]
     assert (noted.path, noted.headers[KEY]) == ("/models", f"{third['id']}-1-backlog")
     said = {name: noted.json[name] for name in ("kind", "policy", "model", "severity", "owner", "tier", "state")}
@@ -402,7 +402,7 @@ def test_3_a_wrong_model_of_each_tier_reaches_whom_its_tier_says_and_tier_1_is_r
         "severity": "info",
         "owner": "shop",
         "tier": 3,
-        "state": "wrong",
+        "state": "degraded",
     }
     assert (back.path, back.headers[KEY]) == ("/models/card-fraud/rollback", f"{first['id']}-http/rollback")
     assert (back.json["from_version"], back.json["alert"]) == ("1", first["id"])
@@ -442,7 +442,7 @@ def test_15_a_broken_agreement_calls_people_with_its_runbook_and_late_labels_are
         "affordability: outcomes are late (labels-late)": "runbook: https://wiki.example.com/runbooks/late-labels",
         "credit-risk: demographic parity difference of age_group rose above 10 % (selection-by-age)": "runbook: "
         "https://wiki.example.com/runbooks/unequal-treatment",
-        "sanctions-match is wrong": "runbook: https://wiki.example.com/runbooks/critical-model",
+        "sanctions-match is degraded": "runbook: https://wiki.example.com/runbooks/critical-model",
     }
     events = [one.json for one in there.world.taken_by("events.pagerduty.com")]
     assert {one["dedup_key"] for one in events} in ({failing["id"]}, {wrong["id"]})

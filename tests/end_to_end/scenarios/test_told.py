@@ -1,4 +1,4 @@
-"""A model turns wrong, and somebody is told: from predictions over OTLP to the request, over ``kill -9``."""
+"""A model turns degraded, and somebody is told: from predictions over OTLP to the request, over ``kill -9``."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _told_once(processor: Processor, replay: Replay, hook: Hook, pager: Service)
     (call,) = hook.wait_for(1)
     assert {one.key for one in hook.calls} == {call.key}
     assert call.body["id"] == call.key
-    assert (call.body["model"], call.body["state"], call.body["kind"]) == ("churn", "wrong", "opened")
+    assert (call.body["model"], call.body["state"], call.body["kind"]) == ("churn", "degraded", "opened")
     assert "error rate rose" in call.body["sentence"]
     assert call.body["links"]["page"].startswith(f"{processor.web}/models/churn?")
     wait_until(lambda: [one["result"] for one in told(processor)[0]["messages"]] == ["delivered"] * 2)

@@ -85,9 +85,9 @@ def test_what_prometheus_scrapes_is_what_the_file_says(tmp_path: Path, monkeypat
         (one.labels["ml_drift_target"], one.labels.get("ml_feature_name"), one.labels["ml_drift_method"]): one.value
         for one in families["ml_drift_value"]
     }
-    targets = [("feature", name, one) for name, one in newest["drift"]["features"].items()]
-    targets += [(part, None, newest["drift"][part]) for part in ("score", "class")]
-    expected = {(part, name, how): it["value"] for part, name, one in targets for how, it in one["methods"].items()}
+    columns = [("feature", name, one) for name, one in newest["drift"]["features"].items()]
+    columns += [(part, None, newest["drift"][part]) for part in ("score", "class")]
+    expected = {(part, name, how): it["value"] for part, name, one in columns for how, it in one["methods"].items()}
     expected |= {("features", None, how): one["value"] for how, one in newest["drift"]["multivariate"].items()}
     assert values == pytest.approx(expected, abs=1e-9)
     state = {

@@ -27,10 +27,10 @@ def model(state: str | None, *versions: dict[str, Any], in_use: bool = True) -> 
 @pytest.mark.parametrize(
     ("asked", "held"),
     [
-        ({"states": "wrong"}, True),
-        ({"states": ("right", "at_risk")}, False),
-        ({"states": "wrong", "drift_share": 0.3}, True),
-        ({"states": "wrong", "drift_share": 0.31}, False),
+        ({"states": "degraded"}, True),
+        ({"states": ("healthy", "at_risk")}, False),
+        ({"states": "degraded", "drift_share": 0.3}, True),
+        ({"states": "degraded", "drift_share": 0.31}, False),
         ({"coverage": 0.9}, False),
         ({"outcomes": 80}, True),
         ({"outcomes": 81}, False),
@@ -41,12 +41,12 @@ def test_all_that_is_asked_must_hold(asked: dict[str, Any], held: bool) -> None:
     condition = Condition.read(**{**nothing, **asked})
     travelled = json.loads(json.dumps(condition.to_json()))
 
-    assert condition.holds(model("wrong", {"1d": window(9, 0.3, 0.8, 80)}))[0] is held
+    assert condition.holds(model("degraded", {"1d": window(9, 0.3, 0.8, 80)}))[0] is held
     assert Condition(**{**travelled, "states": tuple(travelled["states"])}) == condition
 
 
 def test_what_is_not_known_holds_nothing_back_in_words() -> None:
-    condition = Condition(("right",), drift_share=0.1)
+    condition = Condition(("healthy",), drift_share=0.1)
 
     assert condition.holds({}) == (
         False,
@@ -56,16 +56,16 @@ def test_what_is_not_known_holds_nothing_back_in_words() -> None:
 
 
 def test_the_newest_window_of_versions_in_use_counts_the_longest_of_those_that_end_together() -> None:
-    found = model("right", {"1d": window(9)}, {"1h": window(8), "1w": window(9, days=7), "1d": window(9)})
+    found = model("healthy", {"1d": window(9)}, {"1h": window(8), "1w": window(9, days=7), "1d": window(9)})
 
     assert newest_window(found) == window(9, days=7)["closed"]
     assert newest_window(found, "1h") == window(8)["closed"]
-    assert newest_window(model("right", {"1d": window(9)}, in_use=False)) is None
+    assert newest_window(model("healthy", {"1d": window(9)}, in_use=False)) is None
 
 
 @pytest.mark.parametrize(
     ("states", "said"),
-    [("rong", "'rong' is no state of a verdict; there are right, wrong"), ((), "there is nothing to wait for")],
+    [("rong", "'rong' is no state of a verdict; there are healthy, degraded"), ((), "there is nothing to wait for")],
 )
 def test_a_condition_that_can_never_be_meant_is_refused(states: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):

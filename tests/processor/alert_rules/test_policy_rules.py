@@ -31,7 +31,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "score": {"when": "psi of score > 0.2"},
     "share": {"when": "drift_share > 30 %"},
     "labels": {"when": "coverage < 80 %"},
-    "verdict": {"when": "verdict is wrong or silent"},
+    "verdict": {"when": "verdict is degraded or no_data"},
     "features": {"when": "2 features drift"},
     "score-drifts": {"when": "score drifts"},
     "objective": {"when": "objective 'precision >= 0.95' broken"},
@@ -113,7 +113,7 @@ CASES = (
     fires("score", {distance("score"): "0.1x9 0.3x99"}),
     fires("share", {series(m.ML_DRIFT_SHARE, None, ml_drift_weighting="none"): "0.3x9 0.31x99"}),
     fires("labels", {series(m.ML_OUTCOME_COVERAGE): "0.8x9 0.7x99"}),
-    fires("verdict", {model_is("right"): "1x9 stale", model_is("silent"): FROM_TEN}),
+    fires("verdict", {model_is("healthy"): "1x9 stale", model_is("no_data"): FROM_TEN}),
     fires("features", {drifts("feature", "age"): "1x99", drifts("feature", "plan"): FROM_TEN, drifts("score"): "1x99"}),
     fires("score-drifts", {drifts("score"): FROM_TEN, drifts("feature", "age"): "1x99"}),
     fires("objective", {broken("precision >= 0.95"): FROM_TEN}),
@@ -213,7 +213,7 @@ def test_names_and_conditions_are_no_templates() -> None:
 
 def test_the_default_policy_is_told_by_the_rules_for_any_model() -> None:
     assert alerts(config()) == []
-    (rule,) = alerts(config(policies={"health": {"when": "verdict is wrong"}}))
+    (rule,) = alerts(config(policies={"health": {"when": "verdict is degraded"}}))
     assert rule["labels"]["severity"] == "page"
 
 

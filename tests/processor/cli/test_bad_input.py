@@ -105,7 +105,7 @@ def test_a_directory(run: Run, folder: Path) -> None:
         (
             ["--fail-on", "drift.share"],
             "--fail-on 'drift.share': write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' "
-            "or 'verdict.state == wrong'",
+            "or 'verdict.state == degraded'",
         ),
         (["--fail-on", "drift.share > much"], "--fail-on 'drift.share > much': 'much' is no number"),
         (["--fail-on", "drift.features.y.rows > 1"], "--fail-on 'drift.features.y.rows > 1': no feature 'y'; "

@@ -11,10 +11,10 @@ from driftline_processor.readers.errors import BadInput
 
 from tests.support.churn_files import Run
 
-NO_VALUE = "is no value of a target; there are rows, effect, missing.was, missing.now and methods.METHOD.value"
+NO_VALUE = "is no value of a column; there are rows, effect, missing.was, missing.now and methods.METHOD.value"
 OF_SLICE = "slices.KEY=VALUE.METRIC, or .rows or .coverage"
-FORM = "write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' or 'verdict.state == wrong'"
-STATES = "right, wrong, at_risk, unknown, silent, behind"
+FORM = "write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' or 'verdict.state == degraded'"
+STATES = "healthy, degraded, at_risk, unknown, no_data, lagging"
 KINDS = "data_fault, covariate_shift, label_shift, concept_change, service"
 COMPARE = "compare a number, such as methods.psi.value or drift.share"
 
@@ -178,17 +178,17 @@ def test_concept_drift_is_named_by_the_rise_of_errors(concept: Any, crossed: boo
 @pytest.mark.parametrize(
     ("text", "crossed"),
     [
-        ("verdict.state == wrong", True),
-        ("verdict.state != right", True),
-        ("verdict.state == right", False),
+        ("verdict.state == degraded", True),
+        ("verdict.state != healthy", True),
+        ("verdict.state == healthy", False),
         ("verdict.kind == data_fault", False),
     ],
 )
 def test_a_word_of_the_verdict_is_compared(text: str, crossed: bool) -> None:
     said: list[str] = []
-    answer = {"verdict": {"state": "wrong", "kind": None}, "windows": [WINDOW]}
+    answer = {"verdict": {"state": "degraded", "kind": None}, "windows": [WINDOW]}
     assert check([parse(text, [], "binary")], answer, said.append) is crossed
-    assert said == ([f"--fail-on {text!r}: true of all rows, where it is wrong"] if crossed else said)
+    assert said == ([f"--fail-on {text!r}: true of all rows, where it is degraded"] if crossed else said)
     assert not check([parse(text, [], "binary")], {"verdict": None, "windows": []}, said.append)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
 
 import pytest
-from driftline_processor.config.actions import ACTIONS, Action, parse_rate
+from driftline_processor.config.actions import ActionKeys, parse_rate
+from driftline_processor.config.kinds import ACTIONS
 from driftline_processor.config.schema import load, validate_file
 
 JIRA = "url: https://example.atlassian.net, project: PAY, token: secret-7"
@@ -30,8 +30,8 @@ def problems(folder: Path, text: str) -> list[str]:
     ("name", "keys", "said"),
     [
         ("jra/pay", "", "actions.jra/pay: 'jra' is no type of action; did you mean 'jira'?"),
-        ("payments", "", "actions.payments: the name does not say what to do; write http/NAME or jira/NAME or "),
-        ("jira/", JIRA, "actions.jira/: the name does not say what to do; write http/NAME or jira/NAME or "),
+        ("payments", "", "actions.payments: the name does not say what to do; write airflow/NAME or "),
+        ("jira/", JIRA, "actions.jira/: the name does not say what to do; write airflow/NAME or "),
         ("jira/pay", f"{JIRA}, projct: PAY", "actions.jira/pay.projct: there is no such key; did you mean 'project'?"),
         ("jira/pay", f"{JIRA}, at_most: 3 a day", "'3 a day' is no rate; write how often in how long, such as '3 per"),
         ("jira/pay", f"{JIRA}, at_most: 0 per 1d", "actions.jira/pay.at_most: '0 per 1d' is no rate"),
@@ -186,7 +186,7 @@ def test_actions_are_read_by_their_type(tmp_path: Path) -> None:
     path = tmp_path / "driftline.yaml"
     path.write_text(f"actions: {{jira/payments: {{{JIRA}, at_most: 3 per 1d}}}}\n")
     read = load(path).actions["jira/payments"]
-    assert (read.type, read.on) == ("jira", ("opened", "worse", "over"))
+    assert (type(read).__name__, read.on) == ("Jira", ("opened", "worse", "over"))
     assert read.at_most == parse_rate("3 per 24h")
     assert parse_rate("3 per 24h").within == timedelta(days=1)
     assert "secret-7" not in repr(read)
@@ -203,7 +203,9 @@ def test_what_environment_variables_hold_is_known_as_secret(tmp_path: Path, monk
     assert (read["http/a"].filled, read["http/b"].filled) == (("hunter-2",), ())
 
 
-@pytest.mark.parametrize("section", ACTIONS)
-def test_every_type_has_a_module_with_its_action(section: type[Action]) -> None:
-    made = import_module(f"driftline_processor.policy.actions.{section.type}").ACTION
-    assert {"describe", "carry_out", "close"} <= {*dir(made)}
+@pytest.mark.parametrize("name", ACTIONS.names())
+def test_every_kind_is_a_set_of_keys_that_carries_out_messages(name: str) -> None:
+    kind = ACTIONS.find(name)
+    assert issubclass(kind, ActionKeys)
+    assert not getattr(kind, "__abstractmethods__", ())
+    assert {"describe", "carry_out"} <= {*dir(kind)}

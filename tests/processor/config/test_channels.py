@@ -77,15 +77,15 @@ def test_quiet_hours_are_those_of_the_wall_clock_once_a_night(begin: str, end: s
 @pytest.mark.parametrize(
     ("state", "severity", "tier", "leaves"),
     [
-        ("wrong", "critical", 1, True),
-        ("wrong", "warning", 1, True),
-        ("wrong", "warning", 2, False),
-        ("silent", "critical", None, True),
+        ("degraded", "critical", 1, True),
+        ("degraded", "warning", 1, True),
+        ("degraded", "warning", 2, False),
+        ("no_data", "critical", None, True),
         ("at_risk", "warning", 1, False),
     ],
 )
 def test_what_is_urgent_leaves_in_quiet_hours(state: str, severity: str, tier: int | None, leaves: bool) -> None:
-    keys = channel(quiet={"from": "22:00", "to": "07:00", "except": ["wrong at tier 1", "severity critical"]})
+    keys = channel(quiet={"from": "22:00", "to": "07:00", "except": ["degraded at tier 1", "severity critical"]})
     night = moment("2026-11-04T23:00")
     assert (keys.held_until(night, "opened", state, severity, tier) is None) is leaves
 
@@ -98,7 +98,7 @@ def test_a_pager_is_acknowledged_and_resolved_at_night() -> None:
 
 def test_only_models_of_the_tiers_are_in_a_digest() -> None:
     keys, now = channel(digest="daily at 09:00", digest_tiers=[2, 3]), moment("2026-11-04T08:00")
-    held = [written(keys.held_until(now, "opened", "wrong", "critical", tier)) for tier in (1, 2, 3, None)]
+    held = [written(keys.held_until(now, "opened", "degraded", "critical", tier)) for tier in (1, 2, 3, None)]
     assert held == ["", "2026-11-04T09:00", "2026-11-04T09:00", ""]
 
 
@@ -154,7 +154,7 @@ def test_keys_that_do_not_go_together_are_an_error_at_start(keys: dict[str, Any]
         ({"quiet": {"from": "22:00", "to": "07:00", "exept": []}}, "'exept' is not known; did you mean 'except'?"),
         (
             {"quiet": {"from": "22:00", "to": "07:00", "except": "tier 9"}},
-            "'tier 9' is not known; write such as 'wrong at tier 1', 'severity critical' or 'tier 1'",
+            "'tier 9' is not known; write such as 'degraded at tier 1', 'severity critical' or 'tier 1'",
         ),
         (
             {"quiet": {"from": "22:00", "to": "07:00", "timezone": "Mars/Olympus"}},

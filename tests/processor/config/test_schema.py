@@ -699,3 +699,71 @@ def test_a_model_has_a_team_and_a_tier(tmp_path: Path) -> None:
 def test_a_team_or_tier_that_cannot_be_is_named(written: str, tmp_path: Path) -> None:
     (problem,) = validate_file(write(tmp_path, f"models: {{churn: {{{written}}}}}"))
     assert problem.startswith(f"models.churn.{written.partition(':')[0]}: ")
+
+
+@pytest.mark.parametrize("section", ["policies", "silences", "channels"])
+@pytest.mark.parametrize("name", ["", " "])
+def test_what_has_no_name_is_refused(section: str, name: str) -> None:
+    keys: dict[str, Any] = {
+        "policies": {"when": "data faulty"},
+        "silences": {"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"},
+        "channels": {"url": "https://127.0.0.1:1/"},
+    }
+    config = Config.model_validate({"storage": "memory", section: {name: keys[section]}})
+    (problem,) = config.problems()
+    assert problem.startswith(f"{section}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "notify: [taem]\nchannels: {team: 'https://a.example/x'}",
+            "notify.0: there is no channel 'taem'; did you mean 'team'?",
+        ),
+        (
+            "notify: 'https://me:hunter22@[::1/x'",
+            "notify.0: 'https://' is followed by no host, port and path; write 'https://host/path'",
+        ),
+        (
+            "notify: 'https://me:hunter22@a.example:99999999/x'",
+            "notify.0: 'https://' is followed by no host, port and path; write 'https://host/path'",
+        ),
+        ("notify: 'htps://a.example/x'", "notify.0: 'htps' is no kind of channel; did you mean 'https' or 'httpsms'?"),
+        (
+            "notify: ['https://a.example/x', 'slack://${DRIFTLINE_NOT_SET}/x']",
+            "notify.1: the environment variable DRIFTLINE_NOT_SET is not set; set it, or write "
+            "'${env:DRIFTLINE_NOT_SET:-default}'",
+        ),
+        (
+            "channels: {team: 'slack://${DRIFTLINE_NOT_SET}/x'}",
+            "channels.team: the environment variable DRIFTLINE_NOT_SET is not set; set it, or write "
+            "'${env:DRIFTLINE_NOT_SET:-default}'",
+        ),
+        (
+            "web: {endpoint: '${DRIFTLINE_NOT_SET}'}",
+            "web.endpoint: the environment variable DRIFTLINE_NOT_SET is not set; set it, or write "
+            "'${env:DRIFTLINE_NOT_SET:-default}'",
+        ),
+        (
+            "policies: {p: {when: features drfit}}",
+            "policies.p.when: 'features drfit' is no condition; did you mean 'features drift'?",
+        ),
+        (
+            "policies: {p: {when: 3 featurs drift}}",
+            "policies.p.when: '3 featurs drift' is no condition; did you mean '3 features drift'?",
+        ),
+        (
+            "policies: {p: {when: accuracy < 85}}",
+            "policies.p.when: accuracy: is a share, and '85' is more than 1; write '85 %'",
+        ),
+        (
+            "policies: {p: {when: accuracy < 850 %}}",
+            "policies.p.when: accuracy: '850 %' is more than all; write at most '100 %'",
+        ),
+    ],
+)
+def test_one_mistake_is_one_sentence_with_what_was_meant(tmp_path: Path, text: str, problem: str) -> None:
+    file = tmp_path / "driftline.yaml"
+    file.write_text(text, encoding="utf-8")
+    assert validate_file(file) == [problem]

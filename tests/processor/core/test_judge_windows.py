@@ -100,7 +100,7 @@ def test_windows_that_are_judged_together_are_judged_as_each_is_alone(seed: int)
     for settings in (ModelSettings(), ModelSettings(min_effect={"amount": 0.3}, choices=choices)):
         asked = windows_of(seed)
         together = judge_windows(asked, settings)
-        states = {target.state for found in together for target in found.features.values()}
+        states = {column.state for found in together for column in found.features.values()}
         assert {"ok", "drift", "cannot_tell"} <= states
         for one, found in zip(asked, together, strict=True):
             assert same(plain(found), plain(judge_window(*one, settings)))
@@ -117,7 +117,7 @@ def test_many_targets_are_compared_a_few_windows_at_a_time(monkeypatch: pytest.M
     monkeypatch.setattr(rule, "MOST_TARGETS", 20)
     monkeypatch.setattr(rule, "_drift_together", counted)
     assert same(plain(judge_windows(asked)), whole)
-    assert max(sizes) <= 3  # samples of six to eight targets
+    assert max(sizes) <= 3  # samples of six to eight columns
     assert sum(sizes) == 11  # nine windows that have a reference, two of them with a slice
 
 

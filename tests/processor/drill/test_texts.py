@@ -22,7 +22,7 @@ from driftline_processor.drill.texts import (
 
 from tests.support.paths import ROOT
 
-HEALTH = Fired("health", "critical", "wrong", "The model has been wrong.", DAY, 1, "1d", ("slack",), ())
+HEALTH = Fired("health", "critical", "degraded", "The model has been degraded.", DAY, 1, "1d", ("slack",), ())
 FOUND = DrillResult(
     FAULTS["unit-change"], "churn", ("tenure",), "found", at=20_000 * DAY, size=100, lived=3 * DAY, rows=500,
     found_after=DAY, named_after=DAY, seen_after=DAY, fired=[HEALTH],

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import (
+    ColumnDrift,
     Curve,
     Evaluation,
     JointDrift,
@@ -18,13 +19,12 @@ from driftline_processor.core.evaluation import (
     ObjectiveState,
     ServiceLevel,
     SlicePerformance,
-    TargetDrift,
 )
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation import evaluation_codec
 from driftline_processor.evaluation.evaluation_codec import (
     DETAILS,
-    TARGETS,
+    DRIFT_FIELDS,
     mentions,
     pack_evaluation,
     unpack_evaluation,
@@ -34,7 +34,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.any_object import Builder
-from tests.support.old_evaluations import evaluation_to_text
+from tests.support.evaluation_text import evaluation_to_text
 
 KEY, DAY = ModelKey("churn", "1", "prod"), Window("1d", 1, 2)
 
@@ -43,13 +43,13 @@ def plain(**values: object) -> Evaluation:
     return Evaluation(KEY, DAY, 12, True, **values)  # type: ignore[arg-type]
 
 
-def target(name: str, seed: int, rows: int = 1_200, cells: int = 20) -> TargetDrift:
+def column(name: str, seed: int, rows: int = 1_200, cells: int = 20) -> ColumnDrift:
     """Return the drift of a feature of a quiet window: its reference's shares follow from its name alone."""
     rng, reference = np.random.default_rng(seed), np.random.default_rng(len(name) + sum(map(ord, name)))
     method, values = ("ks", "psi", "js"), rng.random(9).tolist()
     was = reference.random(cells)
     now = was * (1 + 0.1 * rng.random(cells))
-    return TargetDrift(
+    return ColumnDrift(
         "feature", name, "ok", method[0], rows,
         {each: MethodValue(values[at], values[3] if at == 0 else None) for at, each in enumerate(method)},
         values[4], "small", tuple(f"{at / 20:g} – {(at + 1) / 20:g}" for at in range(cells)),
@@ -59,9 +59,9 @@ def target(name: str, seed: int, rows: int = 1_200, cells: int = 20) -> TargetDr
 
 
 def quiet(seed: int, features: int = 20) -> Evaluation:
-    targets = {f"number_{at}": target(f"number_{at}", 1_000 * seed + at) for at in range(features)}
-    score = replace(target("score", seed), target="score", name="")
-    return plain(features=targets, score=score, share=0.0, baseline_version="1", service=ServiceLevel(1_200, 0))
+    columns = {f"number_{at}": column(f"number_{at}", 1_000 * seed + at) for at in range(features)}
+    score = replace(column("score", seed), column="score", name="")
+    return plain(features=columns, score=score, share=0.0, baseline_version="1", service=ServiceLevel(1_200, 0))
 
 
 def same(evaluation: Evaluation) -> None:
@@ -86,7 +86,7 @@ def test_numbers_and_names_of_all_kinds_are_read_back(told: dict[str, tuple[floa
     }
     methods = {name: MethodValue(value, low) for name, (value, low, _) in told.items()}
     features = {
-        name: TargetDrift("feature", text, "ok", "ks", 3, methods, value, missing_was=low)
+        name: ColumnDrift("feature", text, "ok", "ks", 3, methods, value, missing_was=low)
         for name, (value, low, text) in told.items()
     }
     slices = {name: SlicePerformance(3, realized) for name in told}
@@ -131,7 +131,7 @@ def test_windows_with_one_reference_share_what_it_says() -> None:
     assert evaluation_to_text(unpack_evaluation(later)) == evaluation_to_text(second)
 
 
-def test_targets_that_another_reference_draws_stand_with_the_window() -> None:
+def test_columns_that_another_reference_draws_stand_with_the_window() -> None:
     first, second = pack_evaluation(quiet(1)), quiet(2)
     redrawn = {"number_3": replace(second.features["number_3"], cells=("NL", "other"), was=None, missing_was=0.5)}
     second.features |= redrawn
@@ -158,7 +158,7 @@ def test_the_same_evaluation_has_the_same_bytes() -> None:
 
 
 def test_every_field_is_in_one_part() -> None:
-    parts = (*evaluation_codec._head_fields(), *TARGETS, *DETAILS)
+    parts = (*evaluation_codec._head_fields(), *DRIFT_FIELDS, *DETAILS)
     assert sorted(parts) == sorted(one.name for one in fields(Evaluation))
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.drift.lasting import LIFE
 from driftline_processor.core.evaluation import (
+    ColumnDrift,
     Estimate,
     Evaluation,
     LastingDrift,
@@ -23,27 +21,24 @@ from driftline_processor.core.evaluation import (
     MetricValue,
     ScoreFunctions,
     SlicePerformance,
-    TargetDrift,
 )
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluation_store import (
     FOR_DETAILS,
     HEAD,
     EvaluationStore,
-    LazyEvaluation,
     expire_evaluations,
     forget_evaluations,
     read_evaluations,
 )
-from driftline_processor.evaluation.evaluation_text import evaluation_from_text
 from driftline_processor.evaluation.judge import follow
-from driftline_processor.store.database import Connection, Store, insert, read, transaction
+from driftline_processor.store.database import Connection, Store, read, transaction
 
-from tests.support.old_evaluations import evaluation_to_text
+from tests.support.evaluation_text import evaluation_to_text
 from tests.support.state_rows import HOUR, NOON, Clock
 
-TARGET = TargetDrift(
-    target="feature",
+COLUMN = ColumnDrift(
+    column="feature",
     name="age",
     state="drift",
     decided_by="ks",
@@ -56,60 +51,6 @@ TARGET = TargetDrift(
     now=np.array([0.3, 0.7]),
     missing_was=0.0,
 )
-
-
-OLD = (Path(__file__).parent / "evaluation_of_an_older_release.json").read_text().strip()
-"""A row of the table as the release before wrote it, with three of its features."""
-
-
-def put_old_row(connection: Connection, hour: int = 0, text: str = OLD) -> None:
-    start = NOON + hour * HOUR
-    said = {**json.loads(text), "window": {"name": "1h", "start": start, "end": start + HOUR}}
-    row = {"series": 1, "name": "1h", "start": start, "stop": start + HOUR, "believed": start, "json": json.dumps(said)}
-    insert(connection, "evaluations", pa.Table.from_pylist([row]))
-
-
-def test_a_row_of_an_older_release_is_read_as_it_is(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
-    put_old_row(connection)
-    evaluations = EvaluationStore(connection, Clock())
-    found = evaluations.history(1)["1h"][NOON]
-    said = json.loads(OLD)
-    assert json.loads(evaluation_to_text(found))["features"] == said["features"]
-    assert (list(found.features), found.realized["roc_auc"].low) == (
-        ["number_0", "number_1", "text_4"],
-        0.4809435849124144,
-    )
-    ((row, whole),) = read_evaluations(connection, read(connection, "SELECT * FROM evaluations").to_pylist())
-    assert (row["believed"], evaluation_to_text(whole)) == (NOON, evaluation_to_text(found))
-    cast(LazyEvaluation, found).release()
-    assert evaluation_to_text(found) == evaluation_to_text(whole)
-    store.close()
-
-
-def test_a_row_of_an_older_release_that_is_restated_is_written_anew(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
-    put_old_row(connection)
-    evaluations = EvaluationStore(connection, Clock())
-    evaluations.put(1, replace(evaluation_from_text(OLD), window=Window("1h", NOON, NOON + HOUR), outcome_rows=7))
-    evaluations.write(patient=False)
-    rows = "SELECT json IS NULL, head IS NULL, details IS NULL FROM evaluations ORDER BY believed"
-    assert connection.execute(rows).fetchall() == [(False, True, True), (True, False, False)]
-    for one in (evaluations, EvaluationStore(connection, Clock())):
-        found = one.history(1)["1h"][NOON]
-        assert (found.outcome_rows, found.features["number_0"].cells[0]) == (7, "< 0.05")
-    store.close()
-
-
-def test_fields_of_another_release_are_no_obstacle() -> None:
-    slices = {"country=NL": SlicePerformance(3, {"accuracy": MetricValue(0.5, 3, "rows")}, 12)}
-    evaluation = Evaluation(ModelKey("churn"), Window("1d", 1, 2), 12, True, performance_slices=slices)
-    said = json.loads(evaluation_to_text(evaluation))
-    said["more"] = said["performance_slices"]["country=NL"]["more"] = 1
-    said["performance_slices"]["country=NL"]["metrics"]["accuracy"]["more"] = 1
-    assert repr(evaluation_from_text(json.dumps(said))) == repr(evaluation)
 
 
 def evaluation(hour: int, closed: bool = True, rows: int = 1) -> Evaluation:
@@ -174,7 +115,7 @@ def test_what_a_reader_has_does_not_change_under_it(tmp_path: Path) -> None:
 
 def drifting(hour: int, drifts: bool) -> Evaluation:
     found = evaluation(hour)
-    state = TargetDrift("feature", "age", "drift" if drifts else "ok", "ks", 9, {"ks": MethodValue(0.2, 0.004)})
+    state = ColumnDrift("feature", "age", "drift" if drifts else "ok", "ks", 9, {"ks": MethodValue(0.2, 0.004)})
     found.features = {"age": state}
     return found
 
@@ -288,7 +229,7 @@ def test_outcomes_that_restate_a_window_restate_no_other(tmp_path: Path) -> None
 def with_features(hour: int, drifts: bool = False) -> Evaluation:
     found = evaluation(hour)
     names = ("age", "income", "city")
-    found.features = {name: replace(TARGET, name=name, rows=hour, state="drift" if drifts else "ok") for name in names}
+    found.features = {name: replace(COLUMN, name=name, rows=hour, state="drift" if drifts else "ok") for name in names}
     found.realized = {"auc": MetricValue(0.5 + hour / 100, 12, "panes")}
     return found
 
@@ -451,24 +392,20 @@ def test_a_window_that_says_the_same_after_a_restart_is_not_stored_again(tmp_pat
     store.close()
 
 
-def test_what_a_slice_names_is_deleted_in_every_form_and_drawings_that_nobody_needs_too(tmp_path: Path) -> None:
+def test_what_a_slice_names_is_deleted_and_drawings_that_nobody_needs_too(tmp_path: Path) -> None:
     store = Store(tmp_path)
     connection = store.connect()
     stored_hours(connection, 2)
     slices = {"country=NL": SlicePerformance(3, {}, 12)}
-    put_old_row(
-        connection, 5, json.dumps({**json.loads(OLD), "performance_slices": {"country=NL": {"rows": 1, "metrics": {}}}})
-    )
-    put_old_row(connection, 6)
     more = EvaluationStore(connection, Clock())
     more.put(1, replace(evaluation(3), performance_slices=slices))
     more.write(patient=False)
     connection.execute("UPDATE evaluations SET details = 'damaged'::BLOB WHERE start = ?", [NOON + HOUR])
     with transaction(connection):
         series, starts = forget_evaluations(connection, 1, "country=NL")
-    assert (series, sorted((starts - NOON) // HOUR)) == (1, [1, 3, 5])  # what nobody can read may name it
+    assert (series, sorted((starts - NOON) // HOUR)) == (1, [1, 3])  # what nobody can read may name it
     left = connection.execute("SELECT (start - ?) // ? FROM evaluations ORDER BY start", [NOON, HOUR]).fetchall()
-    assert left == [(0,), (6,)]
+    assert left == [(0,)]
     assert connection.execute("SELECT count(*) FROM drawings").fetchall() == [(1,)]
     with transaction(connection):
         expire_evaluations(connection, 1, NOON + HOUR)

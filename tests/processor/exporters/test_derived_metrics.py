@@ -15,13 +15,13 @@ from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import (
+    ColumnDrift,
     Evaluation,
     Expected,
     Finding,
     MethodValue,
     MetricChange,
     MetricValue,
-    TargetDrift,
     Verdict,
 )
 from driftline_processor.core.labels.delay import OutcomeDelay
@@ -43,8 +43,8 @@ MODEL = ((a.ML_MODEL_NAME, "churn"), (a.ML_MODEL_VERSION, "7"), (a.DEPLOYMENT_EN
 
 
 def evaluation(closed: bool = True, start: int = NOW - HOUR, drift: float | None = 0.3) -> Evaluation:
-    age = TargetDrift("feature", "age", "drift", "ks", 100, {"ks": MethodValue(drift, 0.001), "psi": MethodValue(None)})
-    score = TargetDrift("score", "", "cannot_tell", "ks", 3, {})
+    age = ColumnDrift("feature", "age", "drift", "ks", 100, {"ks": MethodValue(drift, 0.001), "psi": MethodValue(None)})
+    score = ColumnDrift("score", "", "cannot_tell", "ks", 3, {})
     return Evaluation(
         KEY,
         Window("1h", start, start + HOUR),
@@ -88,8 +88,10 @@ def test_the_newest_closed_window_is_described() -> None:
 
 
 def test_a_model_is_in_the_one_state_of_its_verdict() -> None:
-    wrong = Verdict("wrong", NOW, "log_loss", 0.1, 0.05, 0.15, "", "", "Sure.", "The model is wrong.", "Retrain it.")
-    assert found(FakeView([model(verdict=wrong)]), m.ML_MODEL_STATE) == {((a.STATE, "wrong"),): 1.0}
+    wrong = Verdict(
+        "degraded", NOW, "log_loss", 0.1, 0.05, 0.15, "", "", "Sure.", "The model is degraded.", "Retrain it."
+    )
+    assert found(FakeView([model(verdict=wrong)]), m.ML_MODEL_STATE) == {((a.STATE, "degraded"),): 1.0}
     assert found(FakeView([model()]), m.ML_MODEL_STATE) == {}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluation import Evaluation, Expected, Finding, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Expected, Finding
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.windows.window import Window
 from driftline_processor.exporters.openlineage_events import ASSERTIONS, EVENT, METRICS, NOMINAL, Dataset, run_event
@@ -37,8 +37,8 @@ def validate(value: object, schema: str) -> None:
 def evaluation(**changes: Any) -> Evaluation:
     known: dict[str, Any] = {
         "features": {
-            "age": TargetDrift("feature", "age", "ok", "ks", 900, {}),
-            "plan": TargetDrift("feature", "plan", "drift", "chi2", 1_000, {}),
+            "age": ColumnDrift("feature", "age", "ok", "ks", 900, {}),
+            "plan": ColumnDrift("feature", "plan", "drift", "chi2", 1_000, {}),
         },
         "findings": (
             Finding("missing", ("age",), "major", 0.02, 0.1, 1e-9, "age: 10 % of values are missing (was 2 %)"),

@@ -17,9 +17,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 NOW = 1_800_000_000 * 10**9
 
 
-def change(name: str = "churn", sentence: str = "The model has been wrong.") -> VerdictChange:
-    verdict = Verdict("wrong", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", sentence, "Retrain it.")
-    return VerdictChange(ModelKey(name, "7", "prod"), "right", verdict, NOW + 1)
+def change(name: str = "churn", sentence: str = "The model has been degraded.") -> VerdictChange:
+    verdict = Verdict("degraded", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", sentence, "Retrain it.")
+    return VerdictChange(ModelKey(name, "7", "prod"), "healthy", verdict, NOW + 1)
 
 
 def test_a_change_is_one_record_with_the_sentence_as_its_body() -> None:
@@ -35,12 +35,12 @@ def test_a_change_is_one_record_with_the_sentence_as_its_body() -> None:
         "ERROR",
         NOW + 1,
     )
-    assert record.body.string_value == "The model has been wrong."
+    assert record.body.string_value == "The model has been degraded."
     assert {one.key: one.value.string_value for one in record.attributes} == {
         a.ML_MODEL_NAME: "churn",
         a.ML_MODEL_VERSION: "7",
-        a.STATE: "wrong",
-        a.ML_VERDICT_BEFORE: "right",
+        a.STATE: "degraded",
+        a.ML_VERDICT_BEFORE: "healthy",
         a.ML_VERDICT_SINCE: "2027-01-15T08:00:00Z",
         a.ML_VERDICT_NEXT: "Retrain it.",
     }
@@ -48,7 +48,7 @@ def test_a_change_is_one_record_with_the_sentence_as_its_body() -> None:
 
 @pytest.mark.parametrize("name", ["a\udcffb", "<b>\x1b[2J", "x" * 10_000, '"\n\\'])
 def test_a_hostile_name_is_a_record_all_the_same(name: str) -> None:
-    body = change_request(change(name, f"The model {name} has been wrong."))
+    body = change_request(change(name, f"The model {name} has been degraded."))
     (record,) = ExportLogsServiceRequest.FromString(body).resource_logs[0].scope_logs[0].log_records
     assert "\x1b" not in record.body.string_value
 

@@ -19,7 +19,7 @@ QUARTER = Period(JULY, JULY + 92 * DAY, "2013Q3")
 
 def alert(since: int, until: int | None = None, name: str = "late", by: str = "ann") -> Alert:
     return Alert(
-        *("a1", "health", name, "", "1", "critical", "risk", "wrong", since, since, until, since, until, since),
+        *("a1", "health", name, "", "1", "critical", "risk", "degraded", since, since, until, since, until, since),
         *("1d", since, "It is wrong"),
         acknowledged=since + DAY,
         acknowledged_by=by,
@@ -29,7 +29,7 @@ def alert(since: int, until: int | None = None, name: str = "late", by: str = "a
 
 def incident(since: int | None, until: int | None) -> Incident:
     ended = "" if until is None else "Over."
-    return Incident(ModelKey("late", "1"), "verdict", "wrong", since, until, ("1d",), since, "It is wrong.", ended)
+    return Incident(ModelKey("late", "1"), "verdict", "degraded", since, until, ("1d",), since, "It is wrong.", ended)
 
 
 def test_an_incident_says_how_long_it_lasted_in_the_period_and_who_took_it_on() -> None:

@@ -29,7 +29,7 @@ from driftline_processor.queries.overview import BaselineView, ModelView
 
 from tests.support.money_windows import costing
 from tests.support.policy_watch import model
-from tests.support.verdict_windows import JULY, known, objective, target, value, window
+from tests.support.verdict_windows import JULY, column, known, objective, value, window
 
 QUARTER = Period(JULY, JULY + 92 * DAY, "2013Q3")
 
@@ -38,7 +38,7 @@ def verdict(state: VerdictState) -> Verdict:
     return Verdict(state, JULY, "", None, None, None, "", "", "Sure.", f"The model is {state}.", "Look.")
 
 
-def view(windows: list[Evaluation], state: VerdictState = "right", **more: Any) -> ModelView:
+def view(windows: list[Evaluation], state: VerdictState = "healthy", **more: Any) -> ModelView:
     return model(windows, verdict=verdict(state), **more)
 
 
@@ -56,11 +56,11 @@ def test_a_model_without_windows_has_no_green_line() -> None:
 @pytest.mark.parametrize(
     ("state", "grade"),
     [
-        ("right", "kept"),
-        ("wrong", "broken"),
-        ("silent", "broken"),
+        ("healthy", "kept"),
+        ("degraded", "broken"),
+        ("no_data", "broken"),
         ("at_risk", "watch"),
-        ("behind", "watch"),
+        ("lagging", "watch"),
         ("unknown", "cannot_tell"),
     ],
 )
@@ -108,18 +108,18 @@ class TestObjectives:
 
 class TestDrift:
     def test_is_kept_where_features_could_be_compared_and_none_drifts(self) -> None:
-        found = line("drift", [window(features={"temp": target("ok", "")})])
+        found = line("drift", [window(features={"temp": column("ok", "")})])
         assert (found.grade, found.reason) == (
             "kept",
             "None of 1 feature drifts in the newest window; in 0 windows of the period one did.",
         )
 
     def test_cannot_be_told_where_most_features_have_too_few_rows(self) -> None:
-        features = {"temp": target("ok", ""), "a": target("cannot_tell", ""), "b": target("cannot_tell", "")}
+        features = {"temp": column("ok", ""), "a": column("cannot_tell", ""), "b": column("cannot_tell", "")}
         assert line("drift", [window(features=features)]).grade == "cannot_tell"
 
     def test_of_a_feature_is_to_be_watched(self) -> None:
-        found = line("drift", [window(features={"temp": target()})])
+        found = line("drift", [window(features={"temp": column()})])
         assert (found.grade, found.reason) == ("watch", "In the newest window temp drifts.")
 
 
@@ -180,7 +180,7 @@ class TestIncidents:
 
     def test_that_break_what_was_agreed_are_worse_than_drift(self) -> None:
         assert line("incidents", [window()], (self.of("objective"),)).grade == "broken"
-        assert line("incidents", [window()], (self.of("verdict", "wrong"),)).grade == "broken"
+        assert line("incidents", [window()], (self.of("verdict", "degraded"),)).grade == "broken"
         assert line("incidents", [window()], (self.of("verdict", "at_risk"),)).grade == "watch"
         found = line("incidents", [window()], (self.of("drift"), self.of("drift", until=JULY + DAY)))
         assert (found.grade, found.reason) == ("watch", "2 incidents (2 drift), 1 of them open.")
@@ -261,15 +261,15 @@ def test_models_come_by_tier_then_by_what_troubles_cost_then_the_worst_first() -
         return view(days, state, key=ModelKey(name), tier=tier, currency="EUR")
 
     models = [
-        of("none", "wrong", None),
-        of("two", "wrong", 2),
-        of("right", "right", 1, 9.0),
-        of("little", "wrong", 1, 2.0),
+        of("none", "degraded", None),
+        of("two", "degraded", 2),
+        of("healthy", "healthy", 1, 9.0),
+        of("little", "degraded", 1, 2.0),
         of("much", "at_risk", 1, 4.0),
-        of("wrong", "wrong", 1),
+        of("degraded", "degraded", 1),
     ]
     names = [card.model.key.model for card in scorecards(models, QUARTER, ())]
-    assert names == ["much", "little", "wrong", "right", "two", "none"]
+    assert names == ["much", "little", "degraded", "healthy", "two", "none"]
 
 
 def test_versions_of_a_model_share_a_card_and_shadows_have_no_part_in_it() -> None:

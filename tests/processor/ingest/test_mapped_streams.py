@@ -77,8 +77,8 @@ def test_the_first_thousand_rows_of_histograms_become_a_provisional_baseline(ope
     assert view.baseline is not None
     assert (view.baseline.source, view.baseline.rows, view.distributed) == ("provisional", 2_000, 4_000)
     still, moved = view.windows["1h"][-2:]
-    assert {name: target.state for name, target in still.features.items()} == {"amount": "ok", "plan": "ok"}
-    assert {name: target.state for name, target in moved.features.items()} == {"amount": "drift", "plan": "drift"}
+    assert {name: column.state for name, column in still.features.items()} == {"amount": "ok", "plan": "ok"}
+    assert {name: column.state for name, column in moved.features.items()} == {"amount": "drift", "plan": "drift"}
     assert moved.score is not None
     assert moved.score.state == "ok"
     assert state.rows("SELECT count(*) FROM learning_points") == [(0,)]

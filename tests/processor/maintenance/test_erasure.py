@@ -19,7 +19,7 @@ from driftline_processor.config.model import Model, Reference
 from driftline_processor.maintenance.erasure import ROWS, SUMS, ErasureOrder, ErasureOrders
 from driftline_processor.store.database import Store
 
-from tests.support.old_evaluations import evaluation_to_text
+from tests.support.evaluation_text import evaluation_to_text
 from tests.support.privacy_markers import MARK, found_on_disk
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions

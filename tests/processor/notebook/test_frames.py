@@ -1,4 +1,4 @@
-"""The tables of an evaluation: a row per window and target, or metric; frames of the library that somebody has."""
+"""The tables of an evaluation: a row per window and column, or metric; frames of the library that somebody has."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def report(week: pd.DataFrame, reference: pd.DataFrame) -> driftline.EvaluationR
     )
 
 
-def test_drift_has_a_row_per_window_and_target(report: driftline.EvaluationReport) -> None:
+def test_drift_has_a_row_per_window_and_column(report: driftline.EvaluationReport) -> None:
     found = report.to_frame("drift")
     assert isinstance(found, pd.DataFrame)
     assert found.groupby("window_start").size().tolist() == [6] * 7

@@ -12,7 +12,7 @@ from driftline_processor.policy.alerts import Delivery, Message
 from driftline_processor.store.database import Store
 
 from tests.support.policy_watch import DAY, JULY, model, watched
-from tests.support.verdict_windows import right, target, window, wrong
+from tests.support.verdict_windows import column, right, window, wrong
 
 
 @pytest.mark.parametrize(
@@ -38,12 +38,12 @@ def test_a_row_that_cannot_be_read_keeps_no_other_alert_from_being_told(tmp_path
         assert all(isinstance(one.facts, dict) for one in again.alerts.waiting)
         again.look(late, model([right(0)], "other"))
         told = again.titles(late, model([right(0), wrong(1), wrong(2)], "other"))
-    assert "other is wrong since 2 July 2013" in told
+    assert "other is degraded since 2 July 2013" in told
 
 
 def test_a_message_that_cannot_be_read_keeps_its_number(tmp_path: Path) -> None:
     moved = [
-        window(day, features={"temp": target(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)
+        window(day, features={"temp": column(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)
     ]
     days = [right(0), right(1), wrong(2), wrong(3), right(4), right(5)]
     with watched(tmp_path) as watch:
@@ -55,16 +55,6 @@ def test_a_message_that_cannot_be_read_keeps_its_number(tmp_path: Path) -> None:
     with watched(tmp_path) as again:
         (end,) = again.look(model(days))
     assert (worse.id, end.id) == (f"{end.alert}-2-json", f"{end.alert}-3-json")
-
-
-def test_a_file_from_before_incidents_were_counted_is_read(tmp_path: Path) -> None:
-    with watched(tmp_path) as watch:
-        watch.look(model([right(0), wrong(1), wrong(2)]))
-    store = Store(tmp_path)
-    store.connect(lasting=True).execute("ALTER TABLE messages DROP COLUMN incident")
-    store.close()
-    with watched(tmp_path) as again:
-        assert [one.incident for one in again.alerts.waiting] == [1]
 
 
 class Counted(dict[str, Any]):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from driftline_processor.policy.alerts import Delivery, Message
-from driftline_processor.policy.channels.channel import DELIVERED, NOTHING, Answer, Past
+from driftline_processor.policy.channel import DELIVERED, NOTHING, Answer, Past
 from driftline_processor.policy.courier import EXPIRES, Courier, Couriers
 
 from tests.support.waiting import wait_until

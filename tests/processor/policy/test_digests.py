@@ -69,11 +69,11 @@ def test_a_digest_says_once_a_day_what_began_lasts_and_ended_the_worst_first(tmp
         "Digest of 5 July 2013, 09:00: 1 began, 1 lasts",
         "Digest of 6 July 2013, 09:01: 1 lasts, 1 is over",
     ]
-    assert first.facts["text"].startswith("1. late is wrong since 2 July 2013 (critical). ")
+    assert first.facts["text"].startswith("1. late is degraded since 2 July 2013 (critical). ")
     assert [one["model"] for one in second.facts["alerts"]] == ["other", "late"]
     assert [line.partition(" (")[0] for line in third.facts["text"].splitlines()] == [
-        "1. other is wrong since 4 July 2013",
-        "2. late was wrong from 2 July 2013 until 3 July 2013, and is over",
+        "1. other is degraded since 4 July 2013",
+        "2. late was degraded from 2 July 2013 until 3 July 2013, and is over",
     ]
 
 
@@ -145,7 +145,7 @@ def test_models_of_the_first_tier_are_told_at_once_beside_a_digest(tmp_path: Pat
     with watched(tmp_path, notify="team", channels={"team": keys}) as watch:
         watch.look_at("2013-07-02T00:01", right_until(1, tier=1), right_until(1, "other", tier=2))
         both = wrong_from(1, 3, tier=1), wrong_from(1, 3, "other", tier=2)
-        assert titles(watch.look_at("2013-07-04T00:01", *both)) == ["late is wrong since 2 July 2013"]
+        assert titles(watch.look_at("2013-07-04T00:01", *both)) == ["late is degraded since 2 July 2013"]
         (digest,) = watch.look_at("2013-07-04T09:00", *both)
     assert [one["model"] for one in digest.facts["alerts"]] == ["other"]
 
@@ -160,8 +160,8 @@ def test_quiet_hours_end_with_one_summary_in_which_what_came_and_went_is_a_line(
     assert summary.kind == "summary"
     assert summary.facts["title"] == "In quiet hours until 4 July 2013, 07:00: 1 began, 1 is over"
     assert [line.partition(" (")[0] for line in summary.facts["text"].splitlines()] == [
-        "1. other is wrong since 2 July 2013",
-        "2. late was wrong from 2 July 2013 until 3 July 2013, and is over",
+        "1. other is degraded since 2 July 2013",
+        "2. late was degraded from 2 July 2013 until 3 July 2013, and is over",
     ]
 
 
@@ -171,18 +171,18 @@ def test_one_message_of_the_night_leaves_as_it_is(tmp_path: Path) -> None:
         watch.look_at("2013-07-04T00:01", wrong_from(1, 3))
         (message,) = watch.look_at("2013-07-04T07:00", wrong_from(1, 3))
     assert (message.kind, message.held) == ("opened", None)
-    assert message.facts["title"] == "late is wrong since 2 July 2013"
+    assert message.facts["title"] == "late is degraded since 2 July 2013"
     with watched(tmp_path, **quiet()) as again:
         assert [one.id for one in again.alerts.waiting] == [message.id]
         assert again.look_at("2013-07-04T07:01", wrong_from(1, 3)) == []
 
 
 def test_what_is_urgent_leaves_at_night(tmp_path: Path) -> None:
-    with watched(tmp_path, **quiet("json://127.0.0.1:1/", "wrong at tier 1")) as watch:
+    with watched(tmp_path, **quiet("json://127.0.0.1:1/", "degraded at tier 1")) as watch:
         watch.look_at("2013-07-02T00:01", right_until(1, tier=1), right_until(1, "other", tier=2))
         both = wrong_from(1, 3, tier=1), wrong_from(1, 3, "other", tier=2)
-        assert titles(watch.look_at("2013-07-04T00:01", *both)) == ["late is wrong since 2 July 2013"]
-        assert titles(watch.look_at("2013-07-04T07:00", *both)) == ["other is wrong since 2 July 2013"]
+        assert titles(watch.look_at("2013-07-04T00:01", *both)) == ["late is degraded since 2 July 2013"]
+        assert titles(watch.look_at("2013-07-04T07:00", *both)) == ["other is degraded since 2 July 2013"]
 
 
 @pytest.mark.parametrize("ended", ["over", "acknowledged"])

@@ -49,7 +49,7 @@ def test_the_next_channel_is_told_once_where_nobody_takes_it_on_in_time(tmp_path
         assert watch.look_at("2013-07-04T12:00", WRONG) == []
         assert told(watch.look_at("2013-07-05T10:00", OVER)) == [("team", "over"), ("oncall", "over")]
     assert told([message]) == [("oncall", "escalated")]
-    assert message.facts["title"] == "Nobody has it in hand: late is wrong since 2 July 2013"
+    assert message.facts["title"] == "Nobody has it in hand: late is degraded since 2 July 2013"
     assert message.facts["text"].startswith("Told to team on 4 July 2013, 10:01; nobody has taken it on since.\n")
 
 

@@ -11,7 +11,7 @@ from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.explanation import SHOWN, PolicyDecision, decision_json
 
 from tests.support.policy_watch import Watched, model, silence, silent, watched
-from tests.support.verdict_windows import known, right, target, value
+from tests.support.verdict_windows import column, known, right, value
 
 HOUR = 3600 * 10**9
 LOW = {"low": {"when": "accuracy < 70 %"}}
@@ -36,7 +36,7 @@ def reasons(folder: Path, *windows: Evaluation, policy: str = "low", **keys: Any
 def test_a_policy_that_did_not_fire_says_what_each_sentence_found(tmp_path: Path) -> None:
     policies = {"both": {"when": {"all": ["features drift", "accuracy < 0.95 * baseline"]}}}
     with watched(tmp_path, policies=policies) as watch:
-        windows = [low(0, 0.79, features={"temp": target()})]
+        windows = [low(0, 0.79, features={"temp": column()})]
         watch.look(model(windows))
         found = decision_json(decided(watch, "both", *windows))
     assert (found["when"], found["standing"], found["fires"]) == (

@@ -10,7 +10,7 @@ from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.told import alert_histories
 
 from tests.support.policy_watch import DAY, JULY, Watched, model, silence, watched
-from tests.support.verdict_windows import known, right, target, value, window, wrong
+from tests.support.verdict_windows import column, known, right, value, window, wrong
 
 HOUR = 3600 * 10**9
 
@@ -38,7 +38,7 @@ def test_what_fires_at_once_is_one_message_the_gravest_first_and_ends_in_one(tmp
         watch.look(model(days[:1]))
         begun = said(watch, model(days[:3]))
         assert begun == [
-            ("opened", "json", "late is wrong since 2 July 2013, and 2 more", ["health", "low", "few"]),
+            ("opened", "json", "late is degraded since 2 July 2013, and 2 more", ["health", "low", "few"]),
         ]
         (first,) = watch.sent
         assert first.facts["severity"] == "critical"
@@ -53,7 +53,7 @@ def test_what_fires_at_once_is_one_message_the_gravest_first_and_ends_in_one(tmp
         assert said(again, model(days[:4])) == []  # health, the gravest, lasts until a second good day
         ended = said(again, model(days))
         assert [(kind, names) for kind, _, _, names in ended] == [("over", ["health", "low", "few"])]
-        assert ended[0][2] == "Over: late was wrong from 2 July 2013 until 3 July 2013, and 2 more"
+        assert ended[0][2] == "Over: late was degraded from 2 July 2013 until 3 July 2013, and 2 more"
         assert [one.alert for one in again.sent] == [first.alert]
         assert again.sent[0].id == f"{first.alert}-2-json"
         assert said(again, model(days)) == []
@@ -216,7 +216,7 @@ def test_late_outcomes_that_clear_one_of_them_end_it_with_the_thread(tmp_path: P
 
 def at_risk(**more: Any) -> list[Any]:
     """Return two days, and two whose inputs moved, which are told as a warning."""
-    moved: dict[str, Any] = {"features": {"temp": target(p=1e-30)}, "incident": {"feature:temp": JULY + 2 * DAY}}
+    moved: dict[str, Any] = {"features": {"temp": column(p=1e-30)}, "incident": {"feature:temp": JULY + 2 * DAY}}
     return [right(0), right(1), *(window(day, **moved, **more) for day in (2, 3))]
 
 

@@ -17,13 +17,13 @@ from tests.support.policy_watch import DAY, JULY, Watched, model, watched
 from tests.support.recorded_airflow import Airflow
 from tests.support.recorded_jira import Jira
 from tests.support.recorded_requests import service
-from tests.support.verdict_windows import known, right, target, value, window, wrong
+from tests.support.verdict_windows import column, known, right, value, window, wrong
 
 HTTP = {"url": "https://models.example.com/rollback"}
 JIRA = {"url": "https://example.atlassian.net", "project": "PAY", "token": "secret-7"}
 
 WRONG = [right(0), right(1), wrong(2), wrong(3)]
-SHIFTED = [window(day, features={"temp": target(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)]
+SHIFTED = [window(day, features={"temp": column(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)]
 """Two days whose inputs moved, and of which no outcome is known yet."""
 
 RIGHT = [*WRONG, right(4), right(5), right(6)]

@@ -28,7 +28,7 @@ def test_the_default_policy_and_those_that_are_written_are_replayed() -> None:
         *("churn", "2"),
         ["health", "low"],
     )
-    assert [one["firings"][0]["state"] for one in found["policies"]] == ["wrong", None]
+    assert [one["firings"][0]["state"] for one in found["policies"]] == ["degraded", None]
     low = found["policies"][1]
     assert (low["window"], low["windows"], low["since"], low["until"]) == (
         *("1d", 9),

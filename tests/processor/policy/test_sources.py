@@ -37,7 +37,7 @@ class Alerts:
 
 def alert(window: str, start: int | None, name: str = "late") -> Alert:
     about = (ALERT, "health", name, "", "1", cast(Any, "critical"), "")
-    return Alert(*about, "wrong", None, 0, None, 0, None, None, window, start, "")
+    return Alert(*about, "degraded", None, 0, None, 0, None, None, window, start, "")
 
 
 def rows(queue: Queue, *alerts: Alert) -> AlertRows:

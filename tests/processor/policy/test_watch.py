@@ -15,11 +15,11 @@ from driftline_processor.queries.overview import ModelView
 
 from tests.support.money_windows import of_money
 from tests.support.policy_watch import DAY, JULY, Watched, model, silence, silent, watched
-from tests.support.verdict_windows import known, right, target, value, window, wrong
+from tests.support.verdict_windows import column, known, right, value, window, wrong
 
 HOUR = 3600 * 10**9
 
-SHIFTED = [window(day, features={"temp": target(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)]
+SHIFTED = [window(day, features={"temp": column(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)]
 """Two days whose inputs moved, and of which no outcome is known yet."""
 
 
@@ -29,8 +29,8 @@ def test_a_model_that_turns_wrong_is_told_once_and_once_more_when_it_is_over(tmp
         told = [watch.titles(model(days[: day + 1])) for day in range(len(days))]
     flat = [title for titles in told for title in titles]
     assert flat == [
-        "late is wrong since 3 July 2013",
-        "Over: late was wrong from 3 July 2013 until 5 July 2013",
+        "late is degraded since 3 July 2013",
+        "Over: late was degraded from 3 July 2013 until 5 July 2013",
     ]
     assert [day for day, titles in enumerate(told) if titles] == [3, 6]
 
@@ -42,7 +42,7 @@ def test_looking_again_tells_nothing_and_neither_does_a_restart(tmp_path: Path) 
         assert watch.look(model(days)) == []
     with watched(tmp_path) as again:
         assert again.look(model(days)) == []
-        assert again.alerts.waiting[0].facts["title"] == "late is wrong since 2 July 2013"
+        assert again.alerts.waiting[0].facts["title"] == "late is degraded since 2 July 2013"
         assert len(again.look(model([*days, right(3), right(4)]))) == 1
 
 
@@ -52,7 +52,7 @@ def test_a_message_says_how_sure_it_is_and_what_to_do(tmp_path: Path) -> None:
         (message,) = watch.look(model([right(0), wrong(1), wrong(2)], team="flights", tier=1))
     facts = message.facts
     assert (facts["kind"], facts["severity"], facts["owner"], facts["tier"]) == ("opened", "critical", "flights", 1)
-    assert (facts["state"], facts["since"]) == ("wrong", "2013-07-02T00:00:00Z")
+    assert (facts["state"], facts["since"]) == ("degraded", "2013-07-02T00:00:00Z")
     for part in (facts["sentence"], facts["sure"], facts["next"]):
         assert part
         assert part in facts["text"]
@@ -87,7 +87,7 @@ def test_a_model_at_risk_that_turns_wrong_is_the_same_alert_and_told_as_worse(tm
         (second,) = watch.look(model([right(0), right(1), wrong(2), wrong(3)]))
     assert first.alert == second.alert
     assert (second.facts["kind"], second.facts["severity"]) == ("worse", "critical")
-    assert str(second.facts["title"]).startswith("Worse: late is wrong")
+    assert str(second.facts["title"]).startswith("Worse: late is degraded")
 
 
 def test_a_model_that_falls_silent_again_and_again_is_one_alert_within_the_cool_down(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_what_began_and_ended_between_two_looks_is_told_once(tmp_path: Path) -> 
     days = [right(0), right(1), wrong(2), wrong(3), right(4), right(5)]
     with watched(tmp_path) as watch:
         assert watch.titles(model(days[:2])) == []
-        assert watch.titles(model(days)) == ["Seen late: late was wrong from 3 July 2013 until 4 July 2013"]
+        assert watch.titles(model(days)) == ["Seen late: late was degraded from 3 July 2013 until 4 July 2013"]
         assert watch.titles(model(days)) == []
 
 
@@ -137,7 +137,7 @@ def test_a_wrong_model_without_outcomes_since_is_not_over(tmp_path: Path) -> Non
         assert watch.look(untold) == []
         assert watch.look(replace(untold, watermark=untold.watermark + 9 * DAY)) == []
         assert watch.titles(model([*days, *without, right(7), right(8)])) == [
-            "Over: late was wrong from 2 July 2013 until 7 July 2013"
+            "Over: late was degraded from 2 July 2013 until 7 July 2013"
         ]
 
 
@@ -157,10 +157,10 @@ def test_a_model_whose_windows_wait_is_not_over(tmp_path: Path) -> None:
     days = [right(0), wrong(1), wrong(2)]
     with watched(tmp_path) as watch:
         watch.look(model(days))
-        waits = model([*days, right(3), right(4)], verdict=replace(silent(JULY), state="behind"))
+        waits = model([*days, right(3), right(4)], verdict=replace(silent(JULY), state="lagging"))
         assert [one.facts["kind"] for one in watch.look(waits)] == ["over"]  # its windows say so
         watch.look(model([right(0), *(wrong(day) for day in range(5, 8))]))
-        assert watch.look(model([right(0)], verdict=replace(silent(JULY), state="behind"))) == []
+        assert watch.look(model([right(0)], verdict=replace(silent(JULY), state="lagging"))) == []
 
 
 def test_a_version_that_another_one_replaced_ends_the_alert_and_the_message_says_so(tmp_path: Path) -> None:
@@ -182,8 +182,8 @@ def test_versions_of_a_model_in_one_environment_are_one_alert(tmp_path: Path) ->
         staging = replace(first, key=replace(first.key, environment="staging"))
         watch.look(first, other, staging)
     assert sorted(str(message.facts["title"]) for message in watch.sent) == [
-        "late (staging) is wrong since 2 July 2013",
-        "late is wrong since 2 July 2013",
+        "late (staging) is degraded since 2 July 2013",
+        "late is degraded since 2 July 2013",
     ]
 
 
@@ -200,7 +200,7 @@ def test_what_is_silenced_is_told_at_the_end_of_the_silence_if_it_lasts(tmp_path
         assert watch.look(model(wrong_days)) == []
         assert [alert.told for alert in watch.alerts.alerts.values()] == [None]
         days = [*wrong_days, *(wrong(day) for day in range(3, 6))]
-        assert watch.titles(model(days)) == ["late is wrong since 2 July 2013"]
+        assert watch.titles(model(days)) == ["late is degraded since 2 July 2013"]
 
 
 def test_what_was_told_before_a_silence_is_said_to_be_over_in_it_and_what_was_not_never_is(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_what_was_told_before_a_silence_is_said_to_be_over_in_it_and_what_was_no
     with watched(tmp_path) as watch:
         assert len(watch.look(model(days[:3]))) == 1
     with watched(tmp_path, silences={"july": silence(until="2013-08-01T00:00:00Z")}) as again:
-        assert again.titles(model(days)) == ["Over: late was wrong from 2 July 2013 until 3 July 2013"]
+        assert again.titles(model(days)) == ["Over: late was degraded from 2 July 2013 until 3 July 2013"]
         more = [*days, wrong(5), wrong(6), right(7), right(8)]
         assert again.look(model(more[:7])) == []
         (last,) = [alert for alert in again.alerts.alerts.values() if alert.open]
@@ -328,7 +328,7 @@ def test_a_policy_is_about_the_models_and_tiers_that_it_names(tmp_path: Path) ->
     days = [right(0), wrong(1), wrong(2)]
     with watched(tmp_path, policies=policies) as watch:
         told = watch.titles(*(model(days, name, tier=tier) for name, tier in (("late-a", 1), ("late-b", 3), ("x", 1))))
-    assert told == ["late-a is wrong since 2 July 2013"]
+    assert told == ["late-a is degraded since 2 July 2013"]
 
 
 def test_an_alert_of_a_policy_that_is_gone_is_closed_and_said_so(tmp_path: Path) -> None:
@@ -429,7 +429,7 @@ def test_what_a_renamed_channel_never_said_is_told_to_the_new_one_once(tmp_path:
         again.clock.now = JULY + 4 * DAY
         (message,) = again.look_again(TURNED, deliveries=given_up if noted else ())
         assert (message.channel, message.kind, message.id) == ("models", "opened", f"{message.alert}-1-models")
-        assert message.facts["title"] == "late is wrong since 2 July 2013"
+        assert message.facts["title"] == "late is degraded since 2 July 2013"
         assert again.look(TURNED) == []
         (alert,) = again.alerts.alerts.values()
         assert alert.told == JULY + 3 * DAY + 10 * HOUR
@@ -474,7 +474,7 @@ def test_that_it_is_worse_is_told_to_the_heir_of_a_channel_that_is_gone(tmp_path
 def test_what_a_channel_that_is_gone_never_said_and_is_over_is_told_as_seen_late(tmp_path: Path) -> None:
     turn_wrong(tmp_path, "team")
     with watched(tmp_path, **to("models")) as again:
-        assert again.titles(OVER) == ["Seen late: late was wrong from 2 July 2013 until 3 July 2013"]
+        assert again.titles(OVER) == ["Seen late: late was degraded from 2 July 2013 until 3 July 2013"]
         assert again.look(OVER) == []
 
 
@@ -587,7 +587,7 @@ def test_an_alert_of_a_model_that_is_retired_is_over_and_that_is_told(tmp_path: 
         (over,) = watch.look(model(days, retired=True))
         assert (over.kind, over.facts["title"]) == (
             "over",
-            "No longer watched: late was wrong from 2 July 2013 until 3 July 2013",
+            "No longer watched: late was degraded from 2 July 2013 until 3 July 2013",
         )
         assert watch.alerts.open == []
         assert watch.look(model(days, retired=True)) == []

@@ -6,6 +6,7 @@ import json
 
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import (
+    ColumnDrift,
     DriftContributor,
     Evaluation,
     Expected,
@@ -14,7 +15,6 @@ from driftline_processor.core.evaluation import (
     MethodValue,
     MetricValue,
     SliceDrift,
-    TargetDrift,
     Verdict,
 )
 from driftline_processor.core.windows.window import Window
@@ -23,7 +23,7 @@ from driftline_processor.present.evaluation_json import evaluations_to_json, to_
 
 WINDOW = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
 METHODS = {"ks": MethodValue(0.31, 1e-9), "psi": MethodValue(0.4), "js": MethodValue(None)}
-AGE = TargetDrift(
+AGE = ColumnDrift(
     "feature",
     "age",
     "drift",
@@ -38,7 +38,7 @@ AGE = TargetDrift(
     blocks=(0.1, 0.3),
 )
 TOLD = DriftContributor(("age",), 0.2, 0.1, 0.3)
-SCORE = TargetDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.01, 0.9)})
+SCORE = ColumnDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.01, 0.9)})
 
 
 def test_what_a_window_is_compared_with_is_named() -> None:
@@ -233,7 +233,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
 
 def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
     verdict = Verdict(
-        "wrong",
+        "degraded",
         WINDOW.start,
         "log_loss",
         0.2,
@@ -242,7 +242,7 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
         "",
         "",
         "The whole interval.",
-        "The model has been wrong.",
+        "The model has been degraded.",
         "Retrain it.",
         window_start=WINDOW.start,
         window_end=WINDOW.end,
@@ -253,7 +253,7 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
         told["verdict"]
         == told["windows"][0]["verdict"]
         == {
-            "state": "wrong",
+            "state": "degraded",
             "since": "2026-03-01T00:00:00Z",
             "metric": "log_loss",
             "effect": 0.2,
@@ -261,7 +261,7 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
             "cause": None,
             "kind": None,
             "sure": "The whole interval.",
-            "sentence": "The model has been wrong.",
+            "sentence": "The model has been degraded.",
             "next": "Retrain it.",
             "slice": None,
             "window": {"start": "2026-03-01T00:00:00Z", "end": "2026-03-02T00:00:00Z"},

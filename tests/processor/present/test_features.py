@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from driftline_processor.core.evaluation import Cause, Evaluation, Explanation, State, TargetDrift
+from driftline_processor.core.evaluation import Cause, ColumnDrift, Evaluation, Explanation, State
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.features import carried_share, drifting_since, feature_facts
 
@@ -16,7 +16,7 @@ def windows(*states: State) -> list[Evaluation]:
     """Return days from 1 January 2014 on, in which temp has these states."""
     first = price().windows["1d"][0]
     days = [Window("1d", ns(2014, 1, 1 + at), ns(2014, 1, 2 + at)) for at in range(len(states))]
-    made = {state: TargetDrift("feature", "temp", state, "ks", 9, {}) for state in set(states)}
+    made = {state: ColumnDrift("feature", "temp", state, "ks", 9, {}) for state in set(states)}
     return [replace(first, window=day, features={"temp": made[state]}) for day, state in zip(days, states, strict=True)]
 
 

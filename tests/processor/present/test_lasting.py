@@ -27,8 +27,8 @@ def test_what_was_found_is_told_the_surest_first_and_nothing_else() -> None:
         began=(7, 9),
     )
     assert what_lacks(evaluation) == ""
-    assert evaluation.lasting.targets["feature:city"] == LastingShift("not_found", "Rome", 0.5, 30, 7, 1.0)
-    assert evaluation.lasting.targets["feature:new"].state == "cannot_tell"
+    assert evaluation.lasting.columns["feature:city"] == LastingShift("not_found", "Rome", 0.5, 30, 7, 1.0)
+    assert evaluation.lasting.columns["feature:new"].state == "cannot_tell"
     assert lasting_sentences(evaluation, lambda time: f"day {time}") == [
         "lasting shift: over the 1 window from day 8 on, the share of gold in plan is 6.2 points higher",
         "lasting shift: over the 30 windows from day 7 on, the score spreads more",

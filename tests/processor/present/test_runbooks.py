@@ -14,16 +14,21 @@ def verdict(state: str, kind: str = "", cause: str = "") -> Verdict:
 @pytest.mark.parametrize(
     ("told", "found", "state", "runbook"),
     [
-        (verdict("silent"), "", "silent", "pipeline-break"),
+        (verdict("no_data"), "", "no_data", "pipeline-break"),
         (verdict("at_risk", "data_fault", "90 % of values are missing in age"), "", "at_risk", "pipeline-break"),
-        (verdict("wrong", "data_fault", "100 times what they were in age (unit change?)"), "", "wrong", "unit-change"),
-        (verdict("wrong", "concept_change"), "", "wrong", "concept-change"),
+        (
+            verdict("degraded", "data_fault", "100 times what they were in age (unit change?)"),
+            "",
+            "degraded",
+            "unit-change",
+        ),
+        (verdict("degraded", "concept_change"), "", "degraded", "concept-change"),
         (verdict("at_risk", "covariate_shift", "age moved"), "", "at_risk", "concept-change"),
-        (verdict("wrong", "service"), "", "wrong", "slow-or-failing-model"),
-        (verdict("wrong"), "", "wrong", "concept-change"),
-        (verdict("right"), "latency_p99 is 300 ms, above 200 ms", "", "slow-or-failing-model"),
+        (verdict("degraded", "service"), "", "degraded", "slow-or-failing-model"),
+        (verdict("degraded"), "", "degraded", "concept-change"),
+        (verdict("healthy"), "latency_p99 is 300 ms, above 200 ms", "", "slow-or-failing-model"),
         (verdict("unknown"), "coverage is 3 %, below 50 %", "", "label-delay"),
-        (verdict("right"), "predictions is 3, below 50", "", ""),
+        (verdict("healthy"), "predictions is 3, below 50", "", ""),
         (None, "psi of age is 0.3, above 0.2", "", ""),
     ],
 )

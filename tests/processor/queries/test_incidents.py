@@ -8,13 +8,13 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import (
+    ColumnDrift,
     Evaluation,
     MetricValue,
     ObjectiveState,
     ServiceLevel,
     Size,
     SlaResult,
-    TargetDrift,
     Verdict,
     VerdictState,
 )
@@ -127,7 +127,7 @@ def measured(number: int, loss: float) -> Evaluation:
 def test_a_time_in_which_the_model_was_wrong_is_an_incident_of_its_verdict() -> None:
     windows = [measured(at, 0.9 if at in (3, 4, 5) else 0.4) for at in range(1, 9)]
     (found,) = [one for one in incidents_of(model(*windows)) if one.kind == "verdict"]
-    assert (found.subject, times(found)) == ("wrong", (3, 6))
+    assert (found.subject, times(found)) == ("degraded", (3, 6))
     assert found.ended == "The outcomes showed no loss any more."
     assert found.start is not None
     assert 3 <= found.start / DAY < 6
@@ -139,16 +139,16 @@ def verdict(state: VerdictState, since: int) -> Verdict:
 
 
 def test_what_the_verdict_says_now_is_open_and_a_right_or_unknown_one_is_none() -> None:
-    (found,) = incidents_of(model(day(1), verdict=verdict("silent", 2 * DAY)))
-    assert (found.subject, times(found), found.open) == ("silent", (2, None), True)
+    (found,) = incidents_of(model(day(1), verdict=verdict("no_data", 2 * DAY)))
+    assert (found.subject, times(found), found.open) == ("no_data", (2, None), True)
     assert found.sentence == "No prediction came; look."
-    assert incidents_of(model(day(1), verdict=verdict("right", DAY))) == []
+    assert incidents_of(model(day(1), verdict=verdict("healthy", DAY))) == []
     assert incidents_of(model(day(1), verdict=verdict("unknown", DAY))) == []
-    assert incidents_of(model(day(1), verdict=verdict("wrong", DAY), in_use=False)) == []
+    assert incidents_of(model(day(1), verdict=verdict("degraded", DAY), in_use=False)) == []
 
 
 def test_those_that_last_come_before_all_that_are_over() -> None:
-    found = incidents_of(model(drifting(1, 1, "score"), drifting(2, 2), day(3), verdict=verdict("silent", DAY)))
+    found = incidents_of(model(drifting(1, 1, "score"), drifting(2, 2), day(3), verdict=verdict("no_data", DAY)))
     assert [one.open for one in found] == [True, False, False]
 
 
@@ -194,13 +194,13 @@ def test_a_log_reads_a_closed_window_once_while_others_come_and_change(monkeypat
     assert seen[9:] == [3, 4, 5]
 
 
-def test_how_far_targets_moved_is_read_of_each_window_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_far_columns_moved_is_read_of_each_window_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, str]] = []
 
-    def target(evaluation: Evaluation, part: str) -> None:
+    def column(evaluation: Evaluation, part: str) -> None:
         asked.append((evaluation.window.start // DAY, part))
 
-    monkeypatch.setattr(incidents, "_target", target)
+    monkeypatch.setattr(incidents, "_column", column)
     both = [replace(drifting(at, 0), incident={"feature:age": 0, "feature:pay": 0}) for at in range(3)]
     windows, log = both[:2], IncidentLog()
     log.of([model(*windows)])
@@ -210,7 +210,7 @@ def test_how_far_targets_moved_is_read_of_each_window_once(monkeypatch: pytest.M
 
 
 def test_a_log_forgets_what_a_model_that_is_not_in_use_says() -> None:
-    log, says = IncidentLog(), verdict("wrong", DAY)
+    log, says = IncidentLog(), verdict("degraded", DAY)
     windows = [day(1)]
     assert len(log.of([model(*windows, verdict=says)])) == 1
     assert log.of([model(*windows, verdict=says, in_use=False)]) == []
@@ -227,7 +227,7 @@ def test_a_log_sees_when_an_open_window_shows_a_drift_or_late_outcomes() -> None
     assert told.sentence == "Outcomes are late: at most 50 % of the outcomes came in time, 95 % were agreed."
 
 
-WRONG = verdict("wrong", 2 * DAY)
+WRONG = verdict("degraded", 2 * DAY)
 
 
 def answered_in(number: int, seconds: float) -> Evaluation:
@@ -262,13 +262,13 @@ def test_the_gravest_that_last_come_first_and_what_is_over_by_time() -> None:
 
 def test_silence_and_backlog_of_the_past_are_incidents_beside_those_of_windows() -> None:
     past = (
-        Interruption("silent", 2 * DAY, 3 * DAY, 2 * HOUR),
-        Interruption("behind", 4 * DAY, 5 * DAY),
+        Interruption("no_data", 2 * DAY, 3 * DAY, 2 * HOUR),
+        Interruption("lagging", 4 * DAY, 5 * DAY),
     )
     found = incidents_of(model(day(1), drifting(2, 2), day(3), interruptions=past))
     assert [(one.kind, one.subject, times(one), one.open, one.ended) for one in found] == [
-        ("verdict", "behind", (4, 5), False, "No window was late any more."),
-        ("verdict", "silent", (2, 3), False, "Predictions came again."),
+        ("verdict", "lagging", (4, 5), False, "No window was late any more."),
+        ("verdict", "no_data", (2, 3), False, "Predictions came again."),
         ("drift", "feature:age", (2, 3), False, "It is not measured any more."),
     ]
     assert found[0].sentence == "Its windows waited longer than they may to be evaluated."
@@ -276,36 +276,36 @@ def test_silence_and_backlog_of_the_past_are_incidents_beside_those_of_windows()
 
 
 def test_a_silence_that_lasts_is_one_incident_with_the_words_of_the_verdict() -> None:
-    now = Verdict("silent", 2 * DAY, "", None, None, None, "", "", "", "The model has been silent: nobody came", "")
-    lasting = (Interruption("silent", 2 * DAY, None, 2 * HOUR),)
+    now = Verdict("no_data", 2 * DAY, "", None, None, None, "", "", "", "The model has had no data: nobody came", "")
+    lasting = (Interruption("no_data", 2 * DAY, None, 2 * HOUR),)
     (found,) = incidents_of(model(day(1), verdict=now, interruptions=lasting))
-    assert (found.subject, times(found), found.open) == ("silent", (2, None), True)
+    assert (found.subject, times(found), found.open) == ("no_data", (2, None), True)
     assert found.name == incidents_of(model(day(1), interruptions=lasting))[0].name
 
 
 def test_a_backlog_in_which_the_processor_started_again_is_one_incident() -> None:
-    twice = (Interruption("behind", DAY, 3 * DAY), Interruption("behind", 2 * DAY, None))
+    twice = (Interruption("lagging", DAY, 3 * DAY), Interruption("lagging", 2 * DAY, None))
     (found,) = incidents_of(model(day(1), interruptions=twice))
     assert (times(found), found.open) == ((1, None), True)
 
 
 def test_the_log_reads_a_model_again_when_an_interruption_ends() -> None:
-    log, one = IncidentLog(), model(day(1), interruptions=(Interruption("silent", 2 * DAY, None, HOUR),))
+    log, one = IncidentLog(), model(day(1), interruptions=(Interruption("no_data", 2 * DAY, None, HOUR),))
     assert log.of([one])[0].open
-    one.interruptions = (Interruption("silent", 2 * DAY, 3 * DAY, HOUR),)
+    one.interruptions = (Interruption("no_data", 2 * DAY, 3 * DAY, HOUR),)
     assert times(log.of([one])[0]) == (2, 3)
 
 
 def moving(number: int, size: Size, name: str, window: str = "1d") -> Evaluation:
-    target = TargetDrift("feature", name, "drift", "ks", 1000, {}, size=size)
-    one = replace(day(number), features={name: target}, incident={f"feature:{name}": number * DAY})
+    column = ColumnDrift("feature", name, "drift", "ks", 1000, {}, size=size)
+    one = replace(day(number), features={name: column}, incident={f"feature:{name}": number * DAY})
     return replace(one, window=replace(one.window, name=window))
 
 
 def test_open_drift_stands_by_its_size_and_what_the_verdict_says_before_it() -> None:
     sizes: dict[str, Size] = {"age": "small", "pay": "large", "city": "", "debt": "moderate"}
     each = [moving(9, size, name) for name, size in sizes.items()]
-    features = {name: target for one in each for name, target in one.features.items()}
+    features = {name: column for one in each for name, column in one.features.items()}
     since = {f"feature:{name}": (9 - at) * DAY for at, name in enumerate(sizes)}
     found = incidents_of(model(replace(day(9), features=features, incident=since), verdict=verdict("at_risk", DAY)))
     assert [one.subject for one in found] == ["at_risk", "feature:pay", "feature:debt", "feature:age", "feature:city"]

@@ -44,9 +44,9 @@ def test_a_model_is_silent_once_its_own_pace_says_that_a_row_is_overdue_and_no_m
     clock.now += HOUR
     verdict = state.view().verdict
     assert verdict is not None
-    assert (verdict.state, verdict.since) == ("silent", NOON + 29 * HOUR)
-    assert verdict.sentence.startswith("The model has been silent since 5 October 2024, 17:00: no prediction came")
-    assert states(state) == {"silent": 1.0}
+    assert (verdict.state, verdict.since) == ("no_data", NOON + 29 * HOUR)
+    assert verdict.sentence.startswith("The model has had no data since 5 October 2024, 17:00: no prediction came")
+    assert states(state) == {"no_data": 1.0}
     state.send(predictions(["late"], clock.now))
     assert states(state) == {"unknown": 1.0}
 
@@ -56,7 +56,7 @@ def test_before_a_day_of_traffic_nothing_is_silent(open_state: Open, clock: Cloc
     send_hourly(state, clock, 20)
     clock.now += 3 * HOUR
     assert states(state) == {} or state.view().verdict is not None
-    assert "silent" not in states(state)
+    assert "no_data" not in states(state)
 
 
 def test_versions_of_a_model_are_silent_together_and_one_that_was_replaced_has_no_state(
@@ -74,7 +74,7 @@ def test_versions_of_a_model_are_silent_together_and_one_that_was_replaced_has_n
     ]
     assert named == ["2"]
     clock.now += 3 * HOUR
-    assert state.view(version="2").verdict.state == "silent"  # type: ignore[union-attr]
+    assert state.view(version="2").verdict.state == "no_data"  # type: ignore[union-attr]
 
 
 def test_a_shadow_does_not_count(open_state: Open, clock: Clock) -> None:
@@ -96,7 +96,7 @@ def test_windows_that_wait_for_long_make_it_behind(open_state: Open, clock: Cloc
     clock.now += LONG
     assert states(state) == {"unknown": 1.0}
     clock.now += 1
-    assert states(state) == {"behind": 1.0}
+    assert states(state) == {"lagging": 1.0}
     state.state.evaluate_now()
     assert states(state) == {"unknown": 1.0}
 
@@ -106,12 +106,12 @@ def test_a_restart_keeps_a_silence_and_counts_no_time_in_which_nobody_listened(o
     send_hourly(state, clock, 30)
     state.state.tidy_now()
     state = open_state(away=10 * HOUR, churn=Model(windows=("1h",)))
-    assert "silent" not in states(state), "it was the processor that was away"
+    assert "no_data" not in states(state), "it was the processor that was away"
     clock.now += 2 * HOUR
-    assert "silent" in states(state)
+    assert "no_data" in states(state)
     state.state.tidy_now()
     clock.now += 10 * HOUR
-    assert "silent" in states(open_state(churn=Model(windows=("1h",))))
+    assert "no_data" in states(open_state(churn=Model(windows=("1h",))))
 
 
 def test_a_change_of_state_is_told_once_also_over_a_restart(open_state: Open, clock: Clock) -> None:
@@ -125,7 +125,7 @@ def test_a_change_of_state_is_told_once_also_over_a_restart(open_state: Open, cl
     state.state.settle()
     state.state.settle()
     assert [(one.key, one.before, one.verdict.state, one.time) for one in told] == [
-        (ModelKey("churn", "1"), "unknown", "silent", clock.now)
+        (ModelKey("churn", "1"), "unknown", "no_data", clock.now)
     ]
     state.state.tidy_now()
     state = open_state(churn=Model(windows=("1h",)))
@@ -134,7 +134,7 @@ def test_a_change_of_state_is_told_once_also_over_a_restart(open_state: Open, cl
     assert len(told) == 1
     state.send(predictions(["late"], clock.now))
     state.state.settle()
-    assert [(one.before, one.verdict.state) for one in told[1:]] == [("silent", "unknown")]
+    assert [(one.before, one.verdict.state) for one in told[1:]] == [("no_data", "unknown")]
 
 
 def test_the_same_verdict_is_there_until_something_changes(open_state: Open, clock: Clock) -> None:
@@ -162,18 +162,18 @@ def test_a_past_silence_ends_with_the_first_row_after_it_and_is_known_after_a_re
     send_hourly(state, clock, 30)
     clock.now += 2 * HOUR
     state.state.settle()
-    assert kept(state) == [("silent", 29, None)]
+    assert kept(state) == [("no_data", 29, None)]
     clock.now += HOUR
     first = clock.now
     state.send(predictions(["first"], clock.now))
     clock.now += MINUTE
     state.send(predictions(["second"], clock.now))
     state.state.settle()
-    told = [("silent", 29, (first - NOON) / HOUR)]
+    told = [("no_data", 29, (first - NOON) / HOUR)]
     assert kept(state) == told
     state = open_state(churn=Model(windows=("1h",)))
     assert kept(state) == told
-    (incident,) = [one for one in incidents_of(state.view()) if one.subject == "silent"]
+    (incident,) = [one for one in incidents_of(state.view()) if one.subject == "no_data"]
     assert (incident.since, incident.until, incident.open) == (NOON + 29 * HOUR, first, False)
     assert incident.ended == "Predictions came again."
 
@@ -186,10 +186,10 @@ def test_a_silence_goes_on_over_a_restart_when_its_pace_is_not_known_any_more(op
     state = open_state(away=40 * DAY, churn=Model(windows=("1h",)))  # arrivals of before are not kept for so long
     verdict = state.view().verdict
     assert verdict is not None
-    assert (verdict.state, verdict.since, kept(state)) == ("silent", NOON + 29 * HOUR, [("silent", 29, None)])
+    assert (verdict.state, verdict.since, kept(state)) == ("no_data", NOON + 29 * HOUR, [("no_data", 29, None)])
     state.send(predictions(["late"], clock.now))
     state.state.settle()
-    assert kept(state) == [("silent", 29, (clock.now - NOON) / HOUR)]
+    assert kept(state) == [("no_data", 29, (clock.now - NOON) / HOUR)]
 
 
 def test_a_silence_is_noted_while_the_model_is_wrong(open_state: Open, clock: Clock) -> None:
@@ -200,8 +200,8 @@ def test_a_silence_is_noted_while_the_model_is_wrong(open_state: Open, clock: Cl
     while state.state._evaluator.step(patient=False):
         pass
     ((number, (key, verdict)),) = state.state._view.verdicts().items()
-    state.state._verdicts.write({number: (key, replace(verdict, state="wrong"))})
-    assert kept(state) == [("silent", 29, None)]
+    state.state._verdicts.write({number: (key, replace(verdict, state="degraded"))})
+    assert kept(state) == [("no_data", 29, None)]
 
 
 def test_a_backlog_of_the_past_is_known_after_a_restart(open_state: Open, clock: Clock) -> None:
@@ -215,11 +215,11 @@ def test_a_backlog_of_the_past_is_known_after_a_restart(open_state: Open, clock:
     clock.now += HOUR
     state.state._follow_verdicts()
     lasting = state.state.view.models()[0].interruptions
-    assert [(one.kind, one.since, one.until) for one in lasting] == [("behind", NOON, None)]
+    assert [(one.kind, one.since, one.until) for one in lasting] == [("lagging", NOON, None)]
     clock.now += HOUR
     state.state.evaluate_now()
-    assert kept(state) == [("behind", 0, 2)]
-    assert kept(open_state(churn=Model(windows=("1h",)))) == [("behind", 0, 2)]
+    assert kept(state) == [("lagging", 0, 2)]
+    assert kept(open_state(churn=Model(windows=("1h",)))) == [("lagging", 0, 2)]
 
 
 def test_an_interruption_is_stored_with_the_state_or_not_at_all(
@@ -238,8 +238,8 @@ def test_an_interruption_is_stored_with_the_state_or_not_at_all(
             state.state.settle()
     assert (state.rows("SELECT kind FROM interruptions"), state.rows("SELECT state FROM verdicts")) == ([], [])
     state.state.settle()
-    assert state.rows("SELECT kind, until FROM interruptions") == [("silent", None)]
-    assert state.rows("SELECT state FROM verdicts") == [("silent",)]
+    assert state.rows("SELECT kind, until FROM interruptions") == [("no_data", None)]
+    assert state.rows("SELECT state FROM verdicts") == [("no_data",)]
 
 
 def test_an_interruption_that_cannot_be_read_costs_itself_alone(open_state: Open, clock: Clock) -> None:
@@ -248,8 +248,8 @@ def test_an_interruption_that_cannot_be_read_costs_itself_alone(open_state: Open
     clock.now += 2 * HOUR
     state.state.settle()
     with state.state._store.reading() as connection:
-        connection.execute("INSERT INTO interruptions VALUES (0, 'odd', 1, 2, 3), (0, 'silent', NULL, 2, 3)")
-    assert kept(open_state(churn=Model(windows=("1h",)))) == [("silent", 29, None)]
+        connection.execute("INSERT INTO interruptions VALUES (0, 'odd', 1, 2, 3), (0, 'no_data', NULL, 2, 3)")
+    assert kept(open_state(churn=Model(windows=("1h",)))) == [("no_data", 29, None)]
 
 
 def test_a_model_that_is_forgotten_leaves_no_state(open_state: Open, clock: Clock) -> None:
@@ -259,7 +259,7 @@ def test_a_model_that_is_forgotten_leaves_no_state(open_state: Open, clock: Cloc
     assert state.rows("SELECT state FROM verdicts") == [("unknown",)]
     (series,) = state.state.series()
     with state.state._store.reading() as connection:
-        connection.execute("INSERT INTO interruptions VALUES (?, 'silent', 1, 2, 3)", [series.number])
+        connection.execute("INSERT INTO interruptions VALUES (?, 'no_data', 1, 2, 3)", [series.number])
     state.state.erase(ErasureOrder("churn", "model"))
     assert state.rows("SELECT state FROM verdicts") == []
     assert state.rows("SELECT kind FROM interruptions") == []
@@ -297,6 +297,6 @@ def test_kill_9_amid_a_silence_leaves_it(tmp_path: Path) -> None:
     state.start_storing()
     verdict = Opened(state).view().verdict
     assert verdict is not None
-    assert (verdict.state, verdict.since) == ("silent", NOON + 29 * HOUR)
+    assert (verdict.state, verdict.since) == ("no_data", NOON + 29 * HOUR)
     assert told == []
     state.stop()

@@ -242,9 +242,9 @@ def test_a_spreadsheet_is_compared_and_says_how_it_was_read(run: Run, tmp_path: 
     for baseline in (reference, tmp_path / "b.json"):
         answer, said = evaluate(run, now, "--baseline", baseline)
         [window] = answer["windows"]
-        states = {name: target["state"] for name, target in window["drift"]["features"].items()}
+        states = {name: column["state"] for name, column in window["drift"]["features"].items()}
         assert states == {"amount": "drift", "qty": "ok", "share": "ok", "plan": "ok"}
-        assert [target["missing"]["now"] for target in window["drift"]["features"].values()] == [0, 0, 0, 0]
+        assert [column["missing"]["now"] for column in window["drift"]["features"].values()] == [0, 0, 0, 0]
         assert window["start"] == "2026-03-01T00:00:00Z"
         assert answer["notations"]["qty"] == {
             "style": "decimal_point",
@@ -280,8 +280,8 @@ def test_some_values_with_a_mark_do_not_go_missing(run: Run, tmp_path: Path) -> 
     pd.DataFrame({"a": values[:N].round(2)}).to_csv(tmp_path / "ref.csv", index=False)
     pd.DataFrame({"a": [f"{value:,.2f}" for value in values[N:]]}).to_csv(tmp_path / "now.csv", index=False)
     answer, _ = evaluate(run, tmp_path / "now.csv", "--baseline", tmp_path / "ref.csv")
-    target = answer["windows"][0]["drift"]["features"]["a"]
-    assert (target["rows"], target["missing"], target["state"]) == (N, {"was": 0.0, "now": 0.0}, "ok")
+    column = answer["windows"][0]["drift"]["features"]["a"]
+    assert (column["rows"], column["missing"], column["state"]) == (N, {"was": 0.0, "now": 0.0}, "ok")
     assert (values[N:] > 999).sum() > 20
 
 

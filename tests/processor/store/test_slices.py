@@ -12,7 +12,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
-from driftline_processor.core.evaluation import Evaluation, SliceDrift, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift
 from driftline_processor.evaluation.evaluation_codec import pack_evaluation, unpack_evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
@@ -70,15 +70,15 @@ def windows(state: Opened, name: str = "1h") -> list[Evaluation]:
     return [window for window in state.view().windows[name] if window.rows]
 
 
-def told(target: TargetDrift | None) -> Any:
-    assert target is not None
-    values = [value for method in target.methods.values() for value in (method.value, method.p_value)]
-    known = [target.effect, target.design_effect, *values]
-    return [target.state, target.rows, *(-1.0 if one is None else one for one in known)]
+def told(column: ColumnDrift | None) -> Any:
+    assert column is not None
+    values = [value for method in column.methods.values() for value in (method.value, method.p_value)]
+    known = [column.effect, column.design_effect, *values]
+    return [column.state, column.rows, *(-1.0 if one is None else one for one in known)]
 
 
-def nearly(target: TargetDrift | None) -> Any:
-    state, *numbers = told(target)
+def nearly(column: ColumnDrift | None) -> Any:
+    state, *numbers = told(column)
     return [state, *(pytest.approx(one, rel=1e-9, abs=1e-9) for one in numbers)]
 
 
@@ -88,8 +88,8 @@ def same(live: SliceDrift, in_file: SliceDrift) -> None:
     )
     thin = in_file.thinned()
     assert list(live.features) == list(thin.features)
-    for name, target in live.features.items():
-        assert told(target) == nearly(thin.features[name])
+    for name, column in live.features.items():
+        assert told(column) == nearly(thin.features[name])
     assert told(live.score) == nearly(in_file.score)
 
 
@@ -112,8 +112,8 @@ def test_live_and_in_a_file_slices_say_the_same(open_state: Open, clock: Clock, 
     assert live.explanation is not None
     assert live.explanation.sentence.startswith("income has drifted only where country = NL")
     assert live.incident == in_file.incident == {"feature:income where country=NL": MIDNIGHT}
-    for name, target in live.features.items():
-        assert told(target) == nearly(in_file.features[name])
+    for name, column in live.features.items():
+        assert told(column) == nearly(in_file.features[name])
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     sliced = {(one[a.ML_DRIFT_SLICE], one[a.ML_DRIFT_TARGET]): one for one in series if a.ML_DRIFT_SLICE in one}
     assert sliced["country=NL", "feature"][a.ML_FEATURE_NAME] == "income"
     assert sliced["country=NL", "feature"][a.STATE] == "drift"
-    assert {target for _, target in sliced} == {"feature", "score", "class"}
+    assert {column for _, column in sliced} == {"feature", "score", "class"}
     assert len(sliced) == 6 * 2 + 1
     page = TestClient(create_app(state.state.view, lambda *_: None, Health(), clock=clock))  # type: ignore[arg-type]
     text = page.get("/models/churn/drift?window=1h").text

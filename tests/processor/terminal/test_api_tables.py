@@ -124,29 +124,34 @@ def judged(view: ModelView, state: VerdictState, version: str = "", environment:
 
 def test_versions_and_environments_are_one_row_and_the_worst_of_those_in_use_stands_for_it() -> None:
     known = [
-        judged(flights(), "right", "7", "eu", rows=900),
-        judged(flights(), "wrong", "7", "us", rows=50),
-        replace(judged(flights(), "silent", "6", "us", rows=9_000), in_use=False),
+        judged(flights(), "healthy", "7", "eu", rows=900),
+        judged(flights(), "degraded", "7", "us", rows=50),
+        replace(judged(flights(), "no_data", "6", "us", rows=9_000), in_use=False),
         judged(price(), "unknown", "1", "eu", rows=40),
     ]
     first, second = fold_models(document("/api/v1/models", FakeView(known)))
-    assert (first.name, first.label, first.state, first.rows) == ("flights", "flights (2 environments)", "wrong", 950)
+    assert (first.name, first.label, first.state, first.rows) == (
+        "flights",
+        "flights (2 environments)",
+        "degraded",
+        950,
+    )
     assert [(part["version"], part["environment"]) for part in first.parts] == [("7", "us"), ("7", "eu"), ("6", "us")]
     assert (second.label, second.state) == ("price 1 eu", "unknown")
 
 
 def test_a_row_says_how_many_versions_it_folds() -> None:
-    known = [judged(flights(), "right", version) for version in ("1", "2", "3")]
+    known = [judged(flights(), "healthy", version) for version in ("1", "2", "3")]
     (row,) = fold_models(document("/api/v1/models", FakeView(known)))
     assert row.label == "flights (3 versions)"
 
 
 def test_rows_are_sorted_by_need_name_traffic_and_performance() -> None:
     known = [
-        judged(flights(), "right", rows=5),
-        judged(price(), "wrong", rows=70),
+        judged(flights(), "healthy", rows=5),
+        judged(price(), "degraded", rows=70),
         judged(animals(), "at_risk", rows=60),
-        judged(fraud(), "silent", rows=900),
+        judged(fraud(), "no_data", rows=900),
     ]
     rows = fold_models(document("/api/v1/models", FakeView(known)))
     names = {by: [row.name for row in sort_models(rows, by)] for by in ("need", "name", "traffic", "performance")}
@@ -159,7 +164,7 @@ def test_rows_are_sorted_by_need_name_traffic_and_performance() -> None:
 
 
 def test_rows_are_filtered_by_the_words_of_names_versions_and_states() -> None:
-    known = [judged(flights(), "at_risk", "7", "eu"), judged(price(), "right", "7", "us")]
+    known = [judged(flights(), "at_risk", "7", "eu"), judged(price(), "healthy", "7", "us")]
     rows = fold_models(document("/api/v1/models", FakeView(known)))
 
     def found(text: str = "", state: str = "") -> list[str]:
@@ -168,8 +173,8 @@ def test_rows_are_filtered_by_the_words_of_names_versions_and_states() -> None:
     assert found() == ["flights", "price"]
     assert found("FLI eu") == ["flights"]
     assert found("at risk") == ["flights"]
-    assert found("7", "right") == ["price"]
-    assert found("eu", "right") == []
+    assert found("7", "healthy") == ["price"]
+    assert found("eu", "healthy") == []
 
 
 def test_names_from_elsewhere_are_text_without_control_characters() -> None:
@@ -180,6 +185,8 @@ def test_names_from_elsewhere_are_text_without_control_characters() -> None:
 
 
 def test_a_processor_that_names_no_verdict_of_all_versions_shows_the_one_of_the_worst() -> None:
-    answer = document("/api/v1/models", FakeView([judged(flights(), "right", "1"), judged(flights(), "wrong", "2")]))
+    answer = document(
+        "/api/v1/models", FakeView([judged(flights(), "healthy", "1"), judged(flights(), "degraded", "2")])
+    )
     del answer["verdicts"]
-    assert fold_models(answer)[0].state == "wrong"
+    assert fold_models(answer)[0].state == "degraded"

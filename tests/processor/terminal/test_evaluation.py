@@ -9,6 +9,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import (
     Cause,
+    ColumnDrift,
     Delay,
     Estimate,
     Evaluation,
@@ -20,7 +21,6 @@ from driftline_processor.core.evaluation import (
     Size,
     SlaResult,
     State,
-    TargetDrift,
 )
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences import sentence
@@ -33,18 +33,18 @@ DAY = 86_400 * 10**9
 ESTIMATE = Estimate(0.66, 0.6, 0.7, 0.02, 0.62, 0.7, False, 970, "rows", "cbpe", 0.67)
 
 
-def feature(name: str, state: State, psi: float, size: Size = "", decided_by: str = "ks") -> TargetDrift:
-    return TargetDrift(
+def feature(name: str, state: State, psi: float, size: Size = "", decided_by: str = "ks") -> ColumnDrift:
+    return ColumnDrift(
         "feature", name, state, decided_by, 100,
         {decided_by: MethodValue(psi * 2, 0.5), "psi": MethodValue(psi), "js": MethodValue(psi / 2)}, psi, size,
         ("a", "b", "c"), np.array([0.5, 0.5, 0.0]), np.array([0.0, 0.25, 0.75]), 0.0, 0.04,
     )  # fmt: skip
 
 
-def evaluation(*features: TargetDrift, performance: bool = True) -> Evaluation:
+def evaluation(*features: ColumnDrift, performance: bool = True) -> Evaluation:
     found = Evaluation(
         ModelKey("churn", "3", "prod"), Window("1d", 0, DAY), 1_000, True,
-        features={target.name: target for target in features},
+        features={column.name: column for column in features},
     )  # fmt: skip
     if performance:
         found.realized = {"roc_auc": MetricValue(0.66, 970, "rows"), "log_loss": MetricValue(0.5, 970, "rows")}
@@ -65,7 +65,7 @@ def test_features_are_ranked_by_what_matters() -> None:
         feature("calm", "ok", 0.01), feature("lively", "ok", 0.03), feature("unseen", "blind", 0.0),
         feature("moved", "drift", 0.12, "moderate"), feature("gone", "drift", 0.4, "large"),
     )  # fmt: skip
-    assert [target.name for target in rank(shown.features.values())] == ["gone", "moved", "lively", "calm", "unseen"]
+    assert [column.name for column in rank(shown.features.values())] == ["gone", "moved", "lively", "calm", "unseen"]
 
 
 def test_a_metric_says_whether_it_is_worse_than_the_baselines() -> None:
@@ -278,13 +278,13 @@ def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_fu
         ([], "1,000 rows; no outcomes, so performance is unknown."),
     ],
 )
-def test_the_closing_sentence(features: list[TargetDrift], words: str) -> None:
+def test_the_closing_sentence(features: list[ColumnDrift], words: str) -> None:
     assert sentence(evaluation(*features, performance=False)) == words
 
 
 def test_the_closing_sentence_tells_of_the_score() -> None:
     what = evaluation(feature("a", "ok", 0.01))
-    what.score = TargetDrift("score", "", "drift", "ks", 100, {"ks": MethodValue(0.2, 0.0)}, 0.2, "moderate")
+    what.score = ColumnDrift("score", "", "drift", "ks", 100, {"ks": MethodValue(0.2, 0.0)}, 0.2, "moderate")
     assert sentence(what) == (
         "none of 1 feature drifted; but the score (KS 0.2: moderate) did; "
         "ROC AUC 0.66 on 97 % of rows, 0.67 in the baseline."

@@ -48,11 +48,21 @@ def test_the_sentences_of_the_worst_models_come_first_and_the_worst_model_is_the
 ) -> None:
     view, url = served
     wrong = Verdict(
-        "wrong", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", "The model has been wrong: its \x1b[2Jerror rose.", ""
+        "degraded",
+        NOW,
+        "mae",
+        9.0,
+        5.0,
+        13.0,
+        "",
+        "",
+        "Sure.",
+        "The model has been degraded: its \x1b[2Jerror rose.",
+        "",
     )
     view.known = [flights(), replace(price(), verdict=wrong), replace(fraud(), in_use=False)]
     lines = printed(url)[1].splitlines()
-    assert lines[1] == "price eu: The model has been wrong: its ·[2Jerror rose."
+    assert lines[1] == "price eu: The model has been degraded: its ·[2Jerror rose."
     assert lines[2].startswith("flights winter demo: The model has been at risk since")
     table = next(at for at, line in enumerate(lines) if line.startswith("model"))
     assert [line.split()[0] for line in lines[table + 1 : table + 4]] == ["price", "flights", "fraud"]

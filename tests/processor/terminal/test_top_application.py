@@ -193,7 +193,7 @@ def test_a_look_keeps_cursor_scroll_filter_and_sort(many_models: tuple[FakeView,
         table, before = pilot.app.query_one(ModelsTable), chosen(pilot)
         await until(pilot, lambda: table.scroll_y == table.scroll_target_y > 0)
         scrolled, place = table.scroll_y, table.cursor_row
-        view.known = [judged(price(), "model-000b", "wrong"), *view.known]
+        view.known = [judged(price(), "model-000b", "degraded"), *view.known]
         await until(pilot, lambda: "model-000b" in names(pilot))
         assert (chosen(pilot), table.cursor_row) == (before, place + 1)
         assert abs(table.scroll_y - scrolled) <= 1
@@ -283,7 +283,7 @@ def test_a_page_of_a_model_scrolls_in_a_small_terminal(served: tuple[FakeView, s
 @pytest.mark.slow
 def test_v_goes_to_the_next_version(served: tuple[FakeView, str]) -> None:
     view, url = served
-    view.known = [judged(price(), "price", "wrong", "2"), judged(price(), "price", "right", "1")]
+    view.known = [judged(price(), "price", "degraded", "2"), judged(price(), "price", "healthy", "1")]
 
     async def play(pilot: Pilot[None]) -> None:
         assert "price (2 versions)" in screen_text(pilot)
@@ -293,8 +293,8 @@ def test_v_goes_to_the_next_version(served: tuple[FakeView, str]) -> None:
         await pilot.press("v")
         await until(pilot, lambda: "price 1 · regression" in screen_text(pilot))
         text = " ".join(screen_text(pilot).split())
-        assert "Version 2 is wrong: its [bold]error[/] rose." in text
-        assert "The model is right: its [bold]error[/] rose." in text
+        assert "Version 2 is degraded: its [bold]error[/] rose." in text
+        assert "The model is healthy: its [bold]error[/] rose." in text
 
     played(url, play, WIDE)
 
@@ -331,14 +331,14 @@ def test_a_model_that_is_forgotten_while_it_is_read_is_said_to_be_gone(served: t
 @pytest.mark.slow
 def test_a_hostile_name_is_text(served: tuple[FakeView, str]) -> None:
     view, url = served
-    view.known = [judged(flights(), HOSTILE, "wrong", "[/b]")]
+    view.known = [judged(flights(), HOSTILE, "degraded", "[/b]")]
 
     async def play(pilot: Pilot[None]) -> None:
         assert "x·[2J[red]y[/] [/b]" in screen_text(pilot)
         await pilot.press("enter")
         await until(pilot, lambda: "Windows" in screen_text(pilot))
         assert "x·[2J[red]y[/] [/b] · binary" in screen_text(pilot)
-        assert "The model is wrong: its [bold]error[/] rose." in screen_text(pilot)
+        assert "The model is degraded: its [bold]error[/] rose." in screen_text(pilot)
 
     played(url, play, WIDE)
 

@@ -30,7 +30,7 @@ class Alerts:
 def alert(model: ModelView, window: str = "1mo", start: int | None = None) -> Alert:
     key, severity = model.key, cast(Any, "critical")
     about = (ALERT, "health", key.model, key.environment, key.version, severity, "")
-    return Alert(*about, "wrong", None, 0, None, 0, None, None, window, start, "")
+    return Alert(*about, "degraded", None, 0, None, 0, None, None, window, start, "")
 
 
 def reports(model: ModelView, *alerts: Alert) -> AlertReports:

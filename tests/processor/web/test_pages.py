@@ -29,7 +29,7 @@ def verdict(state: VerdictState, sentence: str) -> Verdict:
 
 
 def test_a_sentence_with_a_hostile_name_stays_text(browse: Browse) -> None:
-    hostile = verdict("wrong", "The model has been wrong: <script>alert(1)</script> \x1b[2J moved.")
+    hostile = verdict("degraded", "The model has been degraded: <script>alert(1)</script> \x1b[2J moved.")
     client = browse(FakeView([replace(price(), verdict=hostile)]))
     for path in ("/", "/models/price"):
         answer = client.get(path)
@@ -42,7 +42,7 @@ def test_a_sentence_with_a_hostile_name_stays_text(browse: Browse) -> None:
     lines = browse(FakeView([replace(price(), key=key, verdict=hostile)])).get("/metrics").text.splitlines()
     assert [line for line in lines if line.startswith("ml_model_state")] == [
         r'ml_model_state{deployment_environment_name="<b>",ml_model_name="a\"} 1\nml_model_state{x=\"",'
-        r'ml_model_version="\\",state="wrong"} 1.0'
+        r'ml_model_version="\\",state="degraded"} 1.0'
     ]
 
 

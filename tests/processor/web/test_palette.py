@@ -99,7 +99,7 @@ def test_each_state_has_a_sign_beside_its_colour(state: str) -> None:
     assert re.search(rf"\.badge\.state-{state}::before[^}}]*content: \"\S\"", SHEET.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("state", ["right", "wrong", "at_risk", "unknown", "silent", "behind"])
+@pytest.mark.parametrize("state", ["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"])
 def test_each_verdict_has_a_sign_beside_its_colour(state: str) -> None:
     text = SHEET.read_text(encoding="utf-8")
     for kind in ("badge", "answer"):

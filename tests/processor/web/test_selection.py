@@ -187,7 +187,7 @@ def test_an_earlier_window_is_looked_at_with_the_verdict_of_its_time() -> None:
 )
 def test_every_page_of_an_earlier_window_says_its_verdict_before_that_of_today(browse: Browse, tab: str) -> None:
     model = flights()
-    for month in (3, 4):  # June and July: one month alone is not yet a wrong model
+    for month in (3, 4):  # June and July: one month alone is not yet a degraded model
         one = replace(model.windows["1mo"][month], maturity="mature")
         one.realized_changes = {"log_loss": MetricChange("worse", 0.2, 0.1, 0.3, 0.001)}
         model.windows["1mo"][month] = one
@@ -195,7 +195,7 @@ def test_every_page_of_an_earlier_window_says_its_verdict_before_that_of_today(b
     then = select(place_of(model, "1mo", july), [model]).verdict()
     assert then is not None
     assert model.verdict is not None
-    assert (then.state, model.verdict.state) == ("wrong", "at_risk")
+    assert (then.state, model.verdict.state) == ("degraded", "at_risk")
     html = browse(FakeView([model])).get(f"/models/flights{tab}?window=1mo&at=2013-07-01").text
     said = Page(html).text
     first, second = said.index(keep_units(then.sentence)), said.index(keep_units(model.verdict.sentence))

@@ -73,11 +73,11 @@ def test_silence_and_backlog_are_marks_as_far_as_they_lie_in_the_range() -> None
     known = model.windows["1mo"]
     begin, end = known[0].window.start, known[-1].window.end
     model.interruptions = (
-        Interruption("silent", begin - 2, begin),
-        Interruption("silent", begin - 2, begin + 5, 1),
-        Interruption("behind", begin + 7, begin + 9),
-        Interruption("silent", end - 3, None, 1),
-        Interruption("behind", end, None),
+        Interruption("no_data", begin - 2, begin),
+        Interruption("no_data", begin - 2, begin + 5, 1),
+        Interruption("lagging", begin + 7, begin + 9),
+        Interruption("no_data", end - 3, None, 1),
+        Interruption("lagging", end, None),
     )
     marks = timeline_of(known, None, "log_loss", None, model).marks
     assert [(mark.words, mark.time, mark.end, mark.kind) for mark in marks] == [

@@ -13,7 +13,7 @@ from driftline.panes.bins import CategoryBins, NumberBins
 from driftline.panes.fold import fold
 from driftline.tables.table import F64
 from driftline_processor.core.drift import drift
-from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift
 
 N = 5_000
 RNG = np.random.default_rng(11)
@@ -25,7 +25,7 @@ def built(values: Any, name: str = "x", **changes: Any) -> Baseline:
     return Baseline.from_frame({name: values}, score=np.linspace(0, 1, n), model="m", task="binary", **changes)
 
 
-def judged(baseline: Baseline, now: Any, name: str = "x") -> TargetDrift:
+def judged(baseline: Baseline, now: Any, name: str = "x") -> ColumnDrift:
     table, *_ = table_from_frame({name: now}, score=np.linspace(0, 1, len(now)), model="m", task="binary")
     return drift(fold(table, baseline.bins), baseline).features[name]
 

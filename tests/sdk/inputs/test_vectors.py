@@ -19,7 +19,7 @@ from driftline.panes.fold import fold
 from driftline.privacy.policy import Privacy
 from driftline.tables.column_codec import decode, encode_column, strings
 from driftline.tables.table import Column, ModelKey, concatenate
-from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
@@ -200,7 +200,7 @@ def test_the_norm_drifts(service: Service) -> None:
     predict = service.model(baseline=baseline).predict(halves)
     key, window = ModelKey("churn"), Window("", 0, 1)
 
-    def drift(rows: Any) -> TargetDrift:
+    def drift(rows: Any) -> ColumnDrift:
         service.channel.bodies.clear()
         predict([{"embedding": row} for row in rows])
         pane = fold(service.table(), baseline.bins)

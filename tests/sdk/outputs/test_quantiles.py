@@ -42,7 +42,7 @@ def test_a_row_of_quantiles_is_read_in_whatever_shape_it_comes(service: Service,
     [table] = service.tables()
     assert table.task == Task("regression", quantiles=LEVELS)
     assert scores(table).tolist() == [[1.0, 2.0, 4.0]]
-    assert table.task.target_score(scores(table)).tolist() == [2.0]
+    assert table.task.monitored_score(scores(table)).tolist() == [2.0]
     assert table.predicted is None
 
 

@@ -58,7 +58,7 @@ def _absolute_errors(task: Task, scores: F64 | None, _predicted: Column | None, 
     truth = actual_numbers(actual)
     if scores is None or not len(scores):
         return np.full(len(truth), np.nan)
-    said = task.target_score(scores)
+    said = task.monitored_score(scores)
     with np.errstate(invalid="ignore", over="ignore"):
         usable = (np.abs(truth) <= GREATEST) & (np.abs(said) <= GREATEST)
         return np.where(usable, np.abs(said - truth), np.nan)

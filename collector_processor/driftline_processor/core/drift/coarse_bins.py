@@ -13,7 +13,7 @@ a label that expects so many rows of the reference that it cannot have been drop
 ``other``. Without drift, and given the sums, the rows of the reference are then a random choice among all, as the tests
 suppose.
 
-A dozen cells of a target, by which windows and stretches of time are compared to find when it changed.
+A dozen cells of a column, by which windows and stretches of time are compared to find when it changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.reference_rows import MOST_SAMPLED
-from driftline.baseline.sections.time_blocks import block_targets
+from driftline.baseline.sections.time_blocks import block_columns
 from driftline.panes.bins import MOST_LABELS, RARE, Bins, CategoryBins
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
@@ -380,7 +380,7 @@ def grid(bins: Bins, reference: F64) -> I64:
 
 def cells_of_parts(baseline: Baseline, parts: Iterable[str]) -> dict[str, I64]:
     """Return the cell of each bin, as :func:`grid` has them, of those parts that a baseline has."""
-    own, bins = baseline.pane.parts, block_targets(baseline.bins)
+    own, bins = baseline.pane.parts, block_columns(baseline.bins)
     return {part: grid(bins[part], own[part]) for part in parts if part in bins and part in own}
 
 

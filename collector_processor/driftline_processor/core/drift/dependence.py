@@ -94,7 +94,7 @@ def clustered_design(part: str, bins: int, n: float, pane: Pane, m: float, *, or
     """Return the design effect that the clusters of a window have.
 
     Args:
-        part: Name of the target.
+        part: Name of the column.
         bins: Number of its bins.
         n: (Effective) rows of the reference.
         pane: The window.

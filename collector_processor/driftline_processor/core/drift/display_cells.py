@@ -80,11 +80,11 @@ def drawing(bins: Bins, reference: F64) -> Drawing:
 
 
 def draw(drawings: Sequence[Drawing], counts: F64) -> list[Cells]:
-    """Draw many targets at once.
+    """Draw many columns at once.
 
     Args:
-        drawings: How each of k targets is drawn.
-        counts: float64 (k, bins), of the windows; bins that a target does not have are empty.
+        drawings: How each of k columns is drawn.
+        counts: float64 (k, bins), of the windows; bins that a column does not have are empty.
     """
     total = counts.sum(axis=1, keepdims=True)
     now = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
@@ -134,7 +134,7 @@ class EqualWidths:
         within = np.concatenate([one.within for one in drawings])
         part = np.concatenate([one.part for one in drawings])
         inner = total[row, before] + part * shares[row, within]
-        # from the lower open end to the upper one of each target, in one row
+        # from the lower open end to the upper one of each column, in one row
         ends = np.cumsum(np.array(sizes, np.intp) + 2)
         below = np.zeros(int(ends[-1]))
         inside = np.ones(len(below), np.bool_)
@@ -216,7 +216,7 @@ Drawing = EqualWidths | DistinctValues | FrequentLabels
 
 
 def _parted(cells: F64, ends: Index) -> list[F64]:
-    """Return the differences within each target, of differences over all of them in one row."""
+    """Return the differences within each column, of differences over all of them in one row."""
     starts = np.append(0, ends[:-1]).tolist()
     return [cells[start : end - 1] for start, end in zip(starts, ends.tolist(), strict=True)]
 

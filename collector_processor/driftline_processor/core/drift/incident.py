@@ -1,7 +1,7 @@
 """Incidents: the drift that may wake somebody.
 
 State *drift* is a statement about one window, and among 24 windows a day of 50 models one in a hundred that is wrong is
-twelve a day. So an incident begins when a target drifts in two windows in a row, or in one beyond doubt, and ends when
+twelve a day. So an incident begins when a column drifts in two windows in a row, or in one beyond doubt, and ends when
 it is quiet in two. At default settings and hourly windows that is far less than one false incident per model in 90 days
 (docs/data/drift-alarms.md has the figures); a drift that lasts is reported one window later, a large one at once.
 """
@@ -10,62 +10,62 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation
 
 AT_ONCE = 1e-6
 """Adjusted p-values up to this need no second window: 2,160 hourly windows of 90 days make 0.004 false ones."""
 
 WHERE = " where "
-"""Between the name of a target and that of the slice in which it drifts."""
+"""Between the name of a column and that of the slice in which it drifts."""
 
 
 def incident(current: Evaluation, previous: Evaluation | None) -> dict[str, int]:
-    """Return the targets that are in an incident, and since when: the part of a pane → start of its first window.
+    """Return the columns that are in an incident, and since when: the part of a pane → start of its first window.
 
     ``previous``: the window before it, of the same model, version, slice and length, with its own incident; None where
-    there is none. Targets are named as their parts are: ``feature:NAME``, ``score``, ``class``, those of a slice with
+    there is none. Columns are named as their parts are: ``feature:NAME``, ``score``, ``class``, those of a slice with
     `` where SLICE`` behind. One that cannot be judged in a window neither begins nor ends an incident, and a window
     that is still open begins none.
     """
     before = {} if previous is None else previous.incident
     drifted_before = set() if previous is None else drifting(previous)
     now = dict(_all(current))
-    quiet = {name for name, target in now.items() if target.state in ("ok", "usual")}
+    quiet = {name for name, column in now.items() if column.state in ("ok", "usual")}
     quiet |= {name for name in before if name not in now and _quiet(name, current)}
     found: dict[str, int] = {}
     for name in before:
         there = name in now or (WHERE in name and (not current.closed or _slice(name) in current.slices))
         if there and (name not in quiet or name in drifted_before or not current.closed):
             found[name] = before[name]
-    for name, target in now.items():
-        if name not in found and target.state == "drift" and current.closed:
+    for name, column in now.items():
+        if name not in found and column.state == "drift" and current.closed:
             if previous is not None and previous.closed and name in drifted_before:
                 found[name] = previous.window.start
-            elif _beyond_doubt(target):
+            elif _beyond_doubt(column):
                 found[name] = current.window.start
     return found
 
 
 def drifting(evaluation: Evaluation) -> set[str]:
-    """Return the targets that drift in a window, also those of slices: an incident goes on from these."""
+    """Return the columns that drift in a window, also those of slices: an incident goes on from these."""
     return {name for name, drift in _all(evaluation) if drift.state == "drift"}
 
 
-def targets(evaluation: Evaluation) -> Iterator[tuple[str, TargetDrift]]:
-    """Yield every target of all rows by the name of its part: features, then score and class."""
+def columns(evaluation: Evaluation) -> Iterator[tuple[str, ColumnDrift]]:
+    """Yield every column of all rows by the name of its part: features, then score and class."""
     for name, feature in evaluation.features.items():
         yield f"feature:{name}", feature
-    for part, target in (("score", evaluation.score), ("class", evaluation.predicted)):
-        if target is not None:
-            yield part, target
+    for part, column in (("score", evaluation.score), ("class", evaluation.predicted)):
+        if column is not None:
+            yield part, column
 
 
-def _all(evaluation: Evaluation) -> Iterator[tuple[str, TargetDrift]]:
+def _all(evaluation: Evaluation) -> Iterator[tuple[str, ColumnDrift]]:
     """Yield the drift of all rows, and the drift in slices."""
-    yield from targets(evaluation)
+    yield from columns(evaluation)
     for name, found in evaluation.slices.items():
-        for target in found.drifted():
-            yield f"{_part(target)}{WHERE}{name}", target
+        for column in found.drifted():
+            yield f"{_part(column)}{WHERE}{name}", column
 
 
 def _slice(name: str) -> str:
@@ -73,15 +73,15 @@ def _slice(name: str) -> str:
 
 
 def _quiet(name: str, evaluation: Evaluation) -> bool:
-    """Return True where a target without drift was judged in a slice, of which an evaluation keeps only the drift."""
+    """Return True where a column without drift was judged in a slice, of which an evaluation keeps only the drift."""
     found = evaluation.slices.get(_slice(name)) if WHERE in name else None
     return found is not None and found.state in ("ok", "usual", "drift")
 
 
-def _part(target: TargetDrift) -> str:
-    return f"feature:{target.name}" if target.target == "feature" else target.target
+def _part(column: ColumnDrift) -> str:
+    return f"feature:{column.name}" if column.column == "feature" else column.column
 
 
-def _beyond_doubt(target: TargetDrift) -> bool:
-    p = target.methods[target.decided_by].p_value
-    return p is not None and max(p, target.p_usual or 0.0) <= AT_ONCE
+def _beyond_doubt(column: ColumnDrift) -> bool:
+    p = column.methods[column.decided_by].p_value
+    return p is not None and max(p, column.p_usual or 0.0) <= AT_ONCE

@@ -5,7 +5,7 @@ windows of a model are added up. By whatever number of windows the evidence agai
 was" is looked at, it reaches 1/α with a chance of at most α (Ville 1939), so that all windows of a model's whole life
 together have one chance of α of a false alarm.
 
-Each target has a few score functions: level and spread of numbers, the shares of the commonest labels. A window gives
+Each column has a few score functions: level and spread of numbers, the shares of the commonest labels. A window gives
 each one number, its mean. Numbers of windows and of the reference's own stretches of that length are normal, with any
 mean and variance, and each keeps a share ρ of the deviation of the one before, whatever ρ is. For a known ρ the ratio
 of both likelihoods, with the right Haar prior on mean and variance and a normal prior on the shift, is a martingale
@@ -47,7 +47,7 @@ from .reference import Reference, effective, references
 Flags = npt.NDArray[np.bool_]
 
 ALPHA = 0.01
-"""The chance of a false alarm over the whole life of a model, over all its targets: the level of a single window."""
+"""The chance of a false alarm over the whole life of a model, over all its columns: the level of a single window."""
 
 PRIOR = 4.0
 """Variance of the shift under the alternative, in that of a window. What lies three standard deviations of a day away
@@ -113,9 +113,9 @@ class Scores:
         place: intp, the cells of each function after each other.
         value: float64, their scores.
         start: intp (s,), where each function begins in them.
-        target: intp (s,), the place of its target among the parts.
+        column: intp (s,), the place of its column among the parts.
         functions: What they measure, and the reference's own stretches.
-        lacking: Targets that cannot be watched: name of the part → ``times`` or ``days``.
+        lacking: Columns that cannot be watched: name of the part → ``times`` or ``days``.
         size: Number of cells.
     """
 
@@ -123,7 +123,7 @@ class Scores:
     place: I64
     value: F64
     start: I64
-    target: I64
+    column: I64
     functions: ScoreFunctions
     lacking: dict[str, str]
     size: int
@@ -146,7 +146,7 @@ def _score_functions(baseline: Baseline, span: int) -> Scores:
     if blocks is not None:
         many = max(1, round(span / blocks.length))
         step = many * blocks.length
-    parts, place, value, target, names = list[tuple[str, int, int, Index | None]](), [], [], list[int](), list[str]()
+    parts, place, value, column, names = list[tuple[str, int, int, Index | None]](), [], [], list[int](), list[str]()
     unit, facts, measures, size, lacking = list[float](), list[F64](), list[str](), 0, dict[str, str]()
     for one in references(baseline):
         if one.kind == "embedding" or one.rows < LEAST_ROWS:
@@ -156,19 +156,19 @@ def _score_functions(baseline: Baseline, span: int) -> Scores:
             lacking[one.part] = "times"
             continue
         counts = cells.coarsen(one.counts)
-        for measure, scale, scores in _of_target(one, counts, cells.first):
+        for measure, scale, scores in _of_column(one, counts, cells.first):
             own = _own(cells.counts, blocks.rows, scores, many)
             if own is None:
                 lacking[one.part] = "days"
                 break
             place.append(size + np.arange(len(counts)))
             value.append(scores)
-            target.append(len(parts))
+            column.append(len(parts))
             names.append(one.part)
             measures.append(measure)
             unit.append(scale)
             facts.append(own_facts(*own))
-        if target and target[-1] == len(parts):
+        if column and column[-1] == len(parts):
             parts.append((one.part, size, one.bins.size, cells.first))
             size += len(counts)
     lengths = np.array([len(one) for one in value], np.int64)
@@ -178,15 +178,15 @@ def _score_functions(baseline: Baseline, span: int) -> Scores:
         np.concatenate(place) if place else np.empty(0, np.int64),
         np.concatenate(value) if value else np.empty(0),
         np.cumsum(lengths) - lengths,
-        np.array(target, np.int64),
+        np.array(column, np.int64),
         ScoreFunctions(tuple(names), tuple(measures), np.array(unit), made, step),
         lacking,
         size,
     )
 
 
-def _of_target(one: Reference, counts: F64, first: Index | None) -> list[tuple[str, float, F64]]:
-    """Return measure, unit and scores of each function of a target: float64 (cells,), mean 0 and variance 1."""
+def _of_column(one: Reference, counts: F64, first: Index | None) -> list[tuple[str, float, F64]]:
+    """Return measure, unit and scores of each function of a column: float64 (cells,), mean 0 and variance 1."""
     share = counts / counts.sum()
     found = list[tuple[str, float, F64]]()
     if one.kind == "number":
@@ -275,7 +275,7 @@ def lasting_sums(pane: Pane, baseline: Baseline, span: int, note: str = "") -> L
     weight = effective(pane, 1.0)
     rows = np.round(np.add.reduceat(cells, starts) * weight, 1)
     totals = np.add.reduceat(scores.value * cells[scores.place], scores.start) * weight
-    means = np.rint(FINE * totals / np.sqrt(np.maximum(rows[scores.target], 1.0))).astype(np.int64)
+    means = np.rint(FINE * totals / np.sqrt(np.maximum(rows[scores.column], 1.0))).astype(np.int64)
     known = scores.functions
     return LastingDrift(
         _digest(known, varies=bool(note)),
@@ -481,7 +481,7 @@ def is_back(memory: F64, facts: F64) -> Flags:
 
 
 def _told(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrift:
-    """Say what the evidence shows of each target, and begin the next epoch where this one is over."""
+    """Say what the evidence shows of each column, and begin the next epoch where this one is over."""
     memory, facts = now.memory, functions.facts
     groups = _groups(functions.names)
     each = [at.stop - at.start for at in groups.values()]
@@ -532,7 +532,7 @@ def _told(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrif
 
 @lru_cache(maxsize=256)
 def _groups(names: tuple[str, ...]) -> dict[str, slice]:
-    """Return the functions of each target, which stand beside each other."""
+    """Return the functions of each column, which stand beside each other."""
     first = {name: at for at, name in reversed(list(enumerate(names)))}
     ends = [*sorted(first.values())[1:], len(names)]
     return {name: slice(first[name], end) for name, end in zip(dict.fromkeys(names), ends, strict=True)}

@@ -1,6 +1,6 @@
-"""The drift methods chosen for a target, by model and by feature, and whether they fit its kind.
+"""The drift methods chosen for a column, by model and by feature, and whether they fit its kind.
 
-Which methods compare a target: one decides, some are shown beside it; chosen per model and per feature.
+Which methods compare a column: one decides, some are shown beside it; chosen per model and per feature.
 
 Methods that were chosen for a feature by name and do not compare what it is: a mistake, and nothing to pass over.
 """
@@ -29,7 +29,7 @@ class Choice:
     """Names of methods, each of which counts for the kinds it compares.
 
     Attributes:
-        deciding: The first that compares a target's kind decides.
+        deciding: The first that compares a column's kind decides.
         shown: What else is computed.
 
     >>> Choice(("cramer_von_mises", "proportion")).of("boolean")
@@ -40,7 +40,7 @@ class Choice:
     shown: tuple[str, ...] = ()
 
     def of(self, kind: Kind) -> tuple[str, ...]:
-        """Return the methods for a target of this kind, the one that decides first."""
+        """Return the methods for a column of this kind, the one that decides first."""
         return _fitting(self.deciding, self.shown, kind)
 
 
@@ -133,7 +133,7 @@ def misfits(choices: Choices, baseline: Baseline) -> Iterator[Misfit]:
     What is chosen for all features is for those that it fits.
     """
     for reference in references(baseline):
-        choice = choices.features.get(reference.name) if reference.target == "feature" else None
+        choice = choices.features.get(reference.name) if reference.column == "feature" else None
         if choice is None or reference.rows == 0 or reference.bins.size == 1:
             continue
         for name, deciding in (*((one, True) for one in choice.deciding), *((one, False) for one in choice.shown)):

@@ -15,7 +15,7 @@ from driftline.panes.pca import Space
 from driftline.tables.table import F64
 
 from driftline_processor.core.drift.multivariate.method import ALPHA, JointResult, PanePair
-from driftline_processor.core.evaluation import JointDrift, State, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, JointDrift, State
 
 from .multivariate import JOINT
 from .p_values import benjamini_hochberg
@@ -32,7 +32,7 @@ _KNOWN: WeakKeyDictionary[Baseline, dict[str, Any]] = WeakKeyDictionary()
 def drift_together(
     pane: Pane,
     baseline: Baseline,
-    features: Mapping[str, TargetDrift],
+    features: Mapping[str, ColumnDrift],
     from_rows: Mapping[str, JointResult] | None = None,
     wanted: Collection[str] | None = None,
     least: float = 0.0,
@@ -63,7 +63,7 @@ def drift_together(
     return {name: _decided(name, result, p_values.get(name), least) for name, result in found.items()}
 
 
-def products_design_effect(space: Space, features: Mapping[str, TargetDrift], blocks: float) -> F64:
+def products_design_effect(space: Space, features: Mapping[str, ColumnDrift], blocks: float) -> F64:
     """Return how many rows count as one for the mean product of two features: float64 (d, d).
 
     Where days differ, by a variance v of their levels in that of rows, so does the mean of each feature by v, and the
@@ -80,7 +80,7 @@ def products_design_effect(space: Space, features: Mapping[str, TargetDrift], bl
     return alike if blocks <= 0 else np.minimum(alike, 1 + np.outer(alone - 1, alone - 1) / blocks)
 
 
-def joint_design_effect(space: Space, features: Mapping[str, TargetDrift]) -> float:
+def joint_design_effect(space: Space, features: Mapping[str, ColumnDrift]) -> float:
     """Return the design effect: as many as of the feature whose rows resemble each other most."""
     return max([1.0, *(features[name].design_effect for name in space.names if name in features)])
 

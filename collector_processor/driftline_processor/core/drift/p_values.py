@@ -53,7 +53,7 @@ Cell = Callable[[F64, F64], F64]
 
 
 class Samples(NamedTuple):
-    """Two samples of one target: their rows, and how many cells hold any of them."""
+    """Two samples of one column: their rows, and how many cells hold any of them."""
 
     n: float
     m: float
@@ -70,7 +70,7 @@ is for one quiet feature in thirty, and for those that drift."""
 
 CERTAIN = 1e-7
 """A p-value that is surely smaller is that of the limit law, no walk's: it decides alike in families of up to 100,000
-targets at the level 0.01, and pages say "p < 0.0001" of it."""
+columns at the level 0.01, and pages say "p < 0.0001" of it."""
 
 FAR = 1e-30
 """The same where the p-value is brought to few degrees of freedom (:func:`.dependence.student_p_value`): there 1e-12 of

@@ -1,4 +1,4 @@
-"""The targets of a baseline, worked out once: counts as effective rows, kind, display cells."""
+"""The columns of a baseline, worked out once: counts as effective rows, kind, display cells."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FEW_VALUES = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """One target of a baseline.
+    """One column of a baseline.
 
     Attributes:
         name: Of a feature, else "".
@@ -41,7 +41,7 @@ class Reference:
         embedding: What is known of its vectors, where it is one.
     """
 
-    target: Literal["feature", "score", "class"]
+    column: Literal["feature", "score", "class"]
     name: str
     part: str
     bins: Bins
@@ -55,22 +55,22 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReferenceTable:
-    """The k targets of a baseline side by side, over as many bins as the widest has.
+    """The k columns of a baseline side by side, over as many bins as the widest has.
 
     Attributes:
-        targets: Features, then the score, then the class.
-        size: int64 (k,), bins of each target.
-        counts: float64 (k, bins), effective rows; 0 beyond the bins of a target.
+        columns: Features, then the score, then the class.
+        size: int64 (k,), bins of each column.
+        counts: float64 (k, bins), effective rows; 0 beyond the bins of a column.
         rows: float64 (k,), their sums.
         number: bool (k,), compared as numbers.
         embedded: bool (k,), embeddings.
         edges: float64 (k, bins - 1), borders of the bins of numbers, padded with the last; 0 for others.
         others: int64 (k,), bin of all other labels, -1 for what has no labels.
         outer: bool (k, bins), bins that the reference hardly fills and that lie beyond it.
-        plans: What is chosen for the targets by the rules of a model; see :mod:`.rule`.
+        plans: What is chosen for the columns by the rules of a model; see :mod:`.rule`.
     """
 
-    targets: tuple[Reference, ...]
+    columns: tuple[Reference, ...]
     size: I64
     counts: F64
     rows: F64
@@ -87,15 +87,15 @@ class ReferenceTable:
 
         Args:
             pane: The window.
-            width: At least as many bins as the widest target has.
+            width: At least as many bins as the widest column has.
         """
-        if not self.targets:
+        if not self.columns:
             return np.zeros((0, width + 2))
         if width not in self._places:
             first = (np.arange(len(self.size)) * (width + 2)).tolist()
             each = [np.arange(size + 2) + np.where(np.arange(size + 2) < size, 0, width - size) for size in self.size]
             self._places[width] = np.concatenate([start + one for start, one in zip(first, each, strict=True)])
-        parts = [pane.parts.get(target.part) for target in self.targets]
+        parts = [pane.parts.get(column.part) for column in self.columns]
         known = [
             np.zeros(size + 2) if own is None else own for own, size in zip(parts, self.size.tolist(), strict=True)
         ]
@@ -111,42 +111,42 @@ _CACHE: WeakKeyDictionary[Baseline, ReferenceTable] = WeakKeyDictionary()
 
 
 def references(baseline: Baseline) -> tuple[Reference, ...]:
-    """Return the targets of a baseline: features, then the score, then the class."""
-    return reference_table(baseline).targets
+    """Return the columns of a baseline: features, then the score, then the class."""
+    return reference_table(baseline).columns
 
 
 def reference_table(baseline: Baseline) -> ReferenceTable:
-    """Return the targets of a baseline side by side.
+    """Return the columns of a baseline side by side.
 
     Kept as long as the baseline lives: a window costs half as much.
     """
     cached = _CACHE.get(baseline)
     if cached is None:
-        cached = _CACHE[baseline] = _table(tuple(_reference(baseline, *target) for target in _targets(baseline)))
+        cached = _CACHE[baseline] = _table(tuple(_reference(baseline, *column) for column in _columns(baseline)))
     return cached
 
 
-def _table(targets: tuple[Reference, ...]) -> ReferenceTable:
-    k, width = len(targets), max((target.bins.size for target in targets), default=1)
+def _table(columns: tuple[Reference, ...]) -> ReferenceTable:
+    k, width = len(columns), max((column.bins.size for column in columns), default=1)
     counts, edges, outer = np.zeros((k, width)), np.zeros((k, width - 1)), np.zeros((k, width), np.bool_)
     others = np.full(k, -1)
-    for row, target in enumerate(targets):
-        bins, size = target.bins, target.bins.size
-        counts[row, :size] = target.counts
+    for row, column in enumerate(columns):
+        bins, size = column.bins, column.bins.size
+        counts[row, :size] = column.counts
         if isinstance(bins, CategoryBins):
-            others[row], outer[row, :size] = len(bins.labels), target.counts <= 0
+            others[row], outer[row, :size] = len(bins.labels), column.counts <= 0
             continue
         ends = [0, size - 1]
-        outer[row, ends] = target.counts[ends] <= OUTERMOST * target.rows
+        outer[row, ends] = column.counts[ends] <= OUTERMOST * column.rows
         if size > 1:
             edges[row, : size - 1], edges[row, size - 1 :] = bins.edges, bins.edges[-1]
     return ReferenceTable(
-        targets,
-        np.array([target.bins.size for target in targets], np.int64),
+        columns,
+        np.array([column.bins.size for column in columns], np.int64),
         counts,
-        np.array([target.rows for target in targets]),
-        np.array([target.kind == "number" for target in targets], np.bool_),
-        np.array([target.kind == "embedding" for target in targets], np.bool_),
+        np.array([column.rows for column in columns]),
+        np.array([column.kind == "number" for column in columns], np.bool_),
+        np.array([column.kind == "embedding" for column in columns], np.bool_),
         edges,
         others,
         outer,
@@ -169,7 +169,7 @@ SCORE_NAMES = PerKind(binary="", multiclass="", regression="predicted value", ra
 """What sentences call the score of a task; "" = score."""
 
 
-def _targets(baseline: Baseline) -> Iterator[tuple[Literal["feature", "score", "class"], str, str, Bins]]:
+def _columns(baseline: Baseline) -> Iterator[tuple[Literal["feature", "score", "class"], str, str, Bins]]:
     for name, bins in baseline.bins.features.items():
         yield "feature", name, f"feature:{name}", bins
     if baseline.bins.score is not None:
@@ -179,15 +179,15 @@ def _targets(baseline: Baseline) -> Iterator[tuple[Literal["feature", "score", "
 
 
 def _reference(
-    baseline: Baseline, target: Literal["feature", "score", "class"], name: str, part: str, bins: Bins
+    baseline: Baseline, column: Literal["feature", "score", "class"], name: str, part: str, bins: Bins
 ) -> Reference:
     all_counts = baseline.pane.parts.get(part, np.zeros(bins.size + 2))
     counts = all_counts[: bins.size]
     rows = effective(baseline.pane, float(counts.sum()))
-    embedding = _embedding(baseline, name) if target == "feature" else None
+    embedding = _embedding(baseline, name) if column == "feature" else None
     kind: Kind = "embedding" if embedding is not None else _kind(bins, counts)
     return Reference(
-        target,
+        column,
         name,
         part,
         bins,

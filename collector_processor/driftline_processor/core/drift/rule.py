@@ -1,4 +1,4 @@
-"""The rule for drift: three things, told apart, of each target.
+"""The rule for drift: three things, told apart, of each column.
 
 - *Size*: how far the window is from what the model was built on. PSI less its mean without drift: small < 0.1 <=
   moderate < 0.25 <= large.
@@ -31,12 +31,12 @@ from numpy.typing import NDArray
 from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
 from driftline_processor.core.drift.methods.psi import MODERATE, SMALL
-from driftline_processor.core.evaluation import Lacking, MethodValue, Size, State, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Lacking, MethodValue, Size, State
 from driftline_processor.core.outcomes.coverage import GUESSED
 
 from .dependence import clustered_design, student_p_value
 from .display_cells import draw
-from .measure_targets import SamplePairs, measure
+from .measure_columns import SamplePairs, measure
 from .method_choice import Choices
 from .methods import METHODS, Kind
 from .methods.method import Vectors
@@ -67,7 +67,7 @@ def effect_of(shift: float, decided_by: str) -> float:
     return (METHODS[decided_by].min_effect or 0.0) * shift / _USUAL
 
 
-def share_drifted(features: Mapping[str, TargetDrift]) -> float | None:
+def share_drifted(features: Mapping[str, ColumnDrift]) -> float | None:
     """Return the share of features in state drift among those that could be judged; None where none could."""
     states = [feature.state for feature in features.values()]
     judged = sum(states.count(state) for state in ("ok", "usual", "drift"))
@@ -75,7 +75,7 @@ def share_drifted(features: Mapping[str, TargetDrift]) -> float | None:
 
 
 def weighted_share(
-    features: Mapping[str, TargetDrift], importance: Importance | None, whole: Mapping[str, str]
+    features: Mapping[str, ColumnDrift], importance: Importance | None, whole: Mapping[str, str]
 ) -> float | None:
     """Return the drifted features' share of the importance of those that could be judged; None where none is known.
 
@@ -126,11 +126,11 @@ DRAWN = 9
 
 
 class Drift(NamedTuple):
-    """The drift of all targets of a window."""
+    """The drift of all columns of a window."""
 
-    features: dict[str, TargetDrift]
-    score: TargetDrift | None
-    predicted: TargetDrift | None
+    features: dict[str, ColumnDrift]
+    score: ColumnDrift | None
+    predicted: ColumnDrift | None
     share: float | None
 
 
@@ -157,7 +157,7 @@ class Family(NamedTuple):
         slices: Name → the slice's rows and what they are compared with; all rows are a slice, too.
         rules: The choices by which the model's drift is judged.
         span: Length of the window, nanoseconds, 0 = not known.
-        swings: Name → part → how far a cycle that nobody knows may take the target, in standard deviations; less is no
+        swings: Name → part → how far a cycle that nobody knows may take the column, in standard deviations; less is no
             drift.
     """
 
@@ -197,23 +197,23 @@ def drift_by_slice(
 
 
 def drift_by_family(families: Sequence[Family]) -> list[dict[str, Drift]]:
-    """Compare the slices of many windows with their baselines, all targets of some windows at once.
+    """Compare the slices of many windows with their baselines, all columns of some windows at once.
 
     A window is judged as it is alone: nothing of another one counts.
     """
-    drifts, some, targets = list[dict[str, Drift]](), list[Family](), 0
+    drifts, some, columns = list[dict[str, Drift]](), list[Family](), 0
     for family in families:
-        own = sum(len(reference_table(baseline).targets) for _, baseline in family.slices.values())
-        if some and targets + own > MOST_TARGETS:
+        own = sum(len(reference_table(baseline).columns) for _, baseline in family.slices.values())
+        if some and columns + own > MOST_TARGETS:
             drifts += _drift_together(some)
-            some, targets = [], 0
+            some, columns = [], 0
         some.append(family)
-        targets += own
+        columns += own
     return drifts + _drift_together(some)
 
 
 MOST_TARGETS = 2_048
-"""Targets that are compared at once, where they are of more than one window: a hundred bins of each take 1.6 MB an
+"""Columns that are compared at once, where they are of more than one window: a hundred bins of each take 1.6 MB an
 array, of which there are some twenty. They are ten windows of 200 features, or ninety of 20: more share no calls that
 would count."""
 
@@ -226,11 +226,11 @@ def _drift_together(families: Sequence[Family]) -> list[dict[str, Drift]]:
     ]
     if not samples:
         return [{} for _ in families]
-    targets = _Targets.of(samples)
-    targets.compare_with_own_windows()
-    targets.compare()
-    targets.decide()
-    found, start = targets.drifts(), 0
+    columns = _Columns.of(samples)
+    columns.compare_with_own_windows()
+    columns.compare()
+    columns.decide()
+    found, start = columns.drifts(), 0
     drifts: list[dict[str, Drift]] = []
     for family in families:
         names = family.slices.keys()
@@ -239,9 +239,9 @@ def _drift_together(families: Sequence[Family]) -> list[dict[str, Drift]]:
     return drifts
 
 
-def _drift(targets: Sequence[TargetDrift]) -> Drift:
-    features = {target.name: target for target in targets if target.target == "feature"}
-    named = {target.target: target for target in targets if target.target != "feature"}
+def _drift(columns: Sequence[ColumnDrift]) -> Drift:
+    features = {column.name: column for column in columns if column.column == "feature"}
+    named = {column.column: column for column in columns if column.column != "feature"}
     return Drift(features, named.get("score"), named.get("class"), share_drifted(features))
 
 
@@ -258,7 +258,7 @@ class _Sample(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """What the rules of a model choose for the k targets of a baseline.
+    """What the rules of a model choose for the k columns of a baseline.
 
     Attributes:
         methods: Names of the methods of each, the one that decides first.
@@ -278,25 +278,25 @@ class _Plan(NamedTuple):
 
 
 def _plan(table: ReferenceTable, rules: Rules, plain: Collection[int] = ()) -> _Plan:
-    """Return what is chosen for the targets of a baseline; ``plain``: embeddings that are compared as numbers."""
+    """Return what is chosen for the columns of a baseline; ``plain``: embeddings that are compared as numbers."""
     key = id(rules.min_effect), id(rules.choices), rules.shift, tuple(plain)
     known = table.plans.get(key)
     if isinstance(known, _Plan):
         return known
-    kinds: list[Kind] = ["number" if at in plain else one.kind for at, one in enumerate(table.targets)]
+    kinds: list[Kind] = ["number" if at in plain else one.kind for at, one in enumerate(table.columns)]
     methods = [
-        rules.choices.of(one.name if one.target == "feature" else None, kind)
-        for one, kind in zip(table.targets, kinds, strict=True)
+        rules.choices.of(one.name if one.column == "feature" else None, kind)
+        for one, kind in zip(table.columns, kinds, strict=True)
     ]
     least = [
         rules.min_effect.get(one.name, METHODS[names[0]].min_effect or 0.0)
-        for one, names in zip(table.targets, methods, strict=True)
+        for one, names in zip(table.columns, methods, strict=True)
     ]
     found = _Plan(
         methods,
         np.array([max(one, effect_of(rules.shift, of[0])) for one, of in zip(least, methods, strict=True)]),
         np.array([max(shift_of(one, of[0]), rules.shift) for one, of in zip(least, methods, strict=True)]),
-        np.array([one.name in rules.min_effect for one in table.targets], np.bool_),
+        np.array([one.name in rules.min_effect for one in table.columns], np.bool_),
         np.array([kind == "number" for kind in kinds], np.bool_),
         rules,
     )
@@ -311,14 +311,14 @@ MOST_PLANS = 16
 
 
 @dataclass(slots=True, eq=False)
-class _Targets:
-    """N targets of some samples on their way to a verdict, an entry each.
+class _Columns:
+    """N columns of some samples on their way to a verdict, an entry each.
 
     Attributes:
-        samples: The samples, and ``starts`` and ``ends`` of the targets of each.
-        row: int64, the sample of each target.
+        samples: The samples, and ``starts`` and ``ends`` of the columns of each.
+        row: int64, the sample of each column.
         family: int64, the family whose p-values are corrected with its own.
-        targets: What each is compared with.
+        columns: What each is compared with.
         methods: Names of its methods, the one that decides first.
         reference: float64 (N, bins), effective rows of the reference.
         current: float64 (N, bins), effective rows of the window.
@@ -353,7 +353,7 @@ class _Targets:
     ends: list[int]
     row: I64
     family: I64
-    targets: list[Reference]
+    columns: list[Reference]
     methods: list[tuple[str, ...]]
     min_effect: F64
     least_shift: F64
@@ -393,11 +393,11 @@ class _Targets:
 
     @classmethod
     def of(cls, samples: Sequence[_Sample]) -> Self:
-        """Lay out the targets of all samples, over as many bins as the widest has."""
+        """Lay out the columns of all samples, over as many bins as the widest has."""
         tables = [sample.table for sample in samples]
         width = max(table.counts.shape[1] for table in tables)
-        row = np.repeat(np.arange(len(samples)), [len(table.targets) for table in tables])
-        ends = np.cumsum([len(table.targets) for table in tables]).tolist()
+        row = np.repeat(np.arange(len(samples)), [len(table.columns) for table in tables])
+        ends = np.cumsum([len(table.columns) for table in tables]).tolist()
         starts = [0, *ends[:-1]]
         embedded = {start: one for start, one in zip(starts, samples, strict=True) if one.table.embedded.any()}
         vectors, plain = _vectors(embedded)
@@ -415,24 +415,24 @@ class _Targets:
         kish = np.array([float(one[1] / one[2]) if one is not None and one[2] > 0 else 1.0 for one in per_row])
         each = np.array([float(one[0] / one[1]) if one is not None and one[1] > 0 else 1.0 for one in per_row])
         m, number = weight * kish[row], np.concatenate([plan.number for plan in plans])
-        targets = [target for table in tables for target in table.targets]
-        guessed = np.zeros(len(targets))
+        columns = [column for table in tables for column in table.columns]
+        guessed = np.zeros(len(columns))
         for start, sample in zip(starts, samples, strict=True):
             some = [part for part in sample.pane.parts if part.startswith(GUESSED)]
-            for place, target in enumerate(sample.table.targets if some else ()):
-                if (own := sample.pane.parts.get(f"{GUESSED}{target.part}")) is not None:
+            for place, column in enumerate(sample.table.columns if some else ()):
+                if (own := sample.pane.parts.get(f"{GUESSED}{column.part}")) is not None:
                     guessed[start + place] = own[0]
         coarse = guessed > MOST_GUESSED * weight
         blind = ~(coarse & ~number) & ((n == 0) | (size == 1))
         paired = ~(coarse & ~number) & ~blind & (m > 0)
-        nothing, nan = np.zeros(len(targets)), np.full(len(targets), np.nan)
+        nothing, nan = np.zeros(len(columns)), np.full(len(columns), np.nan)
         found = cls(
             samples=samples,
             starts=starts,
             ends=ends,
             row=row,
             family=np.array([sample.family for sample in samples])[row],
-            targets=targets,
+            columns=columns,
             methods=[names for plan in plans for names in plan.methods],
             min_effect=np.concatenate([plan.min_effect for plan in plans]),
             least_shift=np.concatenate([plan.least_shift for plan in plans]),
@@ -453,10 +453,10 @@ class _Targets:
             few=(m == 0) & ~(coarse & ~number) & ~blind | paired & (np.minimum(n, m) < MIN_ROWS),
             coarse=coarse,
             vectors={at: one for at, one in vectors.items() if paired[at]},
-            design=np.ones(len(targets)),
-            freedom=np.full(len(targets), np.inf),
-            worth=np.ones(len(targets)),
-            timed=np.zeros(len(targets), np.bool_),
+            design=np.ones(len(columns)),
+            freedom=np.full(len(columns), np.inf),
+            worth=np.ones(len(columns)),
+            timed=np.zeros(len(columns), np.bool_),
             own_p=nan.copy(),
             days=np.stack([nan] * 4),
             alike=np.stack([nan] * 2),
@@ -472,8 +472,8 @@ class _Targets:
         )
         found._look_at_clusters()
         for start, sample in zip(starts, samples, strict=True):
-            for place, target in enumerate(sample.table.targets if sample.swings else ()):
-                found.swing[start + place] = sample.swings.get(target.part, 0.0)
+            for place, column in enumerate(sample.table.columns if sample.swings else ()):
+                found.swing[start + place] = sample.swings.get(column.part, 0.0)
         return found
 
     def _look_at_clusters(self) -> None:
@@ -481,32 +481,32 @@ class _Targets:
         for start, sample in zip(self.starts, self.samples, strict=True):
             if not any(part.startswith(PREFIX) for part in sample.pane.parts):
                 continue
-            for at, target in enumerate(sample.table.targets, start):
+            for at, column in enumerate(sample.table.columns, start):
                 if self.paired[at]:
                     n, m = self.held[:, at].tolist()
                     ordered = bool(self.number[at]) or at in self.vectors
-                    found = clustered_design(target.part, target.bins.size, n, sample.pane, m, ordered=ordered)
+                    found = clustered_design(column.part, column.bins.size, n, sample.pane, m, ordered=ordered)
                     self.design[at], self.freedom[at] = found
         self.few |= self.paired & (self.held.min(axis=0) < LEAST_INDEPENDENT * self.design)
 
     def compare_with_own_windows(self) -> None:
-        """Ask of all targets whether their baseline's own windows, of the length of this one, differ as much."""
+        """Ask of all columns whether their baseline's own windows, of the length of this one, differ as much."""
         alike: dict[tuple[int, tuple[str, ...], bytes], list[tuple[_Sample, OwnWindows, I64]]] = {}
         for start, end, sample in zip(self.starts, self.ends, self.samples, strict=True):
             own = own_windows(sample.baseline)
             if own is None:
                 continue
             paired = (start + np.flatnonzero(self.paired[start:end])).tolist()
-            asked = [at for at in paired if self.targets[at].part in own.parts]
+            asked = [at for at in paired if self.columns[at].part in own.parts]
             if asked:
-                parts = tuple(self.targets[at].part for at in asked)
+                parts = tuple(self.columns[at].part for at in asked)
                 number = self.number[asked].tobytes()  # of a slice with two values it is none
                 alike.setdefault((id(own), parts, number), []).append((sample, own, np.array(asked)))
         for (_, parts, _), some in alike.items():
             self._compare_with(some[0][1], parts, [sample for sample, *_ in some], np.stack([at for *_, at in some]))
 
     def _compare_with(self, own: OwnWindows, parts: tuple[str, ...], samples: Sequence[_Sample], at: I64) -> None:
-        """Ask of targets, by their places, int64 (samples, parts), whose own windows are the same."""
+        """Ask of columns, by their places, int64 (samples, parts), whose own windows are the same."""
         lengths = [_length(own, sample) for sample in samples]
         known = np.array([own.windows(length) >= LEAST_WINDOWS for length in lengths])[:, np.newaxis]
         some, first = own.some(parts), at[0]
@@ -529,7 +529,7 @@ class _Targets:
         self.blocks[:, at] = np.where(said, np.stack([found.least, found.greatest]), np.nan)
 
     def compare(self) -> None:
-        """Fill in what all methods say, of all targets at once.
+        """Fill in what all methods say, of all columns at once.
 
         Values are those of the rows. What says how sure and how large a drift is, p-value, effect and size, counts rows
         of a cluster for as many independent ones as they are worth.
@@ -564,13 +564,13 @@ class _Targets:
         self.p[at] = np.where(self.few[at], np.nan, p)
 
     def _spread(self, at: I64, values: F64) -> F64:
-        found = np.full(len(self.targets), np.nan)
+        found = np.full(len(self.columns), np.nan)
         found[at] = values
         return found
 
     def decide(self) -> None:
         """Decide, by p-values corrected over the family: those of rows alone, and those of the reference's windows."""
-        features = np.array([target.target == "feature" for target in self.targets], np.bool_)
+        features = np.array([column.column == "feature" for column in self.columns], np.bool_)
         family = 2 * self.family + features
         judged = np.flatnonzero(~np.isnan(self.p))
         self.p[judged] = adjust_by_family(self.p[judged], family[judged])
@@ -578,7 +578,7 @@ class _Targets:
         self.own_p[timed] = adjust_by_family(self.own_p[timed], family[timed])
         known: State = "ok"
         self.state = ["blind" if one else known for one in self.blind.tolist()]
-        self.lacking = [""] * len(self.targets)
+        self.lacking = [""] * len(self.columns)
         for at in np.flatnonzero(self.few).tolist():
             self.state[at], self.lacking[at] = "cannot_tell", "rows"
         if not len(judged):
@@ -624,7 +624,7 @@ class _Targets:
         return np.maximum(np.where(self.number[at], of_number, of_labels), self.least_shift[at])
 
     def _judge(self, at: I64, level: F64, by_rows: F64) -> None:
-        """Fill in the states of targets whose p-values are corrected, and what lacks.
+        """Fill in the states of columns whose p-values are corrected, and what lacks.
 
         A larger shift is never smaller news: ``ok``, then ``cannot_tell``, then ``usual``, then ``drift``.
         """
@@ -669,7 +669,7 @@ class _Targets:
         return math.isnan(effect) or shift_of(effect, self.methods[at][0]) < self._swing_at_most(at)
 
     def _swing_at_most(self, at: int) -> float:
-        """Return how far a cycle that nobody knows may take a target, and what rows add by chance, once in a hundred.
+        """Return how far a cycle that nobody knows may take a column, and what rows add by chance, once in a hundred.
 
         A distance between two distributions is where a median is told best: its standard error is that of a median.
         """
@@ -677,22 +677,22 @@ class _Targets:
         error = math.sqrt(math.pi / 2 * worth * float((1 / self.held[:, at]).sum()))
         return float(self.swing[at]) - float(ndtri(ALPHA)) * error
 
-    def drifts(self) -> list[list[TargetDrift]]:
+    def drifts(self) -> list[list[ColumnDrift]]:
         """Return the verdicts, by sample."""
-        drawn = draw([target.drawing for target in self.targets], self.counted)
+        drawn = draw([column.drawing for column in self.columns], self.counted)
         unseen = self.coarse & np.array([state != "drift" for state in self.state], np.bool_)
         said, compared = (~np.isnan(self.p) & ~unseen).tolist(), (self.paired & ~unseen).tolist()
         design = np.maximum(self.design, self.worth).tolist()
         values = {name: of.tolist() for name, of in self.values.items()}
         columns = zip(
-            self.targets, self.methods, drawn, unseen.tolist(), said, compared, self.rows.tolist(), design,
+            self.columns, self.methods, drawn, unseen.tolist(), said, compared, self.rows.tolist(), design,
             optional(self.missing), optional(self.effect), self.excess.tolist(), self.p.tolist(),
             optional(self.own_p), optional(self.would_see), self.alike.T.tolist(), self.blocks.T.tolist(),
             strict=True,
         )  # fmt: skip
         found = []
         for at, (
-            target, names, cells, hidden, sure, known, rows, worth, missing, effect, excess, p, own_p, see, alike, own,
+            column, names, cells, hidden, sure, known, rows, worth, missing, effect, excess, p, own_p, see, alike, own,
         ) in enumerate(columns):  # fmt: skip
             methods = {name: MethodValue(values[name][at] if known else None) for name in names}
             if sure:
@@ -700,9 +700,9 @@ class _Targets:
             state: State = "blind" if hidden else self.state[at]
             size: Size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
             found.append(
-                TargetDrift(
-                    target=target.target,
-                    name=target.name,
+                ColumnDrift(
+                    column=column.column,
+                    name=column.name,
                     state=state,
                     decided_by=names[0],
                     rows=round(rows),
@@ -712,7 +712,7 @@ class _Targets:
                     cells=() if hidden else cells.labels,
                     was=None if hidden else cells.was,
                     now=None if hidden else cells.now.round(DRAWN),
-                    missing_was=target.missing,
+                    missing_was=column.missing,
                     missing_now=missing,
                     design_effect=worth,
                     blocks=None if math.isnan(own[0]) else (own[0], own[1]),
@@ -737,13 +737,13 @@ def _vectors(samples: Mapping[int, _Sample]) -> tuple[dict[int, tuple[Vectors, F
     vectors: dict[int, tuple[Vectors, F64]] = {}
     plain: dict[int, list[int]] = {}
     for start, sample in samples.items():
-        for at, target in enumerate(sample.table.targets):
-            own = None if target.embedding is None else sample.pane.parts.get(target.part)
-            if target.embedding is None or own is None or not own[: target.bins.size].any():
+        for at, column in enumerate(sample.table.columns):
+            own = None if column.embedding is None else sample.pane.parts.get(column.part)
+            if column.embedding is None or own is None or not own[: column.bins.size].any():
                 continue
-            sums = sample.pane.parts.get(f"embedding:{target.name}")
+            sums = sample.pane.parts.get(f"embedding:{column.name}")
             if sums is not None and sums[0] > 0:
-                vectors[start + at] = target.embedding, sums[1:] / sums[0]
+                vectors[start + at] = column.embedding, sums[1:] / sums[0]
             else:
                 plain.setdefault(start, []).append(at)
     return vectors, plain

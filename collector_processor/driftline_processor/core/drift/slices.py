@@ -15,11 +15,11 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import OTHER, slice_name
 from driftline.panes.pane import Pane
 
-from driftline_processor.core.evaluation import MethodValue, SliceDrift, State, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, MethodValue, SliceDrift, State
 
 from .methods import METHODS
 from .rule import Drift, Family, Rules, drift_by_family
-from .sentences import target_words
+from .sentences import column_words
 from .swing import swings
 
 WHOLE = ""
@@ -29,7 +29,7 @@ SLICED = "slices with their own rows at these hours, as far as all rows tell"
 """What slices are compared with where all rows are compared at the window's seasons."""
 
 NAMED = 4
-"""Targets of a slice that are named, as many as its line has room for; of the others there is a number."""
+"""Columns of a slice that are named, as many as its line has room for; of the others there is a number."""
 
 
 class SlicedDrift(NamedTuple):
@@ -76,7 +76,7 @@ class SlicedWindow(NamedTuple):
         rules: The choices by which drift is judged.
         span: Length of the window, nanoseconds, 0 = not known.
         seasonal: The baseline is at the window's seasons. What a slice does at these is taken from all rows, so a
-            target of a slice drifts only where it is farther away than another season of all rows would be.
+            column of a slice drifts only where it is farther away than another season of all rows would be.
     """
 
     pane: Pane
@@ -146,7 +146,7 @@ def slice_sentence(found: SliceDrift) -> str:
     >>> slice_sentence(SliceDrift(900, "ok", "", 12, 0.0, {}, None, None))
     'none of 12 features drifts'
     """
-    drifted = [_told(target) for target in found.drifted()]
+    drifted = [_told(column) for column in found.drifted()]
     if drifted:
         more = f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else ""
         return f"{', '.join(drifted[:NAMED])}{more}"
@@ -157,10 +157,10 @@ def slice_sentence(found: SliceDrift) -> str:
     return f"too few {found.lacking}" if found.lacking else "cannot tell"
 
 
-def _told(target: TargetDrift) -> str:
-    name = target_words(target)
-    value = target.methods[target.decided_by].value
-    return f"{name} ({METHODS[target.decided_by].title} {value:.3g}, {target.size})" if value is not None else name
+def _told(column: ColumnDrift) -> str:
+    name = column_words(column)
+    value = column.methods[column.decided_by].value
+    return f"{name} ({METHODS[column.decided_by].title} {value:.3g}, {column.size})" if value is not None else name
 
 
 def _comparable(name: str, slices: Mapping[str, Pane], baseline: Baseline) -> bool:
@@ -175,10 +175,10 @@ def _comparable(name: str, slices: Mapping[str, Pane], baseline: Baseline) -> bo
 def _slice(pane: Pane, found: Drift, compared: str = "") -> SliceDrift:
     """Return the drift of a slice without its drawings: those of twenty slices would be most of an evaluation."""
     undecided = bool(compared)
-    features = {name: _plain(target, undecided) for name, target in found.features.items()}
+    features = {name: _plain(column, undecided) for name, column in found.features.items()}
     score, predicted = (None if one is None else _plain(one, undecided) for one in (found.score, found.predicted))
-    targets = [one for one in (*features.values(), score, predicted) if one is not None]
-    states = {one.state for one in targets}
+    columns = [one for one in (*features.values(), score, predicted) if one is not None]
+    states = {one.state for one in columns}
     order: tuple[State, ...] = ("drift", "ok", "usual", "cannot_tell", "blind")
     state: State = next((state for state in order if state in states), "no_baseline")
     return SliceDrift(
@@ -190,13 +190,13 @@ def _slice(pane: Pane, found: Drift, compared: str = "") -> SliceDrift:
         features=features,
         score=score,
         predicted=predicted,
-        lacking=next((one.lacking for one in targets if one.state == state), ""),
+        lacking=next((one.lacking for one in columns if one.state == state), ""),
     )
 
 
-def _plain(target: TargetDrift, undecided: bool) -> TargetDrift:
-    target = replace(target, cells=(), was=None, now=None)
+def _plain(column: ColumnDrift, undecided: bool) -> ColumnDrift:
+    column = replace(column, cells=(), was=None, now=None)
     if not undecided:
-        return target
-    methods = {name: MethodValue(method.value) for name, method in target.methods.items()}
-    return replace(target, state="no_baseline", methods=methods)
+        return column
+    methods = {name: MethodValue(method.value) for name, method in column.methods.items()}
+    return replace(column, state="no_baseline", methods=methods)

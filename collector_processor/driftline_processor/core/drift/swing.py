@@ -1,4 +1,4 @@
-"""How far a season takes a target: what a slice may differ by where only the seasons of all rows are known."""
+"""How far a season takes a column: what a slice may differ by where only the seasons of all rows are known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.time_blocks import block_targets
+from driftline.baseline.sections.time_blocks import block_columns
 from driftline.panes.bins import CategoryBins
 from driftline.tables.table import F64
 
@@ -39,7 +39,7 @@ def swings(baseline: Baseline) -> dict[str, float]:
         if not told.any():  # chance makes them farther from each other, never nearer
             told = weight > 0
         found = {}
-        for name, over in block_targets(baseline.bins).items():
+        for name, over in block_columns(baseline.bins).items():
             now = baseline.pane.parts.get(name)
             if now is None or name not in seasons.of:
                 continue

@@ -29,7 +29,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.time_blocks import TimeBlocks, block_targets
+from driftline.baseline.sections.time_blocks import TimeBlocks, block_columns
 from driftline.panes.bins import Index, NumberBins
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
@@ -96,10 +96,10 @@ fortieth: the level is linear between them to 1e-4."""
 
 
 class OwnDistance(NamedTuple):
-    """How far k targets of w windows are from the reference, beside the reference's own windows: float64 (w, k) each.
+    """How far k columns of w windows are from the reference, beside the reference's own windows: float64 (w, k) each.
 
     Attributes:
-        p: That the reference's own windows differ as much; 1 where nothing is known of the target.
+        p: That the reference's own windows differ as much; 1 where nothing is known of the column.
         freedom: Degrees of freedom of the standard deviation of the level, or of the least sure cell.
         deviation: Its standard deviation over windows of this length, in those of the reference's rows.
         known: The same if the reference had endless blocks.
@@ -125,10 +125,10 @@ class OwnDistance(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreFunctions:
-    """The score functions of k targets over up to c cells each, by what the reference has in these cells.
+    """The score functions of k columns over up to c cells each, by what the reference has in these cells.
 
     Attributes:
-        whole: float64 (k, c), shares of the reference; 0 beyond the cells of a target.
+        whole: float64 (k, c), shares of the reference; 0 beyond the cells of a column.
         ordered: bool (k,), numbers; others are labels.
         borders: float64 (k, c + 1), normal scores of the borders of cells.
         polynomials: float64 (3, k, c), level, spread and skew by cell; orthonormal but for the level, whose scale is
@@ -316,7 +316,7 @@ _TOGETHER = 16
 
 
 class KeptShares(NamedTuple):
-    """What the blocks of k targets with f score functions say of each share of :data:`KEPT`: float64 (g, k, f).
+    """What the blocks of k columns with f score functions say of each share of :data:`KEPT`: float64 (g, k, f).
 
     Attributes:
         fit: Logarithm of how likely the blocks are, but for a constant.
@@ -367,14 +367,14 @@ def fit_kept_shares(series: F64, place: I64, signal: F64) -> KeptShares:
 
 
 def share_weights(fit: F64, others: float) -> F64:
-    """Return how likely each target is to keep each share: float64 (k, g).
+    """Return how likely each column is to keep each share: float64 (k, g).
 
-    Most targets keep the same share, which nobody knows, and some keep one of their own: how many they are, nobody
+    Most columns keep the same share, which nobody knows, and some keep one of their own: how many they are, nobody
     knows either (:data:`ALONE`). Before any block is seen, :data:`BELIEVED` says how likely each share is.
 
     Args:
-        fit: float64 (k, g), logarithm of how likely the blocks of a target are.
-        others: How many independent targets the other ones are worth.
+        fit: float64 (k, g), logarithm of how likely the blocks of a column are.
+        others: How many independent columns the other ones are worth.
 
     >>> fit = np.zeros((3, len(KEPT)))
     >>> fit[:2, 5] = 4.0  # two of three seem to keep a half
@@ -420,12 +420,12 @@ class Lengths(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SomeTargets:
-    """Some of the targets of a reference.
+class ColumnSubset:
+    """Some of the columns of a reference.
 
     Attributes:
         at: int64 (k,), their places among all.
-        first: The first bin of each cell, of each target.
+        first: The first bin of each cell, of each column.
         functions: Score functions.
     """
 
@@ -439,7 +439,7 @@ class SomeTargets:
         Args:
             reference: float64 (..., k, bins), effective rows.
             current: float64 (..., k, bins), effective rows of the window.
-            size: int64 (k,), bins of each target; those beyond are empty.
+            size: int64 (k,), bins of each column; those beyond are empty.
             labels: bool (k,), whether bins are labels, of which some may be new.
         """
         first = np.concatenate(
@@ -460,8 +460,8 @@ class OwnWindows:
     """The blocks of time of a reference as windows of its own.
 
     Attributes:
-        parts: Name of a pane's part → its place among the k targets.
-        first: The first bin of each cell, of each target.
+        parts: Name of a pane's part → its place among the k columns.
+        first: The first bin of each cell, of each column.
         functions: Score functions.
         counts: float64 (b, k, c), effective rows.
         place: int64 (b,), the place of each block, in lengths after the first.
@@ -493,12 +493,12 @@ class OwnWindows:
     short_counts: F64 | None
     short_length: float
     _lengths: dict[float, Lengths] = field(default_factory=dict)
-    _some: dict[tuple[str, ...], SomeTargets] = field(default_factory=dict)
+    _some: dict[tuple[str, ...], ColumnSubset] = field(default_factory=dict)
 
     @classmethod
     def of(cls, blocks: TimeBlocks, baseline: Baseline) -> Self:
         """Learn what is usual from the blocks of a reference."""
-        bins = block_targets(baseline.bins)
+        bins = block_columns(baseline.bins)
         # in the order of the JSON: sums in another order end in other digits
         parts = {part: at for at, part in enumerate(sorted(part for part in blocks.of if part in bins))}
         first = [blocks.of[part].first for part in parts]
@@ -637,26 +637,26 @@ class OwnWindows:
         own: F64 = np.add.reduceat(self.counts, at, axis=0)[2 * size > max(1, round(length))]
         return own
 
-    def some(self, parts: tuple[str, ...]) -> SomeTargets:
-        """Return some of the targets, chosen once.
+    def some(self, parts: tuple[str, ...]) -> ColumnSubset:
+        """Return some of the columns, chosen once.
 
         Args:
-            parts: Names of k targets, all of :attr:`parts`.
+            parts: Names of k columns, all of :attr:`parts`.
         """
         if parts not in self._some:
             if len(self._some) >= MOST_LENGTHS:
                 self._some.clear()
             at = np.array([self.parts[part] for part in parts], np.int64)
-            self._some[parts] = SomeTargets(at, [self.first[one] for one in at.tolist()], _picked(self.functions, at))
+            self._some[parts] = ColumnSubset(at, [self.first[one] for one in at.tolist()], _picked(self.functions, at))
         return self._some[parts]
 
     def judge(
-        self, some: SomeTargets, reference: F64, current: F64, new: F64, worth: F64, lengths: Sequence[float]
+        self, some: ColumnSubset, reference: F64, current: F64, new: F64, worth: F64, lengths: Sequence[float]
     ) -> OwnDistance:
-        """Return how far targets of w windows are from the reference, beside what its own windows as long do.
+        """Return how far columns of w windows are from the reference, beside what its own windows as long do.
 
         Args:
-            some: The k targets.
+            some: The k columns.
             reference: float64 (w, k, c), effective rows in the cells.
             current: float64 (w, k, c), of the windows; with labels that the reference never had in no cell.
             new: float64 (w, k), rows with such labels.
@@ -700,7 +700,7 @@ class OwnWindows:
 
 
 def _of_windows(known: Sequence[F64], at: I64) -> F64:
-    """Return what is known of the lengths of w windows for some targets, float64 (w or 1, k, f)."""
+    """Return what is known of the lengths of w windows for some columns, float64 (w or 1, k, f)."""
     if all(one is known[0] for one in known):
         return known[0][at][np.newaxis]
     return np.stack(known)[:, at]
@@ -868,7 +868,7 @@ def rows_of_a_block(baseline: Baseline, rows: float, of_baseline: float, span: i
 
 
 def _stacked(blocks: TimeBlocks, parts: dict[str, int], width: int) -> F64:
-    """Return the targets in the blocks, float64 (b, k, width), as effective rows."""
+    """Return the columns in the blocks, float64 (b, k, width), as effective rows."""
     weighed, squared = blocks.rows[:, 1], blocks.rows[:, 2]
     kish = np.divide(weighed, squared, out=np.ones(len(weighed)), where=squared > 0)
     counts = np.zeros((len(blocks.starts), len(parts), width))
@@ -904,7 +904,7 @@ def _variances(scores: F64, trust: F64, rows: F64, noise: F64) -> tuple[F64, F64
 
 
 def _moderated(functions: ScoreFunctions, variance: F64, freedom: F64) -> tuple[F64, F64]:
-    """Return variances and degrees of freedom moderated over all targets, kind of function by kind."""
+    """Return variances and degrees of freedom moderated over all columns, kind of function by kind."""
     found, told = variance.copy(), np.broadcast_to(freedom, variance.shape).copy()
     for kind in _kinds(functions):
         found[..., kind], told[..., kind] = moderate_variances(variance[..., kind], freedom[kind])
@@ -925,7 +925,7 @@ def _kinds(functions: ScoreFunctions) -> list[Mask]:
 def _tails(functions: ScoreFunctions, apart: F64, trust: F64) -> F64:
     """Return how much heavier the tails of score functions are than a normal's, kind by kind: float64 (k, f).
 
-    It is the excess kurtosis over blocks and targets, of equal targets without bias, less what chance adds to it one
+    It is the excess kurtosis over blocks and columns, of equal columns without bias, less what chance adds to it one
     time in twenty. A square of a normal deviate has 12.
 
     Source: Fisher (1930), the unbiased fourth cumulant.
@@ -945,7 +945,7 @@ def _tails(functions: ScoreFunctions, apart: F64, trust: F64) -> F64:
 
 
 def _share_weights(functions: ScoreFunctions, shares: KeptShares, apart: F64, trust: F64) -> F64:
-    """Return how likely blocks of targets are to keep each share: float64 (g, k).
+    """Return how likely blocks of columns are to keep each share: float64 (g, k).
 
     Numbers say so by their level, labels by their cells, which together count as one series.
     """

@@ -32,7 +32,7 @@ def learned_parts(table: PredictionTable, baseline: Baseline, group: I64, groups
     if learned.classes:
         return class_sums(task, table.scores, table.predicted, weight, group, groups, learned.classes)
     if learned.losses is not None and task.predicts_number:
-        scores = None if table.scores is None else table.task.target_score(table.scores)[:, np.newaxis]
+        scores = None if table.scores is None else table.task.monitored_score(table.scores)[:, np.newaxis]
         return loss_sums(table.features, scores, weight, group, groups, baseline.bins, learned.losses)
     return []
 

@@ -29,12 +29,12 @@ from typing import NamedTuple
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.scores import ScoreMeans
-from driftline.baseline.sections.time_blocks import block_targets
+from driftline.baseline.sections.time_blocks import block_columns
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
-from driftline_processor.core.evaluation import Cause, Change, Explanation, Finding, TargetDrift
+from driftline_processor.core.evaluation import Cause, Change, ColumnDrift, Explanation, Finding
 from driftline_processor.core.windows.time_before import TimeBefore, TimeSteps, no_time_before
 from driftline_processor.core.windows.window import Window
 
@@ -77,14 +77,14 @@ LEAST = 0.05
 minor for a finding, too (:mod:`~driftline_processor.core.quality.check`)."""
 
 
-class TargetCounts(NamedTuple):
-    """Effective rows of a target over its bins, missing and invalid: ``was`` of the baseline, ``now`` of the window."""
+class ColumnCounts(NamedTuple):
+    """Effective rows of a column over its bins, missing and invalid: ``was`` of the baseline, ``now`` of the window."""
 
     was: F64
     now: F64
 
 
-def find_concentration(whole: TargetCounts, slices: Mapping[str, TargetCounts], cells: I64) -> str:
+def find_concentration(whole: ColumnCounts, slices: Mapping[str, ColumnCounts], cells: I64) -> str:
     """Return the slice that holds the move of a feature, "" where the move is not in one slice.
 
     Among several, the slice with most of the moved rows wins.
@@ -94,8 +94,8 @@ def find_concentration(whole: TargetCounts, slices: Mapping[str, TargetCounts], 
         slices: Counts of each slice, a part of ``whole``.
         cells: int64 (bins,), cell of each bin.
 
-    >>> whole = TargetCounts(np.array([200.0, 200.0]), np.array([140.0, 260.0]))
-    >>> mobile = TargetCounts(np.array([100.0, 100.0]), np.array([40.0, 160.0]))
+    >>> whole = ColumnCounts(np.array([200.0, 200.0]), np.array([140.0, 260.0]))
+    >>> mobile = ColumnCounts(np.array([100.0, 100.0]), np.array([40.0, 160.0]))
     >>> find_concentration(whole, {"channel=mobile": mobile}, np.array([0, 1]))
     'channel=mobile'
     """
@@ -124,28 +124,28 @@ class ExplainInput:
 
     pane: Pane
     baseline: Baseline
-    found: Mapping[str, TargetDrift]
+    found: Mapping[str, ColumnDrift]
     time_before: TimeBefore = no_time_before
 
     @cached_property
-    def _targets(self) -> Mapping[str, object]:
-        return block_targets(self.baseline.bins)
+    def _columns(self) -> Mapping[str, object]:
+        return block_columns(self.baseline.bins)
 
-    def sides(self, part: str) -> TargetCounts | None:
-        """Return the effective rows of a target in the baseline and in the window; None where either is unknown."""
+    def sides(self, part: str) -> ColumnCounts | None:
+        """Return the effective rows of a column in the baseline and in the window; None where either is unknown."""
         was, now = self.baseline.pane.parts.get(part), self.pane.parts.get(part)
-        if was is None or now is None or part not in self._targets or not was.any() or not now.any():
+        if was is None or now is None or part not in self._columns or not was.any() or not now.any():
             return None
-        return TargetCounts(was * _kish(self.baseline.pane), now * _kish(self.pane))
+        return ColumnCounts(was * _kish(self.baseline.pane), now * _kish(self.pane))
 
     def cells(self, part: str) -> I64:
-        """Return the cell of each bin of a target."""
-        return grid(block_targets(self.baseline.bins)[part], self.baseline.pane.parts[part])
+        """Return the cell of each bin of a column."""
+        return grid(block_columns(self.baseline.bins)[part], self.baseline.pane.parts[part])
 
     def design_effect(self, feature: str) -> float:
         """Return the design effect of a feature."""
-        target = self.found.get(feature)
-        return 1.0 if target is None else target.design_effect
+        column = self.found.get(feature)
+        return 1.0 if column is None else column.design_effect
 
     def rows(self) -> float:
         """Return the weight of the window's rows."""
@@ -244,7 +244,7 @@ def explain(
     window: Window,
     views: Mapping[str, ExplainInput],
     findings: Sequence[Finding] = (),
-    score: TargetDrift | None = None,
+    score: ColumnDrift | None = None,
     timezone: str = "UTC",
 ) -> Explanation | None:
     """Explain a window by its causes.
@@ -267,7 +267,7 @@ def explain(
         if cause is not None and not explained & set(finding.features):
             causes.append((cause, finding))
             explained |= set(finding.features)
-    drifted = {name: None for view in views.values() for name, target in view.found.items() if target.state == "drift"}
+    drifted = {name: None for view in views.values() for name, column in view.found.items() if column.state == "drift"}
     causes += [
         (cause, None) for name in drifted if name not in explained and (cause := _of_drift(name, views)) is not None
     ]
@@ -348,7 +348,7 @@ def _moved(name: str, view: ExplainInput) -> float:
 def _changes(name: str, view: ExplainInput) -> tuple[Change, ...]:
     part = f"feature:{name}"
     sides, bins = view.sides(part), view.baseline.bins
-    return () if sides is None else region_changes(block_targets(bins)[part], *sides, name in bins.projections)
+    return () if sides is None else region_changes(block_columns(bins)[part], *sides, name in bins.projections)
 
 
 def _steps_before(views: Mapping[str, ExplainInput], causes: Sequence[Cause]) -> dict[str, TimeSteps | None]:

@@ -1,4 +1,4 @@
-"""Since when a target is as it is now: change points of its coarse histogram over time.
+"""Since when a column is as it is now: change points of its coarse histogram over time.
 
 The baseline, then one histogram a step of time. Where the likelihood of two shares instead of one is greatest, the
 series is cut, and both parts are looked at again (binary segmentation). What tells a change from chance is not that

@@ -10,12 +10,12 @@ written                                                 holds in a window
 ``accuracy < average of 7 - 1 deviation``               below the mean of the seven windows before, less their deviation
 ``predictions < 0.5 * last week``                       with less than half of the window a week before
 ``psi of age > 0.2``, ``missing of age > 5 %``          by a method of drift, or by the share of missing values
-``verdict is wrong or silent``                          at whose end the verdict on the model was one of these
+``verdict is degraded or no_data``                       at whose end the verdict on the model was one of these
 ``features drift``, ``3 features drift``                in which so many features drift; ``score drifts``
 ``objective broken``, ``objective 'RULE' broken``       that breaks an objective of the model
 ``business conversion < 0.9 * last week``               in which a series of the business is less
 ``equal_opportunity_difference of gender > 10 %``       whose groups are surely further apart, by a measure of fairness
-``no data``                                             after which no prediction comes: ``verdict is silent``
+``no data``                                             after which no prediction comes: ``verdict is no_data``
 ``outcomes late``                                       whose outcomes break the model's agreement on labels
 ``data faulty``                                         whose data show a grave fault
 ``burn rate of 'RULE' > 14.4 over 1h and 6h``           in which, and in the longer one around its end, the error budget
@@ -30,15 +30,15 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, Literal, NamedTuple, Protocol, get_args
 
 from driftline_processor.core.evaluation import (
+    ColumnDrift,
     Evaluation,
     Fairness,
     FairnessCriterion,
-    TargetDrift,
     Verdict,
     VerdictState,
 )
@@ -81,7 +81,7 @@ _RELATIVE = re.compile(
     rf"(?:\s*(?P<change>[+-])\s*(?P<by>{_NUMBER})\s*(?P<unit>{_UNIT})?)?"
 )
 _VERDICT = re.compile(r"verdict is (?P<states>.+)")
-_DRIFT = re.compile(r"(?:(?P<count>\d+) )?features? drifts?|(?P<target>score|class) drifts?")
+_DRIFT = re.compile(r"(?:(?P<count>\d+) )?features? drifts?|(?P<column>score|class) drifts?")
 _OBJECTIVE = re.compile(r"objectives?(?: ['\"](?P<rule>.+)['\"])?(?: is| are)? broken")
 _BURN = re.compile(
     rf"burn rate of ['\"](?P<rule>.+)['\"]\s*(?P<sign>>=|>)\s*(?P<factor>{_NUMBER})"
@@ -91,10 +91,10 @@ _GROUPS = re.compile(
     rf"(?P<measure>{'|'.join(MEASURES)})(?: of (?P<attribute>[^<>=]+?))?\s*(?P<sign><=|>=|<|>)\s*(?P<limit>.+)"
 )
 _UNFAIR = re.compile(rf"(?P<what>fairness|{'|'.join(CRITERIA)})(?: of (?P<attribute>[^<>=]+?))?(?: is| are)? broken")
-_SPELLINGS = ("accuracy < 85 %", "roc_auc < baseline - 0.02", "verdict is wrong or silent", "features drift")
+_SPELLINGS = ("accuracy < 85 %", "roc_auc < baseline - 0.02", "verdict is degraded or no_data", "features drift")
 _SENTENCES = (
     *("features drift", "feature drifts", "score drifts", "class drifts", "objective broken", "outcomes late"),
-    *("data faulty", "no data", *(f"verdict is {state.replace('_', ' ')}" for state in STATES)),
+    *("data faulty", "no data", *(f"verdict is {state}" for state in STATES)),
 )
 """The conditions that compare nothing, as they are written most: what is misspelt may mean one of them."""
 
@@ -274,23 +274,23 @@ class Drifts:
     """So many features drift, or the score or the predicted class does.
 
     Attributes:
-        target: ``features``, ``score`` or ``class``.
+        column: ``features``, ``score`` or ``class``.
         count: How many features must.
     """
 
     written: str
-    target: str
+    column: str
     count: int = 1
 
     def judge(self, finding: Finding) -> Judged:
-        """Count the targets of the window that drift."""
+        """Count the columns of the window that drift."""
         evaluation = finding.evaluation
-        targets: Sequence[TargetDrift | None]
-        targets = [*evaluation.features.values()]
-        if self.target != "features":
-            targets = [evaluation.score if self.target == "score" else evaluation.predicted]
-        known = [one for one in targets if one is not None]
-        drifted = [one.name or one.target for one in known if one.state == "drift"]
+        columns: Sequence[ColumnDrift | None]
+        columns = [*evaluation.features.values()]
+        if self.column != "features":
+            columns = [evaluation.score if self.column == "score" else evaluation.predicted]
+        known = [one for one in columns if one is not None]
+        drifted = [one.name or one.column for one in known if one.state == "drift"]
         if len(drifted) >= self.count:
             more = f" and {len(drifted) - 3} more" if len(drifted) > 3 else ""
             verb = "drifts" if len(drifted) == 1 else "drift"
@@ -302,26 +302,26 @@ class Drifts:
 
     def measured(self, evaluation: Evaluation) -> str:
         """Return the numbers behind it: of what drifts, else of what moved most; "" where nothing was measured."""
-        targets = [*evaluation.features.values()]
-        if self.target != "features":
-            one = evaluation.score if self.target == "score" else evaluation.predicted
-            targets = [] if one is None else [one]
-        known = [(one.state == "drift", one.effect, one) for one in targets if one.effect is not None]
+        columns = [*evaluation.features.values()]
+        if self.column != "features":
+            one = evaluation.score if self.column == "score" else evaluation.predicted
+            columns = [] if one is None else [one]
+        known = [(one.state == "drift", one.effect, one) for one in columns if one.effect is not None]
         ranked = [one for _, _, one in sorted(known, key=lambda pair: (not pair[0], -pair[1]))]
         drifted = [one for one in ranked if one.state == "drift"]
         return "; ".join(_statistic(one) for one in (drifted[:3] or ranked[:1]))
 
 
-def _statistic(target: TargetDrift) -> str:
-    """Return the statistics of a target in words."""
-    name = short(target.words, 40)
-    shown = dict.fromkeys((target.decided_by, "psi"))
-    values = {one: known.value for one in shown if (known := target.methods.get(one)) is not None}
+def _statistic(column: ColumnDrift) -> str:
+    """Return the statistics of a column in words."""
+    name = short(column.words, 40)
+    shown = dict.fromkeys((column.decided_by, "psi"))
+    values = {one: known.value for one in shown if (known := column.methods.get(one)) is not None}
     numbers = [f"{one} {format_value(value)}" for one, value in values.items() if value is not None]
-    deciding = target.methods.get(target.decided_by)
+    deciding = column.methods.get(column.decided_by)
     if deciding is not None and deciding.p_value is not None:
         numbers.append(f"p {format_value(deciding.p_value)}")
-    told = [f"a {target.size} shift"] if target.size and target.state == "drift" else []
+    told = [f"a {column.size} shift"] if column.size and column.state == "drift" else []
     return f"{name}: {', '.join([*numbers, *told])}"
 
 
@@ -640,26 +640,6 @@ def burnt_over(condition: Condition) -> str:
     return next((one.short for one in leaves(condition) if isinstance(one, BurnRate)), "")
 
 
-def contradiction(condition: Condition, resolve: Condition) -> str:
-    """Return why a condition cannot be over by another one, which holds where it does itself; "" where it can.
-
-    >>> contradiction(read_condition("accuracy < 85 %"), read_condition("accuracy < 80 %"))
-    "'accuracy < 80 %' holds while 'accuracy < 85 %' does; write 'accuracy >= 85 %', or a higher limit"
-    >>> contradiction(read_condition("accuracy < 85 %"), read_condition("accuracy > 87 %"))
-    ''
-    """
-    for one in leaves(condition):
-        for other in leaves(resolve):
-            if isinstance(one, Comparison | GroupsApart) and isinstance(other, Comparison | GroupsApart):
-                if not _both_may_hold(one, other):
-                    continue
-                up = one.sign.startswith("<")
-                opposite = one.written.replace(one.sign, {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}[one.sign], 1)
-                fix = f"write '{opposite:.80}', or a {'higher' if up else 'lower'} limit"
-                return f"'{other.written:.80}' holds while '{one.written:.80}' does; {fix}"
-    return ""
-
-
 def settled(comparison: Comparison) -> str:
     """Return why a comparison with a number holds in no window, or in every one; "" where windows decide.
 
@@ -685,25 +665,6 @@ def settled(comparison: Comparison) -> str:
     return f"{how}: {name:.80} is never {'less' if end == least else 'more'} than {end:g}; write another limit"
 
 
-def _both_may_hold(one: Comparison | GroupsApart, other: Comparison | GroupsApart) -> bool:
-    """Return True where two comparisons of a number with the same thing may hold for one value of it."""
-    (compared, limit), (other_compared, other_limit) = _compared_number(one), _compared_number(other)
-    if compared != other_compared:
-        return False
-    up, other_up = (sign.startswith("<") for sign in (one.sign, other.sign))
-    if up == other_up:
-        return True
-    gap = (other_limit - limit) * (1 if up else -1)
-    return gap < 0 or (gap == 0 and "=" in one.sign and "=" in other.sign)
-
-
-def _compared_number(one: Comparison | GroupsApart) -> tuple[object, float]:
-    """Return what is compared, and the number that it is compared with."""
-    if isinstance(one, GroupsApart):
-        return (one.measure, one.attribute), one.limit
-    return (one.signal, replace(one.limit, number=0.0)), one.limit.number
-
-
 def read_condition(text: str, *, surely: bool = False) -> Condition:
     """Read a condition as one writes it.
 
@@ -718,9 +679,9 @@ def read_condition(text: str, *, surely: bool = False) -> Condition:
     0.85
     >>> read_condition("accuracy < average of 7 - 1 deviation").limit
     Limit(of='average', number=0.0, factor=1.0, windows=7, deviations=-1.0)
-    >>> read_condition("verdict is worng")
+    >>> read_condition("verdict is degrade")
     Traceback (most recent call last):
-    ValueError: a verdict is never 'worng'; did you mean 'wrong'?
+    ValueError: a verdict is never 'degrade'; did you mean 'degraded'?
     """
     text = " ".join(text.split())
     for pattern, read in _FORMS:
@@ -782,20 +743,20 @@ def _read_limit(signal: Signal, text: str) -> Limit:
 
 def _read_verdict(text: str, match: re.Match[str]) -> Condition:
     named = [name.strip() for name in re.split(r",|\bor\b", match["states"]) if name.strip()]
-    words = {state.replace("_", " "): state for state in STATES}
+    states: dict[str, VerdictState] = {state: state for state in STATES}
     if not named:
-        raise ValueError(f"'{text:.80}' names no verdict; there are {', '.join(words)}")
+        raise ValueError(f"'{text:.80}' names no verdict; there are {', '.join(states)}")
     for name in named:
-        if name.replace("_", " ") not in words:
-            raise ValueError(f"a verdict is never '{name:.80}'; {near(name, list(words))}")
-    return VerdictIs(text, tuple(dict.fromkeys(words[name.replace("_", " ")] for name in named)))
+        if name.replace(" ", "_") not in states:
+            raise ValueError(f"a verdict is never '{name:.80}'; {near(name, list(states))}")
+    return VerdictIs(text, tuple(dict.fromkeys(states[name.replace(" ", "_")] for name in named)))
 
 
 def _read_drift(text: str, match: re.Match[str]) -> Condition:
     count = int(_number(match["count"] or "1"))
     if count < 1:
         raise ValueError(f"'{text}' always holds; write 1 feature or more")
-    return Drifts(text, match["target"] or "features", count)
+    return Drifts(text, match["column"] or "features", count)
 
 
 def _read_objective_broken(text: str, match: re.Match[str]) -> Condition:
@@ -853,7 +814,7 @@ _FORMS: Final[tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], Condit
     (_DRIFT, _read_drift),
     (_OBJECTIVE, _read_objective_broken),
     (re.compile(r"no (?:data|predictions)\b.+"), _read_pause),
-    (re.compile(r"no (?:data|predictions)"), lambda text, _: VerdictIs(text, ("silent",))),
+    (re.compile(r"no (?:data|predictions)"), lambda text, _: VerdictIs(text, ("no_data",))),
     (re.compile(r"outcomes?(?: is| are)? late"), lambda text, _: OutcomesLate(text)),
     (re.compile(r"data(?: is| are)? faulty"), lambda text, _: DataFaulty(text)),
     (_BURN, _read_burn_rate),

@@ -202,12 +202,12 @@ def verdict_firings(
 ) -> list[Firing]:
     """Return when the verdict on a model was one of some states, the oldest first; the last one may last.
 
-    Of the past, windows know when the model was wrong; when it was at risk, silent or behind is told while it lasts.
+    Windows of the past show when the model was degraded. The other states are shown only while they last.
 
     Args:
         states: The states, each with the number of windows in a row at whose end it must hold.
         verdict: What holds now; None where nobody can say.
-        spans: When the model was right and wrong.
+        spans: When the model was healthy and degraded.
         windows: Closed windows of each length, the oldest first.
         verdict_at: Returns the verdict at the end of a window.
         now: The model's clock, unix nanoseconds.
@@ -220,10 +220,10 @@ def verdict_firings(
             window=one.window,
             start=one.verdict.window_start,
             words=one.verdict.sentence,
-            state="wrong",
+            state="degraded",
         )
         for one in spans
-        if "wrong" in states and one.verdict.state == "wrong" and one.until is not None
+        if "degraded" in states and one.verdict.state == "degraded" and one.until is not None
     ]
     if verdict is None or verdict.state not in states:
         return found

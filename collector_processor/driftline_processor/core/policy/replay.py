@@ -129,7 +129,7 @@ def replay_rule(rule: Rule, history: WindowHistory, *, all_quiet: bool = False) 
         all_quiet: Whether somebody knows that nothing was wrong in any of them.
     """
     windows, found = rule.judged_in(history), rule.replay(history)
-    wrong = [] if all_quiet else [one for one in history.spans() if one.verdict.state == "wrong"]
+    wrong = [] if all_quiet else [one for one in history.spans() if one.verdict.state == "degraded"]
     quiet = [all_quiet or _is_quiet(one, wrong, history.timezone) for one in windows]
     found_in = [
         rule.condition.judge(Finding(windows, at, history.verdict_at, history.windows)) if calm else UNTOLD
@@ -166,7 +166,7 @@ def _is_quiet(evaluation: Evaluation, wrong: Sequence[StateSpan], timezone: str)
     ):
         return False
     reading = read_outcomes(evaluation, VerdictContext(timezone=timezone))
-    return reading.state != "wrong" or not reading.stands_out
+    return reading.state != "degraded" or not reading.stands_out
 
 
 def _in_quiet(firing: Firing, windows: Sequence[Evaluation], quiet: Sequence[bool]) -> bool:

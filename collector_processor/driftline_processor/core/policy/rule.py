@@ -50,7 +50,7 @@ class WindowHistory:
         return verdict_of_model(before, context=VerdictContext(timezone=self.timezone), read=self.read)
 
     def spans(self) -> list[StateSpan]:
-        """Return when the model was right and wrong, of each length the oldest first."""
+        """Return when the model was healthy and degraded, of each length the oldest first."""
         return state_spans(chain(*self.windows.values()), self.timezone)
 
     def until(self, end: int) -> WindowHistory:
@@ -98,7 +98,7 @@ class Rule:
             now: The model's clock, unix nanoseconds.
         """
         if self.states:
-            spans = history.spans() if "wrong" in self.states else ()
+            spans = history.spans() if "degraded" in self.states else ()
             return verdict_firings(self.states, verdict, spans, history.windows, history.verdict_at, now)
         windows = self.judged_in(history)
         found = (windows, self.condition, self.patience, history.verdict_at, history.windows, self.resolve)
@@ -148,8 +148,8 @@ def _goes_on(lasting: Firing, told: Firing) -> Firing:
 
 
 def _cannot_tell(lasting: Firing, verdict: Verdict) -> bool:
-    """Return True where nobody can say that a model is right again."""
-    return lasting.state == "wrong" and verdict.state == "unknown"
+    """Return True where nobody can say that a model is healthy again."""
+    return lasting.state == "degraded" and verdict.state == "unknown"
 
 
 def _over(lasting: Firing, verdict: Verdict, end: int) -> int:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from driftline_processor.core.business import PREFIX
 from driftline_processor.core.drift.methods import METHODS
-from driftline_processor.core.evaluation import Evaluation, MetricValue, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricValue
 from driftline_processor.core.fairness.criteria import CRITERIA, MEASURES
 from driftline_processor.core.metrics import metric_named, misnamed
 from driftline_processor.core.nearest_names import near, nearest
@@ -23,9 +23,9 @@ OF_WINDOW: Final = ("predictions", "coverage", "drift_share", "weighted_drift_sh
 """Signals of a window as a whole: how many predictions it holds, the share of them whose outcome is known, and the
 share of its features that drift, each counted once or by its importance."""
 
-_OF_TARGET = re.compile(r"(?P<what>[a-z_0-9]+) of (?P<target>\S.*)")
+_OF_COLUMN = re.compile(r"(?P<what>[a-z_0-9]+) of (?P<column>\S.*)")
 _POSITIVE: Final = ("nats", "squared probability")
-"""Units of metrics that are never below nothing; a loss of the target may be, as a bias is."""
+"""Units of metrics that are never below nothing; a loss of the column may be, as a bias is."""
 _SHARES = ("coverage", "drift_share", "weighted_drift_share", "missing")
 
 
@@ -56,8 +56,8 @@ class Signal:
         if self.is_business:
             known = evaluation.business.get(self.name.removeprefix(PREFIX))
             return None if known is None else Value(known)
-        if match := _OF_TARGET.fullmatch(self.name):
-            return _of_target(match["what"], match["target"], evaluation, self.slice)
+        if match := _OF_COLUMN.fullmatch(self.name):
+            return _of_column(match["what"], match["column"], evaluation, self.slice)
         if self.name in SERVICE_METRICS:
             level = evaluation.service_slices.get(self.slice) if self.slice else evaluation.service
             return None if level is None else _of_service(self.name, level.values)
@@ -132,8 +132,8 @@ class Signal:
     @property
     def feature(self) -> str:
         """The feature that it is of, as of ``psi of age``; "" where it is of none."""
-        match = _OF_TARGET.fullmatch(self.name)
-        return "" if match is None or match["target"] in ("score", "class") else match["target"]
+        match = _OF_COLUMN.fullmatch(self.name)
+        return "" if match is None or match["column"] in ("score", "class") else match["column"]
 
     @property
     def of_outcomes(self) -> bool:
@@ -164,7 +164,7 @@ def read_signal(name: str, slice: str = "") -> Signal:
         if slice:
             raise ValueError(f"'{name:.80}' is of the whole business, and not of '{slice:.80}'; leave the slice out")
         return Signal(name)
-    if match := _OF_TARGET.fullmatch(name):
+    if match := _OF_COLUMN.fullmatch(name):
         what = match["what"]
         if what != "missing" and what not in METHODS:
             meant = nearest(what, ["missing", *METHODS, *MEASURES], 1)
@@ -193,16 +193,16 @@ def _of_window(name: str, evaluation: Evaluation) -> Value | None:
     return None if share is None else Value(share)
 
 
-def _of_target(what: str, name: str, evaluation: Evaluation, slice: str) -> Value | None:
+def _of_column(what: str, name: str, evaluation: Evaluation, slice: str) -> Value | None:
     of = evaluation.slices.get(slice) if slice else evaluation
-    target: TargetDrift | None = None
+    column: ColumnDrift | None = None
     if of is not None:
-        target = of.features.get(name) or {"score": of.score, "class": of.predicted}.get(name)
-    if target is None:
+        column = of.features.get(name) or {"score": of.score, "class": of.predicted}.get(name)
+    if column is None:
         return None
     if what == "missing":
-        return None if target.missing_now is None else Value(target.missing_now)
-    method = target.methods.get(what)
+        return None if column.missing_now is None else Value(column.missing_now)
+    method = column.methods.get(what)
     return None if method is None or method.value is None else Value(method.value)
 
 

@@ -78,7 +78,7 @@ def fill_text(template: str, facts: Mapping[str, Any], quoted: Callable[[str], s
         facts: As :func:`facts_for_templates` makes them.
         quoted: Makes a fact fit into the text, as in a URL.
 
-    >>> fill_text("{model} is {state}; {{braces}}", {"model": "churn", "state": "wrong"})
+    >>> fill_text("{model} is {state}; {{braces}}", {"model": "churn", "state": "degraded"})
     'churn is wrong; {braces}'
     """
     parts: list[str] = []

@@ -455,7 +455,7 @@ class CheckInput:
     def missing_by_group(self, name: str) -> F64 | None:
         """Return the weights of missing and of usable values by group of clusters: float64 (groups, 2).
 
-        None where no key says which rows belong together. How many rows a group has is told by whichever target has
+        None where no key says which rows belong together. How many rows a group has is told by whichever column has
         most values in it.
         """
         if self._by_group is None:

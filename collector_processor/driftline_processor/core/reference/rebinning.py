@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.time_blocks import block_targets
+from driftline.baseline.sections.time_blocks import block_columns
 from driftline.panes.bins import Bins, CategoryBins, NumberBins
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane
@@ -49,7 +49,7 @@ def rebin_baseline(like: Baseline, other: Baseline) -> Pane:
         if same and f"embedding:{name}" in other.pane.parts:  # sums of other random features say nothing here
             parts[f"embedding:{name}"] = other.pane.parts[f"embedding:{name}"]
     for part in ("score", "class"):
-        ours, its = (block_targets(one.bins).get(part) for one in (like, other))
+        ours, its = (block_columns(one.bins).get(part) for one in (like, other))
         if ours is not None and its is not None and part in like.pane.parts and part in other.pane.parts:
             counts = _counts(ours, like.pane.parts[part], its, other.pane.parts[part], None)
             if counts is not None:

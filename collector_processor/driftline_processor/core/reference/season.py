@@ -21,7 +21,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.cycles import LEAST_DAYS, LEAST_WEEKS
 from driftline.baseline.sections.seasons import LEAST_CYCLES, RANKS, Deseasonalized, Seasons
 from driftline.baseline.sections.slices import Slices
-from driftline.baseline.sections.time_blocks import BlockCounts, TimeBlocks, TimeGrid, block_targets
+from driftline.baseline.sections.time_blocks import BlockCounts, TimeBlocks, TimeGrid, block_columns
 from driftline.panes.bins import CategoryBins
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
@@ -290,7 +290,7 @@ def slices_at(slices: Slices, baseline: Baseline, seasons: Seasons, parts: Mappi
     for at, pane in panes.items():
         moved[at] = {name: sums * kish[at] for name, sums in pane.parts.items()}
         moved[at]["rows"] = np.full(3, float(pane.parts["rows"][1]) * kish[at] * scale)
-    for name, over in block_targets(baseline.bins).items():
+    for name, over in block_columns(baseline.bins).items():
         having = [at for at, own in moved.items() if name in own]
         if name not in seasons.of or name not in whole or not having:
             continue
@@ -346,7 +346,7 @@ def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> T
     """Return the blocks of time at the window's mix of seasons: their differences beyond the seasons."""
     if not seasons.length:
         return None
-    over = block_targets(baseline.bins)
+    over = block_columns(baseline.bins)
     of = {
         name: _spread(block, parts[name][: over[name].size])
         for name, block in seasons.blocks.items()
@@ -370,7 +370,7 @@ def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> T
 
 
 def _spread(block: Deseasonalized, reference: F64) -> BlockCounts:
-    """Lay a target's blocks over cells of the reference: ranks by how it lies, labels by what they differ by."""
+    """Lay a column's blocks over cells of the reference: ranks by how it lies, labels by what they differ by."""
     share = reference / reference.sum()
     if block.first is not None:
         usual = np.add.reduceat(share, block.first)
@@ -403,7 +403,7 @@ def remove_season(time_before: TimeBefore, baseline: Baseline, mix: F64 | None) 
 
 
 def _levelled(steps: TimeSteps, baseline: Baseline, seasons: Seasons, mix: F64) -> TimeSteps:
-    over, of = block_targets(baseline.bins), dict(steps.of)
+    over, of = block_columns(baseline.bins), dict(steps.of)
     mixes = [_mix_between(seasons, *ends) for ends in zip(steps.starts.tolist(), steps.ends.tolist(), strict=True)]
     weights = [season_mix(seasons, one) for one in (mix, *mixes)]
     each = np.divide(1.0, seasons.rows[:, 1], out=np.zeros(len(seasons.rows)), where=seasons.rows[:, 1] > 0)

@@ -1,4 +1,4 @@
-"""Verdicts: whether a model is still right, since when, how sure that is, why, and what to do.
+"""Verdicts: whether a model is still healthy, since when, how sure that is, why, and what to do.
 
 Driftline computes verdicts from evaluations each time somebody asks, and stores none: a late outcome changes them all.
 May import every other room of core.

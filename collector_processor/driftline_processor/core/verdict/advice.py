@@ -51,13 +51,13 @@ NOTHING = Advice("nothing to do", "Nothing: keep sending outcomes.")
 
 
 def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, since: int | None) -> Advice:
-    """Return what to do about a wrong model.
+    """Return what to do about a degraded model.
 
     Args:
         evaluation: The window that decided.
         signs: What shows the loss, the first at the head.
         context: What is known beside windows.
-        since: From when on the model is wrong, unix nanoseconds.
+        since: From when on the model is degraded, unix nanoseconds.
     """
     first, timezone = signs[0], context.timezone
     window = evaluation.window
@@ -108,7 +108,7 @@ def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictConte
 
 
 def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Advice:
-    """Return what would tell whether a model is right, where its outcomes do not.
+    """Return what would tell whether a model is healthy, where its outcomes do not.
 
     Args:
         evaluation: The window.
@@ -160,7 +160,7 @@ def _longer_window(evaluation: Evaluation, context: VerdictContext, why: str) ->
 
 
 def keep(evaluation: Evaluation) -> Advice:
-    """Return what to do about a right model: nothing, also where its inputs moved; faulty data is repaired."""
+    """Return what to do about a healthy model: nothing, also where its inputs moved; faulty data is repaired."""
     fault = next((one for one in evaluation.findings if is_fault(one) and one.features), None)
     if fault is not None:
         names = listed([short(name, NAME) for name in fault.features[:2]])

@@ -14,7 +14,7 @@ from driftline_processor.core.wording import short
 from .states import rank_state
 from .words import NAME
 
-_KNOWN = ("right", "unknown")
+_KNOWN = ("healthy", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class ModelPart:
 def fold_verdicts(parts: Iterable[ModelPart]) -> Verdict | None:
     """Return the verdict of a model from those of its versions and environments; None where there is none.
 
-    The state that goes first in :data:`.states.ORDER` wins; between right and unknown, the part with most rows. Shadows
-    do not count, nor versions whose traffic another version of the same environment took over.
+    The state that goes first in :data:`.states.ORDER` wins; between healthy and unknown, the part with most rows.
+    Shadows do not count, nor versions whose traffic another version of the same environment took over.
     """
     counted = parts_in_use(parts)
     if not counted:
@@ -71,7 +71,7 @@ def _current(parts: Sequence[ModelPart]) -> list[ModelPart]:
     """Return the versions of one environment that still answer."""
     newest = max((part.start for part in parts if part.start is not None), default=None)
     latest = [part for part in parts if newest is None or part.end is None or part.end > newest]
-    return [part for part in latest if part.verdict.state != "silent"] or latest
+    return [part for part in latest if part.verdict.state != "no_data"] or latest
 
 
 def order_of_need(part: ModelPart) -> tuple[int, int, str, str]:

@@ -19,7 +19,7 @@ from .window import Reading, harmless_parts, head_of, read_outcomes, read_window
 from .words import compose, since_words
 
 STALE = 2
-"""Closed windows in a row without outcomes that had their time, after which an older right is not believed: as
+"""Closed windows in a row without outcomes that had their time, after which an older ``healthy`` is not believed: as
 many as make an incident."""
 
 
@@ -27,7 +27,7 @@ TO_TURN = 2
 """Days, and longer windows, in a row that turn a state; a clear one counts for as many."""
 
 BY_CHANCE = 0.02
-"""Share of the windows of a model that is right in which outcomes or calls show a loss; see ``docs/data/alerts.md``."""
+"""Share of the windows of a healthy model in which outcomes or calls show a loss; see ``docs/data/alerts.md``."""
 
 AT_ONCE = "service"
 """The reason for which an interval that is clear counts at once in any window: its limit is above what hours showed."""
@@ -86,12 +86,12 @@ def verdict_of_model(
     context: VerdictContext = NO_CONTEXT,
     read: Callable[[Evaluation, VerdictContext], Reading] = read_window,
 ) -> Verdict:
-    """Say whether a model is right, by all its windows, its traffic and its backlog.
+    """Say whether a model is healthy, by all its windows, its traffic and its backlog.
 
-    The newest window whose outcomes tell decides between right and wrong; the closed windows after it decide whether
-    the model is at risk. A state turns once :func:`windows_to_turn` windows in a row bear the new one out, or at once
-    where the interval of a day is clear of the limit. A loss that windows of one length show lasts until windows that
-    could see it do not. Silence and backlog go before everything but a wrong model.
+    The newest window whose outcomes tell decides between healthy and degraded; the closed windows after it decide
+    whether the model is at risk. A state turns once :func:`windows_to_turn` windows in a row confirm the new one, or at
+    once if the interval of a day is clear of the limit. A loss that windows of one length show lasts until windows
+    that could see it do not. Silence and backlog go before everything but a degraded model.
 
     Args:
         evaluations: Windows of one version in one environment, of any lengths, in any order.
@@ -103,7 +103,7 @@ def verdict_of_model(
     windows = usual_service(sorted(evaluations, key=_by_time))
     readings = [_read(one, context, earlier, read) for one, earlier in windows]
     verdict = _of_windows(readings, previous, context)
-    if traffic is None or verdict.state == "wrong":
+    if traffic is None or verdict.state == "degraded":
         return verdict
     if traffic.silent:
         return _silent(traffic, context)
@@ -139,7 +139,7 @@ def _length(reading: Reading) -> int:
 
 
 class StateSpan(NamedTuple):
-    """A time in which a model was right, or wrong, by its windows of one length.
+    """A time in which a model was healthy, or degraded, by its windows of one length.
 
     Attributes:
         verdict: By the newest window of that time.
@@ -157,7 +157,7 @@ def state_spans(
     timezone: str = "UTC",
     read: Callable[[Evaluation, VerdictContext], Reading] = read_outcomes,
 ) -> list[StateSpan]:
-    """Return the times in which a model was right and wrong, of each length of windows the oldest first.
+    """Return the times in which a model was healthy and degraded, of each length of windows the oldest first.
 
     The same windows decide, with the same hysteresis, as for the verdict of today. A restated window changes the past.
 
@@ -206,7 +206,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, context: 
         lengths.setdefault(one.evaluation.window.name, []).append(one)
     runs = [run for of_length in lengths.values() if (run := _deciding_run(of_length, previous)) is not None]
     run = _that_decides(runs)
-    if run is not None and run.reading.state == "wrong":
+    if run is not None and run.reading.state == "degraded":
         return verdict_of(run.reading, run.since, _looks_right_again(run), alone=run.alone)
     lone = _lone_loss(lengths.values()) if run is None else None
     if lone is not None and lone.stands_out:
@@ -232,9 +232,9 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, context: 
 def _that_decides(runs: Sequence[_Run]) -> _Run | None:
     """Return the run that decides among those of several lengths: the newest, and a loss that it does not refute."""
     newest = max(runs, key=lambda run: _by_time(run.newest.evaluation), default=None)
-    if newest is None or newest.reading.state == "wrong":
+    if newest is None or newest.reading.state == "degraded":
         return newest
-    lasting = [run for run in runs if run.reading.state == "wrong" and not _refutes(newest, run)]
+    lasting = [run for run in runs if run.reading.state == "degraded" and not _refutes(newest, run)]
     return max(lasting, key=lambda run: _by_time(run.newest.evaluation), default=newest)
 
 
@@ -268,7 +268,7 @@ def _looks_right_again(run: _Run) -> str:
     left = windows_to_turn(_length(run.turn.reading)) - run.turn.told
     newest = "window looks" if run.turn.windows == 1 else f"{run.turn.windows} windows look"
     more = "one more has" if left == 1 else f"{left} more have"
-    return f"The newest {newest} right again; {more} to bear that out."
+    return f"The newest {newest} healthy again; {more} to bear that out."
 
 
 def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run | None:
@@ -278,7 +278,7 @@ def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run
 
 
 def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> list[_Run]:
-    """Return the runs of right and wrong windows of one length, after hysteresis, the oldest first.
+    """Return the runs of healthy and degraded windows of one length, after hysteresis, the oldest first.
 
     A loss that is not clear begins the first run by itself only where no window before it could have told one. An hour
     does so only while it is the only one: the next ones come soon.
@@ -290,7 +290,7 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
     turn: _Turn | None = None
     first, undecided = readings[0].start, False
     needed = windows_to_turn(_length(readings[0]))
-    if previous is not None and previous.state in ("right", "wrong") and _began_before(previous, first):
+    if previous is not None and previous.state in ("healthy", "degraded") and _began_before(previous, first):
         state, since = previous.state, previous.since
     for one in readings:
         if not one.decides:
@@ -303,7 +303,7 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
         streak = turn is not None and turn.reading.state == one.state
         turn = turn.with_next(one) if turn is not None and streak else _Turn(one, one.since(), 1, _weight(one))
         believed = not undecided and (needed == TO_TURN or len(readings) == 1)
-        if turn.told >= needed or (not state and (one.state == "right" or believed)):
+        if turn.told >= needed or (not state and (one.state == "healthy" or believed)):
             if newest is not None:
                 runs.append(_Run(newest, since, None, len(readings)))
             state, newest, since, turn = one.state, one, turn.since, None
@@ -431,11 +431,11 @@ def _last_known(closed: Sequence[Reading], run: _Run | None, context: VerdictCon
             return "Outcomes came, but nobody said what is good enough."
         return "No window before it has outcomes that tell."
     ended = date_words(run.reading.evaluation.window.end, context.timezone)
-    return f"The last outcomes that tell, up to {ended}, showed it right."
+    return f"The last outcomes that tell, up to {ended}, showed it healthy."
 
 
 def _after(closed: Sequence[Reading], run: _Run, context: VerdictContext) -> str:
-    """Say for how long a right model was not looked at."""
+    """Say for how long a healthy model was not looked at."""
     ended = run.reading.evaluation.window.end
     if run.reading.start is None or closed[-1].evaluation.window.end <= ended:
         return ""
@@ -451,29 +451,29 @@ def _lone(run: _Run) -> str:
 
 
 def _plain(
-    state: Literal["silent", "behind", "unknown"], since: int | None, sentence: str, sure: str, do: str
+    state: Literal["no_data", "lagging", "unknown"], since: int | None, sentence: str, sure: str, do: str
 ) -> Verdict:
     return Verdict(state, since, "", None, None, None, "", "", sure, sentence, do)
 
 
 def _no_window() -> Verdict:
-    sentence = compose("Whether the model is right is unknown", ("no window of it has closed yet",), "wait for one")
+    sentence = compose("Whether the model is healthy is unknown", ("no window of it has closed yet",), "wait for one")
     return _plain("unknown", None, sentence, "Nothing is known yet.", "Wait until a window closes.")
 
 
 def _silent(traffic: Traffic, context: VerdictContext) -> Verdict:
-    head = f"The model has been silent{since_words(traffic.silent_since, context.timezone)}"
+    head = f"The model has had no data{since_words(traffic.silent_since, context.timezone)}"
     pause = f"no prediction came, and in its usual hours it pauses for {duration(traffic.pause)} at most"
     sentence = compose(head, (pause,), "look whether its service runs")
     sure = "Its own traffic of four weeks makes so long a pause unlikely; a holiday may be one."
     do = "Look whether the service runs, and whether it reaches the processor."
-    return _plain("silent", traffic.silent_since, sentence, sure, do)
+    return _plain("no_data", traffic.silent_since, sentence, sure, do)
 
 
 def _behind(traffic: Traffic, context: VerdictContext) -> Verdict:
     many = "1 window waits" if traffic.waiting == 1 else f"{traffic.waiting:,} windows wait"
-    head = f"Whether the model is right has been unknown{since_words(traffic.waiting_since, context.timezone)}"
+    head = f"Whether the model is healthy has been unknown{since_words(traffic.waiting_since, context.timezone)}"
     sentence = compose(head, (f"{many} to be evaluated",), "wait, or give the processor more CPU")
     sure = "What is shown of the model is older than its rows."
     do = "Wait until the processor has caught up; if it never does, give it more CPU, or judge fewer windows."
-    return _plain("behind", traffic.waiting_since, sentence, sure, do)
+    return _plain("lagging", traffic.waiting_since, sentence, sure, do)

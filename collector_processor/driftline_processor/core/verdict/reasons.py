@@ -120,12 +120,12 @@ def looks_as_before(evaluation: Evaluation) -> bool:
     """Return True where every input could be compared, none moved, and no check of the data found anything."""
     if evaluation.explanation is not None and any(one.check for one in evaluation.explanation.causes):
         return False
-    targets = [*evaluation.features.values(), *(one for one in (evaluation.score,) if one is not None)]
-    return bool(evaluation.features) and all(one.state == "ok" for one in targets)
+    columns = [*evaluation.features.values(), *(one for one in (evaluation.score,) if one is not None)]
+    return bool(evaluation.features) and all(one.state == "ok" for one in columns)
 
 
 def harmless_drift(evaluation: Evaluation) -> Clause:
-    """Say of a right model what moved without harm; "" where nothing did."""
+    """Say of a healthy model what moved without harm; "" where nothing did."""
     if evaluation.explanation is not None and evaluation.explanation.causes:
         return first_cause(evaluation, []).forms(after=", and that did no harm")
     if any(one.state == "drift" for one in evaluation.features.values()) or has_small_drift(evaluation):

@@ -12,13 +12,13 @@ from driftline.baseline.sections.time_blocks import MOST_BLOCKS
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.incident import AT_ONCE, WHERE
 from driftline_processor.core.evaluation import (
+    ColumnDrift,
     Evaluation,
     Finding,
     Lacking,
     MetricChange,
     ObjectiveState,
     ServiceLevel,
-    TargetDrift,
 )
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import METRICS, direction, metric_named
@@ -69,7 +69,7 @@ chance how often: normal quantiles of .05 / 30 and of .05, two-sided, are 3.14 a
 ``docs/data/verdict.md``."""
 
 DECIDING = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
-"""The metrics that say whether a model is right, the most telling first: the first that a window compares decides."""
+"""The metrics that say whether a model is healthy, the most telling first: the first that a window compares decides."""
 
 TOLD_FIRST = ("log_loss", "brier", "roc_auc", "accuracy", "mae", "rmse", "r2", "ndcg")
 """The metrics of which a sentence tells the first that is worse, each also at a cutoff."""
@@ -155,7 +155,7 @@ def is_clear(low: float | None, high: float | None) -> bool:
 def signs_of_loss(
     evaluation: Evaluation, concept: ConceptDrift | None = None, earlier: Sequence[ServiceLevel] = ()
 ) -> list[Sign]:
-    """Return what shows that the model is wrong, what should be acted on first at the head.
+    """Return what shows that the model is degraded, what should be acted on first at the head.
 
     Args:
         evaluation: The window.
@@ -185,7 +185,7 @@ def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
 
 
 def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
-    """Return the metric that decides whether the model is right, with its change; None where none was compared."""
+    """Return the metric that decides whether the model is healthy, with its change; None where none was compared."""
     changes = evaluation.realized_changes
     for name in DECIDING:
         if name in changes:
@@ -196,7 +196,7 @@ def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
 
 
 def no_loss(evaluation: Evaluation) -> Sign | None:
-    """Return what shows that the model is right; None where nothing does.
+    """Return what shows that the model is healthy; None where nothing does.
 
     The deciding metric must be no worse than the baseline's; without one, every objective must be met.
     """
@@ -295,7 +295,7 @@ def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
 def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) -> Iterator[Sign]:
     """Yield that calls fail, where no objective of the service says what is good enough.
 
-    Calls that last longer make no model wrong: whether they last too long, only an objective says.
+    Calls that last longer make no model degraded: whether they last too long, only an objective says.
     """
     if any(_of_service(one) for one in evaluation.objectives):
         return
@@ -579,10 +579,10 @@ def _record(inside: float | None) -> str:
 
 
 def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
-    for part, target in (("score", evaluation.score), ("class", evaluation.predicted)):
-        if target is not None and _matters(target):
-            name = "decisions" if part == "class" else target.words
-            yield _drift_sign("score", part, f"the {name} moved", target, evaluation)
+    for part, column in (("score", evaluation.score), ("class", evaluation.predicted)):
+        if column is not None and _matters(column):
+            name = "decisions" if part == "class" else column.words
+            yield _drift_sign("score", part, f"the {name} moved", column, evaluation)
 
 
 def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
@@ -604,35 +604,35 @@ def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
         yield _drift_sign("inputs", f"feature:{one.name}", f"{short(one.name, NAME)} moved", one, evaluation)
 
 
-def _matters(target: TargetDrift) -> bool:
-    return target.state == "drift" and target.size in _SIZES
+def _matters(column: ColumnDrift) -> bool:
+    return column.state == "drift" and column.size in _SIZES
 
 
-def _drift_sign(reason: Reason, part: str, words: str, target: TargetDrift, evaluation: Evaluation) -> Sign:
-    decisive = target.methods.get(target.decided_by)
+def _drift_sign(reason: Reason, part: str, words: str, column: ColumnDrift, evaluation: Evaluation) -> Sign:
+    decisive = column.methods.get(column.decided_by)
     p = None if decisive is None else decisive.p_value
-    clear = part in evaluation.incident or (p is not None and max(p, target.p_usual or 0.0) <= AT_ONCE)
-    if target.lacking == "days":
+    clear = part in evaluation.incident or (p is not None and max(p, column.p_usual or 0.0) <= AT_ONCE)
+    if column.lacking == "days":
         sure = "The rows surely differ; whether time alone does this, the baseline has too few days to tell."
     else:
-        sure = f"Chance alone does not move {target.rows:,} rows that far; the drift is {target.size}."
+        sure = f"Chance alone does not move {column.rows:,} rows that far; the drift is {column.size}."
     since = evaluation.incident.get(part)
-    features = (target.name,) if target.target == "feature" else ()
-    effect = target.effect
-    return Sign(reason, words, sure, target.decided_by, effect, clear=clear, since=since, features=features, part=part)
+    features = (column.name,) if column.column == "feature" else ()
+    effect = column.effect
+    return Sign(reason, words, sure, column.decided_by, effect, clear=clear, since=since, features=features, part=part)
 
 
 def _moved_slices(evaluation: Evaluation) -> Iterator[Sign]:
     for name, found in sorted(evaluation.slices.items(), key=lambda one: (-one[1].rows, one[0])):
-        targets = [one for one in found.drifted() if one.size in _SIZES]
-        if found.state == "drift" and targets:
-            yield _slice_sign(name, targets[0], evaluation)
+        columns = [one for one in found.drifted() if one.size in _SIZES]
+        if found.state == "drift" and columns:
+            yield _slice_sign(name, columns[0], evaluation)
 
 
-def _slice_sign(name: str, target: TargetDrift, evaluation: Evaluation) -> Sign:
-    part = f"feature:{target.name}" if target.target == "feature" else target.target
-    what = short(target.name, NAME) if target.target == "feature" else f"the {target.words}"
-    told = _drift_sign("slice", f"{part}{WHERE}{name}", f"{what} moved", target, evaluation)
+def _slice_sign(name: str, column: ColumnDrift, evaluation: Evaluation) -> Sign:
+    part = f"feature:{column.name}" if column.column == "feature" else column.column
+    what = short(column.name, NAME) if column.column == "feature" else f"the {column.words}"
+    told = _drift_sign("slice", f"{part}{WHERE}{name}", f"{what} moved", column, evaluation)
     return Sign(
         "slice",
         told.words,
@@ -661,6 +661,6 @@ def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
 
 def has_small_drift(evaluation: Evaluation) -> bool:
     """Return True where something drifts, and all of that is small."""
-    targets = [*evaluation.features.values(), evaluation.score, evaluation.predicted]
-    drifted = [one for one in targets if one is not None and one.state == "drift"]
+    columns = [*evaluation.features.values(), evaluation.score, evaluation.predicted]
+    drifted = [one for one in columns if one is not None and one.state == "drift"]
     return bool(drifted) and not any(_matters(one) for one in drifted)

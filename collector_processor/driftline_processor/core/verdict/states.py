@@ -26,19 +26,19 @@ class StateRow(NamedTuple):
 
 ORDER: tuple[StateRow, ...] = (
     StateRow(
-        "wrong",
+        "degraded",
         "a broken objective, a metric worse than the baseline's or than a constant, more errors, or a failing service",
         "the newest window whose outcomes tell",
     ),
-    StateRow("silent", "no row came, though the model's own pace promised some", "no window: the traffic"),
-    StateRow("behind", "windows wait longer than usual to be evaluated", "no window: the queue"),
+    StateRow("no_data", "no row came, though the model's own pace promised some", "no window: the traffic"),
+    StateRow("lagging", "windows wait longer than usual to be evaluated", "no window: the queue"),
     StateRow(
         "at_risk",
         "inputs, score or estimate moved, or data is faulty, and no outcome tells yet",
         "the newest closed window after the last that tells",
     ),
     StateRow("unknown", "no outcomes, too few, or too few days to tell", "the newest closed window"),
-    StateRow("right", "outcomes had their time, and show no loss", "the newest window whose outcomes tell"),
+    StateRow("healthy", "outcomes had their time, and show no loss", "the newest window whose outcomes tell"),
 )
 """The states of a model, the one that goes before all others first."""
 
@@ -48,7 +48,7 @@ _RANKS = {row.state: rank for rank, row in enumerate(ORDER)}
 def rank_state(state: VerdictState) -> int:
     """Return the place of a state in :data:`ORDER`: 0 goes before all others.
 
-    >>> rank_state("wrong"), rank_state("right")
+    >>> rank_state("degraded"), rank_state("healthy")
     (0, 5)
     """
     return _RANKS[state]

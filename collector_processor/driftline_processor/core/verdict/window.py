@@ -19,7 +19,7 @@ from .reasons import STEADY, first_cause, harmless_drift, looks_as_before
 from .signs import Sign, beside_baseline, deciding_change, lacking_to_tell, no_loss, signs_of_loss, signs_of_risk
 from .words import NAME, Clause, capital, compose, listed, since_words, slice_words
 
-_WORDS = {"right": "right", "wrong": "wrong", "at_risk": "at risk", "unknown": "unknown"}
+_WORDS = {"healthy": "healthy", "degraded": "degraded", "at_risk": "at risk", "unknown": "unknown"}
 """The words of each state."""
 
 
@@ -35,7 +35,7 @@ class Reading:
         context: What is known beside windows.
     """
 
-    state: Literal["right", "wrong", "at_risk", "unknown"]
+    state: Literal["healthy", "degraded", "at_risk", "unknown"]
     evaluation: Evaluation
     signs: tuple[Sign, ...]
     clear: bool
@@ -43,8 +43,8 @@ class Reading:
 
     @property
     def decides(self) -> bool:
-        """Whether the window tells if the model is right."""
-        return self.state in ("right", "wrong")
+        """Whether the window tells if the model is healthy."""
+        return self.state in ("healthy", "degraded")
 
     @property
     def stands_out(self) -> bool:
@@ -88,8 +88,8 @@ def read_window(
 ) -> Reading:
     """Read what one window says of its model.
 
-    Outcomes go before everything else: a loss is wrong whatever the inputs did, and where the outcomes show none, the
-    model is right whatever moved. Only without outcomes that tell, drift and faulty data put it at risk.
+    Outcomes go before everything else: a loss makes the model degraded whatever the inputs did, and if the outcomes
+    show none, the model is healthy whatever moved. Drift and faulty data put it at risk only if no outcomes tell.
 
     Args:
         evaluation: The window.
@@ -108,7 +108,7 @@ def read_window(
 def read_outcomes(
     evaluation: Evaluation, context: VerdictContext = NO_CONTEXT, earlier: Sequence[ServiceLevel] = ()
 ) -> Reading:
-    """Read whether one window shows its model right or wrong, and nothing of what may put it at risk.
+    """Read whether one window shows its model healthy or degraded, and nothing of what may put it at risk.
 
     Args:
         evaluation: The window.
@@ -117,16 +117,16 @@ def read_outcomes(
     """
     losses = signs_of_loss(evaluation, context.concept, earlier)
     if losses:
-        return Reading("wrong", evaluation, tuple(losses), any(one.clear for one in losses), context)
+        return Reading("degraded", evaluation, tuple(losses), any(one.clear for one in losses), context)
     fine = no_loss(evaluation)
     if fine is not None:
-        return Reading("right", evaluation, (fine,), fine.clear, context)
+        return Reading("healthy", evaluation, (fine,), fine.clear, context)
     return Reading("unknown", evaluation, (), False, context)
 
 
 def harmless_parts(reading: Reading) -> frozenset[str]:
     """Return what moved in a window, or was in an incident, though its outcomes show no loss."""
-    if reading.state != "right":
+    if reading.state != "healthy":
         return frozenset()
     parts = (one.part for one in signs_of_risk(reading.evaluation))
     return frozenset({*parts, *reading.evaluation.incident} - {""})
@@ -157,7 +157,7 @@ def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, t
 def verdict_of_window(
     evaluation: Evaluation, context: VerdictContext = NO_CONTEXT, earlier: Sequence[ServiceLevel] = ()
 ) -> Verdict:
-    """Say whether a model is right, by one window alone.
+    """Say whether a model is healthy, by one window alone.
 
     Args:
         evaluation: The window, with everything that is known of it.
@@ -201,7 +201,7 @@ def verdict_of(reading: Reading, since: int | None, sure: str = "", *, alone: bo
         low=first.low if first else None,
         high=first.high if first else None,
         cause=cause.words,
-        kind=cause.kind if reading.state != "right" else "",
+        kind=cause.kind if reading.state != "healthy" else "",
         sure=" ".join(filter(None, (beside_open_questions(own, evaluation), sure))),
         sentence=compose(head, clauses, advice.action),
         next=advice.sentence,
@@ -219,28 +219,28 @@ def beside_open_questions(sure: str, evaluation: Evaluation) -> str:
         evaluation: The window.
 
     >>> from driftline.tables.table import ModelKey
-    >>> from driftline_processor.core.evaluation import TargetDrift
+    >>> from driftline_processor.core.evaluation import ColumnDrift
     >>> from driftline_processor.core.windows.window import Window
-    >>> few = TargetDrift("feature", "age", "cannot_tell", "ks", 90, {}, lacking="days")
+    >>> few = ColumnDrift("feature", "age", "cannot_tell", "ks", 90, {}, lacking="days")
     >>> week = Evaluation(ModelKey("churn"), Window("1w", 0, 7 * DAY), 900, True, features={"age": few})
     >>> beside_open_questions("Certain: the service fails.", week)
     'Certain: the service fails; whether age drifted stays open: too few days.'
     """
     if not sure or "too few" in sure:
         return sure
-    targets = (evaluation.score, evaluation.predicted, *evaluation.features.values())
-    unsure = [one for one in targets if one is not None and one.state == "cannot_tell" and one.lacking]
+    columns = (evaluation.score, evaluation.predicted, *evaluation.features.values())
+    unsure = [one for one in columns if one is not None and one.state == "cannot_tell" and one.lacking]
     if not unsure:
         return sure
-    features = [short(one.name, NAME) for one in unsure if one.target == "feature"]
+    features = [short(one.name, NAME) for one in unsure if one.column == "feature"]
     named = features if len(features) == 1 else [f"{len(features)} features"] if features else []
-    named = [*(f"its {one.words}" for one in unsure if one.target != "feature"), *named]
+    named = [*(f"its {one.words}" for one in unsure if one.column != "feature"), *named]
     few = " and ".join(sorted({f"too few {one.lacking}" for one in unsure}))
     return f"{sure.rstrip('.')}; whether {listed(named)} drifted stays open: {few}."
 
 
 def head_of(reading: Reading, since: int | None, *, alone: bool, state: str) -> str:
-    """Return the beginning of a sentence: of which rows, whether the model is right, and since when.
+    """Return the beginning of a sentence: of which rows, whether the model is healthy, and since when.
 
     Args:
         reading: What the window says.
@@ -259,7 +259,7 @@ def head_of(reading: Reading, since: int | None, *, alone: bool, state: str) -> 
     when = since_words(since, timezone, days=reading.of_days)
     if state == "unknown":
         verb = "is" if rows or since is None else "has been"
-        head = f"whether the model {'was' if rows else 'is'} right {rows}".rstrip() + f" {verb} unknown"
+        head = f"whether the model {'was' if rows else 'is'} healthy {rows}".rstrip() + f" {verb} unknown"
         head += "" if rows else when
     elif rows:
         head = f"{rows}{',' if place else ''} the model is {state}"
@@ -271,19 +271,23 @@ def head_of(reading: Reading, since: int | None, *, alone: bool, state: str) -> 
 def _say(reading: Reading, since: int | None) -> tuple[tuple[Clause, ...], Advice, str]:
     """Return the clauses of a sentence, what to do, and how sure the window is."""
     evaluation, signs = reading.evaluation, list(reading.signs)
-    if reading.state == "wrong":
+    if reading.state == "degraded":
         cause = first_cause(evaluation, signs)
         steady = looks_as_before(evaluation) and signs[0].reason != "service"
         why: Clause = cause.forms("likely because " if cause.features else "")
         if steady:
             why = (f"{STEADY}; {cause.words}", STEADY) if cause.words else STEADY
         return (signs[0].words, why), repair(evaluation, signs, reading.context, since), signs[0].sure
-    if reading.state == "right":
+    if reading.state == "healthy":
         return (signs[0].words, harmless_drift(evaluation)), keep(evaluation), signs[0].sure
     if reading.state == "at_risk":
         return _risk_clauses(evaluation, signs), look_closer(evaluation, signs, reading.context), signs[0].sure
     nothing = _nothing_tells(evaluation)
-    return (nothing,), outcomes_wanted(evaluation, reading.context), "Nothing here shows that it is wrong, or right."
+    return (
+        (nothing,),
+        outcomes_wanted(evaluation, reading.context),
+        "Nothing here shows that it is degraded, or healthy.",
+    )
 
 
 def _risk_clauses(evaluation: Evaluation, signs: list[Sign]) -> tuple[Clause, ...]:
@@ -296,7 +300,7 @@ def _risk_clauses(evaluation: Evaluation, signs: list[Sign]) -> tuple[Clause, ..
 
 
 def _nothing_tells(evaluation: Evaluation) -> tuple[str, ...]:
-    """Say why outcomes do not tell whether the model is right, in full and in short."""
+    """Say why outcomes do not tell whether the model is healthy, in full and in short."""
     if not evaluation.closed:
         return ("its window is still open",)
     if not evaluation.rows:

@@ -215,12 +215,12 @@ def compose(head: str, clauses: Iterable[Clause], action: str) -> str:
     """Return one sentence of at most :data:`MOST_WORDS` words: the head, clauses while there is room, and the action.
 
     Args:
-        head: Whether the model is right, and since when.
+        head: Whether the model is healthy, and since when.
         clauses: How much and why, the most telling first. Of several forms of a clause the first that fits is taken.
         action: What to do, in a few words; "" = nothing is said.
 
-    >>> compose("The model has been wrong since 1 July 2013", ["its error rose", ""], "retrain it")
-    'The model has been wrong since 1 July 2013: its error rose; retrain it.'
+    >>> compose("The model has been degraded since 1 July 2013", ["its error rose", ""], "retrain it")
+    'The model has been degraded since 1 July 2013: its error rose; retrain it.'
     """
     left = MOST_WORDS - count_words(head) - count_words(action)
     kept: list[str] = []

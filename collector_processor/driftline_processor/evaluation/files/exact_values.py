@@ -17,7 +17,7 @@ from driftline.tables.task import Task
 
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.methods.method import counts_of_rows
-from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue
 from driftline_processor.readers.arrow_columns import is_nested, whole_column
 from driftline_processor.readers.column_roles import ColumnOptions, find_roles
 from driftline_processor.readers.errors import BadInput, Say
@@ -87,11 +87,11 @@ def exact_values(
         was = known.numbers(name)
         now = [_ruled(_numbers(read.source, name), rules.get(name)) for read in reads]
         for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
-            target = _exactly(evaluation.features[name], was, current, bins)
-            evaluation.features = {**evaluation.features, name: target}
+            column = _exactly(evaluation.features[name], was, current, bins)
+            evaluation.features = {**evaluation.features, name: column}
     scored = baseline.bins.score
     if isinstance(scored, NumberBins) and all(read.scores is not None for read in reads):
-        was, *now = (_target(scores, baseline.task) for scores in (known.scores(), *(read.scores for read in reads)))
+        was, *now = (_column(scores, baseline.task) for scores in (known.scores(), *(read.scores for read in reads)))
         for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
             if evaluation.score is not None:
                 evaluation.score = _exactly(evaluation.score, was, current, scored)
@@ -133,12 +133,12 @@ def _ruled(values: F64, rule: Rule | None) -> F64:
     return values if rule is None else numbers_of(ruled(Column(numbers=values), rule))
 
 
-def _target(scores: F64 | None, task: Task) -> F64:
-    return np.zeros(0) if scores is None else task.target_score(scores)
+def _column(scores: F64 | None, task: Task) -> F64:
+    return np.zeros(0) if scores is None else task.monitored_score(scores)
 
 
-def _wants(target: TargetDrift) -> bool:
-    return any(METHODS[method].rows for method in target.methods)
+def _wants(column: ColumnDrift) -> bool:
+    return any(METHODS[method].rows for method in column.methods)
 
 
 def _numbers(source: Source, name: str) -> F64:
@@ -156,14 +156,14 @@ def _by_window(values: Sequence[F64], groups: Sequence[I64], windows: int) -> li
     return [every[order[start:end]] for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
 
 
-def _exactly(target: TargetDrift, was: F64, now: F64, bins: NumberBins) -> TargetDrift:
+def _exactly(column: ColumnDrift, was: F64, now: F64, bins: NumberBins) -> ColumnDrift:
     if not np.isfinite(was).any() or not np.isfinite(now).any():
-        return target
-    chosen = [name for name, known in target.methods.items() if METHODS[name].rows and known.value is not None]
+        return column
+    chosen = [name for name, known in column.methods.items() if METHODS[name].rows and known.value is not None]
     counts = counts_of_rows(was, now, bins) if chosen else None
     exact = {
-        name: MethodValue(float(METHODS[name].counts(counts).value[0]), target.methods[name].p_value)
+        name: MethodValue(float(METHODS[name].counts(counts).value[0]), column.methods[name].p_value)
         for name in chosen
         if counts is not None
     }
-    return replace(target, methods={**target.methods, **exact})
+    return replace(column, methods={**column.methods, **exact})

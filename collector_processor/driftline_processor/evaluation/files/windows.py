@@ -8,7 +8,7 @@ from itertools import takewhile
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.time_blocks import TimeGrid, block_targets
+from driftline.baseline.sections.time_blocks import TimeGrid, block_columns
 from driftline.panes.pane import Pane
 from driftline.tables.table import I64
 
@@ -214,7 +214,7 @@ class StepCounts:
 
     def __init__(self, steps: WindowSteps, baseline: Baseline) -> None:
         self.steps = steps
-        self._cells = cells_of_parts(baseline, block_targets(baseline.bins) if steps.known else ())
+        self._cells = cells_of_parts(baseline, block_columns(baseline.bins) if steps.known else ())
         count = len(steps.starts)
         self._counts = {part: np.zeros((count, int(cells.max()) + 1)) for part, cells in self._cells.items()}
 

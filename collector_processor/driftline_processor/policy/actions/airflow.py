@@ -2,87 +2,112 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Literal
 from urllib.parse import quote
 
-from driftline_processor.config.actions import Airflow
-from driftline_processor.core.policy import facts_for_templates, fill_tree
-from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.channel import Answer
-from driftline_processor.policy.channels.http_service import HttpService, NotTaken, Reply
+from pydantic import Field, SecretStr
+
+from driftline_processor.config.http_keys import Mapped, base_url_problems
+from driftline_processor.config.values import PageUrl, Secret, Text
+from driftline_processor.core.policy import fill_tree
+from driftline_processor.policy.action import Exchange, HttpAction, authorization, facts_of
+from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.http_service import NotTaken, Request
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import Sources
 
-from .action import basic_credentials
 
+class Airflow(HttpAction):
+    """A run of a DAG, whose id is made from the incident: Airflow has each run once, however often it is asked."""
 
-class AirflowAction:
-    """The runs of one DAG."""
+    url: PageUrl = Field(description="The address of Airflow.", examples=["https://airflow.example.com"])
+    dag: Text = Field(description="Id of the DAG.", examples=["retrain_churn"])
+    api: Literal[1, 2] = Field(
+        default=2, description="The version of the REST API: `2` of Airflow 3, `1` of Airflow 2.", examples=["1"]
+    )
+    user: Text | None = Field(
+        default=None,
+        description="Who asks: with API 1 as basic authentication, with API 2 for a token of `/auth/token`.",
+        examples=["driftline"],
+    )
+    password: Secret | None = Field(
+        default=None,
+        description="The password of `user`. It is never shown or logged.",
+        examples=['"${env:AIRFLOW_PASSWORD:-none}"'],
+    )
+    token: Secret | None = Field(
+        default=None,
+        description="A token to send instead of user and password. It is never shown or logged.",
+        examples=['"${env:AIRFLOW_TOKEN:-none}"'],
+    )
+    conf: Mapped = Field(
+        default={
+            "alert": "{alert}",
+            "kind": "{kind}",
+            "policy": "{policy}",
+            "model": "{model}",
+            "version": "{version}",
+            "environment": "{environment}",
+            "since": "{since}",
+            "page": "{page}",
+        },
+        description="The configuration of the run.",
+        examples=['{model: "{model}", version: "{version}"}'],
+        json_schema_extra={"default": "alert, kind, policy, model, version, environment, since and page"},
+    )
 
-    def __init__(self, config: Airflow, _: Sources) -> None:
-        self._config = config
-        self._service = HttpService(config.url, config.timeout.total_seconds(), {"Accept": "application/json"})
-        self._runs = f"{config.url}/api/v{config.api}/dags/{quote(config.dag, safe='')}/dagRuns"
-        self._token = None if config.token is None else config.token.get_secret_value()
-        password = "" if config.password is None else config.password.get_secret_value()
-        self.secrets = {password, basic_credentials(config.user or "", password), self._token or password}
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        yield from super().problems()
+        yield from base_url_problems(self.url)
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,250}", self.dag):
+            yield f"dag: '{self.dag:.40}' is no id of a DAG; write letters, digits, '_', '-' and '.'"
+        if (self.user is None) != (self.password is None):
+            yield "password: belongs to user; write both or none"
+        if (self.token is None) == (self.user is None):
+            yield "token: write either a token, or user and password"
 
-    def describe(self, message: Message) -> str:
-        """Return which run would start, and its configuration."""
-        body = self._body(message)
-        return f"would start the run {body['dag_run_id']} of {self._config.dag}: {json.dumps(body['conf'])}"
+    def common_headers(self) -> dict[str, str]:
+        """Return the token, or user and password of version 1."""
+        return authorization(self.token, self.user, self.password if self.api == 1 else None)
 
-    def carry_out(self, message: Message) -> str:
-        """Start the run, and return its id; one that is there already is left alone."""
-        body = self._body(message)
-        run = str(body["dag_run_id"])
-        reply = self._ask("POST", self._runs, body, taken=(409,))
-        if reply.status == 409:
-            there = self._ask("GET", f"{self._runs}/{quote(run, safe='')}", taken=(404,))
-            if there.status == 404:
-                raise NotTaken(Answer("put_off", f"HTTP 409, though there is no run {run}: {reply.text}"))
-            return f"{run} is there already"
-        return run
+    def request(self, message: Message) -> Request:
+        """Start the run; a run of this id is left alone."""
+        body: dict[str, Any] = {"dag_run_id": run_id(message), "conf": fill_tree(self.conf, facts_of(message))}
+        if self.api == 2:
+            body["logical_date"] = None
+        return Request("POST", self._runs, body, accepted=(409,))
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._service.close()
+    def exchange(self, message: Message, _: Sources) -> Exchange[str]:
+        """Start the run, and return its id; on a conflict, look whether the run is there."""
+        headers: dict[str, str] = {}
+        if self.api == 2 and self.token is None:
+            headers = authorization((yield from self._new_token()))
+        run = run_id(message)
+        reply = yield replace(self.request(message), headers=headers)
+        if reply.status != 409:
+            return run
+        existing = yield Request("GET", f"{self._runs}/{quote(run, safe='')}", headers=headers, accepted=(404,))
+        if existing.status == 404:
+            raise NotTaken(Answer("put_off", f"HTTP 409, though there is no run {run}: {reply.text}"))
+        return f"{run} is there already"
 
-    def _body(self, message: Message) -> dict[str, Any]:
-        conf = fill_tree(self._config.conf, facts_for_templates(message.id, message.facts))
-        body: dict[str, Any] = {"dag_run_id": run_id(message), "conf": conf}
-        return body if self._config.api == 1 else {**body, "logical_date": None}
+    @property
+    def _runs(self) -> str:
+        return f"{self.url}/api/v{self.api}/dags/{quote(self.dag, safe='')}/dagRuns"
 
-    def _ask(self, method: str, url: str, body: Any = None, taken: tuple[int, ...] = ()) -> Reply:
-        """Ask with a token; with a new one where Airflow does not know the one that it gave before."""
-        given, config = self._token, self._config
-        for_own = config.api == 2 and config.token is None
-        if for_own and self._token is None:
-            self._token = self._new_token()
-        headers = {"Authorization": self._authorization()}
-        reply = self._service.ask(method, url, json=body, headers=headers, taken=(*taken, 401) if for_own else taken)
-        if reply.status == 401 and for_own:
-            self._token = None
-            if given is None:  # it was new
-                raise NotTaken(Answer("put_off", f"HTTP 401 {reply.text}"))
-            return self._ask(method, url, body, taken)
-        return reply
-
-    def _authorization(self) -> str:
-        if self._token is not None:
-            return f"Bearer {self._token}"
-        assert self._config.password is not None
-        return f"Basic {basic_credentials(self._config.user or '', self._config.password.get_secret_value())}"
-
-    def _new_token(self) -> str:
-        assert self._config.password is not None
-        said = {"username": self._config.user, "password": self._config.password.get_secret_value()}
-        token = self._service.ask("POST", f"{self._config.url}/auth/token", json=said).json().get("access_token")
+    def _new_token(self) -> Exchange[SecretStr]:
+        """Return a token for user and password, as version 2 takes it."""
+        assert self.password is not None
+        credentials = {"username": self.user, "password": self.password.get_secret_value()}
+        reply = yield Request("POST", f"{self.url}/auth/token", credentials)
+        token = reply.json().get("access_token")
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
             raise NotTaken(Answer("put_off", "the answer of /auth/token has no access_token"))
-        self.secrets.add(token)
-        return token
+        return SecretStr(token)
 
 
 def run_id(message: Message) -> str:
@@ -96,4 +121,4 @@ def run_id(message: Message) -> str:
     return f"driftline-{re.sub(r'[^A-Za-z0-9_.~:+-]', '-', message.id)}"
 
 
-ACTION = AirflowAction
+ACTION = Airflow

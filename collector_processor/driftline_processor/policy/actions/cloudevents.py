@@ -9,20 +9,22 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
-from driftline_processor.config.actions import CloudEvents
-from driftline_processor.core.policy import facts_for_templates, fill_tree
-from driftline_processor.core.wording import iso_time
-from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.channel import Answer
-from driftline_processor.policy.channels.http_service import HttpService, NotTaken
-from driftline_processor.policy.channels.secrets import secret_parts
-from driftline_processor.policy.sources import Sources
+from pydantic import BeforeValidator, Field
 
-from .action import header_secrets
+from driftline_processor.config.actions import Occasions
+from driftline_processor.config.http_keys import Mapped, header_problems, secret_url_problems
+from driftline_processor.config.values import Secret, Text, one_or_several
+from driftline_processor.core.policy import fill_tree
+from driftline_processor.core.wording import iso_time
+from driftline_processor.policy.action import HttpAction, Surroundings, facts_of
+from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.http_service import NotTaken, Request
+from driftline_processor.policy.message import Message
 
 LONGEST_SUBJECT: Final = 500
 """Characters of a subject, which travels in a header: servers take some thousand bytes of those."""
@@ -38,45 +40,142 @@ _HEADER_SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not 
 _log = logging.getLogger("driftline.kafka")
 
 
-class CloudEventsAction:
-    """The events of alerts, for one receiver."""
+class CloudEvents(HttpAction):
+    """An event as of CloudEvents 1.0, over HTTP or Kafka. Its id is the key of the message, so receivers see twins."""
 
-    def __init__(self, config: CloudEvents, _: Sources) -> None:
-        self._config = config
-        url = config.url
-        self._sender = _Kafka(config) if url is None else _Http(config, url.get_secret_value())
-        options = [value.get_secret_value() for value in config.options.values()]
-        self.secrets = [*header_secrets(config.headers), *options, *self._sender.secrets]
+    follows = True
+
+    on: Occasions = Field(
+        default=("opened", "worse", "over"),
+        description="When it is carried out. The type of the event is `io.driftline.alert.opened`, or `.joined` where "
+        "another alert of the model lasts, `io.driftline.alert.worse` or `io.driftline.alert.over`.",
+        examples=["[opened, over]"],
+    )
+    url: Secret | None = Field(
+        default=None,
+        description="Where to send over HTTP. It is never shown or logged, but for its host.",
+        examples=['"https://events.example.com/"'],
+    )
+    headers: dict[str, Secret] = Field(
+        default_factory=dict,
+        description="Headers of the request beside those of the event. The values are never shown or logged.",
+        examples=['{Authorization: "Bearer ${env:TOKEN:-none}"}'],
+    )
+    brokers: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(
+        default=(),
+        description="The brokers of Kafka to connect to first, instead of `url`; needs `pip install confluent-kafka`.",
+        examples=['["kafka:9092"]'],
+    )
+    topic: Text | None = Field(default=None, description="The topic. The key is the incident.", examples=["alerts"])
+    options: dict[str, Secret] = Field(
+        default_factory=dict,
+        description="Settings of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md),"
+        " such as `security.protocol` and `sasl.password`. The values are never shown or logged.",
+        examples=['{security.protocol: sasl_ssl, sasl.username: me, sasl.password: "${env:KAFKA_PASSWORD:-none}"}'],
+    )
+    mode: Literal["structured", "binary"] = Field(
+        default="structured",
+        description="Where the attributes of the event stand: beside its data in one JSON document, or in headers.",
+        examples=["binary"],
+    )
+    source: Text = Field(
+        default="/driftline",
+        description="Where the event comes from, as a URI reference. Receivers tell events apart by `source` and `id`.",
+        examples=["https://driftline.example.com"],
+    )
+    data: Mapped | None = Field(
+        default=None,
+        description="The data of the event, with [placeholders](../how-to/act-on-alerts.md#placeholders).",
+        examples=['{model: "{model}", page: "{page}"}'],
+        json_schema_extra={"default": "[the message](../how-to/get-told.md#as-json)"},
+    )
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        yield from super().problems()
+        if (self.url is None) == (not self.brokers):
+            yield "url: write either url, or brokers and topic"
+        elif self.url is not None:
+            yield from self._http_problems(self.url.get_secret_value())
+        else:
+            yield from self._kafka_problems()
+        if not re.fullmatch(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", self.source):
+            yield f"source: '{self.source:.80}' is no URI reference; write '/driftline' or 'https://host/path'"
+
+    def _http_problems(self, url: str) -> Iterator[str]:
+        yield from secret_url_problems(url)
+        if "{" in url:
+            yield "url: has a brace, and is no template; receivers tell events apart by their attributes"
+        yield from header_problems(self.headers)
+        for header in self.headers:
+            if header.lower().startswith("ce-") or header.lower() == "content-type":
+                yield f"headers.{header}: is the event's own; leave it out"
+        for key in ("topic", "options"):
+            if key in self.model_fields_set:
+                yield f"{key}: is for Kafka; leave it out, or write brokers instead of url"
+
+    def _kafka_problems(self) -> Iterator[str]:
+        if find_spec("confluent_kafka") is None:
+            yield "brokers: Kafka's client is not installed; pip install confluent-kafka"
+        for broker in self.brokers:
+            if not broker.rpartition(":")[2].isdecimal():
+                yield f"brokers: '{broker:.80}' has no port; write '{broker:.80}:9092'"
+        if self.topic is None:
+            yield "topic: is missing; write the name of a topic"
+        elif not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", self.topic):
+            yield f"topic: '{self.topic:.40}' is no name of a topic; write letters, digits, '.', '_' and '-'"
+        for option in self.options:
+            if option in _PRODUCER:
+                yield f"options: '{option:.40}' is Driftline's own; {_PRODUCER[option]}"
+        if self.headers:
+            yield "headers: are for HTTP; leave them out"
 
     def describe(self, message: Message) -> str:
         """Return the event and where it would go."""
-        return f"would send to {self._sender.place}: {_json(self._event(message)).decode()}"
+        place = f"the topic {self.topic}" if self.url is None else urlsplit(self.address).hostname
+        return f"would send to {place}: {_json(self._event(message)).decode()}"
 
-    def carry_out(self, message: Message) -> str:
-        """Send the event, and return what the receiver said."""
+    def request(self, message: Message) -> Request:
+        """Return the event as a request of HTTP."""
+        headers, body = self._parts(message, http_attributes)
+        own = {name: value.get_secret_value() for name, value in self.headers.items()}
+        return Request("POST", self.address, content=body, headers={**own, **headers})
+
+    def carry_out(self, message: Message, around: Surroundings) -> str:
+        """Send the event, and return what the receiver answered."""
+        if self.url is not None:
+            return super().carry_out(message, around)
+        headers, body = self._parts(message, kafka_attributes)
+        options = {name: value.get_secret_value() for name, value in self.options.items()}
+        settings = {
+            "client.id": "driftline",
+            **options,
+            "bootstrap.servers": ",".join(self.brokers),
+            "enable.idempotence": True,
+            "message.timeout.ms": max(1, int(self.timeout.total_seconds() * 1000)),
+        }
+        record = {"topic": self.topic, "key": message.alert.encode(), "headers": headers, "value": body}
+        return write_record(settings, record, self.timeout.total_seconds() + 1)
+
+    def _parts(
+        self, message: Message, attributes_of: Callable[[Mapping[str, str]], dict[str, str]]
+    ) -> tuple[dict[str, str], bytes]:
+        """Return the headers and the body of an event."""
         event = self._event(message)
-        if self._config.mode == "structured":
-            return self._sender.send(message.alert, {"content-type": STRUCTURED}, _json(event))
+        if self.mode == "structured":
+            return {"content-type": STRUCTURED}, _json(event)
         attributes = {name: value for name, value in event.items() if name not in ("data", "datacontenttype")}
-        return self._sender.send(
-            message.alert,
-            {"content-type": event["datacontenttype"], **self._sender.headers(attributes)},
-            _json(event["data"]),
-        )
-
-    def close(self) -> None:
-        """End connections."""
-        self._sender.close()
+        return {"content-type": event["datacontenttype"], **attributes_of(attributes)}, _json(event["data"])
 
     def _event(self, message: Message) -> dict[str, Any]:
         """Return the event in the JSON format; its attributes are the same whenever the message comes."""
-        template = self._config.data
-        facts = facts_for_templates(message.id, message.facts)
+        template = self.data
+        facts = facts_of(message)
         data = {"id": message.id, **message.facts} if template is None else fill_tree(template, facts)
         attributes = {
             "specversion": "1.0",
             "id": message.id,
-            "source": self._config.source,
+            "source": self.source,
             "type": f"io.driftline.alert.{message.kind}",
             "subject": str(facts["model"] or "")[:LONGEST_SUBJECT],
             "time": iso_time(message.made),
@@ -87,94 +186,69 @@ class CloudEventsAction:
         return {name: value for name, value in texts.items() if value} | {"data": data}
 
 
-class _Http:
-    """Sends events over HTTP."""
-
-    def __init__(self, config: CloudEvents, url: str) -> None:
-        self._url = url
-        self.place, self.secrets = str(urlsplit(url).hostname), [*secret_parts(url)]
-        own = {name: value.get_secret_value() for name, value in config.headers.items()}
-        self._service = HttpService(url, config.timeout.total_seconds(), own)
-
-    def headers(self, attributes: Mapping[str, str]) -> dict[str, str]:
-        """Return the headers of attributes.
-
-        >>> _Http.headers(None, {"subject": "Straße %"})
-        {'ce-subject': 'Stra%C3%9Fe%20%25'}
-        """
-        return {f"ce-{name}": quote(value, safe=_HEADER_SAFE) for name, value in attributes.items()}
-
-    def send(self, _: str, headers: Mapping[str, str], body: bytes) -> str:
-        """Send an event, and return the status of the answer."""
-        return f"HTTP {self._service.ask('POST', self._url, content=body, headers=headers).status}"
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._service.close()
+_PRODUCER: Mapping[str, str] = {
+    "bootstrap.servers": "write brokers",
+    "enable.idempotence": "leave it out: an event is written once",
+    "acks": "leave it out: an event counts when all replicas have it",
+    "message.timeout.ms": "write timeout",
+}
 
 
-class _Kafka:
-    """Writes events to a topic of Kafka; the key is the alert, so that what is said of one stays in its order.
+def http_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of HTTP for attributes.
+
+    >>> http_attributes({"subject": "Straße %"})
+    {'ce-subject': 'Stra%C3%9Fe%20%25'}
+    """
+    return {f"ce-{name}": quote(value, safe=_HEADER_SAFE) for name, value in attributes.items()}
+
+
+def kafka_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of Kafka for attributes.
+
+    >>> kafka_attributes({"subject": "Straße"})
+    {'ce_subject': 'Straße'}
+    """
+    return {f"ce_{name}": value for name, value in attributes.items()}
+
+
+def write_record(settings: dict[str, Any], record: Mapping[str, Any], seconds: float) -> str:
+    """Write a record to a topic of Kafka, wait until the brokers have it, and return where it is.
 
     Args:
-        config: The keys.
-        connect: Makes the producer from settings of librdkafka; tests give their own.
+        settings: Of librdkafka.
+        record: Topic, key, headers and value; the key is the alert, so that its events stay in their order.
+        seconds: To wait at most.
+
+    Raises:
+        NotTaken: The brokers did not take it.
     """
-
-    def __init__(self, config: CloudEvents, connect: Callable[[dict[str, Any]], Any] | None = None) -> None:
-        self._topic, self._timeout = config.topic, config.timeout.total_seconds()
-        self._connect = connect or _producer
-        self.place = f"the topic {config.topic}"
-        self.secrets: list[str] = []
-        self._settings = {
-            "client.id": "driftline",
-            **{name: secret.get_secret_value() for name, secret in config.options.items()},
-            "bootstrap.servers": ",".join(config.brokers),
-            "enable.idempotence": True,
-            "message.timeout.ms": max(1, int(self._timeout * 1000)),
-        }
-        self._producer: Any = None
-
-    def headers(self, attributes: Mapping[str, str]) -> dict[str, str]:
-        """Return the headers of attributes.
-
-        >>> _Kafka.headers(None, {"subject": "Straße"})
-        {'ce_subject': 'Straße'}
-        """
-        return {f"ce_{name}": value for name, value in attributes.items()}
-
-    def send(self, key: str, headers: Mapping[str, str], body: bytes) -> str:
-        """Write an event, wait until the brokers have it, and return where it is."""
-        error: Any
-        written: Any
-        came: list[tuple[Any, Any]] = []
-        try:
-            if self._producer is None:
-                self._producer = self._connect(self._settings)
-            self._producer.produce(
-                self._topic,
-                value=body,
-                key=key.encode(),
-                headers=[(name, value.encode("utf-8", "replace")) for name, value in headers.items()],
-                on_delivery=lambda error, written: came.append((error, written)),
-            )
-            self._producer.flush(self._timeout + 1)
-        except Exception as failed:  # settings that are none, or an event that is too large
-            came.append((failed.args[0] if failed.args else failed, None))
-        error, written = came[0] if came else ("the brokers did not answer in time", None)
-        if error is None:
-            return f"{written.topic()}/{written.partition()}, offset {written.offset()}"
-        self.close()  # a producer that could not write once may be at its end; the next message gets a new one
-        name = error.name() if hasattr(error, "name") else ""
-        said = error.str() if hasattr(error, "str") else str(error)
-        raise NotTaken(Answer("refused" if name == "MSG_SIZE_TOO_LARGE" else "put_off", f"{name} {said}".strip()))
-
-    def close(self) -> None:
-        """Forget what is not written: the message is sent again."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.purge()
-            producer.poll(0)
+    error: Any
+    written: Any
+    answers: list[tuple[Any, Any]] = []
+    producer: Any = None
+    try:
+        producer = _producer(settings)
+        headers = [(name, value.encode("utf-8", "replace")) for name, value in record["headers"].items()]
+        producer.produce(
+            record["topic"],
+            value=record["value"],
+            key=record["key"],
+            headers=headers,
+            on_delivery=lambda error, written: answers.append((error, written)),
+        )
+        producer.flush(seconds)
+    except Exception as failed:  # settings that are none, or an event that is too large
+        answers.append((failed.args[0] if failed.args else failed, None))
+    error, written = answers[0] if answers else ("the brokers did not answer in time", None)
+    if error is None:
+        return f"{written.topic()}/{written.partition()}, offset {written.offset()}"
+    if producer is not None:  # what is not written is forgotten, and the message is sent again
+        producer.purge()
+        producer.poll(0)
+    name = error.name() if hasattr(error, "name") else ""
+    said = error.str() if hasattr(error, "str") else str(error)
+    raise NotTaken(Answer("refused" if name == "MSG_SIZE_TOO_LARGE" else "put_off", f"{name} {said}".strip()))
 
 
 def _producer(settings: dict[str, Any]) -> Any:
@@ -187,4 +261,4 @@ def _json(tree: Any) -> bytes:
     return json.dumps(tree, allow_nan=False).encode()
 
 
-ACTION = CloudEventsAction
+ACTION = CloudEvents

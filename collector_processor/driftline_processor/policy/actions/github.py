@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from driftline_processor.config.actions import GitHub
-from driftline_processor.core.policy import facts_for_templates, fill_tree
+from pydantic import Field
+
+from driftline_processor.config.http_keys import Mapped, base_url_problems, header_problems
+from driftline_processor.config.values import PageUrl, Secret, Text
+from driftline_processor.core.policy import fill_tree
 from driftline_processor.core.wording import iso_time
-from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.channel import Answer
-from driftline_processor.policy.channels.http_service import HttpService, NotTaken, Reply
-from driftline_processor.policy.sources import Sources
+from driftline_processor.policy.action import Exchange, HttpAction, authorization, facts_of
+from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.http_service import NotTaken, Reply, Request
+from driftline_processor.policy.message import Message
 
 API_VERSION: Final = "2022-11-28"
 
@@ -32,89 +35,159 @@ EARLIER: Final = 3600 * 10**9
 """Nanoseconds by which the clocks of GitHub and of the processor may differ."""
 
 
-class GitHubAction:
-    """The workflows of one repository."""
+class GitHub(HttpAction):
+    """A run of GitHub Actions: of one workflow, or of all that wait for an event of the repository."""
 
-    def __init__(self, config: GitHub, _: Sources) -> None:
-        self._config = config
-        token = config.token.get_secret_value()
-        headers = {
-            "Authorization": f"Bearer {token}",
+    url: PageUrl = Field(
+        default="https://api.github.com",
+        description="The address of the API; of GitHub Enterprise Server `https://HOST/api/v3`.",
+        examples=["https://github.example.com/api/v3"],
+    )
+    repository: Text = Field(description="Owner and name of the repository.", examples=["example/churn"])
+    token: Secret = Field(
+        description="A token that may read and write Actions and, for `event`, write Contents. It is never shown or "
+        "logged.",
+        examples=['"${env:GITHUB_TOKEN:-none}"'],
+    )
+    workflow: Text | None = Field(
+        default=None, description="The file name of the workflow to run, or its id.", examples=["retrain.yml"]
+    )
+    ref: Text = Field(default="main", description="The branch or tag whose workflow runs.", examples=["release"])
+    inputs: Mapped = Field(
+        default={"message": "{id}", "model": "{model}"},
+        description="The inputs of the workflow, which it has to declare. One of them holds `{id}`, by which a run is "
+        "found again.",
+        examples=['{message: "{id}", version: "{version}"}'],
+        json_schema_extra={"default": "message and model"},
+    )
+    event: Text | None = Field(
+        default=None,
+        description="The type of the event, instead of `workflow`: every workflow that waits for it runs.",
+        examples=["model-is-wrong"],
+    )
+    payload: Mapped = Field(
+        default={
+            "message": "{id}",
+            "alert": "{alert}",
+            "kind": "{kind}",
+            "policy": "{policy}",
+            "model": "{model}",
+            "version": "{version}",
+            "environment": "{environment}",
+            "severity": "{severity}",
+            "since": "{since}",
+            "page": "{page}",
+        },
+        description="The payload of the event: ten keys at most.",
+        examples=['{message: "{id}", model: "{model}"}'],
+        json_schema_extra={
+            "default": "message, alert, kind, policy, model, version, environment, severity, since and page"
+        },
+    )
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        yield from super().problems()
+        yield from base_url_problems(self.url)
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}", self.repository):
+            yield f"repository: '{self.repository:.80}' is no repository; write OWNER/NAME"
+        yield from header_problems({"token": self.token})
+        if (self.workflow is None) == (self.event is None):
+            yield "workflow: write either workflow or event"
+        elif self.workflow is not None:
+            yield from self._workflow_problems(self.workflow)
+        elif self.event is not None:
+            yield from self._event_problems(self.event)
+
+    def _workflow_problems(self, workflow: str) -> Iterator[str]:
+        if not re.fullmatch(r"(?!\.{1,2}$)[A-Za-z0-9._-]+", workflow):
+            yield f"workflow: '{workflow:.80}' is no file name of a workflow; write it without its folder"
+        if len(self.inputs) > MOST_INPUTS:
+            yield f"inputs: are more than the {MOST_INPUTS} that GitHub takes; write fewer"
+        for name, value in self.inputs.items():
+            if isinstance(value, Mapping | list | tuple) or value is None:
+                yield f"inputs.{name:.80}: is no text, and inputs of a workflow are; write one"
+        yield from _without_id("inputs", self.inputs)
+        if "payload" in self.model_fields_set:
+            yield "payload: is of an event; write inputs"
+
+    def _event_problems(self, event: str) -> Iterator[str]:
+        if len(event) > 100:
+            yield "event: is longer than the 100 characters that GitHub takes; write less"
+        if len(self.payload) > MOST_PAYLOAD:
+            yield f"payload: has more than the {MOST_PAYLOAD} keys that GitHub takes; put some of them below one key"
+        yield from _without_id("payload", self.payload)
+        for key in ("inputs", "ref"):
+            if key in self.model_fields_set:
+                yield f"{key}: is of a workflow; leave it out"
+
+    def common_headers(self) -> dict[str, str]:
+        """Return the token, and the version of the API."""
+        return {
+            **authorization(self.token),
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": API_VERSION,
             "User-Agent": "driftline",
         }
-        self.secrets = [token]
-        self._service = HttpService(config.url, config.timeout.total_seconds(), headers)
-        self._repository = f"{config.url}/repos/{config.repository}"
 
-    def describe(self, message: Message) -> str:
-        """Return what would run, and with what."""
-        body = self._body(message)
-        if self._config.workflow is None:
-            said = f"would send the event {body['event_type']} to {self._config.repository}"
-            return f"{said}: {json.dumps(body['client_payload'])}"
-        what = f"{self._config.workflow} of {self._config.repository} at {self._config.ref}"
-        return f"would run {what}: {json.dumps(body['inputs'])}"
-
-    def carry_out(self, message: Message) -> str:
-        """Run it unless it ran before, and return the address of the run."""
-        known = self._run(message)
-        if known is not None:
-            return f"{known} is there already"
-        place = "dispatches" if self._config.workflow is None else f"actions/workflows/{self._workflow}/dispatches"
-        reply = self._ask("POST", f"{self._repository}/{place}", json=self._body(message))
-        return _address(reply.json()) if reply.status == 200 else f"HTTP {reply.status}"
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._service.close()
-
-    @property
-    def _workflow(self) -> str:
-        return quote(self._config.workflow or "", safe="")
-
-    def _body(self, message: Message) -> dict[str, Any]:
-        facts = facts_for_templates(message.id, message.facts)
-        if self._config.workflow is None:
-            return {"event_type": self._config.event, "client_payload": fill_tree(self._config.payload, facts)}
-        inputs = {name: _text(value) for name, value in fill_tree(self._config.inputs, facts).items()}
-        body = {"ref": self._config.ref, "inputs": inputs}
+    def request(self, message: Message) -> Request:
+        """Run the workflow, or send the event."""
+        facts = facts_of(message)
+        if self.workflow is None:
+            body = {"event_type": self.event, "client_payload": fill_tree(self.payload, facts)}
+            return Request("POST", f"{self._repository}/dispatches", body, accepted=(404,))
+        inputs = {name: _text(value) for name, value in fill_tree(self.inputs, facts).items()}
+        body = {"ref": self.ref, "inputs": inputs}
         # GitHub Enterprise Server may not know it, and refuses what it does not know.
-        own = self._config.url == GitHub.model_fields["url"].default
-        return {**body, "return_run_details": True} if own else body
+        if self.url == GitHub.model_fields["url"].default:
+            body["return_run_details"] = True
+        place = f"actions/workflows/{quote(self.workflow, safe='')}/dispatches"
+        return Request("POST", f"{self._repository}/{place}", body, accepted=(404,))
 
-    def _run(self, message: Message) -> str | None:
-        """Return the address of the run of a message, None where there is none."""
-        of, event = (
-            ("runs", "repository_dispatch")
-            if self._config.workflow is None
-            else (f"workflows/{self._workflow}/runs", "workflow_dispatch")
-        )
-        asked = {
-            "event": event,
-            "created": f">={iso_time((message.made - EARLIER) // 10**9 * 10**9)}",
-            "per_page": RUNS,
-        }
+    def already_done(self, message: Message) -> Exchange[str | None]:
+        """Return the address of the run whose name holds the id of the message."""
+        place, event = "runs", "repository_dispatch"
+        if self.workflow is not None:
+            place, event = f"workflows/{quote(self.workflow, safe='')}/runs", "workflow_dispatch"
+        created = f">={iso_time((message.made - EARLIER) // 10**9 * 10**9)}"
         mark = re.compile(rf"(?<![\w/-]){re.escape(message.id)}(?![\w/-])")
         for page in range(1, PAGES + 1):
-            reply = self._ask("GET", f"{self._repository}/actions/{of}", parameters={**asked, "page": page})
-            found = reply.json().get("workflow_runs")
-            if not isinstance(found, list):
+            query: dict[str, str | int] = {"event": event, "created": created, "per_page": RUNS, "page": page}
+            reply = yield Request("GET", f"{self._repository}/actions/{place}", parameters=query, accepted=(404,))
+            runs = _known(reply).json().get("workflow_runs")
+            if not isinstance(runs, list):
                 raise NotTaken(Answer("put_off", "the answer names no runs"))
-            for run in found:
+            for run in runs:
                 if isinstance(run, dict) and mark.search(f"{run.get('display_title')} {run.get('name')}"):
                     return _address(run)
-            if len(found) < RUNS:
+            if len(runs) < RUNS:
                 break
         return None
 
-    def _ask(self, method: str, url: str, **more: Any) -> Reply:
-        """Ask; what is not found may be there for another token, and is asked for again."""
-        reply = self._service.ask(method, url, taken=(404,), **more)
-        if reply.status == 404:
-            raise NotTaken(Answer("put_off", f"HTTP 404 {reply.text}"))
-        return reply
+    def reference(self, reply: Reply) -> str:
+        """Return the address of the run, where GitHub says it."""
+        return _address(_known(reply).json()) if reply.status == 200 else f"HTTP {_known(reply).status}"
+
+    @property
+    def _repository(self) -> str:
+        return f"{self.url}/repos/{self.repository}"
+
+
+MOST_INPUTS, MOST_PAYLOAD = 25, 10
+"""Inputs of a workflow, and keys of a payload, that GitHub takes."""
+
+
+def _without_id(key: str, tree: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence where no part of a tree holds the key of the message."""
+    if "{id}" not in json.dumps(tree, default=str):
+        yield f'{key}: nothing holds {{id}}, by which a run is found again; add message: "{{id}}"'
+
+
+def _known(reply: Reply) -> Reply:
+    """Return a reply; what is not found may be there for another token, and is asked for again."""
+    if reply.status == 404:
+        raise NotTaken(Answer("put_off", f"HTTP 404 {reply.text}"))
+    return reply
 
 
 def _text(value: Any) -> str:
@@ -126,4 +199,4 @@ def _address(run: Mapping[str, Any]) -> str:
     return str(run.get("html_url") or run.get("id") or run.get("workflow_run_id") or "the run")
 
 
-ACTION = GitHubAction
+ACTION = GitHub

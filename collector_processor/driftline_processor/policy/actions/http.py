@@ -3,71 +3,94 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from typing import Any, Literal
 
-from driftline_processor.config.actions import Http
-from driftline_processor.core.policy import facts_for_templates, fill_text, fill_tree
-from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.http_service import File, HttpService, idempotency_key
-from driftline_processor.policy.channels.secrets import secret_parts
+from pydantic import Field
+
+from driftline_processor.config.http_keys import Attached, Tree, header_problems, secret_url_problems
+from driftline_processor.config.values import Secret
+from driftline_processor.core.policy import fill_text, fill_tree
+from driftline_processor.policy.action import Exchange, HttpAction, facts_of, filled_address
+from driftline_processor.policy.http_service import File, Request, idempotency_key
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import Sources
 
-from .action import filled_address, header_secrets
 
-_WITHOUT_BODY = ("GET", "DELETE")
-"""Methods that send nothing where no body is written."""
+class Http(HttpAction):
+    """A request of HTTP, with the key of the message in `Idempotency-Key`."""
 
+    url: Secret = Field(
+        description="Where to send; placeholders are those of `body`. It is never shown or logged, but for its host.",
+        examples=['"https://models.example.com/{model}/rollback"'],
+    )
+    method: Literal["POST", "PUT", "PATCH", "DELETE", "GET"] = Field(
+        default="POST", description="The method of the request.", examples=["PUT"]
+    )
+    headers: dict[str, Secret] = Field(
+        default_factory=dict,
+        description="Headers of the request. The values are never shown or logged.",
+        examples=['{Authorization: "Bearer ${env:TOKEN:-none}"}'],
+    )
+    body: Tree | None = Field(
+        default=None,
+        description="What to send: keys and values go as JSON, text as it is. `{model}` and the like stand for "
+        "[facts of the message](../how-to/act-on-alerts.md#placeholders).",
+        examples=['{reason: "{title}", alert: "{alert}"}'],
+        json_schema_extra={"default": "[the message](../how-to/get-told.md#as-json); nothing with GET and DELETE"},
+    )
+    attach: Attached = Field(
+        default=None,
+        description="`report`: send a form (`multipart/form-data`) with the body as its part `message`, and "
+        "[the report of the window](../how-to/send-a-report.md) as its part `report`.",
+        examples=["report"],
+        json_schema_extra={"default": "nothing"},
+    )
 
-class HttpAction:
-    """A request for each message."""
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        yield from super().problems()
+        yield from secret_url_problems(self.url.get_secret_value())
+        yield from header_problems(self.headers)
+        if self.attach is not None and self.method in ("GET", "DELETE"):
+            yield f"attach: a {self.method} has no body; write method: POST"
+        for header in self.headers:
+            if self.attach is not None and header.lower() == "content-type":
+                yield f"headers.{header}: is that of the form; leave it out"
 
-    def __init__(self, config: Http, sources: Sources) -> None:
-        self._config, self._sources = config, sources
-        self._service = HttpService(config.url.get_secret_value(), config.timeout.total_seconds())
-        self.secrets = [*header_secrets(config.headers), *secret_parts(config.url.get_secret_value())]
-
-    def describe(self, message: Message) -> str:
-        """Return method, host and body."""
-        kind, content = self._content(message)
-        host = urlsplit(self._config.url.get_secret_value()).hostname
-        attached = " with the report" if self._config.attach is not None else ""
-        said = f"would send {self._config.method} to {host}{attached}"
-        return f"{said}, {kind}: {content.decode()}" if content else said
-
-    def carry_out(self, message: Message) -> str:
-        """Send the request, and return the status of the answer."""
+    def request(self, message: Message) -> Request:
+        """Return the request of the keys, with the key of the message."""
         kind, content = self._content(message)
         headers = {"Idempotency-Key": idempotency_key(message.id), **({"Content-Type": kind} if kind else {})}
-        own = {name: value.get_secret_value() for name, value in self._config.headers.items()}
-        given = {name.lower() for name in own}
-        sent = {name: value for name, value in headers.items() if name.lower() not in given} | own
-        url = filled_address(self._config.url.get_secret_value(), message)
-        if self._config.attach is None:
-            reply = self._service.ask(self._config.method, url, content=content or None, headers=sent)
-            return f"HTTP {reply.status}"
-        report = self._sources.report(message)
+        own = {name: value.get_secret_value() for name, value in self.headers.items()}
+        overridden = {name.lower() for name in own}
+        headers = {name: value for name, value in headers.items() if name.lower() not in overridden} | own
+        return Request(self.method, filled_address(self.address, message), content=content or None, headers=headers)
+
+    def exchange(self, message: Message, sources: Sources) -> Exchange[str]:
+        """Send the request, or a form of its body and the report."""
+        request = self.request(message)
+        if self.attach is None:
+            return self.reference((yield request))
+        report = sources.report(message)
+        kind, content = self._content(message)
         form: dict[str, File] = {"message": (None, content, kind)}
         if report is not None:
             form["report"] = (report.name, report.html, "text/html")
-        without_type = {name: value for name, value in sent.items() if name.lower() != "content-type"}
-        reply = self._service.ask(self._config.method, url, files=form, headers=without_type)
-        return f"HTTP {reply.status}" if report is not None else f"HTTP {reply.status}, without a report: there is none"
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._service.close()
+        headers = {name: value for name, value in request.headers.items() if name.lower() != "content-type"}
+        reply = yield Request(self.method, request.url, files=form, headers=headers)
+        return self.reference(reply) + ("" if report is not None else ", without a report: there is none")
 
     def _content(self, message: Message) -> tuple[str, bytes]:
-        """Return the type of what is sent, and it; "" and nothing for a request without a body."""
-        body: Any = self._config.body
-        if body is None and self._config.method in _WITHOUT_BODY:
+        """Return the type and the bytes of the body; "" and nothing for a request without a body."""
+        body: Any = self.body
+        if body is None and self.method in ("GET", "DELETE"):
             return "", b""
-        facts = facts_for_templates(message.id, message.facts)
+        facts = facts_of(message)
         if isinstance(body, str):
             return "text/plain; charset=utf-8", fill_text(body, facts).encode("utf-8", "replace")
         filled = {"id": message.id, **message.facts} if body is None else fill_tree(body, facts)
         return "application/json", json.dumps(filled, allow_nan=False).encode()
 
 
-ACTION = HttpAction
+ACTION = Http

@@ -6,19 +6,23 @@ comment by the id of its message before it is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
-from driftline_processor.config.actions import Jira
-from driftline_processor.core.nearest_names import near
-from driftline_processor.core.policy import facts_for_templates, fill_text, fill_tree
-from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.channel import Answer
-from driftline_processor.policy.channels.http_service import HttpService, NotTaken
-from driftline_processor.policy.sources import Sources
+from pydantic import BeforeValidator, Field
 
-from .action import basic_credentials
+from driftline_processor.config.actions import Occasions
+from driftline_processor.config.http_keys import Attached, Mapped, TextTemplate, base_url_problems
+from driftline_processor.config.values import PageUrl, Secret, Text, one_or_several
+from driftline_processor.core.nearest_names import near
+from driftline_processor.core.policy import fill_text, fill_tree
+from driftline_processor.policy.action import Exchange, HttpAction, authorization, facts_of
+from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.http_service import NotTaken, Request
+from driftline_processor.policy.message import Message
+from driftline_processor.policy.sources import Sources
 
 LONGEST_SUMMARY: Final = 255
 """Characters of a summary that Jira takes."""
@@ -27,101 +31,177 @@ COMMENTS: Final = 100
 """Comments, the newest ones, among which one that was written before is looked for."""
 
 
-class JiraAction:
-    """The issues of one project."""
+class Jira(HttpAction):
+    """One issue for each incident, found again by its label `driftline-ALERT`, so there is never a second one."""
 
-    def __init__(self, config: Jira, sources: Sources) -> None:
-        self._config, self._sources = config, sources
-        token = config.token.get_secret_value()
-        basic = basic_credentials(config.user or "", token)
-        authorization = f"Bearer {token}" if config.user is None else f"Basic {basic}"
-        headers = {"Authorization": authorization, "Accept": "application/json"}
-        self.secrets = [token, basic]
-        self._service = HttpService(config.url, config.timeout.total_seconds(), headers)
-        self._api = f"{config.url}/rest/api/{config.api}"
+    follows = True
+
+    on: Occasions = Field(
+        default=("opened", "worse", "over"),
+        description="When it is carried out: `opened` makes the issue, and what joins comments on it, as do `worse` "
+        "and `over`.",
+        examples=["[opened]"],
+    )
+    url: PageUrl = Field(description="The address of Jira.", examples=["https://example.atlassian.net"])
+    project: Text = Field(description="The key of the project.", examples=["PAY"])
+    issue_type: Text = Field(default="Task", description="The type of the issue.", examples=["Bug"])
+    api: Literal[2, 3] = Field(
+        default=3,
+        description="The version of the REST API: `3` of Jira Cloud, `2` of Jira Data Center.",
+        examples=["2"],
+    )
+    user: Text | None = Field(
+        default=None,
+        description="Whose token it is, for Jira Cloud: an email address.",
+        examples=["driftline@example.com"],
+        json_schema_extra={"default": "the token says it, as those of Jira Data Center do"},
+    )
+    token: Secret = Field(
+        description="The API token of `user`, or a personal access token. It is never shown or logged.",
+        examples=['"${env:JIRA_TOKEN:-none}"'],
+    )
+    summary: TextTemplate = Field(
+        default="{title}", description="The first line of the issue.", examples=['"[{severity}] {title}"']
+    )
+    labels: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(
+        default=(), description="Labels beside that of the incident.", examples=["[models]"]
+    )
+    fields: Mapped = Field(
+        default_factory=dict,
+        description="Other fields of a new issue, as Jira's API names them.",
+        examples=["{priority: {name: High}}"],
+    )
+    transition: Text | None = Field(
+        default=None,
+        description="The transition, or the status it leads to, when the incident is over.",
+        examples=["Done"],
+        json_schema_extra={"default": "the issue stays as it is"},
+    )
+    reopen: Text | None = Field(
+        default=None,
+        description="The transition, or the status it leads to, when an alert begins whose issue is done.",
+        examples=["To Do"],
+        json_schema_extra={"default": "the issue is commented on, and stays as it is"},
+    )
+    attach: Attached = Field(
+        default=None,
+        description="`report`: attach [the report of the window](../how-to/send-a-report.md) to the issue when the "
+        "alert is opened, and when it turns worse.",
+        examples=["report"],
+        json_schema_extra={"default": "nothing"},
+    )
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        yield from super().problems()
+        yield from base_url_problems(self.url)
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]+", self.project):
+            yield f"project: '{self.project:.40}' is no key of a project; write it as issues begin, such as 'PAY'"
+        for label in self.labels:
+            if re.search(r"\s", label):
+                yield f"labels: '{label:.40}' has a space, which no label of Jira can; write a hyphen"
+        for own in ("project", "issuetype", "summary", "description", "labels"):
+            if own in self.fields:
+                yield f"fields.{own}: has a key of its own in the action; leave it out here"
+        if self.transition is not None and "over" not in self.on:
+            yield "transition: is for when the alert is over, which 'on' does not name; add over"
+
+    def common_headers(self) -> dict[str, str]:
+        """Return the token, or user and token."""
+        credentials = authorization(self.token) if self.user is None else authorization(None, self.user, self.token)
+        return {**credentials, "Accept": "application/json"}
 
     def describe(self, message: Message) -> str:
         """Return the summary of the issue, or of which issue a comment would be."""
         kind, label = message.kind, label_of(message)
         if kind == "opened" and not message.facts.get("again"):
-            return f"would make an issue in {self._config.project}, unless one has the label {label}: " + str(
-                self._fields(message)["summary"]
-            )
-        moved = f", and move it to {self._config.transition}" if kind == "over" and self._config.transition else ""
+            summary = self._issue_fields(message)["summary"]
+            return f"would make an issue in {self.project}, unless one has the label {label}: {summary}"
+        moved = f", and move it to {self.transition}" if kind == "over" and self.transition else ""
         return f"would comment on the issue with the label {label}{moved}: {message.facts['title']}"
 
-    def carry_out(self, message: Message) -> str:
-        """Make the issue or comment on it, and return its key and address."""
-        issue = self._issue(message)
+    def request(self, message: Message) -> Request:
+        """Make the issue."""
+        return Request("POST", f"{self._api}/issue", {"fields": self._issue_fields(message)})
+
+    def exchange(self, message: Message, sources: Sources) -> Exchange[str]:
+        """Find the issue; make it, or comment on it, move it and attach the report. Return its key and address."""
+        issue = yield from self._find_issue(message)
+        begins = message.kind == "opened" and not message.facts.get("again")
         if issue is None:
             if message.kind not in ("opened", "joined"):
                 return "there is no issue to comment on"
-            issue = self._service.ask("POST", f"{self._api}/issue", json={"fields": self._fields(message)}).json()
-            return self._named(_key(issue)) + self._attached(_key(issue), message)
-        key = _key(issue)
-        if message.kind == "opened" and not message.facts.get("again"):
-            return self._named(key) + self._attached(key, message)
-        self._comment(key, message)
-        if message.kind == "over" and self._config.transition is not None:
-            self._move(key, issue, self._config.transition)
-        elif message.kind in ("opened", "joined") and self._config.reopen is not None and _is_done(issue):
-            self._move(key, issue, self._config.reopen)
-        return self._named(key) + self._attached(key, message)
+            reply = yield self.request(message)
+            key = _key(reply.json())
+        else:
+            key = _key(issue)
+            if not begins:
+                yield from self._comment(key, message)
+                if message.kind == "over" and self.transition is not None:
+                    yield from self._move(key, issue, self.transition)
+                elif message.kind in ("opened", "joined") and self.reopen is not None and _is_done(issue):
+                    yield from self._move(key, issue, self.reopen)
+        attached = yield from self._attach(key, message, sources)
+        return f"{key} {self.url}/browse/{quote(key, safe='')}{attached}"
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._service.close()
+    @property
+    def _api(self) -> str:
+        return f"{self.url}/rest/api/{self.api}"
 
-    def _issue(self, message: Message) -> dict[str, Any] | None:
+    def _issue(self, key: str) -> str:
+        return f"{self._api}/issue/{quote(key, safe='')}"
+
+    def _find_issue(self, message: Message) -> Exchange[dict[str, Any] | None]:
         """Return the oldest issue with the label of an alert."""
-        asked = f'project = "{self._config.project}" AND labels = "{label_of(message)}" ORDER BY created ASC'
-        path = "search/jql" if self._config.api == 3 else "search"
-        parameters: dict[str, str | int] = {"jql": asked, "fields": "status", "maxResults": 1}
-        found = self._service.ask("GET", f"{self._api}/{path}", parameters=parameters).json().get("issues")
-        if not isinstance(found, list):
+        query = f'project = "{self.project}" AND labels = "{label_of(message)}" ORDER BY created ASC'
+        path = "search/jql" if self.api == 3 else "search"
+        parameters: dict[str, str | int] = {"jql": query, "fields": "status", "maxResults": 1}
+        reply = yield Request("GET", f"{self._api}/{path}", parameters=parameters)
+        issues = reply.json().get("issues")
+        if not isinstance(issues, list):
             raise NotTaken(Answer("put_off", "the answer to a search names no issues"))
-        return next((one for one in found if isinstance(one, dict)), None)
+        return next((issue for issue in issues if isinstance(issue, dict)), None)
 
-    def _fields(self, message: Message) -> dict[str, Any]:
-        facts = facts_for_templates(message.id, message.facts)
-        summary = " ".join(fill_text(self._config.summary, facts).split())
+    def _issue_fields(self, message: Message) -> dict[str, Any]:
+        facts = facts_of(message)
+        summary = " ".join(fill_text(self.summary, facts).split())
         return {
-            **fill_tree(self._config.fields, facts),
-            "project": {"key": self._config.project},
-            "issuetype": {"name": self._config.issue_type},
+            **fill_tree(self.fields, facts),
+            "project": {"key": self.project},
+            "issuetype": {"name": self.issue_type},
             "summary": summary[:LONGEST_SUMMARY],
             "description": self._document(message.facts["text"], message.facts["links"]),
-            "labels": list(dict.fromkeys([label_of(message), *self._config.labels])),
+            "labels": list(dict.fromkeys([label_of(message), *self.labels])),
         }
 
-    def _comment(self, key: str, message: Message) -> None:
-        address = f"{self._api}/issue/{quote(key, safe='')}/comment"
+    def _comment(self, key: str, message: Message) -> Exchange[None]:
+        """Comment on an issue, unless one of its newest comments is of this message."""
+        address = f"{self._issue(key)}/comment"
         parameters: dict[str, str | int] = {"orderBy": "-created", "maxResults": COMMENTS}
-        known = self._service.ask("GET", address, parameters=parameters)
+        comments = yield Request("GET", address, parameters=parameters)
         mark = f"Message {message.id}."
-        if mark.encode() in known.body:
-            return
-        text = f"{message.facts['title']}.\n{message.facts['text']}\n{mark}"
-        self._service.ask("POST", address, json={"body": self._document(text, message.facts["links"])})
+        if mark.encode() not in comments.body:
+            text = f"{message.facts['title']}.\n{message.facts['text']}\n{mark}"
+            yield Request("POST", address, {"body": self._document(text, message.facts["links"])})
 
-    def _attached(self, key: str, message: Message) -> str:
+    def _attach(self, key: str, message: Message, sources: Sources) -> Exchange[str]:
         """Attach the report unless one of its name is there; return what came of that, "" where nobody asked for it.
 
         What Jira refuses to attach, such as a file that is too large, takes nothing from the issue.
         """
-        if self._config.attach is None or message.kind == "over":
+        if self.attach is None or message.kind == "over":
             return ""
-        report = self._sources.report(message)
+        report = sources.report(message)
         if report is None:
             return ", without a report: there is none"
-        address = f"{self._api}/issue/{quote(key, safe='')}"
-        known = self._service.ask("GET", address, parameters={"fields": "attachment"}).json().get("fields") or {}
-        if any(isinstance(one, dict) and one.get("filename") == report.name for one in known.get("attachment") or []):
+        reply = yield Request("GET", self._issue(key), parameters={"fields": "attachment"})
+        files = (reply.json().get("fields") or {}).get("attachment") or []
+        if any(isinstance(file, dict) and file.get("filename") == report.name for file in files):
             return ", with its report"
         try:
-            self._service.ask(
+            yield Request(
                 "POST",
-                f"{address}/attachments",
+                f"{self._issue(key)}/attachments",
                 files={"file": (report.name, report.html, "text/html")},
                 headers={"X-Atlassian-Token": "no-check"},
             )
@@ -131,30 +211,25 @@ class JiraAction:
             return f", without its report: {not_taken.answer.detail}"
         return ", with its report"
 
-    def _move(self, key: str, issue: Mapping[str, Any], wanted: str) -> None:
+    def _move(self, key: str, issue: Mapping[str, Any], wanted: str) -> Exchange[None]:
         """Bring an issue to a status, by the name of the transition or of the status; NotTaken where none is so."""
         if _status(issue).casefold() == wanted.casefold():
             return
-        address = f"{self._api}/issue/{quote(key, safe='')}/transitions"
-        found = [
-            one for one in self._service.ask("GET", address).json().get("transitions", []) if isinstance(one, dict)
-        ]
-        for one in found:
-            names = {str(one.get("name", "")).casefold(), str((one.get("to") or {}).get("name", "")).casefold()}
+        address = f"{self._issue(key)}/transitions"
+        reply = yield Request("GET", address)
+        transitions = [each for each in reply.json().get("transitions", []) if isinstance(each, dict)]
+        for each in transitions:
+            names = {str(each.get("name", "")).casefold(), str((each.get("to") or {}).get("name", "")).casefold()}
             if wanted.casefold() in names:
-                self._service.ask("POST", address, json={"transition": {"id": str(one["id"])}})
+                yield Request("POST", address, {"transition": {"id": str(each["id"])}})
                 return
         if _is_done(issue):
             return
-        known = [str(one.get("name", "")) for one in found]
-        fix = near(wanted, known)
+        fix = near(wanted, [str(each.get("name", "")) for each in transitions])
         raise NotTaken(Answer("refused", f"{key} has no transition '{wanted}' from '{_status(issue)}'; {fix}"))
 
     def _document(self, text: str, links: Mapping[str, str]) -> Any:
-        return adf(text, links) if self._config.api == 3 else wiki(text, links)
-
-    def _named(self, key: str) -> str:
-        return f"{key} {self._config.url}/browse/{quote(key, safe='')}"
+        return adf(text, links) if self.api == 3 else wiki(text, links)
 
 
 def label_of(message: Message) -> str:
@@ -209,4 +284,4 @@ def _is_done(issue: Mapping[str, Any]) -> bool:
     return bool((status.get("statusCategory") or {}).get("key") == "done")
 
 
-ACTION = JiraAction
+ACTION = Jira

@@ -10,18 +10,24 @@ import json
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
-from driftline_processor.config.actions import Kubernetes
-from driftline_processor.config.kubernetes_kinds import KubernetesKind, known_kinds
-from driftline_processor.core.policy import facts_for_templates, fill_text, fill_tree
+from pydantic import Field, SecretStr
+
+from driftline_processor.config.http_keys import TextTemplate, Tree, header_problems
+from driftline_processor.config.values import FilePath, PageUrl, Secret, Text, is_here
+from driftline_processor.core.nearest_names import near
+from driftline_processor.core.policy import fill_text, fill_tree
 from driftline_processor.core.wording import short
-from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.channel import Answer
-from driftline_processor.policy.channels.http_service import HttpService, NotTaken, Reply
+from driftline_processor.policy.action import Exchange, HttpAction, authorization, facts_of
+from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.http_service import HttpService, NotTaken, Reply, Request
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import Sources
 
 ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -33,150 +39,294 @@ _TYPES: Final[Mapping[str, str]] = {
     "strategic": "application/strategic-merge-patch+json",
 }
 
+_OPERATIONS: Final = ("add", "remove", "replace", "test")
+"""Operations of a JSON patch; ``move`` and ``copy`` do another thing the second time."""
 
-class KubernetesAction:
-    """One resource, or those of one kind that alerts name."""
 
-    def __init__(self, config: Kubernetes, _: Sources) -> None:
-        self._config = config
-        self._kind: KubernetesKind | None = known_kinds().get(config.kind) if config.is_known else None
-        self._api_version = config.api_version or (self._kind.api_version if self._kind else "")
-        self._token = None if config.token is None else config.token.get_secret_value()
-        self.secrets: set[str] = set() if self._token is None else {self._token}
-        self._service: HttpService | None = None
-        self._server = config.server
-        self._plural = self._kind.plural if self._kind else ""
+@dataclass(frozen=True, slots=True)
+class KubernetesKind:
+    """A kind of resource.
+
+    Attributes:
+        source: Where its schema was read.
+        version: Of the schema.
+        api_version: Group and version.
+        kind: Its name.
+        plural: Its name in addresses.
+        schema: The part of its schema that is known.
+        rollback: ``patch``, a merge patch that rolls back, and the ``subresource`` that takes it; empty where there is
+            none that fits every resource.
+    """
+
+    source: str
+    version: str
+    api_version: str
+    kind: str
+    plural: str
+    schema: Mapping[str, Any]
+    rollback: Mapping[str, Any]
+
+
+@lru_cache(maxsize=1)
+def known_kinds() -> Mapping[str, KubernetesKind]:
+    """Return the known kinds by their names."""
+    folder = Path(__file__).parent / "kubernetes_kinds"
+    found = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json")))
+    kinds = (KubernetesKind(**{"rollback": {}, **one}) for one in found)
+    return {one.kind: one for one in kinds}
+
+
+class Kubernetes(HttpAction):
+    """A patch of a resource of Kubernetes: Argo Rollouts, KServe, Seldon Core, or any other kind."""
+
+    server: PageUrl = Field(
+        default="",
+        description="The address of the API server.",
+        examples=["https://10.0.0.1:6443"],
+        json_schema_extra={"default": "that of the cluster in which the processor runs"},
+    )
+    token: Secret | None = Field(
+        default=None,
+        description="The token of a service account. It is never shown or logged.",
+        examples=['"${env:KUBERNETES_TOKEN:-none}"'],
+        json_schema_extra={"default": "that of `token_file`"},
+    )
+    token_file: FilePath | None = Field(
+        default=None,
+        description="A file with the token, which is read again before each request.",
+        examples=["/run/secrets/token"],
+        json_schema_extra={"default": "that of the pod"},
+    )
+    ca_file: FilePath | None = Field(
+        default=None,
+        description="The file (PEM) with the certificates of whom to trust.",
+        examples=["ca.pem"],
+        json_schema_extra={"default": "that of the pod; with `server` those of the system"},
+    )
+    kind: Text = Field(description="The kind of the resource.", examples=["Rollout"])
+    api_version: Text | None = Field(
+        default=None,
+        description="Group and version of the kind.",
+        examples=["apps/v1"],
+        json_schema_extra={"default": "known of `Rollout`, `InferenceService` and `SeldonDeployment`"},
+    )
+    namespace: TextTemplate = Field(description="Where the resource is.", examples=["models"])
+    name: TextTemplate = Field(description="The name of the resource.", examples=['"{model}"'])
+    traffic: dict[str, Annotated[int, Field(ge=0, le=100, strict=True)]] = Field(
+        default_factory=dict,
+        description="Predictor of a `SeldonDeployment` → its share of the traffic in percent.",
+        examples=["{main: 100, canary: 0}"],
+    )
+    patch: Tree | None = Field(
+        default=None,
+        description="What to change, with [placeholders](../how-to/act-on-alerts.md#placeholders).",
+        examples=["{spec: {paused: true}}"],
+        json_schema_extra={
+            "default": "`{status: {abort: true}}` of a `Rollout`, `{spec: {predictor: {canaryTrafficPercent: 0}}}` of "
+            "an `InferenceService`"
+        },
+    )
+    patch_type: Literal["merge", "json", "strategic"] = Field(
+        default="merge", description="The type of `patch`; `strategic` is for Kubernetes' own kinds.", examples=["json"]
+    )
+    subresource: Literal["status", "scale"] | None = Field(
+        default=None, description="The part of the resource that `patch` changes.", examples=["scale"]
+    )
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its kind is one whose schema is known."""
+        kind = known_kinds().get(self.kind)
+        return kind is not None and self.api_version in (None, kind.api_version)
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        yield from super().problems()
+        kind = known_kinds().get(self.kind) if self.is_known else None
+        if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,62}", self.kind):
+            fix = near(self.kind, [*known_kinds()])
+            yield f"kind: '{self.kind:.40}' is no kind of Kubernetes; {fix}"
+        elif self.api_version is None and kind is None:
+            yield f"api_version: is not known of {self.kind}; write it, such as 'apps/v1'"
+        if self.api_version is not None and not re.fullmatch(
+            r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?v[0-9][a-z0-9]*", self.api_version
+        ):
+            yield f"api_version: '{self.api_version:.40}' is none; write group and version, such as 'apps/v1'"
+        if self.token is not None:
+            yield from header_problems({"token": self.token})
+        if self.token is not None and self.token_file is not None:
+            yield "token: stands in token_file, too; leave one of the two out"
+        if self.server.startswith("http:") and not is_here(self.server):
+            yield "server: is not encrypted, and the token would be read on the way; write https://"
+        if self.server and self.token is None and self.token_file is None:
+            yield "token: is missing, and that of a pod is not for another server; write token or token_file"
+        if self.traffic:
+            yield from self._traffic_problems()
+        elif self.patch is None and (kind is None or not kind.rollback):
+            fix = "traffic or patch" if kind is not None else "patch"
+            yield f"{fix.partition(' ')[0]}: is missing, and no rollback of {self.kind} is known; write {fix}"
+        if self.patch is None and (self.subresource is not None or "patch_type" in self.model_fields_set):
+            yield "patch: is missing, to which subresource and patch_type belong"
+        if self.patch is not None:
+            yield from self._patch_problems(kind)
+
+    def _traffic_problems(self) -> Iterator[str]:
+        if self.kind != "SeldonDeployment" or not self.is_known:
+            yield "traffic: is for a SeldonDeployment; write patch"
+        if self.patch is not None:
+            yield "traffic: is a patch itself; leave one of the two out"
+        if sum(self.traffic.values()) != 100:
+            yield f"traffic: is {sum(self.traffic.values())} % together; write shares that make 100"
+
+    def _patch_problems(self, kind: KubernetesKind | None) -> Iterator[str]:
+        if self.patch_type == "json":
+            for at, one in enumerate(self.patch if isinstance(self.patch, list | tuple) else ()):
+                if not isinstance(one, Mapping) or one.get("op") not in _OPERATIONS or "path" not in one:
+                    yield f"patch.{at}: is no operation; write op ({', '.join(_OPERATIONS)}), path and value"
+                elif str(one["path"]).endswith("/-"):
+                    yield f"patch.{at}.path: adds to a list, once more each time; name the place, and test it first"
+            if not isinstance(self.patch, list | tuple) or not self.patch:
+                yield "patch: is no list of operations, as patch_type json wants; write [{op: replace, path: ...}]"
+        elif not isinstance(self.patch, Mapping) or not self.patch:
+            yield "patch: is no mapping; write what the resource shall be, such as {spec: {paused: true}}"
+        elif kind is not None:
+            if self.patch_type == "strategic":
+                yield f"patch_type: {self.kind} takes no strategic patch, as no custom resource does; write merge"
+            yield from (f"patch{said}" for said in patch_problems(kind.schema, self.patch))
+
+    @property
+    def address(self) -> str:
+        """The address of the API server; NotTaken where no server is named and this is no pod."""
+        if self.server:
+            return self.server
+        host, port = (os.environ.get(f"KUBERNETES_SERVICE_{name}", "") for name in ("HOST", "PORT"))
+        if not host:
+            raise NotTaken(Answer("put_off", "this is no pod of Kubernetes; write server and token"))
+        return f"https://{f'[{host}]' if ':' in host else host}:{port or 443}"
+
+    def connect(self) -> HttpService:
+        """Return a connection that trusts the certificates of the keys, or of the pod."""
+        authority = self.ca_file or (None if self.server else ACCOUNT / "ca.crt")
+        address = self.address
+        try:
+            context = None if authority is None else ssl.create_default_context(cafile=authority)
+        except OSError as error:
+            raise NotTaken(Answer("put_off", f"{authority}: the certificate cannot be used: {error}")) from error
+        return HttpService(address, self.timeout.total_seconds(), context=context)
 
     def describe(self, message: Message) -> str:
         """Return which resource would be patched, with what, and whose schema that was held against."""
-        kind, name, namespace = self._config.kind, self._text(message, "name"), self._text(message, "namespace")
-        known = f"as of {self._kind.version}" if self._kind else "a kind whose schema is not known here"
-        if self._config.traffic:
-            what = f"traffic {json.dumps(dict(self._config.traffic))}"
+        name, namespace = self._filled_key(message, "name"), self._filled_key(message, "namespace")
+        known = f"as of {self._known.version}" if self._known else "a kind whose schema is not known here"
+        if self.traffic:
+            what = f"traffic {json.dumps(dict(self.traffic))}"
         else:
-            what = f"{self._config.patch_type} patch {json.dumps(self._patch(message))}"
-        return f"would patch {kind} {short(name, 80)} in {short(namespace, 80)} ({known}): {what}"
+            what = f"{self.patch_type} patch {json.dumps(self._patch(message))}"
+        return f"would patch {self.kind} {short(name, 80)} in {short(namespace, 80)} ({known}): {what}"
 
-    def carry_out(self, message: Message) -> str:
+    def exchange(self, message: Message, _: Sources) -> Exchange[str]:
         """Patch the resource, and return its name and generation."""
-        name = _checked(self._text(message, "name"), 253, r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "a resource")
-        namespace = _checked(self._text(message, "namespace"), 63, r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "a namespace")
-        group = f"api/{self._api_version}" if "/" not in self._api_version else f"apis/{self._api_version}"
-        plural = self._plural or self._find_plural(group)
+        name = _checked(self._filled_key(message, "name"), 253, r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "a resource")
+        namespace = _checked(
+            self._filled_key(message, "namespace"), 63, r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "a namespace"
+        )
+        version = self.api_version or (self._known.api_version if self._known else "")
+        group = f"{'api' if '/' not in version else 'apis'}/{version}"
+        plural = self._known.plural if self._known else (yield from self._find_plural(group, version))
         place = f"{group}/namespaces/{quote(namespace)}/{quote(plural, safe='')}/{quote(name)}"
-        if self._config.traffic:
-            reply = self._send(place, "json", self._traffic(place))
+        if self.traffic:
+            operations = yield from self._traffic_operations(place)
+            reply = yield from self._send(place, "json", operations)
         else:
-            reply = self._send(place, self._config.patch_type, self._patch(message))
+            reply = yield from self._send(place, self.patch_type, self._patch(message))
         generation = (reply.json().get("metadata") or {}).get("generation")
         at = "" if generation is None else f", generation {generation}"
-        return f"{self._config.kind} {name} in {namespace} is patched{at}"
+        return f"{self.kind} {name} in {namespace} is patched{at}"
 
-    def close(self) -> None:
-        """Close the connection."""
-        if self._service is not None:
-            self._service.close()
-            self._service = None
+    @property
+    def _known(self) -> KubernetesKind | None:
+        return known_kinds().get(self.kind) if self.is_known else None
 
-    def _text(self, message: Message, key: str) -> str:
-        return fill_text(getattr(self._config, key), facts_for_templates(message.id, message.facts))
+    def _filled_key(self, message: Message, key: str) -> str:
+        return fill_text(getattr(self, key), facts_of(message))
 
     def _patch(self, message: Message) -> Any:
-        patch = self._config.patch
-        if patch is None:
-            assert self._kind is not None
-            return self._kind.rollback["patch"]
-        return fill_tree(patch, facts_for_templates(message.id, message.facts))
+        if self.patch is None:
+            assert self._known is not None
+            return self._known.rollback["patch"]
+        return fill_tree(self.patch, facts_of(message))
 
-    def _traffic(self, place: str) -> list[dict[str, Any]]:
+    def _traffic_operations(self, place: str) -> Exchange[list[dict[str, Any]]]:
         """Return a patch that sets the traffic of predictors by their names; NotTaken where one is not there.
 
         Its tests refuse it where the list of predictors has changed meanwhile.
         """
-        spec = self._ask("GET", place).json().get("spec")
+        reply = yield self._to("GET", place)
+        spec = reply.json().get("spec")
         predictors = spec.get("predictors") if isinstance(spec, dict) else None
-        named = [one.get("name") if isinstance(one, dict) else None for one in predictors or []]
+        names = [each.get("name") if isinstance(each, dict) else None for each in predictors or []]
         operations: list[dict[str, Any]] = []
-        for name, traffic in self._config.traffic.items():
-            if name not in named:
-                known = ", ".join(short(str(one), 40) for one in named[:10]) or "none"
+        for name, traffic in self.traffic.items():
+            if name not in names:
+                known = ", ".join(short(str(each), 40) for each in names[:10]) or "none"
                 raise NotTaken(Answer("refused", f"there is no predictor {name:.80}; there is {known}"))
-            at = f"/spec/predictors/{named.index(name)}"
+            at = f"/spec/predictors/{names.index(name)}"
             operations.append({"op": "test", "path": f"{at}/name", "value": name})
             operations.append({"op": "add", "path": f"{at}/traffic", "value": traffic})
         return operations
 
-    def _send(self, place: str, kind: str, patch: Any) -> Reply:
-        own = self._config.patch is None and self._kind is not None
-        subresource = self._config.subresource
-        if own and self._kind is not None and not self._config.traffic:
-            subresource = self._kind.rollback.get("subresource")
-        body, headers = json.dumps(patch, allow_nan=False).encode(), {"Content-Type": _TYPES[kind]}
-        if subresource is None:
-            return self._ask("PATCH", place, body, headers)
-        reply = self._ask("PATCH", f"{place}/{subresource}", body, headers, taken=(404,) if own else ())
-        # Older versions of the kind have no such subresource, and take the same patch on the resource.
-        return self._ask("PATCH", place, body, headers) if reply.status == 404 else reply
+    def _send(self, place: str, kind: str, patch: Any) -> Exchange[Reply]:
+        own = self.patch is None and self._known is not None
+        subresource = self.subresource
+        if self._known is not None and own and not self.traffic:
+            subresource = self._known.rollback.get("subresource")
+        if subresource is not None:
+            accepted = (404,) if own else ()
+            reply = yield self._to("PATCH", f"{place}/{subresource}", patch, kind, accepted)
+            # Older versions of the kind have no such subresource, and take the same patch on the resource.
+            if reply.status != 404:
+                return reply
+        return (yield self._to("PATCH", place, patch, kind))
 
-    def _find_plural(self, group: str) -> str:
+    def _find_plural(self, group: str, version: str) -> Exchange[str]:
         """Return how addresses name the kind; NotTaken where the server does not know it."""
-        found = self._ask("GET", group).json().get("resources")
-        for one in found if isinstance(found, list) else []:
-            name = one.get("name") if isinstance(one, dict) and one.get("kind") == self._config.kind else None
+        reply = yield self._to("GET", group)
+        resources = reply.json().get("resources")
+        for each in resources if isinstance(resources, list) else []:
+            name = each.get("name") if isinstance(each, dict) and each.get("kind") == self.kind else None
             if isinstance(name, str) and re.fullmatch(r"[a-z0-9-]{1,63}", name):
-                self._plural = name
                 return name
-        raise NotTaken(Answer("put_off", f"{self._api_version} has no kind {self._config.kind}"))
+        raise NotTaken(Answer("put_off", f"{version} has no kind {self.kind}"))
 
-    def _ask(
-        self,
-        method: str,
-        place: str,
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        taken: tuple[int, ...] = (),
-    ) -> Reply:
-        service, token = self._connected(), self._current_token()
-        sent = {"Accept": "application/json", "Authorization": f"Bearer {token}", **(headers or {})}
-        changes: dict[str, str | int] = {"fieldManager": "driftline", "fieldValidation": "Strict"}
-        return service.ask(
+    def _to(
+        self, method: str, place: str, patch: Any = None, kind: str = "", accepted: tuple[int, ...] = ()
+    ) -> Request:
+        """Return a request with the token; a patch in the form that its kind says."""
+        headers = {"Accept": "application/json", **authorization(self._current_token())}
+        url = f"{self.address}/{place}"
+        if method == "GET":
+            return Request(method, url, headers=headers)
+        return Request(
             method,
-            f"{self._server}/{place}",
-            content=content,
-            headers=sent,
-            parameters=changes if method == "PATCH" else None,
-            taken=taken,
+            url,
+            content=json.dumps(patch, allow_nan=False).encode(),
+            headers={**headers, "Content-Type": _TYPES[kind]},
+            parameters={"fieldManager": "driftline", "fieldValidation": "Strict"},
+            accepted=accepted,
         )
 
-    def _current_token(self) -> str:
+    def _current_token(self) -> SecretStr:
         """Return the token; that of a pod is read anew each time, since it changes every hour."""
-        if self._token is not None:
-            return self._token
-        path = self._config.token_file or ACCOUNT / "token"
+        if self.token is not None:
+            return self.token
+        path = self.token_file or ACCOUNT / "token"
         try:
             token = path.read_text(encoding="ascii").strip()
         except (OSError, ValueError) as error:
             raise NotTaken(Answer("put_off", f"{path}: the token cannot be read: {error}")) from error
         if not re.fullmatch(r"[\x21-\x7e]+", token):
             raise NotTaken(Answer("put_off", f"{path}: holds no token"))
-        self.secrets.add(token)
-        return token
-
-    def _connected(self) -> HttpService:
-        if self._service is not None:
-            return self._service
-        if not self._server:
-            host, port = (os.environ.get(f"KUBERNETES_SERVICE_{name}", "") for name in ("HOST", "PORT"))
-            if not host:
-                raise NotTaken(Answer("put_off", "this is no pod of Kubernetes; write server and token"))
-            self._server = f"https://{f'[{host}]' if ':' in host else host}:{port or 443}"
-        authority = self._config.ca_file or (None if self._config.server else ACCOUNT / "ca.crt")
-        try:
-            context = None if authority is None else ssl.create_default_context(cafile=authority)
-        except OSError as error:
-            raise NotTaken(Answer("put_off", f"{authority}: the certificate cannot be used: {error}")) from error
-        self._service = HttpService(self._server, self._config.timeout.total_seconds(), context=context)
-        return self._service
+        return SecretStr(token)
 
 
 def _checked(name: str, longest: int, form: str, what: str) -> str:
@@ -191,4 +341,51 @@ def _checked(name: str, longest: int, form: str, what: str) -> str:
     return name
 
 
-ACTION = KubernetesAction
+def patch_problems(schema: Mapping[str, Any], patch: object, at: str = "") -> Iterator[str]:
+    """Yield a sentence for each part of a merge patch that a schema does not allow.
+
+    Null removes a field, and a text with a placeholder may become anything: both pass. What a schema requires need not
+    be in a patch, but for the items of a list, which a merge patch replaces as a whole.
+
+    Args:
+        schema: Part of a JSON schema.
+        patch: What is to be changed.
+        at: Where the part stands, such as ``.spec``.
+
+    >>> spec = {"type": "object", "additionalProperties": False, "properties": {"paused": {"type": "boolean"}}}
+    >>> list(patch_problems(spec, {"paused": "yes", "pasued": True}))
+    [".paused: 'yes' is no boolean", ".pasued: there is no such field; did you mean 'paused'?"]
+    """
+    if patch is None or (isinstance(patch, str) and "{" in patch):
+        return
+    kind = schema.get("type")
+    if kind is not None and not _is(kind, patch):
+        yield f"{at}: {patch!r:.60} is no {kind}"
+    elif isinstance(patch, Mapping):
+        fields = schema.get("properties", {})
+        for name, value in patch.items():
+            if name in fields:
+                yield from patch_problems(fields[name], value, f"{at}.{name}")
+            elif schema.get("additionalProperties") is False:
+                yield f"{at}.{name}: there is no such field; {near(name, [*fields])}"
+    elif isinstance(patch, list | tuple):
+        item = schema.get("items", {})
+        for number, value in enumerate(patch):
+            for name in item.get("required", ()):
+                if isinstance(value, Mapping) and name not in value:
+                    yield f"{at}.{number}.{name}: is missing, and a merge patch replaces a list as a whole"
+            yield from patch_problems(item, value, f"{at}.{number}")
+    elif "minimum" in schema and patch < schema["minimum"]:
+        yield f"{at}: {patch} is less than {schema['minimum']}"
+    elif "maximum" in schema and patch > schema["maximum"]:
+        yield f"{at}: {patch} is more than {schema['maximum']}"
+
+
+def _is(kind: str, value: object) -> bool:
+    if kind == "integer":
+        return isinstance(value, int) and not isinstance(value, bool)
+    types: Mapping[str, type] = {"object": Mapping, "array": Sequence, "string": str, "boolean": bool}
+    return isinstance(value, types[kind]) and (kind != "array" or not isinstance(value, str))
+
+
+ACTION = Kubernetes

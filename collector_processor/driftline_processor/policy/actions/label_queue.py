@@ -3,67 +3,112 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from driftline_processor.config.actions import LabelQueue
+from pydantic import Field
+
+from driftline_processor.config.http_keys import header_problems, secret_url_problems
+from driftline_processor.config.values import FilePath, Secret
 from driftline_processor.core.wording import short
-from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.channel import Answer
-from driftline_processor.policy.channels.http_service import HttpService, NotTaken, idempotency_key
-from driftline_processor.policy.channels.secrets import secret_parts
+from driftline_processor.policy.action import Exchange, HttpAction, Surroundings, file_safe, filled_address
+from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.http_service import NotTaken, Request, idempotency_key
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import Sources
-from driftline_processor.queries.label_sheets import MEDIA_TYPES, label_sheet
-
-from .action import file_safe, filled_address, header_secrets
 
 
-class LabelQueueAction:
-    """The rows to label, for one folder or one receiver."""
+class LabelQueue(HttpAction):
+    """The predictions whose label would teach most, of the window of the alert: in a file, or over HTTP."""
 
-    def __init__(self, config: LabelQueue, sources: Sources) -> None:
-        self._config, self._sources = config, sources
-        self._url = "" if config.url is None else config.url.get_secret_value()
-        self.secrets = [*header_secrets(config.headers), *secret_parts(self._url)]
-        self._service = HttpService(self._url, config.timeout.total_seconds()) if self._url else None
+    directory: FilePath | None = Field(
+        default=None,
+        description="The folder for files, one for each message.",
+        examples=["/var/spool/labels"],
+    )
+    url: Secret | None = Field(
+        default=None,
+        description="Where to send them instead; placeholders are those of `body` of an `http` action. It is never "
+        "shown or logged, but for its host.",
+        examples=['"https://labels.example.com/queues/{model}"'],
+    )
+    headers: dict[str, Secret] = Field(
+        default_factory=dict,
+        description="Headers of the request. The values are never shown or logged.",
+        examples=['{Authorization: "Bearer ${env:TOKEN:-none}"}'],
+    )
+    format: Literal["csv", "spreadsheet", "json"] = Field(
+        default="csv",
+        description="The form: those of [`label-next`](http-api.md#get-apiv1modelsnamelabel-next).",
+        examples=["json"],
+    )
+    rows: Annotated[int, Field(ge=1, le=10_000, strict=True)] = Field(
+        default=100, description="How many rows at most.", examples=["500"]
+    )
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        yield from super().problems()
+        if (self.directory is None) == (self.url is None):
+            yield "directory: write either directory or url"
+        if self.directory is not None and self.directory.exists() and not self.directory.is_dir():
+            yield f"directory: {self.directory} is no folder; write another one"
+        if self.url is not None:
+            yield from secret_url_problems(self.url.get_secret_value())
+            yield from header_problems(self.headers)
+        elif self.headers:
+            yield "headers: are for url; leave them out"
 
     def describe(self, message: Message) -> str:
         """Return how many rows would go where; which ones is only known when they are drawn."""
-        place = urlsplit(self._url).hostname if self._url else self._config.directory
-        rows = f"at most {self._config.rows} rows of {short(str(message.facts['model']), 80)} to label"
+        place = urlsplit(self.address).hostname if self.url is not None else self.directory
+        rows = f"at most {self.rows} rows of {short(str(message.facts['model']), 80)} to label"
         return f"would send {rows} to {place}, as {self._name(message)}"
 
-    def carry_out(self, message: Message) -> str:
+    def carry_out(self, message: Message, around: Surroundings) -> str:
         """Draw the rows and write or send them, unless they are there already; return how many, and where."""
-        path = None if self._config.directory is None else self._config.directory / self._name(message)
-        if path is not None and path.exists():
+        if self.directory is None:
+            return super().carry_out(message, around)
+        path = self.directory / self._name(message)
+        if path.exists():
             return f"{path} is there already"
-        found = self._sources.rows(message, self._config.rows)
-        if found is None:
-            raise NotTaken(Answer("refused", f"nothing is kept of {short(str(message.facts['model']), 80)}"))
-        count = len(found.batch.rows)
-        if not count:
-            return "no prediction waits for its label"
-        said = f"{count} row{'s' if count > 1 else ''} to label"
-        content = label_sheet(self._config.format, found.key, found.batch)
-        return f"{said}: {self._send(message, content) if path is None else _write(path, content)}"
+        count, content = self._sheet(message, around.sources)
+        return f"{_counted(count)}: {_write(path, content)}" if count else _counted(count)
 
-    def close(self) -> None:
-        """Close the connection."""
-        if self._service is not None:
-            self._service.close()
+    def exchange(self, message: Message, sources: Sources) -> Exchange[str]:
+        """Draw the rows and send them."""
+        from driftline_processor.queries.label_sheets import MEDIA_TYPES
+
+        count, content = self._sheet(message, sources)
+        if not count:
+            return _counted(count)
+        own = {name: value.get_secret_value() for name, value in self.headers.items()}
+        overridden = {name.lower() for name in own}
+        said = {"Idempotency-Key": idempotency_key(message.id), "Content-Type": MEDIA_TYPES[self.format]}
+        headers = {name: value for name, value in said.items() if name.lower() not in overridden} | own
+        reply = yield Request("POST", filled_address(self.address, message), content=content, headers=headers)
+        return f"{_counted(count)}: {self.reference(reply)}"
+
+    def _sheet(self, message: Message, sources: Sources) -> tuple[int, bytes]:
+        """Draw the rows; return how many they are, and the sheet of them. NotTaken for a model that is gone."""
+        from driftline_processor.queries.label_sheets import label_sheet
+
+        rows = sources.rows(message, self.rows)
+        if rows is None:
+            raise NotTaken(Answer("refused", f"nothing is kept of {short(str(message.facts['model']), 80)}"))
+        count = len(rows.batch.rows)
+        return count, label_sheet(self.format, rows.key, rows.batch) if count else b""
 
     def _name(self, message: Message) -> str:
-        return f"label-{file_safe(message.id)}.{'json' if self._config.format == 'json' else 'csv'}"
+        return f"label-{file_safe(message.id)}.{'json' if self.format == 'json' else 'csv'}"
 
-    def _send(self, message: Message, content: bytes) -> str:
-        assert self._service is not None
-        own = {name: value.get_secret_value() for name, value in self._config.headers.items()}
-        given = {name.lower() for name in own}
-        said = {"Idempotency-Key": idempotency_key(message.id), "Content-Type": MEDIA_TYPES[self._config.format]}
-        headers = {name: value for name, value in said.items() if name.lower() not in given} | own
-        url = filled_address(self._url, message)
-        return f"HTTP {self._service.ask('POST', url, content=content, headers=headers).status}"
+
+def _counted(count: int) -> str:
+    if not count:
+        return "no prediction waits for its label"
+    return f"{count} row{'s' if count > 1 else ''} to label"
 
 
 def _write(path: Path, content: bytes) -> str:
@@ -82,4 +127,4 @@ def _write(path: Path, content: bytes) -> str:
     return str(path)
 
 
-ACTION = LabelQueueAction
+ACTION = LabelQueue

@@ -10,17 +10,20 @@ Source: https://mlflow.org/docs/latest/api_reference/rest-api.html
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
-from driftline_processor.config.actions import MLflow
-from driftline_processor.core.policy import facts_for_templates, fill_text
-from driftline_processor.core.wording import short
-from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.channel import Answer
-from driftline_processor.policy.channels.http_service import HttpService, NotTaken, Reply
-from driftline_processor.policy.sources import Sources
+from pydantic import Field
 
-from .action import basic_credentials, file_safe
+from driftline_processor.config.http_keys import TextTemplate, base_url_problems, header_problems
+from driftline_processor.config.values import PageUrl, Secret, Text
+from driftline_processor.core.policy import fill_text
+from driftline_processor.core.wording import short
+from driftline_processor.policy.action import Exchange, HttpAction, authorization, facts_of, file_safe
+from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.http_service import NotTaken, Request
+from driftline_processor.policy.message import Message
+from driftline_processor.policy.sources import Sources
 
 LOOKED_AT: Final = 50
 """Versions below the wrong one, among which one that is ready is looked for: deleted ones leave gaps."""
@@ -28,100 +31,131 @@ LOOKED_AT: Final = 50
 _TAG = re.compile(r"(?P<alias>[\w-]+): (?P<wrong>\d+) to (?P<previous>\d+)(?P<done>, done)?")
 
 
-class MLflowAction:
-    """One alias, of the models of one registry."""
+class MLflow(HttpAction):
+    """An alias of a registered model, back from the version that is wrong to the one before it."""
 
-    def __init__(self, config: MLflow, _: Sources) -> None:
-        self._config = config
-        token = None if config.token is None else config.token.get_secret_value()
-        password = "" if config.password is None else config.password.get_secret_value()
-        basic = basic_credentials(config.user or "", password)
-        headers = {"Accept": "application/json"}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        elif config.user is not None:
-            headers["Authorization"] = f"Basic {basic}"
-        self.secrets = [token or password, basic]
-        self._service = HttpService(config.url, config.timeout.total_seconds(), headers)
-        self._api = f"{config.url}/api/2.0/mlflow"
+    url: PageUrl = Field(description="The address of the tracking server.", examples=["https://mlflow.example.com"])
+    user: Text | None = Field(default=None, description="Who asks, by basic authentication.", examples=["driftline"])
+    password: Secret | None = Field(
+        default=None,
+        description="The password of `user`. It is never shown or logged.",
+        examples=['"${env:MLFLOW_PASSWORD:-none}"'],
+    )
+    token: Secret | None = Field(
+        default=None,
+        description="A token to send instead of user and password. It is never shown or logged.",
+        examples=['"${env:MLFLOW_TOKEN:-none}"'],
+    )
+    model: TextTemplate = Field(
+        default="{model}", description="The name of the registered model.", examples=["churn-classifier"]
+    )
+    alias: Text = Field(description="The alias to move.", examples=["champion"])
+    previous: Text | None = Field(
+        default=None,
+        description="The alias of the version to go back to.",
+        examples=["fallback"],
+        json_schema_extra={"default": "the newest version that is older, and is ready"},
+    )
+    version: TextTemplate = Field(
+        default="{version}",
+        description="Only from this version: the alias stays where it is when it points to another one. What is no "
+        "whole number is no version of MLflow, and holds nothing back.",
+        examples=['"7"'],
+    )
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        yield from super().problems()
+        yield from base_url_problems(self.url)
+        if (self.user is None) != (self.password is None):
+            yield "password: belongs to user; write both or none"
+        if self.token is not None and self.user is not None:
+            yield "token: is sent instead of user and password; leave one of the two out"
+        if self.token is not None:
+            yield from header_problems({"token": self.token})
+        for key in ("alias", "previous"):
+            name = getattr(self, key)
+            if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name):
+                yield f"{key}: '{name:.40}' is no alias of MLflow; write letters, digits, '_' and '-'"
+        if self.previous == self.alias:
+            yield "previous: is the alias itself; name the one of the version to go back to"
+
+    def common_headers(self) -> dict[str, str]:
+        """Return the token, or user and password."""
+        return {**authorization(self.token, self.user, self.password), "Accept": "application/json"}
 
     def describe(self, message: Message) -> str:
         """Return which alias would move."""
-        to = f"to {self._config.previous}" if self._config.previous else "to the version before it"
+        to = f"to {self.previous}" if self.previous else "to the version before it"
         wrong = self._wrong(message)
         at = "" if wrong is None else f" from version {wrong}"
-        return f"would move the alias {self._config.alias} of {short(self._model(message), 80)}{at} {to}"
+        return f"would move the alias {self.alias} of {short(self._model(message), 80)}{at} {to}"
 
-    def carry_out(self, message: Message) -> str:
+    def exchange(self, message: Message, _: Sources) -> Exchange[str]:
         """Move the alias, unless it was moved before, and return from where to where."""
-        name, tag = self._model(message), f"driftline.{file_safe(message.id)}"
-        model = self._registered(name)
-        current = _alias(model, self._config.alias)
+        name, key = self._model(message), f"driftline.{file_safe(message.id)}"
+        reply = yield Request("GET", f"{self._api}/registered-models/get", parameters={"name": name})
+        model = reply.json().get("registered_model")
+        if not isinstance(model, dict):
+            raise NotTaken(Answer("put_off", "the answer names no registered model"))
+        current = _alias(model, self.alias)
         if current is None:
-            raise NotTaken(Answer("refused", f"{short(name, 80)} has no alias {self._config.alias}"))
-        noted = _TAG.fullmatch(_tag(model, tag))
-        if noted is not None and noted["done"]:
-            return f"{noted[0]} before"
-        if noted is None:
+            raise NotTaken(Answer("refused", f"{short(name, 80)} has no alias {self.alias}"))
+        tag = _TAG.fullmatch(_tag(model, key))
+        if tag is not None and tag["done"]:
+            return f"{tag[0]} before"
+        if tag is None:
             wrong = self._wrong(message)
             if wrong is not None and current != wrong:
-                return self._left(current, "points to", wrong)
-            previous = self._previous(model, name, current)
-            said = f"{self._config.alias}: {current} to {previous}"
-            self._note(name, tag, said)
+                return self._unchanged(current, "points to", wrong)
+            previous = yield from self._find_previous(model, name, current)
+            move = f"{self.alias}: {current} to {previous}"
+            yield self._tagged(name, key, move)
         else:
-            wrong, previous, said = int(noted["wrong"]), int(noted["previous"]), noted[0]
+            wrong, previous, move = int(tag["wrong"]), int(tag["previous"]), tag[0]
             if current not in (wrong, previous):
-                return self._left(current, "was moved to", wrong)
-        moved = {"name": name, "alias": self._config.alias, "version": str(previous)}
-        self._ask("POST", "registered-models/alias", json=moved)
-        self._note(name, tag, f"{said}, done")
-        return said
+                return self._unchanged(current, "was moved to", wrong)
+        moved = {"name": name, "alias": self.alias, "version": str(previous)}
+        yield Request("POST", f"{self._api}/registered-models/alias", moved)
+        yield self._tagged(name, key, f"{move}, done")
+        return move
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._service.close()
+    @property
+    def _api(self) -> str:
+        return f"{self.url}/api/2.0/mlflow"
 
-    def _note(self, name: str, tag: str, said: str) -> None:
-        self._ask("POST", "registered-models/set-tag", json={"name": name, "key": tag, "value": said})
+    def _tagged(self, name: str, key: str, value: str) -> Request:
+        tag = {"name": name, "key": key, "value": value}
+        return Request("POST", f"{self._api}/registered-models/set-tag", tag)
 
-    def _left(self, current: int, how: str, wrong: int) -> str:
-        return f"left alone: {self._config.alias} {how} version {current}, and the alert is about {wrong}"
+    def _unchanged(self, current: int, how: str, wrong: int) -> str:
+        return f"left alone: {self.alias} {how} version {current}, and the alert is about {wrong}"
 
     def _model(self, message: Message) -> str:
-        return fill_text(self._config.model, facts_for_templates(message.id, message.facts))
+        return fill_text(self.model, facts_of(message))
 
     def _wrong(self, message: Message) -> int | None:
         """Return the version that the alert is about, None where it is none of MLflow's."""
-        said = fill_text(self._config.version, facts_for_templates(message.id, message.facts))
-        return int(said) if re.fullmatch(r"[0-9]{1,9}", said) else None
+        version = fill_text(self.version, facts_of(message))
+        return int(version) if re.fullmatch(r"[0-9]{1,9}", version) else None
 
-    def _registered(self, name: str) -> dict[str, Any]:
-        found = self._ask("GET", "registered-models/get", parameters={"name": name}).json().get("registered_model")
-        if not isinstance(found, dict):
-            raise NotTaken(Answer("put_off", "the answer names no registered model"))
-        return found
-
-    def _previous(self, model: dict[str, Any], name: str, wrong: int) -> int:
+    def _find_previous(self, model: dict[str, Any], name: str, wrong: int) -> Exchange[int]:
         """Return the version to go back to; NotTaken where there is none."""
-        if self._config.previous is not None:
-            version = _alias(model, self._config.previous)
+        if self.previous is not None:
+            version = _alias(model, self.previous)
             if version is None or version == wrong:
-                said = "is not there" if version is None else f"points to version {wrong}, too"
-                raise NotTaken(Answer("refused", f"the alias {self._config.previous} {said}"))
+                why = "is not there" if version is None else f"points to version {wrong}, too"
+                raise NotTaken(Answer("refused", f"the alias {self.previous} {why}"))
             return version
         for version in range(wrong - 1, max(0, wrong - 1 - LOOKED_AT), -1):
-            asked: dict[str, str | int] = {"name": name, "version": str(version)}
-            reply = self._ask("GET", "model-versions/get", parameters=asked, taken=(404,))
+            parameters: dict[str, str | int] = {"name": name, "version": str(version)}
+            reply = yield Request("GET", f"{self._api}/model-versions/get", parameters=parameters, accepted=(404,))
             if reply.status == 404:
                 continue
-            found = reply.json().get("model_version")
-            if isinstance(found, dict) and found.get("status", "READY") == "READY":
+            details = reply.json().get("model_version")
+            if isinstance(details, dict) and details.get("status", "READY") == "READY":
                 return version
         raise NotTaken(Answer("refused", f"{short(name, 80)} has no version before {wrong} that is ready"))
-
-    def _ask(self, method: str, path: str, **more: Any) -> Reply:
-        return self._service.ask(method, f"{self._api}/{path}", **more)
 
 
 def _alias(model: dict[str, Any], wanted: str) -> int | None:
@@ -137,4 +171,4 @@ def _tag(model: dict[str, Any], key: str) -> str:
     return next((str(one.get("value", "")) for one in tags if one.get("key") == key), "")
 
 
-ACTION = MLflowAction
+ACTION = MLflow

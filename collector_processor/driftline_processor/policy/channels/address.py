@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from driftline_processor.config.channel_addresses import OpsgenieAddress, PagerDutyAddress, SlackAddress, read_address
 from driftline_processor.config.channels import Channel as ChannelKeys
+from driftline_processor.policy.channel import Channel
 from driftline_processor.policy.sources import MakeReport
 
-from .channel import Channel
 from .opsgenie import Opsgenie
 from .pagerduty import PagerDuty
 from .slack import Slack

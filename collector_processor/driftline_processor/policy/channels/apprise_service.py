@@ -14,10 +14,9 @@ from apprise.attachment.memory import AttachMemory
 from apprise.plugins.email import NotifyEmail
 
 from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.channel import DELIVERED, NOTHING, Answer, Past
+from driftline_processor.policy.secrets import hide_secrets
 from driftline_processor.policy.sources import MakeReport, Report
-
-from .channel import DELIVERED, NOTHING, Answer, Past
-from .secrets import hide_secrets
 
 _TYPES: Final[Mapping[str, apprise.NotifyType]] = {
     "critical": apprise.NotifyType.FAILURE,

@@ -13,9 +13,8 @@ from urllib.parse import quote
 
 from driftline_processor.config.channel_addresses import OpsgenieAddress
 from driftline_processor.policy.alerts import Message
-
-from .channel import NOTHING, Answer, Past, incident_keys, severity_of
-from .http_service import HttpService, NotTaken
+from driftline_processor.policy.channel import NOTHING, Answer, Past, incident_keys, severity_of
+from driftline_processor.policy.http_service import HttpService, NotTaken
 
 TIMEOUT: Final = 10.0
 """Seconds that the service has to answer."""

@@ -12,9 +12,8 @@ from typing import Any, Final
 
 from driftline_processor.config.channel_addresses import PagerDutyAddress
 from driftline_processor.policy.alerts import Message
-
-from .channel import NOTHING, Answer, Past, incident_keys, severity_of
-from .http_service import HttpService, NotTaken
+from driftline_processor.policy.channel import NOTHING, Answer, Past, incident_keys, severity_of
+from driftline_processor.policy.http_service import HttpService, NotTaken
 
 TIMEOUT: Final = 10.0
 """Seconds that the service has to answer."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from driftline_processor.policy.alerts import Message
-
-from .channel import DELIVERED, NOTHING, Answer, Past
-from .http_service import HttpService, NotTaken, idempotency_key
+from driftline_processor.policy.channel import DELIVERED, NOTHING, Answer, Past
+from driftline_processor.policy.http_service import HttpService, NotTaken, idempotency_key
 
 TIMEOUT = 10.0
 """Seconds that a receiver has to answer."""

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.number_shape import NumberShape
-from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import percent, whole_percent
 
@@ -30,29 +30,29 @@ FEW_CELLS, MOST_CELLS = 10, 25
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 354.0, 8.0, 112.0
 
 
-def distribution(target: TargetDrift, name: str = "") -> Markup | None:
-    """Draw a target's cells; None when there are none to draw. ``name``: what the axis below is labelled with."""
-    now = target.now if target.now is not None and len(target.now) == len(target.cells) else None
-    was = target.was if target.was is not None and len(target.was) == len(target.cells) else None
-    if not target.cells or (now is None and was is None):
+def distribution(column: ColumnDrift, name: str = "") -> Markup | None:
+    """Draw a column's cells; None when there are none to draw. ``name``: what the axis below is labelled with."""
+    now = column.now if column.now is not None and len(column.now) == len(column.cells) else None
+    was = column.was if column.was is not None and len(column.was) == len(column.cells) else None
+    if not column.cells or (now is None and was is None):
         return None
-    if is_category(target):
-        return _categories(target.cells, was, now, _untold(target))
-    return _numbers(target.cells, was, now, name, _untold(target))
+    if is_category(column):
+        return _categories(column.cells, was, now, _untold(column))
+    return _numbers(column.cells, was, now, name, _untold(column))
 
 
-def is_category(target: TargetDrift) -> bool:
-    """Return True for a target of labels."""
-    return target.target == "class" or "number" not in METHODS[target.decided_by].kinds
+def is_category(column: ColumnDrift) -> bool:
+    """Return True for a column of labels."""
+    return column.column == "class" or "number" not in METHODS[column.decided_by].kinds
 
 
-def own_range(was: NumberShape, now: NumberShape, target: TargetDrift, name: str = "") -> Markup | None:
+def own_range(was: NumberShape, now: NumberShape, column: ColumnDrift, name: str = "") -> Markup | None:
     """Draw a number on an axis that holds the window as well as the baseline; None where either has no rows.
 
     ``was`` and ``now``: of the baseline and of the window, known beyond the outer edges of the bins.
     """
     drawn = own_cells(was, now)
-    return None if drawn is None else _numbers(*drawn, name, _untold(target))
+    return None if drawn is None else _numbers(*drawn, name, _untold(column))
 
 
 def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64, F64] | None:
@@ -101,11 +101,11 @@ def _below(shape: NumberShape, edges: F64) -> F64:
     return np.clip(inside, 0, 1) @ shape.weight / float(shape.weight.sum())
 
 
-def mini(target: TargetDrift) -> Markup:
-    """Draw a target's cells in the height of a line of text, for a table whose other columns say it in words."""
-    now = target.now if target.now is not None and len(target.now) == len(target.cells) else None
-    was = target.was if target.was is not None and len(target.was) == len(target.cells) else None
-    if not target.cells or (now is None and was is None):
+def mini(column: ColumnDrift) -> Markup:
+    """Draw a column's cells in the height of a line of text, for a table whose other columns say it in words."""
+    now = column.now if column.now is not None and len(column.now) == len(column.cells) else None
+    was = column.was if column.was is not None and len(column.was) == len(column.cells) else None
+    if not column.cells or (now is None and was is None):
         return Markup()
     most, marks = _most(was, now), ""
     if now is not None:
@@ -113,17 +113,17 @@ def mini(target: TargetDrift) -> Markup:
             f"M{10 * at} 100h8v-{height}h-8z"
             for at, height in enumerate((100 * now / most).round().astype(int).tolist())
         )
-        marks += f'<path class="now{_untold(target)}" d="{bars}"/>'
+        marks += f'<path class="now{_untold(column)}" d="{bars}"/>'
     if was is not None:
         steps = "".join(f"V{height}h10" for height in (100 - 100 * was / most).round().astype(int).tolist())
         marks += f'<path class="was" d="M0 100{steps}V100"/>'
-    box = f'viewBox="0 -4 {10 * len(target.cells)} 108" preserveAspectRatio="none"'
+    box = f'viewBox="0 -4 {10 * len(column.cells)} 108" preserveAspectRatio="none"'
     return Markup(f'<svg class="mini" {box} aria-hidden="true">{marks}</svg>')
 
 
-def _untold(target: TargetDrift) -> str:
+def _untold(column: ColumnDrift) -> str:
     """Return the class by which a window that nobody can judge is hatched."""
-    return " untold" if target.state in ("cannot_tell", "no_baseline", "blind") else ""
+    return " untold" if column.state in ("cannot_tell", "no_baseline", "blind") else ""
 
 
 def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None, name: str, css: str) -> Markup:

@@ -300,12 +300,12 @@ def _severity(shade: str) -> int:
 def _window(one: Evaluation, words: str, x: _Across, address: Address, timezone: str, name: str) -> Markup:
     """Return the part of a chart that leads to a window: what a pointer is told, and below it the state."""
     begin, end = x(one)
-    target = one.features.get(name)
-    state = "no_baseline" if target is None else target.state
+    column = one.features.get(name)
+    state = "no_baseline" if column is None else column.state
     said = (
         ""
-        if target is None
-        else f", {state_word(state, target.lacking)}" + (f", {target.size}" if state == "drift" and target.size else "")
+        if column is None
+        else f", {state_word(state, column.lacking)}" + (f", {column.size}" if state == "drift" and column.size else "")
     )
     title = escape(f"{window_name(one.window, timezone)}: {words}{said}")
     width = end - begin

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.dates import date_label, date_words
 from driftline_processor.core.drift.multivariate import JOINT
-from driftline_processor.core.evaluation import Evaluation, TargetDrift, size_of
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, size_of
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import states
 from driftline_processor.present.features import drifting_since, importance_rank
@@ -37,13 +37,13 @@ class FeatureRow:
     """A line of the table of features.
 
     Attributes:
-        target: Its drift in the window.
+        column: Its drift in the window.
         size: How far it moved, None where nobody can tell.
         since: Since when it drifts, unix nanoseconds; None where it does not.
         importance: Its share of the importance to the model; None where that is unknown.
     """
 
-    target: TargetDrift
+    column: ColumnDrift
     size: float | None
     since: int | None
     importance: float | None
@@ -74,7 +74,7 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
     sort = asked.get("sort", "") if asked.get("sort", "") in SORTS else SORTS[0]
     ranked = states.rank(chosen.features.values())
     rows = _sorted(_rows(selection, chosen, ranked), sort)
-    found = [row for row in rows if search.casefold() in row.target.name.casefold()]
+    found = [row for row in rows if search.casefold() in row.column.name.casefold()]
     heated = _heated(selection.shown, ranked)
     drawn = heated if asked.get("heat") == "all" else heated[:HEAT]
     place, importance = selection.place, {} if selection.model.baseline is None else selection.model.baseline.importance
@@ -106,14 +106,14 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
     return Page("model/drift.html", context, {"features": _table(rows)}, about(selection))
 
 
-def _rows(selection: Selection, chosen: Evaluation, ranked: Sequence[TargetDrift]) -> list[FeatureRow]:
+def _rows(selection: Selection, chosen: Evaluation, ranked: Sequence[ColumnDrift]) -> list[FeatureRow]:
     importance = {} if selection.model.baseline is None else selection.model.baseline.importance
     return [
         FeatureRow(
-            *(target, size_of(target), drifting_since(target.name, selection.known, chosen)),
-            importance.get(target.name),
+            *(column, size_of(column), drifting_since(column.name, selection.known, chosen)),
+            importance.get(column.name),
         )
-        for target in ranked
+        for column in ranked
     ]
 
 
@@ -124,13 +124,13 @@ def _sorted(rows: list[FeatureRow], sort: str) -> list[FeatureRow]:
     if sort == "importance":
         return sorted(rows, key=lambda row: -(row.importance or 0.0))
     if sort == "name":
-        return sorted(rows, key=lambda row: row.target.name.casefold())
+        return sorted(rows, key=lambda row: row.column.name.casefold())
     return rows
 
 
-def _heated(shown: Sequence[Evaluation], ranked: Sequence[TargetDrift]) -> list[str]:
+def _heated(shown: Sequence[Evaluation], ranked: Sequence[ColumnDrift]) -> list[str]:
     """Features by how often they drift in the windows shown, then as ranked in the chosen one."""
-    often: dict[str, int] = {target.name: 0 for target in ranked}
+    often: dict[str, int] = {column.name: 0 for column in ranked}
     for evaluation in shown:
         for name, state in zip(evaluation.drift.places, evaluation.drift.states, strict=True):
             often[name] = often.get(name, 0) + (state == "drift")
@@ -143,10 +143,10 @@ def _table(rows: Sequence[FeatureRow]) -> Table:
         (*columns, "missing_was", "missing_now", "rows"),
         [
             (
-                *(row.target.name, row.target.state, row.target.size or None),
-                *(None if row.since is None else iso_time(row.since), row.importance, row.target.decided_by),
-                *((by.value, by.p_value) if (by := row.target.methods.get(row.target.decided_by)) else (None, None)),
-                *(row.size, row.target.missing_was, row.target.missing_now, row.target.rows),
+                *(row.column.name, row.column.state, row.column.size or None),
+                *(None if row.since is None else iso_time(row.since), row.importance, row.column.decided_by),
+                *((by.value, by.p_value) if (by := row.column.methods.get(row.column.decided_by)) else (None, None)),
+                *(row.size, row.column.missing_was, row.column.missing_now, row.column.rows),
             )
             for row in rows
         ],

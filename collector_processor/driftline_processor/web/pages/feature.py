@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.drift.number_shape import LEVELS, shape_of_cells
-from driftline_processor.core.evaluation import Evaluation, SliceDrift, TargetDrift, size_of
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift, size_of
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import states
 from driftline_processor.present.features import feature_facts, steps_beyond
@@ -69,7 +69,7 @@ def page(
     if name is None or selection.chosen is None:
         raise HTTPException(404, f"no feature {feature[:80]!r} has arrived in these windows; the page Drift has all")
     model, chosen = selection.model, selection.chosen
-    target = chosen.features.get(name)
+    column = chosen.features.get(name)
     found = None if histories is None else histories.over(model.key, name, selection.shown, chosen)
     windows = _windows(selection, name, found)
     context = common_context(selection, "drift", now)
@@ -81,12 +81,12 @@ def page(
         outside = histories.outside(model.key, name, chosen.window.start, chosen.window.end)
     context |= {
         "feature": name,
-        "target": target,
+        "column": column,
         "facts": feature_facts(name, selection.known, chosen, importance, model.timezone),
         "at": lambda evaluation: selection.to(evaluation, feature_page(name)),
-        "history": _over_time(selection, name, target, windows, found),
-        "missing": charts.missing(selection.shown, windows, _baseline(target, found), name, model.timezone),
-        "drawing": _drawing(target, found, name),
+        "history": _over_time(selection, name, column, windows, found),
+        "missing": charts.missing(selection.shown, windows, _baseline(column, found), name, model.timezone),
+        "drawing": _drawing(column, found, name),
         "own_axis": _out_of_range(found),
         "steps": "" if found is None or found.now is None else steps_beyond(found.now.steps_beyond(SHARE_OF_STEP)),
         "unread": 0 if found is None else len(found.unread),
@@ -119,41 +119,41 @@ def _windows(selection: Selection, name: str, found: FeatureHistory | None) -> d
             continue
         if found is not None and one.window.start in found.unread:
             continue
-        target = one.features[name]
-        if (drawn := _of_drawing(target, target.now)) is not None:
+        column = one.features[name]
+        if (drawn := _of_drawing(column, column.now)) is not None:
             windows[one.window.start] = drawn
     return windows
 
 
-def _of_drawing(target: TargetDrift, shares: F64 | None) -> FeatureWindow | None:
-    """Return what the drawing of a target says of one side; None where nothing is drawn."""
-    if shares is None or len(shares) != len(target.cells) or not float(shares.sum()):
+def _of_drawing(column: ColumnDrift, shares: F64 | None) -> FeatureWindow | None:
+    """Return what the drawing of a column says of one side; None where nothing is drawn."""
+    if shares is None or len(shares) != len(column.cells) or not float(shares.sum()):
         return None
-    missing = target.missing_now if shares is target.now else target.missing_was
-    if is_category(target):
-        return FeatureWindow(float(target.rows), missing, None, shares=shares)
-    shape = shape_of_cells(target.cells, shares)
+    missing = column.missing_now if shares is column.now else column.missing_was
+    if is_category(column):
+        return FeatureWindow(float(column.rows), missing, None, shares=shares)
+    shape = shape_of_cells(column.cells, shares)
     if shape is None:
-        return FeatureWindow(float(target.rows), missing, None)
+        return FeatureWindow(float(column.rows), missing, None)
     found, ends = shape.quantiles(), shape.open_ends()
-    return FeatureWindow(float(target.rows), missing, None, found, ends, below=shape.below, above=shape.above)
+    return FeatureWindow(float(column.rows), missing, None, found, ends, below=shape.below, above=shape.above)
 
 
-def _baseline(target: TargetDrift | None, found: FeatureHistory | None) -> FeatureWindow | None:
+def _baseline(column: ColumnDrift | None, found: FeatureHistory | None) -> FeatureWindow | None:
     if found is not None:
         return found.baseline
-    return None if target is None else _of_drawing(target, target.was)
+    return None if column is None else _of_drawing(column, column.was)
 
 
 def _over_time(
     selection: Selection,
     name: str,
-    target: TargetDrift | None,
+    column: ColumnDrift | None,
     windows: Mapping[int, FeatureWindow],
     found: FeatureHistory | None,
 ) -> Any:
     """Draw the feature over the windows that are shown; None where nothing of it is known."""
-    chosen, was = selection.chosen, _baseline(target, found)
+    chosen, was = selection.chosen, _baseline(column, found)
     assert chosen is not None
     address = None if selection.in_report else lambda one: selection.to(one, feature_page(name))
     rest = (name, chosen, address, selection.model.timezone)
@@ -164,8 +164,8 @@ def _over_time(
         return charts.fan(selection.shown, fans, None if was is None else was.quantiles, *rest, ends, unread)
     labels, shares = _labelled(selection, name, windows, found)
     before = None if was is None else was.shares
-    if before is not None and found is None and target is not None:
-        before = _spread(target.cells, before, labels)
+    if before is not None and found is None and column is not None:
+        before = _spread(column.cells, before, labels)
     return charts.stacked(selection.shown, labels, shares, before, *rest, unread)
 
 
@@ -180,13 +180,13 @@ def _labelled(
         for start, one in windows.items():
             if start in found.windows and one.shares is not None:
                 shares[start] = one.shares
-            elif (target := own[start].features.get(name)) is not None and one.shares is not None:
-                shares[start] = _spread(target.cells, one.shares, labels)
+            elif (column := own[start].features.get(name)) is not None and one.shares is not None:
+                shares[start] = _spread(column.cells, one.shares, labels)
         return labels, shares
-    drawn = [(one.window.start, target) for one in selection.shown if (target := one.features.get(name)) is not None]
-    labels = tuple(dict.fromkeys(cell for _, target in drawn for cell in target.cells))
+    drawn = [(one.window.start, column) for one in selection.shown if (column := one.features.get(name)) is not None]
+    labels = tuple(dict.fromkeys(cell for _, column in drawn for cell in column.cells))
     told = {start: one.shares for start, one in windows.items() if one.shares is not None}
-    return labels, {start: _spread(target.cells, told[start], labels) for start, target in drawn if start in told}
+    return labels, {start: _spread(column.cells, told[start], labels) for start, column in drawn if start in told}
 
 
 def _spread(cells: tuple[str, ...], shares: F64, labels: tuple[str, ...]) -> F64:
@@ -201,16 +201,16 @@ def _out_of_range(found: FeatureHistory | None) -> bool:
     return found is not None and found.now is not None and found.now.below + found.now.above > OUT_OF_RANGE
 
 
-def _drawing(target: TargetDrift | None, found: FeatureHistory | None, name: str) -> Any:
+def _drawing(column: ColumnDrift | None, found: FeatureHistory | None, name: str) -> Any:
     """Draw the window beside the baseline, on an axis of its own where it left the baseline's bins."""
-    if target is None:
+    if column is None:
         return None
     if _out_of_range(found) and found is not None and found.was is not None and found.now is not None:
-        return own_range(found.was, found.now, target, name)
-    return distribution(target, name)
+        return own_range(found.was, found.now, column, name)
+    return distribution(column, name)
 
 
-def _by_slice(chosen: Evaluation, name: str) -> list[tuple[str, SliceDrift, TargetDrift | None]]:
+def _by_slice(chosen: Evaluation, name: str) -> list[tuple[str, SliceDrift, ColumnDrift | None]]:
     """Return the slices of a window, those in which the feature drifts first and farthest first."""
     found = [(cut, one, one.features.get(name)) for cut, one in chosen.slices.items()]
     return sorted(found, key=lambda row: (row[2] is None, -(size_of(row[2]) or 0.0) if row[2] else 0.0, row[0]))

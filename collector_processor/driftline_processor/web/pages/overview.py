@@ -280,10 +280,10 @@ def _drift_figures(selection: Selection, told: Evaluation) -> Iterator[Figure]:
         beside = f"{compared} of {len(told.features)} could be compared"
         value = f"{drifted} of {compared}" if compared else UNKNOWN
         yield Figure("inputs that drift", value, "", beside, address, drifted > 0)
-    for target in (told.score, told.predicted):
-        if target is not None and (psi := target.methods.get("psi")) is not None:
-            state = states.state_word(target.state, target.lacking)
-            yield Figure(f"{target.words} drift, PSI", number(psi.value), "", state, address, target.state == "drift")
+    for column in (told.score, told.predicted):
+        if column is not None and (psi := column.methods.get("psi")) is not None:
+            state = states.state_word(column.state, column.lacking)
+            yield Figure(f"{column.words} drift, PSI", number(psi.value), "", state, address, column.state == "drift")
             break
     yield Figure("predictions", count(told.rows), "", f"{count(selection.model.rows)} in all", address)
 

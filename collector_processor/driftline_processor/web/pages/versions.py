@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.evaluation import Evaluation, MetricValue, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricValue
 from driftline_processor.core.retraining import RetrainGain
 from driftline_processor.core.wording import iso_time, short
 from driftline_processor.present import titles
@@ -84,8 +84,8 @@ class DriftPair:
     """The drift of one feature on both sides, each from its own baseline; None where a side has none."""
 
     name: str
-    left: TargetDrift | None
-    right: TargetDrift | None
+    left: ColumnDrift | None
+    right: ColumnDrift | None
 
     @property
     def difference(self) -> float:
@@ -193,7 +193,7 @@ def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> Side
     return SideBySide(left, right, metrics, tuple(features), score, () if score is not None else tuple(alone), instead)
 
 
-def scores_together(left: TargetDrift | None, right: TargetDrift | None) -> Markup | None:
+def scores_together(left: ColumnDrift | None, right: ColumnDrift | None) -> Markup | None:
     """Draw two distributions over the same cells in one picture: the left as an outline, the right as bars."""
     if left is None or right is None or left.now is None or right.now is None or left.cells != right.cells:
         return None
@@ -250,8 +250,8 @@ def _offered_windows(selection: Selection) -> list[tuple[str, str]]:
     return [(f"at:{iso_time(one.window.start)}", window_name(one.window, timezone)) for one in others]
 
 
-def _psi(target: TargetDrift | None) -> float | None:
-    found = None if target is None else target.methods.get("psi")
+def _psi(column: ColumnDrift | None) -> float | None:
+    found = None if column is None else column.methods.get("psi")
     return None if found is None else finite(found.value)
 
 
@@ -310,8 +310,8 @@ def _plain(metric: MetricValue | None) -> tuple[float | None, float | None, floa
 
 
 def _features_table(found: SideBySide) -> Table:
-    def told(target: TargetDrift | None) -> tuple[str | None, str | None, float | None]:
-        return (None, None, None) if target is None else (target.state, target.size or None, _psi(target))
+    def told(column: ColumnDrift | None) -> tuple[str | None, str | None, float | None]:
+        return (None, None, None) if column is None else (column.state, column.size or None, _psi(column))
 
     columns = ("feature", "left_state", "left_size", "left_psi", "right_state", "right_size", "right_psi")
     return Table(columns, [(one.name, *told(one.left), *told(one.right)) for one in found.features])

@@ -1,6 +1,6 @@
 """Find whether reference rows repeat with the day or with the week, without being asked.
 
-Each target becomes a few series over hours, or days: the mean rank of a number, its spread, its missing share, the
+Each column becomes a few series over hours, or days: the mean rank of a number, its spread, its missing share, the
 share of each label. A cycle is power at its own frequency, or at a multiple, beyond the power at the frequencies around
 it. So neither days that differ nor a trend is taken for a cycle: their power lies around that frequency as well.
 
@@ -20,10 +20,10 @@ from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import DAY, HOUR, WEEK, Kind, Seasonality
 
 LEVEL = 0.01
-"""Chance that a reference without any cycle is said to have one, over all targets and both cycles."""
+"""Chance that a reference without any cycle is said to have one, over all columns and both cycles."""
 
 LIKELY = 0.2
-"""Chance below which a target beside others that repeat keeps its seasons: hours are the same hours for all of them."""
+"""Chance below which a column beside others that repeat keeps its seasons: hours are the same hours for all of them."""
 
 MULTIPLES = 3
 """Frequencies of a cycle that are looked at: once, twice and three times in it."""
@@ -149,7 +149,7 @@ def _values(over: Bins, counts: F64) -> tuple[F64, F64] | None:
 
 
 def _chances(at: F64, series: Mapping[str, tuple[F64, F64]], cycles: int, least: int) -> dict[str, float]:
-    """Return the p-value of each target: float64 ``at`` (t,), the times, in cycles."""
+    """Return the p-value of each column: float64 ``at`` (t,), the times, in cycles."""
     if cycles < least or not series:
         return {}
     names = list(series)

@@ -331,7 +331,7 @@ class EstimationGatherer:
         if actual is None or table.scores is None or not len(table) or not task.losses:
             return
         drawn = self._random.random(len(table))
-        scores = task.target_score(table.scores)[:, np.newaxis] if task.predicts_number else table.scores
+        scores = task.monitored_score(table.scores)[:, np.newaxis] if task.predicts_number else table.scores
         known = _usable(task, scores, actual)
         self._task = task
         rows = np.flatnonzero((drawn < self._limit) & known[0])

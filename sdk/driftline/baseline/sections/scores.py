@@ -22,7 +22,7 @@ from driftline.tables.performance_columns import actual_numbers, usable_weight
 from driftline.tables.table import F64, Column, PredictionTable
 from driftline.tables.task import Task
 
-from .time_blocks import BlockCounts, block_targets
+from .time_blocks import BlockCounts, block_columns
 
 if TYPE_CHECKING:
     from driftline.baseline.reference_rows import ReferenceSetup
@@ -97,7 +97,7 @@ class ClassScoresGatherer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreMeans:
-    """Mean scores by cell of one target.
+    """Mean scores by cell of one column.
 
     Attributes:
         first: intp (cells,), first bin of each cell, ascending from 0. Rows without a usable value are one more cell.
@@ -131,7 +131,7 @@ class ScoreByFeature:
     """The name of a pane's part (``feature:NAME``, ``score``) → mean scores.
 
     Features by about a tenth of the rows, the score by its own bins; the score as in
-    :meth:`~driftline.tables.task.Task.target_score`.
+    :meth:`~driftline.tables.task.Task.monitored_score`.
     """
 
     of: Mapping[str, ScoreMeans]
@@ -148,13 +148,13 @@ class ScoreByFeature:
     @classmethod
     def from_json(cls, value: object, bins: ModelBins) -> Self:
         """Read them back. Raises ``ValueError`` that names the rule."""
-        targets, of = block_targets(bins), {}
+        columns, of = block_columns(bins), {}
         for name, one in by_name(value).items():
-            if name not in targets:
+            if name not in columns:
                 raise ValueError(f"{name!r} has no bins")
             read = by_name(one)
             first = read.get("first")
-            if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < targets[name].size for at in first):
+            if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < columns[name].size for at in first):
                 raise ValueError(f"that of {name!r} needs first, a list of bins")
             if first[:1] != [0] or sorted(set(first)) != first:
                 raise ValueError(f"that of {name!r} needs first bins that ascend from 0")
@@ -187,7 +187,7 @@ class ScoreByFeatureGatherer:
     """Gathers, bin by bin, the weight of rows with a score, the sum of their scores, and their outcomes."""
 
     def __init__(self, reference: ReferenceSetup) -> None:
-        over = block_targets(reference.bins)
+        over = block_columns(reference.bins)
         self._bins = {name: bins for name, bins in over.items() if name != "class"} if "score" in over else {}
         self._sums = {name: np.zeros((3, bins.size + 2)) for name, bins in self._bins.items()}
         self._outcomes: dict[str, F64] = {}
@@ -196,7 +196,7 @@ class ScoreByFeatureGatherer:
         """Take in more rows."""
         if table.scores is None or not len(table.scores):
             return
-        score = table.task.target_score(table.scores)
+        score = table.task.monitored_score(table.scores)
         usable = np.isfinite(score)
         weight = np.ones(len(score)) if table.weight is None else usable_weight(table.weight)
         weight = np.where(usable, weight, 0.0)

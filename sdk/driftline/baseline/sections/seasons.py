@@ -30,7 +30,7 @@ from driftline.tables.table import F64, I64, Column, PredictionTable
 from driftline.tables.timestamps import HOUR, AnySeasonality, Seasonality, UnknownSeasonality
 
 from .cycles import MOST_TESTED, Cycles, counted_by_hour, find_cycles, hours_of_rows
-from .time_blocks import MOST_BLOCKS, TELLING, BlockCounts, TimeGrid, block_targets
+from .time_blocks import MOST_BLOCKS, TELLING, BlockCounts, TimeGrid, block_columns
 
 if TYPE_CHECKING:
     from driftline.baseline.reference_rows import ReferenceSetup
@@ -52,7 +52,7 @@ LEAST_CYCLES = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Deseasonalized:
-    """One target in every block, less what its seasons explain: float64 (blocks, cells), weights of rows.
+    """One column in every block, less what its seasons explain: float64 (blocks, cells), weights of rows.
 
     Of a number the cells are ranks within the season, of categories neighbouring labels from ``first`` on.
     """
@@ -109,7 +109,7 @@ class Seasons:
         length: Of a block, nanoseconds, 0 = there are none.
         starts: int64 (b,).
         block_rows: float64 (b, 3).
-        blocks: Name of a part → the target in each block.
+        blocks: Name of a part → the column in each block.
         found: True where the rows were found to repeat, False where somebody named the seasons.
         shorts: A short stretch of each block; None where there is none, or too few rows in it.
     """
@@ -192,7 +192,7 @@ class Seasons:
 
 def widths_of(bins: ModelBins) -> dict[str, int]:
     """Return the width of every part that may be kept by season."""
-    wide = {name: over.size + 2 for name, over in block_targets(bins).items()}
+    wide = {name: over.size + 2 for name, over in block_columns(bins).items()}
     wide |= {f"embedding:{name}": 1 + WIDTH for name in bins.projections}
     return wide | (widths(len(bins.space.names)) if bins.space is not None else {})
 
@@ -211,15 +211,15 @@ def _read_blocks(read: Mapping[str, Any], bins: ModelBins) -> tuple[int, I64, F6
     if missing := {"length", "starts", "rows", "of"} - read.keys():
         raise ValueError(f"blocks: {min(missing)} is missing")
     length, starts = _read_starts(read, "blocks")
-    targets, of = block_targets(bins), {}
+    columns, of = block_columns(bins), {}
     for name, one in by_name(read["of"]).items():
-        if name not in targets:
+        if name not in columns:
             raise ValueError(f"blocks: {name!r} is counted but has no bins")
         first, width = by_name(one).get("first"), RANKS
-        if isinstance(targets[name], CategoryBins) != (first is not None):
+        if isinstance(columns[name], CategoryBins) != (first is not None):
             raise ValueError(f"blocks: that of {name!r} needs first bins of labels, and null of numbers")
         if first is not None:
-            if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < targets[name].size for at in first):
+            if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < columns[name].size for at in first):
                 raise ValueError(f"blocks: that of {name!r} needs first, a list of bins")
             if first[:1] != [0] or sorted(set(first)) != first:
                 raise ValueError(f"blocks: that of {name!r} needs first bins that ascend from 0")
@@ -288,8 +288,8 @@ class _StretchRanks:
 
     Attributes:
         rows: float64 (b, 3), number, sum of weights and of squared weights.
-        mixed: Name of a target → float64 (b, seasons), weight of its rows in each season.
-        ranks: Name of a target → float64 (b, cells), by rank or label.
+        mixed: Name of a column → float64 (b, seasons), weight of its rows in each season.
+        ranks: Name of a column → float64 (b, cells), by rank or label.
     """
 
     rows: F64
@@ -302,9 +302,9 @@ class SeasonCounts:
     """Gathers a reference season by season: panes of seasons, and what their blocks hold, from rows or from panes.
 
     Attributes:
-        rough: Name of a target → float64 (seasons, bins), roughly how it lies in each season, by which ranks are told.
+        rough: Name of a column → float64 (seasons, bins), roughly how it lies in each season, by which ranks are told.
         stretches: The blocks, None where there are none.
-        parts: Names of the targets that are kept, since they repeat; None = all, since somebody named the seasons.
+        parts: Names of the columns that are kept, since they repeat; None = all, since somebody named the seasons.
     """
 
     seasonality: Seasonality
@@ -324,7 +324,7 @@ class SeasonCounts:
         self._whole, self._short = _StretchRanks(np.zeros((blocks, 3))), _StretchRanks(np.zeros((blocks, 3)))
         wide = kept_of(self.bins, self.seasonality.count)
         self._kept = {name: width for name, width in wide.items() if self.keeps(name)}
-        for name, over in block_targets(self.bins).items():
+        for name, over in block_columns(self.bins).items():
             rough = self.rough.get(name)
             if rough is None or not rough.any() or not self.keeps(name):
                 continue
@@ -362,7 +362,7 @@ class SeasonCounts:
         halves = np.array([2 * block + short])
         for stretches, _ in self._stretches(halves):
             stretches.rows[block] += pane.parts.get("rows", np.zeros(3))
-        for name, over in block_targets(self.bins).items():
+        for name, over in block_columns(self.bins).items():
             counts = pane.parts.get(name)
             if counts is not None and name in self._whole.ranks:
                 index = np.flatnonzero(counts[: over.size])
@@ -383,7 +383,7 @@ class SeasonCounts:
             yield self._short, in_short
 
     def add_values(self, name: str, halves: I64, season: Index, index: Index, weight: F64) -> None:
-        """Add usable values of a target: the block of each (twice, plus one in the short stretch), season and bin."""
+        """Add usable values of a column: the block of each (twice, plus one in the short stretch), season and bin."""
         for stretches, chosen in self._stretches(halves):
             self._add_values(stretches, name, halves[chosen] // 2, season[chosen], index[chosen], weight[chosen])
 
@@ -446,7 +446,7 @@ class SeasonCounts:
         total = of_all.sum()
         if name in self._cells:
             first = self._cells[name]
-            usable = np.add.reduceat(counts[:, : block_targets(self.bins)[name].size], first, axis=1)
+            usable = np.add.reduceat(counts[:, : block_columns(self.bins)[name].size], first, axis=1)
             own = usable.sum(axis=1, keepdims=True)
             shares = np.divide(usable, own, out=np.zeros_like(usable), where=own > 0)
             apart = ranks - mixed @ shares
@@ -471,7 +471,7 @@ class SeasonsGatherer:
         seasonality, sample, parts = reference.seasonality, reference.sample, None
         if seasonality is None or not sample.time.any():
             return
-        targets = block_targets(reference.bins)
+        columns = block_columns(reference.bins)
         every = list(_indices(sample, reference.bins))
         if isinstance(seasonality, UnknownSeasonality):
             cycles = _cycles(seasonality, sample, every)
@@ -480,7 +480,7 @@ class SeasonsGatherer:
             seasonality, parts = Seasonality(cycles.kind, seasonality.timezone), cycles.parts
         season, count = _season(seasonality, sample.time), seasonality.count
         weight = _weight(sample)
-        rough = {name: np.zeros((count, over.size + 2)) for name, over in targets.items()}
+        rough = {name: np.zeros((count, over.size + 2)) for name, over in columns.items()}
         for name, over, index in every:
             if parts is None or name in parts:
                 rough[name] += _by_season(season, index, weight, count, over.size + 2)
@@ -502,7 +502,7 @@ class SeasonsGatherer:
         if halves is not None and counts.stretches is not None:
             inside &= halves < 2 * counts.stretches.count
             counts.add_block_rows(halves[inside], weight[inside])
-        targets = block_targets(counts.bins)
+        columns = block_columns(counts.bins)
         there = set()
         for name, over, index in _indices(table, counts.bins):
             there.add(name)
@@ -514,8 +514,8 @@ class SeasonsGatherer:
             if halves is not None and counts.rough[name].any():
                 usable = inside & (index < over.size)
                 counts.add_values(name, halves[usable], season[usable], index[usable], weight[usable])
-        for name in targets.keys() - there:  # a column that these rows lack is missing in each
-            size = targets[name].size
+        for name in columns.keys() - there:  # a column that these rows lack is missing in each
+            size = columns[name].size
             lacking = np.full(len(table), size, dtype=np.intp)
             counts.add_all(name, _by_season(season, lacking, weight, seasons, size + 2))
         given = None if table.weight is None else weight
@@ -547,21 +547,21 @@ def seasons_of_panes(
     """
     held = [at for at, pane in enumerate(panes) if pane.rows]
     starts, panes = starts[held], [panes[at] for at in held]
-    targets, parts = block_targets(bins), None
+    columns, parts = block_columns(bins), None
     if not held:
         return None
     if isinstance(seasonality, UnknownSeasonality):
         hours, first = np.unique(starts // HOUR * HOUR, return_index=True)
         counts = {}
-        for name, over in targets.items():
+        for name, over in columns.items():
             none = np.zeros(over.size + 2)
             counts[name] = np.add.reduceat(np.stack([pane.parts.get(name, none) for pane in panes]), first)
-        cycles = find_cycles(seasonality.clock, hours, counts, targets)
+        cycles = find_cycles(seasonality.clock, hours, counts, columns)
         if cycles.kind is None:
             return None
         seasonality, parts = Seasonality(cycles.kind, seasonality.timezone), cycles.parts
     season = seasonality.of(starts)
-    rough = {name: np.zeros((seasonality.count, over.size + 2)) for name, over in targets.items()}
+    rough = {name: np.zeros((seasonality.count, over.size + 2)) for name, over in columns.items()}
     for at, pane in zip(season.tolist(), panes, strict=True):
         for name in rough:
             rough[name][at] += pane.parts.get(name, 0.0)
@@ -599,14 +599,14 @@ def _season(seasonality: Seasonality, times: I64) -> Index:
 
 
 def _indices(table: PredictionTable, bins: ModelBins) -> Iterator[tuple[str, Bins, Index]]:
-    """Yield the bin of every row, target by target."""
+    """Yield the bin of every row, column by column."""
     columns: dict[str, Column] = {f"feature:{name}": column for name, column in table.features.items()}
     if table.scores is not None and len(table.scores):
-        columns["score"] = Column(numbers=table.task.target_score(table.scores))
+        columns["score"] = Column(numbers=table.task.monitored_score(table.scores))
     codes = decide(table.task, table.scores, table.predicted)
     if len(codes):
         columns["class"] = Column(codes=codes, labels=(*table.task.classes, ""))
-    for name, over in block_targets(bins).items():
+    for name, over in block_columns(bins).items():
         column = columns.get(name)
         if column is not None and (column.numbers is not None or column.codes is not None):
             yield name, over, assign(over, column)

@@ -29,7 +29,7 @@ from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_column
 from driftline.tables.table import F64, I64, Column, PredictionTable, length, take_rows
 
-from .time_blocks import MOST_BLOCKS, TimeGrid, block_targets
+from .time_blocks import MOST_BLOCKS, TimeGrid, block_columns
 
 if TYPE_CHECKING:
     from driftline.baseline.reference_rows import ReferenceSetup
@@ -134,7 +134,7 @@ class Slices:
     @classmethod
     def from_json(cls, value: object, bins: ModelBins) -> Self:
         """Read them back. Raises ``ValueError`` that names the rule."""
-        widths = {"rows": 3} | {part: over.size + 2 for part, over in block_targets(bins).items()}
+        widths = {"rows": 3} | {part: over.size + 2 for part, over in block_columns(bins).items()}
         of: dict[str, dict[str, Pane]] = {}
         for key, values in by_name(value).items():
             if not key or "=" in key:

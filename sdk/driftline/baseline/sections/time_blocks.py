@@ -27,7 +27,7 @@ from driftline.tables.table import F64, I64
 MOST_BLOCKS = 60
 
 CELLS = 10
-"""Cells of a target in a block, up to twice as many where single bins are heavy: 60 blocks of 10 are 2 kB of JSON a
+"""Cells of a column in a block, up to twice as many where single bins are heavy: 60 blocks of 10 are 2 kB of JSON a
 feature, about as much as its bins."""
 
 _MINUTE = 60 * 10**9
@@ -136,7 +136,7 @@ def _quietest_hour(times: I64) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockCounts:
-    """One target in every block: ``counts`` float64 (blocks, cells), weights of rows with a usable value.
+    """One column in every block: ``counts`` float64 (blocks, cells), weights of rows with a usable value.
 
     Attributes:
         first: intp (cells,), the first bin of each cell, from 0 on, ascending: a cell is neighbouring bins.
@@ -209,7 +209,7 @@ class TimeBlocks:
         if len(held) < 2:
             return None
         of = {}
-        for name, over in block_targets(bins).items():
+        for name, over in block_columns(bins).items():
             size = over.size
             none = np.zeros(size + 2)
             counts = np.stack([panes[at].parts.get(name, none) for at in held])
@@ -260,12 +260,12 @@ class TimeBlocks:
             raise ValueError("starts must be a list of whole numbers")
         if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
             raise ValueError(f"starts must be 2 to {MOST_BLOCKS} times that ascend")
-        targets, of = block_targets(bins), {}
+        columns, of = block_columns(bins), {}
         for name, one in by_name(read["of"]).items():
-            if name not in targets:
+            if name not in columns:
                 raise ValueError(f"{name!r} is counted but has no bins")
             try:
-                of[name] = _cells(by_name(one), len(starts), targets[name].size)
+                of[name] = _cells(by_name(one), len(starts), columns[name].size)
             except ValueError as error:
                 raise ValueError(f"that of {name!r} {error}") from None
         within = cls.from_json(read["within"], bins) if "within" in read else None
@@ -284,10 +284,10 @@ class TimeBlocks:
         return type(self)(self.length, self.starts, self.rows, of, within)
 
 
-def block_targets(bins: ModelBins) -> dict[str, Bins]:
+def block_columns(bins: ModelBins) -> dict[str, Bins]:
     """Return the compared bins by the name of their part in a pane.
 
-    >>> block_targets(ModelBins())
+    >>> block_columns(ModelBins())
     {}
     """
     named: dict[str, Bins | None] = {f"feature:{name}": over for name, over in bins.features.items()}

@@ -10,13 +10,13 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.change import kind_of_change
 from driftline_processor.core.evaluation import (
+    ColumnDrift,
     Estimate,
     Evaluation,
     Finding,
     MetricValue,
     ObjectiveState,
     ServiceLevel,
-    TargetDrift,
 )
 from driftline_processor.core.windows.window import Window
 
@@ -118,7 +118,7 @@ def window(**fields: object) -> Evaluation:
 
 def test_a_broken_objective_of_the_service_goes_before_all_else() -> None:
     slow = ObjectiveState("latency_p99", "latency_p99 <= 0.1", "broken", 0.4, 0.3, 0.5, 1_000)
-    drift = TargetDrift("feature", "x", "drift", "ks", 1_000, {})
+    drift = ColumnDrift("feature", "x", "drift", "ks", 1_000, {})
     found = kind_of_change(window(objectives=(slow,), features={"x": drift}))
     assert found is not None
     assert (found.kind, found.evidence) == ("service", ("latency_p99 <= 0.1 is broken",))
@@ -126,7 +126,7 @@ def test_a_broken_objective_of_the_service_goes_before_all_else() -> None:
 
 
 def test_values_out_of_range_are_inputs_that_moved() -> None:
-    drift = TargetDrift("feature", "x", "drift", "ks", 1_000, {})
+    drift = ColumnDrift("feature", "x", "drift", "ks", 1_000, {})
     finding = Finding("out_of_range", ("x",), "critical", 0.0, 0.6, 0.0, "60 % of x are out of range")
     found = kind_of_change(window(findings=(finding,), features={"x": drift}))
     assert found is not None

@@ -13,7 +13,7 @@ from driftline.tables.table import F64, Column
 from driftline_processor.core.decode.foreign_metrics import MetricMapping, by_name
 from driftline_processor.core.decode.requests import decode_metrics
 from driftline_processor.core.drift import drift
-from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.core.histogram import Histogram, spread
 from driftline_processor.core.outcomes.coverage import GUESSED
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
@@ -53,7 +53,7 @@ def baseline(reference: F64) -> Baseline:
     return Baseline.from_frame({"x": reference}, score=np.zeros(len(reference)), model="m", task="regression")
 
 
-def compared(known: Baseline, histogram: Histogram) -> TargetDrift:
+def compared(known: Baseline, histogram: Histogram) -> ColumnDrift:
     """Compare values, known by their histogram only, with a baseline of rows."""
     bins, counts = known.bins.features["x"], known.pane.parts["feature:x"]
     assert isinstance(bins, NumberBins)

@@ -24,7 +24,7 @@ from driftline_processor.core.drift.methods import METHODS, Counts
 from driftline_processor.core.drift.methods.method import Sums
 from driftline_processor.core.drift.methods.mmd import mmd, mmd_p_value
 from driftline_processor.core.drift.p_values import anderson_darling_tail, cramer_von_mises_tail, quadratic_tail
-from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
@@ -32,7 +32,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.readers.arrow_columns import column
 from driftline_processor.readers.column_roles import ColumnOptions
-from driftline_processor.terminal.baseline import _targets
+from driftline_processor.terminal.baseline import _columns
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -233,7 +233,7 @@ def test_what_may_not_leave_as_it_is_leaves_in_no_sum() -> None:
     assert protect_baseline(BASELINE, Privacy(deny=["age"])).bins.projections == BASELINE.bins.projections
 
 
-def judged(shift: float, rows: int = 1_000) -> TargetDrift:
+def judged(shift: float, rows: int = 1_000) -> ColumnDrift:
     table, *_ = table_from_frame(frame(rows, 7, shift), score="score", model="tickets", task="binary")
     return drift(fold(table, BASELINE.bins), BASELINE).features["text"]
 
@@ -319,6 +319,6 @@ def test_where_an_embedding_drifts_is_said_of_its_lengths(size: float, said: str
     [cause] = found.explanation.causes
     assert cause.changes[0].where.startswith("lengths (L2 norm) ")
     assert cause.sentence.startswith(said)
-    lines = " ".join(str(row) for row in dict(_targets(baseline))["vec"].values())
+    lines = " ".join(str(row) for row in dict(_columns(baseline))["vec"].values())
     assert lines.startswith("embedding ")
     assert "length (L2 norm) " in lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.drift.incident import incident
-from driftline_processor.core.evaluation import Evaluation, MethodValue, State, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue, State
 from driftline_processor.core.windows.window import Window
 
 HOUR = 3_600 * 10**9
@@ -18,8 +18,8 @@ def evaluation(at: int, state: State, p: float | None = 0.005, closed: bool = Tr
         Window("1h", at * HOUR, (at + 1) * HOUR),
         rows=1_000,
         closed=closed,
-        features={"age": TargetDrift("feature", "age", state, "ks", 1_000, methods)},
-        score=TargetDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.0, 0.9)}),
+        features={"age": ColumnDrift("feature", "age", state, "ks", 1_000, methods)},
+        score=ColumnDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.0, 0.9)}),
     )
 
 
@@ -71,8 +71,8 @@ def test_an_open_window_begins_no_incident_and_ends_none() -> None:
 def test_the_score_and_the_class_have_incidents_too() -> None:
     both = [evaluation(at, "ok") for at in (0, 1)]
     for one in both:
-        one.score = TargetDrift("score", "", "drift", "ks", 1_000, {"ks": MethodValue(0.3, 0.001)})
-        one.predicted = TargetDrift("class", "", "drift", "chi2", 1_000, {"chi2": MethodValue(30.0, 1e-8)})
+        one.score = ColumnDrift("score", "", "drift", "ks", 1_000, {"ks": MethodValue(0.3, 0.001)})
+        one.predicted = ColumnDrift("class", "", "drift", "chi2", 1_000, {"chi2": MethodValue(30.0, 1e-8)})
     both[0].incident = incident(both[0], None)
     assert both[0].incident == {"class": 0}
     assert incident(both[1], both[0]) == {"score": 0, "class": 0}

@@ -13,7 +13,7 @@ from driftline.panes.fold import fold
 from driftline.panes.pane import Pane
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.coarse_bins import coarse, least_kept, missed, unsure
-from driftline_processor.core.evaluation import Finding, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, Finding
 from driftline_processor.core.quality.judge import quality
 
 EQUAL = np.full(400, 1 / 400)
@@ -43,7 +43,7 @@ def pane_of(frame: dict[str, Any], baseline: Baseline) -> Pane:
     return fold(table, baseline.bins)
 
 
-def compared(now: dict[str, Any], baseline: Baseline) -> TargetDrift:
+def compared(now: dict[str, Any], baseline: Baseline) -> ColumnDrift:
     """Compare one feature."""
     return drift(pane_of(now, baseline), baseline).features["x"]
 

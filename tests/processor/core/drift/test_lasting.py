@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -31,13 +30,12 @@ from driftline_processor.core.drift.lasting import (
     remembers,
     take_step,
 )
-from driftline_processor.core.evaluation import Evaluation, LastingDrift, LastingShift
+from driftline_processor.core.evaluation import Evaluation, LastingDrift
 from driftline_processor.core.windows.window import DAY, HOUR, Window
 from driftline_processor.evaluation.evaluation_codec import pack_evaluation, unpack_evaluation
-from driftline_processor.evaluation.evaluation_text import evaluation_from_text
 from driftline_processor.present.evaluation_json import to_json
 
-from tests.support.old_evaluations import evaluation_to_text
+from tests.support.evaluation_text import evaluation_to_text
 
 A_DAY = 400
 BEGAN = 1_772_323_200 * 10**9
@@ -88,11 +86,11 @@ def test_quiet_windows_raise_no_alarm() -> None:
     rng = np.random.default_rng(1)
     baseline = built(rng)
     last = followed([window(baseline, rows(rng, 1), day) for day in range(70)])[-1]
-    assert {name: one.state for name, one in known(last).targets.items()} == dict.fromkeys(
+    assert {name: one.state for name, one in known(last).columns.items()} == dict.fromkeys(
         ("feature:x", "feature:y", "feature:kind", "score", "class"), "not_found"
     )
     assert known(last).epoch == 3
-    assert max(one.evidence or 0.0 for one in known(last).targets.values()) < -np.log(ALPHA)
+    assert max(one.evidence or 0.0 for one in known(last).columns.values()) < -np.log(ALPHA)
 
 
 @pytest.mark.parametrize(("days", "timed", "lacking"), [(30, False, "times"), (4, True, "days")])
@@ -100,7 +98,7 @@ def test_where_the_reference_does_not_know_its_own_error_nothing_is_told(days: i
     rng = np.random.default_rng(1)
     baseline = built(rng, days, timed)
     last = followed([window(baseline, rows(rng, 1, shift=2.0), day) for day in range(3)])[-1]
-    told = known(last).targets
+    told = known(last).columns
     assert {one.state for one in told.values()} == {"cannot_tell"}
     assert {one.lacking for one in told.values()} == {lacking}
     assert told.keys() == {"feature:x", "feature:y", "feature:kind", "score", "class"}
@@ -110,21 +108,21 @@ def test_a_small_shift_that_lasts_is_found_and_says_since_when_and_how_much() ->
     rng = np.random.default_rng(2)
     baseline = built(rng)
     days = followed([window(baseline, rows(rng, 1, shift=0.3), day) for day in range(30)])
-    found = known(days[-1]).targets["feature:x"]
+    found = known(days[-1]).columns["feature:x"]
     assert (found.state, found.measure, found.since) == ("drift", "level", BEGAN)
     assert found.shift == pytest.approx(0.3, abs=0.06)
     assert found.found is not None
     assert 3 <= (found.found - BEGAN) // DAY <= 25
     at = int((found.found - BEGAN) // DAY)
-    assert [known(day).targets["feature:x"].state for day in days[at - 2 : at]] == ["not_found", "drift"]
-    assert {name for name, one in known(days[-1]).targets.items() if one.state == "drift"} == {"feature:x"}
+    assert [known(day).columns["feature:x"].state for day in days[at - 2 : at]] == ["not_found", "drift"]
+    assert {name for name, one in known(days[-1]).columns.items() if one.state == "drift"} == {"feature:x"}
 
 
 def test_a_share_of_a_label_that_moves_is_found_by_its_name() -> None:
     rng = np.random.default_rng(3)
     baseline = built(rng)
     found = known(followed([window(baseline, rows(rng, 1, share=0.56), day) for day in range(30)])[-1])
-    one = found.targets["feature:kind"]
+    one = found.columns["feature:kind"]
     assert (one.state, one.measure) == ("drift", "a")
     assert one.shift == pytest.approx(0.06, abs=0.01)
 
@@ -133,9 +131,9 @@ def test_it_ends_after_thirty_windows_that_are_as_the_reference() -> None:
     rng = np.random.default_rng(4)
     baseline = built(rng)
     shifted = followed([window(baseline, rows(rng, 1, shift=0.6), day) for day in range(20)])
-    assert known(shifted[-1]).targets["feature:x"].state == "drift"
+    assert known(shifted[-1]).columns["feature:x"].state == "drift"
     later = followed([window(baseline, rows(rng, 1), 20 + day) for day in range(70)], shifted[-1])
-    states = [known(day).targets["feature:x"].state for day in later]
+    states = [known(day).columns["feature:x"].state for day in later]
     assert states[30] == "drift"
     assert states[-1] == "not_found"
 
@@ -147,8 +145,8 @@ def test_hours_are_added_up_to_the_days_of_the_reference() -> None:
     hours = [window(baseline, {name: value[hour::24] for name, value in day.items()}, hour, HOUR) for hour in range(24)]
     [whole] = followed([window(baseline, day, 0)])
     summed = followed(hours)
-    assert known(summed[-2]).targets == {}
-    assert known(summed[-1]).targets.keys() == known(whole).targets.keys()
+    assert known(summed[-2]).columns == {}
+    assert known(summed[-1]).columns.keys() == known(whole).columns.keys()
     assert known(summed[-1]).memory == pytest.approx(known(whole).memory, abs=0.03)  # of scores in hundredths
 
 
@@ -171,7 +169,7 @@ def test_a_window_without_rows_is_none() -> None:
     empty = window(baseline, second, 2)
     empty.lasting = replace(known(empty), scores=(0,) * len(known(empty).scores), rows=(0.0,))
     with_empty = followed([window(baseline, first, 0), window(baseline, second, 1), empty, window(baseline, last, 3)])
-    assert known(with_empty[-1]).targets == known(with_gap[-1]).targets
+    assert known(with_empty[-1]).columns == known(with_gap[-1]).columns
     assert np.array_equal(known(with_empty[-1]).memory, known(with_gap[-1]).memory)
 
 
@@ -198,28 +196,6 @@ def test_a_stored_window_carries_little() -> None:
     functions = len(known(days[-1]).scores)
     sizes = [len(evaluation_to_text(one)) - len(evaluation_to_text(replace(one, lasting=None))) for one in days]
     assert sum(sizes) / len(sizes) / functions < 120  # 340 when sums and facts stood in each
-
-
-def test_what_an_older_release_stored_still_opens_and_evidence_begins_anew() -> None:
-    rng = np.random.default_rng(10)
-    baseline = built(rng)
-    windows = [window(baseline, rows(rng, 1), day) for day in range(2)]
-    said = json.loads(evaluation_to_text(windows[0]))
-    shift = {"state": "drift", "measure": "level", "shift": 0.2, "windows": 9, "since": 5, "evidence": 4.7, "found": 7}
-    quiet = shift | {"state": "not_found", "since": 6, "evidence": -1.0, "found": None}
-    said["lasting"] = {
-        "targets": {"feature:x": shift, "score": quiet}, "names": ["feature:x"], "measures": ["level"], "unit": [1.0],
-        "facts": [[1.0, 2.0, 3.0, 4.0, 5.0]], "keeps": 0.1, "step": 1, "own": [[1.0, 2.0]], "memory": [[1.0] * 13],
-        "epoch": 2, "began": [5, 6], "covered": 0,
-    }  # fmt: skip
-    old = evaluation_from_text(json.dumps(said))
-    assert known(old).targets == {
-        "feature:x": LastingShift("drift", "level", 0.2, 9, 5, 4.7, 7),
-        "score": LastingShift("not_found", "level", 0.2, 9, 6, -1.0),
-    }
-    assert unpack_evaluation(pack_evaluation(old)).lasting == old.lasting
-    [new] = followed([windows[1]], recall_lasting(windows[1], [old]))
-    assert known(new).memory[:, LIFE].max() == 1.0
 
 
 @pytest.mark.parametrize("stretch", [LIFE, RECENT])

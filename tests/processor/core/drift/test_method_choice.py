@@ -39,7 +39,7 @@ def compared(choices: Choices, **changes: Any) -> Drift:
 
 def test_without_a_choice_each_kind_has_its_own_and_two_are_shown() -> None:
     found = compared(Choices())
-    assert {name: tuple(target.methods) for name, target in found.features.items()} == {
+    assert {name: tuple(column.methods) for name, column in found.features.items()} == {
         "age": ("ks", "psi", "js"),
         "plan": ("chi2", "psi", "js"),
         "active": ("chi2", "psi", "js"),
@@ -50,7 +50,7 @@ def test_without_a_choice_each_kind_has_its_own_and_two_are_shown() -> None:
 
 def test_a_chosen_method_decides_for_the_kinds_that_it_compares() -> None:
     found = compared(Choices(Choice(("cramer_von_mises", "proportion"))))
-    assert {name: target.decided_by for name, target in found.features.items()} == {
+    assert {name: column.decided_by for name, column in found.features.items()} == {
         "age": "cramer_von_mises",
         "plan": "chi2",
         "active": "proportion",
@@ -86,7 +86,7 @@ def test_whichever_method_decides_finds_drift_and_leaves_the_quiet_alone(name: s
     for feature, values in moved.items():
         found = compared(Choices(Choice((name,))), **{feature: values}).features
         assert found[feature].state == "drift"
-        assert {other: target.state for other, target in found.items() if other != feature} == dict.fromkeys(
+        assert {other: column.state for other, column in found.items() if other != feature} == dict.fromkeys(
             found.keys() - {feature}, "ok"
         )
 
@@ -94,11 +94,11 @@ def test_whichever_method_decides_finds_drift_and_leaves_the_quiet_alone(name: s
 def test_what_is_shown_has_a_value_and_no_p_value() -> None:
     every = Choices(Choice(shown=tuple(METHODS)))
     found = compared(every)
-    for target in found.features.values():
-        for name, method in target.methods.items():
+    for column in found.features.values():
+        for name, method in column.methods.items():
             assert method.value is not None
-            assert (method.p_value is not None) == (name == target.decided_by)
-    assert {name for target in found.features.values() for name in target.methods} == set(METHODS)
+            assert (method.p_value is not None) == (name == column.decided_by)
+    assert {name for column in found.features.values() for name in column.methods} == set(METHODS)
     assert set(every.names()) == set(METHODS)
 
 

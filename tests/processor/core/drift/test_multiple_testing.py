@@ -13,7 +13,7 @@ from driftline.tables.table import F64
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.p_values import benjamini_hochberg
 from driftline_processor.core.drift.rule import drift_by_slice, share_drifted, weighted_share
-from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift
 
 
 def frame(n: int, seed: int, shift: float = 0.0) -> dict[str, F64]:
@@ -61,12 +61,12 @@ def test_one_slice_is_the_plain_comparison() -> None:
     )
 
 
-def target(name: str, state: str) -> TargetDrift:
-    return TargetDrift("feature", name, state, "ks", 100, {})  # type: ignore[arg-type]
+def column(name: str, state: str) -> ColumnDrift:
+    return ColumnDrift("feature", name, state, "ks", 100, {})  # type: ignore[arg-type]
 
 
 FEATURES = {
-    name: target(name, state) for name, state in [("a", "drift"), ("b", "ok"), ("c", "cannot_tell"), ("d", "ok")]
+    name: column(name, state) for name, state in [("a", "drift"), ("b", "ok"), ("c", "cannot_tell"), ("d", "ok")]
 }
 SELF = {name: name for name in FEATURES}
 
@@ -83,6 +83,6 @@ def test_the_weighted_share_goes_by_importance_and_is_unknown_without() -> None:
 
 
 def test_a_document_drifts_with_any_of_its_descriptors_and_counts_once() -> None:
-    features = {name: target(name, state) for name, state in [("t.length", "ok"), ("t.words", "drift"), ("b", "ok")]}
+    features = {name: column(name, state) for name, state in [("t.length", "ok"), ("t.words", "drift"), ("b", "ok")]}
     whole = {"t.length": "t", "t.words": "t", "b": "b"}
     assert weighted_share(features, Importance({"t": 1.0, "b": 3.0}), whole) == 0.25

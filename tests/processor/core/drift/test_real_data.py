@@ -15,7 +15,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, Column
 from driftline.tables.timestamps import DAY, HOUR, UnknownSeasonality
 from driftline_processor.core.drift import drift
-from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART, by_season, same_seasons
 from sklearn import datasets
@@ -41,7 +41,7 @@ def in_order(load: str) -> tuple[dict[str, F64], I64]:
     return {f"x{at}": data[:, at] for at in range(min(10, data.shape[1]))}, START + np.arange(len(data)) * HOUR
 
 
-def windows(columns: Mapping[str, F64], times: I64, reference: int, length: int) -> Iterator[Mapping[str, TargetDrift]]:
+def windows(columns: Mapping[str, F64], times: I64, reference: int, length: int) -> Iterator[Mapping[str, ColumnDrift]]:
     """Yield the drift of each window of a length behind the reference, which is the first stretch."""
     begin = int(times.min()) // DAY * DAY
     first = times < begin + reference

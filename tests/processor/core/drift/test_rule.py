@@ -194,7 +194,7 @@ def test_what_a_large_reference_never_saw_is_found_in_a_small_window(n: int) -> 
         "score": rng.random(n),
     }
     found = drift(folded(current, baseline=baseline), baseline)
-    assert {name: (target.state, target.size) for name, target in found.features.items()} == dict.fromkeys(
+    assert {name: (column.state, column.size) for name, column in found.features.items()} == dict.fromkeys(
         ["plan", "same", "flag"], ("drift", "large")
     )
 

@@ -1,4 +1,4 @@
-"""How far another season takes a target from the one of a window."""
+"""How far another season takes a column from the one of a window."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def states(own: list[str], baseline: Baseline) -> dict[str, str]:
     table, *_ = table_from_frame(frame, score="p", model="m", task="binary", features=["z"])
     table = replace(table, features=describe("m", column, baseline.texts["m"]))
     judged = judge_window(ModelWindow(ModelKey("m"), DAY, fold(table, baseline.bins)), Reference(baseline))
-    return {name: target.state for name, target in judged.features.items()}
+    return {name: column.state for name, column in judged.features.items()}
 
 
 def test_tickets_that_collapse_to_known_words_drift_by_their_topic_alone() -> None:

@@ -25,7 +25,7 @@ from driftline_processor.core.drift.usual import (
     own_windows,
     series_factors,
 )
-from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift
 from scipy.signal import lfilter
 from scipy.special import ndtr
 
@@ -53,7 +53,7 @@ def window(columns: dict[str, Any], baseline: Baseline) -> Pane:
     return fold(table, baseline.bins)
 
 
-def judged(values: F64, baseline: Baseline, span: int = DAY) -> TargetDrift:
+def judged(values: F64, baseline: Baseline, span: int = DAY) -> ColumnDrift:
     return drift(window({"x": values}, baseline), baseline, span=span).features["x"]
 
 
@@ -208,7 +208,7 @@ def test_a_window_without_a_time_is_as_long_as_its_rows_took_in_the_baseline() -
     assert short.would_see > 1.5 * said.would_see
 
 
-def family(rng: np.random.Generator, features: int, count: int, share: float) -> Callable[[float], list[TargetDrift]]:
+def family(rng: np.random.Generator, features: int, count: int, share: float) -> Callable[[float], list[ColumnDrift]]:
     """Days of features that differ slightly; return what judges one more day, its first feature moved."""
     names = [f"x{at}" for at in range(features)]
 
@@ -219,7 +219,7 @@ def family(rng: np.random.Generator, features: int, count: int, share: float) ->
     baseline = baseline_of(known, 300)
     away = math.copysign(1.0, day["x0"].mean() - known["x0"].mean())
 
-    def judge(shift: float) -> list[TargetDrift]:
+    def judge(shift: float) -> list[ColumnDrift]:
         found = drift(window(day | {"x0": day["x0"] + away * shift}, baseline), baseline, span=DAY).features
         return [found[name] for name in names]
 
@@ -239,14 +239,14 @@ def test_a_larger_shift_is_never_smaller_news(features: int, share: float) -> No
     for count in (3, 7, 14, 30):
         judge = family(rng, features, count, share)
         found = [judge(shift) for shift in (0.0, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)]
-        first = [targets[0] for targets in found]
-        ranks = [ORDER[target.state] for target in first]
+        first = [columns[0] for columns in found]
+        ranks = [ORDER[column.state] for column in first]
         assert ranks == sorted(ranks)
-        assert all(target.state != "ok" for target in first if target.size == "large")
-        for target in first:
-            assert target.state != "ok" or (target.would_see or math.inf) <= max(SEEN, 6 * math.sqrt(share))
+        assert all(column.state != "ok" for column in first if column.size == "large")
+        for column in first:
+            assert column.state != "ok" or (column.would_see or math.inf) <= max(SEEN, 6 * math.sqrt(share))
         last.append(first[-1].state)
-        quiet += [target.state for target in found[0] if not target.lacking]
+        quiet += [column.state for column in found[0] if not column.lacking]
     assert set(last) == {"drift"}
     assert quiet.count("drift") <= 1
 
@@ -255,8 +255,8 @@ def test_a_larger_shift_is_never_smaller_news(features: int, share: float) -> No
 def test_ten_features_and_a_week_find_one_sigma() -> None:
     rng = np.random.default_rng(23)
     found = [family(rng, 10, 7, 0.02)(1.0)[0] for _ in range(20)]
-    assert sum(target.state == "drift" for target in found) >= 15
-    assert all(target.state in ("drift", "usual") for target in found)
+    assert sum(column.state == "drift" for column in found) >= 15
+    assert all(column.state in ("drift", "usual") for column in found)
 
 
 def test_what_would_have_been_seen_is_what_is_found() -> None:

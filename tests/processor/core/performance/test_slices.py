@@ -29,10 +29,9 @@ from driftline_processor.core.performance.slices import COHORTS, rank_slices
 from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
 from driftline_processor.core.windows.window import DAY, Window
 from driftline_processor.evaluation.evaluation_codec import pack_evaluation, unpack_evaluation
-from driftline_processor.evaluation.evaluation_text import evaluation_from_text
 from driftline_processor.present.evaluation_json import to_json
 
-from tests.support.old_evaluations import evaluation_to_text
+from tests.support.evaluation_text import evaluation_to_text
 
 TASK = Task("binary", ("0", "1"), "1")
 WINDOW = Window("1d", 0, 86_400 * 10**9)
@@ -149,9 +148,8 @@ def test_all_of_it_is_json_and_comes_back_from_the_store() -> None:
     slices = {"gender=F": outcomes(160, 40), "gender=M": outcomes(320, 80), "label_age=<1d": outcomes(480, 120)}
     search = WeakSearch((WEAK,), 600, 3, 3)
     evaluation = judged(slices, PerformanceSettings(fairness=(FairnessRule("gender"),)), search)
-    text = evaluation_to_text(evaluation)
-    back = evaluation_from_text(text)
-    assert evaluation_to_text(back) == text
+    back = unpack_evaluation(pack_evaluation(evaluation))
+    assert evaluation_to_text(back) == evaluation_to_text(evaluation)
     for part in ("performance_slices", "ages", "weak", "fairness"):
         assert getattr(back, part) == getattr(evaluation, part)
     said = to_json(evaluation)["performance"]

@@ -27,12 +27,11 @@ from driftline_processor.core.policy import (
     VerdictIs,
     WindowHistory,
     claim,
-    contradiction,
     read_condition,
 )
 from driftline_processor.core.verdict import verdict_of_window
 
-from tests.support.verdict_windows import MISSING, known, objective, target, value, window
+from tests.support.verdict_windows import MISSING, column, known, objective, value, window
 
 
 def judged(
@@ -113,9 +112,9 @@ def test_a_slice_is_named_as_objectives_name_it() -> None:
     assert judged("accuracy < 80 % in country=DE", sliced) is None
 
 
-def test_drift_is_asked_for_by_method_by_count_and_by_target() -> None:
-    moved = window(features={"temp": target(), "dewp": target(name="dewp"), "humid": target("ok", name="humid")})
-    moved.score = target("ok", kind="score", name="")
+def test_drift_is_asked_for_by_method_by_count_and_by_column() -> None:
+    moved = window(features={"temp": column(), "dewp": column(name="dewp"), "humid": column("ok", name="humid")})
+    moved.score = column("ok", kind="score", name="")
     texts = [
         "ks of temp > 0.5",
         "psi of temp > 0.5",
@@ -125,13 +124,13 @@ def test_drift_is_asked_for_by_method_by_count_and_by_target() -> None:
         "score drifts",
     ]
     assert [judged(text, moved) for text in texts] == [True, None, True, True, False, False]
-    untold = window(features={"temp": target("cannot_tell")})
+    untold = window(features={"temp": column("cannot_tell")})
     assert judged("features drift", untold) is None
     assert judged("class drifts", untold) is None
 
 
 def test_missing_values_are_a_share() -> None:
-    gaps = window(features={"temp": target(missing_now=0.2)})
+    gaps = window(features={"temp": column(missing_now=0.2)})
     assert [judged(text, gaps) for text in ("missing of temp > 10 %", "missing of temp > 0.3")] == [True, False]
 
 
@@ -172,8 +171,8 @@ def test_the_verdict_is_asked_for_by_its_states() -> None:
     def verdict(state: str) -> Verdict:
         return Verdict(state, None, "", None, None, None, "", "", "", f"It is {state}.", "")  # type: ignore[arg-type]
 
-    condition = read_condition("verdict is wrong, silent or at risk")
-    for state, holds in (("wrong", True), ("at_risk", True), ("right", False)):
+    condition = read_condition("verdict is degraded, no_data or at_risk")
+    for state, holds in (("degraded", True), ("at_risk", True), ("healthy", False)):
         finding = Finding([known(0)], 0, lambda _, state=state: verdict(state), {})  # type: ignore[misc]
         assert condition.judge(finding).holds is holds
 
@@ -234,7 +233,7 @@ def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
         ("equalized_odds of sex broken", "has no limit; write 'equalized_odds_difference of sex > 10 %'"),
         ("disparate_impact of sex broken", "has no limit; write 'demographic_parity_ratio of sex < 80 %'"),
         ("fairness of sex broken", "name the measure that was agreed, such as 'equal_opportunity_difference of sex"),
-        ("verdict is worng", "a verdict is never 'worng'; did you mean 'wrong'?"),
+        ("verdict is degrade", "a verdict is never 'degrade'; did you mean 'degraded'?"),
         ("burn rate of 'mae <= 3' > 2 over 1h and 1d", "'mae <= 3' has no error budget"),
         ("burn rate of 'precision >= 0.9' > 2 over 1d and 1h", "the shorter window comes first"),
         ("predictions < 3 in country=NL", "'predictions' is of all rows, and not of 'country=NL'; leave the slice out"),
@@ -332,13 +331,10 @@ def test_only_selection_rates_are_known_before_outcomes_have_had_their_time() ->
     assert judged(APART, known(0)) is None
 
 
-def test_what_groups_do_is_said_as_a_clause_and_a_resolve_must_not_hold_with_it() -> None:
+def test_what_groups_do_is_said_as_a_clause() -> None:
     apart = read_condition(APART)
     assert claim(apart) == "equal opportunity difference of gender rose above 10 %"
     assert claim(apart, past=True) == "equal opportunity difference of gender was above 10 %"
-    assert "or a lower limit" in contradiction(apart, read_condition(APART.replace("10", "5")))
-    assert contradiction(apart, read_condition("equal_opportunity_difference of gender < 8 %")) == ""
-    assert contradiction(apart, read_condition("equal_opportunity_difference of age > 5 %")) == ""
 
 
 def test_an_alert_of_groups_lasts_until_a_window_shows_them_alike() -> None:
@@ -349,8 +345,8 @@ def test_an_alert_of_groups_lasts_until_a_window_shows_them_alike() -> None:
     assert (fired.since, fired.until) == (days[0].window.start, days[2].window.start)
 
 
-@pytest.mark.parametrize("written", ["no data", "no predictions", "verdict is silent"])
+@pytest.mark.parametrize("written", ["no data", "no predictions", "verdict is no_data"])
 def test_no_data_is_a_verdict_of_silence(written: str) -> None:
     condition = read_condition(written)
     assert isinstance(condition, VerdictIs)
-    assert (condition.states, condition.written) == (("silent",), written)
+    assert (condition.states, condition.written) == (("no_data",), written)

@@ -7,7 +7,7 @@ from driftline_processor.core.policy import Patience, Rule, WindowHistory, firin
 from driftline_processor.core.policy.condition import Finding
 from driftline_processor.core.verdict import verdict_of_model
 
-from tests.support.verdict_windows import DAY, JULY, known, target, value, window, wrong
+from tests.support.verdict_windows import DAY, JULY, column, known, value, window, wrong
 
 
 def accuracy(day: int, number: float | None) -> Evaluation:
@@ -51,12 +51,12 @@ def test_what_fired_is_what_the_steps_end_with() -> None:
 
 def test_a_verdict_that_is_asked_for_twice_counts_the_first_window() -> None:
     history = WindowHistory({"1d": [wrong(0), wrong(1), wrong(2)]})
-    found = Rule(read_condition("verdict is wrong"), Patience(2)).steps(history, 2)
+    found = Rule(read_condition("verdict is degraded"), Patience(2)).steps(history, 2)
     assert [(one.at, one.outcome, one.count, one.needed) for one in found] == [(1, "fired", 2, 2), (2, "lasts", 3, 2)]
 
 
 def test_each_sentence_is_judged_by_itself_with_the_numbers_behind_it() -> None:
-    drifting = known(1, realized={"accuracy": value(0.9)}, features={"temp": target()})
+    drifting = known(1, realized={"accuracy": value(0.9)}, features={"temp": column()})
     both = Finding([drifting], 0, lambda _: verdict_of_model([]), {})
     drifts = judge_parts(read_condition("features drift"), both)[0]
     assert (drifts.written, drifts.holds, drifts.words) == ("features drift", True, "temp drifts")

@@ -11,7 +11,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.intervals.confidence import WeightSums, clopper_pearson
 from driftline_processor.core.policy import Patience, Replay, Rule, WindowHistory, read_condition, replay_rule
 
-from tests.support.verdict_windows import DAY, JULY, known, right, target, value, window, wrong
+from tests.support.verdict_windows import DAY, JULY, column, known, right, value, window, wrong
 
 BEFORE = "accuracy < average of 7 - 1 deviation"
 """The rule of scenario 7."""
@@ -58,7 +58,7 @@ def test_what_never_fired_is_at_most_so_often_a_month_and_a_short_history_is_sai
 
 
 def test_nothing_is_said_of_false_alarms_where_no_outcome_tells_that_nothing_was_wrong() -> None:
-    moved = [window(day, features={"temp": target()}) for day in range(40)]
+    moved = [window(day, features={"temp": column()}) for day in range(40)]
     assert len(replayed(moved, "features drift").firings) == 1
     assert replayed(moved, "features drift").quiet.a_month is None
     assert replayed(moved, "features drift").quiet.sentence.startswith("cannot be told: of no window")
@@ -88,8 +88,8 @@ def test_what_fires_while_the_model_is_wrong_is_no_false_alarm() -> None:
 
 
 def test_a_model_that_was_at_risk_is_found_though_its_windows_are_quiet_again() -> None:
-    days = [window(day, features={"temp": target("drift" if 3 <= day < 6 else "ok")}) for day in range(12)]
-    found = replayed(days, "verdict is at risk")
+    days = [window(day, features={"temp": column("drift" if 3 <= day < 6 else "ok")}) for day in range(12)]
+    found = replayed(days, "verdict is at_risk")
     assert [one.state for one in found.firings] == ["at_risk"]
     [fired] = found.firings
     assert (fired.since, fired.fired, fired.until) == (JULY + 3 * DAY, JULY + 5 * DAY, JULY + 7 * DAY)
@@ -100,7 +100,7 @@ def test_a_model_that_was_at_risk_is_found_though_its_windows_are_quiet_again() 
 def test_a_wrong_model_whose_outcomes_stop_stays_wrong() -> None:
     days = [*(right(day) for day in range(5)), *(wrong(day, clear=True) for day in range(5, 8))]
     silent = [window(day) for day in range(8, 20)]
-    [fired] = replayed([*days, *silent], "verdict is wrong").firings
+    [fired] = replayed([*days, *silent], "verdict is degraded").firings
     assert (fired.since, fired.until) == (JULY + 5 * DAY, None)
-    [fired] = replayed([*days, *silent, right(20), right(21)], "verdict is wrong").firings
+    [fired] = replayed([*days, *silent, right(20), right(21)], "verdict is degraded").firings
     assert fired.until == JULY + 20 * DAY

@@ -63,7 +63,7 @@ def test_every_fact_that_templates_may_name_is_one_of_a_message() -> None:
         timezone="UTC",
         links={"page": "http://127.0.0.1/"},
     )
-    facts = message_facts(told, "wrong")
+    facts = message_facts(told, "degraded")
     assert {*facts} | {"id"} >= {*FACTS}
     named = facts_for_templates("a-1", facts)
     assert {*named} == {*FACTS, *LINKS}

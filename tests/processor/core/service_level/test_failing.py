@@ -90,7 +90,7 @@ def test_calls_that_take_longer_than_ever_before_are_a_slow_service() -> None:
 
 def test_a_failing_service_makes_a_verdict_wrong_and_says_so() -> None:
     verdict = verdict_of_window(window(level(1_000, 120)))
-    assert verdict.state == "wrong"
+    assert verdict.state == "degraded"
     assert verdict.metric == "error_rate"
     assert "12.0 % of 1,000 calls failed" in verdict.sentence
     assert verdict.kind == "service"

@@ -10,7 +10,7 @@ from driftline_processor.core.verdict import Traffic, verdict_of_model
 from driftline_processor.core.windows.window import HOUR
 
 from tests.support.paths import ROOT
-from tests.support.verdict_windows import DAY, JULY, change, explained, known, right, target, value, window, wrong
+from tests.support.verdict_windows import DAY, JULY, change, column, explained, known, right, value, window, wrong
 
 PAGE = ROOT / "docs/explanation/verdict.md"
 BASE = {"log_loss": value(0.49), "roc_auc": value(0.69), "accuracy": value(0.78)}
@@ -25,7 +25,7 @@ HOT = Finding(
 )
 HUMID = Cause(("humid",), "", 0.4, (Change("values of 85 or more", 0.26, 0.12),))
 MOVED: dict[str, Any] = {
-    "features": {"temp": target(), "humid": target(name="humid")},
+    "features": {"temp": column(), "humid": column(name="humid")},
     "findings": (HOT,),
     "explanation": explained(Cause(("temp",), "out_of_range", 1.0), HUMID, replace(HUMID, features=("dewp",))),
 }
@@ -55,7 +55,7 @@ def examples() -> list[tuple[str, Verdict]]:
         ("nothing moved, the outcomes are good", said(right())),
         ("inputs moved, the outcomes are good", said(right(**MOVED))),
         ("its scores are too low", said(known(realized=LATE, beside_constant=BESIDE, reference=BASE, **MOVED))),
-        ("only the outcomes are bad", said(wrong(clear=True, features={"temp": target("ok", "")}))),
+        ("only the outcomes are bad", said(wrong(clear=True, features={"temp": column("ok", "")}))),
         (
             "its errors rose, and it ranks worse",
             said(known(changes=WORSE, **MOVED)),
@@ -81,5 +81,5 @@ def test_the_examples_of_the_page_are_those_of_the_code() -> None:
 
 def test_every_state_has_an_example_that_says_what_to_do() -> None:
     verdicts = [one for _, one in examples()]
-    assert {one.state for one in verdicts} == {"right", "wrong", "at_risk", "unknown", "silent", "behind"}
+    assert {one.state for one in verdicts} == {"healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"}
     assert all("; " in one.sentence for one in verdicts)

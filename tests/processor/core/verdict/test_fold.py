@@ -9,13 +9,13 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Verdict, VerdictState
 from driftline_processor.core.verdict import ModelPart, fold_verdicts
 
-STATES: tuple[VerdictState, ...] = ("wrong", "silent", "behind", "at_risk", "unknown", "right")
+STATES: tuple[VerdictState, ...] = ("degraded", "no_data", "lagging", "at_risk", "unknown", "healthy")
 
 
 def part(state: VerdictState, version: str = "1", environment: str = "", rows: int = 100, days: int = 0) -> ModelPart:
     sentence = {
-        "unknown": "Whether the model is right is unknown: no outcome is known.",
-        "behind": "Whether the model is right is not known: 1 window waits.",
+        "unknown": "Whether the model is healthy is unknown: no outcome is known.",
+        "lagging": "Whether the model is healthy is not known: 1 window waits.",
     }.get(state, f"The model has been {state}: so it is.")
     verdict = Verdict(state, None, "", None, None, None, "", "", "", sentence, "")
     return ModelPart(ModelKey("late", version, environment), verdict, rows, days, days + 1)
@@ -28,40 +28,40 @@ def folded(*parts: ModelPart) -> Verdict:
 
 
 def test_one_part_is_the_model() -> None:
-    assert folded(part("wrong")) == part("wrong").verdict
+    assert folded(part("degraded")) == part("degraded").verdict
     assert fold_verdicts([]) is None
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_what_is_wrong_in_one_version_is_wrong(state: VerdictState) -> None:
-    told = folded(part(state, "1"), part("wrong", "2", rows=1))
-    assert told.state == "wrong"
-    assert state in ("wrong", "silent") or told.sentence == "Version 2 has been wrong: so it is."
+    told = folded(part(state, "1"), part("degraded", "2", rows=1))
+    assert told.state == "degraded"
+    assert state in ("degraded", "no_data") or told.sentence == "Version 2 has been degraded: so it is."
 
 
 def test_the_part_with_most_rows_says_whether_the_model_is_right_or_unknown() -> None:
-    assert folded(part("right", "1", rows=900), part("unknown", "2", rows=10)).state == "right"
-    assert folded(part("right", "1", rows=10), part("unknown", "2", rows=900)).state == "unknown"
-    told = folded(part("right", "1", rows=10), part("unknown", "2", rows=900))
-    assert told.sentence == "Whether version 2 is right is unknown: no outcome is known."
+    assert folded(part("healthy", "1", rows=900), part("unknown", "2", rows=10)).state == "healthy"
+    assert folded(part("healthy", "1", rows=10), part("unknown", "2", rows=900)).state == "unknown"
+    told = folded(part("healthy", "1", rows=10), part("unknown", "2", rows=900))
+    assert told.sentence == "Whether version 2 is healthy is unknown: no outcome is known."
 
 
 def test_a_version_whose_traffic_another_took_over_does_not_count() -> None:
-    assert folded(part("wrong", "1", days=0), part("right", "2", days=5)).state == "right"
-    assert folded(part("silent", "1"), part("right", "2")).state == "right"
-    assert folded(part("silent", "1"), part("silent", "2")).state == "silent"
+    assert folded(part("degraded", "1", days=0), part("healthy", "2", days=5)).state == "healthy"
+    assert folded(part("no_data", "1"), part("healthy", "2")).state == "healthy"
+    assert folded(part("no_data", "1"), part("no_data", "2")).state == "no_data"
 
 
 def test_a_shadow_does_not_count_beside_others() -> None:
-    shadow = replace(part("wrong", "2"), answers=False)
-    assert folded(part("right", "1"), shadow).state == "right"
-    assert folded(shadow).state == "wrong"
+    shadow = replace(part("degraded", "2"), answers=False)
+    assert folded(part("healthy", "1"), shadow).state == "healthy"
+    assert folded(shadow).state == "degraded"
 
 
 def test_environments_are_named_where_there_are_several() -> None:
-    told = folded(part("right", environment="prod"), part("wrong", environment="staging"))
-    assert told.sentence == "The model in staging has been wrong: so it is."
-    both = folded(part("right", "1", "prod"), part("wrong", "2", "staging"))
-    assert both.sentence == "Version 2 in staging has been wrong: so it is."
-    silent = folded(part("silent", environment="prod"), part("right", environment="staging"))
-    assert silent.state == "silent"
+    told = folded(part("healthy", environment="prod"), part("degraded", environment="staging"))
+    assert told.sentence == "The model in staging has been degraded: so it is."
+    both = folded(part("healthy", "1", "prod"), part("degraded", "2", "staging"))
+    assert both.sentence == "Version 2 in staging has been degraded: so it is."
+    silent = folded(part("no_data", environment="prod"), part("healthy", environment="staging"))
+    assert silent.state == "no_data"

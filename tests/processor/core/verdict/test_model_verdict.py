@@ -11,11 +11,11 @@ from driftline_processor.core.service_level.failing import EARLIER, service_fail
 from driftline_processor.core.verdict import Traffic, verdict_of_model, with_verdicts
 from driftline_processor.core.windows.window import Window
 
-from tests.support.verdict_windows import DAY, JULY, change, explained, known, right, target, value, window, wrong
+from tests.support.verdict_windows import DAY, JULY, change, column, explained, known, right, value, window, wrong
 
 HOUR = DAY // 24
-DRIFT: dict[str, Any] = {"features": {"temp": target(p=0.001)}, "explanation": explained()}
-CLEAR: dict[str, Any] = {"features": {"temp": target(p=1e-12)}, "explanation": explained()}
+DRIFT: dict[str, Any] = {"features": {"temp": column(p=0.001)}, "explanation": explained()}
+CLEAR: dict[str, Any] = {"features": {"temp": column(p=1e-12)}, "explanation": explained()}
 YOUNG: dict[str, Any] = {"young": True, "maturity": "immature", "immature": "they take 3d"}
 FEW_BEFORE = known(0, {"log_loss": change("cannot_tell", 0.1, -0.3, 0.5, lacking="rows")})
 FEW = known(2, {"log_loss": change("cannot_tell", 0.1, -0.3, 0.5, lacking="rows")})
@@ -29,39 +29,39 @@ def day(number: int) -> int:
     ("windows", "state", "since"),
     [
         ([], "unknown", None),
-        ([right(0)], "right", 0),
-        ([wrong(0)], "wrong", 0),
-        ([right(0), right(1), right(2)], "right", 0),
-        ([right(0), wrong(1), wrong(2)], "wrong", 1),
-        ([right(0), wrong(1, clear=True)], "wrong", 1),
-        ([right(0), wrong(1)], "right", 0),
+        ([right(0)], "healthy", 0),
+        ([wrong(0)], "degraded", 0),
+        ([right(0), right(1), right(2)], "healthy", 0),
+        ([right(0), wrong(1), wrong(2)], "degraded", 1),
+        ([right(0), wrong(1, clear=True)], "degraded", 1),
+        ([right(0), wrong(1)], "healthy", 0),
         ([right(0), wrong(1, stands_out=True)], "at_risk", 1),
-        ([right(0), wrong(1, stands_out=True), FEW], "right", 0),
-        ([right(0), wrong(1), right(2)], "right", 0),
-        ([wrong(0), right(1)], "wrong", 0),
-        ([wrong(0), right(1), right(2)], "right", 1),
-        ([wrong(0), right(1), wrong(2)], "wrong", 0),
+        ([right(0), wrong(1, stands_out=True), FEW], "healthy", 0),
+        ([right(0), wrong(1), right(2)], "healthy", 0),
+        ([wrong(0), right(1)], "degraded", 0),
+        ([wrong(0), right(1), right(2)], "healthy", 1),
+        ([wrong(0), right(1), wrong(2)], "degraded", 0),
         ([FEW_BEFORE, wrong(1)], "unknown", 1),
         ([FEW_BEFORE, wrong(1, stands_out=True)], "at_risk", 1),
-        ([FEW_BEFORE, wrong(1, clear=True)], "wrong", 1),
-        ([FEW_BEFORE, wrong(1), wrong(2)], "wrong", 1),
+        ([FEW_BEFORE, wrong(1, clear=True)], "degraded", 1),
+        ([FEW_BEFORE, wrong(1), wrong(2)], "degraded", 1),
         ([FEW_BEFORE, wrong(1), FEW], "unknown", 2),
-        ([right(0), window(1, **YOUNG)], "right", 0),
-        ([right(0), window(1, **YOUNG, **DRIFT)], "right", 0),
+        ([right(0), window(1, **YOUNG)], "healthy", 0),
+        ([right(0), window(1, **YOUNG, **DRIFT)], "healthy", 0),
         ([right(0), window(1, **YOUNG, **DRIFT), window(2, **YOUNG, **DRIFT)], "at_risk", 1),
         ([right(0), window(1, **YOUNG, **CLEAR)], "at_risk", 1),
         ([right(0), window(1, **YOUNG, **CLEAR), window(2, **YOUNG)], "at_risk", 1),
-        ([right(0), window(1, **YOUNG, **CLEAR), window(2, **YOUNG), window(3, **YOUNG)], "right", 0),
-        ([right(0), window(1, **YOUNG, **CLEAR), right(2)], "right", 0),
-        ([wrong(0), window(1, **YOUNG, **CLEAR)], "wrong", 0),
+        ([right(0), window(1, **YOUNG, **CLEAR), window(2, **YOUNG), window(3, **YOUNG)], "healthy", 0),
+        ([right(0), window(1, **YOUNG, **CLEAR), right(2)], "healthy", 0),
+        ([wrong(0), window(1, **YOUNG, **CLEAR)], "degraded", 0),
         ([window(0, **DRIFT)], "at_risk", 0),
         ([window(0), window(1, **DRIFT)], "unknown", 1),
-        ([right(0), window(1)], "right", 0),
+        ([right(0), window(1)], "healthy", 0),
         ([right(0), window(1), window(2)], "unknown", 1),
-        ([right(0), window(1), window(2, rows=0)], "right", 0),
-        ([right(0), window(1), right(2), window(3)], "right", 0),
-        ([wrong(0), window(1), window(2)], "wrong", 0),
-        ([right(0), wrong(1, clear=True, closed=False)], "right", 0),
+        ([right(0), window(1), window(2, rows=0)], "healthy", 0),
+        ([right(0), window(1), right(2), window(3)], "healthy", 0),
+        ([wrong(0), window(1), window(2)], "degraded", 0),
+        ([right(0), wrong(1, clear=True, closed=False)], "healthy", 0),
         ([window(0, closed=False, maturity="open")], "unknown", 0),
     ],
 )
@@ -73,7 +73,7 @@ def test_which_window_decides(windows: list[Evaluation], state: str, since: int 
 
 def hour(number: int, state: str, clear: bool = False, **more: Any) -> Evaluation:
     """Return an hour of 1 July: 23 is its last."""
-    of_state = right if state == "right" else wrong
+    of_state = right if state == "healthy" else wrong
     made = of_state(0, **({"clear": True} if clear else {}), **more)
     start = JULY + number * HOUR
     return replace(made, window=Window("1h", start, start + HOUR))
@@ -83,60 +83,60 @@ def test_the_newest_of_several_lengths_decides_and_the_longer_one_at_the_same_en
     month, week = right(0, length=31, name="1mo"), right(24, length=7, name="1w")
     assert verdict_of_model([month, week]).since == day(0)
     assert verdict_of_model([month, right(31, length=7, name="1w")]).since == day(31)
-    assert verdict_of_model([month, wrong(31, length=7, name="1w")]).state == "wrong"
+    assert verdict_of_model([month, wrong(31, length=7, name="1w")]).state == "degraded"
 
 
 def test_a_loss_lasts_until_windows_after_it_that_could_see_it_show_none() -> None:
     month = wrong(0, length=31, name="1mo")
     weeks = [right(7 * at, length=7, name="1w") for at in range(4)]
-    assert verdict_of_model([month, *weeks]).state == "wrong"
-    assert verdict_of_model([month, *weeks, right(28, length=7, name="1w")]).state == "wrong"  # rows of the month
+    assert verdict_of_model([month, *weeks]).state == "degraded"
+    assert verdict_of_model([month, *weeks, right(28, length=7, name="1w")]).state == "degraded"  # rows of the month
     after = right(31, length=7, name="1w")
-    assert verdict_of_model([month, *weeks, after]).state == "right"
+    assert verdict_of_model([month, *weeks, after]).state == "healthy"
     blind = {"log_loss": change("not_worse", 0.01, -0.15, 0.17)}  # longer than the month's loss of .2
     unseen = [replace(right(at, length=7, name="1w"), realized_changes=blind) for at in (31, 38, 45, 52)]
-    assert verdict_of_model([month, *unseen]).state == "wrong"
+    assert verdict_of_model([month, *unseen]).state == "degraded"
     lasted = [*unseen, replace(right(59, length=7, name="1w"), realized_changes=blind)]
-    assert verdict_of_model([month, *lasted]).state == "right"  # as long as the month
-    assert verdict_of_model([right(0, length=31, name="1mo"), wrong(24, length=7, name="1w")]).state == "wrong"
+    assert verdict_of_model([month, *lasted]).state == "healthy"  # as long as the month
+    assert verdict_of_model([right(0, length=31, name="1mo"), wrong(24, length=7, name="1w")]).state == "degraded"
 
 
 @pytest.mark.parametrize(
     ("states", "state", "since"),
     [
-        ("rrw", "right", 0),
-        ("rrww", "right", 0),
-        ("rrwww", "wrong", 2),
-        ("rrwwrww", "right", 0),
+        ("rrw", "healthy", 0),
+        ("rrww", "healthy", 0),
+        ("rrwww", "degraded", 2),
+        ("rrwwrww", "healthy", 0),
         ("rrW", "at_risk", 2),
-        ("rrWw", "wrong", 2),
-        ("rrwW", "wrong", 2),
-        ("w", "wrong", 0),
-        ("wr", "right", 1),
-        ("wwwrr", "wrong", 0),
-        ("wwwrrr", "right", 3),
+        ("rrWw", "degraded", 2),
+        ("rrwW", "degraded", 2),
+        ("w", "degraded", 0),
+        ("wr", "healthy", 1),
+        ("wwwrr", "degraded", 0),
+        ("wwwrrr", "healthy", 3),
     ],
 )
 def test_hours_take_three_in_a_row_or_a_clear_one_and_another(states: str, state: str, since: int) -> None:
-    windows = [hour(at, "right" if one == "r" else "wrong", clear=one == "W") for at, one in enumerate(states)]
+    windows = [hour(at, "healthy" if one == "r" else "degraded", clear=one == "W") for at, one in enumerate(states)]
     verdict = verdict_of_model(windows)
     assert (verdict.state, verdict.since) == (state, JULY + since * HOUR)
 
 
 def test_a_service_that_clearly_fails_counts_at_once_in_an_hour_too() -> None:
-    fails = replace(hour(2, "right"), service=ServiceLevel(1_000, 500, {}, {"error_rate": value(0.5, 0.47, 0.53)}))
-    verdict = verdict_of_model([hour(0, "right"), hour(1, "right"), fails])
-    assert (verdict.state, verdict.metric) == ("wrong", "error_rate")
+    fails = replace(hour(2, "healthy"), service=ServiceLevel(1_000, 500, {}, {"error_rate": value(0.5, 0.47, 0.53)}))
+    verdict = verdict_of_model([hour(0, "healthy"), hour(1, "healthy"), fails])
+    assert (verdict.state, verdict.metric) == ("degraded", "error_rate")
 
 
 def test_what_hours_show_and_do_not_prove_says_how_many_more_it_takes() -> None:
-    risk = verdict_of_model([hour(0, "right"), hour(1, "wrong", clear=True)])
+    risk = verdict_of_model([hour(0, "healthy"), hour(1, "degraded", clear=True)])
     assert "one window alone may be chance" in risk.sentence
     assert risk.sure.endswith("The next ones have to bear it out.")
-    back = verdict_of_model([*(hour(at, "wrong") for at in range(3)), hour(3, "right")])
-    assert back.sure.endswith("The newest window looks right again; 2 more have to bear that out.")
-    nearly = verdict_of_model([*(hour(at, "wrong") for at in range(3)), hour(3, "right"), hour(4, "right")])
-    assert nearly.sure.endswith("The newest 2 windows look right again; one more has to bear that out.")
+    back = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy")])
+    assert back.sure.endswith("The newest window looks healthy again; 2 more have to bear that out.")
+    nearly = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy"), hour(4, "healthy")])
+    assert nearly.sure.endswith("The newest 2 windows look healthy again; one more has to bear that out.")
 
 
 def test_what_is_not_borne_out_yet_says_so() -> None:
@@ -153,20 +153,20 @@ def test_what_is_not_borne_out_yet_says_so() -> None:
         "the next shows it."
     )
     back = verdict_of_model([wrong(0), right(1)])
-    assert back.sure.endswith("The newest window looks right again; one more has to bear that out.")
+    assert back.sure.endswith("The newest window looks healthy again; one more has to bear that out.")
 
 
 def test_a_right_model_says_up_to_when_that_is_known() -> None:
     verdict = verdict_of_model([right(0), window(1, **YOUNG)])
     assert verdict.sure.endswith("That is known up to 2 July 2013; later windows do not tell yet.")
     risk = verdict_of_model([right(0), window(1, **YOUNG, **CLEAR)])
-    assert risk.sure.endswith("The last outcomes that tell, up to 2 July 2013, showed it right.")
+    assert risk.sure.endswith("The last outcomes that tell, up to 2 July 2013, showed it healthy.")
 
 
 def test_windows_that_are_no_longer_kept_leave_since_to_the_verdict_before() -> None:
     before = verdict_of_model([right(0), wrong(1), wrong(2)])
     assert verdict_of_model([wrong(2), wrong(3)], previous=before).since == day(1)
-    assert verdict_of_model([right(2), wrong(3)], previous=before).state == "wrong"
+    assert verdict_of_model([right(2), wrong(3)], previous=before).state == "degraded"
     assert verdict_of_model([right(2), right(3)], previous=before).since == day(2)
     assert verdict_of_model([right(0), wrong(1), wrong(2), right(3), right(4)], previous=before).since == day(3)
 
@@ -174,30 +174,30 @@ def test_windows_that_are_no_longer_kept_leave_since_to_the_verdict_before() -> 
 @pytest.mark.parametrize(
     ("traffic", "state"),
     [
-        (Traffic(now=day(9)), "right"),
-        (Traffic(now=day(9), silent_since=day(8), pause=HOUR), "silent"),
-        (Traffic(now=day(9), silent_since=day(8), pause=HOUR, waiting=3, waiting_since=day(8)), "silent"),
-        (Traffic(now=day(9), waiting=3, waiting_since=day(8)), "behind"),
-        (Traffic(now=day(9), silent_since=day(8), waiting=3, waiting_since=day(8)), "silent"),
-        (Traffic(now=day(9), waiting=3, waiting_since=day(9) - HOUR, patience=2 * HOUR), "right"),
-        (Traffic(now=day(9), waiting=0, waiting_since=day(8)), "right"),
+        (Traffic(now=day(9)), "healthy"),
+        (Traffic(now=day(9), silent_since=day(8), pause=HOUR), "no_data"),
+        (Traffic(now=day(9), silent_since=day(8), pause=HOUR, waiting=3, waiting_since=day(8)), "no_data"),
+        (Traffic(now=day(9), waiting=3, waiting_since=day(8)), "lagging"),
+        (Traffic(now=day(9), silent_since=day(8), waiting=3, waiting_since=day(8)), "no_data"),
+        (Traffic(now=day(9), waiting=3, waiting_since=day(9) - HOUR, patience=2 * HOUR), "healthy"),
+        (Traffic(now=day(9), waiting=0, waiting_since=day(8)), "healthy"),
     ],
 )
 def test_silence_and_backlog_go_before_everything_but_a_wrong_model(traffic: Traffic, state: str) -> None:
     assert verdict_of_model([right()], traffic).state == state
-    assert verdict_of_model([wrong()], traffic).state == "wrong"
+    assert verdict_of_model([wrong()], traffic).state == "degraded"
 
 
 def test_silence_and_backlog_say_since_when_and_how_much() -> None:
     silent = Traffic(now=day(9), silent_since=day(8), pause=HOUR)
     assert verdict_of_model([right()], silent).sentence == (
-        "The model has been silent since 9 July 2013: no prediction came, and in its usual hours it pauses for "
+        "The model has had no data since 9 July 2013: no prediction came, and in its usual hours it pauses for "
         "1h at most; look whether its service runs."
     )
     behind = Traffic(now=day(9), waiting=1, waiting_since=day(8))
     assert verdict_of_model([right()], behind).sentence == (
-        "Whether the model is right has been unknown since 9 July 2013: 1 window waits to be evaluated; wait, or give "
-        "the processor more CPU."
+        "Whether the model is healthy has been unknown since 9 July 2013: 1 window waits to be evaluated; wait, or "
+        "give the processor more CPU."
     )
 
 
@@ -208,13 +208,13 @@ def test_a_drift_that_lasts_puts_at_risk_from_its_beginning_or_from_the_last_win
 
 
 def test_a_window_without_power_neither_turns_nor_ends_a_state() -> None:
-    assert verdict_of_model([right(1), FEW]).state == "right"
-    assert verdict_of_model([right(1), FEW, replace(FEW, window=replace(FEW.window, end=day(4)))]).state == "right"
+    assert verdict_of_model([right(1), FEW]).state == "healthy"
+    assert verdict_of_model([right(1), FEW, replace(FEW, window=replace(FEW.window, end=day(4)))]).state == "healthy"
     assert verdict_of_model([wrong(0), wrong(1), FEW, wrong(3)]).since == day(0)
 
 
 def test_two_bad_windows_are_none_in_a_row_where_one_between_does_not_show_the_loss() -> None:
-    assert verdict_of_model([right(0), wrong(1), FEW, wrong(3)]).state == "right"
+    assert verdict_of_model([right(0), wrong(1), FEW, wrong(3)]).state == "healthy"
     assert verdict_of_model([right(0), wrong(1), FEW, wrong(3), wrong(4)]).since == day(3)
 
 
@@ -222,10 +222,10 @@ def test_what_the_outcomes_showed_to_be_harmless_is_no_risk_while_it_lasts() -> 
     lasting: dict[str, Any] = {**CLEAR, "incident": {"feature:temp": day(0)}}
     later = [window(at, **YOUNG, **lasting) for at in (1, 2)]
     known_harmless = verdict_of_model([right(0, **lasting), *later])
-    assert known_harmless.state == "right"
+    assert known_harmless.state == "healthy"
     assert "that did no harm" in known_harmless.sentence
     assert verdict_of_model([right(0), *later]).state == "at_risk"
-    other: dict[str, Any] = {"features": {**CLEAR["features"], "wind": target(name="wind", p=1e-12)}}
+    other: dict[str, Any] = {"features": {**CLEAR["features"], "wind": column(name="wind", p=1e-12)}}
     assert verdict_of_model([right(0, **lasting), window(1, **YOUNG, **other)]).state == "at_risk"
 
 
@@ -238,28 +238,28 @@ def served(at: int, failed: int) -> Evaluation:
 
 def test_calls_that_fail_more_than_in_the_windows_before_make_it_wrong_for_as_long_as_they_do() -> None:
     usual = [served(at, 10) for at in range(6)]
-    assert verdict_of_model(usual).state == "right"
+    assert verdict_of_model(usual).state == "healthy"
     verdict = verdict_of_model([*usual, served(6, 100)])
-    assert verdict.state == "wrong"
+    assert verdict.state == "degraded"
     assert "2.00 % of 5,000 calls failed" in verdict.sentence
-    assert verdict_of_model([served(6, 100)]).state == "right", "no window before says what is usual"
+    assert verdict_of_model([served(6, 100)]).state == "healthy", "no window before says what is usual"
     later = [*usual, *(served(at, 100) for at in range(6, 14))]
-    assert (verdict_of_model(later).state, verdict_of_model(later).since) == ("wrong", day(6))
-    assert [one.verdict.state for one in with_verdicts(later) if one.verdict] == ["right"] * 6 + ["wrong"] * 8
+    assert (verdict_of_model(later).state, verdict_of_model(later).since) == ("degraded", day(6))
+    assert [one.verdict.state for one in with_verdicts(later) if one.verdict] == ["healthy"] * 6 + ["degraded"] * 8
 
 
 def test_calls_that_always_failed_as_often_are_no_news() -> None:
     often = [served(at, 400) for at in range(4)]
-    assert verdict_of_model(often).state == "wrong"
+    assert verdict_of_model(often).state == "degraded"
     seldom = [served(at, 200) for at in range(8)]
-    assert verdict_of_model([*seldom, served(8, 350)]).state == "right"
-    assert verdict_of_model([served(8, 350)]).state == "wrong", "one in twenty surely fails"
+    assert verdict_of_model([*seldom, served(8, 350)]).state == "healthy"
+    assert verdict_of_model([served(8, 350)]).state == "degraded", "one in twenty surely fails"
 
 
 def test_calls_that_last_longer_make_no_model_wrong_without_an_objective() -> None:
     slow = [right(at, service=lasting(0.02 if at < 6 else 0.2)) for at in range(8)]
     assert service_failing(slow[-1], [lasting(0.02)] * EARLIER) is not None
-    assert verdict_of_model(slow).state == "right"
+    assert verdict_of_model(slow).state == "healthy"
 
 
 def lasting(seconds: float) -> ServiceLevel:
@@ -273,7 +273,7 @@ def test_outcomes_that_nothing_is_compared_with_came_all_the_same() -> None:
     assert found.state == "unknown"
     assert (
         found.sure
-        == "Nothing here shows that it is wrong, or right. Outcomes came, but nobody said what is good enough."
+        == "Nothing here shows that it is degraded, or healthy. Outcomes came, but nobody said what is good enough."
     )
     assert "nobody said what is good enough" in found.sentence
     assert verdict_of_model([window(0)]).sure.endswith("No window before it has outcomes that tell.")

@@ -18,7 +18,7 @@ from driftline_processor.core.windows.window import Window
 
 from tests.support.any_object import Builder
 from tests.support.paths import ROOT
-from tests.support.verdict_windows import COLD, DAY, JULY, MISSING, explained, objective, right, target, window, wrong
+from tests.support.verdict_windows import COLD, DAY, JULY, MISSING, column, explained, objective, right, window, wrong
 
 JARGON = re.compile(
     r"p-value|p_value|\bPSI\b|\bKS\b|Kolmogorov|chi-sq|null hypoth|significan|cannot_tell|at_risk|not_worse|bootstrap"
@@ -108,7 +108,7 @@ def test_faulty_data_never_makes_a_window_better(seed: int) -> None:
         {"objectives": (objective(rule=HOSTILE, slice=f"a={HOSTILE}"),)},
         {"explanation": explained(replace(COLD, features=(HOSTILE, HOSTILE)))},
         {"findings": (replace(MISSING, features=(HOSTILE,), sentence=HOSTILE),)},
-        {"features": {HOSTILE: target(name=HOSTILE)}},
+        {"features": {HOSTILE: column(name=HOSTILE)}},
         {"realized": {}, "reference": {}},
     ],
 )

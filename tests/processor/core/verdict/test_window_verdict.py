@@ -26,18 +26,18 @@ from tests.support.verdict_windows import (
     JULY,
     MISSING,
     change,
+    column,
     drifted_slice,
     explained,
     known,
     objective,
     right,
-    target,
     value,
     window,
     wrong,
 )
 
-DRIFT: dict[str, Any] = {"features": {"temp": target()}, "explanation": explained()}
+DRIFT: dict[str, Any] = {"features": {"temp": column()}, "explanation": explained()}
 RISE = ConceptDrift("drift", "adwin", outcomes=9_000, since=JULY + DAY // 2, before=0.18, after=0.66)
 CONSTANT: dict[str, Any] = {
     "realized": {
@@ -72,44 +72,44 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
     [
         (
             right(),
-            "right",
-            "In the rows of 1 July 2013 the model is right: its log loss of 0.5 is no worse than the baseline's 0.49; "
-            "nothing to do.",
+            "healthy",
+            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is no worse than the baseline's "
+            "0.49; nothing to do.",
             "Nothing: keep sending outcomes.",
         ),
         (
             right(**DRIFT),
-            "right",
-            "In the rows of 1 July 2013 the model is right: its log loss of 0.5 is no worse than the baseline's "
+            "healthy",
+            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is no worse than the baseline's "
             "0.49; temp moved (values below 54 went from 99 % to 0 %), and that did no harm; nothing to do.",
             "Ignore the drift: outcomes show no loss. Look again when they do.",
         ),
         (
-            right(features={"temp": target(size="small")}, explanation=explained()),
-            "right",
-            "In the rows of 1 July 2013 the model is right: its log loss of 0.5 is no worse than the baseline's "
+            right(features={"temp": column(size="small")}, explanation=explained()),
+            "healthy",
+            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is no worse than the baseline's "
             "0.49; temp moved (values below 54 went from 99 % to 0 %), and that did no harm; nothing to do.",
             "Ignore the drift: its effect is small, and outcomes show no loss.",
         ),
         (
             known(objectives=(objective("met", number=0.95),)),
-            "right",
-            "In the rows of 1 July 2013 the model is right: its precision of 95 % (93 % to 97 %) meets the objective "
+            "healthy",
+            "In the rows of 1 July 2013 the model is healthy: its precision of 95 % (93 % to 97 %) meets the objective "
             "precision >= 0.9; nothing to do.",
             "Nothing: keep sending outcomes.",
         ),
         (
-            wrong(features={"temp": target("ok", "")}),
-            "wrong",
-            "In the rows of 1 July 2013 the model is wrong: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; its "
+            wrong(features={"temp": column("ok", "")}),
+            "degraded",
+            "In the rows of 1 July 2013 the model is degraded: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; its "
             "inputs look as before, so only the outcomes show it; recalibrate it.",
             "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
             "baseline), and only the level of its score is off.",
         ),
         (
             known(**CONSTANT, **DRIFT),
-            "wrong",
-            "In the rows of 1 July 2013 the model is wrong: it says 14 % positive, 32 % were (29 % to 34 %), and a "
+            "degraded",
+            "In the rows of 1 July 2013 the model is degraded: it says 14 % positive, 32 % were (29 % to 34 %), and a "
             "constant would do better; likely because temp moved (values below 54 went from 99 % to 0 %); "
             "recalibrate it.",
             "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
@@ -117,17 +117,17 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         ),
         (
             known(**LEVEL),
-            "wrong",
-            "In the rows of 1 July 2013 the model is wrong: it says 14 % positive, 32 % were (29 % to 34 %); "
+            "degraded",
+            "In the rows of 1 July 2013 the model is degraded: it says 14 % positive, 32 % were (29 % to 34 %); "
             "recalibrate it.",
             "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
             "baseline), and only the level of its score is off.",
         ),
         (
             known(changes={"log_loss": change("not_worse"), "recall": change("worse", -0.1, -0.12, -0.08)}),
-            "right",
-            "In the rows of 1 July 2013 the model is right: its log loss of 0.5 is no worse than the baseline's 0.49; "
-            "look at its threshold.",
+            "healthy",
+            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is no worse than the baseline's "
+            "0.49; look at its threshold.",
             "Look whether its threshold still fits: its recall fell by 10 points (8 to 12 points).",
         ),
         (
@@ -152,8 +152,8 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         ),
         (
             known(changes={"log_loss": change("cannot_tell", -0.1, -0.2, -0.01, lacking="days")}),
-            "right",
-            "In the rows of 1 July 2013 the model is right: its log loss of 0.5 is better than the baseline's 0.49; "
+            "healthy",
+            "In the rows of 1 July 2013 the model is healthy: its log loss of 0.5 is better than the baseline's 0.49; "
             "nothing to do.",
             "Nothing: keep sending outcomes.",
         ),
@@ -166,30 +166,30 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         ),
         (
             known(changes={**WORSE, "roc_auc": change("worse", -0.1, -0.12, -0.08)}, **DRIFT),
-            "wrong",
-            "In the rows of 1 July 2013 the model is wrong: its ROC AUC fell by 0.1 (0.08 to 0.12) to 0.7; likely "
+            "degraded",
+            "In the rows of 1 July 2013 the model is degraded: its ROC AUC fell by 0.1 (0.08 to 0.12) to 0.7; likely "
             "because temp moved (values below 54 went from 99 % to 0 %); retrain it.",
             "Retrain it with the outcomes since 1 July 2013, and build its baseline anew.",
         ),
         (
             known(objectives=(objective("met", "recall"), objective())),
-            "wrong",
-            "In the rows of 1 July 2013 the model is wrong: its precision of 85 % (83 % to 87 %) misses the objective "
-            "precision >= 0.9; retrain it.",
+            "degraded",
+            "In the rows of 1 July 2013 the model is degraded: its precision of 85 % (83 % to 87 %) misses the "
+            "objective precision >= 0.9; retrain it.",
             "Retrain it with the outcomes since 1 July 2013, and build its baseline anew.",
         ),
         (
             known(objectives=(objective(slice="country=NL", rule="precision >= 0.9 in country"),)),
-            "wrong",
-            "For country = NL, in the rows of 1 July 2013, the model is wrong: its precision of 85 % (83 % to 87 %) "
+            "degraded",
+            "For country = NL, in the rows of 1 July 2013, the model is degraded: its precision of 85 % (83 % to 87 %) "
             "misses the objective precision >= 0.9 in country; retrain it with more rows of country = NL.",
             "Retrain it with more rows of country = NL, from the outcomes since 1 July 2013, and do not rely on it "
             "there until then.",
         ),
         (
             wrong(findings=(MISSING,)),
-            "wrong",
-            "In the rows of 1 July 2013 the model is wrong: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; likely "
+            "degraded",
+            "In the rows of 1 July 2013 the model is degraded: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; likely "
             "because 100 % of values are missing in age (was 2 %); repair age.",
             "Repair age where it is made, then judge again: 100 % of values are missing in age (was 2 %).",
         ),
@@ -201,7 +201,7 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
             "Send its outcomes: without them nobody knows.",
         ),
         (
-            window(score=target(kind="score", name=""), young=True, maturity="immature", immature="they take 3d"),
+            window(score=column(kind="score", name=""), young=True, maturity="immature", immature="they take 3d"),
             "at_risk",
             "In the rows of 1 July 2013 the model is at risk: the score moved, and its outcomes may still come; "
             "wait for them.",
@@ -245,35 +245,35 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             window(),
             "unknown",
-            "Whether the model was right in the rows of 1 July 2013 is unknown: no outcome is known; send its "
+            "Whether the model was healthy in the rows of 1 July 2013 is unknown: no outcome is known; send its "
             "outcomes.",
             "Send its outcomes: without them nobody knows.",
         ),
         (
             window(reference={"accuracy": value(0.8)}),
             "unknown",
-            "Whether the model was right in the rows of 1 July 2013 is unknown: no outcome is known; send its "
+            "Whether the model was healthy in the rows of 1 July 2013 is unknown: no outcome is known; send its "
             "outcomes, or label 790 rows.",
             "Send its outcomes, or label 790 of its rows: they would show a loss that matters.",
         ),
         (
             known(reference={}),
             "unknown",
-            "Whether the model was right in the rows of 1 July 2013 is unknown: nobody said what is good enough; say "
+            "Whether the model was healthy in the rows of 1 July 2013 is unknown: nobody said what is good enough; say "
             "what is good enough.",
             "Say what is good enough: build the baseline with actual values, or set an objective.",
         ),
         (
             known(changes={"log_loss": change("cannot_tell", 0.27, -0.4, 0.9, lacking="days")}),
             "unknown",
-            "Whether the model was right in the rows of 1 July 2013 is unknown: its days differ too much to tell "
+            "Whether the model was healthy in the rows of 1 July 2013 is unknown: its days differ too much to tell "
             "whether its log loss of 0.5 (0.48 to 0.52) is worse than the baseline's 0.49; judge a longer window.",
             "Judge a longer window: one with more days would tell.",
         ),
         (
             window(closed=False, maturity="open"),
             "unknown",
-            "Whether the model was right in the rows of 1 July 2013 is unknown: its window is still open; wait until "
+            "Whether the model was healthy in the rows of 1 July 2013 is unknown: its window is still open; wait until "
             "the window closes on 2 July 2013.",
             "Wait until the window closes on 2 July 2013.",
         ),
@@ -288,14 +288,14 @@ def test_the_words_of_a_window(evaluation: Evaluation, state: str, sentence: str
 @pytest.mark.parametrize(
     ("evaluation", "state"),
     [
-        (wrong(**DRIFT), "wrong"),
+        (wrong(**DRIFT), "degraded"),
         (wrong(maturity="immature", immature="too few"), "unknown"),
         (known(changes={"log_loss": change("cannot_tell", 0.1)}, **DRIFT), "at_risk"),
         (known(changes={"log_loss": change("cannot_tell", 0.1), "roc_auc": change("not_worse")}), "unknown"),
-        (known(changes={"log_loss": change("not_worse"), "accuracy": WORSE["accuracy"]}), "wrong"),
-        (window(features={"temp": target(size="small")}), "unknown"),
-        (window(features={"temp": target("usual")}), "unknown"),
-        (window(features={"temp": target("cannot_tell", "")}), "unknown"),
+        (known(changes={"log_loss": change("not_worse"), "accuracy": WORSE["accuracy"]}), "degraded"),
+        (window(features={"temp": column(size="small")}), "unknown"),
+        (window(features={"temp": column("usual")}), "unknown"),
+        (window(features={"temp": column("cannot_tell", "")}), "unknown"),
         (window(slices={"country=NL": drifted_slice("small")}), "unknown"),
         (window(findings=(replace(MISSING, severity="major"),)), "unknown"),
         (window(estimated={"accuracy": FAILED}, estimated_changes=WORSE), "unknown"),
@@ -324,13 +324,13 @@ def test_the_effect_is_the_distance_from_what_it_is_compared_with() -> None:
 def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> None:
     context = VerdictContext(concept=RISE)
     verdict = verdict_of_window(window(), context)
-    assert (verdict.state, verdict.since) == ("wrong", RISE.since)
+    assert (verdict.state, verdict.since) == ("degraded", RISE.since)
     assert verdict.sentence == (
-        "The model has been wrong since 1 July 2013: its error rate rose from 18 % to 66 %; retrain it."
+        "The model has been degraded since 1 July 2013: its error rate rose from 18 % to 66 %; retrain it."
     )
     assert verdict_of_window(window(day=-1), context).state == "unknown"
     fine = known(changes={"log_loss": change("not_worse"), "accuracy": change("not_worse")})
-    assert verdict_of_window(fine, context).state == "right"
+    assert verdict_of_window(fine, context).state == "healthy"
     in_a_slice = VerdictContext(concept=ConceptDrift("ok", outcomes=9_000, slices={"country=NL": RISE}))
     assert verdict_of_window(window(), in_a_slice).slice == "country=NL"
 
@@ -338,8 +338,8 @@ def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> Non
 @pytest.mark.parametrize(
     ("newest", "state", "clear"),
     [
-        (-3, "wrong", True),  # the days before bear it out
-        (0, "wrong", False),  # it is this one day, which is heard once
+        (-3, "degraded", True),  # the days before bear it out
+        (0, "degraded", False),  # it is this one day, which is heard once
     ],
 )
 def test_a_rise_that_is_one_bad_day_needs_a_second_one(newest: int, state: str, clear: bool) -> None:
@@ -364,7 +364,7 @@ def test_a_lower_r2_alone_is_no_loss() -> None:
     both = lower | {"mae": change("worse", 0.2, 0.1, 0.3)}
     assert [sign.metric for sign in read_outcomes(known(changes=both)).signs] == ["mae", "r2"]
     alone = {"r2": lower["r2"]}
-    assert verdict_of_window(known(changes=alone)).state == "wrong"
+    assert verdict_of_window(known(changes=alone)).state == "degraded"
 
 
 def test_the_date_is_that_of_the_clock_of_the_model() -> None:
@@ -395,7 +395,7 @@ def test_values_that_came_to_be_missing_are_mended_and_not_learned() -> None:
     gaps = Finding("missing", ("age",), "major", 0.02, 0.2, 1e-12, "age: 20 % of values are missing (was 2 %)")
     cause = Cause(("age",), "missing", 0.2, sentence="20 % of values are missing in age")
     kind = KindOfChange("data_fault", ("more are missing",), "More values are missing.")
-    found = wrong(change_kind=kind, findings=(gaps,), explanation=explained(cause), features={"age": target("ok")})
+    found = wrong(change_kind=kind, findings=(gaps,), explanation=explained(cause), features={"age": column("ok")})
     told = verdict_of_window(found)
     assert told.next.startswith("Repair age where it is made")
     assert "look as before" not in told.sentence
@@ -412,13 +412,13 @@ def test_the_first_cause_goes_before_the_others_and_faults_before_drift() -> Non
 
 def test_every_window_gets_its_verdict() -> None:
     found = with_verdicts([right(), wrong(1)], NO_CONTEXT)
-    assert [one.verdict.state for one in found if one.verdict is not None] == ["right", "wrong"]
+    assert [one.verdict.state for one in found if one.verdict is not None] == ["healthy", "degraded"]
 
 
 def test_rows_without_times_have_no_since() -> None:
     verdict = verdict_of_window(replace(right(), window=replace(right().window, start=0, end=0)))
     assert (verdict.since, verdict.window_start, verdict.window_end) == (None, None, None)
-    assert verdict.sentence.startswith("The model is right: its log loss")
+    assert verdict.sentence.startswith("The model is healthy: its log loss")
 
 
 def test_several_causes_are_the_first_and_how_many_more() -> None:
@@ -464,19 +464,19 @@ def test_the_level_of_the_scores_is_told_before_a_metric_of_one_threshold() -> N
 
 
 def test_a_certain_loss_says_in_the_same_sentence_which_drift_stays_open() -> None:
-    few = {"age": replace(target(), name="age", state="cannot_tell", lacking="days")}
+    few = {"age": replace(column(), name="age", state="cannot_tell", lacking="days")}
     verdict = verdict_of_window(replace(wrong(), features=few))
     assert verdict.sure == (
         "Certain: even the best that the outcomes allow is worse than before, from 4,000 outcomes (80 % of the rows); "
         "whether age drifted stays open: too few days."
     )
-    score = replace(target(), target="score", name="", state="cannot_tell", lacking="rows")
+    score = replace(column(), column="score", name="", state="cannot_tell", lacking="rows")
     both = verdict_of_window(replace(wrong(), features=few, score=score))
     assert both.sure.endswith("; whether its score and age drifted stays open: too few days and too few rows.")
     assert "open" not in verdict_of_window(wrong()).sure
 
 
 def test_what_a_regression_predicts_is_no_score() -> None:
-    moved = replace(target(), target="score", name="predicted value")
+    moved = replace(column(), column="score", name="predicted value")
     assert "the predicted value moved" in verdict_of_window(window(score=moved)).sentence
     assert "the score moved" in verdict_of_window(window(score=replace(moved, name=""))).sentence

@@ -72,7 +72,7 @@ def test_every_window_has_its_own_rows(run: Run, files: Path) -> None:
     for window in windows:
         one = window["drift"]["multivariate"]["domain_classifier"]
         assert one["state"] == "drift"
-        worth = max(target["design_effect"] for target in window["drift"]["features"].values())
+        worth = max(column["design_effect"] for column in window["drift"]["features"].values())
         assert one["rows"] == pytest.approx(window["rows"] / worth, abs=1)
 
 

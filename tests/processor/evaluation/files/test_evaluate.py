@@ -318,7 +318,7 @@ def test_methods_are_chosen_per_run_and_per_feature(run: Run, files: Path) -> No
     )  # fmt: skip
     assert result.exit_code == 0
     found = json.loads(result.stdout)["windows"][0]["drift"]
-    methods = {name: list(target["methods"]) for name, target in found["features"].items()}
+    methods = {name: list(column["methods"]) for name, column in found["features"].items()}
     assert methods == {
         "age": ["cramer_von_mises", "psi", "js", "hellinger", "wasserstein", "wasserstein_scaled"],
         "region": ["chi2", "psi", "js", "hellinger"],
@@ -448,12 +448,12 @@ def test_the_most_wrong_rows_are_told_with_their_traces(run: Run, files: Path, w
     rows = week.head(2_400)[lambda rows: rows["time"] < week["time"].min().normalize() + pd.Timedelta(days=1)]
     chance = rows["score"].where(rows["actual"] == 1, 1 - rows["score"])
     wrong = (1 - chance)[chance < 0.5].nlargest(3)
-    assert (first["outcomes"], first["wrong"]) == (len(rows), int((chance < 0.5).sum()))
+    assert (first["outcomes"], first["degraded"]) == (len(rows), int((chance < 0.5).sum()))
     assert [row["id"] for row in first["rows"]] == [str(id) for id in rows.loc[wrong.index, "id"]]
     assert [row["loss"] for row in first["rows"]] == pytest.approx(wrong.tolist())
     assert [row["trace_id"] for row in first["rows"]] == [f"{at:032x}" for at in wrong.index]
     assert "trace_id" not in found[0]["drift"]["features"]
-    assert found[-1]["performance"]["mispredictions"] == {"outcomes": 0, "wrong": 0, "rows": []}
+    assert found[-1]["performance"]["mispredictions"] == {"outcomes": 0, "degraded": 0, "rows": []}
     assert run("evaluate", *asked, "--mispredictions", 3).stdout.count("000000000000000") == 3
     assert "mispredictions" not in windows(run, *asked)[0]["performance"]
 

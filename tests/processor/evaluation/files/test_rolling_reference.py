@@ -56,9 +56,9 @@ def test_each_window_is_compared_with_exactly_the_rows_of_its_past(
         table, *_ = table_from_frame(past, score="score", model="m", task="binary", features=["age"])
         expected = fold(table, found.baseline.bins).parts
         assert one.compared.endswith(f", {int(inside.sum()):,} rows")
-        target, age = one.score, one.features["age"]
-        assert target is not None
-        for drawn, part in ((target, "score"), (age, "feature:age")):
+        column, age = one.score, one.features["age"]
+        assert column is not None
+        for drawn, part in ((column, "score"), (age, "feature:age")):
             counts = expected[part][:-2]
             assert drawn.was is not None
             assert drawn.was.sum() == pytest.approx(1.0)

@@ -76,14 +76,14 @@ def without(columns: Columns, *names: str) -> Columns:
 
 def test_a_model_as_good_as_its_baseline_is_right(answer: Answer) -> None:
     verdict = answer(rows(2, 8_000, 30, 14))["verdict"]
-    assert verdict["state"] == "right"
-    assert verdict["sentence"].startswith("In the rows of 31 January to 13 February 2026 the model is right: its")
+    assert verdict["state"] == "healthy"
+    assert verdict["sentence"].startswith("In the rows of 31 January to 13 February 2026 the model is healthy: its")
     assert verdict["next"] == "Nothing: keep sending outcomes."
 
 
 def test_a_loss_without_drift_is_wrong_and_only_the_outcomes_show_it(answer: Answer) -> None:
     verdict = answer(flipped(rows(2, 8_000, 30, 14)))["verdict"]
-    assert (verdict["state"], verdict["metric"]) == ("wrong", "log_loss")
+    assert (verdict["state"], verdict["metric"]) == ("degraded", "log_loss")
     assert verdict["interval"][0] > 0
     assert "its inputs look as before, so only the outcomes show it" in verdict["sentence"]
 
@@ -92,8 +92,8 @@ def test_a_model_that_is_worse_from_its_first_row_is_wrong_in_every_window(answe
     found = answer(flipped(rows(2, 28_000, 30, 28)), "--window", "1w")
     whole = [window["verdict"]["state"] for window in found["windows"] if window["rows"] > 5_000]
     assert len(whole) >= 3
-    assert set(whole) == {"wrong"}
-    assert found["verdict"]["state"] == "wrong"
+    assert set(whole) == {"degraded"}
+    assert found["verdict"]["state"] == "degraded"
 
 
 def test_drift_without_loss_is_right_and_says_that_it_did_no_harm(answer: Answer) -> None:
@@ -101,7 +101,7 @@ def test_drift_without_loss_is_right_and_says_that_it_did_no_harm(answer: Answer
     moved["noise"] = moved["noise"] + 1.5
     found = answer(moved)
     assert found["windows"][0]["drift"]["features"]["noise"]["state"] == "drift"
-    assert found["verdict"]["state"] == "right"
+    assert found["verdict"]["state"] == "healthy"
     assert "noise moved, and that did no harm" in found["verdict"]["sentence"]
     assert "and that did no harm" in found["verdict"]["sentence"]
 
@@ -118,7 +118,7 @@ def test_drift_without_outcomes_is_a_risk_and_names_the_feature(answer: Answer) 
 def test_without_outcomes_and_drift_nobody_knows_and_the_labels_that_would_tell_are_counted(answer: Answer) -> None:
     verdict = answer(without(rows(2, 8_000, 30, 14), "late"))["verdict"]
     assert verdict["state"] == "unknown"
-    assert verdict["sentence"].startswith("Whether the model was right in the rows of 31 January to 13 February 2026")
+    assert verdict["sentence"].startswith("Whether the model was healthy in the rows of 31 January to 13 February 2026")
     assert "no outcome is known; send its outcomes, or label" in verdict["sentence"]
 
 
@@ -140,6 +140,6 @@ def test_the_terminal_prints_the_same_sentence_first_and_a_condition_reads_it(ru
     data = write(tmp_path / "rows.parquet", flipped(rows(2, 8_000, 30, 14)))
     command = ("evaluate", data, "--baseline", reference, *NAMED)
     told = json.loads(run(*command, "--json").stdout)["verdict"]
-    shown = run(*command, "--fail-on", "verdict.state == wrong")
+    shown = run(*command, "--fail-on", "verdict.state == degraded")
     assert shown.exit_code == 3
     assert " ".join(shown.stdout.split()).startswith(f"{told['sentence']} {told['next']} {told['sure']}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.channel import Answer
+from driftline_processor.policy.channel import Answer
 
 from tests.support.ordered_actions import ALERT, action, order
 from tests.support.recorded_airflow import Airflow
@@ -26,7 +27,7 @@ def sent(there: Service, api: int, *messages: Message, **more: Any) -> list[Answ
 
 @pytest.mark.parametrize("api", [1, 2])
 def test_a_message_starts_one_run_also_where_it_comes_twice(api: int) -> None:
-    airflow = Airflow(api)
+    airflow = Airflow(api, ("token-1", "token-2"))
     with service(airflow) as there:
         answers = sent(there, api, order(NAME), order(NAME), conf={"model": "{model}", "tier": "{tier}"})
     assert [(one.result, one.detail) for one in answers] == [
@@ -52,17 +53,13 @@ def test_a_run_knows_what_it_is_for_where_nobody_says() -> None:
     }
 
 
-def test_one_token_serves_until_it_is_over_and_then_a_new_one_is_asked_for() -> None:
-    airflow = Airflow(2)
+def test_each_message_gets_a_token_of_its_own() -> None:
+    airflow = Airflow(2, ("token-1", "token-2"))
     with service(airflow) as there:
-        keys: dict[str, Any] = {"url": there.url, "dag": "retrain_churn", "user": "driftline", "password": "secret-7"}
-        with action(NAME, **keys) as made:
-            assert made.send(order(NAME)).result == "delivered"
-            assert made.send(order(NAME, "worse")).result == "delivered"
-            airflow.tokens = ["token-2"]
-            assert made.send(order(NAME, "over")).result == "delivered"
+        answers = sent(there, 2, order(NAME), order(NAME, "worse"))
+    assert [one.result for one in answers] == ["delivered", "delivered"]
     assert there.lines.count("POST /auth/token") == 2
-    assert len(airflow.runs) == 3
+    assert len(airflow.runs) == 2
 
 
 def test_a_token_that_is_given_is_sent_as_it_is() -> None:
@@ -104,7 +101,7 @@ def test_a_dry_run_says_which_run_and_asks_nothing() -> None:
     with service(Airflow(2)) as there:
         (answer,) = sent(there, 2, order(NAME), dry_run=True, conf={"version": "{version}"})
     assert there.asked == []
-    assert (answer.result, answer.detail) == (
-        "dry_run",
-        f'would start the run {RUN} of retrain_churn: {{"version": "7"}}',
-    )
+    assert answer.result == "dry_run"
+    assert f"POST {there.url}/api/v2/dags/retrain_churn/dagRuns" in answer.detail
+    body = {"dag_run_id": RUN, "conf": {"version": "7"}, "logical_date": None}
+    assert answer.detail.endswith(json.dumps(body))

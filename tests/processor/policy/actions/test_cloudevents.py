@@ -15,9 +15,10 @@ from urllib.parse import unquote
 import jsonschema
 import pytest
 from driftline_processor.config.schema import Config
+from driftline_processor.policy.action import Surroundings
 from driftline_processor.policy.actions import cloudevents
-from driftline_processor.policy.actions.cloudevents import CloudEventsAction
-from driftline_processor.policy.channels.http_service import NotTaken
+from driftline_processor.policy.actions.cloudevents import CloudEvents
+from driftline_processor.policy.http_service import NotTaken
 from driftline_processor.policy.sources import NO_SOURCES
 
 from tests.support.ordered_actions import ALERT, FACTS, action, carried_out, order
@@ -188,13 +189,15 @@ class Producer:
         return 0
 
 
-def kafka(producer: Producer, monkeypatch: pytest.MonkeyPatch, **keys: Any) -> CloudEventsAction:
+def kafka(producer: Producer, monkeypatch: pytest.MonkeyPatch, **keys: Any) -> CloudEvents:
     """Return an action whose client is a test's."""
     monkeypatch.setattr(cloudevents, "_producer", lambda _: producer)
     tree = {"actions": {NAME: {"brokers": "127.0.0.1:9092", "topic": "alerts", **keys}}, "storage": {}}
     config = Config.model_validate(tree)
     assert list(config.problems()) == []
-    return CloudEventsAction(config.actions[NAME], NO_SOURCES)  # type: ignore[arg-type]
+    made = config.actions[NAME]
+    assert isinstance(made, CloudEvents)
+    return made
 
 
 @pytest.mark.parametrize("mode", ["structured", "binary"])
@@ -202,7 +205,9 @@ def test_over_kafka_the_key_is_the_alert_and_the_headers_say_what_it_is(
     mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     producer = Producer()
-    said = kafka(producer, monkeypatch, mode=mode, data={"model": "{model}"}).carry_out(order(NAME))
+    said = kafka(producer, monkeypatch, mode=mode, data={"model": "{model}"}).carry_out(
+        order(NAME), Surroundings(NO_SOURCES)
+    )
     (written,) = producer.written
     headers = {name: value.decode() for name, value in written["headers"]}
     assert said == "alerts/2, offset 7"
@@ -229,7 +234,7 @@ def test_what_is_not_written_is_forgotten_by_the_client(
 ) -> None:
     producer = Producer(error, answers)
     with pytest.raises(NotTaken) as raised:
-        kafka(producer, monkeypatch).carry_out(order(NAME))
+        kafka(producer, monkeypatch).carry_out(order(NAME), Surroundings(NO_SOURCES))
     assert (raised.value.answer.result, raised.value.answer.detail) == (result, said)
     assert producer.purged == 1
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from driftline_processor.config.actions import GitHub as Keys
+from driftline_processor.policy.actions.github import GitHub as Keys
 from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.channel import Answer
+from driftline_processor.policy.channel import Answer
 
 from tests.support.ordered_actions import ALERT, FACTS, action, carried_out, order
 from tests.support.recorded_requests import Asked, Service, service
@@ -97,7 +97,7 @@ def sent(there: Service, *messages: Message, **more: Any) -> list[Answer]:
 ADDRESS = f"https://github.com/example/churn/actions/runs/{len(f'retrain for {ID}')}"
 
 
-@pytest.mark.parametrize("what", [{"workflow": "retrain.yml"}, {"event": "model-is-wrong"}])
+@pytest.mark.parametrize("what", [{"workflow": "retrain.yml"}, {"event": "model-is-degraded"}])
 def test_a_message_starts_one_run_also_where_it_comes_twice(what: dict[str, str]) -> None:
     github = GitHub()
     with service(github) as there:
@@ -122,9 +122,9 @@ def test_a_workflow_gets_inputs_that_are_text() -> None:
 
 def test_an_event_gets_a_payload_of_ten_keys() -> None:
     with service(GitHub()) as there:
-        sent(there, order(NAME), event="model-is-wrong")
+        sent(there, order(NAME), event="model-is-degraded")
     assert there.asked[-1].json == {
-        "event_type": "model-is-wrong",
+        "event_type": "model-is-degraded",
         "client_payload": {
             "message": ID,
             "alert": ALERT,
@@ -144,7 +144,8 @@ def test_only_github_itself_is_asked_for_the_run() -> None:
     known = Keys.model_fields["url"].default
     assert known == "https://api.github.com"
     with action(NAME, repository="example/churn", token="secret-7", workflow="retrain.yml") as made:
-        body = made._action._body(order(NAME))  # type: ignore[attr-defined]
+        assert isinstance(made._action, Keys)
+        body = made._action.request(order(NAME)).json
     jsonschema.validate(body, WORKFLOW)
     assert body["return_run_details"] is True
 
@@ -194,9 +195,11 @@ def test_a_dry_run_says_what_would_run_and_asks_nothing() -> None:
         (run,) = sent(there, order(NAME), workflow="retrain.yml", dry_run=True)
         (event,) = sent(there, order(NAME), event="x", payload={"a": "{id}"}, dry_run=True)
     assert there.asked == []
-    inputs = json.dumps({"message": ID, "model": FACTS["model"]})
-    assert run.detail == f"would run retrain.yml of example/churn at main: {inputs}"
-    assert event.detail == f"would send the event x to example/churn: {json.dumps({'a': ID})}"
+    body = {"ref": "main", "inputs": {"message": ID, "model": FACTS["model"]}}
+    assert f"POST {there.url}{REPOSITORY}/actions/workflows/retrain.yml/dispatches" in run.detail
+    assert run.detail.endswith(json.dumps(body))
+    assert f"POST {there.url}{REPOSITORY}/dispatches" in event.detail
+    assert event.detail.endswith(json.dumps({"event_type": "x", "client_payload": {"a": ID}}))
 
 
 def test_nobody_there_is_put_off() -> None:

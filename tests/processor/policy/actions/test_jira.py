@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.channel import Answer
+from driftline_processor.policy.channel import Answer
 
 from tests.support.ordered_actions import ALERT, REPORT, REPORTING, action, order
 from tests.support.recorded_jira import Jira
@@ -42,7 +42,7 @@ def test_the_issue_says_what_the_message_says() -> None:
         fields = {"priority": {"name": "High"}, "customfield_10010": "{model}"}
         sent(there, 3, order(NAME), summary="[{severity}]\n{title}", issue_type="Bug", fields=fields)
     said: Mapping[str, Any] = there.asked[-1].json["fields"]
-    assert said["summary"] == "[critical] churn is wrong since 4 November 2026"
+    assert said["summary"] == "[critical] churn is degraded since 4 November 2026"
     assert (said["issuetype"], said["priority"]) == ({"name": "Bug"}, {"name": "High"})
     assert said["customfield_10010"] == 'ch"urn {state}/eu'
     lines = ["".join(part["text"] for part in one["content"]) for one in said["description"]["content"]]
@@ -142,8 +142,9 @@ def test_a_dry_run_says_what_it_would_make_and_asks_nothing() -> None:
         answers = sent(there, 3, order(NAME), order(NAME, "over"), dry_run=True, transition="Done")
     assert there.asked == []
     assert [one.detail for one in answers] == [
-        f"would make an issue in PAY, unless one has the label driftline-{ALERT}: churn is wrong since 4 November 2026",
-        f"would comment on the issue with the label driftline-{ALERT}, and move it to Done: churn is wrong since "
+        f"would make an issue in PAY, unless one has the label driftline-{ALERT}: churn is degraded since "
+        "4 November 2026",
+        f"would comment on the issue with the label driftline-{ALERT}, and move it to Done: churn is degraded since "
         "4 November 2026",
     ]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from driftline_processor.config.kubernetes_kinds import known_kinds, patch_problems
 from driftline_processor.policy.actions import kubernetes
+from driftline_processor.policy.actions.kubernetes import known_kinds, patch_problems
 from driftline_processor.policy.alerts import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -184,7 +184,7 @@ def test_facts_stand_in_names_and_patches() -> None:
     patch = {"metadata": {"annotations": {"why": "{title}"}}}
     with service(cluster) as there:
         sent(there, order(NAME, model="churn"), kind="Rollout", name="{model}-{version}", patch=patch)
-    assert there.asked[0].json == {"metadata": {"annotations": {"why": "churn is wrong since 4 November 2026"}}}
+    assert there.asked[0].json == {"metadata": {"annotations": {"why": "churn is degraded since 4 November 2026"}}}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tests.support.webhooks import webhook
 
 def message(kind: str, severity: str = "critical") -> Message:
     facts = {
-        "title": "late is wrong",
+        "title": "late is degraded",
         "text": "It errs <more> & *more*.",
         "links": {"page": "http://127.0.0.1:8780/models/late"},
         "kind": kind,
@@ -35,7 +35,7 @@ def test_a_message_leaves_as_text_with_its_links_and_its_gravity(kind: str, seve
         service = AppriseService(hook.url.replace("http://", "json://"))
         assert service.send(message(kind, severity)).result == "delivered"
     (call,) = hook.calls
-    assert (call.body["title"], call.body["type"]) == ("late is wrong", said)
+    assert (call.body["title"], call.body["type"]) == ("late is degraded", said)
     assert call.body["message"] == "It errs <more> & *more*.\npage: http://127.0.0.1:8780/models/late"
 
 

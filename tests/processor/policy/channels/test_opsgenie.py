@@ -112,7 +112,7 @@ def test_the_priority_is_that_of_the_severity(kind: Kind, severity: str, priorit
 
 def test_the_alert_says_what_the_message_says_with_its_links() -> None:
     ((_, body),) = sent(told(), url=f"opsgenie://{KEY}/#payments/@ann@example.com/*nights/^late?tags=ml,models")
-    assert body["message"] == "churn is wrong since 4 November 2026"
+    assert body["message"] == "churn is degraded since 4 November 2026"
     assert body["description"].endswith("\nreport: http://127.0.0.1:8780/r")
     assert body["responders"] == [
         {"type": "team", "name": "payments"},

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from driftline_processor.policy.alerts import Kind, Message
-from driftline_processor.policy.channels.channel import Answer
+from driftline_processor.policy.channel import Answer
 
 from tests.support.recorded_requests import Asked
 from tests.support.told_channels import ALERT, channel_at, checked, told
@@ -106,7 +106,7 @@ def test_a_rise_in_severity_triggers_an_incident_of_its_own_and_resolves_the_one
 def test_the_incident_says_what_the_message_says() -> None:
     (found,) = sent(told())
     payload = found["payload"]
-    assert payload["summary"] == "churn is wrong since 4 November 2026"
+    assert payload["summary"] == "churn is degraded since 4 November 2026"
     assert (payload["severity"], payload["source"], payload["class"]) == ("critical", 'ch"urn {state}/eu', "health")
     assert payload["custom_details"]["text"].startswith("The accuracy is 71 %.")
     assert payload["custom_details"]["tier"] == 1

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from driftline_processor.policy.alerts import Message
-from driftline_processor.policy.channels.channel import NOTHING, Answer, Past
+from driftline_processor.policy.channel import NOTHING, Answer, Past
 
 from tests.support.recorded_requests import Asked
 from tests.support.told_channels import ALERT, channel_at, checked, told
@@ -217,4 +217,4 @@ def test_a_text_is_never_longer_than_slack_takes_and_no_escape_is_cut() -> None:
     sent(workspace, (told(text="<&>" * 20_000), NOTHING))
     (post,) = workspace.posts
     assert 30_000 < len(post["text"]) < 40_000
-    assert re.sub("&(amp|lt|gt);", "", post["text"].partition(" …\n")[0]) == "churn is wrong since 4 November 2026\n"
+    assert re.sub("&(amp|lt|gt);", "", post["text"].partition(" …\n")[0]) == "churn is degraded since 4 November 2026\n"

@@ -10,7 +10,7 @@ from driftline_processor.policy.channels.webhook import Webhook
 
 from tests.support.webhooks import webhook
 
-MESSAGE = Message("a-1-one", "a", "one", "opened", 0, {"title": "late is wrong", "severity": "critical"})
+MESSAGE = Message("a-1-one", "a", "one", "opened", 0, {"title": "late is degraded", "severity": "critical"})
 
 
 def test_a_message_is_posted_with_its_key() -> None:
@@ -19,7 +19,7 @@ def test_a_message_is_posted_with_its_key() -> None:
         assert channel.send(MESSAGE).result == "delivered"
         channel.close()
     assert [(one.path, one.key, one.body) for one in hook.calls] == [
-        ("/hook", "a-1-one", {"id": "a-1-one", "title": "late is wrong", "severity": "critical"})
+        ("/hook", "a-1-one", {"id": "a-1-one", "title": "late is degraded", "severity": "critical"})
     ]
 
 

@@ -27,7 +27,7 @@ def test_hints_of_no_model_come_beside_the_models(browse: Browse) -> None:
 
 
 def test_each_name_has_one_verdict_beside_the_models(browse: Browse) -> None:
-    right = Verdict("right", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", "The model is right.", "")
+    right = Verdict("healthy", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", "The model is healthy.", "")
     view = FakeView([flights(), replace(flights(), key=ModelKey("flights", "summer", "demo"), verdict=right), price()])
     client = browse(view)
     verdicts = client.get("/api/v1/models").json()["verdicts"]
@@ -71,14 +71,16 @@ def test_evaluations_are_rendered_as_the_command_line_renders_them(browse: Brows
 
 
 def test_a_model_has_one_verdict_and_its_versions_theirs(browse: Browse) -> None:
-    wrong = Verdict("wrong", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", "The model has been wrong.", "Retrain it.")
+    wrong = Verdict(
+        "degraded", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", "The model has been degraded.", "Retrain it."
+    )
     key = ModelKey("flights", "summer", "demo")
     view = FakeView([flights(), replace(flights(), key=key, verdict=wrong)])
     answer = browse(view).get("/api/v1/models/flights").json()
     assert answer["model"] == "flights"
-    assert answer["verdict"]["state"] == "wrong"
-    assert answer["verdict"]["sentence"] == "Version summer has been wrong."
-    assert [one["verdict"]["state"] for one in answer["versions"]] == ["at_risk", "wrong"]
+    assert answer["verdict"]["state"] == "degraded"
+    assert answer["verdict"]["sentence"] == "Version summer has been degraded."
+    assert [one["verdict"]["state"] for one in answer["versions"]] == ["at_risk", "degraded"]
     out_of_use = FakeView([flights(), replace(flights(), key=key, verdict=wrong, in_use=False)])
     assert browse(out_of_use).get("/api/v1/models/flights").json()["verdict"]["state"] == "at_risk"
     assert browse(many()).get("/api/v1/models/churn").json()["verdict"] is None

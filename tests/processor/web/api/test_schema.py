@@ -13,7 +13,6 @@ from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, WeakSearch
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.versions.side_by_side import SideBySide
-from driftline_processor.evaluation.evaluation_text import evaluation_from_text
 from driftline_processor.present.evaluation_json import evaluations_to_json
 from driftline_processor.queries.overview import ModelView, View
 from driftline_processor.web.api import weak_slices
@@ -23,7 +22,6 @@ from starlette.testclient import TestClient
 from tests.support.answer_schema import check_answer
 from tests.support.any_object import Builder
 from tests.support.fake_view import FakeView, flights, many
-from tests.support.old_evaluations import evaluation_to_text
 
 Browse = Callable[[View], TestClient]
 
@@ -43,19 +41,6 @@ def test_whatever_an_evaluation_holds_its_json_is_of_the_schema(seed: int) -> No
     delay = OutcomeDelay(10**9, "learned", 5)
     answer = evaluations_to_json("churn", "1", [evaluation(seed)], concept, seed % 2 == 0, [beside], delay)
     check_answer(json.loads(json.dumps(answer)), "Evaluations")
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_an_evaluation_is_read_back_whole_from_its_text(seed: int) -> None:
-    text = evaluation_to_text(evaluation(seed))
-    assert evaluation_to_text(evaluation_from_text(text)) == text
-
-
-def test_a_state_of_an_older_release_is_read_with_defaults_for_what_it_did_not_write() -> None:
-    text = json.loads(evaluation_to_text(evaluation(1)))
-    kept = {name: text[name] for name in ("key", "window", "rows", "closed")}
-    found = evaluation_from_text(json.dumps({**kept, "no_such_field": 1}))
-    assert (found.rows, found.maturity, found.weighted, found.share) == (text["rows"], "mature", {}, None)
 
 
 def without_floats(value: Any) -> Any:

@@ -9,17 +9,17 @@ import pytest
 from driftline.panes.bins import NumberBins
 from driftline.panes.unbinned_values import TAILS, octave
 from driftline_processor.core.drift.number_shape import shape_of
-from driftline_processor.core.evaluation import State, TargetDrift
+from driftline_processor.core.evaluation import ColumnDrift, State
 from driftline_processor.web.charts.distributions import distribution, mini, own_cells, own_range
 
 HALVES = np.array([0.5, 0.5])
 
 
 def cells(kind: str, labels: tuple[str, ...], was: list[float], now: list[float] | None) -> str:
-    target = TargetDrift(
+    column = ColumnDrift(
         "feature", "x", "ok", kind, 9, {}, None, "", labels, np.array(was), None if now is None else np.array(now)
     )
-    drawn = distribution(target)
+    drawn = distribution(column)
     assert drawn is not None
     return str(drawn)
 
@@ -48,15 +48,15 @@ def test_open_cells_say_that_they_hold_all_that_lies_beyond() -> None:
 def test_shares_stand_on_an_axis_of_percent_and_the_axis_below_has_the_name() -> None:
     drawn = cells("ks", ("0 – 10", "10 – 20"), [0.4, 0.6], [0.3, 0.7])
     assert re.findall(r">(\d+ %)</text>", drawn) == ["0 %", "20 %", "40 %", "60 %", "80 %"]
-    target = TargetDrift("feature", "x", "ok", "ks", 9, {}, cells=("0 – 1",), was=np.ones(1), now=np.ones(1))
-    assert "&lt;b&gt;</text>" in str(distribution(target, "<b>"))
+    column = ColumnDrift("feature", "x", "ok", "ks", 9, {}, cells=("0 – 1",), was=np.ones(1), now=np.ones(1))
+    assert "&lt;b&gt;</text>" in str(distribution(column, "<b>"))
 
 
 @pytest.mark.parametrize(("state", "hatched"), [("ok", 0), ("drift", 0), ("cannot_tell", 2), ("blind", 2)])
 def test_what_nobody_can_judge_is_hatched(state: State, hatched: int) -> None:
-    target = TargetDrift("feature", "x", state, "ks", 9, {}, cells=("0 – 1", "1 – 2"), was=HALVES, now=HALVES)
-    assert str(distribution(target)).count('class="now untold"') == hatched
-    assert str(mini(target)).count("untold") == bool(hatched)
+    column = ColumnDrift("feature", "x", state, "ks", 9, {}, cells=("0 – 1", "1 – 2"), was=HALVES, now=HALVES)
+    assert str(distribution(column)).count('class="now untold"') == hatched
+    assert str(mini(column)).count("untold") == bool(hatched)
 
 
 def test_a_window_beyond_the_bins_is_drawn_on_an_axis_that_holds_both() -> None:
@@ -72,8 +72,8 @@ def test_a_window_beyond_the_bins_is_drawn_on_an_axis_that_holds_both() -> None:
     assert before[:2].tolist() == [0.5, 0.5]
     assert after[:2].tolist() == [0.0, 0.1]
     assert after.sum() == pytest.approx(1.0)
-    target = TargetDrift("feature", "x", "drift", "ks", 100, {})
-    assert "500 – 550: was 0 %" in str(own_range(was, now, target, "x"))
+    column = ColumnDrift("feature", "x", "drift", "ks", 100, {})
+    assert "500 – 550: was 0 %" in str(own_range(was, now, column, "x"))
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -93,13 +93,13 @@ def test_rows_of_an_open_end_are_in_the_open_cell_of_that_end(side: int) -> None
 
 
 def test_a_line_of_text_has_both_sides_in_two_marks() -> None:
-    target = TargetDrift(
+    column = ColumnDrift(
         "feature", "x", "ok", "ks", 9, {}, cells=("0 – 1", "1 – 2"), was=HALVES, now=np.array([0, 1.0])
     )
-    drawn = str(mini(target))
+    drawn = str(mini(column))
     assert drawn.count("<path") == 2
     assert "M10 100h8v-100h-8z" in drawn
-    assert str(mini(TargetDrift("feature", "x", "blind", "ks", 9, {}))) == ""
+    assert str(mini(ColumnDrift("feature", "x", "blind", "ks", 9, {}))) == ""
 
 
 def test_categories_are_ordered_by_share_and_the_rest_is_summed() -> None:
@@ -114,4 +114,4 @@ def test_a_window_without_values_still_shows_the_baseline() -> None:
 
 
 def test_nothing_is_drawn_of_nothing() -> None:
-    assert distribution(TargetDrift("feature", "x", "no_baseline", "", 0, {})) is None
+    assert distribution(ColumnDrift("feature", "x", "no_baseline", "", 0, {})) is None

@@ -187,7 +187,7 @@ def test_a_range_over_two_years_says_the_years_at_its_ends(browse: Browse) -> No
 def test_predictions_of_a_regression_are_not_called_a_score(browse: Browse) -> None:
     model = price()
     area = model.windows["1d"][0].features["area"]
-    model.windows["1d"][0].score = replace(area, target="score", name="")
+    model.windows["1d"][0].score = replace(area, column="score", name="")
     html = browse(FakeView([model])).get("/models/price/drift").text
     assert html.partition('id="score">\n<h3>')[2].startswith("Predictions ")
 

@@ -33,7 +33,9 @@ def verdict(state: VerdictState, since: int | None = None) -> Verdict:
     return Verdict(state, since, "", None, None, None, "", "", "Nobody doubts it.", sentence, "Do something.")
 
 
-def named(name: str, state: VerdictState = "right", version: str = "1", rows: int = 12, **fields: object) -> ModelView:
+def named(
+    name: str, state: VerdictState = "healthy", version: str = "1", rows: int = 12, **fields: object
+) -> ModelView:
     since = fields.pop("since", None)
     told = verdict(state, since)  # type: ignore[arg-type]
     return replace(price(), key=ModelKey(name, version, "prod"), rows=rows, verdict=told, **fields)  # type: ignore[arg-type]
@@ -70,7 +72,7 @@ def test_a_row_says_state_reason_since_performance_and_traffic(browse: Browse) -
 
 
 def test_the_whole_sentence_is_the_title_of_the_short_one(browse: Browse) -> None:
-    model = named("churn", "wrong")
+    model = named("churn", "degraded")
     assert model.verdict is not None
     html = browse(FakeView([model])).get("/").text
     assert f'<td class="what"><span title="{model.verdict.sentence}">{REASON}</span></td>' in html
@@ -85,22 +87,22 @@ def test_an_interval_stands_behind_its_value(browse: Browse) -> None:
 def test_models_are_sorted_by_need_and_those_out_of_use_come_last(browse: Browse) -> None:
     states: list[VerdictState] = [row.state for row in ORDER]
     known = [named(state, state) for state in reversed(states)]
-    known.insert(0, named("retired", "wrong", in_use=False))
+    known.insert(0, named("retired", "degraded", in_use=False))
     known.insert(0, replace(learning(), key=ModelKey("new")))
     assert listed(browse(FakeView(known))) == [*states, "new", "retired"]
 
 
 def test_of_models_of_one_state_the_tier_on_which_most_depends_comes_first(browse: Browse) -> None:
-    known = [named("none", "wrong"), named("third", "wrong", tier=3), named("first", "wrong", tier=1)]
+    known = [named("none", "degraded"), named("third", "degraded", tier=3), named("first", "degraded", tier=1)]
     assert listed(browse(FakeView(known))) == ["first", "third", "none"]
 
 
 def test_versions_and_environments_are_one_row(browse: Browse) -> None:
-    known = [named("churn", "right", "1", 10), named("churn", "wrong", "2", 5), named("fraud", "right", "1", 7)]
+    known = [named("churn", "healthy", "1", 10), named("churn", "degraded", "2", 5), named("fraud", "healthy", "1", 7)]
     client = browse(FakeView(known))
     assert listed(client) == ["churn", "fraud"]
     text = page(client).text
-    assert "wrong churn 2 of 2" in text
+    assert "degraded churn 2 of 2" in text
     assert "15 2014" in text  # the rows of both
 
 
@@ -115,9 +117,9 @@ def test_versions_and_environments_are_one_row(browse: Browse) -> None:
 )
 def test_the_reader_chooses_what_rows_are_sorted_by(browse: Browse, sort: str, expected: list[str]) -> None:
     known = [
-        named("b", "wrong", rows=30),
+        named("b", "degraded", rows=30),
         named("c", "at_risk", rows=20, since=ns(2013, 7, 1)),
-        named("a", "right", rows=10, since=ns(2013, 6, 1)),
+        named("a", "healthy", rows=10, since=ns(2013, 6, 1)),
     ]
     assert listed(browse(FakeView(known)), f"/?sort={sort}") == expected
 
@@ -136,18 +138,18 @@ def test_sorted_by_performance_the_greatest_loss_against_the_baseline_comes_firs
 
 
 def test_the_counts_of_states_are_filters(browse: Browse) -> None:
-    client = browse(FakeView([named("a", "wrong"), named("b", "right"), named("c", "right")]))
+    client = browse(FakeView([named("a", "degraded"), named("b", "healthy"), named("c", "healthy")]))
     text = page(client).text
-    assert "all 3 ✕ wrong 1 ✓ right 2" in text
-    assert "/?state=right" in page(client).links
-    assert listed(client, "/?state=right") == ["b", "c"]
+    assert "all 3 ✕ degraded 1 ✓ healthy 2" in text
+    assert "/?state=healthy" in page(client).links
+    assert listed(client, "/?state=healthy") == ["b", "c"]
     assert listed(client, "/?state=silent") == []
     assert "None of 3 models is so." in page(client, "/?state=silent").text
 
 
 def test_a_state_has_a_sign_beside_its_colour(browse: Browse) -> None:
-    html = browse(FakeView([named("a", "wrong")])).get("/").text
-    assert '<span class="sign" aria-hidden="true">✕</span> wrong 1</a>' in html
+    html = browse(FakeView([named("a", "degraded")])).get("/").text
+    assert '<span class="sign" aria-hidden="true">✕</span> degraded 1</a>' in html
     sheet = browse(FakeView()).get("/static/driftline.css").text
     for row in ORDER:
         assert f".badge.verdict-{row.state}::before" in sheet
@@ -204,11 +206,11 @@ def test_the_page_of_a_state_that_stays_is_not_sent_again(browse: Browse) -> Non
 
 
 def test_the_page_is_a_table_for_programs_too(browse: Browse) -> None:
-    client = browse(FakeView([named("churn", "wrong", since=ns(2013, 7, 1), team="growth", tier=1)]))
+    client = browse(FakeView([named("churn", "degraded", since=ns(2013, 7, 1), team="growth", tier=1)]))
     told = client.get("/?format=json").json()
-    assert told["counts"] == {"wrong": 1}
+    assert told["counts"] == {"degraded": 1}
     (row,) = told["models"]
-    assert (row["model"], row["team"], row["tier"], row["state"]) == ("churn", "growth", 1, "wrong")
+    assert (row["model"], row["team"], row["tier"], row["state"]) == ("churn", "growth", 1, "degraded")
     assert (row["since"], row["next"]) == ("2013-07-01T00:00:00Z", "Do something.")
     (line,) = csv.DictReader(io.StringIO(client.get("/?format=csv").text))
     assert (line["model"], line["rows"], line["metric"], line["value"]) == ("churn", "12", "mae", "21000.0")
@@ -216,7 +218,7 @@ def test_the_page_is_a_table_for_programs_too(browse: Browse) -> None:
 
 def test_names_from_the_wire_are_text(browse: Browse) -> None:
     hostile = "<script>alert(1)</script>\"'&\u202e"
-    model = named(hostile, "wrong", hostile, team=hostile)
+    model = named(hostile, "degraded", hostile, team=hostile)
     model.key = ModelKey(hostile, hostile, hostile)
     for address in ("/", "/?group=team"):
         html = browse(FakeView([model])).get(address).text
@@ -260,7 +262,7 @@ def test_a_submitted_search_with_one_match_opens_that_model(browse: Browse) -> N
         "q=a&go=1",  # several
         "q=nobody&go=1",
         "q=&go=1",
-        "q=flights&go=1&state=right",
+        "q=flights&go=1&state=healthy",
         "q=flights&go=1&format=csv",
     ):
         assert client.get(f"/?{asked}", follow_redirects=False).status_code == 200
@@ -282,13 +284,13 @@ def costly(name: str, state: VerdictState, cost: float, **fields: object) -> Mod
 
 def test_troubles_that_cost_most_come_first_and_the_others_as_without_money(browse: Browse) -> None:
     known = [
-        costly("right", "right", 90.0),
-        named("wrong", "wrong"),
+        costly("healthy", "healthy", 90.0),
+        named("degraded", "degraded"),
         costly("unsure", "at_risk", 1.01),
-        costly("little", "wrong", 2.0),
+        costly("little", "degraded", 2.0),
         costly("much", "at_risk", 4.0),
     ]
-    assert listed(browse(FakeView(known))) == ["much", "little", "wrong", "unsure", "right"]
+    assert listed(browse(FakeView(known))) == ["much", "little", "degraded", "unsure", "healthy"]
 
 
 def test_money_that_is_lost_beyond_chance_stands_in_its_row_and_all_of_it_in_the_table(browse: Browse) -> None:

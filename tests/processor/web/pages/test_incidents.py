@@ -42,7 +42,7 @@ def test_incidents_say_since_when_until_when_and_how_they_ended(browse: Browse) 
 
 def test_a_silence_of_the_past_is_in_page_data_and_report(browse: Browse) -> None:
     quiet = replace(flights(), verdict=None)
-    quiet.interruptions = (Interruption("silent", ns(2013, 7, 4, 5), ns(2013, 7, 6, 7), 3 * 3600 * 10**9),)
+    quiet.interruptions = (Interruption("no_data", ns(2013, 7, 4, 5), ns(2013, 7, 6, 7), 3 * 3600 * 10**9),)
     client = browse(FakeView([quiet]))
     text = page(client, "/models/flights/incidents").text
     assert "No prediction came, and in its usual hours it pauses for 3h at most." in text
@@ -50,7 +50,7 @@ def test_a_silence_of_the_past_is_in_page_data_and_report(browse: Browse) -> Non
     assert client.get("/incidents?format=json").json()["incidents"] == [
         {
             **{"name": ANY, "model": "flights", "version": "winter", "environment": "demo"},
-            **{"kind": "verdict", "subject": "silent", "windows": "", "ended": "Predictions came again."},
+            **{"kind": "verdict", "subject": "no_data", "windows": "", "ended": "Predictions came again."},
             **{"since": "2013-07-04T05:00:00Z", "until": "2013-07-06T07:00:00Z"},
             "sentence": "No prediction came, and in its usual hours it pauses for 3h at most.",
             "address": "/models/flights?version=winter&environment=demo",
@@ -164,11 +164,11 @@ def of_kind(kind: IncidentKind, subject: str, begun: int, over: bool = False) ->
 def test_drifts_of_a_version_behind_its_first_three_share_a_row_and_nothing_else_does() -> None:
     lasting = [of_kind("drift", f"f{at}", MONTHS[at]) for at in range(6)]
     past = [of_kind("drift", f"p{at}", MONTHS[at], over=True) for at in range(4)]
-    wrong = of_kind("verdict", "wrong", MONTHS[0], over=True)
+    wrong = of_kind("verdict", "degraded", MONTHS[0], over=True)
     other = replace(lasting[0], key=ModelKey("other", "1"))
     rows = incident_rows([*lasting, other, wrong, *past])
     assert [[one.subject for one in row.incidents] for row in rows] == [
-        *(["f0"], ["f1"], ["f2"], ["f3", "f4", "f5"], ["f0"], ["wrong"]),
+        *(["f0"], ["f1"], ["f2"], ["f3", "f4", "f5"], ["f0"], ["degraded"]),
         *(["p0"], ["p1"], ["p2"], ["p3"]),
     ]
     assert (rows[3].since, rows[3].until, rows[3].windows) == (MONTHS[3], None, ("1d",))
@@ -185,7 +185,7 @@ def test_what_was_wrong_stands_below_four_rows_of_drift_and_each_drift_keeps_its
     for one in model.windows["1mo"]:
         since = ns(2013, 8, 1)
         one.incident = {f"feature:f{at}": since for at in range(12)} if one.window.start >= since else {}
-    model.interruptions = (Interruption("silent", ns(2013, 7, 4, 5), ns(2013, 7, 6, 7), 3 * 3600 * 10**9),)
+    model.interruptions = (Interruption("no_data", ns(2013, 7, 4, 5), ns(2013, 7, 6, 7), 3 * 3600 * 10**9),)
     client = browse(FakeView([model]))
     found = page(client, "/incidents")
     assert "9 more drifts: 9 of unknown size" in found.text

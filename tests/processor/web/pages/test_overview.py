@@ -165,7 +165,7 @@ def test_what_to_do_has_links_that_do_it(browse: Browse) -> None:
     model = flights()
     assert model.verdict is not None
     chosen, address = month(model, -1)
-    model.verdict = replace(model.verdict, state="wrong", next="Repair temp where it is made, then label 200 rows.")
+    model.verdict = replace(model.verdict, state="degraded", next="Repair temp where it is made, then label 200 rows.")
     found = page(browse(FakeView([model])), address)
     at = f"window=1mo&at={iso_time(chosen.window.start).replace(':', '%3A')}"
     assert f"/models/flights/predictions?{at}" in found.links
@@ -389,7 +389,7 @@ def test_hostile_names_stay_text_and_never_end_the_data_block(browse: Browse) ->
 
 def test_the_verdict_box_says_a_verdict_that_somebody_wrote_to_break_it(browse: Browse) -> None:
     said = "It is wrong: <b>x</b> \x1b[2J"
-    verdict = Verdict("wrong", None, "", None, None, None, "", "", "", said, said)
+    verdict = Verdict("degraded", None, "", None, None, None, "", "", "", said, said)
     text = browse(FakeView([replace(price(), verdict=verdict)])).get("/models/price").text
     assert "<b>x" not in text
     assert "\x1b" not in text

@@ -38,12 +38,12 @@ def busy() -> ModelView:
     model = flights()
     model.key = ModelKey("busy", "2026.10")
     said = (
-        "The model has been wrong since 4 November 2013: its error rate rose from 17.6 % to 65.5 %; likely because "
+        "The model has been degraded since 4 November 2013: its error rate rose from 17.6 % to 65.5 %; likely because "
         "income moved (values of 0.75 or more went from 22 % to 55 %), as did age; retrain it."
     )
     assert model.verdict is not None
     model.verdict = replace(
-        model.verdict, state="wrong", sentence=said, next="Retrain it with the outcomes since then."
+        model.verdict, state="degraded", sentence=said, next="Retrain it with the outcomes since then."
     )
     told = model.windows["1mo"][-1]
     cause = "temp has drifted since 2013-11-04: values of 0.75 or more went from 22 % to 55 %; it carries 56 % of it"

@@ -20,4 +20,4 @@ METHODS: dict[str, Method] = _found()
 """Every method by its name."""
 
 DECIDING: tuple[str, ...] = tuple(name for name, method in METHODS.items() if method.min_effect is not None)
-"""The names of those that may decide whether a target drifts."""
+"""The names of those that may decide whether a column drifts."""

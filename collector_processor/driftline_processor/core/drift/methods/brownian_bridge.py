@@ -35,8 +35,8 @@ def bridge_p_values(statistic: F64, mean: F64, counts: Counts, form: Form) -> F6
     Args:
         statistic: float64 (k,).
         mean: float64 (k,), mean of the statistic without drift.
-        counts: Counts of the k targets.
-        form: Function that makes the quadratic form of a target.
+        counts: Counts of the k columns.
+        form: Function that makes the quadratic form of a column.
     """
     both, total = counts.reference + counts.current, counts.n + counts.m
     if both.shape[1] > WIDEST or (both.max(axis=1) <= TIED * total).all():

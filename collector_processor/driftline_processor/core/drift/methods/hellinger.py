@@ -35,7 +35,7 @@ def hellinger(reference: F64, current: F64) -> F64:
 
 
 def from_counts(counts: Counts) -> Measured:
-    """Measure k targets over their coarse bins."""
+    """Measure k columns over their coarse bins."""
     return Measured(hellinger(counts.coarse.reference, counts.coarse.current))
 
 

@@ -37,7 +37,7 @@ def js(reference: F64, current: F64) -> F64:
 
 
 def from_counts(counts: Counts) -> Measured:
-    """Measure k targets over their coarse bins."""
+    """Measure k columns over their coarse bins."""
     return Measured(js(counts.coarse.reference, counts.coarse.current))
 
 

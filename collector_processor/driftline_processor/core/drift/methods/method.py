@@ -1,7 +1,7 @@
 """A drift method, and the counts that it compares.
 
-A method works on many targets at once, one a row: 10,000 comparisons a second are a few numpy calls over stacked
-counts. Narrower targets are padded with empty bins, which change no method. Values beyond the fences count as lying on
+A method works on many columns at once, one a row: 10,000 comparisons a second are a few numpy calls over stacked
+counts. Narrower columns are padded with empty bins, which change no method. Values beyond the fences count as lying on
 them, so that a sentinel such as 1e9 is no distance. With a bin around each distinct value, the same methods compare
 exact rows.
 """
@@ -64,7 +64,7 @@ def fences(reference: F64, edges: F64) -> F64:
 
 
 Kind = Literal["number", "category", "boolean", "embedding"]
-"""Kind of a target. A boolean has at most two values in the baseline, numbers or labels. The bins of an embedding are
+"""Kind of a column. A boolean has at most two values in the baseline, numbers or labels. The bins of an embedding are
 those of its L2 norm, a number.
 """
 
@@ -114,7 +114,7 @@ class Counts:
         edges: Borders of the bins of numbers, float64 (k, bins - 1), padded with the last; None for categories.
         fences: float64 (k, 2); values beyond count as lying there where the size of a value matters. None for
             :func:`fences` of the reference.
-        sums: Sums of embeddings; None for other targets.
+        sums: Sums of embeddings; None for other columns.
         others: int64 (k,), bin of all other labels where the labels were chosen from the reference, -1 without one;
             None for numbers.
         certain: float64 (k,), p-values that are surely below may be those of the limit law.
@@ -178,11 +178,11 @@ class Counts:
 
 
 class Measured(NamedTuple):
-    """The result of one drift method for k targets.
+    """The result of one drift method for k columns.
 
     Attributes:
         value: float64 (k,), value of the method.
-        p_value: float64 (k,), probability of such a value without drift, not corrected for several targets. None for a
+        p_value: float64 (k,), probability of such a value without drift, not corrected for several columns. None for a
             method without a p-value.
         effect: float64 (k,), size of the drift beyond what sampling explains, in ``Method.unit``. None for a method
             without an effect.
@@ -201,12 +201,12 @@ class Method:
         name: Name in YAML, JSON and metrics.
         title: Name on pages and in sentences.
         symbol: Name in a table.
-        kinds: Kinds of targets that the method compares.
+        kinds: Kinds of columns that the method compares.
         least: Least value, that of two equal samples.
         greatest: Greatest value.
         unit: Unit of the value.
         source: Paper of the definition.
-        counts: Function that measures k targets.
+        counts: Function that measures k columns.
         p_value: Function that returns k p-values, for a method whose p-value costs more than its value: called only
             where the method decides.
         min_effect: Least effect that counts as drift; None for a method that cannot decide.
@@ -281,7 +281,7 @@ def moments(counts: F64, edges: F64) -> Moments:
     centre = edges[:, edges.shape[1] // 2, np.newaxis]
     middle = middles(edges - centre)
     half = np.pad(np.diff(edges) / 2, ((0, 0), (1, 1)))
-    # narrower targets are padded on the right with empty bins; their edges repeat the last one
+    # narrower columns are padded on the right with empty bins; their edges repeat the last one
     total = counts.sum(axis=1)
     mean = (counts * middle).sum(axis=1) / total
     variance = (counts * (middle - mean[:, np.newaxis]) ** 2).sum(axis=1) / total

@@ -66,7 +66,7 @@ def psi_excess(counts: Counts) -> F64:
 
 
 def _index(counts: Counts) -> F64:
-    """Return the index, computed once for size, effect and value of a target."""
+    """Return the index, computed once for size, effect and value of a column."""
     return counts.once("psi", lambda: psi(counts.coarse.reference, counts.coarse.current))
 
 
@@ -89,7 +89,7 @@ def psi_p_value(counts: Counts) -> F64:
 
 
 def from_counts(counts: Counts) -> Measured:
-    """Measure k targets over their coarse bins."""
+    """Measure k columns over their coarse bins."""
     return Measured(_index(counts), effect=psi_excess(counts))
 
 

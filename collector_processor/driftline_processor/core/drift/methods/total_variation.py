@@ -31,7 +31,7 @@ def total_variation(reference: F64, current: F64) -> F64:
 
 
 def from_counts(counts: Counts) -> Measured:
-    """Measure k targets over their coarse bins."""
+    """Measure k columns over their coarse bins."""
     return Measured(total_variation(counts.coarse.reference, counts.coarse.current))
 
 

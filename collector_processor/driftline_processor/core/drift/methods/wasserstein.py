@@ -46,7 +46,7 @@ def wasserstein_bound(counts: Counts) -> F64:
     sample, and the same plus the share of the other.
 
     Args:
-        counts: Counts of k targets.
+        counts: Counts of k columns.
     """
     edges, distances = counts.places, counts.distances
     left, right = distances[..., :-1], distances[..., 1:]

@@ -62,7 +62,7 @@ def window(
 
 def test_a_rotation_that_leaves_every_marginal_as_it_was_is_found_by_pca_and_by_no_feature() -> None:
     found = window(frame(2_000, 7, rho=-0.7))
-    assert {target.state for target in found.features.values()} == {"ok"}
+    assert {column.state for column in found.features.values()} == {"ok"}
     assert found.share == 0
     one = found.joint["pca"]
     assert one.state == "drift"
@@ -322,7 +322,7 @@ def test_on_the_rows_of_that_comparison_the_same_chunk_drifts() -> None:
     for start in range(reconstruction.REFERENCE, len(rows["score"]), reconstruction.CHUNK):
         columns = {name: values[start : start + reconstruction.CHUNK] for name, values in rows.items()}
         found = window(columns, baseline, task="regression")
-        assert {target.state for target in found.features.values()} == {"ok"}
+        assert {column.state for column in found.features.values()} == {"ok"}
         errors.append(found.joint["pca"].now)
         states.append(found.joint["pca"].state == "drift")
     assert states == peer["alert"] == [False, False, True]

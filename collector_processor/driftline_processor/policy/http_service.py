@@ -9,13 +9,11 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
-
-import httpx
 
 from driftline_processor.config.values import is_here
 
@@ -25,9 +23,6 @@ from .secrets import hide_secrets
 PUT_OFF: Final = (301, 302, 303, 307, 308, 401, 403, 408, 409, 425, 429)
 """Statuses below 500 after which the same request may be taken: somebody mends the address or the token, or its
 like still runs."""
-
-UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL)
-"""What goes wrong before a request has left."""
 
 MOST_BYTES: Final = 2**20
 """Bytes of an answer that are read."""
@@ -59,6 +54,31 @@ class NotTaken(Exception):  # noqa: N818 - what a service said, and no fault
         for secret in secrets:
             detail = hide_secrets(detail, secret) if "://" in secret else detail.replace(secret, "***")
         return replace(self.answer, detail=detail[:300])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to a service.
+
+    Attributes:
+        method: Of HTTP.
+        url: The whole address.
+        json: What to send, as JSON.
+        content: What to send, as it is.
+        files: What to send as parts of a form, by name.
+        headers: Of this request.
+        parameters: Of the query.
+        accepted: Statuses besides 2xx whose reply is returned.
+    """
+
+    method: str
+    url: str
+    json: Any = None
+    content: bytes | None = None
+    files: Mapping[str, File] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str | int] | None = None
+    accepted: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +114,8 @@ class Reply:
 @cache
 def whom_the_system_trusts() -> ssl.SSLContext:
     """Return the context of services with public certificates: its certificates are read once, not per service."""
+    import httpx
+
     return httpx.create_ssl_context()
 
 
@@ -117,40 +139,29 @@ class HttpService:
         self._timeout, self._line = timeout, _Line()
         verify = whom_the_system_trusts() if context is None else context
         plain = {"Accept-Encoding": "identity", **(headers or {})}  # a small answer unpacks to one without end
+        import httpx  # 50 ms, for those alone who have a service
+
         self._client = httpx.Client(timeout=timeout, trust_env=not is_here(url), headers=plain, verify=verify)
 
-    def ask(
-        self,
-        method: str,
-        url: str,
-        *,
-        json: Any = None,
-        content: bytes | None = None,
-        files: Mapping[str, File] | None = None,
-        headers: Mapping[str, str] | None = None,
-        parameters: Mapping[str, str | int] | None = None,
-        taken: Collection[int] = (),
-    ) -> Reply:
-        """Send a request, once, and return the answer.
+    def ask(self, method: str, url: str, **parts: Any) -> Reply:
+        """Send a request of these parts, as :meth:`send` does."""
+        return self.send(Request(method, url, **parts))
 
-        Args:
-            method: Of the request.
-            url: Of the request.
-            json: What to send, as JSON.
-            content: What to send, as it is.
-            files: What to send as parts of a form, by name.
-            headers: Of the request.
-            parameters: Of the query.
-            taken: Statuses beside 2xx that are returned.
+    def send(self, request: Request) -> Reply:
+        """Send a request, once, and return the answer.
 
         Raises:
             NotTaken: Nobody answered in time, or the answer is another one.
         """
-        sent: dict[str, Any] = {"json": json, "content": content, "files": files}
-        sent |= {"headers": headers, "params": parameters, "extensions": {"trace": self._line.note}}
+        import httpx
+
+        unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL)
+        parts: dict[str, Any] = {"json": request.json, "content": request.content, "files": request.files}
+        parts |= {"headers": request.headers, "params": request.parameters}
+        parts |= {"extensions": {"trace": self._line.note}}
         with _Deadline(self._timeout, self._line) as deadline:
             try:
-                with self._client.stream(method, url, **sent) as response:
+                with self._client.stream(request.method, request.url, **parts) as response:
                     body = b""
                     for piece in response.iter_raw():
                         body += piece
@@ -161,9 +172,9 @@ class HttpService:
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
                 said = "ReadTimeout: the answer takes too long" if deadline.passed else said
-                raise NotTaken(Answer("put_off", said, unheard=not isinstance(error, UNSENT))) from error
+                raise NotTaken(Answer("put_off", said, unheard=not isinstance(error, unsent))) from error
         reply = Reply(response.status_code, response.headers, body)
-        if response.is_success or reply.status in taken:
+        if response.is_success or reply.status in request.accepted:
             return reply
         put_off = reply.status >= 500 or reply.status in PUT_OFF
         said, wait = f"HTTP {reply.status} {reply.text}".strip(), _wait(reply.headers.get("retry-after", ""))

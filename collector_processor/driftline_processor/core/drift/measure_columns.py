@@ -1,4 +1,4 @@
-"""Measure many targets at once: stack their counts, call each method once."""
+"""Measure many columns at once: stack their counts, call each method once."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SamplePairs:
-    """Two samples each of k targets over their bins, neither of them empty.
+    """Two samples each of k columns over their bins, neither of them empty.
 
     Attributes:
-        reference: float64 (k, bins), (effective) rows; bins that a target does not have are empty.
+        reference: float64 (k, bins), (effective) rows; bins that a column does not have are empty.
         current: float64 (k, bins), (effective) rows of the window.
-        size: int64 (k,), bins of each target.
+        size: int64 (k,), bins of each column.
         number: bool (k,), compared as numbers.
         edges: float64 (k, bins - 1), borders of the bins of numbers, padded with the last.
         others: int64 (k,), bin of all other labels, -1 for what has no labels.
@@ -42,7 +42,7 @@ class SamplePairs:
     vectors: Mapping[int, tuple[Vectors, F64]]
 
     def counts(self, at: I64) -> Counts:
-        """Return the counts of some targets, all of them numbers, all embeddings, or all others."""
+        """Return the counts of some columns, all of them numbers, all embeddings, or all others."""
         width = int(self.size[at].max())
         reference, current = self.reference[at, :width], self.current[at, :width]
         if at[0] in self.vectors:
@@ -56,10 +56,10 @@ class SamplePairs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measures:
-    """The measures of k targets.
+    """The measures of k columns.
 
     Attributes:
-        values: Method → float64 (k,), NaN for targets that it was not asked for.
+        values: Method → float64 (k,), NaN for columns that it was not asked for.
         p_value: float64 (k,), of the method that decides; NaN where it has none.
         effect: float64 (k,), likewise.
         excess: float64 (k,), PSI less its mean without drift.
@@ -72,7 +72,7 @@ class Measures:
 
 
 def measure(pairs: SamplePairs, wanted: Sequence[Sequence[str]]) -> Measures:
-    """Measure targets. All numbers are measured together, so are embeddings, and all others.
+    """Measure columns. All numbers are measured together, so are embeddings, and all others.
 
     Args:
         pairs: Pairs of samples.
@@ -90,7 +90,7 @@ def measure(pairs: SamplePairs, wanted: Sequence[Sequence[str]]) -> Measures:
         counts = pairs.counts(at)
         chosen = [wanted[one] for one in at.tolist()]
         found.excess[at] = psi_excess(counts) if counts.sums is None else mmd_as_psi(counts)
-        every = set(chosen)  # of thousands of targets a few choices
+        every = set(chosen)  # of thousands of columns a few choices
         for name in dict.fromkeys(name for one in every for name in one):
             measured, asked = METHODS[name].counts(counts), np.array([name in one for one in chosen])
             values.setdefault(name, np.full(k, np.nan))[at[asked]] = measured.value[asked]
@@ -101,12 +101,12 @@ def measure(pairs: SamplePairs, wanted: Sequence[Sequence[str]]) -> Measures:
 
 
 def _decide(found: Measures, method: Method, measured: Measured, at: I64, decides: Mask, pairs: SamplePairs) -> None:
-    """Fill in effect and p-value of the targets that a method decides."""
+    """Fill in effect and p-value of the columns that a method decides."""
     own = at[decides]
     if measured.effect is not None:
         found.effect[own] = measured.effect[decides]
     if method.p_value is not None:
-        for one in own.tolist():  # whether a limit law holds hangs on the ties of a target, not on those of others
+        for one in own.tolist():  # whether a limit law holds hangs on the ties of a column, not on those of others
             found.p_value[one] = method.p_value(pairs.counts(np.array([one])))[0]
     elif measured.p_value is not None:
         found.p_value[own] = measured.p_value[decides]

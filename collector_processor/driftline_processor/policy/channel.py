@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from driftline_processor.policy.alerts import SEVERITIES, Message
+from .message import SEVERITIES, Message
 
 
 @dataclass(frozen=True, slots=True)

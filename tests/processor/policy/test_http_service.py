@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from driftline_processor.policy.channels.http_service import MOST_BYTES, HttpService, NotTaken
+from driftline_processor.policy.http_service import MOST_BYTES, HttpService, NotTaken
 
 
 @contextmanager

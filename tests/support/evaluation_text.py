@@ -1,4 +1,4 @@
-"""Write evaluations as releases before compact ones did: canonical JSON, which also tells whether two are equal."""
+"""Evaluations as canonical JSON, by which tests compare them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from driftline_processor.core.evaluation import Evaluation
 
 
 def evaluation_to_text(evaluation: Evaluation) -> str:
-    """Write an evaluation as an older release stored it."""
+    """Return an evaluation as canonical JSON."""
     if evaluation.lasting is not None:
         evaluation = replace(evaluation, lasting=stored_lasting(evaluation.lasting))
     return json.dumps(asdict(evaluation), default=_plain, separators=(",", ":"))

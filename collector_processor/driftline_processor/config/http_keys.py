@@ -1,0 +1,66 @@
+"""Types of keys that describe a request over HTTP, and what is wrong with their values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from driftline_processor.core.policy.template import FACTS, LINKS, check_template
+
+from .values import Form
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+def _template(written: object) -> object:
+    check_template(written)
+    return written
+
+
+def _mapping(written: object) -> object:
+    if not isinstance(written, Mapping):
+        raise ValueError("is no mapping; write keys and values in braces, or indented below it")
+    return _template(written)
+
+
+TextTemplate = Annotated[str, BeforeValidator(_template), Field(min_length=1), Form("template")]
+Tree = Annotated[Any, BeforeValidator(_template), Form("template")]
+Mapped = Annotated[dict[str, Any], BeforeValidator(_mapping), Form("mapping of templates")]
+Attached = Literal["report"] | None
+
+
+def header_problems(headers: Mapping[str, SecretStr]) -> Iterator[str]:
+    """Yield a sentence for every header of a request that no request can carry, without its value."""
+    for header, value in headers.items():
+        if not _HEADER.fullmatch(header):
+            yield f"headers: '{header}' is not a header; write letters, digits and hyphens"
+        if not re.fullmatch(r"[\x20-\x7e]*", value.get_secret_value()):
+            yield f"headers.{header}: the value has a line break, or another character that no header can carry"
+
+
+def base_url_problems(url: str) -> Iterator[str]:
+    """Yield a sentence for an address that is empty."""
+    if not url:
+        yield "url: is empty; write 'https://host'"
+
+
+def secret_url_problems(url: str) -> Iterator[str]:
+    """Yield what is wrong with a secret address, without saying it."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"\s", url):
+        yield "url: is no address of HTTP; write 'https://host/path'"
+    elif "{" in parts.netloc:
+        yield "url: has a placeholder in its host; put it behind that"
+    else:
+        try:
+            check_template(url)
+        except ValueError:
+            yield f"url: asks for what is no fact of a message; there are {', '.join([*FACTS, *LINKS])}"

@@ -1,0 +1,65 @@
+"""The kinds of action, channel, receiver and exporter. A kind is one file with its keys, its checks and its code.
+
+``config`` does not import these files: a kind is imported when ``driftline.yaml`` names it, so that a configuration
+without actions loads no action. Other distributions add kinds by entry points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pkgutil import iter_modules
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The kinds of one family.
+
+    Attributes:
+        package: The package with one module for each kind that Driftline brings.
+        attribute: The name in these modules of the class of the kind.
+        group: The entry points of other distributions: name of the kind → its class.
+        aliases: Other names of kinds.
+    """
+
+    package: str
+    attribute: str
+    group: str
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        """Return the name of every kind, those of other distributions last."""
+        own = sorted(one.name for one in iter_modules(import_module(self.package).__path__))
+        return [*own, *sorted(_installed(self.group).keys() - {*own})]
+
+    def find(self, name: str) -> Any:
+        """Return the class of a kind; None if there is no such kind.
+
+        Raises:
+            ValueError: Another distribution has the kind, and its module cannot be imported.
+
+        >>> ACTIONS.find("jira").__name__, ACTIONS.find("jra")
+        ('Jira', None)
+        """
+        name = self.aliases.get(name, name)
+        if name in {one.name for one in iter_modules(import_module(self.package).__path__)}:
+            return getattr(import_module(f"{self.package}.{name}"), self.attribute)
+        found = _installed(self.group).get(name)
+        if found is None:
+            return None
+        try:
+            return found.load()
+        except Exception as error:  # of any distribution
+            raise ValueError(f"the extension '{name}' ({found.value}) cannot be imported: {error}") from error
+
+
+@cache
+def _installed(group: str) -> Mapping[str, EntryPoint]:
+    return {one.name: one for one in entry_points(group=group)}
+
+
+ACTIONS = Kinds("driftline_processor.policy.actions", "ACTION", "driftline_actions")

@@ -1,0 +1,116 @@
+"""Warnings about policies and silences that name what no declared model has.
+
+A model that is not declared appears with its first prediction, so these are warnings and never errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from driftline.tables.task import Task
+
+from driftline_processor.core.metrics import metrics_of_task, misnamed
+from driftline_processor.core.nearest_names import listed, near, nearest
+from driftline_processor.core.policy import (
+    BurnRate,
+    Comparison,
+    Condition,
+    GroupsApart,
+    ObjectiveBroken,
+    leaves,
+    settled,
+)
+from driftline_processor.core.policy.signals import ESTIMATED
+from driftline_processor.custom_metrics import unusable_names
+
+from .model import Model
+from .policies import DEFAULT_POLICY, Policy, Silence
+
+
+def policy_warnings(
+    policies: Mapping[str, Policy],
+    silences: Mapping[str, Silence],
+    models: Mapping[str, Model],
+    channels: Collection[str],
+) -> Iterator[str]:
+    """Yield a sentence for each part of a policy or silence that can have no effect.
+
+    Args:
+        policies: The enabled policies, by name.
+        silences: By name.
+        models: The declared models, by name.
+        channels: The channels of policies that name none.
+    """
+    for name, policy in policies.items():
+        yield from (f"policies.{name}.{warning}" for warning in _warnings(name, policy, models))
+        written = name != DEFAULT_POLICY or policy.model_fields_set != {"when"}
+        if written and not (channels or policy.notify or policy.actions):
+            yield f"policies.{name}: has no channel and no action; write 'notify' or 'actions'"
+    for name, silence in silences.items():
+        yield from (f"silences.{name}.{warning}" for warning in _undeclared(silence.models, models))
+        for pattern in silence.policies:
+            if not any(fnmatchcase(policy, pattern) for policy in policies):
+                yield f"silences.{name}.policies: there is no policy '{pattern:.80}'; {near(pattern, [*policies])}"
+
+
+def _warnings(name: str, policy: Policy, models: Mapping[str, Model]) -> Iterator[str]:
+    yield from _undeclared(policy.models, models)
+    covered = [model for model_name, model in models.items() if policy.covers(model_name, model.tier)]
+    if models and policy.tiers and not covered:
+        yield f"tiers: no declared model is of tier {listed([str(tier) for tier in policy.tiers])}"
+    if name in policy.unless:
+        yield "unless: the policy names itself, so it never sends an alert"
+    for key, condition in (("when", policy.condition), ("resolve", policy.resolution)):
+        for leaf in () if condition is None else leaves(condition):
+            yield from (f"{key}: '{leaf.written:.80}' {warning}" for warning in _condition_warnings(leaf, covered))
+    windows = {window for model in covered for window in model.windows}
+    if policy.window and covered and policy.window not in windows:
+        yield f"window: no declared model has windows of '{policy.window}'; {near(policy.window, sorted(windows))}"
+
+
+def _undeclared(patterns: Sequence[str], models: Mapping[str, Model]) -> Iterator[str]:
+    for pattern in patterns:
+        if models and pattern != "*" and not any(fnmatchcase(name, pattern) for name in models):
+            yield f"models: no declared model is called '{pattern:.80}'; {near(pattern, [*models])}"
+
+
+def _condition_warnings(condition: Condition, models: Sequence[Model]) -> Iterator[str]:
+    """Yield why a condition never holds, or holds always; ``models``: the declared models of its policy."""
+    match condition:
+        case Comparison(signal=signal):
+            if warning := settled(condition):
+                yield warning
+            columns = [column for model in models for column in model.features]
+            if signal.feature and signal.feature not in columns and nearest(signal.feature, columns):
+                yield f"names a column that is not declared; {near(signal.feature, columns)}"
+            metric = signal.name.removeprefix(ESTIMATED)
+            if models and (signal.of_outcomes or metric != signal.name):
+                problems = [_metric_problem(metric, model) for model in models]
+                if all(problems):
+                    yield f"has no value: {problems[0]}"
+        case GroupsApart(attribute=attribute) if models:
+            attributes = [name for model in models for name in model.performance.fairness.attributes]
+            if attribute not in attributes:
+                fix = near(attribute, attributes)
+                yield f"compares groups that no model has in performance.fairness.attributes; {fix}"
+        case ObjectiveBroken(rule=rule) if models:
+            rules = [objective.rule for model in models for objective in model.performance.objectives]
+            if not rules or (rule and rule not in rules):
+                yield f"names an objective that no model has; {near(rule, rules)}"
+        case BurnRate(short=short, long=long) if models:
+            windows = {window for model in models for window in model.windows}
+            for window in {short, long} - windows:
+                yield f"needs windows of '{window}', which no declared model has"
+        case _:
+            pass
+
+
+def _metric_problem(name: str, model: Model) -> str:
+    """Return why the windows of a model have no such metric; "" if they may have it."""
+    if problem := misnamed(name, model.task or "", unusable_names()):
+        return problem
+    of_model = "[" in name or model.task == "ranking" or ("@" in name and model.task == "regression")
+    if not model.task or of_model or name in metrics_of_task(Task(model.task), model.performance.asked.metrics):
+        return ""
+    return f"'{name:.80}' is only computed if performance.metrics of the model names it"

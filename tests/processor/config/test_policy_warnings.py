@@ -1,0 +1,103 @@
+"""Warnings about policies and silences that can have no effect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driftline_processor.config.schema import Config, load, validate_file
+
+MODELS: dict[str, Any] = {
+    "churn": {
+        "task": "binary",
+        "tier": 1,
+        "windows": ["1d"],
+        "features": {"tenure": {}, "age": {}},
+        "performance": {"objectives": ["precision >= 0.8"], "fairness": {"attributes": ["age_group"]}},
+    },
+    "price": {"task": "regression"},
+}
+
+
+def warnings(**keys: Any) -> list[str]:
+    config = Config.model_validate({"storage": "memory", "models": MODELS, "notify": "https://127.0.0.1:1/", **keys})
+    assert [*config.problems()] == []
+    return [*config.warnings()]
+
+
+@pytest.mark.parametrize(
+    ("policy", "key", "named"),
+    [
+        ({"when": "data faulty", "models": ["chrun"]}, "models", "'churn'"),
+        ({"when": "data faulty", "models": ["chrun-*", "price"]}, "models", "'churn'"),
+        ({"when": "data faulty", "tiers": [2]}, "tiers", "tier 2"),
+        ({"when": "data faulty", "unless": ["p"]}, "unless", "itself"),
+        ({"when": "accuracy < 85 %", "models": ["price"]}, "when", "rmse"),
+        ({"when": "estimated accuracy < 85 %", "models": ["price"]}, "when", "rmse"),
+        ({"when": "fbeta@2 < 0.3", "models": ["churn"]}, "when", "performance.metrics"),
+        ({"when": "psi of tenuer > 0.2"}, "when", "'tenure'"),
+        ({"when": "data faulty", "resolve": "psi of tenuer < 0.1"}, "resolve", "'tenure'"),
+        ({"when": "objective broken", "models": ["price"]}, "when", "objective"),
+        ({"when": "objective 'precision >= 0.9' broken"}, "when", "'precision >= 0.8'"),
+        ({"when": "demographic_parity_difference of age > 10 %"}, "when", "'age_group'"),
+        ({"when": "burn rate of 'precision >= 0.95' > 14.4 over 1h and 6h"}, "when", "'6h'"),
+        ({"when": "accuracy < 85 %", "models": ["churn"], "window": "1h"}, "window", "1d"),
+        ({"when": "predictions < 1"}, "when", "never holds"),
+        ({"when": {"any": ["predictions <= 0", "mae > 3"]}}, "when", "never holds"),
+        ({"when": "coverage >= 0"}, "when", "always holds"),
+        ({"when": "accuracy < 85 %", "resolve": "accuracy > 100 %"}, "resolve", "never holds"),
+    ],
+)
+def test_a_policy_without_effect_is_one_warning(policy: dict[str, Any], key: str, named: str) -> None:
+    (warning,) = warnings(policies={"p": policy})
+    assert warning.startswith(f"policies.p.{key}: ")
+    assert named in warning
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"when": "accuracy < 85 %"},  # price has none, churn has
+        {"when": "mae > 3", "models": ["*"]},
+        {"when": "objective broken"},
+        {"when": "psi of tenure > 0.2"},
+        {"when": "missing of colour > 5 %"},
+        {"when": "psi of score > 0.2"},
+        {"when": "r2 < 0", "resolve": "r2 >= 0"},
+        {"when": "predictions < 0.5 * last week"},
+        {"when": "precision < 85 %", "models": ["churn"], "window": "1d"},
+        {"when": "data faulty", "models": ["chrun"], "enabled": False},
+    ],
+)
+def test_what_a_declared_model_may_have_is_no_warning(policy: dict[str, Any]) -> None:
+    assert warnings(policies={"p": policy}) == []
+
+
+def test_without_declared_models_nothing_is_undeclared() -> None:
+    policy = {"when": "ndcg@5 < 0.3", "models": ["new"], "window": "1h", "tiers": [2]}
+    assert warnings(models={}, policies={"p": policy}) == []
+
+
+def test_policies_without_a_channel_and_an_action_are_warnings() -> None:
+    faults = {"when": "data faulty"}
+    policies = {"a": faults, "b": faults, "c": {**faults, "actions": ["http/x"]}}
+    config = Config.model_validate({"storage": "memory", "policies": policies})
+    assert [warning.partition(":")[0] for warning in config.warnings()] == ["policies.a", "policies.b"]
+    assert warnings() == []
+
+
+def test_a_silence_without_effect_is_a_warning_with_the_nearest_name() -> None:
+    silence = {"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"}
+    models, policies = warnings(silences={"x": {**silence, "models": ["prce"], "policies": ["heath"]}})
+    assert models.startswith("silences.x.models: ")
+    assert "'price'" in models
+    assert policies.startswith("silences.x.policies: ")
+    assert "'health'" in policies
+
+
+def test_a_file_with_warnings_loads(tmp_path: Path) -> None:
+    file = tmp_path / "driftline.yaml"
+    file.write_text("models: {churn: {}}\npolicies: {p: {when: data faulty, models: [other]}}\n", encoding="utf-8")
+    assert validate_file(file) == []
+    assert [warning.partition(": ")[0] for warning in load(file).warnings()] == ["policies.p.models", "policies.p"]
