@@ -52,7 +52,7 @@ def main(millions: float) -> None:
     states[0]._versions.step()
     print(f"a comparison of two versions over all of it: {(time.process_time() - began) * 1e3:.0f} ms")
     for state, directory in zip(states, directories, strict=True):
-        state._ingest.stop()
+        state._queue.stop()
         shutil.rmtree(directory)
 
 

@@ -170,7 +170,7 @@ class Opened:
         """Join, evaluate, and return what there is to see of one model."""
         self.state.settle()
         key = ModelKey(model, version, environment)
-        return next(found for found in self.state.view.models() if found.key == key)
+        return next(found for found in self.state.publish().models if found.key == key)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
         """Read rows from the store, with those of all requests that were accepted; ``sums``: those of all panes."""
@@ -193,7 +193,7 @@ class Opened:
     def counted(self, reason: str) -> float:
         """How many rows were counted as unused for this reason."""
         self.state.catch_up()
-        return sum(v for (_, labels), v in self.state.view.counters().items() if ("driftline.reason", reason) in labels)
+        return sum(v for (_, labels), v in self.state.counters().items() if ("driftline.reason", reason) in labels)
 
 
 def send_hourly(state: Opened, clock: Clock, hours: int, version: str = "1", first: int = 0) -> None:

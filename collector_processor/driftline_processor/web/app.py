@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from driftline_processor.otlp.protocol import retry_after
 from driftline_processor.receipts import Overloaded
 
+from .answers import FiniteJSON
 from .api import alerts as alerts_api
 from .api import audit as audit_api
 from .api import baselines as baselines_api
@@ -38,7 +39,6 @@ from .api import scrape
 from .api import snapshots as exports_api
 from .api import versions as versions_api
 from .api import weak_slices as weak_slices_api
-from .api.answers import FiniteJSON
 from .encoded_names import EncodedSlashes, with_slashes
 from .page import answer_failure
 from .pages import (

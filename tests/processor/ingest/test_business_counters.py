@@ -109,7 +109,7 @@ def opened(folder: Path) -> State:
 
 
 def points(state: State) -> list[tuple[int, float]]:
-    (series,) = state._intake.business.of("churn")
+    (series,) = state.parts.intake.business.of("churn")
     return list(zip(series.time.tolist(), series.value.tolist(), strict=True))
 
 

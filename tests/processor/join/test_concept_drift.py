@@ -182,7 +182,7 @@ def test_a_step_that_fails_leaves_nothing_behind(
 
 def concept_of_now(state: Opened) -> ConceptDrift | None:
     """Return what is shown, without joining anything."""
-    (model,) = state.state.view.models()
+    (model,) = state.state.publish().models
     return model.concept
 
 
@@ -234,7 +234,7 @@ def test_a_detector_whose_state_cannot_be_read_begins_anew_and_the_log_says_so(
     [(text,)] = state.rows("SELECT state FROM concept")
     kept = json.loads(str(text))
     kept["watches"]["adwin"]["detector"] = {"buckets": "of another release", "known": []}
-    state.state._connection.execute("UPDATE concept SET state = ?", [json.dumps(kept)])
+    state.state.parts.connection.execute("UPDATE concept SET state = ?", [json.dumps(kept)])
     with caplog.at_level(logging.WARNING, "driftline_processor.join.concept_drift"):
         state = open_state()
     assert (
@@ -259,7 +259,7 @@ def test_metrics_say_the_state_and_by_how_much_errors_rose(open_state: Open, clo
 def said(state: Opened) -> dict[tuple[str, str], float]:
     """Return metric, and state or method, of the concept."""
     found = {}
-    for point in points(state.state.view):
+    for point in points(state.state):
         labels = dict(point.attributes)
         if labels.get(a.ML_DRIFT_TARGET) == "concept":
             assert a.ML_WINDOW not in labels
@@ -298,7 +298,7 @@ class TestTheSameRowsInFilesAndLive:
             clock.now += SECOND
             state.state.submit("logs", body).result(60)
             state.state.join_now()
-        [view] = state.state.view.models()
+        [view] = state.state.publish().models
         live = view.concept
         assert live is not None
         assert in_files is not None
@@ -388,7 +388,7 @@ def test_errors_that_become_more_in_one_slice_are_found_there_live_as_in_a_file(
     assert "the errors of churn 1 where country=NL rose from" in caplog.text
     assert json_of(live)["slices"]["country=NL"]["state"] == "drift"
     assert "; in country=NL it rose from" in sentence(live, str)
-    series = [dict(point.attributes) for point in points(state.state.view) if point.metric == m.ML_DRIFT_STATE]
+    series = [dict(point.attributes) for point in points(state.state) if point.metric == m.ML_DRIFT_STATE]
     of_concept = {one.get(a.ML_DRIFT_SLICE): one[a.STATE] for one in series if one[a.ML_DRIFT_TARGET] == "concept"}
     assert of_concept["country=NL"] == "drift"
     assert (len(of_concept), of_concept["country=BE"]) == (4, "ok")

@@ -27,9 +27,7 @@ from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, con
 
 
 def states(view: Opened) -> dict[str, float]:
-    return {
-        dict(one.attributes)[a.STATE]: one.value for one in points(view.state.view) if one.metric == m.ML_MODEL_STATE
-    }
+    return {dict(one.attributes)[a.STATE]: one.value for one in points(view.state) if one.metric == m.ML_MODEL_STATE}
 
 
 def test_a_model_is_silent_once_its_own_pace_says_that_a_row_is_overdue_and_no_more_when_one_comes(
@@ -69,9 +67,7 @@ def test_versions_of_a_model_are_silent_together_and_one_that_was_replaced_has_n
     assert (old.in_use, new.in_use) == (False, True)
     assert old.verdict is not None
     assert old.verdict.state == "unknown"
-    named = [
-        dict(one.attributes)[a.ML_MODEL_VERSION] for one in points(state.state.view) if one.metric == m.ML_MODEL_STATE
-    ]
+    named = [dict(one.attributes)[a.ML_MODEL_VERSION] for one in points(state.state) if one.metric == m.ML_MODEL_STATE]
     assert named == ["2"]
     clock.now += 3 * HOUR
     assert state.view(version="2").verdict.state == "no_data"  # type: ignore[union-attr]
@@ -89,7 +85,7 @@ def test_windows_that_wait_for_long_make_it_behind(open_state: Open, clock: Cloc
     state = open_state(churn=Model(windows=("1h",)))
     state.send(predictions(["a"], clock.now))
     state.view()
-    waiting, (series,) = state.state._evaluator.waiting, state.state.series()
+    waiting, (series,) = state.state.parts.evaluator.waiting, list(state.state.parts.intake.series)
     window = next(iter(state.view().windows["1h"])).window
     waiting.add(series.number, window, clock.now, closing=True)
     waiting.publish(clock.now)
@@ -142,7 +138,7 @@ def test_the_same_verdict_is_there_until_something_changes(open_state: Open, clo
     send_hourly(state, clock, 4)
     first = state.view().verdict
     clock.now += MINUTE
-    assert state.state.view.models()[0].verdict is first
+    assert state.state.publish().models[0].verdict is first
     send_hourly(state, clock, 2, first=4)
     assert state.view().verdict is not first
 
@@ -197,10 +193,10 @@ def test_a_silence_is_noted_while_the_model_is_wrong(open_state: Open, clock: Cl
     send_hourly(state, clock, 30)
     clock.now += 2 * HOUR
     state.state.join_now()
-    while state.state._evaluator.step(patient=False):
+    while state.state.parts.evaluator.step(patient=False):
         pass
     ((number, (key, verdict)),) = state.state._view.verdicts().items()
-    state.state._verdicts.write({number: (key, replace(verdict, state="degraded"))})
+    state.state.parts.verdicts.write({number: (key, replace(verdict, state="degraded"))})
     assert kept(state) == [("no_data", 29, None)]
 
 
@@ -208,13 +204,13 @@ def test_a_backlog_of_the_past_is_known_after_a_restart(open_state: Open, clock:
     state = open_state(churn=Model(windows=("1h",)))
     state.send(predictions(["a"], clock.now))
     state.view()
-    waiting, (series,) = state.state._evaluator.waiting, state.state.series()
+    waiting, (series,) = state.state.parts.evaluator.waiting, list(state.state.parts.intake.series)
     window = next(iter(state.view().windows["1h"])).window
     waiting.add(series.number, window, clock.now, closing=True)
     waiting.publish(clock.now)
     clock.now += HOUR
     state.state._follow_verdicts()
-    lasting = state.state.view.models()[0].interruptions
+    lasting = state.state.publish().models[0].interruptions
     assert [(one.kind, one.since, one.until) for one in lasting] == [("lagging", NOON, None)]
     clock.now += HOUR
     state.state.evaluate_now()
@@ -257,7 +253,7 @@ def test_a_model_that_is_forgotten_leaves_no_state(open_state: Open, clock: Cloc
     state.send(predictions(["a"], clock.now))
     state.view()
     assert state.rows("SELECT state FROM verdicts") == [("unknown",)]
-    (series,) = state.state.series()
+    (series,) = state.state.parts.intake.series
     with state.state._store.reading() as connection:
         connection.execute("INSERT INTO interruptions VALUES (?, 'no_data', 1, 2, 3)", [series.number])
     state.state.erase(ErasureOrder("churn", "model"))

@@ -17,9 +17,9 @@ from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.policy.told import alert_histories, alert_json
 from driftline_processor.receipts import StorageOutage
 from driftline_processor.servers.http_body import retry_later
+from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.site import Site
 
-from .answers import FiniteJSON
 from .forms import read_form
 
 MOST = 1000

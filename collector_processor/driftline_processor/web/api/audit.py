@@ -10,10 +10,9 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.nearest_names import near
 from driftline_processor.governance.audit import KINDS, Audit, Entry, entry_json
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import number
 from driftline_processor.web.site import Site
-
-from .answers import FiniteJSON
-from .parameters import number
 
 MOST = 10_000
 """Entries of an answer."""

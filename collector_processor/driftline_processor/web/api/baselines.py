@@ -16,9 +16,8 @@ from driftline_processor.core.decode.untrusted_json import check_json
 from driftline_processor.queries.baselines import BaselineShelf, ConfiguredBaselineError
 from driftline_processor.receipts import Overloaded
 from driftline_processor.servers.http_body import Body, MalformedBody, TooLarge, receive_body, retry_later
+from driftline_processor.web.parameters import moment
 from driftline_processor.web.site import Site
-
-from .parameters import moment
 
 MAX_BASELINE = 32 * 2**20
 """A hundred features are half a megabyte."""

@@ -17,11 +17,11 @@ from driftline_processor.present.names import handle
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.receipts import StorageOutage
 from driftline_processor.servers.http_body import retry_later
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import find_model
 from driftline_processor.web.site import Site
 
-from .answers import FiniteJSON
 from .forms import read_form
-from .parameters import find_model
 
 
 def _warning(made: Decision, known: Sequence[ModelView]) -> str | None:

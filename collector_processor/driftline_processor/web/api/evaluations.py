@@ -29,10 +29,9 @@ from driftline_processor.present.states import compared, drifted, lacking, overa
 from driftline_processor.queries.history import History, RecordedOutcome
 from driftline_processor.queries.overview import BaselineView, ModelView, verdict_of
 from driftline_processor.queries.state_snapshot import StateSnapshot
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import find_model, moment, no_window, number, read_flag
 from driftline_processor.web.site import Site
-
-from .answers import FiniteJSON
-from .parameters import find_model, moment, no_window, number, read_flag
 
 MOST_EVALUATIONS = 1000
 

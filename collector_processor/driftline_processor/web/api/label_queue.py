@@ -11,10 +11,9 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.labels.sampling import REASONS, Reason
 from driftline_processor.queries.label_sheets import MEDIA_TYPES, label_document, label_sheet
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import find_model, moment, number
 from driftline_processor.web.site import Site
-
-from .answers import FiniteJSON
-from .parameters import find_model, moment, number
 
 MOST = 10_000
 LAST = 7 * 86_400 * 10**9

@@ -24,10 +24,9 @@ from driftline_processor.policy.told import alert_history, alert_json
 from driftline_processor.present.names import handle
 from driftline_processor.receipts import Overloaded
 from driftline_processor.servers.http_body import Body, MalformedBody, receive_body
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import find_model
 from driftline_processor.web.site import Site
-
-from .answers import FiniteJSON
-from .parameters import find_model
 
 MAX_POLICIES = 2**18
 """Bytes of the policies of a file: those of fifty models are some ten thousand."""

@@ -16,10 +16,9 @@ from driftline_processor.present.retraining import answer_json, gain_json
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.retraining import gains_of_model, weigh_model
 from driftline_processor.queries.state_snapshot import StateSnapshot
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import find_model, no_window
 from driftline_processor.web.site import Site
-
-from .answers import FiniteJSON
-from .parameters import find_model, no_window
 
 _HORIZON = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(h|d|w)")
 _DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}

@@ -15,9 +15,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from driftline_processor.web.parameters import moment
 from driftline_processor.web.site import Site
-
-from .parameters import moment
 
 PARQUET = "application/vnd.apache.parquet"
 SAID = "Driftline-Snapshot"

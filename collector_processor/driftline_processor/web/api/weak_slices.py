@@ -8,10 +8,9 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.evaluation_json import json_of
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import find_model, moment, no_window
 from driftline_processor.web.site import Site
-
-from .answers import FiniteJSON
-from .parameters import find_model, moment, no_window
 
 
 def routes(site: Site) -> list[BaseRoute]:

@@ -18,8 +18,8 @@ from driftline_processor.queries.history import History, RecordedOutcome
 from driftline_processor.queries.label_queue import LabelBatch, LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.predictions import KeptPrediction, KeptPredictions
-from driftline_processor.web.api.parameters import number
 from driftline_processor.web.page import Page, Table
+from driftline_processor.web.parameters import number
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
 

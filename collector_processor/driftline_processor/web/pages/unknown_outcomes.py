@@ -9,8 +9,8 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.wording import iso_time
 from driftline_processor.queries.predictions import KeptPredictions, UnknownOutcome
-from driftline_processor.web.api.parameters import number
 from driftline_processor.web.page import Page, Table
+from driftline_processor.web.parameters import number
 from driftline_processor.web.site import Site
 
 ADDRESS = "/unknown-outcomes"

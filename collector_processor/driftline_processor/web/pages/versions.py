@@ -20,9 +20,9 @@ from driftline_processor.present.times import window_name
 from driftline_processor.present.versions import comparison_cells, sentence
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.retraining import gains_of_model
-from driftline_processor.web.api.parameters import nearest_window, read_moment
 from driftline_processor.web.charts.distributions import distribution
 from driftline_processor.web.page import Page, Table
+from driftline_processor.web.parameters import nearest_window, read_moment
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
 

@@ -149,8 +149,8 @@ def test_errors_beyond_twenty_types_are_others() -> None:
     many = Column(codes=np.arange(-1, 30, dtype=np.int32), labels=names)
     told = bounded_errors(many, ())
     assert told is not None
-    assert told.labels == (*names[:20], OTHER_ERROR)
-    later = bounded_errors(Column(codes=np.array([0, 1], np.int32), labels=("E7", "new")), told.labels)
+    assert told.queries.labels == (*names[:20], OTHER_ERROR)
+    later = bounded_errors(Column(codes=np.array([0, 1], np.int32), labels=("E7", "new")), told.queries.labels)
     assert later is not None
     assert later.labels == ("E7", OTHER_ERROR)
     assert call_parts(None, later, None, np.zeros(2, np.int64), 1)["failed:other"].value.tolist() == [1.0]
