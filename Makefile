@@ -10,14 +10,16 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.64b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo environment test test-all frameworks oldest lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates simulate interop soak airflow
+.PHONY: help demo environment test test-all nightly frameworks oldest newest lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates simulate interop soak airflow
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
 	@echo "make test      units, contracts and one whole run, in about three minutes (PYTEST_ARGS='-k psi')"
+	@echo "make nightly   everything that CI does not run for each change: scripts/nightly.sh lists it (an hour or more)"
 	@echo "make test-all  all tests: whole processes, full disks, damaged files, long backlogs, attacks"
 	@echo "make frameworks the integrations of frameworks that are too large for make test (IF_AVAILABLE=1: those that can be had, as CI does)"
 	@echo "make oldest    what touches OpenTelemetry, FastAPI and Flask, with the oldest versions that are supported"
+	@echo "make newest    the tests with the newest versions of all dependencies, in .venv-newest/"
 	@echo "make lint      ruff, mypy, the arrows between rooms, generated files up to date"
 	@echo "make format    ruff's formatter and its safe fixes"
 	@echo "make semconv   constants of telemetry names, the generated pages of docs/reference, otel-config/driftline.yaml, dashboards"
@@ -30,7 +32,8 @@ help:
 	@echo "make bench-peers-collectors predictions passed on, beside the OpenTelemetry Collector (make interop) and rotel (.venv-peers/)"
 	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into the docs (an hour; ARGS='--again rate')"
 	@echo "make airflow   the operators, the sensor and the trigger in a real Airflow 3 and Airflow 2 (.venv-airflow-*/)"
-	@echo "make interop   with a real Jaeger, Prometheus, Collector and Kafka (built into .peers/; needs Go, and Maven for Kafka)"
+	@echo "make interop   with a real Jaeger, Prometheus, Collector and Kafka (built into .peers/; needs Go, and Maven for Kafka);"
+	@echo "               PEERS=quick: only those that install in a minute, Kafka and OpenTelemetry for JavaScript"
 
 demo:
 	@sh scripts/setup.sh demo
@@ -63,6 +66,17 @@ oldest:
 		opentelemetry-api==$(OLDEST) opentelemetry-sdk==$(OLDEST) opentelemetry-exporter-otlp==$(OLDEST) $(OLDEST_WEB)
 	@.venv-oldest/bin/python -m pytest -n auto -m "not interop and not simulation" $(OLD_WARNINGS) \
 		sdk tests/sdk tests/processor tests/integrations $(PYTEST_ARGS)
+
+newest:
+	@sh scripts/setup.sh dev
+	@$(PY) -m venv .venv-newest
+	@.venv-newest/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@.venv-newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable '.[demo]' \
+		--group dev --group instrumentation
+	@.venv-newest/bin/python -m pytest -n auto -m "not interop and not simulation and not heavy and not slow" $(PYTEST_ARGS)
+
+nightly:
+	@sh scripts/nightly.sh
 
 environment:
 	@sh scripts/setup.sh dev
@@ -125,4 +139,5 @@ airflow:
 
 interop:
 	@sh scripts/setup.sh dev
-	@bash scripts/install_peers.sh; missing=$$?; $(PY) -m pytest -m interop tests/interop $(PYTEST_ARGS) && exit $$missing
+	@bash scripts/install_peers.sh $(PEERS); missing=$$?; \
+		$(PY) -m pytest -m interop $(if $(filter quick,$(PEERS)),tests/interop/test_kafka.py tests/interop/test_other_sdk.py,tests/interop) $(PYTEST_ARGS) && exit $$missing

@@ -26,9 +26,9 @@ web: {endpoint: "127.0.0.1:0"}
 
 
 @contextmanager
-def process(folder: Path, more: str = "") -> Iterator[subprocess.Popen[str]]:
-    """Start the processor; ``more``: keys of driftline.yaml."""
-    (folder / "driftline.yaml").write_text(FILE + more)
+def process(folder: Path, more: str = "", base: str = FILE) -> Iterator[subprocess.Popen[str]]:
+    """Start the processor with ``base`` and ``more`` as its driftline.yaml."""
+    (folder / "driftline.yaml").write_text(base + more)
     command = [sys.executable, "-m", "driftline_processor", "up", "--config", str(folder / "driftline.yaml")]
     environment = {**os.environ, "PYTHONWARNINGS": "error"}
     pipe = subprocess.PIPE
