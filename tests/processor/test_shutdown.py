@@ -120,7 +120,7 @@ def test_a_statement_that_would_run_for_hours_is_interrupted(
     finishing.start()
     finishing.join(60)
     assert not finishing.is_alive()
-    assert not state._keeper.is_alive()
+    assert not state._keeper.alive
     state.close()
     assert "Traceback" not in caplog.text
     again = State(config(tmp_path), clock=Clock())

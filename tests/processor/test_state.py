@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline_processor import state as state_module
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, Storage
 from driftline_processor.state import State
+from driftline_processor.state import state as state_module
 from driftline_processor.store import memory_folder
 from driftline_processor.store.database import StorageError
 

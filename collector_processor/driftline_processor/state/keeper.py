@@ -41,18 +41,19 @@ class Keeper:
         store: Tells an outage of the storage from other errors.
         pressed: Returns whether requests wait.
         reopen: Opens the storage again; returns False while that is not possible.
+        steps: What it does again and again.
     """
 
-    def __init__(self, store: Store, pressed: Callable[[], bool], reopen: Callable[[], bool]) -> None:
+    def __init__(
+        self, store: Store, pressed: Callable[[], bool], reopen: Callable[[], bool], steps: Sequence[Step]
+    ) -> None:
         self.lock, self.stopping = threading.Lock(), threading.Event()
         self.turn = KeeperTurn(pressed, self.stopping)
-        self._store, self._reopen = store, reopen
-        self._steps: Sequence[Step] = ()
+        self._store, self._reopen, self._steps = store, reopen, steps
         self._thread = threading.Thread(target=self._run, name="driftline-keeper", daemon=True)
 
-    def start(self, steps: Sequence[Step]) -> None:
+    def start(self) -> None:
         """Start the thread."""
-        self._steps = steps
         self._thread.start()
 
     @property

@@ -135,7 +135,7 @@ class State:
             share=share_of_caches(config.limits.memory),
         )
         ceiling.beside = lambda: self._judging.bytes
-        self._keeper = Keeper(self._store, self._pressed, self._reopen)
+        self._keeper = Keeper(self._store, self._pressed, self._reopen, self._steps())
         self.notifications = Notifications(config, lambda: self.parts, self._writing, clock)
         try:
             with self._store.watched():
@@ -323,17 +323,7 @@ class State:
     def start(self) -> None:
         """Start all threads."""
         self.start_storing()
-        self._keeper.start(
-            (
-                Step(self._join, JOIN_EVERY),
-                Step(self._evaluate, EVALUATE_EVERY),
-                Step(lambda: self.parts.versions.step(), COMPARE_EVERY, LOOKS),
-                Step(self._publish, PUBLISH_EVERY, LOOKS),
-                Step(self._follow_verdicts, COMPARE_EVERY, LOOKS),
-                Step(self._look_at_policies, COMPARE_EVERY, LOOKS),
-                Step(self._tidy, TIDY_EVERY, LOOKS),
-            )
-        )
+        self._keeper.start()
 
     def start_storing(self) -> None:
         """Start what accepts and stores, without what joins and evaluates; first of all, finish what is to be deleted.
@@ -383,11 +373,10 @@ class State:
                 pass
             if not deadline.passed:
                 self.parts.versions.step()
+                self._follow_verdicts()
+                self._caught_up = True
             self._publish()
             if not deadline.passed:
-                self._follow_verdicts()
-                self._publish()
-                self._caught_up = True
                 self._look_at_policies()
 
     def publish(self) -> StateSnapshot:
@@ -445,6 +434,18 @@ class State:
 
     # The steps of the keeper
 
+    def _steps(self) -> Sequence[Step]:
+        """Return what the keeper does; each part is looked up when its turn comes, since all may be made anew."""
+        return (
+            Step(self._join, JOIN_EVERY),
+            Step(self._evaluate, EVALUATE_EVERY),
+            Step(lambda: self.parts.versions.step(), COMPARE_EVERY, LOOKS),
+            Step(self._publish, PUBLISH_EVERY, LOOKS),
+            Step(self._follow_verdicts, COMPARE_EVERY, LOOKS),
+            Step(self._look_at_policies, COMPARE_EVERY, LOOKS),
+            Step(self._tidy, TIDY_EVERY, LOOKS),
+        )
+
     def _join(self) -> bool:
         """Join some rows; return whether more may wait."""
         self._joining = self.parts.join.step()
@@ -459,6 +460,7 @@ class State:
 
     def _follow_verdicts(self) -> None:
         """Store the states of verdicts that have changed, and call the listeners."""
+        self._publish()
         for change in self.parts.verdicts.write(self.parts.snapshots.verdicts_in_use()):
             for listener in self._changed:
                 listener(change)

@@ -150,6 +150,7 @@ def test_how_many_windows_wait_and_since_when_is_a_metric_a_problem_and_a_hint(
     state = open_state(churn=Model(windows=("1h", "1d", "1w")))
     state.send(predictions(["a"]))
     state.state.parts.evaluator.step()
+    state.state.publish()
 
     def waiting() -> tuple[float, float]:
         counters = state.state.counters()

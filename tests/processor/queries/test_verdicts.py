@@ -27,6 +27,7 @@ from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, con
 
 
 def states(view: Opened) -> dict[str, float]:
+    view.state.publish()
     return {dict(one.attributes)[a.STATE]: one.value for one in points(view.state) if one.metric == m.ML_MODEL_STATE}
 
 
@@ -195,7 +196,8 @@ def test_a_silence_is_noted_while_the_model_is_wrong(open_state: Open, clock: Cl
     state.state.join_now()
     while state.state.parts.evaluator.step(patient=False):
         pass
-    ((number, (key, verdict)),) = state.state._view.verdicts().items()
+    state.state.publish()
+    ((number, (key, verdict)),) = state.state.parts.snapshots.verdicts_in_use().items()
     state.state.parts.verdicts.write({number: (key, replace(verdict, state="degraded"))})
     assert kept(state) == [("no_data", 29, None)]
 

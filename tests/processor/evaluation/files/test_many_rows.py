@@ -178,7 +178,7 @@ def test_weak_slices_of_many_rows_come_from_a_sample_that_is_named(
     [again] = _evaluate(tmp_path, Cut()).evaluations
 
     assert first.weak is not None
-    assert first.weak == again.queries.weak_slices
+    assert first.weak == again.weak
     assert 4_000 <= first.weak.rows <= 8_000
     assert "y" in {condition.feature for one in first.weak.slices for condition in one.conditions}
     assert any(f"a sample of {first.weak.rows:,} of {ROWS:,} rows" in sentence for sentence in said)
