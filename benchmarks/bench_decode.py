@@ -113,7 +113,7 @@ def batch(rows: int) -> bytes:
         a.ML_PREDICTION_SCORE: rng.random(rows),
         **{f"{a.ML_FEATURE_VALUE}.number_{i}": rng.random(rows) for i in range(NUMBERS)},
         **{
-            f"{a.ML_FEATURE_VALUE}.text_{i}": Column(codes=rng.integers(0, 12, rows, np.int32), labels=labels)
+            f"{a.ML_FEATURE_VALUE}.text_{i}": Column(codes=rng.integers(0, 12, rows, np.int32), categories=labels)
             for i in range(TEXTS)
         },
     }

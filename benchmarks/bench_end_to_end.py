@@ -110,7 +110,7 @@ def columns(of: int, rows: int, first: int) -> list[bytes]:
             a.ML_PREDICTION_SCORE: rng.random(of),
             **{f"{a.ML_FEATURE_VALUE}.number_{i}": rng.normal(size=of) for i in range(NUMBERS)},
             **{
-                f"{a.ML_FEATURE_VALUE}.text_{i}": Column(codes=rng.integers(0, LABELS, of, np.int32), labels=labels)
+                f"{a.ML_FEATURE_VALUE}.text_{i}": Column(codes=rng.integers(0, LABELS, of, np.int32), categories=labels)
                 for i in range(TEXTS)
             },
         }

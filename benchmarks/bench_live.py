@@ -53,7 +53,7 @@ def body(model: str, rows: int, first: int, features: int) -> bytes:
         a.ML_PREDICTION_SCORE: rng.random(rows),
         **{f"{a.ML_FEATURE_VALUE}.number_{number}": rng.random(rows) for number in range(numbers)},
         **{
-            f"{a.ML_FEATURE_VALUE}.text_{number}": Column(codes=rng.integers(0, 12, rows, np.int32), labels=labels)
+            f"{a.ML_FEATURE_VALUE}.text_{number}": Column(codes=rng.integers(0, 12, rows, np.int32), categories=labels)
             for number in range(features - numbers)
         },
     }

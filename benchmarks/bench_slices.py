@@ -41,7 +41,7 @@ def table(rows: int, number: int) -> PredictionTable:
         features={f"x{at}": Column(rng.normal(size=rows)) for at in range(FEATURES)},
         slices={
             name: Column(
-                codes=rng.integers(0, k, rows).astype(np.int32), labels=tuple(f"{name}{at}" for at in range(k))
+                codes=rng.integers(0, k, rows).astype(np.int32), categories=tuple(f"{name}{at}" for at in range(k))
             )
             for name, k in (("country", 10), ("plan", 3))
         },

@@ -39,7 +39,8 @@ def main(arguments: list[str]) -> int:
 def sections(command: Any, path: str, parent: Any) -> Iterator[str]:
     """Yield the section of a command, or those of the commands in its group. ``parent``: click's context."""
     context = typer.Context(command, info_name=path.rpartition(" ")[2], parent=parent)
-    children = getattr(command, "commands", {})
+    names = command.list_commands(context) if hasattr(command, "list_commands") else []
+    children = {name: command.get_command(context, name) for name in names}
     if not children:
         yield f"## `{path}`\n\n{command.help}\n\n    {path} {' '.join(command.collect_usage_pieces(context))}\n"
         rows = [row(*record) for record in records(command, context)]

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from driftline_processor.config.actions import ActionKeys
 from driftline_processor.config.exporters import TYPES, Exporter
-from driftline_processor.config.kinds import ACTIONS
+from driftline_processor.config.kinds import ACTIONS, installed
 from driftline_processor.config.receivers import NAMED
 from driftline_processor.config.schema import Config, validate_file
 from driftline_processor.config.section import Section
@@ -146,12 +146,23 @@ def keys(section: type[Section]) -> list[Key]:
     Raises:
         SystemExit: A key has no description.
     """
-    found = [Key(name, field) for name, field in section.model_fields.items()]
+    found = [key for name, field in section.model_fields.items() for key in of_kinds(Key(name, field))]
     found.sort(key=lambda key: not key.field.is_required())
     for key in found:
         if not key.field.description:
             raise SystemExit(f"{section.__name__}.{key.name}: has no description; write Field(description=...)")
     return found
+
+
+def of_kinds(key: Key) -> list[Key]:
+    """Return a key; instead of one that stands for the kinds of extensions, a key for each of these."""
+    if "kinds" not in key.extra:
+        return [key]
+    kinds = {name: found.load() for name, found in sorted(installed(key.extra["kinds"]).items())}
+    return [
+        Key(name, FieldInfo(annotation=kind | None, default=None, description=kind.__doc__))
+        for name, kind in kinds.items()
+    ]
 
 
 def is_section(part: object) -> bool:

@@ -1,4 +1,4 @@
-"""How often detectors of concept drift cry wolf, and how soon they find a rise: docs/data/concept-drift.md."""
+"""How often the detector of concept drift alarms falsely, and how soon it finds a rise: docs/data/concept-drift.md."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from driftline.tables.table import F64
 from driftline_processor.core.concept import Settings, Stream
-from driftline_processor.core.concept.detectors import DETECTORS, Detector, Kind
-from driftline_processor.core.concept.losses import standardised
+from driftline_processor.core.concept.losses import Kind, standardised
 from driftline_processor.present.numbers import percent
 
 from simulations.frame import DATA, Figures, Random, Row, Table, markdown
@@ -43,34 +42,27 @@ RISES = ((0.01, 0.02), (0.05, 0.1), (0.2, 0.25), (0.2, 0.3), (0.2, 0.4))
 BEFORE, AFTER = 5_000, 5_000
 """Outcomes before a rise, and those within which it should be found."""
 
-STREAMS = {"adwin": 50, "ddm": 20, "hddm_a": 10, "page_hinkley": 20, "kswin": 5}
-RUNS = {"adwin": 200, "ddm": 200, "hddm_a": 100, "page_hinkley": 200, "kswin": 100}
+STREAMS, RUNS = 50, 200
 
 
-def river_own(name: str) -> Any:
-    """Make the detector as River does unless told otherwise."""
-    from river import drift
-
-    made = {"adwin": drift.ADWIN, "ddm": drift.binary.DDM, "hddm_a": drift.binary.HDDMA, "kswin": drift.KSWIN}
-    return made.get(name, drift.PageHinkley)(**({"seed": 1} if name == "kswin" else {}))
-
-
-def alarms(detector: Detector, kind: Kind, draw: Draw, streams: int, rng: Random, length: int = LENGTH) -> float:
+def alarms(kind: Kind, draw: Draw, streams: int, rng: Random, length: int = LENGTH) -> float:
     """Count alarms per 100,000 values of streams in which nothing changes."""
     found = 0
     for _ in range(streams):
-        stream = Stream(kind, Settings((detector.name,)), (0.0, 1.0))
+        stream = Stream(kind, Settings(), (0.0, 1.0))
         at = np.arange(length)
         stream.feed(draw(rng, length), at, at)
-        found += stream.watches[detector.name].found
+        found += stream.watch.found
     return found / (streams * length) * 100_000
 
 
-def alarms_of_river(name: str, draw: Draw, streams: int, rng: Random, length: int = LENGTH) -> float:
-    """Count the same with the parameters of River."""
+def alarms_of_river(draw: Draw, streams: int, rng: Random, length: int = LENGTH) -> float:
+    """Count the same with River's ADWIN and its own parameters."""
+    from river import drift
+
     found = 0
     for _ in range(streams):
-        river = river_own(name)
+        river: Any = drift.ADWIN()  # type: ignore[no-untyped-call]
         update = river.update
         for value in draw(rng, length).tolist():
             update(value)
@@ -78,78 +70,68 @@ def alarms_of_river(name: str, draw: Draw, streams: int, rng: Random, length: in
     return found / (streams * length) * 100_000
 
 
-def delays(name: str, before: float, after: float, runs: int, rng: Random) -> tuple[float | None, float]:
+def delays(before: float, after: float, runs: int, rng: Random) -> tuple[float | None, float]:
     """Return the median number of outcomes after which a rise is found, and the share found within AFTER of it.
 
     None where fewer than half are.
     """
     found: list[float] = []
     for _ in range(runs):
-        first, then = (1_500, 1_500) if name == "kswin" else (BEFORE, AFTER)
-        values = np.concatenate([errors(before)(rng, first), errors(after)(rng, then)])
+        values = np.concatenate([errors(before)(rng, BEFORE), errors(after)(rng, AFTER)])
         at = np.arange(len(values))
-        changes = Stream("error", Settings((name,))).feed(values, at, at)
+        changes = Stream("error", Settings()).feed(values, at, at)
         late = [
-            change.found - first + 1 for change in changes if change.found >= first and change.after > change.before
+            change.found - BEFORE + 1 for change in changes if change.found >= BEFORE and change.after > change.before
         ]
         found.append(late[0] if late else np.inf)
     middle = float(np.median(found))
     return (middle if np.isfinite(middle) else None), float(np.mean(np.isfinite(found)))
 
 
-def _alarms(name: str, kind: Kind, draw: Draw) -> Callable[[int, Random], Figures]:
+def _alarms(kind: Kind, draw: Draw) -> Callable[[int, Random], Figures]:
     def measure(streams: int, rng: Random) -> Figures:
-        length = 20_000 if name == "kswin" else LENGTH
-        ours = alarms(DETECTORS[name], kind, draw, streams, rng, length)
-        theirs = alarms_of_river(name, draw, max(1, streams // 5), rng, length)
-        return {"ours": ours, "theirs": theirs, "values": streams * length}
+        ours = alarms(kind, draw, streams, rng)
+        theirs = alarms_of_river(draw, max(1, streams // 5), rng)
+        return {"ours": ours, "theirs": theirs, "values": streams * LENGTH}
 
     return measure
 
 
-def _delays(name: str, before: float, after: float) -> Callable[[int, Random], Figures]:
+def _delays(before: float, after: float) -> Callable[[int, Random], Figures]:
     def measure(runs: int, rng: Random) -> Figures:
-        middle, share = delays(name, before, after, runs, rng)
+        middle, share = delays(before, after, runs, rng)
         return {"median": middle, "found": share}
 
     return measure
 
 
 def _rows() -> list[Row]:
-    rows = []
-    for name, detector in DETECTORS.items():
-        for world, (kind, draw) in WORLDS.items():
-            if kind in detector.kinds:
-                rows.append(Row(f"alarms of {name}: {world}", _alarms(name, kind, draw), STREAMS[name]))
-        for before, after in RISES:
-            rows.append(Row(f"rises by {name}: {before} → {after}", _delays(name, before, after), RUNS[name]))
-    return rows
+    quiet = [Row(f"alarms of adwin: {world}", _alarms(kind, draw), STREAMS) for world, (kind, draw) in WORLDS.items()]
+    rises = [Row(f"rises by adwin: {before} → {after}", _delays(before, after), RUNS) for before, after in RISES]
+    return [*quiet, *rises]
 
 
 def text(figures: Mapping[str, Figures]) -> str:
     """Return both tables."""
-    names = list(DETECTORS)
-    head = [f"`{name}`" for name in names]
-    quiet = [[world, *(_rate(figures.get(f"alarms of {name}: {world}")) for name in names)] for world in WORLDS]
-    rises = []
-    for before, after in RISES:
-        found = (figures.get(f"rises by {name}: {before} → {after}") for name in names)
-        rises.append([f"{before:.0%} → {after:.0%}".replace("%", " %"), *(_delay(one) for one in found)])
-    first = "alarms in 100,000 values where nothing changes: ours / River's own parameters"
-    second = "outcomes until half of the rises of the error rate are found"
-    return markdown([first, *head], quiet) + "\n" + markdown([second, *head], rises)
+    quiet = [[world, _rate(figures[f"alarms of adwin: {world}"])] for world in WORLDS]
+    rises = [
+        [
+            f"{before:.0%} → {after:.0%}".replace("%", " %"),
+            _delay(figures[f"rises by adwin: {before} → {after}"]),
+        ]
+        for before, after in RISES
+    ]
+    first = ["nothing changes", "alarms in 100,000 values: ours / River's own parameters"]
+    second = ["rise of the error rate", "outcomes until half of the rises are found"]
+    return markdown(first, quiet) + "\n" + markdown(second, rises)
 
 
-def _rate(figures: Figures | None) -> str:
-    if figures is None:
-        return ""
+def _rate(figures: Figures) -> str:
     values = (figures["ours"], figures["theirs"])
     return " / ".join(f"{value:.0f}" if value >= 10 else f"{value:.2g}" for value in values)
 
 
-def _delay(figures: Figures | None) -> str:
-    if figures is None:
-        return ""
+def _delay(figures: Figures) -> str:
     within = f"({percent(figures['found'])})"
     return within if figures["median"] is None else f"{figures['median']:,.0f} {within}"
 

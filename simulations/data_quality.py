@@ -35,7 +35,7 @@ def awkward(n: int, rng: Random) -> Frame:
         "rare flag": (rng.random(n) < 0.01).astype(np.float64),
         "sentinel": np.where(rng.random(n) < 0.03, -1, rng.normal(500, 50, n)),
         "zipf": rng.choice([f"c{at}" for at in range(300)], n, p=zipf / zipf.sum()).astype(object),
-        "rare labels": rng.choice(["a", "b", "c"], n, p=[0.98, 0.015, 0.005]).astype(object),
+        "rare categories": rng.choice(["a", "b", "c"], n, p=[0.98, 0.015, 0.005]).astype(object),
         "identifier": np.array([f"u{at}" for at in rng.integers(0, 2_000, n)], object),
         "year": rng.integers(1990, 2025, n).astype(np.float64),
         "close": 1e6 + rng.normal(0, 1e-3, n),

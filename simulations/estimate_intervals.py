@@ -140,7 +140,7 @@ def _three(n: int, shift: float, rng: Random) -> tuple[F64, Column]:
     reached = np.cumsum(likely / likely.sum(axis=1, keepdims=True), axis=1)
     actual = np.minimum((rng.random((n, 1)) > reached).sum(axis=1), len(CLASSES) - 1).astype(np.int32)
     scores = np.exp(raw)
-    return scores / scores.sum(axis=1, keepdims=True), Column(codes=actual, labels=CLASSES)
+    return scores / scores.sum(axis=1, keepdims=True), Column(codes=actual, categories=CLASSES)
 
 
 def multiclass(reference: int, n: int, shift: float) -> Callable[[Random], Found]:

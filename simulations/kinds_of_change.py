@@ -144,7 +144,7 @@ def judged(rows: Rows, baseline: Baseline, outcomes: bool) -> Evaluation:
         pane = merge([pane, fold_outcomes(table.task, table.scores, None, truth)])
     settings = DEFAULTS
     if seconds is not None and failed is not None:
-        errors = Column(codes=np.where(failed, 0, -1).astype(np.int32), labels=("TimeoutError",))
+        errors = Column(codes=np.where(failed, 0, -1).astype(np.int32), categories=("TimeoutError",))
         pane.parts.update({part: sums.dense(1)[0] for part, sums in call_parts(seconds, errors, None, one, 1).items()})
         settings = ModelSettings(performance=PerformanceSettings(objectives=OBJECTIVES))
     return judge_window(ModelWindow(ModelKey("m"), DAY, pane), Reference(baseline), settings=settings)

@@ -102,7 +102,7 @@ def seen(rows: Rows, baseline: Baseline, kind: str) -> tuple[Pane, dict[str, flo
         pane.parts[one.part] = one.dense(1)[0]
     if kind == "multiclass":
         codes = np.array([CLASSES.index(one) for one in rows["y"].tolist()], np.int32)
-        actual, task = Column(codes=codes, labels=CLASSES), Task("multiclass", CLASSES)
+        actual, task = Column(codes=codes, categories=CLASSES), Task("multiclass", CLASSES)
     else:
         actual, task = Column(numbers=rows["y"]), baseline.task
     realized = from_rows(task, table.scores, None, actual, None)

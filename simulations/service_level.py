@@ -31,7 +31,7 @@ def pane_of(seconds: F64, failed: int = 0) -> Pane:
     n = len(seconds) + failed
     codes = np.where(np.arange(n) < failed, 0, -1).astype(np.int32)
     duration = np.concatenate([np.full(failed, 0.001), seconds])
-    errors = Column(codes=codes, labels=("TimeoutError",))
+    errors = Column(codes=codes, categories=("TimeoutError",))
     parts = call_parts(duration, errors, None, np.zeros(n, np.int64), 1)
     return Pane({part: sums.dense(1)[0] for part, sums in parts.items()})
 

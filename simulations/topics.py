@@ -67,7 +67,7 @@ def _built(rng: Random) -> Baseline:
 def states(texts: Texts, baseline: Baseline) -> dict[str, str]:
     """Return the state of each descriptor of a window's texts."""
     labels, codes = np.unique(np.array(texts, object), return_inverse=True)
-    column = Column(codes=codes.astype(np.int32), labels=tuple(labels.tolist()))
+    column = Column(codes=codes.astype(np.int32), categories=tuple(labels.tolist()))
     frame = {"z": np.zeros(len(texts)), "p": np.linspace(0.1, 0.9, len(texts))}
     table, *_ = table_from_frame(frame, score="p", model="m", task="binary", features=["z"])
     table = replace(table, features=describe("ticket", column, baseline.texts["ticket"]))

@@ -323,7 +323,7 @@ def calls_of(n: int, change: Change, rng: Random) -> Pane:
     """Draw the calls of a day: 20 ms in the middle, two in a thousand fail, both differ from day to day."""
     failed = int(rng.binomial(n, min(1.0, change.failing + 0.002 * np.exp(rng.normal(0, 0.3)))))
     seconds = rng.lognormal(np.log(0.02 * change.slower * np.exp(rng.normal(0, 0.1))), 0.6, n)
-    errors = Column(codes=np.where(np.arange(n) < failed, 0, -1).astype(np.int32), labels=("TimeoutError",))
+    errors = Column(codes=np.where(np.arange(n) < failed, 0, -1).astype(np.int32), categories=("TimeoutError",))
     parts = call_parts(seconds, errors, None, np.zeros(n, np.int64), 1)
     return Pane({part: sums.dense(1)[0] for part, sums in parts.items()})
 

@@ -129,7 +129,7 @@ def _claims() -> dict[str, Promise]:
     planted: dict[str, tuple[str, Planted]] = {
         "weak-range": ("5 % of 20,000 rows, above a value of one number, wrong in 30 %", "range"),
         "weak-middle": ("5 % of 20,000 rows, between two values of one number, wrong in 30 %", "middle"),
-        "weak-label": ("5 % of 20,000 rows, one label, wrong in 30 %", "label"),
+        "weak-label": ("5 % of 20,000 rows, one category, wrong in 30 %", "label"),
         "weak-pair": ("5 % of 20,000 rows, above one number and below another, wrong in 30 %", "pair"),
     }
     claims = [

@@ -86,7 +86,7 @@ class Classes:
         codes = (rng.random(rows)[:, np.newaxis] > scores.cumsum(axis=1)[:, :2]).sum(axis=1)
         again = rng.random(rows) < self.wrong * np.exp(self.unseen * day)
         codes = np.where(again, rng.integers(0, 3, rows), codes)
-        return fold_outcomes(THREE, scores, None, Column(codes=codes.astype(np.int32), labels=THREE.classes))
+        return fold_outcomes(THREE, scores, None, Column(codes=codes.astype(np.int32), categories=THREE.classes))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 from driftline.tables.table import ModelKey
 
+from driftline_processor.config.business import business_readers
 from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.config.values import Address
 from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink
@@ -37,7 +38,6 @@ from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.links import AlertLinks
 from driftline_processor.policy.sources import AlertRows, Sources
 from driftline_processor.present.links import Links
-from driftline_processor.receivers.business_queries import BusinessQueries
 from driftline_processor.receivers.receiver import Receiver, Surroundings, make_receivers
 from driftline_processor.servers.browser_guard import AccessRules
 from driftline_processor.servers.http_server import Connections, HttpPort, HttpServers, raise_most_files
@@ -103,8 +103,9 @@ class Service:
         self._worst: WorstMispredictions | None = None
         self._receivers: list[Receiver] = []
         retention = int(config.storage.retention.total_seconds() * 10**9)
-        self._queries = BusinessQueries(config.business, retention, clock)
-        self.health.watch("business", self._queries.sentence, ready=True)
+        self._business = [*business_readers(config.business, retention, clock)]
+        for number, reader in enumerate(self._business):
+            self.health.watch(f"business {number}" if number else "business", reader.sentence, ready=True)
 
     def start(self) -> None:
         """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
@@ -117,7 +118,8 @@ class Service:
             self._serve(state)
             for receiver in self._receivers:
                 receiver.start(state)
-            self._queries.start(state)
+            for reader in self._business:
+                reader.start(state)
         except BaseException:
             self.stop()
             raise
@@ -213,7 +215,8 @@ class Service:
         """Yield the steps of the end, each with the time that is left when its turn comes."""
         receiving, forwarding = deadline.share(RECEIVING), deadline.share(FORWARDING)
         yield self._servers.end
-        yield partial(self._queries.stop, receiving.left)
+        for reader in self._business:
+            yield partial(reader.stop, receiving.left)
         for receiver in self._receivers:
             yield partial(receiver.stop, receiving.left)
         if self._templates is not None:
@@ -264,7 +267,7 @@ class Service:
             f"driftline receives {' and '.join(listening)}",
             f"pages on http://{self.addresses['web']}",
             *(receiver.line for receiver in self._receivers if receiver.address is None),
-            *self._queries.lines,
+            *(line for reader in self._business for line in reader.lines),
             "rows are kept in memory, and end with this process"
             if self.config.storage.in_memory
             else f"rows are kept in {self.config.storage.directory}",

@@ -64,7 +64,7 @@ class Rows:
         """The outcomes as a column."""
         if not self.task.classes:
             return Column(numbers=self.truth)
-        return Column(codes=self.truth.astype(np.int32), labels=self.task.classes)
+        return Column(codes=self.truth.astype(np.int32), categories=self.task.classes)
 
     @property
     def decided(self) -> I64:

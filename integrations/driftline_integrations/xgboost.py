@@ -126,7 +126,7 @@ def _categories(data: Any) -> dict[int, Any]:
     except Exception as fault:  # an experimental call, says XGBoost
         FAULTS.swallow("categories", fault)
         return {}
-    return {place: labels for place, (_, labels) in enumerate(known) if labels is not None}
+    return {place: categories for place, (_, categories) in enumerate(known) if categories is not None}
 
 
 _XGBOOST = LibraryInstrumentation(

@@ -128,7 +128,6 @@ def evaluate(
     method: Names = (),
     methods: Names = (),
     metrics: Names = (),
-    concept: Names = "",
     exact: bool = False,
     classifier: bool = False,
     importance_weighted: bool = False,
@@ -184,7 +183,6 @@ def evaluate(
         method: Drift methods that decide: a name, or "feature=name".
         methods: Drift methods that are shown beside these.
         metrics: Names of metrics that are wanted, too, such as "fbeta@0.5".
-        concept: Detectors of concept drift, or "none".
         exact: Whether values of drift methods come from rows, not from bins.
         classifier: Whether a classifier tells the rows from those of the baseline, and by what.
         importance_weighted: Whether the labelled rows of the baseline, weighted, give estimates, too.

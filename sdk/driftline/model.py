@@ -454,7 +454,7 @@ class Model:
         return () if self._given["classes"] is None else self._identity.task.classes
 
     def outcomes(self, outcomes: Any) -> Accepted:
-        """Send many outcomes and wait until the receiver has stored them: for jobs that load labels.
+        """Send many outcomes and wait until the receiver has stored them: for jobs that load categories.
 
         Args:
             outcomes: DataFrame or mapping of columns ``id`` and ``actual``; optionally ``time``, ``prediction_time``,

@@ -114,17 +114,17 @@ def _independent() -> Iterator[Claim]:
             what = f"{features} numbers that correlate at 0.9, {rows:,} rows"
             alone = ALONE if rows >= 1_000 else 0.0
             yield _quiet(f"alike-{rows}-{features}", what, Counted(rows, features, alike=0.9), alone=alone)
-    labels = {"three": (THREE, "3 labels (.6 .3 .1)"), "rare": (RARE, "3 labels (.97 .02 .01)")}
-    labels["zipf"] = (ZIPF, "100 labels (Zipf)")
+    labels = {"three": (THREE, "3 categories (.6 .3 .1)"), "rare": (RARE, "3 categories (.97 .02 .01)")}
+    labels["zipf"] = (ZIPF, "100 categories (Zipf)")
     for name, (shares, some) in labels.items():
         for rows in (50, 200, 1_000, 10_000):
-            what = f"20 categories of {some}, {rows:,} rows"
+            what = f"20 categorical features of {some}, {rows:,} rows"
             yield _quiet(f"{name}-{rows}", what, Counted(rows, shares=shares), FULL, 10 if name == "zipf" else 50)
 
 
 def _chosen() -> Iterator[Claim]:
-    said = "a reference of {:,} rows that chose its bins and labels itself, windows of {:,}: "
-    mixed = "4 numbers and 16 categories of 100 to 400 labels"
+    said = "a reference of {:,} rows that chose its bins and categories itself, windows of {:,}: "
+    mixed = "4 numbers and 16 categorical features of 100 to 400 categories"
     cases = [(1_000, rows) for rows in (50, 200, 1_000, 10_000)] + [(3_000, 10_000), (20_000, 1_000), (20_000, 10_000)]
     for reference, rows in cases:
         what = said.format(reference, rows)
@@ -133,7 +133,9 @@ def _chosen() -> Iterator[Claim]:
         yield _quiet(f"chosen-{reference}-{rows}", what + mixed, world, SOME, short)
         if rows >= 1_000 and reference < 20_000:
             zipf = Chosen(reference, rows, ("zipf",), 20)
-            yield _quiet(f"chosen-zipf-{reference}-{rows}", f"{what}20 categories of 100 labels (Zipf)", zipf, SOME)
+            yield _quiet(
+                f"chosen-zipf-{reference}-{rows}", f"{what}20 categorical features of 100 categories (Zipf)", zipf, SOME
+            )
 
 
 def _detected() -> Iterator[Claim]:
@@ -147,7 +149,9 @@ def _detected() -> Iterator[Claim]:
     for name, shares in (("three", THREE), ("zipf", ZIPF)):
         for share, rows in ((0.2, 50), (0.05, 200), (0.01, 1_000), (0.005, 10_000)):
             before, moved = unseen(shares, share)
-            what = f"a label never seen before in {share * 100:.2g} % of {rows:,} rows, beside {len(shares)} labels"
+            what = (
+                f"a category never seen before in {share * 100:.2g} % of {rows:,} rows, beside {len(shares)} categories"
+            )
             yield _power(f"unseen-{name}-{rows}", what, Counted(rows, shares=before, moved=moved), 10)
 
 

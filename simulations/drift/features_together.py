@@ -48,7 +48,7 @@ def paired(n: int, rng: Random, r: float = 0.7) -> Frame:
 
 
 def awkward(n: int, rng: Random) -> Frame:
-    """Return features that are hard to judge: gaps, heavy tails, zeros, rare flags, copies, long lists of labels."""
+    """Return features that are hard to compare: gaps, heavy tails, zeros, rare flags, copies, many categories."""
     common = rng.standard_t(2, n)
     frame: Frame = {f"heavy{at}": common * rng.normal(size=n) for at in range(3)}
     frame |= {f"zeros{at}": np.where(rng.random(n) < 0.8, 0.0, rng.exponential(size=n)) for at in range(3)}

@@ -46,7 +46,7 @@ def inside(*bins: int) -> F64:
 
 
 def zipf(power: float) -> F64:
-    """Return the shares of 100 labels."""
+    """Return the shares of 100 categories."""
     shares: F64 = 1 / np.arange(1, 101) ** power
     return shares / float(shares.sum())
 
@@ -75,7 +75,7 @@ def number(what: str, moved: F64 | None, edges: F64 = EDGES) -> Change:
 
 
 def category(what: str, quiet: F64, moved: F64 | None) -> Change:
-    """Return a change of labels; beside them is "other", that never comes."""
+    """Return a change of categories; beside them is "other", that never comes."""
     now = None if moved is None else np.append(moved, 0.0)
     methods = LABELS if len(quiet) == 2 else LABELS[:2]
     return Change(what, Counted(ROWS, shares=np.append(quiet, 0.0), moved=now), methods)
@@ -106,7 +106,7 @@ CHANGES: dict[str, Change] = {
     ),
     "choose-quiet-labels": category("nothing changes", THREE, None),
     "choose-labels": category(".6 .3 .1 become .53 .34 .13", THREE, np.array([0.53, 0.34, 0.13])),
-    "choose-many": category("100 labels (Zipf 1) become less alike (1.15)", zipf(1.0), zipf(1.15)),
+    "choose-many": category("100 categories (Zipf 1) become less alike (1.15)", zipf(1.0), zipf(1.15)),
     "choose-flag": category("a flag goes from 50 to 57 %", yes(0.5), yes(0.57)),
     "choose-rare-flag": category("a flag goes from 2 to 5 %", yes(0.02), yes(0.05)),
     "choose-rarest-flag": category("a flag goes from 0.1 to 1.5 %", yes(0.001), yes(0.015)),
@@ -168,7 +168,7 @@ EMBEDDINGS: dict[str, Vectors] = {
 
 
 def text(figures: Mapping[str, Figures]) -> str:
-    """Return the three tables: of numbers, of labels, of embeddings."""
+    """Return the three tables: of numbers, of categories, of embeddings."""
     numbers = {name: one.what for name, one in CHANGES.items() if one.methods == NUMBERS}
     labels = {name: one.what for name, one in CHANGES.items() if one.methods != NUMBERS}
     vectors = {name: one.what for name, one in EMBEDDINGS.items()}

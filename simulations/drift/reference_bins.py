@@ -1,6 +1,6 @@
-"""Windows beside baselines that chose bins and labels from their own rows, as those of users do.
+"""Windows beside baselines that chose bins and categories from their own rows, as those of users do.
 
-Over bins that are fixed beforehand a label is as often too frequent in the reference as too rare. One that is kept
+Over bins that are fixed beforehand a category is as often too frequent in the reference as too rare. One that is kept
 because the reference holds ten rows of it is rather too frequent, and what was not kept too rare.
 """
 
@@ -32,7 +32,7 @@ TAILS: Mapping[str, F64] = {
     "geometric": _shares(math.exp(-at / 60) for at in range(300)),
     "equal": _shares([1.0] * 400),
 }
-"""The shares of the labels of a feature, by name."""
+"""The shares of the categories of a feature, by name."""
 
 LABELS = pa.array([f"label-{at}" for at in range(400)])
 

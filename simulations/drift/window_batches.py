@@ -127,7 +127,7 @@ def _counts(reference: I64, drawn: Drawn, bins: Bins, chosen: Mask) -> Counts:
     now = drawn.current[chosen].astype(np.float64)
     was = np.broadcast_to(reference, drawn.current.shape)[chosen].astype(np.float64)
     edges = np.broadcast_to(bins.edges, (len(was), len(bins.edges))) if isinstance(bins, NumberBins) else None
-    others = np.full(len(was), len(bins.labels)) if isinstance(bins, CategoryBins) else None
+    others = np.full(len(was), len(bins.categories)) if isinstance(bins, CategoryBins) else None
     return Counts(was, now, edges, others=others)
 
 

@@ -109,7 +109,7 @@ class Counted:
     """Features drawn as bin counts, a fresh reference of 100,000 rows for each window.
 
     ``shares``: of each bin; None = a normal feature over the quantile bins. ``moved``: those of the first feature in
-    the window. ``edges``: of numbers; None: labels. ``alike``: the correlation of the features: those are drawn as
+    the window. ``edges``: of numbers; None: categories. ``alike``: the correlation of the features: those are drawn as
     rows, and their references put together of ten blocks out of 500, each of 10,000 such rows.
     """
 
@@ -187,7 +187,7 @@ def pane_of(counts: I64, groups: I64 | None = None) -> Pane:
 
 
 def unseen(quiet: F64, share: float) -> tuple[F64, F64]:
-    """Return the shares with a label more that never comes, and with that label in so many rows."""
+    """Return the shares with a category more that never comes, and with that category in so many rows."""
     return np.append(quiet, 0.0), np.append(quiet * (1 - share), share)
 
 

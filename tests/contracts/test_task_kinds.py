@@ -50,7 +50,7 @@ class Sample:
 
 def texts(*values: str) -> Column:
     labels = tuple(dict.fromkeys(values))
-    return Column(codes=np.array([labels.index(value) for value in values], np.int32), labels=labels)
+    return Column(codes=np.array([labels.index(value) for value in values], np.int32), categories=labels)
 
 
 def numbers(*values: float) -> Column:

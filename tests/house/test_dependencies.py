@@ -12,7 +12,7 @@ from tests.support.paths import ROOT
 
 from .modules import Module, modules, within
 
-OURS = ("driftline", "driftline_processor", "driftline_integrations")
+OURS = ("driftline", "driftline_processor", "driftline_extensions", "driftline_integrations")
 
 DISTRIBUTIONS = {
     "airflow": "apache-airflow",
@@ -68,13 +68,13 @@ WITHOUT_AN_IMPORT = {
 ROOMS = {
     "driftline": (),
     "driftline_integrations": (),
+    "driftline_extensions": ("processor",),
+    "driftline_extensions.business_sql": ("processor", "sql"),
     "driftline_processor": ("processor",),
-    "driftline_processor.config.sql_queries": ("processor", "sql"),
     "driftline_processor.demo": ("processor", "demo"),
     "driftline_processor.notebook": ("processor", "notebook"),
     "driftline_processor.policy.actions.cloudevents": ("processor", "kafka"),
     "driftline_processor.receivers.kafka": ("processor", "kafka"),
-    "driftline_processor.receivers.sql_database": ("processor", "sql"),
 }
 """Which extras a room may count on, beside the dependencies of the bare install."""
 

@@ -12,7 +12,7 @@ import driftline
 from .modules import Module, modules
 
 REFERENCE = re.compile(r":(?:class|func|meth|data|mod|attr|exc):`~?(\.*(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)`")
-PACKAGES = frozenset({"driftline", "driftline_processor", "driftline_integrations"})
+PACKAGES = frozenset({"driftline", "driftline_processor", "driftline_extensions", "driftline_integrations"})
 
 
 @cache

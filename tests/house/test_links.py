@@ -14,7 +14,12 @@ from tests.support.paths import ROOT
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)\s]+)\)")
 MENTION = re.compile(r"(?<![\w/.])(docs/[\w./-]+\.md)(#[\w-]+)?")
 MODULE = re.compile(r"`([a-z_][\w-]*(?:/[\w-]+)*/[\w-]+\.py)`")
-PACKAGES = ("sdk/driftline", "collector_processor/driftline_processor", "integrations/driftline_integrations")
+PACKAGES = (
+    "sdk/driftline",
+    "collector_processor/driftline_processor",
+    "collector_processor/driftline_extensions",
+    "integrations/driftline_integrations",
+)
 PLACES = (ROOT, *(ROOT / package for package in PACKAGES), *((ROOT / package).parent for package in PACKAGES))
 SOURCES = (".md", ".py", ".yaml", ".yml", ".toml", ".html", ".cfg", ".sh")
 

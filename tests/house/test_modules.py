@@ -18,6 +18,7 @@ def test_a_module_is_named_after_its_subject() -> None:
     assert len(modules()) > 300
 
 
-def test_both_packages_are_typed_for_their_users() -> None:
+def test_the_packages_are_typed_for_their_users() -> None:
     assert (ROOT / "sdk/driftline/py.typed").exists()
     assert (ROOT / "collector_processor/driftline_processor/py.typed").exists()
+    assert (ROOT / "collector_processor/driftline_extensions/py.typed").exists()

@@ -392,7 +392,7 @@ def test_a_batch_in_is_a_batch_out(service: Service) -> None:
     assert strings(table.id) == ["A-1", "A-2"]
     assert table.scores is not None
     assert table.scores.tolist() == [[0.25], [0.75]]
-    assert table.slices["country"].labels == ("NO", "SE")
+    assert table.slices["country"].categories == ("NO", "SE")
     assert attributes(service)["ml.prediction.count"] == 2
 
 
@@ -420,7 +420,7 @@ def test_slices_come_from_listed_headers_and_baggage_only_and_are_short(app: Fas
     client(app).post("/predict?shop=oslo&secret=s", json=ORDER, headers=headers)
 
     table = service.table()
-    assert {name: column.labels for name, column in table.slices.items()} == {
+    assert {name: column.categories for name, column in table.slices.items()} == {
         "region": ("n" * 64,),
         "tier": ("gold",),
         "shop": ("oslo",),

@@ -64,7 +64,7 @@ def test_a_classifier_gives_classes_even_if_they_are_floats(service: Service, tm
     assert (table.task.kind, table.task.classes, table.scores) == ("binary", ("0", "1"), None)
     assert table.predicted is not None
     assert table.predicted.codes is not None
-    assert [table.predicted.labels[code] for code in table.predicted.codes.tolist()] == ["0", "0", "1", "1"]
+    assert [table.predicted.categories[code] for code in table.predicted.codes.tolist()] == ["0", "0", "1", "1"]
     assert sorted(table.features) == ["age", "visits"]
     uninstrument(loaded)
 

@@ -139,8 +139,8 @@ def test_scenario_10_a_fraud_model_behind_flask(service: Service, theirs_first: 
     assert table.scores[:, 0].tolist() == [row["score"] for row in response.json["results"]]
     assert strings(table.id) == [f"P-{i}" for i in range(6)]
     assert sorted(table.features) == ["age", "country", "visits"]
-    assert set(table.slices["country"].labels) == {"NO", "SE"}
-    assert table.slices["shop"].labels == ("oslo",)
+    assert set(table.slices["country"].categories) == {"NO", "SE"}
+    assert table.slices["shop"].categories == ("oslo",)
     web, prediction = (
         next(span for span in service.spans if span.name == name) for name in ("POST /fraud", "predict fraud")
     )

@@ -173,7 +173,7 @@ def test_what_a_binary_classifier_says(service: Service, estimator: Any, method:
         assert table.scores is None
         assert table.predicted is not None
         assert table.predicted.codes is not None
-        assert [table.predicted.labels[code] for code in table.predicted.codes] == decided
+        assert [table.predicted.categories[code] for code in table.predicted.codes] == decided
 
 
 def test_more_classes_have_a_score_each(service: Service) -> None:
@@ -194,7 +194,7 @@ def test_a_margin_per_class_says_the_class(service: Service) -> None:
     table = service.table()
     assert table.predicted is not None
     assert table.predicted.codes is not None
-    decided = [table.predicted.labels[code] for code in table.predicted.codes]
+    decided = [table.predicted.categories[code] for code in table.predicted.codes]
     assert decided == [str(i) for i in margins.argmax(axis=1)]
 
 
@@ -309,7 +309,7 @@ def test_inside_an_open_prediction_class_and_score_complete_it(service: Service)
     assert table.scores is not None
     assert table.scores.tolist() == [[scores[0, 0]]]
     assert table.predicted is not None
-    assert table.predicted.labels == tuple(estimator.predict(ROW))
+    assert table.predicted.categories == tuple(estimator.predict(ROW))
 
 
 def test_a_function_decorated_before_by_a_model_without_classes_keeps_its_own_result(service: Service) -> None:

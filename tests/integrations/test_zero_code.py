@@ -94,7 +94,7 @@ def test_a_plain_service_is_recorded_without_a_line_of_code(
     assert table.scores is not None
     assert table.scores.tolist() == [[0.25]]
     assert sorted(table.features) == ["amount", "country"]
-    assert table.slices["region"].labels == ("north",)
+    assert table.slices["region"].categories == ("north",)
 
 
 @pytest.mark.slow

@@ -186,7 +186,7 @@ def test_an_item_that_only_says_that_it_is_a_text_takes_no_ranking_with_it(servi
     items = service.table().items
     assert items is not None
     assert np.diff(items.offsets).tolist() == [2, 0, 1]
-    assert items.ids.labels == ("a", "b", "c")
+    assert items.ids.categories == ("a", "b", "c")
 
 
 def test_a_baseline_that_cannot_be_sent_keeps_no_row_back(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from driftline.tables.table import Column, ModelKey
 from driftline.tables.task import Task
+from driftline_extensions.drills.traffic import Traffic
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.drill.traffic import Traffic
 
 from tests.support.state_rows import BINARY
 
@@ -23,7 +23,7 @@ def traffic(days: int = 10, rows: int = 100, task: Task = BINARY) -> Traffic:
     actual = (
         Column(numbers=number)
         if task.predicts_number
-        else Column(codes=(rng.random(n) < scores[:, 0]).astype(np.int32), labels=("0", "1"))
+        else Column(codes=(rng.random(n) < scores[:, 0]).astype(np.int32), categories=("0", "1"))
     )
     return Traffic(
         key=ModelKey("churn", "1"),
@@ -33,7 +33,7 @@ def traffic(days: int = 10, rows: int = 100, task: Task = BINARY) -> Traffic:
         features={
             "age": Column(numbers=rng.normal(40.0, 5.0, n)),
             "income": Column(numbers=rng.normal(5_000.0, 500.0, n)),
-            "plan": Column(codes=rng.integers(0, 2, n).astype(np.int32), labels=("basic", "pro")),
+            "plan": Column(codes=rng.integers(0, 2, n).astype(np.int32), categories=("basic", "pro")),
         },
         scores=scores,
         actual=actual,

@@ -85,10 +85,10 @@ PLANTED: dict[str, tuple[str, Change, str]] = {
         lambda f, _: {**f, "plan": np.full(N, None)},
         "[critical] plan never arrived (before, 0 % of its values were missing)",
     ),
-    "a new label": (
+    "a new category": (
         "unseen",
         lambda f, _: some(f, "plan", 60, lambda v: np.full(len(v), "gold", object)),
-        "[minor] plan: 3 % of values are labels that the baseline did not have, or only in a few rows (was 0 %)",
+        "[minor] plan: 3 % of values are categories that the baseline did not have, or only in a few rows (was 0 %)",
     ),
     "a new number between the old ones": (
         "unseen",

@@ -9,9 +9,8 @@ import typer
 
 from . import without_collections
 from .baseline import app as baseline_app
-from .drill import drill
 from .evaluate import evaluate
-from .expectations import app as expectations_app
+from .extensions import Commands
 from .incidents import app as incidents_app
 from .models import app as models_app
 from .options import BAD_INPUT, Url, Version, report_bad_input, say
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="driftline",
+    cls=Commands,
     help="OpenTelemetry for predictive models: drift, late labels and performance.",
     no_args_is_help=True,
     add_completion=False,
@@ -37,7 +37,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(baseline_app, name="baseline")
-app.add_typer(expectations_app, name="expectations")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(models_app, name="models")
 app.add_typer(outcomes_app, name="outcomes")
@@ -99,7 +98,6 @@ def demo(
     raise typer.Exit(run(once, forward, port))
 
 
-app.command()(drill)
 app.command()(evaluate)
 app.command()(postmortem)
 app.command()(report)

@@ -67,9 +67,6 @@ def evaluate(
     importance_weighted: Annotated[
         bool, typer.Option("--importance-weighted", help="Estimates by the baseline's labelled rows, weighted, too.")
     ] = False,
-    concept: Annotated[
-        str, typer.Option(metavar="NAME[,NAME]", help="Detectors of concept drift, or 'none'; else adwin, if it can.")
-    ] = "",
     config: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="driftline.yaml: the model, as `driftline up` reads it."),
@@ -112,7 +109,6 @@ def evaluate(
             exact,
             classifier,
             importance_weighted,
-            concept,
             config,
             expect,
             performance,
@@ -133,10 +129,9 @@ def evaluate(
             from driftline_processor.terminal.evaluation import show
             from driftline_processor.terminal.sections import Detail
 
-            by_name = {"concept": bool(concept), "domain_classifier": classifier}
             show(
                 *(result.evaluations, None, result.concept, result.wrong, result.verdict),
-                detail=Detail(every, explain, frozenset(name for name, said in by_name.items() if said)),
+                detail=Detail(every, explain, frozenset({"domain_classifier"} if classifier else ())),
             )
             show_versions(answer.get("versions", ()))
         if html is not None:

@@ -217,9 +217,7 @@ def _weigh_files(
     from driftline_processor.present.retraining import answer_json
     from driftline_processor.terminal.progress import show_progress
 
-    request = EvaluationRequest(
-        columns, window, concept="none", config=config, metrics=[terms.metric] * bool(terms.metric)
-    )
+    request = EvaluationRequest(columns, window, config=config, metrics=[terms.metric] * bool(terms.metric))
     with show_progress() as progress:
         result = evaluate_request(data, baseline, outcomes, request, say, progress)
     windows = [one for one in result.evaluations if one.closed]

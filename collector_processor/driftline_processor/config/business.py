@@ -1,29 +1,108 @@
-"""The keys of ``business.NAME``: what the company counts beside a model, and which metric or query says it."""
+"""The keys of ``business.NAME``: what the company counts beside a model, and which metric or source says it.
+
+A source besides OTLP metrics, such as ``sql``, is an extension: its keys stand below its name, and it reads its series.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Literal
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_validator
 
 from driftline_processor.core.business import BusinessKeys
 from driftline_processor.core.decode.business_points import BusinessMetric
 from driftline_processor.core.nearest_names import near, nearest
 
+from .kinds import BUSINESS_SOURCES, installed
 from .section import Section
-from .sql_queries import SqlQuery
 from .values import Text
 
 BusinessName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$")]
 """The name of a series, as conditions call it."""
 
 
-def _keys(written: object) -> object:
-    """Return what is below ``sql``; an address in its place is refused without being shown."""
-    if not isinstance(written, Mapping | SqlQuery | None):
-        raise ValueError("is not a set of keys; write 'url' and 'query' indented below it, or in braces")
-    return written
+class BusinessReader(Protocol):
+    """Reads the series of one kind of source, from the start of the processor to its end."""
+
+    def start(self, intake: Any) -> None:
+        """Begin to read into the state; no source needs to be there yet."""
+
+    def stop(self, grace: float) -> None:
+        """End within so many seconds; what was read and not stored is read again."""
+
+    @property
+    def lines(self) -> list[str]:
+        """Lines about what is read, for people."""
+
+    def sentence(self) -> str | None:
+        """Return what cannot be read, for the health of the process; None while everything can."""
+
+
+class BusinessSource(Section):
+    """The keys of a source of series that an extension reads: an entry point of the group ``driftline_business``.
+
+    The name of the entry point is the key below ``business.NAME``.
+    """
+
+    @property
+    def place(self) -> str:
+        """The source for people, without secrets."""
+        raise NotImplementedError
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break, beginning with ``KEY: ``."""
+        yield from ()
+
+    @classmethod
+    def reader(cls, declared: Mapping[str, Any], retention: int, clock: Callable[[], int]) -> BusinessReader:
+        """Return what reads the series.
+
+        Args:
+            declared: The keys of this source, by the name of the series.
+            retention: Nanoseconds that rows are kept; what is older is not read.
+            clock: Unix nanoseconds.
+        """
+        raise NotImplementedError
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_its_kind(cls, written: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
+        if cls is not BusinessSource:
+            return read(written)
+        kind, keys = written
+        if not isinstance(keys, Mapping):  # which may be a secret address
+            raise ValueError("is not a set of keys; write them indented below it, or in braces")
+        return business_source(kind).model_validate(keys, context=info.context)
+
+
+def business_source(kind: str) -> Any:
+    """Return the class of an installed source.
+
+    Raises:
+        ValueError: It cannot be imported.
+    """
+    found = installed(BUSINESS_SOURCES)[kind]
+    try:
+        return found.load()
+    except Exception as error:  # of any distribution
+        raise ValueError(f"the extension '{kind}' ({found.value}) cannot be imported: {error}") from error
+
+
+def by_source(business: object) -> object:
+    """Return series with the keys of each installed source below one key ``sources``, by the name of the source."""
+    if not isinstance(business, Mapping):
+        return business
+    return {name: _by_source(keys) for name, keys in business.items()}
+
+
+def _by_source(keys: object) -> object:
+    if not isinstance(keys, Mapping) or "sources" in keys:
+        return keys
+    kinds = [kind for kind in keys if kind not in Business.model_fields and kind in installed(BUSINESS_SOURCES)]
+    sources = {kind: (kind, keys[kind]) for kind in kinds if keys[kind] is not None}
+    rest = {key: value for key, value in keys.items() if key not in kinds}
+    return {**rest, "sources": sources} if kinds else rest
 
 
 class Business(Section):
@@ -31,13 +110,22 @@ class Business(Section):
 
     metric: Text | None = Field(
         default=None,
-        description="Name of the OTLP metric that says it: a gauge, a sum or a histogram. Write it, `sql`, or both.",
+        description="Name of the OTLP metric that says it: a gauge, a sum or a histogram. Write it, another source "
+        "such as `sql`, or both.",
         examples=["shop.conversion"],
         json_schema_extra={"shown": True},
     )
-    sql: Annotated[SqlQuery | None, BeforeValidator(_keys)] = Field(
-        default=None, description="The query of a database that says it."
+    sources: dict[str, BusinessSource] = Field(
+        default_factory=dict,
+        description="The sources of extensions, each by the name of its kind.",
+        json_schema_extra={"kinds": BUSINESS_SOURCES},
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_sources(cls, written: object) -> object:
+        return _by_source(written)
+
     model: Text = Field(description="The model beside which it is shown.", examples=["churn"])
     unit: str = Field(
         default="",
@@ -60,7 +148,7 @@ class Business(Section):
     def keys(self, name: str) -> BusinessKeys:
         """Return what series are read by; ``name``: of the series."""
         sources = [self.metric] if self.metric is not None else []
-        sources += [self.sql.place] if self.sql is not None else []
+        sources += [source.place for source in self.sources.values()]
         return BusinessKeys(name, self.model, self.unit, self.aggregation, " and ".join(sources))
 
     def wanted(self, name: str) -> BusinessMetric:
@@ -74,9 +162,20 @@ class Business(Section):
         """
         if self.model not in models and nearest(self.model, [*models]):
             yield f".model: no model is called '{self.model:.80}'; {near(self.model, [*models])}"
-        if self.metric is None and self.sql is None:
-            yield ": nothing says it; name the OTLP 'metric', or write 'sql' with a query"
+        if self.metric is None and not self.sources:
+            kinds = "".join(f", or write '{kind}'" for kind in installed(BUSINESS_SOURCES))
+            yield f": nothing says it; name the OTLP 'metric'{kinds}"
         if self.metric is None and self.match:
             yield ".match: chooses points of a metric, and there is none; choose rows by the query"
-        if self.sql is not None:
-            yield from (f".sql.{problem}" for problem in self.sql.problems())
+        for kind, source in self.sources.items():
+            yield from (f".{kind}.{problem}" for problem in source.problems())
+
+
+def business_readers(
+    declared: Mapping[str, Business], retention: int, clock: Callable[[], int]
+) -> Iterator[BusinessReader]:
+    """Yield a reader for each kind of source that series name; none is started."""
+    kinds = dict.fromkeys(kind for one in declared.values() for kind in one.sources)
+    for kind in kinds:
+        series = {name: one.sources[kind] for name, one in declared.items() if kind in one.sources}
+        yield type(next(iter(series.values()))).reader(series, retention, clock)

@@ -34,7 +34,7 @@ class Kinds:
     def names(self) -> list[str]:
         """Return the name of every kind, those of other distributions last."""
         own = sorted(one.name for one in iter_modules(import_module(self.package).__path__))
-        return [*own, *sorted(_installed(self.group).keys() - {*own})]
+        return [*own, *sorted(installed(self.group).keys() - {*own})]
 
     def find(self, name: str) -> Any:
         """Return the class of a kind; None if there is no such kind.
@@ -48,7 +48,7 @@ class Kinds:
         name = self.aliases.get(name, name)
         if name in {one.name for one in iter_modules(import_module(self.package).__path__)}:
             return getattr(import_module(f"{self.package}.{name}"), self.attribute)
-        found = _installed(self.group).get(name)
+        found = installed(self.group).get(name)
         if found is None:
             return None
         try:
@@ -58,8 +58,12 @@ class Kinds:
 
 
 @cache
-def _installed(group: str) -> Mapping[str, EntryPoint]:
+def installed(group: str) -> Mapping[str, EntryPoint]:
+    """Return the entry points of a group by their names."""
     return {one.name: one for one in entry_points(group=group)}
 
 
 ACTIONS = Kinds("driftline_processor.policy.actions", "ACTION", "driftline_actions")
+
+BUSINESS_SOURCES = "driftline_business"
+"""The entry points of sources of business series: key below ``business.NAME`` → class of the keys below it."""

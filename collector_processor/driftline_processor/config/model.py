@@ -30,7 +30,6 @@ from .values import (
     Text,
     TimeZone,
     Together,
-    Watching,
     WindowName,
 )
 from .versions import Versions
@@ -46,11 +45,10 @@ if TYPE_CHECKING:
 class Concept(Section):
     """The search for concept drift."""
 
-    detectors: Watching = Field(
-        default=("adwin",),
-        description="The detectors that watch the [stream of errors](../explanation/concept-drift.md): `adwin`, `ddm`, "
-        "`hddm_a`, `kswin`, `page_hinkley`. The first one decides, the others are shown; `[]` switches it off.",
-        examples=["[hddm_a, adwin]"],
+    enabled: bool = Field(
+        default=True,
+        description="Whether ADWIN looks for rises in the [stream of errors](../explanation/concept-drift.md).",
+        examples=["false"],
     )
     delta: Confidence = Field(
         default=0.002,
@@ -63,7 +61,7 @@ class Concept(Section):
         """The settings, as the stream of errors takes them."""
         from driftline_processor.core.concept import Settings
 
-        return Settings(self.detectors, self.delta)
+        return Settings(self.enabled, self.delta)
 
 
 class Reference(Section):
@@ -372,8 +370,6 @@ def _model(model: Model) -> Iterator[str]:
                 f"performance.objectives: '{objective.rule}' is of a slice, and of windows of minutes none is known; "
                 "write a window of an hour or more"
             )
-    if "delta" in model.concept.model_fields_set and "adwin" not in model.concept.detectors:
-        yield "concept.delta: is of adwin, which is not among concept.detectors; name it there, or leave delta out"
     yield from (f"versions: {problem}" for problem in model.versions.problems())
     if not model.windows:
         yield "windows: none are named; write at least one, such as [1d]"

@@ -110,7 +110,8 @@ def _metric_problem(name: str, model: Model) -> str:
     """Return why the windows of a model have no such metric; "" if they may have it."""
     if problem := misnamed(name, model.task or "", unusable_names()):
         return problem
-    of_model = "[" in name or model.task == "ranking" or ("@" in name and model.task == "regression")
-    if not model.task or of_model or name in metrics_of_task(Task(model.task), model.performance.asked.metrics):
+    task = Task(model.task or "")
+    own = "[" in name or ("@" in name and not task.has_classes)  # of a class, a cutoff or a quantile of the model
+    if own or task.may_rank_items or name in metrics_of_task(task, model.performance.asked.metrics):
         return ""
     return f"'{name:.80}' is only computed if performance.metrics of the model names it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import UnionType
 from typing import Any, get_args, get_origin
 
@@ -12,15 +12,23 @@ from pydantic_core import ErrorDetails
 from driftline_processor.core.nearest_names import nearest
 
 from .actions import ActionKeys, action_kind
+from .business import BusinessSource, business_source
 from .exporters import Exporter, keys_of
 from .receivers import NAMED
 
-_OF_NAME = {ActionKeys: action_kind, Exporter: keys_of}
+_OF_NAME: dict[Any, Callable[[str], Any]] = {
+    ActionKeys: action_kind,
+    Exporter: keys_of,
+    BusinessSource: business_source,
+}
+"""How the name of a section says which keys it has."""
 
 
 def sentence(error: ErrorDetails, root: type[BaseModel]) -> str:
     """Say what is wrong: ``models.churn.windows: '25' has no unit; write '25h' or '25m'``."""
     path = ".".join(part for part in error["loc"] if isinstance(part, str) and part != "[key]")
+    if path.startswith("business."):
+        path = path.replace(".sources.", ".")
     for kind in NAMED:
         path = path.replace(f"receivers.{kind}.", f"receivers.{kind}/")
     return f"{path}: {_rule(error, root)}"
@@ -98,7 +106,7 @@ def _keys_at(path: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
     section: Any = root
     for part in path:
         section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[str(part)].annotation
-        section = _OF_NAME[section](str(part)) if section in (ActionKeys, Exporter) else section
+        section = _OF_NAME[section](str(part)) if section in _OF_NAME else section
         if get_origin(section) is UnionType:
             section = get_args(section)[0]
     return list(section.model_fields)

@@ -126,7 +126,7 @@ def _mapped(model: str, name: str, metric: Metric, rows: bool) -> MetricMapping:
         target,
         feature=metric.feature or "",
         feature_attribute=metric.feature_attribute or "",
-        label_attribute=metric.category_attribute or metric.class_attribute or "",
+        category_attribute=metric.category_attribute or metric.class_attribute or "",
         match=metric.match,
         version_attribute=metric.version_attribute,
         environment_attribute=metric.environment_attribute or "",

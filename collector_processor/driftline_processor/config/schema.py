@@ -21,7 +21,7 @@ from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY
 
 from .actions import ActionKeys, with_action_names
-from .business import Business, BusinessName
+from .business import Business, BusinessName, by_source
 from .channels import Channel, channels_of, notify_problems
 from .composition import with_included, with_tiers
 from .exporters import TYPES, Exporter, forward_exporter, with_names
@@ -554,6 +554,8 @@ def _parse(tree: dict[str, Any], folder: Path, problems: list[str], filled: Fill
     """Parse; what is wrong is named and taken out, so that the rules can still look at the rest."""
     if "receivers" in tree:
         tree = {**tree, "receivers": by_type(tree["receivers"])}
+    if "business" in tree:
+        tree = {**tree, "business": by_source(tree["business"])}
     tree = {"storage": {}, **tree}  # its default is a path, and paths are relative to the file
     for attempt in range(100):
         try:

@@ -193,15 +193,6 @@ def _method_names(written: object, *, deciding: bool) -> object:
     return names
 
 
-def _detector_names(written: object) -> object:
-    from driftline_processor.core.concept.detectors import check_names
-
-    names = (written,) if isinstance(written, str) else written
-    if isinstance(names, (list, tuple)):
-        check_names(tuple(name for name in names if isinstance(name, str)))
-    return names
-
-
 def _host_name(written: object) -> object:
     """Return a name as it stands in an address bar, without scheme and port."""
     if isinstance(written, str) and not _HOST_NAME.fullmatch(written):
@@ -337,5 +328,4 @@ Share = Annotated[float, Field(ge=0, le=1), Form("number from 0 to 1")]
 Between = Annotated[float, Field(gt=0, lt=1), Form("number between 0 and 1")]
 Levels = Annotated[tuple[float, ...], BeforeValidator(_levels), Form("list of number")]
 Cutoff = Annotated[int, Field(ge=1, le=MOST_ITEMS, strict=True), Form("whole number")]
-Watching = Annotated[tuple[str, ...], BeforeValidator(_detector_names), Form("name, or list of name")]
 Confidence = Annotated[float, BeforeValidator(_confidence), Form("number between 0 and 1")]

@@ -12,11 +12,11 @@ def text_array(text: Text) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(text), pa.py_buffer(text.offsets), pa.py_buffer(text.data))
 
 
-def label_array(column: Column | None, n: int) -> pa.Array:
+def category_array(column: Column | None, n: int) -> pa.Array:
     """Return the texts of a column, null where a row has none."""
     if column is None or column.codes is None:
         return pa.nulls(n, pa.string())
-    return pa.array(column.labels, pa.string()).take(pa.array(column.codes, mask=column.codes < 0))
+    return pa.array(column.categories, pa.string()).take(pa.array(column.codes, mask=column.codes < 0))
 
 
 def number_array(numbers: F64 | None, n: int) -> pa.Array:

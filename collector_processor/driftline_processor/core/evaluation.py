@@ -625,7 +625,7 @@ class LabelShift:
         fit: Of the scores, while the re-mixed scores of the baseline are theirs.
         features: Features that tell it.
         sentence: The finding in words.
-        label: Class whose share it is, of several; "" = the positive one.
+        class_name: Class whose share it is, of several; "" = the positive one.
         shares: Class → its share, of several.
     """
 
@@ -638,7 +638,7 @@ class LabelShift:
     fit: float
     features: tuple[str, ...]
     sentence: str
-    label: str = ""
+    class_name: str = ""
     shares: dict[str, ClassShare] = field(default_factory=dict)
 
 
@@ -917,7 +917,7 @@ class SliceCondition:
         text: The condition in words, without the feature.
         low: Least value, included; None without a bound.
         high: Greatest value, excluded; None without a bound.
-        label: The value of a category.
+        category: The value of a category.
         absent: "missing": no value; "invalid": a value of another type.
     """
 
@@ -925,7 +925,7 @@ class SliceCondition:
     text: str
     low: float | None = None
     high: float | None = None
-    label: str | None = None
+    category: str | None = None
     absent: Literal["", "missing", "invalid"] = ""
 
 

@@ -31,7 +31,7 @@ class ModelSettings:
         choices: The drift methods of the features.
         multivariate: The methods that compare all features together; None = all.
         expectations: The expectations of the model's data.
-        concept: The detectors of concept drift; None = the usual ones.
+        concept: How concept drift is looked for; None = by default.
         performance: What the owner asks of the performance.
         outcome_delay: How long outcomes may take; None = as learned.
         versions: The champion, and the roles of the other versions.

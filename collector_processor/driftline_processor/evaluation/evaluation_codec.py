@@ -9,7 +9,7 @@ An evaluation has three parts:
 
 - *head*: what lists of windows show, and verdicts are made of.
 - *details*: what a window's own page shows, the drift of its columns and :data:`DETAILS`.
-- *drawing*: what the reference alone says of its columns, labels and shares of their cells. Windows share one.
+- *drawing*: what the reference alone says of its columns, categories and shares of their cells. Windows share one.
 
 Columns have the names of their fields, so that another release may know more of them, or fewer. Nothing is rounded:
 what is read is what was written.

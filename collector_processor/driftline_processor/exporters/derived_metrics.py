@@ -243,9 +243,8 @@ def _drift(column: ColumnDrift, model: dict[str, str], window: dict[str, str]) -
 
 def _concept(concept: ConceptDrift, model: dict[str, str]) -> Iterator[Point]:
     what = {**model, a.ML_DRIFT_TARGET: "concept"}
-    for name, found in concept.detectors.items():
-        if (value := error_rise(found)) is not None:
-            yield _point(m.ML_DRIFT_VALUE, {**what, a.ML_DRIFT_METHOD: name}, value)
+    if (rise := error_rise(concept)) is not None:
+        yield _point(m.ML_DRIFT_VALUE, {**what, a.ML_DRIFT_METHOD: "adwin"}, rise)
     yield _point(m.ML_DRIFT_STATE, {**what, a.STATE: concept.state}, 1.0)
     for cut, own in concept.slices.items():
         yield from _concept(own, {**model, a.ML_DRIFT_SLICE: cut})

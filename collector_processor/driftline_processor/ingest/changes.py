@@ -182,8 +182,8 @@ def read_totals(connection: Connection) -> dict[int, SeriesTotals]:
 
 def _merged(known: dict[str, float], more: dict[str, float]) -> dict[str, float]:
     merged = dict(known)
-    for label, weight in more.items():
-        merged[label] = merged.get(label, 0.0) + weight
+    for category, weight in more.items():
+        merged[category] = merged.get(category, 0.0) + weight
     return merged
 
 

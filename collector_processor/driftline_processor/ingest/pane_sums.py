@@ -65,7 +65,7 @@ from driftline_processor.store.slices import UNCUT, Cutting, SliceHours, SliceVa
 
 from .completeness import Balances
 
-MOST_LABELS = 100
+MOST_CATEGORIES = 100
 _PANES_AT_ONCE = 256
 
 _PLAIN = frozenset({"rows", "duration"})
@@ -90,9 +90,9 @@ def add_plain(
     changes.add(series.number, "", panes, folded)
     changes.add_sparse(series.number, "", panes, _calls(table, group, len(panes)))
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
-    labels = class_labels(series.task)
+    categories = class_names(series.task)
     sums = add_by_class(changes, series, DECIDED, panes, group, decided, weight).sum(axis=0)
-    by_class = {label: total for label, total in zip(labels, sums.tolist(), strict=True) if total}
+    by_class = {category: total for category, total in zip(categories, sums.tolist(), strict=True) if total}
     durations = folded.of_all.get("duration")
     return by_class, None if durations is None else durations.sum(axis=0)
 
@@ -129,44 +129,44 @@ def add_plain_slices(
         add_slices_by_class(changes, series, DECIDED, rows, decided, weight)
 
 
-def class_labels(task: Task) -> tuple[str, ...]:
+def class_names(task: Task) -> tuple[str, ...]:
     """Return the classes by which decisions are counted, "other" for what is none of the first 100, "" = unknown."""
-    return (*task.classes[:MOST_LABELS], "other", "")
+    return (*task.classes[:MOST_CATEGORIES], "other", "")
 
 
 def add_by_class(
     changes: PaneChanges, series: Series, prefix: str, panes: I64, group: I64, decided: Column | None, weight: F64
 ) -> F64:
-    """Add the weight of each decided class to panes, one part a class; return it: float64 (panes, labels).
+    """Add the weight of each decided class to panes, one part a class; return it: float64 (panes, categories).
 
     ``panes``: their starts; ``group``: which one each row is in, int64 (n,); ``decided``, ``weight``: of each row.
     """
-    labels = class_labels(series.task)
-    codes = _label_codes(decided, labels, len(weight))
-    sums = np.bincount(group * len(labels) + codes, weight, minlength=len(panes) * len(labels))
-    by_label: F64 = sums.astype(np.float64, copy=False).reshape(len(panes), len(labels))
-    for code, label in enumerate(labels):
-        changes.add_part(series.number, "", panes, f"{prefix}{label}", by_label[:, code : code + 1])
-    return by_label
+    categories = class_names(series.task)
+    codes = _class_codes(decided, categories, len(weight))
+    sums = np.bincount(group * len(categories) + codes, weight, minlength=len(panes) * len(categories))
+    by_category: F64 = sums.astype(np.float64, copy=False).reshape(len(panes), len(categories))
+    for code, category in enumerate(categories):
+        changes.add_part(series.number, "", panes, f"{prefix}{category}", by_category[:, code : code + 1])
+    return by_category
 
 
 def add_slices_by_class(
     changes: PaneChanges, series: Series, prefix: str, rows: SliceHours, decided: Column | None, weight: F64
 ) -> None:
     """Add the weight of each decided class to the slices of one key."""
-    labels = class_labels(series.task)
-    codes = _label_codes(decided, labels, len(weight))
+    categories = class_names(series.task)
+    codes = _class_codes(decided, categories, len(weight))
     for code in np.unique(codes).tolist():
         own = np.where(codes == code, weight, 0.0)[:, np.newaxis]
-        rows.add(changes, series.number, f"{prefix}{labels[code]}", own)
+        rows.add(changes, series.number, f"{prefix}{categories[code]}", own)
 
 
-def _label_codes(decided: Column | None, labels: tuple[str, ...], n: int) -> I64:
-    """Return the position of each row's class among the labels, whose last two are other and unknown."""
+def _class_codes(decided: Column | None, categories: tuple[str, ...], n: int) -> I64:
+    """Return the position of each row's class among the categories, whose last two are other and unknown."""
     if decided is None or decided.codes is None:
-        return np.full(n, len(labels) - 1, dtype=np.int64)
-    index = {label: code for code, label in enumerate(labels[:-2])}
-    lookup = [*(index.get(label, len(labels) - 2) for label in decided.labels), len(labels) - 1]
+        return np.full(n, len(categories) - 1, dtype=np.int64)
+    index = {category: code for code, category in enumerate(categories[:-2])}
+    lookup = [*(index.get(category, len(categories) - 2) for category in decided.categories), len(categories) - 1]
     return np.array(lookup, dtype=np.int64)[decided.codes]
 
 
@@ -251,11 +251,13 @@ def decided_classes(table: PredictionTable) -> Column | None:
         sent = None
     if table.scores is None:
         return sent
-    derived = Column(codes=decide(table.task, table.scores, None), labels=table.task.classes)
+    derived = Column(codes=decide(table.task, table.scores, None), categories=table.task.classes)
     if sent is None or sent.codes is None or derived.codes is None:
         return derived
-    shifted = np.where(derived.codes >= 0, derived.codes + len(sent.labels), -1)
-    return Column(codes=np.where(sent.codes >= 0, sent.codes, shifted), labels=(*sent.labels, *derived.labels))
+    shifted = np.where(derived.codes >= 0, derived.codes + len(sent.categories), -1)
+    return Column(
+        codes=np.where(sent.codes >= 0, sent.codes, shifted), categories=(*sent.categories, *derived.categories)
+    )
 
 
 _DURATIONS = NumberBins(np.nextafter(DURATION_BOUNDS, np.inf))
@@ -280,10 +282,10 @@ class DistributionSums:
     panes: I64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
-def decided_labels(points: Iterable[Point]) -> Column | None:
+def decided_by_points(points: Iterable[Point]) -> Column | None:
     """Return the classes that were decided for, so that a series learns those that nobody declared."""
-    labels = tuple(dict.fromkeys(point.decided for point in points if point.captured and point.decided))
-    return Column(codes=np.arange(len(labels), dtype=np.int32), labels=labels) if labels else None
+    categories = tuple(dict.fromkeys(point.decided for point in points if point.captured and point.decided))
+    return Column(codes=np.arange(len(categories), dtype=np.int32), categories=categories) if categories else None
 
 
 def add_distributions(
@@ -397,13 +399,13 @@ class _Gathered:
             self._add("", part, sums)
 
     def _decided(self, decided: str, n: float) -> None:
-        known = decided in self._series.task.classes[:MOST_LABELS]
-        label = decided if known or not decided else "other"
-        self._add("", f"{DECIDED}{label}", np.array([n]))
-        self._added.by_class[label] = self._added.by_class.get(label, 0.0) + n
+        known = decided in self._series.task.classes[:MOST_CATEGORIES]
+        category = decided if known or not decided else "other"
+        self._add("", f"{DECIDED}{category}", np.array([n]))
+        self._added.by_class[category] = self._added.by_class.get(category, 0.0) + n
         if decided and self._baseline is not None and self._baseline.bins.classes is not None:
             bins = self._baseline.bins.classes
-            self._add_at("class", bins, _label_bin(bins, decided), n)
+            self._add_at("class", bins, _category_bin(bins, decided), n)
 
     def _feature(self, one: Increase, n: float, baseline: Baseline) -> None:
         name, bins = one.point.feature, baseline.bins.features.get(one.point.feature)
@@ -416,7 +418,7 @@ class _Gathered:
         elif one.point.metric == m.ML_FEATURE_MISSING:
             self._add_at(f"feature:{name}", bins, bins.size + one.point.invalid, n)
         else:
-            at = _label_bin(bins, one.point.category) if isinstance(bins, CategoryBins) else bins.size + 1
+            at = _category_bin(bins, one.point.category) if isinstance(bins, CategoryBins) else bins.size + 1
             self._add_at(f"feature:{name}", bins, at, n)
 
     def _values(self, one: Increase, part: str, bins: Bins | None) -> None:
@@ -426,7 +428,7 @@ class _Gathered:
         if bins is None:
             return
         sums = np.zeros(bins.size + 2)
-        if isinstance(bins, CategoryBins):  # numbers where the baseline has labels: which of them is not known
+        if isinstance(bins, CategoryBins):  # numbers where the baseline has categories: which of them is not known
             sums[bins.size - 1] = guessed = count(histogram)
         else:
             reference = baseline.pane.parts.get(part, np.ones(bins.size))[: bins.size]
@@ -457,8 +459,8 @@ class _Gathered:
         return self._added
 
 
-def _label_bin(bins: CategoryBins, label: str) -> int:
-    return bins.labels.index(label) if label in bins.labels else len(bins.labels)
+def _category_bin(bins: CategoryBins, category: str) -> int:
+    return bins.categories.index(category) if category in bins.categories else len(bins.categories)
 
 
 def add_erased(

@@ -69,8 +69,8 @@ from .pane_sums import (
     add_plain_slices,
     add_scores,
     count_unscored,
+    decided_by_points,
     decided_classes,
-    decided_labels,
     panes_of,
     spread_over_panes,
     write_restated,
@@ -408,7 +408,7 @@ class Intake:
         if not task.kind:
             decides = 0.5 if in_force is None else in_force.baseline.task.threshold  # which no metric says
             task = Task(next((point.task for point in points if point.task), ""), threshold=decides)
-        rowless = PredictionTable(key, task, _NONE, _NO_TEXTS, predicted=decided_labels(points))
+        rowless = PredictionTable(key, task, _NONE, _NO_TEXTS, predicted=decided_by_points(points))
         series = self.series.of(rowless, in_force.task if in_force else None)
         taken = [self.streams.take(point, series.number, work.now) for point in points]
         increases = [one for one in taken if one is not None]

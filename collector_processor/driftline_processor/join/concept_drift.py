@@ -74,12 +74,12 @@ class ConceptWatch:
                 continue
             settings = self._settings(series.key.model)
             try:
-                stream = Stream.from_json(json.loads(row["state"]), settings.of(row["slice"]))
+                stream = Stream.from_json(json.loads(row["state"]), settings)
             except Exception as error:  # it begins anew
                 self._connection.unreadable.add("concept", row, error)
             else:
                 self._streams.setdefault(row["series"], {})[row["slice"]] = stream
-                for why in stream.anew():
+                if why := stream.watch.anew:
                     _log.warning("concept drift of %s begins anew, and keeps what it found: %s", series.key.model, why)
 
     def feed(self, series: Series, rows: pa.Table) -> None:
@@ -150,7 +150,7 @@ class ConceptWatch:
 
     def concept(self, series: Series) -> ConceptDrift | None:
         """Return what is known of a series; None where nothing watches it."""
-        if kind_of(series.task) is None or not self._settings(series.key.model).detectors:
+        if kind_of(series.task) is None or not self._settings(series.key.model).enabled:
             return None
         shown = self._shown.get(series.number, NO_OUTCOME)
         declared = self._series.settings(series.key.model).slices
@@ -160,7 +160,7 @@ class ConceptWatch:
     def _model(self, series: Series) -> ModelStreams | None:
         """Return the streams of a series; None where nothing watches it."""
         settings, kind = self._settings(series.key.model), kind_of(series.task)
-        if kind is None or not settings.detectors:
+        if kind is None or not settings.enabled:
             return None
         in_force = self._baselines.in_force(series.key)
         baseline = None if in_force is None else in_force.baseline

@@ -40,10 +40,10 @@ from driftline_processor.store.arrow_tables import (
     integers_of,
     is_among,
     items_of,
-    labels_of,
     numbers_of,
     slices_array,
     take_table_rows,
+    text_column,
 )
 from driftline_processor.store.database import Connection, read
 from driftline_processor.store.panes import performance_fold
@@ -105,7 +105,7 @@ def _slices(connection: Connection, words: pa.Table, histories: OutcomeHistories
     for key in keys:
         texts = pc.map_lookup(told, pa.scalar(key), "first")
         of = histories.source_of(texts.is_valid().to_numpy(zero_copy_only=False))
-        columns[key] = labels_of(pa.table({key: texts.take(pa.array(of, mask=of < 0))}), key)
+        columns[key] = text_column(pa.table({key: texts.take(pa.array(of, mask=of < 0))}), key)
     both = words.select(["slices"]).append_column("told", slices_array(columns, len(words)))
     return read(connection, "SELECT map_concat(slices, told) AS slices FROM words", words=both)["slices"]
 
@@ -134,7 +134,7 @@ def merge_rankings(connection: Connection, rows: pa.Table, rankings: Collection[
     said = said.take(pa.array(_histories(said).order))
     predictions, row = np.unique(integers_of(said, "prediction"), return_inverse=True)
     row = row.reshape(-1)
-    retracted, item = flags_of(said, "retracted"), labels_of(said, "item")
+    retracted, item = flags_of(said, "retracted"), text_column(said, "item")
     gain, which, sets = read_actuals(actual_of(said))
     assert item.codes is not None
     lists = items_of(_lists(connection, predictions))

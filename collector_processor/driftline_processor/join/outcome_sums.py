@@ -117,7 +117,7 @@ def _add(
     hours, at = np.unique(hour, return_inverse=True)
     labelled, known = labelled_rows(series.task, rows, keys), dict[str, Sequence[str]]()
     for key, column in labelled.slices.items():
-        if column.labels:
+        if column.categories:
             values.learn(series.number, key, column, None)
             known[key] = values.of(series.number, key)
     fold = performance_fold(series.task)

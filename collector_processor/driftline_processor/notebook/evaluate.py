@@ -125,8 +125,6 @@ def _request_option(name: str, value: Any) -> Any:
         return None if value is None else Path(value)
     if name in _WHOLE_TEXTS:
         return (value,) if isinstance(value, str) and value else _names(name, value)
-    if name == "concept":
-        return ",".join(_names(name, value))
     if name in ("window", "reference_last", "reference_without"):
         return _text(name, value)
     return value

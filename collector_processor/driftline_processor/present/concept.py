@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from driftline_processor.core.concept.detectors import DETECTORS
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.wording import short
@@ -47,8 +46,8 @@ def sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorL
 
     ``levels``: of all rows and of the baseline; errors that fell may still be more than the baseline's.
 
-    >>> sentence(ConceptDrift("ok", "adwin", outcomes=1200, after=0.2), str)
-    'concept: the error rate is 20 % over 1,200 outcomes, no rise found (ADWIN)'
+    >>> sentence(ConceptDrift("ok", outcomes=1200, after=0.2), str)
+    'concept: the error rate is 20 % over 1,200 outcomes, no rise found'
     """
     told = _whole(concept, moment)
     if levels is not None and concept.state == "ok" and concept.changes and levels.now > levels.was:
@@ -63,12 +62,11 @@ def sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorL
 
 def _whole(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
     what = "error rate" if concept.measure == "error_rate" else "absolute error"
-    by = f" ({DETECTORS[concept.decided_by].title})" if concept.decided_by else ""
     outcomes = many(concept.outcomes, "outcome")
     level = _level(concept, concept.after)
     since = f" since {moment(concept.since)}" if concept.since else ""
     if concept.state == "drift":
-        return f"concept drift: the {what} {_rose(concept)}{since}{_now(concept)}{by}"
+        return f"concept drift: the {what} {_rose(concept)}{since}{_now(concept)}"
     if concept.state == "ok":
         if concept.changes:  # the last of them was a fall: a rise is drift
             fall = concept.changes[-1]
@@ -76,8 +74,8 @@ def _whole(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
             if reached is None or reached >= fall.before:
                 reached, now = fall.after, f", and is {level} now"
             fell = f"fell from {_level(concept, fall.before)} to {_level(concept, reached)}"
-            return f"concept: the {what} {fell}{since}{now}{by}"
-        return f"concept: the {what} is {level} over {outcomes}, no rise found{by}"
+            return f"concept: the {what} {fell}{since}{now}"
+        return f"concept: the {what} is {level} over {outcomes}, no rise found"
     if concept.state == "learning":
         return f"concept: learning, {outcomes} so far"
     return f"concept: unknown, {concept.reason or 'no outcome has come'}"

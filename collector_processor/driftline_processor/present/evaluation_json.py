@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from driftline_processor.core.concept import result as concept_result
-from driftline_processor.core.concept.result import ConceptDrift, DetectorState, error_rise
+from driftline_processor.core.concept.result import ConceptDrift, error_rise
 from driftline_processor.core.drift.sentences import column_sentence
 from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import (
@@ -179,7 +179,11 @@ SHAPES = Shapes(
         ),
         Explanation: ("sentence", group("score", Key("was", "score_was"), Key("now", "score_now")), "causes"),
         ClassShare: "was now low high",
-        LabelShift: ("explains was now low high p_value fit features sentence", or_null("label"), "shares"),
+        LabelShift: (
+            "explains was now low high p_value fit features sentence",
+            or_null("class", "class_name"),
+            "shares",
+        ),
         TrackRecord: "state windows missed inside mean_error",
         Estimate: (
             "value low high sampling_error unsure reference",
@@ -193,7 +197,7 @@ SHAPES = Shapes(
             "metrics",
         ),
         FastLabels: "until differ metric fast slow fast_rows slow_rows p_value sentence",
-        SliceCondition: ("feature low high label", or_null("absent"), "text"),
+        SliceCondition: ("feature low high category", or_null("absent"), "text"),
         WeakSlice: "by name conditions rows value low high rest p_value excess sentence",
         WeakSearch: ("rows features pairs", Key("found", "slices")),
         GroupRate: "value low high rows",
@@ -290,7 +294,6 @@ SHAPES = Shapes(
             Key("believed", type=str, optional=True),
         ),
         ChangeOfErrors: (time_or_null("since"), time_or_null("found"), "before after"),
-        DetectorState: ("state", time_or_null("since"), "before after changes"),
         ConceptOfSlice: (
             "state",
             time_or_null("since"),
@@ -300,7 +303,6 @@ SHAPES = Shapes(
         ),
         ConceptDrift: (
             "state",
-            or_null("decided_by"),
             "measure",
             time_or_null("since"),
             "before after",
@@ -308,7 +310,6 @@ SHAPES = Shapes(
             "outcomes unusable corrected",
             or_null("reason"),
             Key("changes", type=list[ChangeOfErrors]),
-            "detectors",
             Key("slices", type=dict[str, ConceptOfSlice]),
         ),
         OutcomeDelay: (

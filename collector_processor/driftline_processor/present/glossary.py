@@ -102,7 +102,7 @@ WORDS = (
     ),
     Word("open", "a window that still takes rows: what is said of it may change"),
     Word("pane", "the sums of a short stretch of time; a window is a sum of panes"),
-    Word("bin", "a range of numbers, or a label, whose rows are counted together; the baseline fixes the bins"),
+    Word("bin", "a range of numbers, or a category, whose rows are counted together; the baseline fixes the bins"),
     Word("slice", "the rows with one value of an attribute, such as `country=NL`"),
     Word("cohort", "the outcomes of a window that came at a similar age"),
     Word("season", "an hour of the day, a weekday, or an hour of the week, where these differ as a rule"),

@@ -42,9 +42,9 @@ class Key:
     keys: tuple[str | Key, ...] = ()
 
 
-def or_null(name: str) -> Key:
+def or_null(name: str, attribute: str | None = None) -> Key:
     """Declare a text whose empty value is null."""
-    return Key(name, by=lambda text: text or None, type=str | None)
+    return Key(name, attribute, by=lambda text: text or None, type=str | None)
 
 
 def time_of(name: str, attribute: str | None = None) -> Key:

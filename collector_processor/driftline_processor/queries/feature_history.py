@@ -1,4 +1,4 @@
-"""One feature over windows, from the panes: quantiles or shares of labels, what is missing, and rows out of range.
+"""One feature over windows, from the panes: quantiles or shares of categories, what is missing, and rows out of range.
 
 Pages ask for a range of windows at once. A window that was read is remembered, so that an open page reads the newest
 alone; a window with other rows than before is read again. One answer reads so much and no more, and names the windows
@@ -85,7 +85,7 @@ class FeatureWindow:
         invalid: Share of them with a value that cannot be used.
         quantiles: Of a number those of :data:`~..core.drift.number_shape.LEVELS`, float64 (5,); NaN without values.
         open_ends: Which of them are not known exactly, int64 (5,): 1 at least so much, -1 at most, 0 neither.
-        shares: Of a category the share of each label of the baseline and of all others, float64 (labels + 1,).
+        shares: Of a category the share of each category of the baseline and of all others, float64 (categories + 1,).
         below: Share of the values below the baseline's bins.
         above: Share of the values above them.
     """
@@ -105,7 +105,7 @@ class FeatureHistory:
     """A feature over windows, beside the baseline.
 
     Attributes:
-        labels: Of a category those of the baseline; () of a number.
+        categories: Of a category those of the baseline; () of a number.
         windows: Start of a window → the feature in it; windows without sums are left out.
         baseline: The feature in the baseline's rows.
         was: Shape of a number in the baseline's rows.
@@ -113,7 +113,7 @@ class FeatureHistory:
         unread: Starts of the windows that this answer did not read any more; the next one does.
     """
 
-    labels: tuple[str, ...]
+    categories: tuple[str, ...]
     windows: Mapping[int, FeatureWindow]
     baseline: FeatureWindow
     was: NumberShape | None = None
@@ -215,9 +215,9 @@ class FeatureHistories:
                 self._shapes[wanted] = shape
             _forget(self._known, MOST_REMEMBERED)
             _forget(self._shapes, MOST_SHAPES)
-        labels = () if isinstance(own.bins, NumberBins) else own.bins.labels
+        categories = () if isinstance(own.bins, NumberBins) else own.bins.categories
         now = None if shape is None else shape.shape()
-        return FeatureHistory(labels, windows, own.window(), own.shape(), now, frozenset(unread))
+        return FeatureHistory(categories, windows, own.window(), own.shape(), now, frozenset(unread))
 
     def outside(
         self, key: ModelKey, feature: str, since: int, until: int, limit: int = MOST_OUTSIDE
@@ -247,7 +247,7 @@ class FeatureHistories:
                 place = columns.texts.get(feature)
                 if place is None:
                     return None
-                asked_texts = (place + 1, *sample, series.number, list(bins.labels), _FARTHEST)
+                asked_texts = (place + 1, *sample, series.number, list(bins.categories), _FARTHEST)
                 far = read(connection, _TEXTS.format(sample=SAMPLE), *asked_texts)
             numbers = integers_of(far, "prediction")
             far = far.append_column("place", pa.array(np.arange(len(numbers))))

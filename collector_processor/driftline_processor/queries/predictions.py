@@ -200,7 +200,7 @@ class KeptPredictions:
 def _value(column: Column, place: int) -> float | str | None:
     """Return one value of a column; an embedding is told by its length."""
     if column.codes is not None and column.codes[place] >= 0:
-        return str(column.labels[column.codes[place]])
+        return str(column.categories[column.codes[place]])
     if column.numbers is None or np.isnan(column.numbers[place]):
         return None
     if column.vectors is not None:

@@ -20,7 +20,7 @@ from driftline.tables.table import Column, ModelKey
 from driftline.tables.task import Task
 
 from driftline_processor.config.values import Keep
-from driftline_processor.core.arrow_arrays import label_array, number_array
+from driftline_processor.core.arrow_arrays import category_array, number_array
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.join.outcome_resolution import of_lists
 from driftline_processor.store.arrow_tables import actual_of, finite_actuals, integers_of, score_in
@@ -157,8 +157,8 @@ class _Writing:
             dict.fromkeys(name for one in known for name in (*one.numbers, *one.texts, *one.vectors))
         )
         self._rowless = not self._features
-        labels = {label for one in series for label in _labels(one.task)}
-        self._extra = (*(f"{_SCORE}{label}" for label in sorted(labels)), *self._slice_columns())
+        categories = {category for one in series for category in _categories(one.task)}
+        self._extra = (*(f"{_SCORE}{category}" for category in sorted(categories)), *self._slice_columns())
         self._parts = PARTS + (LISTS if any(one.task.ranks_items for one in series) else ())
         self._named = {name: f"prediction_{name}" if name in self._features else name for name, _ in self._parts}
 
@@ -209,7 +209,9 @@ class _Writing:
         of: dict[str, pa.Array] = {name: rows[name] for name in rows.column_names}
         of["version"], of["environment"] = (pa.repeat(pa.scalar(one), n) for one in (key.version, key.environment))
         actual = actual_of(rows)
-        of["actual"] = number_array(finite_actuals(actual), n) if regression else label_array(class_column(actual), n)
+        of["actual"] = (
+            number_array(finite_actuals(actual), n) if regression else category_array(class_column(actual), n)
+        )
         if "items" in rows.column_names:
             of |= of_lists(rows)
         kinds = {**dict(self._parts), "actual": pa.float64() if regression else pa.string()}
@@ -236,8 +238,8 @@ class _Writing:
         for name in self._extra:
             part, _, of = name.partition(".")
             if f"{part}." == _SCORE:
-                labels = _labels(series.task)
-                found[name] = f"p.scores[{labels.index(of) + 1}]" if of in labels else "NULL::DOUBLE"
+                categories = _categories(series.task)
+                found[name] = f"p.scores[{categories.index(of) + 1}]" if of in categories else "NULL::DOUBLE"
             else:
                 one = "map_extract({}.slices, {})[1]".format
                 text = "'" + of.replace("'", "''") + "'"
@@ -266,14 +268,14 @@ class _Writing:
         return number_array(None if column is None else column.numbers, n)
 
 
-def _labels(task: Task) -> tuple[str, ...]:
+def _categories(task: Task) -> tuple[str, ...]:
     """Return the names of score columns: classes, or the levels of quantiles."""
     return task.classes if task.has_class_scores else tuple(map(number_text, task.quantiles))
 
 
 def _as_texts(column: Column | None, n: int) -> pa.Array:
     """Texts, and numbers among them as they are written."""
-    texts = label_array(column, n)
+    texts = category_array(column, n)
     if column is None or column.numbers is None:
         return texts
     written = pa.array([number_text(value) or None for value in column.numbers.tolist()], pa.string())

@@ -62,7 +62,7 @@ def column(array: pa.Array, number: bool | None = None) -> Column:
     decide by :data:`MOSTLY`.
 
     >>> column(pa.array(["12", "x", None]), number=True)
-    Column(numbers=array([12., nan, nan]), codes=array([-1,  0, -1], dtype=int32), labels=('x',), vectors=None)
+    Column(numbers=array([12., nan, nan]), codes=array([-1,  0, -1], dtype=int32), categories=('x',), vectors=None)
     """
     kind = array.type
     if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
@@ -71,8 +71,8 @@ def column(array: pa.Array, number: bool | None = None) -> Column:
         return _vectors(array)
     if not is_text(kind):
         return Column(numbers=numbers(array))
-    codes, labels = _codes(array)
-    texts = Column(codes=codes, labels=labels)
+    codes, categories = _codes(array)
+    texts = Column(codes=codes, categories=categories)
     if number is False or (number is None and not mostly_numbers(texts)):
         return texts
     return with_numbers(texts)
@@ -84,31 +84,33 @@ def mostly_numbers(texts: Column) -> bool:
     >>> mostly_numbers(column(pa.array(["1", "2", None]), number=False)), mostly_numbers(Column())
     (True, False)
     """
-    if texts.codes is None or not texts.labels:
+    if texts.codes is None or not texts.categories:
         return False
-    written = ~np.isnan(_written(texts.labels))
-    counts = np.bincount(texts.codes[texts.codes >= 0], minlength=len(texts.labels))
+    written = ~np.isnan(_written(texts.categories))
+    counts = np.bincount(texts.codes[texts.codes >= 0], minlength=len(texts.categories))
     return bool(written.any() and counts[written].sum() >= MOSTLY * counts.sum())
 
 
 def with_numbers(texts: Column) -> Column:
     """Return a column with those of its texts that are written as numbers read as such; the others stay texts."""
-    if texts.codes is None or not texts.labels:
+    if texts.codes is None or not texts.categories:
         return texts
-    values = _written(texts.labels)
+    values = _written(texts.categories)
     stray = np.isnan(values)
     rank = np.where(stray, np.cumsum(stray) - 1, -1).astype(np.int32)
-    labels = tuple(label for label, is_stray in zip(texts.labels, stray.tolist(), strict=True) if is_stray)
+    categories = tuple(
+        category for category, is_stray in zip(texts.categories, stray.tolist(), strict=True) if is_stray
+    )
     read = np.append(values, np.nan)[texts.codes]
     return Column(
         numbers=read if texts.numbers is None else np.where(np.isnan(texts.numbers), read, texts.numbers),
-        codes=np.append(rank, np.int32(-1))[texts.codes] if labels else None,
-        labels=labels,
+        codes=np.append(rank, np.int32(-1))[texts.codes] if categories else None,
+        categories=categories,
     )
 
 
-def _written(labels: Sequence[str]) -> F64:
-    return np.array([_number(label) for label in labels], dtype=np.float64)
+def _written(categories: Sequence[str]) -> F64:
+    return np.array([_number(category) for category in categories], dtype=np.float64)
 
 
 def numbers(array: pa.Array) -> F64:
@@ -244,18 +246,20 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _codes(array: pa.Array) -> tuple[Any, tuple[str, ...]]:
-    """Codes (int32, -1 = null) and labels; bytes that are no UTF-8 (a CSV in Latin-1) keep a readable label."""
+    """Codes (int32, -1 = null) and categories; bytes that are no UTF-8 (a CSV in Latin-1) keep a readable category."""
     if pa.types.is_string_view(array.type) or pa.types.is_binary_view(array.type):
         array = array.cast(pa.large_string() if pa.types.is_string_view(array.type) else pa.large_binary())
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
     codes = values_of(array.indices, -1).astype(np.int32, copy=False)
-    labels = array.dictionary.to_pylist()
-    if None in labels:  # a dictionary may hold null as a value
-        at = labels.index(None)
+    categories = array.dictionary.to_pylist()
+    if None in categories:  # a dictionary may hold null as a value
+        at = categories.index(None)
         codes = np.where(codes == at, np.int32(-1), codes)
-        labels[at] = ""
-    return codes, tuple(label if isinstance(label, str) else label.decode("utf-8", "replace") for label in labels)
+        categories[at] = ""
+    return codes, tuple(
+        category if isinstance(category, str) else category.decode("utf-8", "replace") for category in categories
+    )
 
 
 def _seconds(array: pa.Array) -> F64:
@@ -268,29 +272,33 @@ def _seconds(array: pa.Array) -> F64:
 
 
 def as_known(texts: Column, known: Sequence[str]) -> Column:
-    """Return a column of a CSV, what it writes in another way than a baseline does under the baseline's label.
+    """Return a column of a CSV, what it writes in another way than a baseline does under the baseline's category.
 
     ``True`` for ``true``, and ``1.0``, as pandas writes a column of whole numbers that has a gap, for ``1``.
 
-    >>> as_known(Column(codes=np.array([0, 1, 2]), labels=("True", "1.0", "x")), ["true", "1"]).labels
+    >>> as_known(Column(codes=np.array([0, 1, 2]), categories=("True", "1.0", "x")), ["true", "1"]).categories
     ('true', '1', 'x')
     """
     if texts.codes is None:
         return texts
-    own = {_written_alike(label): label for label in known}
+    own = {_written_alike(category): category for category in known}
     other = {
-        label: own[alike]
-        for label in set(texts.labels).difference(known)
-        if (alike := _written_alike(label)) is not None and alike in own
+        category: own[alike]
+        for category in set(texts.categories).difference(known)
+        if (alike := _written_alike(category)) is not None and alike in own
     }
-    return replace(texts, labels=tuple(other.get(label, label) for label in texts.labels)) if other else texts
+    return (
+        replace(texts, categories=tuple(other.get(category, category) for category in texts.categories))
+        if other
+        else texts
+    )
 
 
-def _written_alike(label: str) -> object:
+def _written_alike(category: str) -> object:
     """Return the common form of several spellings of a value; None for a text with one spelling."""
-    if label.lower() in _BOOLEANS:
-        return label.lower()
-    return None if re.match(r"0\d", label) or np.isnan(number := _number(label)) else number
+    if category.lower() in _BOOLEANS:
+        return category.lower()
+    return None if re.match(r"0\d", category) or np.isnan(number := _number(category)) else number
 
 
 def _number(text: str) -> float:

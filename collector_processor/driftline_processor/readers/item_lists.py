@@ -54,26 +54,26 @@ def relevance_statements(
     m = len(array)
     back = np.zeros(m, np.bool_) if retracted is None else retracted
     about = np.full(m, -1, np.int32) if item is None or item.codes is None else item.codes
-    labels = () if item is None else item.labels
+    categories = () if item is None else item.categories
     if not holds_lists(array.type):
         gain, which, sets = read_actuals(column(array))
         kept = np.flatnonzero(back | ~np.isnan(gain) | (which >= 0))
         return ListStatements(
-            row[kept], Column(codes=about[kept], labels=labels), gain[kept], back[kept], which[kept], sets
+            row[kept], Column(codes=about[kept], categories=categories), gain[kept], back[kept], which[kept], sets
         )
     # a list says that nothing else was relevant, and then of each of its items how much it was
     whole = np.flatnonzero(back | valid_of(array))
     at, listed, gains = _entries(array)
     order = np.argsort(np.concatenate([whole, at]), kind="stable")
     assert listed.codes is not None
-    codes = np.concatenate([np.where(back[whole], about[whole], -1), listed.codes + len(labels)])
+    codes = np.concatenate([np.where(back[whole], about[whole], -1), listed.codes + len(categories)])
     known = np.concatenate([np.ones(len(whole), np.bool_), listed.codes >= 0])[order]
     places = np.concatenate([row[whole], row[at]])[order][known]
     gain = np.concatenate([np.zeros(len(whole)), gains])[order][known]
     taken_back = np.concatenate([back[whole], np.zeros(len(at), np.bool_)])[order][known]
     return ListStatements(
         places,
-        Column(codes=codes[order][known].astype(np.int32), labels=(*labels, *listed.labels)),
+        Column(codes=codes[order][known].astype(np.int32), categories=(*categories, *listed.categories)),
         gain,
         taken_back,
         np.full(len(places), -1, np.int32),
@@ -104,20 +104,24 @@ def _entries(array: pa.Array) -> tuple[ItemPlaces, Column, F64]:
             flat = flat.field(next(name for name in ITEM_NAMES if name in fields))
     items = column(ids(flat), False)
     codes = np.full(len(row), -1, np.int32) if items.codes is None else items.codes
-    return row, Column(codes=codes, labels=items.labels), np.ones(len(row)) if gains is None else _numbers(gains)
+    return (
+        row,
+        Column(codes=codes, categories=items.categories),
+        np.ones(len(row)) if gains is None else _numbers(gains),
+    )
 
 
 def _of_texts(path: str, name: str, texts: Column) -> Items:
     """Rankings as their JSON, which is how CSV holds lists."""
     lists: list[Ranked | None] = []
-    for label in texts.labels:
-        relevant = read_relevant(label)
+    for category in texts.categories:
+        relevant = read_relevant(category)
         lists.append(None if relevant is None else (tuple(relevant), None))
     codes = np.zeros(0, np.int32) if texts.codes is None else texts.codes
     if (codes >= 0).any() and not any(lists):
         raise BadInput(
             f'{path}: {name}: a ranking is a list of items, as ["p17", "p4"], but this column holds '
-            f"{texts.labels[int(codes[codes >= 0][0])][:80]!r}"
+            f"{texts.categories[int(codes[codes >= 0][0])][:80]!r}"
         )
     return items_of([lists[code] if code >= 0 else None for code in codes.tolist()])
 

@@ -124,8 +124,8 @@ def table_batches(
         for name in roles.features
         if (name in bins or name in texts) and name in schema.names and _readable(name, schema, baseline)
     }
-    labels = {
-        name: over.labels for name in numeric if name in looks and isinstance(over := bins.get(name), CategoryBins)
+    categories = {
+        name: over.categories for name in numeric if name in looks and isinstance(over := bins.get(name), CategoryBins)
     }
     rules = rules_of(baseline)
     cuts = {**read.slices, **({} if read.cluster is None else {roles.cluster: read.cluster})}
@@ -140,7 +140,7 @@ def table_batches(
             id=Text(np.zeros(n + 1, np.int32), b""),
             scores=None if read.scores is None else read.scores[part],
             predicted=None if read.predicted is None else take_rows(read.predicted, part),
-            features=_features(batch, numeric, labels, texts, rules),
+            features=_features(batch, numeric, categories, texts, rules),
             slices={name: take_rows(values, part) for name, values in cuts.items()},
             duration=None if read.duration is None else read.duration[part],
             errors=None if read.errors is None else take_rows(read.errors, part),
@@ -156,9 +156,9 @@ def _readable(name: str, schema: pa.Schema, baseline: Baseline) -> bool:
 
 def text_columns(baseline: Baseline, options: ColumnOptions) -> set[str]:
     """Return the columns whose values are texts however they look: ids, versions, known categories and documents."""
-    labels = {name for name, over in baseline.bins.features.items() if isinstance(over, CategoryBins)}
+    categories = {name for name, over in baseline.bins.features.items() if isinstance(over, CategoryBins)}
     named = {id_column(options, baseline.columns), options.version_column, *TRACES} - {""}
-    return {*named, *labels, *baseline.texts}
+    return {*named, *categories, *baseline.texts}
 
 
 def known_notation(baseline: Baseline, options: ColumnOptions) -> KnownNotation:
@@ -178,12 +178,12 @@ def rules_of(baseline: Baseline) -> dict[str, Rule | None]:
 def _features(
     batch: pa.RecordBatch,
     numeric: Mapping[str, bool],
-    labels: Mapping[str, Sequence[str]],
+    categories: Mapping[str, Sequence[str]],
     texts: Mapping[str, Vocabulary],
     rules: Mapping[str, Rule | None],
 ) -> dict[str, Column]:
     columns = {name: column(batch.column(name), number) for name, number in numeric.items()}
-    columns |= {name: as_known(columns[name], known) for name, known in labels.items()}
+    columns |= {name: as_known(columns[name], known) for name, known in categories.items()}
     short = {name: values if name in texts else without_texts(values)[0] for name, values in columns.items()}
     return {name: ruled(values, rules.get(name)) for name, values in described(short, texts).items()}
 
@@ -283,18 +283,18 @@ def _errors(source: Source, column: Column) -> Column:
     column = class_column(column)
     if column.codes is None:
         return without_errors(source.rows)
-    labels = [text.strip() for text in column.labels]
-    failed = [text.lower() not in _RETURNED for text in labels]
+    categories = [text.strip() for text in column.categories]
+    failed = [text.lower() not in _RETURNED for text in categories]
     place = np.array([*(code if fails else -1 for code, fails in enumerate(failed)), -1], np.int32)
-    named = tuple(OTHER_ERROR if text.lower() in ("1", "true") else text for text in labels)
-    return Column(codes=place[column.codes], labels=named)
+    named = tuple(OTHER_ERROR if text.lower() in ("1", "true") else text for text in categories)
+    return Column(codes=place[column.codes], categories=named)
 
 
 def _numbers(source: Source, name: str, values: Column, say: Say, what: str = "a score") -> F64:
     """Return a column that must be numbers; texts that are none are named and taken as missing."""
     stray = np.zeros(0, np.intp) if values.codes is None else np.flatnonzero(values.codes >= 0)
     if len(stray) and values.codes is not None:
-        first = f"row {int(stray[0]) + 1}, {values.labels[values.codes[stray[0]]]!r}"
+        first = f"row {int(stray[0]) + 1}, {values.categories[values.codes[stray[0]]]!r}"
         if values.numbers is None or np.isnan(values.numbers).all():
             raise BadInput(f"{source.path}: {name}: {what} is a number, but there is none; the first is {first}")
         say(f"{source.path}: {name}: {many(len(stray))} without a number, taken as missing: the first is {first}")

@@ -130,7 +130,7 @@ class RowStore:
         return Column(
             None if values.numbers is None else self.take(values.numbers, places, np.nan),
             None if values.codes is None else self.take(values.codes, places, -1),
-            values.labels,
+            values.categories,
         )
 
     def release(self) -> None:
@@ -202,14 +202,14 @@ def numbered_batches(source: Source, names: Collection[str]) -> Iterator[tuple[i
 
 
 class GatheredColumn:
-    """One column, put together from batches: texts of all of them share one list of labels."""
+    """One column, put together from batches: texts of all of them share one list of categories."""
 
     def __init__(self, rows: int, store: RowStore) -> None:
         """Begin; ``rows``: as many at most."""
         self._rows, self._store, self._end = rows, store, 0
         self._numbers: NDArray[np.float64] | None = None
         self._codes: NDArray[np.int32] | None = None
-        self._labels: dict[str, int] = {}
+        self._categories: dict[str, int] = {}
 
     def add(self, start: int, part: Column) -> None:
         """Add the values of a batch of which the first is that of row ``start``."""
@@ -222,9 +222,9 @@ class GatheredColumn:
         if self._numbers is not None and part.numbers is not None:
             self._numbers[here] = part.numbers
         if self._codes is not None and part.codes is not None:
-            places = [self._labels.setdefault(label, len(self._labels)) for label in part.labels]
+            places = [self._categories.setdefault(category, len(self._categories)) for category in part.categories]
             self._codes[here] = np.array([*places, -1], np.int32)[part.codes]
 
     def column(self) -> Column:
         """Return all values."""
-        return Column(numbers=self._numbers, codes=self._codes, labels=tuple(self._labels))
+        return Column(numbers=self._numbers, codes=self._codes, categories=tuple(self._categories))

@@ -32,7 +32,7 @@ from driftline.tables.table import (
 from driftline.tables.task import Task
 from numpy.typing import NDArray
 
-from driftline_processor.core.arrow_arrays import label_array, number_array, text_array
+from driftline_processor.core.arrow_arrays import category_array, number_array, text_array
 from driftline_processor.core.outcomes.matching import positions_in
 from driftline_processor.core.stable_hash import bytes_of as bytes_of
 from driftline_processor.core.stable_hash import numbers_of_ids as numbers_of_ids
@@ -72,9 +72,9 @@ def prediction_rows(
             "time": table.time,
             "score": number_array(table.scores[:, 0] if single and table.scores is not None else None, n),
             "scores": _lists(None if single else table.scores, n),
-            "predicted": label_array(decided, n),
+            "predicted": category_array(decided, n),
             "weight": number_array(table.weight, n),
-            "error": label_array(table.errors, n),
+            "error": category_array(table.errors, n),
             "items": _item_lists(ranking, n),
             "item_scores": _item_scores(ranking, n),
             "left_out": pa.nulls(n, pa.int32())
@@ -102,7 +102,7 @@ def outcome_rows(table: OutcomeTable, first: int, received: int, subject: Column
             "model": pa.repeat(pa.scalar(table.model), n),
             "environment": pa.repeat(pa.scalar(table.environment, pa.string()), n),
             "id": text_array(table.id),
-            "actual": label_array(table.actual, n),
+            "actual": category_array(table.actual, n),
             "number": number_array(table.actual.numbers, n),
             "time": table.time,
             "prediction_time": table.prediction_time,
@@ -127,7 +127,7 @@ def _given(text: Text | None, n: int) -> pa.Array:
 
 def canonical_texts(column: Column | None, n: int) -> pa.Array:
     """Return the values of a column of n rows as texts, null where missing: 1, 1.0 and "1" are one text."""
-    return label_array(None if column is None else class_column(column), n)
+    return category_array(None if column is None else class_column(column), n)
 
 
 def numbers_of(rows: pa.Table, name: str) -> F64:
@@ -180,22 +180,22 @@ def is_among(values: I64, some: I64) -> NDArray[np.bool_]:
     return np.asarray(ordered[np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)] == values)
 
 
-def labels_of(rows: pa.Table, name: str) -> Column:
-    """Read a column of texts as codes and labels: -1 where null."""
-    codes, labels = _codes(rows.column(name))
-    return Column(codes=codes, labels=labels)
+def text_column(rows: pa.Table, name: str) -> Column:
+    """Read a column of texts as codes and categories: -1 where null."""
+    codes, categories = _codes(rows.column(name))
+    return Column(codes=codes, categories=categories)
 
 
 def slice_of(rows: pa.Table, key: str) -> Column:
     """Read the values of one key of the column ``slices``."""
-    codes, labels = _codes(pc.map_lookup(rows.column("slices"), pa.scalar(key), "first"))
-    return Column(codes=codes, labels=labels)
+    codes, categories = _codes(pc.map_lookup(rows.column("slices"), pa.scalar(key), "first"))
+    return Column(codes=codes, categories=categories)
 
 
 def actual_of(rows: pa.Table) -> Column:
     """Read the columns ``actual`` and ``number`` back into the column that was sent."""
-    codes, labels = _codes(rows.column("actual"))
-    return Column(numbers=numbers_of(rows, "number"), codes=codes, labels=labels)
+    codes, categories = _codes(rows.column("actual"))
+    return Column(numbers=numbers_of(rows, "number"), codes=codes, categories=categories)
 
 
 def scores_of(rows: pa.Table, classes: int) -> F64 | None:
@@ -219,7 +219,7 @@ def traced_rows(rows: pa.Table) -> pa.Table:
 
 def scores_and_classes_of(task: Task, rows: pa.Table) -> tuple[F64 | None, Column | None]:
     """Return scores and decided classes of rows, in the form of :func:`~driftline.panes.outcome_sums.fold_outcomes`."""
-    predicted = None if not task.may_have_classes else labels_of(rows, "predicted")
+    predicted = None if not task.may_have_classes else text_column(rows, "predicted")
     return scores_of(rows, task.score_columns), predicted
 
 
@@ -232,7 +232,7 @@ def finite_actuals(actual: Column) -> F64:
 def _item_lists(ranking: Items | None, n: int) -> pa.Array:
     if ranking is None:
         return pa.nulls(n, pa.list_(pa.string()))
-    return pa.ListArray.from_arrays(ranking.offsets, label_array(ranking.ids, int(ranking.offsets[-1])))
+    return pa.ListArray.from_arrays(ranking.offsets, category_array(ranking.ids, int(ranking.offsets[-1])))
 
 
 def _item_scores(ranking: Items | None, n: int) -> pa.Array:
@@ -246,9 +246,9 @@ def items_of(rows: pa.Table) -> Items:
     lists = rows.column("items").combine_chunks()
     lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    codes, labels = _codes(pa.chunked_array([lists.flatten()]))
+    codes, categories = _codes(pa.chunked_array([lists.flatten()]))
     left_out = np.nan_to_num(rows.column("left_out").to_numpy()).astype(np.int32)
-    return Items(offsets, Column(codes=codes, labels=labels), None, left_out if left_out.any() else None)
+    return Items(offsets, Column(codes=codes, categories=categories), None, left_out if left_out.any() else None)
 
 
 def _lists(scores: F64 | None, n: int) -> pa.Array:
@@ -263,7 +263,7 @@ def slices_array(slices: Mapping[str, Column], n: int) -> pa.Array:
     k = len(slices)
     if not k:
         return pa.nulls(n, pa.map_(pa.string(), pa.string()))
-    texts = pa.chunked_array([label_array(class_column(column), n) for column in slices.values()]).combine_chunks()
+    texts = pa.chunked_array([category_array(class_column(column), n) for column in slices.values()]).combine_chunks()
     by_row = texts.take(pa.array(np.arange(n * k).reshape(k, n).T.reshape(-1)))
     names = pa.array(list(slices)).take(pa.array(np.tile(np.arange(k), n)))
     has = by_row.is_valid()

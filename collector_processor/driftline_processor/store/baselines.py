@@ -16,7 +16,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.ranges import Ranges
 from driftline.semconv import metrics as m
 from driftline.tables.column_codec import Value, decode, encode
-from driftline.tables.table import I64, Column, ModelKey, PredictionTable, Text, take_rows, used_labels
+from driftline.tables.table import I64, Column, ModelKey, PredictionTable, Text, take_rows, used_categories
 from driftline.tables.task import Task
 from numpy.typing import NDArray
 
@@ -31,7 +31,7 @@ NEEDED_OF_POINTS = 1_000
 """Rows, as many as of rows."""
 
 MOST_PARTS = 50_000
-"""Histograms and counts that are kept of one series: a minute of 100 features and labels, all day, and to spare."""
+"""Histograms and counts that are kept of one series: a minute of 100 features and categories, all day, and to spare."""
 
 
 class LearningPoints:
@@ -77,7 +77,7 @@ _SCHEMA = pa.schema(
     [
         ("series", pa.int32()),
         ("part", pa.string()),
-        ("label", pa.string()),
+        ("category", pa.string()),
         ("rows", pa.float64()),
         ("data", pa.binary()),
     ]
@@ -86,20 +86,20 @@ _SCHEMA = pa.schema(
 
 def _row(series: Series, one: Increase, histogram: Histogram) -> dict[str, Any]:
     """Return a row of the store."""
-    point, part, label = one.point, f"feature:{one.point.feature}", None
+    point, part, category = one.point, f"feature:{one.point.feature}", None
     if point.metric == m.ML_PREDICTION_SCORE:
         part = "score"
     elif point.metric == m.ML_PREDICTIONS:
-        part, label = "class", point.decided
+        part, category = "class", point.decided
     elif point.metric in (m.ML_FEATURE_CATEGORIES, m.ML_FEATURE_MISSING):
-        label = point.category
+        category = point.category
     elif point.metric == m.ML_PREDICTION_DURATION:
         part = "" if not point.rows else "duration"
     n = count(histogram)
     return {
         "series": series.number,
         "part": part if n else "",
-        "label": label,
+        "category": category,
         "rows": n if point.rows else 0.0,
         "data": dump(histogram),
     }
@@ -107,16 +107,16 @@ def _row(series: Series, one: Increase, histogram: Histogram) -> dict[str, Any]:
 
 def _build(connection: Connection, series: Series, rows: float) -> Baseline:
     numbers: dict[str, list[Histogram]] = {}
-    labels: dict[str, dict[str, float]] = {}
-    query = "SELECT part, label, data FROM learning_points WHERE series = ? ORDER BY rowid"
+    categories: dict[str, dict[str, float]] = {}
+    query = "SELECT part, category, data FROM learning_points WHERE series = ? ORDER BY rowid"
     for row in read(connection, query, series.number).to_pylist():
         histogram = parse(row["data"])
-        if row["label"] is None and row["part"] != "duration":
+        if row["category"] is None and row["part"] != "duration":
             numbers.setdefault(row["part"], []).append(histogram)
-        elif row["label"] is not None:
-            of = labels.setdefault(row["part"], {})
-            of[row["label"]] = of.get(row["label"], 0.0) + count(histogram)
-    return baseline_from_histograms(series.key, series.task, rows, numbers, labels)
+        elif row["category"] is not None:
+            of = categories.setdefault(row["part"], {})
+            of[row["category"]] = of.get(row["category"], 0.0) + count(histogram)
+    return baseline_from_histograms(series.key, series.task, rows, numbers, categories)
 
 
 _log = logging.getLogger(__name__)
@@ -417,8 +417,8 @@ def _keep(connection: Connection, series: int, part: int, columns: Mapping[str, 
 
 
 def _some(value: Value, rows: NDArray[np.intp]) -> Value:
-    """Return some rows of a column, without the labels that only others have."""
-    return used_labels(take_rows(value, rows)) if isinstance(value, Column) else np.asarray(value)[rows]
+    """Return some rows of a column, without the categories that only others have."""
+    return used_categories(take_rows(value, rows)) if isinstance(value, Column) else np.asarray(value)[rows]
 
 
 def _learned(connection: Connection, series: Series) -> list[PredictionTable]:

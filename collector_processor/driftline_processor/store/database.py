@@ -181,7 +181,7 @@ CREATE TABLE baselines (
     digest VARCHAR, source VARCHAR, environment VARCHAR, model VARCHAR, version VARCHAR, received BIGINT, json VARCHAR);
 CREATE TABLE learning (series INTEGER, part BIGINT, rows INTEGER, name VARCHAR, data BLOB);
 CREATE TABLE learning_points (
-    series INTEGER, part VARCHAR, label VARCHAR, rows DOUBLE, data BLOB);
+    series INTEGER, part VARCHAR, category VARCHAR, rows DOUBLE, data BLOB);
 CREATE TABLE streams (
     stream BLOB, process BLOB, seq BIGINT, series INTEGER, start BIGINT, since BIGINT, stop BIGINT, received BIGINT,
     counter BOOLEAN, counts BLOB);

@@ -17,7 +17,7 @@ from driftline.tables.table import F64, I64, Column, PredictionTable
 from numpy.typing import NDArray
 
 from driftline_processor.config.values import Keep
-from driftline_processor.core.arrow_arrays import label_array
+from driftline_processor.core.arrow_arrays import category_array
 from driftline_processor.core.stable_hash import U64, hash_numbers
 from driftline_processor.core.windows.window import DAY
 
@@ -190,11 +190,11 @@ def read_features(connection: Connection, series: int, predictions: I64) -> dict
         values[at] = _entries(rows, "numbers", place)
         found[name] = Column(numbers=values)
     for place, name in enumerate(columns.texts):
-        own, labels = _labels(rows, place)
+        own, categories = _categories(rows, place)
         codes = np.full(n, -1, np.int32)
         codes[at] = own
         known = found.get(name)
-        found[name] = Column(None if known is None else known.numbers, codes, labels)
+        found[name] = Column(None if known is None else known.numbers, codes, categories)
     start = 0
     for name, width in columns.vectors.items():
         vectors = np.full((n, width), np.nan, np.float32)
@@ -259,7 +259,7 @@ def _texts(features: Mapping[str, Column], names: Sequence[str], n: int) -> pa.A
     if not names:
         return _lists(pa.nulls(0, pa.string()), n, 0)
     columns = [features.get(name) for name in names]
-    texts = pa.chunked_array([label_array(column, n) for column in columns]).combine_chunks()
+    texts = pa.chunked_array([category_array(column, n) for column in columns]).combine_chunks()
     by_row = texts.take(pa.array(np.arange(n * len(names)).reshape(len(names), n).T.reshape(-1)))
     return _lists(by_row, n, len(names))
 
@@ -290,7 +290,7 @@ def _entries(rows: pa.Table, name: str, place: int) -> F64:
     return values
 
 
-def _labels(rows: pa.Table, place: int) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+def _categories(rows: pa.Table, place: int) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     lists = rows.column("texts").combine_chunks()
     starts, ends = lists.offsets.to_numpy()[:-1], lists.offsets.to_numpy()[1:]
     where = pa.array(np.where(starts + place < ends, starts + place, 0), mask=starts + place >= ends)

@@ -125,11 +125,11 @@ def _row(over: Bins, counts: F64, both: str, mark: str = "") -> dict[str, str]:
     drawn = fewer_cells(cells(over, counts[: over.size], counts[: over.size]).was)
     total = float(counts.sum())
     if isinstance(over, CategoryBins):
-        first = ", ".join(printable(label) for label in over.labels[:3])
-        both = f"{first}, …" if len(over.labels) > 3 else first
+        first = ", ".join(printable(category) for category in over.categories[:3])
+        both = f"{first}, …" if len(over.categories) > 3 else first
     missing, invalid = (share / total if total else 0.0 for share in counts[over.size :].tolist())
     return {
-        "type": mark or (f"{len(over.labels)} labels" if isinstance(over, CategoryBins) else "number"),
+        "type": mark or (f"{len(over.categories)} categories" if isinstance(over, CategoryBins) else "number"),
         "distribution": histogram(drawn, float(drawn.max(initial=0.0))),
         "range": both if len(both) <= 40 else f"{both[:39]}…",
         "missing": percent(missing) if missing else "",

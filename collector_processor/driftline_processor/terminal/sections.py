@@ -45,7 +45,7 @@ class Detail:
     Attributes:
         all: Every row of every table, not the first few.
         explain: The statistics behind each statement, too.
-        asked: What somebody asked for by its name: "concept", "domain_classifier". It is shown whatever it says.
+        asked: What somebody asked for by its name: "domain_classifier". It is shown whatever it says.
     """
 
     all: bool = False

@@ -102,28 +102,28 @@ class Matrix(Batch):
             return {}
         values, categories = self._read(), self._categories()
         return {
-            name: values[:, i] if i not in categories else label_column(values[:, i], categories[i])
+            name: values[:, i] if i not in categories else category_column(values[:, i], categories[i])
             for i, name in enumerate(names)
             if wanted(name)
         }
 
 
-def label_column(codes: F64, labels: Any) -> Any:
+def category_column(codes: F64, categories: Any) -> Any:
     """Return a column of categories as anybody else's is read.
 
     Args:
         codes: NaN where missing.
-        labels: Pyarrow array.
+        categories: Pyarrow array.
 
     >>> import pyarrow
-    >>> label_column(np.array([1.0, np.nan]), pyarrow.array(["basic", "pro"])).labels
+    >>> category_column(np.array([1.0, np.nan]), pyarrow.array(["basic", "pro"])).categories
     ('basic', 'pro')
     """
     import pyarrow
 
-    missing = ~((codes >= 0) & (codes < len(labels)))
+    missing = ~((codes >= 0) & (codes < len(categories)))
     places = pyarrow.array(np.where(missing, 0, codes).astype(np.int32), mask=missing)
-    return read_column(pyarrow.DictionaryArray.from_arrays(places, labels))
+    return read_column(pyarrow.DictionaryArray.from_arrays(places, categories))
 
 
 def same_matrix(value: Any) -> Any:
@@ -148,12 +148,12 @@ def rows_of_matrix(
     known = categories()
     if not known:
         return values if names is None else dict(zip(names, values.tolist(), strict=True))
-    row = [_label(code, known[i]) if i in known else code for i, code in enumerate(values.tolist())]
+    row = [_category(code, known[i]) if i in known else code for i, code in enumerate(values.tolist())]
     return row if names is None else dict(zip(names, row, strict=True))
 
 
-def _label(code: float, labels: Any) -> Any:
-    return labels[int(code)].as_py() if 0 <= code < len(labels) else None
+def _category(code: float, categories: Any) -> Any:
+    return categories[int(code)].as_py() if 0 <= code < len(categories) else None
 
 
 def dense_rows(csr: Any) -> F64:

@@ -464,10 +464,11 @@ def _importance(given: Mapping[str, float] | ArrayLike | None, columns: Columns)
 def protect_baseline(baseline: Baseline, privacy: Privacy, capture: Capture = "features") -> Baseline:
     """Return the baseline under privacy rules, so that the baseline compares with rows under the same rules.
 
-    A denied feature is removed. Labels of a hashed feature are hashed; a hashed number is removed, since hashes have no
-    order. Edges of a rounded feature lie between two multiples of the step. A rule that was applied while the baseline
-    was built (:mod:`driftline.baseline.sections.feature_marks`) is not applied again. Where any rule applies, the joint
-    sums of all features are removed: they were counted over the old bins. Slices by a key with a rule are removed.
+    A denied feature is removed. Categories of a hashed feature are hashed; a hashed number is removed, since hashes
+    have no order. Edges of a rounded feature lie between two multiples of the step. A rule that was applied while the
+    baseline was built (:mod:`driftline.baseline.sections.feature_marks`) is not applied again. Where any rule applies,
+    the joint sums of all features are removed: they were counted over the old bins. Slices by a key with a rule are
+    removed.
 
     Args:
         baseline: Baseline to protect.

@@ -269,7 +269,7 @@ def task_and_vocabularies(
         classes=description.classes,
         positive_class=description.positive_class,
         threshold=description.threshold,
-        seen=[Column(codes=np.arange(len(seen), dtype=np.int32), labels=tuple(seen))],
+        seen=[Column(codes=np.arange(len(seen), dtype=np.int32), categories=tuple(seen))],
         score_columns=0 if rows.scores is None else rows.scores.shape[1],
         quantiles=description.quantiles,
     )
@@ -278,7 +278,7 @@ def task_and_vocabularies(
 
 def _refuse_no_number(actual: Column) -> None:
     if is_present(actual).any() and np.isnan(actual_numbers(actual)).all():
-        first = next(iter(actual.labels), "")
+        first = next(iter(actual.categories), "")
         raise ValueError(f"actual holds no number, such as {first!r}; a regression's is a value: pass that as actual=")
 
 

@@ -138,7 +138,7 @@ def parse(text: str, where: str) -> Fields:
         raise read.error("feature_order", "must name every feature once")
     classes = None if root.get("class") is None else read.bins(root["class"], "class")
     if classes is not None and not isinstance(classes, CategoryBins):
-        raise read.error("class", "must have labels")
+        raise read.error("class", "must have categories")
     over = {name: read.bins(features[name], f"features.{name}") for name in order}
     bins = ModelBins(
         features=over,

@@ -109,17 +109,17 @@ def read_actuals(actual: Column) -> tuple[F64, I32, list[Relevant]]:
 
     Neither where an actual is neither a number (in text, too; true is 1) nor such a set.
 
-    >>> read_actuals(Column(codes=np.array([0, 1, 2, -1], np.int32), labels=("true", '["a"]', "late")))
+    >>> read_actuals(Column(codes=np.array([0, 1, 2, -1], np.int32), categories=("true", '["a"]', "late")))
     (array([ 1., nan, nan, nan]), array([-1,  0, -1, -1], dtype=int32), [{'a': 1.0}])
     """
-    gains = actual_numbers(Column(actual.numbers, actual.codes, tuple(map(class_text, actual.labels))))
+    gains = actual_numbers(Column(actual.numbers, actual.codes, tuple(map(class_text, actual.categories))))
     gains = np.where(np.isfinite(gains), gains, np.nan)
     which = np.full(len(gains), -1, np.int32)
     sets: list[Relevant] = []
-    if actual.codes is not None and actual.labels:
-        places = np.full(len(actual.labels) + 1, -1, np.int32)  # the last is where code -1 lands
+    if actual.codes is not None and actual.categories:
+        places = np.full(len(actual.categories) + 1, -1, np.int32)  # the last is where code -1 lands
         for code in np.unique(actual.codes[actual.codes >= 0]).tolist():
-            relevant = read_relevant(actual.labels[code])
+            relevant = read_relevant(actual.categories[code])
             if relevant is not None:
                 places[code] = len(sets)
                 sets.append(relevant)
@@ -134,7 +134,7 @@ def relevance_in(lists: Items, statements: ListStatements, left_out: I64 | None 
 
     >>> from driftline.tables.ranked_items import items_of
     >>> lists = items_of([(("a", "b"), None), (("b",), None)])
-    >>> item = Column(codes=np.array([0, 1], np.int32), labels=("b", "z"))
+    >>> item = Column(codes=np.array([0, 1], np.int32), categories=("b", "z"))
     >>> one = np.ones(2)
     >>> found = relevance_in(lists, ListStatements(np.array([0, 0]), item, one, one < 0, np.array([-1, -1], np.int32)))
     >>> found.clicked, found.gains, found.missed
@@ -152,11 +152,11 @@ def relevance_in(lists: Items, statements: ListStatements, left_out: I64 | None 
     stands = place > since[statements.row]
     somewhere[statements.row[stands & whole & (statements.gain > 0)]] = True
 
-    codes = _Codes(lists.ids.labels)
+    codes = _Codes(lists.ids.categories)
     of_sets = _statements(statements, last[(statements.relevant[last] >= 0) & ~statements.retracted[last]], codes)
     single = np.flatnonzero(stands & ~whole)
     rows = np.concatenate([of_sets[0], statements.row[single]])
-    items = np.concatenate([of_sets[1], codes.of(statements.item.labels)[about[single]]])
+    items = np.concatenate([of_sets[1], codes.of(statements.item.categories)[about[single]]])
     gains = np.concatenate([of_sets[2], np.where(statements.retracted, np.nan, statements.gain)[single]])
     final = _last_of_each(rows, items, len(codes.index))
     final = final[~np.isnan(gains[final])]
@@ -207,15 +207,15 @@ def _text(value: Any) -> Any:
 
 
 class _Codes:
-    """One number for each item, whoever names it: the labels of the lists first, in their order."""
+    """One number for each item, whoever names it: the categories of the lists first, in their order."""
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self.index = {label: code for code, label in enumerate(labels)}
+    def __init__(self, categories: Sequence[str]) -> None:
+        self.index = {category: code for code, category in enumerate(categories)}
 
-    def of(self, labels: Sequence[str]) -> I64:
-        """Return the number of each label, and a last one for code -1."""
+    def of(self, categories: Sequence[str]) -> I64:
+        """Return the number of each category, and a last one for code -1."""
         index = self.index
-        return np.array([*(index.setdefault(label, len(index)) for label in labels), -1], np.int64)
+        return np.array([*(index.setdefault(category, len(index)) for category in categories), -1], np.int64)
 
 
 def _statements(statements: ListStatements, which: NDArray[np.intp], codes: _Codes) -> tuple[I64, I64, F64]:

@@ -17,7 +17,7 @@ from driftline.panes.model_bins import ModelBins
 from driftline.panes.relevance import Relevance
 from driftline.panes.relevance import take_rankings as taken_relevance
 from driftline.privacy.rules import FeatureFilter
-from driftline.tables.table import F64, I64, Column, PredictionTable, concatenate, take_rows, used_labels
+from driftline.tables.table import F64, I64, Column, PredictionTable, concatenate, take_rows, used_categories
 from driftline.tables.timestamps import AnySeasonality
 
 MOST_SAMPLED = 100_000
@@ -58,7 +58,7 @@ class ReferenceRows:
         """Return the rows at these positions, with no text of any other row."""
 
         def some(column: Column) -> Column:
-            return used_labels(take_rows(column, at))
+            return used_categories(take_rows(column, at))
 
         return ReferenceRows(
             len(at),
@@ -79,7 +79,7 @@ class ReferenceRows:
             *(one for one in (self.predicted, self.actual) if one is not None),
         ]
         arrays = [self.scores, self.time, *(part for c in columns for part in (c.numbers, c.codes, c.vectors))]
-        texts = sum(len(label) for column in columns for label in column.labels)
+        texts = sum(len(category) for column in columns for category in column.categories)
         return sum(array.nbytes for array in arrays if array is not None) + texts
 
 

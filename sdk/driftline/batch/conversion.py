@@ -86,7 +86,7 @@ def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRo
         }
     predicted = column_of_values([text or None for text in decided]) if any(decided) else None
     if isinstance(predicted, Column):
-        warn_unknown_class(plan, predicted.labels)
+        warn_unknown_class(plan, predicted.categories)
     slice_names = dict.fromkeys(chain.from_iterable(one for one in slices if one))
     time = np.array(times, np.int64)
     if plan.inputs.time_field in columns:
@@ -149,8 +149,8 @@ def _rankings(plan: CallPlan, rankings: Sequence[Any]) -> tuple[Items | None, F6
     if any(one is not None for one in ranked):
         items = items_of(ranked)
         if plan.identity.hash_id is not None:
-            fit = tuple(map(plan.identity.hash_id, items.ids.labels))
-            items = replace(items, ids=replace(items.ids, labels=fit))
+            fit = tuple(map(plan.identity.hash_id, items.ids.categories))
+            items = replace(items, ids=replace(items.ids, categories=fit))
         if items.scores is not None and not np.isfinite(items.scores).all():
             scored = [one[1] for one in ranked if one is not None and one[1] is not None]
             unsound = sum(not all(map(math.isfinite, scores)) for scores in scored)
@@ -214,7 +214,7 @@ def _batch(prediction: Prediction) -> PredictionBatch:
             unread = n if output.rankings is None else output.rankings.count(None)
             UNRECORDED.add((plan.identity.name, UNREAD_RESULT), unread)
     if output.predicted is not None:
-        warn_unknown_class(plan, output.predicted.labels)
+        warn_unknown_class(plan, output.predicted.categories)
     if names:
         warn_absent_fields(plan, names, n, ids=prediction.ids is None)
     return PredictionBatch(
@@ -223,7 +223,7 @@ def _batch(prediction: Prediction) -> PredictionBatch:
         np.full(n, prediction.elapsed * 1e-9),
         _fit(ids, plan),
         *_of_all(context, n),
-        Column(codes=np.zeros(n, np.int32), labels=(prediction.error,)) if prediction.error else None,
+        Column(codes=np.zeros(n, np.int32), categories=(prediction.error,)) if prediction.error else None,
         scores,
         output.predicted,
         items,
@@ -299,7 +299,7 @@ def list_of(values: Values) -> list[Any]:
     if values.numbers is not None:
         out = [None if number != number else number for number in values.numbers.tolist()]
     if values.codes is not None:
-        out = [values.labels[code] if code >= 0 else out[i] for i, code in enumerate(values.codes.tolist())]
+        out = [values.categories[code] if code >= 0 else out[i] for i, code in enumerate(values.codes.tolist())]
     return out
 
 

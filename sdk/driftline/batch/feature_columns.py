@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_KEPT = 1000
-"""Characters of a text that was asked for; a receiver shortens labels of more than 1,024."""
+"""Characters of a text that was asked for; a receiver shortens categories of more than 1,024."""
 
 
 def features_of(plan: CallPlan, columns: Columns) -> Columns:
@@ -60,7 +60,9 @@ def _texts(plan: CallPlan, name: str, texts: Column) -> Columns:
     identity = plan.identity
     columns = describe(name, texts, dict(identity.vocabularies).get(name))
     if name in identity.kept_texts:
-        columns[name] = Column(texts.numbers, texts.codes, tuple(str(label)[:LONGEST_KEPT] for label in texts.labels))
+        columns[name] = Column(
+            texts.numbers, texts.codes, tuple(str(category)[:LONGEST_KEPT] for category in texts.categories)
+        )
     kept: Columns = {}
     for own, column in columns.items():
         rule = identity.privacy.part(name, own)

@@ -143,7 +143,7 @@ class PredictionBatch:
         failed = np.zeros(len(self), np.int32)
         errors: tuple[str, ...] = ("",)
         if self.errors is not None and self.errors.codes is not None:
-            failed, errors = self.errors.codes + np.int32(1), ("", *self.errors.labels)
+            failed, errors = self.errors.codes + np.int32(1), ("", *self.errors.categories)
         cells = np.bincount((decided + np.int32(1)) * np.int32(len(errors)) + failed)
         found = np.flatnonzero(cells)
         return Counter(
@@ -265,7 +265,7 @@ def _cut(values: Any, cut: slice) -> Any:
     numbers = None if values.numbers is None else values.numbers[cut]
     if codes is None:
         return Column(numbers)
-    used, codes_now = np.unique(codes, return_inverse=True)  # a part names only the labels that it uses
-    labels = tuple(values.labels[code] for code in used.tolist() if code >= 0)
+    used, codes_now = np.unique(codes, return_inverse=True)  # a part names only the categories that it uses
+    categories = tuple(values.categories[code] for code in used.tolist() if code >= 0)
     shift = 1 if len(used) and used[0] < 0 else 0
-    return Column(numbers, (codes_now.reshape(-1) - shift).astype(np.int32), labels)
+    return Column(numbers, (codes_now.reshape(-1) - shift).astype(np.int32), categories)

@@ -1,4 +1,4 @@
-"""The distribution of one feature, score or duration: numbers over bins, numbers without, labels, missing values."""
+"""The distribution of a feature, score or duration: numbers over bins, numbers without, categories, missing values."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections import Counter
 
 import numpy as np
 
-from driftline.panes.bins import LONGEST_LABEL, RARE, Bins, CategoryBins, NumberBins, count
+from driftline.panes.bins import LONGEST_CATEGORY, RARE, Bins, CategoryBins, NumberBins, count
 from driftline.tables.table import F64, I64, Column, length
 
 from .exponential_histogram import ExponentialBuckets
 
 OTHER = "other"
-MOST_LABELS = 50
-"""Labels of a feature that nobody has bins for; each is a series in the backend."""
+MOST_CATEGORIES = 50
+"""Categories of a feature that nobody has bins for; each is a series in the backend."""
 
 MOST_WAITING = 200
-"""Labels that wait to be frequent, nine rows of each: 70 kB of the longest. Texts that never repeat crowd each other
-out."""
+"""Categories that wait to be frequent, nine rows of each: 70 kB of the longest. Texts that never repeat crowd each
+other out."""
 
 
 class BinnedNumbers:
@@ -59,15 +59,15 @@ class BinnedNumbers:
         return BinnedNumbers(self.bins)
 
 
-class FrequentLabels:
-    """Labels that may be named: the first fifty labels that came ten times in this process.
+class FrequentCategories:
+    """Categories that may be named: the first fifty categories that came ten times in this process.
 
-    Other labels are too rare to compare, and possibly personal.
+    Other categories are too rare to compare, and possibly personal.
 
-    The first nine of a label are counted nowhere until it is clear what they are: its own with the tenth, ``other``
+    The first nine of a category are counted nowhere until it is clear what they are: its own with the tenth, ``other``
     where it is crowded out or the process ends.
 
-    >>> vocabulary = FrequentLabels()
+    >>> vocabulary = FrequentCategories()
     >>> vocabulary.name({"north": 12, "Mrs. Smith, 17 Main Street": 1, "south": 9})
     Counter({'north': 12})
     >>> vocabulary.name({"south": 1}), vocabulary.give_up()
@@ -79,27 +79,27 @@ class FrequentLabels:
         self._named: set[str] = set()
 
     def name(self, counts: dict[str, int]) -> Counter[str]:
-        """Return the counts by labels that may be named, with what waited of them; the rest is ``other``, or waits."""
+        """Return the counts of the categories that may be named; the other counts go to ``other``, or wait."""
         named: Counter[str] = Counter()
-        for label, n in counts.items():
-            if label not in self._named:
-                if len(self._named) == MOST_LABELS or len(label) > LONGEST_LABEL:
+        for category, n in counts.items():
+            if category not in self._named:
+                if len(self._named) == MOST_CATEGORIES or len(category) > LONGEST_CATEGORY:
                     named[OTHER] += n
                     continue
-                if label not in self._waiting and len(self._waiting) == MOST_WAITING:
+                if category not in self._waiting and len(self._waiting) == MOST_WAITING:
                     named[OTHER] += self.give_up()
-                self._waiting[label] += n
-                if self._waiting[label] < RARE:
+                self._waiting[category] += n
+                if self._waiting[category] < RARE:
                     continue
-                n = self._waiting.pop(label)
-                self._named.add(label)
-                if len(self._named) == MOST_LABELS:
+                n = self._waiting.pop(category)
+                self._named.add(category)
+                if len(self._named) == MOST_CATEGORIES:
                     named[OTHER] += self.give_up()
-            named[label] += n
+            named[category] += n
         return +named
 
     def give_up(self) -> int:
-        """Return the number of waiting rows, and let their labels start anew."""
+        """Return the number of waiting rows, and let their categories start anew."""
         rows = self._waiting.total()
         self._waiting.clear()
         return rows
@@ -108,28 +108,29 @@ class FrequentLabels:
 class FeatureDistribution:
     """The distribution of one feature.
 
-    Every row is in ``numbers``, in ``labels``, ``missing`` or ``invalid``, or waits until its label may be named.
+    Every row is in ``numbers``, in ``categories``, ``missing`` or ``invalid``, or waits until its category may be
+    named.
 
     Args:
         bins: The baseline's, if it knows the feature; then what is invalid is what :func:`driftline.panes.bins.count`
-            says, and labels are the baseline's. Else numbers and texts are both counted, and only infinities are
+            says, and categories are the baseline's. Else numbers and texts are both counted, and only infinities are
             invalid.
     """
 
-    def __init__(self, bins: Bins | None, vocabulary: FrequentLabels | None = None) -> None:
+    def __init__(self, bins: Bins | None, vocabulary: FrequentCategories | None = None) -> None:
         self.bins = bins
         self.numbers: BinnedNumbers | ExponentialBuckets = (
             BinnedNumbers(bins) if isinstance(bins, NumberBins) else ExponentialBuckets()
         )
-        self.labels: Counter[str] = Counter()
+        self.categories: Counter[str] = Counter()
         self.missing = 0
         self.invalid = 0
-        self._vocabulary = vocabulary or FrequentLabels()
+        self._vocabulary = vocabulary or FrequentCategories()
 
     def add(self, column: Column) -> None:
         """Count the values of n rows."""
         if isinstance(self.bins, CategoryBins):
-            self._add_labels(self.bins, column)
+            self._add_categories(self.bins, column)
             return
         n, finite = length(column), np.empty(0)
         unused = n
@@ -146,7 +147,7 @@ class FeatureDistribution:
             codes = column.codes[column.codes >= 0]
             texts = len(codes)
             if self.bins is None:
-                self._name(np.bincount(codes, minlength=len(column.labels)), column.labels)
+                self._name(np.bincount(codes, minlength=len(column.categories)), column.categories)
             else:
                 infinite += texts
         self.invalid += infinite
@@ -159,7 +160,7 @@ class FeatureDistribution:
             mine.merge(others)
         if isinstance(mine, ExponentialBuckets) and isinstance(others, ExponentialBuckets):
             mine.merge(others)
-        self.labels += other.labels
+        self.categories += other.categories
         self.missing += other.missing
         self.invalid += other.invalid
 
@@ -172,22 +173,22 @@ class FeatureDistribution:
     def settle(self) -> int:
         """Count as ``other`` what waits, since nothing more will come; return how many rows that is."""
         if rows := self._vocabulary.give_up():
-            self.labels[OTHER] += rows
+            self.categories[OTHER] += rows
         return rows
 
-    def _add_labels(self, bins: CategoryBins, column: Column) -> None:
+    def _add_categories(self, bins: CategoryBins, column: Column) -> None:
         counts = count(bins, column).astype(np.int64).tolist()
-        for label, n in zip((*bins.labels, OTHER), counts, strict=False):
+        for category, n in zip((*bins.categories, OTHER), counts, strict=False):
             if n:
-                self.labels[label] += n
+                self.categories[category] += n
         self.missing += counts[-2]
         self.invalid += counts[-1]
 
-    def _name(self, counts: I64, labels: tuple[str, ...]) -> None:
-        """Count labels; of a block with thousands of different ones only the most frequent are looked at."""
+    def _name(self, counts: I64, categories: tuple[str, ...]) -> None:
+        """Count categories; of a block with thousands of different ones only the most frequent are looked at."""
         most = np.argsort(-counts, kind="stable")[:MOST_WAITING]
         rest = int(counts.sum() - counts[most].sum())
-        named = self._vocabulary.name({labels[at]: int(counts[at]) for at in most.tolist() if counts[at]})
+        named = self._vocabulary.name({categories[at]: int(counts[at]) for at in most.tolist() if counts[at]})
         if rest:
             named[OTHER] += rest
-        self.labels += named
+        self.categories += named

@@ -126,7 +126,7 @@ class ModelDistributions:
         if block.errors is None or block.errors.codes is None:
             self.duration("").add(block.duration)
             return
-        for code, error in enumerate(("", *block.errors.labels), start=-1):
+        for code, error in enumerate(("", *block.errors.categories), start=-1):
             seconds = block.duration[block.errors.codes == code]
             if len(seconds):
                 self.duration(error).add(seconds)

@@ -100,8 +100,8 @@ class _Points:
             key = {a.ML_FEATURE_NAME: sendable(name)}
             values += self._numbers(feature, key)
             categories += [
-                self._number(n, {**key, a.ML_FEATURE_CATEGORY: sendable(label)})
-                for label, n in sorted(feature.labels.items())
+                self._number(n, {**key, a.ML_FEATURE_CATEGORY: sendable(category)})
+                for category, n in sorted(feature.categories.items())
             ]
             if feature.missing:
                 missing.append(self._number(feature.missing, key))

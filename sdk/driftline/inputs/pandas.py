@@ -46,11 +46,11 @@ _ROOM = 64
 class Frame(Batch):
     """A DataFrame: a row per prediction, a column per feature. ``kept``: columns of objects, by position."""
 
-    def __init__(self, frame: Any, labels: list[Any] | None = None) -> None:
+    def __init__(self, frame: Any, categories: list[Any] | None = None) -> None:
         self.frame = frame
         self.count = len(frame)
-        self._labels = frame.columns.tolist() if labels is None else labels  # 20 in 4 µs, one by one in 40
-        self.cost = 8 * self.count * max(1, len(self._labels))
+        self._categories = frame.columns.tolist() if categories is None else categories  # 20 in 4 µs, one by one in 40
+        self.cost = 8 * self.count * max(1, len(self._categories))
 
     def snapshot(self) -> Batch:
         """Copy it. Texts in Arrow's memory cannot be changed and are shared; Python objects become plain values."""
@@ -61,21 +61,25 @@ class Frame(Batch):
                 objects.append(at)
             elif dtype.kind == "O":
                 texts += _bytes_of(self.values(at).array)
-        copy = _Split(self.frame.copy(), self._labels, objects) if objects else Frame(self.frame.copy(), self._labels)
+        copy = (
+            _Split(self.frame.copy(), self._categories, objects)
+            if objects
+            else Frame(self.frame.copy(), self._categories)
+        )
         copy.cost += texts
         return copy
 
     def names(self) -> tuple[str, ...] | None:
         """Return the column names."""
-        return tuple(map(str, self._labels))
+        return tuple(map(str, self._categories))
 
     def width(self) -> int:
         """Return the number of columns."""
-        return len(self._labels)
+        return len(self._categories)
 
     def values(self, at: int) -> Any:
         """Return a column, a Series; by its name where it has one of its own, which is twice as fast."""
-        return self.frame[self._labels[at]] if self.frame.columns.is_unique else self.frame.iloc[:, at]
+        return self.frame[self._categories[at]] if self.frame.columns.is_unique else self.frame.iloc[:, at]
 
     def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
         """Read column by column; all of them in half of the time that one by one takes."""
@@ -92,8 +96,8 @@ class Frame(Batch):
 class _Split(Frame):
     """A snapshot of a DataFrame of which some columns hold Python objects: these became lists of plain values."""
 
-    def __init__(self, frame: Any, labels: list[Any], objects: list[int]) -> None:
-        super().__init__(frame, labels)
+    def __init__(self, frame: Any, categories: list[Any], objects: list[int]) -> None:
+        super().__init__(frame, categories)
         self._lists: dict[int, list[Any]] = {}
         changed = False
         for at in objects:
@@ -145,8 +149,8 @@ def series_column(series: Any) -> NDArray[Any] | Column:
     if hasattr(dtype, "pyarrow_dtype"):
         return array_column(getattr(series, "array", series).__arrow_array__())
     if getattr(dtype, "name", "") in ("str", "string"):
-        codes, labels = series.array.factorize() if hasattr(series, "array") else series.factorize()
-        return Column(codes=codes.astype(np.int32), labels=tuple(labels.tolist()))
+        codes, categories = series.array.factorize() if hasattr(series, "array") else series.factorize()
+        return Column(codes=codes.astype(np.int32), categories=tuple(categories.tolist()))
     categorical = getattr(series, "cat", series)
     if getattr(categorical, "categories", None) is not None and hasattr(categorical, "codes"):
         return by_code(np.asarray(categorical.codes, np.int32), categorical.categories.tolist())

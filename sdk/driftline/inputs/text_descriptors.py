@@ -121,26 +121,26 @@ Described = dict[str, Column]
 def describe(name: str, texts: Column, vocabulary: Vocabulary | None = None) -> Described:
     """Return the descriptors of n texts as columns; each different text is looked at once.
 
-    >>> texts = Column(codes=np.array([0, 1, -1, 0], np.int32), labels=("Where is my parcel?", "где?"))
+    >>> texts = Column(codes=np.array([0, 1, -1, 0], np.int32), categories=("Where is my parcel?", "где?"))
     >>> described = describe("message", texts)
     >>> list(described), described["message.words"].numbers
     (['message.length', 'message.words', 'message.script'], array([ 4.,  1., nan,  4.]))
-    >>> described["message.script"].labels
+    >>> described["message.script"].categories
     ('latin', 'cyrillic')
     """
     n = length(texts)
     codes = np.full(n, -1, np.int32) if texts.codes is None else texts.codes
-    words = [words_of(label) for label in texts.labels]
+    words = [words_of(category) for category in texts.categories]
     columns = {
-        LENGTH: _numbers(codes, list(map(full_length, texts.labels))),
+        LENGTH: _numbers(codes, list(map(full_length, texts.categories))),
         WORDS: _numbers(codes, list(map(len, words))),
     }
     found = [vocabulary.look_up(own) for own in words] if vocabulary else []
     if vocabulary:
         columns[UNKNOWN] = _numbers(codes, [unknown for unknown, _ in found])
-    columns[SCRIPT] = _labels(codes, [script_of(label) for label in texts.labels])
+    columns[SCRIPT] = _categories(codes, [script_of(category) for category in texts.categories])
     if vocabulary and vocabulary.has_topics:
-        columns[TOPIC] = _labels(codes, [topic for _, topic in found])
+        columns[TOPIC] = _categories(codes, [topic for _, topic in found])
     return {f"{name}{suffix}": column for suffix, column in columns.items()}
 
 
@@ -154,7 +154,7 @@ def described(features: Mapping[str, Column], vocabularies: Mapping[str, Vocabul
 
 def vocabulary_of(texts: Column) -> Vocabulary:
     """Learn the vocabulary of a column of texts."""
-    return Vocabulary.learn(sample(texts.labels))
+    return Vocabulary.learn(sample(texts.categories))
 
 
 def looks_like_texts(column: Column) -> bool:
@@ -163,31 +163,31 @@ def looks_like_texts(column: Column) -> bool:
     It does when it has at least 20 texts, of which more than half differ, of five words on average (between white
     space): comments and messages do, names, addresses, ids and URLs do not.
 
-    >>> looks_like_texts(Column(codes=np.arange(20), labels=tuple(f"where is my parcel {i} now" for i in range(20))))
+    >>> looks_like_texts(Column(codes=np.arange(20), categories=tuple(f"where is my parcel {i}?" for i in range(20))))
     True
     """
     if column.codes is None:
         return False
-    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.labels))
+    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.categories))
     texts = int(counts.sum())
     if texts < FEWEST_GUESSED or 2 * np.count_nonzero(counts) <= texts:
         return False
-    some = sample(column.labels)
+    some = sample(column.categories)
     return sum(len(text[:1000].split()) for text in some) >= FEWEST_WORDS * len(some)
 
 
 def without_texts(column: Column) -> tuple[Column, int]:
     """Return a column with its texts of more than 256 characters missing, and how many rows that were.
 
-    >>> without_texts(Column(codes=np.array([0, 1], np.int32), labels=("a" * 300, "b")))[0]
-    Column(numbers=None, codes=array([-1,  0], dtype=int32), labels=('b',), vectors=None)
+    >>> without_texts(Column(codes=np.array([0, 1], np.int32), categories=("a" * 300, "b")))[0]
+    Column(numbers=None, codes=array([-1,  0], dtype=int32), categories=('b',), vectors=None)
     """
-    if column.codes is None or not column.labels or len(max(column.labels, key=len)) <= TEXT_LIMIT:
+    if column.codes is None or not column.categories or len(max(column.categories, key=len)) <= TEXT_LIMIT:
         return column, 0
-    is_short = np.array([len(label) <= TEXT_LIMIT for label in column.labels])
+    is_short = np.array([len(category) <= TEXT_LIMIT for category in column.categories])
     place = np.where(is_short, np.cumsum(is_short) - 1, -1).astype(np.int32)
     codes = np.append(place, np.int32(-1))[column.codes]
-    kept = tuple(label for label in column.labels if len(label) <= TEXT_LIMIT)
+    kept = tuple(category for category in column.categories if len(category) <= TEXT_LIMIT)
     return Column(column.numbers, codes, kept), int(np.count_nonzero((codes < 0) & (column.codes >= 0)))
 
 
@@ -201,13 +201,13 @@ def raw_names(features: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(of.get(name, name) for name in features))
 
 
-def _labels(codes: NDArray[Any], labels: Sequence[str]) -> Column:
+def _categories(codes: NDArray[Any], categories: Sequence[str]) -> Column:
     """Return a category of n texts; "" is missing."""
     places: dict[str, int] = {}
-    of_label = [places.setdefault(label, len(places)) if label else -1 for label in labels]
-    return Column(codes=np.array([*of_label, -1], np.int32)[codes], labels=tuple(places))
+    of_category = [places.setdefault(category, len(places)) if category else -1 for category in categories]
+    return Column(codes=np.array([*of_category, -1], np.int32)[codes], categories=tuple(places))
 
 
 def _numbers(codes: NDArray[Any], values: Sequence[float]) -> Column:
-    of_label: F64 = np.array([*values, np.nan], np.float64)
-    return Column(numbers=of_label[codes])
+    of_category: F64 = np.array([*values, np.nan], np.float64)
+    return Column(numbers=of_category[codes])

@@ -85,8 +85,8 @@ class Document:
         """Return the beginning of a long id."""
         return self.text
 
-    def label(self) -> str:
-        """Return the text as a label of a column, which still knows how long the whole was."""
+    def category(self) -> str:
+        """Return the text as a category of a column, which still knows how long the whole was."""
         return self.text if len(self.text) == self.length else excerpt(self.text, self.length)
 
     def __repr__(self) -> str:

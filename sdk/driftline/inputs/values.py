@@ -54,7 +54,7 @@ def tamed(values: list[Any]) -> tuple[list[Any], int]:
 def _few_characters(values: list[Any]) -> bool:
     """Return True for texts alone, together within their limit: 3 ns each, and 30 by type and length.
 
-    One among them may be long. That is found where labels are read, as in the texts of Arrow.
+    One among them may be long. That is found where categories are read, as in the texts of Arrow.
     """
     some = (values[0], values[len(values) // 2], values[-1])  # to join documents would copy them
     if not all(value.__class__ is str and len(value) <= TEXT_LIMIT for value in some):
@@ -86,13 +86,13 @@ def column_of_values(values: Sequence[Any]) -> NDArray[Any] | Column:
     if not kinds & _TEXTS:
         return _numbers([np.nan if value is None else value for value in values], kinds)
     if len(kinds) == 1:
-        codes, labels = _categories(values)
-        return Column(codes=codes, labels=labels)
-    codes, labels = _categories([value if value.__class__ in _TEXTS else None for value in values])
+        codes, categories = _categories(values)
+        return Column(codes=codes, categories=categories)
+    codes, categories = _categories([value if value.__class__ in _TEXTS else None for value in values])
     if kinds & _NUMBERS:
         plain = [value if value.__class__ in _NUMBERS else np.nan for value in values]
-        return Column(_numbers(plain, kinds).astype(np.float64), codes, labels)
-    return Column(codes=codes, labels=labels)
+        return Column(_numbers(plain, kinds).astype(np.float64), codes, categories)
+    return Column(codes=codes, categories=categories)
 
 
 def column_of_clean(values: Sequence[Any]) -> NDArray[Any] | Column:
@@ -100,7 +100,7 @@ def column_of_clean(values: Sequence[Any]) -> NDArray[Any] | Column:
 
     Where the first is a float most are: an array takes numbers only, so that they need not be looked at twice.
 
-    >>> column_of_clean((1.5, True, 2)), column_of_clean((1.5, "2")).labels
+    >>> column_of_clean((1.5, True, 2)), column_of_clean((1.5, "2")).categories
     (array([1.5, 1. , 2. ]), ('2',))
     """
     if values[0].__class__ is float:
@@ -125,7 +125,11 @@ def _categories(values: Sequence[Any]) -> tuple[NDArray[np.int32], tuple[str, ..
     if None in values:
         index[None] = -1
     codes = np.fromiter(map(index.__getitem__, values), np.int32, len(values))
-    return codes, tuple(label.label() if label.__class__ is Document else label for label in index if label is not None)
+    return codes, tuple(
+        category.category() if category.__class__ is Document else category
+        for category in index
+        if category is not None
+    )
 
 
 def _masked(values: np.ma.MaskedArray[Any, Any]) -> NDArray[Any] | Column:
@@ -138,7 +142,7 @@ def _masked(values: np.ma.MaskedArray[Any, Any]) -> NDArray[Any] | Column:
 
 
 def column_of_array(values: NDArray[Any]) -> NDArray[Any] | Column:
-    """Return an array as a column: numbers and booleans as they are, times as unix seconds, texts as labels.
+    """Return an array as a column: numbers and booleans as they are, times as unix seconds, texts as categories.
 
     Args:
         values: any dtype, (n,); or numbers (n, k), which are n vectors of k from 2 to 4,096.
@@ -211,7 +215,7 @@ def by_code(codes: NDArray[Any], distinct: list[Any]) -> NDArray[Any] | Column:
         return found
     numbers = None if read.numbers is None else np.append(read.numbers, np.nan)[codes]
     texts = None if read.codes is None else np.append(read.codes, np.int32(-1))[codes]
-    return Column(numbers, texts, read.labels)
+    return Column(numbers, texts, read.categories)
 
 
 def name_in(kind: type, library: str, *names: str) -> str:

@@ -32,7 +32,7 @@ class Unread:
     """A result that could not be read.
 
     Attributes:
-        text: Description of the result, such as "a dict with keys ['label', 'probability']".
+        text: Description of the result, such as "a dict with keys ['category', 'probability']".
         fields: Keys of the result.
     """
 
@@ -62,8 +62,8 @@ class Output:
 def describe(value: Any) -> Unread:
     """Return a value's description in words.
 
-    >>> describe((0.2, "x")).text, describe({"label": 1}).text
-    ('a tuple of 2', "a dict with keys ['label']")
+    >>> describe((0.2, "x")).text, describe({"category": 1}).text
+    ('a tuple of 2', "a dict with keys ['category']")
     """
     kind = type(value)
     article = "an" if kind.__name__[:1].lower() in "aeiou" else "a"
@@ -101,7 +101,7 @@ def output_of_row(task: Task, output: Output) -> tuple[Any, str, Unread | None]:
         score = tuple(values) if task.has_several_scores else values[0]
     predicted = ""
     if output.predicted is not None and output.predicted.codes is not None and output.predicted.codes[0] >= 0:
-        predicted = output.predicted.labels[output.predicted.codes[0]]
+        predicted = output.predicted.categories[output.predicted.codes[0]]
     return score, predicted, output.unread
 
 
@@ -167,7 +167,7 @@ def _as_array(kept: Any) -> NDArray[Any] | Column:
             return values
         return np.array(kept) if issubclass(kinds.pop(), np.generic) else column_of_values(kept)
     if isinstance(kept, str):
-        return Column(codes=np.zeros(1, np.int32), labels=(str(kept),))
+        return Column(codes=np.zeros(1, np.int32), categories=(str(kept),))
     array = np.asarray(kept)
     if array.dtype.kind in "OUS" and array.ndim <= 2 and array.size == len(array.reshape(-1)):
         flat = array.reshape(-1).tolist()
@@ -219,4 +219,4 @@ def class_column_of(values: list[Any]) -> Column:
     """
     texts = [class_text(value) for value in values]
     index = {text: code for code, text in enumerate(text for text in dict.fromkeys(texts) if text)}
-    return Column(codes=np.array([index.get(text, -1) for text in texts], np.int32), labels=tuple(index))
+    return Column(codes=np.array([index.get(text, -1) for text in texts], np.int32), categories=tuple(index))

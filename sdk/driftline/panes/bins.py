@@ -1,8 +1,8 @@
-"""The bins of one feature: edges or labels, how rows are assigned to them, and how they are counted.
+"""The bins of one feature: edges or categories, how rows are assigned to them, and how they are counted.
 
 Bins are chosen once, from the reference rows, and travel in the baseline; afterwards every window is one
 search and one ``bincount`` over them. Numbers get quantile bins (the cure for sentinels and stray values that
-make auto-scaled histograms blind), categories their frequent labels.
+make auto-scaled histograms blind), categories their frequent categories.
 
 Which bin of many a value lies in, without looking for it: a table of equal cells says it but for one comparison.
 
@@ -133,10 +133,10 @@ TOLERANCE = 2.0**-23
 """Relative half-width of such a bin: a value rounded to float32 by one side still lies in it."""
 
 RARE = 10
-"""A label seen fewer times goes to ``other``: too rare to compare, and possibly personal."""
+"""A category seen fewer times goes to ``other``: too rare to compare, and possibly personal."""
 
-MOST_LABELS = 200
-LONGEST_LABEL = 256
+MOST_CATEGORIES = 200
+LONGEST_CATEGORY = 256
 
 SCORE_BINS = 4098
 """The fixed grid for probabilities: exact 0, 4,096 bins of logit over [-16, 16], exact 1."""
@@ -167,14 +167,14 @@ class NumberBins:
 
 @dataclass(frozen=True, slots=True)
 class CategoryBins:
-    """Bins of a category: one per label, the last for every other text."""
+    """Bins of a category: one per category, the last for every other text."""
 
-    labels: tuple[str, ...]
+    categories: tuple[str, ...]
 
     @property
     def size(self) -> int:
         """Number of bins; counts have two more entries, for missing and invalid."""
-        return len(self.labels) + 1
+        return len(self.categories) + 1
 
 
 Bins = NumberBins | CategoryBins
@@ -200,7 +200,7 @@ def assign(bins: Bins, column: Column) -> Index:
     """
     if isinstance(bins, NumberBins):
         return _assign_numbers(bins, column)
-    return _assign_labels(bins, column)
+    return _assign_categories(bins, column)
 
 
 def _assign_numbers(bins: NumberBins, column: Column) -> Index:
@@ -218,18 +218,20 @@ def _assign_numbers(bins: NumberBins, column: Column) -> Index:
     return index
 
 
-def _assign_labels(bins: CategoryBins, column: Column) -> Index:
-    bin_of = {label: position for position, label in enumerate(bins.labels)}
-    other, missing, invalid = len(bins.labels), bins.size, bins.size + 1
+def _assign_categories(bins: CategoryBins, column: Column) -> Index:
+    bin_of = {category: position for position, category in enumerate(bins.categories)}
+    other, missing, invalid = len(bins.categories), bins.size, bins.size + 1
     index: Index | None = None
     if column.codes is not None:
-        lookup = np.fromiter((bin_of.get(label, other) for label in column.labels), np.intp, len(column.labels))
+        lookup = np.fromiter(
+            (bin_of.get(category, other) for category in column.categories), np.intp, len(column.categories)
+        )
         index = np.append(lookup, missing)[column.codes]  # code -1 reads the last entry
     if column.numbers is not None:
         values = column.numbers
         if index is None:
             index = np.full(len(values), missing, dtype=np.intp)
-        known = {number: position for label, position in bin_of.items() if (number := _number(label)) is not None}
+        known = {number: position for category, position in bin_of.items() if (number := _number(category)) is not None}
         given = ~np.isnan(values)
         if known and given.any():
             numbers = np.array(sorted(known))
@@ -242,13 +244,13 @@ def _assign_labels(bins: CategoryBins, column: Column) -> Index:
     return np.empty(0, dtype=np.intp) if index is None else index
 
 
-def _number(label: str) -> float | None:
-    """Return the number of a label, so that 17.0 meets "17"; None where no number has this label."""
+def _number(category: str) -> float | None:
+    """Return the number of a category, so that 17.0 meets "17"; None where no number has this category."""
     try:
-        number = float(label)
+        number = float(category)
     except ValueError:
         return None
-    return number if number_text(number) == label else None
+    return number if number_text(number) == category else None
 
 
 def number_bins(values: F64) -> NumberBins:
@@ -352,31 +354,33 @@ def _edges(*parts: F64) -> F64:
 
 
 def category_bins(column: Column) -> CategoryBins:
-    """Choose labels from the reference values of a category: those seen at least 10 times, at most 200, frequent first.
+    """Choose categories from the reference values of a feature: seen at least 10 times, at most 200, frequent first.
 
-    Labels longer than 256 characters stay in ``other``: a baseline is kilobytes.
+    Categories longer than 256 characters stay in ``other``: a baseline is kilobytes.
 
-    >>> category_bins(Column(codes=np.repeat([0, 1, 2], [5, 20, 30]), labels=("rare", "b", "a"))).labels
+    >>> category_bins(Column(codes=np.repeat([0, 1, 2], [5, 20, 30]), categories=("rare", "b", "a"))).categories
     ('a', 'b')
     """
     seen: dict[str, int] = {}
     if column.codes is not None:
-        counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.labels))
-        for label, times in zip(column.labels, counts.tolist(), strict=False):
-            seen[label] = seen.get(label, 0) + times
+        counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.categories))
+        for category, times in zip(column.categories, counts.tolist(), strict=False):
+            seen[category] = seen.get(category, 0) + times
     if column.numbers is not None:
         numbers, times_each = np.unique(column.numbers[np.isfinite(column.numbers)], return_counts=True)
         for number, times in zip(numbers.tolist(), times_each.tolist(), strict=True):
-            label = number_text(number)
-            seen[label] = seen.get(label, 0) + times
-    frequent = [(-times, label) for label, times in seen.items() if times >= RARE and len(label) <= LONGEST_LABEL]
-    return CategoryBins(tuple(label for _, label in sorted(frequent)[:MOST_LABELS]))
+            category = number_text(number)
+            seen[category] = seen.get(category, 0) + times
+    frequent = [
+        (-times, category) for category, times in seen.items() if times >= RARE and len(category) <= LONGEST_CATEGORY
+    ]
+    return CategoryBins(tuple(category for _, category in sorted(frequent)[:MOST_CATEGORIES]))
 
 
 def bins_for(column: Column, anonymous: bool = False) -> Bins:
     """Choose bins from the reference values of a feature: a category where texts outnumber numbers, else a number.
 
-    ``anonymous``: none that tells the value of a few rows, see :func:`anonymous_number_bins`; labels never do.
+    ``anonymous``: none that tells the value of a few rows, see :func:`anonymous_number_bins`; categories never do.
 
     >>> bins_for(Column(numbers=np.array([1.0, 2.0, np.nan])))
     NumberBins(edges=array([0.99999988, 1.00000012, 1.99999976, 2.00000024]))
@@ -418,23 +422,23 @@ def to_json(bins: Bins) -> dict[str, list[float] | list[str]]:
     """Return the bins as plain JSON values; floats round-trip exactly.
 
     >>> to_json(CategoryBins(("AA", "UA")))
-    {'labels': ['AA', 'UA']}
+    {'categories': ['AA', 'UA']}
     """
     if isinstance(bins, NumberBins):
         return {"edges": bins.edges.tolist()}
-    return {"labels": list(bins.labels)}
+    return {"categories": list(bins.categories)}
 
 
 def from_json(value: object) -> Bins:
     """Read bins back. Raises ``ValueError`` that names the rule when the value describes no bins.
 
-    >>> from_json({"labels": ["AA", "UA"]})
-    CategoryBins(labels=('AA', 'UA'))
+    >>> from_json({"categories": ["AA", "UA"]})
+    CategoryBins(categories=('AA', 'UA'))
     """
-    if isinstance(value, Mapping) and isinstance(labels := value.get("labels"), list):
-        if not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
-            raise ValueError("labels must be texts, each once")
-        return CategoryBins(tuple(labels))
+    if isinstance(value, Mapping) and isinstance(categories := value.get("categories"), list):
+        if not all(isinstance(category, str) for category in categories) or len(set(categories)) < len(categories):
+            raise ValueError("categories must be texts, each once")
+        return CategoryBins(tuple(categories))
     if isinstance(value, Mapping) and isinstance(edges := value.get("edges"), list):
         if not all(isinstance(edge, int | float) and not isinstance(edge, bool) for edge in edges):
             raise ValueError("edges must be numbers")
@@ -442,4 +446,4 @@ def from_json(value: object) -> Bins:
         if not np.isfinite(array).all() or (array[1:] <= array[:-1]).any():
             raise ValueError("edges must be finite and increase strictly")
         return NumberBins(array)
-    raise ValueError('bins must be {"edges": [numbers]} or {"labels": [texts]}')
+    raise ValueError('bins must be {"edges": [numbers]} or {"categories": [texts]}')

@@ -51,7 +51,7 @@ def groups_of(column: Column) -> Index:
 
     17 and "17" are one key. The same everywhere and always: CRC-32 of the text, modulo 64.
 
-    >>> groups_of(Column(codes=np.array([0, 1, -1]), labels=("anna", "17"))).tolist()
+    >>> groups_of(Column(codes=np.array([0, 1, -1]), categories=("anna", "17"))).tolist()
     [55, 2, -1]
     >>> groups_of(Column(numbers=np.array([17.0, np.nan]))).tolist()
     [2, -1]
@@ -63,7 +63,7 @@ def groups_of(column: Column) -> Index:
         groups[given] = _hashed([number_text(value) for value in values.tolist()])[at]
     if column.codes is not None:
         given = column.codes >= 0
-        groups[given] = _hashed(column.labels)[column.codes[given]]
+        groups[given] = _hashed(column.categories)[column.codes[given]]
     return groups
 
 
@@ -90,8 +90,10 @@ def by_group(part: F64) -> F64:
     return part.reshape(GROUPS, CELLS)
 
 
-def _hashed(labels: list[str] | tuple[str, ...]) -> Index:
-    return np.fromiter((crc32(label.encode(errors="surrogatepass")) % GROUPS for label in labels), np.intp, len(labels))
+def _hashed(categories: list[str] | tuple[str, ...]) -> Index:
+    return np.fromiter(
+        (crc32(category.encode(errors="surrogatepass")) % GROUPS for category in categories), np.intp, len(categories)
+    )
 
 
 Mask = NDArray[np.bool_]
@@ -261,7 +263,7 @@ def fold_parts(
         fold_column("score", bins.score, None if score is None else Column(numbers=score))
     if bins.classes is not None:
         codes = decide(table.task, table.scores, table.predicted)
-        decided = Column(codes=codes, labels=(*table.task.classes, "")) if len(codes) else None
+        decided = Column(codes=codes, categories=(*table.task.classes, "")) if len(codes) else None
         fold_column("class", bins.classes, decided)
     if table.duration is not None:
         parts["duration"] = _durations(table.duration, weight, sums)

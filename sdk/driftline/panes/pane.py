@@ -15,13 +15,14 @@ invalid
 (:mod:`~driftline.panes.embedding_projection`)
 ``score``              the same over the score's bins (binary: positive class; multiclass: winner; regression: value;
                        ranking: first item)
-``class``              weight per class in the order of the class bins' labels, other, missing, invalid
+``class``              weight per class in the order of the class bins' categories, other, missing, invalid
 ``tails:NAME``         weight of values beyond the outer edges of a number, by sign and power of two
 ``kinds:NAME``         weight of values of another type than the feature's, see
 :data:`driftline.panes.unbinned_values.KINDS`
-``elsewhere:NAME``     weight of labels the feature does not know, by the feature that knows them, in the bins' order
-``unknown:NAME``       weight of rows that carry a feature the bins do not know (at most ``MOST_UNKNOWN`` names a fold)
-``pca``                sum of weights and of squared weights, Σw r, Σw r² of the error r of a row that the principal
+``elsewhere:NAME``     weight of categories the feature does not know, by the feature that knows them, in the bins'
+order ``unknown:NAME``       weight of rows that carry a feature the bins do not know (at most ``MOST_UNKNOWN`` names a
+fold) ``pca``                sum of weights and of squared weights, Σw r, Σw r² of the error r of a row that the
+principal
                        components of the baseline cannot reconstruct, in standard deviations
 ``pairs``              sum of weights and of squared weights, Σw z per feature of the space
 (:mod:`driftline.panes.pca`),

@@ -109,7 +109,7 @@ def _of_invalid(name: str, bins: Mapping[str, Bins], column: Column, at: Index) 
     if column.codes is None:
         return {f"kinds:{name}": UnbinnedPart(len(KINDS), at, np.full(len(at), _INFINITE))}
     codes = column.codes[at]
-    written = [_NUMBER_IN_TEXT if _is_number(label) else _TEXT for label in column.labels]
+    written = [_NUMBER_IN_TEXT if _is_number(category) else _TEXT for category in column.categories]
     entries = np.array([*written, _INFINITE], dtype=np.intp)[codes]  # code -1 reads the last
     return {f"kinds:{name}": UnbinnedPart(len(KINDS), at, entries)} | _elsewhere(name, bins, column, at[codes >= 0])
 
@@ -128,16 +128,16 @@ def _of_category(
 
 
 def _elsewhere(name: str, bins: Mapping[str, Bins], column: Column, at: Index) -> dict[str, UnbinnedPart]:
-    """Count labels that a feature does not know under each feature that does."""
+    """Count categories that a feature does not know under each feature that does."""
     if not len(at) or column.codes is None:
         return {}
     codes = column.codes[at]
-    strange = {column.labels[code] for code in np.unique(codes).tolist()}
+    strange = {column.categories[code] for code in np.unique(codes).tolist()}
     rows, entries = [], []
     for position, (other, theirs) in enumerate(bins.items()):
-        known = strange & set(theirs.labels) if isinstance(theirs, CategoryBins) and other != name else ()
+        known = strange & set(theirs.categories) if isinstance(theirs, CategoryBins) and other != name else ()
         if known:
-            mine = np.array([label in known for label in column.labels], dtype=np.bool_)[codes]
+            mine = np.array([category in known for category in column.categories], dtype=np.bool_)[codes]
             rows.append(at[mine])
             entries.append(np.full(len(rows[-1]), position))
     if not rows:
@@ -145,9 +145,9 @@ def _elsewhere(name: str, bins: Mapping[str, Bins], column: Column, at: Index) -
     return {f"elsewhere:{name}": UnbinnedPart(len(bins), np.concatenate(rows), np.concatenate(entries))}
 
 
-def _is_number(label: str) -> bool:
+def _is_number(category: str) -> bool:
     try:
-        float(label)
+        float(category)
     except ValueError:
         return False
     return True

@@ -93,7 +93,7 @@ class Deny:
         """Nothing stands for a column."""
 
     def bins(self, bins: Bins, counts: F64) -> None:
-        """Nothing stands for bins: edges are quantiles of somebody's values, and labels are the values."""
+        """Nothing stands for bins: edges are quantiles of somebody's values, and categories are the values."""
 
 
 DENY = Deny()
@@ -103,7 +103,7 @@ DENY = Deny()
 class Hash:
     """A short keyed hash of the value's text stands for it: equal values stay equal, and nobody can read them.
 
-    17, 17.0 and "17" are one text, as they are one label of a baseline. A vector has no hash, and is left out.
+    17, 17.0 and "17" are one text, as they are one category of a baseline. A vector has no hash, and is left out.
     """
 
     key: Key
@@ -119,26 +119,26 @@ class Hash:
         numbers = column.numbers
         if column.vectors is not None:
             return None
-        labels: dict[str, int] = {}
+        categories: dict[str, int] = {}
         codes = np.full(length(column), -1, np.int32)
         if column.codes is not None:
-            of_label = [self._code(label, labels) for label in column.labels]
-            codes = np.array([*of_label, -1], np.int32)[column.codes]
+            of_category = [self._code(category, categories) for category in column.categories]
+            codes = np.array([*of_category, -1], np.int32)[column.codes]
         if numbers is not None and len(numbers):
             distinct, inverse = np.unique(numbers, return_inverse=True)
-            of_number = np.array([self._code(number, labels) for number in distinct.tolist()], np.int32)
+            of_number = np.array([self._code(number, categories) for number in distinct.tolist()], np.int32)
             codes = np.where(codes < 0, of_number[inverse.reshape(-1)], codes)
-        return Column(codes=codes, labels=tuple(labels))
+        return Column(codes=codes, categories=tuple(categories))
 
     def bins(self, bins: Bins, counts: F64) -> tuple[Bins, F64] | None:
-        """Hash the labels; a hashed number has no bins, since hashes have no order."""
+        """Hash the categories; a hashed number has no bins, since hashes have no order."""
         if not isinstance(bins, CategoryBins):
             return None
-        return CategoryBins(tuple(self.key.digest(label, SHORT) for label in bins.labels)), counts
+        return CategoryBins(tuple(self.key.digest(category, SHORT) for category in bins.categories)), counts
 
-    def _code(self, value: Any, labels: dict[str, int]) -> int:
+    def _code(self, value: Any, categories: dict[str, int]) -> int:
         hashed = self.value(value)
-        return -1 if hashed is None else labels.setdefault(hashed, len(labels))
+        return -1 if hashed is None else categories.setdefault(hashed, len(categories))
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ class Round:
 class CommonValues:
     """Rows stay as they are, and bins tell no number that fewer than ten reference rows had.
 
-    Such a number has a bin of its own where a feature has few distinct ones. For labels the limit always holds.
+    Such a number has a bin of its own where a feature has few distinct ones. For categories the limit always holds.
     """
 
     def value(self, value: Any) -> Any:
@@ -263,7 +263,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, str):
         return value
     if isinstance(value, Document):
-        return value.label()
+        return value.category()
     if isinstance(value, int):  # a boolean is 0 or 1
         return str(int(value))
     if isinstance(value, float) and value == value:

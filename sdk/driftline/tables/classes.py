@@ -1,4 +1,4 @@
-"""Class labels as text, and the task of a model: a label of 1, 1.0, "1" and true is one class.
+"""Class categories as text, and the task of a model: a category of 1, 1.0, "1" and true is one class.
 
 One text per class, whatever type it was sent as: an actual of 1, 1.0, "1" and true is one class.
 
@@ -68,19 +68,19 @@ def class_text(value: object) -> str:
 
 
 def class_column(column: Column) -> Column:
-    """Return the classes of a column as codes into canonical labels; -1 where missing.
+    """Return the classes of a column as codes into canonical categories; -1 where missing.
 
     A column without any value (neither numbers nor codes) is returned as it is.
 
-    >>> class_column(Column(numbers=np.array([1.0, 0.0, np.nan]))).labels
+    >>> class_column(Column(numbers=np.array([1.0, 0.0, np.nan]))).categories
     ('0', '1')
     """
     index: dict[str, int] = {}
     codes: I32 | None = None
     if column.codes is not None:
-        lookup = np.full(len(column.labels) + 1, -1, dtype=np.int32)  # the last entry is where code -1 lands
-        for code, label in enumerate(column.labels):
-            text = class_text(label)
+        lookup = np.full(len(column.categories) + 1, -1, dtype=np.int32)  # the last entry is where code -1 lands
+        for code, category in enumerate(column.categories):
+            text = class_text(category)
             if text:
                 lookup[code] = index.setdefault(text, len(index))
         codes = lookup[column.codes]
@@ -93,7 +93,7 @@ def class_column(column: Column) -> Column:
                 lookup[position] = index.setdefault(text, len(index))
         from_numbers = lookup[inverse.reshape(-1)]
         codes = from_numbers if codes is None else np.where(from_numbers >= 0, from_numbers, codes)
-    return Column(codes=codes, labels=tuple(index))
+    return Column(codes=codes, categories=tuple(index))
 
 
 def class_codes(column: Column, classes: Sequence[str]) -> I32 | None:
@@ -101,14 +101,14 @@ def class_codes(column: Column, classes: Sequence[str]) -> I32 | None:
 
     ``classes``: canonical texts. None when the column holds no value at all.
 
-    >>> class_codes(Column(codes=np.array([0, 1, -1], np.int32), labels=("true", "maybe")), ("0", "1")).tolist()
+    >>> class_codes(Column(codes=np.array([0, 1, -1], np.int32), categories=("true", "maybe")), ("0", "1")).tolist()
     [1, 2, -1]
     """
     canonical = class_column(column)
     if canonical.codes is None:
         return None
     index = {text: code for code, text in enumerate(classes)}
-    lookup = np.array([index.get(label, len(classes)) for label in canonical.labels] + [-1], dtype=np.int32)
+    lookup = np.array([index.get(category, len(classes)) for category in canonical.categories] + [-1], dtype=np.int32)
     return lookup[canonical.codes]
 
 
@@ -123,7 +123,7 @@ def seen_classes(columns: Iterable[Column]) -> tuple[str, ...]:
         canonical = class_column(column)
         if canonical.codes is not None:
             used = np.unique(canonical.codes)
-            found.update(canonical.labels[code] for code in used[used >= 0].tolist())
+            found.update(canonical.categories[code] for code in used[used >= 0].tolist())
     return tuple(sorted(found, key=_order))
 
 

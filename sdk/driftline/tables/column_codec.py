@@ -26,8 +26,8 @@ _DTYPES: dict[int, np.dtype[Any]] = {ord(kind): np.dtype(name) for kind, name in
 _BOOLEANS, _IDS, _TEXTS, _CATEGORIES, _MIXED = b"?vscm"
 _CODES: dict[int, np.dtype[Any]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
 _WHOLE = tuple((name, _DTYPES[name[0]], 2.0**bits) for name, bits in ((b"b", 7), (b"h", 15), (b"i", 31), (b"q", 63)))
-_TRAILER = struct.Struct("<IBB")  # of categories: labels k, width of a code w, kind
-_REMEMBERED = 4096  # bytes of labels up to which they are kept for the next batch
+_TRAILER = struct.Struct("<IBB")  # of categories: categories k, width of a code w, kind
+_REMEMBERED = 4096  # bytes of categories up to which they are kept for the next batch
 _INT32 = np.dtype("<i4")
 
 
@@ -65,12 +65,12 @@ def encode_column(value: Value) -> bytes:
     if value.vectors is not None:
         return value.vectors.astype("<f4", copy=False).tobytes() + b"f"
     if codes is not None and (numbers is None or np.isnan(numbers).all()):
-        return _encode_categories(b"", codes, value.labels, _CATEGORIES)
+        return _encode_categories(b"", codes, value.categories, _CATEGORIES)
     if numbers is None:
         raise ValueError("a Column needs numbers or codes; leave out a column that no row has")
     if codes is None or (codes < 0).all():
         return _encode_array(numbers)
-    return _encode_categories(numbers.astype("<f8", copy=False).tobytes(), codes, value.labels, _MIXED)
+    return _encode_categories(numbers.astype("<f8", copy=False).tobytes(), codes, value.categories, _MIXED)
 
 
 def decode(data: bytes, n: int) -> Value:
@@ -81,7 +81,7 @@ def decode(data: bytes, n: int) -> Value:
 
     >>> decode(b"\\x1f@b", 2)
     array([31, 64], dtype=int8)
-    >>> decode(encode_column(Column(codes=np.array([1, -1, 0], np.int32), labels=("AA", "UA"))), 3).codes
+    >>> decode(encode_column(Column(codes=np.array([1, -1, 0], np.int32), categories=("AA", "UA"))), 3).codes
     array([ 1, -1,  0], dtype=int32)
     """
     if not data:
@@ -93,13 +93,13 @@ def decode(data: bytes, n: int) -> Value:
             return np.frombuffer(data, dtype, n)
         return _decode_rows(data, dtype, n)
     if kind == _CATEGORIES:
-        codes, labels = _decode_categories(data, 0, n)
-        return Column(None, codes, labels)
+        codes, categories = _decode_categories(data, 0, n)
+        return Column(None, codes, categories)
     if kind == _MIXED:
         if len(data) < 8 * n:
             raise ColumnError("column_length")
-        codes, labels = _decode_categories(data, 8 * n, n)
-        return Column(np.frombuffer(data, "<f8", n), codes, labels)
+        codes, categories = _decode_categories(data, 8 * n, n)
+        return Column(np.frombuffer(data, "<f8", n), codes, categories)
     if kind == _TEXTS:
         return _decode_texts(data, n)
     if kind == _BOOLEANS:
@@ -180,16 +180,16 @@ def _encode_floats(values: F64 | Array) -> bytes:
     return values.astype("<f8", copy=False).tobytes() + b"d"
 
 
-def _encode_categories(head: bytes, codes: Array, labels: tuple[str, ...], kind: int) -> bytes:
-    names = texts(labels)
-    width = 1 if len(labels) < 2**8 else 2 if len(labels) < 2**16 else 4
+def _encode_categories(head: bytes, codes: Array, categories: tuple[str, ...], kind: int) -> bytes:
+    names = texts(categories)
+    width = 1 if len(categories) < 2**8 else 2 if len(categories) < 2**16 else 4
     return b"".join(
         (
             head,
             (codes + 1).astype(_CODES[width]).tobytes(),
             names.offsets.astype("<i4", copy=False).tobytes(),
             names.data,
-            _TRAILER.pack(len(labels), width, kind),
+            _TRAILER.pack(len(categories), width, kind),
         )
     )
 
@@ -218,13 +218,15 @@ def _decode_categories(data: bytes, start: int, n: int) -> tuple[NDArray[np.int3
         raise ColumnError("column_codes")
     shifted = codes.astype(np.int32)
     shifted -= 1
-    labels = data[names:end]
-    return shifted, _labels(labels, k) if len(labels) < _REMEMBERED else _labels.__wrapped__(labels, k)
+    categories = data[names:end]
+    return shifted, _categories(categories, k) if len(categories) < _REMEMBERED else _categories.__wrapped__(
+        categories, k
+    )
 
 
 @lru_cache(maxsize=256)
-def _labels(data: bytes, k: int) -> tuple[str, ...]:
-    """Return the labels after their offsets; remembered, since a sender's labels seldom change from batch to batch."""
+def _categories(data: bytes, k: int) -> tuple[str, ...]:
+    """Return the categories after their offsets; remembered, since a sender seldom changes them."""
     offsets = np.frombuffer(data, _INT32, k + 1).tolist()
     letters = data[4 * (k + 1) :]
     if offsets[0] != 0 or offsets[-1] != len(letters) or offsets != sorted(offsets):

@@ -44,7 +44,7 @@ def actual_numbers(actual: Column) -> F64:
     values = numbers_of(actual)
     if actual.codes is None:
         return values
-    parsed = np.array([*(_float(label) for label in actual.labels), np.nan])
+    parsed = np.array([*(_float(category) for category in actual.categories), np.nan])
     return np.where(np.isnan(values), parsed[actual.codes], values)
 
 

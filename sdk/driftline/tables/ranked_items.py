@@ -23,17 +23,17 @@ def items_of(rankings: Sequence[Ranked | None]) -> Items:
     """Lay rankings side by side; None, a row without one, is empty. An id is text, as every id: 17 and "17" are one.
 
     >>> items = items_of([(("a", 17), (0.5, 0.25)), None, (("17",), None)])
-    >>> items.offsets, items.ids.codes, items.ids.labels, items.scores
+    >>> items.offsets, items.ids.codes, items.ids.categories, items.scores
     (array([0, 2, 2, 3], dtype=int32), array([0, 1, 1], dtype=int32), ('a', '17'), array([0.5 , 0.25,  nan]))
     """
     lists = [() if ranked is None else ranked[0][:MOST_ITEMS] for ranked in rankings]
     offsets = np.zeros(len(lists) + 1, np.int32)
     np.cumsum([len(ids) for ids in lists], out=offsets[1:])
-    labels: dict[str, int] = {}
+    categories: dict[str, int] = {}
     code_of: dict[tuple[type, Any], int] = {}
     for key in dict.fromkeys((type(id), id) for id in chain.from_iterable(lists)):
         text = id_text(key[1])
-        code_of[key] = labels.setdefault(text, len(labels)) if text else -1
+        code_of[key] = categories.setdefault(text, len(categories)) if text else -1
     codes = [code_of[type(id), id] for id in chain.from_iterable(lists)]
     scores: F64 | None = None
     if any(ranked is not None and ranked[1] is not None for ranked in rankings):
@@ -41,7 +41,7 @@ def items_of(rankings: Sequence[Ranked | None]) -> Items:
         for ranked, start, stop in zip(rankings, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
             if ranked is not None and ranked[1] is not None:
                 scores[start:stop] = ranked[1][: stop - start]
-    return Items(offsets, Column(codes=np.array(codes, np.int32), labels=tuple(labels)), scores)
+    return Items(offsets, Column(codes=np.array(codes, np.int32), categories=tuple(categories)), scores)
 
 
 def first_scores(items: Items) -> F64 | None:
@@ -60,19 +60,19 @@ def first_scores(items: Items) -> F64 | None:
 
 
 def part(items: Items, start: int, stop: int) -> Items:
-    """Return rankings ``start`` to ``stop``, with the labels that they use.
+    """Return rankings ``start`` to ``stop``, with the categories that they use.
 
-    >>> part(items_of([(("a", "b"), None), (("b",), None)]), 1, 2).ids.labels
+    >>> part(items_of([(("a", "b"), None), (("b",), None)]), 1, 2).ids.categories
     ('b',)
     """
     return take_items(items, np.arange(start, stop))
 
 
 def take_items(items: Items, rows: NDArray[np.intp], most: int = MOST_ITEMS) -> Items:
-    """Return the rankings with these positions, the first ``most`` items of each, with the labels that they use.
+    """Return the rankings with these positions, the first ``most`` items of each, with the categories that they use.
 
     >>> some = take_items(items_of([(("a", "b"), None), (("c", "b", "a"), None)]), np.array([1, 0]), 2)
-    >>> some.offsets, some.ids.codes, some.ids.labels, some.left_out
+    >>> some.offsets, some.ids.codes, some.ids.categories, some.left_out
     (array([0, 2, 4], dtype=int32), array([2, 1, 0, 1], dtype=int32), ('a', 'b', 'c'), array([1, 0], dtype=int32))
     """
     lengths = np.diff(items.offsets)[rows]
@@ -87,7 +87,7 @@ def take_items(items: Items, rows: NDArray[np.intp], most: int = MOST_ITEMS) -> 
         offsets,
         Column(
             codes=(now.reshape(-1) - missing).astype(np.int32),
-            labels=tuple(items.ids.labels[code] for code in used.tolist() if code >= 0),
+            categories=tuple(items.ids.categories[code] for code in used.tolist() if code >= 0),
         ),
         None if items.scores is None else items.scores[at],
         left_out.astype(np.int32) if left_out.any() else None,

@@ -55,14 +55,14 @@ class Column:
 
     Attributes:
         numbers: float64 (n,), NaN where the value is no number; None when no value is.
-        codes: int32 (n,), index into ``labels``, -1 where the value is no text; None when no value is. A row is missing
-            where it is neither. Booleans are the numbers 0 and 1. Infinities stay and are counted as invalid.
+        codes: int32 (n,), index into ``categories``, -1 where the value is no text; None when no value is. A row is
+            missing where it is neither. Booleans are the numbers 0 and 1. Infinities stay and are counted as invalid.
         vectors: float32 (n, k), of a feature that is an embedding, NaN where missing; ``numbers`` are its L2 norms.
     """
 
     numbers: F64 | None = None
     codes: I32 | None = None
-    labels: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     vectors: NDArray[np.float32] | None = None
 
 
@@ -81,7 +81,7 @@ def is_present(column: Column) -> NDArray[np.bool_]:
     """Return True for values that are not missing: bool (n,).
 
     >>> numbers, codes = np.array([1.0, np.nan, np.nan]), np.array([-1, 0, -1], np.int32)
-    >>> is_present(Column(numbers=numbers, codes=codes, labels=("a",)))
+    >>> is_present(Column(numbers=numbers, codes=codes, categories=("a",)))
     array([ True,  True, False])
     """
     there = np.zeros(length(column), np.bool_)
@@ -107,7 +107,7 @@ class Items:
 
     Attributes:
         offsets: int32 (n + 1,), starts at 0.
-        ids: Codes and labels of the m item ids.
+        ids: Codes and categories of the m item ids.
         scores: float64 (m,), NaN where an item has none; None when no item has one.
         left_out: int32 (n,), how many more items each ranking has than are named here; None = none.
     """
@@ -200,7 +200,7 @@ class OutcomeTable:
 def concatenate(columns: Sequence[Column]) -> Column:
     """Return the rows of several columns as one.
 
-    >>> parts = [Column(numbers=np.array([1.0])), Column(codes=np.array([0], np.int32), labels=("a",))]
+    >>> parts = [Column(numbers=np.array([1.0])), Column(codes=np.array([0], np.int32), categories=("a",))]
     >>> concatenate(parts).codes
     array([-1,  0], dtype=int32)
     """
@@ -215,7 +215,9 @@ def concatenate(columns: Sequence[Column]) -> Column:
     for column in columns:
         n = length(column)
         numbers.append(np.full(n, np.nan) if column.numbers is None else column.numbers)
-        lookup = np.array([*(index.setdefault(label, len(index)) for label in column.labels), -1], dtype=np.int32)
+        lookup = np.array(
+            [*(index.setdefault(category, len(index)) for category in column.categories), -1], dtype=np.int32
+        )
         codes.append(np.full(n, -1, dtype=np.int32) if column.codes is None else lookup[column.codes])
     return Column(
         np.concatenate(numbers) if any(column.numbers is not None for column in columns) else None,
@@ -225,7 +227,7 @@ def concatenate(columns: Sequence[Column]) -> Column:
 
 
 def take_rows(column: Column, rows: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Column:
-    """Return some rows of a column: positions, a mask or a slice. Its labels stay as they are.
+    """Return some rows of a column: positions, a mask or a slice. Its categories stay as they are.
 
     >>> take_rows(Column(numbers=np.array([1.0, 2.0])), np.array([1])).numbers
     array([2.])
@@ -233,23 +235,23 @@ def take_rows(column: Column, rows: slice | NDArray[np.bool_] | NDArray[np.intp]
     return Column(
         None if column.numbers is None else column.numbers[rows],
         None if column.codes is None else column.codes[rows],
-        column.labels,
+        column.categories,
         None if column.vectors is None else column.vectors[rows],
     )
 
 
-def used_labels(column: Column) -> Column:
-    """Return a column without the labels that none of its rows has: some rows of many need not hold the texts of all.
+def used_categories(column: Column) -> Column:
+    """Return a column without the categories that none of its rows has: some rows need not hold the texts of all.
 
-    >>> used_labels(Column(codes=np.array([2, -1], np.int32), labels=("a", "b", "c"))).labels
+    >>> used_categories(Column(codes=np.array([2, -1], np.int32), categories=("a", "b", "c"))).categories
     ('c',)
     """
     if column.codes is None:
         return column
     used = np.unique(column.codes[column.codes >= 0])
-    if len(used) == len(column.labels):
+    if len(used) == len(column.categories):
         return column
-    place = np.full(len(column.labels) + 1, -1, np.int32)  # the last is where code -1 lands
+    place = np.full(len(column.categories) + 1, -1, np.int32)  # the last is where code -1 lands
     place[used] = np.arange(len(used))
-    labels = tuple(column.labels[code] for code in used.tolist())
-    return Column(column.numbers, place[column.codes], labels, column.vectors)
+    categories = tuple(column.categories[code] for code in used.tolist())
+    return Column(column.numbers, place[column.codes], categories, column.vectors)

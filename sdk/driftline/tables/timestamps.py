@@ -100,7 +100,7 @@ def instants(values: NDArray[Any] | Column) -> I64:
             times[at] = np.rint(numbers[at] * (unit // fine)).astype(np.int64) * fine
             low = limit
     if codes is not None:
-        read = np.array([_or_zero(label) for label in column.labels] or [0], np.int64)
+        read = np.array([_or_zero(category) for category in column.categories] or [0], np.int64)
         times = np.where(codes >= 0, read[codes], times)
     return times
 

@@ -328,8 +328,8 @@ def test_labels_and_unusable_values_have_their_places(open_state: Open, how: int
     age = BASELINE.bins.features["age"]
     assert stored == [
         ("feature:age", age.size + 1, 3.0),
-        ("feature:region", region.labels.index("south"), 5.0),
-        ("feature:region", len(region.labels), 7.0),
+        ("feature:region", region.categories.index("south"), 5.0),
+        ("feature:region", len(region.categories), 7.0),
         ("feature:region", region.size, 2.0),
     ]
 

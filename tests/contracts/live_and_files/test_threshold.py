@@ -66,7 +66,7 @@ def of_files(run: Run, folder: Path, reference: Baseline) -> dict[str, Any]:
     told = run(
         *("evaluate", folder / "rows.parquet", "--baseline", folder / "base.json", "--window", "1d"),
         *("--outcomes", folder / "outcomes.parquet", "--id", "id", "--score", "score", "--time", "time", "--json"),
-        *("--performance", folder / "said.yaml", "--threshold", "0.3", "--concept", "none"),
+        *("--performance", folder / "said.yaml", "--threshold", "0.3"),
     )
     assert told.exit_code == 0, told.stderr
     (window,) = json.loads(told.stdout)["windows"]

@@ -58,7 +58,7 @@ def from_files(
     scores = "s0,s1,s2" if kind == "multiclass" else "score"
     command = ["evaluate", data, "--baseline", reference, "--outcomes", folder / "outcomes.parquet", "--json"]
     columns = ["--version-column", "version", "--id", "id", "--time", "time", "--score", scores]
-    told = run(*command, *columns, "--config" if timezone else "--performance", said, "--concept", "none")
+    told = run(*command, *columns, "--config" if timezone else "--performance", said)
     assert told.exit_code == 0, told.stderr
     return {one["challenger"]["version"]: one for one in json.loads(told.stdout)["versions"]}
 

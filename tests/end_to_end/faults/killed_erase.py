@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from driftline_processor.state import erasures, state
 from driftline_processor.maintenance import erasure
+from driftline_processor.state import erasures, state
 from driftline_processor.store import database
 
 from tests.support.state_rows import HOUR, NOON, Clock, Opened, config, outcomes, predictions

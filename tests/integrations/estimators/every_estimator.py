@@ -49,7 +49,7 @@ def classes(table: PredictionTable) -> list[str]:
     """Return the predicted class of each row."""
     assert table.predicted is not None
     assert table.predicted.codes is not None
-    return [table.predicted.labels[code] for code in table.predicted.codes]
+    return [table.predicted.categories[code] for code in table.predicted.codes]
 
 
 def attributes_of(kind: type) -> dict[str, Any]:

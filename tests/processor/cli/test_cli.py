@@ -23,9 +23,9 @@ def python(code: str, *arguments: object, cwd: Path | None = None) -> subprocess
 def test_the_commands(run: Run) -> None:
     listed = run("--help").stdout.split("Commands:")[1].splitlines()
     assert [line.split()[0] for line in listed if line.strip()] == [
-        "forget", "up", "validate", "top", "demo", "drill", "evaluate", "postmortem", "report",
-        "review", "retrain-check", "rules", "snapshot", "versions", "baseline", "expectations", "incidents", "models",
-        "outcomes", "policies",
+        "forget", "up", "validate", "top", "demo", "evaluate", "postmortem", "report",
+        "review", "retrain-check", "rules", "snapshot", "versions", "baseline", "incidents", "models",
+        "outcomes", "policies", "drill", "expectations",
     ]  # fmt: skip
 
 
@@ -83,7 +83,6 @@ def test_the_commands(run: Run) -> None:
                 "--methods",
                 "--exact",
                 "--classifier",
-                "--concept",
                 "--expect",
                 "--config",
                 "--performance",

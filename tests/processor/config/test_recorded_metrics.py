@@ -48,7 +48,7 @@ def test_metrics_are_read_as_they_are_written(tmp_path: Path) -> None:
             "pricing",
             m.ML_FEATURE_CATEGORIES,
             "plan",
-            label_attribute="plan",
+            category_attribute="plan",
             version_attribute="service.version",
         ),
         MetricMapping("order.latency", "pricing", m.ML_PREDICTION_DURATION),

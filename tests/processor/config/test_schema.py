@@ -509,20 +509,10 @@ def test_forwarding_to_an_unknown_scheme_says_which_there_are() -> None:
     ("written", "problem"),
     [
         (
-            "{detectors: [adwim]}",
-            "models.churn.concept.detectors: 'adwim' is no detector; there are adwin, ddm, hddm_a, kswin, page_hinkley",
-        ),
-        ("{detectors: [ddm, ddm]}", "models.churn.concept.detectors: one of ddm, ddm is named twice; name each once"),
-        (
             "{delta: 2}",
             "models.churn.concept.delta: '2' is no confidence; write a number between 0 and 1, such as 0.002",
         ),
-        ("{detector: adwin}", "models.churn.concept.detector: there is no such key; did you mean 'detectors'?"),
-        (
-            "{detectors: [ddm], delta: 0.1}",
-            "models.churn.concept.delta: is of adwin, which is not among concept.detectors; name it there, or leave "
-            "delta out",
-        ),
+        ("{enable: true}", "models.churn.concept.enable: there is no such key; did you mean 'enabled'?"),
     ],
 )
 def test_what_is_wrong_with_concept_drift_is_said(tmp_path: Path, written: str, problem: str) -> None:

@@ -28,7 +28,7 @@ NAMES = ("amount", "tail", "few", "flag", "city", "constant", "vector")
 
 
 def frame(rng: np.random.Generator, n: int, hours: int, shift: float, *, vectors: bool) -> dict[str, Any]:
-    """Rows of numbers, of few values, of labels of which some are rare, and of vectors, with values that lack."""
+    """Rows of numbers, of few values, of categories of which some are rare, and of vectors, with values that lack."""
     amount = rng.normal(shift, 1.0, n)
     amount[rng.random(n) < 0.1 * abs(shift)] = np.nan
     score = rng.random(n)

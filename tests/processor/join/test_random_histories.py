@@ -122,4 +122,4 @@ def class_texts(values: Column | None, n: int) -> list[str]:
     """The text of each row, "" where it has none."""
     if values is None or values.codes is None:
         return [""] * n
-    return [*(("", *values.labels)[code + 1] for code in values.codes.tolist())]
+    return [*(("", *values.categories)[code + 1] for code in values.codes.tolist())]

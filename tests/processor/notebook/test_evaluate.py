@@ -216,12 +216,11 @@ def test_values_of_python_are_those_of_the_options() -> None:
             "positive_class": 1,
             "quantiles": [0.1, 0.9],
             "method": "age=psi",
-            "concept": ["adwin"],
         }
     )
     columns = asked.columns
     assert (columns.classes, columns.positive_class, columns.quantiles) == (("1", "0"), "1", ("0.1", "0.9"))
-    assert (asked.method, asked.concept) == (("age=psi",), "adwin")
+    assert asked.method == ("age=psi",)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_missing_values_are_a_share_of_all_rows(filled: Opened) -> None:
 
 def test_labels_have_shares_and_new_ones_are_others(filled: Opened) -> None:
     found = history(filled, "plan")
-    assert found.labels == ("a", "b")
+    assert found.categories == ("a", "b")
     shares = [one.shares.tolist() for one in found.windows.values() if one.shares is not None]
     assert shares == [[0.75, 0.25, 0.0], [0.5, 0.5, 0.0], [0.25, 0.0, 0.75], [0.0, 1.0, 0.0]]
     assert found.baseline.shares is not None

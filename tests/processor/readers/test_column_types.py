@@ -34,7 +34,7 @@ def lines(path: Path, *columns: list[Any]) -> Path:
 
 def labels(baseline: Baseline, name: str) -> tuple[str, ...] | None:
     over = baseline.bins.features[name]
-    return over.labels if isinstance(over, CategoryBins) else None
+    return over.categories if isinstance(over, CategoryBins) else None
 
 
 @pytest.mark.parametrize("most", [None, 0])
@@ -109,7 +109,7 @@ def test_a_stray_text_among_booleans_of_a_csv_leaves_them_booleans(tmp_path: Pat
     [batch] = CsvStream(path, (), silent).batches({"a"})
     read = column(batch.column("a"), number=True)
     np.testing.assert_array_equal(read.numbers, [1, 0, np.nan])
-    assert read.labels == ("maybe",)
+    assert read.categories == ("maybe",)
 
 
 def test_texts_where_the_baseline_has_numbers_are_named_with_the_likely_reason(run: Run, tmp_path: Path) -> None:

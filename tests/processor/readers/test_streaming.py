@@ -198,7 +198,7 @@ def test_of_columns_of_one_name_the_first_is_read(tmp_path: Path) -> None:
 def test_latin_1_of_a_large_file(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(b"city,score\n" + "Zürich,0.5\n".encode("latin-1") * 30)
-    assert built(path, in_memory=0).bins.features["city"].labels == ("Zürich",)  # type: ignore[union-attr]
+    assert built(path, in_memory=0).bins.features["city"].categories == ("Zürich",)  # type: ignore[union-attr]
 
 
 @pytest.mark.slow

@@ -25,7 +25,8 @@ def actuals(table: OutcomeTable) -> list[float | str]:
     numbers = table.actual.numbers if table.actual.numbers is not None else np.full(n, np.nan)
     codes = table.actual.codes if table.actual.codes is not None else np.full(n, -1)
     return [
-        table.actual.labels[code] if code >= 0 else float(number) for number, code in zip(numbers, codes, strict=True)
+        table.actual.categories[code] if code >= 0 else float(number)
+        for number, code in zip(numbers, codes, strict=True)
     ]
 
 

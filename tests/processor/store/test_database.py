@@ -285,7 +285,7 @@ def test_predictions_are_read_back_as_they_were(tmp_path: Path) -> None:
     scored = [[0.1, 0.9], [0.5, 0.5], [1.0, 0.0]]
     table = predictions(["a", "é", ""], [1, 2, 3], scored, weight=[1.0, float("nan"), 2.0])
     table.trace_id = np.frombuffer(bytes(16) + bytes(range(16)) + bytes(16), dtype="V16")
-    decided = Column(codes=np.array([1, -1, 0], dtype=np.int32), labels=("no", "yes"))
+    decided = Column(codes=np.array([1, -1, 0], dtype=np.int32), categories=("no", "yes"))
     insert(connection, "predictions", prediction_rows(table, 7, 1, decided, NOON))
     rows = read(connection, "SELECT * FROM predictions ORDER BY seq")
     assert rows.column("id").to_pylist() == ["a", "é", ""]
@@ -308,7 +308,7 @@ def test_an_actual_is_read_back_as_it_was_sent(tmp_path: Path) -> None:
     actual = actual_of(read(connection, "SELECT * FROM outcomes ORDER BY seq"))
     assert actual.numbers is not None
     assert actual.codes is not None
-    assert (actual.numbers[0], actual.codes.tolist(), actual.labels) == (1.0, [-1, 0, -1], ("yes",))
+    assert (actual.numbers[0], actual.codes.tolist(), actual.categories) == (1.0, [-1, 0, -1], ("yes",))
     store.close()
 
 
@@ -339,7 +339,7 @@ def test_tables_that_are_alike_become_one() -> None:
     assert (whole.id.data, whole.id.offsets.tolist(), whole.time.tolist()) == (b"abcd", [0, 1, 3, 4], [1, 2, 3])
     x = whole.features["x"]
     assert x.codes is not None
-    assert [x.labels[code] if code >= 0 else None for code in x.codes.tolist()] == [None, "u", "v"]
+    assert [x.categories[code] if code >= 0 else None for code in x.codes.tolist()] == [None, "u", "v"]
     assert np.isnan(whole.features["z"].numbers).tolist() == [True, True, False]  # type: ignore[arg-type]
     assert whole.scores is not None
     assert whole.scores.shape == (3, 1)

@@ -30,7 +30,7 @@ def values(column: Column) -> list[object]:
         np.full(len(column.numbers if column.numbers is not None else ()), -1) if column.codes is None else column.codes
     )
     numbers = np.full(len(codes), np.nan) if column.numbers is None else column.numbers
-    texts = [column.labels[code] if code >= 0 else None for code in codes.tolist()]
+    texts = [column.categories[code] if code >= 0 else None for code in codes.tolist()]
     return [t if t is not None else None if np.isnan(x) else x for t, x in zip(texts, numbers.tolist(), strict=True)]
 
 

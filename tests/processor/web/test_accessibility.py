@@ -43,7 +43,7 @@ PAGES = {
     "drift": "/models/flights/drift?window=1d",
     "drift of too few rows": "/models/price/drift",
     "feature": "/models/flights/features/temp?window=1d",
-    "feature of labels": "/models/flights/features/carrier",
+    "feature of categories": "/models/flights/features/carrier",
     "data": "/models/flights/data",
     "data of faulty inputs": "/models/fraud/data",
     "predictions": "/models/flights/predictions",

@@ -63,7 +63,7 @@ def test_a_baseline_has_bins_and_the_reference_rows_over_them() -> None:
     baseline = built()
     assert (baseline.model, baseline.version, baseline.task) == ("churn", "7", Task("binary", ("0", "1"), "1", 0.5))
     assert list(baseline.bins.features) == ["age", "plan", "visits"]
-    assert sorted(baseline.bins.features["plan"].labels) == ["basic", "pro"]  # type: ignore[union-attr]
+    assert sorted(baseline.bins.features["plan"].categories) == ["basic", "pro"]  # type: ignore[union-attr]
     assert baseline.pane.rows == N
     assert baseline.pane.parts["outcomes"].tolist() == [N, N, N]
     assert baseline.pane.parts["confusion"].sum() == N

@@ -128,7 +128,7 @@ def test_wide_rows_and_long_texts_have_fewer_rows_in_the_sample() -> None:
     sample = Sample(50_000, bytes=1 << 20)
     for at in range(4):
         labels = tuple(f"{at} {row} " + "x" * 200 for row in range(5_000))
-        sample.add(ReferenceRows(5_000, {"text": Column(codes=np.arange(5_000, dtype=np.int32), labels=labels)}))
+        sample.add(ReferenceRows(5_000, {"text": Column(codes=np.arange(5_000, dtype=np.int32), categories=labels)}))
     rows = sample.rows()
     assert FEWEST_SAMPLED <= rows.rows < 6_000
     assert rows.size() <= 1 << 20

@@ -30,7 +30,8 @@ def said(statements: Sequence[Statement]) -> ListStatements:
     return ListStatements(
         np.array([row for row, _, _ in statements], np.int64),
         Column(
-            codes=np.array([labels.index(item) if item else -1 for _, item, _ in statements], np.int32), labels=labels
+            codes=np.array([labels.index(item) if item else -1 for _, item, _ in statements], np.int32),
+            categories=labels,
         ),
         np.array(numbers),
         np.array([actual is None for _, _, actual in statements], np.bool_),

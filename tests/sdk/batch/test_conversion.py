@@ -71,7 +71,7 @@ def test_one_record_holds_sampled_and_unsampled_rows_and_failed_ones(service: Se
 def test_texts_of_pandas_are_categories_by_first_sight(dtype: str) -> None:
     column = series_column(pd.Series(["b", None, "a", "b"], dtype=dtype))
     assert isinstance(column, Column)
-    assert column.labels == ("b", "a")
+    assert column.categories == ("b", "a")
     assert column.codes is not None
     assert column.codes.tolist() == [0, -1, 1, 0]
     assert column.codes.dtype == np.int32
@@ -87,7 +87,7 @@ def test_the_quick_way_from_values_to_a_column_is_the_general_one(values: list[o
     quick, general = column_of_clean(tuple(values)), column_of_values(values)
     if isinstance(general, Column):
         assert isinstance(quick, Column)
-        assert quick.labels == general.labels
+        assert quick.categories == general.categories
         assert np.array_equal(quick.codes, general.codes)  # type: ignore[arg-type]
     else:
         assert not isinstance(quick, Column)

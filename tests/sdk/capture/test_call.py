@@ -86,7 +86,7 @@ def test_a_call_is_a_row_that_the_processor_reads(service: Service) -> None:
     assert list(table.features) == ["amount", "country", "new", "age"]
     assert table.features["amount"].numbers is not None
     assert table.features["amount"].numbers.tolist() == [17.5]
-    assert table.features["country"].labels == ("NO",)
+    assert table.features["country"].categories == ("NO",)
     assert table.features["age"].numbers is not None
     assert np.isnan(table.features["age"].numbers).all()
 
@@ -417,7 +417,7 @@ def test_half_a_surrogate_pair_is_a_question_mark_on_the_span_as_in_the_record(
     assert row["street"] == "Gr\ud800n"  # what the function got is as it was
     table = service.table()
     assert strings(table.id) == ["A?"]
-    assert {name: column.labels for name, column in table.features.items()} == {
+    assert {name: column.categories for name, column in table.features.items()} == {
         "city": ("Zürich",),
         "street": ("Gr?n",),
         "tariff?": ("b?",),

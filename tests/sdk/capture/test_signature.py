@@ -36,7 +36,7 @@ def test_one_parameter_is_left_beside_id_and_slices(service: Service) -> None:
     assert attributes["ml.slice.value.region"] == "north"
     assert attributes["ml.feature.value.amount"] == 1.0
     assert "ml.feature.value.region" not in attributes
-    assert service.table().slices["region"].labels == ("north",)
+    assert service.table().slices["region"].categories == ("north",)
 
 
 def test_fields_of_the_input_may_be_id_and_slice(service: Service) -> None:
@@ -49,7 +49,7 @@ def test_fields_of_the_input_may_be_id_and_slice(service: Service) -> None:
     table = service.table()
     assert strings(table.id) == ["A-1"]
     assert list(table.features) == ["region", "amount"]
-    assert table.slices["region"].labels == ("north",)
+    assert table.slices["region"].categories == ("north",)
 
 
 def test_selectors_may_be_functions_of_the_call(service: Service) -> None:
@@ -73,7 +73,7 @@ def test_selectors_may_be_functions_of_the_call(service: Service) -> None:
     assert attributes["ml.prediction.class"] == "0"
     table = service.table()
     assert table.predicted is not None
-    assert table.predicted.labels == ("0",)
+    assert table.predicted.categories == ("0",)
 
 
 @dataclass
@@ -105,7 +105,7 @@ def test_fields_are_those_of_the_input_where_features_are_made_of_it(
 
     table = service.table()
     assert (strings(table.id), table.time.tolist(), list(table.features)) == (["A-1"], [AT], ["log"])
-    assert table.slices["region"].labels == ("north",)
+    assert table.slices["region"].categories == ("north",)
     assert sorted(table.slices) == ["log", "region"]  # what the function returned is looked through, too
     assert service.attributes()["ml.prediction.id"] == "A-1"
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
@@ -191,7 +191,7 @@ def test_fields_of_the_result_of_a_batch(service: Service, result: Any) -> None:
     assert table.scores.tolist() == [[0.25], [0.75]]
     assert table.predicted is not None
     assert table.predicted.codes is not None
-    assert [table.predicted.labels[code] for code in table.predicted.codes.tolist()] == ["1", "0"]
+    assert [table.predicted.categories[code] for code in table.predicted.codes.tolist()] == ["1", "0"]
 
 
 def test_a_selected_score_is_a_score_whatever_its_dtype(service: Service) -> None:

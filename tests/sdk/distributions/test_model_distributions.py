@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.distributions import model_distributions
-from driftline.distributions.feature_distribution import MOST_WAITING, FrequentLabels
+from driftline.distributions.feature_distribution import MOST_WAITING, FrequentCategories
 from driftline.export import metrics_reporter, pipeline
 from driftline.export.pipeline import pipeline_of
 from driftline.export.transport import Delivery
@@ -246,7 +246,7 @@ def test_no_row_of_a_frequent_text_is_other_however_slowly_they_come(
 
 @given(st.lists(st.text("abc", min_size=1, max_size=2), max_size=400), st.integers(1, 20))
 def test_every_row_is_counted_once_and_no_rare_text_is_named(labels: list[str], size: int) -> None:
-    vocabulary = FrequentLabels()
+    vocabulary = FrequentCategories()
     named: Counter[str] = Counter()
     for start in range(0, len(labels), size):
         named += vocabulary.name(Counter(labels[start : start + size]))
@@ -259,7 +259,7 @@ def test_every_row_is_counted_once_and_no_rare_text_is_named(labels: list[str], 
 
 
 def test_texts_that_never_repeat_crowd_each_other_out() -> None:
-    vocabulary = FrequentLabels()
+    vocabulary = FrequentCategories()
     named = vocabulary.name({f"call Mrs. Smith {i}": 1 for i in range(1000)})
 
     assert named == {"other": 1000 - MOST_WAITING}

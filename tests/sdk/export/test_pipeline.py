@@ -567,7 +567,7 @@ def test_a_with_block_takes_a_batch_and_both_score_and_class(service: Service) -
     assert table.scores is not None
     assert table.scores.tolist() == [[0.25], [0.75]]
     assert table.predicted is not None
-    assert table.predicted.labels == ("1",)
+    assert table.predicted.categories == ("1",)
 
 
 def test_a_with_block_that_raises_is_an_error(service: Service) -> None:

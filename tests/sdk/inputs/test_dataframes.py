@@ -23,7 +23,7 @@ def spelled(column: Column) -> list[object]:
     numbers = np.full(n, np.nan) if column.numbers is None else column.numbers
     codes = np.full(n, -1) if column.codes is None else column.codes
     return [
-        column.labels[code] if code >= 0 else None if np.isnan(number) else float(number)
+        column.categories[code] if code >= 0 else None if np.isnan(number) else float(number)
         for number, code in zip(numbers.tolist(), codes.tolist(), strict=True)
     ]
 

@@ -69,7 +69,7 @@ def told(table: PredictionTable, name: str) -> list[Any]:
     """Return a column as Python values."""
     column = table.features[name]
     if column.codes is not None:
-        return [column.labels[code] if code >= 0 else None for code in column.codes.tolist()]
+        return [column.categories[code] if code >= 0 else None for code in column.codes.tolist()]
     assert column.numbers is not None
     return [None if value != value else value for value in column.numbers.tolist()]
 
@@ -353,15 +353,15 @@ def test_a_vocabulary_of_an_older_release_is_read_and_has_no_topics() -> None:
     old = Vocabulary(b"".join(numbers))
     assert not old.has_topics
     assert old.unknown(["driver", "xyz"]) == new.unknown(["driver", "xyz"]) == 0.5
-    texts = Column(codes=np.array([0], np.int32), labels=("the driver",))
+    texts = Column(codes=np.array([0], np.int32), categories=("the driver",))
     assert "m.topic" not in describe("m", texts, old)
     assert "m.topic" in describe("m", texts, new)
 
 
 def test_nothing_of_a_text_but_a_bucket_is_in_its_topic() -> None:
     vocabulary = Vocabulary.learn([*(BILLING + PARCELS) * 3, *["the driver was late"] * 10])
-    texts = Column(codes=np.array([0, 1, -1], np.int32), labels=("my driver, Mrs. Smith", "please"))
+    texts = Column(codes=np.array([0, 1, -1], np.int32), categories=("my driver, Mrs. Smith", "please"))
     topic = describe("m", texts, vocabulary)["m.topic"]
     assert topic.codes is not None
     assert topic.codes.tolist() == [0, 1, -1]
-    assert topic.labels == (bucket("driver"), bucket("please"))
+    assert topic.categories == (bucket("driver"), bucket("please"))

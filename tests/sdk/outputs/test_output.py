@@ -40,7 +40,7 @@ def seen(task: Task, result: Any, n: int | None = None) -> Any:
     if output.scores is not None:
         return [[None if score != score else score for score in row] for row in output.scores.tolist()]
     if output.predicted is not None and output.predicted.codes is not None:
-        return [output.predicted.labels[code] if code >= 0 else None for code in output.predicted.codes.tolist()]
+        return [output.predicted.categories[code] if code >= 0 else None for code in output.predicted.codes.tolist()]
     assert output.unread is not None
     return output.unread.text
 
@@ -186,7 +186,7 @@ def test_a_decided_class_is_recorded_as_text(service: Service) -> None:
     table = service.table()
     assert table.scores is None
     assert table.predicted is not None
-    assert table.predicted.labels == ("1",)
+    assert table.predicted.categories == ("1",)
 
 
 def test_scores_of_several_classes(service: Service) -> None:

@@ -348,8 +348,8 @@ def test_items_are_hashed_as_ids_are_wherever_they_are_named(service: Service) -
     (table,), (outcomes,) = service.tables(), service.outcomes()
     assert table.items is not None
     assert outcomes.item is not None
-    fit = table.items.ids.labels[1]
+    fit = table.items.ids.categories[1]
     assert strings(outcomes.item) == [fit, ""]
     assert list_of(outcomes.actual)[1] == f'["{fit}"]'
-    assert service.attributes()[a.ML_PREDICTION_ITEMS] == table.items.ids.labels
-    assert not {"p4", "p17"} & {*table.items.ids.labels, fit}
+    assert service.attributes()[a.ML_PREDICTION_ITEMS] == table.items.ids.categories
+    assert not {"p4", "p17"} & {*table.items.ids.categories, fit}

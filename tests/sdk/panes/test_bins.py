@@ -35,7 +35,7 @@ def numbers(*values: float) -> Column:
 
 def texts(*values: str | None) -> Column:
     labels = tuple(dict.fromkeys(value for value in values if value is not None))
-    return Column(codes=np.array([-1 if v is None else labels.index(v) for v in values], np.int32), labels=labels)
+    return Column(codes=np.array([-1 if v is None else labels.index(v) for v in values], np.int32), categories=labels)
 
 
 def normal(n: int = 50_000) -> F64:
@@ -121,7 +121,7 @@ def test_missing_and_invalid_numbers_are_counted_apart() -> None:
     column = Column(
         numbers=np.array([0.5, np.nan, np.inf, -np.inf, np.nan]),
         codes=np.array([-1, -1, -1, -1, 0], np.int32),
-        labels=("twelve",),
+        categories=("twelve",),
     )
     assert count(NumberBins(np.array([0.0])), column).tolist() == [0, 1, 1, 3]
 
@@ -139,7 +139,7 @@ def test_categories_meet_numbers_by_their_text() -> None:
     column = Column(
         numbers=np.array([17.0, 0.5, 3.0, np.nan, np.inf, np.nan]),
         codes=np.array([-1, -1, -1, 0, -1, -1], np.int32),
-        labels=("17",),
+        categories=("17",),
     )
     assert count(CategoryBins(("17", "0.5", "AA")), column).tolist() == [2, 1, 0, 1, 1, 1]
     assert count(CategoryBins(("AA",)), numbers(1.0)).tolist() == [0, 1, 0, 0]
@@ -156,16 +156,16 @@ def test_frequent_labels_are_kept_and_rare_or_endless_ones_are_other() -> None:
 
 def test_at_most_two_hundred_labels_are_kept() -> None:
     codes = np.repeat(np.arange(500, dtype=np.int32), 10 + np.arange(500) // 10)
-    bins = category_bins(Column(codes=codes, labels=tuple(f"l{i}" for i in range(500))))
-    assert len(bins.labels) == 200
-    assert bins.labels[0] == "l490"
+    bins = category_bins(Column(codes=codes, categories=tuple(f"l{i}" for i in range(500))))
+    assert len(bins.categories) == 200
+    assert bins.categories[0] == "l490"
 
 
 def test_numbers_of_a_mostly_textual_column_are_labels() -> None:
     column = Column(
         numbers=np.array([7.0] * 10 + [np.nan] * 30),
         codes=np.array([-1] * 10 + [0] * 30, np.int32),
-        labels=("north",),
+        categories=("north",),
     )
     assert bins_for(column) == CategoryBins(("north", "7"))
     assert isinstance(bins_for(Column()), NumberBins)
@@ -213,8 +213,8 @@ def test_bins_survive_json_exactly(values: list[float]) -> None:
         ({"edges": [1.0, True]}, "edges must be numbers"),
         ({"edges": [2.0, 1.0]}, "increase strictly"),
         ({"edges": [1.0, float("nan")]}, "finite"),
-        ({"labels": ["a", "a"]}, "each once"),
-        ({"labels": [1]}, "labels must be texts"),
+        ({"categories": ["a", "a"]}, "each once"),
+        ({"categories": [1]}, "categories must be texts"),
     ],
 )
 def test_what_describes_no_bins_is_refused(value: Any, message: str) -> None:

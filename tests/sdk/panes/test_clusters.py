@@ -65,7 +65,7 @@ def test_without_a_key_there_is_no_part() -> None:
     rows = table(10)
     assert not any(part.startswith("clusters:") for part in fold(rows, BINS).parts)
     assert not any(part.startswith("clusters:") for part in fold(rows, BINS, "shop").parts)
-    nobody = replace(rows, slices={"customer": Column(codes=np.full(10, -1, np.int32), labels=())})
+    nobody = replace(rows, slices={"customer": Column(codes=np.full(10, -1, np.int32), categories=())})
     assert not any(part.startswith("clusters:") for part in fold(nobody, BINS, "customer").parts)
 
 

@@ -46,7 +46,7 @@ def test_a_table_is_counted_into_every_part() -> None:
         duration=np.array([0.0001, 0.003, 100.0]),
         features={
             "age": Column(numbers=np.array([17.0, 18.0, np.inf])),
-            "plan": Column(codes=np.array([0, -1, 1], np.int32), labels=("pro", "gone")),
+            "plan": Column(codes=np.array([0, -1, 1], np.int32), categories=("pro", "gone")),
         },
     )
     parts = fold(rows, BINS).parts
@@ -90,7 +90,7 @@ def test_the_smallest_tables_fold(n: int) -> None:
 
 
 def test_the_service_decides_and_the_threshold_only_where_it_did_not() -> None:
-    predicted = Column(codes=np.array([1, -1, 2, -1], np.int32), labels=("0", "true", "maybe"))
+    predicted = Column(codes=np.array([1, -1, 2, -1], np.int32), categories=("0", "true", "maybe"))
     scores = np.array([[0.1], [0.5], [0.9], [0.49]])
     assert decide(BINARY, scores, predicted).tolist() == [1, 1, 2, 0]
     assert decide(BINARY, None, predicted).tolist() == [1, -1, 2, -1]
@@ -143,7 +143,7 @@ def test_a_score_that_is_no_probability_is_a_decision_and_nothing_else() -> None
 
 
 def test_scores_that_do_not_add_up_to_one_have_no_losses() -> None:
-    actual = Column(codes=np.array([0, 1], np.int32), labels=("red", "blue"))
+    actual = Column(codes=np.array([0, 1], np.int32), categories=("red", "blue"))
     scores = np.array([[0.5, 0.25, 0.25], [0.9, 0.9, 0.9]])
     parts = fold_outcomes(COLOURS, scores, None, actual).parts
     assert parts["losses"] == pytest.approx([1, 0.25 + 0.0625 + 0.0625, math.log(2)])
@@ -167,7 +167,7 @@ def test_outcomes_of_a_regression_are_summed_and_text_is_read() -> None:
     actual = Column(
         numbers=np.array([1.0, np.nan, np.nan, np.inf, 4.0]),
         codes=np.array([-1, 0, 1, -1, -1], np.int32),
-        labels=("2.5", "unknown"),
+        categories=("2.5", "unknown"),
     )
     values = np.array([[2.0], [2.0], [1.0], [1.0], [np.nan]])
     parts = fold_outcomes(Task("regression"), values, None, actual).parts
@@ -209,7 +209,7 @@ def predictions(rows: Rows) -> PredictionTable:
         scores=column(rows, 2)[:, np.newaxis],
         weight=column(rows, 4),
         duration=column(rows, 0),
-        features={"age": Column(numbers=column(rows, 0)), "plan": Column(codes=plans, labels=labels)},
+        features={"age": Column(numbers=column(rows, 0)), "plan": Column(codes=plans, categories=labels)},
     )
 
 

@@ -34,7 +34,7 @@ def rows(task: Task, n: int, seed: int) -> tuple[F64 | None, Column, F64, F64]:
     scores[rng.random(n) < 0.1] = np.nan
     numbers = rng.integers(0, 3, n).astype(np.float64)
     if task.kind == "multiclass":
-        truth = Column(codes=rng.integers(-1, 4, n).astype(np.int32), labels=("red", "green", "blue", "mauve"))
+        truth = Column(codes=rng.integers(-1, 4, n).astype(np.int32), categories=("red", "green", "blue", "mauve"))
     else:
         truth = Column(numbers=np.where(rng.random(n) < 0.1, np.nan, numbers))
     weight = rng.choice([1.0, 2.5, np.nan, -1.0, 0.0], n)
@@ -70,7 +70,7 @@ def test_each_pane_is_what_its_rows_alone_give(
         some = Column(
             None if truth.numbers is None else truth.numbers[own],
             None if truth.codes is None else truth.codes[own],
-            truth.labels,
+            truth.categories,
         )
         alone = fold_outcomes(
             task,
@@ -147,7 +147,7 @@ def test_scores_are_summed_in_ten_bins_whose_upper_edges_belong_to_them() -> Non
 
 def test_the_rank_of_what_was_true_is_counted_and_of_equal_scores_the_later_class_is_above() -> None:
     scores = np.array([[0.5, 0.3, 0.2], [0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.5, 0.3, 0.2]])
-    actual = Column(codes=np.array([0, 0, 1, 2], np.int32), labels=COLOURS.classes)
+    actual = Column(codes=np.array([0, 0, 1, 2], np.int32), categories=COLOURS.classes)
     assert fold_outcomes(COLOURS, scores, None, actual).parts["ranks"].tolist() == [2, 1, 1]
 
 

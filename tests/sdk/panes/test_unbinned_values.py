@@ -36,7 +36,7 @@ def column(values: list[object]) -> Column:
     return Column(
         numbers=np.array([value if isinstance(value, float) else math.nan for value in values], dtype=np.float64),
         codes=np.array([labels.index(v) if isinstance(v, str) else -1 for v in values], dtype=np.int32),
-        labels=labels,
+        categories=labels,
     )
 
 
@@ -82,9 +82,9 @@ def test_strays_are_those_that_a_plain_loop_counts(rows: list[tuple[object, obje
             elif isinstance(value, str):
                 if isinstance(own, NumberBins):
                     add(f"kinds:{name}", len(KINDS), KINDS.index("number_in_text" if value == "12" else "text"), weight)
-                if isinstance(own, NumberBins) or value not in own.labels:
+                if isinstance(own, NumberBins) or value not in own.categories:
                     for at, (other, theirs) in enumerate(BINS.features.items()):
-                        if other != name and isinstance(theirs, CategoryBins) and value in theirs.labels:
+                        if other != name and isinstance(theirs, CategoryBins) and value in theirs.categories:
                             add(f"elsewhere:{name}", len(BINS.features), at, weight)
     assert strayed(fold(table(rows), BINS)) == {part: sums for part, sums in wanted.items() if any(sums)}
 

@@ -338,7 +338,7 @@ def test_a_baseline_says_no_more_than_the_rules_let_it() -> None:
     assert list(after.bins.features) == ["city", "income", "children", "age"]
     gone = {"feature:ssn", "feature:number", "tails:income", "tails:number", "pca", "pairs"}
     assert set(after.pane.parts) == set(before.pane.parts) - gone
-    assert set(getattr(after.bins.features["city"], "labels")) == {hashed("Oslo"), hashed("Rome")}  # noqa: B009
+    assert set(getattr(after.bins.features["city"], "categories")) == {hashed("Oslo"), hashed("Rome")}  # noqa: B009
     np.testing.assert_array_equal(after.pane.parts["feature:city"], before.pane.parts["feature:city"])
     for name, step in (("income", 1000), ("children", 1)):
         edges = getattr(after.bins.features[name], "edges")  # noqa: B009

@@ -52,7 +52,7 @@ def test_numbers_and_texts_of_a_column_become_the_same_codes() -> None:
     column = Column(
         numbers=np.array([1.0, np.nan, 0.0, np.nan, np.nan]),
         codes=np.array([-1, 0, -1, 1, -1], np.int32),
-        labels=("true", "false", "unused"),
+        categories=("true", "false", "unused"),
     )
     codes = class_codes(column, ("0", "1"))
     assert codes is not None
@@ -71,7 +71,7 @@ def test_a_class_nobody_declared_has_a_code_of_its_own() -> None:
 
 
 def test_seen_classes_are_in_the_order_of_scikit_learn() -> None:
-    text = Column(codes=np.array([1, 0, 1], np.int32), labels=("b", "a", "never seen"))
+    text = Column(codes=np.array([1, 0, 1], np.int32), categories=("b", "a", "never seen"))
     assert seen_classes([text]) == ("a", "b")
     assert seen_classes([Column(numbers=np.array([10.0, 9.0]))]) == ("9", "10")
 
@@ -86,7 +86,7 @@ def test_score_columns_keep_the_order_that_was_given() -> None:
 
 
 def test_classes_are_learned_from_what_was_seen() -> None:
-    seen = [Column(codes=np.array([0, 1], np.int32), labels=("cat", "ant"))]
+    seen = [Column(codes=np.array([0, 1], np.int32), categories=("cat", "ant"))]
     assert resolve_task("multiclass", seen=seen).classes == ("ant", "cat")
     assert resolve_task("binary", seen=seen, positive_class="cat", threshold=0.3) == Task(
         "binary", ("ant", "cat"), "cat", 0.3

@@ -78,7 +78,7 @@ def test_a_mixed_column_comes_back_equal(values: list[str | float | None]) -> No
     back: list[str | float | None] = [None] * len(values)
     for i in range(len(values)):
         if decoded.codes is not None and decoded.codes[i] >= 0:
-            back[i] = decoded.labels[decoded.codes[i]]
+            back[i] = decoded.categories[decoded.codes[i]]
         elif decoded.numbers is not None and not np.isnan(decoded.numbers[i]):
             back[i] = float(decoded.numbers[i])
     assert back == values
@@ -88,14 +88,14 @@ def test_a_mixed_column_comes_back_equal(values: list[str | float | None]) -> No
 def test_codes_are_as_wide_as_the_number_of_labels_needs(labels: int, width: int) -> None:
     codes = np.array([labels - 1, -1, 0], np.int32)
 
-    data = encode_column(Column(codes=codes, labels=tuple(str(i) for i in range(labels))))
+    data = encode_column(Column(codes=codes, categories=tuple(str(i) for i in range(labels))))
 
     assert data[-2] == width
     decoded = decode(data, 3)
     assert isinstance(decoded, Column)
     assert decoded.codes is not None
     assert decoded.codes.tolist() == codes.tolist()
-    assert decoded.labels[-1] == str(labels - 1)
+    assert decoded.categories[-1] == str(labels - 1)
 
 
 def test_numbers_ids_and_offsets_are_aligned_views_on_the_bytes() -> None:
@@ -122,7 +122,7 @@ def test_what_is_no_column_is_refused_by_the_sender() -> None:
         encode_column(Column())
 
 
-CATEGORIES = encode_column(Column(codes=np.array([0, 1], np.int32), labels=("é", "b")))
+CATEGORIES = encode_column(Column(codes=np.array([0, 1], np.int32), categories=("é", "b")))
 
 
 @pytest.mark.parametrize(
@@ -168,6 +168,6 @@ def test_any_bytes_are_a_column_or_refused(body: bytes, last: int, n: int) -> No
     elif isinstance(decoded, Column):
         assert decoded.codes is not None
         assert len(decoded.codes) == n
-        assert n == 0 or decoded.codes.max() < len(decoded.labels)
+        assert n == 0 or decoded.codes.max() < len(decoded.categories)
     else:
         assert len(decoded) == n

@@ -8,7 +8,7 @@ How likely a classifier took what happened to be: what log losses and Brier scor
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -19,7 +19,8 @@ from driftline.tables.task import PerKind, Task
 
 from driftline_processor.core.outcomes.sums import losses
 
-from .detectors import Kind
+Kind = Literal["error", "loss"]
+"""Input of the detector: 0 or 1 for right and wrong, or a standardised loss within ``-CLIP`` and ``CLIP``."""
 
 CLIP = 4.0
 """Standard deviations: one stray 1e9 is one value of 4, and every bound of a detector that wants a range has one."""

@@ -1,4 +1,4 @@
-"""The result of the detectors of concept drift."""
+"""The result of the detection of concept drift."""
 
 from __future__ import annotations
 
@@ -23,33 +23,18 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class DetectorState:
-    """The state of one detector after the latest loss.
-
-    ``since``: of the state, by the time of predictions; ``before``: the level before the drift, None without one;
-    ``after``: the level since the last change, up to now; ``changes``: how many it has found.
-    """
-
-    state: ConceptState
-    since: int | None = None
-    before: float | None = None
-    after: float | None = None
-    changes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class ConceptDrift:
     """The concept drift of a model: whether its losses rose along the stream of first outcomes (:mod:`.stream`).
 
-    ``state``, ``since``, ``before``, ``after`` and ``changes`` (the newest, oldest first) are those of ``decided_by``,
-    the first of ``detectors``. ``measure``: what the levels are; an absolute error more than four standard deviations
-    from the reference's counts as lying there. ``outcomes``: that were fed; ``unusable``: that cannot tell;
-    ``corrected``: that replaced another one or lost their prediction, and were not fed. ``reason``: why nothing is
-    known. ``slices``: the same of the outcomes of each slice, ``key=value``, by the deciding detector alone.
+    ``since``: of the state, by the time of predictions; ``before``: the level before the drift, None without one;
+    ``after``: the level since the last change, up to now; ``changes``: the newest, oldest first. ``measure``: what the
+    levels are; an absolute error more than four standard deviations from the reference's counts as lying there.
+    ``outcomes``: the number fed; ``unusable``: those that cannot show right from wrong; ``corrected``: those that
+    replaced another one or lost their prediction, and were not fed. ``reason``: why nothing is known. ``slices``: the
+    same of the outcomes of each slice, ``key=value``.
     """
 
     state: ConceptState
-    decided_by: str = ""
     measure: Literal["error_rate", "absolute_error"] = "error_rate"
     outcomes: int = 0
     unusable: int = 0
@@ -58,7 +43,6 @@ class ConceptDrift:
     before: float | None = None
     after: float | None = None
     changes: tuple[Change, ...] = ()
-    detectors: dict[str, DetectorState] = field(default_factory=dict)
     reason: str = ""
     slices: dict[str, ConceptDrift] = field(default_factory=dict)
 
@@ -68,7 +52,7 @@ class ConceptDrift:
         return {name: one for name, one in told if one.state == "drift"}
 
 
-def error_rise(told: ConceptDrift | DetectorState) -> float | None:
+def error_rise(told: ConceptDrift) -> float | None:
     """Return by how much errors have become more: 0 where they have not, None where nobody can tell.
 
     >>> drift = ConceptDrift("drift", before=0.17, after=0.27)

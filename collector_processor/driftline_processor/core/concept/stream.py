@@ -1,19 +1,16 @@
-"""The losses of one model in order, and the detectors that watch them: the same however the stream is cut.
+"""The losses of one model in order, and the detector of changes: the same however the stream is cut.
 
-One detector on one stream: what it has found, and what state that leaves the model in.
-
-A detector finds that the level of errors changed. The state is *drift* from a rise on until the level has fallen back
+ADWIN finds that the level of errors changed. The state is *drift* from a rise on until the level has fallen back
 by half of it or more: a model that is wrong more often than it was does not become fine by staying so.
 
 Where in a stream a change began: sums at a few hundred places, closer together the newer they are.
 
-A detector says that something changed, some time after it did. The place is the one at which the means before and after
+It finds a change some time after it happened. The place is the one at which the means before and after
 differ most for their number of values (the least squares estimate of a single change point).
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
@@ -23,10 +20,10 @@ from driftline.baseline.sections.slices import OTHER, slice_name
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
 
+from .adwin import Adwin
 from .baseline_level import BaselineLevel, Bet
-from .detectors import DETECTORS, Kind, RunningDetector
-from .losses import LEAST_REFERENCE, standardised
-from .result import Change, ConceptDrift, ConceptState, DetectorState
+from .losses import LEAST_REFERENCE, Kind, standardised
+from .result import Change, ConceptDrift, ConceptState
 
 CLOSEST = 8
 """Values between the newest places: a fourth of those from one check of ADWIN to the next."""
@@ -132,15 +129,13 @@ AT_ONCE = 2_048, 16_384
 
 @dataclass(slots=True)
 class Watch:
-    """A detector's running state. ``changes``: found so far, the oldest first.
+    """The running state of the detector. ``changes``: found so far, the oldest first.
 
     ``usual``: the mean before the drift it is in, None while there is none; ``worst``: the greatest since; ``since``:
     when the state began, unix nanoseconds. ``anew``: why its detector begins anew, "" where it goes on. ``level``: what
     the baseline knows of the level of errors, None where it knows nothing; ``bet``: what came since no drift was known.
     """
 
-    name: str
-    kind: Kind
     delta: float
     stretch: ChangeSums = field(default_factory=ChangeSums)
     usual: float | None = None
@@ -151,7 +146,7 @@ class Watch:
     anew: str = ""
     level: BaselineLevel | None = None
     bet: Bet = field(default_factory=Bet)
-    _detector: RunningDetector | None = None
+    _detector: Adwin | None = None
 
     def feed(self, values: F64, times: I64, heard: I64) -> list[Change]:
         """Feed values in their order and return the changes found.
@@ -202,7 +197,7 @@ class Watch:
 
     def _first_alarm(self, values: F64) -> int:
         if self._detector is None:
-            self._detector = DETECTORS[self.name].make(self.kind, self.delta)
+            self._detector = Adwin(self.delta)
         first, (size, most) = 0, AT_ONCE
         while first < len(values):
             found = self._detector.first_alarm(values[first : first + size])
@@ -244,21 +239,21 @@ class Watch:
         }
 
     @classmethod
-    def from_json(cls, name: str, kind: Kind, delta: float, said: Any) -> Watch:
+    def from_json(cls, delta: float, said: Any) -> Watch:
         """Read what :meth:`to_json` wrote.
 
         Where the detector's own state cannot be read, a new one goes on with what was found, and ``anew`` says why.
         """
         changes = [Change(**change) for change in said["changes"]]
         stretch = ChangeSums.from_json(said["stretch"])
-        watch = cls(name, kind, delta, stretch, said["usual"], said["worst"], said["since"], changes, said["found"])
-        if said.get("level") is not None:  # releases before knew nothing of a level
+        watch = cls(delta, stretch, said["usual"], said["worst"], said["since"], changes, said["found"])
+        if said["level"] is not None:
             watch.level, watch.bet = BaselineLevel(*said["level"]), Bet(**said["bet"])
         if said["detector"] is not None:
             try:
-                watch._detector = DETECTORS[name].read(kind, delta, said["detector"])
-            except (ValueError, TypeError, LookupError, zlib.error) as error:
-                watch.anew = f"the state of {DETECTORS[name].title} cannot be read: {error}"
+                watch._detector = Adwin.from_state(delta, said["detector"])
+            except (ValueError, TypeError, LookupError) as error:
+                watch.anew = f"the state of ADWIN cannot be read: {error}"
         return watch
 
 
@@ -271,14 +266,10 @@ DELTA = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The detectors that watch a model; the first decides, the others are shown. ``delta``: ADWIN's confidence."""
+    """Whether concept drift of a model is looked for, and ADWIN's confidence ``delta``."""
 
-    detectors: tuple[str, ...] = ("adwin",)
+    enabled: bool = True
     delta: float = DELTA
-
-    def of(self, slice: str) -> Settings:
-        """Return those of a slice: the deciding detector alone, so that twenty slices cost what twenty of it do."""
-        return Settings(self.detectors[:1], self.delta) if slice else self
 
 
 @dataclass(slots=True)
@@ -298,16 +289,14 @@ class Stream:
     unusable: int = 0
     corrected: int = 0
     waiting: list[tuple[float, int, int]] = field(default_factory=list)
-    watches: dict[str, Watch] = field(default_factory=dict)
+    watch: Watch = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the detectors that can be fed with this kind of values."""
-        for name in self.settings.detectors:
-            if name not in self.watches and self.kind in DETECTORS[name].kinds:
-                self.watches[name] = Watch(name, self.kind, self.settings.delta)
+        """Begin with a new detector."""
+        self.watch = Watch(self.settings.delta)
 
     def feed(self, values: F64, times: I64, heard: I64) -> list[Change]:
-        """Feed errors in order, and return the changes that the deciding detector found.
+        """Feed errors in order, and return the changes that were found.
 
         For the errors see :func:`~driftline_processor.core.concept.losses.losses_of_rows`.
 
@@ -319,14 +308,12 @@ class Stream:
         self.fed += len(values)
         if self.kind == "loss":
             values, times, heard = self._scaled(values, times, heard)
-        found = [watch.feed(values, times, heard) for watch in self.watches.values()]
-        return [self._in_units(change) for change in found[0]] if found else []
+        return [self._in_units(change) for change in self.watch.feed(values, times, heard)]
 
     def know(self, level: BaselineLevel) -> None:
-        """Tell the deciding detector the baseline's level of errors, unless it knows one."""
-        watch = next(iter(self.watches.values()), None)
-        if watch is not None and watch.level is None:
-            watch.level = level
+        """Use the baseline's level of errors, unless there is one already."""
+        if self.watch.level is None:
+            self.watch.level = level
 
     def _scaled(self, values: F64, times: I64, heard: I64) -> tuple[F64, I64, I64]:
         if self.scale is None:
@@ -346,32 +333,21 @@ class Stream:
 
     def concept(self) -> ConceptDrift:
         """Return the current state of the stream."""
-        found = {name: self._found(watch) for name, watch in self.watches.items()}
-        decided_by = next(iter(found), "")
-        first = found.get(decided_by, DetectorState("unknown"))
+        watch = self.watch
+        state: ConceptState = "ok" if watch.usual is None else "drift"
+        if watch.usual is None and self.fed < LEARNING:
+            state = "learning" if self.fed else "unknown"
         return ConceptDrift(
-            state=first.state,
-            decided_by=decided_by,
+            state=state,
             measure="error_rate" if self.kind == "error" else "absolute_error",
             outcomes=self.fed,
             unusable=self.unusable,
             corrected=self.corrected,
-            since=first.since,
-            before=first.before,
-            after=first.after,
-            changes=tuple(map(self._in_units, self.watches[decided_by].changes)) if decided_by else (),
-            detectors=found,
+            since=watch.since,
+            before=self._unit(watch.usual),
+            after=self._unit(watch.stretch.mean),
+            changes=tuple(map(self._in_units, watch.changes)),
         )
-
-    def anew(self) -> list[str]:
-        """Return why detectors that :meth:`from_json` read begin anew: a sentence of each that does."""
-        return [watch.anew for watch in self.watches.values() if watch.anew]
-
-    def _found(self, watch: Watch) -> DetectorState:
-        state: ConceptState = "ok" if watch.usual is None else "drift"
-        if watch.usual is None and self.fed < LEARNING:
-            state = "learning" if self.fed else "unknown"
-        return DetectorState(state, watch.since, self._unit(watch.usual), self._unit(watch.stretch.mean), watch.found)
 
     def _in_units(self, change: Change) -> Change:
         before, after = self._unit(change.before), self._unit(change.after)
@@ -395,25 +371,21 @@ class Stream:
             "unusable": self.unusable,
             "corrected": self.corrected,
             "waiting": self.waiting,
-            "watches": {name: watch.to_json() for name, watch in self.watches.items()},
+            "watch": self.watch.to_json(),
         }
 
     @classmethod
     def from_json(cls, said: Any, settings: Settings) -> Stream:
         """Read what :meth:`to_json` wrote.
 
-        Detectors that ``settings`` has and the text has not begin anew; so do all of another ``delta``.
+        With another ``delta`` the detector begins anew.
         """
-        kind: Kind = said["kind"]
-        watches = {
-            name: Watch.from_json(name, kind, settings.delta, said["watches"][name])
-            for name in settings.detectors
-            if name in said["watches"] and said["delta"] == settings.delta
-        }
         scale = None if said["scale"] is None else (said["scale"][0], said["scale"][1])
         waiting = [(value, time, heard) for value, time, heard in said["waiting"]]
-        counted = (said["fed"], said["unusable"], said["corrected"])
-        return cls(kind, settings, scale, *counted, waiting, watches)
+        stream = cls(said["kind"], settings, scale, said["fed"], said["unusable"], said["corrected"], waiting)
+        if said["delta"] == settings.delta:
+            stream.watch = Watch.from_json(settings.delta, said["watch"])
+        return stream
 
 
 WHOLE = ""
@@ -456,7 +428,7 @@ class ModelStreams:
 
     Attributes:
         kind: What the losses are.
-        settings: The detectors; a slice has the deciding one alone.
+        settings: Of the detector.
         scale: Mean and standard deviation of the baseline's losses, for streams that begin now.
         streams: The streams.
         level: What the baseline knows of the level of errors of all rows.
@@ -471,7 +443,7 @@ class ModelStreams:
     def stream(self, name: str) -> Stream:
         """Return the stream of a slice; a new one where there is none of this kind."""
         if name not in self.streams or self.streams[name].kind != self.kind:
-            self.streams[name] = Stream(self.kind, self.settings.of(name), self.scale)
+            self.streams[name] = Stream(self.kind, self.settings, self.scale)
         stream = self.streams[name]
         same_unit = self.kind == "error" or stream.scale == self.scale
         if name == WHOLE and self.level is not None and same_unit:

@@ -2,7 +2,7 @@
 
 The attributes of many rows as columns: one :class:`Cells` per key, whatever each row sent under it.
 
-What one attribute, one label or one trace state means.
+What one attribute, one category or one trace state means.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ def _read_element(value: Any) -> tuple[int, Any]:
     return kind, getattr(value, field) if kind in _SCALARS else None
 
 
-def label(text: str) -> str:
-    """Return a text that is short enough to be a label: one above ``MAX_TEXT`` is cut, and told apart by its hash.
+def bounded_text(text: str) -> str:
+    """Return a text that is short enough to be a category: one above ``MAX_TEXT`` is cut, and told apart by its hash.
 
-    >>> label("AA"), len(label("x" * 1_000_000))
+    >>> bounded_text("AA"), len(bounded_text("x" * 1_000_000))
     ('AA', 217)
     """
     if len(text) <= MAX_TEXT:
@@ -105,10 +105,10 @@ MAX_CELLS: Final = 16_000_000
 MAX_TABLES: Final = 1000
 """Models, versions, environments and tasks of one request; a table for every row would cost seconds."""
 
-MAX_LABELS: Final = 65_536
-"""Distinct texts of one feature in one request; the rest are ``OTHER_LABEL``. Slices keep all: one may be an id."""
+MAX_CATEGORIES: Final = 65_536
+"""Distinct texts of one feature in one request; the rest are ``OTHER_CATEGORY``. Slices keep all: one may be an id."""
 
-OTHER_LABEL: Final = "other"
+OTHER_CATEGORY: Final = "other"
 
 FEATURE: Final = a.ML_FEATURE_VALUE + "."
 SLICE: Final = a.ML_SLICE_VALUE + "."
@@ -220,9 +220,9 @@ class Cells:
         """
         if self.plain:
             return self._index.setdefault(thing, len(self._index))
-        text = label(thing)
+        text = bounded_text(thing)
         if text not in self._index and len(self._index) >= self._most - 1:
-            text = OTHER_LABEL
+            text = OTHER_CATEGORY
         return self._index.setdefault(text, len(self._index))
 
     def put(self, row: int, kind: int, thing: Any) -> None:
@@ -311,12 +311,12 @@ class Grid:
     def _make(self, key: str) -> Cells | None:
         if key in KNOWN or key in self._more:
             return self.known.setdefault(key, Cells(self.rows, plain=True))
-        for prefix, columns, most in ((FEATURE, self.features, MAX_LABELS), (SLICE, self.slices, MAX_CELLS)):
+        for prefix, columns, most in ((FEATURE, self.features, MAX_CATEGORIES), (SLICE, self.slices, MAX_CELLS)):
             if key.startswith(prefix) and len(key) > len(prefix):
                 if len(self.features) + len(self.slices) >= self._room:
                     self.rejected["too_many_features"] += 1
                     return None
-                return columns.setdefault(label(key[len(prefix) :]), Cells(self.rows, False, most))
+                return columns.setdefault(bounded_text(key[len(prefix) :]), Cells(self.rows, False, most))
         return None
 
     def put(self, row: int, attributes: Iterable[Any]) -> None:
@@ -433,8 +433,8 @@ class Fields:
         has_texts, has_numbers = bool((codes >= 0).any()), not np.isnan(numbers).all()
         if not has_texts and not has_numbers:
             return None
-        labels = tuple(thing[:most] for thing, most in zip(things, longest, strict=True))
-        return Column(numbers if has_numbers else None, codes if has_texts else None, labels if has_texts else ())
+        categories = tuple(thing[:most] for thing, most in zip(things, longest, strict=True))
+        return Column(numbers if has_numbers else None, codes if has_texts else None, categories if has_texts else ())
 
     def classes(self, name: str) -> Column | None:
         """Return classes as codes of canonical texts; None where no row holds one."""
@@ -450,7 +450,7 @@ class Fields:
         said = self.classes(name)
         if said is None or said.codes is None:
             return np.zeros(self.n, np.bool_), unread
-        text = np.array([*said.labels, "0"])[said.codes]
+        text = np.array([*said.categories, "0"])[said.codes]
         return text == "1", unread | ~np.isin(text, ("0", "1"))
 
     def lists(self, name: str) -> tuple[I64, list[tuple[Any, ...]]] | None:
@@ -494,7 +494,7 @@ def tasks(fields: Fields) -> tuple[I64, list[Task]]:
         task_of(
             kind_texts[kinds[row]] if kinds[row] >= 0 else "",
             class_lists[classes[row]] if classes[row] >= 0 else (),
-            positives.labels[positive[row]] if positives is not None and positive[row] >= 0 else "",
+            positives.categories[positive[row]] if positives is not None and positive[row] >= 0 else "",
             float(threshold[row]),
             level_lists[levels[row]] if levels[row] >= 0 else (),
         )
@@ -549,7 +549,7 @@ def grouped(*codes: NDArray[Any]) -> tuple[I64, list[int]]:
 def sent_columns(
     columns: dict[str, Cells], rows: Where, rejected: Counter[str], whole: bool = False
 ) -> dict[str, Column]:
-    """Return the features or slices that any of the rows sent; labels may hold texts that only other rows sent.
+    """Return the features or slices that any of the rows sent; categories may hold texts that only other rows sent.
 
     ``whole``: whole numbers keep all their digits, see :func:`whole_column`.
     """
@@ -577,7 +577,7 @@ def whole_column(column: Column, integers: I64) -> Column:
     ``integers``: int64 (n,), the numbers of a column exactly; what is within is left to the column.
 
     >>> column = whole_column(Column(numbers=np.array([7.0, 2.0**53])), np.array([7, 2**53 + 1]))
-    >>> column.numbers, column.codes, column.labels
+    >>> column.numbers, column.codes, column.categories
     (array([ 7., nan]), array([-1,  0], dtype=int32), ('9007199254740993',))
     """
     beyond = (integers > EXACT) | (integers < -EXACT)
@@ -586,8 +586,8 @@ def whole_column(column: Column, integers: I64) -> Column:
     texts, code = np.unique(integers[beyond], return_inverse=True)
     numbers = np.full(len(integers), np.nan) if column.numbers is None else column.numbers
     codes = np.full(len(integers), -1, np.int32) if column.codes is None else column.codes.copy()
-    codes[beyond] = len(column.labels) + code.reshape(-1)
-    return Column(np.where(beyond, np.nan, numbers), codes, (*column.labels, *map(str, texts.tolist())))
+    codes[beyond] = len(column.categories) + code.reshape(-1)
+    return Column(np.where(beyond, np.nan, numbers), codes, (*column.categories, *map(str, texts.tolist())))
 
 
 def _text(thing: Any) -> str:

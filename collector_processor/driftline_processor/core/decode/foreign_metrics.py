@@ -23,7 +23,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
 from driftline_processor.core.histogram import Explicit, Histogram, count
 
-from .attributes import BOOLEAN, INTEGER, MAX_TEXT, NUMBER, TEXT, label, read
+from .attributes import BOOLEAN, INTEGER, MAX_TEXT, NUMBER, TEXT, bounded_text, read
 from .metric_points import MOST_COUNTED, MOST_POINTS, Point, data_points, is_captured, number_of, origin_of, stream_of
 from .otlp_rows import OWN_SCOPE, environment_of
 
@@ -38,7 +38,7 @@ class MetricMapping:
     Attributes:
         target: The one of our metrics that its points become.
         feature: Of which feature, or ``feature_attribute``, the attribute that names it.
-        label_attribute: Each point counts the rows of one category or class, which this attribute names.
+        category_attribute: Each point counts the rows of one category or class, which this attribute names.
         match: Attributes that a point, its scope or its resource must have, with these values.
         version_attribute: Where version and environment are read.
         environment_attribute: Where version and environment are read.
@@ -52,7 +52,7 @@ class MetricMapping:
     target: str
     feature: str = ""
     feature_attribute: str = ""
-    label_attribute: str = ""
+    category_attribute: str = ""
     match: Mapping[str, str] = field(default_factory=dict)
     version_attribute: str = a.ML_MODEL_VERSION
     environment_attribute: str = ""
@@ -140,7 +140,7 @@ def _points_of(
         histogram = reader(point)
         begin, end = getattr(point, "start_time_unix_nano", 0), point.time_unix_nano or now
         feature = mapped.feature or _text(said, mapped.feature_attribute)
-        named = label(_text(said, mapped.label_attribute)) if mapped.label_attribute else ""
+        named = bounded_text(_text(said, mapped.category_attribute)) if mapped.category_attribute else ""
         version = _text(said, mapped.version_attribute)
         if histogram is None or count(histogram) > MOST_COUNTED or len(version) > MAX_TEXT:
             yield "bad_point"
@@ -151,7 +151,7 @@ def _points_of(
         if mapped.feature_attribute and not feature:
             yield "no_feature_name"
             continue
-        if kind == "sum" and not mapped.label_attribute and not level:
+        if kind == "sum" and not mapped.category_attribute and not level:
             yield "not_a_distribution"
             continue
         begin = begin if 0 < begin <= end else 0
@@ -162,12 +162,12 @@ def _points_of(
         where = _text(said, mapped.environment_attribute) if mapped.environment_attribute else environment
         made = Point(
             metric=_target(mapped, named),
-            key=ModelKey(mapped.model, version, label(where)),
+            key=ModelKey(mapped.model, version, bounded_text(where)),
             stream=stream_of(metric.name, point.attributes, beginning, histogram),
             process=process,
             captured=True,
             task="",
-            feature=label(feature),
+            feature=bounded_text(feature),
             category=named,
             invalid=False,
             decided="",
@@ -193,7 +193,7 @@ def _target(mapped: MetricMapping, named: str) -> str:
 
 def _levels(metric: otlp.Metric, mapped: MetricMapping) -> Iterable[tuple[Any, Any, bool]]:
     data = metric.gauge if metric.WhichOneof("data") == "gauge" else metric.sum
-    reader = number_of if mapped.label_attribute else _one_value
+    reader = number_of if mapped.category_attribute else _one_value
     for point in data.data_points:
         yield point, reader, True
 

@@ -21,7 +21,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
 from driftline_processor.core.histogram import EMPTY, WIDEST, Buckets, Explicit, Exponential, Histogram, count, one
 
-from .attributes import BOOLEAN, INTEGER, MAX_TEXT, NUMBER, TEXT, label, read, task_of
+from .attributes import BOOLEAN, INTEGER, MAX_TEXT, NUMBER, TEXT, bounded_text, read, task_of
 from .otlp_rows import OWN_SCOPE, environment_of
 
 METRICS: Final = frozenset(
@@ -41,7 +41,7 @@ _METRICS: Final = "metrics"
 """The value of ``ml.capture`` on a scope whose rows are in no record."""
 
 MOST_POINTS: Final = 20_000
-"""Points of one request; ours has about one for each feature and label."""
+"""Points of one request; ours has about one for each feature and category."""
 
 MOST_COUNTED: Final = 1e12
 """A point that says it counted more is a mistake, and would spoil the sums of its pane for good."""
@@ -170,15 +170,15 @@ def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source
         process=origin.digest(),
         captured=source.captured,
         task=task_of(_text(said, a.ML_MODEL_TASK), (), "", 0.5).kind,
-        feature=label(feature),
-        category=label(_text(said, a.ML_FEATURE_CATEGORY)),
+        feature=bounded_text(feature),
+        category=bounded_text(_text(said, a.ML_FEATURE_CATEGORY)),
         invalid=said.get(a.ML_FEATURE_INVALID) == (BOOLEAN, True),
         decided=class_text(decided[1])[:MAX_TEXT] if decided[0] in (TEXT, INTEGER, NUMBER, BOOLEAN) else "",
         begin=begin,
         end=end,
         delta=delta,
         histogram=histogram,
-        error=label(_text(said, a.ERROR_TYPE)),
+        error=bounded_text(_text(said, a.ERROR_TYPE)),
     )
 
 

@@ -25,7 +25,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from .attributes import Grid, Mask, label
+from .attributes import Grid, Mask, bounded_text
 from .row_templates import PADDING, Layout, Positions, RowReader
 
 MIN_ROWS: Final = 96
@@ -496,4 +496,4 @@ def environment_of(attributes: Iterable[KeyValue]) -> str | None:
     """Return the environment that a resource names; None where it names none."""
     found = {attribute.key: attribute.value.string_value for attribute in attributes}
     name = found.get(a.DEPLOYMENT_ENVIRONMENT_NAME) or found.get(_OLD_ENVIRONMENT)
-    return label(name) if name else None
+    return bounded_text(name) if name else None

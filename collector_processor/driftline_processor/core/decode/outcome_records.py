@@ -64,7 +64,7 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
                 actual=Column(
                     None if actual.numbers is None else actual.numbers[members],
                     None if actual.codes is None else actual.codes[members],
-                    actual.labels,
+                    actual.categories,
                 ),
                 time=time[members],
                 prediction_time=predicted_at[members],
@@ -79,7 +79,9 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
 
 
 def _has_text(actual: Column) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    filled = np.array([bool(label.strip()) for label in actual.labels] + [False])  # the last is where code -1 lands
+    filled = np.array(
+        [bool(category.strip()) for category in actual.categories] + [False]
+    )  # the last is where code -1 lands
     return filled[actual.codes]
 
 
@@ -91,6 +93,6 @@ def _told(value: F64 | None, members: Where) -> F64 | None:
     return None if np.isnan(told).all() else told
 
 
-def _items(codes: I64, labels: list[str]) -> Text | None:
+def _items(codes: I64, categories: list[str]) -> Text | None:
     """Return the items of outcomes, empty for an outcome without an item; None where no outcome has one."""
-    return texts([labels[code] for code in codes.tolist()]) if (codes >= 0).any() else None
+    return texts([categories[code] for code in codes.tolist()]) if (codes >= 0).any() else None

@@ -241,20 +241,20 @@ def _ids(value: Value, rejected: Counter[str]) -> Column:
         if value.dtype.kind != "i" or value.ndim != 1:
             raise ColumnError("column_kind")
         distinct, codes = np.unique(value, return_inverse=True)
-        return Column(codes=codes.reshape(-1).astype(np.int32), labels=tuple(map(id_text, distinct.tolist())))
+        return Column(codes=codes.reshape(-1).astype(np.int32), categories=tuple(map(id_text, distinct.tolist())))
     if isinstance(value, Text):
         index: dict[str, int] = {}
         found = [index.setdefault(text, len(index)) for text in strings(value)]
-        value = Column(codes=np.array(found, np.int32), labels=tuple(index))
+        value = Column(codes=np.array(found, np.int32), categories=tuple(index))
     if value.numbers is not None or value.codes is None:
         raise ColumnError("column_kind")
-    texts = [_id(label, None) for label in value.labels]
-    too_long = [code for code, label in enumerate(value.labels) if len(label) > MAX_TEXT]
+    texts = [_id(category, None) for category in value.categories]
+    too_long = [code for code, category in enumerate(value.categories) if len(category) > MAX_TEXT]
     if too_long:
         rejected[_TOO_LONG] += int(np.isin(value.codes, too_long).sum())
     known = {text: code for code, text in enumerate(dict.fromkeys(filter(None, texts)))}
     lookup = np.array([*(known.get(text, -1) for text in texts), -1], np.int32)  # the last is where code -1 lands
-    return Column(codes=lookup[value.codes], labels=tuple(known))
+    return Column(codes=lookup[value.codes], categories=tuple(known))
 
 
 def _id(thing: Any, rejected: Counter[str] | None) -> str:

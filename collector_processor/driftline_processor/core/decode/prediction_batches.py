@@ -27,16 +27,16 @@ from .attributes import (
     FEATURE,
     INTEGER,
     LIST,
+    MAX_CATEGORIES,
     MAX_CELLS,
     MAX_COLUMNS,
-    MAX_LABELS,
     MAX_ROWS,
     MAX_TEXT,
     NUMBER,
-    OTHER_LABEL,
+    OTHER_CATEGORY,
     SLICE,
     TEXT,
-    label,
+    bounded_text,
     read,
     task_of,
     whole_column,
@@ -205,7 +205,7 @@ def _place(name: str) -> tuple[bool, str]:
     """Return True where a column is a feature, and the name of the feature or slice; "" for neither."""
     for prefix in (FEATURE, SLICE):
         if name.startswith(prefix):
-            return prefix == FEATURE, label(name[len(prefix) :])
+            return prefix == FEATURE, bounded_text(name[len(prefix) :])
     return False, ""
 
 
@@ -237,8 +237,8 @@ def _ids(value: Value) -> Text:
     if isinstance(value, Column):
         if value.numbers is not None or value.codes is None:
             raise ColumnError("column_kind")
-        labels = (*value.labels, "")  # the last is where code -1 lands
-        value = texts([labels[code] for code in value.codes.tolist()])
+        categories = (*value.categories, "")  # the last is where code -1 lands
+        value = texts([categories[code] for code in value.codes.tolist()])
     offsets = value.offsets
     if len(value.data) > MAX_TEXT and np.maximum.reduce(offsets[1:] - offsets[:-1]) > MAX_TEXT:
         value = texts([text if len(text) <= MAX_TEXT else "" for text in strings(value)])
@@ -260,17 +260,17 @@ def _width(ids: Array, width: int) -> Array:
 
 
 def _classes(value: Value) -> Column:
-    return class_column(_column(value, MAX_LABELS))
+    return class_column(_column(value, MAX_CATEGORIES))
 
 
 def _error_types(value: Value) -> Column:
     """Return error types; the empty text is none."""
-    column = _column(value, MAX_LABELS)
+    column = _column(value, MAX_CATEGORIES)
     if column.numbers is not None or column.codes is None:
         raise ColumnError("column_kind")
-    if "" in column.labels:
-        place = np.array([-1 if not text else code for code, text in enumerate((*column.labels, ""))], np.int32)
-        return Column(codes=place[column.codes], labels=column.labels)
+    if "" in column.categories:
+        place = np.array([-1 if not text else code for code, text in enumerate((*column.categories, ""))], np.int32)
+        return Column(codes=place[column.codes], categories=column.categories)
     return column
 
 
@@ -283,12 +283,12 @@ def _column(value: Value, most: int) -> Column:
     if isinstance(value, Text):
         index: dict[str, int] = {}
         codes = [index.setdefault(text, len(index)) for text in strings(value)]
-        value = Column(codes=np.array(codes, np.int32), labels=tuple(index))
-    if len(value.labels) >= most and value.codes is not None:
+        value = Column(codes=np.array(codes, np.int32), categories=tuple(index))
+    if len(value.categories) >= most and value.codes is not None:
         last = most - 1
-        value = Column(value.numbers, np.minimum(value.codes, last), (*value.labels[:last], OTHER_LABEL))
-    if value.labels and len(max(value.labels, key=len)) > MAX_TEXT:
-        value = replace(value, labels=tuple(label(text) for text in value.labels))
+        value = Column(value.numbers, np.minimum(value.codes, last), (*value.categories[:last], OTHER_CATEGORY))
+    if value.categories and len(max(value.categories, key=len)) > MAX_TEXT:
+        value = replace(value, categories=tuple(bounded_text(text) for text in value.categories))
     return value
 
 
@@ -307,7 +307,7 @@ _FLAT: Final = (a.ML_PREDICTION_ITEMS, a.ML_PREDICTION_ITEM_SCORES)
 def _feature(value: Value) -> Column:
     """Return a feature, which may be an embedding: n × k singles."""
     if not isinstance(value, np.ndarray) or value.ndim == 1:
-        return _column(value, MAX_LABELS)
+        return _column(value, MAX_CATEGORIES)
     if value.dtype.char != "f" or value.shape[1] > LONGEST_VECTOR:
         raise ColumnError("column_length")
     return vector_column(value)

@@ -16,7 +16,7 @@ from .attributes import (
     ABSENT,
     MAX_ROWS,
     MAX_TABLES,
-    OTHER_LABEL,
+    OTHER_CATEGORY,
     Fields,
     Grid,
     Mask,
@@ -116,17 +116,17 @@ def _ids(rows: Rows, fields: Fields, chosen: Where, spans: bool) -> Text:
     plain = fields.plain_texts(a.ML_PREDICTION_ID)
     if plain is not None:
         return plain
-    codes, labels = fields.texts(a.ML_PREDICTION_ID)
+    codes, categories = fields.texts(a.ML_PREDICTION_ID)
     trace_id, span_id = rows.trace_id, rows.span_id
     nameless = codes < 0
     if not spans or trace_id is None or span_id is None or not nameless.any():
-        labels.append("")  # where code -1 lands
-        return texts([labels[code] for code in codes.tolist()])
+        categories.append("")  # where code -1 lands
+        return texts([categories[code] for code in codes.tolist()])
     trace_id, span_id = trace_id[chosen], span_id[chosen]
     valid = trace_id != _NO_TRACE
     if nameless.all() and valid.all():
         return _span_ids(trace_id, span_id)
-    ids = [labels[code] if code >= 0 else "" for code in codes.tolist()]
+    ids = [categories[code] if code >= 0 else "" for code in codes.tolist()]
     for row in np.flatnonzero(nameless & valid).tolist():
         ids[row] = f"{trace_id[row].tobytes().hex()}:{span_id[row].tobytes().hex()}"
     return texts(ids)
@@ -182,7 +182,7 @@ class _Whole:
         predicted = None
         if self.predicted is not None and self.predicted.codes is not None:
             codes = self.predicted.codes[members]
-            predicted = Column(codes=codes, labels=self.predicted.labels) if (codes >= 0).any() else None
+            predicted = Column(codes=codes, categories=self.predicted.categories) if (codes >= 0).any() else None
         return PredictionTable(
             key=key,
             task=task if task.kind else replace(task, kind=kind),
@@ -242,11 +242,11 @@ def _trace_columns(rows: Rows, chosen: Where) -> tuple[Ids | None, Ids | None]:
 
 def _errors(fields: Fields, failed: Mask | None) -> Column:
     """Return the error type of each row; ``failed``: whether its span says that it failed, with or without a type."""
-    codes, labels = fields.texts(a.ERROR_TYPE)
+    codes, categories = fields.texts(a.ERROR_TYPE)
     if failed is not None and failed.any():
-        codes = np.where(failed & (codes < 0), len(labels), codes)
-        labels = [*labels, OTHER_LABEL]
-    return Column(codes=codes.astype(np.int32), labels=tuple(labels))
+        codes = np.where(failed & (codes < 0), len(categories), codes)
+        categories = [*categories, OTHER_CATEGORY]
+    return Column(codes=codes.astype(np.int32), categories=tuple(categories))
 
 
 def _weights(codes: NDArray[np.intp], states: list[str], counts: F64 | None) -> F64 | None:

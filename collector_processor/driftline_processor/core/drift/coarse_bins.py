@@ -1,15 +1,15 @@
-"""Coarse bins: fine bins put together until each holds enough rows, with the labels that a sample chose.
+"""Coarse bins: fine bins put together until each holds enough rows, with the categories that a sample chose.
 
 Few bins of enough rows: what statistics over shares are computed on, since they count every bin as much as any.
 
-Labels that were chosen from the rows they are compared with: what that does to their counts, and what undoes it.
+Categories that were chosen from the rows they are compared with: what that does to their counts, and what undoes it.
 
-A label is kept because the reference itself holds 10 rows of it. So of two labels that are equally frequent the one
-that came up more often is kept, and its share is too high; the other one is in ``other``, whose share is too low. With
-100 labels (Zipf) and 1,000 rows 8 % of windows of 10,000 rows had a p-value below 0.01.
+A category is kept because the reference itself holds 10 rows of it. So of two categories that are equally frequent the
+one that came up more often is kept, and its share is too high; the other one is in ``other``, whose share is too low.
+With 100 categories (Zipf) and 1,000 rows 8 % of windows of 10,000 rows had a p-value below 0.01.
 
-Whether a label is compared by itself must not hang on the reference alone. Here it hangs on the sum of both samples:
-a label that expects so many rows of the reference that it cannot have been dropped stands by itself, all others are
+Whether a category is compared by itself must not hang on the reference alone. Here it hangs on the sum of both samples:
+a category that expects so many rows of the reference that it cannot have been dropped stands by itself, all others are
 ``other``. Without drift, and given the sums, the rows of the reference are then a random choice among all, as the tests
 suppose.
 
@@ -25,7 +25,7 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.reference_rows import MOST_SAMPLED
 from driftline.baseline.sections.time_blocks import block_columns
-from driftline.panes.bins import MOST_LABELS, RARE, Bins, CategoryBins
+from driftline.panes.bins import MOST_CATEGORIES, RARE, Bins, CategoryBins
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
 from scipy.special import betainc, ndtr
@@ -34,15 +34,15 @@ _NORMAL_FROM = 5.0
 """Rows of either outcome from which on a share is about normal: Cochran's rule (1954)."""
 
 SURE = 3.0
-"""Standard deviations. A label that expects 25 rows has 9 or fewer, and is dropped, once in 4,500 times."""
+"""Standard deviations. A category that expects 25 rows has 9 or fewer, and is dropped, once in 4,500 times."""
 
 
 def least_kept(reference: F64, others: I64) -> F64:
-    """Return the least rows of a label that was kept: float64 (k,), 0 where nothing was chosen.
+    """Return the least rows of a category that was kept: float64 (k,), 0 where nothing was chosen.
 
-    10; in proportion more where labels were chosen from a sample of the rows; as many as the last one where there was
-    room for no more labels, and beyond doubt more than that where these are other rows. No label with more rows than
-    ``other`` has can be in it.
+    10; in proportion more where categories were chosen from a sample of the rows; as many as the last one where there
+    was room for no more categories, and beyond doubt more than that where these are other rows. No category with more
+    rows than ``other`` has can be in it.
 
     Args:
         reference: float64 (k, bins).
@@ -50,15 +50,15 @@ def least_kept(reference: F64, others: I64) -> F64:
     """
     held = np.take_along_axis(reference, np.maximum(others, 0)[:, np.newaxis], axis=1)[:, 0]
     least = RARE * np.maximum(1.0, reference.sum(axis=1) / MOST_SAMPLED)
-    labels = _labels(reference, others) & (reference > 0)
-    last = np.where(labels, reference, np.inf).min(axis=1, initial=np.inf)
+    categories = _categories(reference, others) & (reference > 0)
+    last = np.where(categories, reference, np.inf).min(axis=1, initial=np.inf)
     last = np.where(own_rows(reference, others), last, sure(np.where(np.isfinite(last), last, 0.0)))
-    least = np.where((others >= MOST_LABELS) & np.isfinite(last), np.maximum(least, last), least)
+    least = np.where((others >= MOST_CATEGORIES) & np.isfinite(last), np.maximum(least, last), least)
     return np.where(others >= 0, np.minimum(least, np.maximum(held, RARE)), 0.0)
 
 
 def sure(least: F64 | float) -> F64:
-    """Return the expected rows of a label that surely has as many as ``least``: float64 (...).
+    """Return the expected rows of a category that surely has as many as ``least``: float64 (...).
 
     >>> float(sure(10.0)), float(sure(100.0).round(1))
     (25.0, 134.8)
@@ -68,7 +68,7 @@ def sure(least: F64 | float) -> F64:
 
 
 def unsure(reference: F64, current: F64, others: I64) -> Mask:
-    """Return the labels that could as well be in ``other``: bool (k, bins), nowhere where ``other`` is empty.
+    """Return the categories that could as well be in ``other``: bool (k, bins), nowhere where ``other`` is empty.
 
     >>> was, now = np.array([[970.0, 20.0, 10.0]]), np.array([[480.0, 5.0, 15.0]])
     >>> unsure(was, now, np.array([2])).tolist()
@@ -78,7 +78,9 @@ def unsure(reference: F64, current: F64, others: I64) -> Mask:
     there = np.take_along_axis(both, np.maximum(others, 0)[:, np.newaxis], axis=1) > 0
     n, m = reference.sum(axis=1, keepdims=True), current.sum(axis=1, keepdims=True)
     expected = both * (n / (n + m))
-    found: Mask = _labels(reference, others) & there & (expected < sure(least_kept(reference, others))[:, np.newaxis])
+    found: Mask = (
+        _categories(reference, others) & there & (expected < sure(least_kept(reference, others))[:, np.newaxis])
+    )
     return found & (both > 0)
 
 
@@ -97,9 +99,9 @@ def in_other(which: Mask, counts: F64, others: I64) -> F64:
 def missed(reference: F64, others: I64) -> tuple[F64, F64]:
     """Return the mean number of rows that ``other`` lacks, and the error of that estimate: float64 (k,) twice.
 
-    The rows of a label are too few in ``other`` by as much as would fall there with one row less: ``least`` times the
-    number of labels with exactly so many rows, which is taken from those with up to a few more. Nothing of a reference
-    of which a label has fewer rows than it takes to be kept: these are not the rows it was chosen from.
+    The rows of a category are too few in ``other`` by as much as would fall there with one row less: ``least`` times
+    the number of categories with exactly so many rows, which is taken from those with up to a few more. Nothing of a
+    reference of which a category has fewer rows than it takes to be kept: these are not the rows it was chosen from.
 
     Source: Good, "The population frequencies of species and the estimation of population parameters" (1953).
 
@@ -108,32 +110,32 @@ def missed(reference: F64, others: I64) -> tuple[F64, F64]:
     ([10.0], [10.0])
     """
     least = least_kept(reference, others)
-    labels = _labels(reference, others)
+    categories = _categories(reference, others)
     own = own_rows(reference, others)
     wide = np.maximum(1.0, np.ceil(np.sqrt(least) / 2))
-    near = labels & (reference >= least[:, np.newaxis]) & (reference < (least + wide)[:, np.newaxis])
+    near = categories & (reference >= least[:, np.newaxis]) & (reference < (least + wide)[:, np.newaxis])
     many = np.where(own, np.count_nonzero(near, axis=1), 0)
     each = least / wide
     return many * each, np.sqrt(2 * many) * each
 
 
 def own_rows(reference: F64, others: I64) -> Mask:
-    """Return True where the reference has enough rows of each label, and most of the first, bool (k,).
+    """Return True where the reference has enough rows of each category, and most of the first, bool (k,).
 
-    Else these are not the rows that the labels were chosen from: those of one hour or one country, or later ones.
+    Else these are not the rows that the categories were chosen from: those of one hour or one country, or later ones.
     """
-    labels = _labels(reference, others)
-    enough = (~labels | (reference >= RARE)).all(axis=1)
-    falling = (~labels[:, 1:] | (reference[:, 1:] <= reference[:, :-1] * (1 + 1e-9))).all(axis=1)
+    categories = _categories(reference, others)
+    enough = (~categories | (reference >= RARE)).all(axis=1)
+    falling = (~categories[:, 1:] | (reference[:, 1:] <= reference[:, :-1] * (1 + 1e-9))).all(axis=1)
     found: Mask = enough & falling & (others >= 0)
     return found
 
 
 def other_moved(reference: F64, current: F64, others: I64) -> F64:
-    """Return the p-value of ``other`` as it is, against all kept labels together: float64 (k,), 1 where not known.
+    """Return the p-value of ``other`` as it is, against all kept categories together: float64 (k,), 1 where not known.
 
-    What is left to ask where no label is sure: a tenth of the rows in a new label among 300 rare ones. Both sides, in
-    the limit of many rows, with the error of what was missed.
+    What is left to ask where no category is sure: a tenth of the rows in a new category among 300 rare ones. Both
+    sides, in the limit of many rows, with the error of what was missed.
     """
     n, m = reference.sum(axis=1), current.sum(axis=1)
     at = np.maximum(others, 0)[:, np.newaxis]
@@ -149,8 +151,8 @@ def other_moved(reference: F64, current: F64, others: I64) -> F64:
     return np.where(own & ~few, np.minimum(1.0, 2 * ndtr(-np.abs(z))), 1.0)
 
 
-def _labels(counts: F64, others: I64) -> Mask:
-    """Return True for bins that are labels, bool (k, bins): those before ``other``."""
+def _categories(counts: F64, others: I64) -> Mask:
+    """Return True for bins that are categories, bool (k, bins): those before ``other``."""
     found: Mask = np.arange(counts.shape[1]) < others[:, np.newaxis]
     return found
 
@@ -196,7 +198,8 @@ def coarse(reference: F64, current: F64, *, ordered: bool, others: I64 | None = 
 
     Of fewer than 50 rows into as many equal parts as expect enough: deciles would all be pooled, and nothing be left.
 
-    ``others``: int64 (k,), which bin holds all labels that are not kept, -1 = none; labels that were kept by chance
+    ``others``: int64 (k,), which bin holds all categories that are not kept, -1 = none; categories that were kept by
+        chance
     join it first.
 
     >>> shares = coarse(np.array([[50.0, 40.0, 9.0, 1.0]]), np.array([[50.0, 40.0, 8.0, 2.0]]), ordered=False)
@@ -216,11 +219,11 @@ def coarse(reference: F64, current: F64, *, ordered: bool, others: I64 | None = 
 
 
 def _of_chosen(reference: F64, current: F64, others: I64, by_chance: Mask) -> Coarse:
-    """Return the coarse counts where the labels, bool (k, bins), were kept by chance."""
+    """Return the coarse counts where the categories, bool (k, bins), were kept by chance."""
     was, now = (in_other(by_chance, side, others) for side in (reference, current))
     pooled = merged(pool(was, now), was, now)
     apart, p_rare = unexpected(was, now)
-    # a label by itself is among rivals, too, that are in ``other``: as many as have its rows
+    # a category by itself is among rivals, too, that are in ``other``: as many as have its rows
     hidden = np.take_along_axis(reference + current, np.maximum(others, 0)[:, np.newaxis], axis=1)
     alone, p_alone = unexpected(reference, current, hidden=hidden, only=by_chance)
     p_moved = np.minimum(1.0, BESIDE * other_moved(reference, current, others))
@@ -294,8 +297,9 @@ def unexpected(
 ) -> tuple[Mask, F64]:
     """Return the rare bins with more rows than chance explains, bool (..., bins), and the p-value of the least likely.
 
-    Beside a large reference a label that it never had, or a constant that changed, is rare by :func:`pool`, and would
-    hide in a common bin. So a rare bin of which the smaller sample holds at least 5 rows is looked at by itself, and
+    Beside a large reference a category that it never had, or a constant that changed, is rare by :func:`pool`, and
+    would hide in a common bin. So a rare bin of which the smaller sample holds at least 5 rows is looked at by itself,
+    and
     exactly: given the total of the bin, those rows are binomial. The p-value is that tail, times the number of rare
     bins, times 10: beside another test at level a it adds at most 0.1 a to its errors. 1 where there is none.
 
@@ -350,15 +354,15 @@ def _expected(reference: F64, current: F64) -> F64:
     return expected
 
 
-LABELS = 10
-"""The most frequent labels have a cell each; the rest shares one: as many cells as a number has."""
+CATEGORIES = 10
+"""The most frequent categories have a cell each; the rest shares one: as many cells as a number has."""
 
 
 def grid(bins: Bins, reference: F64) -> I64:
     """Return the cell of each bin, then of missing and of invalid values: int64 (size + 2,).
 
-    Numbers: the deciles of the reference, and what lies beyond its outer edges on either side. Categories: ten labels,
-    the others that are known, those that are not. Missing and invalid values share the last cell.
+    Numbers: the deciles of the reference, and what lies beyond its outer edges on either side. Categories: the ten
+    most frequent, the others that are known, those that are not. Missing and invalid values share the last cell.
 
     >>> from driftline.panes.bins import CategoryBins
     >>> grid(CategoryBins(("a", "b")), np.array([9.0, 1.0, 0.0, 0.0, 0.0])).tolist()
@@ -366,7 +370,7 @@ def grid(bins: Bins, reference: F64) -> I64:
     """
     usable = reference[: bins.size]
     if isinstance(bins, CategoryBins):
-        known = np.minimum(np.arange(bins.size - 1), LABELS)
+        known = np.minimum(np.arange(bins.size - 1), CATEGORIES)
         cells = np.append(known, known[-1] + 1 if len(known) else 0)
     elif not usable.any():
         cells = np.zeros(bins.size, np.int64)

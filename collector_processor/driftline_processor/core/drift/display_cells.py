@@ -17,8 +17,8 @@ from driftline.tables.table import F64
 MOST_VALUES = 16
 """Up to so many distinct values are drawn one by one."""
 
-MOST_LABELS = 12
-"""Labels that are drawn one by one, the most frequent of both sides: what a card of the page has room for."""
+MOST_CATEGORIES = 12
+"""Categories that are drawn one by one, the most frequent of both sides: what a card of the page has room for."""
 
 WIDTHS = 20
 """Cells of equal width of a number that is drawn; fewer would hide a second hump, more are noise at 1,000 rows."""
@@ -41,14 +41,14 @@ class Cells(NamedTuple):
     """Shares over the cells of a chart.
 
     Attributes:
-        labels: Label of each cell.
+        categories: Category of each cell.
         was: Share of the reference in each cell, float64 (cells,); adds up to 1.
         now: Share of the window in each cell, float64 (cells,); adds up to 1.
 
     ``edges``: of cells of one width, the texts of the edges between them; else empty.
     """
 
-    labels: tuple[str, ...]
+    categories: tuple[str, ...]
     was: F64
     now: F64
     edges: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ def cells(bins: Bins, reference: F64, current: F64) -> Cells:
 
     >>> from driftline.panes.bins import number_bins
     >>> drawn = cells(number_bins(np.array([0.0, 1.0])), np.array([0, 3, 0, 1, 0.0]), np.array([0, 1, 0, 1, 2.0]))
-    >>> drawn.labels, drawn.now.tolist()
+    >>> drawn.categories, drawn.now.tolist()
     (('0', '1', 'other values'), [0.25, 0.25, 0.5])
     """
     return draw([drawing(bins, reference)], np.asarray(current, np.float64)[np.newaxis])[0]
@@ -72,7 +72,7 @@ def drawing(bins: Bins, reference: F64) -> Drawing:
     """
     was = shares(reference)
     if isinstance(bins, CategoryBins):
-        return FrequentLabels(bins.labels, was)
+        return FrequentCategories(bins.categories, was)
     atoms = np.flatnonzero(was[1:-1] > 0) + 1 if len(bins.edges) else np.empty(0, dtype=np.intp)
     if 0 < len(atoms) <= MOST_VALUES and _narrow(bins, atoms) and was[0] == 0 and was[-1] == 0:
         return _values(bins, atoms, was)
@@ -96,8 +96,8 @@ def draw(drawings: Sequence[Drawing], counts: F64) -> list[Cells]:
 
     if widths := {at: one for at, one in enumerate(drawings) if isinstance(one, EqualWidths)}:
         fill(list(widths), EqualWidths.draw(list(widths.values()), now[list(widths)]))
-    if labels := {at: one for at, one in enumerate(drawings) if isinstance(one, FrequentLabels)}:
-        fill(list(labels), FrequentLabels.draw(list(labels.values()), now[list(labels)]))
+    if categories := {at: one for at, one in enumerate(drawings) if isinstance(one, FrequentCategories)}:
+        fill(list(categories), FrequentCategories.draw(list(categories.values()), now[list(categories)]))
     if values := {at: one for at, one in enumerate(drawings) if isinstance(one, DistinctValues)}:
         fill(list(values), DistinctValues.draw(list(values.values()), now[list(values)]))
     return [one for one in found if one is not None]
@@ -108,7 +108,7 @@ class EqualWidths:
     """A number over cells of one width, between round numbers.
 
     Attributes:
-        labels: Label of each cell.
+        categories: Category of each cell.
         texts: Text of each edge between cells; () where all values share a cell.
         before: intp (edges,), fine bins that lie wholly below each edge.
         within: intp (edges,), fine bin in which each edge lies.
@@ -116,7 +116,7 @@ class EqualWidths:
         was: float64 (cells,), shares of the reference.
     """
 
-    labels: tuple[str, ...]
+    categories: tuple[str, ...]
     texts: tuple[str, ...]
     before: Index
     within: Index
@@ -152,17 +152,17 @@ class EqualWidths:
     def _cells(self, now: F64) -> Cells:
         """Leave out an open cell at either end that nobody has."""
         if not self.texts:
-            return Cells(self.labels, self.was, now)
+            return Cells(self.categories, self.was, now)
         first = 0 if max(self.was[0], now[0]) > NOTHING else 1
-        last = len(self.labels) if max(self.was[-1], now[-1]) > NOTHING else len(self.labels) - 1
-        return Cells(self.labels[first:last], self.was[first:last], now[first:last], self.texts[first : last - 1])
+        last = len(self.categories) if max(self.was[-1], now[-1]) > NOTHING else len(self.categories) - 1
+        return Cells(self.categories[first:last], self.was[first:last], now[first:last], self.texts[first : last - 1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DistinctValues:
     """A number of few values, one cell each; ``atoms``: their bins, ``was``: their shares of the reference."""
 
-    labels: tuple[str, ...]
+    categories: tuple[str, ...]
     atoms: Index
     was: F64
 
@@ -175,19 +175,19 @@ class DistinctValues:
         drawn = now[self.atoms]
         rest = float(now.sum() - drawn.sum())
         if rest > NOTHING:
-            return Cells((*self.labels, "other values"), np.append(self.was, 0.0), np.append(drawn, rest))
-        return Cells(self.labels, self.was, drawn)
+            return Cells((*self.categories, "other values"), np.append(self.was, 0.0), np.append(drawn, rest))
+        return Cells(self.categories, self.was, drawn)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FrequentLabels:
-    """The frequent labels of both sides, and the others in one cell; ``was``: shares of the reference by bin."""
+class FrequentCategories:
+    """The frequent categories of both sides, and the others in one cell; ``was``: shares of the reference by bin."""
 
-    labels: tuple[str, ...]
+    categories: tuple[str, ...]
     was: F64
 
     @staticmethod
-    def draw(drawings: Sequence[FrequentLabels], now: F64) -> list[Cells]:
+    def draw(drawings: Sequence[FrequentCategories], now: F64) -> list[Cells]:
         """Draw shares, float64 (k, bins)."""
         width = max(len(one.was) for one in drawings)
         sizes = np.array([len(one.was) - 1 for one in drawings])
@@ -195,24 +195,24 @@ class FrequentLabels:
         for row, one in enumerate(drawings):
             greater[row, : len(one.was)] = one.was
         np.maximum(greater, np.where(greater < 0, greater, now[:, :width]), out=greater)
-        greater[np.arange(width) >= sizes[:, np.newaxis]] = -1.0  # other labels are no label
+        greater[np.arange(width) >= sizes[:, np.newaxis]] = -1.0  # other categories are no category
         # in the order of the baseline, so that a picture keeps its shape over time
-        order = np.argsort(-greater, axis=1, kind="stable")[:, :MOST_LABELS]
+        order = np.argsort(-greater, axis=1, kind="stable")[:, :MOST_CATEGORIES]
         found = []
         for one, own, size, first in zip(drawings, now, sizes.tolist(), order, strict=True):
-            found.append(one._cells(own[: size + 1], np.sort(first[: min(MOST_LABELS, size)])))
+            found.append(one._cells(own[: size + 1], np.sort(first[: min(MOST_CATEGORIES, size)])))
         return found
 
     def _cells(self, now: F64, shown: Index) -> Cells:
-        labels = [self.labels[at] for at in shown.tolist()]
+        categories = [self.categories[at] for at in shown.tolist()]
         drawn_was, drawn_now = self.was[shown], now[shown]
         rest_was, rest_now = float(self.was.sum() - drawn_was.sum()), float(now.sum() - drawn_now.sum())
         if max(rest_was, rest_now) > NOTHING:
-            return Cells((*labels, "other"), np.append(drawn_was, rest_was), np.append(drawn_now, rest_now))
-        return Cells(tuple(labels), drawn_was, drawn_now)
+            return Cells((*categories, "other"), np.append(drawn_was, rest_was), np.append(drawn_now, rest_now))
+        return Cells(tuple(categories), drawn_was, drawn_now)
 
 
-Drawing = EqualWidths | DistinctValues | FrequentLabels
+Drawing = EqualWidths | DistinctValues | FrequentCategories
 
 
 def _parted(cells: F64, ends: Index) -> list[F64]:
@@ -236,10 +236,10 @@ def _narrow(bins: NumberBins, which: Index) -> bool:
 def _values(bins: NumberBins, atoms: Index, was: F64) -> DistinctValues:
     low, high = bins.edges[atoms - 1], bins.edges[atoms]
     middles = low + (high - low) / 2
-    labels = tuple(_value_text(value) for value in middles.tolist())
-    if len(set(labels)) < len(labels):
-        labels = tuple(number_text(value) for value in middles.tolist())
-    return DistinctValues(labels, atoms, was[atoms])
+    categories = tuple(_value_text(value) for value in middles.tolist())
+    if len(set(categories)) < len(categories):
+        categories = tuple(number_text(value) for value in middles.tolist())
+    return DistinctValues(categories, atoms, was[atoms])
 
 
 def _widths(bins: NumberBins, was: F64) -> EqualWidths:
@@ -249,9 +249,9 @@ def _widths(bins: NumberBins, was: F64) -> EqualWidths:
         none = np.empty(0, dtype=np.intp)
         return EqualWidths(("all",), (), none, none, np.empty(0), np.array([was.sum()]))
     texts = _edge_texts(tuple(edges.tolist()))
-    labels = (f"< {texts[0]}", *(f"{low} – {high}" for low, high in pairwise(texts)), f"≥ {texts[-1]}")
+    categories = (f"< {texts[0]}", *(f"{low} – {high}" for low, high in pairwise(texts)), f"≥ {texts[-1]}")
     before, within, part = _spread(fine, edges)
-    made = EqualWidths(labels, texts, before, within, part, was)
+    made = EqualWidths(categories, texts, before, within, part, was)
     return replace(made, was=EqualWidths.spread([made], was[np.newaxis])[0])
 
 

@@ -5,14 +5,15 @@ windows of a model are added up. By whatever number of windows the evidence agai
 was" is looked at, it reaches 1/α with a chance of at most α (Ville 1939), so that all windows of a model's whole life
 together have one chance of α of a false alarm.
 
-Each column has a few score functions: level and spread of numbers, the shares of the commonest labels. A window gives
-each one number, its mean. Numbers of windows and of the reference's own stretches of that length are normal, with any
-mean and variance, and each keeps a share ρ of the deviation of the one before, whatever ρ is. For a known ρ the ratio
-of both likelihoods, with the right Haar prior on mean and variance and a normal prior on the shift, is a martingale
-under the null (Hendriksen, de Heide and Grünwald 2021, Optional stopping with Bayes factors, theorem 2; Pérez-Ortiz,
-Lardy, de Heide and Grünwald 2024, E-statistics, group invariance and anytime-valid testing). ρ is not known. So the
-likelihood with a shift, averaged over ρ, is divided by that without one at the ρ which explains the numbers best
-(Wasserman, Ramdas and Balakrishnan 2020, Universal inference, section 8): never more than the martingale of the true ρ.
+Each column has a few score functions: level and spread of numbers, the shares of the commonest categories. A window
+gives each one number, its mean. Numbers of windows and of the reference's own stretches of that length are normal, with
+any mean and variance, and each keeps a share ρ of the deviation of the one before, whatever ρ is. For a known ρ the
+ratio of both likelihoods, with the right Haar prior on mean and variance and a normal prior on the shift, is a
+martingale under the null (Hendriksen, de Heide and Grünwald 2021, Optional stopping with Bayes factors, theorem 2;
+Pérez-Ortiz, Lardy, de Heide and Grünwald 2024, E-statistics, group invariance and anytime-valid testing). ρ is not
+known. So the likelihood with a shift, averaged over ρ, is divided by that without one at the ρ which explains the
+numbers best (Wasserman, Ramdas and Balakrishnan 2020, Universal inference, section 8): never more than the martingale
+of the true ρ.
 
 Why no product of the windows' p-values: all windows share one reference, whose own error they repeat. Given the windows
 before, a p-value is then no p-value any more, and the product finds the error of the reference for sure, in time.
@@ -67,8 +68,8 @@ EPOCH = 30
 """Steps after which evidence begins anew beside that of the whole life: a quiet year would dilute a new shift
 (docs/data/lasting-drift.md has shifts after 200 quiet days)."""
 
-LABELS = 4
-"""Commonest labels whose shares are watched: each more costs all of them evidence, and the rest move with these."""
+CATEGORIES = 4
+"""Commonest categories whose shares are watched: each more costs all of them evidence, and the rest move with these."""
 
 DIGITS = 9
 """Decimals of sums that go on, a millionth of what a window varies by: the same on every machine."""
@@ -203,20 +204,20 @@ def _of_column(one: Reference, counts: F64, first: Index | None) -> list[tuple[s
             if deviation > 1e-9:
                 found.append((measure, 1.0, centred / deviation))
         return found
-    common = [at for at in np.argsort(-share, kind="stable")[:LABELS].tolist() if counts[at] >= LEAST_ROWS]
+    common = [at for at in np.argsort(-share, kind="stable")[:CATEGORIES].tolist() if counts[at] >= LEAST_ROWS]
     if np.count_nonzero(share) == 2:
         common = common[:1]
     for at in common:
         deviation = float(np.sqrt(share[at] * (1 - share[at])))
         if deviation > 1e-9:
             of = at if first is None else int(first[at])
-            found.append((_label(one, of), deviation, ((np.arange(len(share)) == at) - share[at]) / deviation))
+            found.append((_category(one, of), deviation, ((np.arange(len(share)) == at) - share[at]) / deviation))
     return found
 
 
-def _label(one: Reference, at: int) -> str:
-    labels = one.bins.labels if isinstance(one.bins, CategoryBins) else ()
-    return labels[at] if at < len(labels) else "other" if labels else "share of the commonest value"
+def _category(one: Reference, at: int) -> str:
+    categories = one.bins.categories if isinstance(one.bins, CategoryBins) else ()
+    return categories[at] if at < len(categories) else "other" if categories else "share of the commonest value"
 
 
 def _own(counts: F64, rows: F64, scores: F64, many: int) -> tuple[F64, F64] | None:

@@ -27,7 +27,7 @@ class SamplePairs:
         size: int64 (k,), bins of each column.
         number: bool (k,), compared as numbers.
         edges: float64 (k, bins - 1), borders of the bins of numbers, padded with the last.
-        others: int64 (k,), bin of all other labels, -1 for what has no labels.
+        others: int64 (k,), bin of all other categories, -1 for what has no categories.
         certain: float64 (k,), p-values that are surely below may be those of the limit law.
         vectors: Of embeddings by their place, what is known of the reference, and the mean features of the window.
     """

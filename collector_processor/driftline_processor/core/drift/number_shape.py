@@ -162,21 +162,21 @@ _BETWEEN = re.compile(r"^\s*(\S+)\s+–\s+(\S+)\s*$")
 _END = re.compile(r"^\s*([<≥])\s+(\S+)\s*$")
 
 
-def shape_of_cells(labels: Sequence[str], shares: F64) -> NumberShape | None:
-    """Return the shape that a drawing of a number tells: its cells by their labels, the outer ones open.
+def shape_of_cells(categories: Sequence[str], shares: F64) -> NumberShape | None:
+    """Return the shape that a drawing of a number tells: its cells by their categories, the outer ones open.
 
-    None where a label is no number, as that of all other values.
+    None where a category is no number, as that of all other values.
 
     >>> drawn = shape_of_cells(("< 0", "0 – 10", "10 – 20", "≥ 20"), np.array([0.0, 0.5, 0.4, 0.1]))
     >>> drawn.quantiles((0.25, 0.5, 0.95)).tolist(), drawn.above
     ([5.0, 10.0, 20.0], 0.1)
     """
     low, high, weight, below, above = [], [], [], 0.0, 0.0
-    for label, share in zip(labels, shares.tolist(), strict=True):
+    for category, share in zip(categories, shares.tolist(), strict=True):
         if share <= 0:
             continue
-        between, end = _BETWEEN.match(label), _END.match(label)
-        texts = between.groups() if between else (end[2] if end else label,) * 2
+        between, end = _BETWEEN.match(category), _END.match(category)
+        texts = between.groups() if between else (end[2] if end else category,) * 2
         try:
             begins, ends = (float(text) for text in texts)
         except ValueError:

@@ -65,7 +65,7 @@ class ReferenceTable:
         number: bool (k,), compared as numbers.
         embedded: bool (k,), embeddings.
         edges: float64 (k, bins - 1), borders of the bins of numbers, padded with the last; 0 for others.
-        others: int64 (k,), bin of all other labels, -1 for what has no labels.
+        others: int64 (k,), bin of all other categories, -1 for what has no categories.
         outer: bool (k, bins), bins that the reference hardly fills and that lie beyond it.
         plans: What is chosen for the columns by the rules of a model; see :mod:`.rule`.
     """
@@ -134,7 +134,7 @@ def _table(columns: tuple[Reference, ...]) -> ReferenceTable:
         bins, size = column.bins, column.bins.size
         counts[row, :size] = column.counts
         if isinstance(bins, CategoryBins):
-            others[row], outer[row, :size] = len(bins.labels), column.counts <= 0
+            others[row], outer[row, :size] = len(bins.categories), column.counts <= 0
             continue
         ends = [0, size - 1]
         outer[row, ends] = column.counts[ends] <= OUTERMOST * column.rows

@@ -511,8 +511,8 @@ class _Columns:
         known = np.array([own.windows(length) >= LEAST_WINDOWS for length in lengths])[:, np.newaxis]
         some, first = own.some(parts), at[0]
         embedded = np.array([one in self.vectors for one in first.tolist()], np.bool_)
-        labels = ~self.number[first] & ~embedded
-        was, now, new = some.cells(self.reference[at], self.current[at], self.size[first], labels)
+        categories = ~self.number[first] & ~embedded
+        was, now, new = some.cells(self.reference[at], self.current[at], self.size[first], categories)
         found = own.judge(some, was, now, new, self.design[at], lengths)
         self.worth[at] = found.design_effect
         self.timed[at] = ~embedded
@@ -620,8 +620,8 @@ class _Columns:
         distance = np.maximum(tails * np.sqrt(np.log(2 / level) / 2 * worth), np.sqrt(math.pi**2 / 12 * worth))
         of_number = np.where(distance < 1, 2 * ndtri((1 + np.minimum(distance, 1.0)) / 2), np.inf)
         filled = np.count_nonzero(self.reference[at] * (m / n)[:, np.newaxis] >= FEWEST_IN_CELL, axis=1)
-        of_labels = tails * np.sqrt(chdtri(np.maximum(2, filled) - 1, level) * worth)
-        return np.maximum(np.where(self.number[at], of_number, of_labels), self.least_shift[at])
+        of_categories = tails * np.sqrt(chdtri(np.maximum(2, filled) - 1, level) * worth)
+        return np.maximum(np.where(self.number[at], of_number, of_categories), self.least_shift[at])
 
     def _judge(self, at: I64, level: F64, by_rows: F64) -> None:
         """Fill in the states of columns whose p-values are corrected, and what lacks.
@@ -709,7 +709,7 @@ class _Columns:
                     methods=methods,
                     effect=effect if known else None,
                     size=size if known else "",
-                    cells=() if hidden else cells.labels,
+                    cells=() if hidden else cells.categories,
                     was=None if hidden else cells.was,
                     now=None if hidden else cells.now.round(DRAWN),
                     missing_was=column.missing,
@@ -775,7 +775,7 @@ def optional(values: F64) -> list[float | None]:
 
 
 FEWEST_IN_CELL = 5
-"""Rows that a cell of labels expects; those with fewer are pooled (:mod:`.coarse_bins`)."""
+"""Rows that a cell of categories expects; those with fewer are pooled (:mod:`.coarse_bins`)."""
 
 
 def _shift_of_distance(distance: float) -> float:

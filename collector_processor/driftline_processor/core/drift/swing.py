@@ -44,17 +44,17 @@ def swings(baseline: Baseline) -> dict[str, float]:
             if now is None or name not in seasons.of:
                 continue
             each = (seasons.of[name][:, : over.size] * kish[:, np.newaxis])[told]
-            found[name] = _farthest(now[: over.size], each, labels=isinstance(over, CategoryBins))
+            found[name] = _farthest(now[: over.size], each, categories=isinstance(over, CategoryBins))
         _CACHE[baseline] = found
     return _CACHE[baseline]
 
 
-def _farthest(now: F64, seasons: F64, *, labels: bool) -> float:
+def _farthest(now: F64, seasons: F64, *, categories: bool) -> float:
     """Return how far counts are from the farthest season, float64 (seasons, bins), in standard deviations."""
     seasons = seasons[seasons.sum(axis=1) > 0]
     if not len(seasons) or now.sum() <= 0:
         return 0.0
-    if labels:
+    if categories:
         both = np.broadcast_to(now, seasons.shape)
         return shift_of(float((psi(both, seasons) - psi_null_mean(both, seasons)).max()), "psi")
     below = np.cumsum(seasons, axis=1) / seasons.sum(axis=1, keepdims=True)

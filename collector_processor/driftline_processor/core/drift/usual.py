@@ -1,8 +1,8 @@
 """What is usual: how far the reference's own windows are from the rest of it, feature by feature.
 
 A day is not like all days, and that is no news. So a window is asked in how many ways it differs from the reference: in
-its level, its spread, its skew and the share of each cell (numbers), in the share of each cell (labels). Each way is a
-score function over the coarse cells of the reference's blocks of time, with a variance between blocks of its own:
+its level, its spread, its skew and the share of each cell (numbers), in the share of each cell (categories). Each way
+is a score function over the coarse cells of the reference's blocks of time, with a variance between blocks of its own:
 
 - Features are alike. So variances are moderated over features, and what a day keeps of the day before is learned from
   the feature's own days and from what the other features keep.
@@ -72,7 +72,7 @@ ALONE = (0.0, 0.1, 1.0)
 the features' days say decides."""
 
 LEVEL, SPREAD, SKEW, CELLS = 0, 1, 2, 3
-"""Columns of the score functions: three of numbers, then those of cells, last that of labels that no block has."""
+"""Columns of the score functions: three of numbers, then those of cells, last that of categories that no block has."""
 
 WEIGHTS = (0.88, 0.04, 0.02)
 """Parts of the level of a test that level, spread and skew get; the cells share the rest. Most changes move the level,
@@ -87,8 +87,8 @@ _LEAST_DAYS = 6
 last."""
 
 NEW = 0.1
-"""Part of the level of a test for labels that the reference never had, out of that of all cells. Data quality has them
-as a finding of its own (``unseen``)."""
+"""Part of the level of a test for categories that the reference never had, out of that of all cells. Data quality has
+them as a finding of its own (``unseen``)."""
 
 GRID: F64 = np.linspace(-8.0, 8.0, 641)
 """Shifts of a normal feature at which the mean score of its level is worked out, in steps of a
@@ -129,7 +129,7 @@ class ScoreFunctions:
 
     Attributes:
         whole: float64 (k, c), shares of the reference; 0 beyond the cells of a column.
-        ordered: bool (k,), numbers; others are labels.
+        ordered: bool (k,), numbers; others are categories.
         borders: float64 (k, c + 1), normal scores of the borders of cells.
         polynomials: float64 (3, k, c), level, spread and skew by cell; orthonormal but for the level, whose scale is
             that of the normal scores.
@@ -191,7 +191,7 @@ class ScoreFunctions:
         noise[:, LEVEL] = 1 / np.maximum(variance, 1e-12)
         told = polynomials[0] ** 2 * whole / np.maximum((1 - whole) * variance[:, np.newaxis], 1e-12)
         noise[:, CELLS:-1] = np.where(ordered[:, np.newaxis], np.maximum(1 - told, _LEAST_NOISE), 1.0)
-        levels = np.zeros((k, len(GRID)))  # of labels nobody asks
+        levels = np.zeros((k, len(GRID)))  # of categories nobody asks
         shifted = np.diff(ndtr(borders[ordered][:, :, np.newaxis] - GRID), axis=1)  # float64 (numbers, c, grid)
         levels[ordered] = (polynomials[0][ordered][:, :, np.newaxis] * shifted).sum(axis=1)
         return cls(whole, ordered, borders, polynomials, levels, noise, weight)
@@ -205,7 +205,7 @@ class ScoreFunctions:
 
         Args:
             counts: float64 (..., k, c).
-            new: float64 (..., k), rows of them with labels that the reference never had.
+            new: float64 (..., k), rows of them with categories that the reference never had.
         """
         rows = counts.sum(axis=-1, keepdims=True)
         # half a row as the reference has it: all rows in the last cell are no endless shift
@@ -433,20 +433,20 @@ class ColumnSubset:
     first: Sequence[Index]
     functions: ScoreFunctions
 
-    def cells(self, reference: F64, current: F64, size: I64, labels: Mask) -> tuple[F64, F64, F64]:
-        """Return counts over the cells, float64 (..., k, c) twice, and rows with labels never seen, (..., k).
+    def cells(self, reference: F64, current: F64, size: I64, categories: Mask) -> tuple[F64, F64, F64]:
+        """Return counts over the cells, float64 (..., k, c) twice, and rows with categories never seen, (..., k).
 
         Args:
             reference: float64 (..., k, bins), effective rows.
             current: float64 (..., k, bins), effective rows of the window.
             size: int64 (k,), bins of each column; those beyond are empty.
-            labels: bool (k,), whether bins are labels, of which some may be new.
+            categories: bool (k,), whether bins are categories, of which some may be new.
         """
         first = np.concatenate(
             [one + at for one, at in zip(self.first, (np.cumsum(size) - size).tolist(), strict=True)]
         )
         there = np.arange(reference.shape[-1]) < size[:, np.newaxis]
-        never = labels[:, np.newaxis] & (reference <= 0)
+        never = categories[:, np.newaxis] & (reference <= 0)
         new = np.where(never, current, 0.0).sum(axis=-1)
         both = np.stack([reference, np.where(never, 0.0, current)])[..., there]
         filled = np.arange(self.functions.whole.shape[1]) < np.array([[len(one)] for one in self.first])
@@ -658,8 +658,8 @@ class OwnWindows:
         Args:
             some: The k columns.
             reference: float64 (w, k, c), effective rows in the cells.
-            current: float64 (w, k, c), of the windows; with labels that the reference never had in no cell.
-            new: float64 (w, k), rows with such labels.
+            current: float64 (w, k, c), of the windows; with categories that the reference never had in no cell.
+            new: float64 (w, k), rows with such categories.
             worth: float64 (w, k), how many rows count as one, by clusters.
             lengths: Of each window, in blocks.
         """
@@ -947,7 +947,7 @@ def _tails(functions: ScoreFunctions, apart: F64, trust: F64) -> F64:
 def _share_weights(functions: ScoreFunctions, shares: KeptShares, apart: F64, trust: F64) -> F64:
     """Return how likely blocks of columns are to keep each share: float64 (g, k).
 
-    Numbers say so by their level, labels by their cells, which together count as one series.
+    Numbers say so by their level, categories by their cells, which together count as one series.
     """
     used = functions.weight > 0
     used[:, SPREAD:CELLS] = False

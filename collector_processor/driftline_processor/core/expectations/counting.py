@@ -72,10 +72,10 @@ def _of(rule: Rule, column: Column, told: Mask) -> tuple[F64, F64]:
         case "type":
             return _typed(rule, column, numbers).astype(np.float64), nothing
         case "length":
-            sizes = np.array([len(label) for label in column.labels], dtype=np.float64)
-            return _labels(column, n, _within(sizes, rule)).astype(np.float64), nothing
+            sizes = np.array([len(category) for category in column.categories], dtype=np.float64)
+            return _categories(column, n, _within(sizes, rule)).astype(np.float64), nothing
         case "pattern":
-            return _labels(column, n, find_pattern(rule.pattern, column.labels)).astype(np.float64), nothing
+            return _categories(column, n, find_pattern(rule.pattern, column.categories)).astype(np.float64), nothing
         case _:
             return nothing, nothing
 
@@ -102,7 +102,7 @@ def _from(values: F64, limit: float | None) -> F64:
     return (values >= (-np.inf if limit is None else limit)).astype(np.float64)
 
 
-def _labels(column: Column, n: int, fits: Mask) -> Mask:
+def _categories(column: Column, n: int, fits: Mask) -> Mask:
     """Rows whose text fits; a row without a text does not."""
     if column.codes is None or not len(column.codes):
         return np.zeros(n, dtype=np.bool_)
@@ -111,8 +111,10 @@ def _labels(column: Column, n: int, fits: Mask) -> Mask:
 
 def _listed(rule: Rule, column: Column, numbers: F64) -> Mask:
     wanted = set(rule.values)
-    listed = _labels(column, len(numbers), np.array([label in wanted for label in column.labels], dtype=np.bool_))
-    known = actual_numbers(Column(codes=np.arange(len(rule.values), dtype=np.int32), labels=rule.values))
+    listed = _categories(
+        column, len(numbers), np.array([category in wanted for category in column.categories], dtype=np.bool_)
+    )
+    known = actual_numbers(Column(codes=np.arange(len(rule.values), dtype=np.int32), categories=rule.values))
     exact = [value for value, text in zip(known.tolist(), rule.values, strict=True) if number_text(value) == text]
     return np.asarray(listed | np.isin(numbers, exact), dtype=np.bool_)
 
@@ -126,5 +128,5 @@ def _typed(rule: Rule, column: Column, numbers: F64) -> Mask:
         case "boolean":
             typed = (numbers == 0) | (numbers == 1)
         case _:
-            typed = _labels(column, len(numbers), np.ones(len(column.labels), dtype=np.bool_))
+            typed = _categories(column, len(numbers), np.ones(len(column.categories), dtype=np.bool_))
     return typed

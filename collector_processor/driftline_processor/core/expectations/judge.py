@@ -52,9 +52,9 @@ def share_from_bins(rule: Rule, bins: Bins, sums: Sums) -> tuple[float, float] |
         return None
     if rule.kind in ("values", "not_values"):
         wanted = set(rule.values)
-        listed = np.array([label in wanted for label in bins.labels], dtype=np.bool_)
+        listed = np.array([category in wanted for category in bins.categories], dtype=np.bool_)
         inside, other = float(sums.counts[:-1][listed].sum()), float(sums.counts[-1])
-        maybe = 0.0 if wanted <= set(bins.labels) else other
+        maybe = 0.0 if wanted <= set(bins.categories) else other
         if rule.kind == "values":
             return inside / with_value, (inside + maybe) / with_value
         return (with_value - inside - maybe) / with_value, (with_value - inside) / with_value

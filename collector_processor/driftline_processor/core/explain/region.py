@@ -1,4 +1,4 @@
-"""The region of a shift: the range or the labels whose share of rows changed most, in the feature's own unit."""
+"""The region of a shift: the range or the categories whose share of rows changed most, in the feature's own unit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BETTER = 1.25
 LENGTHS = "lengths (L2 norm)"
 """Name of the values in the bins of an embedding; another method compares its vectors."""
 
-_OTHER = {"other": "other labels"}
+_OTHER = {"other": "other categories"}
 
 
 def region_changes(bins: Bins, was: F64, now: F64, lengths: bool = False) -> tuple[Change, ...]:
@@ -36,8 +36,8 @@ def region_changes(bins: Bins, was: F64, now: F64, lengths: bool = False) -> tup
     if usable_was.any() and usable_now.any():
         drawn = cells(bins, usable_was, usable_now)
         if isinstance(bins, CategoryBins):
-            changes += _labels(drawn)
-        elif len(drawn.labels) > 1:
+            changes += _categories(drawn)
+        elif len(drawn.categories) > 1:
             where = _range(drawn)
             changes.append(replace(where, where=where.where.replace("values", LENGTHS)) if lengths else where)
     absent = Change("missing values", _absent(was, bins), _absent(now, bins))
@@ -47,15 +47,15 @@ def region_changes(bins: Bins, was: F64, now: F64, lengths: bool = False) -> tup
     return tuple(changes)
 
 
-def _labels(drawn: Cells) -> list[Change]:
-    """Return the label that changed most, and the label that changed most in the other direction."""
+def _categories(drawn: Cells) -> list[Change]:
+    """Return the category that changed most, and the category that changed most in the other direction."""
     shift = drawn.now - drawn.was
     most = int(np.abs(shift).argmax())
     if shift[most] == 0:
         return []
     other = int((shift * -np.sign(shift[most])).argmax())
-    last = len(drawn.labels) - 1
-    names = [_OTHER.get(label, label) if at == last else label for at, label in enumerate(drawn.labels)]
+    last = len(drawn.categories) - 1
+    names = [_OTHER.get(category, category) if at == last else category for at, category in enumerate(drawn.categories)]
     return [Change(names[at], float(drawn.was[at]), float(drawn.now[at])) for at in dict.fromkeys((most, other))]
 
 
@@ -64,7 +64,7 @@ def _range(drawn: Cells) -> Change:
     shift = now - was
     at = int(np.abs(shift[1:-1]).argmax()) + 1
     low, high = sorted((int(shift.argmin()), int(shift.argmax())))
-    between = (low > 0 and high < len(drawn.labels)) or high - low == 1
+    between = (low > 0 and high < len(drawn.categories)) or high - low == 1
     if between and abs(shift[high] - shift[low]) >= BETTER * abs(shift[at]):
         return Change(_between(drawn, low, high), float(was[high] - was[low]), float(now[high] - now[low]))
     if was[at] + now[at] <= 1:  # the side with fewer rows says more
@@ -75,29 +75,31 @@ def _range(drawn: Cells) -> Change:
 def _below(drawn: Cells, at: int) -> str:
     if drawn.edges:
         return f"values below {drawn.edges[at - 1]}"
-    return _value(drawn.labels[0]) if at == 1 else f"values of {drawn.labels[at - 1]} or less"
+    return _value(drawn.categories[0]) if at == 1 else f"values of {drawn.categories[at - 1]} or less"
 
 
 def _above(drawn: Cells, at: int) -> str:
     if drawn.edges:
         return f"values of {drawn.edges[at - 1]} or more"
-    return _value(drawn.labels[at]) if at == len(drawn.labels) - 1 else f"values of {drawn.labels[at]} or more"
+    return (
+        _value(drawn.categories[at]) if at == len(drawn.categories) - 1 else f"values of {drawn.categories[at]} or more"
+    )
 
 
 def _between(drawn: Cells, low: int, high: int) -> str:
     if high - low == 1 and not drawn.edges:
-        return _value(drawn.labels[low])
+        return _value(drawn.categories[low])
     if not drawn.edges:
-        return f"values of {drawn.labels[low]} to {drawn.labels[high - 1]}"
+        return f"values of {drawn.categories[low]} to {drawn.categories[high - 1]}"
     if low == 0:
         return _below(drawn, high)
-    if high == len(drawn.labels):
+    if high == len(drawn.categories):
         return _above(drawn, low)
     return f"values between {drawn.edges[low - 1]} and {drawn.edges[high - 1]}"
 
 
-def _value(label: str) -> str:
-    return label if label == "other values" else f"values of {label}"
+def _value(category: str) -> str:
+    return category if category == "other values" else f"values of {category}"
 
 
 def _absent(counts: F64, bins: Bins) -> float:

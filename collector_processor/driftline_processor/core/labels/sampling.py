@@ -59,7 +59,7 @@ class ChosenRows:
 
 @dataclass(frozen=True, slots=True)
 class LabelDraw:
-    """Rows to label. ``again`` are rows that have a label already, and now stand for fewer rows."""
+    """Rows to label. ``again`` are rows that have a category already, and now stand for fewer rows."""
 
     new: ChosenRows
     again: ChosenRows
@@ -110,7 +110,7 @@ def bin_rise(bins: Bins, was: F64, now: F64) -> F64:
     """Return the rise in frequency of each bin, 0 to 1: float64 (size + 2,), missing and invalid last.
 
     ``was``, ``now``: counts over the bins, then missing, then invalid. 0 = not at all, 1 = :data:`GREAT_RISE` times.
-    Neighbouring bins of a number are put together until they hold :data:`FEWEST` of the rows, labels stand alone.
+    Neighbouring bins of a number are put together until they hold :data:`FEWEST` of the rows, categories stand alone.
     """
     group = np.arange(len(was))
     if not isinstance(bins, CategoryBins):
@@ -145,7 +145,7 @@ def weakness_of_rows(slices: Mapping[str, Column], badness: Mapping[str, float],
     for key, column in slices.items():
         if column.codes is None:
             continue
-        by_code = np.array([*(badness.get(f"{key}={label}", 0.0) for label in column.labels), 0.0])
+        by_code = np.array([*(badness.get(f"{key}={category}", 0.0) for category in column.categories), 0.0])
         worst = np.maximum(worst, by_code[column.codes])
     return worst
 

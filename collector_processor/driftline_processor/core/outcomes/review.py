@@ -53,8 +53,8 @@ def predictions_of(pane: Pane, task: Task, baseline: Baseline | None = None) -> 
     counted, bins = pane.parts.get("class"), None if baseline is None else baseline.bins.classes
     if counted is None or bins is None:
         return None
-    labels = [class_text(label) for label in bins.labels]
-    return np.array([counted[labels.index(name)] if name in labels else 0.0 for name in task.classes])
+    categories = [class_text(category) for category in bins.categories]
+    return np.array([counted[categories.index(name)] if name in categories else 0.0 for name in task.classes])
 
 
 def find_unseen_decisions(pane: Pane, task: Task, baseline: Baseline | None = None) -> UnseenDecisions | None:

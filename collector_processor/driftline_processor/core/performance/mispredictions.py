@@ -124,7 +124,7 @@ def describe_mispredictions(
         spans: The span of each.
     """
     actual, classes = actual_numbers(rows.actual), dict(enumerate(task.classes))
-    slices = {key: _labels(column) for key, column in rows.slices.items()}
+    slices = {key: _categories(column) for key, column in rows.slices.items()}
     for at in range(len(rows)):
         scores = () if rows.scores is None or np.isnan(rows.scores[at]).any() else tuple(rows.scores[at].tolist())
         weight = 1.0 if rows.weight is None else float(rows.weight[at])
@@ -144,6 +144,6 @@ def describe_mispredictions(
         )
 
 
-def _labels(column: Column) -> list[str]:
+def _categories(column: Column) -> list[str]:
     known = class_column(column)
-    return [""] * length(column) if known.codes is None else np.array([*known.labels, ""])[known.codes].tolist()
+    return [""] * length(column) if known.codes is None else np.array([*known.categories, ""])[known.codes].tolist()

@@ -59,7 +59,7 @@ class Sums:
         tails: Values beyond the outer edges, by power of two (:mod:`driftline.panes.unbinned_values`); None without
             any.
         kinds: Invalid values by kind; None without any.
-        elsewhere: Values that are labels of other features; None without any.
+        elsewhere: Values that are categories of other features; None without any.
     """
 
     counts: F64
@@ -144,9 +144,9 @@ def sums_of(pane: Pane, name: str, bins: Bins) -> Sums | None:
     return Sums(counts, usable, missing, invalid, *found)
 
 
-def labelled(pair: FeaturePair) -> bool:
-    """Return True for a category with at least one label in the baseline."""
-    return isinstance(pair.bins, CategoryBins) and bool(pair.bins.labels)
+def has_categories(pair: FeaturePair) -> bool:
+    """Return True for a categorical feature with at least one category in the baseline."""
+    return isinstance(pair.bins, CategoryBins) and bool(pair.bins.categories)
 
 
 def effective_rows(pair: FeaturePair) -> tuple[float, float]:
@@ -160,20 +160,20 @@ def shares(sums: Sums) -> F64:
 
 
 def missed_in_other(pair: FeaturePair) -> tuple[float, float]:
-    """Return the weight that the baseline's ``other`` lacks because labels were kept by name; and its upper limit.
+    """Return the weight that the baseline's ``other`` lacks because categories were kept by name; and its upper limit.
 
-    Of rows that the labels were not chosen from, one hour's or one country's, it cannot be told by how many rows a
-    label was kept: at most those of the rare labels, or half of ``other``.
+    Of rows that the categories were not chosen from, one hour's or one country's, it cannot be told by how many rows a
+    category was kept: at most those of the rare categories, or half of ``other``.
     """
-    if not labelled(pair) or not pair.was.counts[-1]:
+    if not has_categories(pair) or not pair.was.counts[-1]:
         return 0.0, 0.0
     rows = pair.n * pair.alike
     counts, others = pair.was.counts[np.newaxis] * rows, np.array([len(pair.was.counts) - 1])
     if own_rows(counts, others)[0]:
         (more,), (off,) = missed(counts, others)
         return float(more) / rows, float(more + DOUBT * off) / rows
-    labels = counts[0, :-1]
-    rare = float(labels[labels < sure(least_kept(counts, others)[0])].sum())
+    categories = counts[0, :-1]
+    rare = float(categories[categories < sure(least_kept(counts, others)[0])].sum())
     return 0.0, min(rare, float(counts[0, -1]) / 2) / rows
 
 
@@ -366,15 +366,15 @@ class FeatureTable:
         pairs: The k features.
         was: Sums of the baseline.
         now: Sums of the window.
-        number: bool (k,), of numbers; others are labels.
-        labelled: bool (k,), categories with at least one label in the baseline.
+        number: bool (k,), of numbers; others are categories.
+        has_categories: bool (k,), categorical features with at least one category in the baseline.
     """
 
     pairs: tuple[FeaturePair, ...]
     was: SumsTable
     now: SumsTable
     number: Mask
-    labelled: Mask
+    has_categories: Mask
 
     def where(self, held: Mask) -> list[FeaturePair]:
         """Return the features of which something holds; ``held``: bool (k,)."""
@@ -386,7 +386,7 @@ class FeatureTable:
         return found
 
     def may_differ(self) -> Mask:
-        """Return False of the numbers whose distribution does not differ beyond chance, and of all labels."""
+        """Return False of the numbers whose distribution does not differ beyond chance, and of all categories."""
         if not self.pairs:
             return self.number
         held = self.number & (self.was.usable > 0) & (self.now.usable > 0)
@@ -448,9 +448,9 @@ class CheckInput:
         """The features that arrived side by side."""
         pairs = tuple(self.pairs.values())
         number = np.array([pair.number for pair in pairs], np.bool_)
-        labels = np.array([labelled(pair) for pair in pairs], np.bool_)
+        categories = np.array([has_categories(pair) for pair in pairs], np.bool_)
         now = SumsTable.of([pair.now for pair in pairs])
-        return FeatureTable(pairs, _reference_table(self.baseline, pairs), now, number, labels)
+        return FeatureTable(pairs, _reference_table(self.baseline, pairs), now, number, categories)
 
     def missing_by_group(self, name: str) -> F64 | None:
         """Return the weights of missing and of usable values by group of clusters: float64 (groups, 2).

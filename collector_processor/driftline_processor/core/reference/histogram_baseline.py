@@ -7,7 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.panes.bins import LONGEST_LABEL, MOST_LABELS, RARE, Bins, CategoryBins, NumberBins, anonymous_number_bins
+from driftline.panes.bins import (
+    LONGEST_CATEGORY,
+    MOST_CATEGORIES,
+    RARE,
+    Bins,
+    CategoryBins,
+    NumberBins,
+    anonymous_number_bins,
+)
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, ModelKey
@@ -27,12 +35,12 @@ def baseline_from_histograms(
     task: Task,
     rows: float,
     numbers: Mapping[str, Sequence[Histogram]],
-    labels: Mapping[str, Mapping[str, float]],
+    categories: Mapping[str, Mapping[str, float]],
 ) -> Baseline:
-    """Build it. ``numbers``, ``labels``: by part of the pane, ``feature:NAME``, ``score``, ``class``.
+    """Build it. ``numbers``, ``categories``: by part of the pane, ``feature:NAME``, ``score``, ``class``.
 
-    Labels are counts by label, "" = missing. A feature whose buckets cannot see a shift (:func:`edges_of`) has one bin,
-    which makes its state blind.
+    Categories are counts by category, "" = missing. A feature whose buckets cannot see a shift (:func:`edges_of`) has
+    one bin, which makes its state blind.
     """
     bins: dict[str, Bins] = {}
     parts: dict[str, F64] = {"rows": np.full(3, rows)}
@@ -40,25 +48,25 @@ def baseline_from_histograms(
         own = bins[part] = NumberBins(edges_of(histograms))
         counts = np.sum([spread(histogram, own, np.ones(own.size))[0] for histogram in histograms], axis=0)
         parts[part] = np.append(counts, [0.0, 0.0])
-    for part, counted in labels.items():
+    for part, counted in categories.items():
         if part in bins:
             parts[part][-2] += counted.get("", 0.0)
         elif part != "class" or (task.classes and task.may_have_classes):
-            frequent = sorted((-n, label) for label, n in counted.items() if label and n >= RARE)
-            chosen = [label for _, label in frequent if len(label) <= LONGEST_LABEL][:MOST_LABELS]
+            frequent = sorted((-n, category) for category, n in counted.items() if category and n >= RARE)
+            chosen = [category for _, category in frequent if len(category) <= LONGEST_CATEGORY][:MOST_CATEGORIES]
             known = CategoryBins(task.classes if part == "class" else tuple(chosen))
-            bins[part], parts[part] = known, _label_counts(known, counted)
+            bins[part], parts[part] = known, _category_counts(known, counted)
     features = {part.removeprefix("feature:"): own for part, own in bins.items() if part.startswith("feature:")}
     classes = bins.get("class")
     over = ModelBins(features, bins.get("score"), classes if isinstance(classes, CategoryBins) else None)
     return Baseline(key.model, key.version, task, over, Pane(parts), provisional=True)
 
 
-def _label_counts(bins: CategoryBins, counted: Mapping[str, float]) -> F64:
-    at = {label: position for position, label in enumerate(bins.labels)} | {"": bins.size}
+def _category_counts(bins: CategoryBins, counted: Mapping[str, float]) -> F64:
+    at = {category: position for position, category in enumerate(bins.categories)} | {"": bins.size}
     counts = np.zeros(bins.size + 2)
-    for label, n in counted.items():
-        counts[at.get(label, len(bins.labels))] += n
+    for category, n in counted.items():
+        counts[at.get(category, len(bins.categories))] += n
     return counts
 
 

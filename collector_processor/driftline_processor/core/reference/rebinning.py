@@ -72,8 +72,8 @@ def _counts(mine: Bins, reference: F64, theirs: Bins, counts: F64, both: tuple[f
         moved, _ = spread(Explicit(bounds, counts[: theirs.size], low=low, high=high), mine, reference[: mine.size])
         return np.concatenate([moved, counts[theirs.size :]])
     if isinstance(mine, CategoryBins) and isinstance(theirs, CategoryBins):
-        at = {label: position for position, label in enumerate(mine.labels)}
-        into = [*(at.get(label, len(mine.labels)) for label in theirs.labels), len(mine.labels)]
+        at = {category: position for position, category in enumerate(mine.categories)}
+        into = [*(at.get(category, len(mine.categories)) for category in theirs.categories), len(mine.categories)]
         moved = np.bincount(into, counts[: theirs.size], minlength=mine.size).astype(np.float64, copy=False)
         return np.concatenate([moved, counts[theirs.size :]])
     return None

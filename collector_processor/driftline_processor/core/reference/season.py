@@ -270,8 +270,8 @@ def _derived(baseline: Baseline, seasons: Seasons, mix: F64, note: str) -> Refer
 def slices_at(slices: Slices, baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64], rows: float) -> Slices:
     """Return the slices of a reference as they would be at a window's seasons, had they the cycle of all rows.
 
-    A number moves by rank: what lifts all rows by one unit lifts those of a slice by as much. A label's share changes
-    as it does in all rows. Where all rows have no such label, the slice keeps its own share.
+    A number moves by rank: what lifts all rows by one unit lifts those of a slice by as much. A category's share
+    changes as it does in all rows. Where all rows have no such category, the slice keeps its own share.
 
     Args:
         slices: Of all of the reference.
@@ -311,7 +311,7 @@ def _effective(rows: F64) -> float:
 def _carried(counts: F64, then: F64, now: F64, ranked: int | None) -> F64:
     """Return counts of slices moved as all rows move from ``then`` to ``now``: float64 (slices, cells).
 
-    ``ranked``: the first so many cells are those of a number, which move by rank; None = all are labels.
+    ``ranked``: the first so many cells are those of a number, which move by rank; None = all are categories.
 
     >>> _carried(np.array([[8.0, 2.0]]), np.array([50.0, 50.0]), np.array([1.0, 3.0]), None).round(2).tolist()
     [[5.71, 4.29]]
@@ -370,7 +370,7 @@ def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> T
 
 
 def _spread(block: Deseasonalized, reference: F64) -> BlockCounts:
-    """Lay a column's blocks over cells of the reference: ranks by how it lies, labels by what they differ by."""
+    """Lay a column's blocks over cells of the reference: ranks by how it lies, categories by what they differ by."""
     share = reference / reference.sum()
     if block.first is not None:
         usual = np.add.reduceat(share, block.first)

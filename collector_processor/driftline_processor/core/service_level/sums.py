@@ -75,7 +75,7 @@ def call_parts(
         group: int64 (n,), 0 <= group < groups.
         groups: How many groups there are.
 
-    >>> errors = Column(codes=np.array([-1, 0], np.int32), labels=("ValueError",))
+    >>> errors = Column(codes=np.array([-1, 0], np.int32), categories=("ValueError",))
     >>> parts = call_parts(np.array([0.02, 0.5]), errors, None, np.zeros(2, np.int64), 1)
     >>> {name: sums.value.tolist() for name, sums in parts.items()}
     {'calls': [2.0, 2.0, 2.0], 'unanswered': [1.0, 1.0, 1.0], 'failed:ValueError': [1.0], 'latency': [1.0]}
@@ -95,10 +95,10 @@ def call_parts(
         found[CALLS] = _powers(group, own)
     if errors is not None and errors.codes is not None and (failed := errors.codes >= 0).any():
         found[UNANSWERED] = _powers(group[failed], own[failed])
-        for label in dict.fromkeys(errors.labels):  # which may repeat
-            those = np.isin(errors.codes, [code for code, text in enumerate(errors.labels) if text == label])
+        for category in dict.fromkeys(errors.categories):  # which may repeat
+            those = np.isin(errors.codes, [code for code, text in enumerate(errors.categories) if text == category])
             if those.any():
-                found[f"{FAILED}{label}"] = columns(group[those], [own[those]], 1)
+                found[f"{FAILED}{category}"] = columns(group[those], [own[those]], 1)
     if duration is not None:
         took = np.flatnonzero(~failed & (duration >= 0) & (duration <= LONGEST))
         at = np.searchsorted(_EDGES, duration[took], side="left").astype(np.int64)
@@ -131,7 +131,7 @@ def histogram_parts(histogram: Histogram, per_second: float, error: str | None) 
 def weight_by_error(errors: Column | None, weight: F64 | None) -> dict[str, float]:
     """Return the weight of failed calls by error type.
 
-    >>> weight_by_error(Column(codes=np.array([-1, 0, 0], np.int32), labels=("ValueError",)), None)
+    >>> weight_by_error(Column(codes=np.array([-1, 0, 0], np.int32), categories=("ValueError",)), None)
     {'ValueError': 2.0}
     """
     n = 0 if errors is None or errors.codes is None else len(errors.codes)
@@ -142,22 +142,22 @@ def weight_by_error(errors: Column | None, weight: F64 | None) -> dict[str, floa
 def bounded_errors(errors: Column | None, known: Collection[str]) -> Column | None:
     """Return error types of which at most :data:`MOST_ERRORS` are told apart, those already known first.
 
-    >>> errors = Column(codes=np.array([0, 1, -1], np.int32), labels=("A", "B"))
-    >>> bounded_errors(errors, [*"CDEFGHIJKLMNOPQRSTU", "A"]).labels
+    >>> errors = Column(codes=np.array([0, 1, -1], np.int32), categories=("A", "B"))
+    >>> bounded_errors(errors, [*"CDEFGHIJKLMNOPQRSTU", "A"]).categories
     ('A', 'other')
     """
-    if errors is None or not errors.labels or errors.codes is None:
+    if errors is None or not errors.categories or errors.codes is None:
         return errors
-    told = [label for label in errors.labels if label in known]
+    told = [category for category in errors.categories if category in known]
     room = MOST_ERRORS - len(set(known) - {OTHER_ERROR})
-    new = [label for label in errors.labels if label not in known and label != OTHER_ERROR]
+    new = [category for category in errors.categories if category not in known and category != OTHER_ERROR]
     kept = dict.fromkeys((*told, *new[: max(0, room)]))
-    if len(kept) == len(errors.labels):
+    if len(kept) == len(errors.categories):
         return errors
-    labels = (*kept, OTHER_ERROR) if OTHER_ERROR not in kept else tuple(kept)
-    index = {label: at for at, label in enumerate(labels)}
-    place = np.array([*(index.get(label, index[OTHER_ERROR]) for label in errors.labels), -1], np.int32)
-    return Column(codes=place[errors.codes], labels=labels)
+    categories = (*kept, OTHER_ERROR) if OTHER_ERROR not in kept else tuple(kept)
+    index = {category: at for at, category in enumerate(categories)}
+    place = np.array([*(index.get(category, index[OTHER_ERROR]) for category in errors.categories), -1], np.int32)
+    return Column(codes=place[errors.codes], categories=categories)
 
 
 def _powers(group: I64, weight: F64) -> Sparse:

@@ -1,6 +1,6 @@
 """Scan for the slice that says most against the others: Kulldorff's statistic over cells of one or two features.
 
-A feature cut into cells of about as many rows each, and the ranges and labels that a slice may consist of.
+A feature cut into cells of about as many rows each, and the ranges and categories that a slice may consist of.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from driftline_processor.core.evaluation import SliceCondition
 FINE, COARSE = 20, 10
 """Cells of a feature by itself, and of one of a pair: 210 ranges, and 55 times 55 of them (docs/data/constants.md)."""
 
-MOST_LABELS = 64
-"""Labels of a category that are looked at: those with most rows."""
+MOST_CATEGORIES = 64
+"""Categories of a category that are looked at: those with most rows."""
 
 
 Written = Callable[[], SliceCondition]
@@ -49,11 +49,11 @@ def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, least: int) 
 
     ``codes``: intp (n,), the bin of each row, as :func:`driftline.panes.bins.assign` gives it. Ordered cells are
     chosen by
-    ranges, labels, missing and invalid values one by one.
+    ranges, categories, missing and invalid values one by one.
     """
     counts = np.bincount(codes, minlength=bins.size + 2)[: bins.size + 2].astype(np.float64)
     if isinstance(bins, CategoryBins):
-        places, chosen, conditions = _labels(feature, bins, counts, least)
+        places, chosen, conditions = _categories(feature, bins, counts, least)
     else:
         places, chosen, conditions = _ranges(feature, bins, counts, cells)
     rows = chosen @ np.bincount(places, counts, minlength=chosen.shape[1])
@@ -64,21 +64,21 @@ def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, least: int) 
     return FeatureCells(feature, places[codes], chosen[usable], tuple(conditions[at] for at in kept))
 
 
-def _labels(feature: str, bins: CategoryBins, counts: F64, least: int) -> tuple[Index, F64, list[Written]]:
-    """Return a cell for each label with enough rows, and one for all others, which is no choice."""
-    order = np.argsort(-counts, kind="stable")[:MOST_LABELS]
+def _categories(feature: str, bins: CategoryBins, counts: F64, least: int) -> tuple[Index, F64, list[Written]]:
+    """Return a cell for each category with enough rows, and one for all others, which is no choice."""
+    order = np.argsort(-counts, kind="stable")[:MOST_CATEGORIES]
     kept = order[counts[order] >= least]
     places = np.full(len(counts), len(kept), np.intp)
     places[kept] = np.arange(len(kept))
     chosen = np.eye(len(kept), len(kept) + 1)
-    return places, chosen, [partial(_label, feature, bins, at) for at in kept.tolist()]
+    return places, chosen, [partial(_category, feature, bins, at) for at in kept.tolist()]
 
 
-def _label(feature: str, bins: CategoryBins, at: int) -> SliceCondition:
-    if at < len(bins.labels):
-        return SliceCondition(feature, f"= {bins.labels[at]}", label=bins.labels[at])
-    if at == len(bins.labels):
-        return SliceCondition(feature, "= a label the baseline does not have", label="")
+def _category(feature: str, bins: CategoryBins, at: int) -> SliceCondition:
+    if at < len(bins.categories):
+        return SliceCondition(feature, f"= {bins.categories[at]}", category=bins.categories[at])
+    if at == len(bins.categories):
+        return SliceCondition(feature, "= a category the baseline does not have", category="")
     return _absent(feature, at - bins.size)
 
 

@@ -2,8 +2,8 @@
 
 Rows kept beside a baseline, for methods that need rows and not sums: at most 10,000, and only when asked for.
 
-They hold what the baseline's rules let leave, and no more: no id, no text of a document, no label that fewer than ten
-rows had, no identifier.
+They hold what the baseline's rules let leave, and no more: no id, no text of a document, no category that fewer than
+ten rows had, no identifier.
 
 Build a baseline from files: two passes over batches of rows, so that memory holds a sample and sums, never the rows.
 
@@ -104,8 +104,8 @@ def save_rows(
             continue
         values = ruled(take_rows(column, at), rules.get(name))
         if isinstance(over, CategoryBins):
-            labels = pa.array([*over.labels, "other", None, None], pa.string())
-            columns[FEATURE + name] = labels.take(pa.array(assign(over, values)))
+            categories = pa.array([*over.categories, "other", None, None], pa.string())
+            columns[FEATURE + name] = categories.take(pa.array(assign(over, values)))
         else:
             columns[FEATURE + name] = _numbers(numbers_of(values))
     if table.scores is not None:
@@ -165,7 +165,9 @@ def _plain(column: Column) -> pa.Array:
     """Texts where there are any, else numbers."""
     if column.codes is None:
         return _numbers(numbers_of(column))
-    texts = pa.array([*column.labels, None], pa.string()).take(pa.array(column.codes % (len(column.labels) + 1)))
+    texts = pa.array([*column.categories, None], pa.string()).take(
+        pa.array(column.codes % (len(column.categories) + 1))
+    )
     if column.numbers is None:
         return texts
     written = pa.array([number_text(value) or None for value in column.numbers.tolist()], pa.string())
@@ -386,7 +388,7 @@ class _Reading:
             stray = np.flatnonzero(values.codes >= 0)
             if len(stray):
                 at = int(stray[0])
-                where = f"row {before + at + 1}, {values.labels[values.codes[at]]!r}"
+                where = f"row {before + at + 1}, {values.categories[values.codes[at]]!r}"
                 count, first = self._strays.get((source.path, name), (0, where))
                 self._strays[source.path, name] = (count + len(stray), first)
         return numbers_of(values)

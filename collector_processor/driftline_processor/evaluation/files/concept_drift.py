@@ -14,12 +14,10 @@ from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept import Settings, losses_of_rows, reference_loss
-from driftline_processor.core.concept.detectors import DETECTORS, check_names
 from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
 from driftline_processor.core.performance.reference import level_of_errors
-from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import RowStore, chunks_of, increases, is_many
 
@@ -40,31 +38,6 @@ class FirstOutcomes:
     corrected: int = 0
 
 
-def detectors_of(said: str, task: Task) -> tuple[str, ...]:
-    """Read ``--concept``: names with commas, the first decides; "none" for none; else ADWIN.
-
-    Raises :class:`BadInput` where somebody names what is no detector, or what cannot watch such errors.
-
-    >>> detectors_of("ddm,adwin", Task("binary")), detectors_of("none", Task("binary"))
-    (('ddm', 'adwin'), ())
-    """
-    names = tuple(name.strip() for name in said.split(",") if name.strip())
-    if not names or names == ("none",):
-        return () if names else Settings().detectors
-    try:
-        check_names(names)
-    except ValueError as error:
-        raise BadInput(f"--concept: {error}") from None
-    kind = kind_of(task)
-    if kind is None:
-        raise BadInput(f"--concept: a {task.kind or 'model without a task'} has no errors that could be watched")
-    for name in names:
-        if kind not in DETECTORS[name].kinds:
-            fit = ", ".join(other for other, detector in DETECTORS.items() if kind in detector.kinds)
-            raise BadInput(f"--concept: {name} does not watch the errors of a {task.kind}; there are {fit}")
-    return names
-
-
 def detect_concept_drift(
     reads: Sequence[FileRows],
     heard: Sequence[FirstOutcomes] | None,
@@ -82,7 +55,7 @@ def detect_concept_drift(
     that of the rows' times, else of their lines. None where a task has no errors.
     """
     task, kind = baseline.task, kind_of(baseline.task)
-    if kind is None or not settings.detectors:
+    if kind is None or not settings.enabled:
         return None
     if heard is None and all(read.actual is None for read in reads):
         return NO_OUTCOME

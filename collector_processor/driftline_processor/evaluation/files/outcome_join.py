@@ -440,7 +440,7 @@ def _resolve_lists(
     item = Column() if outcomes.item is None else column_at(outcomes.item, outcome)
     about = np.full(len(row), -1, np.int32) if item.codes is None else item.codes
     gain, which, sets = read_actuals(column_at(outcomes.actual, outcome))
-    said = ListStatements(row, Column(codes=about, labels=item.labels), gain, retracted, which, sets)
+    said = ListStatements(row, Column(codes=about, categories=item.categories), gain, retracted, which, sets)
     value = np.full(len(row), np.nan) if outcomes.value is None else outcomes.value[outcome]
     found = resolve_rankings(_lists(read), said, row, about, value, retracted)
     last = np.where(found.last < 0, -1, np.append(outcome, -1)[found.last])

@@ -175,9 +175,10 @@ def _over(own: Column, later: Column) -> Column:
         return own
     if own.codes is None:
         return later
-    shifted = np.where(own.codes >= 0, own.codes + len(later.labels), -1)
+    shifted = np.where(own.codes >= 0, own.codes + len(later.categories), -1)
     return Column(
-        codes=np.where(later.codes >= 0, later.codes, shifted).astype(np.int32), labels=(*later.labels, *own.labels)
+        codes=np.where(later.codes >= 0, later.codes, shifted).astype(np.int32),
+        categories=(*later.categories, *own.categories),
     )
 
 

@@ -35,7 +35,6 @@ class EvaluationRequest:
         exact: Whether values of drift methods come from rows, not from bins.
         classifier: Whether a classifier tells the rows from those of the reference.
         importance_weighted: Whether there are estimates by weighted labelled rows, too.
-        concept: The detectors of concept drift.
         config: A ``driftline.yaml`` that says what no option says.
         expect: A ``driftline.yaml`` with what is expected.
         performance: A ``driftline.yaml`` with what is asked of the performance.
@@ -56,7 +55,6 @@ class EvaluationRequest:
     exact: bool = False
     classifier: bool = False
     importance_weighted: bool = False
-    concept: str = ""
     config: Path | None = None
     expect: Path | None = None
     performance: Path | None = None
@@ -97,7 +95,6 @@ def evaluate_request(
     asked = EvaluationSettings(
         request.method,
         request.methods,
-        request.concept,
         request.exact,
         request.classifier,
         expected,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from driftline.baseline.baseline import Baseline
 
-from driftline_processor.core.concept import Settings
 from driftline_processor.core.drift.method_choice import Choice, Choices, check_names, misfits
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.metrics import misnamed
@@ -23,7 +22,6 @@ from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say, listed, near
 from driftline_processor.readers.memory import Reference
 
-from .concept_drift import detectors_of
 from .exact_values import reference_rows_path
 
 
@@ -31,19 +29,17 @@ from .exact_values import reference_rows_path
 class EvaluationSettings:
     """``method``, ``methods``: the drift methods that decide, and that are shown beside, see ``Choices`` of drift.
 
-    ``concept``: the detectors of concept drift, see
-    :func:`~driftline_processor.evaluation.files.concept_drift.detectors_of`. ``exact``: values of drift methods
-    from the rows. ``classifier``: the domain classifier, too. ``expect``: what is expected of each model's data.
-    ``past``: windows are compared with the rows before them, :mod:`.rolling_reference`. ``performance``: what each
-    model's owner asks of its performance; ``metrics``: names of those that are wanted, too; ``objectives``: what it
-    shall be. ``versions``: which of each model's are compared with which. ``model``: what a configuration says of it.
-    ``weighted``: estimates by importance weights, too. ``mispredictions``: how many of the worst rows of each window.
-    ``windows``: lengths of windows where neither an option nor the configuration names any.
+    ``exact``: values of drift methods from the rows. ``classifier``: the domain classifier, too. ``expect``: what
+    is expected of each model's data. ``past``: windows are compared with the rows before them,
+    :mod:`.rolling_reference`. ``performance``: what each model's owner asks of its performance; ``metrics``: names
+    of those that are wanted, too; ``objectives``: what it shall be. ``versions``: which of each model's are
+    compared with which. ``model``: what a configuration says of it. ``weighted``: estimates by importance weights,
+    too. ``mispredictions``: how many of the worst rows of each window. ``windows``: lengths of windows where
+    neither an option nor the configuration names any.
     """
 
     method: Sequence[str] = ()
     methods: Sequence[str] = ()
-    concept: str = ""
     exact: bool = False
     classifier: bool = False
     expect: Mapping[str, Expectations] = field(default_factory=dict)
@@ -193,16 +189,12 @@ def model_settings(
         choices = base.choices
         for wrong in misfits(choices, baseline):
             say(f"{wrong.key(baseline.model)}: {wrong}; it is passed over")
-    concept = base.concept
-    if concept is None or asked.concept:
-        concept = Settings(detectors_of(asked.concept, baseline.task))
     settings = replace(
         base,
         rolling=asked.past,
         seasons=options.seasons,
         choices=choices,
         expectations=wanted,
-        concept=concept,
         performance=performance_settings(asked, baseline, say),
         versions=asked.versions.get(baseline.model, VersionNames()),
     )

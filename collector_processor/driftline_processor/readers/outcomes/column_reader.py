@@ -17,7 +17,7 @@ from driftline.tables.performance_columns import WEIGHTS, no_weight
 from driftline.tables.table import F64, I64, Column
 from numpy.typing import NDArray
 
-from driftline_processor.core.arrow_arrays import label_array
+from driftline_processor.core.arrow_arrays import category_array
 
 from .fields import FIELDS, LAST, MAX_SLICES, MAX_TEXT, SLICE, UnusableField, instant_of, slice_name, text_of
 from .row_reader import SHOWN_REJECTIONS, OutcomeRows, ParsedDocument
@@ -277,11 +277,11 @@ def _canonical(column: pa.Array) -> pa.StringArray:
     if pa.types.is_int64(column.type):
         return column.cast(pa.string())  # a double has no room for the last digits of many an id
     if not pa.types.is_string(column.type):
-        return label_array(class_column(Column(numbers=_floats(column))), len(column))
+        return category_array(class_column(Column(numbers=_floats(column))), len(column))
     found = column.dictionary_encode()
     codes = pc.fill_null(found.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
-    labels = tuple(found.dictionary.to_pylist())
-    return label_array(class_column(Column(codes=codes, labels=labels)), len(column))
+    categories = tuple(found.dictionary.to_pylist())
+    return category_array(class_column(Column(codes=codes, categories=categories)), len(column))
 
 
 def _instants(column: pa.Array, name: str, rejected: Rejections) -> I64:

@@ -19,7 +19,7 @@ from driftline.tables.table import F64, I64, Column, take_rows
 from driftline.tables.task import Task
 from numpy.typing import NDArray
 
-from driftline_processor.core.arrow_arrays import label_array
+from driftline_processor.core.arrow_arrays import category_array
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
 from driftline_processor.core.stable_hash import U64, numbers_of_ids
 from driftline_processor.present.numbers import many
@@ -278,7 +278,7 @@ def _plain(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array:
     if name in ("id", "item"):
         return ids(values)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return label_array(whole_column(values, False), len(values))
+        return category_array(whole_column(values, False), len(values))
     if pa.types.is_temporal(kind) and name not in ("time", "prediction_time"):
         return values.cast(pa.string())
     if pa.types.is_fixed_size_list(kind):

@@ -67,8 +67,8 @@ class OutcomeRows:
 
     def actual(self) -> Column:
         """Return the actual values: numbers, and texts as codes."""
-        codes, labels = _encoded(self.text)
-        return Column(numbers=self.number, codes=codes, labels=labels)
+        codes, categories = _encoded(self.text)
+        return Column(numbers=self.number, codes=codes, categories=categories)
 
     def tables(self, now: int) -> list[OutcomeTable]:
         """Split by model and environment, in order of appearance; rows that say no time get ``now``."""
@@ -107,11 +107,11 @@ class OutcomeRows:
 
     def _table(self, model: str, environment: str | None, now: int) -> OutcomeTable:
         number = self.number
-        codes, labels = _encoded(self.text)
+        codes, categories = _encoded(self.text)
         actual = Column(
             numbers=None if np.isnan(number).all() else number,
             codes=None if (codes < 0).all() else codes,
-            labels=labels,
+            categories=categories,
         )
         item, value, retracted = self.item, self.value, self.retracted
         slices = {name: _encoded(texts) for name, texts in self.slices.items()}
@@ -126,7 +126,7 @@ class OutcomeRows:
             item=None if item.null_count == len(item) else _text(pc.fill_null(item, "")),
             value=None if np.isnan(value).all() else value,
             retracted=retracted if retracted.any() else None,
-            slices={name: Column(codes=of, labels=all_) for name, (of, all_) in slices.items() if (of >= 0).any()},
+            slices={name: Column(codes=of, categories=all_) for name, (of, all_) in slices.items() if (of >= 0).any()},
         )
 
 

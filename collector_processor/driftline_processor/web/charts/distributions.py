@@ -42,7 +42,7 @@ def distribution(column: ColumnDrift, name: str = "") -> Markup | None:
 
 
 def is_category(column: ColumnDrift) -> bool:
-    """Return True for a column of labels."""
+    """Return True for a categorical column."""
     return column.column == "class" or "number" not in METHODS[column.decided_by].kinds
 
 

@@ -1,7 +1,7 @@
-"""One feature over windows of time: a fan of quantiles or stacked shares of labels, and what is missing.
+"""One feature over windows of time: a fan of quantiles or stacked shares of categories, and what is missing.
 
 Marks are built as texts: a year of days is a thousand of them. Only what comes from the wire is escaped, and that is
-labels alone.
+categories alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .thinning import MOST_MARKS, column_width, columns
 from .timelines import Address, levels, time_ticks
 
 MOST_STACKED = 7
-"""Labels with a colour of their own; all others are one more."""
+"""Categories with a colour of their own; all others are one more."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 700.0, 10.0, 190.0
 _OPEN = 8.0
@@ -115,7 +115,7 @@ def fan(
 
 def stacked(
     evaluations: Sequence[Evaluation],
-    labels: Sequence[str],
+    categories: Sequence[str],
     windows: Mapping[int, F64],
     baseline: F64 | None,
     name: str,
@@ -124,18 +124,21 @@ def stacked(
     timezone: str,
     unread: Collection[int] = (),
 ) -> Markup | None:
-    """Draw the shares of labels over windows, one above the other, the baseline's before them; None without any.
+    """Draw the shares of categories over windows, one above the other, the baseline's before them; None without any.
 
-    ``labels``: of the entries of all shares. Those that were most frequent once have a colour of their own. ``unread``:
+    ``categories``: of the entries of all shares. Those that were most frequent once have a colour of their own.
+        ``unread``:
     starts of windows that are not read yet, which are hatched.
     """
     known = {start: shares for start, shares in windows.items() if shares.sum() > 0}
-    if not known or not labels:
+    if not known or not categories:
         return None
     most = np.max([*known.values(), *([] if baseline is None else [baseline])], axis=0)
     own = sorted(np.argsort(-most, kind="stable")[:MOST_STACKED].tolist())
-    rest = [at for at in range(len(labels)) if at not in own and most[at] > 0]
-    names = [labels[at] for at in own] + ([f"{len(rest)} others" if len(rest) > 1 else labels[rest[0]]] if rest else [])
+    rest = [at for at in range(len(categories)) if at not in own and most[at] > 0]
+    names = [categories[at] for at in own] + (
+        [f"{len(rest)} others" if len(rest) > 1 else categories[rest[0]]] if rest else []
+    )
 
     def parts(shares: F64) -> list[float]:
         return [float(shares[at]) for at in own] + ([float(shares[rest].sum())] if rest else [])
@@ -174,7 +177,7 @@ def stacked(
 
     marks += _windows(evaluations, said, across, address, timezone, name)
     marks += time_ticks(evaluations, across(evaluations[0])[0], across(evaluations[-1])[1], _BOTTOM + 26, timezone)
-    label = f"{short(name, 40)} over time: share of each label in each window"
+    label = f"{short(name, 40)} over time: share of each category in each window"
     return svg.picture(720, 222, marks, label, "chart fan-chart")
 
 
@@ -346,7 +349,7 @@ def _middles(
 
 
 def _beside(middles: Sequence[tuple[float, float]], names: Sequence[str]) -> list[Markup]:
-    """Write the names of labels beside the newest column, none over another, with their colour."""
+    """Write the names of categories beside the newest column, none over another, with their colour."""
     marks, free = [], math.inf
     for place, ((at, height), name) in enumerate(zip(middles, names, strict=True)):
         if height < 3:

@@ -162,38 +162,40 @@ def _over_time(
     if fans:
         ends = {start: one.open_ends for start, one in windows.items() if one.open_ends is not None}
         return charts.fan(selection.shown, fans, None if was is None else was.quantiles, *rest, ends, unread)
-    labels, shares = _labelled(selection, name, windows, found)
+    categories, shares = _labelled(selection, name, windows, found)
     before = None if was is None else was.shares
     if before is not None and found is None and column is not None:
-        before = _spread(column.cells, before, labels)
-    return charts.stacked(selection.shown, labels, shares, before, *rest, unread)
+        before = _spread(column.cells, before, categories)
+    return charts.stacked(selection.shown, categories, shares, before, *rest, unread)
 
 
 def _labelled(
     selection: Selection, name: str, windows: Mapping[int, FeatureWindow], found: FeatureHistory | None
 ) -> tuple[tuple[str, ...], dict[int, F64]]:
-    """Return labels, and shares over them by start of the window; drawings differ in which labels they have."""
+    """Return categories, and shares over them by start of the window; drawings differ in which categories they have."""
     if found is not None:
-        labels = (*found.labels, "other")
+        categories = (*found.categories, "other")
         own = {one.window.start: one for one in selection.shown}
         shares = {}
         for start, one in windows.items():
             if start in found.windows and one.shares is not None:
                 shares[start] = one.shares
             elif (column := own[start].features.get(name)) is not None and one.shares is not None:
-                shares[start] = _spread(column.cells, one.shares, labels)
-        return labels, shares
+                shares[start] = _spread(column.cells, one.shares, categories)
+        return categories, shares
     drawn = [(one.window.start, column) for one in selection.shown if (column := one.features.get(name)) is not None]
-    labels = tuple(dict.fromkeys(cell for _, column in drawn for cell in column.cells))
+    categories = tuple(dict.fromkeys(cell for _, column in drawn for cell in column.cells))
     told = {start: one.shares for start, one in windows.items() if one.shares is not None}
-    return labels, {start: _spread(column.cells, told[start], labels) for start, column in drawn if start in told}
+    return categories, {
+        start: _spread(column.cells, told[start], categories) for start, column in drawn if start in told
+    }
 
 
-def _spread(cells: tuple[str, ...], shares: F64, labels: tuple[str, ...]) -> F64:
-    place = {label: at for at, label in enumerate(labels)}
-    spread = np.zeros(len(labels))
+def _spread(cells: tuple[str, ...], shares: F64, categories: tuple[str, ...]) -> F64:
+    place = {category: at for at, category in enumerate(categories)}
+    spread = np.zeros(len(categories))
     for cell, share in zip(cells, shares.tolist(), strict=True):
-        spread[place.get(cell, len(labels) - 1)] += share
+        spread[place.get(cell, len(categories) - 1)] += share
     return spread
 
 

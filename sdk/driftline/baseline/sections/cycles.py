@@ -1,8 +1,8 @@
 """Find whether reference rows repeat with the day or with the week, without being asked.
 
 Each column becomes a few series over hours, or days: the mean rank of a number, its spread, its missing share, the
-share of each label. A cycle is power at its own frequency, or at a multiple, beyond the power at the frequencies around
-it. So neither days that differ nor a trend is taken for a cycle: their power lies around that frequency as well.
+share of each category. A cycle is power at its own frequency, or at a multiple, beyond the power at the frequencies
+around it. So neither days that differ nor a trend is taken for a cycle: their power lies around that frequency as well.
 
 Source: Priestley, "Spectral Analysis and Time Series" (1981), section 6.1.4, for the test of a periodogram against its
 neighbours; Lomb (1976) for frequencies of times with gaps.
@@ -127,8 +127,8 @@ def hours_of_rows(times: I64) -> tuple[I64, I64]:
 def _values(over: Bins, counts: F64) -> tuple[F64, F64] | None:
     """Return rows, float64 (h,), and sums of what may repeat: float64 (h, q).
 
-    Of a number its rank, its distance from the middle rank, and whether it is missing; of labels the ten most frequent
-    and whether it is missing.
+    Of a number its rank, its distance from the middle rank, and whether it is missing; of categories the ten most
+    frequent and whether it is missing.
     """
     total, usable = counts.sum(axis=0), counts[:, : over.size].sum(axis=0)
     if usable.sum() <= 0:

@@ -163,9 +163,9 @@ def fingerprints(features: Mapping[str, Column], names: Collection[str], n: int)
     """Return a 64-bit fingerprint of each of n rows: equal rows have equal ones; 0 where a row lacks a feature.
 
     ``names``: the features it must have. Rows without one say nothing: where a feature with many values goes missing,
-    the rest of the rows repeats by itself. Numbers are compared by their bits, texts by their label, in whichever table
-    the rows stand. Mixed like splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
-    2014).
+    the rest of the rows repeats by itself. Numbers are compared by their bits, texts by their category, in whichever
+    table the rows stand. Mixed like splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+    generators", 2014).
 
     >>> column = Column(numbers=np.array([1.0, 2.0, 1.0, np.nan]))
     >>> a, b, c, d = fingerprints({"x": column}, ["x"], 4).tolist()
@@ -178,7 +178,9 @@ def fingerprints(features: Mapping[str, Column], names: Collection[str], n: int)
         return total
     numbers = [(_seed(name), one.numbers) for name, one in columns if one.numbers is not None and len(one.numbers)]
     seeds = np.array([seed for seed, _ in numbers], dtype=np.uint64)[:, np.newaxis]
-    texts = [(_label_hashes(name, one), one.codes) for name, one in columns if one.codes is not None and len(one.codes)]
+    texts = [
+        (_category_hashes(name, one), one.codes) for name, one in columns if one.codes is not None and len(one.codes)
+    ]
     size = max(1, _AT_ONCE // max(1, len(numbers)))
     for start in range(0, n, size):
         some = slice(start, start + size)
@@ -207,8 +209,8 @@ def _mix(bits: U64) -> U64:
     return bits
 
 
-def _label_hashes(name: str, column: Column) -> U64:
-    return np.array([*(_hash(f"{name}\0{label}") for label in column.labels), 0], dtype=np.uint64)
+def _category_hashes(name: str, column: Column) -> U64:
+    return np.array([*(_hash(f"{name}\0{category}") for category in column.categories), 0], dtype=np.uint64)
 
 
 @lru_cache(maxsize=4_096)

@@ -455,8 +455,8 @@ def _classes(task: Task, rows: _Kept) -> dict[str, IsotonicSteps]:
 
 
 def _expected_sums(task: Task, rows: _Kept, groups: int, classes: Mapping[str, IsotonicSteps]) -> Mapping[str, F64]:
-    labels = Column(codes=rows.decided, labels=task.classes)
-    found = class_sums(task, rows.scores, labels, rows.weight, rows.place, groups, classes)
+    categories = Column(codes=rows.decided, categories=task.classes)
+    found = class_sums(task, rows.scores, categories, rows.weight, rows.place, groups, classes)
     sums = next((one.dense(groups) for one in found if one.part == CLASSES), None)
     return {} if sums is None else {EXPECTED: sums}
 
@@ -488,7 +488,7 @@ def _block(task: Task, rows: _Kept, at: int, expected: Mapping[str, F64]) -> Pan
     actual = Column(numbers=rows.actual[own])
     predicted = None
     if not task.predicts_number:
-        actual = Column(codes=rows.actual[own].astype(np.int32), labels=task.classes)
-        predicted = Column(codes=rows.decided[own], labels=(*task.classes, ""))
+        actual = Column(codes=rows.actual[own].astype(np.int32), categories=task.classes)
+        predicted = Column(codes=rows.decided[own], categories=(*task.classes, ""))
     pane = fold_outcomes(task, rows.scores[own], predicted, actual, rows.weight[own])
     return Pane({**pane.parts, **{name: sums[at] for name, sums in expected.items()}})

@@ -278,7 +278,7 @@ class LossTrees:
         if n < FEWEST_ROWS or not inputs:
             return None
         rng = np.random.default_rng(_SEED)
-        orders = {name: _order(cells[name], over[name], losses) for name in inputs if _labels(over[name])}
+        orders = {name: _order(cells[name], over[name], losses) for name in inputs if _categories(over[name])}
         places = np.stack([_placed(cells[name], orders.get(name)) for name in inputs])
         some = np.sort(rng.permutation(n)[:MOST_TRAINED])
         trees, held = train(np.ascontiguousarray(places[:, some]), losses[some], rng)
@@ -349,7 +349,7 @@ def _bins(bins: ModelBins) -> dict[str, Bins]:
     return named if bins.score is None else {**named, SCORE: bins.score}
 
 
-def _labels(over: Bins) -> bool:
+def _categories(over: Bins) -> bool:
     return isinstance(over, CategoryBins)
 
 

@@ -53,7 +53,7 @@ class ClassScores:
     @classmethod
     def from_json(cls, value: object, bins: ModelBins) -> Self:
         """Read them back. Raises ``ValueError`` that names the rule."""
-        known = () if bins.classes is None else bins.classes.labels
+        known = () if bins.classes is None else bins.classes.categories
         of = {}
         for name, one in by_name(value).items():
             if name not in known:

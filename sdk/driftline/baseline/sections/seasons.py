@@ -54,7 +54,7 @@ LEAST_CYCLES = 2
 class Deseasonalized:
     """One column in every block, less what its seasons explain: float64 (blocks, cells), weights of rows.
 
-    Of a number the cells are ranks within the season, of categories neighbouring labels from ``first`` on.
+    Of a number the cells are ranks within the season, of categories neighbouring categories from ``first`` on.
     """
 
     first: Index | None
@@ -217,7 +217,7 @@ def _read_blocks(read: Mapping[str, Any], bins: ModelBins) -> tuple[int, I64, F6
             raise ValueError(f"blocks: {name!r} is counted but has no bins")
         first, width = by_name(one).get("first"), RANKS
         if isinstance(columns[name], CategoryBins) != (first is not None):
-            raise ValueError(f"blocks: that of {name!r} needs first bins of labels, and null of numbers")
+            raise ValueError(f"blocks: that of {name!r} needs first bins of categories, and null of numbers")
         if first is not None:
             if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < columns[name].size for at in first):
                 raise ValueError(f"blocks: that of {name!r} needs first, a list of bins")
@@ -289,7 +289,7 @@ class _StretchRanks:
     Attributes:
         rows: float64 (b, 3), number, sum of weights and of squared weights.
         mixed: Name of a column → float64 (b, seasons), weight of its rows in each season.
-        ranks: Name of a column → float64 (b, cells), by rank or label.
+        ranks: Name of a column → float64 (b, cells), by rank or category.
     """
 
     rows: F64
@@ -605,7 +605,7 @@ def _indices(table: PredictionTable, bins: ModelBins) -> Iterator[tuple[str, Bin
         columns["score"] = Column(numbers=table.task.monitored_score(table.scores))
     codes = decide(table.task, table.scores, table.predicted)
     if len(codes):
-        columns["class"] = Column(codes=codes, labels=(*table.task.classes, ""))
+        columns["class"] = Column(codes=codes, categories=(*table.task.classes, ""))
     for name, over in block_columns(bins).items():
         column = columns.get(name)
         if column is not None and (column.numbers is not None or column.codes is not None):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from driftline.panes.bins import LONGEST_LABEL, RARE, CategoryBins, assign
+from driftline.panes.bins import LONGEST_CATEGORY, RARE, CategoryBins, assign
 from driftline.panes.fold import GroupCounts
 from driftline.panes.json_checks import by_name, floats, is_whole, rounded, short
 from driftline.panes.model_bins import ModelBins
@@ -60,23 +60,23 @@ def values_of(column: Column, declared: Sequence[str] = (), least: int = 1) -> t
 
     ``least``: rows that a value needs. At most 20; texts of more than 256 characters, and the word ``other``, are none.
 
-    >>> values_of(Column(codes=np.array([0, 1, 1]), labels=("NL", "BE")))
+    >>> values_of(Column(codes=np.array([0, 1, 1]), categories=("NL", "BE")))
     ('BE', 'NL')
     """
     classes = class_column(column)
     chosen = dict.fromkeys(declared)
     if classes.codes is not None and len(chosen) < MOST_VALUES:
-        counts = np.bincount(classes.codes[classes.codes >= 0], minlength=len(classes.labels)).tolist()
-        for rows, label in sorted(zip(counts, classes.labels, strict=True), key=lambda one: (-one[0], one[1])):
-            if rows >= least and label != OTHER and len(label) <= LONGEST_LABEL:
-                chosen[label] = None
+        counts = np.bincount(classes.codes[classes.codes >= 0], minlength=len(classes.categories)).tolist()
+        for rows, category in sorted(zip(counts, classes.categories, strict=True), key=lambda one: (-one[0], one[1])):
+            if rows >= least and category != OTHER and len(category) <= LONGEST_CATEGORY:
+                chosen[category] = None
     return tuple(chosen)[:MOST_VALUES]
 
 
 def places_of(column: Column | None, values: Sequence[str], n: int) -> I64:
     """Return the slice of each of n rows: int64 (n,), its place in ``values``, their number for other, -1 for none.
 
-    >>> places_of(Column(codes=np.array([0, 1, -1]), labels=("NL", "BE")), ["BE"], 3).tolist()
+    >>> places_of(Column(codes=np.array([0, 1, -1]), categories=("NL", "BE")), ["BE"], 3).tolist()
     [1, 0, -1]
     """
     if column is None or not length(column):
@@ -170,7 +170,8 @@ class Slices:
 class SlicesGatherer:
     """Counts reference rows by slice while they are folded.
 
-    One seen fewer than 10 times goes to ``other``, as a label does: it is too rare to compare, and possibly personal.
+    One seen fewer than 10 times goes to ``other``, as a category does: it is too rare to compare, and possibly
+    personal.
 
     Args:
         sample: Some of the rows, which say what the values are.

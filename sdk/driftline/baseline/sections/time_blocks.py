@@ -141,7 +141,7 @@ class BlockCounts:
     Attributes:
         first: intp (cells,), the first bin of each cell, from 0 on, ascending: a cell is neighbouring bins.
         missing: float64 (blocks,), weights of rows without a usable value; None where an older release did not count.
-        outside: float64 (blocks,), weights of numbers in the two open bins; None of labels, or not counted.
+        outside: float64 (blocks,), weights of numbers in the two open bins; None of categories, or not counted.
     """
 
     first: Index

@@ -86,10 +86,8 @@ def test_however_the_stream_is_cut_the_same_is_found(cuts: tuple[int, ...]) -> N
     assert json.loads(json.dumps(made.to_json())) == json.loads(json.dumps(whole.to_json()))
 
 
-def test_the_state_of_an_older_release_knows_no_level_and_is_told_one() -> None:
+def test_a_stream_that_began_without_a_level_uses_that_of_a_later_baseline() -> None:
     said = json.loads(json.dumps(feed(stream(None), errors(1, 500, 0.2)).to_json()))
-    for watch in said["watches"].values():
-        del watch["level"], watch["bet"]
     old = Stream.from_json(said, Settings())
     streams = ModelStreams("error", Settings(), None, {WHOLE: old}, LEVEL)
     rows = 50_000

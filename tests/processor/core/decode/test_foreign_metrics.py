@@ -83,18 +83,18 @@ def test_one_metric_may_serve_two_models_and_name_its_features_itself() -> None:
 
 
 def test_a_counter_by_label_counts_categories_and_classes_and_those_without_are_missing() -> None:
-    plans = MetricMapping("orders", "p", m.ML_FEATURE_CATEGORIES, "plan", label_attribute="plan")
+    plans = MetricMapping("orders", "p", m.ML_FEATURE_CATEGORIES, "plan", category_attribute="plan")
     (point,) = decoded(sum_of("orders", 5, {"plan": "pro"}, start=START, time=NOW), plans).points
     assert (point.metric, point.category, count(point.histogram)) == (m.ML_FEATURE_CATEGORIES, "pro", 5.0)
     (point,) = decoded(sum_of("orders", 5, start=START, time=NOW), plans).points
     assert (point.metric, point.feature) == (m.ML_FEATURE_MISSING, "plan")
-    classes = MetricMapping("orders", "p", m.ML_PREDICTIONS, label_attribute="late")
+    classes = MetricMapping("orders", "p", m.ML_PREDICTIONS, category_attribute="late")
     (point,) = decoded(sum_of("orders", 5, {"late": "yes"}, start=START, time=NOW), classes).points
     assert (point.metric, point.decided, point.category) == (m.ML_PREDICTIONS, "yes", "")
 
 
 def test_a_gauge_is_read_where_it_is_mapped_as_one() -> None:
-    counted = MetricMapping("by_plan", "p", m.ML_FEATURE_CATEGORIES, "plan", label_attribute="plan", gauge=True)
+    counted = MetricMapping("by_plan", "p", m.ML_FEATURE_CATEGORIES, "plan", category_attribute="plan", gauge=True)
     (point,) = decoded(gauge("by_plan", 12.0, {"plan": "pro"}), counted).points
     assert (point.category, point.delta, count(point.histogram)) == ("pro", True, 12.0)
     value = MetricMapping("heat", "p", m.ML_FEATURE_VALUE, "heat", gauge=True)

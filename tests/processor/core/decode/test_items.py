@@ -24,7 +24,7 @@ def batch(columns: dict[str, Value], n: int = 3) -> Decoded:
     return decode_logs(logs([record(events.ML_PREDICTION_BATCH, head)]), NOW)
 
 
-IDS = Column(codes=np.array([0, 1, 1], np.int32), labels=("x", "y"))
+IDS = Column(codes=np.array([0, 1, 1], np.int32), categories=("x", "y"))
 SCORES = np.array([0.75, 0.5, 0.25])
 COUNTS = np.array([2, 0, 1])
 RANKED: dict[str, Value] = {
@@ -103,7 +103,7 @@ def test_a_batch_of_empty_rankings_only() -> None:
 
 
 def test_an_item_id_that_is_too_long_is_as_if_not_sent() -> None:
-    ids = Column(codes=IDS.codes, labels=("x" * 1025, "y"))
+    ids = Column(codes=IDS.codes, categories=("x" * 1025, "y"))
 
     decoded = batch({**RANKED, a.ML_PREDICTION_ITEMS: ids})
 

@@ -28,7 +28,7 @@ def cells(column: Column | None, n: int) -> list[Any]:
     result: list[Any] = [None] * n
     for i in range(n):
         if column.codes is not None and column.codes[i] >= 0:
-            result[i] = column.labels[column.codes[i]]
+            result[i] = column.categories[column.codes[i]]
         elif column.numbers is not None and not np.isnan(column.numbers[i]):
             result[i] = float(column.numbers[i])
     return result

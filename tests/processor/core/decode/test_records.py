@@ -105,7 +105,7 @@ def test_a_batch_becomes_a_table() -> None:
             a.ML_PREDICTION_DURATION: encode_column(np.array([0.1, 0.2])),
             FEATURE + "count": encode_column(np.array([3, 4])),
             FEATURE + "member": encode_column(np.array([True, False])),
-            FEATURE + "carrier": encode_column(Column(codes=np.array([1, -1], np.int32), labels=("AA", "UA"))),
+            FEATURE + "carrier": encode_column(Column(codes=np.array([1, -1], np.int32), categories=("AA", "UA"))),
             FEATURE + "note": encode_column(texts(["x", "x"])),
             SLICE + "region": encode_column(texts(["north", "south"])),
             "trace_id": ids,
@@ -124,10 +124,10 @@ def test_a_batch_becomes_a_table() -> None:
     assert table.scores is not None
     assert table.scores.tolist() == [[0.25], [0.5]]
     assert table.predicted is not None
-    assert table.predicted.labels == ("0", "1")
+    assert table.predicted.categories == ("0", "1")
     assert table.duration is not None
     assert table.duration.tolist() == [0.1, 0.2]
-    assert {name: column.labels for name, column in table.features.items()} == {
+    assert {name: column.categories for name, column in table.features.items()} == {
         "age": (),
         "count": (),
         "member": (),
@@ -138,7 +138,7 @@ def test_a_batch_becomes_a_table() -> None:
     assert table.features["count"].numbers.dtype == np.float64
     assert table.features["member"].numbers is not None
     assert table.features["member"].numbers.tolist() == [1.0, 0.0]
-    assert table.slices["region"].labels == ("north", "south")
+    assert table.slices["region"].categories == ("north", "south")
     assert table.trace_id is not None
     assert table.trace_id.tobytes() == bytes(range(32))
     assert not table.keyed
@@ -216,22 +216,22 @@ def test_rows_of_a_batch_without_a_usable_time_happened_when_the_record_did() ->
 def test_ids_of_a_batch_may_be_numbers_or_categories_and_too_long_ones_are_none() -> None:
     for column, expected in (
         (encode_column(np.array([17, 18])), ["17", "18"]),
-        (encode_column(Column(codes=np.array([0, -1], np.int32), labels=("a",))), ["a", ""]),
+        (encode_column(Column(codes=np.array([0, -1], np.int32), categories=("a",))), ["a", ""]),
         (encode_column(texts(["é" * 1024, "é" * 1025])), ["é" * 1024, ""]),
     ):
         assert strings(batch({**AGE, a.ML_PREDICTION_ID: column}).predictions[0].id) == expected
 
 
 def test_long_and_many_labels_of_a_batch_are_bounded_as_those_of_spans_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prediction_batches, "MAX_LABELS", 4096)
-    many = Column(codes=np.array([0, 4999], np.int32), labels=("x" * 2000, *(f"{i}" for i in range(4999))))
+    monkeypatch.setattr(prediction_batches, "MAX_CATEGORIES", 4096)
+    many = Column(codes=np.array([0, 4999], np.int32), categories=("x" * 2000, *(f"{i}" for i in range(4999))))
 
     column = batch({FEATURE + "x": encode_column(many)}).predictions[0].features["x"]
 
-    assert len(column.labels) == 4096
-    assert len(column.labels[0]) == 217
+    assert len(column.categories) == 4096
+    assert len(column.categories[0]) == 217
     assert column.codes is not None
-    assert [column.labels[code] for code in column.codes.tolist()] == [column.labels[0], "other"]
+    assert [column.categories[code] for code in column.codes.tolist()] == [column.categories[0], "other"]
 
 
 def outcome(things: dict[str, Any], environment: str | None = None, **fields: Any) -> Decoded:
@@ -257,7 +257,7 @@ def test_an_outcome_becomes_a_row() -> None:
 
 
 def test_whole_numbers_and_all_texts_of_a_slice_of_a_batch_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prediction_batches, "MAX_LABELS", 2)
+    monkeypatch.setattr(prediction_batches, "MAX_CATEGORIES", 2)
     big = 2**53 + 1
     named = {"number": encode_column(np.array([big, 7])), "text": encode_column(texts(["a", "b"]))}
 
@@ -274,7 +274,7 @@ def test_an_outcome_says_its_item_its_worth_and_slices_of_its_own() -> None:
     assert table.item is not None
     assert table.value is not None
     assert (table.item.data, table.value.tolist(), table.retracted) == (b"sku-17", [-12.5], None)
-    assert table.slices["gender"].labels == ("f",)
+    assert table.slices["gender"].categories == ("f",)
     assert not +decoded.rejected
 
 

@@ -34,7 +34,7 @@ def plain(value: Any) -> Any:
         return strings(value)
     if isinstance(value, Column):
         numbers = None if value.numbers is None else [repr(number) for number in value.numbers.tolist()]
-        labels = None if value.codes is None else [None if c < 0 else value.labels[c] for c in value.codes.tolist()]
+        labels = None if value.codes is None else [None if c < 0 else value.categories[c] for c in value.codes.tolist()]
         return numbers, labels
     if isinstance(value, dict):
         return {key: plain(each) for key, each in sorted(value.items())}

@@ -66,7 +66,7 @@ def test_a_span_becomes_a_row() -> None:
     assert table.scores is not None
     assert table.scores.tolist() == [[0.25]]
     assert table.predicted is not None
-    assert table.predicted.labels == ("stays",)
+    assert table.predicted.categories == ("stays",)
     assert table.duration is not None
     assert table.duration.tolist() == [0.001]
     assert table.weight is None
@@ -76,8 +76,8 @@ def test_a_span_becomes_a_row() -> None:
     assert table.span_id.tobytes() == (1).to_bytes(8, "big")
     assert table.features["age"].numbers is not None
     assert table.features["age"].numbers.tolist() == [41.0]
-    assert table.features["plan"].labels == ("gold",)
-    assert table.slices["region"].labels == ("north",)
+    assert table.features["plan"].categories == ("gold",)
+    assert table.slices["region"].categories == ("north",)
     assert table.keyed
     assert decoded.batches == [""]
     assert not decoded.rejected
@@ -261,7 +261,7 @@ def test_features_of_any_type_keep_their_row() -> None:
     np.testing.assert_array_equal(column.numbers, [1.5, 2, 1, nan, nan, nan, nan, nan, nan, -np.inf, 2.0**63, nan])
     assert column.codes is not None
     assert column.codes.tolist() == [-1, -1, -1, 0, -1, -1, -1, -1, -1, -1, -1, 0]
-    assert column.labels == ("AA",)
+    assert column.categories == ("AA",)
     assert decoded.rejected == {"unsupported_feature_type": 3}
 
 
@@ -279,23 +279,23 @@ def test_a_feature_that_only_some_rows_send_is_missing_in_the_others() -> None:
 def test_a_text_of_a_megabyte_becomes_a_short_label_of_its_own() -> None:
     table = one({FEATURE + "x": "x" * 2**20}, {FEATURE + "x": "x" * (2**20 + 1)}, {FEATURE + "x": "x" * 1024})
 
-    assert [len(label) for label in table.features["x"].labels] == [217, 217, 1024]
-    assert len(set(table.features["x"].labels)) == 3
+    assert [len(label) for label in table.features["x"].categories] == [217, 217, 1024]
+    assert len(set(table.features["x"].categories)) == 3
 
 
 def texts_of(column: Column) -> list[str]:
     classes = class_column(column)
     assert classes.codes is not None
-    return [classes.labels[code] for code in classes.codes.tolist()]
+    return [classes.categories[code] for code in classes.codes.tolist()]
 
 
 def test_texts_beyond_so_many_distinct_ones_are_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attributes, "MAX_LABELS", 4096)
+    monkeypatch.setattr(attributes, "MAX_CATEGORIES", 4096)
     table = one(*({FEATURE + "x": f"{row}"} for row in range(5000)))
 
     column = table.features["x"]
-    assert len(column.labels) == 4096
-    assert column.labels[-1] == "other"
+    assert len(column.categories) == 4096
+    assert column.categories[-1] == "other"
     assert column.codes is not None
     assert column.codes[4094] == 4094
     assert set(column.codes[4095:].tolist()) == {4095}
@@ -327,7 +327,7 @@ def test_whole_numbers_and_all_texts_of_a_slice_stay_what_they_are() -> None:
 
 
 def test_no_slice_is_other_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attributes, "MAX_LABELS", 10)
+    monkeypatch.setattr(attributes, "MAX_CATEGORIES", 10)
     table = one(*({SLICE + "customer": f"c{row}", FEATURE + "a": 1.0} for row in range(30)))
     assert texts_of(table.slices["customer"]) == [f"c{row}" for row in range(30)]
 
@@ -397,7 +397,7 @@ def test_a_class_is_one_text_however_it_is_sent() -> None:
 
     assert table.predicted is not None
     assert table.predicted.codes is not None
-    assert table.predicted.labels == ("1",)
+    assert table.predicted.categories == ("1",)
     assert table.predicted.codes.tolist() == [0, 0, 0, 0, -1]
 
 

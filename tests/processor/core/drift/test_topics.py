@@ -31,7 +31,7 @@ def built(rng: np.random.Generator) -> Baseline:
 
 def states(own: list[str], baseline: Baseline) -> dict[str, str]:
     labels, codes = np.unique(np.array(own, object), return_inverse=True)
-    column = Column(codes=codes.astype(np.int32), labels=tuple(labels.tolist()))
+    column = Column(codes=codes.astype(np.int32), categories=tuple(labels.tolist()))
     frame = {"z": np.zeros(len(own)), "p": np.linspace(0.1, 0.9, len(own))}
     table, *_ = table_from_frame(frame, score="p", model="m", task="binary", features=["z"])
     table = replace(table, features=describe("m", column, baseline.texts["m"]))

@@ -169,7 +169,7 @@ def test_weights_count_as_rows_and_cost_what_they_cost() -> None:
 def test_the_decision_is_the_services_own() -> None:
     built = baseline()
     p, _ = scores(1_000, np.random.default_rng(9))
-    said = Column(codes=np.ones(1_000, np.int32), labels=("0", "1"))
+    said = Column(codes=np.ones(1_000, np.int32), categories=("0", "1"))
     found = estimate_metrics(pane(p, predicted=said), built, BINARY, 0)
     assert found["recall"].value == 1.0
     assert found["specificity"].value == 0.0

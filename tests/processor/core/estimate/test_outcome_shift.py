@@ -46,7 +46,7 @@ def test_the_sentence_names_the_class_that_moved_most_surely() -> None:
     rng = np.random.default_rng(4)
     told, *_ = estimated(in_shares(0.5, 1, 1)(rng), built("multiclass", rng), "multiclass")
     assert told is not None
-    assert told.label == "a"
+    assert told.class_name == "a"
     assert told.now < told.was
     assert told.low < told.now < told.high
     assert " of the rows would be a (95 %: " in told.sentence

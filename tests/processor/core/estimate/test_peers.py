@@ -55,7 +55,7 @@ def chunks(
         own = None if predicted is None or predicted.codes is None else predicted.codes[some]
         table = PredictionTable(
             ModelKey("m"), built.task, np.zeros(n, np.int64), Text(np.zeros(n + 1, np.int32), b""), scores[some],
-            predicted=None if own is None or predicted is None else Column(codes=own, labels=predicted.labels),
+            predicted=None if own is None or predicted is None else Column(codes=own, categories=predicted.categories),
             features={name: _part(column, some) for name, column in (features or {}).items()},
         )  # fmt: skip
         found.append(estimates(built, table))
@@ -64,7 +64,7 @@ def chunks(
 
 def _part(column: Column, some: slice) -> Column:
     numbers = None if column.numbers is None else column.numbers[some]
-    return Column(numbers, None if column.codes is None else column.codes[some], column.labels)
+    return Column(numbers, None if column.codes is None else column.codes[some], column.categories)
 
 
 @lru_cache
@@ -74,7 +74,7 @@ def loans() -> list[dict[str, Estimate]]:
         {"p": was["score"] / 100, "said": was["predicted"], "y": was["actual"], "t": chunk_days(len(was["score"]))},
         score="p", predicted="said", actual="y", time="t", features=[], model="loan", task="binary",
     )  # fmt: skip
-    said = Column(codes=now["predicted"].astype(np.int32), labels=("0", "1"))
+    said = Column(codes=now["predicted"].astype(np.int32), categories=("0", "1"))
     return chunks(built, now["score"][:, np.newaxis] / 100, said)
 
 
@@ -88,7 +88,7 @@ def cards() -> list[dict[str, Estimate]]:
         score=list(CARDS), predicted="said", actual="y", time="t", features=[], model="cards", task="multiclass",
         classes=list(CARDS),
     )  # fmt: skip
-    said = Column(codes=now["predicted"].astype(np.int32), labels=CARDS)
+    said = Column(codes=now["predicted"].astype(np.int32), categories=CARDS)
     return chunks(built, np.column_stack([now[name] for name in CARDS]) / 100, said)
 
 
@@ -105,7 +105,7 @@ def prices() -> list[dict[str, Estimate]]:
         features=[name for name in was if not name.startswith("y_")],
     )  # fmt: skip
     features = {
-        name: Column(codes=values.astype(np.int32), labels=labels[name])
+        name: Column(codes=values.astype(np.int32), categories=labels[name])
         if name in labels
         else Column(numbers=values.astype(float))
         for name, values in now.items()

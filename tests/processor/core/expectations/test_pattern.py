@@ -38,7 +38,7 @@ def deadline() -> Iterator[None]:
 @pytest.mark.usefixtures("deadline")
 def test_nested_repetition_takes_no_longer_than_the_text_is_long(pattern: str) -> None:
     rule = Rule("pattern", "email", f"pattern: {pattern}", pattern=pattern)
-    told = Column(codes=np.array([0, 1], np.int32), labels=("a" * 1000 + "!", "b"))
+    told = Column(codes=np.array([0, 1], np.int32), categories=("a" * 1000 + "!", "b"))
     counted = count_rules({"email": told}, Expectations(features={"email": (rule,)}), np.zeros(2, np.int64), 1)
     assert counted[rule.part].tolist() == [[2, 2, 0, 0]]
 

@@ -73,7 +73,7 @@ def test_of_a_category_the_labels_that_lost_and_won_most_are_told() -> None:
     found = region_changes(CategoryBins(("NO", "SE", "DK")), was, now)
     assert [(one.where, round(one.was, 3), round(one.now, 3)) for one in found] == [
         ("NO", 0.6, 0.25),
-        ("other labels", 0.0, 0.3),
+        ("other categories", 0.0, 0.3),
     ]
 
 

@@ -30,7 +30,7 @@ DAY = 86_400 * 10**9
 
 
 def test_a_metric_of_ones_own_has_no_interval_of_another_that_is_called_so() -> None:
-    colours = Column(codes=np.arange(60, dtype=np.int32) % 3, labels=COLOURS.classes)
+    colours = Column(codes=np.arange(60, dtype=np.int32) % 3, categories=COLOURS.classes)
     own = {"profit_micro": MetricValue(7.0, 60, "panes"), "accuracy": MetricValue(1.0, 60, "panes")}
     found = with_intervals(own, fold_outcomes(COLOURS, None, colours, colours), (), COLOURS, PerformanceSettings())
     assert (found["profit_micro"], found["accuracy"].interval) == (own["profit_micro"], "clopper_pearson")
@@ -45,7 +45,7 @@ def test_a_metric_of_ones_own_has_no_interval_of_another_that_is_called_so() -> 
 def test_a_weight_that_can_be_none_costs_its_own_row_and_no_window(task: Task, bad: float) -> None:
     rng, n = np.random.default_rng(5), 60
     scores = rng.dirichlet(np.ones(3), n) if task is COLOURS else np.sort(rng.random((n, len(task.quantiles) or 1)))
-    actual = Column(codes=rng.integers(0, 2, n).astype(np.int32), labels=task.classes or ("0.25", "0.5"))
+    actual = Column(codes=rng.integers(0, 2, n).astype(np.int32), categories=task.classes or ("0.25", "0.5"))
     weight, value = np.where(np.arange(n) % 2, rng.uniform(1, 9, n), bad), rng.random(n)
     asked = PerformanceSettings(costs={"0": {"1": 2.0}} if task is BINARY else {})
 

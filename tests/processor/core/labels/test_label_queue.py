@@ -102,8 +102,8 @@ def test_a_label_that_is_new_has_risen() -> None:
 
 
 def test_the_worst_slice_of_a_row_counts() -> None:
-    region = Column(codes=np.array([0, 1, -1], np.int32), labels=("n", "s"))
-    plan = Column(codes=np.array([0, 0, 0], np.int32), labels=("free",))
+    region = Column(codes=np.array([0, 1, -1], np.int32), categories=("n", "s"))
+    plan = Column(codes=np.array([0, 0, 0], np.int32), categories=("free",))
     assert weakness_of_rows({"region": region, "plan": plan}, {"region=n": 0.9, "plan=free": 0.2}, 3).tolist() == [
         0.9,
         0.2,

@@ -101,7 +101,7 @@ def test_ranks_and_areas_of_many_classes_are_those_of_scikit_learn(n: int, seed:
     scores /= scores.sum(axis=1, keepdims=True)
     truth, weight = rng.integers(0, 8, n), rng.integers(1, 4, n).astype(np.float64) if weighted else None
     asked = PerformanceSettings(metrics=("top_k_accuracy@3", "roc_auc[*]"))
-    actual = Column(codes=truth.astype(np.int32), labels=LETTERS.classes)
+    actual = Column(codes=truth.astype(np.int32), categories=LETTERS.classes)
     exact = from_rows(LETTERS, scores, None, actual, weight, asked=asked)
     summed = realized(fold_outcomes(LETTERS, scores, None, actual, weight), LETTERS, asked)
     assert summed.keys() == exact.keys()
@@ -188,7 +188,7 @@ def test_a_pane_from_before_there_were_more_sums_has_the_metrics_that_it_can_tel
     old = Pane({name: sums for name, sums in pane.parts.items() if name in kept})
     assert realized(pane, BINARY).keys() - realized(old, BINARY).keys() == {"calibration_error"}
     assert realized(merge([old, pane]), BINARY)["calibration_error"].rows == 1_000
-    many = fold_outcomes(LETTERS, np.full((9, 8), 0.125), None, Column(codes=np.zeros(9, np.int32), labels=("a",)))
+    many = fold_outcomes(LETTERS, np.full((9, 8), 0.125), None, Column(codes=np.zeros(9, np.int32), categories=("a",)))
     before = Pane({name: sums for name, sums in many.parts.items() if name in kept})
     lost = realized(many, LETTERS).keys() - realized(before, LETTERS).keys()
     assert lost == {"top_k_accuracy@5", "roc_auc_ovr"}

@@ -22,7 +22,7 @@ ANIMALS = Task("multiclass", ("ant", "bee", "cat"))
 
 
 def texts(values: Any, labels: tuple[str, ...]) -> Column:
-    return Column(codes=np.asarray(values, dtype=np.int32), labels=labels)
+    return Column(codes=np.asarray(values, dtype=np.int32), categories=labels)
 
 
 def binary_rows(n: int, seed: int) -> tuple[F64, Column, F64, F64]:

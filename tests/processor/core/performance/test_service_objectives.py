@@ -21,7 +21,7 @@ HOUR = 3_600 * 10**9
 
 def calls(seconds: F64, failed: int = 0) -> Pane:
     n = len(seconds) + failed
-    errors = Column(codes=np.where(np.arange(n) < failed, 0, -1).astype(np.int32), labels=("TimeoutError",))
+    errors = Column(codes=np.where(np.arange(n) < failed, 0, -1).astype(np.int32), categories=("TimeoutError",))
     duration = np.concatenate([np.full(failed, 30.0), seconds])
     parts = call_parts(duration, errors, None, np.zeros(n, np.int64), 1)
     return Pane({part: sums.dense(1)[0] for part, sums in parts.items()})

@@ -237,7 +237,7 @@ def test_slices_move_with_all_rows_to_the_season() -> None:
     counts = pane.parts["feature:x"][: len(edges) + 1]
     assert counts.sum() == pytest.approx(own.sum(), rel=1e-6)
     assert np.abs(np.cumsum(counts) / counts.sum() - np.cumsum(true)).max() < 0.12
-    labels = pane.parts["feature:c"][np.argsort(baseline.bins.features["c"].labels)]  # type: ignore[union-attr]
+    labels = pane.parts["feature:c"][np.argsort(baseline.bins.features["c"].categories)]  # type: ignore[union-attr]
     assert labels[0] / labels.sum() == pytest.approx(np.mean(label[own] == "a"), abs=0.08)
     known = baseline.extras.slices
     assert known is not None

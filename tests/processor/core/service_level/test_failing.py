@@ -14,7 +14,7 @@ from driftline_processor.core.windows.window import Window
 
 
 def level(calls: int, failed: int, seconds: float = 0.02) -> ServiceLevel:
-    errors = Column(codes=np.where(np.arange(calls) < failed, 0, -1).astype(np.int32), labels=("TimeoutError",))
+    errors = Column(codes=np.where(np.arange(calls) < failed, 0, -1).astype(np.int32), categories=("TimeoutError",))
     parts = call_parts(np.full(calls, seconds), errors, None, np.zeros(calls, np.int64), 1)
     found = Calls.of(Pane({part: sums.dense(1)[0] for part, sums in parts.items()}))
     assert found is not None

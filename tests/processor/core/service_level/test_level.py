@@ -62,7 +62,7 @@ def test_the_ranks_of_an_interval_are_those_of_the_binomial_distribution(calls: 
 
 
 def test_failed_calls_are_no_latency_and_a_share_of_all_calls() -> None:
-    errors = Column(codes=np.array([0, -1, -1, 1, 0], np.int32), labels=("A", "B"))
+    errors = Column(codes=np.array([0, -1, -1, 1, 0], np.int32), categories=("A", "B"))
     level = calls_of(pane_of(np.array([9.0, 0.02, 0.02, 9.0, 9.0]), errors)).level(0.95)
     assert (level.calls, level.failed, level.errors) == (5, 3, {"A": 2, "B": 1})
     assert level.values["error_rate"].value == 0.6
@@ -71,14 +71,14 @@ def test_failed_calls_are_no_latency_and_a_share_of_all_calls() -> None:
 
 
 def test_labels_that_repeat_are_one_error() -> None:
-    errors = Column(codes=np.array([0, 1], np.int32), labels=("A", "A"))
+    errors = Column(codes=np.array([0, 1], np.int32), categories=("A", "A"))
     assert calls_of(pane_of(np.ones(2), errors)).errors == {"A": 2.0}
 
 
 def test_weights_of_sampled_spans_count_and_make_intervals_wider() -> None:
     codes = np.where(np.arange(400) < 40, 0, -1).astype(np.int32)
-    whole = calls_of(pane_of(np.full(4_000, 0.02), Column(codes=np.repeat(codes, 10), labels=("A",))))
-    sampled = calls_of(pane_of(np.full(400, 0.02), Column(codes=codes, labels=("A",)), np.full(400, 10.0)))
+    whole = calls_of(pane_of(np.full(4_000, 0.02), Column(codes=np.repeat(codes, 10), categories=("A",))))
+    sampled = calls_of(pane_of(np.full(400, 0.02), Column(codes=codes, categories=("A",)), np.full(400, 10.0)))
     one, other = whole.error_rate(0.95), sampled.error_rate(0.95)
     assert one is not None
     assert other is not None
@@ -146,13 +146,13 @@ def test_an_exponential_histogram_is_read_too() -> None:
 
 def test_errors_beyond_twenty_types_are_others() -> None:
     names = tuple(f"E{at}" for at in range(30))
-    many = Column(codes=np.arange(-1, 30, dtype=np.int32), labels=names)
+    many = Column(codes=np.arange(-1, 30, dtype=np.int32), categories=names)
     told = bounded_errors(many, ())
     assert told is not None
-    assert told.queries.labels == (*names[:20], OTHER_ERROR)
-    later = bounded_errors(Column(codes=np.array([0, 1], np.int32), labels=("E7", "new")), told.queries.labels)
+    assert told.categories == (*names[:20], OTHER_ERROR)
+    later = bounded_errors(Column(codes=np.array([0, 1], np.int32), categories=("E7", "new")), told.categories)
     assert later is not None
-    assert later.labels == ("E7", OTHER_ERROR)
+    assert later.categories == ("E7", OTHER_ERROR)
     assert call_parts(None, later, None, np.zeros(2, np.int64), 1)["failed:other"].value.tolist() == [1.0]
 
 

@@ -38,7 +38,7 @@ from tests.support.verdict_windows import (
 )
 
 DRIFT: dict[str, Any] = {"features": {"temp": column()}, "explanation": explained()}
-RISE = ConceptDrift("drift", "adwin", outcomes=9_000, since=JULY + DAY // 2, before=0.18, after=0.66)
+RISE = ConceptDrift("drift", outcomes=9_000, since=JULY + DAY // 2, before=0.18, after=0.66)
 CONSTANT: dict[str, Any] = {
     "realized": {
         "log_loss": value(0.87, 0.79, 0.95),
@@ -345,9 +345,7 @@ def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> Non
 def test_a_rise_that_is_one_bad_day_needs_a_second_one(newest: int, state: str, clear: bool) -> None:
     """Errors rose first on 28 June and changed their level again later: that is what ``after`` is measured from."""
     again = Change(JULY + newest * DAY, JULY + DAY, 0.2, 0.26)
-    rise = ConceptDrift(
-        "drift", "adwin", outcomes=9_000, since=JULY - 4 * DAY, before=0.2, after=0.26, changes=(again,)
-    )
+    rise = ConceptDrift("drift", outcomes=9_000, since=JULY - 4 * DAY, before=0.2, after=0.26, changes=(again,))
     day = known(
         changes={"accuracy": change("worse", -0.06, -0.1, -0.02)}, reference={"accuracy": value(0.8, 0.79, 0.81)}
     )

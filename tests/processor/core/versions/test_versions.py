@@ -277,7 +277,7 @@ def test_costs_of_pairs_are_those_of_rows_with_weights_and_of_classes_that_were_
     total, expected = Pane(), []
     for classes in (("a", "b"), ("a", "b", "c")):
         task, codes = Task("multiclass", classes), rng.integers(0, len(classes), (3, 200)).astype(np.int32)
-        actual, one, other = (Column(codes=of, labels=classes) for of in codes)
+        actual, one, other = (Column(codes=of, categories=classes) for of in codes)
         told = VersionAnswers(task, None, one), VersionAnswers(task, None, other)
         sums = fold_requests(*told, actual, weight, np.zeros(200, np.int64), 1)
         total = merge([total, Pane({part: of_all.dense(1)[0] for part, of_all in sums.items()})])

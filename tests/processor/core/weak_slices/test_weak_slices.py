@@ -23,14 +23,14 @@ def rows(n: int, seed: int = 1) -> tuple[dict[str, F64], dict[str, Column]]:
     rng = np.random.default_rng(seed)
     numbers: dict[str, F64] = {"age": rng.normal(40, 12, n), "income": rng.lognormal(10, 1, n)}
     numbers["visits"] = rng.poisson(3, n).astype(np.float64)
-    country = Column(codes=rng.integers(0, 4, n).astype(np.int32), labels=("NL", "BE", "FR", "LU"))
+    country = Column(codes=rng.integers(0, 4, n).astype(np.int32), categories=("NL", "BE", "FR", "LU"))
     return numbers, {**{name: Column(numbers=values) for name, values in numbers.items()}, "country": country}
 
 
 def binned(columns: Mapping[str, Column]) -> Features:
     found: Features = {}
     for name, column in columns.items():
-        bins: Bins = CategoryBins(column.labels) if column.numbers is None else number_bins(column.numbers)
+        bins: Bins = CategoryBins(column.categories) if column.numbers is None else number_bins(column.numbers)
         found[name] = (bins, assign(bins, column))
     return found
 
@@ -95,7 +95,7 @@ def test_of_two_slices_both_are_found_the_costlier_first() -> None:
 
 
 def test_a_slice_of_fewer_than_two_hundred_rows_is_none() -> None:
-    columns = {"kind": Column(codes=np.repeat([0, 1], [7_850, 150]).astype(np.int32), labels=("a", "b"))}
+    columns = {"kind": Column(codes=np.repeat([0, 1], [7_850, 150]).astype(np.int32), categories=("a", "b"))}
     assert found(binned(columns), np.repeat([0.0, 1.0], [7_850, 150])) == ()
 
 
@@ -189,12 +189,12 @@ def test_a_stray_error_hides_no_slice_and_makes_none() -> None:
 
 def test_losses_are_what_a_task_has() -> None:
     binary, several = Task("binary", ("no", "yes"), "yes"), Task("multiclass", ("a", "b", "c"))
-    truth = Column(codes=np.array([0, 1, -1], np.int32), labels=("no", "yes"))
+    truth = Column(codes=np.array([0, 1, -1], np.int32), categories=("no", "yes"))
     found = losses_of(binary, np.array([[0.2], [0.3], [0.9]]), None, truth)
     assert found["error"].tolist()[:2] == [0.0, 1.0]
     assert found["log_loss"][:2] == pytest.approx([-np.log(0.8), -np.log(0.3)])
     assert np.isnan([found["error"][2], found["log_loss"][2]]).all()
-    letters = Column(codes=np.array([0, 2], np.int32), labels=("a", "b", "c"))
+    letters = Column(codes=np.array([0, 2], np.int32), categories=("a", "b", "c"))
     scores = np.array([[0.5, 0.3, 0.2], [0.2, 0.7, 0.1]])
     assert losses_of(several, scores, None, letters)["log_loss"] == pytest.approx(-np.log([0.5, 0.1]))
     scores[1] *= 2  # whose sum is not 1 are no probabilities, here as in the log loss of all rows

@@ -1,17 +1,16 @@
-"""`driftline evaluate --concept`: who watches the errors, and what is said where nobody can."""
+"""Concept drift of files, by `driftline evaluate`."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from driftline_processor.core.concept.detectors import DETECTORS
 
 from tests.support.churn_files import Run
-from tests.support.paths import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -42,31 +41,8 @@ def test_concept_drift_fails_a_pipeline(run: Run, worse: list[object]) -> None:
     assert "concept drift: the error rate rose from 9.22 % to 40.6 %" in result.stdout
 
 
-def test_detectors_can_be_chosen_and_left_out(run: Run, worse: list[object]) -> None:
-    chosen = concept(run, *worse, "--concept", "ddm,adwin")
-    assert (chosen["decided_by"], list(chosen["detectors"])) == ("ddm", ["ddm", "adwin"])
-    assert concept(run, *worse, "--concept", "none") is None
-    assert "concept" not in run(*worse, "--concept", "none").stdout
-
-
-@pytest.mark.parametrize(
-    ("task", "named", "why"),
-    [
-        ("binary", "adwim", "--concept: 'adwim' is no detector; there are adwin, ddm, hddm_a, kswin, page_hinkley"),
-        (
-            "regression",
-            "ddm",
-            "--concept: ddm does not watch the errors of a regression; there are adwin, kswin, page_hinkley",
-        ),
-        ("ranking", "adwin", "--concept: a ranking has no errors that could be watched"),
-    ],
-)
-def test_who_cannot_watch_is_named(run: Run, worse: list[object], task: str, named: str, why: str) -> None:
-    result = run(*worse[:-1], task, "--concept", named)
-    assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, f"driftline: {why}")
-
-
-def test_detectors_are_named_as_in_the_documentation() -> None:
-    page = (ROOT / "docs/reference/evaluate.md").read_text(encoding="utf-8")
-    row = next(line for line in page.splitlines() if line.startswith("| `--concept"))
-    assert [name for name in DETECTORS if f"`{name}`" in row] == list(DETECTORS)
+def test_a_configuration_ends_the_search(run: Run, worse: list[object], tmp_path: Path) -> None:
+    assert concept(run, *worse)["state"] == "drift"
+    config = tmp_path / "driftline.yaml"
+    config.write_text("models: {week: {task: binary, concept: {enabled: false}}}\n", encoding="utf-8")
+    assert concept(run, *worse, "--model", "week", "--config", config) is None

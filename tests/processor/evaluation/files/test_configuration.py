@@ -48,7 +48,7 @@ KEYS: dict[str, Key] = {
     "methods": Key(["hellinger"]),
     "multivariate": Key([]),
     "expect": Key({"rows": ">= 10000"}),
-    "concept": Key({"detectors": []}),
+    "concept": Key({"enabled": False}),
     "features": Key({"age": {"method": "mean_shift"}}),
 }
 

@@ -33,7 +33,7 @@ def test_kept_rows_are_those_of_the_reference(run: Run, files: Path, reference: 
     np.testing.assert_array_equal(table.time, reference["time"].astype("int64") * (10**9 // _per_second(reference)))
     region = table.features["region"]
     assert region.codes is not None
-    assert [region.labels[code] for code in region.codes[:50].tolist()] == reference["region"][:50].tolist()
+    assert [region.categories[code] for code in region.codes[:50].tolist()] == reference["region"][:50].tolist()
 
 
 def _per_second(frame: pd.DataFrame) -> int:
@@ -67,6 +67,6 @@ def test_they_are_few_and_hold_no_id_no_document_and_nothing_rare(
     assert (len(table), actual) == (MOST_ROWS, None)
     assert {"city", "name", "note.length"} <= set(table.features) <= {*baseline.bins.features}
     assert "user" not in table.features
-    assert set(table.features["city"].labels) == {"Aarau", "Basel", "other"}
+    assert set(table.features["city"].categories) == {"Aarau", "Basel", "other"}
     whole = pd.read_parquet(kept_rows_path(tmp_path / "b.json"))
     assert not any("secret" in str(value) for name in whole for value in whole[name].unique())

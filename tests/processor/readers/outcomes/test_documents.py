@@ -198,7 +198,7 @@ def test_a_parquet_file_may_hold_any_type_that_means_a_class(column: pa.Array) -
     table = pa.table({"id": pa.array([1, 2], pa.int16()), "actual": column, "time": [date(2026, 11, 20), None]})
     parsed = parse_parquet(written(table, "parquet"), "m", None)
     (rows,) = parsed.rows.tables(5)
-    assert class_column(rows.actual).labels in {("1", "0"), ("0", "1")}
+    assert class_column(rows.actual).categories in {("1", "0"), ("0", "1")}
     assert strings(rows.id) == ["1", "2"]
     assert rows.time.tolist() == [1_795_132_800 * 10**9, 5]
 
@@ -344,7 +344,7 @@ def test_a_column_with_the_mark_of_a_spreadsheet_loses_one_apostrophe_of_each_ce
     parsed = parse_csv(b"'id,'actual,weight\n'007,1,2\n''x,'=no,1\nplain,yes,1\n", "churn", None)
     assert (strings_of(parsed), parsed.rejected) == (["007", "'x", "plain"], [])
     (table,) = parsed.rows.tables(1)
-    assert (table.actual.labels, table.actual.numbers.tolist()[0]) == (("=no", "yes"), 1.0)  # type: ignore[union-attr]
+    assert (table.actual.categories, table.actual.numbers.tolist()[0]) == (("=no", "yes"), 1.0)  # type: ignore[union-attr]
 
 
 def test_a_column_without_the_mark_keeps_its_apostrophes() -> None:

@@ -56,7 +56,7 @@ def test_trees_find_where_losses_are_great_and_outlive_their_json() -> None:
     labels = ("gas", "diesel", "electric")
     features = {
         "age": Column(numbers=np.asarray(frame["age"])),
-        "fuel": Column(codes=np.array([labels.index(str(one)) for one in fuel], np.int32), labels=labels),
+        "fuel": Column(codes=np.array([labels.index(str(one)) for one in fuel], np.int32), categories=labels),
     }
     said = known.losses.predict(features, np.asarray(frame["said"]), built.bins)
     # the mean of |normal| is 0.8 of its deviation

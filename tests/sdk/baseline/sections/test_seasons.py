@@ -118,7 +118,7 @@ def test_what_is_denied_is_in_no_season() -> None:
         (lambda s: s["rows"].pop(), "rows must have 24 rows of 3 numbers"),
         (lambda s: s["of"].update({"feature:y": {}}), "'feature:y' is counted but has no bins"),
         (lambda s: s["of"]["feature:x"]["steps"].append(10**6), "that of 'feature:x' must have 24 ×"),
-        (lambda s: s["blocks"]["of"]["feature:part"].update(first=None), "needs first bins of labels"),
+        (lambda s: s["blocks"]["of"]["feature:part"].update(first=None), "needs first bins of categories"),
         (lambda s: s["blocks"]["of"]["feature:x"]["counts"].pop(), "must have 21 rows of 10 numbers"),
         (lambda s: s["blocks"].update(starts=[2, 1]), "starts must be 2 to 60 times that ascend"),
     ],

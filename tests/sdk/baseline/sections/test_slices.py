@@ -83,7 +83,7 @@ def test_values_are_canonical_and_the_word_other_is_none_of_them() -> None:
     assert values_of(column) == ("1",)
     assert places_of(column, ["1"], 4).tolist() == [0, 0, 1, -1]
     assert places_of(None, ["1"], 2).tolist() == [-1, -1]
-    assert values_of(Column(codes=np.array([0], np.int32), labels=("x" * 257,))) == ()
+    assert values_of(Column(codes=np.array([0], np.int32), categories=("x" * 257,))) == ()
     assert slice_name("vip", "1") == "vip=1"
 
 

@@ -53,7 +53,7 @@ def chi2_terms(reference: F64, current: F64, of: Samples) -> F64:
 
 
 def from_counts(counts: Counts) -> Measured:
-    """Measure k categories, rare labels pooled; one that chance does not explain counts by itself.
+    """Measure k categories, rare categories pooled; one that chance does not explain counts by itself.
 
     The p-value is exact (:func:`~driftline_processor.core.drift.p_values.sum_p_values`): the chi-square limit is too
     small at 0.001 by up to 3 times

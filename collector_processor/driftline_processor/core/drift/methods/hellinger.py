@@ -11,7 +11,7 @@ from .method import Counts, Measured, Method
 def hellinger(reference: F64, current: F64) -> F64:
     """Return sqrt(1 - Σ sqrt(p q)), between 0 and 1: float64 (...).
 
-    The same formula in NannyML, over equal widths of the reference by Doane's rule and labels as they are, in
+    The same formula in NannyML, over equal widths of the reference by Doane's rule and categories as they are, in
     Evidently, over equal widths by Sturges' rule of the distinct values of both samples, and in whylogs, over bins of
     its sketches. Without drift its mean is about sqrt((bins - 1)(1/n + 1/m) / 8), so a threshold of 0.1 fires in most
     quiet windows of 100 rows over ten bins.

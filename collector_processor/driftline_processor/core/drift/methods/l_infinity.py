@@ -11,13 +11,14 @@ from .method import Counts, Measured, Method
 def l_infinity(reference: F64, current: F64) -> F64:
     """Return max |p - q|, how much the share that changed most changed: between 0 and 1, float64 (...).
 
-    A drift that is spread over many labels hardly shows in it: total variation says more then.
+    A drift that is spread over many categories hardly shows in it: total variation says more then.
 
-    The same in NannyML (``l_infinity``), labels as they are; the two agree unless what changed most is a rare label.
+    The same in NannyML (``l_infinity``), categories as they are; the two agree unless what changed most is a rare
+    category.
 
     Args:
-        reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; rare labels pooled as
-            for the chi-square test.
+        reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; rare categories pooled
+            as for the chi-square test.
         current: Counts of the window, in the same form.
 
     Source: Deza and Deza, "Encyclopedia of Distances" (2009), the Chebyshev distance of two distributions.
@@ -32,7 +33,7 @@ def l_infinity(reference: F64, current: F64) -> F64:
 
 
 def from_counts(counts: Counts) -> Measured:
-    """Measure k categories, rare labels pooled."""
+    """Measure k categories, rare categories pooled."""
     return Measured(l_infinity(counts.coarse.reference, counts.coarse.current))
 
 

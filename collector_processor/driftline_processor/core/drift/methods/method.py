@@ -64,8 +64,8 @@ def fences(reference: F64, edges: F64) -> F64:
 
 
 Kind = Literal["number", "category", "boolean", "embedding"]
-"""Kind of a column. A boolean has at most two values in the baseline, numbers or labels. The bins of an embedding are
-those of its L2 norm, a number.
+"""Kind of a column. A boolean has at most two values in the baseline, numbers or categories. The bins of an embedding
+are those of its L2 norm, a number.
 """
 
 
@@ -115,8 +115,8 @@ class Counts:
         fences: float64 (k, 2); values beyond count as lying there where the size of a value matters. None for
             :func:`fences` of the reference.
         sums: Sums of embeddings; None for other columns.
-        others: int64 (k,), bin of all other labels where the labels were chosen from the reference, -1 without one;
-            None for numbers.
+        others: int64 (k,), bin of all other categories where the categories were chosen from the reference, -1 without
+            one; None for numbers.
         certain: float64 (k,), p-values that are surely below may be those of the limit law.
     """
 
@@ -173,7 +173,7 @@ class Counts:
 
     @cached_property
     def coarse(self) -> Coarse:
-        """The same rows over few bins: deciles of numbers, labels as they are, rare ones of either pooled."""
+        """The same rows over few bins: deciles of numbers, categories as they are, rare ones of either pooled."""
         return coarse(self.reference, self.current, ordered=self.edges is not None, others=self.others)
 
 

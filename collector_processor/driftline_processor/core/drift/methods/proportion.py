@@ -58,7 +58,7 @@ def _exact(held_was: F64, n: F64, held_now: F64, m: F64) -> F64:
 def from_counts(counts: Counts) -> Measured:
     """Measure k features of two values by the share of the second value.
 
-    The second value is the greater number, the later class, or the rarer label of the baseline, in the order of its
+    The second value is the greater number, the later class, or the rarer category of the baseline, in the order of its
     bins.
 
     The effect is the change of the share less what sampling alone makes of it.

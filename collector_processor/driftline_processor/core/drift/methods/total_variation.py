@@ -11,7 +11,7 @@ from .method import Counts, Measured, Method
 def total_variation(reference: F64, current: F64) -> F64:
     """Return ½ Σ |p - q|, the share of rows that would have to change their bin: between 0 and 1, float64 (...).
 
-    Evidently has it for categories (``TVD``), labels as they are, and shows not the distance but a p-value of 1,000
+    Evidently has it for categories (``TVD``), categories as they are, and shows not the distance but a p-value of 1,000
     permutations, so never below 0.001.
 
     Args:

@@ -14,7 +14,7 @@ from driftline_processor.core.wording import format_percent, format_value, short
 def find(look: CheckInput) -> CheckResult:
     """Find features of which all values of the window lie in one bin, where the baseline's did not.
 
-    From panes. A label, and a value with more than 1 % of the baseline's rows, has a bin of its own, and the finding
+    From panes. A category, and a value with more than 1 % of the baseline's rows, has a bin of its own, and the finding
     says which; of other numbers it is exact to a bin, a hundredth of the baseline's rows, and the finding says between
     which two values they lie. The p-value is exact: the chance that all rows of a window fall into one bin, Σ pᵐ.
     """
@@ -31,8 +31,8 @@ def _of(pair: FeaturePair) -> Suspicion | None:
         return None
     before = shares(pair.was)
     was = float(before[at])
-    if effect(was, 1.0) < LEAST or (isinstance(pair.bins, CategoryBins) and at == len(pair.bins.labels)):
-        return None  # labels that nobody knows may be many; they are unseen
+    if effect(was, 1.0) < LEAST or (isinstance(pair.bins, CategoryBins) and at == len(pair.bins.categories)):
+        return None  # categories that nobody knows may be many; they are unseen
     where = _where(pair, at)
     if where is None:
         return None
@@ -51,7 +51,7 @@ def _of(pair: FeaturePair) -> Suspicion | None:
 
 def _where(pair: FeaturePair, at: int) -> str | None:
     if isinstance(pair.bins, CategoryBins):
-        return f"every value is {short(pair.bins.labels[at])!r}"
+        return f"every value is {short(pair.bins.categories[at])!r}"
     edges = pair.bins.edges
     if at in (0, len(edges)):
         return None  # anything may lie beyond the outer edges; that is out of range

@@ -16,7 +16,7 @@ from driftline_processor.core.quality.feature_sums import (
     FeaturePair,
     Mixture,
     Sums,
-    labelled,
+    has_categories,
     missed_in_other,
     mixture,
     shares,
@@ -41,7 +41,7 @@ LEFT = 0.25
 """Part of the distance that a swap may leave unexplained, at most: more, and something else moved the feature."""
 
 LEAST_KNOWN = 0.1
-"""Least share of a category's values with labels that the other feature lacks, so that strangers can be recognised."""
+"""Least share of a feature's values in categories that the other feature lacks, so that strangers can be recognised."""
 
 MOST = 40
 """Features that changed most, of which all 780 pairs are tried."""
@@ -52,9 +52,9 @@ _NUMBER = KINDS.index("number")
 def find(look: CheckInput) -> CheckResult:
     """Find pairs of features that each look like a mixture of themselves and of the other, by the same share.
 
-    From panes. Numbers by their distribution functions; categories by the labels that belong to the other one; a number
-    and a category by labels of the category where numbers belong, and numbers where its labels belong. Only features
-    that changed beyond chance are tried; two that look alike cannot be told apart, swapped or not.
+    From panes. Numbers by their distribution functions; categorical features by the categories that belong to the
+    other one; a number and a categorical feature by categories where numbers belong, and numbers where categories
+    belong. Only features that changed beyond chance are tried; two that look alike are not told apart.
     """
     pairs = list(look.pairs.values())
     places = {name: at for at, name in enumerate(look.baseline.bins.features)}
@@ -84,7 +84,7 @@ def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Sus
     """Pairs of which at least one is a category."""
     strayed = [pair for pair in pairs if pair.now.elsewhere is not None or pair.now.kinds is not None]
     told = any(one is not None for pair in pairs for one in (pair.was.tails, pair.was.kinds, pair.was.elsewhere))
-    for a, b in combinations([pair for pair in strayed if labelled(pair) or pair.number][:MOST], 2):
+    for a, b in combinations([pair for pair in strayed if has_categories(pair) or pair.number][:MOST], 2):
         if a.number and b.number:
             continue
         one, other = _of_other(a, b, places, told=told), _of_other(b, a, places, told=told)
@@ -113,9 +113,9 @@ def _of_other(pair: FeaturePair, other: FeaturePair, places: dict[str, int], *, 
     if isinstance(other.bins, CategoryBins):
         theirs = shares(other.was)
         known -= float(theirs[-1])
-        if isinstance(pair.bins, CategoryBins):  # labels that both know are seen in neither
-            own = set(pair.bins.labels)
-            both = [label in own for label in other.bins.labels]
+        if isinstance(pair.bins, CategoryBins):  # categories that both know are seen in neither
+            own = set(pair.bins.categories)
+            both = [category in own for category in other.bins.categories]
             known -= float(theirs[:-1][both].sum())
             if any(both):
                 more, most = missed_in_other(pair)

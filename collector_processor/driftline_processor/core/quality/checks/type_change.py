@@ -19,12 +19,12 @@ def find(look: CheckInput) -> CheckResult:
     a category: numbers. A boolean is a number, 0 or 1.
     """
     known = look.table
-    looked_at = known.number | known.labelled
+    looked_at = known.number | known.has_categories
     shares = [
         shares_of(np.maximum(one.invalid - one.infinite, 0.0), one.usable + one.invalid)
         for one in (known.was, known.now)
     ]
-    suspect = known.where(known.labelled | (known.number & may_matter(*shares)))
+    suspect = known.where(known.has_categories | (known.number & may_matter(*shares)))
     found = [one for pair in suspect if (one := _of(pair)) is not None]
     return CheckResult(int(np.count_nonzero(looked_at)), found)
 

@@ -10,11 +10,11 @@ from driftline_processor.core.quality.share_test import CaseShare, may_matter, s
 
 
 def find(look: CheckInput) -> CheckResult:
-    """Compare the share of labels that are none of the baseline's, and of numbers between the few values it had.
+    """Compare the share of categories that are none of the baseline's, and of numbers between the few values it had.
 
-    From panes, exactly. A label is known when the baseline had it in at least 10 rows. What the baseline does not know
-    was chosen for being rare in it, so its share there is too low: of labels by those that it had just often enough, of
-    a number with few values by the values that it had once only.
+    From panes, exactly. A category is known when the baseline had it in at least 10 rows. What the baseline does not
+    know was chosen for being rare in it, so its share there is too low: of categories by those that it had just often
+    enough, of a number with few values by the values that it had once only.
 
     Source: Good, "The population frequencies of species and the estimation of population parameters" (1953).
     """
@@ -25,7 +25,7 @@ def find(look: CheckInput) -> CheckResult:
     between = known.add(np.where(known.was.counts == 0, known.now.counts, 0.0))
     new = np.where(known.number, between, known.now.last)
     may = may_matter(np.zeros(len(new)), shares_of(new, known.now.usable))
-    looked_at = known.labelled | few_values
+    looked_at = known.has_categories | few_values
     found = [one for pair in known.where(looked_at & may) if (one := _of(pair)) is not None]
     return CheckResult(int(np.count_nonzero(looked_at)), found)
 
@@ -39,7 +39,7 @@ def _of(pair: FeaturePair) -> Suspicion | None:
         what = "were never seen in the baseline"
     else:
         before, new = float(pair.was.counts[-1]), float(pair.now.counts[-1])
-        what = "are labels that the baseline did not have, or only in a few rows"
+        what = "are categories that the baseline did not have, or only in a few rows"
     more, most = missed_in_other(pair)
     was = CaseShare(min(before + more, pair.was.usable), pair.was.usable)
     return suspect_rise(CHECK.name, pair, was, CaseShare(new, pair.now.usable), what, beyond=(most - more) * pair.n)

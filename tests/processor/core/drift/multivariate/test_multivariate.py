@@ -71,7 +71,7 @@ def test_a_rotation_that_leaves_every_marginal_as_it_was_is_found_by_pca_and_by_
     assert one.now is not None
     assert one.was is not None
     assert one.now > one.was
-    assert {told.queries.features[0] for told in one.told} <= {f"x{at}" for at in range(8)}
+    assert {told.features[0] for told in one.told} <= {f"x{at}" for at in range(8)}
     assert "reconstruct these rows worse than its own" in one.sentence
 
 
@@ -180,7 +180,7 @@ def points(columns: dict[str, Any], baseline: Baseline = BASELINE) -> Points:
 def test_a_rotation_is_found_by_the_correlations_of_the_pairs_that_turned() -> None:
     one = window(frame(2_000, 7, rho=-0.7)).joint["correlation"]
     assert one.state == "drift"
-    assert {told.queries.features for told in one.told} == {("x0", "x1"), ("x2", "x3"), ("x4", "x5"), ("x6", "x7")} | {
+    assert {told.features for told in one.told} == {("x0", "x1"), ("x2", "x3"), ("x4", "x5"), ("x6", "x7")} | {
         one.told[4].features
     }
     for told in one.told[:4]:
@@ -232,7 +232,7 @@ def test_two_flags_that_are_both_rare_are_not_judged() -> None:
     columns["flag0"][:] = columns["flag1"][:] = 0.0
     columns["flag0"][:40] = columns["flag1"][:40] = 1.0
     one = window(columns, baseline).joint["correlation"]
-    assert ("flag0", "flag1") not in [told.queries.features for told in one.told]
+    assert ("flag0", "flag1") not in [told.features for told in one.told]
     assert one.state == "ok"
 
 
@@ -244,7 +244,7 @@ def test_a_rotation_is_found_by_the_domain_classifier_and_the_features_that_turn
     assert found.now is not None
     assert found.now > 0.75
     assert found.p_value == 0.002
-    assert {told.queries.features[0] for told in found.told[:2]} == {"x0", "x1"}
+    assert {told.features[0] for told in found.told[:2]} == {"x0", "x1"}
     assert "AUC of 0." in JOINT["domain_classifier"].sentence(found)
 
 

@@ -1,0 +1,1 @@
+"""Business series by SQL: the keys below ``business.NAME.sql``, the queries, and the databases that they read."""

@@ -1,0 +1,262 @@
+"""Run one SELECT of a database that is somebody else's: read only, with bounds on time, rows and bytes.
+
+SQLite is read by the standard library, every other database by SQLAlchemy. What a database says about a failure is
+passed on without the password and the options of its address.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from sys import getsizeof
+from typing import Any, Final, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
+
+from driftline_processor.core.wording import printable
+
+from driftline_extensions.business_sql.keys import SINCE, SINCE_UNIX, SqlQuery, escaped, parameters_of, secrets_of
+
+MOST_ROWS: Final = 50_000
+"""Rows of one reading."""
+
+MOST_BYTES: Final = 1 << 20
+"""Bytes of one value or row of SQLite; beyond that its query fails."""
+
+MOST_MEMORY: Final = 64 << 20
+"""Bytes that the rows of one reading take; beyond that its query fails."""
+
+LOCKED: Final = 5.0
+"""Seconds to wait, at most, while somebody else has a file of SQLite locked."""
+
+LONGEST: Final = 300
+"""Characters that are passed on of what a database says."""
+
+_TOGETHER: Final = 100
+"""Rows that SQLAlchemy fetches at a time: they are in memory before their bytes are counted."""
+
+_SHORT_SECRET: Final = 4
+"""A password of fewer characters would leave holes in every word: then nothing is passed on that holds it."""
+
+_SESSION: Final = {
+    "sqlite": ("PRAGMA query_only = ON",),
+    "postgresql": (
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+        "SET TIME ZONE '{timezone}'",
+        "SET statement_timeout = {milliseconds}",
+    ),
+    "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION max_execution_time = {milliseconds}"),
+    "mariadb": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION max_statement_time = {seconds}"),
+}
+"""Statements that make a session of a kind of database read only, and let its server end what takes too long."""
+
+_ZONED: Final = ("postgresql",)
+"""Kinds of database that compare a time that names its zone with one that does not, by the zone of the session."""
+
+
+class SqlError(Exception):
+    """A query could not be run; the message is fit for people, and holds no password."""
+
+
+class SqlResult(NamedTuple):
+    """The rows of a query.
+
+    Attributes:
+        columns: Their names.
+        rows: At most so many as were asked for.
+        cut: Whether there are more.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    cut: bool
+
+
+class SqlDatabase(Protocol):
+    """A database. One thread reads; any other may cancel."""
+
+    def read(self, query: SqlQuery, since: int, most: int) -> SqlResult:
+        """Run a query.
+
+        Args:
+            query: Its keys.
+            since: Unix nanoseconds, from when rows are wanted.
+            most: Rows at most.
+
+        Raises:
+            SqlError: The database cannot be reached, or does not run the query.
+        """
+
+    def cancel(self) -> None:
+        """End the query under way, where its driver can."""
+
+
+def open_database(url: str) -> SqlDatabase:
+    """Return the database of an address, without connecting to it."""
+    return SqliteDatabase(url) if url.startswith("sqlite://") else AnyDatabase(url)
+
+
+def wall_time(since: int, timezone: ZoneInfo) -> str:
+    """Return whole seconds as SQLite writes them; midnight as the date alone, which is no later than any form of it.
+
+    >>> wall_time(1_795_161_600 * 10**9, ZoneInfo("UTC")), wall_time(1_795_132_800 * 10**9, ZoneInfo("UTC"))
+    ('2026-11-20 08:00:00', '2026-11-20')
+    """
+    text = f"{datetime.fromtimestamp(since // 10**9, UTC).astimezone(timezone):%Y-%m-%d %H:%M:%S}"
+    return text.removesuffix(" 00:00:00")
+
+
+def said_by(error: BaseException, url: str) -> str:
+    """Return what a driver says of a failure, on one line, without what is secret of the address.
+
+    >>> said_by(ValueError("no user 'me' with 'hunter22' at db"), "mysql://me:hunter22@db/shop")
+    "no user 'me' with '***' at db"
+    """
+    error = getattr(error, "orig", None) or error
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = lines[0] if lines else type(error).__name__
+    for secret in secrets_of(url):
+        if len(secret) < _SHORT_SECRET and secret in said:
+            return type(error).__name__
+        said = said.replace(secret, "***").replace(repr(secret)[1:-1], "***")
+    return printable(said[:LONGEST])
+
+
+def _fetch(rows: Iterable[Sequence[object]], most: int) -> list[Sequence[object]]:
+    """Return the first rows.
+
+    Raises:
+        SqlError: They take more memory than a reading may.
+    """
+    found: list[Sequence[object]] = []
+    size = 0
+    for row in islice(rows, most):
+        size += sum(map(getsizeof, row))
+        if size > MOST_MEMORY:
+            raise SqlError(
+                f"its rows take more than {MOST_MEMORY >> 20} MiB; select the columns alone that tell rows apart"
+            )
+        found.append(row)
+    return found
+
+
+class SqliteDatabase:
+    """A file of SQLite, opened read only for each query; only what reads is allowed.
+
+    Args:
+        url: ``sqlite:///`` and a path.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url, self._path = url, Path(url.removeprefix("sqlite:///")).absolute()
+        self._connection: sqlite3.Connection | None = None
+
+    def read(self, query: SqlQuery, since: int, most: int) -> SqlResult:
+        """Run a query, see :class:`SqlDatabase`."""
+        values = {SINCE: wall_time(since, ZoneInfo(query.timezone)), SINCE_UNIX: since // 10**9}
+        wait = min(LOCKED, query.timeout.total_seconds())
+        try:
+            place = f"{self._path.as_uri()}?mode=ro"
+            with closing(sqlite3.connect(place, timeout=wait, uri=True, check_same_thread=False)) as connection:
+                connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
+                connection.set_authorizer(_allow_reading)
+                connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+                self._connection = connection
+                try:
+                    cursor = connection.execute(query.query, values)
+                    columns = [column[0] for column in cursor.description or ()]
+                    rows = _fetch(cursor, most + 1)
+                finally:
+                    self._connection = None
+        except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
+            if not self._path.exists():
+                raise SqlError(f"there is no file '{printable(self._path.name)}'") from None
+            raise SqlError(said_by(error, self._url)) from None
+        return SqlResult(columns, rows[:most], len(rows) > most)
+
+    def cancel(self) -> None:
+        """Interrupt the query under way."""
+        connection = self._connection
+        if connection is not None:
+            with suppress(sqlite3.Error):  # it has ended meanwhile
+                connection.interrupt()
+
+
+_READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
+
+
+def _allow_reading(action: int, *_: object) -> int:
+    """Allow a SELECT and its parts; ATTACH would open another file to write, and PRAGMA change settings."""
+    return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
+
+
+class AnyDatabase:
+    """A database that SQLAlchemy knows; each query has a connection of its own, and what it does is rolled back.
+
+    Args:
+        url: As SQLAlchemy has it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine: Any = None
+        self._connection: Any = None
+
+    def read(self, query: SqlQuery, since: int, most: int) -> SqlResult:
+        """Run a query, see :class:`SqlDatabase`."""
+        from sqlalchemy import DateTime, Integer, bindparam, create_engine, text
+        from sqlalchemy.pool import NullPool
+
+        try:
+            if self._engine is None:
+                # Its logger would show parameters; its errors are passed on without them.
+                self._engine = create_engine(self._url, poolclass=NullPool, hide_parameters=True)
+            kind = self._engine.dialect.name
+            at = datetime.fromtimestamp(since // 10**9, UTC).astimezone(ZoneInfo(query.timezone))
+            values: dict[str, Any] = {
+                SINCE: at if kind in _ZONED else at.replace(tzinfo=None),
+                SINCE_UNIX: since // 10**9,
+            }
+            if kind == "sqlite":
+                values[SINCE] = wall_time(since, ZoneInfo(query.timezone))
+            kinds: dict[str, Any] = {SINCE: DateTime(timezone=kind in _ZONED), SINCE_UNIX: Integer()}
+            named = dict.fromkeys(parameters_of(query.query))
+            bound = [bindparam(name, values[name], None if kind == "sqlite" else kinds[name]) for name in named]
+            with self._engine.connect() as connection:
+                self._connection = connection.connection.dbapi_connection
+                try:
+                    self._prepare(connection, kind, query)
+                    result = connection.execution_options(stream_results=True, max_row_buffer=_TOGETHER).execute(
+                        text(escaped(query.query)).bindparams(*bound)
+                    )
+                    columns = list(result.keys()) if result.returns_rows else []
+                    rows = _fetch(map(tuple, result), most + 1) if columns else []
+                    result.close()
+                finally:
+                    self._connection = None
+                    connection.rollback()
+        except SqlError:
+            raise
+        except Exception as error:
+            raise SqlError(said_by(error, self._url)) from None
+        return SqlResult(columns, rows[:most], len(rows) > most)
+
+    def _prepare(self, connection: Any, kind: str, query: SqlQuery) -> None:
+        """Make the session read only, where its kind knows how."""
+        seconds = query.timeout.total_seconds()
+        is_mariadb = kind == "mysql" and getattr(self._engine.dialect, "is_mariadb", False)
+        for statement in _SESSION.get("mariadb" if is_mariadb else kind, ()):
+            said = statement.format(timezone=query.timezone, milliseconds=int(seconds * 1000), seconds=seconds)
+            connection.exec_driver_sql(said)
+        connection.commit()  # of a transaction that has begun, only the next one is read only
+
+    def cancel(self) -> None:
+        """Ask the driver to end the query under way, where it can."""
+        cancel = getattr(self._connection, "cancel", None)
+        if cancel is not None:
+            with suppress(Exception):  # it has ended meanwhile
+                cancel()

@@ -1,0 +1,229 @@
+"""The keys of ``business.NAME.sql``: a database, a query of it, and how often it is read; and what holds between them.
+
+SQLite is read by the standard library, every other database by SQLAlchemy, which is an extra.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import unquote
+
+from driftline_processor.config.business import BusinessSource
+from driftline_processor.config.values import Days, Form, Seconds, Secret, Text, TimeZone
+from driftline_processor.core.nearest_names import near
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
+
+SINCE: Final = "since"
+"""The parameter of a query that stands for the time from which rows are wanted."""
+
+SINCE_UNIX: Final = "since_unix"
+"""The same in whole seconds since 1970."""
+
+PARAMETERS: Final = (SINCE, SINCE_UNIX)
+
+DATABASES: Final = ("sqlite", "postgresql", "mysql", "mariadb", "mssql", "oracle")
+"""The kinds of address that people mean when they mistype one."""
+
+SHORTEST: Final = timedelta(seconds=1)
+"""From one reading to the next, and for one to end."""
+
+EXTRA: Final = 'pip install "driftline[sql]"'
+
+LONG_OPTION: Final = 8
+"""Characters of an option of an address that may be a secret, whatever it is called."""
+
+MOST_CHARACTERS: Final = 20_000
+"""Characters of a query."""
+
+_SECRET_OPTION = re.compile(r"pass|pwd|secret|token|key|cred|auth", re.I)
+"""Names of options that hold a secret, however short."""
+
+_ADDRESS = re.compile(r"(?P<kind>[a-z][a-z0-9]*)(?P<driver>\+[a-z0-9_]+)?://(?P<rest>.*)", re.S)
+_ASIDE = re.compile(
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$", re.S
+)
+"""Texts, quoted names and comments of a query, in which nothing means anything."""
+
+_PARAMETER = re.compile(r"(?<![:\w\\]):([A-Za-z_]\w*)")
+
+
+def _database(written: object, info: ValidationInfo) -> object:
+    """Return an address of a database; the path of a file of SQLite is relative to the file that names it."""
+    if isinstance(written, SecretStr):
+        written = written.get_secret_value()
+    if not isinstance(written, str):
+        raise ValueError("is no address of a database; write one such as 'sqlite:///shop.db'")
+    found = _ADDRESS.fullmatch(written)
+    if found is None:
+        raise ValueError(
+            "is no address of a database; write kind, '://' and place, as in 'sqlite:///shop.db' or "
+            "'postgresql+psycopg://reader:${env:PASSWORD}@db/shop'"
+        )
+    if found["kind"] != "sqlite" or found["driver"]:
+        return written
+    path = found["rest"].removeprefix("/")
+    if not path or path == ":memory:" or not found["rest"].startswith("/"):
+        raise ValueError("names no file; write its path behind three slashes, as in 'sqlite:///shop.db'")
+    if "?" in path or "\0" in path:
+        raise ValueError("goes on behind the path of its file, which is always opened read only; write the path alone")
+    return f"sqlite:///{Path((info.context or {}).get('folder', '')) / Path(path).expanduser()}"
+
+
+Database = Annotated[Secret, BeforeValidator(_database), Form("secret address of a database")]
+
+
+def _positive(written: timedelta) -> timedelta:
+    if written < SHORTEST:
+        raise ValueError("is less than a second; write more, such as '5m'")
+    return written
+
+
+class SqlQuery(BusinessSource):
+    """One query of one database."""
+
+    url: Database = Field(
+        description="The database, as SQLAlchemy names it: `sqlite:///PATH` needs nothing more, any other "
+        '`pip install "driftline[sql]"` and its driver. It is a secret: pages and messages show it without user, '
+        "password and options. Use a user of the database who may only read.",
+        examples=["sqlite:///shop.db", "postgresql+psycopg://reader:${env:SHOP_PASSWORD:-secret}@db/shop"],
+    )
+    query: Text = Field(
+        max_length=MOST_CHARACTERS,
+        description="One SELECT with a column `time` and a column `value`; perhaps `weight`, of how many things the "
+        "value is the mean. Any other column tells rows of the same time apart. `:since` stands for the time from "
+        "which rows are wanted, `:since_unix` for the same in seconds since 1970.",
+        examples=["SELECT day AS time, sum(amount) AS value FROM orders WHERE day >= :since GROUP BY day"],
+    )
+    every: Annotated[Seconds, AfterValidator(_positive)] = Field(
+        default=timedelta(minutes=5), description="How often the query runs.", examples=["1h"]
+    )
+    timeout: Annotated[Seconds, AfterValidator(_positive)] = Field(
+        default=timedelta(seconds=30), description="How long the query may run; then it is given up.", examples=["2m"]
+    )
+    look_back: Days = Field(
+        default=timedelta(days=1),
+        description="How long rows may come late, or change: each reading begins so long before the latest row.",
+        examples=["7d"],
+    )
+    period: Seconds | None = Field(
+        default=None,
+        description="How long a row lasts from its time on: it counts once that is over, since half of a day's revenue "
+        "is no fall.",
+        examples=["1d"],
+        json_schema_extra={"default": "the usual time between two rows"},
+    )
+    timezone: TimeZone = Field(
+        default="UTC", description="Of dates, and of times that name no zone.", examples=["Europe/Amsterdam"]
+    )
+
+    @property
+    def place(self) -> str:
+        """The database for people: without user, password and options."""
+        return place_of(self.url.get_secret_value())
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for everything that no database would take."""
+        yield from (f"query: {problem}" for problem in query_problems(self.query))
+        yield from (f"url: {problem}" for problem in _driver_problems(self.url.get_secret_value()))
+
+
+def place_of(url: str) -> str:
+    """Return a database for people: kind, host and name, and of a file its name.
+
+    >>> place_of("postgresql+psycopg://me:p@ss/w:1@db.example.com:5432/shop?sslmode=require")
+    'postgresql db.example.com:5432/shop'
+    >>> place_of("sqlite:////var/lib/shop.db")
+    'sqlite shop.db'
+    """
+    found = _ADDRESS.fullmatch(url)
+    if found is None:
+        return "SQL"
+    rest = found["rest"].rpartition("@")[2].partition("?")[0].partition(";")[0]
+    return f"{found['kind']} {Path(rest).name if found['kind'] == 'sqlite' else rest}".strip()
+
+
+def secrets_of(url: str) -> list[str]:
+    """Return what nobody should read of an address: password and options, as written and as meant, longest first.
+
+    >>> secrets_of("mysql+pymysql://me:p%40ss@db/shop?ssl_key=abc")
+    ['p%40ss', 'p@ss', 'abc']
+    """
+    rest = url.partition("://")[2]
+    before, _, behind = rest.rpartition("@")
+    parts = [user.partition(":")[2] for user in (before, rest.partition("@")[0] if before else "")]
+    for option in behind.partition("?")[2].split("&"):
+        for name, _, value in (option.partition("="), *(one.partition("=") for one in unquote(option).split(";"))):
+            if len(value) >= LONG_OPTION or _SECRET_OPTION.search(name):
+                parts.append(value)
+    found = {form for part in parts for form in (part, unquote(part), unquote(part.replace("+", " "))) if form}
+    return sorted(found, key=lambda one: (-len(one), one))
+
+
+def query_problems(query: str) -> Iterator[str]:
+    """Yield what is wrong with a query that anybody can see without its database.
+
+    >>> list(query_problems("SELECT 1 AS time; DROP TABLE orders"))
+    ['is several statements; write one SELECT']
+    """
+    plain = _ASIDE.sub(" ", query).strip()
+    statement, _, more = plain.partition(";")
+    if more.strip(" \n\t;"):
+        yield "is several statements; write one SELECT"
+        return
+    first = re.match(r"[\s(]*([A-Za-z]*)", statement)
+    if first is None or first[1].upper() not in ("SELECT", "WITH"):
+        yield "is no SELECT, which alone is run; write SELECT ... AS time, ... AS value FROM ..."
+    for name in dict.fromkeys(parameters_of(query)):
+        if name not in PARAMETERS:
+            yield f"the parameter ':{name:.40}' is not known; {near(name, PARAMETERS)}"
+
+
+def parameters_of(query: str) -> list[str]:
+    """Return the names of the parameters of a query.
+
+    >>> parameters_of("SELECT day::date, ':no' FROM orders WHERE day >= :since -- :neither")
+    ['since']
+    """
+    return _PARAMETER.findall(_ASIDE.sub(" ", query))
+
+
+def escaped(query: str) -> str:
+    r"""Return a query for SQLAlchemy, which takes colons in texts and comments for parameters, too.
+
+    >>> escaped("SELECT ':no', :since")
+    "SELECT '\\:no', :since"
+    """
+    return _ASIDE.sub(lambda aside: re.sub(r":(?=\w)", r"\\:", aside[0]), query)
+
+
+def _driver_problems(url: str) -> Iterator[str]:
+    """Yield what has to be installed, and what is no kind of database."""
+    found = _ADDRESS.fullmatch(url)
+    if found is None or (found["kind"] == "sqlite" and not found["driver"]):
+        return
+    if find_spec("sqlalchemy") is None:
+        if found["kind"] not in DATABASES and not found["driver"]:
+            yield f"'{found['kind']:.40}' is no kind of database; {near(found['kind'], DATABASES)}"
+        yield f"databases other than SQLite are read by SQLAlchemy, which is not installed; {EXTRA}"
+        return
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    try:
+        dialect: Any = make_url(url).get_dialect()
+    except NoSuchModuleError:
+        said = f"{found['kind']}{found['driver'] or ''}"
+        yield f"'{said:.40}' is no kind of database that is installed; {near(found['kind'], DATABASES)}"
+        return
+    except (ArgumentError, ValueError):
+        yield "is no address of a database; special characters of a password are written as %40, %2F and so on"
+        return
+    try:
+        dialect.import_dbapi()
+    except ImportError as error:
+        yield f"the driver of {found['kind']} is not installed; pip install {error.name or dialect.driver}"

@@ -1,0 +1,21 @@
+"""The source ``sql`` of business series: its keys, and what reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from driftline_processor.config.business import BusinessReader
+
+from .keys import SqlQuery
+
+
+class SqlSource(SqlQuery):
+    """The query of a database that says it."""
+
+    @classmethod
+    def reader(cls, declared: Mapping[str, Any], retention: int, clock: Callable[[], int]) -> BusinessReader:
+        """Return what reads the queries."""
+        from .queries import BusinessQueries
+
+        return BusinessQueries(declared, retention, clock)

@@ -1,0 +1,125 @@
+"""`driftline drill`: whether a configuration would find a fault, how soon, and who would be told."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from driftline_processor.cli.options import BAD_INPUT, ROWS, report_bad_input, say, takes_columns
+from driftline_processor.readers.addresses import file_or_address
+
+if TYPE_CHECKING:
+    from driftline_processor.readers.column_roles import ColumnOptions
+
+MISSED = 1
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    MARKDOWN = "markdown"
+
+
+@takes_columns
+def drill(
+    fault: Annotated[
+        str, typer.Argument(metavar="[FAULT]", help="Which fault, such as unit-change; --all for each of them.")
+    ] = "",
+    every: Annotated[bool, typer.Option("--all", help="Every fault of every model, as a table.")] = False,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="driftline.yaml; else the defaults, with one channel.")
+    ] = None,
+    records: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help=f"Recorded rows, repeatable: {ROWS}; else drawn.", parser=file_or_address),
+    ] = None,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Their outcomes: id, actual, and perhaps time.", parser=file_or_address),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A built baseline (.json); else that of the configuration."),
+    ] = None,
+    size: Annotated[float | None, typer.Option(metavar="N", help="How strong the fault is, in its own unit.")] = None,
+    share: Annotated[float, typer.Option(metavar="S", min=0.0, max=1.0, help="In which share of the rows.")] = 1.0,
+    feature: Annotated[
+        str, typer.Option(metavar="NAME", help="In which input; else the first that it can break.")
+    ] = "",
+    at: Annotated[str, typer.Option(metavar="28d", help="When it begins: days after the first row, or a time.")] = "",
+    days: Annotated[int | None, typer.Option(metavar="N", help="Days of drawn rows after the fault.")] = None,
+    rows: Annotated[int, typer.Option(metavar="N", help="Drawn rows a day.")] = 500,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the rows that are drawn.")] = 1,
+    at_most: Annotated[str, typer.Option(metavar="3d", help="Found later than that counts as not found.")] = "",
+    style: Annotated[Format, typer.Option("--format", help="How results are written.")] = Format.TEXT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: --format json.")] = False,
+    *,
+    columns: ColumnOptions,
+) -> None:
+    """Inject a fault into traffic, and say whether this configuration finds it, how soon, and who is told.
+
+    Nothing leaves: a shadow with a store of its own lives through the traffic. Exit code 0: found and its cause named,
+    1: not found, not named or too late, 2: bad input.
+    """
+    with report_bad_input():
+        from driftline_processor.config.values import parse_duration
+        from driftline_processor.readers.errors import BadInput
+
+        from driftline_extensions.drills import texts
+        from driftline_extensions.drills.drill import Settings
+        from driftline_extensions.drills.request import DrillRequest, run_drills
+
+        if every == bool(fault):
+            raise BadInput("name one fault, such as unit-change, or write --all")
+        if not records and outcomes:
+            raise BadInput("--records is missing: outcomes belong to recorded rows; name the rows")
+        most = None
+        if at_most:
+            try:
+                most = int(parse_duration(at_most, "d", "h").total_seconds() * 1e9)
+            except ValueError as error:
+                raise BadInput(f"--at-most: {error}") from error
+        request = DrillRequest(
+            faults=[fault] if fault else (),
+            model=columns.model,
+            config=config,
+            records=records or (),
+            outcomes=outcomes,
+            baseline=baseline,
+            columns=columns,
+            at=at,
+            days=days,
+            rows=rows,
+            settings=Settings(size, share, feature, seed),
+        )
+        results = []
+        for result in run_drills(request, say):
+            results.append(result)
+            if every and style is Format.TEXT and not as_json:
+                say(texts.first_sentence(result))
+        style = Format.JSON if as_json else style
+        if style is Format.JSON:
+            told = [texts.drill_json(one) for one in results]
+            typer.echo(json.dumps({"drills": told, "summary": texts.summary(results, most)}, indent=2))
+        elif style is Format.JUNIT:
+            typer.echo(texts.table_junit(results, most))
+        elif style is Format.MARKDOWN:
+            typer.echo(texts.table_markdown(results, most))
+        elif every or len(results) > 1:
+            typer.echo(texts.table_text(results, most))
+        else:
+            typer.echo("\n".join(line for line in texts.drill_lines(results[0], most) if line))
+        if not every and any(one.outcome == "not_applicable" for one in results):
+            raise typer.Exit(BAD_INPUT)
+        if not all(texts.has_passed(one, most) for one in results):
+            raise typer.Exit(MISSED)
+
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+app.command()(drill)

@@ -1,0 +1,439 @@
+"""Drilling: a model's traffic with a fault and without it, and what a configuration would have told of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from driftline.tables.table import I64
+from driftline_processor.config.policies import Policy
+from driftline_processor.config.schema import Config
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Verdict
+from driftline_processor.core.verdict import pace_of
+from driftline_processor.core.windows.window import DAY, HOUR, PANE, length
+from driftline_processor.core.wording import iso_time, printable, short
+from driftline_processor.policy.alerts import Alert, Message
+from driftline_processor.policy.replay import replayed_model
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.readers.errors import BadInput
+
+from .faults import FAULTS, Fault, Injection, choose_feature, lacking, partner_of
+from .shadow import Lived, Look, Shadow, leading_view, shadow_config
+from .traffic import Traffic
+
+Outcome = Literal["found", "unnamed", "not_found", "cannot_tell", "not_applicable"]
+
+TOLD_FURTHER: Final = 3 * DAY
+"""Nanoseconds for which a drill goes on after it was found, for its cause to be named."""
+
+FEWEST_WINDOWS: Final = 2
+"""Windows that must have ended after a fault before one may say that it is not found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a fault is injected; None where its own size counts.
+
+    Attributes:
+        size: How strong it is.
+        share: In which share of the rows.
+        feature: In which input; "" = the first that it can break.
+        seed: Of the rows that are drawn.
+    """
+
+    size: float | None = None
+    share: float = 1.0
+    feature: str = ""
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A policy that fired.
+
+    Attributes:
+        policy: Its name.
+        severity: How grave it says it is.
+        state: The state of the verdict, "" of a policy of something else.
+        found: What it found, in words.
+        after: Nanoseconds from the fault to when somebody was told, or could be; negative before the fault.
+        windows: Windows of its length from the fault to the one that showed it; 0 where none did.
+        window: The length.
+        told: The channels that got a message.
+        done: The actions, each with what it would have done.
+        held: What holds messages to other channels back, each as ``digest of NAME`` or ``quiet hours of NAME``.
+        silenced: Whether a silence keeps it from being told.
+    """
+
+    policy: str
+    severity: str
+    state: str
+    found: str
+    after: int
+    windows: int
+    window: str
+    told: Sequence[str]
+    done: Sequence[str]
+    held: Sequence[str] = ()
+    silenced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DrillResult:
+    """What came of a drill.
+
+    Attributes:
+        fault: Which fault.
+        model: Of which model.
+        features: The inputs that were broken.
+        outcome: ``found``: told, and its cause named; ``unnamed``: told, and named otherwise; ``not_found``;
+            ``cannot_tell``: the traffic is too thin to show it; ``not_applicable``: the traffic lacks what it breaks.
+        why: Why it was not found, or cannot be told; "" where it was.
+        at: From when on it was injected, unix nanoseconds.
+        size: How strong it was.
+        share: In which share of the rows.
+        lived: Nanoseconds of traffic after the fault.
+        rows: Rows of a day.
+        found_after: Nanoseconds until it was told; None where it was not.
+        named_after: Nanoseconds until its cause was named; None where it was not.
+        seen_after: Nanoseconds until the pages showed it; None where they did not.
+        fired: The policies that fired, the first at the head.
+        verdict: What the pages say then.
+        noise: The policies that fire although there is no fault, by the traffic without it.
+        would: What would have found it, and after how long; () where something did.
+    """
+
+    fault: Fault
+    model: str
+    features: Sequence[str]
+    outcome: Outcome
+    why: str = ""
+    at: int = 0
+    size: float = 0.0
+    share: float = 1.0
+    lived: int = 0
+    rows: float = 0.0
+    found_after: int | None = None
+    named_after: int | None = None
+    seen_after: int | None = None
+    fired: Sequence[Fired] = ()
+    verdict: Verdict | None = None
+    noise: Sequence[Fired] = ()
+    would: Sequence[str] = ()
+
+    @property
+    def title(self) -> str:
+        """The fault and what it broke, as a sentence has it."""
+        names = " and ".join(short(name, 40) for name in self.features)
+        return f"{self.fault.words} of {names}" if names else self.fault.words
+
+    def within(self, most: int | None) -> bool:
+        """Return True where it was found and named, after so many nanoseconds at most."""
+        return self.outcome == "found" and self.found_after is not None and (most is None or self.found_after <= most)
+
+
+@dataclass
+class Range:
+    """A model's traffic, its past lived through once, and as many drills as one likes from there.
+
+    Attributes:
+        config: The real configuration.
+        traffic: Of the model, without a fault.
+        at: When faults begin, unix nanoseconds.
+        folder: Where shadows keep their state.
+    """
+
+    config: Config
+    traffic: Traffic
+    at: int
+    folder: Path
+    _made: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        time = self.traffic.time
+        if not int(time[0]) < self.at < int(time[-1]):
+            raise BadInput(
+                f"--at: {iso_time(self.at)} is not within the traffic, {iso_time(int(time[0]))} to "
+                f"{iso_time(int(time[-1]))}; write a time between them"
+            )
+
+    @cached_property
+    def end(self) -> int:
+        """When the traffic is over, the hour after its last row."""
+        return -(-int(self.traffic.time[-1] + 1) // HOUR) * HOUR
+
+    @cached_property
+    def past(self) -> Shadow:
+        """The shadow up to the fault, with the traffic that is healthy."""
+        shadow = Shadow(shadow_config(self.config, self.traffic.key.model), self.folder / "past")
+        start = int(self.traffic.time[0]) // HOUR * HOUR
+        shadow.live(self.traffic, start, self.at, DAY)
+        return shadow
+
+    @cached_property
+    def quiet(self) -> Lived:
+        """What is told of the traffic without a fault."""
+        return self._live(self.traffic, lambda _: False)
+
+    def drill(self, fault: Fault, settings: Settings) -> DrillResult:
+        """Inject a fault, and live through what follows.
+
+        Args:
+            fault: What breaks.
+            settings: How.
+
+        Raises:
+            BadInput: The fault cannot be injected as it is asked for.
+        """
+        model = self.traffic.key.model
+        if lacks := lacking(fault, self.traffic):
+            return DrillResult(fault, model, (), "not_applicable", lacks)
+        feature = choose_feature(fault, self.traffic, settings.feature)
+        size = fault.size if settings.size is None else settings.size
+        how = Injection(self.at, size, settings.share, feature, np.random.default_rng(settings.seed))
+        broken = fault.inject(self.traffic, how)
+        features = self._broken(fault, feature)
+        noise = self._fired(self.quiet, ())
+        lived = self._live(broken, lambda seen: self._is_told(fault, features, seen, noise))
+        result = DrillResult(
+            fault=fault,
+            model=model,
+            features=features,
+            outcome="not_found",
+            at=self.at,
+            size=size,
+            share=settings.share,
+            lived=lived.until - self.at,
+            rows=len(self.traffic) / max(self.traffic.days, 1 / 24),
+            seen_after=self._seen(fault, lived),
+            verdict=lived.looks[-1].verdict if lived.looks else None,
+            noise=noise,
+        )
+        return self._judged(result, lived)
+
+    def _live(self, traffic: Traffic, ended: Any) -> Lived:
+        self._made += 1
+        shadow = self.past.copy(self.folder / f"drill-{self._made}")
+        return shadow.live(traffic, self.at, self.end, shadow.step, ended)
+
+    def _broken(self, fault: Fault, feature: str) -> tuple[str, ...]:
+        if not feature or fault.name == "adversarial-burst":
+            return ()
+        return (feature, partner_of(self.traffic, feature)) if fault.name == "swapped-columns" else (feature,)
+
+    # -- what was found -----------------------------------------------------------------------------------------------
+
+    def _fired(self, lived: Lived, noise: Sequence[Fired]) -> list[Fired]:
+        """Return the policies that fired after the fault, the first at the head, but for those that fire anyway."""
+        silent = {one.policy: one.after for one in noise}
+        found = [
+            self._told_of(alert, lived)
+            for alert in lived.alerts
+            if alert.seen > self.at or (alert.open and alert.until is None)
+        ]
+        kept = [one for one in found if one.policy not in silent or one.after < silent[one.policy]]
+        return sorted(kept, key=lambda one: one.after)
+
+    def _told_of(self, alert: Alert, lived: Lived) -> Fired:
+        messages = [(time, one, said) for time, one, said in lived.told if one.alert == alert.id]
+        times = [time for time, one, _ in messages if one.kind in ("opened", "passed")]
+        windows = 0
+        if alert.window and alert.state != "no_data":
+            windows = max(0, math.ceil((alert.fired - self.at) / length(alert.window)))
+        return Fired(
+            alert.policy,
+            alert.severity,
+            alert.state,
+            printable(alert.words),
+            min([*times, alert.seen]) - self.at,
+            windows,
+            alert.window,
+            tuple(dict.fromkeys(one.channel for _, one, _ in messages if not one.is_order)),
+            tuple(_done(one, said) for _, one, said in messages if one.is_order)
+            + tuple(_awaited(one) for one in lived.messages if one.alert == alert.id and one.id in lived.approvals),
+            tuple(dict.fromkeys(self._holding(one.channel) for one in lived.messages if _waits(one, alert))),
+            alert.silenced is not None,
+        )
+
+    def _holding(self, channel: str) -> str:
+        keys = self.config.all_channels.get(channel)
+        return f"{'quiet hours' if keys is None or keys.digest is None else 'digest'} of {channel}"
+
+    def _named(self, fault: Fault, features: Sequence[str], lived: Lived, fired: Sequence[Fired]) -> int | None:
+        """Return after how long the cause was named; None where it was not."""
+        for look in lived.looks:
+            known = [one.found for one in fired if one.after <= look.time - self.at]
+            if look.time > self.at and known and fault.named(look.verdict, " ".join(known), features):
+                return look.time - self.at
+        return None
+
+    def _seen(self, fault: Fault, lived: Lived) -> int | None:
+        """Return after how long the pages showed a state that tells of the fault, and did not before it."""
+        quiet = {look.time: look.verdict for look in self.quiet.looks}
+        for look in lived.looks:
+            if look.time <= self.at or look.verdict is None or look.verdict.state not in fault.states:
+                continue
+            before = quiet.get(look.time)
+            if before is None or before.state != look.verdict.state:
+                return look.time - self.at
+        return None
+
+    def _is_told(self, fault: Fault, features: Sequence[str], lived: Lived, noise: Sequence[Fired]) -> bool:
+        fired = self._fired(lived, noise)
+        if not fired:
+            return False
+        named = self._named(fault, features, lived, fired)
+        return named is not None or lived.until - self.at - fired[0].after >= TOLD_FURTHER
+
+    def _judged(self, result: DrillResult, lived: Lived) -> DrillResult:
+        fired = self._fired(lived, result.noise)
+        fault, features = result.fault, result.features
+        if fired:
+            named = self._named(fault, features, lived, fired)
+            told = self._verdict_at(lived, named if named is not None else fired[0].after)
+            outcome: Outcome = "unnamed" if named is None else "found"
+            return replace(
+                result, outcome=outcome, fired=fired, found_after=fired[0].after, named_after=named, verdict=told
+            )
+        would = tuple(self._would_find(fault, features, lived))
+        thin = "" if would else self._too_thin(fault, features, lived)
+        if thin:
+            return replace(result, outcome="cannot_tell", why=thin)
+        return replace(result, why=self._missed(result), would=would)
+
+    def _verdict_at(self, lived: Lived, after: int) -> Verdict | None:
+        looks: list[Look] = [one for one in lived.looks if one.time - self.at >= after]
+        return looks[0].verdict if looks else (lived.looks[-1].verdict if lived.looks else None)
+
+    def _missed(self, result: DrillResult) -> str:
+        """Say why nothing fired."""
+        if not self.config.watched_policies:
+            return "nobody is told of anything: `notify` names no channel, and no policy is written"
+        if result.noise:
+            names = ", ".join(dict.fromkeys(short(one.policy, 40) for one in result.noise))
+            return f"{names} fired without the fault, too, and no other policy fired"
+        if result.seen_after is not None:
+            return "the pages showed it, and no policy fired"
+        state = "" if result.verdict is None else f"; the verdict is {result.verdict.state.replace('_', ' ')}"
+        return f"no policy fired{state}"
+
+    # -- power --------------------------------------------------------------------------------------------------------
+
+    def _too_thin(self, fault: Fault, features: Sequence[str], lived: Lived) -> str:
+        """Say why the traffic cannot show a fault, however well policies are written; "" where it can."""
+        if fault.name == "dead-exporter":
+            panes: I64 = np.unique(self.traffic.time[self.traffic.time < self.at] // PANE * PANE)
+            pace = pace_of(panes, self.at)
+            if pace is None:
+                return "its rows before the fault are too few, or too short a time, to tell its pace"
+            return ""
+        view = leading_view(lived)
+        known = [] if view is None else [*_closed_after(view, self.at)]
+        if len(known) < FEWEST_WINDOWS:
+            ended = "no window" if not known else "one window alone"
+            return f"{ended} ended after the fault; give it more traffic, or shorter windows"
+        for name in features:
+            columns = [column for one in known if (column := one.features.get(name)) is not None]
+            blind = [one for one in columns if one.state in ("cannot_tell", "blind", "no_baseline")]
+            if columns and len(blind) == len(columns):
+                return _blindness(name, blind[-1])
+        if "outcomes" in fault.needs and fault.name != "label-delay":
+            mature = [one for one in known if one.maturity == "mature" and one.outcome_rows]
+            if not mature:
+                return "no window after the fault had all its outcomes; give it more traffic"
+            changes = [one for window in mature for one in window.realized_changes.values()]
+            if not changes or all(one.state == "cannot_tell" for one in changes):
+                most = max(one.outcome_rows for one in mature)
+                return f"windows have {most:,} outcomes at most, too few to tell a loss"
+        return ""
+
+    def _would_find(self, fault: Fault, features: Sequence[str], lived: Lived) -> Iterator[str]:
+        """Yield the policy that looks for a fault, and after how long it would have found it, by a replay."""
+        written = self.condition(fault, features)
+        if not written or written.startswith("verdict"):
+            return
+        policy = Policy.model_validate({"when": written})
+        quiet, view = leading_view(self.quiet), leading_view(lived)
+        if view is None or (quiet is not None and _first(policy, quiet, self.at) is not None):
+            return
+        first = _first(policy, view, self.at)
+        if first is not None:
+            yield f"A policy '{written}' would have found it after {time_words(max(first - self.at, 0))}."
+
+    def condition(self, fault: Fault, features: Sequence[str]) -> str:
+        """Return the condition that looks for a fault; "" where there is none for this traffic."""
+        latency = 0.0
+        if "{latency}" in fault.condition:
+            if self.traffic.duration is None:
+                return ""
+            latency = 2e3 * float(np.quantile(self.traffic.duration[self.traffic.time < self.at], 0.99))
+        name = features[0] if features else ""
+        if "{feature}" in fault.condition and (not name or set(name) & {"<", ">", "="}):
+            return ""
+        return fault.condition.format(feature=name, latency=f"{latency:.3g}" if latency < 1000 else f"{latency:.0f}")
+
+
+def _closed_after(view: ModelView, at: int) -> Iterator[Evaluation]:
+    for known in view.windows.values():
+        yield from (one for one in known if one.closed and one.rows and one.window.start >= at)
+
+
+def _first(policy: Policy, view: ModelView, at: int) -> int | None:
+    """Return when a policy fires first after a time, over the windows of a model; None where it does not."""
+    history = replayed_model(view.key, view.tier, view.windows, view.timezone).history
+    fired = [one.fired for one in policy.rule.replay(history) if one.fired > at]
+    return min(fired, default=None)
+
+
+def _blindness(name: str, column: ColumnDrift) -> str:
+    rows = f"windows have {column.rows:,} rows with a value of {short(name, 40)}"
+    if column.would_see is not None:
+        return f"{rows}, in which a shift of {column.would_see:.2g} standard deviations is the least that shows"
+    if column.state == "no_baseline":
+        return f"there is no baseline for {short(name, 40)}"
+    lack = {"days": "too few days to say how they differ"}.get(column.lacking, "too few to tell")
+    return f"{rows}, {lack}"
+
+
+def _done(message: Message, said: str) -> str:
+    return f"{message.channel}: {said}" if said else message.channel
+
+
+def _waits(message: Message, alert: Alert) -> bool:
+    return message.alert == alert.id and message.held is not None
+
+
+def _awaited(message: Message) -> str:
+    return f"{message.channel}: would wait for an approval"
+
+
+def time_words(nanoseconds: int) -> str:
+    """Write a time as people say it.
+
+    >>> time_words(DAY), time_words(36 * HOUR), time_words(2 * HOUR), time_words(75 * HOUR)
+    ('1 day', '1.5 days', '2 hours', '3.1 days')
+    """
+    if nanoseconds < DAY:
+        hours = max(1, round(nanoseconds / HOUR)) if nanoseconds else 0
+        return "1 hour" if hours == 1 else f"{hours} hours"
+    days = round(nanoseconds / DAY, 1)
+    return "1 day" if days == 1 else f"{days:g} days"
+
+
+def default_fault(name: str) -> Fault:
+    """Return a fault by its name.
+
+    Raises:
+        BadInput: There is none of that name; the message names the nearest.
+    """
+    from driftline_processor.core.nearest_names import near
+
+    written = name.strip().lower().replace("_", "-").replace(" ", "-")
+    if written not in FAULTS:
+        raise BadInput(f"there is no fault '{name:.80}'; {near(written, [*FAULTS])}")
+    return FAULTS[written]

@@ -1,0 +1,506 @@
+"""The faults that a drill injects: what each breaks, and what should be told of it. One table, :data:`FAULTS`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from driftline.tables.table import F64, Column, is_present, length, numbers_of, take_rows
+from driftline_processor.core.evaluation import ChangeKind, Verdict, VerdictState
+from driftline_processor.core.nearest_names import near
+from driftline_processor.core.windows.window import DAY
+from driftline_processor.core.wording import short
+from driftline_processor.readers.errors import BadInput
+from numpy.typing import NDArray
+
+from .traffic import Features, Traffic
+
+Random = np.random.Generator
+
+PROBES: Final = 20
+"""Rows that an attacker starts from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """How a fault is injected.
+
+    Attributes:
+        at: From when on, unix nanoseconds.
+        size: How strong, in the fault's own unit.
+        share: In which share of the rows.
+        feature: In which input; "" where the fault is about none.
+        rng: Draws the rows.
+    """
+
+    at: int
+    size: float
+    share: float
+    feature: str
+    rng: Random
+
+    def rows(self, traffic: Traffic) -> NDArray[np.bool_]:
+        """Return which rows are hit: bool (n,)."""
+        return np.asarray((traffic.time >= self.at) & (self.rng.random(len(traffic)) < self.share))
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault, and what should be told of it.
+
+    Attributes:
+        name: As one writes it.
+        what: What breaks, in words.
+        inject: Returns the traffic with the fault.
+        size: How strong it is unless somebody says otherwise.
+        unit: What the size counts; "" where it has none.
+        inputs: Which inputs it can be about: ``any``, ``numbers``, or "" for none.
+        kinds: The kinds of change by which its cause is named.
+        states: The states of a verdict that tell of it.
+        why: Why that is what should be told.
+        condition: A policy that looks for it.
+        runbook: The runbook that its message links to.
+        needs: What the traffic must have: ``outcomes``, ``latency``, ``two inputs``.
+        cause: Words of which one names its cause where no kind of change does.
+    """
+
+    name: str
+    what: str
+    inject: Callable[[Traffic, Injection], Traffic]
+    size: float
+    unit: str
+    inputs: str
+    kinds: tuple[ChangeKind, ...]
+    states: tuple[VerdictState, ...]
+    why: str
+    condition: str
+    runbook: str
+    needs: tuple[str, ...] = ()
+    cause: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The name as a sentence has it."""
+        return self.name.replace("-", " ")
+
+    def named(self, verdict: Verdict | None, said: str, features: Sequence[str]) -> bool:
+        """Return True where a verdict, or what a policy found, names the cause rightly.
+
+        Args:
+            verdict: What the pages say.
+            said: What policies found that fired.
+            features: The inputs that are broken; one of them has to be named.
+        """
+        texts = [said, *(() if verdict is None else (verdict.cause, verdict.next, verdict.sentence))]
+        if self.cause and any(re.search(word, text) for word in self.cause for text in (texts[0], *texts[1:])):
+            return True
+        if verdict is None or (verdict.kind not in self.kinds and not (verdict.state == "no_data" in self.states)):
+            return False
+        return not features or any(_mentions(text, name) for name in features for text in texts)
+
+
+def _mentions(text: str, name: str) -> bool:
+    """Return True where a text names an input.
+
+    >>> _mentions("repair age", "age"), _mentions("repair usage", "age")
+    (True, False)
+    """
+    return bool(re.search(rf"(?<!\w){re.escape(short(name, 40))}(?!\w)", text))
+
+
+# -- what breaks ----------------------------------------------------------------------------------------------------
+
+
+def _changed(traffic: Traffic, name: str, column: Column, rows: NDArray[np.bool_]) -> Traffic:
+    """Return the traffic with other values of one input in some rows."""
+    features = {**traffic.features, name: _mixed(traffic.features[name], column, rows)}
+    return _asked_again(traffic, features, rows)
+
+
+def _asked_again(traffic: Traffic, features: Features, rows: NDArray[np.bool_]) -> Traffic:
+    """Return the traffic with other inputs, whose scores are new in some rows alone."""
+    if traffic.model is None or traffic.scores is None:
+        return replace(traffic, features=features)
+    scores = np.where(rows[:, None], traffic.model(features), traffic.scores)
+    return replace(traffic, features=features, scores=scores)
+
+
+def _mixed(before: Column, after: Column, rows: NDArray[np.bool_]) -> Column:
+    """Return ``after`` in some rows, else ``before``."""
+    codes, categories = before.codes, before.categories
+    if after.codes is not None or codes is not None:
+        index = {category: at for at, category in enumerate(categories)}
+        for category in after.categories:
+            index.setdefault(category, len(index))
+        places = np.array([*(index[category] for category in after.categories), -1], np.int32)
+        old = np.full(len(rows), -1, np.int32) if codes is None else codes
+        new = np.full(len(rows), -1, np.int32) if after.codes is None else places[after.codes]
+        codes, categories = np.where(rows, new, old).astype(np.int32), tuple(index)
+    numbers = None
+    if before.numbers is not None or after.numbers is not None:
+        numbers = np.where(rows, numbers_of(_sized(after, len(rows))), numbers_of(_sized(before, len(rows))))
+    return Column(numbers, codes, categories)
+
+
+def _sized(column: Column, n: int) -> Column:
+    return column if column.numbers is not None else Column(np.full(n, np.nan))
+
+
+def _null(traffic: Traffic, how: Injection) -> Traffic:
+    n = len(traffic)
+    nothing = Column(np.full(n, np.nan), np.full(n, -1, np.int32))
+    return _changed(traffic, how.feature, nothing, how.rows(traffic))
+
+
+def _unit(traffic: Traffic, how: Injection) -> Traffic:
+    column = traffic.features[how.feature]
+    return _changed(traffic, how.feature, replace(column, numbers=numbers_of(column) * how.size), how.rows(traffic))
+
+
+def _swapped(traffic: Traffic, how: Injection) -> Traffic:
+    other = partner_of(traffic, how.feature)
+    rows = how.rows(traffic)
+    one, two = traffic.features[how.feature], traffic.features[other]
+    features = {**traffic.features, how.feature: _mixed(one, two, rows), other: _mixed(two, one, rows)}
+    return _asked_again(traffic, features, rows)
+
+
+def _schema(traffic: Traffic, how: Injection) -> Traffic:
+    """Send numbers as texts, and texts as numbers."""
+    column, rows = traffic.features[how.feature], how.rows(traffic)
+    n = len(traffic)
+    if column.codes is not None and (column.codes >= 0).any():
+        numbers = np.where(column.codes >= 0, column.codes.astype(np.float64), np.nan)
+        return _changed(traffic, how.feature, Column(numbers, np.full(n, -1, np.int32)), rows)
+    values = np.where(rows, numbers_of(column), np.nan)
+    found = np.flatnonzero(np.isfinite(values))
+    kept, codes = np.unique([f"{value:.6g}" for value in values[found].tolist()], return_inverse=True)
+    written = np.full(n, -1, np.int32)
+    written[found] = codes.reshape(-1)
+    return _changed(traffic, how.feature, Column(np.full(n, np.nan), written, tuple(map(str, kept))), rows)
+
+
+def _inputs_move(traffic: Traffic, how: Injection) -> Traffic:
+    """Replace rows by others of the same time, drawn the likelier the greater their value: what follows stays.
+
+    Rows that are drawn twice would repeat each other in full, which is a fault of the data. So where the model can be
+    asked again, the input alone is drawn, and its scores and outcomes follow. Recorded rows are drawn as they are.
+    """
+    after = np.flatnonzero(traffic.time >= how.at)
+    if not len(after):
+        return traffic
+    weights = np.exp(np.clip(how.size * _places(traffic.features[how.feature])[after], -30, 30))
+    hit = after[how.rows(traffic)[after]]
+    drawn = np.arange(len(traffic))
+    drawn[hit] = how.rng.choice(after, len(hit), p=weights / weights.sum())
+    if traffic.model is not None and traffic.scores is not None and traffic.actual is not None:
+        rows: NDArray[np.bool_] = np.zeros(len(traffic), np.bool_)
+        rows[hit] = True
+        asked = _changed(traffic, how.feature, take_rows(traffic.features[how.feature], drawn), rows)
+        assert asked.scores is not None
+        followed = traffic.model.truth(asked.scores, how.rng)
+        slices = {name: asked.features[name] if name == how.feature else one for name, one in asked.slices.items()}
+        return replace(asked, actual=_mixed(traffic.actual, followed, rows), slices=slices)
+    moved = traffic.take(drawn)
+    known = np.where(moved.known > 0, traffic.time + (moved.known - moved.time), 0)
+    return replace(moved, time=traffic.time, number=traffic.number, known=known)
+
+
+def _places(column: Column) -> F64:
+    """Return where each value lies among all, as a normal score: missing ones in the middle."""
+    from scipy.special import ndtri
+
+    values = numbers_of(column) if column.numbers is not None else np.asarray(column.codes, np.float64)
+    found = np.isfinite(values) & (values >= 0 if column.numbers is None else np.ones(len(values), np.bool_))
+    places = np.zeros(len(values))
+    if found.any():
+        order = np.sort(values[found])
+        middle = (np.searchsorted(order, values[found]) + np.searchsorted(order, values[found], side="right")) / 2
+        places[found] = ndtri(np.clip(middle / len(order), 0.01, 0.99))
+    return places
+
+
+def _truth_turns(traffic: Traffic, how: Injection) -> Traffic:
+    """Let other outcomes follow from the same inputs: classes change in a share of rows, numbers shift."""
+    assert traffic.actual is not None
+    rows = how.rows(traffic)
+    if traffic.task.predicts_number:
+        numbers = numbers_of(traffic.actual)
+        spread = float(np.nanstd(numbers)) or 1.0
+        return replace(traffic, actual=Column(np.where(rows, numbers + how.size * spread, numbers)))
+    rows &= how.rng.random(len(traffic)) < min(how.size, 1.0)
+    return replace(traffic, actual=_turned(traffic.actual, traffic.task.classes, rows))
+
+
+def _turned(actual: Column, classes: Sequence[str], rows: NDArray[np.bool_]) -> Column:
+    """Return the next class in some rows."""
+    categories = tuple(dict.fromkeys([*classes, *actual.categories]))
+    if actual.codes is None:
+        numbers = numbers_of(actual)
+        return Column(np.where(rows, 1.0 - numbers, numbers))
+    places = np.array([*(categories.index(category) for category in actual.categories), -1], np.int32)
+    codes = places[actual.codes]
+    turned = np.where(codes >= 0, (codes + 1) % len(categories), -1)
+    mixed = np.where(rows, turned, codes).astype(np.int32)
+    if actual.numbers is None:
+        return Column(codes=mixed, categories=categories)
+    return Column(actual.numbers, mixed, categories)
+
+
+def _outcomes_late(traffic: Traffic, how: Injection) -> Traffic:
+    late = how.rows(traffic) & (traffic.known > 0)
+    return replace(traffic, known=np.where(late, traffic.known + int(how.size * DAY), traffic.known))
+
+
+def _outcomes_mixed_up(traffic: Traffic, how: Injection) -> Traffic:
+    """Give a share of rows the outcome of another row, as a wrong join does."""
+    assert traffic.actual is not None
+    rows = how.rows(traffic) & (how.rng.random(len(traffic)) < min(how.size, 1.0))
+    hit = np.flatnonzero(rows & is_present(traffic.actual))
+    order = np.arange(len(traffic))
+    order[hit] = how.rng.permutation(hit)
+    return replace(traffic, actual=take_rows(traffic.actual, order))
+
+
+def _silent(traffic: Traffic, how: Injection) -> Traffic:
+    return traffic.take(~how.rows(traffic))
+
+
+def _slow(traffic: Traffic, how: Injection) -> Traffic:
+    assert traffic.duration is not None
+    return replace(traffic, duration=np.where(how.rows(traffic), traffic.duration * how.size, traffic.duration))
+
+
+def _burst(traffic: Traffic, how: Injection) -> Traffic:
+    """Add a day's burst of calls that probe the model.
+
+    They are a few rows as near to its threshold as can be, again and again, with one input a little changed. Nobody
+    tells what became of them.
+    """
+    day = (traffic.time >= how.at) & (traffic.time < how.at + DAY)
+    usual = int(day.sum())
+    added = round(how.size * usual * how.share)
+    before = np.flatnonzero(traffic.time < how.at)
+    if not added or not len(before):
+        return traffic
+    seeds = before[np.argsort(_margins(traffic)[before], kind="stable")[:PROBES]]
+    drawn = seeds[how.rng.integers(0, len(seeds), added)]
+    time = np.sort(how.at + how.rng.integers(0, DAY, added))
+    rows = traffic.take(drawn)
+    column = rows.features[how.feature]
+    if column.numbers is not None:
+        spread = float(np.nanstd(numbers_of(traffic.features[how.feature]))) or 1.0
+        numbers = column.numbers + spread * 0.01 * how.rng.integers(-2, 3, added)
+        rows = rows.with_features({**rows.features, how.feature: replace(column, numbers=numbers)})
+    number = int(traffic.number.max()) + 1 + np.arange(added, dtype=np.int64)
+    return merged(traffic, replace(rows, time=time, number=number, known=np.zeros(added, np.int64)))
+
+
+def _margins(traffic: Traffic) -> F64:
+    """Return how far each score is from where the decision turns."""
+    if traffic.scores is None:
+        return np.zeros(len(traffic))
+    if traffic.task.has_threshold:
+        return np.abs(traffic.scores[:, 0] - traffic.task.threshold)
+    if traffic.task.has_class_scores:
+        ordered = np.sort(traffic.scores, axis=1)
+        return np.asarray(ordered[:, -1] - ordered[:, -2], np.float64)
+    return np.abs(traffic.scores[:, 0] - np.median(traffic.scores[:, 0]))
+
+
+def merged(one: Traffic, two: Traffic) -> Traffic:
+    """Return the rows of two traffics of one model, by time; both have the same columns, and no rankings."""
+    from driftline.tables.table import concatenate
+
+    def column(first: Column | None, second: Column | None) -> Column | None:
+        return None if first is None or second is None else concatenate([first, second])
+
+    def array(first: F64 | None, second: F64 | None) -> F64 | None:
+        return None if first is None or second is None else np.concatenate([first, second])
+
+    both = replace(
+        one,
+        time=np.concatenate([one.time, two.time]),
+        number=np.concatenate([one.number, two.number]),
+        features={name: concatenate([values, two.features[name]]) for name, values in one.features.items()},
+        scores=array(one.scores, two.scores),
+        predicted=column(one.predicted, two.predicted),
+        actual=column(one.actual, two.actual),
+        known=np.concatenate([one.known, two.known]),
+        duration=array(one.duration, two.duration),
+        slices={name: concatenate([values, two.slices[name]]) for name, values in one.slices.items()},
+    )
+    return both.take(np.argsort(both.time, kind="stable"))
+
+
+# -- which input ----------------------------------------------------------------------------------------------------
+
+
+def is_number(column: Column) -> bool:
+    """Return True where most values of an input that are there are numbers."""
+    there = np.isfinite(numbers_of(column)) if column.numbers is not None else np.zeros(0, np.bool_)
+    return bool(there.sum() > (0 if column.codes is None else (column.codes >= 0).sum()))
+
+
+def partner_of(traffic: Traffic, name: str) -> str:
+    """Return the input of the same kind whose values lie farthest from those of another.
+
+    Raises:
+        BadInput: There is none.
+    """
+    number = is_number(traffic.features[name])
+    others = [one for one, column in traffic.features.items() if one != name and is_number(column) == number]
+    if not others:
+        kind = "number" if number else "category"
+        raise BadInput(f"{traffic.key.model}: no other input is a {kind}, so '{short(name, 40)}' is swapped with none")
+    if not number:
+        return others[0]
+    own = _quantiles(traffic.features[name])
+    return max(others, key=lambda one: _apart(own, _quantiles(traffic.features[one])))
+
+
+def _quantiles(column: Column) -> F64:
+    numbers = numbers_of(column)
+    return np.asarray(np.quantile(numbers[np.isfinite(numbers)], [0.05, 0.5, 0.95]), np.float64)
+
+
+def _apart(one: F64, two: F64) -> float:
+    """Return how far two quantile ranges lie apart, in their lengths."""
+    reach = max(float(one[2] - one[0]), float(two[2] - two[0]), 1e-12)
+    return abs(float(one[1] - two[1])) / reach
+
+
+def choose_feature(fault: Fault, traffic: Traffic, wanted: str) -> str:
+    """Return the input that a fault breaks: the one that is wanted, else the first that it can break.
+
+    Raises:
+        BadInput: There is no such input, or the fault cannot break it.
+    """
+    known = traffic.features
+    if not fault.inputs:
+        if wanted and wanted not in known:
+            raise BadInput(f"--feature: there is no input '{wanted:.80}'; {near(wanted, [*known])}")
+        return ""
+    fit = [
+        name
+        for name, column in known.items()
+        if (fault.inputs == "any" or is_number(column)) and (length(column) and is_present(column).any())
+    ]
+    if not wanted:
+        if not fit:
+            raise BadInput(f"{traffic.key.model}: has no input that is a number, so it has no {fault.words}")
+        return fit[0]
+    if wanted not in known:
+        raise BadInput(f"--feature: there is no input '{wanted:.80}'; {near(wanted, [*known])}")
+    if wanted not in fit:
+        raise BadInput(f"--feature: '{wanted:.80}' holds no numbers; a {fault.words} is of an input that is a number")
+    return wanted
+
+
+def lacking(fault: Fault, traffic: Traffic) -> str:
+    """Return what a traffic lacks so that a fault cannot be injected, as a clause; "" where it lacks nothing."""
+    without = traffic.actual is None or not is_present(traffic.actual).any()
+    if "outcomes" in fault.needs and without:
+        return "no outcomes are known"
+    if "latency" in fault.needs and traffic.duration is None:
+        return "nobody measured how long calls took (--latency COL)"
+    if "two inputs" in fault.needs and len(traffic.features) < 2:
+        return "it has one input alone"
+    if fault.inputs and not traffic.features:
+        return "it has no inputs"
+    if "no items" in fault.needs and traffic.items is not None:
+        return "a burst of rankings is not made up"
+    return ""
+
+
+_DATA: Final[tuple[ChangeKind, ...]] = ("data_fault",)
+_SEEN: Final[tuple[VerdictState, ...]] = ("degraded", "at_risk")
+
+FAULTS: Mapping[str, Fault] = {
+    one.name: one
+    for one in (
+        Fault(
+            *("feature-null", "an input comes empty", _null, 1.0, "", "any", _DATA, _SEEN),
+            "A join upstream that finds nothing leaves values out: a fault of the data, of that input.",
+            "missing of {feature} > 5 %",
+            "pipeline-break",
+        ),
+        Fault(
+            *("unit-change", "an input comes in another unit", _unit, 100.0, "times", "numbers", _DATA, _SEEN),
+            "Values that are all so many times what they were: a fault of the data, of that input.",
+            "data faulty",
+            "unit-change",
+        ),
+        Fault(
+            *("swapped-columns", "two inputs stand in each other's column", _swapped, 1.0, "", "any", _DATA, _SEEN),
+            "Each has the values of the other: a fault of the data, of one or both of them.",
+            "data faulty",
+            "pipeline-break",
+            ("two inputs",),
+        ),
+        Fault(
+            *("schema-break", "an input comes as another type", _schema, 1.0, "", "any", _DATA, _SEEN),
+            "Numbers that come as texts, or texts as numbers, are of another type: a fault of the data, of that input.",
+            "data faulty",
+            "pipeline-break",
+        ),
+        Fault(
+            *("covariate-shift", "other rows come, and the same follows from them", _inputs_move, 1.5),
+            *("deviations", "any", ("covariate_shift", "label_shift"), _SEEN),
+            "Inputs moved, and what follows from them did not: covariate shift. It is a risk until outcomes say more.",
+            "features drift",
+            "concept-change",
+        ),
+        Fault(
+            *("concept-shift", "other outcomes follow from the same inputs", _truth_turns, 0.3),
+            *("of the outcomes, or deviations", "", ("concept_change", "label_shift"), ("degraded",)),
+            "Only outcomes show it: the model is degraded, and its inputs are as before.",
+            "verdict is degraded",
+            "concept-change",
+            ("outcomes",),
+        ),
+        Fault(
+            *("label-delay", "outcomes come late", _outcomes_late, 30.0, "days", "", (), ("unknown", "at_risk")),
+            "No verdict is possible: a policy of its own has to say that outcomes are missing.",
+            "coverage < 50 %",
+            "label-delay",
+            ("outcomes",),
+            (r"\boutcomes? (?:of|stopped|did not|are late|came late)", r"\bcoverage\b", r"\bno outcome"),
+        ),
+        Fault(
+            *("label-error", "rows get the outcomes of other rows", _outcomes_mixed_up, 0.6),
+            *("of the outcomes", "", ("concept_change", "label_shift"), ("degraded",)),
+            "It looks as if the model were degraded: outcomes alone cannot tell a wrong join from a changed world.",
+            "verdict is degraded",
+            "label-delay",
+            ("outcomes",),
+        ),
+        Fault(
+            *("dead-exporter", "no row comes any more", _silent, 1.0, "", "", (), ("no_data",)),
+            "The model has no data, though its own pace promised rows.",
+            "verdict is no_data",
+            "pipeline-break",
+        ),
+        Fault(
+            *("slow-model", "calls last longer", _slow, 10.0, "times", "", ("service",), ("degraded",)),
+            "How long is too long only an objective or a policy says: without one nothing should fire.",
+            "latency_p99 > {latency}ms",
+            "slow-or-failing-model",
+            ("latency",),
+            (r"\blatency",),
+        ),
+        Fault(
+            *("adversarial-burst", "somebody probes the model with many rows that are alike", _burst, 3.0),
+            *("times a day's rows", "any", ("data_fault", "covariate_shift"), _SEEN),
+            "Rows repeat each other, or lie where few lay: a fault of the data, or covariate shift.",
+            "predictions > 2 * average of 7",
+            "attack",
+            ("no items",),
+            (r"\brepeat", r"\bpredictions (?:is|are)\b"),
+        ),
+    )
+}
+"""The faults by name."""

@@ -1,0 +1,208 @@
+"""The traffic of a model: its predictions and outcomes as columns, and as the OTLP requests that a service sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any, Final, Protocol
+
+import numpy as np
+from driftline.batch.prediction_batch import PredictionBatch
+from driftline.capture.model_identity import SCOPE, VERSION, Identity
+from driftline.export.otlp_logs import log_record, request
+from driftline.semconv import SCHEMA_URL, events
+from driftline.semconv import attributes as a
+from driftline.tables import column_codec
+from driftline.tables.table import F64, I64, Column, Items, ModelKey, Text, numbers_of, take_rows
+from driftline.tables.task import Task
+from driftline_processor.core.windows.window import DAY
+from numpy.typing import NDArray
+
+MOST_ROWS: Final = 2_000
+"""Rows of one request; the SDK sends at most 5,000."""
+
+Features = Mapping[str, Column]
+
+
+class DrawnModel(Protocol):
+    """A model that answers about any rows, and the world that it is right about."""
+
+    def __call__(self, features: Features, /) -> F64:
+        """Return the scores of rows: float64 (n, k)."""
+        ...
+
+    def truth(self, scores: F64, rng: np.random.Generator, /) -> Column:
+        """Draw what happens to rows of these scores."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """n predictions of one version of a model, by time, and what became of them.
+
+    Attributes:
+        key: Which model.
+        task: What it predicts.
+        time: When each was predicted, int64 (n,), unix nanoseconds, ascending.
+        number: The number of each row, int64 (n,): its id among all rows of a drill.
+        features: Its inputs.
+        scores: As in :class:`~driftline.tables.table.PredictionTable`.
+        predicted: As there.
+        items: As there.
+        actual: What really happened, missing where nobody knows; None where outcomes are not known at all.
+        known: When that was known, int64 (n,), unix nanoseconds; 0 = never.
+        duration: How long each call took, float64 (n,), seconds; None where nobody measured it.
+        slices: By whose values rows are cut.
+        model: The model, to be asked about other features; None where nobody can ask the model again.
+        baseline: What the service sends as its baseline, as JSON; "" where it sends none.
+    """
+
+    key: ModelKey
+    task: Task
+    time: I64
+    number: I64
+    features: Features
+    scores: F64 | None = None
+    predicted: Column | None = None
+    items: Items | None = None
+    actual: Column | None = None
+    known: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    duration: F64 | None = None
+    slices: Features = field(default_factory=dict)
+    model: DrawnModel | None = None
+    baseline: str = ""
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @property
+    def days(self) -> float:
+        """The time from the first row to the last, in days."""
+        return 0.0 if not len(self) else float(self.time[-1] - self.time[0]) / DAY
+
+    def take(self, rows: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Traffic:
+        """Return some rows; positions must keep the order of time."""
+        items = self.items
+        if items is not None:
+            at = np.arange(len(self))[rows]
+            starts, ends = items.offsets[at], items.offsets[at + 1]
+            sizes = ends - starts
+            places = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes) + np.arange(sizes.sum())
+            items = Items(
+                np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32),
+                take_rows(items.ids, places.astype(np.intp)),
+                None if items.scores is None else items.scores[places],
+            )
+        return replace(
+            self,
+            time=self.time[rows],
+            number=self.number[rows],
+            features={name: take_rows(values, rows) for name, values in self.features.items()},
+            scores=None if self.scores is None else self.scores[rows],
+            predicted=None if self.predicted is None else take_rows(self.predicted, rows),
+            items=items,
+            actual=None if self.actual is None else take_rows(self.actual, rows),
+            known=self.known[rows],
+            duration=None if self.duration is None else self.duration[rows],
+            slices={name: take_rows(values, rows) for name, values in self.slices.items()},
+        )
+
+    def with_features(self, features: Features) -> Traffic:
+        """Return the rows with other inputs, and with what the model says of them where it can be asked."""
+        if self.model is None:
+            return replace(self, features=features)
+        return replace(self, features=features, scores=self.model(features))
+
+    def predictions(self) -> Iterator[bytes]:
+        """Yield the rows as ``ExportLogsServiceRequest``, as the SDK of a service sends them."""
+        identity = Identity(self.key.model, self.key.version, self.task)
+        for start in range(0, len(self), MOST_ROWS):
+            some = self.take(slice(start, start + MOST_ROWS))
+            batch = PredictionBatch(
+                identity,
+                some.time,
+                np.zeros(len(some)) if some.duration is None else some.duration,
+                row_ids(some.number),
+                scores=some.scores,
+                predicted=some.predicted,
+                items=some.items,
+                features=dict(some.features),
+                slices=dict(some.slices),
+            )
+            columns = batch.wire_columns()
+            if some.duration is None:
+                del columns[a.ML_PREDICTION_DURATION]
+            newest = int(some.time[-1])
+            attributes = {
+                **identity.record_attributes(),
+                a.ML_BATCH_ID: f"drill-{int(some.number[0])}-{int(some.number[-1])}-{len(some)}",
+                a.ML_PREDICTION_COUNT: len(some),
+                a.ML_PREDICTION_COLUMNS: column_codec.encode(columns),
+            }
+            yield self._request([log_record(events.ML_PREDICTION_BATCH, newest, attributes, observed=newest)])
+
+    def outcomes(self) -> Iterator[bytes]:
+        """Yield what became of the rows as ``ExportLogsServiceRequest``; rows of which nobody knows are left out."""
+        if self.actual is None:
+            return
+        truth, ids = values_of(self.actual), row_ids(self.number)
+        numbered = zip(truth, self.known.tolist(), self.time.tolist(), texts_of(ids), strict=True)
+        told = [one for one in numbered if one[0] is not None and one[1]]
+        for start in range(0, len(told), MOST_ROWS):
+            records = []
+            for actual, known, predicted, id in told[start : start + MOST_ROWS]:
+                attributes = {
+                    a.ML_MODEL_NAME: self.key.model,
+                    a.ML_PREDICTION_ID: id,
+                    a.ML_OUTCOME_ACTUAL: actual,
+                    a.ML_OUTCOME_TIME: known,
+                    a.ML_OUTCOME_PREDICTION_TIME: predicted,
+                }
+                records.append(log_record(events.ML_OUTCOME, known, attributes))
+            yield self._request(records)
+
+    def announcement(self) -> Iterator[bytes]:
+        """Yield the baseline as a service sends it at its start; nothing where it sends none."""
+        if self.baseline:
+            identity = Identity(self.key.model, self.key.version, self.task)
+            when = int(self.time[0])
+            yield self._request(
+                [log_record(events.ML_BASELINE, when, identity.record_attributes(), body=self.baseline)]
+            )
+
+    def _request(self, records: list[list[bytes]]) -> bytes:
+        resource = {a.SERVICE_NAME: "driftline-drill", a.SERVICE_INSTANCE_ID: "drill"}
+        if self.key.environment:
+            resource[a.DEPLOYMENT_ENVIRONMENT_NAME] = self.key.environment
+        return request(resource, (SCOPE, VERSION), SCHEMA_URL, records)
+
+
+def row_ids(numbers: I64) -> Text:
+    """Return the ids of rows.
+
+    >>> row_ids(np.array([3, 10])).data
+    b'drill-3drill-10'
+    """
+    encoded = [f"drill-{number}".encode() for number in numbers.tolist()]
+    return Text(np.cumsum([0, *map(len, encoded)]).astype(np.int32), b"".join(encoded))
+
+
+def texts_of(ids: Text) -> list[str]:
+    """Return ids as texts."""
+    ends = ids.offsets.tolist()
+    return [ids.data[start:end].decode() for start, end in pairwise(ends)]
+
+
+def values_of(column: Column) -> list[Any]:
+    """Return the values of a column as Python has them, None where they are missing.
+
+    >>> values_of(Column(np.array([1.5, np.nan]), np.array([-1, 0], np.int32), ("no",)))
+    [1.5, 'no']
+    """
+    numbers = numbers_of(column)
+    found: list[Any] = [None if number != number else number for number in numbers.tolist()]
+    if column.codes is not None:
+        for at in np.flatnonzero(column.codes >= 0).tolist():
+            found[at] = column.categories[column.codes[at]]
+    return found

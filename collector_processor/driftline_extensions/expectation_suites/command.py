@@ -1,0 +1,61 @@
+"""`driftline expectations`: what is expected of a model's data, as other tools wrote it down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from driftline_processor.cli.options import report_bad_input, say
+from driftline_processor.readers.errors import BadInput
+
+app = typer.Typer(help="What is expected of a model's data.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def main() -> None:
+    """Return what is expected of a model's data."""
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A suite of Great Expectations (.json), or Soda's YAML.")
+    ],
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="The model's name; else what the file calls its data.")
+    ] = "",
+    dataset: Annotated[str, typer.Option(metavar="NAME", help="Of several datasets in a Soda file, this one.")] = "",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where the YAML goes; else it is printed.")
+    ] = None,
+) -> None:
+    """Write the checks of another tool as expectations; name those that cannot be."""
+    with report_bad_input():
+        from driftline_processor.present.numbers import many
+
+        from driftline_extensions.expectation_suites.great_expectations import read_suite
+        from driftline_extensions.expectation_suites.soda import read_checks
+        from driftline_extensions.expectation_suites.suite import to_yaml
+
+        try:
+            text = file.read_text(encoding="utf-8-sig")
+            imported = read_suite(text) if file.suffix == ".json" else read_checks(text, dataset)
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(f"{file}: cannot be read: {getattr(error, 'strerror', '') or 'it is not UTF-8'}") from error
+        except ValueError as error:
+            raise BadInput(f"{file}: {error}") from error
+        name = model or imported.name
+        if not name:
+            raise BadInput(f"{file}: it does not name its data; name the model with --model NAME")
+        for left_out in imported.left_out:
+            say(left_out.sentence(str(file)))
+        written = to_yaml(imported, name, file.name)
+        if output is None:
+            typer.echo(written, nl=False)
+            return
+        try:
+            output.write_text(written, encoding="utf-8")
+        except OSError as error:
+            raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
+        say(f"{output}: {many(imported.read, 'check')} read, {len(imported.left_out)} left out")

@@ -1,0 +1,260 @@
+"""Checks of Soda, written in SodaCL (YAML)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from driftline_processor.config.yaml_loader import Loader
+from driftline_processor.core.expectations.pattern import UnusablePattern, check_pattern
+
+from .suite import ImportedSuite, SkippedCheck, Unsupported, next_above, next_below, number, share, share_rule
+
+_CHECKS = re.compile(r"checks for (?P<dataset>\S+)(?P<part>.*)")
+_METRIC = re.compile(r"(?P<metric>[a-z_]+)\s*(?:\((?P<columns>[^)]*)\))?\s*(?P<rest>.*)", re.S)
+_LIMIT = re.compile(r"(?P<sign><=|>=|!=|<|>|=)\s*(?P<number>-?[\d.]+(?:[eE][-+]?\d+)?)\s*%?")
+_BETWEEN = re.compile(r"between\s+(?P<low>-?[\d.]+(?:[eE]\d+)?)\s*%?\s+and\s+(?P<high>-?[\d.]+(?:[eE]\d+)?)\s*%?")
+_AGE = re.compile(r"<=?\s*(?P<age>(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+)")
+_INVERTED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "!=", "!=": "="}
+_MOMENTS = {"min": "min", "max": "max", "avg": "mean", "stddev": "stddev"}
+_FORMATS = {
+    "email": r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
+    "uuid": r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$",
+    "integer": r"^[-+]?\d+$",
+    "positive integer": r"^\+?\d+$",
+    "date iso 8601": r"^\d{4}-\d{2}-\d{2}(?:[T ]\S+)?$",
+}
+
+Config = Mapping[str, Any]
+
+
+def read_checks(text: str, dataset: str = "") -> ImportedSuite:
+    """Read the checks for one dataset.
+
+    Raises ``ValueError`` when the text is no YAML of checks, or has those of several datasets and none is named.
+    """
+    try:
+        root = yaml.compose(text, Loader=Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"it is no YAML: {error}") from None
+    if not isinstance(root, yaml.MappingNode):
+        raise ValueError("it has no checks; a Soda file begins with 'checks for DATASET:'")
+    named = [match["dataset"] for key, _ in root.value if (match := _CHECKS.fullmatch(key.value))]
+    names = list(dict.fromkeys(named))
+    if not names:
+        raise ValueError("it has no checks; a Soda file begins with 'checks for DATASET:'")
+    if dataset and dataset not in names:
+        raise ValueError(f"it has no checks for {dataset!r}; it has some for {', '.join(names)}")
+    if not dataset and len(names) > 1:
+        raise ValueError(f"it has checks for {', '.join(names)}; choose one with --dataset")
+    imported = ImportedSuite(dataset or names[0])
+    for key, value in root.value:
+        match = _CHECKS.fullmatch(key.value)
+        line = key.start_mark.line + 1
+        if match is None:
+            imported.left_out.append(SkippedCheck(key.value, line, "only 'checks for DATASET' are read"))
+        elif match["dataset"] == imported.name:
+            _read_all(imported, value, match["part"].strip())
+    return imported
+
+
+def _read_all(imported: ImportedSuite, checks: yaml.Node, part: str) -> None:
+    for node in checks.value if isinstance(checks, yaml.SequenceNode) else [checks]:
+        written, config = _parts(node)
+        try:
+            if part:
+                raise Unsupported(f"it is for a part of the rows, {part}")
+            _read(imported, written, config)
+            imported.read += 1
+        except Unsupported as reason:
+            imported.left_out.append(SkippedCheck(written or "a check", node.start_mark.line + 1, str(reason)))
+
+
+def _parts(node: yaml.Node) -> tuple[str, Config]:
+    """Return the check as a text, and the configuration below it."""
+    plain = _plain(node)
+    if isinstance(plain, dict) and len(plain) == 1:
+        written, config = next(iter(plain.items()))
+        return str(written).strip(), config if isinstance(config, dict) else {"": config}
+    return str(plain).strip(), {}
+
+
+def _plain(node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return {str(key.value): _plain(value) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(one) for one in node.value]
+    loader = Loader("")
+    return loader.construct_object(node)
+
+
+def _read(imported: ImportedSuite, written: str, config: Config) -> None:
+    if written == "schema":
+        _schema(imported, config)
+        return
+    match = _METRIC.fullmatch(written)
+    metric = match["metric"] if match else written
+    if metric == "values" and "must exist in" in written:
+        raise Unsupported("it compares with another dataset; name the values under 'valid values'")
+    if match is None or metric not in SUPPORTED:
+        raise Unsupported("there is no such check here")
+    columns = [name.strip() for name in (match["columns"] or "").split(",") if name.strip()]
+    said = dict(config)
+    condition = _condition(match["rest"], said)
+    said.pop("name", None)
+    said.pop("", None)
+    if metric == "row_count":
+        _known(said)
+        imported.expect("", "rows", _ends(condition, whole=True))
+        return
+    if len(columns) != 1:
+        raise Unsupported("it is about several columns" if columns else "it names no column")
+    column = columns[0]
+    if metric == "freshness":
+        _known(said)
+        age = _AGE.fullmatch(condition)
+        if age is None:
+            raise Unsupported(f"{condition!r} is no age such as '< 1d'")
+        imported.expect("", "freshness", age["age"])
+    elif metric in _MOMENTS:
+        _known(said)
+        imported.expect(column, _MOMENTS[metric], _ends(condition))
+    elif metric.startswith("missing"):
+        _known(said)
+        imported.expect(column, "missing", _share(condition, metric))
+    elif metric.startswith("duplicate"):
+        _known(said)
+        if not _none(condition, metric.endswith("count")):
+            raise Unsupported("only that there are none ('= 0') has a counterpart: unique")
+        imported.expect(column, "unique", True)
+    else:
+        _invalid(imported, column, _share(condition, metric), said)
+
+
+def _condition(rest: str, said: dict[str, Any]) -> str:
+    """Return what must hold: behind the metric, or the opposite of what fails (or else warns) below it."""
+    if rest.strip():
+        return rest.strip()
+    failing = said.pop("fail", None)
+    warning = said.pop("warn", None)
+    told = str(failing if failing is not None else warning or "")
+    match = _LIMIT.fullmatch(told.removeprefix("when").strip())
+    if match is None:
+        raise Unsupported(f"{told!r} is no condition such as 'when > 5%'" if told else "it has no condition")
+    return f"{_INVERTED[match['sign']]} {match['number']}"
+
+
+def _known(said: Config) -> None:
+    if said:
+        raise Unsupported(f"'{next(iter(said))}' has no counterpart")
+
+
+def _ends(condition: str, whole: bool = False) -> list[float | int | None]:
+    """Return ``[low, high]`` of a condition on a value, both included."""
+    between = _BETWEEN.fullmatch(condition)
+    if between is not None:
+        return [_value(between["low"]), _value(between["high"])]
+    match = _LIMIT.fullmatch(condition)
+    if match is None or match["sign"] == "!=":
+        raise Unsupported(f"{condition!r} is no condition such as '>= 0' or 'between 0 and 9'")
+    value, sign = _value(match["number"]), match["sign"]
+    after, before = (value + 1, value - 1) if whole else (next_above(value), next_below(value))
+    ends: dict[str, list[float | int | None]] = {
+        ">": [after, None],
+        ">=": [value, None],
+        "<": [None, before],
+        "<=": [None, value],
+        "=": [value, value],
+    }
+    return ends[sign]
+
+
+def _value(text: str) -> float | int:
+    try:
+        value = float(text)
+    except ValueError:
+        raise Unsupported(f"{text!r} is no number") from None
+    return int(value) if value == int(value) and abs(value) < 2**53 else value
+
+
+def _none(condition: str, count: bool) -> bool:
+    """Return True where a condition on a number of rows, or on a share of them, says that there are none."""
+    match = _LIMIT.fullmatch(condition)
+    if match is None:
+        return False
+    said = match["sign"], _value(match["number"])
+    return said in {("=", 0), ("<=", 0)} or (count and said == ("<", 1))
+
+
+def _share(condition: str, metric: str) -> str | int:
+    """Return the limit of a share; a count is a share only where it must be zero."""
+    if metric.endswith("count"):
+        if not _none(condition, True):
+            raise Unsupported("a number of rows depends on how many there are; only '= 0' has a counterpart")
+        return 0
+    match = _LIMIT.fullmatch(condition)
+    if match is None or match["sign"] == "!=":
+        raise Unsupported(f"{condition!r} is no condition such as '< 5%'")
+    return f"{match['sign']} {share(_value(match['number']) / 100)}"
+
+
+def _invalid(imported: ImportedSuite, column: str, limit: str | int, said: dict[str, Any]) -> None:
+    """Return what is not invalid is valid: so many of the values must keep the rules that stand below the check."""
+    sign, _, most = (f"<= {limit}%" if limit == 0 else str(limit)).partition(" ")
+    if sign not in ("<", "<=") and most != "0%":
+        raise Unsupported("it wants invalid values")
+    rest = share(round(1 - float(most.rstrip("%")) / 100, 12))
+    mostly = f"> {rest}" if sign == "<" else rest
+    rules: dict[str, Any] = {}
+    low, high = said.pop("valid min", None), said.pop("valid max", None)
+    if low is not None or high is not None:
+        rules["range"] = [None if end is None else number(end) for end in (low, high)]
+    short, long, exact = (said.pop(f"valid {what}", None) for what in ("min length", "max length", "length"))
+    if exact is not None:
+        short = long = exact
+    if short is not None or long is not None:
+        rules["length"] = [None if end is None else number(end) for end in (short, long)]
+    for key, rule in (("valid values", "values"), ("invalid values", "not_values")):
+        values = said.pop(key, None)
+        if values is not None:
+            if not isinstance(values, list) or not values:
+                raise Unsupported(f"'{key}' is no list")
+            rules[rule] = values
+    pattern, form = said.pop("valid regex", None), said.pop("valid format", None)
+    if form is not None:
+        if form not in _FORMATS or pattern is not None:
+            raise Unsupported(f"the format {form!r} has no counterpart")
+        pattern = _FORMATS[form]
+    if pattern is not None:
+        try:
+            check_pattern(str(pattern))
+        except UnusablePattern as reason:
+            raise Unsupported(f"its regex cannot be matched: {reason}") from None
+        rules["pattern"] = str(pattern)
+    _known(said)
+    if not rules:
+        raise Unsupported("it does not say below it what is valid")
+    if len(rules) > 1 and mostly != "100%":
+        raise Unsupported("several rules that share one limit have no counterpart")
+    for rule, value in rules.items():
+        imported.expect(column, rule, share_rule(value, mostly))
+
+
+def _schema(imported: ImportedSuite, config: Config) -> None:
+    told = config.get("fail") or config.get("warn") or {}
+    names = told.get("when required column missing") if isinstance(told, dict) else None
+    if not isinstance(names, list) or len(told) != 1 or config.keys() - {"fail", "warn", "name"}:
+        raise Unsupported("only 'when required column missing' has a counterpart")
+    for name in names:
+        imported.expect(str(name), "exists", True)
+
+
+SUPPORTED = frozenset(
+    {
+        *("row_count", "freshness", "missing_count", "missing_percent", "invalid_count", "invalid_percent"),
+        *("duplicate_count", "duplicate_percent", *_MOMENTS),
+    }
+)
+"""The metrics that are read; and ``schema`` with ``when required column missing``."""

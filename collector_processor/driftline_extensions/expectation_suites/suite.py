@@ -1,0 +1,156 @@
+"""Expectations of another tool, the checks that could not be read, and both as a driftline.yaml.
+
+What was read from another tool's file: expectations as our YAML has them, and what was left out and why.
+
+Expectations as a ``driftline.yaml``: what ``driftline expectations import`` writes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from driftline_processor.config.yaml_loader import Loader
+
+
+class Unsupported(Exception):  # noqa: N818 - a word of the domain
+    """A check that cannot be said in our words; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedCheck:
+    """One check that was not read: its name, its line from 1 on (0 = not known), and why."""
+
+    name: str
+    line: int
+    why: str
+
+    def sentence(self, file: str) -> str:
+        """Return ``FILE:LINE: NAME: left out: WHY``."""
+        where = f"{file}:{self.line}" if self.line else file
+        return f"{where}: {self.name}: left out: {self.why}"
+
+
+@dataclass(slots=True)
+class ImportedSuite:
+    """``name``: what the file calls its data. ``rows`` and ``features``: as in ``driftline.yaml``."""
+
+    name: str
+    rows: dict[str, Any] = field(default_factory=dict)
+    features: dict[str, dict[str, Any]] = field(default_factory=dict)
+    left_out: list[SkippedCheck] = field(default_factory=list)
+    read: int = 0
+
+    def expect(self, feature: str, key: str, value: Any) -> None:
+        """Add a rule; ``feature``: "" for the rows as a whole. Raises :class:`Unsupported` where it contradicts one."""
+        into = self.rows if not feature else self.features.setdefault(feature, {})
+        before = into.get(key, value)
+        both = _both(before, value) if before != value else value
+        if both is None:
+            raise Unsupported(f"another check expects {key}: {before} already; keep one of the two")
+        into[key] = both
+
+
+def _both(one: Any, other: Any) -> list[float | int | None] | None:
+    """Return the range that keeps two ranges; None for no ranges, or an empty one."""
+    if not (isinstance(one, list) and isinstance(other, list) and len(one) == len(other) == 2):
+        return None
+    ends = [*one, *other]
+    if any(isinstance(end, (str, bool)) for end in ends):
+        return None
+    lows, highs = ([end for end in pair if end is not None] for pair in zip(one, other, strict=True))
+    low, high = max(lows, default=None), min(highs, default=None)
+    return None if low is not None and high is not None and low > high else [low, high]
+
+
+def share_rule(value: Any, mostly: str = "100%") -> Any:
+    """Return a rule that a share of the values must keep.
+
+    >>> share_rule([0, 1]), share_rule([0, 1], "95%")
+    ([0, 1], {'is': [0, 1], 'mostly': '95%'})
+    """
+    return value if mostly == "100%" else {"is": value, "mostly": mostly}
+
+
+def share(value: float) -> str:
+    """Return a share in percent.
+
+    >>> share(0.05), share(1 - 0.999)
+    ('5%', '0.1%')
+    """
+    return f"{value * 100:.10g}%"
+
+
+def number(value: object) -> float | int:
+    """Return a number of a file. Raises :class:`Unsupported` for anything else, such as a date."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise Unsupported(f"{value!r:.60} is no number")
+    return value
+
+
+def next_above(value: float | int) -> float:
+    """Return the least number greater than this one: limits of ours are included."""
+    return math.nextafter(value, math.inf)
+
+
+def next_below(value: float | int) -> float:
+    """Return the greatest number less than this one."""
+    return math.nextafter(value, -math.inf)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what our reader would take for something else than a text."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, None if _stays(text) else '"')
+
+
+def _stays(text: str) -> bool:
+    """Return True where a scalar that is written without quotes is read as a text; what the dumper quotes itself is."""
+    if not text.strip() or any(character in text for character in "\n:#[]{},&*!|>'\"%@`"):
+        return True
+    try:
+        return isinstance(yaml.load(text, Loader=Loader), str)
+    except yaml.YAMLError:
+        return False
+
+
+def _escaped(value: Any) -> Any:
+    """Return a value in which our reader fills in no variable; keys are never filled in."""
+    if isinstance(value, dict):
+        return {key: _escaped(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_escaped(one) for one in value]
+    if isinstance(value, str) and ("$$" in value or "${" in value):
+        return value.replace("$", "$$")
+    return value
+
+
+def _list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=True)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(list, _list)
+
+
+def to_yaml(imported: ImportedSuite, model: str, source: str) -> str:
+    """Return the expectations of a model as a file that ``driftline validate`` takes; what was left out as comments."""
+    settings: dict[str, Any] = {}
+    if imported.rows:
+        settings["expect"] = imported.rows
+    if imported.features:
+        settings["features"] = {name: {"expect": rules} for name, rules in imported.features.items()}
+    head = [f"# {_line(f'from {source}: {imported.read} checks read, {len(imported.left_out)} left out')}"]
+    head += [f"# {_line(one.sentence(source))}" for one in imported.left_out]
+    body = yaml.dump(
+        {"models": {model: _escaped(settings)}}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120
+    )
+    return "\n".join(head) + "\n" + body
+
+
+def _line(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else "·" for c in text)

@@ -1,0 +1,119 @@
+"""ADWIN against River's: the same alarms and the same buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from driftline.tables.table import F64
+from driftline_processor.core.concept import Settings, Stream
+from driftline_processor.core.concept.adwin import Adwin
+from driftline_processor.core.concept.losses import Kind
+from driftline_processor.core.concept.stream import DELTA
+from river import drift as river_drift
+
+
+def river_adwin(delta: float = DELTA) -> Any:
+    drift: Any = river_drift
+    return drift.ADWIN(delta=delta)
+
+
+def alarms_of_river(values: F64) -> list[int]:
+    alarms, detector = list[int](), river_adwin()
+    for at, value in enumerate(values.tolist()):
+        detector.update(value)
+        if detector.drift_detected:
+            alarms.append(at)
+            detector = river_adwin()
+    return alarms
+
+
+def alarms_of_ours(values: F64, rng: np.random.Generator) -> list[int]:
+    """Return the places of our alarms, fed in pieces of any length."""
+    alarms, start, detector = list[int](), 0, Adwin(DELTA)
+    while start < len(values):
+        end = start + int(rng.integers(1, 3_000))
+        alarm = detector.first_alarm(values[start:end])
+        if alarm >= 0:
+            alarms.append(start + alarm)
+            detector = Adwin(DELTA)
+        start = end if alarm < 0 else start + alarm + 1
+    return alarms
+
+
+def stationary(rng: np.random.Generator, n: int) -> F64:
+    return np.full(n, rng.choice([0.0, 0.01, 0.1, 0.3, 0.5, 1.0]))
+
+
+def abrupt(rng: np.random.Generator, n: int) -> F64:
+    return np.repeat(rng.choice([0.02, 0.1, 0.2, 0.3, 0.5, 0.8], 4), -(-n // 4))[:n]
+
+
+def gradual(rng: np.random.Generator, n: int) -> F64:
+    return rng.random() + rng.uniform(-1, 1) * np.arange(n) / n
+
+
+def stream(kind: Kind, level: F64, rng: np.random.Generator) -> F64:
+    """Draw errors at these rates, or losses about twice these levels, some of them heavy-tailed."""
+    if kind == "error":
+        return (rng.random(len(level)) < level).astype(np.float64)
+    spread = rng.standard_t(3, len(level)) if rng.random() < 0.5 else rng.normal(size=len(level))
+    return np.clip(spread + 2 * level, -4, 4)
+
+
+@pytest.mark.parametrize("levels", [stationary, abrupt, gradual])
+@pytest.mark.parametrize("kind", ["error", "loss"])
+def test_alarms_are_those_of_river(kind: Kind, levels: Callable[[np.random.Generator, int], F64]) -> None:
+    rng, count = np.random.default_rng([40, 3_000, len(levels.__name__)]), 0
+    for _ in range(40):
+        values = stream(kind, levels(rng, 3_000), rng)
+        expected = alarms_of_river(values)
+        assert alarms_of_ours(values, rng) == expected
+        count += len(expected)
+    assert count > 0 or levels is stationary
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("kind", ["error", "loss"])
+def test_alarms_are_those_of_river_on_a_thousand_streams_of_each_kind(kind: Kind) -> None:
+    rng = np.random.default_rng(15)
+    for levels in (stationary, abrupt, gradual):
+        for _ in range(1_000):
+            values = stream(kind, levels(rng, int(rng.integers(1, 6_000))), rng)
+            assert alarms_of_ours(values, rng) == alarms_of_river(values)
+
+
+@pytest.mark.parametrize("kind", ["error", "loss"])
+def test_the_window_is_that_of_river_to_the_last_bit(kind: Kind) -> None:
+    rng = np.random.default_rng(3)
+    values = stream(kind, np.full(40_000, 0.2), rng)
+    ours, river, fed = Adwin(1e-9), river_adwin(1e-9), 0
+    for end in (32, 64, 96, 1_024, 6_400, 20_000, 40_000):
+        assert ours.first_alarm(values[fed:end]) == -1
+        for value in values[fed:end].tolist():
+            river.update(value)
+        fed = end
+        assert (ours.n, ours.total, ours.spread) == (river.width, river.total, river.variance)
+        assert Adwin.from_state(1e-9, ours.state()).state() == ours.state()
+        assert sum(map(len, ours.buckets)) < 100
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"buckets": "nonsense"},
+        {"n": 33, "total": 1.0, "spread": 0.1, "buckets": [[1.0]], "newest": []},
+        "none",
+    ],
+)
+def test_a_state_that_cannot_be_read_begins_anew(state: Any) -> None:
+    stream = Stream("error", Settings())
+    at = np.arange(200)
+    stream.feed(np.zeros(200), at, at)
+    said = stream.to_json()
+    said["watch"]["detector"] = state
+    again = Stream.from_json(said, Settings())
+    assert again.watch.anew
+    assert (again.fed, again.concept().state) == (200, "ok")
