@@ -76,7 +76,7 @@ def main(days: int) -> int:
         state = State(Config(storage=Storage(directory=Path(folder))), clock=lambda: FIRST + days * DAY + HOUR)
         state.start_storing()
         send(state, days)
-        [series] = state.series()
+        [series] = state.parts.intake.series
         settings, watermark = settings_of(state.parts.intake.series.settings("churn")), FIRST + days * DAY + HOUR
         readers = StoreReaders(state.parts.connection, state.parts.intake.baselines)
         delay = state.parts.evaluator.delays.of(series)

@@ -113,7 +113,7 @@ def say_json(days: list[Evaluation]) -> None:
 def page_of(days: list[Evaluation]) -> Callable[[], object]:
     """Return what shows the page of the model, with a month of days on its timeline."""
     view = ModelView(KEY, evaluation_task(), 1_000, TODAY - DAYS * DAY, TODAY, TODAY, windows={"1d": days})
-    client = TestClient(app_of(FakeView([view]), lambda: TODAY))  # type: ignore[arg-type]
+    client = TestClient(app_of(FakeView([view]), lambda: TODAY))
     return lambda: client.get("/models/wide").raise_for_status()
 
 

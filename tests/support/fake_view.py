@@ -46,6 +46,9 @@ Browse = Callable[[Any], TestClient]
 NOW = 1_388_534_400 * 10**9 + 9 * 3600 * 10**9  # 2014-01-01T09:00:00Z
 
 
+QUERIES: tuple[str, ...] = tuple(Queries.__dataclass_fields__)
+
+
 @dataclass
 class FakeView:
     """A state that shows what a test says.
@@ -87,9 +90,6 @@ class FakeView:
         future: Future[Receipt] = Future()
         future.set_result(Receipt(sum(map(len, tables))))
         return future
-
-
-QUERIES = tuple(Queries.__dataclass_fields__)
 
 
 def app_of(

@@ -178,6 +178,10 @@ class Opened:
         with self.state._store.reading() as connection:
             return [tuple(row.values()) for row in read_of_sums(connection, query, *parameters).to_pylist()]
 
+    def keys(self) -> dict[int, ModelKey]:
+        """Return the model of every series."""
+        return {number: one.key for number, one in self.state.parts.intake.series.by_number().items()}
+
     def leave(self) -> None:
         """Close the state when a test is over: what waits to be judged then is shown to nobody."""
         with pytest.MonkeyPatch.context() as patch:

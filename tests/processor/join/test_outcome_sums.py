@@ -307,7 +307,7 @@ def test_slices_are_metrics_a_page_and_json(open_state: Open, clock: Clock) -> N
         "country=NL": found.objectives[1].state,
         "country": found.objectives[0].state,
     }
-    page = TestClient(app_of(view, clock))  # type: ignore[arg-type]
+    page = TestClient(app_of(view, clock))
     words = page_of(page, "/models/churn/performance?window=1d").text
     answer = page.get("/api/v1/models/churn/evaluations?window=1d").json()["windows"][-1]["performance"]
     assert answer["slices"]["gender=F"]["metrics"]["accuracy"]["value"] == values["gender=F"]

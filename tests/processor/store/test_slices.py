@@ -143,7 +143,7 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     assert sliced["country=NL", "feature"][a.STATE] == "drift"
     assert {column for _, column in sliced} == {"feature", "score", "class"}
     assert len(sliced) == 6 * 2 + 1
-    page = TestClient(app_of(state.state, clock))  # type: ignore[arg-type]
+    page = TestClient(app_of(state.state, clock))
     text = page.get("/models/churn/drift?window=1h").text
     assert "country=NL" in text
     assert "income (Kolmogorov-Smirnov" in text

@@ -10,7 +10,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Estimate
 from driftline_processor.core.verdict import ORDER
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.state_snapshot import StateSnapshot
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
@@ -76,17 +76,18 @@ def test_a_page_that_did_not_change_is_not_sent_again(page_at: OpenPage, served:
 
 def estimated() -> FakeView:
     """Return models whose page is another at each look, with values in details that fold."""
-    looks, view = count(), many()
+    looks = count()
     estimate = Estimate(0.9, 0.88, 0.92, 0.01, 0.87, 0.93, False, 900, "panes", "cbpe", 0.9)
 
-    def models() -> list[ModelView]:
-        known = [replace(model, rows=model.rows + next(looks)) for model in many().known]
-        for evaluation in known[0].windows["1d"]:
-            evaluation.estimated = {"accuracy": replace(estimate, value=0.5 + next(looks) / 1000)}
-        return known
+    class Estimated(FakeView):
+        @property
+        def snapshot(self) -> StateSnapshot:
+            known = [replace(model, rows=model.rows + next(looks)) for model in many().known]
+            for evaluation in known[0].windows["1d"]:
+                evaluation.estimated = {"accuracy": replace(estimate, value=0.5 + next(looks) / 1000)}
+            return StateSnapshot(tuple(known))
 
-    view.models = models  # type: ignore[method-assign]
-    return view
+    return Estimated()
 
 
 def test_an_open_page_keeps_what_its_reader_opened_scrolled_and_focused(page_at: OpenPage) -> None:  # noqa: F811

@@ -35,7 +35,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
             came = np.where(rng.random(400) < 0.33, 1 - actual, actual)
             opened.send(outcomes(ids, came.tolist(), NOON + (hour + 1) * HOUR))
     opened.view()
-    yield TestClient(app_of(state, clock))  # type: ignore[arg-type]
+    yield TestClient(app_of(state, clock))
     state.stop()
 
 
