@@ -104,14 +104,14 @@ def _case(
     def bare() -> bytes:
         request = ExportLogsServiceRequest()
         attribute = request.resource_logs.add().scope_logs.add().log_records.add().attributes.add()
-        attribute.key = "ml.prediction.columns"
+        attribute.key = "driftline.prediction.columns"
         for name, data in columns().items():
             entry = attribute.value.kvlist_value.values.add()
             entry.key, entry.value.bytes_value = name, data
         return bytes(request.SerializeToString())
 
     def stock() -> bytes:
-        record = LogRecord(timestamp=7, attributes={"ml.prediction.columns": columns()}, event_name="e")
+        record = LogRecord(timestamp=7, attributes={"driftline.prediction.columns": columns()}, event_name="e")
         scope = InstrumentationScope("bench")
         return bytes(encode_logs([ReadableLogRecord(record, Resource({}), scope)]).SerializeToString())
 

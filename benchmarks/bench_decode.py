@@ -39,9 +39,10 @@ def attribute(key: str, **value: object) -> KeyValue:
 def plain(rng: np.random.Generator, row: int, lacking: float = 0.0) -> list[KeyValue]:
     """Return 25 attributes, 20 of them features, of which a share of the rows lacks a random one."""
     features = [
-        attribute(f"{a.ML_FEATURE_VALUE}.number_{i}", double_value=value) for i, value in enumerate(rng.random(NUMBERS))
+        attribute(f"{a.DRIFTLINE_FEATURE_VALUE}.number_{i}", double_value=value)
+        for i, value in enumerate(rng.random(NUMBERS))
     ] + [
-        attribute(f"{a.ML_FEATURE_VALUE}.text_{i}", string_value=f"label {value}")
+        attribute(f"{a.DRIFTLINE_FEATURE_VALUE}.text_{i}", string_value=f"label {value}")
         for i, value in enumerate(rng.integers(0, 12, TEXTS))
     ]
     if rng.random() < lacking:
@@ -108,12 +109,14 @@ def batch(rows: int) -> bytes:
     rng = np.random.default_rng(1)
     labels = tuple(f"label {i}" for i in range(12))
     columns: dict[str, Value] = {
-        a.ML_PREDICTION_TIME: NOW + np.arange(rows),
+        a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: NOW + np.arange(rows),
         a.ML_PREDICTION_ID: texts([f"order-{row}" for row in range(rows)]),
         a.ML_PREDICTION_SCORE: rng.random(rows),
-        **{f"{a.ML_FEATURE_VALUE}.number_{i}": rng.random(rows) for i in range(NUMBERS)},
+        **{f"{a.DRIFTLINE_FEATURE_VALUE}.number_{i}": rng.random(rows) for i in range(NUMBERS)},
         **{
-            f"{a.ML_FEATURE_VALUE}.text_{i}": Column(codes=rng.integers(0, 12, rows, np.int32), categories=labels)
+            f"{a.DRIFTLINE_FEATURE_VALUE}.text_{i}": Column(
+                codes=rng.integers(0, 12, rows, np.int32), categories=labels
+            )
             for i in range(TEXTS)
         },
     }
@@ -121,18 +124,18 @@ def batch(rows: int) -> bytes:
     record = (
         request.resource_logs.add()
         .scope_logs.add()
-        .log_records.add(time_unix_nano=NOW, event_name=events.ML_PREDICTION_BATCH)
+        .log_records.add(time_unix_nano=NOW, event_name=events.DRIFTLINE_PREDICTION_BATCH)
     )
     record.attributes.extend(
         [
             attribute(a.ML_MODEL_NAME, string_value="churn"),
             attribute(a.ML_MODEL_VERSION, string_value="2026-11-01"),
             attribute(a.ML_MODEL_TASK, string_value="binary"),
-            attribute(a.ML_BATCH_ID, string_value="018bcfe5-6800-7000-8000-000000000000"),
+            attribute(a.DRIFTLINE_BATCH_ID, string_value="018bcfe5-6800-7000-8000-000000000000"),
             attribute(a.ML_PREDICTION_COUNT, int_value=rows),
         ]
     )
-    into = record.attributes.add(key=a.ML_PREDICTION_COLUMNS).value.kvlist_value.values
+    into = record.attributes.add(key=a.DRIFTLINE_PREDICTION_COLUMNS).value.kvlist_value.values
     into.extend(attribute(name, bytes_value=data) for name, data in encode(columns).items())
     return bytes(request.SerializeToString())
 

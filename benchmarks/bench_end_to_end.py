@@ -82,7 +82,7 @@ def bodies(of: int, spans: int, first: int) -> list[bytes]:
                 a.ML_MODEL_VERSION: AnyValue(string_value="1"),
                 a.ML_PREDICTION_ID: AnyValue(string_value=f"order-{first + number:010d}"),
                 a.ML_PREDICTION_SCORE: AnyValue(double_value=float(rng.random())),
-                **{f"{a.ML_FEATURE_VALUE}.{name}": value for name, value in values},
+                **{f"{a.DRIFTLINE_FEATURE_VALUE}.{name}": value for name, value in values},
             }
             scope.spans.add(
                 name="predict churn",
@@ -105,25 +105,29 @@ def columns(of: int, rows: int, first: int) -> list[bytes]:
     for start in range(0, rows, of):
         place = np.arange(start, start + of)
         values: dict[str, Value] = {
-            a.ML_PREDICTION_TIME: begin + place * step,
+            a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: begin + place * step,
             a.ML_PREDICTION_ID: texts([f"row-{first + one:010d}" for one in place.tolist()]),
             a.ML_PREDICTION_SCORE: rng.random(of),
-            **{f"{a.ML_FEATURE_VALUE}.number_{i}": rng.normal(size=of) for i in range(NUMBERS)},
+            **{f"{a.DRIFTLINE_FEATURE_VALUE}.number_{i}": rng.normal(size=of) for i in range(NUMBERS)},
             **{
-                f"{a.ML_FEATURE_VALUE}.text_{i}": Column(codes=rng.integers(0, LABELS, of, np.int32), categories=labels)
+                f"{a.DRIFTLINE_FEATURE_VALUE}.text_{i}": Column(
+                    codes=rng.integers(0, LABELS, of, np.int32), categories=labels
+                )
                 for i in range(TEXTS)
             },
         }
         request = ExportLogsServiceRequest()
-        record = request.resource_logs.add().scope_logs.add().log_records.add(event_name=events.ML_PREDICTION_BATCH)
+        record = (
+            request.resource_logs.add().scope_logs.add().log_records.add(event_name=events.DRIFTLINE_PREDICTION_BATCH)
+        )
         said = {
             a.ML_MODEL_NAME: AnyValue(string_value="churn"),
             a.ML_MODEL_VERSION: AnyValue(string_value="1"),
-            a.ML_BATCH_ID: AnyValue(string_value=f"batch-{first + start}"),
+            a.DRIFTLINE_BATCH_ID: AnyValue(string_value=f"batch-{first + start}"),
             a.ML_PREDICTION_COUNT: AnyValue(int_value=of),
         }
         record.attributes.extend(KeyValue(key=key, value=value) for key, value in said.items())
-        kept = record.attributes.add(key=a.ML_PREDICTION_COLUMNS).value.kvlist_value.values
+        kept = record.attributes.add(key=a.DRIFTLINE_PREDICTION_COLUMNS).value.kvlist_value.values
         kept.extend(KeyValue(key=key, value=AnyValue(bytes_value=data)) for key, data in encode(values).items())
         made.append(bytes(request.SerializeToString()))
     return made

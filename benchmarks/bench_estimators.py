@@ -103,7 +103,7 @@ def _sides(
             attributes: dict[str, Any] = {"ml.model.name": "churn", "ml.model.task": "binary"}
             if len(samples) == 1:
                 values = np.asarray(samples)[0].tolist()
-                attributes |= {f"ml.feature.value.f{i}": value for i, value in enumerate(values)}
+                attributes |= {f"driftline.feature.value.f{i}": value for i, value in enumerate(values)}
                 attributes["ml.prediction.score"] = float(np.asarray(result).reshape(-1)[-1])
             span.set_attributes(attributes)
         return result

@@ -48,12 +48,14 @@ def body(model: str, rows: int, first: int, features: int) -> bytes:
     times = time.time_ns() - np.arange(rows, dtype=np.int64)[::-1] * int(EVERY * 1e9 / rows)
     labels = tuple(f"label {number}" for number in range(12))
     columns: dict[str, Any] = {
-        a.ML_PREDICTION_TIME: times,
+        a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: times,
         a.ML_PREDICTION_ID: texts([f"{model}-{first + number:09d}" for number in range(rows)]),
         a.ML_PREDICTION_SCORE: rng.random(rows),
-        **{f"{a.ML_FEATURE_VALUE}.number_{number}": rng.random(rows) for number in range(numbers)},
+        **{f"{a.DRIFTLINE_FEATURE_VALUE}.number_{number}": rng.random(rows) for number in range(numbers)},
         **{
-            f"{a.ML_FEATURE_VALUE}.text_{number}": Column(codes=rng.integers(0, 12, rows, np.int32), categories=labels)
+            f"{a.DRIFTLINE_FEATURE_VALUE}.text_{number}": Column(
+                codes=rng.integers(0, 12, rows, np.int32), categories=labels
+            )
             for number in range(features - numbers)
         },
     }
@@ -61,13 +63,13 @@ def body(model: str, rows: int, first: int, features: int) -> bytes:
     record = (
         request.resource_logs.add()
         .scope_logs.add()
-        .log_records.add(time_unix_nano=int(times[-1]), event_name=events.ML_PREDICTION_BATCH)
+        .log_records.add(time_unix_nano=int(times[-1]), event_name=events.DRIFTLINE_PREDICTION_BATCH)
     )
     said = {a.ML_MODEL_NAME: model, a.ML_MODEL_VERSION: "1", a.ML_MODEL_TASK: "binary"}
-    said[a.ML_BATCH_ID] = f"018bcfe5-6800-7000-8000-{first % 10**12:012d}"
+    said[a.DRIFTLINE_BATCH_ID] = f"018bcfe5-6800-7000-8000-{first % 10**12:012d}"
     record.attributes.extend(KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in said.items())
     record.attributes.append(KeyValue(key=a.ML_PREDICTION_COUNT, value=AnyValue(int_value=rows)))
-    held = record.attributes.add(key=a.ML_PREDICTION_COLUMNS).value.kvlist_value.values
+    held = record.attributes.add(key=a.DRIFTLINE_PREDICTION_COLUMNS).value.kvlist_value.values
     held.extend(KeyValue(key=key, value=AnyValue(bytes_value=value)) for key, value in encode(columns).items())
     return bytes(request.SerializeToString())
 

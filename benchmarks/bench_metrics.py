@@ -60,12 +60,14 @@ def distributions(minute: int, total: int) -> bytes:
     bounds = np.linspace(-3, 3, 99)
     counts = np.full(100, total // 100)
     made = [
-        histogram_of(m.ML_FEATURE_VALUE, bounds, counts, {a.ML_FEATURE_NAME: f"f{i}"}, start=start, time=at)
+        histogram_of(
+            m.DRIFTLINE_FEATURE_DISTRIBUTION, bounds, counts, {a.DRIFTLINE_FEATURE_NAME: f"f{i}"}, start=start, time=at
+        )
         for i in range(20)
     ]
-    made.append(histogram_of(m.ML_PREDICTION_SCORE, bounds, counts, start=start, time=at))
+    made.append(histogram_of(m.DRIFTLINE_PREDICTION_SCORE, bounds, counts, start=start, time=at))
     durations = [total] + [0] * len(DURATION_BOUNDS)
-    made.append(histogram_of(m.ML_PREDICTION_DURATION, DURATION_BOUNDS, durations, start=start, time=at, sum=1.0))
+    made.append(histogram_of(m.ML_PREDICT_DURATION, DURATION_BOUNDS, durations, start=start, time=at, sum=1.0))
     return metrics_body([*made, predictions_of(total, "0", start=start, time=at)])
 
 

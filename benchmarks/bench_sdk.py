@@ -141,11 +141,11 @@ def _async(provider: TracerProvider, row: dict[str, Any]) -> dict[str, float]:
 
 def _by_hand(names: list[str], *, scored: bool) -> Callable[[dict[str, Any], float], dict[str, Any]]:
     """Return what somebody would write: one dict display that names every attribute, its id and class at hand."""
-    features = "".join(f'"ml.feature.value.{name}": order["{name}"], ' for name in names)
+    features = "".join(f'"driftline.feature.value.{name}": order["{name}"], ' for name in names)
     result = '"ml.prediction.score": score, "ml.prediction.class": "0",' if scored else '"ml.prediction.class": "1",'
     source = f"""lambda order, score: {{
         "ml.operation.name": "predict", "ml.model.name": "churn", "ml.model.version": "1", "ml.model.task": "binary",
-        "ml.prediction.recorded": True, "ml.prediction.id": "01a1f831-10f1-7995-b42d-71af044c0677",
+        "driftline.prediction.recorded": True, "ml.prediction.id": "01a1f831-10f1-7995-b42d-71af044c0677",
         {result} {features}}}"""
     return eval(source)  # type: ignore[no-any-return]
 

@@ -67,7 +67,7 @@ SAID: dict[str, AttributeValue] = {
     "ml.model.name": "churn",
     "ml.model.version": "1",
     "ml.model.task": "binary",
-    "ml.prediction.recorded": True,
+    "driftline.prediction.recorded": True,
     "ml.prediction.id": "019b796d-d600-7000-8000-000000000001",
     "ml.prediction.score": 0.25,
     "ml.prediction.class": "0",
@@ -106,7 +106,7 @@ def application(compute: Compute, tracer: Tracer | None = None) -> FastAPI:
             return {"probability": 0.25}
         with tracer.start_as_current_span("predict churn") as span:
             compute(order)
-            span.set_attributes({**SAID, **{f"ml.feature.value.{name}": value for name, value in order.items()}})
+            span.set_attributes({**SAID, **{f"driftline.feature.value.{name}": value for name, value in order.items()}})
             return {"probability": 0.25}
 
     return app

@@ -17,8 +17,8 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from driftline_processor.config.actions import ActionKeys
-from driftline_processor.config.exporters import TYPES, Exporter
-from driftline_processor.config.kinds import ACTIONS, installed
+from driftline_processor.config.exporters import ExporterKeys
+from driftline_processor.config.kinds import ACTIONS, EXPORTERS, installed
 from driftline_processor.config.receivers import NAMED
 from driftline_processor.config.schema import Config, validate_file
 from driftline_processor.config.section import Section
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "configuration.md"
 EXAMPLE = ROOT / "otel-config" / "driftline.yaml"
 BY_TYPE: dict[type[Section], dict[str, Any]] = {
-    Exporter: {section.type: section for section in TYPES},
+    ExporterKeys: {name: EXPORTERS.find(name) for name in EXPORTERS.names()},
     ActionKeys: {name: ACTIONS.find(name) for name in ACTIONS.names()},
 }
 """Sections whose name says which keys they have, and those of each kind."""
@@ -201,7 +201,7 @@ def named_tables(path: str, key: Key) -> Iterator[str]:
     assert key.by_name is not None
     if (types := next((BY_TYPE[base] for base in BY_TYPE if issubclass(key.by_name, base)), None)) is not None:
         for name, section in types.items():
-            others = getattr(section, "other_types", ())
+            others = [other for other, kind in EXPORTERS.aliases.items() if kind == name]
             also = "".join(f" The name may begin with `{name}/`, too." for name in others)
             yield from tables(path, section, f"## `{path}.{name}/NAME`\n\n{section.__doc__}{also}\n")
         return

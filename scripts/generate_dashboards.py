@@ -54,10 +54,10 @@ def label(attribute: str) -> str:
 
 
 MODEL, VERSION, ENVIRONMENT = map(label, (a.ML_MODEL_NAME, a.ML_MODEL_VERSION, a.DEPLOYMENT_ENVIRONMENT_NAME))
-WINDOW, FEATURE, METRIC = map(label, (a.ML_WINDOW, a.ML_FEATURE_NAME, a.ML_PERFORMANCE_METRIC))
-OBJECTIVE, TARGET, METHOD = map(label, (a.ML_PERFORMANCE_OBJECTIVE, a.ML_DRIFT_TARGET, a.ML_DRIFT_METHOD))
-DRIFT_SLICE, SLICE, STATE = map(label, (a.ML_DRIFT_SLICE, a.ML_PERFORMANCE_SLICE, a.STATE))
-TEAM, TIER, REASON = map(label, (a.ML_MODEL_TEAM, a.ML_MODEL_TIER, a.DRIFTLINE_REASON))
+WINDOW, FEATURE, METRIC = map(label, (a.DRIFTLINE_WINDOW, a.DRIFTLINE_FEATURE_NAME, a.DRIFTLINE_PERFORMANCE_METRIC))
+OBJECTIVE, TARGET, METHOD = map(label, (a.DRIFTLINE_OBJECTIVE_RULE, a.DRIFTLINE_DRIFT_COLUMN, a.DRIFTLINE_DRIFT_METHOD))
+DRIFT_SLICE, SLICE, STATE = map(label, (a.DRIFTLINE_DRIFT_SLICE, a.DRIFTLINE_PERFORMANCE_SLICE, a.DRIFTLINE_STATE))
+TEAM, TIER, REASON = map(label, (a.DRIFTLINE_MODEL_TEAM, a.DRIFTLINE_MODEL_TIER, a.DRIFTLINE_REASON))
 KEY = (MODEL, VERSION, ENVIRONMENT)
 """The labels that tell one model from another."""
 
@@ -138,8 +138,8 @@ def series(metric: str, matchers: Iterable[str] = (), suffix: str = "", **equal:
         suffix: Of a histogram, ``_bucket`` and the like.
         equal: Label → its value.
 
-    >>> series(m.ML_MODEL_STATE, ['job="a"'], state="degraded")
-    'ml_model_state{job="a",state="degraded"}'
+    >>> series(m.DRIFTLINE_MODEL_STATUS, ['job="a"'], driftline_state="degraded")
+    'driftline_model_status{job="a",driftline_state="degraded"}'
     """
     written = ",".join([*matchers, *(f'{name}="{value}"' for name, value in equal.items())])
     return m.PROMETHEUS[metric] + suffix + (f"{{{written}}}" if written else "")
@@ -149,12 +149,12 @@ def worst(of: str, by: Sequence[str], choices: Sequence[Choice]) -> str:
     """Return a query whose value is the place of the worst state that holds: the worse, the greater.
 
     Args:
-        of: A selector of a metric of states, without its ``state``.
+        of: A selector of a metric of states, without the state.
         by: The labels that are kept.
         choices: The states, the worst first.
 
-    >>> worst('ml_model_state{job="a"}', ["ml_model_name"], [Choice("drift", ""), Choice("ok", "")])
-    'max by (ml_model_name) (2 * ml_model_state{job="a",state="drift"} or 1 * ml_model_state{job="a",state="ok"})'
+    >>> worst('up{job="a"}', ["ml_model_name"], [Choice("drift", ""), Choice("ok", "")])
+    'max by (ml_model_name) (2 * up{job="a",driftline_state="drift"} or 1 * up{job="a",driftline_state="ok"})'
     """
     opened = of.removesuffix("}") + ("," if of.endswith("}") else "{")
     parts = [f'{place} * {opened}{STATE}="{one.name}"}}' for place, one in places(choices)]
@@ -186,7 +186,7 @@ UNITS: Final[Mapping[str, str]] = {"s": "s", "By": "bytes", "1": "percentunit"}
 def unit_of(metric: str) -> str:
     """Return Grafana's name of a metric's unit.
 
-    >>> unit_of(m.ML_OUTCOME_COVERAGE), unit_of(m.ML_DRIFT_VALUE)
+    >>> unit_of(m.DRIFTLINE_OUTCOME_COVERAGE), unit_of(m.DRIFTLINE_DRIFT_VALUE)
     ('percentunit', 'short')
     """
     return UNITS.get(m.UNITS[metric], "short")
@@ -195,18 +195,18 @@ def unit_of(metric: str) -> str:
 def equal(attribute: str, value: str) -> dict[str, str]:
     """Return what :func:`series` is told for a label to have one value.
 
-    >>> series(m.ML_DRIFT_VALUE, **equal(a.ML_DRIFT_TARGET, "score"))
-    'ml_drift_value{ml_drift_target="score"}'
+    >>> series(m.DRIFTLINE_DRIFT_VALUE, **equal(a.DRIFTLINE_DRIFT_COLUMN, "score"))
+    'driftline_drift_value{driftline_drift_column="score"}'
     """
     return {label(attribute): value}
 
 
-ALL_ROWS, WHOLE = equal(a.ML_DRIFT_SLICE, ""), equal(a.ML_PERFORMANCE_SLICE, "")
+ALL_ROWS, WHOLE = equal(a.DRIFTLINE_DRIFT_SLICE, ""), equal(a.DRIFTLINE_PERFORMANCE_SLICE, "")
 """No slice: of drift, and of performance and calls."""
 
-ALL_ALIKE = equal(a.ML_DRIFT_WEIGHTING, "none")
-OF_FEATURE = equal(a.ML_DRIFT_TARGET, "feature")
-PSI = equal(a.ML_DRIFT_METHOD, "psi")
+ALL_ALIKE = equal(a.DRIFTLINE_DRIFT_WEIGHTING, "none")
+OF_FEATURE = equal(a.DRIFTLINE_DRIFT_COLUMN, "feature")
+PSI = equal(a.DRIFTLINE_DRIFT_METHOD, "psi")
 
 
 def rate(selector: str, by: Sequence[str]) -> str:
@@ -562,7 +562,7 @@ PAGE_OF_PROCESSOR: Links = {"Open Driftline": "${driftline_url}/"}
 
 def _environment(board: Board) -> None:
     board.variable(
-        "environment", "Environment", f"label_values({series(m.ML_MODEL_INFO)}, {ENVIRONMENT})", everything=".*"
+        "environment", "Environment", f"label_values({series(m.DRIFTLINE_MODEL_INFO)}, {ENVIRONMENT})", everything=".*"
     )
 
 
@@ -570,14 +570,15 @@ def _model(board: Board, *, window: bool = True) -> None:
     """Add what chooses a model, each among those that fit what was chosen before."""
     _environment(board)
     known, of_model = (
-        series(m.ML_MODEL_INFO, IN_ENVIRONMENT),
-        series(m.ML_MODEL_INFO, (*IN_ENVIRONMENT, f'{MODEL}="$model"')),
+        series(m.DRIFTLINE_MODEL_INFO, IN_ENVIRONMENT),
+        series(m.DRIFTLINE_MODEL_INFO, (*IN_ENVIRONMENT, f'{MODEL}="$model"')),
     )
     board.variable("model", "Model", f"label_values({known}, {MODEL})", several=False)
     board.variable("version", "Version", f"label_values({of_model}, {VERSION})", everything=".*")
     if window:
         named = "|".join(
-            m.PROMETHEUS[name] for name in (m.ML_DRIFT_STATE, m.ML_OUTCOME_COVERAGE, m.ML_PERFORMANCE_VALUE)
+            m.PROMETHEUS[name]
+            for name in (m.DRIFTLINE_DRIFT_STATUS, m.DRIFTLINE_OUTCOME_COVERAGE, m.DRIFTLINE_PERFORMANCE_VALUE)
         )
         having = ",".join((f'__name__=~"{named}"', *OF_MODEL))
         board.variable("window", "Window", f"label_values({{{having}}}, {WINDOW})", several=False)
@@ -598,13 +599,13 @@ def fleet() -> Board:
     _environment(board)
     for name, title, attribute in (("team", "Team", TEAM), ("tier", "Tier", TIER)):
         board.variable(
-            name, title, f"label_values({series(m.ML_MODEL_INFO, IN_ENVIRONMENT)}, {attribute})", everything=".*"
+            name, title, f"label_values({series(m.DRIFTLINE_MODEL_INFO, IN_ENVIRONMENT)}, {attribute})", everything=".*"
         )
     board.link("Open Driftline", "${driftline_url}/")
-    mine = series(m.ML_MODEL_INFO, (*IN_ENVIRONMENT, f'{TEAM}=~"$team"', f'{TIER}=~"$tier"'))
+    mine = series(m.DRIFTLINE_MODEL_INFO, (*IN_ENVIRONMENT, f'{TEAM}=~"$team"', f'{TIER}=~"$tier"'))
     keys = ", ".join(KEY)
     ours = f"* on ({keys}) group_left ({TEAM}, {TIER}) max by ({keys}, {TEAM}, {TIER}) ({mine})"
-    states = series(m.ML_MODEL_STATE, IN_ENVIRONMENT)
+    states = series(m.DRIFTLINE_MODEL_STATUS, IN_ENVIRONMENT)
 
     board.stats(
         "Models by state",
@@ -617,8 +618,8 @@ def fleet() -> Board:
     )
     board.stats(
         "Windows that wait",
-        told(m.DRIFTLINE_WINDOWS_PENDING),
-        Query(f"sum({series(m.DRIFTLINE_WINDOWS_PENDING)})"),
+        told(m.DRIFTLINE_PENDING_WINDOWS),
+        Query(f"sum({series(m.DRIFTLINE_PENDING_WINDOWS)})"),
         size=(4, 4),
         links=PAGE_OF_PROCESSOR,
     )
@@ -638,11 +639,11 @@ def fleet() -> Board:
             "State": Query(f"{_verdicts(states)} {ours}"),
             "Predictions / s": Query(f"{rate(traffic, KEY)} and on ({keys}) {mine}"),
             "Drifted features": Query(
-                f"max by ({keys}) ({series(m.ML_DRIFT_SHARE, IN_ENVIRONMENT, **ALL_ROWS, **ALL_ALIKE)})"
+                f"max by ({keys}) ({series(m.DRIFTLINE_DRIFT_FRACTION, IN_ENVIRONMENT, **ALL_ROWS, **ALL_ALIKE)})"
                 f" and on ({keys}) {mine}"
             ),
             "Known outcomes": Query(
-                f"max by ({keys}) ({series(m.ML_OUTCOME_COVERAGE, IN_ENVIRONMENT)}) and on ({keys}) {mine}"
+                f"max by ({keys}) ({series(m.DRIFTLINE_OUTCOME_COVERAGE, IN_ENVIRONMENT)}) and on ({keys}) {mine}"
             ),
             "Rows that arrive": Query(
                 f"max by ({keys}) ({series(m.DRIFTLINE_RECORD_COMPLETENESS, IN_ENVIRONMENT)}) and on ({keys}) {mine}"
@@ -660,7 +661,7 @@ def fleet() -> Board:
     )
     board.states(
         "States over time",
-        told(m.ML_MODEL_STATE),
+        told(m.DRIFTLINE_MODEL_STATUS),
         Query(f"{_verdicts(states)} {ours}", NAMED),
         VERDICTS,
         size=(24, 9),
@@ -692,8 +693,8 @@ def fleet() -> Board:
     )
     board.lines(
         "Outcomes that found their prediction, a second",
-        told(m.DRIFTLINE_OUTCOMES_JOINED),
-        [Query(f"sum(rate({series(m.DRIFTLINE_OUTCOMES_JOINED)}[$__rate_interval]))", "outcomes")],
+        told(m.DRIFTLINE_JOINED_OUTCOMES),
+        [Query(f"sum(rate({series(m.DRIFTLINE_JOINED_OUTCOMES)}[$__rate_interval]))", "outcomes")],
         "short",
         links=PAGE_OF_PROCESSOR,
     )
@@ -707,31 +708,35 @@ def fleet() -> Board:
     )
     board.lines(
         "Windows and outcomes that wait",
-        f"{m.DESCRIPTIONS[m.DRIFTLINE_WINDOWS_PENDING]} {told(m.DRIFTLINE_OUTCOMES_PENDING)}",
+        f"{m.DESCRIPTIONS[m.DRIFTLINE_PENDING_WINDOWS]} {told(m.DRIFTLINE_PENDING_OUTCOMES)}",
         [
-            Query(f"sum({series(m.DRIFTLINE_WINDOWS_PENDING)})", "windows"),
-            Query(f"sum({series(m.DRIFTLINE_OUTCOMES_PENDING)})", "outcomes", WARNING),
+            Query(f"sum({series(m.DRIFTLINE_PENDING_WINDOWS)})", "windows"),
+            Query(f"sum({series(m.DRIFTLINE_PENDING_OUTCOMES)})", "outcomes", WARNING),
         ],
         "short",
         links=PAGE_OF_PROCESSOR,
     )
     board.lines(
         "How long the oldest has waited",
-        f"{m.DESCRIPTIONS[m.DRIFTLINE_WINDOWS_PENDING_AGE]} {told(m.DRIFTLINE_OUTCOMES_PENDING_AGE)}",
+        f"{m.DESCRIPTIONS[m.DRIFTLINE_PENDING_WINDOW_AGE]} {told(m.DRIFTLINE_PENDING_OUTCOME_AGE)}",
         [
-            Query(f"max({series(m.DRIFTLINE_WINDOWS_PENDING_AGE)})", "window"),
-            Query(f"max({series(m.DRIFTLINE_OUTCOMES_PENDING_AGE)})", "outcome", WARNING),
+            Query(f"max({series(m.DRIFTLINE_PENDING_WINDOW_AGE)})", "window"),
+            Query(f"max({series(m.DRIFTLINE_PENDING_OUTCOME_AGE)})", "outcome", WARNING),
         ],
         "s",
         links=PAGE_OF_PROCESSOR,
     )
     board.lines(
         "Processes that judge",
-        told(m.DRIFTLINE_JUDGING_PROCESSES, m.DESCRIPTIONS[m.DRIFTLINE_JUDGING_PROCESSES_CPU]),
+        told(m.DRIFTLINE_EVALUATION_PROCESSES, m.DESCRIPTIONS[m.DRIFTLINE_EVALUATION_PROCESS_CPU_TIME]),
         [
-            Query(f"sum({series(m.DRIFTLINE_JUDGING_PROCESSES)})", "processes"),
-            Query(f"sum(rate({series(m.DRIFTLINE_JUDGING_PROCESSES_CPU)}[$__rate_interval]))", "cores in use", WARNING),
-            Query(f"sum(increase({series(m.DRIFTLINE_JUDGING_PROCESSES_LOST)}[$__rate_interval]))", "lost", BAD),
+            Query(f"sum({series(m.DRIFTLINE_EVALUATION_PROCESSES)})", "processes"),
+            Query(
+                f"sum(rate({series(m.DRIFTLINE_EVALUATION_PROCESS_CPU_TIME)}[$__rate_interval]))",
+                "cores in use",
+                WARNING,
+            ),
+            Query(f"sum(increase({series(m.DRIFTLINE_EVALUATION_PROCESS_FAILURES)}[$__rate_interval]))", "lost", BAD),
         ],
         "short",
         links=PAGE_OF_PROCESSOR,
@@ -776,42 +781,47 @@ def model() -> Board:
         "model", "model", "One model: whether it is still right, and what moved: inputs, score, outcomes, calls."
     )
     _model(board)
-    board.annotation("Drift incident", f"max({series(m.ML_DRIFT_INCIDENT, IN_WINDOW)}) == 1", WARNING)
-    state = _verdicts(series(m.ML_MODEL_STATE, OF_MODEL))
-    board.stats("State", told(m.ML_MODEL_STATE), Query(state, OF_VERSION), shown=VERDICTS, size=(6, 5))
-    board.states("State over time", told(m.ML_MODEL_STATE), Query(state, OF_VERSION), VERDICTS, size=(18, 5))
+    board.annotation("Drift incident", f"max({series(m.DRIFTLINE_DRIFT_INCIDENT, IN_WINDOW)}) == 1", WARNING)
+    state = _verdicts(series(m.DRIFTLINE_MODEL_STATUS, OF_MODEL))
+    board.stats("State", told(m.DRIFTLINE_MODEL_STATUS), Query(state, OF_VERSION), shown=VERDICTS, size=(6, 5))
+    board.states("State over time", told(m.DRIFTLINE_MODEL_STATUS), Query(state, OF_VERSION), VERDICTS, size=(18, 5))
     measured = f"{{{{{METRIC}}}}} {{{{{VERSION}}}}}"
-    value = series(m.ML_PERFORMANCE_VALUE, IN_WINDOW, **WHOLE)
+    value = series(m.DRIFTLINE_PERFORMANCE_VALUE, IN_WINDOW, **WHOLE)
     board.lines(
         "Performance",
-        told(m.ML_PERFORMANCE_VALUE, "Grey dashes: the baseline. Blue dashes: the ends of the interval."),
+        told(m.DRIFTLINE_PERFORMANCE_VALUE, "Grey dashes: the baseline. Blue dashes: the ends of the interval."),
         [
             Query(value, measured),
-            Query(series(m.ML_PERFORMANCE_REFERENCE, IN_WINDOW), f"baseline {measured}", UNSURE, dashed=True),
-            Query(series(m.ML_PERFORMANCE_LOW, IN_WINDOW), f"low {measured}", bound=True),
-            Query(series(m.ML_PERFORMANCE_HIGH, IN_WINDOW), f"high {measured}", bound=True),
+            Query(series(m.DRIFTLINE_PERFORMANCE_REFERENCE, IN_WINDOW), f"baseline {measured}", UNSURE, dashed=True),
+            Query(series(m.DRIFTLINE_PERFORMANCE_LOW, IN_WINDOW), f"low {measured}", bound=True),
+            Query(series(m.DRIFTLINE_PERFORMANCE_HIGH, IN_WINDOW), f"high {measured}", bound=True),
         ],
         "short",
         least=None,
     )
     board.states(
         "Worse than the baseline?",
-        told(m.ML_PERFORMANCE_CHANGE_STATE),
-        Query(worst(series(m.ML_PERFORMANCE_CHANGE_STATE, IN_WINDOW), (METRIC, VERSION), COMPARISONS), measured),
+        told(m.DRIFTLINE_PERFORMANCE_STATUS),
+        Query(worst(series(m.DRIFTLINE_PERFORMANCE_STATUS, IN_WINDOW), (METRIC, VERSION), COMPARISONS), measured),
         COMPARISONS,
         size=(12, 8),
     )
     board.row("Drift")
     board.lines(
         "Drifted features",
-        told(m.ML_DRIFT_SHARE),
+        told(m.DRIFTLINE_DRIFT_FRACTION),
         [
             Query(
-                series(m.ML_DRIFT_SHARE, IN_WINDOW, **ALL_ROWS, **ALL_ALIKE),
+                series(m.DRIFTLINE_DRIFT_FRACTION, IN_WINDOW, **ALL_ROWS, **ALL_ALIKE),
                 f"all alike {OF_VERSION}",
             ),
             Query(
-                series(m.ML_DRIFT_SHARE, IN_WINDOW, **ALL_ROWS, **equal(a.ML_DRIFT_WEIGHTING, "importance")),
+                series(
+                    m.DRIFTLINE_DRIFT_FRACTION,
+                    IN_WINDOW,
+                    **ALL_ROWS,
+                    **equal(a.DRIFTLINE_DRIFT_WEIGHTING, "importance"),
+                ),
                 f"by importance {OF_VERSION}",
                 WARNING,
             ),
@@ -821,14 +831,14 @@ def model() -> Board:
     )
     board.lines(
         "How far the score moved",
-        told(m.ML_DRIFT_VALUE, "Of the score and of the predicted class, by each method."),
+        told(m.DRIFTLINE_DRIFT_VALUE, "Of the score and of the predicted class, by each method."),
         [
             Query(
-                series(m.ML_DRIFT_VALUE, IN_WINDOW, **ALL_ROWS, **equal(a.ML_DRIFT_TARGET, "score")),
+                series(m.DRIFTLINE_DRIFT_VALUE, IN_WINDOW, **ALL_ROWS, **equal(a.DRIFTLINE_DRIFT_COLUMN, "score")),
                 f"score, {{{{{METHOD}}}}} {OF_VERSION}",
             ),
             Query(
-                series(m.ML_DRIFT_VALUE, IN_WINDOW, **ALL_ROWS, **equal(a.ML_DRIFT_TARGET, "class")),
+                series(m.DRIFTLINE_DRIFT_VALUE, IN_WINDOW, **ALL_ROWS, **equal(a.DRIFTLINE_DRIFT_COLUMN, "class")),
                 f"class, {{{{{METHOD}}}}} {OF_VERSION}",
                 WARNING,
             ),
@@ -836,11 +846,13 @@ def model() -> Board:
         "short",
     )
     drifting = worst(
-        series(m.ML_DRIFT_STATE, (*IN_WINDOW, f'{TARGET}!="feature"'), **ALL_ROWS), (TARGET, METHOD, VERSION), DRIFTS
+        series(m.DRIFTLINE_DRIFT_STATUS, (*IN_WINDOW, f'{TARGET}!="feature"'), **ALL_ROWS),
+        (TARGET, METHOD, VERSION),
+        DRIFTS,
     )
     board.states(
         "Score, class and features together",
-        told(m.ML_DRIFT_STATE),
+        told(m.DRIFTLINE_DRIFT_STATUS),
         Query(drifting, f"{{{{{TARGET}}}}} {{{{{METHOD}}}}} {{{{{VERSION}}}}}"),
         DRIFTS,
         size=(12, 6),
@@ -849,29 +861,31 @@ def model() -> Board:
     board.states(
         "Errors (concept drift)",
         "Whether the model's errors became more, on the stream of its outcomes. " + ABSENT,
-        Query(worst(series(m.ML_DRIFT_STATE, concept), (VERSION,), DRIFTS), f"errors {{{{{VERSION}}}}}"),
+        Query(worst(series(m.DRIFTLINE_DRIFT_STATUS, concept), (VERSION,), DRIFTS), f"errors {{{{{VERSION}}}}}"),
         DRIFTS,
         size=(12, 6),
     )
     board.table(
         "Features, the furthest first",
         told(
-            m.ML_DRIFT_VALUE, "PSI of each feature in the newest closed window. Click on a feature for its dashboard."
+            m.DRIFTLINE_DRIFT_VALUE,
+            "PSI of each feature in the newest closed window. Click on a feature for its dashboard.",
         ),
         {
             "PSI": Query(
                 f"max by ({FEATURE}, {VERSION}) "
-                f"({series(m.ML_DRIFT_VALUE, IN_WINDOW, **ALL_ROWS, **OF_FEATURE, **PSI)})"
+                f"({series(m.DRIFTLINE_DRIFT_VALUE, IN_WINDOW, **ALL_ROWS, **OF_FEATURE, **PSI)})"
             ),
             "State": Query(
                 worst(
-                    series(m.ML_DRIFT_STATE, IN_WINDOW, **ALL_ROWS, **OF_FEATURE),
+                    series(m.DRIFTLINE_DRIFT_STATUS, IN_WINDOW, **ALL_ROWS, **OF_FEATURE),
                     (FEATURE, VERSION),
                     DRIFTS,
                 )
             ),
             "Incident": Query(
-                f"max by ({FEATURE}, {VERSION}) ({series(m.ML_DRIFT_INCIDENT, IN_WINDOW, **ALL_ROWS, **OF_FEATURE)})"
+                f"max by ({FEATURE}, {VERSION}) "
+                f"({series(m.DRIFTLINE_DRIFT_INCIDENT, IN_WINDOW, **ALL_ROWS, **OF_FEATURE)})"
             ),
         },
         {FEATURE: "Feature", VERSION: "Version"},
@@ -894,35 +908,35 @@ def model() -> Board:
         [Query(rate(series(m.DRIFTLINE_PREDICTIONS, OF_MODEL), [classes]), f"{{{{{classes}}}}}")],
         "short",
     )
-    quantile = label(a.ML_SERVICE_QUANTILE)
+    quantile = label(a.DRIFTLINE_SERVICE_QUANTILE)
     board.lines(
         "Latency of windows",
-        told(m.ML_SERVICE_LATENCY),
+        told(m.DRIFTLINE_SERVICE_LATENCY),
         [
             Query(
-                series(m.ML_SERVICE_LATENCY, IN_WINDOW, **WHOLE),
+                series(m.DRIFTLINE_SERVICE_LATENCY, IN_WINDOW, **WHOLE),
                 f"{{{{{quantile}}}}} {OF_VERSION}",
             )
         ],
-        unit_of(m.ML_SERVICE_LATENCY),
+        unit_of(m.DRIFTLINE_SERVICE_LATENCY),
     )
-    duration = f"sum by (le) (rate({series(m.DRIFTLINE_PREDICTION_DURATION, OF_MODEL, '_bucket')}[$__rate_interval]))"
+    duration = f"sum by (le) (rate({series(m.DRIFTLINE_PREDICT_DURATION, OF_MODEL, '_bucket')}[$__rate_interval]))"
     board.lines(
         "Latency now",
-        told(m.DRIFTLINE_PREDICTION_DURATION),
+        told(m.DRIFTLINE_PREDICT_DURATION),
         [
             Query(f"histogram_quantile(0.5, {duration})", "half of the calls are quicker"),
             Query(f"histogram_quantile(0.99, {duration})", "99 of 100 calls are quicker", WARNING),
         ],
-        unit_of(m.DRIFTLINE_PREDICTION_DURATION),
+        unit_of(m.DRIFTLINE_PREDICT_DURATION),
     )
     error = label(a.ERROR_TYPE)
     board.lines(
         "Failed calls",
-        told(m.ML_SERVICE_ERROR_RATE, m.DESCRIPTIONS[m.DRIFTLINE_PREDICTION_FAILURES]),
+        told(m.DRIFTLINE_SERVICE_ERROR_RATE, m.DESCRIPTIONS[m.DRIFTLINE_PREDICTION_FAILURES]),
         [
             Query(
-                series(m.ML_SERVICE_ERROR_RATE, IN_WINDOW, **WHOLE),
+                series(m.DRIFTLINE_SERVICE_ERROR_RATE, IN_WINDOW, **WHOLE),
                 f"share of a window {OF_VERSION}",
             ),
             Query(
@@ -938,54 +952,56 @@ def model() -> Board:
     board.lines(
         "Outcomes, with the traces of the worst mispredictions",
         told(
-            m.ML_OUTCOMES,
+            m.DRIFTLINE_OUTCOMES,
             "Each point is a wrong prediction, with a link to its trace. "
             "Prometheus has to run with --enable-feature=exemplar-storage.",
         ),
         [
             Query(
-                rate(series(m.ML_OUTCOMES, OF_MODEL), [VERSION]), f"outcomes a second {{{{{VERSION}}}}}", exemplars=True
+                rate(series(m.DRIFTLINE_OUTCOMES, OF_MODEL), [VERSION]),
+                f"outcomes a second {{{{{VERSION}}}}}",
+                exemplars=True,
             )
         ],
         "short",
     )
     board.lines(
         "Known outcomes",
-        told(m.ML_OUTCOME_COVERAGE),
-        [Query(series(m.ML_OUTCOME_COVERAGE, IN_WINDOW), OF_VERSION)],
+        told(m.DRIFTLINE_OUTCOME_COVERAGE),
+        [Query(series(m.DRIFTLINE_OUTCOME_COVERAGE, IN_WINDOW), OF_VERSION)],
         "percentunit",
         most=1.0,
     )
-    late = label(a.ML_OUTCOME_QUANTILE)
+    late = label(a.DRIFTLINE_OUTCOME_QUANTILE)
     board.lines(
         "How late outcomes come",
-        told(m.ML_OUTCOME_DELAY),
-        [Query(series(m.ML_OUTCOME_DELAY, IN_WINDOW), f"{{{{{late}}}}} {OF_VERSION}")],
-        unit_of(m.ML_OUTCOME_DELAY),
+        told(m.DRIFTLINE_OUTCOME_DELAY),
+        [Query(series(m.DRIFTLINE_OUTCOME_DELAY, IN_WINDOW), f"{{{{{late}}}}} {OF_VERSION}")],
+        unit_of(m.DRIFTLINE_OUTCOME_DELAY),
     )
-    check, verdict = label(a.ML_QUALITY_CHECK), label(a.ML_QUALITY_VERDICT)
+    check, verdict = label(a.DRIFTLINE_QUALITY_CHECK), label(a.DRIFTLINE_STATE)
     board.lines(
         "Findings in the data",
-        told(m.ML_QUALITY_FINDINGS, m.DESCRIPTIONS[m.ML_QUALITY_EXPECTATIONS]),
+        told(m.DRIFTLINE_QUALITY_FINDINGS, m.DESCRIPTIONS[m.DRIFTLINE_QUALITY_EXPECTATIONS]),
         [
-            Query(series(m.ML_QUALITY_FINDINGS, IN_WINDOW), f"{{{{{check}}}}} {{{{{VERSION}}}}}"),
+            Query(series(m.DRIFTLINE_QUALITY_FINDINGS, IN_WINDOW), f"{{{{{check}}}}} {{{{{VERSION}}}}}"),
             Query(
-                series(m.ML_QUALITY_EXPECTATIONS, IN_WINDOW, **equal(a.ML_QUALITY_VERDICT, "broken")),
+                series(m.DRIFTLINE_QUALITY_EXPECTATIONS, IN_WINDOW, **equal(a.DRIFTLINE_STATE, "broken")),
                 f"expectations {{{{{verdict}}}}} {{{{{VERSION}}}}}",
                 BAD,
             ),
         ],
         "short",
     )
-    champion = label(a.ML_VERSION_CHAMPION)
+    champion = label(a.DRIFTLINE_VERSION_CHAMPION)
     beside = f"{{{{{VERSION}}}}} beside {{{{{champion}}}}}"
     board.lines(
         "Versions: loss less the champion's",
-        told(m.ML_VERSION_DIFFERENCE, "Below 0 the version is better; dashed: the interval."),
+        told(m.DRIFTLINE_VERSION_DIFFERENCE, "Below 0 the version is better; dashed: the interval."),
         [
-            Query(series(m.ML_VERSION_DIFFERENCE, OF_MODEL), beside),
-            Query(series(m.ML_VERSION_DIFFERENCE_LOW, OF_MODEL), f"low {beside}", bound=True),
-            Query(series(m.ML_VERSION_DIFFERENCE_HIGH, OF_MODEL), f"high {beside}", bound=True),
+            Query(series(m.DRIFTLINE_VERSION_DIFFERENCE, OF_MODEL), beside),
+            Query(series(m.DRIFTLINE_VERSION_DIFFERENCE_LOW, OF_MODEL), f"low {beside}", bound=True),
+            Query(series(m.DRIFTLINE_VERSION_DIFFERENCE_HIGH, OF_MODEL), f"high {beside}", bound=True),
         ],
         "short",
         least=None,
@@ -1008,42 +1024,44 @@ def feature() -> Board:
         "One feature of a model: how far it is from the baseline, in which slice, and what is missing.",
     )
     _model(board)
-    features = series(m.ML_DRIFT_STATE, IN_WINDOW, **OF_FEATURE)
+    features = series(m.DRIFTLINE_DRIFT_STATUS, IN_WINDOW, **OF_FEATURE)
     board.variable("feature", "Feature", f"label_values({features}, {FEATURE})", several=False)
     mine = (*IN_WINDOW, f'{FEATURE}="$feature"')
     # Without a choice of slices: all rows, which have no label of a slice.
-    board.variable("slice", "Slice", f"label_values({series(m.ML_DRIFT_STATE, mine)}, {DRIFT_SLICE})", everything="^$")
+    board.variable(
+        "slice", "Slice", f"label_values({series(m.DRIFTLINE_DRIFT_STATUS, mine)}, {DRIFT_SLICE})", everything="^$"
+    )
     cut = (*mine, f'{DRIFT_SLICE}=~"$slice"')
     where = f"{{{{{VERSION}}}}} {{{{{ENVIRONMENT}}}}} {{{{{DRIFT_SLICE}}}}}"
-    states = worst(series(m.ML_DRIFT_STATE, cut), (*KEY[1:], DRIFT_SLICE), DRIFTS)
-    board.annotation("Drift incident", f"max({series(m.ML_DRIFT_INCIDENT, cut)}) == 1", WARNING)
-    board.stats("State", told(m.ML_DRIFT_STATE), Query(states, where), shown=DRIFTS, size=(6, 5))
-    board.states("State over time", told(m.ML_DRIFT_STATE), Query(states, where), DRIFTS, size=(18, 5))
+    states = worst(series(m.DRIFTLINE_DRIFT_STATUS, cut), (*KEY[1:], DRIFT_SLICE), DRIFTS)
+    board.annotation("Drift incident", f"max({series(m.DRIFTLINE_DRIFT_INCIDENT, cut)}) == 1", WARNING)
+    board.stats("State", told(m.DRIFTLINE_DRIFT_STATUS), Query(states, where), shown=DRIFTS, size=(6, 5))
+    board.states("State over time", told(m.DRIFTLINE_DRIFT_STATUS), Query(states, where), DRIFTS, size=(18, 5))
     board.lines(
         "PSI",
-        told(m.ML_DRIFT_VALUE, "PSI, the population stability index: how far the feature is from the baseline."),
-        [Query(series(m.ML_DRIFT_VALUE, cut, **PSI), where)],
+        told(m.DRIFTLINE_DRIFT_VALUE, "PSI, the population stability index: how far the feature is from the baseline."),
+        [Query(series(m.DRIFTLINE_DRIFT_VALUE, cut, **PSI), where)],
         "short",
     )
     board.lines(
         "Distance by each method",
-        told(m.ML_DRIFT_VALUE, "One line a method; docs/reference/drift-methods.md defines them."),
-        [Query(series(m.ML_DRIFT_VALUE, cut), f"{{{{{METHOD}}}}} {where}")],
+        told(m.DRIFTLINE_DRIFT_VALUE, "One line a method; docs/reference/drift-methods.md defines them."),
+        [Query(series(m.DRIFTLINE_DRIFT_VALUE, cut), f"{{{{{METHOD}}}}} {where}")],
         "short",
     )
     board.lines(
         "Incident",
-        told(m.ML_DRIFT_INCIDENT),
-        [Query(series(m.ML_DRIFT_INCIDENT, cut), where, WARNING)],
+        told(m.DRIFTLINE_DRIFT_INCIDENT),
+        [Query(series(m.DRIFTLINE_DRIFT_INCIDENT, cut), where, WARNING)],
         "short",
         most=1.0,
     )
     every = (*IN_WINDOW, f'{FEATURE}="$feature"', f'{DRIFT_SLICE}!=""')
     board.states(
         "In which slices it drifts",
-        told(m.ML_DRIFT_STATE, "A slice has a line while the feature drifts there."),
+        told(m.DRIFTLINE_DRIFT_STATUS, "A slice has a line while the feature drifts there."),
         Query(
-            worst(series(m.ML_DRIFT_STATE, every), (VERSION, DRIFT_SLICE), DRIFTS),
+            worst(series(m.DRIFTLINE_DRIFT_STATUS, every), (VERSION, DRIFT_SLICE), DRIFTS),
             f"{{{{{DRIFT_SLICE}}}}} {{{{{VERSION}}}}}",
         ),
         DRIFTS,
@@ -1054,13 +1072,13 @@ def feature() -> Board:
     named = (f'{MODEL}="$model"', f'{VERSION}=~"$version"')
     recorded = (*named, f'{FEATURE}="$feature"')
     made = f"sum(rate({series(m.ML_PREDICTIONS, named)}[$__rate_interval]))"
-    invalid = label(a.ML_FEATURE_INVALID)
+    invalid = label(a.DRIFTLINE_FEATURE_INVALID)
     board.lines(
         "Missing",
-        told(m.ML_FEATURE_MISSING, "As a share of the predictions."),
+        told(m.DRIFTLINE_FEATURE_MISSING_VALUES, "As a share of the predictions."),
         [
             Query(
-                f"{rate(series(m.ML_FEATURE_MISSING, recorded), [invalid])} / on () group_left () {made}",
+                f"{rate(series(m.DRIFTLINE_FEATURE_MISSING_VALUES, recorded), [invalid])} / on () group_left () {made}",
                 f"missing {{{{{invalid}}}}}",
                 WARNING,
             )
@@ -1068,11 +1086,11 @@ def feature() -> Board:
         "percentunit",
         most=1.0,
     )
-    category = label(a.ML_FEATURE_CATEGORY)
+    category = label(a.DRIFTLINE_FEATURE_CATEGORY)
     board.lines(
         "Values a second, by category",
-        told(m.ML_FEATURE_CATEGORIES),
-        [Query(rate(series(m.ML_FEATURE_CATEGORIES, recorded), [category]), f"{{{{{category}}}}}")],
+        told(m.DRIFTLINE_FEATURE_CATEGORIES),
+        [Query(rate(series(m.DRIFTLINE_FEATURE_CATEGORIES, recorded), [category]), f"{{{{{category}}}}}")],
         "short",
     )
     return board
@@ -1086,34 +1104,37 @@ def performance() -> Board:
         "How well a model does: measured with its interval, in the baseline, and estimated before outcomes come.",
     )
     _model(board)
-    measured = series(m.ML_PERFORMANCE_VALUE, IN_WINDOW)
+    measured = series(m.DRIFTLINE_PERFORMANCE_VALUE, IN_WINDOW)
     estimated = ",".join(
-        (f'__name__=~"{m.PROMETHEUS[m.ML_PERFORMANCE_VALUE]}|{m.PROMETHEUS[m.ML_PERFORMANCE_ESTIMATE]}"', *IN_WINDOW)
+        (
+            f'__name__=~"{m.PROMETHEUS[m.DRIFTLINE_PERFORMANCE_VALUE]}|{m.PROMETHEUS[m.DRIFTLINE_ESTIMATE_VALUE]}"',
+            *IN_WINDOW,
+        )
     )
     board.variable("metric", "Metric", f"label_values({{{estimated}}}, {METRIC})", everything=".*")
     board.variable("slice", "Slice", f"label_values({measured}, {SLICE})", everything="^$")
     named = (*IN_WINDOW, f'{METRIC}=~"$metric"')
     cut = (*named, f'{SLICE}=~"$slice"')
     of = f"{{{{{VERSION}}}}} {{{{{SLICE}}}}}"
-    end = series(m.ML_PERFORMANCE_WINDOW_END, IN_WINDOW)
+    end = series(m.DRIFTLINE_PERFORMANCE_WINDOW_END, IN_WINDOW)
     board.stats(
         "How long ago the measured window ended",
-        told(m.ML_PERFORMANCE_WINDOW_END),
+        told(m.DRIFTLINE_PERFORMANCE_WINDOW_END),
         Query(f"time() - {end}", OF_VERSION),
         unit="s",
         size=(8, 4),
     )
     board.stats(
         "Known outcomes",
-        told(m.ML_OUTCOME_COVERAGE),
-        Query(series(m.ML_OUTCOME_COVERAGE, IN_WINDOW), OF_VERSION),
+        told(m.DRIFTLINE_OUTCOME_COVERAGE),
+        Query(series(m.DRIFTLINE_OUTCOME_COVERAGE, IN_WINDOW), OF_VERSION),
         unit="percentunit",
         size=(8, 4),
     )
-    standing = worst(series(m.ML_PERFORMANCE_ESTIMATE_STATE, named), (METRIC, VERSION), STANDINGS)
+    standing = worst(series(m.DRIFTLINE_ESTIMATE_STATUS, named), (METRIC, VERSION), STANDINGS)
     board.stats(
         "Estimates",
-        told(m.ML_PERFORMANCE_ESTIMATE_STATE),
+        told(m.DRIFTLINE_ESTIMATE_STATUS),
         Query(standing, f"{{{{{METRIC}}}}} {{{{{VERSION}}}}}"),
         shown=STANDINGS,
         size=(8, 4),
@@ -1121,16 +1142,16 @@ def performance() -> Board:
     board.lines(
         "$metric",
         told(
-            m.ML_PERFORMANCE_VALUE,
+            m.DRIFTLINE_PERFORMANCE_VALUE,
             "Blue: measured, thin dashes: its interval. Grey: the baseline. Orange: estimated without outcomes. "
             "Of a slice only the measured value is known here.",
         ),
         [
-            Query(series(m.ML_PERFORMANCE_VALUE, cut), f"measured {of}", GOOD),
-            Query(series(m.ML_PERFORMANCE_LOW, named), f"low {of}", GOOD, bound=True),
-            Query(series(m.ML_PERFORMANCE_HIGH, named), f"high {of}", GOOD, bound=True),
-            Query(series(m.ML_PERFORMANCE_REFERENCE, named), f"baseline {of}", UNSURE, dashed=True),
-            Query(series(m.ML_PERFORMANCE_ESTIMATE, named), f"estimated {of}", WARNING),
+            Query(series(m.DRIFTLINE_PERFORMANCE_VALUE, cut), f"measured {of}", GOOD),
+            Query(series(m.DRIFTLINE_PERFORMANCE_LOW, named), f"low {of}", GOOD, bound=True),
+            Query(series(m.DRIFTLINE_PERFORMANCE_HIGH, named), f"high {of}", GOOD, bound=True),
+            Query(series(m.DRIFTLINE_PERFORMANCE_REFERENCE, named), f"baseline {of}", UNSURE, dashed=True),
+            Query(series(m.DRIFTLINE_ESTIMATE_VALUE, named), f"estimated {of}", WARNING),
         ],
         "short",
         least=None,
@@ -1141,14 +1162,14 @@ def performance() -> Board:
     metric = f"{{{{{METRIC}}}}} {{{{{VERSION}}}}}"
     board.states(
         "Worse than the baseline?",
-        told(m.ML_PERFORMANCE_CHANGE_STATE),
-        Query(worst(series(m.ML_PERFORMANCE_CHANGE_STATE, named), (METRIC, VERSION), COMPARISONS), metric),
+        told(m.DRIFTLINE_PERFORMANCE_STATUS),
+        Query(worst(series(m.DRIFTLINE_PERFORMANCE_STATUS, named), (METRIC, VERSION), COMPARISONS), metric),
         COMPARISONS,
         size=(12, 8),
     )
     board.states(
         "Are estimates to be trusted?",
-        told(m.ML_PERFORMANCE_ESTIMATE_STATE),
+        told(m.DRIFTLINE_ESTIMATE_STATUS),
         Query(standing, metric),
         STANDINGS,
         size=(12, 8),
@@ -1156,20 +1177,20 @@ def performance() -> Board:
     board.row("Slices")
     board.table(
         "Metrics by slice",
-        told(m.ML_PERFORMANCE_VALUE, "The newest window that is measured. Rows without a slice are all rows."),
-        {"Value": Query(f"max by ({METRIC}, {SLICE}, {VERSION}) ({series(m.ML_PERFORMANCE_VALUE, named)})")},
+        told(m.DRIFTLINE_PERFORMANCE_VALUE, "The newest window that is measured. Rows without a slice are all rows."),
+        {"Value": Query(f"max by ({METRIC}, {SLICE}, {VERSION}) ({series(m.DRIFTLINE_PERFORMANCE_VALUE, named)})")},
         {METRIC: "Metric", SLICE: "Slice", VERSION: "Version"},
         states={},
         units={"Value": "short"},
         links={"Slice": {"Open in Driftline": page("${model:percentencode}", _CELL % "Version", "")}},
         size=(12, 9),
     )
-    fair = (label(a.ML_FAIRNESS_ATTRIBUTE), label(a.ML_FAIRNESS_CRITERION), VERSION)
+    fair = (label(a.DRIFTLINE_FAIRNESS_ATTRIBUTE), label(a.DRIFTLINE_FAIRNESS_CRITERION), VERSION)
     board.states(
         "Fairness",
-        told(m.ML_FAIRNESS_STATE),
+        told(m.DRIFTLINE_FAIRNESS_STATUS),
         Query(
-            worst(series(m.ML_FAIRNESS_STATE, IN_WINDOW), fair, JUDGEMENTS),
+            worst(series(m.DRIFTLINE_FAIRNESS_STATUS, IN_WINDOW), fair, JUDGEMENTS),
             " ".join(f"{{{{{each}}}}}" for each in fair),
         ),
         JUDGEMENTS,
@@ -1188,7 +1209,7 @@ def objectives() -> Board:
     _model(board)
     keys = (METRIC, OBJECTIVE, SLICE, VERSION, ENVIRONMENT)
     told_by = f"{{{{{OBJECTIVE}}}}} {{{{{SLICE}}}}} {{{{{VERSION}}}}}"
-    of = series(m.ML_PERFORMANCE_OBJECTIVE_STATE, IN_WINDOW)
+    of = series(m.DRIFTLINE_OBJECTIVE_STATUS, IN_WINDOW)
     state = worst(of, keys, JUDGEMENTS)
     by = ", ".join(keys)
     board.stats(
@@ -1199,31 +1220,33 @@ def objectives() -> Board:
         size=(12, 4),
         no_value="no objective",
     )
-    agreed = worst(series(m.ML_OUTCOME_SLA_STATE, IN_WINDOW), (VERSION, ENVIRONMENT), JUDGEMENTS)
+    agreed = worst(series(m.DRIFTLINE_OUTCOME_SLA_STATUS, IN_WINDOW), (VERSION, ENVIRONMENT), JUDGEMENTS)
     board.stats(
         "Outcomes in time",
-        told(m.ML_OUTCOME_SLA_STATE),
+        told(m.DRIFTLINE_OUTCOME_SLA_STATUS),
         Query(agreed, OF_VERSION),
         shown=JUDGEMENTS,
         size=(12, 4),
         no_value="nothing was agreed",
     )
     board.states(
-        "States over time", told(m.ML_PERFORMANCE_OBJECTIVE_STATE), Query(state, told_by), JUDGEMENTS, size=(24, 8)
+        "States over time", told(m.DRIFTLINE_OBJECTIVE_STATUS), Query(state, told_by), JUDGEMENTS, size=(24, 8)
     )
-    broken = series(m.ML_PERFORMANCE_OBJECTIVE_STATE, IN_WINDOW, **equal(a.STATE, "broken"))
+    broken = series(m.DRIFTLINE_OBJECTIVE_STATUS, IN_WINDOW, **equal(a.DRIFTLINE_STATE, "broken"))
     board.table(
         "Objectives, the broken first",
         "Burn: the share of the time range in which the objective was broken; empty where it never was. "
-        f"{m.DESCRIPTIONS[m.ML_PERFORMANCE_OBJECTIVE_NEEDED]}",
+        f"{m.DESCRIPTIONS[m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS]}",
         {
             "State": Query(state),
             "Burn": Query(
                 f"sum by ({by}) (count_over_time({broken}[$__range])) / sum by ({by}) (count_over_time({of}[$__range]))"
             ),
-            "Undecided windows": Query(f"max by ({by}) ({series(m.ML_PERFORMANCE_OBJECTIVE_UNDECIDED, IN_WINDOW)})"),
-            "Overdue": Query(f"max by ({by}) ({series(m.ML_PERFORMANCE_OBJECTIVE_OVERDUE, IN_WINDOW)})"),
-            "Rows that would tell": Query(f"max by ({by}) ({series(m.ML_PERFORMANCE_OBJECTIVE_NEEDED, IN_WINDOW)})"),
+            "Undecided windows": Query(
+                f"max by ({by}) ({series(m.DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS, IN_WINDOW)})"
+            ),
+            "Overdue": Query(f"max by ({by}) ({series(m.DRIFTLINE_OBJECTIVE_OVERDUE, IN_WINDOW)})"),
+            "Rows that would tell": Query(f"max by ({by}) ({series(m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS, IN_WINDOW)})"),
         },
         {OBJECTIVE: "Objective", METRIC: "Metric", SLICE: "Slice", VERSION: "Version", ENVIRONMENT: "Environment"},
         states={"State": JUDGEMENTS},
@@ -1235,18 +1258,22 @@ def objectives() -> Board:
     )
     board.lines(
         "Windows in a row that nobody could tell",
-        told(m.ML_PERFORMANCE_OBJECTIVE_UNDECIDED),
-        [Query(series(m.ML_PERFORMANCE_OBJECTIVE_UNDECIDED, IN_WINDOW), told_by)],
+        told(m.DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS),
+        [Query(series(m.DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS, IN_WINDOW), told_by)],
         "short",
     )
     board.lines(
         "Rows that would tell",
-        told(m.ML_PERFORMANCE_OBJECTIVE_NEEDED),
-        [Query(series(m.ML_PERFORMANCE_OBJECTIVE_NEEDED, IN_WINDOW), told_by)],
+        told(m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS),
+        [Query(series(m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS, IN_WINDOW), told_by)],
         "short",
     )
     board.states(
-        "Outcomes in time, over time", told(m.ML_OUTCOME_SLA_STATE), Query(agreed, OF_VERSION), JUDGEMENTS, size=(24, 5)
+        "Outcomes in time, over time",
+        told(m.DRIFTLINE_OUTCOME_SLA_STATUS),
+        Query(agreed, OF_VERSION),
+        JUDGEMENTS,
+        size=(24, 5),
     )
     return board
 

@@ -8,6 +8,7 @@ A development script, since it needs PyYAML, which the SDK does not depend on.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,13 +21,18 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "sdk" / "driftline" / "semconv"
 PAGE = ROOT / "docs" / "reference" / "semconv.md"
 
+CORE = "core.yaml"
+"""The file of the registry with all that is in ``ml.*``."""
+
 Group = dict[str, Any]
 
 EMITTERS = {"sdk": "the SDK", "processor": "`driftline up`"}
 """Who sends a metric → how the reference page says so."""
 
-HEADER = '''"""{title} Generated from ``registry/{source}`` by ``scripts/generate_semconv.py``; do not edit."""
-# ruff: noqa: E501
+LINE = 120
+"""Characters of a line that ruff allows."""
+
+HEADER = '''"""{title} Generated from ``registry/`` by ``scripts/generate_semconv.py``; do not edit."""
 
 from typing import Final
 '''
@@ -34,7 +40,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Registry:
-    """All groups of the registry by kind, in the order of the files."""
+    """All groups of the registry by kind: those of the core first, then in the order of the files."""
 
     attribute_groups: list[Group]
     spans: list[Group]
@@ -51,10 +57,10 @@ def read(folder: Path = PACKAGE / "registry") -> Registry:
     """Read the registry and check it.
 
     Raises ``ValueError`` when a name is defined twice, lacks a brief or a stability, when a ``ref`` names no attribute,
-    or when a metric does not name the one who sends it.
+    when a metric does not name the one who sends it, or when a group extends one that is not there.
     """
     groups: list[Group] = []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(folder.glob("*.yaml"), key=lambda file: (file.name != CORE, file.name)):
         groups += yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
     by_type = {
         kind: [g for g in groups if g["type"] == kind] for kind in ("attribute_group", "span", "event", "metric")
@@ -71,12 +77,16 @@ def read(folder: Path = PACKAGE / "registry") -> Registry:
         if missing := {"brief", "stability"} - thing.keys():
             raise ValueError(f"{thing['id']} has no {' and no '.join(sorted(missing))}")
     for metric in registry.metrics:
+        if metric["metric_name"].startswith("ml."):
+            metric.setdefault("annotations", {"emitter": "sdk"})
         if (emitter := metric.get("annotations", {}).get("emitter")) not in EMITTERS:
             raise ValueError(f"{metric['id']}: the emitter is one of {', '.join(EMITTERS)}, not {emitter}")
     for group in [*registry.spans, *registry.events, *registry.metrics]:
         for reference in group.get("attributes", []):
             if reference["ref"] not in defined:
                 raise ValueError(f"{group['id']} refers to {reference['ref']}, which no attribute group defines")
+        if group.get("extends", group["id"]) not in ids:
+            raise ValueError(f"{group['id']} extends {group['extends']}, which no file defines")
     return registry
 
 
@@ -104,6 +114,13 @@ def prometheus_name(metric: Group) -> str:
     return f"{name}_total" if instrument == "counter" else name
 
 
+def module(head: str, body: str) -> str:
+    """Return the source of a module, whose long lines are allowed where it has any."""
+    if max(map(len, body.splitlines())) > LINE:
+        head = head.replace('"""\n', '"""\n# ruff: noqa: E501\n', 1)
+    return f"{head}\n{body}"
+
+
 def constants(pairs: list[tuple[str, str]]) -> str:
     """Return assignments, each followed by its docstring."""
     return "\n".join(f'{constant(name)}: Final = "{name}"\n{docstring(text)}\n' for name, text in pairs)
@@ -123,21 +140,20 @@ def attributes_module(registry: Registry) -> str:
         if type_name(attribute).startswith("template"):
             brief += " A prefix: append `.` and the name."
         pairs.append((attribute["id"], brief))
-    head = HEADER.format(title="Attribute names.", source="attributes.yaml")
-    return f"{head}\n{constants(pairs)}"
+    return module(HEADER.format(title="Attribute names."), constants(pairs))
 
 
 def events_module(registry: Registry) -> str:
     """Return the source of ``events.py``."""
-    head = HEADER.format(title="Event names of log records.", source="events.yaml")
-    return f"{head}\n{constants([(event['name'], event['brief']) for event in registry.events])}"
+    pairs = [(event["name"], event["brief"]) for event in registry.events if "extends" not in event]
+    return module(HEADER.format(title="Event names of log records."), constants(pairs))
 
 
 def metrics_module(registry: Registry) -> str:
     """Return the source of ``metrics.py``."""
-    head = HEADER.format(title="Metric names, units, instruments.", source="metrics.yaml")
+    head = HEADER.format(title="Metric names, units, instruments.")
     head = head.replace("from typing import Final", "from collections.abc import Mapping\nfrom typing import Final")
-    parts = [head, constants([(m["metric_name"], m["brief"]) for m in registry.metrics])]
+    parts = [constants([(m["metric_name"], m["brief"]) for m in registry.metrics])]
     tables: dict[str, tuple[str, Callable[[Group], str]]] = {
         "UNITS": ("Metric name → UCUM unit.", lambda m: str(m["unit"])),
         "INSTRUMENTS": ("Metric name → counter, gauge or histogram.", lambda m: str(m["instrument"])),
@@ -147,7 +163,7 @@ def metrics_module(registry: Registry) -> str:
     for name, (text, value) in tables.items():
         rows = "".join(f"    {constant(m['metric_name'])}: {quote(value(m))},\n" for m in registry.metrics)
         parts.append(f"{name}: Final[Mapping[str, str]] = {{\n{rows}}}\n{docstring(text)}\n")
-    return "\n".join(parts)
+    return module(head, "\n".join(parts))
 
 
 def quote(text: str) -> str:
@@ -168,8 +184,10 @@ def page(registry: Registry) -> str:
         "",
         "<!-- Generated from sdk/driftline/semconv/registry by scripts/generate_semconv.py; do not edit. -->",
         "",
-        "Every name that Driftline sends or reads. OpenTelemetry has no conventions for predictive models yet; these",
-        "are written in its registry's format so that they can become a proposal, and all are in development.",
+        "Every name that Driftline sends or reads. OpenTelemetry has no conventions for predictive models yet.",
+        "Names in `ml.*` are a small core that could become a proposal: one file in the format of OpenTelemetry's",
+        "registry, `sdk/driftline/semconv/registry/core.yaml`. All other names are Driftline's own, in `driftline.*`.",
+        "All are in development.",
         "How the values travel: [on the wire](wire.md).",
         "",
         "## Spans",
@@ -181,13 +199,14 @@ def page(registry: Registry) -> str:
             "",
             span["brief"],
             "",
-            f"Kind: {span['span_kind']}. {span.get('note', '')}".strip(),
+            f"{extended(span)}Kind: {span['span_kind']}. {span.get('note', '')}".strip(),
             "",
         ]
         lines += reference_table(span)
     lines += ["## Events", ""]
     for event in registry.events:
-        lines += [f"### `{event['name']}`", "", event["brief"], "", *reference_table(event)]
+        lines += [f"### `{event['id']}`", "", f"{extended(event)}Event name: `{event['name']}`. {event['brief']}", ""]
+        lines += reference_table(event)
     lines += [
         "## Metrics",
         "",
@@ -219,6 +238,11 @@ def page(registry: Registry) -> str:
     return "\n".join(lines)
 
 
+def extended(group: Group) -> str:
+    """Return the sentence that names the group of the core that a group adds to."""
+    return f"Extends `{group['extends']}`. " if "extends" in group else ""
+
+
 def reference_table(group: Group) -> list[str]:
     """Return the table of the attributes that a span or an event refers to."""
     rows = ["| attribute | required |", "|---|---|"]
@@ -237,7 +261,8 @@ def attribute_row(attribute: Group) -> str:
     if isinstance(attribute["type"], dict):
         members = "; ".join(f"`{m['value']}`: {m['brief'].rstrip('.')}" for m in attribute["type"]["members"])
         text += f" {members}."
-    text = " ".join([text, attribute.get("note", "")]).strip()
+    note = re.sub(r"^> ?", "", attribute.get("note", "").replace("[!WARNING]", "Warning:"), flags=re.MULTILINE)
+    text = " ".join([text, *note.split()])
     examples = ", ".join(f"`{shown(example)}`" for example in attribute["examples"])
     return f"| `{name}` | {kind} | {examples} | {text} |"
 

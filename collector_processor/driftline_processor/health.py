@@ -20,9 +20,9 @@ class Counters:
 
     >>> from driftline.semconv import attributes, metrics
     >>> counters = Counters()
-    >>> counters.add(metrics.DRIFTLINE_FORWARD_SENT, 2, {attributes.DRIFTLINE_DESTINATION: "otlp/jaeger"})
+    >>> counters.add(metrics.DRIFTLINE_FORWARD_SENT_REQUESTS, 2, {attributes.DRIFTLINE_DESTINATION: "otlp/jaeger"})
     >>> counters.snapshot()
-    {('driftline.forward.sent', (('driftline.destination', 'otlp/jaeger'),)): 2.0}
+    {('driftline.forward.sent.requests', (('driftline.destination', 'otlp/jaeger'),)): 2.0}
     """
 
     def __init__(self) -> None:

@@ -46,14 +46,8 @@ Measured: 4 for spans of 20 attributes, 26 for a megabyte of empty messages; 17 
 _DOCUMENT, _ROWS = 3, 320 << 20
 """Bytes of memory for each byte of a table of outcomes in another format, and for the most rows of one (measured)."""
 
-_SMALL = 4 << 20
-"""Bytes of work that is not counted: a body of 170 kB in JSON."""
-
 _LOOK_EVERY = 0.02
 """Seconds from one look at resident memory to the next."""
-
-_AGAIN = 0.1
-"""Seconds from one look of who waits for memory to the next."""
 
 _TRIM_EVERY = 1.0
 """Seconds from one return of memory to the system to the next: it takes some milliseconds."""
@@ -154,7 +148,8 @@ class MemoryCeiling:
         """
         if needed > self.work:
             raise NeedsMoreMemory(needed, self.work)
-        if needed <= _SMALL:
+        # 4 << 20: bytes of work that is not counted: a body of 170 kB in JSON
+        if needed <= 4 << 20:
             yield
             return
         end = self._clock() + patience
@@ -162,7 +157,8 @@ class MemoryCeiling:
             while self._working and (self._working + needed > self.work or self.pressed):
                 if (left := end - self._clock()) <= 0:
                     raise Overloaded
-                self._changed.wait(min(left, _AGAIN))  # memory may come back with nobody to tell of it
+                # 0.1: seconds from one look of who waits for memory to the next
+                self._changed.wait(min(left, 0.1))  # memory may come back with nobody to tell of it
             self._working += needed
         try:
             yield

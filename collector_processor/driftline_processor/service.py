@@ -61,9 +61,6 @@ BAD_INPUT = 2
 RECEIVING, EVALUATING, FORWARDING = 0.25, 0.6, 0.9
 """Share of ``shutdown.timeout`` after which each part of the end is over; the rest is for closing the file."""
 
-TELLING = 3.0
-"""Seconds of the end in which messages that wait are sent; those that are not are sent after the next start."""
-
 _log = logging.getLogger("driftline")
 
 
@@ -104,8 +101,7 @@ class Service:
         self._receivers: list[Receiver] = []
         retention = int(config.storage.retention.total_seconds() * 10**9)
         self._business = [*business_readers(config.business, retention, clock)]
-        for number, reader in enumerate(self._business):
-            self.health.watch(f"business {number}" if number else "business", reader.sentence, ready=True)
+        self.health.watch("business", self._unread_business, ready=True)
 
     def start(self) -> None:
         """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
@@ -226,7 +222,9 @@ class Service:
         if self._state is not None:
             yield partial(self._state.finish, deadline.share(EVALUATING))
         if self._couriers is not None:
-            yield partial(self._couriers.stop, min(TELLING, forwarding.left))
+            # 3.0: seconds of the end in which messages that wait are sent; those that are not are sent after the next
+            # start
+            yield partial(self._couriers.stop, min(3.0, forwarding.left))
             if self._state is not None:
                 yield self._state.note_deliveries
         if self._derived is not None:
@@ -235,6 +233,9 @@ class Service:
             yield partial(self._forwarder.stop, forwarding.left)
         if self._state is not None:
             yield self._state.close
+
+    def _unread_business(self) -> str | None:
+        return "; ".join(filter(None, (reader.sentence() for reader in self._business))) or None
 
     @property
     def _links(self) -> Links:

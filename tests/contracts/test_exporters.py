@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 
 import pytest
 from driftline.semconv import metrics
-from driftline_processor.config.exporters import TYPES, keys_of
+from driftline_processor.config.kinds import EXPORTERS
 from driftline_processor.exporters import types
-from driftline_processor.exporters.exporter import CLOSED, Exporter, ExportResult, exporter_for
+from driftline_processor.exporters.exporter import CLOSED, Exporter, ExporterKind, ExportResult
 from driftline_processor.exporters.forwarder import Destination
 from driftline_processor.health import Counters
 
@@ -27,13 +27,12 @@ ASKED = {"otlp_grpc": 1.5, "otlp_http": 2.0}
 
 
 def made(name: str, peer: Peer) -> Exporter:
-    section = keys_of(name)
-    assert section is not None
-    return exporter_for(section.model_validate({"endpoint": peer.endpoint, "tls": {"insecure": True}}))
+    kind: type[ExporterKind] = EXPORTERS.find(name.partition("/")[0])
+    return kind.model_validate({"endpoint": peer.endpoint, "tls": {"insecure": True}}).connect()
 
 
 def test_every_type_of_exporter_is_under_contract() -> None:
-    assert set(PEERS) == {section.type for section in TYPES}
+    assert set(PEERS) == set(EXPORTERS.names())
     assert set(PEERS) == {module.name for module in pkgutil.iter_modules(types.__path__)}
 
 
@@ -70,8 +69,8 @@ def test_the_forwarder_balances_too_though_requests_travel_together(
         assert other.settled.wait(60)
         destination.stop(60)
     other.balances(other.refused)
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == len(other.refused)
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED) == 0
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS) == len(other.refused)
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED_REQUESTS) == 0
 
 
 @pytest.mark.parametrize("kind", PEERS)

@@ -50,17 +50,17 @@ def test_prometheus_is_told_of_them() -> None:
 
 
 CHURN = {"ml_model_name": "churn", "ml_model_version": "7", "deployment_environment_name": "prod"}
-WINDOW = {"ml_model_name": "churn", "ml_model_version": "7", "ml_window": "1d"}
+WINDOW = {"ml_model_name": "churn", "ml_model_version": "7", "driftline_window": "1d"}
 TO_JAEGER = {"instance": "a:8780", "driftline_destination": "jaeger", "driftline_signal": "traces"}
 HOSTILE = 'ch"urn\\<b>{{ 1 }}'
 
 
 def of_state(state: str, alert: str, quiet: str, fires: str, summary: str, step: str = "1m") -> Fires:
     """Return the case of a state of a model, which another state precedes."""
-    before = selector("ml_model_state", {**CHURN, "state": "healthy"})
-    now = selector("ml_model_state", {**CHURN, "state": state})
+    before = selector("driftline_model_status", {**CHURN, "driftline_state": "healthy"})
+    now = selector("driftline_model_status", {**CHURN, "driftline_state": state})
     series = {before: "1 1 1 1 1 stale", now: "_ _ _ _ _ 1x999"}
-    return Fires(alert, series, quiet, fires, {**CHURN, "state": state}, summary, step=step)
+    return Fires(alert, series, quiet, fires, {**CHURN, "driftline_state": state}, summary, step=step)
 
 
 CASES = (
@@ -80,96 +80,105 @@ CASES = (
     ),
     Fires(
         "ModelWrong",
-        {selector("ml_model_state", {"ml_model_name": HOSTILE, "state": "degraded"}): "1x20"},
+        {selector("driftline_model_status", {"ml_model_name": HOSTILE, "driftline_state": "degraded"}): "1x20"},
         "1m",
         "2m",
-        {"ml_model_name": HOSTILE, "state": "degraded"},
+        {"ml_model_name": HOSTILE, "driftline_state": "degraded"},
         f"{HOSTILE}: the model is degraded",
     ),
     Fires(
         "ConceptChanged",
         {
-            selector("ml_drift_state", {**CHURN, "ml_drift_target": "concept", "state": "drift"}): "1x20",
             selector(
-                "ml_drift_state", {**CHURN, "ml_drift_target": "concept", "ml_drift_slice": "a=b", "state": "drift"}
+                "driftline_drift_status", {**CHURN, "driftline_drift_column": "concept", "driftline_state": "drift"}
             ): "1x20",
-            selector("ml_drift_state", {**CHURN, "ml_drift_target": "score", "state": "drift"}): "1x20",
+            selector(
+                "driftline_drift_status",
+                {
+                    **CHURN,
+                    "driftline_drift_column": "concept",
+                    "driftline_drift_slice": "a=b",
+                    "driftline_state": "drift",
+                },
+            ): "1x20",
+            selector(
+                "driftline_drift_status", {**CHURN, "driftline_drift_column": "score", "driftline_state": "drift"}
+            ): "1x20",
         },
         "4m",
         "5m",
-        {**CHURN, "ml_drift_target": "concept", "state": "drift"},
+        {**CHURN, "driftline_drift_column": "concept", "driftline_state": "drift"},
         "churn 7 in prod: its errors have become more",
     ),
     Fires(
         "ObjectiveBroken",
         {
             selector(
-                "ml_performance_objective_state",
-                {**WINDOW, "ml_performance_objective": "recall >= 0.8", "state": "broken"},
+                "driftline_objective_status",
+                {**WINDOW, "driftline_objective_rule": "recall >= 0.8", "driftline_state": "broken"},
             ): "1x20"
         },
         "1m",
         "2m",
-        {**WINDOW, "ml_performance_objective": "recall >= 0.8", "state": "broken"},
+        {**WINDOW, "driftline_objective_rule": "recall >= 0.8", "driftline_state": "broken"},
         "churn 7: recall >= 0.8 is broken in windows of 1d",
     ),
     Fires(
         "TooLittleReviewed",
         {
+            selector("driftline_objective_overdue", {**WINDOW, "driftline_objective_rule": "recall >= 0.8"}): "1x20",
             selector(
-                "ml_performance_objective_overdue", {**WINDOW, "ml_performance_objective": "recall >= 0.8"}
-            ): "1x20",
-            selector(
-                "ml_performance_objective_needed", {**WINDOW, "ml_performance_objective": "recall >= 0.8"}
+                "driftline_objective_required_rows", {**WINDOW, "driftline_objective_rule": "recall >= 0.8"}
             ): "260x20",
         },
         "14m",
         "15m",
-        {**WINDOW, "ml_performance_objective": "recall >= 0.8"},
+        {**WINDOW, "driftline_objective_rule": "recall >= 0.8"},
         "churn 7: nobody can tell recall >= 0.8 in windows of 1d",
         "About 260 rows in a window would tell. What to label next: GET /api/v1/models/churn/label-next",
     ),
     Fires(
         "LabelsLate",
-        {selector("ml_outcome_sla_state", {**WINDOW, "state": "broken"}): "1x20"},
+        {selector("driftline_outcome_sla_status", {**WINDOW, "driftline_state": "broken"}): "1x20"},
         "14m",
         "15m",
-        {**WINDOW, "state": "broken"},
+        {**WINDOW, "driftline_state": "broken"},
         "churn 7: outcomes did not come in time in windows of 1d",
     ),
     Fires(
         "DriftIncident",
         {
             selector(
-                "ml_drift_incident", {**WINDOW, "ml_drift_target": "feature", "ml_feature_name": "age"}
+                "driftline_drift_incident",
+                {**WINDOW, "driftline_drift_column": "feature", "driftline_feature_name": "age"},
             ): "0x3 1x20",
-            selector("ml_drift_incident", {**WINDOW, "ml_drift_target": "score"}): "0x99",
+            selector("driftline_drift_incident", {**WINDOW, "driftline_drift_column": "score"}): "0x99",
         },
         "8m",
         "9m",
-        {**WINDOW, "ml_drift_target": "feature", "ml_feature_name": "age"},
+        {**WINDOW, "driftline_drift_column": "feature", "driftline_feature_name": "age"},
         "churn 7: feature age drifted in windows of 1d",
     ),
     Fires(
         "DataFault",
         {
-            selector("ml_quality_findings", {**WINDOW, "ml_quality_check": "missing"}): "2x20",
-            selector("ml_quality_findings", {**WINDOW, "ml_quality_check": "constant"}): "0x20",
+            selector("driftline_quality_findings", {**WINDOW, "driftline_quality_check": "missing"}): "2x20",
+            selector("driftline_quality_findings", {**WINDOW, "driftline_quality_check": "constant"}): "0x20",
         },
         "4m",
         "5m",
-        {**WINDOW, "ml_quality_check": "missing"},
+        {**WINDOW, "driftline_quality_check": "missing"},
         "churn 7: the check missing has 2 findings in the newest window of 1d",
     ),
     Fires(
         "ExpectationBroken",
         {
-            selector("ml_quality_expectations", {**WINDOW, "ml_quality_verdict": "broken"}): "1x20",
-            selector("ml_quality_expectations", {**WINDOW, "ml_quality_verdict": "met"}): "9x20",
+            selector("driftline_quality_expectations", {**WINDOW, "driftline_state": "broken"}): "1x20",
+            selector("driftline_quality_expectations", {**WINDOW, "driftline_state": "met"}): "9x20",
         },
         "4m",
         "5m",
-        {**WINDOW, "ml_quality_verdict": "broken"},
+        {**WINDOW, "driftline_state": "broken"},
         "churn 7: 1 expectations are broken in the newest window of 1d",
     ),
     Fires(
@@ -191,20 +200,20 @@ CASES = (
         {"job": "driftline", "instance": "a:8780"},
         "Driftline at a:8780 does not answer",
     ),
-    Fires("DriftlineAbsent", {"driftline_windows_pending": "0 0 stale"}, "11m", "12m", {}, "No Driftline is heard of"),
+    Fires("DriftlineAbsent", {"driftline_pending_windows": "0 0 stale"}, "11m", "12m", {}, "No Driftline is heard of"),
     Fires(
         "DriftlineBehind",
-        {'driftline_evaluation_lag_seconds{instance="a:8780",ml_window="1d"}': "1000x20"},
+        {'driftline_evaluation_lag_seconds{instance="a:8780",driftline_window="1d"}': "1000x20"},
         "4m",
         "5m",
-        {"instance": "a:8780", "ml_window": "1d"},
+        {"instance": "a:8780", "driftline_window": "1d"},
         "Driftline at a:8780: a window of 1d has waited for 16m 40s to be evaluated",
     ),
     Fires(
         "DriftlineDrops",
         {
-            selector("driftline_forward_dropped_total", TO_JAEGER): "0+3x20",
-            selector("driftline_forward_dropped_total", {**TO_JAEGER, "driftline_destination": "old"}): "7x20",
+            selector("driftline_forward_dropped_requests_total", TO_JAEGER): "0+3x20",
+            selector("driftline_forward_dropped_requests_total", {**TO_JAEGER, "driftline_destination": "old"}): "7x20",
         },
         "5m",
         "6m",

@@ -11,9 +11,10 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+import yaml
 from driftline.semconv import attributes, events, metrics
 from driftline.tables.task import KINDS
 from driftline_processor.core.concept.result import ConceptState
@@ -62,14 +63,57 @@ def test_a_constant_is_its_name_in_upper_case() -> None:
 def test_prometheus_names_are_the_ones_that_outsiders_rely_on() -> None:
     promised = {
         metrics.ML_PREDICTIONS: "ml_predictions_total",
-        metrics.ML_PREDICTION_DURATION: "ml_prediction_duration_seconds",
-        metrics.ML_DRIFT_VALUE: "ml_drift_value",
-        metrics.ML_DRIFT_STATE: "ml_drift_state",
-        metrics.ML_PERFORMANCE_VALUE: "ml_performance_value",
-        metrics.ML_PERFORMANCE_WINDOW_END: "ml_performance_window_end_seconds",
-        metrics.ML_OUTCOME_COVERAGE: "ml_outcome_coverage_ratio",
+        metrics.ML_PREDICT_DURATION: "ml_predict_duration_seconds",
+        metrics.DRIFTLINE_DRIFT_VALUE: "driftline_drift_value",
+        metrics.DRIFTLINE_DRIFT_STATUS: "driftline_drift_status",
+        metrics.DRIFTLINE_PERFORMANCE_VALUE: "driftline_performance_value",
+        metrics.DRIFTLINE_PERFORMANCE_WINDOW_END: "driftline_performance_window_end_seconds",
+        metrics.DRIFTLINE_OUTCOME_COVERAGE: "driftline_outcome_coverage_ratio",
     }
     assert {name: metrics.PROMETHEUS[name] for name in promised} == promised
+
+
+CORE = {
+    *("ml.model.name", "ml.model.version", "ml.model.task", "ml.operation.name", "ml.outcome.actual"),
+    *(f"ml.prediction.{name}" for name in ("id", "score", "class", "value", "count")),
+    *("span.ml.predict", "ml.predict.duration", "ml.predictions", "ml.prediction", "ml.outcome"),
+}
+"""All names in ``ml.*``: what a working group could take as it is. Another name is Driftline's own: ``driftline.*``."""
+
+
+def names_of(registry: Any) -> set[str]:
+    attributes = {attribute["id"] for attribute in registry.attributes()}
+    spans = {span["id"] for span in registry.spans}
+    return {*attributes, *spans, *(e["name"] for e in registry.events), *(m["metric_name"] for m in registry.metrics)}
+
+
+def test_ml_names_are_those_of_the_core_and_all_others_are_ours() -> None:
+    ours = ("driftline.", "span.driftline.")
+    outside = {name for name in names_of(generator().read()) if not name.startswith(ours)}
+
+    assert outside == CORE | {"error.type", "service.name", "service.instance.id", "deployment.environment.name"}
+
+
+def test_no_attribute_and_no_metric_is_the_namespace_of_another() -> None:
+    registry = generator().read()
+    attributes = [attribute["id"] for attribute in registry.attributes()]
+    metrics = [metric["metric_name"] for metric in registry.metrics]
+    clashes = [(a, b) for names in (attributes, metrics) for a in names for b in names if b.startswith(f"{a}.")]
+
+    assert clashes + [(m, a) for m in metrics for a in attributes if a.startswith(f"{m}.")] == []
+
+
+def test_the_core_is_a_file_that_needs_no_other_of_ours() -> None:
+    file = generator().PACKAGE / "registry" / generator().CORE
+    groups = yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
+    defined = {attribute["id"] for group in groups for attribute in group["attributes"] if "id" in attribute}
+    referred = {attribute["ref"] for group in groups for attribute in group["attributes"] if "ref" in attribute}
+
+    named = {group.get("metric_name") or group.get("name") or group["id"] for group in groups[1:]}
+
+    assert defined | named == CORE
+    assert referred - defined == {"error.type"}
+    assert "driftline" not in "".join(file.read_text(encoding="utf-8").lower().split("groups:")[1:])
 
 
 @cache
@@ -115,10 +159,13 @@ def test_every_metric_has_one_sender() -> None:
 
 
 def test_the_search_for_senders_tells_reading_from_sending() -> None:
-    reads = "a = point.metric == m.ML_PREDICTIONS or point.metric in (m.ML_PREDICTIONS, m.ML_FEATURE_VALUE)"
-    sends = "yield Point(m.ML_OUTCOMES, (), 1.0)\nyield m.ML_DRIFT_VALUE, {}, 2.0\nx = {(m.ML_DRIFT_STATE, ()): 1.0}"
+    reads = (
+        "a = point.metric == m.ML_PREDICTIONS or point.metric in (m.ML_PREDICTIONS, m.DRIFTLINE_FEATURE_DISTRIBUTION)"
+    )
+    sends = "yield Point(m.DRIFTLINE_OUTCOMES, (), 1.0)\nyield m.DRIFTLINE_DRIFT_VALUE, {}, 2.0\n"
+    sends += "x = {(m.DRIFTLINE_DRIFT_STATUS, ()): 1.0}"
     assert metrics_sent(ast.parse(reads)) == set()
-    assert metrics_sent(ast.parse(sends)) == {"ML_OUTCOMES", "ML_DRIFT_VALUE", "ML_DRIFT_STATE"}
+    assert metrics_sent(ast.parse(sends)) == {"DRIFTLINE_OUTCOMES", "DRIFTLINE_DRIFT_VALUE", "DRIFTLINE_DRIFT_STATUS"}
 
 
 STATES = (State, ConceptState, Standing, Judgement, BaselineComparison, VersionVerdict, VerdictState)
@@ -127,11 +174,10 @@ STATES = (State, ConceptState, Standing, Judgement, BaselineComparison, VersionV
 @pytest.mark.parametrize(
     ("attribute", "values"),
     [
-        ("state", tuple(dict.fromkeys(chain.from_iterable(map(get_args, STATES))))),
+        ("driftline.state", tuple(dict.fromkeys(chain.from_iterable(map(get_args, STATES))))),
         ("driftline.signal", get_args(Signal)),
         ("ml.model.task", tuple(KINDS)),
-        ("ml.quality.check", tuple(CHECKS)),
-        ("ml.quality.verdict", get_args(Judgement)),
+        ("driftline.quality.check", tuple(CHECKS)),
     ],
 )
 def test_the_values_in_the_registry_are_those_of_the_code(attribute: str, values: tuple[str, ...]) -> None:
@@ -178,7 +224,8 @@ def test_no_name_is_registered_that_nothing_sends_or_reads() -> None:
 def test_the_search_for_literals_finds_names_in_f_strings_and_bytes(tmp_path: Path) -> None:
     file = tmp_path / "x.py"
     file.write_text(
-        "'''ml.window'''\nx = f'ml.feature.value.{y}', b'ml.window', 'driftline.yaml', 'ml_drift_value', 'ml'"
+        "'''ml.model.name'''\nx = f'driftline.feature.value.{y}', b'driftline.window', 'driftline.yaml', 'ml'"
+        "\ny = 'driftline_drift_value'"
     )
     found = [text for text, _ in literals(Module("x", file)) if is_telemetry_name(text)]
-    assert found == ["ml.window", "ml_drift_value", "ml.feature.value."]
+    assert found == ["driftline_drift_value", "driftline.window", "driftline.feature.value."]

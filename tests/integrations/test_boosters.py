@@ -80,7 +80,7 @@ def test_one_row_of_a_booster_is_a_span_with_its_features(service: Service, kind
     (score,) = booster.predict(of(kind, ROW)).tolist()
     attributes = service.attributes()
     assert attributes["ml.prediction.score"] == score
-    assert attributes["ml.feature.value.age"] == pytest.approx(ROW["age"][0], rel=1e-6)
+    assert attributes["driftline.feature.value.age"] == pytest.approx(ROW["age"][0], rel=1e-6)
 
 
 @pytest.mark.parametrize(("kind", "make"), BINARY)
@@ -204,7 +204,7 @@ def test_a_category_of_one_row_is_its_label_and_not_the_place_among_those_of_the
     chooser.predict(categorical(row))
 
     assert features_of(service) == {"age": [1.0], "plan": ["pro"], "floor": [None]}
-    assert dict(service.spans[-1].attributes or {})["ml.feature.value.plan"] == "pro"
+    assert dict(service.spans[-1].attributes or {})["driftline.feature.value.plan"] == "pro"
 
 
 @pytest.mark.parametrize("rows", [1, 4])

@@ -62,7 +62,7 @@ def test_classes_probabilities_and_margins(service: Service) -> None:
 def test_a_row_is_a_span_with_its_features(service: Service) -> None:
     estimator = nameless(service).instrument(classifier())
     estimator.predict(ROW)
-    assert service.attributes()["ml.feature.value.age"] == ROW["age"][0]
+    assert service.attributes()["driftline.feature.value.age"] == ROW["age"][0]
     assert service.attributes()["ml.prediction.class"] in ("churns", "stays")
 
 

@@ -95,12 +95,12 @@ def test_a_route_is_recorded_with_its_handler_unchanged(app: FastAPI, service: S
         "ml.model.name": "churn",
         "ml.model.version": "3",
         "ml.model.task": "binary",
-        "ml.prediction.recorded": True,
+        "driftline.prediction.recorded": True,
         "ml.prediction.id": "A-1001",
         "ml.prediction.score": 0.75,
         "ml.prediction.class": "1",
-        "ml.feature.value.amount": 17.5,
-        "ml.feature.value.country": "NO",
+        "driftline.feature.value.amount": 17.5,
+        "driftline.feature.value.country": "NO",
     }
     table = service.table()
     assert strings(table.id) == ["A-1001"]
@@ -215,7 +215,7 @@ def test_an_unhandled_error_fails_the_prediction_and_its_response_names_it(app: 
 
     assert (response.status_code, response.headers["x-prediction-id"]) == (500, "R-17")
     assert attributes(service)["error.type"] == "ZeroDivisionError"
-    assert attributes(service)["ml.feature.value.amount"] == 17.5
+    assert attributes(service)["driftline.feature.value.amount"] == 17.5
     assert service.counts() == {(("error.type", "ZeroDivisionError"),): 1}
 
 
@@ -248,7 +248,7 @@ def test_a_request_that_never_reached_the_model_is_no_prediction(
         "ml.operation.name": "predict",
         "ml.model.name": "churn",
         "ml.model.task": "binary",
-        "ml.prediction.recorded": True,
+        "driftline.prediction.recorded": True,
         "error.type": str(status),
     }
 
@@ -363,12 +363,12 @@ def test_templates_prefixes_and_mounts_are_found_by_the_path_of_the_request(serv
     assert (first.json(), second.json()) == (61.5, 40.0)
     whole = [dict(span.attributes or {}) for span in spans(service, "predict price")]
     assert [one["ml.prediction.value"] for one in whole] == [61.5, 40.0]
-    features = {name: value for name, value in whole[0].items() if name.startswith("ml.feature.value.")}
+    features = {name: value for name, value in whole[0].items() if name.startswith("driftline.feature.value.")}
     assert features == {
-        "ml.feature.value.rooms": 3,
-        "ml.feature.value.area": 20.5,
-        "ml.feature.value.zip": "02134",
-        "ml.feature.value.lift": True,
+        "driftline.feature.value.rooms": 3,
+        "driftline.feature.value.area": 20.5,
+        "driftline.feature.value.zip": "02134",
+        "driftline.feature.value.lift": True,
     }
     assert whole[0]["ml.prediction.id"] == first.headers["x-prediction-id"] == "A-1"
 
@@ -448,7 +448,7 @@ def test_a_handler_reads_the_body_itself(service: Service, way: str) -> None:
     response = client(app).post("/predict", content=chunks(), headers={"content-type": "application/json"})
 
     assert response.json() == 0.25
-    assert attributes(service)["ml.feature.value.amount"] == 17.5
+    assert attributes(service)["driftline.feature.value.amount"] == 17.5
 
 
 @pytest.mark.parametrize(
@@ -505,8 +505,8 @@ def test_a_stream_is_passed_on_as_it_comes_and_the_prediction_lasts_as_long(
 
     assert response.text == "data: 0\n\ndata: 1\n\ndata: 2\n\n"
     assert open_meanwhile == [True, True, True]
-    assert attributes(service)["ml.prediction.unread"] is True
-    assert attributes(service)["ml.feature.value.amount"] == 17.5
+    assert attributes(service)["driftline.prediction.unread"] is True
+    assert attributes(service)["driftline.feature.value.amount"] == 17.5
     assert unrecorded == [("churn", "response_not_json"), ("churn", "unread_result")]
 
 
@@ -521,7 +521,7 @@ def test_a_response_too_large_is_passed_on_and_not_kept(service: Service, unreco
     response = client(app).post("/predict", json=ORDER)
 
     assert len(response.json()["explanation"]) == 4096
-    assert attributes(service)["ml.prediction.unread"] is True
+    assert attributes(service)["driftline.prediction.unread"] is True
     assert unrecorded == [("churn", "response_too_large"), ("churn", "unread_result")]
 
 
@@ -536,7 +536,7 @@ def test_a_response_that_is_compressed_inside_the_route_is_not_read(service: Ser
     service.model().instrument(app, routes={"POST /predict": Route(score="probability")})
 
     assert client(app).post("/predict", json=ORDER).json() == {"probability": 0.5}
-    assert attributes(service)["ml.prediction.unread"] is True
+    assert attributes(service)["driftline.prediction.unread"] is True
 
 
 def test_a_background_task_is_not_part_of_the_prediction(service: Service) -> None:

@@ -76,14 +76,14 @@ def test_a_route_is_recorded_with_its_view_unchanged(app: Flask, service: Servic
         "ml.operation.name": "predict",
         "ml.model.name": "fraud",
         "ml.model.task": "binary",
-        "ml.prediction.recorded": True,
+        "driftline.prediction.recorded": True,
         "ml.prediction.id": "P-17",
         "ml.prediction.score": 0.25,
         "ml.prediction.class": "0",
-        "ml.feature.value.amount": 250.0,
-        "ml.feature.value.country": "NO",
-        "ml.slice.value.country": "NO",
-        "ml.slice.value.shop": "oslo",
+        "driftline.feature.value.amount": 250.0,
+        "driftline.feature.value.country": "NO",
+        "driftline.slice.value.country": "NO",
+        "driftline.slice.value.shop": "oslo",
     }
     assert strings(service.table().id) == ["P-17"]
     assert service.counts() == {(("ml.prediction.class", "0"),): 1}
@@ -262,8 +262,8 @@ def test_blueprints_parameters_and_baggage(service: Service) -> None:
     (span,) = spans(service, "predict price")
     whole = dict(span.attributes or {})
     assert response.headers["X-Prediction-Id"] == whole["ml.prediction.id"] == "A-1"
-    assert (whole["ml.feature.value.rooms"], whole["ml.feature.value.area"]) == (3, 20.5)
-    assert (whole["ml.prediction.value"], whole["ml.slice.value.tier"]) == (61.5, "gold")
+    assert (whole["driftline.feature.value.rooms"], whole["driftline.feature.value.area"]) == (3, 20.5)
+    assert (whole["ml.prediction.value"], whole["driftline.slice.value.tier"]) == (61.5, "gold")
 
 
 @pytest.mark.parametrize("way", ["get_json", "get_data", "data", "stream", "input"])
@@ -284,7 +284,7 @@ def test_a_view_reads_the_body_itself(service: Service, way: str) -> None:
     service.model("fraud").instrument(app, routes={"POST /score": Route(score="fraud")})
 
     assert app.test_client().post("/score", json=PAYMENT).json == {"fraud": 0.25}
-    assert attributes(service)["ml.feature.value.amount"] == 250.0
+    assert attributes(service)["driftline.feature.value.amount"] == 250.0
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_a_stream_is_passed_on_as_it_comes(service: Service, unrecorded: list[tu
     service.model("fraud").instrument(app, routes={"POST /score": {}})
 
     assert app.test_client().post("/score", json=PAYMENT).text == "ab"
-    assert attributes(service)["ml.prediction.unread"] is True
+    assert attributes(service)["driftline.prediction.unread"] is True
     assert unrecorded == [("fraud", "response_not_json"), ("fraud", "unread_result")]
 
 
@@ -441,5 +441,5 @@ def test_what_the_file_declares_is_recorded(service: Service, monkeypatch: pytes
     finally:
         FlaskInstrumentor().uninstrument()
 
-    assert attributes(service)["ml.feature.value.shop"] == "oslo"
+    assert attributes(service)["driftline.feature.value.shop"] == "oslo"
     assert attributes(service)["ml.prediction.score"] == 0.25

@@ -86,7 +86,7 @@ def test_a_regressor_gives_values_and_one_row_is_one_prediction(service: Service
 
     attributes = service.attributes()
     assert attributes["ml.prediction.value"] == answer
-    assert attributes["ml.feature.value.age"] == 20.0
+    assert attributes["driftline.feature.value.age"] == 20.0
     uninstrument(loaded)
 
 

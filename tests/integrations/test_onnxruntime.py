@@ -65,7 +65,7 @@ def test_one_row_is_one_prediction_with_its_features_on_the_span(service: Servic
 
     attributes = service.attributes()
     assert attributes["ml.prediction.score"] == pytest.approx(0.75)
-    assert attributes["ml.feature.value.f1"] == pytest.approx(np.log(3.0))
+    assert attributes["driftline.feature.value.f1"] == pytest.approx(np.log(3.0))
     assert strings(service.table().id) == [attributes["ml.prediction.id"]]
     uninstrument(session)
 

@@ -71,11 +71,11 @@ def test_a_row_is_a_prediction_with_its_features_score_and_class(service: Servic
         "ml.operation.name": "predict",
         "ml.model.name": "churn",
         "ml.model.task": "binary",
-        "ml.prediction.recorded": True,
+        "driftline.prediction.recorded": True,
         "ml.prediction.id": service.attributes()["ml.prediction.id"],
         "ml.prediction.score": plain[0, 1],
         "ml.prediction.class": "stays" if plain[0, 1] >= 0.5 else "churns",
-        **{f"ml.feature.value.{name}": value for name, value in FRAME.iloc[0].items()},
+        **{f"driftline.feature.value.{name}": value for name, value in FRAME.iloc[0].items()},
     }
     table = service.table()
     assert table.task.classes == ("churns", "stays")

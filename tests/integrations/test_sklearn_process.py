@@ -54,7 +54,9 @@ def test_traces_records_and_counts_are_right_on_the_wire_and_drift_is_seen(recei
     assert counted(receiver) == Counter(plain)
     traced = [span for span in spans(receiver) if span["name"] == "predict churn"]
     assert len(traced) == 21
-    ages = [span["ml.feature.value.age"].double_value for span in traced if "ml.feature.value.age" in span]
+    ages = [
+        span["driftline.feature.value.age"].double_value for span in traced if "driftline.feature.value.age" in span
+    ]
     assert ages == (FRAME["age"][:20] + 3.0).tolist()
 
     baseline = driftline.Baseline.from_frame(

@@ -84,7 +84,7 @@ def test_one_row_is_one_prediction(service: Service, net: Any) -> None:
 
     attributes = service.attributes()
     assert attributes["ml.prediction.score"] == pytest.approx(0.75)
-    assert attributes["ml.feature.value.f1"] == pytest.approx(np.log(3.0))
+    assert attributes["driftline.feature.value.f1"] == pytest.approx(np.log(3.0))
     assert strings(service.table().id) == [attributes["ml.prediction.id"]]
 
 
@@ -339,7 +339,7 @@ def test_images_are_counted_and_their_pixels_stay(service: Service) -> None:
 def test_features_are_what_somebody_makes_of_the_arguments(service: Service) -> None:
     net = service.model().instrument(Net().eval(), features=lambda x: {"sum": float(x.sum())})
     net(X[:1])
-    assert service.attributes()["ml.feature.value.sum"] == 0.0
+    assert service.attributes()["driftline.feature.value.sum"] == 0.0
     with pytest.raises(TypeError, match=r"Net\.forward has no argument 'y'; it has x, fail"):
         service.model().instrument(Net(), features="y")
 

@@ -93,7 +93,7 @@ def test_one_row_has_its_score_and_features_on_the_span(service: Service, x: Any
     table = service.table()
     attributes = service.attributes()
     assert attributes["ml.prediction.score"] == pytest.approx(0.75)
-    assert attributes["ml.feature.value.f1"] == pytest.approx(np.log(3.0))
+    assert attributes["driftline.feature.value.f1"] == pytest.approx(np.log(3.0))
     assert strings(table.id) == [attributes["ml.prediction.id"]]
 
 

@@ -33,13 +33,13 @@ def predict(shop: Tracer, identity: str, score: float, time: int | None = None, 
                 a.ML_MODEL_NAME: model,
                 a.ML_MODEL_VERSION: "1",
                 a.ML_MODEL_TASK: "binary",
-                a.ML_MODEL_CLASSES: ("0", "1"),
+                a.DRIFTLINE_MODEL_CLASSES: ("0", "1"),
                 a.ML_PREDICTION_ID: identity,
                 a.ML_PREDICTION_SCORE: score,
-                f"{a.ML_FEATURE_VALUE}.tenure": 12.0 * score,
-                f"{a.ML_FEATURE_VALUE}.plan": "gold" if score > 0.5 else "basic",
+                f"{a.DRIFTLINE_FEATURE_VALUE}.tenure": 12.0 * score,
+                f"{a.DRIFTLINE_FEATURE_VALUE}.plan": "gold" if score > 0.5 else "basic",
             }
         )
         if time is not None:
-            span.set_attribute(a.ML_PREDICTION_TIME, time)
+            span.set_attribute(a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO, time)
         return f"{request.get_span_context().trace_id:032x}"

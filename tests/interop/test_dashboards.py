@@ -49,20 +49,20 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     a.ML_MODEL_NAME: ("churn",),
     a.ML_MODEL_VERSION: ("7",),
     a.DEPLOYMENT_ENVIRONMENT_NAME: ("prod", ""),
-    a.ML_WINDOW: ("1h", ""),
-    a.ML_FEATURE_NAME: ("tenure", ""),
-    a.ML_DRIFT_TARGET: ("feature", "score", "class", "features", "concept"),
-    a.ML_DRIFT_METHOD: ("psi", "ks", ""),
-    a.ML_DRIFT_SLICE: ("", "country=NL"),
-    a.ML_PERFORMANCE_SLICE: ("", "country=NL"),
-    a.ML_DRIFT_WEIGHTING: ("none", "importance"),
-    a.ML_QUALITY_VERDICT: ("met", "broken"),
+    a.DRIFTLINE_WINDOW: ("1h", ""),
+    a.DRIFTLINE_FEATURE_NAME: ("tenure", ""),
+    a.DRIFTLINE_DRIFT_COLUMN: ("feature", "score", "class", "features", "concept"),
+    a.DRIFTLINE_DRIFT_METHOD: ("psi", "ks", ""),
+    a.DRIFTLINE_DRIFT_SLICE: ("", "country=NL"),
+    a.DRIFTLINE_PERFORMANCE_SLICE: ("", "country=NL"),
+    a.DRIFTLINE_DRIFT_WEIGHTING: ("none", "importance"),
+    a.DRIFTLINE_STATE: ("met", "broken"),
 }
 """Attribute → the values with which series are made; of others, the first example of the registry. "": none."""
 
 STATES = {
-    m.ML_MODEL_STATE: "degraded", m.ML_DRIFT_STATE: "drift", m.ML_PERFORMANCE_CHANGE_STATE: "worse",
-    m.ML_PERFORMANCE_ESTIMATE_STATE: "alert", m.ML_VERSION_STATE: "better",
+    m.DRIFTLINE_MODEL_STATUS: "degraded", m.DRIFTLINE_DRIFT_STATUS: "drift", m.DRIFTLINE_PERFORMANCE_STATUS: "worse",
+    m.DRIFTLINE_ESTIMATE_STATUS: "alert", m.DRIFTLINE_VERSION_STATUS: "better",
 }  # fmt: skip
 """Metric → its state; of others, ``broken``."""
 
@@ -70,20 +70,19 @@ STATES = {
 def every_point(growth: float) -> Iterator[Point]:
     """Yield a point for each series that the registry allows; counters stand at ``growth``."""
     folder = ROOT / "sdk/driftline/semconv/registry"
-    read = [
-        yaml.safe_load((folder / f"{name}.yaml").read_text("utf-8"))["groups"] for name in ("attributes", "metrics")
-    ]
-    examples = {one["id"]: (str((one["examples"] or ["any"])[0]),) for group in read[0] for one in group["attributes"]}
-    for metric in read[1]:
+    groups = [group for file in folder.glob("*.yaml") for group in yaml.safe_load(file.read_text("utf-8"))["groups"]]
+    attributes = [one for group in groups if group["type"] == "attribute_group" for one in group["attributes"]]
+    examples = {one["id"]: (str((one["examples"] or ["any"])[0]),) for one in attributes}
+    for metric in (group for group in groups if group["type"] == "metric"):
         name, grows = metric["metric_name"], metric["instrument"] != "gauge"
         keys = [each["ref"] for each in metric.get("attributes", ())]
-        known = {**examples, **VALUES, a.STATE: (STATES.get(name, "broken"),)}
+        known = {**examples, **VALUES, a.DRIFTLINE_STATE: (STATES.get(name, "broken"),)}
         buckets = None
-        if name == m.DRIFTLINE_PREDICTION_DURATION:
+        if name == m.DRIFTLINE_PREDICT_DURATION:
             buckets = tuple(np.full(len(DURATION_BOUNDS) + 1, growth).tolist())
         for values in itertools.product(*(known[key] for key in keys)):
             labels = tuple((key, value) for key, value in zip(keys, values, strict=True) if value)
-            exemplars = (Exemplar(time.time_ns(), TRACE, SPAN),) if name == m.ML_OUTCOMES else ()
+            exemplars = (Exemplar(time.time_ns(), TRACE, SPAN),) if name == m.DRIFTLINE_OUTCOMES else ()
             yield Point(name, labels, growth if grows else 1.0, buckets, exemplars)
 
 

@@ -25,14 +25,18 @@ def test_a_flight_that_landed_is_in_its_trace_and_the_months_are_in_prometheus(t
         play(tmp_path, Console(file=log), forward=otlp) as finding,
         prometheus(tmp_path, finding.page.removeprefix("http://")) as url,
     ):
-        query = f"{url}/api/v1/query?query={metrics.PROMETHEUS[metrics.ML_PERFORMANCE_VALUE]}"
+        query = f"{url}/api/v1/query?query={metrics.PROMETHEUS[metrics.DRIFTLINE_PERFORMANCE_VALUE]}"
         measured = eventually(lambda: get(query)["data"]["result"])
         recent = f"start={began}&end={began + 3_600 * 10**6}"
         found = f"{api}/api/traces?service=driftline&operation=outcome%20late-flights&limit=20&{recent}"
         traces: list[dict[str, Any]] = eventually(lambda: get(found)["data"])
 
     assert sum(window["rows"] for window in finding.months["windows"]) == 56_965
-    assert {series["metric"]["ml_performance_metric"] for series in measured} >= {"log_loss", "roc_auc", "accuracy"}
+    assert {series["metric"]["driftline_performance_metric"] for series in measured} >= {
+        "log_loss",
+        "roc_auc",
+        "accuracy",
+    }
     spans = traces[0]["spans"]
     truth = next(span for span in spans if span["operationName"] == "outcome late-flights")
     calls = {span["spanID"]: span for span in spans if span["operationName"] == "predict late-flights"}

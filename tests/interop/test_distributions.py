@@ -85,17 +85,18 @@ def value(url: str, text: str) -> float:
 def test_prometheus_knows_rows_labels_and_medians(tmp_path: Path) -> None:
     with prometheus(tmp_path, "127.0.0.1:1") as url:
         rows = predict(metrics_channel(f"{url}/api/v1/otlp/v1/metrics"))
-        eventually(partial(query, url, "ml_feature_value"))
+        eventually(partial(query, url, "driftline_feature_distribution"))
 
-        assert value(url, 'ml_prediction_duration_seconds_count{ml_model_name="known"}') == ROWS
-        assert value(url, 'histogram_count(sum(ml_feature_value{ml_model_name="plain"}))') == ROWS
-        assert value(url, 'ml_feature_value_count{ml_model_name="known"}') == ROWS
-        gold = 'ml_feature_categories_total{ml_model_name="known",ml_feature_category="gold"}'
+        assert value(url, 'ml_predict_duration_seconds_count{ml_model_name="known"}') == ROWS
+        assert value(url, 'histogram_count(sum(driftline_feature_distribution{ml_model_name="plain"}))') == ROWS
+        assert value(url, 'driftline_feature_distribution_count{ml_model_name="known"}') == ROWS
+        gold = 'driftline_feature_categories_total{ml_model_name="known",driftline_feature_category="gold"}'
         assert value(url, gold) == (rows["plan"] == "gold").sum()
         median = float(rows["amount"][rows["amount"].between(900, 1100)].median())
-        parts = 'histogram_quantile(0.5, ml_feature_value{ml_model_name="plain",ml_histogram_part="1"})'
+        finer = 'driftline_feature_distribution{ml_model_name="plain",driftline_histogram_part="1"}'
+        parts = f"histogram_quantile(0.5, {finer})"
         assert value(url, parts) == pytest.approx(median, rel=0.003)
-        bins = 'histogram_quantile(0.555, ml_feature_value_bucket{ml_model_name="known"})'
+        bins = 'histogram_quantile(0.555, driftline_feature_distribution_bucket{ml_model_name="known"})'
         assert value(url, bins) == pytest.approx(np.quantile(rows["amount"], 0.555), abs=0.1)
 
 

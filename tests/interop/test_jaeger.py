@@ -37,11 +37,17 @@ def tags(span: Span) -> dict[str, Any]:
 
 
 def unregistered(span: Span, group: str) -> set[str]:
-    """Return the attributes of a span that its registry entry does not list."""
-    registry = yaml.safe_load((ROOT / "sdk/driftline/semconv/registry/spans.yaml").read_text(encoding="utf-8"))
-    (listed,) = ([entry["ref"] for entry in g["attributes"]] for g in registry["groups"] if g["id"] == group)
+    """Return the attributes of a span that its registry entry, and the one that it extends, do not list."""
+    files = [ROOT / "sdk/driftline/semconv/registry" / name for name in ("core.yaml", "spans.yaml")]
+    groups = {g["id"]: g for file in files for g in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]}
+    both = (groups[group], groups.get(groups[group].get("extends", ""), {"attributes": []}))
+    listed = {entry["ref"] for one in both for entry in one["attributes"]}
     ours = {key for key in tags(span) if not key.startswith(("otel.", "span.kind", "internal."))}
-    return {key for key in ours if key not in listed and not key.startswith(("ml.feature.value.", "ml.slice.value."))}
+    return {
+        key
+        for key in ours
+        if key not in listed and not key.startswith(("driftline.feature.value.", "driftline.slice.value."))
+    }
 
 
 def named(seen: list[Span], name: str) -> list[Span]:
@@ -98,7 +104,7 @@ def test_a_trace_leads_to_the_page_and_the_page_to_the_trace(tmp_path: Path) -> 
                 assert pattern["key"] in known
                 link = re.sub(r"#{([^}]*)}", lambda found: quote(known[found[1]], safe=""), pattern["url"])
                 assert "<html" in get(link.replace("http://127.0.0.1:8780", driftline.web))
-    assert unregistered(truth, "span.ml.outcome") == set()
+    assert unregistered(truth, "span.driftline.outcome") == set()
 
 
 def test_the_outcomes_of_recorded_rows_are_children_of_the_call_that_predicted_them(tmp_path: Path) -> None:
@@ -121,5 +127,5 @@ def test_the_outcomes_of_recorded_rows_are_children_of_the_call_that_predicted_t
         ("B-2", calls[3]),
         ("B-3", calls[3]),
     ]
-    assert [unregistered(truth, "span.ml.outcome") for truth in truths] == [set()] * 4
-    assert [unregistered(call, "span.ml.predict") for call in named(seen, "predict churn")] == [set()] * 2
+    assert [unregistered(truth, "span.driftline.outcome") for truth in truths] == [set()] * 4
+    assert [unregistered(call, "span.driftline.predict") for call in named(seen, "predict churn")] == [set()] * 2

@@ -172,7 +172,7 @@ class Up:
     def pending(self) -> float:
         """Return how many outcomes wait for a prediction: all that came."""
         lines = str(get(f"{self.web}/metrics")).splitlines()
-        return next((float(line.split()[-1]) for line in lines if line.startswith("driftline_outcomes_pending ")), 0.0)
+        return next((float(line.split()[-1]) for line in lines if line.startswith("driftline_pending_outcomes ")), 0.0)
 
     def predictions(self) -> int:
         """Return how many predictions have come."""

@@ -15,10 +15,9 @@ import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes, metrics
-from driftline_processor.config.exporters import OtlpHttp
 from driftline_processor.exporters.derived_metrics import metrics_request
 from driftline_processor.exporters.metric_points import Point
-from driftline_processor.exporters.types.otlp_http import OtlpHttpExporter
+from driftline_processor.exporters.types.otlp_http import OtlpHttp, OtlpHttpExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
 from .peers import Driftline, eventually, get, post, prometheus
@@ -31,11 +30,11 @@ HOUR = 3_600 * SECOND
 DERIVED = [
     metrics.PROMETHEUS[name]
     for name in (
-        metrics.ML_DRIFT_VALUE,
-        metrics.ML_DRIFT_STATE,
-        metrics.ML_PERFORMANCE_VALUE,
-        metrics.ML_PERFORMANCE_WINDOW_END,
-        metrics.ML_OUTCOME_COVERAGE,
+        metrics.DRIFTLINE_DRIFT_VALUE,
+        metrics.DRIFTLINE_DRIFT_STATUS,
+        metrics.DRIFTLINE_PERFORMANCE_VALUE,
+        metrics.DRIFTLINE_PERFORMANCE_WINDOW_END,
+        metrics.DRIFTLINE_OUTCOME_COVERAGE,
     )
 ]
 
@@ -83,21 +82,21 @@ def test_scraped_and_sent_series_have_the_same_names_labels_and_values(tmp_path:
                 eventually(partial(known, url, name, address), lambda both: both[0] and both[0] == both[1])
             page = get(f"{driftline.web}/metrics")
 
-    assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_SENT] in page
-    assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_FAILED] not in page
-    assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_DROPPED] not in page
+    assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_SENT_REQUESTS] in page
+    assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS] not in page
+    assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_DROPPED_REQUESTS] not in page
 
 
 def test_a_series_that_ended_is_gone_at_once(tmp_path: Path) -> None:
     """Of a gauge that stops coming, Prometheus would show the last value for five minutes: two states at once."""
     now = time.time_ns()
-    state = Point(metrics.ML_DRIFT_STATE, ((attributes.STATE, "ok"),), 1.0)
+    state = Point(metrics.DRIFTLINE_DRIFT_STATUS, ((attributes.DRIFTLINE_STATE, "ok"),), 1.0)
     with prometheus(tmp_path, "127.0.0.1:1") as url:
         target = OtlpHttpExporter(OtlpHttp(endpoint=f"{url}/api/v1/otlp"))
         look = partial(known, url, metrics.PROMETHEUS[state.metric], "127.0.0.1:1")
 
         target.export("metrics", metrics_request([state], now - SECOND, now), {})
-        eventually(look, lambda both: both == ({}, {(("state", "ok"),): "1"}))
+        eventually(look, lambda both: both == ({}, {(("driftline_state", "ok"),): "1"}))
         target.export("metrics", metrics_request([replace(state, value=math.nan)], now, now), {})
         eventually(look, lambda both: both == ({}, {}))
 

@@ -121,7 +121,7 @@ def test_a_model_that_went_wrong_reaches_the_webhook_of_its_team_and_of_its_poli
             found = eventually(partial(told, hook), lambda alerts: wanted <= alerts.keys())
 
     burns, fires = found["payments page", "BudgetBurns"], found["oncall", "PolicyFires"]
-    assert burns["labels"]["ml_performance_objective"] == "accuracy >= 0.97"
+    assert burns["labels"]["driftline_objective_rule"] == "accuracy >= 0.97"
     assert burns["labels"]["over"] == "windows of 1h"
     assert burns["annotations"]["runbook"] == "docs/how-to/answer-an-alert.md#budgetburns"
     assert fires["labels"]["policy"] == "half"

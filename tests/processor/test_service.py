@@ -112,7 +112,7 @@ def test_what_is_derived_bears_no_name_that_a_service_sends(tmp_path: Path) -> N
     peer, headers = Peer(), {"content-type": "application/x-protobuf"}
     now, since = time.time_ns(), time.time_ns() - 60 * 10**9
     durations = histogram_of(
-        m.ML_PREDICTION_DURATION, DURATION_BOUNDS, [5, *[0] * len(DURATION_BOUNDS)], start=since, time=now, sum=0.1
+        m.ML_PREDICT_DURATION, DURATION_BOUNDS, [5, *[0] * len(DURATION_BOUNDS)], start=since, time=now, sum=0.1
     )
     counted = metrics_body([predictions_of(5.0, "1", start=since, time=now), durations])
     with http_peer(peer) as name:
@@ -123,9 +123,9 @@ def test_what_is_derived_bears_no_name_that_a_service_sends(tmp_path: Path) -> N
             wait_until(lambda: m.PROMETHEUS[m.DRIFTLINE_PREDICTIONS] in get(service, "/metrics").text)
             page = get(service, "/metrics").text
     names = [name for kind, found in peer.accepted if kind == "metrics" for name in found]
-    sent = [m.ML_PREDICTIONS, m.ML_PREDICTION_DURATION]
+    sent = [m.ML_PREDICTIONS, m.ML_PREDICT_DURATION]
     assert [names.count(name) for name in sent] == [1, 1]  # as they came; what is derived may go out more than once
-    assert {m.DRIFTLINE_PREDICTIONS, m.DRIFTLINE_PREDICTION_DURATION} <= set(names)
+    assert {m.DRIFTLINE_PREDICTIONS, m.DRIFTLINE_PREDICT_DURATION} <= set(names)
     assert m.PROMETHEUS[m.DRIFTLINE_PREDICTIONS] in page
     assert [name for name in sent if m.PROMETHEUS[name] in page] == []
 

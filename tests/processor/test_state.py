@@ -41,14 +41,14 @@ def test_the_keeper_joins_and_evaluates_by_itself(tmp_path: Path) -> None:
     until(state, 2)
     assert state.counters() == {
         (m.DRIFTLINE_RECEIVED_ROWS, ()): 4.0,
-        (m.DRIFTLINE_OUTCOMES_JOINED, ()): 2.0,
-        (m.DRIFTLINE_OUTCOMES_PENDING, ()): 0.0,
-        (m.DRIFTLINE_OUTCOMES_PENDING_AGE, ()): 0.0,
-        (m.DRIFTLINE_WINDOWS_PENDING, ()): 0.0,
-        (m.DRIFTLINE_JUDGING_PROCESSES, ()): 0.0,
-        (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): 0.0,
-        (m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1h"),)): 0.0,
-        (m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1d"),)): 0.0,
+        (m.DRIFTLINE_JOINED_OUTCOMES, ()): 2.0,
+        (m.DRIFTLINE_PENDING_OUTCOMES, ()): 0.0,
+        (m.DRIFTLINE_PENDING_OUTCOME_AGE, ()): 0.0,
+        (m.DRIFTLINE_PENDING_WINDOWS, ()): 0.0,
+        (m.DRIFTLINE_EVALUATION_PROCESSES, ()): 0.0,
+        (m.DRIFTLINE_PENDING_WINDOW_AGE, ()): 0.0,
+        (m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1h"),)): 0.0,
+        (m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1d"),)): 0.0,
         (m.DRIFTLINE_LOG_SIZE, ()): 0.0,
         (m.DRIFTLINE_ANALYSIS_QUEUE_SIZE, ()): 0.0,
     }

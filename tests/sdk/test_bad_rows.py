@@ -67,7 +67,7 @@ def test_one_bad_row_that_cannot_be_encoded_is_the_only_one_that_is_lost(
     encode = column_codec.encode
 
     def encode_most(given: dict[str, Any]) -> Any:
-        if float(BAD) in given["ml.feature.value.x"]:
+        if float(BAD) in given["driftline.feature.value.x"]:
             raise ZeroDivisionError("hostile")
         return encode(given)
 
@@ -190,7 +190,7 @@ def test_an_item_that_only_says_that_it_is_a_text_takes_no_ranking_with_it(servi
 
 
 def test_a_baseline_that_cannot_be_sent_keeps_no_row_back(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    baseline = events.ML_BASELINE
+    baseline = events.DRIFTLINE_BASELINE
     record = otlp_logs.log_record
 
     def record_most(event: str, *args: Any, **kwargs: Any) -> Any:

@@ -449,7 +449,7 @@ def many() -> FakeView:
         {
             ("driftline.received.requests", (("driftline.signal", "logs"),)): 114.0,
             ("driftline.received.rows", (("driftline.signal", "logs"),)): 56_965.0,
-            ("driftline.outcomes.pending", ()): 12.0,
+            ("driftline.pending.outcomes", ()): 12.0,
         },
     )
 

@@ -106,7 +106,7 @@ def metrics_body(
     into = group.scope_metrics.add()
     into.scope.name = scope
     if captured:
-        into.scope.attributes.extend(attributes({a.ML_CAPTURE: "metrics"}))
+        into.scope.attributes.extend(attributes({a.DRIFTLINE_CAPTURE: "metrics"}))
     into.metrics.extend(metrics)
     return bytes(request.SerializeToString())
 

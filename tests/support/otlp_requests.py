@@ -13,8 +13,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 NOW = 1_800_000_000_000_000_000
-FEATURE = a.ML_FEATURE_VALUE + "."
-SLICE = a.ML_SLICE_VALUE + "."
+FEATURE = a.DRIFTLINE_FEATURE_VALUE + "."
+SLICE = a.DRIFTLINE_SLICE_VALUE + "."
 
 
 def value(thing: object) -> AnyValue:

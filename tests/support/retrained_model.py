@@ -52,15 +52,15 @@ class Retrained:
         values = {
             "ml.model.name": "churn",
             "ml.model.version": version,
-            "ml.training.run.id": f"run-{end}",
-            "ml.training.duration": 7200.0,
-            "ml.training.cpu.time": 3600.0,
-            "ml.training.cost": cost,
-            "ml.training.cost.currency": "EUR",
-            "ml.training.result.validation_loss": 0.25,
+            "driftline.training.run.id": f"run-{end}",
+            "driftline.training.duration": 7200.0,
+            "driftline.training.cpu.time": 3600.0,
+            "driftline.training.cost": cost,
+            "driftline.training.currency": "EUR",
+            "driftline.training.result.value.validation_loss": 0.25,
             **more,
         }
-        body = logs([record("ml.training.run", values, time_unix_nano=MIDNIGHT + int(end * DAY))], "training")
+        body = logs([record("driftline.training.run", values, time_unix_nano=MIDNIGHT + int(end * DAY))], "training")
         self.state.submit("logs", body).result(60)
         self.state.catch_up()
 

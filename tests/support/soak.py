@@ -221,12 +221,12 @@ class Soak:
         rng, rows = np.random.default_rng(number), ROWS["columns"]
         columns = {
             a.ML_PREDICTION_ID: encode_column(texts([f"rq-c-{number:07d}-{row}" for row in range(rows)])),
-            a.ML_PREDICTION_TIME: encode_column(np.full(rows, time.time_ns())),
+            a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: encode_column(np.full(rows, time.time_ns())),
             a.ML_PREDICTION_SCORE: encode_column(rng.random(rows)),
             **{f"{FEATURE}x{at}": encode_column(rng.normal(size=rows)) for at in range(FEATURES)},
         }
-        said = {a.ML_MODEL_NAME: "columns", a.ML_BATCH_ID: f"rq-c-{number:07d}", a.ML_PREDICTION_COUNT: rows}
-        made = record(events.ML_PREDICTION_BATCH, {**said, a.ML_PREDICTION_COLUMNS: columns})
+        said = {a.ML_MODEL_NAME: "columns", a.DRIFTLINE_BATCH_ID: f"rq-c-{number:07d}", a.ML_PREDICTION_COUNT: rows}
+        made = record(events.DRIFTLINE_PREDICTION_BATCH, {**said, a.DRIFTLINE_PREDICTION_COLUMNS: columns})
         return "/v1/logs", HEADERS["content-type"], logs([made], "prod")
 
     def _outcomes(self, number: int) -> tuple[str, str, bytes]:
@@ -251,7 +251,7 @@ class Soak:
         assert rows_of_models(self.web) == expected, (rows_of_models(self.web), expected)
         _until(lambda: len(self._logs()) <= 2)  # the one that is written, and one that is going
         page = httpx.get(f"{self.web}/metrics", trust_env=False).text
-        for metric in ("driftline_log_damaged_bytes_total", "driftline_forward_dropped_total"):
+        for metric in ("driftline_log_damaged_bytes_total", "driftline_forward_dropped_requests_total"):
             assert metric not in page, metric
         refused = re.findall(r'driftline_rejected_rows_total\{.*reason="(not_stored|not_decoded)"', page)
         assert not refused, refused

@@ -31,9 +31,6 @@ Outcome = Literal["found", "unnamed", "not_found", "cannot_tell", "not_applicabl
 TOLD_FURTHER: Final = 3 * DAY
 """Nanoseconds for which a drill goes on after it was found, for its cause to be named."""
 
-FEWEST_WINDOWS: Final = 2
-"""Windows that must have ended after a fault before one may say that it is not found."""
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -334,7 +331,8 @@ class Range:
             return ""
         view = leading_view(lived)
         known = [] if view is None else [*_closed_after(view, self.at)]
-        if len(known) < FEWEST_WINDOWS:
+        # 2: windows that must have ended after a fault before one may say that it is not found
+        if len(known) < 2:
             ended = "no window" if not known else "one window alone"
             return f"{ended} ended after the fault; give it more traffic, or shorter windows"
         for name in features:

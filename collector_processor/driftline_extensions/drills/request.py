@@ -29,12 +29,6 @@ from .traffic import Traffic
 START: Final = 20_454 * DAY
 """When synthetic traffic begins: a Thursday, the first of January 2026."""
 
-HEALTHY: Final = 14
-"""Days of synthetic traffic before the fault: enough for a pace of its own, and for outcomes to have had their time."""
-
-AFTER: Final = 7
-"""Days of synthetic traffic after the fault, unless somebody says otherwise."""
-
 LONGEST: Final = 400
 """Days of synthetic traffic at most."""
 
@@ -155,8 +149,11 @@ def _models(config: Config, request: DrillRequest) -> list[str]:
 
 def _synthetic(name: str, settings: Model, request: DrillRequest) -> tuple[Traffic, int]:
     longest = max(map(length, settings.windows))
-    days = max(AFTER, 4 * -(-longest // DAY)) if request.days is None else request.days
-    before = max(HEALTHY, 2 * -(-longest // DAY))
+    # 7: days of synthetic traffic after the fault, unless somebody says otherwise
+    days = max(7, 4 * -(-longest // DAY)) if request.days is None else request.days
+    # 14: days of synthetic traffic before the fault: enough for a pace of its own, and for outcomes to have had their
+    # time
+    before = max(14, 2 * -(-longest // DAY))
     if request.at:
         before = _days(request.at)
     if not 1 <= before <= LONGEST or not 1 <= days <= LONGEST:

@@ -29,12 +29,6 @@ Draw = Callable[[int, Random], Column]
 REFERENCE_ROWS: Final = 20_000
 """Rows of which the baseline is built."""
 
-CALL: Final = 0.02
-"""Seconds of a usual call."""
-
-MOST_ACTING: Final = 6
-"""Inputs that the model goes by, in order: with more of them each would count for little."""
-
 STEEPNESS: Final = 1.5
 """Standard deviation of the log odds that the model says: its ROC AUC is about .8."""
 
@@ -95,6 +89,7 @@ def synthetic_traffic(
     time = np.sort(start + rng.integers(0, days * DAY, n))
     took = np.maximum(1, np.minimum(rng.exponential(0.25, n), 1.0) * _nanoseconds(delay)).astype(np.int64)
     built = _baseline(name, version, task, reference, model, reference_time, settings, rng)
+    # 0.02: seconds of a usual call
     return Traffic(
         key=ModelKey(name, version),
         task=built.task,
@@ -104,7 +99,7 @@ def synthetic_traffic(
         scores=scores,
         actual=model.truth(scores, rng),
         known=time + took,
-        duration=rng.lognormal(np.log(CALL), 0.4, n),
+        duration=rng.lognormal(np.log(0.02), 0.4, n),
         model=model,
         baseline=built.to_json(),
         slices=_slices(settings, features, n),
@@ -127,7 +122,8 @@ class _Model:
 
     @classmethod
     def of(cls, task: Task, reference: Features) -> _Model:
-        names = list(reference)[:MOST_ACTING]
+        # 6: inputs that the model goes by, in order: with more of them each would count for little
+        names = list(reference)[:6]
         levels: dict[str, F64 | Mapping[str, float]] = {}
         for name in names:
             column = reference[name]

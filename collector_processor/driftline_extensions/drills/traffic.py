@@ -132,15 +132,15 @@ class Traffic:
             )
             columns = batch.wire_columns()
             if some.duration is None:
-                del columns[a.ML_PREDICTION_DURATION]
+                del columns[a.DRIFTLINE_PREDICTION_DURATION]
             newest = int(some.time[-1])
             attributes = {
                 **identity.record_attributes(),
-                a.ML_BATCH_ID: f"drill-{int(some.number[0])}-{int(some.number[-1])}-{len(some)}",
+                a.DRIFTLINE_BATCH_ID: f"drill-{int(some.number[0])}-{int(some.number[-1])}-{len(some)}",
                 a.ML_PREDICTION_COUNT: len(some),
-                a.ML_PREDICTION_COLUMNS: column_codec.encode(columns),
+                a.DRIFTLINE_PREDICTION_COLUMNS: column_codec.encode(columns),
             }
-            yield self._request([log_record(events.ML_PREDICTION_BATCH, newest, attributes, observed=newest)])
+            yield self._request([log_record(events.DRIFTLINE_PREDICTION_BATCH, newest, attributes, observed=newest)])
 
     def outcomes(self) -> Iterator[bytes]:
         """Yield what became of the rows as ``ExportLogsServiceRequest``; rows of which nobody knows are left out."""
@@ -156,8 +156,8 @@ class Traffic:
                     a.ML_MODEL_NAME: self.key.model,
                     a.ML_PREDICTION_ID: id,
                     a.ML_OUTCOME_ACTUAL: actual,
-                    a.ML_OUTCOME_TIME: known,
-                    a.ML_OUTCOME_PREDICTION_TIME: predicted,
+                    a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO: known,
+                    a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO: predicted,
                 }
                 records.append(log_record(events.ML_OUTCOME, known, attributes))
             yield self._request(records)
@@ -168,7 +168,7 @@ class Traffic:
             identity = Identity(self.key.model, self.key.version, self.task)
             when = int(self.time[0])
             yield self._request(
-                [log_record(events.ML_BASELINE, when, identity.record_attributes(), body=self.baseline)]
+                [log_record(events.DRIFTLINE_BASELINE, when, identity.record_attributes(), body=self.baseline)]
             )
 
     def _request(self, records: list[list[bytes]]) -> bytes:

@@ -130,7 +130,7 @@ def _inhibitions(policies: Mapping[str, Policy]) -> Iterator[dict[str, list[str]
     yield {
         "source_matchers": [burns, matcher("severity", "page")],
         "target_matchers": [burns, matcher("severity", "ticket")],
-        "equal": [*model, label(a.ML_MODEL_VERSION), label(a.ML_PERFORMANCE_OBJECTIVE)],
+        "equal": [*model, label(a.ML_MODEL_VERSION), label(a.DRIFTLINE_OBJECTIVE_RULE)],
     }
     fires = matcher("alertname", policy_rules.ALERT)
     for name, policy in policies.items():

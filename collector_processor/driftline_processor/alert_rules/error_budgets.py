@@ -156,7 +156,7 @@ def burn_of(long: str, short: str) -> Burn:
 
 def recorded(kind: str, window: str) -> str:
     """Return the name of a recorded rate: ``rate``: of counted calls, ``window`` or ``window_least``: of windows."""
-    level = m.PROMETHEUS[m.ML_PERFORMANCE_OBJECTIVE_STATE].removesuffix(f"_{a.STATE}")
+    level = m.PROMETHEUS[m.DRIFTLINE_OBJECTIVE_STATUS].removesuffix("_status")
     return f"{level}:burn_{kind}{window}"
 
 
@@ -167,7 +167,7 @@ def recording_rules(known: Sequence[Budget]) -> Iterator[Rule]:
     ``promtool check rules``, whatever their expressions say.
     """
     for budget in known:
-        named = {label(a.ML_MODEL_NAME): budget.model, label(a.ML_PERFORMANCE_OBJECTIVE): budget.rule}
+        named = {label(a.ML_MODEL_NAME): budget.model, label(a.DRIFTLINE_OBJECTIVE_RULE): budget.rule}
         if budget.counted:
             for window in COUNTED:
                 spent = f"({failed_share(budget, window)}) / {budget.allowed:.12g}"
@@ -195,7 +195,7 @@ def counted_failures(budget: Budget, window: str) -> str:
     if budget.objective.metric not in LATENCIES:
         failed = series(m.DRIFTLINE_PREDICTION_FAILURES, of, {})
         return f"sum without ({label(a.ERROR_TYPE)}) (rate({failed}[{window}]))"
-    within = series(m.DRIFTLINE_PREDICTION_DURATION, of, {"le": one_of(_bounds(budget.objective.limit))}, "_bucket")
+    within = series(m.DRIFTLINE_PREDICT_DURATION, of, {"le": one_of(_bounds(budget.objective.limit))}, "_bucket")
     return f"({counted_calls(budget, window)} - sum without (le) (rate({within}[{window}])))"
 
 
@@ -203,7 +203,7 @@ def counted_calls(budget: Budget, window: str) -> str:
     """Return the rate of calls by which an objective is counted."""
     of = (one_of([budget.model]),)
     if budget.objective.metric in LATENCIES:
-        return f"rate({series(m.DRIFTLINE_PREDICTION_DURATION, of, {}, '_count')}[{window}])"
+        return f"rate({series(m.DRIFTLINE_PREDICT_DURATION, of, {}, '_count')}[{window}])"
     return f"sum without ({label(a.ML_PREDICTION_CLASS)}) (rate({series(m.DRIFTLINE_PREDICTIONS, of, {})}[{window}]))"
 
 
@@ -239,7 +239,7 @@ def _alert(long: str, short: str, burn: Burn, of: str, unit: str, runbook: str) 
     expression = f"{recorded(long, burn.long)}{of} {limit}"
     if burn.short:
         expression += f" and {recorded(short, burn.short)} {limit}"
-    rule = f"{{{{ $labels.{label(a.ML_PERFORMANCE_OBJECTIVE)} }}}}"
+    rule = f"{{{{ $labels.{label(a.DRIFTLINE_OBJECTIVE_RULE)} }}}}"
     times = '{{ $value | printf "%.3g" }}'
     return {
         "alert": ALERT,

@@ -141,7 +141,7 @@ def _alert(name: str, policy: Policy, scope: Scope, runbook: str) -> Rule:
     severity = SEVERITIES[policy.severity]
     if policy.severity is None and isinstance(condition, VerdictIs) and set(condition.states) <= GRAVE:
         severity = "page"
-    named = {"severity": severity, "policy": literal(name), label(a.ML_WINDOW): scope.window}
+    named = {"severity": severity, "policy": literal(name), label(a.DRIFTLINE_WINDOW): scope.window}
     return {
         "alert": ALERT,
         "expr": _expression(condition, scope),
@@ -163,7 +163,7 @@ def _expression(condition: Condition, scope: Scope) -> str:
         NoQueryError: No query of the derived metrics says it.
     """
     models, window = scope
-    of_window: Wanted = {a.ML_WINDOW: window}
+    of_window: Wanted = {a.DRIFTLINE_WINDOW: window}
     match condition:
         case AllOf(parts):
             return " and ".join(f"({_expression(part, scope)})" for part in parts)
@@ -172,17 +172,17 @@ def _expression(condition: Condition, scope: Scope) -> str:
         case Comparison():
             return _comparison(condition, scope)
         case VerdictIs(states=states):
-            return f"{by_model(series(m.ML_MODEL_STATE, models, {a.STATE: one_of(states)}))} == 1"
+            return f"{by_model(series(m.DRIFTLINE_MODEL_STATUS, models, {a.DRIFTLINE_STATE: one_of(states)}))} == 1"
         case Drifts(column=column, count=count):
-            drifted = {a.ML_DRIFT_TARGET: column.removesuffix("s") if column == "features" else column}
-            wanted = {**of_window, **drifted, a.ML_DRIFT_SLICE: "", a.STATE: "drift"}
-            return f"count by ({labels(MODEL)}) ({series(m.ML_DRIFT_STATE, models, wanted)} == 1) >= {count}"
+            drifted = {a.DRIFTLINE_DRIFT_COLUMN: column.removesuffix("s") if column == "features" else column}
+            wanted = {**of_window, **drifted, a.DRIFTLINE_DRIFT_SLICE: "", a.DRIFTLINE_STATE: "drift"}
+            return f"count by ({labels(MODEL)}) ({series(m.DRIFTLINE_DRIFT_STATUS, models, wanted)} == 1) >= {count}"
         case ObjectiveBroken(rule=rule):
-            named = {a.ML_PERFORMANCE_OBJECTIVE: rule} if rule else {}
-            wanted = {**of_window, **named, a.STATE: "broken"}
-            return f"{by_model(series(m.ML_PERFORMANCE_OBJECTIVE_STATE, models, wanted))} == 1"
+            named = {a.DRIFTLINE_OBJECTIVE_RULE: rule} if rule else {}
+            wanted = {**of_window, **named, a.DRIFTLINE_STATE: "broken"}
+            return f"{by_model(series(m.DRIFTLINE_OBJECTIVE_STATUS, models, wanted))} == 1"
         case OutcomesLate():
-            late = series(m.ML_OUTCOME_SLA_STATE, models, {**of_window, a.STATE: "broken"})
+            late = series(m.DRIFTLINE_OUTCOME_SLA_STATUS, models, {**of_window, a.DRIFTLINE_STATE: "broken"})
             return f"{by_model(late)} == 1"
         case BurnRate():
             return " and ".join(f"({_burn(condition, name, models)})" for name in (condition.short, condition.long))

@@ -37,7 +37,7 @@ Models = tuple[str | Pattern, ...]
 def label(attribute: str) -> str:
     """Return the label of an attribute.
 
-    >>> label(a.ML_WINDOW) == a.ML_WINDOW.replace(".", "_")
+    >>> label(a.DRIFTLINE_WINDOW) == a.DRIFTLINE_WINDOW.replace(".", "_")
     True
     """
     return re.sub(r"[^a-zA-Z0-9_]", "_", attribute)

@@ -16,7 +16,11 @@ from .promql import MODEL, Models, Wanted, labels, series
 End = Literal["value", "low", "high"]
 """The number itself, or an end of its interval."""
 
-_ENDS: Final = {"value": m.ML_PERFORMANCE_VALUE, "low": m.ML_PERFORMANCE_LOW, "high": m.ML_PERFORMANCE_HIGH}
+_ENDS: Final = {
+    "value": m.DRIFTLINE_PERFORMANCE_VALUE,
+    "low": m.DRIFTLINE_PERFORMANCE_LOW,
+    "high": m.DRIFTLINE_PERFORMANCE_HIGH,
+}
 _OF_COLUMN: Final = re.compile(r"(?P<what>\S+) of (?P<column>.+)")
 _WEIGHTINGS: Final = {"drift_share": "none", "weighted_drift_share": "importance"}
 
@@ -61,31 +65,37 @@ def query(signal: Signal, window: str, models: Models, end: End = "value") -> st
     """
     if end != "value" and not has_interval(signal):
         raise NoQueryError(f"the interval of {_named(signal)} is no metric; leave out surely")
-    of: Wanted = {a.ML_WINDOW: window}
+    of: Wanted = {a.DRIFTLINE_WINDOW: window}
     if signal.is_business:
         raise NoQueryError(f"{_named(signal)} is a metric of yours; ask for that one, or let Driftline tell it")
     if signal.name == "predictions":
         raise NoQueryError("how many predictions a window holds is no metric; let Driftline tell it")
     if signal.name == "coverage":
-        return series(m.ML_OUTCOME_COVERAGE, models, of)
+        return series(m.DRIFTLINE_OUTCOME_COVERAGE, models, of)
     if signal.name in _WEIGHTINGS:
         return series(
-            m.ML_DRIFT_SHARE, models, {**of, a.ML_DRIFT_WEIGHTING: _WEIGHTINGS[signal.name], a.ML_DRIFT_SLICE: ""}
+            m.DRIFTLINE_DRIFT_FRACTION,
+            models,
+            {**of, a.DRIFTLINE_DRIFT_WEIGHTING: _WEIGHTINGS[signal.name], a.DRIFTLINE_DRIFT_SLICE: ""},
         )
     if match := _OF_COLUMN.fullmatch(signal.name):
         return _drift_query(match["what"], match["column"], signal.slice, models, of)
-    of = {**of, a.ML_PERFORMANCE_SLICE: signal.slice}
+    of = {**of, a.DRIFTLINE_PERFORMANCE_SLICE: signal.slice}
     if signal.name in LATENCIES:
-        return series(m.ML_SERVICE_LATENCY, models, {**of, a.ML_SERVICE_QUANTILE: f"{LATENCIES[signal.name]:g}"})
+        return series(
+            m.DRIFTLINE_SERVICE_LATENCY, models, {**of, a.DRIFTLINE_SERVICE_QUANTILE: f"{LATENCIES[signal.name]:g}"}
+        )
     if signal.name in (ERROR_RATE, AVAILABILITY):
-        failed = series(m.ML_SERVICE_ERROR_RATE, models, of)
+        failed = series(m.DRIFTLINE_SERVICE_ERROR_RATE, models, of)
         return failed if signal.name == ERROR_RATE else f"(1 - {failed})"
     metric = signal.name.removeprefix(ESTIMATED)
-    of = {**of, a.ML_PERFORMANCE_METRIC: metric}
+    of = {**of, a.DRIFTLINE_PERFORMANCE_METRIC: metric}
     if metric == signal.name:
         return series(_ENDS[end], models, of)
-    failed = series(m.ML_PERFORMANCE_ESTIMATE_STATE, models, {**of, a.STATE: "failed"})
-    return f"({series(m.ML_PERFORMANCE_ESTIMATE, models, of)} unless ignoring ({labels([a.STATE])}) {failed})"
+    failed = series(m.DRIFTLINE_ESTIMATE_STATUS, models, {**of, a.DRIFTLINE_STATE: "failed"})
+    return (
+        f"({series(m.DRIFTLINE_ESTIMATE_VALUE, models, of)} unless ignoring ({labels([a.DRIFTLINE_STATE])}) {failed})"
+    )
 
 
 def reference_query(signal: Signal, window: str, models: Models) -> str:
@@ -93,14 +103,18 @@ def reference_query(signal: Signal, window: str, models: Models) -> str:
     if not (signal.of_outcomes or signal.name.startswith(ESTIMATED)):
         raise NoQueryError(f"the baseline has no {_named(signal)} to compare with; write a number")
     metric = signal.name.removeprefix(ESTIMATED)
-    return series(m.ML_PERFORMANCE_REFERENCE, models, {a.ML_WINDOW: window, a.ML_PERFORMANCE_METRIC: metric})
+    return series(
+        m.DRIFTLINE_PERFORMANCE_REFERENCE, models, {a.DRIFTLINE_WINDOW: window, a.DRIFTLINE_PERFORMANCE_METRIC: metric}
+    )
 
 
 def _drift_query(what: str, column: str, slice: str, models: Models, of: Wanted) -> str:
     if what == "missing":
         raise NoQueryError(f"the share of missing values of {column} is no metric; let DataFault tell it")
-    named = {a.ML_DRIFT_TARGET: column} if column in ("score", "class") else {a.ML_FEATURE_NAME: column}
-    return series(m.ML_DRIFT_VALUE, models, {**of, **named, a.ML_DRIFT_METHOD: what, a.ML_DRIFT_SLICE: slice})
+    named = {a.DRIFTLINE_DRIFT_COLUMN: column} if column in ("score", "class") else {a.DRIFTLINE_FEATURE_NAME: column}
+    return series(
+        m.DRIFTLINE_DRIFT_VALUE, models, {**of, **named, a.DRIFTLINE_DRIFT_METHOD: what, a.DRIFTLINE_DRIFT_SLICE: slice}
+    )
 
 
 def _named(signal: Signal) -> str:

@@ -63,6 +63,12 @@ def installed(group: str) -> Mapping[str, EntryPoint]:
     return {one.name: one for one in entry_points(group=group)}
 
 
+EXPORTERS = Kinds(
+    "driftline_processor.exporters.types",
+    "EXPORTER",
+    "driftline_exporters",
+    {"otlp": "otlp_grpc", "otlphttp": "otlp_http"},
+)
 ACTIONS = Kinds("driftline_processor.policy.actions", "ACTION", "driftline_actions")
 
 BUSINESS_SOURCES = "driftline_business"

@@ -157,7 +157,7 @@ class Model(Section):
     quantiles: Levels = Field(
         default=(),
         description="The levels that a regression predicts, in the order of its scores, for senders that cannot say "
-        "`ml.model.quantiles`.",
+        "`driftline.model.quantiles`.",
         examples=["[0.1, 0.5, 0.9]"],
         json_schema_extra={"default": "what the sender says"},
     )
@@ -275,7 +275,7 @@ class Model(Section):
             "order.late: {class_attribute: late, environment_attribute: site}",
             "churn.score: {score: true, rows: true}",
             "order.latency: {duration: true}",
-            "values: {feature_attribute: ml.feature.name}",
+            "values: {feature_attribute: driftline.feature.name}",
             "room.heat: {feature: heat, gauge: true}",
         ],
         json_schema_extra={"name": "order.amount"},

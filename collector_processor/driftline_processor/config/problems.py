@@ -13,12 +13,12 @@ from driftline_processor.core.nearest_names import nearest
 
 from .actions import ActionKeys, action_kind
 from .business import BusinessSource, business_source
-from .exporters import Exporter, keys_of
+from .exporters import ExporterKeys, exporter_kind
 from .receivers import NAMED
 
 _OF_NAME: dict[Any, Callable[[str], Any]] = {
     ActionKeys: action_kind,
-    Exporter: keys_of,
+    ExporterKeys: exporter_kind,
     BusinessSource: business_source,
 }
 """How the name of a section says which keys it has."""

@@ -42,7 +42,7 @@ class Metric(Section):
     feature_attribute: Text | None = Field(
         default=None,
         description="The metric holds the values of several features; this attribute of a point names the feature.",
-        examples=[a.ML_FEATURE_NAME],
+        examples=[a.DRIFTLINE_FEATURE_NAME],
     )
     category_attribute: Text | None = Field(
         default=None,
@@ -113,11 +113,11 @@ def counts_rows(metrics: Mapping[str, Metric]) -> str | None:
 def _mapped(model: str, name: str, metric: Metric, rows: bool) -> MetricMapping:
     from driftline_processor.core.decode.foreign_metrics import MetricMapping
 
-    target = m.ML_FEATURE_CATEGORIES if metric.category_attribute else m.ML_FEATURE_VALUE
+    target = m.DRIFTLINE_FEATURE_CATEGORIES if metric.category_attribute else m.DRIFTLINE_FEATURE_DISTRIBUTION
     if metric.score:
-        target = m.ML_PREDICTION_SCORE
+        target = m.DRIFTLINE_PREDICTION_SCORE
     elif metric.duration:
-        target = m.ML_PREDICTION_DURATION
+        target = m.ML_PREDICT_DURATION
     elif metric.class_attribute:
         target = m.ML_PREDICTIONS
     return MetricMapping(

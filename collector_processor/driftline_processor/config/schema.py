@@ -24,7 +24,7 @@ from .actions import ActionKeys, with_action_names
 from .business import Business, BusinessName, by_source
 from .channels import Channel, channels_of, notify_problems
 from .composition import with_included, with_tiers
-from .exporters import TYPES, Exporter, forward_exporter, with_names
+from .exporters import ExporterKeys, forward_exporter, with_names
 from .model import Model
 from .policies import (
     DEFAULT_POLICY,
@@ -335,11 +335,9 @@ class Config(Section):
         description="Times in which nothing is told of some models. What still lasts at their end is told then.",
         json_schema_extra={"name": "yearly-sale", "shown": "comment"},
     )
-    exporters: Annotated[dict[str, Exporter], BeforeValidator(with_names)] = Field(
+    exporters: Annotated[dict[str, ExporterKeys], BeforeValidator(with_names)] = Field(
         default_factory=dict,
-        description="Destinations. The name says how to send: "
-        + ", ".join(f"`{one.type}/NAME`" for one in TYPES)
-        + ".",
+        description="Destinations. The name begins with the kind of the exporter: `otlp_grpc/NAME`, `otlp_http/NAME`.",
         examples=[
             'otlp_http/prometheus: {endpoint: "${env:PROMETHEUS:-http://127.0.0.1:9090}/api/v1/otlp", '
             "derived: [metrics]}"

@@ -46,9 +46,6 @@ _TYPICAL: Final = 0.15
 _EVEN: Final = 0.2
 """The weight of bets of any size, which find differences of any size."""
 
-_LEAST: Final = 1e-3
-"""A bound below which rows would have to lie is taken as this far away: so close to 0 or 1 no mean is told apart."""
-
 
 def betting_evidence(total: F64, squares: F64, below: F64) -> F64:
     """Return the logarithm of the capital after rows ξ whose expectation is at most 0 under the null.
@@ -58,7 +55,9 @@ def betting_evidence(total: F64, squares: F64, below: F64) -> F64:
     >>> float(betting_evidence(np.array(60.0), np.array(100.0), np.array(1.0)).round(2))
     10.2
     """
-    c = np.maximum(below, _LEAST)[..., np.newaxis]
+    # 1e-3: a bound below which rows would have to lie is taken as this far away: so close to 0 or 1 no mean is told
+    # apart
+    c = np.maximum(below, 1e-3)[..., np.newaxis]
     grown = _BETS / c * total[..., np.newaxis] - _COST / c**2 * squares[..., np.newaxis]
     return _mixed(grown + _prior(c))
 

@@ -115,10 +115,6 @@ def _by_step(found: Mapping[str, tuple[F64, I64]], steps: int) -> list[Pane]:
     return panes
 
 
-MORE = 50
-"""Learned anew when the outcomes have become more by a fiftieth, or when nothing else is to be done."""
-
-
 class OutcomeDelays:
     """Learns from all versions of a model in an environment together: their outcomes come the same way.
 
@@ -138,7 +134,8 @@ class OutcomeDelays:
     def learn(self, joined: int, idle: bool) -> None:
         """Learn anew where enough outcomes have come. ``joined``: the sequence number of the last one that joined."""
         more = joined - self._joined
-        if more > 0 and (idle or more >= self._joined // MORE):
+        # 50: learned anew when the outcomes have become more by a fiftieth, or when nothing else is to be done
+        if more > 0 and (idle or more >= self._joined // 50):
             self._joined = joined
             self._learned = self._read(self._series)
 

@@ -115,10 +115,6 @@ def _together(stretches: Sequence[tuple[int, int]], since: int, timezone: str) -
     return hours[open_ones > 1]
 
 
-MOST = 20
-"""Versions that are compared with the champion, those that predicted last."""
-
-
 @dataclass(slots=True)
 class VersionWatch:
     """Compares the versions of all models. One thread calls :meth:`step`; any may read :meth:`of`."""
@@ -155,7 +151,8 @@ class VersionWatch:
         settings = self.register.settings(versions[0].key.model)
         source = StoredVersions(self.connection, versions, [periods[series.number] for series in versions])
         asked = settings.performance.asked
-        return compare_versions(source, settings.versions.named, settings.timezone, asked, MOST)
+        # 20: versions that are compared with the champion, those that predicted last
+        return compare_versions(source, settings.versions.named, settings.timezone, asked, 20)
 
 
 class StoredVersions:

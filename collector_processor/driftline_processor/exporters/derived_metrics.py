@@ -68,12 +68,12 @@ def slice_points(newest: Evaluation) -> Iterator[Derived]:
     for name, found in {**newest.performance_slices, **ages}.items():
         for metric, measured in found.metrics.items():
             if "[" not in metric:
-                what = {a.ML_PERFORMANCE_METRIC: metric, a.ML_PERFORMANCE_SLICE: name}
-                yield m.ML_PERFORMANCE_VALUE, what, measured.value
+                what = {a.DRIFTLINE_PERFORMANCE_METRIC: metric, a.DRIFTLINE_PERFORMANCE_SLICE: name}
+                yield m.DRIFTLINE_PERFORMANCE_VALUE, what, measured.value
     for fair in newest.fairness:
         for one in fair.criteria:
-            named = {a.ML_FAIRNESS_ATTRIBUTE: fair.attribute, a.ML_FAIRNESS_CRITERION: one.name}
-            yield m.ML_FAIRNESS_STATE, {**named, a.STATE: one.state}, 1.0
+            named = {a.DRIFTLINE_FAIRNESS_ATTRIBUTE: fair.attribute, a.DRIFTLINE_FAIRNESS_CRITERION: one.name}
+            yield m.DRIFTLINE_FAIRNESS_STATUS, {**named, a.DRIFTLINE_STATE: one.state}, 1.0
 
 
 SERVICE: Final = "driftline"
@@ -109,15 +109,15 @@ def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
     for model in models:
         of = model_attributes(model.key)
         tier = "" if model.tier is None else str(model.tier)
-        known = {a.ML_MODEL_TASK: model.task.kind, a.ML_MODEL_TEAM: model.team, a.ML_MODEL_TIER: tier}
-        yield _point(m.ML_MODEL_INFO, {**of, **{name: text for name, text in known.items() if text}}, 1.0)
+        known = {a.ML_MODEL_TASK: model.task.kind, a.DRIFTLINE_MODEL_TEAM: model.team, a.DRIFTLINE_MODEL_TIER: tier}
+        yield _point(m.DRIFTLINE_MODEL_INFO, {**of, **{name: text for name, text in known.items() if text}}, 1.0)
         for name, value in model.by_class.items():
             yield _point(m.DRIFTLINE_PREDICTIONS, {**of, a.ML_PREDICTION_CLASS: name}, value)
         for error, value in model.by_error.items():
             yield _point(m.DRIFTLINE_PREDICTION_FAILURES, {**of, a.ERROR_TYPE: error}, value)
         if model.duration is not None and len(model.duration) == len(DURATION_BOUNDS) + 2:
             *buckets, total = model.duration.tolist()
-            yield Point(m.DRIFTLINE_PREDICTION_DURATION, labels(of), total, tuple(buckets))
+            yield Point(m.DRIFTLINE_PREDICT_DURATION, labels(of), total, tuple(buckets))
         if model.balance is not None:
             yield _point(m.DRIFTLINE_RECORD_COMPLETENESS, of, model.balance.completeness)
 
@@ -125,11 +125,13 @@ def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
 def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
     for model in models:
         if model.verdict is not None and model.in_use:
-            yield _point(m.ML_MODEL_STATE, {**model_attributes(model.key), a.STATE: model.verdict.state}, 1.0)
+            yield _point(
+                m.DRIFTLINE_MODEL_STATUS, {**model_attributes(model.key), a.DRIFTLINE_STATE: model.verdict.state}, 1.0
+            )
         if model.concept is not None:
             yield from _concept(model.concept, model_attributes(model.key))
         for name, known in model.windows.items():
-            of, window = model_attributes(model.key), {a.ML_WINDOW: name}
+            of, window = model_attributes(model.key), {a.DRIFTLINE_WINDOW: name}
             place = next((at for at in range(len(known) - 1, -1, -1) if known[at].closed), None)
             newest = None if place is None else with_track_records(known[: place + 1], place)[0]
             if newest is not None:
@@ -139,7 +141,7 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
                 for cut, found in newest.slices.items():
                     for column in (found.score, found.predicted, *found.features.values()):
                         if column is not None:
-                            yield from _drift(column, of, {a.ML_DRIFT_SLICE: cut, **window})
+                            yield from _drift(column, of, {a.DRIFTLINE_DRIFT_SLICE: cut, **window})
                 for together in newest.joint.values():
                     yield from _joint(together, of, window)
                 yield from _shares(newest, of, window)
@@ -159,7 +161,7 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
             judged = [one.label_sla for one in reversed(known) if one.label_sla is not None]
             if judged:
                 told = next((one for one in judged if one.state != "cannot_tell"), judged[0])
-                yield _point(m.ML_OUTCOME_SLA_STATE, {**of, **window, a.STATE: told.state}, 1.0)
+                yield _point(m.DRIFTLINE_OUTCOME_SLA_STATUS, {**of, **window, a.DRIFTLINE_STATE: told.state}, 1.0)
 
 
 def _compared(models: Iterable[ModelView]) -> Iterator[Point]:
@@ -168,100 +170,108 @@ def _compared(models: Iterable[ModelView]) -> Iterator[Point]:
         for found in model.versions:
             if found.challenger.name != model.key.version:
                 continue
-            what = {**model_attributes(model.key), a.ML_VERSION_CHAMPION: found.champion.name}
-            yield _point(m.ML_VERSION_STATE, {**what, a.STATE: found.verdict}, 1.0)
+            what = {**model_attributes(model.key), a.DRIFTLINE_VERSION_CHAMPION: found.champion.name}
+            yield _point(m.DRIFTLINE_VERSION_STATUS, {**what, a.DRIFTLINE_STATE: found.verdict}, 1.0)
             if (one := found.decides) is not None:
-                what[a.ML_PERFORMANCE_METRIC] = one.loss
-                yield _point(m.ML_VERSION_DIFFERENCE, what, one.difference)
-                yield _point(m.ML_VERSION_DIFFERENCE_LOW, what, one.low)
-                yield _point(m.ML_VERSION_DIFFERENCE_HIGH, what, one.high)
+                what[a.DRIFTLINE_PERFORMANCE_METRIC] = one.loss
+                yield _point(m.DRIFTLINE_VERSION_DIFFERENCE, what, one.difference)
+                yield _point(m.DRIFTLINE_VERSION_DIFFERENCE_LOW, what, one.low)
+                yield _point(m.DRIFTLINE_VERSION_DIFFERENCE_HIGH, what, one.high)
 
 
 def _performance(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     for metric, measured in newest.realized.items():
-        what = {**model, a.ML_PERFORMANCE_METRIC: metric, **window}
-        yield _point(m.ML_PERFORMANCE_VALUE, what, measured.value)
-        yield _point(m.ML_PERFORMANCE_LOW, what, measured.low)
-        yield _point(m.ML_PERFORMANCE_HIGH, what, measured.high)
+        what = {**model, a.DRIFTLINE_PERFORMANCE_METRIC: metric, **window}
+        yield _point(m.DRIFTLINE_PERFORMANCE_VALUE, what, measured.value)
+        yield _point(m.DRIFTLINE_PERFORMANCE_LOW, what, measured.low)
+        yield _point(m.DRIFTLINE_PERFORMANCE_HIGH, what, measured.high)
     for metric, change in newest.realized_changes.items():
-        what = {**model, a.ML_PERFORMANCE_METRIC: metric, **window, a.STATE: change.state}
-        yield _point(m.ML_PERFORMANCE_CHANGE_STATE, what, 1.0)
-    yield _point(m.ML_PERFORMANCE_WINDOW_END, {**model, **window}, newest.window.end / 1e9)
+        what = {**model, a.DRIFTLINE_PERFORMANCE_METRIC: metric, **window, a.DRIFTLINE_STATE: change.state}
+        yield _point(m.DRIFTLINE_PERFORMANCE_STATUS, what, 1.0)
+    yield _point(m.DRIFTLINE_PERFORMANCE_WINDOW_END, {**model, **window}, newest.window.end / 1e9)
 
 
 def _outcomes(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     """Yield the outcome metrics of the newest window whose outcomes had their time: labels that stop show here."""
-    yield _point(m.ML_OUTCOME_COVERAGE, {**model, **window}, newest.coverage)
+    yield _point(m.DRIFTLINE_OUTCOME_COVERAGE, {**model, **window}, newest.coverage)
     if newest.delay is not None:
         for share, seconds in zip(QUANTILES, (newest.delay.median, newest.delay.p90, newest.delay.p99), strict=True):
-            yield _point(m.ML_OUTCOME_DELAY, {**model, a.ML_OUTCOME_QUANTILE: f"{share:g}", **window}, seconds)
+            yield _point(
+                m.DRIFTLINE_OUTCOME_DELAY, {**model, a.DRIFTLINE_OUTCOME_QUANTILE: f"{share:g}", **window}, seconds
+            )
 
 
 def _estimates(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     """Yield estimated performance, and that of the baseline for comparison."""
     for metric, one in newest.estimated.items():
-        what = {**model, a.ML_PERFORMANCE_METRIC: metric}
-        yield _point(m.ML_PERFORMANCE_ESTIMATE, {**what, **window}, one.value)
+        what = {**model, a.DRIFTLINE_PERFORMANCE_METRIC: metric}
+        yield _point(m.DRIFTLINE_ESTIMATE_VALUE, {**what, **window}, one.value)
         if (state := standing(one)) is not None:
-            yield _point(m.ML_PERFORMANCE_ESTIMATE_STATE, {**what, **window, a.STATE: state}, 1.0)
+            yield _point(m.DRIFTLINE_ESTIMATE_STATUS, {**what, **window, a.DRIFTLINE_STATE: state}, 1.0)
     for metric, measured in newest.reference.items():
-        yield _point(m.ML_PERFORMANCE_REFERENCE, {**model, a.ML_PERFORMANCE_METRIC: metric, **window}, measured.value)
+        yield _point(
+            m.DRIFTLINE_PERFORMANCE_REFERENCE,
+            {**model, a.DRIFTLINE_PERFORMANCE_METRIC: metric, **window},
+            measured.value,
+        )
 
 
 def _service(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     """Yield how the service answered, in all and by slice."""
     whole = {} if newest.service is None else {"": newest.service}
     for name, level in {**whole, **newest.service_slices}.items():
-        what = {**model, **window, **({a.ML_PERFORMANCE_SLICE: name} if name else {})}
+        what = {**model, **window, **({a.DRIFTLINE_PERFORMANCE_SLICE: name} if name else {})}
         for metric, measured in level.values.items():
             if metric in LATENCIES:
                 quantile = f"{LATENCIES[metric]:g}"
-                yield _point(m.ML_SERVICE_LATENCY, {**what, a.ML_SERVICE_QUANTILE: quantile}, measured.value)
+                yield _point(
+                    m.DRIFTLINE_SERVICE_LATENCY, {**what, a.DRIFTLINE_SERVICE_QUANTILE: quantile}, measured.value
+                )
             else:
-                yield _point(m.ML_SERVICE_ERROR_RATE, what, measured.value)
+                yield _point(m.DRIFTLINE_SERVICE_ERROR_RATE, what, measured.value)
 
 
 def _objectives(known: Sequence[Evaluation], model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     for rule, one in newest_objectives(known).items():
-        what = {**model, a.ML_PERFORMANCE_METRIC: one.metric, a.ML_PERFORMANCE_OBJECTIVE: rule, **window}
+        what = {**model, a.DRIFTLINE_PERFORMANCE_METRIC: one.metric, a.DRIFTLINE_OBJECTIVE_RULE: rule, **window}
         if one.slice:  # over a key that itself, since another of its slices may be the worst next time
-            what[a.ML_PERFORMANCE_SLICE] = one.slice.partition("=")[0] if one.slices else one.slice
-        yield _point(m.ML_PERFORMANCE_OBJECTIVE_STATE, {**what, a.STATE: one.state}, 1.0)
-        yield _point(m.ML_PERFORMANCE_OBJECTIVE_UNDECIDED, what, float(one.undecided))
-        yield _point(m.ML_PERFORMANCE_OBJECTIVE_OVERDUE, what, float(one.overdue))
-        yield _point(m.ML_PERFORMANCE_OBJECTIVE_NEEDED, what, one.needed)
+            what[a.DRIFTLINE_PERFORMANCE_SLICE] = one.slice.partition("=")[0] if one.slices else one.slice
+        yield _point(m.DRIFTLINE_OBJECTIVE_STATUS, {**what, a.DRIFTLINE_STATE: one.state}, 1.0)
+        yield _point(m.DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS, what, float(one.undecided))
+        yield _point(m.DRIFTLINE_OBJECTIVE_OVERDUE, what, float(one.overdue))
+        yield _point(m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS, what, one.needed)
 
 
 def _drift(column: ColumnDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    what = {**model, a.ML_DRIFT_TARGET: column.column}
+    what = {**model, a.DRIFTLINE_DRIFT_COLUMN: column.column}
     if column.column == "feature":
-        what[a.ML_FEATURE_NAME] = column.name
+        what[a.DRIFTLINE_FEATURE_NAME] = column.name
     for method, found in column.methods.items():
-        yield _point(m.ML_DRIFT_VALUE, {**what, a.ML_DRIFT_METHOD: method, **window}, found.value)
-    yield _point(m.ML_DRIFT_STATE, {**what, **window, a.STATE: column.state}, 1.0)
+        yield _point(m.DRIFTLINE_DRIFT_VALUE, {**what, a.DRIFTLINE_DRIFT_METHOD: method, **window}, found.value)
+    yield _point(m.DRIFTLINE_DRIFT_STATUS, {**what, **window, a.DRIFTLINE_STATE: column.state}, 1.0)
 
 
 def _concept(concept: ConceptDrift, model: dict[str, str]) -> Iterator[Point]:
-    what = {**model, a.ML_DRIFT_TARGET: "concept"}
+    what = {**model, a.DRIFTLINE_DRIFT_COLUMN: "concept"}
     if (rise := error_rise(concept)) is not None:
-        yield _point(m.ML_DRIFT_VALUE, {**what, a.ML_DRIFT_METHOD: "adwin"}, rise)
-    yield _point(m.ML_DRIFT_STATE, {**what, a.STATE: concept.state}, 1.0)
+        yield _point(m.DRIFTLINE_DRIFT_VALUE, {**what, a.DRIFTLINE_DRIFT_METHOD: "adwin"}, rise)
+    yield _point(m.DRIFTLINE_DRIFT_STATUS, {**what, a.DRIFTLINE_STATE: concept.state}, 1.0)
     for cut, own in concept.slices.items():
-        yield from _concept(own, {**model, a.ML_DRIFT_SLICE: cut})
+        yield from _concept(own, {**model, a.DRIFTLINE_DRIFT_SLICE: cut})
 
 
 def _joint(found: JointDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    what = {**model, a.ML_DRIFT_TARGET: "features", a.ML_DRIFT_METHOD: found.method, **window}
-    yield _point(m.ML_DRIFT_VALUE, what, found.value)
-    yield _point(m.ML_DRIFT_STATE, {**what, a.STATE: found.state}, 1.0)
+    what = {**model, a.DRIFTLINE_DRIFT_COLUMN: "features", a.DRIFTLINE_DRIFT_METHOD: found.method, **window}
+    yield _point(m.DRIFTLINE_DRIFT_VALUE, what, found.value)
+    yield _point(m.DRIFTLINE_DRIFT_STATUS, {**what, a.DRIFTLINE_STATE: found.state}, 1.0)
 
 
 def _shares(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     for weighting, share in (("none", newest.share), ("importance", newest.weighted_share)):
-        yield _point(m.ML_DRIFT_SHARE, {**model, a.ML_DRIFT_WEIGHTING: weighting, **window}, share)
+        yield _point(m.DRIFTLINE_DRIFT_FRACTION, {**model, a.DRIFTLINE_DRIFT_WEIGHTING: weighting, **window}, share)
     for cut, found in newest.slices.items():
-        what = {**model, a.ML_DRIFT_WEIGHTING: "none", a.ML_DRIFT_SLICE: cut, **window}
-        yield _point(m.ML_DRIFT_SHARE, what, found.share)
+        what = {**model, a.DRIFTLINE_DRIFT_WEIGHTING: "none", a.DRIFTLINE_DRIFT_SLICE: cut, **window}
+        yield _point(m.DRIFTLINE_DRIFT_FRACTION, what, found.share)
 
 
 def _incidents(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
@@ -270,21 +280,23 @@ def _incidents(newest: Evaluation, model: dict[str, str], window: dict[str, str]
     for part in dict.fromkeys((*named, *newest.incident)):
         name, _, cut = part.partition(WHERE) if part in newest.incident and part not in named else (part, "", "")
         column, _, feature = name.partition(":")
-        what = {**model, a.ML_DRIFT_TARGET: column, **({a.ML_FEATURE_NAME: feature} if feature else {})}
-        where = {a.ML_DRIFT_SLICE: cut} if cut else {}
-        yield _point(m.ML_DRIFT_INCIDENT, {**what, **where, **window}, float(part in newest.incident))
+        what = {**model, a.DRIFTLINE_DRIFT_COLUMN: column, **({a.DRIFTLINE_FEATURE_NAME: feature} if feature else {})}
+        where = {a.DRIFTLINE_DRIFT_SLICE: cut} if cut else {}
+        yield _point(m.DRIFTLINE_DRIFT_INCIDENT, {**what, **where, **window}, float(part in newest.incident))
 
 
 def _quality(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     if newest.features:
         found = Counter(finding.check for finding in newest.findings)
         for check in CHECKS:
-            yield _point(m.ML_QUALITY_FINDINGS, {**model, a.ML_QUALITY_CHECK: check, **window}, float(found[check]))
+            yield _point(
+                m.DRIFTLINE_QUALITY_FINDINGS, {**model, a.DRIFTLINE_QUALITY_CHECK: check, **window}, float(found[check])
+            )
     if newest.expected:
         states = Counter(expected.state for expected in newest.expected)
         for state in get_args(Judgement):
-            what = {**model, a.ML_QUALITY_VERDICT: state, **window}
-            yield _point(m.ML_QUALITY_EXPECTATIONS, what, float(states[state]))
+            what = {**model, a.DRIFTLINE_STATE: state, **window}
+            yield _point(m.DRIFTLINE_QUALITY_EXPECTATIONS, what, float(states[state]))
 
 
 def _own(source: MetricSource) -> Iterator[Point]:

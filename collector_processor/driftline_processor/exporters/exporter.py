@@ -6,12 +6,12 @@ forwarder's. ``tests/contracts/test_exporters.py`` checks the promise on every e
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Literal, Protocol
 
-from driftline_processor.config.exporters import Exporter as ExporterConfig
+from driftline_processor.config.exporters import ExporterKeys
 from driftline_processor.receipts import Signal
 
 CLOSED = "closed"
@@ -39,11 +39,7 @@ class ExportResult:
 
 
 class Exporter(Protocol):
-    """One destination: made from its keys in ``driftline.yaml``, then used by one thread until it is closed.
-
-    To add a type, write ``exporters/types/TYPE.py`` with a class that is called ``EXPORTER`` there, and a class of its
-    keys in ``config/exporters.py``.
-    """
+    """One destination: made from its keys in ``driftline.yaml``, then used by one thread until it is closed."""
 
     def export(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> ExportResult:
         """Send one request and wait for the answer.
@@ -65,12 +61,13 @@ class Exporter(Protocol):
         """
 
 
-def exporter_for(config: ExporterConfig) -> Exporter:
-    """Return the exporter of the type that the keys are of.
+class ExporterKind(ExporterKeys):
+    """A kind of exporter: its fields are its keys in ``driftline.yaml``, its ``problems`` the rules between them.
 
-    >>> from driftline_processor.config.exporters import OtlpGrpc
-    >>> type(exporter_for(OtlpGrpc(endpoint="127.0.0.1:4317"))).__name__
-    'OtlpGrpcExporter'
+    To add a kind, write one file ``exporters/types/KIND.py`` with a class that is called ``EXPORTER`` there. Another
+    distribution adds a kind by an entry point of the group ``driftline_exporters``.
     """
-    made: Exporter = import_module(f"{__package__}.types.{config.type}").EXPORTER(config)
-    return made
+
+    @abstractmethod
+    def connect(self) -> Exporter:
+        """Return the exporter to the destination of the keys."""

@@ -30,7 +30,7 @@ from driftline_processor.log.request_log import Reader, RequestLog
 from driftline_processor.otlp.envelope import drop_groups, groups_of, keep_logs, split_request
 from driftline_processor.receipts import Overloaded, Signal
 
-from .exporter import CLOSED, Exporter, ExportResult, exporter_for
+from .exporter import CLOSED, Exporter, ExportResult
 
 MAX_REQUEST = 4 * 2**20
 """Bytes of a request that a gRPC server takes by default."""
@@ -144,7 +144,7 @@ class Destination:
                 if len(parcel[2]) > 1:
                     waiting.extendleft(reversed(_apart(parcel, 1)))
                 else:
-                    self._count(metrics.DRIFTLINE_FORWARD_FAILED, parcel[0])
+                    self._count(metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS, parcel[0])
                 continue
             if not delivered:
                 return False  # the cursor stays before them
@@ -211,7 +211,7 @@ class Destination:
                     self._most_joined = max(_LEAST_JOINED, len(piece) // 2)
                 waiting.extendleft(reversed(_apart(parcel, len(bodies) // 2 if put_off else 1)))
             else:
-                self._count(metrics.DRIFTLINE_FORWARD_FAILED, signal)
+                self._count(metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS, signal)
                 self._say(answer.kind, f"{answer.kind}: {answer.message} ({signal}); said once, counted from now on")
         return True
 
@@ -276,7 +276,7 @@ class Destination:
 
     def _note_sent(self, signal: Signal, body: bytes) -> None:
         self._on_sent(body)
-        self._count(metrics.DRIFTLINE_FORWARD_SENT, signal)
+        self._count(metrics.DRIFTLINE_FORWARD_SENT_REQUESTS, signal)
 
     def _count(self, name: str, signal: Signal) -> None:
         labels = {attributes.DRIFTLINE_DESTINATION: self.name, attributes.DRIFTLINE_SIGNAL: signal}
@@ -364,7 +364,7 @@ class Forwarder:
         self.destinations = {
             name: Destination(
                 log.reader(name, on_full=exporter.on_full),
-                exporter_for(exporter),
+                exporter.connect(),
                 counters,
                 exporter.forward,
                 exporter.forward_headers,

@@ -1,6 +1,6 @@
 """A point of derived telemetry: the value of a series, its growth, and the worst mispredictions as its exemplars.
 
-The worst mispredictions of what was just joined, as exemplars of ``ml.outcomes``: the traces to open first.
+The worst mispredictions of what was just joined, as exemplars of ``driftline.outcomes``: the traces to open first.
 
 Only predictions whose trace was sampled can be shown. A few per model are held, in memory: a restart loses exemplars.
 """
@@ -103,8 +103,8 @@ def growth(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
 def ended(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
     """Return the gauges of before that are there no more, with NaN for a value.
 
-    >>> ended([], [Point(m.ML_DRIFT_STATE, ((a.STATE, "ok"),), 1.0)])
-    [Point(metric='ml.drift.state', attributes=(('state', 'ok'),), value=nan, buckets=None, exemplars=())]
+    >>> ended([], [Point(m.DRIFTLINE_DRIFT_STATUS, ((a.DRIFTLINE_STATE, "ok"),), 1.0)])
+    [Point(metric='driftline.drift.status', attributes=(('state', 'ok'),), value=nan, buckets=None, exemplars=())]
     """
     there = {(point.metric, point.attributes) for point in now}
     gauges = (point for point in before if not counts_up(point))
@@ -150,10 +150,10 @@ class WorstMispredictions:
             if (series := known.get(int(number))) is None:
                 continue
             named = dict(labels(model_attributes(series.key)))
-            self._counters.add(m.ML_OUTCOMES, int(rows), named)
+            self._counters.add(m.DRIFTLINE_OUTCOMES, int(rows), named)
             found = _worst(series.task, sampled.filter(pc.equal(sampled["series"], int(number))), now)
             if found:
-                self._keep((m.ML_OUTCOMES, tuple(sorted(named.items()))), found, now)
+                self._keep((m.DRIFTLINE_OUTCOMES, tuple(sorted(named.items()))), found, now)
 
     def _keep(self, key: Key, found: list[_Found], now: int) -> None:
         with self._lock:
@@ -192,8 +192,9 @@ def _loss(found: _Found) -> float:
 def attach_exemplars(measured: Iterable[Point], found: Mapping[Key, tuple[Exemplar, ...]]) -> list[Point]:
     """Return the points with their exemplars.
 
-    >>> point = Point(m.ML_OUTCOMES, (), 1.0)
-    >>> attach_exemplars([point], {(m.ML_OUTCOMES, ()): (Exemplar(5, b"t" * 16, b"s" * 8),)})[0].exemplars[0].time
+    >>> point = Point(m.DRIFTLINE_OUTCOMES, (), 1.0)
+    >>> worst = (Exemplar(5, b"t" * 16, b"s" * 8),)
+    >>> attach_exemplars([point], {(m.DRIFTLINE_OUTCOMES, ()): worst})[0].exemplars[0].time
     5
     """
     return [

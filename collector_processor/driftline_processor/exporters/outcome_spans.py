@@ -2,7 +2,8 @@
 
 Ids follow from the prediction and from what is said about it, so that a repeat is the same span and a correction is
 another. A span is at the moment when its outcome arrived: backends refuse old times, and a label that is loaded or
-replayed may be of last year; when it became true is in ``ml.outcome.time``. An outcome that arrives within the trace
+replayed may be of last year; when it became true is in ``driftline.outcome.time_unix_nano``. An outcome that arrives
+within the trace
 window after its prediction joins the trace, since backends still have it; a later one begins its own, with a link.
 """
 
@@ -185,14 +186,14 @@ def _values(rows: JoinedRows, row: int) -> Iterator[KeyValue]:
         yield _text(a.ML_OUTCOME_ACTUAL, actual)
     else:
         yield KeyValue(key=a.ML_OUTCOME_ACTUAL, value=AnyValue(double_value=actual))
-    yield KeyValue(key=a.ML_OUTCOME_TIME, value=AnyValue(int_value=int(rows.outcome_time[row])))
+    yield KeyValue(key=a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO, value=AnyValue(int_value=int(rows.outcome_time[row])))
     if rows.weight[row] != 1.0:
-        yield KeyValue(key=a.ML_OUTCOME_WEIGHT, value=AnyValue(double_value=float(rows.weight[row])))
+        yield KeyValue(key=a.DRIFTLINE_OUTCOME_WEIGHT, value=AnyValue(double_value=float(rows.weight[row])))
     item, worth = rows.item[row], rows.value[row]
     if item is not None:
-        yield _text(a.ML_OUTCOME_ITEM, item)
+        yield _text(a.DRIFTLINE_OUTCOME_ITEM, item)
     if worth is not None:
-        yield KeyValue(key=a.ML_OUTCOME_VALUE, value=AnyValue(double_value=worth))
+        yield KeyValue(key=a.DRIFTLINE_OUTCOME_VALUE, value=AnyValue(double_value=worth))
 
 
 def _text(key: str, text: str) -> KeyValue:
@@ -236,7 +237,7 @@ class OutcomeSpans:
         sampled = traced_rows(joined)
         allowed = self._take(len(sampled))
         if allowed < len(sampled):
-            self._counters.add(m.DRIFTLINE_OUTCOME_SPANS_SKIPPED, len(sampled) - allowed)
+            self._counters.add(m.DRIFTLINE_SKIPPED_OUTCOME_SPANS, len(sampled) - allowed)
         if not allowed:
             return
         some = sampled.slice(0, allowed)

@@ -60,10 +60,10 @@ def exposition(known: Iterable[Point], *, openmetrics: bool = False) -> bytes:
         The page in UTF-8.
 
     Example:
-        >>> print(exposition([Point(m.DRIFTLINE_OUTCOMES_PENDING, (), 3.0)]).decode(), end="")
-        # HELP driftline_outcomes_pending Outcomes that wait for their prediction.
-        # TYPE driftline_outcomes_pending gauge
-        driftline_outcomes_pending 3.0
+        >>> print(exposition([Point(m.DRIFTLINE_PENDING_OUTCOMES, (), 3.0)]).decode(), end="")
+        # HELP driftline_pending_outcomes Outcomes that wait for their prediction.
+        # TYPE driftline_pending_outcomes gauge
+        driftline_pending_outcomes 3.0
     """
     registry = CollectorRegistry()
     registry.register(PointCollector(tuple(known), openmetrics))

@@ -1,6 +1,6 @@
 """Send a log record when the verdict of a model changes: its body is the sentence, its attributes say what to do.
 
-A processor that was killed in between sends it not at all; ``ml.model.state`` shows the state all the same.
+A processor that was killed in between sends it not at all; ``driftline.model.status`` shows the state all the same.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def change_request(change: VerdictChange, links: Links = NO_LINKS) -> bytes:
     record = scope.log_records.add(
         time_unix_nano=change.time,
         observed_time_unix_nano=change.time,
-        event_name=events.ML_VERDICT_CHANGED,
+        event_name=events.DRIFTLINE_VERDICT_CHANGE,
         severity_number=number,
         severity_text=severity,
         body=AnyValue(string_value=_encodable(verdict_sentence(verdict))),
@@ -57,12 +57,12 @@ def change_request(change: VerdictChange, links: Links = NO_LINKS) -> bytes:
     )
     if key.version:
         record.attributes.append(_text(a.ML_MODEL_VERSION, key.version))
-    record.attributes.append(_text(a.STATE, verdict.state))
-    record.attributes.append(_text(a.ML_VERDICT_BEFORE, change.before))
+    record.attributes.append(_text(a.DRIFTLINE_STATE, verdict.state))
+    record.attributes.append(_text(a.DRIFTLINE_VERDICT_PREVIOUS_STATE, change.before))
     if verdict.since is not None:
-        record.attributes.append(_text(a.ML_VERDICT_SINCE, iso_time(verdict.since)))
+        record.attributes.append(_text(a.DRIFTLINE_VERDICT_SINCE, iso_time(verdict.since)))
     if verdict.next:
-        record.attributes.append(_text(a.ML_VERDICT_NEXT, verdict_next(verdict)))
+        record.attributes.append(_text(a.DRIFTLINE_VERDICT_ADVICE, verdict_next(verdict)))
     if page := links.model_link(key):
         record.attributes.append(_text(a.DRIFTLINE_PAGE_URL_FULL, page))
     return bytes(request.SerializeToString())

@@ -322,7 +322,7 @@ def spread_over_panes(balances: Balances, series: int, increases: Iterable[Incre
         if counts:
             panes, shares = places(increase.since, increase.until)
             balances.counted(series, panes, share_out(np.array([count(increase.histogram)]), shares)[:, 0])
-        if increase.point.captured and (name or increase.point.metric == m.ML_PREDICTION_DURATION):
+        if increase.point.captured and (name or increase.point.metric == m.ML_PREDICT_DURATION):
             values = made.setdefault((increase.since, increase.until), {})
             values[name] = values.get(name, 0.0) + count(increase.histogram)
     for (since, until), values in made.items():
@@ -347,16 +347,16 @@ class _Gathered:
         histogram, metric = one.histogram, one.point.metric
         assert histogram is not None
         n = count(histogram)
-        if one.point.rows or (metric == m.ML_PREDICTION_DURATION and not one.point.foreign):
+        if one.point.rows or (metric == m.ML_PREDICT_DURATION and not one.point.foreign):
             self._rows(one, n)
-        if metric == m.ML_PREDICTION_DURATION:
+        if metric == m.ML_PREDICT_DURATION:
             self._durations(one)
             self._calls(one)
         elif metric == m.ML_PREDICTIONS:
             self._decided(one.point.decided, n)
         elif self._baseline is None:
             return
-        elif metric == m.ML_PREDICTION_SCORE:
+        elif metric == m.DRIFTLINE_PREDICTION_SCORE:
             self._values(one, "score", self._baseline.bins.score)
             for part, sums in score_parts_of(histogram, self._baseline, self._series.task.threshold).items():
                 self._add(score_fold(self._series.task), part, sums)
@@ -413,9 +413,9 @@ class _Gathered:
             self._unknown.add(name)
             if baseline.bins.features and len(self._unknown) <= MOST_UNKNOWN:
                 self._add(baseline.fold, f"unknown:{name}", np.array([n]))
-        elif one.point.metric == m.ML_FEATURE_VALUE:
+        elif one.point.metric == m.DRIFTLINE_FEATURE_DISTRIBUTION:
             self._values(one, f"feature:{name}", bins)
-        elif one.point.metric == m.ML_FEATURE_MISSING:
+        elif one.point.metric == m.DRIFTLINE_FEATURE_MISSING_VALUES:
             self._add_at(f"feature:{name}", bins, bins.size + one.point.invalid, n)
         else:
             at = _category_bin(bins, one.point.category) if isinstance(bins, CategoryBins) else bins.size + 1

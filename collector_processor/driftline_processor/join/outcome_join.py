@@ -318,7 +318,7 @@ class Join:
         for reason, rows in (+work.refused.rejected).items():
             self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})
         if work.entered is not None and len(work.entered):
-            self._counters.add(m.DRIFTLINE_OUTCOMES_JOINED, len(work.entered))
+            self._counters.add(m.DRIFTLINE_JOINED_OUTCOMES, len(work.entered))
             for listener in self._listeners:
                 listener(work.entered)
 

@@ -65,9 +65,6 @@ Two halves of the senders would take turns otherwise, with two syncs where one i
 can wait; beyond the most a disk is so slow that everyone is there already.
 """
 
-_AGAIN = 0.1
-"""Seconds from a turn of the writer that failed to the next."""
-
 _SAID_EVERY = 60.0
 """Seconds from one line about an outage to the next."""
 
@@ -373,7 +370,8 @@ class RequestLog:
                     self._pace.give_up()
                 self._refuse([future for _, future in group], f"a request could not be written ({error})")
                 self._refuse(letting_go, f"the log could not be tidied ({error})")
-                time.sleep(_AGAIN)
+                # 0.1: seconds from a turn of the writer that failed to the next
+                time.sleep(0.1)
 
     def _next(self) -> tuple[list[tuple[Entry, Future[int]]], list[Future[None]]]:
         """Wait for something to do; return the next group, and who waits until files have gone."""
@@ -588,7 +586,7 @@ class RequestLog:
         reader.move(following)
         for signal, requests in lost.items():
             labels = {attributes.DRIFTLINE_DESTINATION: reader.name, attributes.DRIFTLINE_SIGNAL: signal}
-            self._counters.add(metrics.DRIFTLINE_FORWARD_DROPPED, requests, labels)
+            self._counters.add(metrics.DRIFTLINE_FORWARD_DROPPED_REQUESTS, requests, labels)
         if lost:
             _log.warning("%s: too far behind; its oldest %s requests are dropped", reader.name, f"{lost.total():,}")
 

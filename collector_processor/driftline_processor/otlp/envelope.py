@@ -14,9 +14,10 @@ from driftline.semconv import events
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 _OURS = {
-    name.encode() for name in (events.ML_PREDICTION, events.ML_PREDICTION_BATCH, events.ML_OUTCOME, events.ML_BASELINE)
+    name.encode()
+    for name in (events.ML_PREDICTION, events.DRIFTLINE_PREDICTION_BATCH, events.ML_OUTCOME, events.DRIFTLINE_BASELINE)
 }
-_PREFIX = b"ml."
+_PREFIXES = {name.partition(b".")[0] + b"." for name in _OURS}
 
 _FRAME = 6
 """Bytes of a tag and a length below 2**35: what one level of nesting adds at most."""
@@ -126,7 +127,7 @@ def groups_of(body: bytes) -> list[bytes]:
 
 def has_records_of_ours(body: bytes) -> bool:
     """Say quickly whether a logs request may hold our events; False is certain."""
-    return _PREFIX in body
+    return any(prefix in body for prefix in _PREFIXES)
 
 
 def keep_logs(body: bytes, ours: bool) -> bytes:

@@ -32,9 +32,6 @@ EXPIRES = 3 * 86_400 * 10**9
 LONGEST_WAIT = 3_600.0
 """Seconds for which a channel is left alone at most, because it asks for that."""
 
-REMEMBERED = 1_000
-"""Alerts of which a channel knows its first message by heart; for the others the state is asked."""
-
 Thread = Callable[[Message], tuple[str, bool]]
 """Returns by what the channel of a message knows the first one about the same alert, and whether that says others, too;
 "" where it knows none."""
@@ -196,7 +193,8 @@ class Courier:
     def _remember(self, alert: str, reference: str) -> None:
         """Keep by what the channel knows an alert, until the state does."""
         self._threads.setdefault(alert, reference)
-        while len(self._threads) > REMEMBERED:
+        # 1_000: alerts of which a channel knows its first message by heart; for the others the state is asked
+        while len(self._threads) > 1_000:
             del self._threads[next(iter(self._threads))]
 
 

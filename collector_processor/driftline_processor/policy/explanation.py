@@ -45,12 +45,6 @@ AROUND: Final = 30
 MOST_OF_ALERT: Final = 120
 """Windows of an alert that are judged again, at most, the newest ones: four months of days."""
 
-REMEMBERED: Final = 200
-"""Versions whose windows are remembered as they were judged."""
-
-_EARLIER: Final = 3
-"""Windows before an alert that are shown with it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -272,7 +266,8 @@ class PolicyExplanations:
         if known is None or known.business != view.business or not same_windows(known.windows, windows):
             history = replayed_model(view.key, view.tier, windows, view.timezone).history
             known = _Known(windows, view.business, history, {})
-            kept = [*self._known.items()][-REMEMBERED:]
+            # 200: versions whose windows are remembered as they were judged
+            kept = [*self._known.items()][-200:]
             self._known = {**dict(kept), view.key: known}
         return known
 
@@ -371,7 +366,8 @@ def _around(policy: Policy, history: WindowHistory, alert: Alert) -> _Judged:
     """Return what a policy said of the windows of an alert: of many, the first and the last ones."""
     since = alert.fired if alert.since is None else min(alert.since, alert.fired)
     begun = policy.rule.judged_in(history)
-    before = [one for one in begun if one.window.end <= since][-_EARLIER:]
+    # 3: windows before an alert that are shown with it
+    before = [one for one in begun if one.window.end <= since][-3:]
     first = before[0].window.start if before else since
     ended = [one.window.end for one in begun if alert.until is not None and one.window.start >= alert.until]
     known = (

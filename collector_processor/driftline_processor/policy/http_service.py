@@ -27,9 +27,6 @@ like still runs."""
 MOST_BYTES: Final = 2**20
 """Bytes of an answer that are read."""
 
-QUOTED: Final = 1_000
-"""Bytes of an answer that are read for what it says."""
-
 _KEY_SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
 """Characters that stand for themselves in a key."""
 
@@ -108,7 +105,8 @@ class Reply:
     @property
     def text(self) -> str:
         """The first characters of the body, in a line; what is secret is hidden before it is cut to size."""
-        return " ".join(self.body[:QUOTED].decode("utf-8", "replace").split())
+        # 1_000: bytes of an answer that are read for what it says
+        return " ".join(self.body[:1_000].decode("utf-8", "replace").split())
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.links import Links
@@ -13,9 +12,6 @@ from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import ModelView
 
 from .alerts import Alert
-
-LOOKED_AT: Final = 20
-"""Wrong predictions, the worst first, among which one with a trace is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +43,6 @@ class AlertLinks:
         shown = [one.window for one in view.windows.get(alert.window, ()) if one.window.start == alert.start]
         if not shown:
             return ""
-        worst = self.mispredictions().worst(view.key, shown[0].start, shown[0].end, LOOKED_AT)
+        # 20: wrong predictions, the worst first, among which one with a trace is looked for
+        worst = self.mispredictions().worst(view.key, shown[0].start, shown[0].end, 20)
         return next(filter(None, (self.links.trace_link(one.trace_id, one.span_id) for one in worst.rows)), "")

@@ -6,9 +6,6 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
-SHORTEST = 6
-"""Characters of the shortest part of an address that is taken for a secret."""
-
 
 def hide_secrets(said: str, url: str) -> str:
     """Return what a channel said without the parts of its address behind the host, and without user and password.
@@ -28,4 +25,5 @@ def secret_parts(url: str) -> Iterator[str]:
     if not url.startswith(("http://", "https://")):
         rest = url.partition("://")[2]  # Apprise keeps tokens where other addresses have a host
     for part in re.split(r"[\s/:@?&=#,]+", rest):
-        yield from (written for written in {part, unquote(part)} if len(written) >= SHORTEST)
+        # 6: characters of the shortest part of an address that is taken for a secret
+        yield from (written for written in {part, unquote(part)} if len(written) >= 6)

@@ -33,9 +33,6 @@ from .escalation import Escalations, Unanswered
 from .grouping import AlertChange, FactsOf, Threads, gravity
 from .orders import Orders
 
-KEPT: Final = 3 * 365 * 86_400 * 10**9
-"""Nanoseconds for which an alert that is over is remembered."""
-
 PAST_AWAITED: Final = 600 * 10**9
 """Nanoseconds of the wall clock for which a model is looked at no more, at most, because windows of its past wait to be
 judged: the newest come first, and what they show may have begun before them, or be over. A backlog of six days was sent
@@ -207,7 +204,8 @@ class PolicyWatch:
 
     def tidy(self) -> None:
         """Forget alerts that were over years ago, and looks whose policy or model is gone."""
-        self.store.forget(self._clock() - KEPT)
+        # 3 * 365 * 86_400 * 10**9: nanoseconds for which an alert that is over is remembered
+        self.store.forget(self._clock() - (3 * 365 * 86_400 * 10**9))
         if self._places is not None:
             looks, named = self.store.looks, self._named
             gone = {about for about in looks if about[0] not in named or about[1:] not in self._places}

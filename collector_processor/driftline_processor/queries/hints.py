@@ -58,9 +58,6 @@ def suspicious_metric(windows: Sequence[Evaluation]) -> tuple[str, float, float,
 
 _FEW = 5
 
-_MANY = 0.01
-"""From this share on predictions without a score are worth a hint: now and then a call raises in every service."""
-
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
@@ -227,7 +224,8 @@ def _task(series: Series, settings: Model) -> Iterator[str]:
 def _unscored(series: Series, totals: SeriesTotals) -> Iterator[str]:
     if series.task.ranks_items:  # its items alone are a result
         return
-    if totals.unscored and totals.unscored >= _MANY * totals.rows:
+    # 0.01: from this share on predictions without a score are worth a hint: now and then a call raises in every service
+    if totals.unscored and totals.unscored >= 0.01 * totals.rows:
         yield (
             f"{count(totals.unscored)} of {count(totals.rows)} predictions of {series.key.model} came without "
             "score or class: the call raised, or what it returned is no score; the service's log says what to write."

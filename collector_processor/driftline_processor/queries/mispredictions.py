@@ -48,10 +48,6 @@ SEMI JOIN wanted ON wanted.prediction = j.prediction WHERE {near} ORDER BY j.pre
 """
 
 
-REMEMBERED = 32
-"""Answers that are remembered, of pages that stay open."""
-
-
 @dataclass(frozen=True, slots=True)
 class Mispredictions:
     """Any thread may ask. An answer is remembered until a row of its stretch has come, gone or was corrected."""
@@ -83,7 +79,8 @@ class Mispredictions:
         with self._lock:
             self._known[asked] = mark, found
             self._known.move_to_end(asked)
-            while len(self._known) > REMEMBERED:
+            # 32: answers that are remembered, of pages that stay open
+            while len(self._known) > 32:
                 self._known.popitem(last=False)
         return found
 

@@ -22,9 +22,6 @@ from driftline_processor.store.baselines import NEEDED, ActiveBaseline
 
 from .interruptions import Interruption
 
-ENOUGH = 30
-"""Outcomes of a window from which on it is shown before an older one that has more."""
-
 
 def has_performance(evaluation: Evaluation) -> bool:
     """Return True where any metric of a window is known."""
@@ -139,7 +136,8 @@ class ModelView:
         newest = None
         for evaluation in reversed(self.windows.get(window, ())):
             if has_performance(evaluation) and self.mature(evaluation):
-                if evaluation.outcome_rows >= ENOUGH:
+                # 30: outcomes of a window from which on it is shown before an older one that has more
+                if evaluation.outcome_rows >= 30:
                     return evaluation
                 newest = newest or evaluation
         return newest

@@ -85,13 +85,13 @@ class StateSnapshot:
         """Return (metric name, labels) → value of what waits; ages are those of ``now``, unix nanoseconds."""
         backlog = self.backlog
         found: dict[tuple[str, Labels], float] = {
-            (m.DRIFTLINE_OUTCOMES_PENDING, ()): float(self.pending),
-            (m.DRIFTLINE_OUTCOMES_PENDING_AGE, ()): (now - self.pending_since) / 1e9 if self.pending_since else 0.0,
-            (m.DRIFTLINE_WINDOWS_PENDING, ()): float(backlog.windows),
-            (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): (now - backlog.since) / 1e9 if backlog.windows else 0.0,
+            (m.DRIFTLINE_PENDING_OUTCOMES, ()): float(self.pending),
+            (m.DRIFTLINE_PENDING_OUTCOME_AGE, ()): (now - self.pending_since) / 1e9 if self.pending_since else 0.0,
+            (m.DRIFTLINE_PENDING_WINDOWS, ()): float(backlog.windows),
+            (m.DRIFTLINE_PENDING_WINDOW_AGE, ()): (now - backlog.since) / 1e9 if backlog.windows else 0.0,
         }
         for name, lag in lags_at(self.first_due, now).items():
-            found[m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, name),)] = lag / 1e9
+            found[m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, name),)] = lag / 1e9
         return found
 
 

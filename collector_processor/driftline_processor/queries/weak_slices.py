@@ -22,9 +22,6 @@ _ROWS = (
     " WHERE j.series = ? AND j.time >= ? AND j.time < ? ORDER BY j.prediction"
 )
 
-KEPT = 32
-"""Models whose last search is kept for pages that stay open."""
-
 
 class WeakSlicesOfWindows:
     """The searches that pages ask for: a page that is open asks every few seconds. Any thread may ask."""
@@ -39,7 +36,8 @@ class WeakSlicesOfWindows:
         if known is not None and known[0] is evaluation:
             return known[1]
         found = self._source.search(key, evaluation.window.start, evaluation.window.end)
-        self._last = dict([*self._last.items(), (key, (evaluation, found))][-KEPT:])
+        # 32: models whose last search is kept for pages that stay open
+        self._last = dict([*self._last.items(), (key, (evaluation, found))][-32:])
         return found
 
 

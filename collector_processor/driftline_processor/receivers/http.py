@@ -57,9 +57,6 @@ A megabyte of JSON takes 0.4 s of CPU, the same in protobuf 0.01: no request in 
 no small one behind a large one.
 """
 
-_PACKED = 10
-"""Bytes of JSON in a byte of a packed body, roughly; whoever packs more delays others in JSON."""
-
 _log = logging.getLogger("driftline")
 
 
@@ -134,7 +131,8 @@ class _JsonLanes(NamedTuple):
 
     def of(self, body: Body) -> ThreadPoolExecutor:
         """Return the threads of a body."""
-        expected = len(body.data) * (_PACKED if body.packed else 1)
+        # 10: bytes of JSON in a byte of a packed body, roughly; whoever packs more delays others in JSON
+        expected = len(body.data) * (10 if body.packed else 1)
         return self.small if expected <= _SMALL_JSON else self.large
 
 

@@ -70,9 +70,6 @@ JOIN_EVERY, EVALUATE_EVERY, PUBLISH_EVERY, COMPARE_EVERY, TIDY_EVERY = 1.0, 2.0,
 LOOKS = 10
 """Publishing, comparing versions and following verdicts look at everything: each takes a tenth of a core at most."""
 
-LOOK_AFTER = 60.0
-"""Seconds after a start from which on policies are looked at, however many windows still wait."""
-
 INTERRUPTED = 2.0
 """Seconds in which a statement that was interrupted ends."""
 
@@ -475,7 +472,8 @@ class State:
         """
         if not self._caught_up:
             idle = not self._joining and not self._pressed() and self.parts.evaluator.idle
-            self._caught_up = idle or time.monotonic() - self._read_at > LOOK_AFTER
+            # 60.0: seconds after a start from which on policies are looked at, however many windows still wait
+            self._caught_up = idle or time.monotonic() - self._read_at > 60.0
         return self._caught_up
 
     def _tidy(self) -> None:

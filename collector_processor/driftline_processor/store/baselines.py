@@ -87,13 +87,13 @@ _SCHEMA = pa.schema(
 def _row(series: Series, one: Increase, histogram: Histogram) -> dict[str, Any]:
     """Return a row of the store."""
     point, part, category = one.point, f"feature:{one.point.feature}", None
-    if point.metric == m.ML_PREDICTION_SCORE:
+    if point.metric == m.DRIFTLINE_PREDICTION_SCORE:
         part = "score"
     elif point.metric == m.ML_PREDICTIONS:
         part, category = "class", point.decided
-    elif point.metric in (m.ML_FEATURE_CATEGORIES, m.ML_FEATURE_MISSING):
+    elif point.metric in (m.DRIFTLINE_FEATURE_CATEGORIES, m.DRIFTLINE_FEATURE_MISSING_VALUES):
         category = point.category
-    elif point.metric == m.ML_PREDICTION_DURATION:
+    elif point.metric == m.ML_PREDICT_DURATION:
         part = "" if not point.rows else "duration"
     n = count(histogram)
     return {

@@ -37,9 +37,6 @@ T = TypeVar("T")
 _TOLD = ("environment", "model", "version", "series", "slice", "name", "start", "digest", "part")
 """Columns that say which row of a table is meant, as far as the table has them."""
 
-MOST_SAID = 20
-"""Rows of one table that have a line of the log each; the rest are only counted."""
-
 
 class UnreadableRows:
     """The rows that could not be read since the file was opened. Any thread may use it.
@@ -77,7 +74,8 @@ class UnreadableRows:
             self._known.add((table, which))
             self._counted[table] += 1
             counted = self._counted[table]
-        if counted <= MOST_SAID:
+        # 20: rows of one table that have a line of the log each; the rest are only counted
+        if counted <= 20:
             reason = f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
             _log.warning("storage: a row of %s (%s) cannot be read and is left out: %s", table, which, reason)
 
@@ -98,9 +96,6 @@ Connection = Any
 
 DatabaseError = duckdb.Error
 """Exception of a statement; its transaction has failed."""
-
-_SIDE_BY_SIDE = 4_096
-"""Rows from which on a table is inserted as two tables side by side: to name a second one costs 0.2 ms."""
 
 SCHEMA_VERSION = 1
 """Version of the tables. A file of another version is refused."""
@@ -745,7 +740,8 @@ def insert(connection: Connection, table: str, rows: pa.Table) -> None:
     A large one is read as two tables side by side. DuckDB gives a single table to several threads and puts their pieces
     together again, which costs half as much again.
     """
-    if rows.num_rows >= _SIDE_BY_SIDE and rows.num_columns > 1:
+    # 4_096: rows from which on a table is inserted as two tables side by side: to name a second one costs 0.2 ms
+    if rows.num_rows >= 4_096 and rows.num_columns > 1:
         left, right = rows.select(rows.column_names[:-1]), rows.select(rows.column_names[-1:])
         together = "SELECT * FROM left_side POSITIONAL JOIN right_side"
         run(connection, f"INSERT INTO {table} BY NAME {together}", left_side=left, right_side=right)

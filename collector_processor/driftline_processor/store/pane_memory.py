@@ -43,12 +43,6 @@ query costs 3 ms before its first row."""
 MOST_AT_ONCE = 4_096
 """Touched panes that are read again with one query; of more, their hours are forgotten and read when asked for."""
 
-_COMPACT = 4_096
-"""Entries of one pane and fold from which on those of one place are added up: of a pane that is written each second."""
-
-_OF_AN_ENTRY = 12
-"""Bytes of a place and its sum."""
-
 _OF_A_UNIT = 1_000
 """Bytes of a unit beside its sums: objects, and the headers of arrays."""
 
@@ -90,7 +84,8 @@ class Unit:
     @property
     def size(self) -> int:
         """Return about how many bytes it takes."""
-        return _OF_A_UNIT + _OF_AN_ENTRY * sum(len(entries.place) for entries in self.of.values())
+        # 12: bytes of a place and its sum
+        return _OF_A_UNIT + 12 * sum(len(entries.place) for entries in self.of.values())
 
 
 NOTHING = Unit({}, {}, 0)
@@ -569,7 +564,9 @@ class PaneMemory:
             of = {}
             for which, some in sorted(folds.items()):
                 whole = some[0] if len(some) == 1 else _together(some)
-                of[which] = memory.layouts[which].entries([whole]) if len(whole.place) > _COMPACT else whole
+                # 4_096: entries of one pane and fold from which on those of one place are added up: of a pane that is
+                # written each second
+                of[which] = memory.layouts[which].entries([whole]) if len(whole.place) > 4_096 else whole
             found[pane] = Unit(of, dict.fromkeys(of, 1), spans[pane])
         return found
 

@@ -388,9 +388,6 @@ def order_by_code(code: I64, codes: int) -> tuple[I64, I64]:
     return order, np.searchsorted(code, range(codes + 1), sorter=order)
 
 
-MOST_KEPT = 10_000
-"""Steps in memory, a hundred bytes for each feature that drifted: 184 of 50 models."""
-
 _Step = tuple[int, str, int, int]
 """Series, what its panes were folded over, start and end."""
 
@@ -432,7 +429,8 @@ class StoredSteps:
         if lacking and cells:
             self._read(lacking, cells)
         counts = {part: np.stack([self._kept[key][part] for key in keys]) for part in cells}
-        while len(self._kept) > MOST_KEPT:
+        # 10_000: steps in memory, a hundred bytes for each feature that drifted: 184 of 50 models
+        while len(self._kept) > 10_000:
             del self._kept[next(iter(self._kept))]
         starts, ends = (np.array([key[side] for key in keys], np.int64) for side in (2, 3))
         return steps_with_rows(starts, ends, counts, cells)

@@ -100,10 +100,6 @@ _HOUR = 3_600_000
 MOMENT = 2 * 10**9
 """Nanoseconds by which predictions of an id are told apart where an outcome names the time of its own."""
 
-_FEW = 4
-"""Ids of at most this part of all hours that are kept are looked for by their texts, too: to unpack those of an hour
-costs as much as the numbers of four."""
-
 _DIGITS: Final = 8
 """Hexadecimal digits of its time that a UUIDv7 begins with; four more follow after a hyphen."""
 
@@ -169,7 +165,9 @@ class IdLookup:
         found = []
         for which, since, spans, of_hours in self._kinds:
             where = condition.also(since)
-            if of_hours * _FEW <= hours:
+            # 4: ids of at most this part of all hours that are kept are looked for by their texts, too: to unpack those
+            # of an hour costs as much as the numbers of four
+            if of_hours * 4 <= hours:
                 where = where.also(spans)
             sought = pa.table({"which": which, "request": numbers_of_ids(self._ids.take(pa.array(which)))})
             found.append(read_by_request(self._connection, sought, self._ids, where))

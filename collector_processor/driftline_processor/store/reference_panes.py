@@ -49,9 +49,6 @@ from .slices import slices_between
 MOST_STRETCHES = 16 << 20
 """Bytes of stretches of time. A reference of 20 features consists of some hundred, 50 kB each, in its first days."""
 
-_OF_A_PART = 200
-"""Bytes of a part beside its sums: an array and its place in a dictionary."""
-
 _PLAIN = ("rows", "duration", DISTRIBUTED, MAPPED)
 """Parts of a pane that are read beside its bins."""
 
@@ -137,7 +134,8 @@ class KeptStretches:
 
 
 def _bytes_of(pane: Pane) -> int:
-    return sum(sums.nbytes + _OF_A_PART for sums in pane.parts.values())
+    # 200: bytes of a part beside its sums: an array and its place in a dictionary
+    return sum(sums.nbytes + 200 for sums in pane.parts.values())
 
 
 @dataclass(frozen=True)

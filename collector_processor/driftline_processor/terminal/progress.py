@@ -14,12 +14,6 @@ from rich.progress import Progress as Bar
 
 from driftline_processor.present.progress import Progress, no_progress
 
-WORTH_SHOWING = 2.0
-"""Seconds that work takes before its bar is shown: nobody waits for less."""
-
-_BETWEEN = 0.2
-"""Seconds between two updates in a notebook, each of which is a message to the browser."""
-
 
 @contextmanager
 def show_progress(
@@ -37,7 +31,8 @@ def show_progress(
         clock: The time, in seconds.
     """
     target = Console(stderr=True) if console is None else console
-    after = 0.0 if shown else WORTH_SHOWING
+    # 2.0: seconds that work takes before its bar is shown: nobody waits for less
+    after = 0.0 if shown else 2.0
     if shown is False or (shown is None and not (target.is_terminal or target.is_jupyter)):
         yield no_progress
     elif target.is_jupyter:
@@ -88,7 +83,8 @@ def _cell_bar(after: float, clock: Callable[[], float]) -> Iterator[Progress]:
     def progress(done: int, total: int, what: str) -> None:
         nonlocal last, handle
         now = clock()
-        if now - began < after or (now - last < _BETWEEN and done):
+        # 0.2: seconds between two updates in a notebook, each of which is a message to the browser
+        if now - began < after or (now - last < 0.2 and done):
             return
         last = now
         bar = HTML(cell_html(done, total, what))

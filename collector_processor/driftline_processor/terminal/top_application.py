@@ -50,9 +50,6 @@ from .console import Text
 from .evaluation import VERDICT_STYLES
 from .model_view import WINDOWS, model_view
 
-EVERY = 2.0
-"""Seconds between two looks."""
-
 GAP = 2
 """Characters between two columns."""
 
@@ -64,8 +61,6 @@ SPARE = ("said → was", "PSI", "traffic", "window", "last", "known")
 
 LEAST_NAME = 10
 """Characters of a model's name that stay however narrow the terminal is."""
-
-_WIDE = 100
 
 KEYS = {
     "↑ ↓": "move, as do Page Up, Page Down, Home and End",
@@ -126,7 +121,8 @@ class TopApplication(App[None]):
 
     def on_mount(self) -> None:
         """Look from now on, every two seconds."""
-        self.set_interval(EVERY, self.look)
+        # 2.0: seconds between two looks
+        self.set_interval(2.0, self.look)
 
     async def on_unmount(self) -> None:
         """End the connection."""
@@ -269,7 +265,7 @@ class ModelsScreen(Screen[None]):
             number = len(rows) if not state else counts[state]
             style = VERDICT_STYLES.get(state, "") if number else "dim"
             label = f"{place} {verdict_word(state) or 'all'} {count(number)}"
-            if number or state == self._state or self.size.width >= _WIDE:
+            if number or state == self._state or self.size.width >= 100:
                 labels.append(Text(label, f"{style} reverse" if state == self._state else style))
         self.query_one("#states", Static).update(Text("  ").join(labels))
 

@@ -22,9 +22,6 @@ from .page import Page, render
 from .place import TABS, feature_page
 from .selection import Selection
 
-FEATURES = 10
-"""Features with a chapter of their own, the most drifted first; the table has all."""
-
 MakePage = Callable[[Selection, int], Page]
 """Makes a page of a model, at a time in unix nanoseconds."""
 
@@ -94,7 +91,8 @@ def report(
 def drifted(selection: Selection) -> Sequence[str]:
     """Return the features that get a chapter: those in drift in the chosen window, the most drifted first."""
     columns = () if selection.chosen is None else selection.chosen.features.values()
-    return [column.name for column in states.rank(columns) if column.state == "drift"][:FEATURES]
+    # 10: features with a chapter of their own, the most drifted first; the table has all
+    return [column.name for column in states.rank(columns) if column.state == "drift"][:10]
 
 
 @lru_cache(maxsize=1)

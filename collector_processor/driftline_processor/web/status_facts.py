@@ -49,7 +49,7 @@ def evaluated_until(counted: Counted, now: int) -> int | None:
 def lags_in_seconds(counted: Counted) -> dict[str, float]:
     """Return the seconds that the windows of each length are late."""
     return {
-        dict(labels).get(a.ML_WINDOW, ""): value
+        dict(labels).get(a.DRIFTLINE_WINDOW, ""): value
         for (name, labels), value in counted.items()
         if name == m.DRIFTLINE_EVALUATION_LAG
     }

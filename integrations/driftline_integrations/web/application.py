@@ -75,10 +75,6 @@ def instrument_as_declared(app: Any, instrument: Callable[..., Any]) -> None:
             FAULTS.swallow("instrument", fault)
 
 
-_LIKE = 0.65
-"""Ratio of ``difflib``: "POST /v1/predict" and "POST /predict" have 0.9, "GET /redoc" has 0.61."""
-
-
 @dataclass(frozen=True, slots=True)
 class ServedRoute:
     """A route that an application has.
@@ -148,7 +144,8 @@ class MappedRoutes:
         if not FAULTS.once(f"absent {plan.model.name} {route}"):
             return
         served = [_text(one, plan.method) for one in self._served() if not one.opaque]
-        near = difflib.get_close_matches(route, served, 3, _LIKE)
+        # 0.65: ratio of `difflib`: "POST /v1/predict" and "POST /predict" have 0.9, "GET /redoc" has 0.61
+        near = difflib.get_close_matches(route, served, 3, 0.65)
         logger.warning(
             "driftline: %s: no application of this process has the route %r, so nothing of it is recorded; %s: "
             "name the method and the path that clients of the application call, prefixes and mounts included, "

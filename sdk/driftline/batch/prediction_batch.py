@@ -156,15 +156,15 @@ class PredictionBatch:
     def wire_columns(self) -> dict[str, Value]:
         """Return the columns of the record; names as docs/reference/wire.md has them."""
         columns: dict[str, Value] = {
-            a.ML_PREDICTION_TIME: self.time,
+            a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: self.time,
             a.ML_PREDICTION_ID: self.ids,
-            a.ML_PREDICTION_DURATION: self.duration.astype(np.float32),
+            a.DRIFTLINE_PREDICTION_DURATION: self.duration.astype(np.float32),
         }
         if self.items is not None:
-            columns[a.ML_PREDICTION_ITEM_COUNT] = np.diff(self.items.offsets)
-            columns[a.ML_PREDICTION_ITEMS] = self.items.ids
+            columns[a.DRIFTLINE_PREDICTION_ITEM_COUNT] = np.diff(self.items.offsets)
+            columns[a.DRIFTLINE_PREDICTION_ITEMS] = self.items.ids
             if self.items.scores is not None:
-                columns[a.ML_PREDICTION_ITEM_SCORES] = self.items.scores
+                columns[a.DRIFTLINE_PREDICTION_ITEM_SCORES] = self.items.scores
         elif self.scores is not None:
             name, score = self._score()
             columns[name] = score
@@ -176,8 +176,8 @@ class PredictionBatch:
         if self.errors is not None and self.errors.codes is not None and self.errors.codes.max(initial=-1) >= 0:
             columns[a.ERROR_TYPE] = self.errors
         if self.identity.capture == "features":
-            columns.update((f"{a.ML_FEATURE_VALUE}.{name}", values) for name, values in self.features.items())
-        columns.update((f"{a.ML_SLICE_VALUE}.{name}", values) for name, values in self.slices.items())
+            columns.update((f"{a.DRIFTLINE_FEATURE_VALUE}.{name}", values) for name, values in self.features.items())
+        columns.update((f"{a.DRIFTLINE_SLICE_VALUE}.{name}", values) for name, values in self.slices.items())
         return columns
 
     def _score(self) -> tuple[str, F64]:

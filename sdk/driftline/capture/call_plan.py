@@ -35,7 +35,7 @@ class EntrySink(Protocol):
     """Takes what calls record: the pipeline of the model.
 
     Attributes:
-        recording: True where entries reach a record; spans say so in ``ml.prediction.recorded``.
+        recording: True where entries reach a record; spans say so in ``driftline.prediction.recorded``.
     """
 
     recording: bool
@@ -165,11 +165,11 @@ class CallPlan:
         result = {a.ML_PREDICTION_ID: "", self.identity.score_attribute: None, a.ML_PREDICTION_CLASS: ""}
         brief = {name: record[name] for name in names if name in record}
         if self.identity.capture == "none":  # its rows are counted in distributions, whatever becomes of records
-            silent = {**first, **brief, a.ML_PREDICTION_RECORDED: True, a.ML_PREDICTION_ID: ""}
+            silent = {**first, **brief, a.DRIFTLINE_PREDICTION_RECORDED: True, a.ML_PREDICTION_ID: ""}
             return silent, silent
         return (
-            {**first, **brief, a.ML_PREDICTION_RECORDED: True, **result},
-            {**first, **record, a.ML_PREDICTION_RECORDED: False, **result},
+            {**first, **brief, a.DRIFTLINE_PREDICTION_RECORDED: True, **result},
+            {**first, **record, a.DRIFTLINE_PREDICTION_RECORDED: False, **result},
         )
 
     def default_names(self, width: int) -> tuple[str, ...]:

@@ -21,9 +21,9 @@ SCOPE = "driftline"
 VERSION = "0.1.0"
 _SCORES = PerKind(
     binary=a.ML_PREDICTION_SCORE,
-    multiclass=a.ML_PREDICTION_SCORES,
+    multiclass=a.DRIFTLINE_PREDICTION_SCORES,
     regression=a.ML_PREDICTION_VALUE,
-    ranking=a.ML_PREDICTION_SCORES,
+    ranking=a.DRIFTLINE_PREDICTION_SCORES,
     unknown="",
 )
 
@@ -65,7 +65,7 @@ class Identity:
 
     def __post_init__(self) -> None:
         """Work out what the hot path asks: a plain attribute is read five times as fast as a property."""
-        score = a.ML_PREDICTION_SCORES if self.task.quantiles else _SCORES.of(self.task)
+        score = a.DRIFTLINE_PREDICTION_SCORES if self.task.quantiles else _SCORES.of(self.task)
         object.__setattr__(self, "score_attribute", score)
         object.__setattr__(self, "derive_class", self.task.of_kind.derive_class)
         object.__setattr__(self, "discreet", self.privacy.rules or self.capture != "features")
@@ -84,19 +84,19 @@ class Identity:
         return (self.features is None or feature in self.features) and self.privacy.allows(feature)
 
     def record_attributes(self) -> dict[str, Any]:
-        """Return the ``ml.model.*`` attributes of a record."""
+        """Return the attributes of a record that describe the model."""
         attributes: dict[str, Any] = {a.ML_MODEL_NAME: self.name}
         if self.version:
             attributes[a.ML_MODEL_VERSION] = self.version
         if self.task.kind:
             attributes[a.ML_MODEL_TASK] = self.task.kind
         if self.task.classes:
-            attributes[a.ML_MODEL_CLASSES] = self.task.classes
+            attributes[a.DRIFTLINE_MODEL_CLASSES] = self.task.classes
         if self.task.quantiles:
-            attributes[a.ML_MODEL_QUANTILES] = self.task.quantiles
+            attributes[a.DRIFTLINE_MODEL_QUANTILES] = self.task.quantiles
         if self.task.has_threshold:
-            attributes[a.ML_MODEL_POSITIVE_CLASS] = self.task.positive_class
-            attributes[a.ML_MODEL_THRESHOLD] = self.task.threshold
+            attributes[a.DRIFTLINE_MODEL_POSITIVE_CLASS] = self.task.positive_class
+            attributes[a.DRIFTLINE_MODEL_THRESHOLD] = self.task.threshold
         return attributes
 
 

@@ -62,18 +62,18 @@ class Outcome:
         if self.actual is not None:
             attributes[a.ML_OUTCOME_ACTUAL] = self.actual
         if self.time:
-            attributes[a.ML_OUTCOME_TIME] = self.time
+            attributes[a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO] = self.time
         if self.prediction_time:
-            attributes[a.ML_OUTCOME_PREDICTION_TIME] = self.prediction_time
+            attributes[a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO] = self.prediction_time
         if self.weight is not None:
-            attributes[a.ML_OUTCOME_WEIGHT] = self.weight
+            attributes[a.DRIFTLINE_OUTCOME_WEIGHT] = self.weight
         if self.item:
-            attributes[a.ML_OUTCOME_ITEM] = self.item
+            attributes[a.DRIFTLINE_OUTCOME_ITEM] = self.item
         if self.value is not None:
-            attributes[a.ML_OUTCOME_VALUE] = self.value
+            attributes[a.DRIFTLINE_OUTCOME_VALUE] = self.value
         if self.retracted:
-            attributes[a.ML_OUTCOME_RETRACTED] = True
-        return attributes | {f"{a.ML_SLICE_VALUE}.{name}": value for name, value in self.slices.items()}
+            attributes[a.DRIFTLINE_OUTCOME_RETRACTED] = True
+        return attributes | {f"{a.DRIFTLINE_SLICE_VALUE}.{name}": value for name, value in self.slices.items()}
 
 
 class UnusableOutcome(ValueError):  # noqa: N818 - the outcome is, not the program

@@ -16,7 +16,7 @@ from .row_schema import RowSchema
 from .snapshot import read_one
 
 MOST_ITEMS = 64
-"""Items of a ranking that ride on a span, as many as features; ``ml.prediction.item.count`` says how many there are."""
+"""Items of a ranking on a span, as many as features; ``driftline.prediction.item.count`` is the number of all."""
 
 
 def scored_attributes(
@@ -67,7 +67,7 @@ def span_attributes(prediction: Prediction) -> dict[str, Any]:
         _remove_missing(attributes, shape, kept)
     for name, value in (prediction.slices or {}).items():
         if value.__class__ is not list and value is not None:  # the slices of a batch stay in its record
-            attributes[f"{a.ML_SLICE_VALUE}.{sendable(name)}"] = value
+            attributes[f"{a.DRIFTLINE_SLICE_VALUE}.{sendable(name)}"] = value
     return attributes
 
 
@@ -100,8 +100,10 @@ def _set_ranking(attributes: dict[str, Any], ranked: Any, fit: Callable[[str], s
         return None if ranked is None else (ranked,)
     ids, scores = ranked
     texts = tuple(map(id_text, ids[:MOST_ITEMS]))
-    attributes[a.ML_PREDICTION_ITEMS] = texts if fit is None else tuple(fit(text) if text else "" for text in texts)
-    attributes[a.ML_PREDICTION_ITEM_COUNT] = len(ids)
+    attributes[a.DRIFTLINE_PREDICTION_ITEMS] = (
+        texts if fit is None else tuple(fit(text) if text else "" for text in texts)
+    )
+    attributes[a.DRIFTLINE_PREDICTION_ITEM_COUNT] = len(ids)
     return None if scores is None else scores[:MOST_ITEMS]
 
 
@@ -113,7 +115,7 @@ def _set_result(attributes: dict[str, Any], prediction: Prediction) -> None:
     if prediction.batch is None and not prediction.error:
         score, decided, unread = read_one(prediction)
         if unread is not None:
-            attributes[a.ML_PREDICTION_UNREAD] = True
+            attributes[a.DRIFTLINE_PREDICTION_UNREAD] = True
     if identity.task.ranks_items:
         score = _set_ranking(attributes, score, identity.hash_id)
     if score is None:

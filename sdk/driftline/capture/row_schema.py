@@ -57,9 +57,9 @@ class RowSchema:
         positions = [i for i, name in enumerate(names) if wanted(str(name))]
         kept = positions[: min(_MOST_FEATURES, max(0, _attribute_limit() - _RESERVED))]
         self.dropped = len(positions) - len(kept)
-        self.keys = tuple(f"{a.ML_FEATURE_VALUE}.{sendable(str(names[i]))}" for i in kept)
+        self.keys = tuple(f"{a.DRIFTLINE_FEATURE_VALUE}.{sendable(str(names[i]))}" for i in kept)
         self.pick = None if len(kept) == len(names) else _picker(kept)
-        last = {a.ML_FEATURE_DROPPED: self.dropped} if self.dropped else {}
+        last = {a.DRIFTLINE_FEATURE_DROPPED: self.dropped} if self.dropped else {}
         self.recorded = {**recorded, **dict.fromkeys(self.keys), **last}
         self.unrecorded = {**unrecorded, **dict.fromkeys(self.keys), **last}
 

@@ -22,7 +22,7 @@ class TrainingRecord:
         values: The attributes of its record.
     """
 
-    event: ClassVar[str] = events.ML_TRAINING_RUN
+    event: ClassVar[str] = events.DRIFTLINE_TRAINING_RUN
     size: ClassVar[int] = 4096
 
     identity: Identity

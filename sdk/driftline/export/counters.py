@@ -72,7 +72,9 @@ def count_own(dropped: int, faults: Count[str]) -> None:
     for kind, n in faults.items():
         _counter(None, metrics.DRIFTLINE_SDK_FAULTS).add(n, {a.ERROR_TYPE: kind})
     for (model, reason), n in UNRECORDED.drain().items():
-        _counter(None, metrics.DRIFTLINE_SDK_UNRECORDED).add(n, {a.ML_MODEL_NAME: model, a.DRIFTLINE_REASON: reason})
+        _counter(None, metrics.DRIFTLINE_SDK_UNRECORDED_PREDICTIONS).add(
+            n, {a.ML_MODEL_NAME: model, a.DRIFTLINE_REASON: reason}
+        )
     for reason, n in UNUSABLE.drain().items():
         _counter(None, metrics.DRIFTLINE_SDK_UNUSABLE_VALUES).add(n, {a.DRIFTLINE_REASON: reason})
 
@@ -89,7 +91,7 @@ def _counter(provider: MeterProvider | None, name: str, *, rowless: bool = False
     key = (provider, name, rowless)
     counter = _counters.get(key)
     if counter is None:
-        attributes = {a.ML_CAPTURE: "metrics"} if rowless else None
+        attributes = {a.DRIFTLINE_CAPTURE: "metrics"} if rowless else None
         meter = otel_metrics.get_meter(SCOPE, VERSION, provider, SCHEMA_URL, attributes)
         counter = meter.create_counter(name, unit=metrics.UNITS[name], description=metrics.DESCRIPTIONS[name])
         _counters[key] = counter

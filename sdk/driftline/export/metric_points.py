@@ -59,7 +59,7 @@ def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality)
     points = _Points(base, stream.start, time, temporality)
     rows = points.of_rows(told, identity.task.kind, exact=identity.capture != "none")
     features = points.of_features(told, exact=identity.capture == "features")
-    marked = {a.ML_CAPTURE: "metrics"}
+    marked = {a.DRIFTLINE_CAPTURE: "metrics"}
     scopes: list[tuple[Attributes, Sequence[Metric]]] = [({}, [*rows, *features])]
     if identity.capture == "none":
         scopes = [(marked, [*rows, *features])]
@@ -88,8 +88,8 @@ class _Points:
         ]
         scores = list(self._numbers(told.score, {a.ML_MODEL_TASK: task} if task else {}))
         return [
-            *self._histograms(metrics.ML_PREDICTION_DURATION, durations),
-            *self._histograms(metrics.ML_PREDICTION_SCORE, scores if exact else map(_blurred, scores)),
+            *self._histograms(metrics.ML_PREDICT_DURATION, durations),
+            *self._histograms(metrics.DRIFTLINE_PREDICTION_SCORE, scores if exact else map(_blurred, scores)),
         ]
 
     def of_features(self, told: ModelDistributions, *, exact: bool) -> list[Metric]:
@@ -97,20 +97,20 @@ class _Points:
         values: list[Any] = []
         categories, missing = [], []
         for name, feature in told.features.items():
-            key = {a.ML_FEATURE_NAME: sendable(name)}
+            key = {a.DRIFTLINE_FEATURE_NAME: sendable(name)}
             values += self._numbers(feature, key)
             categories += [
-                self._number(n, {**key, a.ML_FEATURE_CATEGORY: sendable(category)})
+                self._number(n, {**key, a.DRIFTLINE_FEATURE_CATEGORY: sendable(category)})
                 for category, n in sorted(feature.categories.items())
             ]
             if feature.missing:
                 missing.append(self._number(feature.missing, key))
             if feature.invalid:
-                missing.append(self._number(feature.invalid, {**key, a.ML_FEATURE_INVALID: True}))
+                missing.append(self._number(feature.invalid, {**key, a.DRIFTLINE_FEATURE_INVALID: True}))
         return [
-            *self._histograms(metrics.ML_FEATURE_VALUE, values if exact else map(_blurred, values)),
-            *self._sum(metrics.ML_FEATURE_CATEGORIES, categories),
-            *self._sum(metrics.ML_FEATURE_MISSING, missing),
+            *self._histograms(metrics.DRIFTLINE_FEATURE_DISTRIBUTION, values if exact else map(_blurred, values)),
+            *self._sum(metrics.DRIFTLINE_FEATURE_CATEGORIES, categories),
+            *self._sum(metrics.DRIFTLINE_FEATURE_MISSING_VALUES, missing),
         ]
 
     def _numbers(self, feature: FeatureDistribution, attributes: Attributes) -> Iterator[Any]:
@@ -143,7 +143,7 @@ class _Points:
         for at, (window, part) in enumerate(numbers.fine.items(), start=1):
             if part.count:
                 two = (part, Part()) if window.sign > 0 else (Part(), part)
-                yield self._part(*two, 0, {**attributes, a.ML_HISTOGRAM_PART: at})
+                yield self._part(*two, 0, {**attributes, a.DRIFTLINE_HISTOGRAM_PART: at})
 
     def _part(
         self, positive: Part, negative: Part, zeros: int, attributes: Attributes

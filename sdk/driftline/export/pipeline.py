@@ -83,7 +83,7 @@ class Pipeline:
         self, open_channel: Callable[[], Channel], *, recording: bool = True, reporter: Reporter | None = None
     ) -> None:
         self.recording = recording
-        """True where rows reach a record; spans say so in ``ml.prediction.recorded``."""
+        """True where rows reach a record; spans say so in ``driftline.prediction.recorded``."""
         self._open_channel = open_channel
         self._reporter = reporter
         self._baselines: dict[tuple[str, str], tuple[Identity, Baseline]] = {}

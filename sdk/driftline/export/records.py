@@ -40,7 +40,7 @@ def frames(
     for identity, text in baselines:
         try:
             attributes = identity.record_attributes()
-            yield _frame(identity, [log_record(events.ML_BASELINE, _now(), attributes, body=text)], 0)
+            yield _frame(identity, [log_record(events.DRIFTLINE_BASELINE, _now(), attributes, body=text)], 0)
         except Exception as error:
             FAULTS.swallow("baseline", error)
     for block in prediction_batches(predictions):
@@ -63,11 +63,11 @@ def _batches(block: PredictionBatch, rows: Sequence[int]) -> list[ExportRequest]
         block = block.part(rows[0], rows[-1] + 1)
     identity, n = block.identity, len(block)
     attributes = identity.record_attributes()
-    attributes[a.ML_BATCH_ID] = IDS.uuid7(_now())
+    attributes[a.DRIFTLINE_BATCH_ID] = IDS.uuid7(_now())
     attributes[a.ML_PREDICTION_COUNT] = n
-    attributes[a.ML_PREDICTION_COLUMNS] = column_codec.encode(block.wire_columns())
+    attributes[a.DRIFTLINE_PREDICTION_COLUMNS] = column_codec.encode(block.wire_columns())
     # Event time may be last year's in a replay; the processor balances rows against counts by when both were made.
-    record = log_record(events.ML_PREDICTION_BATCH, int(block.time[-1]), attributes, observed=_now())
+    record = log_record(events.DRIFTLINE_PREDICTION_BATCH, int(block.time[-1]), attributes, observed=_now())
     frame = _frame(identity, [record], n, predictions=True)
     if len(frame.body) <= MOST_BYTES:
         return [frame]

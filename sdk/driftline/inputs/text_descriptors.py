@@ -35,9 +35,6 @@ from .row import TEXT_LIMIT
 from .texts_and_vectors import full_length
 from .vocabulary import Vocabulary, sample, words_of
 
-LOOKED_AT = 1000
-"""Characters from the start of a text that decide: 40 µs. A longer text is hardly written in another script."""
-
 NONE = "none"
 OTHER = "other"
 
@@ -100,7 +97,8 @@ def script_of(text: str) -> str:
     >>> [script_of(text) for text in ("Hello!", "Привет, world", "東京へ行く", "12:30", "שלום")]
     ['latin', 'cyrillic', 'han', 'none', 'hebrew']
     """
-    text = text[:LOOKED_AT]
+    # 1000: characters from the start of a text that decide: 40 µs. A longer text is hardly written in another script.
+    text = text[:1000]
     if text.isascii():
         return "latin" if text.lower() != text.upper() else NONE
     letters: Counter[str] = Counter()

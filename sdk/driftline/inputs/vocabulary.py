@@ -23,14 +23,10 @@ MOST_WORDS = 2000
 MOST_READ = 20_000
 """Texts that a vocabulary is learned from, evenly over all: a word of one text in a thousand is still in twenty."""
 
-COMMON = 0.05
-"""Share of the reference texts from which on a word is common: it says nothing of what a text is about."""
-
 TOPICS = 64
 """Buckets of words that say what a text is about: too few to guess a word from, enough for a topic to move some."""
 
 _WIDTH = 3  # bytes of a hash: some unknown word passes for one of 2,000 known ones once in 8,000
-_LONGEST = 64
 _RARER_FOLLOW = b"\0" * _WIDTH
 _WORD = re.compile(
     r"[^\s\d_!-/:-@\[-`{-~\x00-\x1f\x7f-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf\u0964\u0965\u2000-\u206f"
@@ -91,13 +87,15 @@ class Vocabulary:
         many = 0
         for text in texts:
             many += 1
-            found.update({word for word in words_of(text) if len(word) <= _LONGEST})
+            found.update({word for word in words_of(text) if len(word) <= 64})
         frequent = sorted((-times, word) for word, times in found.items() if times >= FEWEST_TEXTS)
         sides: dict[bool, dict[bytes, None]] = {True: {}, False: {}}
         for less, word in frequent[: MOST_WORDS - 1]:
             number = _hash(word).to_bytes(_WIDTH)
             if number != _RARER_FOLLOW and number not in sides[True]:
-                sides[-less >= COMMON * many][number] = None
+                # 0.05: share of the reference texts from which on a word is common: it says nothing of what a text is
+                # about
+                sides[-less >= 0.05 * many][number] = None
         return cls(b"".join((*sides[True], _RARER_FOLLOW, *sides[False])) if frequent else b"")
 
     def unknown(self, words: Sequence[str]) -> float:

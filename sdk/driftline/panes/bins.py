@@ -24,8 +24,6 @@ from driftline.tables.classes import number_text
 from driftline.tables.table import F64, I64, Column
 
 CELLS = 4_096
-MOST = 3
-"""Edges in one cell. Where edges crowd more than that, as those of heavy tails do, a binary search is as quick."""
 
 LEAST = 1_024
 """Values that a table pays for: it takes as long as searching 600. None is kept, for it is 64 kB or more, and a
@@ -70,7 +68,9 @@ class BinLookup:
         at = made._cell(edges, np.empty(len(edges)))
         counts = np.bincount(at, minlength=CELLS)
         most = int(counts.max())
-        if most > MOST:
+        # 3: edges in one cell. Where edges crowd more than that, as those of heavy tails do, a binary search is as
+        # quick.
+        if most > 3:
             return None
         before = np.cumsum(counts) - counts
         rank = np.arange(len(edges)) - before[at]
@@ -122,9 +122,6 @@ Index = NDArray[np.intp]
 QUANTILES: F64 = np.concatenate([[0.001], np.arange(1, 100) / 100, [0.999]])
 """Edges of continuous features. What lies beyond the outer two is in open bins, so one stray 1e9 among more
 than 1,000 rows moves no edge; among fewer it moves the outer ones, and all other values still have theirs."""
-
-FEW = 50
-"""Up to so many distinct values each has a bin of its own."""
 
 ATOM = 0.01
 """A value that holds more than this share of the rows has a bin of its own."""
@@ -273,7 +270,8 @@ def number_bins(values: F64) -> NumberBins:
         return NumberBins(np.empty(0))
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     distinct = ordered[starts]
-    if len(distinct) <= FEW:
+    # 50: up to so many distinct values each has a bin of its own
+    if len(distinct) <= 50:
         return NumberBins(_edges(*_around(distinct, np.arange(len(distinct)))))
     counts = np.diff(np.append(starts, len(ordered)))
     low, high = _around(distinct, np.flatnonzero(counts > ATOM * len(ordered)))

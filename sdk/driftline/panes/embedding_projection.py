@@ -34,11 +34,6 @@ WIDTH = 2 * PROJECTIONS
 AXES = 16
 """Axes that a classifier separates two samples on: 14 kB of a baseline's JSON."""
 
-LEAST_VARIANCE = 1e-9
-
-PAIRS = 2_000
-"""Pairs of vectors of which the median distance is taken."""
-
 ROWS = 5_000
 """Vectors of the reference from which it is told how their features vary."""
 
@@ -73,7 +68,8 @@ class Projection:
         if len(finite) < 2:
             return None
         random = np.random.default_rng(_SEED)
-        one, other = random.integers(0, len(finite), (2, PAIRS))
+        # 2_000: pairs of vectors of which the median distance is taken
+        one, other = random.integers(0, len(finite), (2, 2_000))
         apart = np.linalg.norm(finite[one].astype(np.float64) - finite[other], axis=1)
         median = float(np.median(apart[apart > 0])) if (apart > 0).any() else 1.0
         chosen = cls(vectors.shape[1], float(f"{median:.6g}"))
@@ -81,7 +77,7 @@ class Projection:
         features = chosen.features(some)
         features -= features.mean(axis=0)
         variances, directions = np.linalg.eigh(product(features.T, features) / (len(features) - 1))
-        spectrum = tuple(float(f"{variance:.6g}") for variance in variances[::-1] if variance > LEAST_VARIANCE)
+        spectrum = tuple(float(f"{variance:.6g}") for variance in variances[::-1] if variance > 1e-9)
         # a direction and its opposite are one axis: the largest number of it decides, or equal rows gave other text
         turned = directions * np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(WIDTH)])
         axes = turned[:, ::-1].T[: min(AXES, len(spectrum))]

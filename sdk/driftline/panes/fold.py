@@ -98,9 +98,6 @@ def _hashed(categories: list[str] | tuple[str, ...]) -> Index:
 
 Mask = NDArray[np.bool_]
 
-LONGEST = 1e9
-"""Seconds; a longer duration was measured by a broken clock."""
-
 
 class GroupCounts:
     """Rows counted by slice, beside the panes they are folded into; see :mod:`~driftline.baseline.sections.slices`.
@@ -271,7 +268,8 @@ def fold_parts(
 
 
 def _durations(seconds: F64, weight: F64 | None, sums: Callable[[Index, int, F64 | None, Index | None], F64]) -> F64:
-    usable = np.flatnonzero((seconds >= 0) & (seconds <= LONGEST))
+    # 1e9: seconds; a longer duration was measured by a broken clock
+    usable = np.flatnonzero((seconds >= 0) & (seconds <= 1e9))
     values, weights = seconds[usable], _at(weight, usable)
     bucket = np.searchsorted(DURATION_BOUNDS, values, side="left")
     buckets = sums(bucket, len(DURATION_BOUNDS) + 1, weights, usable)

@@ -42,9 +42,6 @@ LEAST_ROWS = 500
 LEAST_ROWS_EACH = 10
 """Fewer rows, or fewer for each feature, show no components but their own noise."""
 
-VARIANCE = 0.65
-"""The share of the variance that the components hold: what NannyML takes."""
-
 UNIT = 1_000
 """Coordinates are whole thousandths of a standard deviation: sums of their products are exact, in whatever order and in
 however many pieces they are added, so that a file and the service come to the same number."""
@@ -225,7 +222,8 @@ def principal(moments: F64, count: int | None = None) -> F64:
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     if count is None:
         held = np.cumsum(values) / values.sum()
-        count = min(int(np.searchsorted(held, VARIANCE, side="right")) + 1, len(values) - 1)
+        # 0.65: the share of the variance that the components hold: what NannyML takes
+        count = min(int(np.searchsorted(held, 0.65, side="right")) + 1, len(values) - 1)
     first = vectors[:, :count].T
     signs = np.sign(first[np.arange(count), np.argmax(np.abs(first), axis=1)])
     rounded: F64 = np.round(first * signs[:, np.newaxis], 4)

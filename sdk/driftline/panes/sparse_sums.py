@@ -11,12 +11,6 @@ import numpy as np
 
 from driftline.tables.table import F64, I64
 
-_DENSE = 1 << 22
-"""Cells that are counted in one dense vector, 32 MB."""
-
-_WORTH = 32
-"""A dense vector is quicker than sorting while it has no more cells than so many for each row."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sparse:
@@ -54,7 +48,8 @@ def cells(group: I64, cell: I64, weight: F64 | None, groups: int, width: int) ->
     >>> found.group.tolist(), found.index.tolist(), found.value.tolist()
     ([0, 2], [1, 0], [2.0, 1.0])
     """
-    at_once = max(1, _DENSE // max(1, width))
+    # 1 << 22: cells that are counted in one dense vector, 32 MB
+    at_once = max(1, (1 << 22) // max(1, width))
     if groups <= at_once or len(group) == 0:
         return _cells(group, cell, weight, groups, width)
     ends = np.searchsorted(group, np.arange(0, groups + at_once, at_once)).tolist()
@@ -71,7 +66,8 @@ def _cells(group: I64, cell: I64, weight: F64 | None, groups: int, width: int) -
     first = int(group[0]) if len(group) else 0
     key = (group - first) * width + cell
     size = groups * width
-    if size <= _WORTH * len(key) or size <= 1_024:
+    # 32: a dense vector is quicker than sorting while it has no more cells than so many for each row
+    if size <= 32 * len(key) or size <= 1_024:
         sums = np.bincount(key, weight, minlength=size)
         at = np.flatnonzero(sums)
         value = sums[at].astype(np.float64, copy=False)

@@ -1,13 +1,15 @@
 """Telemetry names, each written once: in ``registry/*.yaml``.
 
+All names in ``ml.*`` are in ``registry/core.yaml``: a small core that any library could send. The others are ours.
+
 ``attributes``, ``events`` and ``metrics`` are generated from the registry by ``scripts/generate_semconv.py``, and so is
 the reference page ``docs/reference/semconv.md``. The constant of a name is the name in upper case with ``_`` for ``.``:
 
 >>> from driftline.semconv import attributes, metrics
 >>> attributes.ML_MODEL_NAME
 'ml.model.name'
->>> metrics.UNITS[metrics.ML_OUTCOME_COVERAGE], metrics.PROMETHEUS[metrics.ML_OUTCOME_COVERAGE]
-('1', 'ml_outcome_coverage_ratio')
+>>> metrics.UNITS[metrics.ML_PREDICT_DURATION], metrics.PROMETHEUS[metrics.ML_PREDICT_DURATION]
+('s', 'ml_predict_duration_seconds')
 """
 
 from typing import Final

@@ -27,7 +27,6 @@ _BOOLEANS, _IDS, _TEXTS, _CATEGORIES, _MIXED = b"?vscm"
 _CODES: dict[int, np.dtype[Any]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
 _WHOLE = tuple((name, _DTYPES[name[0]], 2.0**bits) for name, bits in ((b"b", 7), (b"h", 15), (b"i", 31), (b"q", 63)))
 _TRAILER = struct.Struct("<IBB")  # of categories: categories k, width of a code w, kind
-_REMEMBERED = 4096  # bytes of categories up to which they are kept for the next batch
 _INT32 = np.dtype("<i4")
 
 
@@ -40,7 +39,7 @@ class ColumnError(ValueError):
 
 
 def encode(columns: Mapping[str, Value]) -> dict[str, bytes]:
-    """Encode columns of n rows each as the attribute map ``ml.prediction.columns``.
+    """Encode columns of n rows each as the attribute map ``driftline.prediction.columns``.
 
     A column is a numpy array (numbers or booleans, (n,) or (n, k); ids as ``V16`` / ``V8``), a :class:`Column` (where
     it has vectors, these and not their norms) or a :class:`Text`. Numbers take the narrowest kind that holds every
@@ -49,8 +48,8 @@ def encode(columns: Mapping[str, Value]) -> dict[str, bytes]:
 
     Raises ``TypeError`` for an array of anything else and ``ValueError`` for a :class:`Column` without values.
 
-    >>> encode({"ml.feature.value.age": np.array([31.0, 64.0])})
-    {'ml.feature.value.age': b'\\x1f@b'}
+    >>> encode({"driftline.feature.value.age": np.array([31.0, 64.0])})
+    {'driftline.feature.value.age': b'\\x1f@b'}
     """
     return {name: encode_column(value) for name, value in columns.items()}
 
@@ -219,9 +218,7 @@ def _decode_categories(data: bytes, start: int, n: int) -> tuple[NDArray[np.int3
     shifted = codes.astype(np.int32)
     shifted -= 1
     categories = data[names:end]
-    return shifted, _categories(categories, k) if len(categories) < _REMEMBERED else _categories.__wrapped__(
-        categories, k
-    )
+    return shifted, _categories(categories, k) if len(categories) < 4096 else _categories.__wrapped__(categories, k)
 
 
 @lru_cache(maxsize=256)

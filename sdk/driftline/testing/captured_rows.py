@@ -116,10 +116,11 @@ class Distribution:
     """One point of a distribution that Driftline sends as a metric.
 
     Attributes:
-        metric: Name of the metric, such as ``ml.feature.value``.
+        metric: Name of the metric, such as ``driftline.feature.distribution``.
         model: Name of the model.
         feature: Name of the feature, "" for scores and durations.
-        count: Number of values; for ``ml.feature.missing`` and ``ml.feature.categories`` number of predictions.
+        count: Number of values; for ``driftline.feature.missing.values`` and ``driftline.feature.categories`` number
+            of predictions.
         sum: Sum of the values; None where not sent.
         low: Least value; None where not sent.
         high: Greatest value; None where not sent.

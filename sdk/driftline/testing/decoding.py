@@ -27,11 +27,11 @@ from driftline.tables.task import Task
 from .captured_rows import CapturedOutcome, CapturedPrediction, Count, Distribution, Loss
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SCORES = (a.ML_PREDICTION_SCORE, a.ML_PREDICTION_SCORES, a.ML_PREDICTION_VALUE)
-_SLICE = f"{a.ML_SLICE_VALUE}."
-_FLAT = (a.ML_PREDICTION_ITEMS, a.ML_PREDICTION_ITEM_SCORES)
+_SCORES = (a.ML_PREDICTION_SCORE, a.DRIFTLINE_PREDICTION_SCORES, a.ML_PREDICTION_VALUE)
+_SLICE = f"{a.DRIFTLINE_SLICE_VALUE}."
+_FLAT = (a.DRIFTLINE_PREDICTION_ITEMS, a.DRIFTLINE_PREDICTION_ITEM_SCORES)
 _LOSSES = (
-    metrics.DRIFTLINE_SDK_UNRECORDED,
+    metrics.DRIFTLINE_SDK_UNRECORDED_PREDICTIONS,
     metrics.DRIFTLINE_SDK_UNUSABLE_VALUES,
     metrics.DRIFTLINE_SDK_DROPPED_ROWS,
     metrics.DRIFTLINE_SDK_FAULTS,
@@ -50,7 +50,7 @@ def predictions(bodies: Iterable[bytes], spans: Iterable[ReadableSpan]) -> list[
     """Return the rows of all columnar records, by their time; of one time in the order in which they came."""
     by_id = {span.context.span_id: span for span in spans if span.context is not None}
     rows = [
-        row for record in records(bodies) if record.event_name == events.ML_PREDICTION_BATCH
+        row for record in records(bodies) if record.event_name == events.DRIFTLINE_PREDICTION_BATCH
         for row in _rows(_attributes(record.attributes), by_id)
     ]  # fmt: skip
     return sorted(rows, key=lambda row: row.time)
@@ -58,22 +58,22 @@ def predictions(bodies: Iterable[bytes], spans: Iterable[ReadableSpan]) -> list[
 
 def _rows(said: Mapping[str, Any], spans: Mapping[int, ReadableSpan]) -> Iterator[CapturedPrediction]:
     n = int(said[a.ML_PREDICTION_COUNT])
-    sent: dict[str, bytes] = dict(said[a.ML_PREDICTION_COLUMNS])
+    sent: dict[str, bytes] = dict(said[a.DRIFTLINE_PREDICTION_COLUMNS])
     flat: dict[str, bytes] = {name: sent.pop(name) for name in _FLAT if name in sent}
     table = {name: _values(column_codec.decode(data, n)) for name, data in sent.items()}
-    items, item_scores = _rankings(table.get(a.ML_PREDICTION_ITEM_COUNT, [0] * n), flat)
+    items, item_scores = _rankings(table.get(a.DRIFTLINE_PREDICTION_ITEM_COUNT, [0] * n), flat)
     scores = next((table[name] for name in _SCORES if name in table), item_scores)
     decided = table.get(a.ML_PREDICTION_CLASS, [None] * n)
     task = Task(
         str(said.get(a.ML_MODEL_TASK, "")),
-        tuple(said.get(a.ML_MODEL_CLASSES, ())),
-        str(said.get(a.ML_MODEL_POSITIVE_CLASS, "")),
-        float(said.get(a.ML_MODEL_THRESHOLD, 0.5)),
-        quantiles=tuple(map(float, said.get(a.ML_MODEL_QUANTILES, ()))),
+        tuple(said.get(a.DRIFTLINE_MODEL_CLASSES, ())),
+        str(said.get(a.DRIFTLINE_MODEL_POSITIVE_CLASS, "")),
+        float(said.get(a.DRIFTLINE_MODEL_THRESHOLD, 0.5)),
+        quantiles=tuple(map(float, said.get(a.DRIFTLINE_MODEL_QUANTILES, ()))),
     )
     identity = Identity(str(said[a.ML_MODEL_NAME]), str(said.get(a.ML_MODEL_VERSION, "")), task)
     span_ids = [int.from_bytes(one or b"") for one in table.get("span_id", [None] * n)]
-    features, slices = (_under(table, prefix, n) for prefix in (a.ML_FEATURE_VALUE, a.ML_SLICE_VALUE))
+    features, slices = (_under(table, prefix, n) for prefix in (a.DRIFTLINE_FEATURE_VALUE, a.DRIFTLINE_SLICE_VALUE))
     for i in range(n):
         score = None if scores is None else scores[i]
         yield CapturedPrediction(
@@ -87,8 +87,8 @@ def _rows(said: Mapping[str, Any], spans: Mapping[int, ReadableSpan]) -> Iterato
             decided[i] or (identity.task.derive_class(score) if score is not None else ""),
             items[i],
             slices[i],
-            _instant(table[a.ML_PREDICTION_TIME][i]),
-            float(table[a.ML_PREDICTION_DURATION][i]),
+            _instant(table[a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO][i]),
+            float(table[a.DRIFTLINE_PREDICTION_DURATION][i]),
             spans.get(span_ids[i]),
         )
 
@@ -104,10 +104,13 @@ def _rankings(
 ) -> tuple[list[tuple[str, ...]], list[tuple[float, ...] | None] | None]:
     """Return the items of n rows, and their scores, which are sent flat over all rows."""
     m = sum(counts)
-    ids, scores = ([], None) if not flat else (_values(column_codec.decode(flat[a.ML_PREDICTION_ITEMS], m)), None)
-    if a.ML_PREDICTION_ITEM_SCORES in flat:
+    ids, scores = (
+        ([], None) if not flat else (_values(column_codec.decode(flat[a.DRIFTLINE_PREDICTION_ITEMS], m)), None)
+    )
+    if a.DRIFTLINE_PREDICTION_ITEM_SCORES in flat:
         scores = [
-            math.nan if s is None else s for s in _values(column_codec.decode(flat[a.ML_PREDICTION_ITEM_SCORES], m))
+            math.nan if s is None else s
+            for s in _values(column_codec.decode(flat[a.DRIFTLINE_PREDICTION_ITEM_SCORES], m))
         ]
     cuts = [slice(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
     return [tuple(ids[cut]) for cut in cuts], None if scores is None else [tuple(scores[cut]) or None for cut in cuts]
@@ -135,12 +138,12 @@ def outcomes(bodies: Iterable[bytes], confirmed: Iterable[tuple[str, Mapping[str
                     str(said[a.ML_MODEL_NAME]),
                     str(said[a.ML_PREDICTION_ID]),
                     said.get(a.ML_OUTCOME_ACTUAL),
-                    _instant(said.get(a.ML_OUTCOME_TIME)),
-                    _instant(said.get(a.ML_OUTCOME_PREDICTION_TIME)),
-                    said.get(a.ML_OUTCOME_WEIGHT),
-                    said.get(a.ML_OUTCOME_ITEM, ""),
-                    said.get(a.ML_OUTCOME_VALUE),
-                    bool(said.get(a.ML_OUTCOME_RETRACTED)),
+                    _instant(said.get(a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO)),
+                    _instant(said.get(a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO)),
+                    said.get(a.DRIFTLINE_OUTCOME_WEIGHT),
+                    said.get(a.DRIFTLINE_OUTCOME_ITEM, ""),
+                    said.get(a.DRIFTLINE_OUTCOME_VALUE),
+                    bool(said.get(a.DRIFTLINE_OUTCOME_RETRACTED)),
                     {name.removeprefix(_SLICE): value for name, value in said.items() if name.startswith(_SLICE)},
                 )
             )
@@ -174,7 +177,7 @@ def _distribution(metric: str, said: Mapping[str, Any], point: Any) -> Distribut
         getattr(point, name) if not summed and point.HasField(name) else None for name in ("sum", "min", "max")
     )
     count = point.as_int if summed else point.count
-    model, feature = str(said.get(a.ML_MODEL_NAME, "")), str(said.get(a.ML_FEATURE_NAME, ""))
+    model, feature = str(said.get(a.ML_MODEL_NAME, "")), str(said.get(a.DRIFTLINE_FEATURE_NAME, ""))
     return Distribution(metric, model, feature, count, total, low, high, said, point)
 
 

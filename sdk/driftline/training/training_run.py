@@ -227,25 +227,25 @@ class TrainingRun:
         known: dict[str, Any] = {
             a.ML_MODEL_NAME: identity.name,
             a.ML_MODEL_VERSION: identity.version or None,
-            a.ML_TRAINING_RUN_ID: self.id,
-            a.ML_TRAINING_DURATION: usage.seconds,
-            a.ML_TRAINING_CPU_TIME: usage.cpu_seconds,
-            a.ML_TRAINING_MEMORY_PEAK: usage.peak_memory,
-            a.ML_TRAINING_ENERGY: usage.energy,
-            a.ML_TRAINING_ENERGY_SOURCE: None if found.energy is None else tuple(found.energy),
-            a.ML_TRAINING_ROWS: self._rows,
-            a.ML_TRAINING_EPOCHS: self._epochs,
+            a.DRIFTLINE_TRAINING_RUN_ID: self.id,
+            a.DRIFTLINE_TRAINING_DURATION: usage.seconds,
+            a.DRIFTLINE_TRAINING_CPU_TIME: usage.cpu_seconds,
+            a.DRIFTLINE_TRAINING_MEMORY_PEAK: usage.peak_memory,
+            a.DRIFTLINE_TRAINING_ENERGY: usage.energy,
+            a.DRIFTLINE_TRAINING_ENERGY_SOURCES: None if found.energy is None else tuple(found.energy),
+            a.DRIFTLINE_TRAINING_ROWS: self._rows,
+            a.DRIFTLINE_TRAINING_EPOCHS: self._epochs,
             a.ERROR_TYPE: None if error is None or _is_fine(error) else _type_name(error),
         }
         if usage.gpu_seconds:
-            known[a.ML_TRAINING_GPU_TIME] = usage.gpu_seconds
-            known[a.ML_TRAINING_GPU_COUNT] = round(usage.gpu_seconds / usage.seconds) if usage.seconds else None
-            known[a.ML_TRAINING_GPU_TYPE] = usage.gpu_type or None
+            known[a.DRIFTLINE_TRAINING_GPU_TIME] = usage.gpu_seconds
+            known[a.DRIFTLINE_TRAINING_GPU_COUNT] = round(usage.gpu_seconds / usage.seconds) if usage.seconds else None
+            known[a.DRIFTLINE_TRAINING_GPU_TYPE] = usage.gpu_type or None
         if cost is not None:
-            known[a.ML_TRAINING_COST] = cost.amount
-            known[a.ML_TRAINING_COST_CURRENCY] = cost.currency or None
-            known |= {f"{a.ML_TRAINING_COST_PART}.{name}": amount for name, amount in cost.parts.items()}
-        known |= {f"{a.ML_TRAINING_RESULT}.{name}": value for name, value in self._results.items()}
+            known[a.DRIFTLINE_TRAINING_COST] = cost.amount
+            known[a.DRIFTLINE_TRAINING_CURRENCY] = cost.currency or None
+            known |= {f"{a.DRIFTLINE_TRAINING_RESOURCE_COST}.{name}": amount for name, amount in cost.parts.items()}
+        known |= {f"{a.DRIFTLINE_TRAINING_RESULT_VALUE}.{name}": value for name, value in self._results.items()}
         return {name: value for name, value in known.items() if value is not None}
 
     def _warn(self, sentence: str, error: BaseException | None = None) -> None:
@@ -301,24 +301,26 @@ def _count(identity: Identity, attributes: Mapping[str, Any]) -> None:
     def with_one(name: str) -> dict[str, Any]:
         return {**about, name: attributes[name]} if name in attributes else about
 
-    meter.create_counter(**described(metrics.ML_TRAINING_RUNS)).add(1, failed)
-    meter.create_histogram(**described(metrics.ML_TRAINING_DURATION)).record(attributes[a.ML_TRAINING_DURATION], failed)
+    meter.create_counter(**described(metrics.DRIFTLINE_TRAINING_RUNS)).add(1, failed)
+    meter.create_histogram(**described(metrics.DRIFTLINE_TRAINING_DURATION)).record(
+        attributes[a.DRIFTLINE_TRAINING_DURATION], failed
+    )
     for name, attribute, of in (
-        (metrics.ML_TRAINING_CPU_TIME, a.ML_TRAINING_CPU_TIME, about),
-        (metrics.ML_TRAINING_GPU_TIME, a.ML_TRAINING_GPU_TIME, with_one(a.ML_TRAINING_GPU_TYPE)),
-        (metrics.ML_TRAINING_ENERGY, a.ML_TRAINING_ENERGY, about),
-        (metrics.ML_TRAINING_COST, a.ML_TRAINING_COST, with_one(a.ML_TRAINING_COST_CURRENCY)),
+        (metrics.DRIFTLINE_TRAINING_CPU_TIME, a.DRIFTLINE_TRAINING_CPU_TIME, about),
+        (metrics.DRIFTLINE_TRAINING_GPU_TIME, a.DRIFTLINE_TRAINING_GPU_TIME, with_one(a.DRIFTLINE_TRAINING_GPU_TYPE)),
+        (metrics.DRIFTLINE_TRAINING_ENERGY, a.DRIFTLINE_TRAINING_ENERGY, about),
+        (metrics.DRIFTLINE_TRAINING_COST, a.DRIFTLINE_TRAINING_COST, with_one(a.DRIFTLINE_TRAINING_CURRENCY)),
     ):
         if attribute in attributes:
             meter.create_counter(**described(name)).add(attributes[attribute], of)
-    if a.ML_TRAINING_MEMORY_PEAK in attributes:
-        gauge = meter.create_gauge(**described(metrics.ML_TRAINING_MEMORY_PEAK))
-        gauge.set(attributes[a.ML_TRAINING_MEMORY_PEAK], about)
-    prefix = a.ML_TRAINING_RESULT + "."
-    results = meter.create_gauge(**described(metrics.ML_TRAINING_RESULT))
+    if a.DRIFTLINE_TRAINING_MEMORY_PEAK in attributes:
+        gauge = meter.create_gauge(**described(metrics.DRIFTLINE_TRAINING_MEMORY_PEAK))
+        gauge.set(attributes[a.DRIFTLINE_TRAINING_MEMORY_PEAK], about)
+    prefix = a.DRIFTLINE_TRAINING_RESULT_VALUE + "."
+    results = meter.create_gauge(**described(metrics.DRIFTLINE_TRAINING_RESULT_VALUE))
     for attribute, value in attributes.items():
         if attribute.startswith(prefix) and math.isfinite(value):
-            results.set(value, {**about, a.ML_TRAINING_RESULT_NAME: attribute.removeprefix(prefix)})
+            results.set(value, {**about, a.DRIFTLINE_TRAINING_RESULT_NAME: attribute.removeprefix(prefix)})
 
 
 def _is_fine(error: BaseException) -> bool:

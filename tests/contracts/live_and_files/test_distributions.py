@@ -55,23 +55,23 @@ def distributions(
     """Return what the SDK sends of rows whose features are ``rows`` and whose scores are ``scores``."""
     durations = np.zeros(len(DURATION_BOUNDS) + 1)
     durations[3] = len(scores)
-    made = [histogram_of(m.ML_PREDICTION_DURATION, DURATION_BOUNDS, durations, start=start, time=time, sum=0.5)]
+    made = [histogram_of(m.ML_PREDICT_DURATION, DURATION_BOUNDS, durations, start=start, time=time, sum=0.5)]
     assert isinstance(known.bins.score, NumberBins)
-    made.append(histogram_over(m.ML_PREDICTION_SCORE, known.bins.score, scores, {}, start, time))
+    made.append(histogram_over(m.DRIFTLINE_PREDICTION_SCORE, known.bins.score, scores, {}, start, time))
     for name, values in rows.items():
         bins = known.bins.features[name]
-        said = {a.ML_FEATURE_NAME: name}
+        said = {a.DRIFTLINE_FEATURE_NAME: name}
         if isinstance(bins, NumberBins):
             numbers = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-            made.append(histogram_over(m.ML_FEATURE_VALUE, bins, numbers, said, start, time))
+            made.append(histogram_over(m.DRIFTLINE_FEATURE_DISTRIBUTION, bins, numbers, said, start, time))
             missing = int(np.isnan(numbers).sum())
             if missing:
-                made.append(sum_of(m.ML_FEATURE_MISSING, missing, said, start=start, time=time))
+                made.append(sum_of(m.DRIFTLINE_FEATURE_MISSING_VALUES, missing, said, start=start, time=time))
         else:
             labels, counts = np.unique(np.array(values, dtype=str), return_counts=True)
             for label, n in zip(labels.tolist(), counts.tolist(), strict=True):
-                category = {**said, a.ML_FEATURE_CATEGORY: label}
-                made.append(sum_of(m.ML_FEATURE_CATEGORIES, n, category, start=start, time=time))
+                category = {**said, a.DRIFTLINE_FEATURE_CATEGORY: label}
+                made.append(sum_of(m.DRIFTLINE_FEATURE_CATEGORIES, n, category, start=start, time=time))
     decided = int((scores >= 0.5).sum())
     made.append(predictions_of(decided, "1", start=start, time=time))
     made.append(predictions_of(len(scores) - decided, "0", start=start, time=time))
@@ -118,7 +118,7 @@ def test_cumulative_points_count_what_is_new_and_survive_a_restart(open_state: O
     def send(n: int, minute: int) -> None:
         durations = [0.0] * len(DURATION_BOUNDS) + [n]
         until = NOON + minute * MINUTE
-        point = histogram_of(m.ML_PREDICTION_DURATION, DURATION_BOUNDS, durations, start=NOON, time=until, sum=20.0 * n)
+        point = histogram_of(m.ML_PREDICT_DURATION, DURATION_BOUNDS, durations, start=NOON, time=until, sum=20.0 * n)
         submit(state, metrics_body([point], instance="a"))
 
     send(10, 1)
@@ -136,7 +136,7 @@ def test_a_reset_counts_whole_and_a_new_beginning_is_a_new_stream(open_state: Op
     state = open_state()
 
     def send(n: int, start: int, minute: int) -> None:
-        point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [n, 0], start=start, time=NOON + minute * MINUTE, sum=1.0)
+        point = histogram_of(m.ML_PREDICT_DURATION, [1.0], [n, 0], start=start, time=NOON + minute * MINUTE, sum=1.0)
         submit(state, metrics_body([point]))
 
     send(10, NOON, 1)
@@ -150,7 +150,7 @@ def test_a_process_that_ran_before_it_was_first_heard_only_begins_to_count(open_
     state = open_state()
     for n, minute in ((1_000_000, 1), (1_000_007, 2)):
         point = histogram_of(
-            m.ML_PREDICTION_DURATION, [1.0], [n, 0], start=NOON - 10 * HOUR, time=NOON + minute * MINUTE, sum=1.0
+            m.ML_PREDICT_DURATION, [1.0], [n, 0], start=NOON - 10 * HOUR, time=NOON + minute * MINUTE, sum=1.0
         )
         submit(state, metrics_body([point]))
     assert state.view().distributed == 7
@@ -161,8 +161,8 @@ def test_a_label_that_comes_late_counts_where_it_came_not_since_the_process_bega
     state.send(baselines=[BASELINE.to_json()])
 
     def label(name: str, n: int, hour: int) -> Metric:
-        said = {a.ML_FEATURE_NAME: "region", a.ML_FEATURE_CATEGORY: name}
-        return sum_of(m.ML_FEATURE_CATEGORIES, n, said, start=NOON, time=NOON + hour * HOUR)
+        said = {a.DRIFTLINE_FEATURE_NAME: "region", a.DRIFTLINE_FEATURE_CATEGORY: name}
+        return sum_of(m.DRIFTLINE_FEATURE_CATEGORIES, n, said, start=NOON, time=NOON + hour * HOUR)
 
     submit(state, metrics_body([label("north", 10, 1)]))
     state = open_state()
@@ -188,14 +188,14 @@ def test_deltas_add(open_state: Open) -> None:
     state = open_state()
     for minute in (1, 2, 2, 3):
         begin, end = NOON + (minute - 1) * MINUTE, NOON + minute * MINUTE
-        point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [5, 0], start=begin, time=end, how=DELTA, sum=1.0)
+        point = histogram_of(m.ML_PREDICT_DURATION, [1.0], [5, 0], start=begin, time=end, how=DELTA, sum=1.0)
         submit(state, metrics_body([point], resource={"k8s.pod": "b" if minute == 2 else "a"}))
     assert state.view().distributed == 15
 
 
 def test_a_long_stretch_is_spread_over_its_panes(open_state: Open) -> None:
     state = open_state()
-    point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [600, 0], start=NOON, time=NOON + HOUR, how=DELTA, sum=1.0)
+    point = histogram_of(m.ML_PREDICT_DURATION, [1.0], [600, 0], start=NOON, time=NOON + HOUR, how=DELTA, sum=1.0)
     submit(state, metrics_body([point]))
     stored = state.rows("SELECT pane, sum(value) FROM sums WHERE part = 'distributed' GROUP BY pane ORDER BY pane")
     assert stored == [(NOON + 5 * minute * MINUTE, 50.0) for minute in range(12)]
@@ -204,9 +204,11 @@ def test_a_long_stretch_is_spread_over_its_panes(open_state: Open) -> None:
 def test_a_bucket_that_holds_most_values_across_the_bins_is_blind_not_ok(open_state: Open) -> None:
     state = open_state()
     state.send(baselines=[BASELINE.to_json()])
-    said = {a.ML_FEATURE_NAME: "age"}
-    durations = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
-    coarse = exponential_of(m.ML_FEATURE_VALUE, -2, (1, (480,)), zero=20, said=said, start=NOON, time=NOON + MINUTE)
+    said = {a.DRIFTLINE_FEATURE_NAME: "age"}
+    durations = histogram_of(m.ML_PREDICT_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
+    coarse = exponential_of(
+        m.DRIFTLINE_FEATURE_DISTRIBUTION, -2, (1, (480,)), zero=20, said=said, start=NOON, time=NOON + MINUTE
+    )
     submit(state, metrics_body([durations, coarse]))
     column = state.view().windows["1h"][-1].features["age"]
     assert (column.state, column.now) == ("blind", None)
@@ -215,13 +217,18 @@ def test_a_bucket_that_holds_most_values_across_the_bins_is_blind_not_ok(open_st
 def test_an_exponential_histogram_finds_the_drift_that_rows_would(open_state: Open) -> None:
     state = open_state()
     state.send(baselines=[BASELINE.to_json()])
-    said = {a.ML_FEATURE_NAME: "age"}
+    said = {a.DRIFTLINE_FEATURE_NAME: "age"}
     ages = np.abs(np.random.default_rng(9).normal(52, 12, 5_000)) + 1e-9
     index = np.ceil(np.log2(ages) * 2**5).astype(np.int64) - 1
     counts = np.bincount(index - index.min())
-    durations = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [5_000, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
+    durations = histogram_of(m.ML_PREDICT_DURATION, [1.0], [5_000, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
     values = exponential_of(
-        m.ML_FEATURE_VALUE, 5, (int(index.min()), counts.tolist()), said=said, start=NOON, time=NOON + MINUTE
+        m.DRIFTLINE_FEATURE_DISTRIBUTION,
+        5,
+        (int(index.min()), counts.tolist()),
+        said=said,
+        start=NOON,
+        time=NOON + MINUTE,
     )
     submit(state, metrics_body([durations, values], environment="none"))
     state.send(predictions([""] * 5_000, NOON, [0.5] * 5_000, features={"age": ages.tolist()}))
@@ -233,7 +240,7 @@ def test_an_exponential_histogram_finds_the_drift_that_rows_would(open_state: Op
 
 def test_without_a_baseline_the_state_says_so_and_what_to_do(open_state: Open) -> None:
     state = open_state()
-    point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
+    point = histogram_of(m.ML_PREDICT_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
     submit(state, metrics_body([point]))
     model = state.view()
     assert model.windows["1h"][-1].score is not None
@@ -265,7 +272,7 @@ def test_features_as_distributions_meet_scores_as_rows(open_state: Open) -> None
     rng = np.random.default_rng(10)
     state.send(predictions([""] * 1_000, NOON, rng.beta(2, 5, 1_000).tolist()))
     every = distributions(BASELINE, {"age": rng.normal(40, 12, 1_000).tolist()}, np.zeros(1), NOON, NOON + MINUTE)
-    submit(state, metrics_body([metric for metric in every if metric.name.startswith("ml.feature")]))
+    submit(state, metrics_body([metric for metric in every if metric.name.startswith("driftline.feature")]))
     window = state.view().windows["1h"][-1]
     age = window.features["age"]
     assert (window.rows, window.distributed) == (1_000, 0)
@@ -277,7 +284,7 @@ def test_features_as_distributions_meet_scores_as_rows(open_state: Open) -> None
 def test_points_of_scopes_whose_rows_are_in_records_are_not_counted_again(open_state: Open) -> None:
     state = open_state()
     state.send(predictions(["a"], NOON))
-    point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
+    point = histogram_of(m.ML_PREDICT_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
     submit(state, metrics_body([point], captured=False))
     assert state.view().distributed == 0
     assert state.view().windows["1h"][-1].rows == 1
@@ -292,9 +299,14 @@ def test_what_driftline_derives_is_never_read_back(open_state: Open) -> None:
 def test_a_feature_that_the_baseline_does_not_know_is_new(open_state: Open) -> None:
     state = open_state()
     state.send(baselines=[BASELINE.to_json()])
-    durations = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [50, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
+    durations = histogram_of(m.ML_PREDICT_DURATION, [1.0], [50, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
     new = histogram_of(
-        m.ML_FEATURE_VALUE, [1.0], [50, 0], {a.ML_FEATURE_NAME: "height"}, start=NOON, time=NOON + MINUTE
+        m.DRIFTLINE_FEATURE_DISTRIBUTION,
+        [1.0],
+        [50, 0],
+        {a.DRIFTLINE_FEATURE_NAME: "height"},
+        start=NOON,
+        time=NOON + MINUTE,
     )
     submit(state, metrics_body([durations, new]))
     window = state.view().windows["1h"][-1]
@@ -310,17 +322,21 @@ def test_labels_and_unusable_values_have_their_places(open_state: Open, how: int
     assert isinstance(region, CategoryBins)
 
     def sums(feature: str, n: int, **said: object) -> Metric:
-        name = m.ML_FEATURE_CATEGORIES if a.ML_FEATURE_CATEGORY in said else m.ML_FEATURE_MISSING
-        return sum_of(name, n, {a.ML_FEATURE_NAME: feature, **said}, start=NOON, time=NOON + MINUTE, how=how)
+        name = (
+            m.DRIFTLINE_FEATURE_CATEGORIES
+            if a.DRIFTLINE_FEATURE_CATEGORY in said
+            else m.DRIFTLINE_FEATURE_MISSING_VALUES
+        )
+        return sum_of(name, n, {a.DRIFTLINE_FEATURE_NAME: feature, **said}, start=NOON, time=NOON + MINUTE, how=how)
 
     submit(
         state,
         metrics_body(
             [
-                sums("region", 5, **{a.ML_FEATURE_CATEGORY: "south"}),
-                sums("region", 7, **{a.ML_FEATURE_CATEGORY: "other"}),
+                sums("region", 5, **{a.DRIFTLINE_FEATURE_CATEGORY: "south"}),
+                sums("region", 7, **{a.DRIFTLINE_FEATURE_CATEGORY: "other"}),
                 sums("region", 2),
-                sums("age", 3, **{a.ML_FEATURE_INVALID: True}),
+                sums("age", 3, **{a.DRIFTLINE_FEATURE_INVALID: True}),
             ]
         ),
     )
@@ -335,7 +351,7 @@ def test_labels_and_unusable_values_have_their_places(open_state: Open, how: int
 
 
 def totals(n: int, *, start: int, time: int, instance: str) -> bytes:
-    point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [n, 0], start=start, time=time, sum=1.0)
+    point = histogram_of(m.ML_PREDICT_DURATION, [1.0], [n, 0], start=start, time=time, sum=1.0)
     return metrics_body([point], instance=instance)
 
 
@@ -379,7 +395,7 @@ def test_a_window_that_late_points_restate_is_evaluated_after_a_kill(tmp_path: P
     clock.now = NOON + 3 * HOUR
     state.settle()
     assert state.publish().models[0].windows["1h"][0].closed
-    late = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [5, 0], start=NOON, time=NOON + MINUTE, sum=1.0, how=DELTA)
+    late = histogram_of(m.ML_PREDICT_DURATION, [1.0], [5, 0], start=NOON, time=NOON + MINUTE, sum=1.0, how=DELTA)
     submit(Opened(state), metrics_body([late], instance="late"))
     state._queue.stop()
     state._analysis.stop()  # what is acknowledged is on disk, and nobody has evaluated it

@@ -113,9 +113,9 @@ def test_histograms_alone_are_enough_and_no_row_leaves_the_service(open_state: O
     durations = np.zeros(len(DURATION_BOUNDS) + 1)
     durations[3] = len(scores)
     made = [
-        histogram_of(m.ML_PREDICTION_DURATION, DURATION_BOUNDS, durations, start=times[0], time=times[1], sum=0.5),
+        histogram_of(m.ML_PREDICT_DURATION, DURATION_BOUNDS, durations, start=times[0], time=times[1], sum=0.5),
         histogram_of(
-            m.ML_PREDICTION_SCORE,
+            m.DRIFTLINE_PREDICTION_SCORE,
             np.nextafter(built.bins.score.edges, -np.inf),
             counts,
             {},
@@ -160,7 +160,7 @@ def test_six_hours_below_the_baseline_can_be_read_without_a_label(open_state: Op
     said = {
         point.metric: point.value
         for point in points(state.state)
-        if dict(point.attributes).get(a.ML_PERFORMANCE_METRIC) == "roc_auc"
+        if dict(point.attributes).get(a.DRIFTLINE_PERFORMANCE_METRIC) == "roc_auc"
     }
-    assert said[m.ML_PERFORMANCE_ESTIMATE] < 0.95 * said[m.ML_PERFORMANCE_REFERENCE]
-    assert said[m.ML_PERFORMANCE_ESTIMATE_STATE] == 1.0
+    assert said[m.DRIFTLINE_ESTIMATE_VALUE] < 0.95 * said[m.DRIFTLINE_PERFORMANCE_REFERENCE]
+    assert said[m.DRIFTLINE_ESTIMATE_STATUS] == 1.0

@@ -68,13 +68,15 @@ def test_what_is_found_is_on_the_page_in_the_metrics_in_json_and_kept(open_state
     found = to_json(evaluation)["drift"]["multivariate"]["correlation"]
     assert found["told_by"][0]["features"] == ["age", "income"]
     assert found["sentence"].startswith("age and income are correlated -0.7")
-    told = {(p.metric, dict(p.attributes).get("ml.drift.method")): p.value for p in points(state.state) if _joint(p)}
-    assert told[("ml.drift.value", "correlation")] == evaluation.joint["correlation"].value
-    assert told[("ml.drift.state", "pca")] == 1.0
+    told = {
+        (p.metric, dict(p.attributes).get("driftline.drift.method")): p.value for p in points(state.state) if _joint(p)
+    }
+    assert told[("driftline.drift.value", "correlation")] == evaluation.joint["correlation"].value
+    assert told[("driftline.drift.status", "pca")] == 1.0
 
 
 def _joint(point: object) -> bool:
-    return ("ml.drift.target", "features") in getattr(point, "attributes")  # noqa: B009
+    return ("driftline.drift.column", "features") in getattr(point, "attributes")  # noqa: B009
 
 
 def test_the_configuration_says_which_methods_compare_features_together(

@@ -179,15 +179,19 @@ def test_gauges_say_what_came_of_objectives_and_how_sure_metrics_are(open_state:
     clock.now += 2 * HOUR
     newest = next(one for one in reversed(state.view().windows["1h"]) if one.closed)
     said = {
-        (point.metric, dict(point.attributes).get(a.ML_PERFORMANCE_METRIC), dict(point.attributes).get(a.STATE)): point
+        (
+            point.metric,
+            dict(point.attributes).get(a.DRIFTLINE_PERFORMANCE_METRIC),
+            dict(point.attributes).get(a.DRIFTLINE_STATE),
+        ): point
         for point in points(state.state)
-        if point.metric.startswith("ml.performance")
+        if point.metric.startswith(("driftline.performance", "driftline.objective"))
     }
     rolling = next(one.objectives[0] for one in reversed(state.view().windows["1h"]) if one.objectives[0].until)
-    found = said[m.ML_PERFORMANCE_OBJECTIVE_STATE, "precision", rolling.state]
+    found = said[m.DRIFTLINE_OBJECTIVE_STATUS, "precision", rolling.state]
     assert found.value == 1.0
-    assert dict(found.attributes)[a.ML_PERFORMANCE_OBJECTIVE] == RULES[0]
-    for metric, end in ((m.ML_PERFORMANCE_LOW, "low"), (m.ML_PERFORMANCE_HIGH, "high")):
+    assert dict(found.attributes)[a.DRIFTLINE_OBJECTIVE_RULE] == RULES[0]
+    for metric, end in ((m.DRIFTLINE_PERFORMANCE_LOW, "low"), (m.DRIFTLINE_PERFORMANCE_HIGH, "high")):
         assert said[metric, "precision", None].value == getattr(newest.realized["precision"], end)
 
 
@@ -233,7 +237,7 @@ def test_who_reviews_too_little_is_told_once_in_the_log_and_as_long_as_it_lasts_
         return {
             one.metric: one.value
             for one in points(state.state)
-            if dict(one.attributes).get(a.ML_PERFORMANCE_OBJECTIVE) == rule.rule
+            if dict(one.attributes).get(a.DRIFTLINE_OBJECTIVE_RULE) == rule.rule
         }
 
     def hints() -> list[str]:
@@ -242,19 +246,19 @@ def test_who_reviews_too_little_is_told_once_in_the_log_and_as_long_as_it_lasts_
     hour(0, 60)  # enough, and all right
     for number in range(1, 4):
         hour(number, 10)
-    assert (gauges()[m.ML_PERFORMANCE_OBJECTIVE_OVERDUE], hints(), caplog.messages) == (0.0, [], [])
+    assert (gauges()[m.DRIFTLINE_OBJECTIVE_OVERDUE], hints(), caplog.messages) == (0.0, [], [])
     for number in range(4, 7):
         hour(number, 10)
     said = "nobody could tell in 3 windows in a row: too little is reviewed, about 50 rows in a window would tell"
     assert caplog.messages == [f"churn 1: accuracy >= 0.9, in windows of 1h: {said}"]
     assert len(hints()) == 1
     found = gauges()
-    assert (found[m.ML_PERFORMANCE_OBJECTIVE_OVERDUE], found[m.ML_PERFORMANCE_OBJECTIVE_UNDECIDED]) == (1.0, 4.0)
-    assert found[m.ML_PERFORMANCE_OBJECTIVE_NEEDED] == 50.0
+    assert (found[m.DRIFTLINE_OBJECTIVE_OVERDUE], found[m.DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS]) == (1.0, 4.0)
+    assert found[m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS] == 50.0
     for number in range(7, 10):
         hour(number, 60)
-    assert (gauges()[m.ML_PERFORMANCE_OBJECTIVE_OVERDUE], hints()) == (0.0, [])
-    assert m.ML_PERFORMANCE_OBJECTIVE_NEEDED not in gauges()
+    assert (gauges()[m.DRIFTLINE_OBJECTIVE_OVERDUE], hints()) == (0.0, [])
+    assert m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS not in gauges()
 
 
 def test_a_month_of_stormy_days_is_as_unsure_live_as_on_files(open_state: Open, clock: Clock, tmp_path: Path) -> None:

@@ -111,9 +111,9 @@ def as_records(rows: dict[str, np.ndarray], which: np.ndarray) -> bytes:
                 **said,
                 a.ML_PREDICTION_ID: f"p{at}",
                 a.ML_PREDICTION_SCORE: float(rows["score"][at]),
-                f"{a.ML_FEATURE_VALUE}.age": float(rows["age"][at]),
-                f"{a.ML_SLICE_VALUE}.region": str(rows["region"][at]),
-                f"{a.ML_FEATURE_VALUE}.plan": str(rows["plan"][at]),
+                f"{a.DRIFTLINE_FEATURE_VALUE}.age": float(rows["age"][at]),
+                f"{a.DRIFTLINE_SLICE_VALUE}.region": str(rows["region"][at]),
+                f"{a.DRIFTLINE_FEATURE_VALUE}.plan": str(rows["plan"][at]),
             },
             time_unix_nano=int(rows["ts"][at]),
         )

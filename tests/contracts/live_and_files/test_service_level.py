@@ -202,8 +202,8 @@ def test_the_page_and_the_metrics_show_how_calls_were_answered(open_state: Open,
     assert "FeatureStoreError" in page
     found = {(point.metric, dict(point.attributes).get(a.ERROR_TYPE), point.value) for point in points(state.state)}
     assert (m.DRIFTLINE_PREDICTION_FAILURES, "ValueError", 3.0) in found
-    assert (m.ML_SERVICE_ERROR_RATE, None, 0.05) in found
-    quantiles = {dict(point.attributes).get(a.ML_SERVICE_QUANTILE) for point in points(state.state)} - {None}
+    assert (m.DRIFTLINE_SERVICE_ERROR_RATE, None, 0.05) in found
+    quantiles = {dict(point.attributes).get(a.DRIFTLINE_SERVICE_QUANTILE) for point in points(state.state)} - {None}
     assert quantiles == {"0.5", "0.95", "0.99"}
 
 

@@ -48,12 +48,12 @@ def batch(number: int, rng: np.random.Generator) -> bytes:
     now = time.time_ns()
     columns = {
         a.ML_PREDICTION_ID: encode_column(texts([f"{number}-{row}" for row in range(ROWS)])),
-        a.ML_PREDICTION_TIME: encode_column(np.full(ROWS, now)),
+        a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: encode_column(np.full(ROWS, now)),
         a.ML_PREDICTION_SCORE: encode_column(rng.random(ROWS)),
         **{f"{FEATURE}x{at}": encode_column(rng.normal(size=ROWS)) for at in range(20)},
     }
-    said = {a.ML_MODEL_NAME: "churn", a.ML_BATCH_ID: f"batch-{number}", a.ML_PREDICTION_COUNT: ROWS}
-    return logs([record(events.ML_PREDICTION_BATCH, {**said, a.ML_PREDICTION_COLUMNS: columns})], "prod")
+    said = {a.ML_MODEL_NAME: "churn", a.DRIFTLINE_BATCH_ID: f"batch-{number}", a.ML_PREDICTION_COUNT: ROWS}
+    return logs([record(events.DRIFTLINE_PREDICTION_BATCH, {**said, a.DRIFTLINE_PREDICTION_COLUMNS: columns})], "prod")
 
 
 def until(condition: Callable[[], object]) -> None:

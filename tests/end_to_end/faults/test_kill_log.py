@@ -98,4 +98,4 @@ def test_killed_again_and_again_everything_counts_once_and_arrives(tmp_path: Pat
         finally:
             sender.stop()
     assert "driftline_log_damaged_bytes_total" not in page
-    assert "driftline_forward_dropped_total" not in page
+    assert "driftline_forward_dropped_requests_total" not in page

@@ -20,7 +20,7 @@ def bodies(*totals: int) -> list[bytes]:
     said: list[bytes] = []
     for total in totals:
         at = began + 1_000_000 * (1 + len(said))
-        durations = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [total, 0], start=began, time=at, sum=0.1)
+        durations = histogram_of(m.ML_PREDICT_DURATION, [1.0], [total, 0], start=began, time=at, sum=0.1)
         said.append(metrics_body([durations, predictions_of(total, start=began, time=at)]))
     return said
 

@@ -38,7 +38,7 @@ def backlog(first: int, now: int) -> bytes:
         span.attributes.add(key=a.ML_MODEL_NAME).value.string_value = "churn"
         span.attributes.add(key=a.ML_PREDICTION_ID).value.string_value = f"r{i}"
         span.attributes.add(key=a.ML_PREDICTION_SCORE).value.double_value = (i % 100) / 100
-        span.attributes.add(key=f"{a.ML_FEATURE_VALUE}.x").value.double_value = float(i % 37)
+        span.attributes.add(key=f"{a.DRIFTLINE_FEATURE_VALUE}.x").value.double_value = float(i % 37)
     return bytes(request.SerializeToString())
 
 

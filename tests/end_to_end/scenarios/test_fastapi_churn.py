@@ -79,11 +79,11 @@ def test_psi_per_feature_per_day_is_the_same_from_the_endpoint_and_from_its_log(
     assert drifted(told) == [[]] * SINCE + [["charges", "score"]] * (DAYS - SINCE)
     assert set(told[0]["drift"]["features"]) == {"tenure", "charges", "calls", "contract"}
     psi = {
-        sample.labels["ml_feature_name"]: sample.value
+        sample.labels["driftline_feature_name"]: sample.value
         for family in text_string_to_metric_families(page)
         for sample in family.samples
-        if sample.name == "ml_drift_value" and sample.labels["ml_drift_method"] == "psi"
-        if sample.labels["ml_drift_target"] == "feature"
+        if sample.name == "driftline_drift_value" and sample.labels["driftline_drift_method"] == "psi"
+        if sample.labels["driftline_drift_column"] == "feature"
     }
     newest = told[-1]["drift"]["features"]
     assert psi == pytest.approx({name: one["methods"]["psi"]["value"] for name, one in newest.items()}, abs=1e-9)

@@ -76,14 +76,18 @@ def test_what_prometheus_scrapes_is_what_the_file_says(tmp_path: Path, monkeypat
     classes = {one.labels["ml_prediction_class"]: one.value for one in families["driftline_predictions"]}
     leaves = int((everything["score"] >= 0.5).sum())
     assert classes == {"0": len(everything) - leaves, "1": leaves}
-    latency = families["driftline_prediction_duration_seconds"]
+    latency = families["driftline_predict_duration_seconds"]
     (seconds,) = (one.value for one in latency if one.name.endswith("_sum"))
     within = {one.labels["le"]: one.value for one in latency if one.name.endswith("_bucket")}
     assert seconds == pytest.approx(0.04 * len(everything))
     assert (within["0.025"], within["0.05"], within["+Inf"]) == (0, len(everything), len(everything))
     values = {
-        (one.labels["ml_drift_target"], one.labels.get("ml_feature_name"), one.labels["ml_drift_method"]): one.value
-        for one in families["ml_drift_value"]
+        (
+            one.labels["driftline_drift_column"],
+            one.labels.get("driftline_feature_name"),
+            one.labels["driftline_drift_method"],
+        ): one.value
+        for one in families["driftline_drift_value"]
     }
     columns = [("feature", name, one) for name, one in newest["drift"]["features"].items()]
     columns += [(part, None, newest["drift"][part]) for part in ("score", "class")]
@@ -91,8 +95,8 @@ def test_what_prometheus_scrapes_is_what_the_file_says(tmp_path: Path, monkeypat
     expected |= {("features", None, how): one["value"] for how, one in newest["drift"]["multivariate"].items()}
     assert values == pytest.approx(expected, abs=1e-9)
     state = {
-        (one.labels["ml_drift_target"], one.labels.get("ml_feature_name")): one.labels["state"]
-        for one in families["ml_drift_state"]
+        (one.labels["driftline_drift_column"], one.labels.get("driftline_feature_name")): one.labels["state"]
+        for one in families["driftline_drift_status"]
     }
     assert {what for what, word in state.items() if word == "drift"} == {
         ("feature", "calls"),

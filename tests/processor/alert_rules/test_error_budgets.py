@@ -16,7 +16,7 @@ MODEL = {"ml_model_name": "churn", "ml_model_version": "7"}
 CALLS = selector(m.PROMETHEUS[m.DRIFTLINE_PREDICTIONS], {**MODEL, "ml_prediction_class": "1"})
 OTHER_CALLS = selector(m.PROMETHEUS[m.DRIFTLINE_PREDICTIONS], {**MODEL, "ml_prediction_class": "0"})
 FAILED = selector(m.PROMETHEUS[m.DRIFTLINE_PREDICTION_FAILURES], {**MODEL, "error_type": "TimeoutError"})
-AVAILABLE = {"ml_performance_objective": "availability >= 99.9 %"}
+AVAILABLE = {"driftline_objective_rule": "availability >= 99.9 %"}
 
 
 def objectives(*rules: object, windows: tuple[str, ...] = ("1h", "1d")) -> dict[str, object]:
@@ -64,7 +64,7 @@ def test_the_rates_are_those_of_the_workbook() -> None:
 
 @pytest.mark.parametrize("which", PROMTOOLS)
 def test_calls_that_are_slow_spend_the_budget_of_a_latency(which: str, tmp_path: Path) -> None:
-    name = m.PROMETHEUS[m.DRIFTLINE_PREDICTION_DURATION]
+    name = m.PROMETHEUS[m.DRIFTLINE_PREDICT_DURATION]
     case = Fires(
         "BudgetBurns",
         {
@@ -75,7 +75,7 @@ def test_calls_that_are_slow_spend_the_budget_of_a_latency(which: str, tmp_path:
         },
         "60m",
         "130m",
-        {**MODEL, "ml_performance_objective": "latency_p99 <= 1s"},
+        {**MODEL, "driftline_objective_rule": "latency_p99 <= 1s"},
         "churn 7: the error budget of latency_p99 <= 1s is spent 50 times too fast over 1h",
         of={"over": "calls of 1h and 5m"},
     )
@@ -92,24 +92,29 @@ def test_models_with_the_same_objectives_have_rules_of_their_own(which: str, tmp
 
 
 def measured(name: str, window: str, metric: str = "precision", **more: str) -> str:
-    return selector(m.PROMETHEUS[name], {**MODEL, "ml_performance_metric": metric, "ml_window": window, **more})
+    return selector(
+        m.PROMETHEUS[name], {**MODEL, "driftline_performance_metric": metric, "driftline_window": window, **more}
+    )
 
 
 @pytest.mark.parametrize("which", PROMTOOLS)
 def test_windows_burn_where_the_whole_interval_of_the_long_one_shows_it_and_the_short_one_still_does(
     which: str, tmp_path: Path
 ) -> None:
-    rule = {"ml_performance_objective": "precision >= 0.95"}
-    day = {measured(m.ML_PERFORMANCE_VALUE, "1d"): "0.75x200", measured(m.ML_PERFORMANCE_HIGH, "1d"): "0.8x200"}
+    rule = {"driftline_objective_rule": "precision >= 0.95"}
+    day = {
+        measured(m.DRIFTLINE_PERFORMANCE_VALUE, "1d"): "0.75x200",
+        measured(m.DRIFTLINE_PERFORMANCE_HIGH, "1d"): "0.8x200",
+    }
     series = {
         **day,
-        measured(m.ML_PERFORMANCE_VALUE, "1h"): "0.9x59 0.7x60 0.94x80",
-        measured(m.ML_PERFORMANCE_HIGH, "1h"): "0.99x200",
+        measured(m.DRIFTLINE_PERFORMANCE_VALUE, "1h"): "0.9x59 0.7x60 0.94x80",
+        measured(m.DRIFTLINE_PERFORMANCE_HIGH, "1h"): "0.99x200",
     }
     unsure = {
-        measured(m.ML_PERFORMANCE_VALUE, "1d"): "0.75x99 0.75x100",
-        measured(m.ML_PERFORMANCE_HIGH, "1d"): "0.9x99 0.8x100",
-        measured(m.ML_PERFORMANCE_VALUE, "1h"): "0.7x200",
+        measured(m.DRIFTLINE_PERFORMANCE_VALUE, "1d"): "0.75x99 0.75x100",
+        measured(m.DRIFTLINE_PERFORMANCE_HIGH, "1d"): "0.9x99 0.8x100",
+        measured(m.DRIFTLINE_PERFORMANCE_VALUE, "1h"): "0.7x200",
     }
     summary = "churn 7: the error budget of precision >= 0.95 is spent 4 times too fast over 1d"
     of = {"over": "windows of 1d and 1h"}
@@ -132,12 +137,14 @@ def test_a_slice_and_a_model_with_one_window_burn_without_interval_and_shorter_w
     case = Fires(
         "BudgetBurns",
         {
-            measured(m.ML_PERFORMANCE_VALUE, "1d", "recall", ml_performance_slice="country=NL"): "0.95x9 0.6x50",
-            measured(m.ML_PERFORMANCE_VALUE, "1d", "recall"): "0.1x60",
+            measured(
+                m.DRIFTLINE_PERFORMANCE_VALUE, "1d", "recall", driftline_performance_slice="country=NL"
+            ): "0.95x9 0.6x50",
+            measured(m.DRIFTLINE_PERFORMANCE_VALUE, "1d", "recall"): "0.1x60",
         },
         "15m",
         "30m",
-        {**MODEL, "ml_performance_objective": recall},
+        {**MODEL, "driftline_objective_rule": recall},
         f"churn 7: the error budget of {recall} is spent 4 times too fast over 1d",
         of={"over": "windows of 1d"},
     )

@@ -120,8 +120,8 @@ def test_an_indicator_is_the_share_that_fails() -> None:
     _, outcomes, calls, _ = documents({"churn": {"performance": {"objectives": OBJECTIVES[:3]}}})
     ratio = outcomes["spec"]["indicator"]["spec"]["ratioMetric"]
     value = (
-        'ml_performance_value{ml_model_name="churn",ml_window="1d",ml_performance_slice="",'
-        'ml_performance_metric="precision"}'
+        'driftline_performance_value{ml_model_name="churn",driftline_window="1d",driftline_performance_slice="",'
+        'driftline_performance_metric="precision"}'
     )
     assert ratio["bad"]["metricSource"]["spec"]["query"] == f"sum(1 - {value})"
     assert ratio["total"]["metricSource"]["spec"]["query"] == f"sum({value} ^ 0)"

@@ -15,7 +15,7 @@ from tests.support.promtool import PROMTOOLS, Fires, check_firing, check_rules, 
 from tests.support.rule_files import config, reasons, rule_file
 
 MODEL = {"ml_model_name": "churn", "ml_model_version": "7"}
-DAY = {**MODEL, "ml_window": "1d"}
+DAY = {**MODEL, "driftline_window": "1d"}
 WEEK_MINUTES = 7 * 1440
 
 POLICIES: dict[str, dict[str, Any]] = {
@@ -48,32 +48,32 @@ def series(metric: str, labels: dict[str, str] | None = None, **more: str) -> st
 
 
 def performance(name: str, metric: str = "accuracy", window: str = "1d", **more: str) -> str:
-    return series(name, {**MODEL, "ml_window": window}, ml_performance_metric=metric, **more)
+    return series(name, {**MODEL, "driftline_window": window}, driftline_performance_metric=metric, **more)
 
 
 def drifts(target: str, feature: str = "", state: str = "drift") -> str:
-    named = {"ml_feature_name": feature} if feature else {}
-    return series(m.ML_DRIFT_STATE, None, ml_drift_target=target, state=state, **named)
+    named = {"driftline_feature_name": feature} if feature else {}
+    return series(m.DRIFTLINE_DRIFT_STATUS, None, driftline_drift_column=target, driftline_state=state, **named)
 
 
 def latency(**more: str) -> str:
-    return series(m.ML_SERVICE_LATENCY, None, ml_service_quantile="0.99", **more)
+    return series(m.DRIFTLINE_SERVICE_LATENCY, None, driftline_service_quantile="0.99", **more)
 
 
 def distance(target: str, **more: str) -> str:
-    return series(m.ML_DRIFT_VALUE, None, ml_drift_target=target, ml_drift_method="psi", **more)
+    return series(m.DRIFTLINE_DRIFT_VALUE, None, driftline_drift_column=target, driftline_drift_method="psi", **more)
 
 
 def broken(rule: str) -> str:
-    return series(m.ML_PERFORMANCE_OBJECTIVE_STATE, None, ml_performance_objective=rule, state="broken")
+    return series(m.DRIFTLINE_OBJECTIVE_STATUS, None, driftline_objective_rule=rule, driftline_state="broken")
 
 
 def labels_are(state: str) -> str:
-    return series(m.ML_OUTCOME_SLA_STATE, None, state=state)
+    return series(m.DRIFTLINE_OUTCOME_SLA_STATUS, None, driftline_state=state)
 
 
 def model_is(state: str) -> str:
-    return series(m.ML_MODEL_STATE, MODEL, state=state)
+    return series(m.DRIFTLINE_MODEL_STATUS, MODEL, driftline_state=state)
 
 
 def fires(policy: str, all_series: dict[str, str], quiet: str = "14m", at: str = "16m") -> Fires:
@@ -82,25 +82,25 @@ def fires(policy: str, all_series: dict[str, str], quiet: str = "14m", at: str =
     return Fires("PolicyFires", all_series, quiet, at, MODEL, summary, of={"policy": policy})
 
 
-ACCURACY = performance(m.ML_PERFORMANCE_VALUE)
-HOURLY = performance(m.ML_PERFORMANCE_VALUE, window="1h")
-REFERENCE = performance(m.ML_PERFORMANCE_REFERENCE, "roc_auc")
+ACCURACY = performance(m.DRIFTLINE_PERFORMANCE_VALUE)
+HOURLY = performance(m.DRIFTLINE_PERFORMANCE_VALUE, window="1h")
+REFERENCE = performance(m.DRIFTLINE_PERFORMANCE_REFERENCE, "roc_auc")
 FROM_TEN = "_x10 1x200"
 
 CASES = (
-    fires("surely", {ACCURACY: "0.5x300", performance(m.ML_PERFORMANCE_HIGH): "0.86x9 0.84x200"}),
+    fires("surely", {ACCURACY: "0.5x300", performance(m.DRIFTLINE_PERFORMANCE_HIGH): "0.86x9 0.84x200"}),
     fires("row", {HOURLY: "0.9x9 0.8x300"}, "134m", "136m"),
     fires(
         "slice",
-        {latency(ml_performance_slice="country=NL"): "0.1x9 0.3x99", latency(): "9x99"},
+        {latency(driftline_performance_slice="country=NL"): "0.1x9 0.3x99", latency(): "9x99"},
     ),
-    fires("failing", {series(m.ML_SERVICE_ERROR_RATE): "0.005x9 0.02x99"}),
-    fires("baseline", {performance(m.ML_PERFORMANCE_VALUE, "roc_auc"): "0.89x9 0.87x99", REFERENCE: "0.9x99"}),
+    fires("failing", {series(m.DRIFTLINE_SERVICE_ERROR_RATE): "0.005x9 0.02x99"}),
+    fires("baseline", {performance(m.DRIFTLINE_PERFORMANCE_VALUE, "roc_auc"): "0.89x9 0.87x99", REFERENCE: "0.9x99"}),
     fires(
         "estimate",
         {
-            performance(m.ML_PERFORMANCE_ESTIMATE, "roc_auc"): "0.8x99",
-            performance(m.ML_PERFORMANCE_ESTIMATE_STATE, "roc_auc", state="failed"): "1x9 stale",
+            performance(m.DRIFTLINE_ESTIMATE_VALUE, "roc_auc"): "0.8x99",
+            performance(m.DRIFTLINE_ESTIMATE_STATUS, "roc_auc", driftline_state="failed"): "1x9 stale",
             REFERENCE: "0.9x99",
         },
     ),
@@ -108,11 +108,11 @@ CASES = (
     fires("average", {HOURLY: "0.9x59 0.8x59 0.7x59 0.73x59 0.68x20"}, quiet="244m", at="246m"),
     fires(
         "distance",
-        {distance("feature", ml_feature_name="age"): "0.1x9 0.3x99", distance("score"): "9x99"},
+        {distance("feature", driftline_feature_name="age"): "0.1x9 0.3x99", distance("score"): "9x99"},
     ),
     fires("score", {distance("score"): "0.1x9 0.3x99"}),
-    fires("share", {series(m.ML_DRIFT_SHARE, None, ml_drift_weighting="none"): "0.3x9 0.31x99"}),
-    fires("labels", {series(m.ML_OUTCOME_COVERAGE): "0.8x9 0.7x99"}),
+    fires("share", {series(m.DRIFTLINE_DRIFT_FRACTION, None, driftline_drift_weighting="none"): "0.3x9 0.31x99"}),
+    fires("labels", {series(m.DRIFTLINE_OUTCOME_COVERAGE): "0.8x9 0.7x99"}),
     fires("verdict", {model_is("healthy"): "1x9 stale", model_is("no_data"): FROM_TEN}),
     fires("features", {drifts("feature", "age"): "1x99", drifts("feature", "plan"): FROM_TEN, drifts("score"): "1x99"}),
     fires("score-drifts", {drifts("score"): FROM_TEN, drifts("feature", "age"): "1x99"}),
@@ -122,16 +122,16 @@ CASES = (
     fires(
         "burn",
         {
-            performance(m.ML_PERFORMANCE_VALUE, "precision", "1h"): "0.7x200",
-            performance(m.ML_PERFORMANCE_VALUE, "precision", "1d"): "0.9x9 0.7x200",
+            performance(m.DRIFTLINE_PERFORMANCE_VALUE, "precision", "1h"): "0.7x200",
+            performance(m.DRIFTLINE_PERFORMANCE_VALUE, "precision", "1d"): "0.9x9 0.7x200",
         },
     ),
     fires(
         "both",
         {
             drifts("feature", "age"): "1x99",
-            performance(m.ML_PERFORMANCE_VALUE, "ctr"): "0.1x9 0.09x99",
-            performance(m.ML_PERFORMANCE_REFERENCE, "ctr"): "0.1x99",
+            performance(m.DRIFTLINE_PERFORMANCE_VALUE, "ctr"): "0.1x9 0.09x99",
+            performance(m.DRIFTLINE_PERFORMANCE_REFERENCE, "ctr"): "0.1x99",
         },
     ),
     fires("either", {drifts("feature", "age"): FROM_TEN}),
@@ -164,8 +164,8 @@ def alerts(known: Config) -> list[dict[str, Any]]:
 
 def models_of(known: Config) -> list[tuple[str, str]]:
     """Return the window of each rule, and the models in its expression."""
-    names = [rule["expr"].partition("{")[2].partition(",ml_window")[0] for rule in alerts(known)]
-    return [(rule["labels"]["ml_window"], name) for rule, name in zip(alerts(known), names, strict=True)]
+    names = [rule["expr"].partition("{")[2].partition(",driftline_window")[0] for rule in alerts(known)]
+    return [(rule["labels"]["driftline_window"], name) for rule, name in zip(alerts(known), names, strict=True)]
 
 
 def test_models_are_chosen_by_name_tier_and_their_longest_window() -> None:
@@ -187,7 +187,7 @@ def test_a_policy_keeps_its_severity_owner_runbook_and_times() -> None:
     keys = {"severity": "critical", "owner": "ann", "runbook": "https://wiki.example.com/a", "in_a_row": 3}
     policy = {"when": "score drifts", "resolve_after": 2, "cool_down": "6h", **keys}
     (rule,) = alerts(config(policies={"p": policy}))
-    assert rule["labels"] == {"severity": "page", "policy": "p", "ml_window": "1d", "owner": "ann"}
+    assert rule["labels"] == {"severity": "page", "policy": "p", "driftline_window": "1d", "owner": "ann"}
     assert (rule["for"], rule["keep_firing_for"]) == ("2d5m", "1d")
     assert rule["annotations"]["runbook"] == "https://wiki.example.com/a"
 
@@ -208,7 +208,7 @@ def test_names_and_conditions_are_no_templates() -> None:
     assert rule["labels"]["policy"] == '{{ "{{" }} 1 }}'
     assert rule["annotations"]["summary"].endswith(': the policy {{ "{{" }} 1 }} fires')
     assert 'a={{ "{{" }} 2 }}' in rule["annotations"]["description"]
-    assert 'ml_performance_objective="recall >= 0.9 in a={{ 2 }}"' in rule["expr"]
+    assert 'driftline_objective_rule="recall >= 0.9 in a={{ 2 }}"' in rule["expr"]
 
 
 def test_the_default_policy_is_told_by_the_rules_for_any_model() -> None:

@@ -13,10 +13,19 @@ from driftline_processor.alert_rules.signal_queries import (
 )
 from driftline_processor.core.policy.signals import read_signal
 
-WEIGHTED = 'ml_drift_share_ratio{ml_window="1d",ml_drift_weighting="importance",ml_drift_slice=""}'
-LOW = 'ml_performance_low{ml_window="1d",ml_performance_slice="",ml_performance_metric="recall"}'
-ERRORS = 'ml_service_error_rate_ratio{ml_window="1d",ml_performance_slice="country=NL"}'
-AGE = 'ml_drift_value{ml_window="1d",ml_feature_name="age",ml_drift_method="psi",ml_drift_slice=""}'
+WEIGHTED = (
+    'driftline_drift_fraction_ratio{driftline_window="1d",driftline_drift_weighting="importance",'
+    'driftline_drift_slice=""}'
+)
+LOW = (
+    'driftline_performance_low{driftline_window="1d",driftline_performance_slice="",'
+    'driftline_performance_metric="recall"}'
+)
+ERRORS = 'driftline_service_error_rate_ratio{driftline_window="1d",driftline_performance_slice="country=NL"}'
+AGE = (
+    'driftline_drift_value{driftline_window="1d",driftline_feature_name="age",'
+    'driftline_drift_method="psi",driftline_drift_slice=""}'
+)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +49,7 @@ def test_what_is_no_metric_has_none(name: str) -> None:
 
 
 def test_a_baseline_knows_metrics_alone() -> None:
-    estimate = 'ml_performance_reference{ml_window="1d",ml_performance_metric="roc_auc"}'
+    estimate = 'driftline_performance_reference{driftline_window="1d",driftline_performance_metric="roc_auc"}'
     assert reference_query(read_signal("estimated roc_auc"), "1d", ()) == estimate
     with pytest.raises(NoQueryError, match="the baseline has no coverage to compare with; write a number"):
         reference_query(read_signal("coverage"), "1d", ())

@@ -22,7 +22,7 @@ models:
       order.plan: {feature: plan, category_attribute: plan, version_attribute: service.version}
       order.latency: {duration: true}
       churn.score: {score: true}
-      values: {feature_attribute: ml.feature.name}
+      values: {feature_attribute: driftline.feature.name}
 """
 
 
@@ -38,7 +38,7 @@ def test_metrics_are_read_as_they_are_written(tmp_path: Path) -> None:
         MetricMapping(
             "order.amount",
             "pricing",
-            m.ML_FEATURE_VALUE,
+            m.DRIFTLINE_FEATURE_DISTRIBUTION,
             "amount",
             match={"tier": "1", "eu": "true"},
             environment_attribute="site",
@@ -46,14 +46,16 @@ def test_metrics_are_read_as_they_are_written(tmp_path: Path) -> None:
         MetricMapping(
             "order.plan",
             "pricing",
-            m.ML_FEATURE_CATEGORIES,
+            m.DRIFTLINE_FEATURE_CATEGORIES,
             "plan",
             category_attribute="plan",
             version_attribute="service.version",
         ),
-        MetricMapping("order.latency", "pricing", m.ML_PREDICTION_DURATION),
-        MetricMapping("churn.score", "pricing", m.ML_PREDICTION_SCORE, rows=True),
-        MetricMapping("values", "pricing", m.ML_FEATURE_VALUE, feature_attribute="ml.feature.name"),
+        MetricMapping("order.latency", "pricing", m.ML_PREDICT_DURATION),
+        MetricMapping("churn.score", "pricing", m.DRIFTLINE_PREDICTION_SCORE, rows=True),
+        MetricMapping(
+            "values", "pricing", m.DRIFTLINE_FEATURE_DISTRIBUTION, feature_attribute="driftline.feature.name"
+        ),
     )
 
 

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import yaml
 from driftline.baseline.baseline import Baseline
-from driftline_processor.config.exporters import OtlpGrpc, OtlpHttp
 from driftline_processor.config.schema import Config, ConfigError, Storage, load, validate_file
 from driftline_processor.config.values import Address
 from driftline_processor.core.metrics import install_metrics
 from driftline_processor.custom_metrics import metric_of_function
+from driftline_processor.exporters.types.otlp_grpc import OtlpGrpc
+from driftline_processor.exporters.types.otlp_http import OtlpHttp
 
 from tests.support.paths import ROOT
 

@@ -154,7 +154,7 @@ def test_how_many_windows_wait_and_since_when_is_a_metric_a_problem_and_a_hint(
 
     def waiting() -> tuple[float, float]:
         counters = state.state.counters()
-        return counters[m.DRIFTLINE_WINDOWS_PENDING, ()], counters[m.DRIFTLINE_WINDOWS_PENDING_AGE, ()]
+        return counters[m.DRIFTLINE_PENDING_WINDOWS, ()], counters[m.DRIFTLINE_PENDING_WINDOW_AGE, ()]
 
     assert waiting() == (2, 0)
     assert state.state.publish().models[0].waiting == 2
@@ -164,7 +164,7 @@ def test_how_many_windows_wait_and_since_when_is_a_metric_a_problem_and_a_hint(
     assert waiting() == (2, 300)
     said = "2 windows wait to be evaluated, the longest for 5m: what is shown of them is older than their rows"
     said += "; windows of 1d are 5m late, of 1w 5m"
-    assert state.state.counters()[m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1d"),)] == 300
+    assert state.state.counters()[m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1d"),)] == 300
     (problem,) = state.state.health.problems()
     assert (problem.name, problem.message, problem.ready) == ("windows", said, True)
     assert state.state.health.ready

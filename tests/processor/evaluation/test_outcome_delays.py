@@ -82,16 +82,16 @@ def test_a_broken_model_with_late_labels_shows_its_numbers_everywhere(open_state
     (area,) = (
         point.value
         for point in points(state.state)
-        if point.metric == m.ML_PERFORMANCE_VALUE
-        and dict(point.attributes).get(a.ML_PERFORMANCE_METRIC) == "roc_auc"
-        and a.ML_PERFORMANCE_SLICE not in dict(point.attributes)
+        if point.metric == m.DRIFTLINE_PERFORMANCE_VALUE
+        and dict(point.attributes).get(a.DRIFTLINE_PERFORMANCE_METRIC) == "roc_auc"
+        and a.DRIFTLINE_PERFORMANCE_SLICE not in dict(point.attributes)
     )
     assert area == newest.realized["roc_auc"].value
     assert area < 0.5
-    assert exported(state, m.ML_PERFORMANCE_WINDOW_END) == [newest.window.end / 1e9]
-    assert exported(state, m.ML_OUTCOME_COVERAGE) == [1.0]
+    assert exported(state, m.DRIFTLINE_PERFORMANCE_WINDOW_END) == [newest.window.end / 1e9]
+    assert exported(state, m.DRIFTLINE_OUTCOME_COVERAGE) == [1.0]
 
-    client = TestClient(app_of(state.state, lambda: clock.now))
+    client = TestClient(app_of(state.state, clock))
     (model,) = client.get("/api/v1/models").json()["models"]
     assert model["outcome_delay"] == {"seconds": 172_800, "source": "learned", "outcomes": len(labelled)}
     assert model["windows"]["1d"]["measured"]["performance"]["roc_auc"]["value"] == pytest.approx(area)

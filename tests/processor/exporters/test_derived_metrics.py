@@ -74,16 +74,16 @@ def test_the_newest_closed_window_is_described() -> None:
     )
     view = FakeView([model(windows={"1h": [old, newest, opened], "1d": [evaluation(closed=False)]})])
 
-    window = (a.ML_WINDOW, "1h")
-    age = ((a.ML_DRIFT_TARGET, "feature"), (a.ML_FEATURE_NAME, "age"))
-    assert found(view, m.ML_DRIFT_VALUE) == {(*age, (a.ML_DRIFT_METHOD, "ks"), window): 0.3}
-    assert found(view, m.ML_DRIFT_STATE) == {
-        (*age, window, (a.STATE, "drift")): 1.0,
-        ((a.ML_DRIFT_TARGET, "score"), window, (a.STATE, "cannot_tell")): 1.0,
+    window = (a.DRIFTLINE_WINDOW, "1h")
+    age = ((a.DRIFTLINE_DRIFT_COLUMN, "feature"), (a.DRIFTLINE_FEATURE_NAME, "age"))
+    assert found(view, m.DRIFTLINE_DRIFT_VALUE) == {(*age, (a.DRIFTLINE_DRIFT_METHOD, "ks"), window): 0.3}
+    assert found(view, m.DRIFTLINE_DRIFT_STATUS) == {
+        (*age, window, (a.DRIFTLINE_STATE, "drift")): 1.0,
+        ((a.DRIFTLINE_DRIFT_COLUMN, "score"), window, (a.DRIFTLINE_STATE, "cannot_tell")): 1.0,
     }
-    assert found(view, m.ML_PERFORMANCE_VALUE) == {((a.ML_PERFORMANCE_METRIC, "accuracy"), window): 0.75}
-    assert found(view, m.ML_PERFORMANCE_WINDOW_END) == {(window,): (NOW - HOUR) / 1e9}
-    assert found(view, m.ML_OUTCOME_COVERAGE) == {(window,): 0.8}
+    assert found(view, m.DRIFTLINE_PERFORMANCE_VALUE) == {((a.DRIFTLINE_PERFORMANCE_METRIC, "accuracy"), window): 0.75}
+    assert found(view, m.DRIFTLINE_PERFORMANCE_WINDOW_END) == {(window,): (NOW - HOUR) / 1e9}
+    assert found(view, m.DRIFTLINE_OUTCOME_COVERAGE) == {(window,): 0.8}
     assert all(point.attributes[:3] == MODEL for point in points(view))
 
 
@@ -91,8 +91,10 @@ def test_a_model_is_in_the_one_state_of_its_verdict() -> None:
     wrong = Verdict(
         "degraded", NOW, "log_loss", 0.1, 0.05, 0.15, "", "", "Sure.", "The model is degraded.", "Retrain it."
     )
-    assert found(FakeView([model(verdict=wrong)]), m.ML_MODEL_STATE) == {((a.STATE, "degraded"),): 1.0}
-    assert found(FakeView([model()]), m.ML_MODEL_STATE) == {}
+    assert found(FakeView([model(verdict=wrong)]), m.DRIFTLINE_MODEL_STATUS) == {
+        ((a.DRIFTLINE_STATE, "degraded"),): 1.0
+    }
+    assert found(FakeView([model()]), m.DRIFTLINE_MODEL_STATUS) == {}
 
 
 def test_every_metric_that_was_compared_is_in_one_state() -> None:
@@ -101,10 +103,10 @@ def test_every_metric_that_was_compared_is_in_one_state() -> None:
         "accuracy": MetricChange("worse", -0.03, -0.04, -0.02),
         "log_loss": MetricChange("cannot_tell", 0.01, lacking="rows"),
     }
-    window = (a.ML_WINDOW, "1h")
-    assert found(FakeView([model(windows={"1h": [newest]})]), m.ML_PERFORMANCE_CHANGE_STATE) == {
-        ((a.ML_PERFORMANCE_METRIC, "accuracy"), window, (a.STATE, "worse")): 1.0,
-        ((a.ML_PERFORMANCE_METRIC, "log_loss"), window, (a.STATE, "cannot_tell")): 1.0,
+    window = (a.DRIFTLINE_WINDOW, "1h")
+    assert found(FakeView([model(windows={"1h": [newest]})]), m.DRIFTLINE_PERFORMANCE_STATUS) == {
+        ((a.DRIFTLINE_PERFORMANCE_METRIC, "accuracy"), window, (a.DRIFTLINE_STATE, "worse")): 1.0,
+        ((a.DRIFTLINE_PERFORMANCE_METRIC, "log_loss"), window, (a.DRIFTLINE_STATE, "cannot_tell")): 1.0,
     }
 
 
@@ -118,20 +120,20 @@ def test_findings_are_counted_by_check_and_expectations_by_what_came_of_them() -
         Expected("age", "missing: < 5%", "broken", 0.1, 0.1, 100, "..."),
         Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, "..."),
     )
-    view, window = FakeView([model(windows={"1h": [newest]})]), (a.ML_WINDOW, "1h")
+    view, window = FakeView([model(windows={"1h": [newest]})]), (a.DRIFTLINE_WINDOW, "1h")
     counted = {"missing": 2.0, "swapped": 1.0}
-    assert found(view, m.ML_QUALITY_FINDINGS) == {
-        ((a.ML_QUALITY_CHECK, check), window): counted.get(check, 0.0) for check in CHECKS
+    assert found(view, m.DRIFTLINE_QUALITY_FINDINGS) == {
+        ((a.DRIFTLINE_QUALITY_CHECK, check), window): counted.get(check, 0.0) for check in CHECKS
     }
-    assert found(view, m.ML_QUALITY_EXPECTATIONS) == {
-        ((a.ML_QUALITY_VERDICT, "met"), window): 1.0,
-        ((a.ML_QUALITY_VERDICT, "broken"), window): 1.0,
-        ((a.ML_QUALITY_VERDICT, "cannot_tell"), window): 0.0,
+    assert found(view, m.DRIFTLINE_QUALITY_EXPECTATIONS) == {
+        ((a.DRIFTLINE_STATE, "met"), window): 1.0,
+        ((a.DRIFTLINE_STATE, "broken"), window): 1.0,
+        ((a.DRIFTLINE_STATE, "cannot_tell"), window): 0.0,
     }
     bare = evaluation()
     bare.features = {}
     nothing = FakeView([model(windows={"1h": [bare]})])
-    assert found(nothing, m.ML_QUALITY_FINDINGS) == found(nothing, m.ML_QUALITY_EXPECTATIONS) == {}
+    assert found(nothing, m.DRIFTLINE_QUALITY_FINDINGS) == found(nothing, m.DRIFTLINE_QUALITY_EXPECTATIONS) == {}
 
 
 @pytest.mark.parametrize(("delay", "described"), [(0, HOUR), (HOUR, HOUR), (HOUR + 1, 2 * HOUR), (3 * HOUR, None)])
@@ -139,10 +141,10 @@ def test_performance_waits_for_outcomes_that_may_take_their_time(delay: int, des
     windows = [evaluation(start=NOW - 3 * HOUR), evaluation(start=NOW - 2 * HOUR, drift=0.4)]
     view = FakeView([model(windows={"1h": windows}, watermark=NOW, outcome_delay=OutcomeDelay(delay, "configured"))])
 
-    ends = list(found(view, m.ML_PERFORMANCE_WINDOW_END).values())
+    ends = list(found(view, m.DRIFTLINE_PERFORMANCE_WINDOW_END).values())
     assert ends == ([] if described is None else [(NOW - described) / 1e9])
-    assert len(found(view, m.ML_OUTCOME_COVERAGE)) == len(ends)
-    assert list(found(view, m.ML_DRIFT_VALUE).values()) == [0.4]
+    assert len(found(view, m.DRIFTLINE_OUTCOME_COVERAGE)) == len(ends)
+    assert list(found(view, m.DRIFTLINE_DRIFT_VALUE).values()) == [0.4]
 
 
 def test_an_unknown_value_is_an_absent_series() -> None:
@@ -151,8 +153,8 @@ def test_an_unknown_value_is_an_absent_series() -> None:
     )
 
     assert points(FakeView([model(windows={"1h": [unknown]}, by_class={})])) == [
-        Point(m.ML_MODEL_INFO, (*MODEL, (a.ML_MODEL_TASK, "binary")), 1.0),
-        Point(m.ML_PERFORMANCE_WINDOW_END, (*MODEL, (a.ML_WINDOW, "1h")), NOW / 1e9),
+        Point(m.DRIFTLINE_MODEL_INFO, (*MODEL, (a.ML_MODEL_TASK, "binary")), 1.0),
+        Point(m.DRIFTLINE_PERFORMANCE_WINDOW_END, (*MODEL, (a.DRIFTLINE_WINDOW, "1h")), NOW / 1e9),
     ]
 
 
@@ -208,22 +210,22 @@ def test_metrics_are_stamped_now_and_counters_since_the_start() -> None:
         (NOW - HOUR, 60.0),
         (NOW - HOUR, 40.0),
     ]
-    [duration] = metrics[m.DRIFTLINE_PREDICTION_DURATION].histogram.data_points
+    [duration] = metrics[m.DRIFTLINE_PREDICT_DURATION].histogram.data_points
     assert list(duration.explicit_bounds) == list(DURATION_BOUNDS)
     assert list(duration.bucket_counts) == [1] * (len(DURATION_BOUNDS) + 1)
     assert (duration.count, duration.sum) == (len(DURATION_BOUNDS) + 1, 2.5)
-    [drift] = metrics[m.ML_DRIFT_VALUE].gauge.data_points
+    [drift] = metrics[m.DRIFTLINE_DRIFT_VALUE].gauge.data_points
     assert drift.as_double == 0.3
-    assert metrics[m.ML_OUTCOME_COVERAGE].unit == "1"
+    assert metrics[m.DRIFTLINE_OUTCOME_COVERAGE].unit == "1"
 
 
 def test_what_a_counter_grew_by_is_never_negative() -> None:
-    before = [Point(m.DRIFTLINE_PREDICTIONS, (), 5.0), Point(m.DRIFTLINE_PREDICTION_DURATION, (), 2.0, (1.0, 1.0))]
-    now = [Point(m.DRIFTLINE_PREDICTIONS, (), 4.0), Point(m.DRIFTLINE_PREDICTION_DURATION, (), 3.0, (1.0, 4.0))]
+    before = [Point(m.DRIFTLINE_PREDICTIONS, (), 5.0), Point(m.DRIFTLINE_PREDICT_DURATION, (), 2.0, (1.0, 1.0))]
+    now = [Point(m.DRIFTLINE_PREDICTIONS, (), 4.0), Point(m.DRIFTLINE_PREDICT_DURATION, (), 3.0, (1.0, 4.0))]
 
     assert growth(now, before) == [
         Point(m.DRIFTLINE_PREDICTIONS, (), 0.0),
-        Point(m.DRIFTLINE_PREDICTION_DURATION, (), 1.0, (0.0, 3.0)),
+        Point(m.DRIFTLINE_PREDICT_DURATION, (), 1.0, (0.0, 3.0)),
     ]
 
 
@@ -254,7 +256,7 @@ def test_a_gauge_that_ended_is_sent_once_more_without_a_value() -> None:
         derived.send()
 
     first, second, third = (decoded(body)[1] for body in sent)
-    there = {m.ML_MODEL_INFO}  # the model stays, without its windows
+    there = {m.DRIFTLINE_MODEL_INFO}  # the model stays, without its windows
     ml_gauges = {name for name, metric in first.items() if metric.HasField("gauge")} - there
     assert ml_gauges | there == {name for name, metric in second.items() if metric.HasField("gauge")}
     for name in ml_gauges:
@@ -267,8 +269,8 @@ def test_a_gauge_that_ended_is_sent_once_more_without_a_value() -> None:
 
 def test_a_model_is_known_with_its_team_and_tier() -> None:
     view = FakeView([model(windows={}, by_class={}, team="payments", tier=1)])
-    known = ((a.ML_MODEL_TASK, "binary"), (a.ML_MODEL_TEAM, "payments"), (a.ML_MODEL_TIER, "1"))
-    assert points(view) == [Point(m.ML_MODEL_INFO, (*MODEL, *known), 1.0)]
+    known = ((a.ML_MODEL_TASK, "binary"), (a.DRIFTLINE_MODEL_TEAM, "payments"), (a.DRIFTLINE_MODEL_TIER, "1"))
+    assert points(view) == [Point(m.DRIFTLINE_MODEL_INFO, (*MODEL, *known), 1.0)]
 
 
 def test_the_last_state_is_sent_at_the_end() -> None:

@@ -32,7 +32,7 @@ from tests.support.running_service import running, url
 from tests.support.state_rows import Clock
 
 BINARY = Task("binary", ("0", "1"), "1", 0.5)
-COUNTED = (m.ML_OUTCOMES, ((a.ML_MODEL_NAME, "churn"), (a.ML_MODEL_VERSION, "7")))
+COUNTED = (m.DRIFTLINE_OUTCOMES, ((a.ML_MODEL_NAME, "churn"), (a.ML_MODEL_VERSION, "7")))
 
 
 def joined(
@@ -132,7 +132,7 @@ def test_the_service_shows_the_trace_on_its_scrape_page_and_its_pages_links_answ
         while "trace_id" not in text and time.monotonic() < ends:
             headers = {"Accept": "application/openmetrics-text; version=1.0.0"}
             text = httpx.get(url(service, "web", "/metrics"), headers=headers).text
-        [line] = [line for line in text.splitlines() if line.startswith("ml_outcomes_total")]
+        [line] = [line for line in text.splitlines() if line.startswith("driftline_outcomes_total")]
         assert f'span_id="{prediction.span_id.hex()}",trace_id="{prediction.trace_id.hex()}"' in line
         assert "trace_id" not in httpx.get(url(service, "web", "/metrics")).text
         ends = time.monotonic() + 60
@@ -149,6 +149,6 @@ def _outcome() -> LogRecord:
 
 
 def _outcomes(request: ExportMetricsServiceRequest) -> Sequence[NumberDataPoint]:
-    [metric] = [one for one in request.resource_metrics[0].scope_metrics[0].metrics if one.name == m.ML_OUTCOMES]
+    [metric] = [one for one in request.resource_metrics[0].scope_metrics[0].metrics if one.name == m.DRIFTLINE_OUTCOMES]
     points: Sequence[NumberDataPoint] = metric.sum.data_points
     return points

@@ -105,7 +105,7 @@ def test_a_destination_that_puts_everything_off_for_an_hour_loses_nothing(kept: 
     clock, transport = Pausing(), Away()
     counters = forwarded(kept, "abc", transport, clock)
     assert b"".join(transport.bodies) == trace("a") + trace("b") + trace("c")
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == 0
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS) == 0
 
 
 def test_of_requests_that_travel_together_only_the_one_that_is_put_off_is_given_up(kept: KeptRequests) -> None:
@@ -116,7 +116,7 @@ def test_of_requests_that_travel_together_only_the_one_that_is_put_off_is_given_
     clock, transport = Pausing(), PutsOff()
     counters = forwarded(kept, "abc", transport, clock)
     assert [body for body in transport.bodies if body] == [trace("a"), trace("c")]
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == 1
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS) == 1
     assert clock.now < 700
 
 
@@ -129,8 +129,8 @@ def test_a_request_that_is_always_put_off_is_given_up_where_others_are_taken(kep
     transport = PutsOff()
     counters = forwarded(kept, "ab", transport, Pausing(), max_request=1)
     assert transport.bodies == [trace("a")] * 32 + [trace("b"), trace("a")]
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == 1
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT) == 1
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS) == 1
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT_REQUESTS) == 1
 
 
 @pytest.mark.parametrize(("said", "waited"), [(0.0, 0.1), (7.0, 7.0), (86_400.0, 300.0)])
@@ -199,8 +199,8 @@ def test_a_dead_destination_keeps_its_requests_and_delays_no_end(tmp_path: Path)
             forward(forwarder, log, trace(f"r{i}"))
         forwarder.stop(5)
         log.stop()
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT) == 0
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED) == 0
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT_REQUESTS) == 0
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED_REQUESTS) == 0
     left = RequestLog(tmp_path, counters, lambda: 0)
     for name in exporters:
         kept = left.read(left.reader(name).position, 1 << 20).stored
@@ -227,7 +227,7 @@ def test_a_resend_and_what_comes_back_are_not_forwarded_again(tmp_path: Path, se
         for body in (trace("a"), trace("b"), trace("a")):
             forward(forwarder, log, body)
         forwarder.start()
-        wait_until(lambda: counted(counters, metrics.DRIFTLINE_FORWARD_SENT) > 0)
+        wait_until(lambda: counted(counters, metrics.DRIFTLINE_FORWARD_SENT_REQUESTS) > 0)
         forward(forwarder, log, trace("a") + trace("b"))
         forwarder.stop(60)
         log.stop()
@@ -246,7 +246,7 @@ def test_what_could_not_be_delivered_at_the_end_is_sent_after_the_next_start(
     forwarding.start()
     forwarding.stop(60)
     assert caplog.records[-1].getMessage() == "otlp/x: requests wait in the log, and are sent after the next start"
-    assert counted(kept.counters, metrics.DRIFTLINE_FORWARD_FAILED) == 0
+    assert counted(kept.counters, metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS) == 0
     again = Destination(kept.reader, answering := Silent(), kept.counters, ["traces"], max_request=1)
     again.start()
     again.stop(60)

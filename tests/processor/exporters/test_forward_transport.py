@@ -17,10 +17,9 @@ from typing import Any
 
 import grpc
 import pytest
-from driftline_processor.config.exporters import OtlpGrpc, OtlpHttp
 from driftline_processor.exporters.exporter import CLOSED, ExportResult
-from driftline_processor.exporters.types.otlp_grpc import OtlpGrpcExporter
-from driftline_processor.exporters.types.otlp_http import OtlpHttpExporter
+from driftline_processor.exporters.types.otlp_grpc import OtlpGrpc, OtlpGrpcExporter
+from driftline_processor.exporters.types.otlp_http import OtlpHttp, OtlpHttpExporter
 from driftline_processor.otlp.protocol import PROTOBUF, retry_metadata, status
 from driftline_processor.receipts import Overloaded
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse

@@ -11,7 +11,6 @@ import pytest
 from driftline.semconv import events, metrics
 from driftline_processor.config.schema import Config
 from driftline_processor.exporters import forwarder
-from driftline_processor.exporters.exporter import exporter_for
 from driftline_processor.exporters.forwarder import Destination
 from driftline_processor.health import Counters
 
@@ -26,7 +25,7 @@ def destination(kept: KeptRequests, name: str, peer: Peer, counters: Counters, *
     exporter: Any = {"endpoint": peer.endpoint, "tls": {"insecure": True}, **keys.pop("exporter", {})}
     (read,) = Config(exporters={name: exporter}).exporters.values()
     keys = {"forward": ("traces", "logs", "records"), "pause": lambda _event, _seconds: False, **keys}
-    return Destination(kept.reader, exporter_for(read), counters, **keys)
+    return Destination(kept.reader, read.connect(), counters, **keys)
 
 
 def fails_first(times: int) -> Decide:
@@ -74,9 +73,9 @@ def test_sent_accepted_and_failed_balance(
         forwarding.start()
         forwarding.stop(60)
     assert sorted(peer.names + list(failed)) == sorted(ALL)
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == len(failed)
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT) == len(peer.accepted)
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED) == 0
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS) == len(failed)
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT_REQUESTS) == len(peer.accepted)
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED_REQUESTS) == 0
     assert kept.reader.behind == 0
 
 

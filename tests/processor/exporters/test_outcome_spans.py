@@ -88,7 +88,7 @@ def test_an_outcome_is_a_child_of_its_prediction() -> None:
         a.ML_PREDICTION_SCORE: 0.25,
         a.ML_PREDICTION_CLASS: "0",
         a.ML_OUTCOME_ACTUAL: "1",
-        a.ML_OUTCOME_TIME: NOW + HOUR,
+        a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO: NOW + HOUR,
     }
 
 
@@ -109,7 +109,7 @@ def test_the_outcome_of_a_regression_is_a_number_beside_the_value() -> None:
     found = said(made)
     assert found[a.ML_PREDICTION_VALUE] == 10.0
     assert found[a.ML_OUTCOME_ACTUAL] == 12.5
-    assert found[a.ML_OUTCOME_WEIGHT] == 4.0
+    assert found[a.DRIFTLINE_OUTCOME_WEIGHT] == 4.0
     assert a.ML_PREDICTION_SCORE not in found
     assert a.ML_PREDICTION_CLASS not in found
 
@@ -140,8 +140,8 @@ def test_whatever_an_outcome_says_makes_it_another_span() -> None:
     ]
     found = [spans(rows(**more))[0] for more in told]
     assert len({span.span_id for span in found}) == len(told)
-    assert said(found[2])[a.ML_OUTCOME_VALUE] == 3.5
-    assert said(found[3])[a.ML_OUTCOME_ITEM] == "b"
+    assert said(found[2])[a.DRIFTLINE_OUTCOME_VALUE] == 3.5
+    assert said(found[3])[a.DRIFTLINE_OUTCOME_ITEM] == "b"
 
 
 def test_rows_of_one_batch_call_get_a_span_each() -> None:
@@ -244,7 +244,7 @@ def test_more_outcomes_than_a_second_allows_are_counted() -> None:
         5,
         8,
     ]
-    assert counters.snapshot() == {(m.DRIFTLINE_OUTCOME_SPANS_SKIPPED, ()): 9.0}
+    assert counters.snapshot() == {(m.DRIFTLINE_SKIPPED_OUTCOME_SPANS, ()): 9.0}
 
 
 def test_nothing_is_sent_when_no_row_was_sampled() -> None:

@@ -49,7 +49,7 @@ def test_the_format_is_announced(browse: Browse) -> None:
     answer = browse(many()).get("/metrics", headers={"Accept": "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"})
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "# TYPE driftline_predictions_total counter\n" in answer.text
-    assert "# HELP ml_drift_value " in answer.text
+    assert "# HELP driftline_drift_value " in answer.text
 
 
 def test_openmetrics_for_who_asks_for_it_says_the_same(browse: Browse) -> None:
@@ -73,10 +73,10 @@ def test_openmetrics_for_who_asks_for_it_says_the_same(browse: Browse) -> None:
 
 def test_a_counter_of_openmetrics_has_the_trace_of_the_worst() -> None:
     one, other = Exemplar(1_700_000_000_250_000_000, b"t" * 16, b"s" * 8), Exemplar(0, b"u" * 16, b"s" * 8)
-    point = Point(m.ML_OUTCOMES, (("ml.model.name", "churn"),), 3.0, exemplars=(one, other))
+    point = Point(m.DRIFTLINE_OUTCOMES, (("ml.model.name", "churn"),), 3.0, exemplars=(one, other))
     [family] = openmetrics_families(exposition([point], openmetrics=True).decode())  # type: ignore[no-untyped-call]
     [sample] = family.samples
-    assert (sample.name, sample.value) == ("ml_outcomes_total", 3.0)
+    assert (sample.name, sample.value) == ("driftline_outcomes_total", 3.0)
     assert sample.exemplar.labels == {"trace_id": (b"t" * 16).hex(), "span_id": (b"s" * 8).hex()}
     assert (sample.exemplar.value, float(sample.exemplar.timestamp)) == (1.0, 1_700_000_000.25)
     assert "trace_id" not in exposition([point]).decode()
@@ -84,17 +84,17 @@ def test_a_counter_of_openmetrics_has_the_trace_of_the_worst() -> None:
 
 def test_the_page_has_the_registered_series_alone_and_bounds_keep_their_spelling() -> None:
     buckets = (2.0,) + (0.0,) * len(DURATION_BOUNDS)
-    known = [Point(m.ML_OUTCOMES, (), 3.0), Point(m.ML_PREDICTION_DURATION, (), 0.1, buckets)]
+    known = [Point(m.DRIFTLINE_OUTCOMES, (), 3.0), Point(m.ML_PREDICT_DURATION, (), 0.1, buckets)]
     plain, openmetrics = exposition(known).decode(), exposition(known, openmetrics=True).decode()
     families = {line.split()[2] for line in plain.splitlines() if line.startswith("# TYPE")}
-    assert families == {"ml_outcomes_total", "ml_prediction_duration_seconds"}
+    assert families == {"driftline_outcomes_total", "ml_predict_duration_seconds"}
     assert "_created" not in plain + openmetrics
-    assert 'ml_prediction_duration_seconds_bucket{le="1"} 2.0' in plain
-    assert 'ml_prediction_duration_seconds_bucket{le="1.0"} 2.0' in openmetrics
+    assert 'ml_predict_duration_seconds_bucket{le="1"} 2.0' in plain
+    assert 'ml_predict_duration_seconds_bucket{le="1.0"} 2.0' in openmetrics
 
 
 def test_a_gauge_that_is_no_number_ends_no_page() -> None:
-    assert "driftline_outcomes_pending NaN" in exposition([Point(m.DRIFTLINE_OUTCOMES_PENDING, (), math.nan)]).decode()
+    assert "driftline_pending_outcomes NaN" in exposition([Point(m.DRIFTLINE_PENDING_OUTCOMES, (), math.nan)]).decode()
 
 
 def test_predictions_are_counted_per_class(browse: Browse) -> None:
@@ -104,7 +104,7 @@ def test_predictions_are_counted_per_class(browse: Browse) -> None:
 
 def test_durations_are_a_cumulative_histogram(browse: Browse) -> None:
     series = scrape(browse(many()))
-    name = "driftline_prediction_duration_seconds"
+    name = "driftline_predict_duration_seconds"
     assert of(series, f"{name}_bucket", **FLIGHTS, le="0.0005") == 0
     assert of(series, f"{name}_bucket", **FLIGHTS, le="0.0025") == 50_000
     assert of(series, f"{name}_bucket", **FLIGHTS, le="+Inf") == 56_965
@@ -115,23 +115,28 @@ def test_durations_are_a_cumulative_histogram(browse: Browse) -> None:
 def test_drift_describes_the_newest_closed_window(browse: Browse) -> None:
     view = many()
     month = view.known[0].windows["1mo"][-1]
-    at = {"ml_window": "1mo", "ml_drift_target": "feature", "ml_feature_name": "temp"}
+    at = {"driftline_window": "1mo", "driftline_drift_column": "feature", "driftline_feature_name": "temp"}
     series = scrape(browse(view))
     value = month.features["temp"].methods["psi"].value
-    assert of(series, "ml_drift_value", **FLIGHTS, **at, ml_drift_method="psi") == value
-    assert of(series, "ml_drift_state", **FLIGHTS, **at, state="drift") == 1
-    assert sum(labels.get("ml_feature_name") == "temp" for labels in named(series, "ml_drift_state")) == 2  # 1d and 1mo
-    score = {"ml_window": "1mo", "ml_drift_target": "score"}
+    assert of(series, "driftline_drift_value", **FLIGHTS, **at, driftline_drift_method="psi") == value
+    assert of(series, "driftline_drift_status", **FLIGHTS, **at, driftline_state="drift") == 1
+    assert (
+        sum(labels.get("driftline_feature_name") == "temp" for labels in named(series, "driftline_drift_status")) == 2
+    )  # 1d and 1mo
+    score = {"driftline_window": "1mo", "driftline_drift_column": "score"}
     assert month.score is not None
-    assert of(series, "ml_drift_value", **FLIGHTS, **score, ml_drift_method="ks") == month.score.methods["ks"].value
+    assert (
+        of(series, "driftline_drift_value", **FLIGHTS, **score, driftline_drift_method="ks")
+        == month.score.methods["ks"].value
+    )
 
 
 def test_performance_comes_with_its_window_and_its_coverage(browse: Browse) -> None:
     series = scrape(browse(many()))
-    at = {"ml_window": "1mo"}
-    assert of(series, "ml_performance_value", **FLIGHTS, **at, ml_performance_metric="accuracy") == 0.67
-    assert of(series, "ml_performance_window_end_seconds", **FLIGHTS, **at) == 1_388_534_400
-    assert of(series, "ml_outcome_coverage_ratio", **FLIGHTS, **at) == 5311 / 5533
+    at = {"driftline_window": "1mo"}
+    assert of(series, "driftline_performance_value", **FLIGHTS, **at, driftline_performance_metric="accuracy") == 0.67
+    assert of(series, "driftline_performance_window_end_seconds", **FLIGHTS, **at) == 1_388_534_400
+    assert of(series, "driftline_outcome_coverage_ratio", **FLIGHTS, **at) == 5311 / 5533
 
 
 def test_an_unknown_value_is_an_absent_series(browse: Browse) -> None:
@@ -141,21 +146,25 @@ def test_an_unknown_value_is_an_absent_series(browse: Browse) -> None:
         methods = {"psi": MethodValue(math.nan), "ks": MethodValue(None), "js": MethodValue(0.5)}
         evaluation.features["amount"] = replace(amount, methods=methods)
     series = scrape(browse(FakeView([model])))
-    assert [labels["ml_drift_method"] for labels in named(series, "ml_drift_value")] == ["js"]
-    assert {labels["state"] for labels in named(series, "ml_drift_state")} == {"drift", "blind"}
-    for name in ("ml_performance_value", "ml_performance_window_end_seconds", "ml_outcome_coverage_ratio"):
+    assert [labels["driftline_drift_method"] for labels in named(series, "driftline_drift_value")] == ["js"]
+    assert {labels["driftline_state"] for labels in named(series, "driftline_drift_status")} == {"drift", "blind"}
+    for name in (
+        "driftline_performance_value",
+        "driftline_performance_window_end_seconds",
+        "driftline_outcome_coverage_ratio",
+    ):
         assert named(series, name) == []
 
 
 def test_an_open_window_is_no_gauge(browse: Browse) -> None:
     series = scrape(browse(FakeView([learning()])))
-    assert {name for name, _ in series} == {"driftline_predictions_total", "ml_model_info"}
+    assert {name for name, _ in series} == {"driftline_predictions_total", "driftline_model_info"}
 
 
 def test_the_processors_own_counters_have_their_registered_names(browse: Browse) -> None:
     series = scrape(browse(many()))
     assert of(series, "driftline_received_rows_total", driftline_signal="logs") == 56_965
-    assert of(series, "driftline_outcomes_pending") == 12
+    assert of(series, "driftline_pending_outcomes") == 12
 
 
 def test_environments_of_one_model_are_different_series(browse: Browse) -> None:
@@ -191,13 +200,18 @@ def test_the_share_of_drifted_features_and_incidents_have_series(browse: Browse)
     newest.share, newest.weighted_share = 0.25, None
     newest.incident = {"feature:temp": 1, "score where country=NL": 1}
     assert newest.window.name == day.window.name
-    series, at = scrape(browse(view)), {**FLIGHTS, "ml_window": "1d"}
-    assert of(series, "ml_drift_share_ratio", **at, ml_drift_weighting="none") == 0.25
-    shares = [one for one in named(series, "ml_drift_share_ratio") if one["ml_window"] == "1d"]
-    assert "importance" not in {one["ml_drift_weighting"] for one in shares if one["ml_model_name"] == "flights"}
-    temp = {"ml_drift_target": "feature", "ml_feature_name": "temp"}
-    assert of(series, "ml_drift_incident", **at, **temp) == 1
-    assert of(series, "ml_drift_incident", **at, ml_drift_target="score") == 0
-    assert of(series, "ml_drift_incident", **at, ml_drift_target="score", ml_drift_slice="country=NL") == 1
+    series, at = scrape(browse(view)), {**FLIGHTS, "driftline_window": "1d"}
+    assert of(series, "driftline_drift_fraction_ratio", **at, driftline_drift_weighting="none") == 0.25
+    shares = [one for one in named(series, "driftline_drift_fraction_ratio") if one["driftline_window"] == "1d"]
+    assert "importance" not in {one["driftline_drift_weighting"] for one in shares if one["ml_model_name"] == "flights"}
+    temp = {"driftline_drift_column": "feature", "driftline_feature_name": "temp"}
+    assert of(series, "driftline_drift_incident", **at, **temp) == 1
+    assert of(series, "driftline_drift_incident", **at, driftline_drift_column="score") == 0
+    assert (
+        of(series, "driftline_drift_incident", **at, driftline_drift_column="score", driftline_drift_slice="country=NL")
+        == 1
+    )
     newest.weighted_share = 0.75
-    assert of(scrape(browse(view)), "ml_drift_share_ratio", **at, ml_drift_weighting="importance") == 0.75
+    assert (
+        of(scrape(browse(view)), "driftline_drift_fraction_ratio", **at, driftline_drift_weighting="importance") == 0.75
+    )

@@ -31,7 +31,7 @@ def test_a_change_is_one_record_with_the_sentence_as_its_body() -> None:
         a.DEPLOYMENT_ENVIRONMENT_NAME: "prod",
     }
     assert (record.event_name, record.severity_text, record.time_unix_nano) == (
-        events.ML_VERDICT_CHANGED,
+        events.DRIFTLINE_VERDICT_CHANGE,
         "ERROR",
         NOW + 1,
     )
@@ -39,10 +39,10 @@ def test_a_change_is_one_record_with_the_sentence_as_its_body() -> None:
     assert {one.key: one.value.string_value for one in record.attributes} == {
         a.ML_MODEL_NAME: "churn",
         a.ML_MODEL_VERSION: "7",
-        a.STATE: "degraded",
-        a.ML_VERDICT_BEFORE: "healthy",
-        a.ML_VERDICT_SINCE: "2027-01-15T08:00:00Z",
-        a.ML_VERDICT_NEXT: "Retrain it.",
+        a.DRIFTLINE_STATE: "degraded",
+        a.DRIFTLINE_VERDICT_PREVIOUS_STATE: "healthy",
+        a.DRIFTLINE_VERDICT_SINCE: "2027-01-15T08:00:00Z",
+        a.DRIFTLINE_VERDICT_ADVICE: "Retrain it.",
     }
 
 

@@ -151,7 +151,7 @@ def test_only_what_every_process_has_counted_is_balanced(open_state: Open, clock
 def test_spans_and_distributions_count_as_they_should(open_state: Open, clock: Clock) -> None:
     state = open_state()
     summed = [
-        histogram_of(m.ML_PREDICTION_DURATION, [1.0], [80, 0], start=NOON, time=NOON + MINUTE, sum=1.0),
+        histogram_of(m.ML_PREDICT_DURATION, [1.0], [80, 0], start=NOON, time=NOON + MINUTE, sum=1.0),
         predictions_of(100, start=NOON, time=NOON + MINUTE),
     ]
     state.state.submit("metrics", metrics_body(summed)).result(60)
@@ -190,7 +190,7 @@ def test_a_replay_of_last_year_is_balanced_by_when_it_was_made(open_state: Open,
     rows = [
         record(
             events.ML_PREDICTION,
-            {**said, a.ML_PREDICTION_ID: str(row), a.ML_PREDICTION_TIME: NOON - 300 * DAY},
+            {**said, a.ML_PREDICTION_ID: str(row), a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: NOON - 300 * DAY},
             time_unix_nano=NOON - 300 * DAY,
             observed_time_unix_nano=NOON + MINUTE,
         )

@@ -184,11 +184,16 @@ def test_an_absurd_time_is_refused_and_its_neighbours_are_kept(open_state: Open,
 def batch_record(ids: list[str], times: list[int], **things: object) -> LogRecord:
     columns = {
         a.ML_PREDICTION_ID: encode_column(texts(ids)),
-        a.ML_PREDICTION_TIME: encode_column(np.array(times)),
+        a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: encode_column(np.array(times)),
         a.ML_PREDICTION_SCORE: encode_column(np.full(len(ids), 0.5)),
     }
-    head = {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_COUNT: len(ids), **things, a.ML_PREDICTION_COLUMNS: columns}
-    return record(events.ML_PREDICTION_BATCH, head)
+    head = {
+        a.ML_MODEL_NAME: "churn",
+        a.ML_PREDICTION_COUNT: len(ids),
+        **things,
+        a.DRIFTLINE_PREDICTION_COLUMNS: columns,
+    }
+    return record(events.DRIFTLINE_PREDICTION_BATCH, head)
 
 
 def test_rows_that_cannot_be_used_are_counted_by_their_reason_and_the_others_kept(open_state: Open) -> None:
@@ -279,15 +284,15 @@ def test_classes_beyond_those_of_the_task_are_counted_as_other(open_state: Open)
 
 def test_rankings_are_taken_in_with_the_score_of_their_first_item(open_state: Open) -> None:
     state = open_state()
-    said = {a.ML_MODEL_NAME: "shelf", a.ML_MODEL_TASK: "ranking", a.ML_PREDICTION_ITEMS: ["a", "b"]}
+    said = {a.ML_MODEL_NAME: "shelf", a.ML_MODEL_TASK: "ranking", a.DRIFTLINE_PREDICTION_ITEMS: ["a", "b"]}
     rows = [
         record(
             events.ML_PREDICTION,
             {
                 **said,
                 a.ML_PREDICTION_ID: f"r{row}",
-                a.ML_PREDICTION_ITEMS: ["a", "b"],
-                a.ML_PREDICTION_SCORES: [0.9, row],
+                a.DRIFTLINE_PREDICTION_ITEMS: ["a", "b"],
+                a.DRIFTLINE_PREDICTION_SCORES: [0.9, row],
             },
             time_unix_nano=NOON + row,
         )

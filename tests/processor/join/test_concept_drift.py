@@ -245,12 +245,12 @@ def test_metrics_say_the_state_and_by_how_much_errors_rose(open_state: Open, clo
     state = open_state()
     predict(state)
     state.state.settle()
-    assert said(state) == {("ml.drift.state", "unknown"): 1.0}
+    assert said(state) == {("driftline.drift.status", "unknown"): 1.0}
     tell(state, clock, 0, 600)
-    assert said(state) == {("ml.drift.state", "ok"): 1.0, ("ml.drift.value", "adwin"): 0.0}
+    assert said(state) == {("driftline.drift.status", "ok"): 1.0, ("driftline.drift.value", "adwin"): 0.0}
     tell(state, clock, 600, N)
     rise = WRONG[600:].mean() - WRONG[:600].mean()
-    assert said(state) == {("ml.drift.state", "drift"): 1.0, ("ml.drift.value", "adwin"): rise}
+    assert said(state) == {("driftline.drift.status", "drift"): 1.0, ("driftline.drift.value", "adwin"): rise}
 
 
 def said(state: Opened) -> dict[tuple[str, str], float]:
@@ -258,9 +258,9 @@ def said(state: Opened) -> dict[tuple[str, str], float]:
     found = {}
     for point in points(state.state):
         labels = dict(point.attributes)
-        if labels.get(a.ML_DRIFT_TARGET) == "concept":
-            assert a.ML_WINDOW not in labels
-            key = a.STATE if point.metric == m.ML_DRIFT_STATE else a.ML_DRIFT_METHOD
+        if labels.get(a.DRIFTLINE_DRIFT_COLUMN) == "concept":
+            assert a.DRIFTLINE_WINDOW not in labels
+            key = a.DRIFTLINE_STATE if point.metric == m.DRIFTLINE_DRIFT_STATUS else a.DRIFTLINE_DRIFT_METHOD
             found[point.metric, labels[key]] = point.value
     return found
 
@@ -384,8 +384,12 @@ def test_errors_that_become_more_in_one_slice_are_found_there_live_as_in_a_file(
     assert "the errors of churn 1 where country=NL rose from" in caplog.text
     assert json_of(live)["slices"]["country=NL"]["state"] == "drift"
     assert "; in country=NL it rose from" in sentence(live, str)
-    series = [dict(point.attributes) for point in points(state.state) if point.metric == m.ML_DRIFT_STATE]
-    of_concept = {one.get(a.ML_DRIFT_SLICE): one[a.STATE] for one in series if one[a.ML_DRIFT_TARGET] == "concept"}
+    series = [dict(point.attributes) for point in points(state.state) if point.metric == m.DRIFTLINE_DRIFT_STATUS]
+    of_concept = {
+        one.get(a.DRIFTLINE_DRIFT_SLICE): one[a.DRIFTLINE_STATE]
+        for one in series
+        if one[a.DRIFTLINE_DRIFT_COLUMN] == "concept"
+    }
     assert of_concept["country=NL"] == "drift"
     assert (len(of_concept), of_concept["country=BE"]) == (4, "ok")
 

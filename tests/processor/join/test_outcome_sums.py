@@ -284,24 +284,24 @@ def test_slices_are_metrics_a_page_and_json(open_state: Open, clock: Clock) -> N
     found = window(state, "1d")
     view = state.state
     values = {
-        dict(point.attributes).get(a.ML_PERFORMANCE_SLICE): point.value
+        dict(point.attributes).get(a.DRIFTLINE_PERFORMANCE_SLICE): point.value
         for point in points(view)
-        if point.metric == m.ML_PERFORMANCE_VALUE
-        and dict(point.attributes)[a.ML_PERFORMANCE_METRIC] == "accuracy"
-        and dict(point.attributes)[a.ML_WINDOW] == "1d"
+        if point.metric == m.DRIFTLINE_PERFORMANCE_VALUE
+        and dict(point.attributes)[a.DRIFTLINE_PERFORMANCE_METRIC] == "accuracy"
+        and dict(point.attributes)[a.DRIFTLINE_WINDOW] == "1d"
     }
     assert set(values) == {None, *found.performance_slices, "label_age=<1d"}
     assert values["gender=F"] == found.performance_slices["gender=F"].metrics["accuracy"].value
     states = {
-        (dict(point.attributes)[a.ML_FAIRNESS_CRITERION], dict(point.attributes)[a.STATE])
+        (dict(point.attributes)[a.DRIFTLINE_FAIRNESS_CRITERION], dict(point.attributes)[a.DRIFTLINE_STATE])
         for point in points(view)
-        if point.metric == m.ML_FAIRNESS_STATE and dict(point.attributes)[a.ML_WINDOW] == "1d"
+        if point.metric == m.DRIFTLINE_FAIRNESS_STATUS and dict(point.attributes)[a.DRIFTLINE_WINDOW] == "1d"
     }
     assert states == {(one.name, one.state) for one in found.fairness[0].criteria}
     objectives = {
-        dict(point.attributes)[a.ML_PERFORMANCE_SLICE]: dict(point.attributes)[a.STATE]
+        dict(point.attributes)[a.DRIFTLINE_PERFORMANCE_SLICE]: dict(point.attributes)[a.DRIFTLINE_STATE]
         for point in points(view)
-        if point.metric == m.ML_PERFORMANCE_OBJECTIVE_STATE and dict(point.attributes)[a.ML_WINDOW] == "1d"
+        if point.metric == m.DRIFTLINE_OBJECTIVE_STATUS and dict(point.attributes)[a.DRIFTLINE_WINDOW] == "1d"
     }
     assert objectives == {one.slice.partition("=")[0]: one.state for one in found.objectives} | {
         "country=NL": found.objectives[1].state,

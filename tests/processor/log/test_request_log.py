@@ -339,7 +339,7 @@ def test_a_destination_that_is_too_far_behind_loses_its_oldest_and_they_are_coun
         kept = everything(slow, log)
         assert kept == numbered(40)[-len(kept) :]
         assert 4 <= len(kept) < 20
-        assert counted(counters, m.DRIFTLINE_FORWARD_DROPPED) == 40 - len(kept)
+        assert counted(counters, m.DRIFTLINE_FORWARD_DROPPED_REQUESTS) == 40 - len(kept)
     assert "otlp/slow: too far behind; its oldest" in caplog.text
 
 
@@ -362,7 +362,7 @@ def test_a_reader_that_may_lose_nothing_makes_senders_wait(tmp_path: Path) -> No
         wait_until(lambda: log._refusing is None)
         append(log, "goes on")
         assert everything(analysis, log) == ["goes on"]
-        assert counted(counters, m.DRIFTLINE_FORWARD_DROPPED) == 0
+        assert counted(counters, m.DRIFTLINE_FORWARD_DROPPED_REQUESTS) == 0
 
 
 def test_what_is_too_old_for_a_destination_is_dropped(tmp_path: Path) -> None:
@@ -375,10 +375,10 @@ def test_what_is_too_old_for_a_destination_is_dropped(tmp_path: Path) -> None:
         now[0] = 61 * 10**9
         for name in ("new", "newer"):
             log.append(entry(name, now[0])).result(60)
-        wait_until(lambda: counted(counters, m.DRIFTLINE_FORWARD_DROPPED) > 0)
+        wait_until(lambda: counted(counters, m.DRIFTLINE_FORWARD_DROPPED_REQUESTS) > 0)
         kept = everything(slow, log)
         assert kept[-2:] == ["new", "newer"]
-        assert counted(counters, m.DRIFTLINE_FORWARD_DROPPED) + len(kept) == 10
+        assert counted(counters, m.DRIFTLINE_FORWARD_DROPPED_REQUESTS) + len(kept) == 10
 
 
 def test_what_is_appended_after_the_end_is_refused(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def waiting(tmp_path: Path) -> Iterator[Waiting]:
 
 def predicted(name: str, customer: str = "", model: str = "churn") -> LogRecord:
     said: dict[str, Any] = {a.ML_MODEL_NAME: model, a.ML_MODEL_VERSION: "1", a.ML_PREDICTION_SCORE: 0.5}
-    more = {f"{a.ML_FEATURE_VALUE}.customer": customer} if customer else {}
+    more = {f"{a.DRIFTLINE_FEATURE_VALUE}.customer": customer} if customer else {}
     return record(events.ML_PREDICTION, {**said, **more, a.ML_PREDICTION_ID: name}, time_unix_nano=NOON)
 
 

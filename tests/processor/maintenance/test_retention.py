@@ -128,8 +128,8 @@ def test_outcomes_that_wait_are_counted_with_the_oldest_and_expire(open_state: O
     view = state.view()
     assert (view.pending, view.pending_since) == (2, NOON)
     counters = state.state.counters()
-    assert counters[(m.DRIFTLINE_OUTCOMES_PENDING, ())] == 3
-    assert counters[(m.DRIFTLINE_OUTCOMES_PENDING_AGE, ())] == 86_400
+    assert counters[(m.DRIFTLINE_PENDING_OUTCOMES, ())] == 3
+    assert counters[(m.DRIFTLINE_PENDING_OUTCOME_AGE, ())] == 86_400
     clock.now = NOON + 30 * DAY + 1
     state.state.tidy_now()
     view = state.view()

@@ -99,12 +99,14 @@ def test_concatenated_requests_are_one_request() -> None:
 
 
 def test_records_and_other_logs_go_apart() -> None:
-    body = logs("ml.prediction", "login", "ml.outcome", "", "ml.prediction.batch", "ml.baseline", "ml.something")
+    body = logs(
+        "ml.prediction", "login", "ml.outcome", "", "driftline.prediction.batch", "driftline.baseline", "ml.something"
+    )
     assert event_names(keep_logs(body, ours=True)) == [
         "ml.prediction",
         "ml.outcome",
-        "ml.prediction.batch",
-        "ml.baseline",
+        "driftline.prediction.batch",
+        "driftline.baseline",
     ]
     assert event_names(keep_logs(body, ours=False)) == ["login", "", "ml.something"]
 

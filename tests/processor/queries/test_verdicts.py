@@ -28,7 +28,11 @@ from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, con
 
 def states(view: Opened) -> dict[str, float]:
     view.state.publish()
-    return {dict(one.attributes)[a.STATE]: one.value for one in points(view.state) if one.metric == m.ML_MODEL_STATE}
+    return {
+        dict(one.attributes)[a.DRIFTLINE_STATE]: one.value
+        for one in points(view.state)
+        if one.metric == m.DRIFTLINE_MODEL_STATUS
+    }
 
 
 def test_a_model_is_silent_once_its_own_pace_says_that_a_row_is_overdue_and_no_more_when_one_comes(
@@ -68,7 +72,11 @@ def test_versions_of_a_model_are_silent_together_and_one_that_was_replaced_has_n
     assert (old.in_use, new.in_use) == (False, True)
     assert old.verdict is not None
     assert old.verdict.state == "unknown"
-    named = [dict(one.attributes)[a.ML_MODEL_VERSION] for one in points(state.state) if one.metric == m.ML_MODEL_STATE]
+    named = [
+        dict(one.attributes)[a.ML_MODEL_VERSION]
+        for one in points(state.state)
+        if one.metric == m.DRIFTLINE_MODEL_STATUS
+    ]
     assert named == ["2"]
     clock.now += 3 * HOUR
     assert state.view(version="2").verdict.state == "no_data"  # type: ignore[union-attr]
@@ -255,7 +263,7 @@ def test_a_model_that_is_forgotten_leaves_no_state(open_state: Open, clock: Cloc
     state.send(predictions(["a"], clock.now))
     state.view()
     assert state.rows("SELECT state FROM verdicts") == [("unknown",)]
-    (series,) = state.state.parts.intake.series
+    (series,) = state.state.series()
     with state.state._store.reading() as connection:
         connection.execute("INSERT INTO interruptions VALUES (?, 'no_data', 1, 2, 3)", [series.number])
     state.state.erase(ErasureOrder("churn", "model"))

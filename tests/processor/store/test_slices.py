@@ -137,10 +137,14 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     assert to_json(unpack_evaluation(pack_evaluation(last))) == to_json(last)
     assert (overall(last), drift_words(last)) == ("drift", "drift in 1 slice; over all rows none of 2 features drifts")
 
-    series = [dict(point.attributes) for point in points(state.state) if point.metric == m.ML_DRIFT_STATE]
-    sliced = {(one[a.ML_DRIFT_SLICE], one[a.ML_DRIFT_TARGET]): one for one in series if a.ML_DRIFT_SLICE in one}
-    assert sliced["country=NL", "feature"][a.ML_FEATURE_NAME] == "income"
-    assert sliced["country=NL", "feature"][a.STATE] == "drift"
+    series = [dict(point.attributes) for point in points(state.state) if point.metric == m.DRIFTLINE_DRIFT_STATUS]
+    sliced = {
+        (one[a.DRIFTLINE_DRIFT_SLICE], one[a.DRIFTLINE_DRIFT_COLUMN]): one
+        for one in series
+        if a.DRIFTLINE_DRIFT_SLICE in one
+    }
+    assert sliced["country=NL", "feature"][a.DRIFTLINE_FEATURE_NAME] == "income"
+    assert sliced["country=NL", "feature"][a.DRIFTLINE_STATE] == "drift"
     assert {column for _, column in sliced} == {"feature", "score", "class"}
     assert len(sliced) == 6 * 2 + 1
     page = TestClient(app_of(state.state, clock))

@@ -16,8 +16,13 @@ from tests.support.state_rows import NOON, Opened, predictions
 
 def send(opened: Opened, *ids: str, model: str = "churn", end: int = NOON, **more: Any) -> None:
     """Send the records of training runs in one request."""
-    values = {"ml.model.name": model, "ml.model.version": "1", "ml.training.duration": 60.0, **more}
-    body = logs([record("ml.training.run", {**values, "ml.training.run.id": id}, time_unix_nano=end) for id in ids])
+    values = {"ml.model.name": model, "ml.model.version": "1", "driftline.training.duration": 60.0, **more}
+    body = logs(
+        [
+            record("driftline.training.run", {**values, "driftline.training.run.id": id}, time_unix_nano=end)
+            for id in ids
+        ]
+    )
     opened.state.submit("logs", body).result(60)
     opened.state.catch_up()
 
@@ -31,7 +36,7 @@ def test_a_run_is_kept_once_by_record_and_span_and_over_a_restart(open_state: Op
     opened.send(predictions(["a"]))
     send(opened, "r1", "r1", end=NOON - 10)
     send(opened, "r0", end=NOON - 20)
-    values = {"ml.model.name": "churn", "ml.training.run.id": "r1", "ml.operation.name": "train"}
+    values = {"ml.model.name": "churn", "driftline.training.run.id": "r1", "ml.operation.name": "train"}
     body = traces([span(values, start_time_unix_nano=NOON - 20, end_time_unix_nano=NOON - 10)])
     opened.state.submit("traces", body).result(60)
 
@@ -87,7 +92,7 @@ def test_a_run_that_came_and_went_in_one_request_is_not_stored(
 def test_a_name_from_elsewhere_is_stored_as_it_is(open_state: Open) -> None:
     opened = open_state()
     opened.send(predictions(["a"]))
-    hostile: dict[str, Any] = {"ml.training.result.<script>": 0.5}
+    hostile: dict[str, Any] = {"driftline.training.result.value.<script>": 0.5}
     send(opened, "'); DROP TABLE training_runs; --", **hostile)
 
     assert kept(open_state()) == ["'); DROP TABLE training_runs; --"]

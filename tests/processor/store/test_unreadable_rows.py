@@ -36,19 +36,19 @@ SPAN = st.fixed_dictionaries(
         a.ML_PREDICTION_CLASS: VALUES,
         a.ML_PREDICTION_SCORE: VALUES | st.floats(0, 1) | st.lists(st.floats(0, 1), min_size=1, max_size=3),
         a.ML_PREDICTION_VALUE: VALUES,
-        f"{a.ML_FEATURE_VALUE}.a": VALUES,
-        f"{a.ML_FEATURE_VALUE}.b": VALUES,
-        f"{a.ML_SLICE_VALUE}.s": VALUES,
+        f"{a.DRIFTLINE_FEATURE_VALUE}.a": VALUES,
+        f"{a.DRIFTLINE_FEATURE_VALUE}.b": VALUES,
+        f"{a.DRIFTLINE_SLICE_VALUE}.s": VALUES,
     },
 )
 MODEL = st.fixed_dictionaries(
     {},
     optional={
         a.ML_MODEL_TASK: st.sampled_from(["binary", "multiclass", "regression", "ranking", "clustering"]) | VALUES,
-        a.ML_MODEL_CLASSES: st.lists(TEXTS, max_size=4) | VALUES,
-        a.ML_MODEL_POSITIVE_CLASS: VALUES,
-        a.ML_MODEL_THRESHOLD: VALUES,
-        a.ML_MODEL_QUANTILES: st.lists(NUMBERS, max_size=3) | VALUES,
+        a.DRIFTLINE_MODEL_CLASSES: st.lists(TEXTS, max_size=4) | VALUES,
+        a.DRIFTLINE_MODEL_POSITIVE_CLASS: VALUES,
+        a.DRIFTLINE_MODEL_THRESHOLD: VALUES,
+        a.DRIFTLINE_MODEL_QUANTILES: st.lists(NUMBERS, max_size=3) | VALUES,
     },
 )
 

@@ -55,7 +55,7 @@ def test_the_api_and_the_scrape_page_say_the_same(client: TestClient) -> None:
     assert estimated["record"]["missed"] >= 2
     assert estimated["error"] < -0.1
     lines = client.get("/metrics").text.splitlines()
-    of_accuracy = [line for line in lines if 'ml_performance_metric="accuracy"' in line]
-    assert any(line.startswith("ml_performance_estimate{") for line in of_accuracy)
-    assert any(line.startswith("ml_performance_reference{") for line in of_accuracy)
-    assert any(line.startswith("ml_performance_estimate_state{") and 'state="failed"' in line for line in of_accuracy)
+    of_accuracy = [line for line in lines if 'driftline_performance_metric="accuracy"' in line]
+    assert any(line.startswith("driftline_estimate_value{") for line in of_accuracy)
+    assert any(line.startswith("driftline_performance_reference{") for line in of_accuracy)
+    assert any(line.startswith("driftline_estimate_status{") and 'state="failed"' in line for line in of_accuracy)

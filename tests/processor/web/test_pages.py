@@ -39,8 +39,8 @@ def test_a_sentence_with_a_hostile_name_stays_text(browse: Browse) -> None:
     assert client.get("/api/v1/models").status_code == 200
     key = ModelKey('a"} 1\nml_model_state{x="', "\\", "<b>")
     lines = browse(FakeView([replace(price(), key=key, verdict=hostile)])).get("/metrics").text.splitlines()
-    assert [line for line in lines if line.startswith("ml_model_state")] == [
-        r'ml_model_state{deployment_environment_name="<b>",ml_model_name="a\"} 1\nml_model_state{x=\"",'
+    assert [line for line in lines if line.startswith("driftline_model_status")] == [
+        r'driftline_model_status{deployment_environment_name="<b>",ml_model_name="a\"} 1\nml_model_state{x=\"",'
         r'ml_model_version="\\",state="degraded"} 1.0'
     ]
 

@@ -69,7 +69,12 @@ def test_an_outcome_over_http_is_on_every_page(running: tuple[State, TestClient]
     assert (age["feature"], age["state"], age["size"]) == ("age", "drift", "large")
 
     names = {family.name for family in text_string_to_metric_families(client.get("/metrics").text)}
-    assert {"driftline_predictions", "ml_drift_state", "ml_performance_value", "ml_outcome_coverage_ratio"} <= names
+    assert {
+        "driftline_predictions",
+        "driftline_drift_status",
+        "driftline_performance_value",
+        "driftline_outcome_coverage_ratio",
+    } <= names
 
 
 @pytest.mark.slow

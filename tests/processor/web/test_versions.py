@@ -97,13 +97,17 @@ def test_metrics_have_the_verdict_and_the_interval_once_for_each_challenger(clie
         sample
         for family in text_string_to_metric_families(client.get("/metrics").text)
         for sample in family.samples
-        if sample.name.startswith("ml_version_")
+        if sample.name.startswith("driftline_version_")
     ]
-    states = {(one.labels["ml_model_version"], one.labels["state"]) for one in samples if "state" in one.labels}
+    states = {
+        (one.labels["ml_model_version"], one.labels["driftline_state"])
+        for one in samples
+        if "driftline_state" in one.labels
+    }
     assert states == {("2", "worse"), ("3", "not_yet")}
     values = {one.name: one.value for one in samples if one.labels["ml_model_version"] == "2"}
-    assert 0 < values["ml_version_difference_low"] < values["ml_version_difference"]
-    assert all(one.labels["ml_version_champion"] == "1" for one in samples)
+    assert 0 < values["driftline_version_difference_low"] < values["driftline_version_difference"]
+    assert all(one.labels["driftline_version_champion"] == "1" for one in samples)
     assert len(samples) == 8
 
 

@@ -46,13 +46,13 @@ def test_a_call_is_a_span_with_everything_a_person_wants_to_know(service: Servic
         "ml.model.name": "churn",
         "ml.model.version": "2026-11-01",
         "ml.model.task": "binary",
-        "ml.prediction.recorded": True,
+        "driftline.prediction.recorded": True,
         "ml.prediction.id": "A-1",
         "ml.prediction.score": 0.75,
         "ml.prediction.class": "1",
-        "ml.feature.value.amount": 17.5,
-        "ml.feature.value.country": "NO",
-        "ml.feature.value.new": True,
+        "driftline.feature.value.amount": 17.5,
+        "driftline.feature.value.country": "NO",
+        "driftline.feature.value.new": True,
     }
     assert span.instrumentation_scope is not None
     assert span.instrumentation_scope.name == "driftline"
@@ -185,8 +185,8 @@ def test_the_row_is_recorded_as_the_function_was_called(service: Service) -> Non
     score({"amount": 17.5, "country": "NO"})
 
     attributes = service.attributes()
-    assert attributes["ml.feature.value.amount"] == 17.5
-    assert attributes["ml.feature.value.country"] == "NO"
+    assert attributes["driftline.feature.value.amount"] == 17.5
+    assert attributes["driftline.feature.value.country"] == "NO"
 
 
 def test_an_array_is_recorded_as_the_function_was_called(service: Service) -> None:
@@ -346,8 +346,8 @@ def test_methods_class_methods_and_static_methods(service: Service) -> None:
     assert Scorer().static_method(order) == 0.5
 
     spans = [dict(span.attributes or {}) for span in service.spans]
-    assert [span["ml.feature.value.amount"] for span in spans] == [0.5] * 5
-    assert [span.get("ml.slice.value.plan") for span in spans] == ["basic", "basic", None, None, None]
+    assert [span["driftline.feature.value.amount"] for span in spans] == [0.5] * 5
+    assert [span.get("driftline.slice.value.plan") for span in spans] == ["basic", "basic", None, None, None]
 
 
 def test_the_function_keeps_its_name_signature_and_pickle() -> None:
@@ -409,11 +409,11 @@ def test_half_a_surrogate_pair_is_a_question_mark_on_the_span_as_in_the_record(
     said = {pair.key: pair.value for pair in span.attributes}
     assert said["ml.prediction.id"].string_value == "A?"
     assert said["ml.prediction.class"].string_value == "h?h"
-    assert said["ml.feature.value.city"].string_value == "Zürich"
-    assert said["ml.feature.value.street"].string_value == "Gr?n"
-    assert said["ml.feature.value.tariff?"].string_value == "b?"
+    assert said["driftline.feature.value.city"].string_value == "Zürich"
+    assert said["driftline.feature.value.street"].string_value == "Gr?n"
+    assert said["driftline.feature.value.tariff?"].string_value == "b?"
     if slices:
-        assert said["ml.slice.value.tariff?"].string_value == "b?"
+        assert said["driftline.slice.value.tariff?"].string_value == "b?"
     assert row["street"] == "Gr\ud800n"  # what the function got is as it was
     table = service.table()
     assert strings(table.id) == ["A?"]

@@ -20,7 +20,7 @@ KNOWN = {
     "ml.operation.name": "predict",
     "ml.model.name": "churn",
     "ml.model.task": "binary",
-    "ml.prediction.recorded": True,
+    "driftline.prediction.recorded": True,
 }
 
 

@@ -188,7 +188,11 @@ def test_rows_of_names_in_turns_keep_their_own(service: Service) -> None:
         score(row)
 
     features = [
-        {key.rpartition(".")[2]: value for key, value in (one.attributes or {}).items() if key.startswith("ml.feature")}
+        {
+            key.rpartition(".")[2]: value
+            for key, value in (one.attributes or {}).items()
+            if key.startswith("driftline.feature")
+        }
         for one in service.spans
     ]
     assert features == [{"x": 1.0}, {"y": 2.0}, {"x": 3.0, "y": 4.0}, {"x": 6.0, "y": 5.0}, {"y": 7.0}]

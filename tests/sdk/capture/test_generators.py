@@ -47,7 +47,7 @@ def test_an_iteration_is_timed_from_its_first_step_to_its_end(
     (span,) = service.spans
     assert (span.start_time, span.end_time) == (NOW, NOW + 7 * SECOND)
     assert service.attributes()["ml.prediction.score"] == 0.75
-    assert service.attributes()["ml.feature.value.amount"] == 17.5
+    assert service.attributes()["driftline.feature.value.amount"] == 17.5
     assert strings(service.table().id) == ["A-1"]
 
 
@@ -83,7 +83,7 @@ def test_the_result_is_what_is_returned_else_what_is_yielded(
     assert (None if table.scores is None else table.scores.tolist()) == scores
     if not isinstance(X, dict):
         return
-    assert service.attributes().get("ml.prediction.unread", False) is (scores is None)
+    assert service.attributes().get("driftline.prediction.unread", False) is (scores is None)
 
 
 def test_selectors_read_the_only_value_and_each_of_many(service: Service) -> None:
@@ -106,7 +106,7 @@ def test_an_iteration_of_more_than_is_kept_is_unread_and_holds_nothing(
 
     assert "".join(score(ORDER)) == "tokentokentoken"
 
-    assert service.attributes()["ml.prediction.unread"] is True
+    assert service.attributes()["driftline.prediction.unread"] is True
 
 
 def test_what_is_set_inside_wins(service: Service) -> None:
@@ -121,7 +121,7 @@ def test_what_is_set_inside_wins(service: Service) -> None:
     assert "".join(stream(ORDER)) == "0.75"
 
     assert service.attributes()["ml.prediction.score"] == 0.75
-    assert "ml.prediction.unread" not in service.attributes()
+    assert "driftline.prediction.unread" not in service.attributes()
 
 
 def test_the_row_is_recorded_as_the_generator_was_started(service: Service) -> None:
@@ -132,7 +132,7 @@ def test_the_row_is_recorded_as_the_generator_was_started(service: Service) -> N
 
     list(score(dict(ORDER)))
 
-    assert service.attributes()["ml.feature.value.amount"] == 17.5
+    assert service.attributes()["driftline.feature.value.amount"] == 17.5
 
 
 def test_the_prediction_is_current_within_each_step_and_never_between(service: Service) -> None:

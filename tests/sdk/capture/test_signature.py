@@ -33,9 +33,9 @@ def test_one_parameter_is_left_beside_id_and_slices(service: Service) -> None:
 
     attributes = service.attributes()
     assert attributes["ml.prediction.id"] == "17"
-    assert attributes["ml.slice.value.region"] == "north"
-    assert attributes["ml.feature.value.amount"] == 1.0
-    assert "ml.feature.value.region" not in attributes
+    assert attributes["driftline.slice.value.region"] == "north"
+    assert attributes["driftline.feature.value.amount"] == 1.0
+    assert "driftline.feature.value.region" not in attributes
     assert service.table().slices["region"].categories == ("north",)
 
 
@@ -67,8 +67,8 @@ def test_selectors_may_be_functions_of_the_call(service: Service) -> None:
 
     attributes = service.attributes()
     assert attributes["ml.prediction.id"] == "7"
-    assert attributes["ml.feature.value.amount"] == 1.0
-    assert attributes["ml.slice.value.plan"] == "pro"
+    assert attributes["driftline.feature.value.amount"] == 1.0
+    assert attributes["driftline.slice.value.plan"] == "pro"
     assert attributes["ml.prediction.score"] == 0.75
     assert attributes["ml.prediction.class"] == "0"
     table = service.table()
@@ -203,7 +203,7 @@ def test_a_selected_score_is_a_score_whatever_its_dtype(service: Service) -> Non
 def test_a_result_without_the_selected_field_is_unread(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     service.model().predict(returns({"error": "no"}), score="p")({"amount": 1.0})
 
-    assert service.attributes()["ml.prediction.unread"] is True
+    assert service.attributes()["driftline.prediction.unread"] is True
     assert list(service.table().features) == ["amount"]
     assert "returned a dict with keys ['error'] without 'p'; say which" in caplog.text
 
@@ -235,7 +235,7 @@ def test_several_candidates_for_the_features_are_named(service: Service) -> None
     ):
         service.model().predict(score)
     service.model().predict(score, features="customer")({}, {"amount": 1.0})
-    assert service.attributes()["ml.feature.value.amount"] == 1.0
+    assert service.attributes()["driftline.feature.value.amount"] == 1.0
 
 
 @pytest.mark.parametrize("annotation", [None, dict])
@@ -245,7 +245,7 @@ def test_one_container_beside_scalars_with_defaults_is_the_features(service: Ser
 
     service.model().predict(score)({"amount": 1.0})
 
-    assert service.attributes()["ml.feature.value.amount"] == 1.0
+    assert service.attributes()["driftline.feature.value.amount"] == 1.0
 
 
 def test_names_of_several_arguments_are_one_row(service: Service) -> None:
@@ -256,8 +256,8 @@ def test_names_of_several_arguments_are_one_row(service: Service) -> None:
     score(31, income=2.5, verbose=True)
 
     attributes = service.attributes()
-    assert (attributes["ml.feature.value.age"], attributes["ml.feature.value.income"]) == (31, 2.5)
-    assert "ml.feature.value.verbose" not in attributes
+    assert (attributes["driftline.feature.value.age"], attributes["driftline.feature.value.income"]) == (31, 2.5)
+    assert "driftline.feature.value.verbose" not in attributes
 
 
 def test_a_selector_that_names_no_parameter_is_refused(service: Service) -> None:

@@ -98,7 +98,9 @@ def test_a_callable_predicts_and_stays_what_it_was(service: Service, target: Any
 
     assert _called(decorated, argument) == 0.75
     assert service.attributes()["ml.prediction.score"] == 0.75
-    assert service.attributes()["ml.feature.value.f0" if argument != ORDER else "ml.feature.value.amount"] in (1, 0.75)
+    assert service.attributes()[
+        "driftline.feature.value.f0" if argument != ORDER else "driftline.feature.value.amount"
+    ] in (1, 0.75)
     assert isinstance(decorated, type(target))
     assert decorated == target
     for ask in questions:
@@ -148,7 +150,7 @@ def test_a_builtin_that_tells_no_parameters_is_told_its_features(service: Servic
     score: Any = spend.predict(without_signature, features=lambda order: order)
 
     assert score(ORDER) == 0.75
-    assert service.attributes()["ml.feature.value.amount"] == 0.75
+    assert service.attributes()["driftline.feature.value.amount"] == 0.75
 
 
 def test_the_name_is_the_one_people_know() -> None:
@@ -188,4 +190,4 @@ def test_methods_of_every_kind_bind_in_both_orders(service: Service) -> None:
     for function in (Kinds.inner_class, Kinds().outer_class, Kinds().inner_static, Kinds.outer_static, Kinds().method):
         assert _called(function, ORDER) == 0.75
 
-    assert [dict(span.attributes or {})["ml.feature.value.amount"] for span in service.spans] == [0.75] * 5
+    assert [dict(span.attributes or {})["driftline.feature.value.amount"] for span in service.spans] == [0.75] * 5

@@ -24,11 +24,11 @@ SAID = {
     "ml.model.name": "churn",
     "ml.model.version": "7",
     "ml.model.task": "binary",
-    "ml.prediction.recorded": True,
+    "driftline.prediction.recorded": True,
     "ml.prediction.id": "A-1",
 }
-SCORED = {"ml.prediction.score": 0.75, "ml.prediction.class": "1", "ml.slice.value.country": "NO"}
-VALUES = {"ml.feature.value.amount": 17.5, "ml.feature.value.country": "NO"}
+SCORED = {"ml.prediction.score": 0.75, "ml.prediction.class": "1", "driftline.slice.value.country": "NO"}
+VALUES = {"driftline.feature.value.amount": 17.5, "driftline.feature.value.country": "NO"}
 SPANS: dict[str, dict[str, Any]] = {
     "none": SAID,
     "scores": {**SAID, **SCORED},
@@ -61,7 +61,7 @@ def test_the_quick_way_keeps_to_the_level_too(service: Service, level: str) -> N
     for _ in range(2):
         score(ROW)
 
-    said = {key: value for key, value in SPANS[level].items() if not key.startswith("ml.slice")}
+    said = {key: value for key, value in SPANS[level].items() if not key.startswith("driftline.slice")}
     assert [dict(span.attributes or {}) for span in service.spans] == [said] * 2
 
 
@@ -175,7 +175,7 @@ def test_every_shape_of_predict_keeps_to_the_level(
         if level == "none":
             assert keys == set(SAID) - {"ml.model.version"}
         else:
-            assert not [key for key in keys if key.startswith("ml.feature")]
+            assert not [key for key in keys if key.startswith("driftline.feature")]
     assert len(service.spans) == 3
     tables = service.tables()
     assert (sum(map(len, tables)), [table.features for table in tables if table.features]) == (
@@ -195,7 +195,7 @@ def test_features_stay_off_spans_where_the_environment_says_so_and_code_does_not
     model.predict(three_quarters, span_features=True)(ROW)
 
     spans = [dict(span.attributes or {}) for span in service.spans]
-    assert ["ml.feature.value.amount" in attributes for attributes in spans] == [False, False, True]
+    assert ["driftline.feature.value.amount" in attributes for attributes in spans] == [False, False, True]
     assert all("amount" in table.features for table in service.tables())
 
 
@@ -222,7 +222,7 @@ def test_a_span_whose_rows_are_in_no_record_says_so_unless_they_are_in_distribut
         model = service.model(level, capture=level)
         pipeline_of(service.channel).recording = False
         model.predict(three_quarters)(ROW)
-        assert dict(service.spans[-1].attributes or {})["ml.prediction.recorded"] is recorded
+        assert dict(service.spans[-1].attributes or {})["driftline.prediction.recorded"] is recorded
 
 
 def test_a_batch_at_none_says_how_many_rows_it_has(service: Service) -> None:

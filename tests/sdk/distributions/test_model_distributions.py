@@ -107,12 +107,12 @@ def test_predictions_records_durations_and_features_balance_at_any_sampling_rate
     recorded = sum(map(len, service.tables()))
     assert recorded == 608
     assert sum(service.counts().values()) == recorded
-    assert sum(sums(found, "ml.prediction.duration").values()) == recorded
-    errors = sums(found, "ml.prediction.duration", "error.type")
+    assert sum(sums(found, "ml.predict.duration").values()) == recorded
+    errors = sums(found, "ml.predict.duration", "error.type")
     assert errors[("ValueError",)] + errors[(None,)] == recorded
-    assert sums(found, "ml.prediction.score")[()] == errors[(None,)]
-    names = ("ml.feature.value", "ml.feature.categories", "ml.feature.missing")
-    each = [sums(found, name, "ml.feature.name") for name in names]
+    assert sums(found, "driftline.prediction.score")[()] == errors[(None,)]
+    names = ("driftline.feature.distribution", "driftline.feature.categories", "driftline.feature.missing.values")
+    each = [sums(found, name, "driftline.feature.name") for name in names]
     for feature in ("amount", "country", "member", "age"):
         assert sum(counts.get((feature,), 0) for counts in each) == recorded, feature
     assert len(service.spans) < 104 or sampler is ALWAYS_ON
@@ -136,10 +136,10 @@ def test_rows_that_a_full_buffer_dropped_are_predictions_all_the_same(
     recorded = sum(map(len, service.tables()))
     assert 0 < recorded < 200
     assert sum(service.counts().values()) == 320
-    errors = sums(found, "ml.prediction.duration", "error.type")
+    errors = sums(found, "ml.predict.duration", "error.type")
     assert errors == {(None,): 290, ("ValueError",): 30}
-    assert sums(found, "ml.feature.value") == {(): recorded}
-    durations = [point.data for point in found if point.name == "ml.prediction.duration"]
+    assert sums(found, "driftline.feature.distribution") == {(): recorded}
+    durations = [point.data for point in found if point.name == "ml.predict.duration"]
     assert all(0 < data.min <= data.sum / data.count <= data.max for data in durations)
 
 
@@ -154,20 +154,23 @@ def test_on_a_baseline_every_bucket_is_a_bin(service: Service) -> None:
         bins = reference.bins.features[name]
         assert isinstance(bins, NumberBins)
         expected = count(bins, Column(numbers=rows[name].to_numpy(np.float64))).astype(int).tolist()
-        data = of(found, "ml.feature.value", **{"ml.feature.name": name}).data
+        data = of(found, "driftline.feature.distribution", **{"driftline.feature.name": name}).data
         assert list(data.bucket_counts) == expected[:-2]
         assert np.nextafter(np.array(data.explicit_bounds), np.inf).tolist() == bins.edges.tolist()
-    assert len(of(found, "ml.feature.value", **{"ml.feature.name": "amount"}).data.explicit_bounds) >= 99
-    missing = sums(found, "ml.feature.missing", "ml.feature.name", "ml.feature.invalid")
+    assert (
+        len(of(found, "driftline.feature.distribution", **{"driftline.feature.name": "amount"}).data.explicit_bounds)
+        >= 99
+    )
+    missing = sums(found, "driftline.feature.missing.values", "driftline.feature.name", "driftline.feature.invalid")
     assert missing[("amount", None)] == np.isnan(rows["amount"]).sum()
     assert missing[("amount", True)] == np.isinf(rows["amount"]).sum()
     assert missing[("country", None)] == rows["country"].isna().sum()
-    assert sums(found, "ml.feature.categories", "ml.feature.category") == {
+    assert sums(found, "driftline.feature.categories", "driftline.feature.category") == {
         (label,): int(n) for label, n in rows["country"].value_counts().items()
     }
     over = reference.bins.score
     assert isinstance(over, NumberBins)
-    assert len(of(found, "ml.prediction.score").data.explicit_bounds) == len(over.edges)
+    assert len(of(found, "driftline.prediction.score").data.explicit_bounds) == len(over.edges)
 
 
 def test_a_bound_belongs_to_the_bin_above_it_and_a_value_on_it_does_too(service: Service) -> None:
@@ -179,7 +182,7 @@ def test_a_bound_belongs_to_the_bin_above_it_and_a_value_on_it_does_too(service:
     score = service.model(metrics_channel=service.metrics, baseline=reference).predict(zeros)
     score(bins.edges[:, np.newaxis])
 
-    data = of(arrived(service), "ml.feature.value").data
+    data = of(arrived(service), "driftline.feature.distribution").data
     by_otlp = np.searchsorted(np.array(data.explicit_bounds), bins.edges, side="left")  # (low, high]
     assert list(data.bucket_counts) == np.bincount(by_otlp, minlength=bins.size).tolist() == [0, *[1] * len(bins.edges)]
 
@@ -189,7 +192,7 @@ def test_a_duration_on_a_bound_is_in_the_bucket_below(service: Service) -> None:
         p.score = 0.5
     p.elapsed = 1_000_000_000
 
-    data = of(arrived(service), "ml.prediction.duration").data
+    data = of(arrived(service), "ml.predict.duration").data
     assert data.bucket_counts[DURATION_BOUNDS.index(1.0)] == 1
     assert tuple(data.explicit_bounds) == DURATION_BOUNDS
 
@@ -201,9 +204,9 @@ def test_sums_are_said_while_nothing_is_negative(service: Service) -> None:
     score({"up": 2.0, "both": -1.0})
     second = arrived(service)
 
-    assert of(first, "ml.feature.value", **{"ml.feature.name": "both"}).data.sum == 3.0
-    assert of(second, "ml.feature.value", **{"ml.feature.name": "up"}).data.sum == 3.0
-    both = of(second, "ml.feature.value", **{"ml.feature.name": "both"}).data
+    assert of(first, "driftline.feature.distribution", **{"driftline.feature.name": "both"}).data.sum == 3.0
+    assert of(second, "driftline.feature.distribution", **{"driftline.feature.name": "up"}).data.sum == 3.0
+    both = of(second, "driftline.feature.distribution", **{"driftline.feature.name": "both"}).data
     assert not both.HasField("sum")
     assert (both.min, both.max, both.count) == (-1.0, 3.0, 2)
 
@@ -215,15 +218,21 @@ def test_rare_texts_are_not_named(service: Service) -> None:
     for _ in range(9):
         score({"plan": "gold"})
 
-    found = sums(arrived(service), "ml.feature.categories", "ml.feature.name", "ml.feature.category")
+    found = sums(
+        arrived(service), "driftline.feature.categories", "driftline.feature.name", "driftline.feature.category"
+    )
     assert found == {("plan", "basic"): 12}  # the others wait
     score({"plan": "gold"})
-    found = sums(arrived(service), "ml.feature.categories", "ml.feature.name", "ml.feature.category")
+    found = sums(
+        arrived(service), "driftline.feature.categories", "driftline.feature.name", "driftline.feature.category"
+    )
     assert found == {("plan", "basic"): 12, ("plan", "gold"): 10}
 
     score({"plan": "platinum"})
     pipeline_of(service.channel).shutdown(60.0)
-    found = sums(arrived(service), "ml.feature.categories", "ml.feature.name", "ml.feature.category")
+    found = sums(
+        arrived(service), "driftline.feature.categories", "driftline.feature.name", "driftline.feature.category"
+    )
     assert found == {("plan", "basic"): 12, ("plan", "gold"): 10, ("plan", "other"): 1, ("remark", "other"): 12}
 
 
@@ -238,7 +247,7 @@ def test_no_row_of_a_frequent_text_is_other_however_slowly_they_come(
     for _ in range(10):
         for plan in ("basic", "basic", "gold"):
             score({"plan": plan})
-        found = sums(arrived(service), "ml.feature.categories", "ml.feature.category")
+        found = sums(arrived(service), "driftline.feature.categories", "driftline.feature.category")
         said = Counter(found) if preference == "cumulative" else said + Counter(found)
 
     assert said == {("basic",): 20, ("gold",): 10}
@@ -275,8 +284,13 @@ def test_a_feature_of_any_name_is_a_series_of_that_name(
         score({name: value})
 
     found, sent = arrived(service), name.replace("\ud800", "?")
-    assert of(found, "ml.feature.value", **{"ml.feature.name": sent}).count == 2
-    assert sums(found, "ml.feature.categories", "ml.feature.name", "ml.feature.category")[sent, f"{sent[:9]}!"] == 10
+    assert of(found, "driftline.feature.distribution", **{"driftline.feature.name": sent}).count == 2
+    assert (
+        sums(found, "driftline.feature.categories", "driftline.feature.name", "driftline.feature.category")[
+            sent, f"{sent[:9]}!"
+        ]
+        == 10
+    )
     assert list(service.table().features) == [sent]
     assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
@@ -285,7 +299,7 @@ def test_fifty_labels_are_named_at_most(service: Service) -> None:
     score = service.model(metrics_channel=service.metrics).predict(zeros)
     score(pd.DataFrame({"city": [f"city {i}" for i in range(70) for _ in range(20)]}))
 
-    found = sums(arrived(service), "ml.feature.categories", "ml.feature.category")
+    found = sums(arrived(service), "driftline.feature.categories", "driftline.feature.category")
     assert len(found) == 51
     assert sum(found.values()) == 1400
     assert found[("other",)] == 20 * 20
@@ -300,24 +314,27 @@ def test_a_feature_that_was_never_sent_before_was_missing_before(service: Servic
         score({"b": "text"})
 
     found = arrived(service)
-    assert sums(found, "ml.feature.missing", "ml.feature.name") == {("a",): 11, ("b",): 1}
-    assert sums(found, "ml.feature.value", "ml.feature.name") == {("a",): 2, ("b",): 2}
-    assert sums(found, "ml.feature.categories", "ml.feature.name") == {("b",): 10}
+    assert sums(found, "driftline.feature.missing.values", "driftline.feature.name") == {("a",): 11, ("b",): 1}
+    assert sums(found, "driftline.feature.distribution", "driftline.feature.name") == {("a",): 2, ("b",): 2}
+    assert sums(found, "driftline.feature.categories", "driftline.feature.name") == {("b",): 10}
 
 
 @pytest.mark.parametrize(
     ("capture", "marked"),
     [
         ("features", set()),
-        ("scores", {"ml.feature.value", "ml.feature.categories", "ml.feature.missing"}),
+        (
+            "scores",
+            {"driftline.feature.distribution", "driftline.feature.categories", "driftline.feature.missing.values"},
+        ),
         (
             "none",
             {
-                "ml.feature.value",
-                "ml.feature.categories",
-                "ml.feature.missing",
-                "ml.prediction.score",
-                "ml.prediction.duration",
+                "driftline.feature.distribution",
+                "driftline.feature.categories",
+                "driftline.feature.missing.values",
+                "driftline.prediction.score",
+                "ml.predict.duration",
             },
         ),
     ],
@@ -328,12 +345,14 @@ def test_the_scope_says_which_rows_are_in_no_record(service: Service, capture: s
         score({"x": 1.0, "text": "a", "gone": None})
 
     found = arrived(service)
-    assert {point.name for point in found if point.scope == {"ml.capture": "metrics"}} == marked
-    assert all(point.scope in ({}, {"ml.capture": "metrics"}) for point in found)
+    assert {point.name for point in found if point.scope == {"driftline.capture": "metrics"}} == marked
+    assert all(point.scope in ({}, {"driftline.capture": "metrics"}) for point in found)
     assert len({point.name for point in found}) == 5
     data: Any = service.reader.get_metrics_data()
     ours = [scope for scope in data.resource_metrics[0].scope_metrics if scope.metrics[0].name == "ml.predictions"]
-    assert [dict(scope.scope.attributes) for scope in ours] == [{"ml.capture": "metrics"} if capture == "none" else {}]
+    assert [dict(scope.scope.attributes) for scope in ours] == [
+        {"driftline.capture": "metrics"} if capture == "none" else {}
+    ]
 
 
 @pytest.mark.parametrize("capture", ["features", "scores", "none"])
@@ -344,7 +363,10 @@ def test_no_ones_exact_value_is_said_where_rows_stay_home(service: Service, capt
         model.predict(returns(0.123456789))({"age": 47.1234567891011, "income": 73412.3712345678})
 
     found = arrived(service)
-    for name, stays in (("ml.feature.value", capture != "features"), ("ml.prediction.score", capture == "none")):
+    for name, stays in (
+        ("driftline.feature.distribution", capture != "features"),
+        ("driftline.prediction.score", capture == "none"),
+    ):
         said = [point.data.HasField(field) for point in found if point.name == name for field in ("min", "max", "sum")]
         assert len(said) >= 6
         assert set(said) == {not stays}
@@ -396,9 +418,9 @@ def test_a_report_that_fails_is_part_of_the_next(
         counts = list(getattr(point.data, "bucket_counts", ()))
         return point.name, sorted(point.attributes.items(), key=str), point.count, counts
 
-    features = [said(point) for point in found if point.name != "ml.prediction.duration"]
-    assert features == [said(point) for point in expected if point.name != "ml.prediction.duration"]
-    assert sum(sums(found, "ml.prediction.duration").values()) == 300
+    features = [said(point) for point in found if point.name != "ml.predict.duration"]
+    assert features == [said(point) for point in expected if point.name != "ml.predict.duration"]
+    assert sum(sums(found, "ml.predict.duration").values()) == 300
 
 
 def test_nothing_new_is_not_said_twice_by_a_flush(service: Service) -> None:
@@ -412,7 +434,10 @@ def test_versions_are_streams_of_their_own_and_handles_of_one_are_not(service: S
         service.model(metrics_channel=service.metrics, version=version).predict(returns(0.5))({"x": 1.0})
     service.flush()
 
-    assert sorted(sums(points([body]), "ml.feature.value")[()] for body in service.metrics.bodies) == [1, 2]
+    assert sorted(sums(points([body]), "driftline.feature.distribution")[()] for body in service.metrics.bodies) == [
+        1,
+        2,
+    ]
 
 
 def test_a_receiver_without_metrics_is_told_once_and_counting_goes_on_until_it_takes_them(
@@ -424,7 +449,7 @@ def test_a_receiver_without_metrics_is_told_once_and_counting_goes_on_until_it_t
         score({"x": 1.0})
         assert service.flush() is True
 
-    assert [sums(points([body]), "ml.feature.value")[()] for body in service.metrics.bodies] == [3]
+    assert [sums(points([body]), "driftline.feature.distribution")[()] for body in service.metrics.bodies] == [3]
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert line.startswith(
         "driftline: distributions did not reach metrics: it does not take OTLP metrics (404 Not Found); they go on "
@@ -462,7 +487,7 @@ def test_a_wide_model_sends_as_many_features_as_it_is_asked_for(
     model = service.model(metrics_channel=service.metrics, distributions=asked)
     model.predict(zeros)(np.ones((5, 100)))
 
-    assert len(sums(arrived(service), "ml.feature.value", "ml.feature.name")) == most
+    assert len(sums(arrived(service), "driftline.feature.distribution", "driftline.feature.name")) == most
 
 
 def test_a_process_counts_no_more_features_than_it_has_room_for(
@@ -474,8 +499,8 @@ def test_a_process_counts_no_more_features_than_it_has_room_for(
         service.model(name, metrics_channel=service.metrics).predict(zeros)(np.ones((5, 20)))
 
     found = arrived(service)
-    assert len([point for point in found if point.name == "ml.feature.value"]) == 30
-    assert sum(sums(found, "ml.prediction.duration").values()) == 15
+    assert len([point for point in found if point.name == "driftline.feature.distribution"]) == 30
+    assert sum(sums(found, "ml.predict.duration").values()) == 15
     assert "driftline: second: the distributions of 10 features are sent as metrics, not those of f10" in caplog.text
 
 

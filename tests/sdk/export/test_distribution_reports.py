@@ -58,7 +58,7 @@ def last_counts(receiver: Receiver) -> dict[str, int]:
     for body in reports(receiver):
         (resource,) = ExportMetricsServiceRequest.FromString(body).resource_metrics
         instance = {pair.key: pair.value.string_value for pair in resource.resource.attributes}["service.instance.id"]
-        counted[instance] = sum(point.count for point in points([body]) if point.name == "ml.prediction.duration")
+        counted[instance] = sum(point.count for point in points([body]) if point.name == "ml.predict.duration")
     return counted
 
 
@@ -121,7 +121,7 @@ def test_parent_and_forked_child_each_report_their_own_rows_from_their_own_start
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(last_counts(receiver).values()) == [1, 4]
     starts = {
-        point.data.start_time_unix_nano for point in points(reports(receiver)) if point.name == "ml.prediction.duration"
+        point.data.start_time_unix_nano for point in points(reports(receiver)) if point.name == "ml.predict.duration"
     }
     assert len(starts) == 2
 
@@ -202,7 +202,9 @@ def test_the_thread_reports_by_itself_again_and_again(service: Service, monkeypa
 
     assert twice.wait(60)
     pipeline_of(service.channel).close()
-    assert [point.count for point in points(service.metrics.bodies[:2]) if point.name == "ml.feature.value"] == [1, 1]
+    assert [
+        point.count for point in points(service.metrics.bodies[:2]) if point.name == "driftline.feature.distribution"
+    ] == [1, 1]
 
 
 @pytest.mark.slow

@@ -46,30 +46,30 @@ def test_one_request_is_one_record_with_the_applications_resource(service: Servi
     (scope,) = logs.scope_logs
     assert (scope.scope.name, scope.schema_url) == ("driftline", "https://driftline.invalid/schemas/0.1.0")
     (record,) = scope.log_records
-    assert record.event_name == "ml.prediction.batch"
+    assert record.event_name == "driftline.prediction.batch"
     values = {pair.key: pair.value for pair in record.attributes}
     assert sorted(values) == [
-        "ml.batch.id",
-        "ml.model.classes",
+        "driftline.batch.id",
+        "driftline.model.classes",
+        "driftline.model.positive_class",
+        "driftline.model.threshold",
+        "driftline.prediction.columns",
         "ml.model.name",
-        "ml.model.positive_class",
         "ml.model.task",
-        "ml.model.threshold",
         "ml.model.version",
-        "ml.prediction.columns",
         "ml.prediction.count",
     ]
     assert values["ml.prediction.count"].int_value == 3
-    assert sorted(pair.key for pair in values["ml.prediction.columns"].kvlist_value.values) == [
-        "ml.feature.value.i",
-        "ml.prediction.duration",
+    assert sorted(pair.key for pair in values["driftline.prediction.columns"].kvlist_value.values) == [
+        "driftline.feature.value.i",
+        "driftline.prediction.duration",
+        "driftline.prediction.time_unix_nano",
         "ml.prediction.id",
         "ml.prediction.score",
-        "ml.prediction.time",
         "span_id",
         "trace_id",
     ]
-    assert all(pair.value.bytes_value for pair in values["ml.prediction.columns"].kvlist_value.values)
+    assert all(pair.value.bytes_value for pair in values["driftline.prediction.columns"].kvlist_value.values)
 
 
 def test_every_record_has_a_batch_id_of_its_own_and_a_repeat_keeps_it(service: Service) -> None:
@@ -147,20 +147,24 @@ def test_a_collector_without_logs_is_told_once_and_spans_count_meanwhile(
         score({"i": i})
         service.flush()
 
-    assert [dict(span.attributes or {})["ml.prediction.recorded"] for span in service.spans] == [True, False, False]
+    assert [dict(span.attributes or {})["driftline.prediction.recorded"] for span in service.spans] == [
+        True,
+        False,
+        False,
+    ]
     assert dict(service.spans[-1].attributes or {}) == {
         "ml.operation.name": "predict",
         "ml.model.name": "churn",
         "ml.model.version": "7",
         "ml.model.task": "binary",
-        "ml.model.classes": ("0", "1"),
-        "ml.model.positive_class": "1",
-        "ml.model.threshold": 0.5,
-        "ml.prediction.recorded": False,
+        "driftline.model.classes": ("0", "1"),
+        "driftline.model.positive_class": "1",
+        "driftline.model.threshold": 0.5,
+        "driftline.prediction.recorded": False,
         "ml.prediction.id": dict(service.spans[-1].attributes or {})["ml.prediction.id"],
         "ml.prediction.score": 0.5,
         "ml.prediction.class": "1",
-        "ml.feature.value.i": 2,
+        "driftline.feature.value.i": 2,
     }
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert line == (
@@ -191,7 +195,7 @@ def test_recording_goes_on_when_logs_are_taken_and_what_waited_is_sent(
     assert [text for table in tables for text in strings(table.id)] == ["before", "after"]
     truths = [strings(table.id) for table in service.outcomes()]
     assert truths == [["before"], ["meanwhile"], ["found out"], ["after"]]
-    recorded = [dict(span.attributes or {})["ml.prediction.recorded"] for span in service.spans]
+    recorded = [dict(span.attributes or {})["driftline.prediction.recorded"] for span in service.spans]
     assert recorded == [True, False, False, True]  # as the records have it: nothing counts twice
     assert dropped() == {"unsupported": 2}
     assert caplog.messages[-1] == "driftline: memory takes OTLP logs now; predictions are recorded again"
@@ -548,7 +552,7 @@ def test_a_with_block_is_a_prediction(service: Service) -> None:
     assert attributes["ml.prediction.id"] == "A-1"
     assert attributes["ml.prediction.score"] == 0.75
     assert attributes["ml.prediction.class"] == "1"
-    assert attributes["ml.slice.value.region"] == "north"
+    assert attributes["driftline.slice.value.region"] == "north"
     assert p.score == 0.75
     assert strings(service.table().id) == ["A-1"]
 

@@ -257,10 +257,10 @@ def test_values_of_every_kind(service: Service) -> None:
         "zero-d": [4.0],
     }
     attributes = service.attributes()
-    assert attributes["ml.feature.value.int64"] == 7
-    assert type(attributes["ml.feature.value.float32"]) is float
-    assert "ml.feature.value.none" not in attributes
-    assert "ml.feature.value.list" not in attributes
+    assert attributes["driftline.feature.value.int64"] == 7
+    assert type(attributes["driftline.feature.value.float32"]) is float
+    assert "driftline.feature.value.none" not in attributes
+    assert "driftline.feature.value.list" not in attributes
 
 
 def test_a_feature_may_be_a_number_here_and_a_text_there(service: Service) -> None:
@@ -345,16 +345,16 @@ def test_a_baseline_is_the_allow_list_and_feature_names_win(service: Service) ->
 
     assert [list(table.features) for table in service.tables()] == [["amount"], ["secret"]]
     first, second = (dict(span.attributes or {}) for span in service.spans)
-    assert "ml.feature.value.secret" not in first
-    assert "ml.feature.value.amount" not in second
+    assert "driftline.feature.value.secret" not in first
+    assert "driftline.feature.value.amount" not in second
 
 
 def test_a_span_carries_at_most_64_features_and_says_how_many_stayed_behind(service: Service) -> None:
     service.model().predict(returns(0.5))({f"f{i}": float(i) for i in range(100)})
 
     attributes = service.attributes()
-    assert len([key for key in attributes if key.startswith("ml.feature.value.")]) == 64
-    assert attributes["ml.feature.dropped"] == 36
+    assert len([key for key in attributes if key.startswith("driftline.feature.value.")]) == 64
+    assert attributes["driftline.feature.dropped"] == 36
     assert attributes["ml.model.name"] == "churn"
     assert len(service.table().features) == 100
 
@@ -366,12 +366,12 @@ def test_a_span_never_carries_more_than_the_attribute_limit_less_32(
     service.model().predict(returns(0.5))({f"f{i}": float(i) for i in range(10)})
 
     attributes = service.attributes()
-    assert len([key for key in attributes if key.startswith("ml.feature.value.")]) == 8
-    assert attributes["ml.feature.dropped"] == 2
+    assert len([key for key in attributes if key.startswith("driftline.feature.value.")]) == 8
+    assert attributes["driftline.feature.dropped"] == 2
 
 
 def test_features_may_stay_off_the_span(service: Service) -> None:
     service.model().predict(returns(0.5), span_features=False)({"amount": 1.0})
 
-    assert not [key for key in service.attributes() if key.startswith("ml.feature.")]
+    assert not [key for key in service.attributes() if key.startswith("driftline.feature.")]
     assert list(service.table().features) == ["amount"]

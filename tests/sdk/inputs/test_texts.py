@@ -59,7 +59,9 @@ def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, AddedCounts]:
     """Return what the SDK counts about itself, by metric."""
     UNUSABLE.drain()
     UNRECORDED.drain()
-    counters = {name: AddedCounts() for name in ("driftline.sdk.unusable.values", "driftline.sdk.unrecorded")}
+    counters = {
+        name: AddedCounts() for name in ("driftline.sdk.unusable.values", "driftline.sdk.unrecorded.predictions")
+    }
     for name, counter in counters.items():
         monkeypatch.setitem(counts._counters, (None, name, False), counter)
     return counters
@@ -172,7 +174,7 @@ def test_texts_of_a_frame_count_towards_the_bound_of_the_buffer(service: Service
     predict(pd.DataFrame({"message": ["a" * 40_000_000]}))
     assert service.table().features == {}
     too_large = {"ml.model.name": "churn", "driftline.reason": "too_large"}
-    assert own["driftline.sdk.unrecorded"].points == [(1, too_large)]
+    assert own["driftline.sdk.unrecorded.predictions"].points == [(1, too_large)]
 
 
 def test_misuse_names_the_fix(service: Service) -> None:
@@ -310,11 +312,19 @@ def test_descriptors_are_counted_where_no_row_leaves(service: Service, known: bo
     service.model(capture="none", metrics_channel=service.metrics, **options).predict(grid)(X)
     service.flush()
     found = points(service.metrics.bodies)
-    values = {point.attributes.get("ml.feature.name"): point for point in found if point.name == "ml.feature.value"}
+    values = {
+        point.attributes.get("driftline.feature.name"): point
+        for point in found
+        if point.name == "driftline.feature.distribution"
+    }
     assert values.keys() == {"amount", "message.length", "message.words", *(["message.unknown"] if known else [])}
     assert all(point.count == 60 for point in values.values())
     assert values["message.words"].kind == ("histogram" if known else "exponential_histogram")
-    categories = {point.attributes.get("ml.feature.name") for point in found if point.name == "ml.feature.categories"}
+    categories = {
+        point.attributes.get("driftline.feature.name")
+        for point in found
+        if point.name == "driftline.feature.categories"
+    }
     assert categories == {"message.script", *(["message.topic"] if known else [])}
     assert b"parcel" not in b"".join(service.metrics.bodies)
 

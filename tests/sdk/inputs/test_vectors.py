@@ -94,8 +94,8 @@ def test_a_row_may_hold_a_vector(service: Service, kind: str) -> None:
     assert norms[0] == 5.0
     assert np.isnan(norms[1])
     for span in service.spans:
-        assert "ml.feature.value.embedding" not in (span.attributes or {})
-        assert "ml.feature.value.x" in (span.attributes or {})
+        assert "driftline.feature.value.embedding" not in (span.attributes or {})
+        assert "driftline.feature.value.x" in (span.attributes or {})
 
 
 def test_a_tensor_is_a_vector_and_one_on_a_device_is_missing(service: Service) -> None:
@@ -234,8 +234,8 @@ def test_vectors_are_counted_by_their_norm_where_no_row_leaves(service: Service)
     predict = service.model(capture="none", metrics_channel=service.metrics).predict(halves)
     predict([{"embedding": VECTOR}, {"embedding": [6.0, 8.0, 0.0]}])
     service.flush()
-    (point,) = [point for point in points(service.metrics.bodies) if point.name == "ml.feature.value"]
-    assert (point.attributes["ml.feature.name"], point.count) == ("embedding", 2)
+    (point,) = [point for point in points(service.metrics.bodies) if point.name == "driftline.feature.distribution"]
+    assert (point.attributes["driftline.feature.name"], point.count) == ("embedding", 2)
     assert cdf([point], np.array([4.9, 7.0, 10.1])).tolist() == [0.0, 0.5, 1.0]
 
 

@@ -50,7 +50,7 @@ def test_the_inner_layer_fills_result_features_and_id(service: Service) -> None:
     attributes = service.attributes()
     assert attributes["ml.prediction.id"] == "A-1"
     assert attributes["ml.prediction.score"] == 0.75
-    assert attributes["ml.feature.value.amount"] == 17.5
+    assert attributes["driftline.feature.value.amount"] == 17.5
     assert len(service.table()) == 1
     assert service.counts() == {(("ml.prediction.class", "1"),): 1}
 

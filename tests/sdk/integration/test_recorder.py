@@ -29,9 +29,9 @@ def test_a_prediction_is_what_was_opened_added_and_closed(service: Service) -> N
 
     assert driftline.current() is None
     assert service.attributes()["ml.prediction.score"] == 0.75
-    assert service.attributes()["ml.feature.value.amount"] == 17.5
-    assert service.attributes()["ml.slice.value.region"] == "north"
-    assert service.attributes()["ml.slice.value.plan"] == "basic"
+    assert service.attributes()["driftline.feature.value.amount"] == 17.5
+    assert service.attributes()["driftline.slice.value.region"] == "north"
+    assert service.attributes()["driftline.slice.value.plan"] == "basic"
     assert strings(service.table().id) == ["A-1"]
 
 
@@ -136,5 +136,5 @@ def test_what_never_came_to_be_leaves_a_span_alone(service: Service) -> None:
     recorder.abandon(recorder.open(ORDER), "422")
 
     assert service.attributes()["error.type"] == "422"
-    assert service.attributes()["ml.prediction.recorded"] is True
+    assert service.attributes()["driftline.prediction.recorded"] is True
     assert service.counts() == {}

@@ -33,8 +33,12 @@ def test_what_nobody_asks_for_is_recorded_like_any_other(service: Service) -> No
 
     assert [opening.prediction for opening in openings] == [None, None, None]
     assert place.closely == 1  # the first tells what rows and results look like
-    said = {"ml.prediction.recorded": True, "ml.prediction.id": "A-1", "ml.prediction.score": 0.75}
-    decided = {"ml.prediction.class": "1", "ml.feature.value.amount": 17.5, "ml.feature.value.country": "NO"}
+    said = {"driftline.prediction.recorded": True, "ml.prediction.id": "A-1", "ml.prediction.score": 0.75}
+    decided = {
+        "ml.prediction.class": "1",
+        "driftline.feature.value.amount": 17.5,
+        "driftline.feature.value.country": "NO",
+    }
     assert attributes(service) == [{**KNOWN, **said, **decided}] * 3
     table = service.table()
     assert strings(table.id) == ["A-1"] * 3
@@ -157,7 +161,7 @@ def test_the_span_of_one_that_a_full_buffer_drops_ends_with_what_is_known(servic
     predict(place, cost=20 * 2**20)
     predict(place, cost=20 * 2**20)
 
-    assert attributes(service) == [{**KNOWN, "ml.prediction.recorded": True}]
+    assert attributes(service) == [{**KNOWN, "driftline.prediction.recorded": True}]
     assert service.counts() == {(): 1, (("ml.prediction.class", "1"),): 1}
     assert len(service.table()) == 1
 

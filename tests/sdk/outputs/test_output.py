@@ -194,7 +194,7 @@ def test_scores_of_several_classes(service: Service) -> None:
     model.predict(returns(np.array([0.1, 0.2, 0.7])))({"amount": 1.0})
 
     attributes = service.attributes()
-    assert attributes["ml.prediction.scores"] == (0.1, 0.2, 0.7)
+    assert attributes["driftline.prediction.scores"] == (0.1, 0.2, 0.7)
     assert attributes["ml.prediction.class"] == "c"
     table = service.table()
     assert table.scores is not None
@@ -214,7 +214,7 @@ def test_a_batch_says_how_many_rows_it_has(service: Service) -> None:
 
     attributes = service.attributes()
     assert attributes["ml.prediction.count"] == 3
-    of_rows = ("ml.feature.", "ml.prediction.score", "ml.prediction.class")
+    of_rows = ("driftline.feature.", "ml.prediction.score", "ml.prediction.class")
     assert not [key for key in attributes if key.startswith(of_rows)]
     assert service.counts() == {(("ml.prediction.class", "0"),): 1, (("ml.prediction.class", "1"),): 2}
 
@@ -228,7 +228,7 @@ def test_an_unread_result_says_what_to_write(service: Service, caplog: pytest.Lo
         assert score({"amount": 1.0}) == {"label": 1, "probability": 0.25}
 
     assert service.counts() == {(): 3}
-    assert [dict(span.attributes or {})["ml.prediction.unread"] for span in service.spans] == [True] * 3
+    assert [dict(span.attributes or {})["driftline.prediction.unread"] for span in service.spans] == [True] * 3
     assert list(service.table().features) == ["amount"]
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 1

@@ -64,7 +64,7 @@ def test_what_is_no_row_of_as_many_numbers_is_not_read(service: Service, result:
 def test_a_span_says_the_quantiles(service: Service) -> None:
     price(service).predict(returns(np.array([1.0, 2.0, 4.0])))({"rooms": 4})
     said = service.attributes()
-    assert said["ml.prediction.scores"] == (1.0, 2.0, 4.0)
+    assert said["driftline.prediction.scores"] == (1.0, 2.0, 4.0)
     assert "ml.prediction.value" not in said
 
 

@@ -132,9 +132,9 @@ def test_a_ranking_is_recorded_with_its_items_and_scores(service: Service) -> No
     assert feed({"user": "u"}) == [("b", 0.5), ("a", 0.25)]
 
     attributes = service.attributes()
-    assert attributes["ml.prediction.items"] == ("b", "a")
-    assert attributes["ml.prediction.scores"] == (0.5, 0.25)
-    assert attributes["ml.prediction.item.count"] == 2
+    assert attributes["driftline.prediction.items"] == ("b", "a")
+    assert attributes["driftline.prediction.scores"] == (0.5, 0.25)
+    assert attributes["driftline.prediction.item.count"] == 2
     assert "ml.prediction.class" not in attributes
     table = service.table()
     assert table.task.kind == "ranking"
@@ -159,7 +159,7 @@ def test_rows_of_all_lengths_wait_together(service: Service) -> None:
 
     table = service.table()
     assert item_ids(table.items) == [["a", "b"], [], ["a"], []]
-    assert [span.attributes and span.attributes.get("ml.prediction.unread") for span in service.spans] == [
+    assert [span.attributes and span.attributes.get("driftline.prediction.unread") for span in service.spans] == [
         None,
         None,
         None,
@@ -196,7 +196,7 @@ def test_selectors_name_items_and_scores_of_a_result(service: Service) -> None:
     feed({"user": "u"})
 
     assert item_ids(service.table().items) == [["b", "a"]]
-    assert service.attributes()["ml.prediction.scores"] == (0.5, 0.25)
+    assert service.attributes()["driftline.prediction.scores"] == (0.5, 0.25)
 
 
 def test_scores_of_items_that_nobody_named_leave_the_first_score(service: Service) -> None:
@@ -225,8 +225,8 @@ def test_a_long_ranking_is_cut_on_the_span_and_in_the_record(service: Service) -
     service.model("feed", task="ranking").predict(returns([(f"i{at}", 1.0 - at / 2000) for at in range(1500)]))({})
 
     attributes = service.attributes()
-    assert len(attributes["ml.prediction.items"]) == len(attributes["ml.prediction.scores"]) == 64
-    assert attributes["ml.prediction.item.count"] == 1500
+    assert len(attributes["driftline.prediction.items"]) == len(attributes["driftline.prediction.scores"]) == 64
+    assert attributes["driftline.prediction.item.count"] == 1500
     items = service.table().items
     assert items is not None
     assert items.offsets.tolist() == [0, 1000]
@@ -351,5 +351,5 @@ def test_items_are_hashed_as_ids_are_wherever_they_are_named(service: Service) -
     fit = table.items.ids.categories[1]
     assert strings(outcomes.item) == [fit, ""]
     assert list_of(outcomes.actual)[1] == f'["{fit}"]'
-    assert service.attributes()[a.ML_PREDICTION_ITEMS] == table.items.ids.categories
+    assert service.attributes()[a.DRIFTLINE_PREDICTION_ITEMS] == table.items.ids.categories
     assert not {"p4", "p17"} & {*table.items.ids.categories, fit}

@@ -50,12 +50,13 @@ def test_a_row_leaves_as_the_rules_say_in_span_and_record(service: Service) -> N
         score(row)
 
     wanted = {"email": hashed("a@b.no"), "income": 73_000.0, "age": 31, "city": hashed("Oslo")}
+    prefix = "driftline.feature.value."
     for span in service.spans:
         attributes = dict(span.attributes or {})
-        features = {k[17:]: v for k, v in attributes.items() if k.startswith("ml.feature.value.")}
+        features = {k.removeprefix(prefix): v for k, v in attributes.items() if k.startswith(prefix)}
         assert features == wanted
-        assert {k: v for k, v in attributes.items() if k.startswith("ml.slice.")} == {
-            "ml.slice.value.city": hashed("Oslo")
+        assert {k: v for k, v in attributes.items() if k.startswith("driftline.slice.")} == {
+            "driftline.slice.value.city": hashed("Oslo")
         }
     table = service.table()
     assert {name: list_of(column) for name, column in table.features.items()} == {
@@ -306,9 +307,9 @@ def test_the_rules_of_both_layers_hold_where_one_fills_the_other(service: Servic
     nothing(lambda: inner_row(row))
     nothing(lambda: inner_batch([row, row])[0])
 
-    assert {k for s in service.spans for k in s.attributes or {} if "ml.feature" in k or "ml.slice" in k} == {
-        "ml.feature.value.x"
-    }
+    assert {
+        k for s in service.spans for k in s.attributes or {} if "driftline.feature" in k or "driftline.slice" in k
+    } == {"driftline.feature.value.x"}
     for table in service.tables():
         assert {name: list_of(values)[0] for name, values in table.features.items()} in (
             {"ssn": None, "x": 1.0},

@@ -119,10 +119,10 @@ def test_a_model_that_sends_no_rows_is_counted_and_has_distributions(service: Se
     assert captured.predictions == []
     assert captured.counts == [Count("churn", "", "0", "", 1)]
     assert [(one.metric, one.feature, one.count) for one in captured.distributions] == [
-        ("ml.prediction.duration", "", 1),
-        ("ml.prediction.score", "", 1),
-        ("ml.feature.value", "amount", 1),
-        ("ml.feature.categories", "country", 1),
+        ("ml.predict.duration", "", 1),
+        ("driftline.prediction.score", "", 1),
+        ("driftline.feature.distribution", "amount", 1),
+        ("driftline.feature.categories", "country", 1),
     ]
     with pytest.raises(AssertionError, match=r"1 was counted, of which 1 left no row: with capture='none' rows stay"):
         captured.assert_predicted("churn")
@@ -501,7 +501,7 @@ def test_nothing_of_a_capture_is_counted_afterwards(service: Service) -> None:
     score = service.model().predict(returns({"label": 1}))
     with capture() as captured:
         score({"amount": 1.0})
-    assert captured.lost == [Loss("driftline.sdk.unrecorded", "churn", "unread_result", 1)]
+    assert captured.lost == [Loss("driftline.sdk.unrecorded.predictions", "churn", "unread_result", 1)]
     with capture() as captured:
         pass
     assert captured.lost == []
@@ -561,7 +561,7 @@ def test_a_result_that_could_not_be_read_is_named_with_the_fix(service: Service)
     lines = said(captured.assert_nothing_lost).splitlines()
     assert lines[:2] == [
         "not everything could be recorded:",
-        "  1 of churn: unread_result (driftline.sdk.unrecorded)",
+        "  1 of churn: unread_result (driftline.sdk.unrecorded.predictions)",
     ]
     assert lines[2] == "the log says:"
     assert lines[3].endswith('say which: @churn.predict(score="probability", predicted="label")')

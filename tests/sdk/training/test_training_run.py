@@ -59,7 +59,7 @@ def metrics(service: Service) -> dict[str, list[tuple[dict[str, Any], Any]]]:
         for resource in data.resource_metrics
         for scope in resource.scope_metrics
         for metric in scope.metrics
-        if metric.name.startswith("ml.training.")
+        if metric.name.startswith("driftline.training.")
     }
 
 
@@ -104,16 +104,28 @@ def test_its_metrics_add_up_over_runs(service: Service) -> None:
 
     found, about = metrics(service), {"ml.model.name": "churn"}
     assert sorted(found) == [
-        *("ml.training.cost", "ml.training.cpu.time", "ml.training.duration", "ml.training.energy"),
-        *("ml.training.gpu.time", "ml.training.memory.peak", "ml.training.result", "ml.training.runs"),
+        *(
+            "driftline.training.cost",
+            "driftline.training.cpu.time",
+            "driftline.training.duration",
+            "driftline.training.energy",
+        ),
+        *(
+            "driftline.training.gpu.time",
+            "driftline.training.memory.peak",
+            "driftline.training.result.value",
+            "driftline.training.runs",
+        ),
     ]
-    assert sorted(found["ml.training.runs"], key=str, reverse=True) == [
+    assert sorted(found["driftline.training.runs"], key=str, reverse=True) == [
         (about, 2),
         ({**about, "error.type": "KeyError"}, 1),
     ]
-    assert found["ml.training.cpu.time"] == [(about, 3000.0)]
-    assert found["ml.training.cost"] == [({**about, "ml.training.cost.currency": "EUR"}, pytest.approx(0.2))]
-    assert found["ml.training.result"] == [({**about, "ml.training.result.name": "validation_loss"}, 0.25)]
+    assert found["driftline.training.cpu.time"] == [(about, 3000.0)]
+    assert found["driftline.training.cost"] == [({**about, "driftline.training.currency": "EUR"}, pytest.approx(0.2))]
+    assert found["driftline.training.result.value"] == [
+        ({**about, "driftline.training.result.name": "validation_loss"}, 0.25)
+    ]
 
 
 def test_what_the_training_raises_goes_on_and_is_recorded(service: Service) -> None:

@@ -257,9 +257,6 @@ class Watch:
         return watch
 
 
-LEARNING = 100
-"""Outcomes before which nothing is said: with 50 on either side ADWIN finds no change of less than .6, by its bound."""
-
 DELTA = 0.002
 """ADWIN's confidence, δ of theorem 3.1 of its paper, as in MOA and River; simulated in docs/data/concept-drift.md."""
 
@@ -335,7 +332,9 @@ class Stream:
         """Return the current state of the stream."""
         watch = self.watch
         state: ConceptState = "ok" if watch.usual is None else "drift"
-        if watch.usual is None and self.fed < LEARNING:
+        # 100: outcomes before which nothing is said: with 50 on either side ADWIN finds no change of less than .6, by
+        # its bound
+        if watch.usual is None and self.fed < 100:
             state = "learning" if self.fed else "unknown"
         return ConceptDrift(
             state=state,

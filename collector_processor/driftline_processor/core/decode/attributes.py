@@ -110,36 +110,36 @@ MAX_CATEGORIES: Final = 65_536
 
 OTHER_CATEGORY: Final = "other"
 
-FEATURE: Final = a.ML_FEATURE_VALUE + "."
-SLICE: Final = a.ML_SLICE_VALUE + "."
+FEATURE: Final = a.DRIFTLINE_FEATURE_VALUE + "."
+SLICE: Final = a.DRIFTLINE_SLICE_VALUE + "."
 
 KNOWN: Final = frozenset(
     {
         a.ML_MODEL_NAME,
         a.ML_MODEL_VERSION,
         a.ML_MODEL_TASK,
-        a.ML_MODEL_CLASSES,
-        a.ML_MODEL_POSITIVE_CLASS,
-        a.ML_MODEL_THRESHOLD,
+        a.DRIFTLINE_MODEL_CLASSES,
+        a.DRIFTLINE_MODEL_POSITIVE_CLASS,
+        a.DRIFTLINE_MODEL_THRESHOLD,
         a.ML_OPERATION_NAME,
         a.ML_PREDICTION_ID,
-        a.ML_PREDICTION_TIME,
+        a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO,
         a.ML_PREDICTION_COUNT,
         a.ML_PREDICTION_SCORE,
-        a.ML_PREDICTION_SCORES,
+        a.DRIFTLINE_PREDICTION_SCORES,
         a.ML_PREDICTION_CLASS,
         a.ML_PREDICTION_VALUE,
-        a.ML_PREDICTION_ITEMS,
-        a.ML_PREDICTION_ITEM_COUNT,
-        a.ML_PREDICTION_DURATION,
+        a.DRIFTLINE_PREDICTION_ITEMS,
+        a.DRIFTLINE_PREDICTION_ITEM_COUNT,
+        a.DRIFTLINE_PREDICTION_DURATION,
         a.ML_OUTCOME_ACTUAL,
-        a.ML_OUTCOME_TIME,
-        a.ML_OUTCOME_PREDICTION_TIME,
-        a.ML_OUTCOME_WEIGHT,
-        a.ML_OUTCOME_ITEM,
-        a.ML_MODEL_QUANTILES,
-        a.ML_OUTCOME_VALUE,
-        a.ML_OUTCOME_RETRACTED,
+        a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO,
+        a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO,
+        a.DRIFTLINE_OUTCOME_WEIGHT,
+        a.DRIFTLINE_OUTCOME_ITEM,
+        a.DRIFTLINE_MODEL_QUANTILES,
+        a.DRIFTLINE_OUTCOME_VALUE,
+        a.DRIFTLINE_OUTCOME_RETRACTED,
         a.ERROR_TYPE,
     }
 )
@@ -323,7 +323,7 @@ class Grid:
         """Set one row from its ``KeyValue`` messages: the general way, which any row can go."""
         for attribute in attributes:
             key = attribute.key
-            if key == a.ML_PREDICTION_RECORDED:
+            if key == a.DRIFTLINE_PREDICTION_RECORDED:
                 self.recorded[row] |= attribute.value.bool_value
                 continue
             cells = self.cells(key)
@@ -482,13 +482,13 @@ class Fields:
 def tasks(fields: Fields) -> tuple[I64, list[Task]]:
     """Return codes into the distinct tasks that rows name. A kind that is not known is as if it was not sent."""
     kinds, kind_texts = fields.texts(a.ML_MODEL_TASK)
-    classes, class_lists = fields.lists(a.ML_MODEL_CLASSES) or (np.full(fields.n, -1), [])
-    positives = fields.classes(a.ML_MODEL_POSITIVE_CLASS)
+    classes, class_lists = fields.lists(a.DRIFTLINE_MODEL_CLASSES) or (np.full(fields.n, -1), [])
+    positives = fields.classes(a.DRIFTLINE_MODEL_POSITIVE_CLASS)
     positive = np.full(fields.n, -1) if positives is None or positives.codes is None else positives.codes
-    thresholds = fields.numbers(a.ML_MODEL_THRESHOLD)
+    thresholds = fields.numbers(a.DRIFTLINE_MODEL_THRESHOLD)
     threshold = np.full(fields.n, 0.5) if thresholds is None else np.where(np.isnan(thresholds), 0.5, thresholds)
     distinct = threshold.view(np.int64) if thresholds is None else np.unique(threshold, return_inverse=True)[1]
-    levels, level_lists = fields.lists(a.ML_MODEL_QUANTILES) or (np.full(fields.n, -1), [])
+    levels, level_lists = fields.lists(a.DRIFTLINE_MODEL_QUANTILES) or (np.full(fields.n, -1), [])
     group, first = grouped(kinds, classes, positive, distinct.reshape(-1), levels)
     made = [
         task_of(

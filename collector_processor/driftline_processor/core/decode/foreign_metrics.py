@@ -85,7 +85,7 @@ def points(
 
     A gauge, and a sum that may fall, says how things stand and not how often something happened: where it is mapped as
     one, each point counts what was so since the point before it, or is one value of a feature. Scopes of our own SDK
-    that stand for rows nobody sends (``ml.capture``) are read as they are, whatever is mapped.
+    that stand for rows nobody sends (``driftline.capture``) are read as they are, whatever is mapped.
     """
     found: list[Point] = []
     for resource in request.resource_metrics:
@@ -126,7 +126,7 @@ def _points_of(
     if level != mapped.gauge:
         yield "gauge_or_not"
         return
-    per_second = SECONDS.get(metric.unit, 0.0) if mapped.target == m.ML_PREDICTION_DURATION else 1.0
+    per_second = SECONDS.get(metric.unit, 0.0) if mapped.target == m.ML_PREDICT_DURATION else 1.0
     if not per_second:
         yield "bad_unit"
         return
@@ -186,8 +186,8 @@ def _points_of(
 
 def _target(mapped: MetricMapping, named: str) -> str:
     """Return the metric of a point: rows without a label count as rows that lack the feature."""
-    if mapped.target == m.ML_FEATURE_CATEGORIES and not named:
-        return m.ML_FEATURE_MISSING
+    if mapped.target == m.DRIFTLINE_FEATURE_CATEGORIES and not named:
+        return m.DRIFTLINE_FEATURE_MISSING_VALUES
     return mapped.target
 
 

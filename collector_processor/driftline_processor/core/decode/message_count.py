@@ -14,9 +14,6 @@ _REPEATED = tuple(range(1, 14))
 _ROWS, _DEEPEST, _BYTES = 2, 8, 7
 """Depths at which rows and the deepest parts of OTLP lie; the number of the field that holds the bytes of a value."""
 
-_LARGE = 2**16
-"""Bytes of a row, or of a part of one, whose parts are counted, too."""
-
 
 def _outline() -> type[Message]:
     """Return a class that reads any message as the bytes of its fields."""
@@ -57,5 +54,6 @@ def count_messages(body: bytes, most: int, columns: bool = True) -> int:
             if counted > most:
                 return counted  # before millions of empty parts are objects
             if depth < _DEEPEST:
-                waiting += [(part, depth + 1) for part in parts if depth < _ROWS or len(part) > _LARGE]
+                # 2**16: bytes of a row, or of a part of one, whose parts are counted, too
+                waiting += [(part, depth + 1) for part in parts if depth < _ROWS or len(part) > 2**16]
     return counted

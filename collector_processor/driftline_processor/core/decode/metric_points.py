@@ -1,4 +1,7 @@
-"""Decode the points of ml.* metrics, one by one: a request a minute and process leaves time for an object each."""
+"""Decode the points of the metrics that the SDK sends, one by one.
+
+A request a minute and process leaves time for an object each.
+"""
 
 from __future__ import annotations
 
@@ -27,18 +30,22 @@ from .otlp_rows import OWN_SCOPE, environment_of
 METRICS: Final = frozenset(
     (
         m.ML_PREDICTIONS,
-        m.ML_PREDICTION_DURATION,
-        m.ML_PREDICTION_SCORE,
-        m.ML_FEATURE_VALUE,
-        m.ML_FEATURE_CATEGORIES,
-        m.ML_FEATURE_MISSING,
+        m.ML_PREDICT_DURATION,
+        m.DRIFTLINE_PREDICTION_SCORE,
+        m.DRIFTLINE_FEATURE_DISTRIBUTION,
+        m.DRIFTLINE_FEATURE_CATEGORIES,
+        m.DRIFTLINE_FEATURE_MISSING_VALUES,
     )
 )
-MARKS: Final = (m.ML_PREDICTIONS.removesuffix("s").encode(), m.ML_FEATURE_VALUE.removesuffix("value").encode())
-"""Prefixes of all our metrics, ``ml.prediction`` or ``ml.feature.``: a body without either is not read."""
+MARKS: Final = (
+    m.ML_PREDICT_DURATION.removesuffix(".duration").encode(),
+    m.DRIFTLINE_PREDICTION_SCORE.encode(),
+    m.DRIFTLINE_FEATURE_DISTRIBUTION.removesuffix("distribution").encode(),
+)
+"""Prefixes of all :data:`METRICS`: a body without any of them is not read."""
 
 _METRICS: Final = "metrics"
-"""The value of ``ml.capture`` on a scope whose rows are in no record."""
+"""The value of ``driftline.capture`` on a scope whose rows are in no record."""
 
 MOST_POINTS: Final = 20_000
 """Points of one request; ours has about one for each feature and category."""
@@ -148,10 +155,13 @@ def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source
     model = _text(said, a.ML_MODEL_NAME)
     if not model:
         return "no_model_name"
-    version, feature = _text(said, a.ML_MODEL_VERSION), _text(said, a.ML_FEATURE_NAME)
+    version, feature = _text(said, a.ML_MODEL_VERSION), _text(said, a.DRIFTLINE_FEATURE_NAME)
     if len(model) > MAX_TEXT or len(version) > MAX_TEXT:
         return "bad_point"
-    if metric in (m.ML_FEATURE_VALUE, m.ML_FEATURE_CATEGORIES, m.ML_FEATURE_MISSING) and not feature:
+    if (
+        metric in (m.DRIFTLINE_FEATURE_DISTRIBUTION, m.DRIFTLINE_FEATURE_CATEGORIES, m.DRIFTLINE_FEATURE_MISSING_VALUES)
+        and not feature
+    ):
         return "no_feature_name"
     begin, end = point.start_time_unix_nano, point.time_unix_nano or now
     if not 0 < end < 2**63:
@@ -171,8 +181,8 @@ def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source
         captured=source.captured,
         task=task_of(_text(said, a.ML_MODEL_TASK), (), "", 0.5).kind,
         feature=bounded_text(feature),
-        category=bounded_text(_text(said, a.ML_FEATURE_CATEGORY)),
-        invalid=said.get(a.ML_FEATURE_INVALID) == (BOOLEAN, True),
+        category=bounded_text(_text(said, a.DRIFTLINE_FEATURE_CATEGORY)),
+        invalid=said.get(a.DRIFTLINE_FEATURE_INVALID) == (BOOLEAN, True),
         decided=class_text(decided[1])[:MAX_TEXT] if decided[0] in (TEXT, INTEGER, NUMBER, BOOLEAN) else "",
         begin=begin,
         end=end,
@@ -220,7 +230,7 @@ def _said(attributes: Iterable[KeyValue]) -> list[tuple[str, bytes]]:
 
 def is_captured(attributes: Iterable[KeyValue]) -> bool:
     """Return True where the rows of a scope are in no record."""
-    return any(said.key == a.ML_CAPTURE and said.value.string_value == _METRICS for said in attributes)
+    return any(said.key == a.DRIFTLINE_CAPTURE and said.value.string_value == _METRICS for said in attributes)
 
 
 def number_of(point: otlp.NumberDataPoint) -> Histogram | None:
@@ -280,7 +290,7 @@ _READERS: Final[dict[str, Reader]] = {
 def is_ours(body: bytes) -> bool:
     """Return False for metrics requests that certainly hold none of our metrics, without decoding.
 
-    >>> is_ours(b"http.server.request.duration"), is_ours(b"ml.feature.value")
+    >>> is_ours(b"http.server.request.duration"), is_ours(b"driftline.feature.value")
     (False, True)
     """
     return any(body.rfind(mark) >= 0 for mark in MARKS)  # backwards CPython is seven times as fast: 15 GB/s

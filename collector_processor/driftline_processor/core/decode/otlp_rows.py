@@ -208,11 +208,11 @@ def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
     result = Records()
     for code, name in enumerate(texts):
         rows = np.flatnonzero(names == code)
-        if name == events.ML_BASELINE:
+        if name == events.DRIFTLINE_BASELINE:
             result.baselines += map(found.message, rows.tolist())
-        elif name in (events.ML_PREDICTION_BATCH, events.ML_TRAINING_RUN):
+        elif name in (events.DRIFTLINE_PREDICTION_BATCH, events.DRIFTLINE_TRAINING_RUN):
             of_row = (found.environments[place] for place in found.environment[rows].tolist())
-            of_kind = result.batches if name == events.ML_PREDICTION_BATCH else result.training_runs
+            of_kind = result.batches if name == events.DRIFTLINE_PREDICTION_BATCH else result.training_runs
             of_kind += zip(map(found.message, rows.tolist()), of_row, strict=True)
         elif name in (events.ML_PREDICTION, events.ML_OUTCOME) and len(rows):
             alone = len(rows) == len(found)

@@ -28,11 +28,11 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
     models, model_names = fields.texts(a.ML_MODEL_NAME)
     ids, id_texts = fields.texts(a.ML_PREDICTION_ID)
     actual = fields.values(a.ML_OUTCOME_ACTUAL, lists=True) or Column(np.full(n, np.nan))
-    weight = fields.numbers(a.ML_OUTCOME_WEIGHT)
+    weight = fields.numbers(a.DRIFTLINE_OUTCOME_WEIGHT)
     weights = np.full(n, np.nan) if weight is None else weight
-    items, item_texts = fields.texts(a.ML_OUTCOME_ITEM)
+    items, item_texts = fields.texts(a.DRIFTLINE_OUTCOME_ITEM)
     item_texts = [*item_texts, ""]  # the last is where code -1 lands
-    value, (retracted, unclear) = fields.numbers(a.ML_OUTCOME_VALUE), fields.flags(a.ML_OUTCOME_RETRACTED)
+    value, (retracted, unclear) = fields.numbers(a.DRIFTLINE_OUTCOME_VALUE), fields.flags(a.DRIFTLINE_OUTCOME_RETRACTED)
     known = retracted.copy() if actual.codes is None else _has_text(actual) | retracted
     if actual.numbers is not None:
         known |= np.isfinite(actual.numbers)
@@ -46,9 +46,9 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
     ):
         rejected[reason] += int((keep & bad).sum())
         keep &= ~bad
-    said, happened = fields.times(a.ML_OUTCOME_TIME), rows.time
+    said, happened = fields.times(a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO), rows.time
     time = np.where(said > 0, said, np.where(happened > 0, happened, now))
-    predicted_at = fields.times(a.ML_OUTCOME_PREDICTION_TIME)
+    predicted_at = fields.times(a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO)
     environment, environments = rows.environment
     chosen = np.flatnonzero(keep)
     group, first = grouped(models[chosen], environment[chosen])

@@ -133,7 +133,7 @@ def _usable(values: F64 | None) -> F64 | None:
 
 def _matrix(scores: Scores, k: int, rejected: Counter[str]) -> F64 | None:
     """Return the scores of ``k`` classes (0: as many as the longest list has)."""
-    wrong = f"wrong_length:{a.ML_PREDICTION_SCORES}"
+    wrong = f"wrong_length:{a.DRIFTLINE_PREDICTION_SCORES}"
     if scores is None:
         return None
     if isinstance(scores, np.ndarray):
@@ -168,7 +168,7 @@ Lists = tuple[I64, list[tuple[Any, ...]]] | None
 """Codes (n,), -1 = missing, into lists of scalars."""
 
 BAD_COUNT = "bad_item_count"
-_TOO_LONG = f"too_long:{a.ML_PREDICTION_ITEMS}"
+_TOO_LONG = f"too_long:{a.DRIFTLINE_PREDICTION_ITEMS}"
 
 
 def from_columns(
@@ -226,7 +226,7 @@ def from_lists(items: Lists, scores: Lists, counts: F64 | None, rejected: Counte
             left_out[row] = min(int(counts[row]) - len(ids), MAX_CELLS)
         numbers = score_lists[score_code] if score_code >= 0 else None
         if numbers is not None and len(numbers) != len(ids):
-            rejected[f"wrong_length:{a.ML_PREDICTION_SCORES}"] += 1
+            rejected[f"wrong_length:{a.DRIFTLINE_PREDICTION_SCORES}"] += 1
             numbers = None
         rankings.append((ids, None if numbers is None else tuple(map(_item_number, numbers))))
     ranked = items_of(rankings)

@@ -1,4 +1,4 @@
-"""Decode columnar predictions: a log record named ``ml.prediction.batch`` is a table already."""
+"""Decode columnar predictions: a log record named ``driftline.prediction.batch`` is a table already."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def from_record(
     columns: Iterable[KeyValue] = ()
     head = _Head(rejected)
     for attribute in record.attributes:
-        if attribute.key == a.ML_PREDICTION_COLUMNS:
+        if attribute.key == a.DRIFTLINE_PREDICTION_COLUMNS:
             columns = attribute.value.kvlist_value.values
         else:
             head.values[attribute.key] = read(attribute.value)
@@ -77,7 +77,7 @@ def from_record(
         rejected["no_usable_column"] += n
         return None
     key = ModelKey(model, head.text(a.ML_MODEL_VERSION), environment or "")
-    batch = head.text(a.ML_BATCH_ID)
+    batch = head.text(a.DRIFTLINE_BATCH_ID)
     happened = record.time_unix_nano or record.observed_time_unix_nano
     table = found.table(key, head.task(), happened if 0 < happened < 2**63 else now)
     table.keyed = not batch
@@ -114,13 +114,13 @@ class _Head:
         return text
 
     def task(self) -> Task:
-        threshold = self.get(a.ML_MODEL_THRESHOLD, NUMBER, INTEGER)
+        threshold = self.get(a.DRIFTLINE_MODEL_THRESHOLD, NUMBER, INTEGER)
         return task_of(
             self.text(a.ML_MODEL_TASK),
-            self.get(a.ML_MODEL_CLASSES, LIST) or (),
-            class_text(self.get(a.ML_MODEL_POSITIVE_CLASS, TEXT, NUMBER, INTEGER, BOOLEAN))[:MAX_TEXT],
+            self.get(a.DRIFTLINE_MODEL_CLASSES, LIST) or (),
+            class_text(self.get(a.DRIFTLINE_MODEL_POSITIVE_CLASS, TEXT, NUMBER, INTEGER, BOOLEAN))[:MAX_TEXT],
             0.5 if threshold is None or math.isnan(threshold) else float(threshold),
-            self.get(a.ML_MODEL_QUANTILES, LIST) or (),
+            self.get(a.DRIFTLINE_MODEL_QUANTILES, LIST) or (),
         )
 
 
@@ -161,13 +161,13 @@ class _Columns:
         """Return the table. ``time``: unix nanoseconds, of rows that say none."""
         known = self.known
         items = items_from_columns(
-            self.flat.get(a.ML_PREDICTION_ITEMS),
-            self.flat.get(a.ML_PREDICTION_ITEM_SCORES),
-            known.get(a.ML_PREDICTION_ITEM_COUNT),
+            self.flat.get(a.DRIFTLINE_PREDICTION_ITEMS),
+            self.flat.get(a.DRIFTLINE_PREDICTION_ITEM_SCORES),
+            known.get(a.DRIFTLINE_PREDICTION_ITEM_COUNT),
             self.n,
             self.rejected,
         )
-        scores = known.get(a.ML_PREDICTION_SCORES) if items is None else first_scores(items)
+        scores = known.get(a.DRIFTLINE_PREDICTION_SCORES) if items is None else first_scores(items)
         given = ScoreColumns(
             known.get(a.ML_PREDICTION_SCORE), scores, known.get(a.ML_PREDICTION_VALUE), items is not None
         )
@@ -181,7 +181,7 @@ class _Columns:
             scores=matrix,
             predicted=known.get(a.ML_PREDICTION_CLASS),
             items=items,
-            duration=known.get(a.ML_PREDICTION_DURATION),
+            duration=known.get(a.DRIFTLINE_PREDICTION_DURATION),
             errors=known.get(a.ERROR_TYPE) or without_errors(self.n),
             trace_id=known[_TRACE_ID] if sampled else None,
             span_id=known[_SPAN_ID] if sampled else None,
@@ -190,7 +190,7 @@ class _Columns:
         )
 
     def _times(self, otherwise: int) -> I64:
-        times: I64 | None = self.known.get(a.ML_PREDICTION_TIME)
+        times: I64 | None = self.known.get(a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO)
         if times is None:
             return np.full(self.n, otherwise)
         if times.min() > 0:
@@ -300,7 +300,7 @@ def _slice(value: Value) -> Column:
     return column
 
 
-_FLAT: Final = (a.ML_PREDICTION_ITEMS, a.ML_PREDICTION_ITEM_SCORES)
+_FLAT: Final = (a.DRIFTLINE_PREDICTION_ITEMS, a.DRIFTLINE_PREDICTION_ITEM_SCORES)
 """Columns of items, not of rows: how many there are is known when the counts are."""
 
 
@@ -314,15 +314,15 @@ def _feature(value: Value) -> Column:
 
 
 _READERS: Final = {
-    a.ML_PREDICTION_TIME: _integers,
+    a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: _integers,
     a.ML_PREDICTION_ID: _ids,
     a.ML_PREDICTION_SCORE: _numbers,
-    a.ML_PREDICTION_SCORES: _matrix,
+    a.DRIFTLINE_PREDICTION_SCORES: _matrix,
     a.ML_PREDICTION_VALUE: _numbers,
-    a.ML_PREDICTION_DURATION: _numbers,
+    a.DRIFTLINE_PREDICTION_DURATION: _numbers,
     a.ML_PREDICTION_CLASS: _classes,
     a.ERROR_TYPE: _error_types,
-    a.ML_PREDICTION_ITEM_COUNT: _integers,
+    a.DRIFTLINE_PREDICTION_ITEM_COUNT: _integers,
     _TRACE_ID: _trace_ids,
     _SPAN_ID: _span_ids,
 }

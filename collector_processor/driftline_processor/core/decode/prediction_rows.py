@@ -35,10 +35,10 @@ _PREDICT = "predict"
 _NO_TRACE = np.void(bytes(16))
 _SAID = (
     a.ML_PREDICTION_SCORE,
-    a.ML_PREDICTION_SCORES,
+    a.DRIFTLINE_PREDICTION_SCORES,
     a.ML_PREDICTION_CLASS,
     a.ML_PREDICTION_VALUE,
-    a.ML_PREDICTION_ITEMS,
+    a.DRIFTLINE_PREDICTION_ITEMS,
 )
 
 
@@ -203,13 +203,13 @@ class _Whole:
 def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> _Whole:
     began = rows.time[chosen]
     fields.count("bad_time", began < 0)
-    said = fields.times(a.ML_PREDICTION_TIME)
+    said = fields.times(a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO)
     if spans:
         ended = rows.end[chosen]
         duration: F64 | None = np.where((began > 0) & (ended >= began), (ended - began) / 1e9, np.nan)
         weight = _weights(rows.trace_state[0][chosen], rows.trace_state[1], fields.numbers(a.ML_PREDICTION_COUNT))
     else:
-        duration, weight = fields.numbers(a.ML_PREDICTION_DURATION), None
+        duration, weight = fields.numbers(a.DRIFTLINE_PREDICTION_DURATION), None
     observed = None if spans else rows.observed[chosen]
     trace_id, span_id = _trace_columns(rows, chosen)
     return _Whole(
@@ -217,12 +217,12 @@ def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> 
         id=_ids(rows, fields, chosen, spans),
         given=ScoreColumns(
             fields.numbers(a.ML_PREDICTION_SCORE),
-            fields.lists(a.ML_PREDICTION_SCORES),
+            fields.lists(a.DRIFTLINE_PREDICTION_SCORES),
             fields.numbers(a.ML_PREDICTION_VALUE),
         ),
         predicted=fields.classes(a.ML_PREDICTION_CLASS),
-        items=fields.lists(a.ML_PREDICTION_ITEMS),
-        item_count=fields.numbers(a.ML_PREDICTION_ITEM_COUNT),
+        items=fields.lists(a.DRIFTLINE_PREDICTION_ITEMS),
+        item_count=fields.numbers(a.DRIFTLINE_PREDICTION_ITEM_COUNT),
         duration=duration,
         errors=_errors(fields, rows.failed[chosen] if spans else None),
         weight=weight,

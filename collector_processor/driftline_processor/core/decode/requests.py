@@ -59,9 +59,6 @@ NONE_MAPPED: Mappings = {}
 MAX_MESSAGES = 500_000
 """Spans, log records or metrics of one request: 40 bytes each of the largest. A span has 50 before its attributes."""
 
-_SMALL = 2**20
-"""Bytes of a request that is not counted: of half a million empty spans it makes 100 MB."""
-
 
 _OF_A_REQUEST = ("too_many_features", "too_many_models")
 """Reasons that bodies together may meet before any of them does alone."""
@@ -211,7 +208,7 @@ def holds_ours(
 ) -> bool:
     """Return False for a request that certainly holds nothing that is decoded here, without decoding it.
 
-    >>> holds_ours("traces", b"http.route"), holds_ours("metrics", b"ml.feature.value")
+    >>> holds_ours("traces", b"http.route"), holds_ours("metrics", b"driftline.feature.value")
     (False, True)
     """
     if signal == "metrics":
@@ -222,7 +219,8 @@ def holds_ours(
 
 def _parsed(kind: type[Request], body: bytes) -> Request:
     columns = kind is not ExportMetricsServiceRequest
-    if len(body) > _SMALL and count_messages(body, MAX_MESSAGES, columns) > MAX_MESSAGES:
+    # 2**20: bytes of a request that is not counted: of half a million empty spans it makes 100 MB
+    if len(body) > 2**20 and count_messages(body, MAX_MESSAGES, columns) > MAX_MESSAGES:
         raise TooManyMessages(
             f"the request holds more than {MAX_MESSAGES:,} spans, records or metrics; send it in smaller parts"
         )

@@ -54,9 +54,6 @@ _MOST: Final = 64
 _SLOTS: Final = 256
 """Slots of one template; rows with more go on with another. A row of 10,000 attributes must not cost seconds."""
 
-_PROGRESS: Final = 8
-"""A template that reads less than this part of what its rows have left is followed by no other."""
-
 _SAMPLES: Final = 4
 """Rows from which a template is learned, the longest first. Less than all is lacking only where most are uneven."""
 
@@ -433,7 +430,8 @@ class RowReader:
             self._advance(self._learn(some, some), rows)
             moved = self._position[rows] - before
             self.left[rows[moved == 0]] = True
-            if moved.sum() * _PROGRESS < rest.sum():
+            # 8: a template that reads less than this part of what its rows have left is followed by no other
+            if moved.sum() * 8 < rest.sum():
                 self.left[rows[self._position[rows] != self._end[rows]]] = True
         self.left[waiting[self._position[waiting] != self._end[waiting]]] = True
         self._finish()
@@ -592,7 +590,7 @@ class RowReader:
             if id(cells) in taken:
                 return None
             taken.add(id(cells))
-        made = cells, text == a.ML_PREDICTION_RECORDED, id(cells) not in self._claimed
+        made = cells, text == a.DRIFTLINE_PREDICTION_RECORDED, id(cells) not in self._claimed
         value = start + k
         size, kind = data[value], data[value + 1]
         if stop - start != k + 1 + size or start - begin != 2 or k > _SHORT_KEY:

@@ -1,4 +1,4 @@
-"""Decode training runs: log records named ``ml.training.run``, and spans whose operation is ``train``.
+"""Decode training runs: log records named ``driftline.training.run``, and spans whose operation is ``train``.
 
 A run comes both ways, with one id; whoever stores it counts it once. An unusable value costs only itself.
 """
@@ -18,7 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from .attributes import INTEGER, MAX_TEXT, NUMBER, TEXT, read
 
 TRAIN: Final = "train"
-SPAN_MARK: Final = a.ML_TRAINING_RUN_ID.encode()
+SPAN_MARK: Final = a.DRIFTLINE_TRAINING_RUN_ID.encode()
 """In the bytes of every request that holds a span of a training run."""
 
 MOST_NAMED: Final = 64
@@ -131,21 +131,21 @@ def _run(
             rejected[f"wrong_type:{name}"] += 1
         return float(value) if usable else None
 
-    model, id = text(a.ML_MODEL_NAME), text(a.ML_TRAINING_RUN_ID)
+    model, id = text(a.ML_MODEL_NAME), text(a.DRIFTLINE_TRAINING_RUN_ID)
     if not model:
         rejected["no_model_name"] += 1
         return None
     if not id:
         rejected["no_run_id"] += 1
         return None
-    duration = number(a.ML_TRAINING_DURATION)
+    duration = number(a.DRIFTLINE_TRAINING_DURATION)
     if duration is None and start:
         duration = (end - start) / _NANOSECONDS
     if duration is None or not 0 <= duration <= _LONGEST_DURATION or end >= 2**63:
         rejected["bad_duration"] += 1
         return None
-    rows, cost = number(a.ML_TRAINING_ROWS), number(a.ML_TRAINING_COST)
-    parts = _named(values, a.ML_TRAINING_COST_PART)
+    rows, cost = number(a.DRIFTLINE_TRAINING_ROWS), number(a.DRIFTLINE_TRAINING_COST)
+    parts = _named(values, a.DRIFTLINE_TRAINING_RESOURCE_COST)
     return TrainingRun(
         id=id,
         model=model,
@@ -153,17 +153,17 @@ def _run(
         environment=environment or "",
         start=max(0, end - round(duration * _NANOSECONDS)),
         end=end,
-        cpu_seconds=number(a.ML_TRAINING_CPU_TIME),
-        peak_memory=number(a.ML_TRAINING_MEMORY_PEAK),
-        gpu_seconds=number(a.ML_TRAINING_GPU_TIME),
-        gpu_type=text(a.ML_TRAINING_GPU_TYPE),
-        energy=number(a.ML_TRAINING_ENERGY),
+        cpu_seconds=number(a.DRIFTLINE_TRAINING_CPU_TIME),
+        peak_memory=number(a.DRIFTLINE_TRAINING_MEMORY_PEAK),
+        gpu_seconds=number(a.DRIFTLINE_TRAINING_GPU_TIME),
+        gpu_type=text(a.DRIFTLINE_TRAINING_GPU_TYPE),
+        energy=number(a.DRIFTLINE_TRAINING_ENERGY),
         rows=None if rows is None else int(min(rows, 2**53)),
-        epochs=number(a.ML_TRAINING_EPOCHS),
+        epochs=number(a.DRIFTLINE_TRAINING_EPOCHS),
         cost=cost,
-        currency=text(a.ML_TRAINING_COST_CURRENCY)[:16],
+        currency=text(a.DRIFTLINE_TRAINING_CURRENCY)[:16],
         parts={} if cost is None else {name: value for name, value in parts.items() if value is not None},
-        results=_named(values, a.ML_TRAINING_RESULT),
+        results=_named(values, a.DRIFTLINE_TRAINING_RESULT_VALUE),
         error=text(a.ERROR_TYPE) or ("error" if failed else ""),
     )
 

@@ -79,10 +79,6 @@ a normal is 0.006 of Student's t with three."""
 EXPECTED = 5.0
 """Where every cell expects this many rows of the smaller sample, chi-square is near enough for clear cases."""
 
-FAR_ENOUGH = 1e-16
-"""How small the limit of the value is whose probability is bounded instead of one that is farther out: bounds are up to
-a million times the limit, where cells expect 5 rows."""
-
 TILTS = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25, 0.1)
 """Parts of the best t of Chernoff's bound in the limit at which it is worked out; with few rows in a cell less is best.
 """
@@ -102,13 +98,6 @@ MOST_ROWS = 2_048
 
 _FEW = (0.12, 0.11)
 """The correction of Kolmogorov's limit for few rows: D (√n + 0.12 + 0.11 / √n) (Stephens 1970)."""
-
-_BEHIND = 0.6
-"""Steps by which a walk that is seen at steps stays behind its greatest value: -ζ(1/2) / √(2π) is 0.5826 (Siegmund
-1979)."""
-
-_TIED = 0.02
-"""Share of one bin from which on ties are looked at: a quantile bin of a baseline has 0.01."""
 
 _TABLED = (1.5, 2_048)
 """How far beyond a value the tail of the common cells is tabled, and at how many places: linear between them."""
@@ -213,7 +202,9 @@ def _sum_bound(value: float, cell: Cell, totals: I64, drawn: int, unit: float) -
     out is bounded by a nearer one, which says enough.
     """
     total, share, freedom = int(totals.sum()), drawn / int(totals.sum()), len(totals) - 1
-    value = min(value, float(chdtri(freedom, FAR_ENOUGH)) * unit)
+    # 1e-16: how small the limit of the value is whose probability is bounded instead of one that is farther out: bounds
+    # are up to a million times the limit, where cells expect 5 rows
+    value = min(value, float(chdtri(freedom, 1e-16)) * unit)
     first, likely = _choices(totals, share, drawn, WIDE)
     rows = first[:, np.newaxis] + np.arange(likely.shape[1], dtype=np.float64)
     known = likely > 0
@@ -241,8 +232,11 @@ def _surely_clear(distance: F64, both: F64, root: F64) -> Mask:
     """Return True where the exact p-value is certainly above CLEAR, despite ties and few rows."""
     total = both.sum(axis=-1)
     largest = both.max(axis=-1) / total
-    clear: Mask = kolmogorov(distance * (root + _FEW[0] + _FEW[1] / root) + _BEHIND * np.sqrt(largest)) > CLEAR
-    tied = clear & (largest > _TIED)
+    # 0.6: steps by which a walk that is seen at steps stays behind its greatest value: -ζ(1/2) / √(2π) is 0.5826
+    # (Siegmund 1979)
+    clear: Mask = kolmogorov(distance * (root + _FEW[0] + _FEW[1] / root) + 0.6 * np.sqrt(largest)) > CLEAR
+    # 0.02: share of one bin from which on ties are looked at: a quantile bin of a baseline has 0.01
+    tied = clear & (largest > 0.02)
     if tied.any():  # one edge alone is less than that any of them is reached
         share = np.cumsum(both[tied], axis=-1)[:, :-1] / total[tied, np.newaxis]
         spread = np.sqrt(np.clip(share * (1 - share), 0.0, None)).max(axis=-1, initial=0.0)
@@ -367,11 +361,6 @@ def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn: int, un
     return min(1.0, p)
 
 
-SPARSE = 100
-"""Where fewer than one in so many sums of a walk is possible, they are spread one by one: numpy takes about so much
-longer for one that it has to look up."""
-
-
 def _spread(so_far: F64, chosen: F64, steps: F64) -> tuple[F64, F64]:
     """Add a cell to a walk: return the likelihood of rows and sum after it, and of rows where the value is reached.
 
@@ -390,7 +379,9 @@ def _spread(so_far: F64, chosen: F64, steps: F64) -> tuple[F64, F64]:
     down = steps.astype(np.int64)
     parts = np.stack([chosen * (down + 1 - steps), chosen * (steps - down)])
     row, column = (one[:, np.newaxis] for one in np.nonzero(so_far))
-    if len(row) * SPARSE < so_far.size:
+    # 100: where fewer than one in so many sums of a walk is possible, they are spread one by one: numpy takes about so
+    # much longer for one that it has to look up
+    if len(row) * 100 < so_far.size:
         places = [(row + np.arange(len(chosen))) * (top + 1) + np.minimum(column + down + up, top) for up in (0, 1)]
         likely = so_far[row, column] * parts[:, np.newaxis]
         found = np.bincount(np.concatenate(places, axis=None), likely.ravel(), minlength=size * (top + 1))
@@ -526,10 +517,6 @@ def anderson_darling_tail(x: F64) -> F64:
     return _limit_tail(_ANDERSON, x, _CERTAIN[1])
 
 
-_AT_MEAN = 1e-4
-"""Distance from the mean, in standard deviations, within which the saddlepoint's formula is 0 / 0, and the tail a
-half."""
-
 _STEPS = 60
 """Halvings of an interval: each gives a bit, and a double has 53. The most of Newton's steps, too."""
 
@@ -565,15 +552,14 @@ def quadratic_tail(x: F64, weights: F64) -> F64:
     left = 1 - 2 * t[:, np.newaxis] * scaled
     root = np.sign(t) * np.sqrt(np.maximum(2 * (t * y + 0.5 * np.log(left).sum(axis=-1)), 0.0))
     curved = t * np.sqrt((2 * scaled**2 / left**2).sum(axis=-1))
-    far = np.abs(root) > _AT_MEAN
+    # 1e-4: distance from the mean, in standard deviations, within which the saddlepoint's formula is 0 / 0, and the
+    # tail a half
+    far = np.abs(root) > 1e-4
     with np.errstate(divide="ignore", invalid="ignore"):
         moved = np.where(far, root + np.log(curved / np.where(far, root, 1.0)) / np.where(far, root, 1.0), 0.0)
     p = np.where(far, ndtr(-moved), 0.5)
     return np.where(there, np.clip(p, 0.0, 1.0), np.where(x > 0, 0.0, 1.0))
 
-
-_OFF_LATTICE = 1e-3
-"""Part of a step by which a value may lie off a lattice: the digits in which features are written."""
 
 _LEVELS = 1_000
 """More distinct steps than this between least and greatest value are no lattice that would show."""
@@ -672,7 +658,8 @@ def _lattice(at: F64) -> float:
         return 0.0
     step = float(np.diff(values).min())
     steps = (values - values[0]) / step
-    return step if steps[-1] <= _LEVELS and float(np.abs(steps - np.rint(steps)).max()) < _OFF_LATTICE else 0.0
+    # 1e-3: part of a step by which a value may lie off a lattice: the digits in which features are written
+    return step if steps[-1] <= _LEVELS and float(np.abs(steps - np.rint(steps)).max()) < 1e-3 else 0.0
 
 
 def log_choose(n: float, k: F64 | float) -> F64:

@@ -104,9 +104,6 @@ class ReferenceTable:
         return found.reshape(len(self.size), width + 2)
 
 
-OUTERMOST = 0.005
-"""Greatest share of the baseline in an open bin that counts as beyond it; the outer quantiles are the 0.1 % ones."""
-
 _CACHE: WeakKeyDictionary[Baseline, ReferenceTable] = WeakKeyDictionary()
 
 
@@ -137,7 +134,9 @@ def _table(columns: tuple[Reference, ...]) -> ReferenceTable:
             others[row], outer[row, :size] = len(bins.categories), column.counts <= 0
             continue
         ends = [0, size - 1]
-        outer[row, ends] = column.counts[ends] <= OUTERMOST * column.rows
+        # 0.005: greatest share of the baseline in an open bin that counts as beyond it; the outer quantiles are the 0.1
+        # % ones
+        outer[row, ends] = column.counts[ends] <= 0.005 * column.rows
         if size > 1:
             edges[row, : size - 1], edges[row, size - 1 :] = bins.edges, bins.edges[-1]
     return ReferenceTable(

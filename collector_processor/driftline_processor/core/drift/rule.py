@@ -104,9 +104,6 @@ LEAST_INDEPENDENT = 2.0
 """Rows, of either side, that are worth fewer independent ones decide nothing, however many they are: one customer, or
 one day, has no variance."""
 
-MOST_GUESSED = 0.5
-"""A larger share of the values in buckets that reach over several of the baseline's bins: where they lie is a guess."""
-
 
 OUTSIDE = 0.5
 """Where this share of the rows lies beyond all values of the baseline, it is drift, however days differ. Fourteen days
@@ -422,7 +419,9 @@ class _Columns:
             for place, column in enumerate(sample.table.columns if some else ()):
                 if (own := sample.pane.parts.get(f"{GUESSED}{column.part}")) is not None:
                     guessed[start + place] = own[0]
-        coarse = guessed > MOST_GUESSED * weight
+        # 0.5: a larger share of the values in buckets that reach over several of the baseline's bins: where they lie is
+        # a guess
+        coarse = guessed > 0.5 * weight
         blind = ~(coarse & ~number) & ((n == 0) | (size == 1))
         paired = ~(coarse & ~number) & ~blind & (m > 0)
         nothing, nan = np.zeros(len(columns)), np.full(len(columns), np.nan)

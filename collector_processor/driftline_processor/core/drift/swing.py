@@ -13,9 +13,6 @@ from driftline.tables.table import F64
 from .methods.psi import psi, psi_null_mean
 from .rule import shift_of
 
-LEAST = 50
-"""(Effective) rows of a season from which on it is asked, as the rule for drift does; where none has them, all are."""
-
 _CACHE: WeakKeyDictionary[Baseline, dict[str, float]] = WeakKeyDictionary()
 
 
@@ -35,7 +32,9 @@ def swings(baseline: Baseline) -> dict[str, float]:
     if baseline not in _CACHE:
         weight, squared = seasons.rows[:, 1], seasons.rows[:, 2]
         kish = np.divide(weight, squared, out=np.zeros(len(weight)), where=squared > 0)
-        told = weight * kish >= LEAST
+        # 50: (Effective) rows of a season from which on it is asked, as the rule for drift does; where none has them,
+        # all are
+        told = weight * kish >= 50
         if not told.any():  # chance makes them farther from each other, never nearer
             told = weight > 0
         found = {}

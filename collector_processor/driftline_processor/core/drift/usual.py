@@ -78,10 +78,6 @@ WEIGHTS = (0.88, 0.04, 0.02)
 """Parts of the level of a test that level, spread and skew get; the cells share the rest. Most changes move the level,
 and Student's t of its day means is what this is measured by: with 0.88 of the level it finds at most 0.02 less."""
 
-_LEAST_NOISE = 0.05
-"""Least part of a cell's variance that its level's shift leaves: a cell that is all level would have no variance by
-chance."""
-
 _LEAST_DAYS = 6
 """Days from the first block to the last from which on blocks are days: a week of them, the fewest that tell how days
 last."""
@@ -190,7 +186,9 @@ class ScoreFunctions:
         noise = np.ones(exists.shape)
         noise[:, LEVEL] = 1 / np.maximum(variance, 1e-12)
         told = polynomials[0] ** 2 * whole / np.maximum((1 - whole) * variance[:, np.newaxis], 1e-12)
-        noise[:, CELLS:-1] = np.where(ordered[:, np.newaxis], np.maximum(1 - told, _LEAST_NOISE), 1.0)
+        # 0.05: least part of a cell's variance that its level's shift leaves: a cell that is all level would have no
+        # variance by chance
+        noise[:, CELLS:-1] = np.where(ordered[:, np.newaxis], np.maximum(1 - told, 0.05), 1.0)
         levels = np.zeros((k, len(GRID)))  # of categories nobody asks
         shifted = np.diff(ndtr(borders[ordered][:, :, np.newaxis] - GRID), axis=1)  # float64 (numbers, c, grid)
         levels[ordered] = (polynomials[0][ordered][:, :, np.newaxis] * shifted).sum(axis=1)
@@ -307,9 +305,6 @@ def inverse_trigamma(value: F64) -> F64:
     return y
 
 
-_LEAST_SCALE = 1e-9
-"""Least variance of a block beside those before it, in that of a block: less is rounding."""
-
 _TOGETHER = 16
 """Blocks whose variances are multiplied before a logarithm is taken: 16 times the least is 1e-144, a double ends at
 1e-308."""
@@ -345,7 +340,8 @@ def fit_kept_shares(series: F64, place: I64, signal: F64) -> KeptShares:
     told, mean, squares, log = (np.zeros_like(kept) for _ in range(4))
     scales = np.ones_like(kept)
     for at, step in enumerate(np.diff(place, append=place[-1] + 1).tolist()):
-        scale = np.maximum(varies + chance, _LEAST_SCALE)
+        # 1e-9: least variance of a block beside those before it, in that of a block: less is rounding
+        scale = np.maximum(varies + chance, 1e-9)
         gain, apart, beside = varies / scale, flat[at] - ahead, 1 - ones
         weighed = beside / scale
         told += beside * weighed
@@ -727,11 +723,6 @@ def own_windows(baseline: Baseline) -> OwnWindows | None:
     return found
 
 
-FARTHEST = 3.0
-"""Standard deviations by which the level of a quiet day is away at most: one day in 400 is farther. Shares out of range
-grow as the exponential of it: beside days with a tenth of the variance 2 % of quiet windows had a finding without."""
-
-
 class ShareDesigns(NamedTuple):
     """How many rows count as one for shares of rows, which may be otherwise than for values: part → at least 1.
 
@@ -764,7 +755,10 @@ def share_designs(baseline: Baseline, rows: float, span: int) -> ShareDesigns:
         known = _SHARES[blocks] = _shares_of(own, blocks)
     of_baseline = float(own.counts.sum(axis=(0, 2)).max(initial=0.0))
     usual = own.of_length(own.length(rows, of_baseline, span))
-    days = FARTHEST * np.sqrt(usual.signal[known.at, LEVEL] + usual.mean[known.at, LEVEL])
+    # 3.0: standard deviations by which the level of a quiet day is away at most: one day in 400 is farther. Shares out
+    # of range grow as the exponential of it: beside days with a tenth of the variance 2 % of quiet windows had a
+    # finding without.
+    days = 3.0 * np.sqrt(usual.signal[known.at, LEVEL] + usual.mean[known.at, LEVEL])
     level = ndtr(days - known.edge) + ndtr(-days - known.edge)
     missing, outside = (one.designs(own, rows, span) for one in (known.missing, known.outside))
     return ShareDesigns(missing, outside, dict(zip(known.outside.parts, level.tolist(), strict=True)))

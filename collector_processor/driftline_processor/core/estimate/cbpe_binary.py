@@ -76,10 +76,6 @@ LEAST_ALIKE = 0.2
 _NEAR = 64
 """Bins, half a logit: where the reference has no row so near, it has none like those."""
 
-_WIDER = 3.0
-"""Factor from a cell to the next farther in: with 3 the outermost holds two rows of the
-reference, 3 - 1, the next six, and ten thousand rows have eight on either side."""
-
 
 def counterparts(reference: F64, window: F64) -> float:
     """Return the effective reference rows beside a window's rows (Kish); inf without window rows.
@@ -105,14 +101,12 @@ def counterparts(reference: F64, window: F64) -> float:
     beyond = np.maximum(np.minimum(middle, total - middle), 0.0)
     around = np.pad(np.append(0.0, reached), (_NEAR, _NEAR + 1), mode="edge")
     beyond[around[2 * _NEAR + 1 :][:SCORE_BINS] - around[:SCORE_BINS] <= 0] = 0.0
-    cell = 2 * np.floor(np.log1p(beyond) / np.log(_WIDER)).astype(np.int64) + (middle > total / 2)
+    # 3.0: factor from a cell to the next farther in: with 3 the outermost holds two rows of the reference, 3 - 1, the
+    # next six, and ten thousand rows have eight on either side
+    cell = 2 * np.floor(np.log1p(beyond) / np.log(3.0)).astype(np.int64) + (middle > total / 2)
     of_reference, of_window = (np.bincount(cell, rows) for rows in (reference, window))
     unlike = float((of_window**2 / np.maximum(of_reference, 1.0)).sum())
     return float(of_window.sum()) ** 2 / unlike if unlike > 0 else np.inf
-
-
-LEAST_DECIDED = 10.0
-"""(Effective) rows of a decision, of the window and beside it in the reference, that its metrics need likewise."""
 
 
 def grid_of(pane: Pane, task: Task) -> F64 | None:
@@ -150,7 +144,8 @@ def enough_decided(metric: str, decided: F64) -> bool:
         metric: Name of the metric.
         decided: float64 (2,), rows decided negative and positive.
     """
-    return all(decided[side] >= LEAST_DECIDED for side in _estimation(metric).decisions)
+    # 10.0: (Effective) rows of a decision, of the window and beside it in the reference, that its metrics need likewise
+    return all(decided[side] >= 10.0 for side in _estimation(metric).decisions)
 
 
 def of_confusion(confusion: F64, task: Task) -> dict[str, Point]:

@@ -28,10 +28,6 @@ from .cbpe_multiclass import decided
 from .label_shift import POSSIBLE, ScalarOutcome, explanation, feature_shifts, shift_sentence
 from .point import DEVIATIONS, Point
 
-WORST_CONDITION = 1e3
-"""Condition of the confusion from which on decisions tell nothing of shares: an error of a thousandth of μ moves q by
-as much as all rows."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassShift:
@@ -77,7 +73,9 @@ def explain_class_shift(pane: Pane, baseline: Baseline, between: float = 0.0) ->
         return None
     given = (table / of_class[:, np.newaxis]).T  # decided by actual: each column is a class
     was = of_class / total
-    if np.linalg.cond(given) > WORST_CONDITION:
+    # 1e3: condition of the confusion from which on decisions tell nothing of shares: an error of a thousandth of μ
+    # moves q by as much as all rows
+    if np.linalg.cond(given) > 1e3:
         return _untold(names, was, p_value), ClassShift(was, was)
     back = np.linalg.inv(given)
     now = np.clip(back @ seen, 0.0, None)

@@ -112,15 +112,6 @@ def _tail(stretches: int, deviations: float) -> float:
     return float(stdtrit(stretches - 1, ndtr(deviations)))
 
 
-LEAST_COVERAGE = 0.5
-"""Share of outcomes from which on an estimate of all rows may be judged by some of them."""
-
-OFF = 0.15
-"""Part of an estimate's move that a model of losses, or calibrations of single classes, may be wrong about."""
-
-MOST_UNLIKE = 0.25
-"""From where on rows are so unlike the reference's that no interval held what it says."""
-
 DAY, FEWEST_DAYS = 86_400 * 10**9, 3
 """With fewer days, there is nothing but their parts to tell how stretches of time differ."""
 
@@ -201,7 +192,8 @@ class ReferenceLearning:
         ]
         unlike = max(away, default=0.0)
         worth = self.rows / (rows * (1 + unlike)) if rows > 0 else 0.0
-        unsure: Unsure | None = "unlike" if unlike > MOST_UNLIKE else "too_few" if self._too_few() else None
+        # 0.25: from where on rows are so unlike the reference's that no interval held what it says
+        unsure: Unsure | None = "unlike" if unlike > 0.25 else "too_few" if self._too_few() else None
         found = {}
         for name, point in points.items():
             was = self.reference.get(name)
@@ -209,7 +201,9 @@ class ReferenceLearning:
             chance = point.chance / worth if worth > 0 else 0.0
             overfit = chance * self._overfit(name)
             bias = overfit if self.learned_of_own_rows else 0.0
-            found[name] = replace(point, learned=overfit + (OFF * moved) ** 2, bias=bias, unsure=unsure)
+            # 0.15: part of an estimate's move that a model of losses, or calibrations of single classes, may be wrong
+            # about
+            found[name] = replace(point, learned=overfit + (0.15 * moved) ** 2, bias=bias, unsure=unsure)
         return found
 
     def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
@@ -225,7 +219,8 @@ class ReferenceLearning:
         fewer.
         """
         outcomes, all_rows = effective_rows(pane), effective_rows(pane, "rows")
-        if outcomes <= 0 or pane.parts["outcomes"][0] < LEAST_COVERAGE * rows:
+        # 0.5: share of outcomes from which on an estimate of all rows may be judged by some of them
+        if outcomes <= 0 or pane.parts["outcomes"][0] < 0.5 * rows:
             return {}
         more = max(1.0, all_rows / outcomes)
         return {name: replace(point, chance=point.chance * more) for name, point in points.items()}

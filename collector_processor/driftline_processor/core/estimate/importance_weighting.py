@@ -29,10 +29,6 @@ from driftline_processor.core.performance.realized import from_rows
 from .cbpe_binary import LEAST_ALIKE, counterparts
 from .point import limits
 
-LEAST_WORTH = 50.0
-"""Effective rows (Kish): where fewer labelled rows are like those of the window, they say nothing of it: as many as
-the rule for drift wants of either side."""
-
 GROUPS = 20
 """Groups of the jackknife that estimates the variance of a weighted metric: the interval is 7 % longer than with a
 known variance, and each group costs one more step of the regression."""
@@ -163,7 +159,9 @@ def estimate_by_weights(
     known = 1.0 if labelled.weight is None else labelled.weight
     own = weights.whole * known
     worth = effective(own.sum(), (own**2).sum())
-    if worth < LEAST_WORTH:
+    # 50.0: effective rows (Kish): where fewer labelled rows are like those of the window, they say nothing of it: as
+    # many as the rule for drift wants of either side
+    if worth < 50.0:
         return {}
     unlike = weights.alike < LEAST_ALIKE * len(own)
     whole = _values(task, labelled, own, np.arange(len(own)))

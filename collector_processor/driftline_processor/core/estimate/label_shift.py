@@ -67,9 +67,6 @@ _STEPS = 40
 _NEARER = 0.9
 """Part of the way to a limit that one step may go: at the limit itself a likelihood is zero."""
 
-_LEAST_ALONE = 0.05
-"""Least part of a feature's variance that is its own: with none, any difference from what is due would be certain."""
-
 _GOLDEN = (math.sqrt(5) - 1) / 2
 """Multiples of it lie evenly between 0 and 1, in an order that is that of nothing else."""
 
@@ -341,7 +338,9 @@ def move_of(pane: Pane, baseline: Baseline, part: str, means: ScoreMeans, outcom
     told = variance - outcome.variance * (np.count_nonzero(known) - 1) / labelled
     share = float(max(told, 0.0)) / outcome.variance
     rows = 1 / n + 1 / total
-    alone = variance * max(1 - share / max(outcome.explained, 1e-12), _LEAST_ALONE)
+    # 0.05: least part of a feature's variance that is its own: with none, any difference from what is due would be
+    # certain
+    alone = variance * max(1 - share / max(outcome.explained, 1e-12), 0.05)
     within = alone if outcome.within is None else outcome.within(means, rate)
     deviation, apart = (math.sqrt(max(one, 1e-12 * outcome.variance) * rows) for one in (variance, within))
     return Move(float((seen / n - p) @ rate), outcome.shift * share, deviation, apart)

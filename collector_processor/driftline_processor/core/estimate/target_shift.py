@@ -24,10 +24,6 @@ from driftline_processor.core.wording import short
 from .label_shift import POSSIBLE, ScalarOutcome, explanation, feature_shifts, move_of
 from .point import DEVIATIONS
 
-LEAST_EXPLAINED = 0.01
-"""Share of the target's variance that predictions explain, from which on they tell of the target at all: with less, a
-move of one tenth of a standard deviation of the predictions would be one of the whole target."""
-
 
 @dataclass(frozen=True, slots=True)
 class TargetShift:
@@ -52,7 +48,9 @@ def explain_target_shift(pane: Pane, baseline: Baseline, between: float = 0.0) -
     mean, variance = target
     whole = ScalarOutcome(lambda one: one.outcome, variance, 1.0, 1.0)
     move = move_of(pane, baseline, "score", means, whole)
-    if move is None or move.due < LEAST_EXPLAINED or move.deviation <= 0:
+    # 0.01: share of the target's variance that predictions explain, from which on they tell of the target at all: with
+    # less, a move of one tenth of a standard deviation of the predictions would be one of the whole target
+    if move is None or move.due < 0.01 or move.deviation <= 0:
         return None
     deviation = math.sqrt(move.deviation**2 + between)
     p_value = math.erfc(abs(move.carried) / deviation / math.sqrt(2))

@@ -28,22 +28,8 @@ Standing = Literal["ok", "alert", "failed"]
 LAST = 10
 """Judged windows that a record looks back on: ten days, or two weeks of working days."""
 
-MISSED_BY = 3.0
-"""Standard errors beyond which an estimate missed: by chance in one of 370 windows."""
-
 MOST_MISSED = 2
 """Missed windows of :data:`LAST` that fail a record: by chance two are in one of 3,000 records, C(10, 2) / 370²."""
-
-FEWEST = 3
-"""Judged windows without which there is no record: :data:`MOST_MISSED` of them, and one that says the others are not
-all."""
-
-OF_A_SHARE = 0.02
-"""Error of a share that matters to nobody: less than half of the five points that versions and labels tell apart."""
-
-OF_A_LOSS = 0.1
-"""The same of a loss, a part of the reference's value: the smallest worsening that docs/data/worse.md promises to
-find."""
 
 AS_LOSS = "roc_auc_ovr"
 """A share whose errors matter as those of a loss do: classes are calibrated one by one, so more is off."""
@@ -92,11 +78,17 @@ def record(metric: str, earlier: Sequence[Estimate], reference: float | None = N
     pairs = [(error, deviation) for error, deviation in errors if error is not None and deviation is not None]
     if not pairs:
         return TrackRecord("unknown", 0)
-    matters = OF_A_SHARE if limits(metric)[1] == 1 and metric != AS_LOSS else OF_A_LOSS * abs(reference or 0.0)
-    missed = sum(abs(error) > max(MISSED_BY * deviation, matters) for error, deviation in pairs)
+    # 0.02: error of a share that matters to nobody: less than half of the five points that versions and labels tell
+    # apart
+    # 0.1: the same of a loss, a part of the reference's value: the smallest worsening that docs/data/worse.md promises
+    # to find
+    matters = 0.02 if limits(metric)[1] == 1 and metric != AS_LOSS else 0.1 * abs(reference or 0.0)
+    # 3.0: standard errors beyond which an estimate missed: by chance in one of 370 windows
+    missed = sum(abs(error) > max(3.0 * deviation, matters) for error, deviation in pairs)
     inside = sum(abs(error) <= DEVIATIONS * deviation for error, deviation in pairs) / len(pairs)
     mean = sum(error for error, _ in pairs) / len(pairs)
-    state: Trust = "failed" if missed >= MOST_MISSED else "ok" if len(pairs) >= FEWEST else "unknown"
+    # 3: judged windows without which there is no record: MOST_MISSED of them, and one that says the others are not all
+    state: Trust = "failed" if missed >= MOST_MISSED else "ok" if len(pairs) >= 3 else "unknown"
     return TrackRecord(state, len(pairs), missed, inside, mean)
 
 

@@ -14,8 +14,6 @@ from .pattern import find_pattern
 from .rule import WIDTH, Expectations, Rule
 
 Mask = NDArray[np.bool_]
-GREATEST = 1e100
-"""A number beyond it is in no mean: its square would turn a pane's sums infinite for good."""
 
 
 def count_rules(features: Mapping[str, Column], expect: Expectations, group: I64, groups: int) -> dict[str, F64]:
@@ -64,7 +62,8 @@ def _of(rule: Rule, column: Column, told: Mask) -> tuple[F64, F64]:
         case "max":
             return _above(numbers, rule.high), _from(numbers, rule.low)
         case "mean" | "stddev":
-            usable = np.where(np.abs(numbers) <= GREATEST, numbers, 0.0)
+            # 1e100: a number beyond it is in no mean: its square would turn a pane's sums infinite for good
+            usable = np.where(np.abs(numbers) <= 1e100, numbers, 0.0)
             return usable, usable * usable
         case "values" | "not_values":
             listed = _listed(rule, column, numbers)

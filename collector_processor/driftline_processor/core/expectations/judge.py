@@ -101,9 +101,6 @@ _KEEPING: dict[Kind, str] = {
     "pattern": "of values match",
 }
 
-ROUNDING = 1e-9
-"""A variance below this part of the squared mean is mostly rounding."""
-
 NOT_KEPT = "single values are not kept"
 
 
@@ -251,7 +248,8 @@ def _of_moment(rule: Rule, told: float, total: float, squares: float) -> Expecte
         if told < 2:
             return _unknown(rule, "one value has no standard deviation", int(told))
         variance = (squares - told * mean * mean) / (told - 1)
-        if variance < ROUNDING * mean * mean:
+        # 1e-9: a variance below this part of the squared mean is mostly rounding
+        if variance < 1e-9 * mean * mean:
             return _unknown(rule, "the values lie too close together for sums to tell", int(told))
         value = math.sqrt(variance)
     word = "mean" if rule.kind == "mean" else "standard deviation"

@@ -68,15 +68,6 @@ def share_of_rows_moved(was: F64, now: F64, design_effect: float = 1.0) -> float
     return max(0.0, float(np.abs(q - p).sum()) / 2 - float(chance))
 
 
-REST = 0.25
-"""Greatest move of the other rows as a part of the slice's move, for a cause that names the slice: four of five moved
-rows are then of a slice that has half of the rows (docs/data/explanations.md: how often the right one is named)."""
-
-LEAST = 0.05
-"""Least share of a slice's rows that moved, for a cause that names the slice: what less than one row in twenty does is
-minor for a finding, too (:mod:`~driftline_processor.core.quality.check`)."""
-
-
 class ColumnCounts(NamedTuple):
     """Effective rows of a column over its bins, missing and invalid: ``was`` of the baseline, ``now`` of the window."""
 
@@ -106,7 +97,12 @@ def find_concentration(whole: ColumnCounts, slices: Mapping[str, ColumnCounts], 
         inside = share_of_rows_moved(was, now)
         outside = share_of_rows_moved(np.maximum(total[0] - was, 0.0), np.maximum(total[1] - now, 0.0))
         part = inside * float(now.sum())
-        if inside >= LEAST and outside <= REST * inside and part > held:
+        # 0.25: greatest move of the other rows as a part of the slice's move, for a cause that names the slice: four of
+        # five moved rows are then of a slice that has half of the rows (docs/data/explanations.md: how often the right
+        # one is named)
+        # 0.05: least share of a slice's rows that moved, for a cause that names the slice: what less than one row in
+        # twenty does is minor for a finding, too (check)
+        if inside >= 0.05 and outside <= 0.25 * inside and part > held:
             best, held = name, part
     return best
 
@@ -236,9 +232,6 @@ ALWAYS = frozenset({"swapped", "unit_change", "type_change", "constant"})
 MOSTLY = frozenset({"missing", "unseen", "out_of_range"})
 """Findings that explain a change where they are at least half of the move."""
 
-HALF = 0.5
-"""Least part of the move that a finding explains to be its cause: more than all other causes together."""
-
 
 def explain(
     window: Window,
@@ -309,7 +302,8 @@ def _of_finding(finding: Finding, whole: ExplainInput) -> Cause | None:
     if finding.check in MOSTLY:
         share = abs((finding.now or 0.0) - (finding.was or 0.0))
         drifts = any(name in whole.found and whole.found[name].state == "drift" for name in finding.features)
-        if drifts and share < HALF * shift:
+        # 0.5: least part of the move that a finding explains to be its cause: more than all other causes together
+        if drifts and share < 0.5 * shift:
             return None
         shift = max(shift, share)
     else:

@@ -23,15 +23,8 @@ from scipy.special import chdtrc, fdtrc
 ALPHA = 0.01
 """At most so many quiet stretches are cut; docs/data/explanations.md has how often the day is right."""
 
-PART = 0.25
-"""A stretch that has gone less of the way from the baseline to now does not belong to the drift yet. A drift that grows
-is so dated from near its beginning, and days that are cut off from the others for what days are, are not in it."""
-
 FEW = 4
 """With fewer steps than this beside what is estimated from them, rows count as they do for the state of drift."""
-
-MOST_ALIKE = 0.9
-"""The greatest correlation of neighbouring steps that is allowed for."""
 
 
 class Onset(NamedTuple):
@@ -81,8 +74,11 @@ def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.
         return None
     now, was = _shares(series[1:][of_window].sum(axis=0)), _shares(series[0])
     bounds = sorted({0, *cuts, len(series)})
+    # 0.25: a stretch that has gone less of the way from the baseline to now does not belong to the drift yet. A drift
+    # that grows is so dated from near its beginning, and days that are cut off from the others for what days are, are
+    # not in it.
     drifted = [
-        first > 0 and _way(was, _shares(series[first:last].sum(axis=0)), now) >= PART
+        first > 0 and _way(was, _shares(series[first:last].sum(axis=0)), now) >= 0.25
         for first, last in itertools.pairwise(bounds)
     ]
     at = len(drifted) - 1
@@ -177,7 +173,8 @@ def _alike(within: F64, at: int) -> float:
         products[at - 1] = 0.0  # across the cut
     r = float(products.sum()) / sum_of_squares
     r += (1 + 3 * max(r, 0.0)) / count  # around their own mean steps resemble each other less than they do
-    r = min(max(r, 0.0), MOST_ALIKE)
+    # 0.9: the greatest correlation of neighbouring steps that is allowed for
+    r = min(max(r, 0.0), 0.9)
     return (1 + r) / (1 - r)
 
 

@@ -12,9 +12,6 @@ from driftline_processor.core.drift.display_cells import Cells, cells
 from driftline_processor.core.evaluation import Change
 from driftline_processor.core.quality.share_test import LEAST, effect
 
-BETTER = 1.25
-"""Factor by which a range between two edges must have changed more than a range beyond one edge to be named instead."""
-
 LENGTHS = "lengths (L2 norm)"
 """Name of the values in the bins of an embedding; another method compares its vectors."""
 
@@ -65,7 +62,9 @@ def _range(drawn: Cells) -> Change:
     at = int(np.abs(shift[1:-1]).argmax()) + 1
     low, high = sorted((int(shift.argmin()), int(shift.argmax())))
     between = (low > 0 and high < len(drawn.categories)) or high - low == 1
-    if between and abs(shift[high] - shift[low]) >= BETTER * abs(shift[at]):
+    # 1.25: factor by which a range between two edges must have changed more than a range beyond one edge to be named
+    # instead
+    if between and abs(shift[high] - shift[low]) >= 1.25 * abs(shift[at]):
         return Change(_between(drawn, low, high), float(was[high] - was[low]), float(now[high] - now[low]))
     if was[at] + now[at] <= 1:  # the side with fewer rows says more
         return Change(_below(drawn, at), float(was[at]), float(now[at]))

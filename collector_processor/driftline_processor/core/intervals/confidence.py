@@ -90,8 +90,6 @@ Form = Callable[[float, float, float, float], Interval]
 
 TOO_FEW = Interval(None, None, "too_few")
 UNREVIEWED = Interval(None, None, "unreviewed")
-ROUNDED = 1e-9
-"""Greatest relative difference by rounding between sums of equal weights."""
 NONE = Interval(None, None, "")
 
 METHODS = {
@@ -192,7 +190,8 @@ def has_equal_weights(hits: WeightSums, misses: WeightSums) -> bool:
     total = hits.weight + misses.weight
     each = (hits.squares + misses.squares) / total if total > 0 else 1.0
     found = [(one.more, 1.0) for one in (hits, misses)] + [(one.squares, one.weight) for one in (hits, misses)]
-    return all(math.isclose(one, each * rows, rel_tol=ROUNDED) for one, rows in found)
+    # 1e-9: greatest relative difference by rounding between sums of equal weights
+    return all(math.isclose(one, each * rows, rel_tol=1e-9) for one, rows in found)
 
 
 def wilson(hits: WeightSums, misses: WeightSums, confidence: float, design: float = 1.0) -> Interval:

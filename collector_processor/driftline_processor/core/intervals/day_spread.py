@@ -44,17 +44,6 @@ wholly. It is never so great beside five days and more: a baseline always counts
 Of five days with twice the standard deviation 92 to 94 % of the intervals hold the truth beside 14 or 30; at .3 it
 would be 89 to 91 %, and where days differ alike intervals a tenth shorter (``lent-30-5-apart``, ``lent-30-5-0.05``)."""
 
-LEAST_FREEDOM = 3.0
-"""Degrees of freedom that a variance between days is taken to have at least: with two or fewer it has no mean."""
-
-SAY_LITTLE = 40.0
-"""(Days less one)³ of a window for one in :data:`SURELY_MORE`: two days that differ much may do so by chance. Counted
-as five days are, intervals of two to four would be a tenth longer, and hardly more of them would hold the truth."""
-
-FEWEST_FREE = 5.0
-"""Degrees of freedom that a window and its baseline have together, at least: with four, intervals of two to four days
-are a twentieth longer; with six, 1 % fewer of five days with twice the standard deviation hold the truth."""
-
 FEWEST_TELLING = 7.0
 """Σ (n - 3) of days from which on they tell whether days resemble each other: of ten days. Seven days see a half in one
 case of eight, and hardly more intervals hold the truth for it (.89 instead of .88). They see as much by chance, and
@@ -68,10 +57,6 @@ shrunk by its variance, as James and Stein do, 1.5 % fewer hold the truth beside
 MOST_HIDDEN = 1.5
 """As how many times as far days resemble each other as they seem to, at most: rows hide a part of it. Where days hardly
 differ, what is seen is chance."""
-
-RESEMBLING_FREEDOM = 5.0
-"""Degrees of freedom that days which resemble each other have together, at least: below it Student's t takes twice and
-three times the length for what is a correlation by chance in one case of six."""
 
 
 class Neighbours(NamedTuple):
@@ -130,7 +115,9 @@ class DaySpread(NamedTuple):
     @property
     def between(self) -> float:
         """The variance between days in that of a row, as it is expected by what the days show."""
-        freedom = max(LEAST_FREEDOM, self.freedom)
+        # 3.0: degrees of freedom that a variance between days is taken to have at least: with two or fewer it has no
+        # mean
+        freedom = max(3.0, self.freedom)
         return (_posterior(self.shown, freedom)[0] - 1) / (self.rows / self.freedom)
 
     def of_days(self, length: float) -> DaySpread:
@@ -160,9 +147,15 @@ class DaySpread(NamedTuple):
         beyond = max(0.0, mine - self.freedom) / self.rows
         usual = max(1.0, 1 + beyond * own.rows / own.freedom)
         more = its / own.freedom / usual
-        fewest = max(0.0, FEWEST_FREE - own.freedom) / self.freedom
+        # 5.0: degrees of freedom that a window and its baseline have together, at least: with four, intervals of two to
+        # four days are a twentieth longer; with six, 1 % fewer of five days with twice the standard deviation hold the
+        # truth
+        fewest = max(0.0, 5.0 - own.freedom) / self.freedom
         chance = float(fdtrc(own.freedom * counting, self.freedom * counting, more))
-        return min(1.0, max(fewest, chance / min(SURELY_MORE, own.freedom**3 / SAY_LITTLE)))
+        # 40.0: (Days less one)³ of a window for one in SURELY_MORE: two days that differ much may do so by chance.
+        # Counted as five days are, intervals of two to four would be a tenth longer, and hardly more of them would hold
+        # the truth.
+        return min(1.0, max(fewest, chance / min(SURELY_MORE, own.freedom**3 / 40.0)))
 
 
 def day_spread(influence: F64, expected: F64, rows: float) -> DaySpread | None:
@@ -228,7 +221,9 @@ def lent_rows_as_one(spread: DaySpread, expected: F64, rows: float) -> RowsAsOne
     freedom = spread.freedom * (1 - spread.kept**2) / (1 + spread.kept**2)
     if spread.kept > 0:
         freedom = 1 / (1 / freedom + 1 / spread.neighbours.free)  # what is kept is uncertain, too
-    freedom = max(RESEMBLING_FREEDOM, freedom)
+    # 5.0: degrees of freedom that days which resemble each other have together, at least: below it Student's t takes
+    # twice and three times the length for what is a correlation by chance in one case of six
+    freedom = max(5.0, freedom)
     each = spread.rows / spread.freedom
     beyond = max(0.0, spread.shown - spread.freedom) / spread.rows
     hidden = min(MOST_HIDDEN, 1 + 1 / (beyond * each)) if beyond > 0 else MOST_HIDDEN  # rows hide a part of it

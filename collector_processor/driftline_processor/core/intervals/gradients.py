@@ -21,11 +21,6 @@ from driftline_processor.core.outcomes.sums import effective
 
 from .confidence import WeightSums, share_variance
 
-ALIKE = 1e-10
-"""Share of a sum of squares left after subtracting the mean, up to which it is rounding: up to 1e-11 in sums of ten
-million equal losses.
-"""
-
 
 class Influence(NamedTuple):
     """The influence of blocks on a metric.
@@ -270,7 +265,9 @@ def loss_mean(
     mean = float(total / weight)
     rows = effective(weight, of_weight)
     apart = second - 2 * mean * first + mean**2 * of_weight
-    varies = apart / weight**2 if apart > ALIKE * second else 0.0
+    # 1e-10: share of a sum of squares left after subtracting the mean, up to which it is rounding: up to 1e-11 in sums
+    # of ten million equal losses
+    varies = apart / weight**2 if apart > 1e-10 * second else 0.0
     varies *= rows / (rows - 1) if rows > 1 else 1.0
     influence = (blocks[:, 1] - mean * blocks[:, 0]) / weight
     moved = Influence(varies, influence, varies * block_squares / of_weight)

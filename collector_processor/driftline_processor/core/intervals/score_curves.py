@@ -155,11 +155,6 @@ def influence_of_scores(curve: ScoreCurve, moves: Sequence[F64], few: Sequence[f
     return Influence(sum(varies), influence, expected)
 
 
-NEAR = 0.5
-"""Width around the border, as a part of share times rest, whose rows estimate the density of positives at the border.
-"""
-
-
 def gain_ratio(curve: ScoreCurve, share: float, more: float) -> tuple[Ratio, float]:
     """Return the positives among the ``share`` of rows that score highest, and the others, as rows that are as sure.
 
@@ -177,7 +172,9 @@ def gain_ratio(curve: ScoreCurve, share: float, more: float) -> tuple[Ratio, flo
     above = until - rows
     inside = np.clip((share * total - above) / rows, 0.0, 1.0)
     value = float(inside @ p) / positives
-    reach = NEAR * share * (1 - share) * total
+    # 0.5: width around the border, as a part of share times rest, whose rows estimate the density of positives at the
+    # border
+    reach = 0.5 * share * (1 - share) * total
     near = np.minimum(until, share * total + reach) - np.maximum(above, share * total - reach)
     near = np.maximum(near, 0.0)
     rate = float(near @ (p / rows)) / float(near.sum())  # of positives, at the border

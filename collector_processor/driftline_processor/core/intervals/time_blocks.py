@@ -37,21 +37,10 @@ FEWEST_ALONE = 10
 """The same of a metric that has no interval but from blocks: with nine degrees of freedom the interval is 15 % longer
 than with a known variance, with four 42 %."""
 
-UNSURE = 0.2
-"""Blocks that independent rows would differ as much as more often than this are taken as independent. Far from 0.01:
-one that is overlooked makes an interval too short, one that is imagined a tenth too long. Ten days whose design effect
-is 2 would be overlooked every third time at 0.05."""
-
 UNSURE_OF_FEW = ((2.5, 1.0), (FEWEST, 0.5))
 """The same of fewer (effective) days than these: a difference that is there is overlooked sooner. Two that look alike
 may be so by chance whatever they are, so their difference counts always: what calls itself 95 % would cover 86 % if it
 did not half of the time."""
-
-LEAST_FREEDOM = 1.2
-"""Degrees of freedom of two days: the interval covers 92 to 95 %, and would be half as long again for 95."""
-
-BY_CHANCE = 0.5
-"""Standard errors of a correlation of neighbours up to which it is taken for nothing."""
 
 MOST_KEPT = 0.9
 """The most that a block is taken to keep of the one before: 19 such blocks count as one."""
@@ -127,12 +116,16 @@ def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | No
     if len(there) < 2 or (blocks := total**2 / float((there**2).sum())) < fewest:
         return None
     moved = influence[held]
-    unsure = next((share for fewer, share in UNSURE_OF_FEW if blocks < fewer), UNSURE)
+    # 0.2: blocks that independent rows would differ as much as more often than this are taken as independent. Far from
+    # 0.01: one that is overlooked makes an interval too short, one that is imagined a tenth too long. Ten days whose
+    # design effect is 2 would be overlooked every third time at 0.05.
+    unsure = next((share for fewer, share in UNSURE_OF_FEW if blocks < fewer), 0.2)
     if float(chdtrc(len(there) - 1, float((moved**2 / there).sum()))) > unsure:
         return None
     if blocks < FEWEST:
         hidden, freedom = _of_few(there / total)
-        return Design(float((moved**2).sum()) / hidden / total, max(LEAST_FREEDOM, freedom))
+        # 1.2: degrees of freedom of two days: the interval covers 92 to 95 %, and would be half as long again for 95
+        return Design(float((moved**2).sum()) / hidden / total, max(1.2, freedom))
     effect = float((moved**2).sum()) * blocks / (blocks - 1) / total
     longer = lasting(moved)
     return Design(effect * longer, max(2.0, blocks / longer - 1))
@@ -208,7 +201,8 @@ def lasting(influence: F64) -> float:
     """
     n, squares = len(influence), float(influence @ influence)
     alike = float(influence[1:] @ influence[:-1]) / squares if squares > 0 else 0.0
-    if alike * n**0.5 <= BY_CHANCE:
+    # 0.5: standard errors of a correlation of neighbours up to which it is taken for nothing
+    if alike * n**0.5 <= 0.5:
         return 1.0
     kept = min(MOST_KEPT, alike + (1 + 3 * alike) / n)
     return (1 + kept) / (1 - kept)

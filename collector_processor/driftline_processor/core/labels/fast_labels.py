@@ -28,9 +28,6 @@ from driftline_processor.core.weak_slices.confirmation import fisher
 ALPHA = 0.05
 """The share of windows without a difference that are told of one: a remark beside a metric, which wakes nobody."""
 
-TESTS = 2
-"""Tests of one window: one of the actual values, one of the losses."""
-
 FEWEST = 30
 """Effective outcomes of either half; with fewer nobody can tell: a share has a standard error of up to nine
 points."""
@@ -60,7 +57,8 @@ def fast_labels(
 
 def _counting_as_one(moved: gradients.Influence, fewest: float) -> float:
     """Return the design effect, Student's t included, at the level of one of the tests."""
-    return counting_as_one(moved.influence, moved.expected, fewest, 1 - ALPHA / TESTS)
+    # 2: tests of one window: one of the actual values, one of the losses
+    return counting_as_one(moved.influence, moved.expected, fewest, 1 - ALPHA / 2)
 
 
 class _Test(NamedTuple):

@@ -40,9 +40,6 @@ moderate."""
 _SALT = 0x6C6162656C
 """The letters "label": lots are not those by which features are kept."""
 
-_ROUNDED = 1.01
-"""A label whose weight was rounded on its way is still one of a row that was drawn."""
-
 
 @dataclass(frozen=True, slots=True)
 class ChosenRows:
@@ -181,5 +178,6 @@ def draw_rows(sizes: F64, lot: F64, before: F64, most: int, reach: float = 1.0) 
     next_one = np.partition(waiting, most)[most] if len(waiting) > most else np.inf
     probability = np.minimum(reach, sizes * next_one)
     new = np.flatnonzero(asked & (rank < next_one))
-    again = np.flatnonzero((lot <= before * _ROUNDED) & (before < probability))
+    # 1.01: a label whose weight was rounded on its way is still one of a row that was drawn
+    again = np.flatnonzero((lot <= before * 1.01) & (before < probability))
     return LabelDraw(ChosenRows(new, probability[new]), ChosenRows(again, probability[again]))

@@ -46,9 +46,6 @@ FEWEST = (30.0, 50.0)
 """Effective rows of the rarer class, of the window and of the reference, that an estimate's interval needs: with fewer
 it held less than 93 % (docs/data/estimates.md)."""
 
-LAST = 1_000
-"""The rank of a metric that names none: after all of ours."""
-
 
 @dataclass(frozen=True, slots=True)
 class Estimation:
@@ -124,7 +121,8 @@ class Metric:
     share_of_rows: bool = False
     of_all_rows: bool = False
     of_pane: bool = False
-    rank: int = LAST
+    # 1_000: the rank of a metric that names none: after all of ours
+    rank: int = 1_000
 
     @property
     def bases(self) -> tuple[str, ...]:

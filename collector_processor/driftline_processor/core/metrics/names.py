@@ -1,6 +1,6 @@
 """The grammar of metric names: ``base``, ``base@number`` (``fbeta@2``), ``base[class]`` (``recall[cat]``).
 
-The same name is a key of JSON, the attribute ``ml.performance.metric``, and what objectives and options refer to.
+The same name is a key of JSON, the attribute ``driftline.performance.metric``, and what objectives and options use.
 """
 
 from __future__ import annotations

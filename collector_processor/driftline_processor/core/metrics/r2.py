@@ -17,10 +17,6 @@ from .names import Name
 from .performance_sums import IntervalAndRows, PerformanceSums, named_after_blocks
 from .score_order import UNKNOWN, BoundedValue
 
-MOST_LOST = 0.01
-"""R² from sums is told as long as cancellation may have cost it no more than this: the two
-digits in which it is shown hold."""
-
 
 def r2_from_rows(values: F64, actual: Column, weight: F64 | None) -> float | None:
     """Return the coefficient of determination, as ``sklearn.metrics.r2_score``; None when all actual are equal."""
@@ -46,7 +42,9 @@ def _r2_from_sums(sums: dict[str, float]) -> BoundedValue:
         return UNKNOWN
     unexplained = sums["squared_error"] / spread
     bound = unexplained * lost / spread
-    return BoundedValue(1 - unexplained, bound) if bound <= MOST_LOST else UNKNOWN
+    # 0.01: r² from sums is told as long as cancellation may have cost it no more than this: the two digits in which it
+    # is shown hold
+    return BoundedValue(1 - unexplained, bound) if bound <= 0.01 else UNKNOWN
 
 
 def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:

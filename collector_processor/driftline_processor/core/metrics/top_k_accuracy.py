@@ -12,10 +12,6 @@ from .metric import Argument, Metric
 from .names import Name
 from .performance_sums import IntervalAndRows, PerformanceSums
 
-MANY_CLASSES = 5
-"""Above so many classes, the accuracy of the first five is one of the usual metrics (Russakovsky et al.
-2015, ImageNet)."""
-
 
 def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
     """Return the share of rows; of equal scores the later class counts as greater, as in scikit-learn."""
@@ -37,7 +33,9 @@ def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRow
 
 def usual(task: Task) -> tuple[str, ...]:
     """Return the name that a task of many classes has without being asked."""
-    return ("top_k_accuracy@5",) if task.has_class_scores and len(task.classes) > MANY_CLASSES else ()
+    # 5: above so many classes, the accuracy of the first five is one of the usual metrics (Russakovsky et al. 2015,
+    # ImageNet).
+    return ("top_k_accuracy@5",) if task.has_class_scores and len(task.classes) > 5 else ()
 
 
 METRIC = Metric(

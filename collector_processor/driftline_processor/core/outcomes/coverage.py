@@ -50,9 +50,6 @@ ERASED_AS = "erased:"
 UNANSWERED = "unanswered"
 """The part of a pane: n, Σw, Σw² of its ``rows`` whose call failed and that nobody deleted; no outcome can come."""
 
-_ROUNDED = 1e-12
-"""Share of a sum that may be left by rounding when all its rows are subtracted."""
-
 
 def kept_rows(pane: Pane) -> F64:
     """Return n, Σw, Σw² of the rows that nobody deleted, float64 (3,); those that expired are among them.
@@ -92,4 +89,5 @@ def _left(pane: Pane, part: str, erased: str, width: int) -> F64:
     nothing = np.zeros(width)
     all_rows = pane.parts.get(part, nothing)
     left = all_rows - pane.parts.get(erased, nothing)
-    return np.where(left > _ROUNDED * all_rows, left, 0.0)
+    # 1e-12: share of a sum that may be left by rounding when all its rows are subtracted
+    return np.where(left > 1e-12 * all_rows, left, 0.0)

@@ -14,9 +14,6 @@ from driftline.tables.distinct import sorted_distinct
 from driftline.tables.table import I64
 from numpy.typing import NDArray
 
-_CLOSE = 8
-"""Entries of a table for each number in it."""
-
 EARLY = 86_400 * 10**9
 """Nanoseconds by which an outcome may claim to be older than its prediction."""
 
@@ -55,7 +52,8 @@ def positions_in(known: I64, values: I64) -> NDArray[np.intp]:
     if not len(known):
         return np.zeros(len(values), np.intp)
     first, last = int(known[0]), int(known[-1])
-    if last - first > _CLOSE * len(known):
+    # 8: entries of a table for each number in it
+    if last - first > 8 * len(known):
         return np.minimum(np.searchsorted(known, values), len(known) - 1)
     table = np.zeros(last - first + 1, np.intp)
     table[known - first] = np.arange(len(known))

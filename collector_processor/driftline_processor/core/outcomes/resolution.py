@@ -27,9 +27,6 @@ from numpy.typing import NDArray
 Mask = NDArray[np.bool_]
 Places = NDArray[np.intp]
 
-_DENSE = 8
-"""Numbers of predictions up to so many times their count are counted by a table instead of sorted."""
-
 
 def impossible_actuals(actual: Column, task: Task) -> Mask:
     """Return True for actual values that the model cannot predict; missing values are possible.
@@ -194,7 +191,8 @@ def _all_differ(prediction: I64 | Places) -> bool:
     if len(prediction) < 2 or (prediction[1:] > prediction[:-1]).all():
         return True
     first, last = int(prediction.min()), int(prediction.max())
-    if last - first <= _DENSE * len(prediction):
+    # 8: numbers of predictions up to so many times their count are counted by a table instead of sorted
+    if last - first <= 8 * len(prediction):
         return bool(np.bincount(prediction - first).max() == 1)
     ordered = np.sort(prediction)
     return bool((ordered[1:] != ordered[:-1]).all())

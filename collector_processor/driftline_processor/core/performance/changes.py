@@ -41,9 +41,6 @@ LEAST = 0.05
 """Part of the baseline's error below which a worsening is too small to be called one, however sure it is: the smallest
 that the tables promise to find is a tenth."""
 
-SUREST = 1e-6
-"""The least p-value that is told: intervals of a greater confidence rest on tails that nobody has seen."""
-
 Bounded = Callable[[float], Mapping[str, MetricValue]]
 """Confidence → the metrics with intervals of it."""
 
@@ -119,7 +116,8 @@ def judge_changes(compared: Compared) -> dict[str, MetricChange]:
         _add_ends(sides, level, of, than)
     usual, single = map(normal_quantile, levels)
     if any(side.ends.get(single, 0.0) > 0 for side in sides.values()):
-        surest = 1 - 2 * SUREST
+        # 1e-6: the least p-value that is told: intervals of a greater confidence rest on tails that nobody has seen
+        surest = 1 - 2 * 1e-6
         _add_ends(sides, surest, compared.now(surest), compared.was(surest))
     p_values = benjamini_hochberg(np.array([side.p_value() for side in sides.values()]))
     return {

@@ -66,9 +66,6 @@ ALL_REVIEWED = 0.95
 """From this share of known outcomes on, more rows are needed, not more reviews: all that are left would shorten an
 interval by 3 % at most, 1 - √.95."""
 
-_FINE = 0.002
-"""Part of the rows needed to which their number is told: steps of the search for it."""
-
 _AT_LIMIT = 1e-12
 """Distance from a limit within which a value is at it: limits in percent are divided by 100, which rounds."""
 
@@ -414,7 +411,8 @@ def rows_to_decide(share: float, limit: float, confidence: float) -> int:
     error += POWER * math.sqrt(max(share * (1 - share), 0.0))
     needed = math.ceil((error / abs(share - limit)) ** 2)
     while power_of_share(needed, share, limit, confidence) < _TELLS:  # that was the normal distribution's
-        needed += math.ceil(needed * _FINE)
+        # 0.002: part of the rows needed to which their number is told: steps of the search for it
+        needed += math.ceil(needed * 0.002)
     return needed
 
 

@@ -16,9 +16,6 @@ NUMERALS = frozenset({"1", "1.0", "true", "yes", "y", "t", POSITIVE, "pos"})
 ROLES = frozenset({"actual", "class", "ground_truth", "label", "outcome", "response", "target", "truth", "y", "y_true"})
 """Columns of outcomes that are named by their role, and say nothing either."""
 
-MOST_WORDS = 3
-"""Words of a name that a sentence has room for."""
-
 
 def positive_words(task: Task | None, columns: Mapping[str, str | Sequence[str]]) -> str:
     """Return what a row of the positive class is, in a few words; "" where the task has none, or nobody named it.
@@ -43,7 +40,8 @@ def positive_words(task: Task | None, columns: Mapping[str, str | Sequence[str]]
             return ""
         name = re.sub(r"^(is|was|has)_", "", column)
     name = re.sub(r"[\s_]+", " ", name).strip()
-    return name if 0 < len(name.split()) <= MOST_WORDS and not _is_number(name) else ""
+    # 3: words of a name that a sentence has room for
+    return name if 0 < len(name.split()) <= 3 and not _is_number(name) else ""
 
 
 def _is_number(name: str) -> bool:

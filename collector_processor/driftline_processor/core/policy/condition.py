@@ -59,9 +59,6 @@ FEWEST_EARLIER: Final = 3
 LARGEST: Final = 1e18
 """The largest number of a condition: counts are of 64 bits, and what is beyond float64 would be infinite."""
 
-_ALIKE: Final = 0.8
-"""How alike a sentence is that a misspelt one may mean: the ratio of difflib; two letters of fourteen may differ."""
-
 Sign = Literal["<", "<=", ">", ">="]
 
 _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
@@ -690,7 +687,9 @@ def read_condition(text: str, *, surely: bool = False) -> Condition:
     match = _COMPARISON.fullmatch(text)
     if match is None:
         count, _, sentence = text.partition(" ") if text[:1].isdigit() else ("", "", text)
-        meant = [f"{count} {one}".strip() for one in get_close_matches(sentence, _SENTENCES, n=1, cutoff=_ALIKE)]
+        # 0.8: how alike a sentence is that a misspelt one may mean: the ratio of difflib; two letters of fourteen may
+        # differ
+        meant = [f"{count} {one}".strip() for one in get_close_matches(sentence, _SENTENCES, n=1, cutoff=0.8)]
         fix = f"did you mean '{meant[0]}'?" if meant else f"write one like {', '.join(map(repr, _SPELLINGS))}"
         raise ValueError(f"'{text:.80}' is no condition; {fix}")
     signal = read_signal(match["signal"], match["slice"] or "")

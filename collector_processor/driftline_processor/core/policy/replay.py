@@ -20,9 +20,6 @@ from .rule import Rule, WindowHistory
 MONTH: Final = 30
 """Days of a month, in which false alarms are counted."""
 
-FEW_DAYS: Final = 30
-"""Quiet days of a short history: one false alarm a month may well not be among them (it is not in 37 % of such)."""
-
 
 class Rate(NamedTuple):
     """A rate or a share, with its interval at 95 %."""
@@ -95,7 +92,9 @@ class QuietTime:
             return f"cannot be told: in none of {self.untold:,} quiet windows is known what it asks for{why}"
         if rate is None:
             return "cannot be told: of no window do outcomes show that nothing was wrong; if you know that, say --quiet"
-        few = f"; the history is short, {self.days:.3g} quiet days" if self.days < FEW_DAYS else ""
+        # 30: quiet days of a short history: one false alarm a month may well not be among them (it is not in 37 % of
+        # such)
+        few = f"; the history is short, {self.days:.3g} quiet days" if self.days < 30 else ""
         if not self.fired:
             return f"at most {rate.high:.2g} a month: it never fired in {self.days:.3g} quiet days{few}"
         times = "once" if self.fired == 1 else f"{self.fired:,} times"

@@ -25,9 +25,6 @@ from .firing import Firing, Patience, Step, firings, steps, verdict_firings, ver
 MOST_WINDOWS: Final = 400
 """Windows of one length, the newest ones, in which a condition is looked for: a year of days."""
 
-AT_RISK: Final = 2
-"""Windows in a row at whose end a model must be at risk before that is told."""
-
 
 @dataclass(frozen=True, slots=True)
 class WindowHistory:
@@ -82,7 +79,8 @@ class Rule:
         if not isinstance(self.condition, VerdictIs):
             return {}
         rows = self.patience.fire
-        return {state: max(rows, AT_RISK if state == "at_risk" else 1) for state in self.condition.states}
+        # 2: windows in a row at whose end a model must be at risk before that is told
+        return {state: max(rows, 2 if state == "at_risk" else 1) for state in self.condition.states}
 
     def judged_in(self, history: WindowHistory) -> Sequence[Evaluation]:
         """Return the windows in which it is judged, the oldest first."""

@@ -41,9 +41,6 @@ Mask = NDArray[np.bool_]
 ALL_ROWS = ShareDesigns({}, {})
 """Every row counts."""
 
-DOUBT = 3.0
-"""Standard deviations by which an estimate may be off: by chance in one of 370."""
-
 _INFINITE = KINDS.index("infinite")
 
 
@@ -171,14 +168,12 @@ def missed_in_other(pair: FeaturePair) -> tuple[float, float]:
     counts, others = pair.was.counts[np.newaxis] * rows, np.array([len(pair.was.counts) - 1])
     if own_rows(counts, others)[0]:
         (more,), (off,) = missed(counts, others)
-        return float(more) / rows, float(more + DOUBT * off) / rows
+        # 3.0: standard deviations by which an estimate may be off: by chance in one of 370
+        return float(more) / rows, float(more + 3.0 * off) / rows
     categories = counts[0, :-1]
     rare = float(categories[categories < sure(least_kept(counts, others)[0])].sum())
     return 0.0, min(rare, float(counts[0, -1]) / 2) / rows
 
-
-GRID = 0.015
-"""Greatest error of a distribution function that is linear within a bin: a bin is a hundredth of the rows."""
 
 LEAST_ROWS, LEAST_EFFECTIVE = 50, 5.0
 """Rows, and effective ones, of either side below which no distribution is compared: of 15 effective rows a column times
@@ -311,7 +306,8 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
         distribution_function(pair.bins, pair.now),
     )
     own = was.at(now.points)
-    return ChangedNumber(pair, was, now, own, _most(now.below - own), p, GRID + BY_CHANCE * math.sqrt(1 / n + 1 / m))
+    # 0.015: greatest error of a distribution function that is linear within a bin: a bin is a hundredth of the rows
+    return ChangedNumber(pair, was, now, own, _most(now.below - own), p, 0.015 + BY_CHANCE * math.sqrt(1 / n + 1 / m))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

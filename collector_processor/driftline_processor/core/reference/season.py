@@ -36,9 +36,6 @@ POOLED = 50
 """(Effective) rows from which on a season speaks for itself: as many as the drift rule wants. One with fewer is put
 together with as many before it as after it: then what rises from hour to hour does not move their mean."""
 
-MOST_KEPT = 400
-"""References that are kept for a baseline: one for each hour of two weeks, and to spare."""
-
 MOST_SLICED = 48
 """The same of a baseline with slices, whose panes are twenty times as large."""
 
@@ -96,7 +93,8 @@ def seasonal_reference(baseline: Baseline, kind: Kind, pane: Pane) -> Reference:
     kept = _KEPT.setdefault(baseline, {})
     key = (mix / mix.sum()).round(12).tobytes()
     if key not in kept:
-        if len(kept) >= (MOST_KEPT if baseline.extras.slices is None else MOST_SLICED):
+        # 400: references that are kept for a baseline: one for each hour of two weeks, and to spare
+        if len(kept) >= (400 if baseline.extras.slices is None else MOST_SLICED):
             del kept[next(iter(kept))]
         kept[key] = _derived(baseline, seasons, mix, f"the same {same}")
     return kept[key]

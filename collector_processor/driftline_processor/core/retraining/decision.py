@@ -42,9 +42,6 @@ IN_MONEY = frozenset({"cost_per_prediction", "value_per_prediction"})
 HORIZON = 30.0
 """Days for which a new version is taken to serve where nobody says how long: a month."""
 
-MOST_RATED = 30
-"""Windows whose traffic says how much is to come: a month of days."""
-
 MOST_OUTCOMES = 10**9
 """Outcomes beyond which nobody is told to wait for them."""
 
@@ -194,7 +191,8 @@ def expected_predictions(windows: Sequence[Evaluation], days: float) -> float | 
         windows: Closed windows of one length, oldest first. Time between them without any prediction counts.
         days: Length of the horizon.
     """
-    newest = windows[-MOST_RATED:]
+    # 30: windows whose traffic says how much is to come: a month of days
+    newest = windows[-30:]
     span = newest[-1].window.end - newest[0].window.start if newest else 0
     if span <= 0:
         return None

@@ -27,17 +27,11 @@ from .words import measured_ends, measured_text
 FAILING: Final = 0.05
 """Share of calls, one in twenty, that surely fail where a service is failing and nobody knows what is usual."""
 
-NOTICED: Final = 0.001
-"""Share of calls below which failures wake nobody without an objective: an availability of 99.9 %."""
-
 TIMES: Final = 2.0
 """How many times the worst of the windows before: a change that people notice, and that days do not make."""
 
 EARLIER: Final = 5
 """Windows before, of the same length, that say what is usual: ``calls-quiet-5`` of docs/data/service-level.md."""
-
-SUSPECT: Final = 0.1
-"""Chance of a short window's failures at the limit, below which it does not say what is usual."""
 
 JUDGED: Final = ("latency_p95", "latency_p50")
 """Latencies that are held against the windows before. The p99 of few calls is their slowest: it says little."""
@@ -102,12 +96,14 @@ def tells_usual(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()) ->
     usual, rate = _worst(earlier, ERROR_RATE), level.values.get(ERROR_RATE)
     if usual is None or rate is None or _looks(evaluation) == 1:
         return True
-    return _least(rate, 1 - 2 * SUSPECT) <= _limit(usual)
+    # 0.1: chance of a short window's failures at the limit, below which it does not say what is usual
+    return _least(rate, 1 - 2 * 0.1) <= _limit(usual)
 
 
 def _limit(usual: float | None) -> float:
     """Return the share of failures beyond which a service fails."""
-    return FAILING if usual is None else max(NOTICED, TIMES * usual)
+    # 0.001: share of calls below which failures wake nobody without an objective: an availability of 99.9 %
+    return FAILING if usual is None else max(0.001, TIMES * usual)
 
 
 def _sure_of_failures(rate: MetricValue, limit: float, evaluation: Evaluation) -> bool:

@@ -38,8 +38,6 @@ Shares = Literal["clopper_pearson", "wilson"]
 
 _LOWER = np.array([0.0, *BOUNDS])
 _UPPER = np.array([*BOUNDS, LONGEST])
-_ROUNDED = 1e-9
-"""Share of a rank that may be lost by adding up weights."""
 
 
 class Ranks(NamedTuple):
@@ -161,7 +159,8 @@ def quantile_ranks(calls: float, quantile: float, confidence: float) -> Ranks:
 
 def _bin_of(counts: F64, rank: float) -> int:
     """Return the bin that holds the call of a rank, from 1."""
-    at = int(np.searchsorted(np.cumsum(counts), rank * (1 - _ROUNDED), side="left"))
+    # 1e-9: share of a rank that may be lost by adding up weights
+    at = int(np.searchsorted(np.cumsum(counts), rank * (1 - 1e-9), side="left"))
     return min(at, int(np.flatnonzero(counts)[-1]))
 
 

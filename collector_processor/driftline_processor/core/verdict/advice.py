@@ -28,9 +28,6 @@ WORTH_FINDING = 0.05
 """The loss of accuracy that labels should be enough to find: five points, as between versions
 (docs/data/versions.md)."""
 
-STRANGE = 0.5
-"""Share of an input's values out of its usual range from which on the input itself is doubted before the model is."""
-
 OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift@0.1", "gain@0.1"})
 """Metrics of the ranking, which no recalibration can change."""
 
@@ -206,7 +203,9 @@ def _mend(features: tuple[str, ...], words: str) -> Advice:
 
 def _is_strange(found: Finding) -> bool:
     """Return True where most values of an input lie where hardly any lay: as in another unit, or of another source."""
-    return found.check == OUT_OF_RANGE.name and len(found.features) == 1 and (found.now or 0.0) >= STRANGE
+    # 0.5: share of an input's values out of its usual range from which on the input itself is doubted before the model
+    # is
+    return found.check == OUT_OF_RANGE.name and len(found.features) == 1 and (found.now or 0.0) >= 0.5
 
 
 def _is_better(one: SideBySide, version: str) -> bool:

@@ -18,16 +18,8 @@ from .traffic import Traffic
 from .window import Reading, harmless_parts, head_of, read_outcomes, read_window, usual_service, verdict_of
 from .words import compose, since_words
 
-STALE = 2
-"""Closed windows in a row without outcomes that had their time, after which an older ``healthy`` is not believed: as
-many as make an incident."""
-
-
 TO_TURN = 2
 """Days, and longer windows, in a row that turn a state; a clear one counts for as many."""
-
-BY_CHANCE = 0.02
-"""Share of the windows of a healthy model in which outcomes or calls show a loss; see ``docs/data/alerts.md``."""
 
 AT_ONCE = "service"
 """The reason for which an interval that is clear counts at once in any window: its limit is above what hours showed."""
@@ -122,7 +114,8 @@ def windows_to_turn(length: int) -> int:
     >>> [windows_to_turn(hours * DAY // 24) for hours in (0, 168, 24, 12, 1)]
     [2, 2, 2, 3, 3]
     """
-    return TO_TURN + math.ceil(math.log(looks_a_day(length)) / -math.log(BY_CHANCE))
+    # 0.02: share of the windows of a healthy model in which outcomes or calls show a loss; see `docs/data/alerts.md`
+    return TO_TURN + math.ceil(math.log(looks_a_day(length)) / -math.log(0.02))
 
 
 def _weight(reading: Reading) -> int:
@@ -375,7 +368,9 @@ def _run_of_risk(
 
 def _stale(closed: Sequence[Reading], run: _Run) -> bool:
     """Return True where outcomes stopped coming after the window that decided."""
-    return len(_without_outcomes(closed, run)) >= STALE
+    # 2: closed windows in a row without outcomes that had their time, after which an older `healthy` is not believed:
+    # as many as make an incident
+    return len(_without_outcomes(closed, run)) >= 2
 
 
 def _without_outcomes(closed: Sequence[Reading], run: _Run) -> list[Reading]:

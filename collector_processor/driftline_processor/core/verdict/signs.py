@@ -52,13 +52,6 @@ Reason = Literal[
     "together",
 ]
 
-CLEAR = 2.5
-"""How many times as far as an interval asks a value lies from its limit, to count without a second window.
-
-A 95 % interval ends 1.96 standard errors away, and 2.5 × 1.96 leaves a chance of one in a million: that of
-:data:`~driftline_processor.core.drift.incident.AT_ONCE`.
-"""
-
 LONE, LONE_DAYS = 0.025, 90
 """Windows that one kind of sign makes bad by chance in so many days, up to which one window alone is a risk: four kinds
 of signs make a tenth of a false incident. The rows ``verdict-quiet-*`` measure it."""
@@ -149,7 +142,9 @@ def is_clear(low: float | None, high: float | None) -> bool:
     if low is None or high is None:
         return False
     half = (high - low) / 2
-    return max(low, -high) >= (CLEAR - 1) * half
+    # 2.5: how many times as far as an interval asks a value lies from its limit, to count without a second window. A 95
+    # % interval ends 1.96 standard errors away, and 2.5 × 1.96 leaves a chance of one in a million: that of AT_ONCE.
+    return max(low, -high) >= (2.5 - 1) * half
 
 
 def signs_of_loss(

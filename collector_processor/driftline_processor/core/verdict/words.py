@@ -21,9 +21,6 @@ Clause = str | tuple[str, ...]
 MOST_WORDS = 45
 """Words of a sentence: nobody reads a longer one once."""
 
-_UNITS = 4.0
-"""How many units of the last digit an interval is long, at least."""
-
 _MOST_DECIMALS = 9
 """Decimals at which an end of an interval is told as it is, however near to zero."""
 
@@ -98,7 +95,8 @@ def rounded_ends(low: float, high: float, greatest: float = math.inf) -> tuple[s
     length = high - low
     if not math.isfinite(length) or length <= 0:
         return figure(low), figure(high)
-    decimals = math.ceil(math.log10(_UNITS / length))
+    # 4.0: how many units of the last digit an interval is long, at least
+    decimals = math.ceil(math.log10(4.0 / length))
     return _rounded(low, decimals, greatest), _rounded(high, decimals, greatest)
 
 

@@ -38,9 +38,6 @@ Role = Literal["challenger", "shadow", "canary"]
 """A shadow scores the champion's requests without being heard, a canary answers some of its own; a challenger may do
 either: its outcomes say which."""
 
-SHARED = 0.5
-"""The share of a challenger's outcomes that the champion shares, from which they are compared as pairs."""
-
 
 @dataclass(frozen=True, slots=True)
 class VersionNames:
@@ -222,7 +219,8 @@ def side_by_side(
     for side, its in zip(sides, unseen, strict=True):
         if none_of := unreviewed(its, side.task):
             return replace(found, reason=f"{unreviewed_sentence(none_of)} (version {side.name or 'without a name'})")
-    paired = role == "shadow" or (role == "challenger" and shared >= SHARED * max(other.outcomes, 1))
+    # 0.5: the share of a challenger's outcomes that the champion shares, from which they are compared as pairs
+    paired = role == "shadow" or (role == "challenger" and shared >= 0.5 * max(other.outcomes, 1))
     if not paired and not (one.outcomes and other.outcomes):
         return replace(found, reason=_lacking(role, (one, other)))
     comparisons: dict[str, Comparison] = {}

@@ -11,9 +11,6 @@ from driftline.tables.table import F64
 PAIRED: Final = "paired:"
 """Prefix of the parts of a pane that hold the :class:`PairedSums` sums of one loss."""
 
-TOGETHER: Final = 10
-"""Hours are looked at apart from this number of outcomes on: comparing within n rows costs one in n of them."""
-
 
 class SingleSums(NamedTuple):
     """Sums over the rows of one version: their number, Σw, Σw², and Σwx, Σw²x, Σw²x² of the loss x."""
@@ -123,7 +120,8 @@ def unpaired_sums(first: F64, second: F64) -> Sums:
     told = np.flatnonzero(known)
     if not len(told):
         return Sums()
-    stretch = (known[told].cumsum() - known[told]) // TOGETHER
+    # 10: hours are looked at apart from this number of outcomes on: comparing within n rows costs one in n of them
+    stretch = (known[told].cumsum() - known[told]) // 10
     begins = told[np.flatnonzero(np.diff(stretch, prepend=-1))]
     parts = by_stretch(*(np.add.reduceat(hours, begins, axis=1) for hours in (one, other)))
     first_of_all, second_of_all = (SingleSums(*hours.sum(axis=1).tolist()) for hours in (one, other))

@@ -121,10 +121,6 @@ def _bits(time: I64, content: Sequence[NDArray[np.generic]]) -> U64:
 
 Mask = NDArray[np.bool_]
 
-_TAMED = 0.999
-"""Quantile of absolute errors beyond which they count as it in the search: one stray row is no slice. The test takes
-all."""
-
 LEAST_ROWS = 200
 """Labelled rows of a slice, at least half of them in each half: of 200 an error rate of 15 % is known to five
 points."""
@@ -224,7 +220,9 @@ class _Rows:
         """Return the confirmed slices of one loss, and the rows of each."""
         known = np.isfinite(loss)
         loss = np.where(known, loss, 0.0)
-        tamed = np.minimum(loss, np.quantile(loss[known], _TAMED)) if by == "absolute_error" and known.any() else loss
+        # 0.999: quantile of absolute errors beyond which they count as it in the search: one stray row is no slice. The
+        # test takes all.
+        tamed = np.minimum(loss, np.quantile(loss[known], 0.999)) if by == "absolute_error" and known.any() else loss
         chosen = self._chosen(tamed, known & self.searched)
         whole = known & ~self.searched
         left, confirmed = whole, []

@@ -7,9 +7,6 @@ from driftline.tables.table import F64, I64
 
 from .window import PANE
 
-LONGEST = 86_400 * 10**9
-"""Nanoseconds of the longest stretch that is shared out: a longer stretch counts in its last day."""
-
 
 def places(since: int, until: int) -> tuple[I64, F64]:
     """Return the panes of ``(since, until]`` by their start, and the share of the stretch in each; it adds up to 1.
@@ -18,7 +15,8 @@ def places(since: int, until: int) -> tuple[I64, F64]:
     >>> (panes // 10**9).tolist(), shares.tolist()
     ([0, 300], [0.5, 0.5])
     """
-    since = max(since, until - LONGEST)
+    # 86_400 * 10**9: nanoseconds of the longest stretch that is shared out: a longer stretch counts in its last day
+    since = max(since, until - (86_400 * 10**9))
     first, last = since - since % PANE, until - 1 - (until - 1) % PANE
     if since >= until or first == last:
         return np.array([last]), np.ones(1)

@@ -338,7 +338,7 @@ class JudgingProcesses:
         series, one.order = one.order.series.number, None
         self._pause = BACK_OFF[0]
         self.note_judged(series, len(message.judged), message.cpu, here=False)
-        self._counters.add(m.DRIFTLINE_JUDGING_PROCESSES_CPU, message.cpu)
+        self._counters.add(m.DRIFTLINE_EVALUATION_PROCESS_CPU_TIME, message.cpu)
         return message.judged
 
     def _lose(self, one: _Process, why: object) -> None:
@@ -350,7 +350,7 @@ class JudgingProcesses:
 
     def _fail(self, said: str) -> None:
         _log.warning("driftline: %s; another is started in %.0f s", said, self._pause)
-        self._counters.add(m.DRIFTLINE_JUDGING_PROCESSES_LOST)
+        self._counters.add(m.DRIFTLINE_EVALUATION_PROCESS_FAILURES)
         self._rests_until = self._clock() + self._pause
         self._pause = next_pause(self._pause, *BACK_OFF)
 
@@ -360,7 +360,7 @@ class JudgingProcesses:
         self._publish()
 
     def _publish(self) -> None:
-        self._counters.set(m.DRIFTLINE_JUDGING_PROCESSES, len(self._processes))
+        self._counters.set(m.DRIFTLINE_EVALUATION_PROCESSES, len(self._processes))
 
 
 def _open(command: Sequence[str], share: float) -> tuple[subprocess.Popen[bytes], socket.socket]:

@@ -3,35 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
 
-import grpc
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
+from pydantic import Field
 
-from driftline_processor.config.exporters import OtlpGrpc
-from driftline_processor.config.values import is_here
+from driftline_processor.config.values import Address, Text, is_here
 from driftline_processor.exporters.exporter import ExportResult
-from driftline_processor.exporters.otlp_answers import not_sent, packs, success
+from driftline_processor.exporters.otlp import Otlp, not_sent, success
 from driftline_processor.otlp.protocol import METHODS
 from driftline_processor.receipts import Signal
 
-_RETRYABLE_CODES = (
-    grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.ABORTED,
-    grpc.StatusCode.OUT_OF_RANGE,
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.DATA_LOSS,
-)
+if TYPE_CHECKING:
+    import grpc
+
+_RETRYABLE_CODES = ("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS")
 """OTLP specification, "Failures" of OTLP/gRPC; RESOURCE_EXHAUSTED only together with RetryInfo."""
+
+
+class OtlpGrpc(Otlp):
+    """OTLP over gRPC."""
+
+    endpoint: Text = Field(description="Where to send, as `host:port`.", examples=['"${env:JAEGER:-127.0.0.1:14317}"'])
+
+    def _address(self, parts: SplitResult, host: str, port: int | None) -> Address:
+        example = "'host:port', as in '127.0.0.1:14317'"
+        if parts.scheme in ("dns", "unix"):
+            return Address("", 0)
+        if not host:
+            raise ValueError(f"'{self.endpoint}' has no host; write {example}")
+        if parts.scheme not in ("", "http", "https", "grpc", "grpcs"):
+            raise ValueError(f"'{parts.scheme}://' is not known; write {example}")
+        if parts.path not in ("", "/"):
+            raise ValueError(
+                f"'{self.endpoint}' has a path, which gRPC does not; write 'host:port', or name the exporter "
+                "otlp_http/NAME"
+            )
+        if port is None:
+            raise ValueError(f"'{self.endpoint}' has no port; write '{self.endpoint.rstrip('/')}:4317'")
+        return Address(host, port)
+
+    def connect(self) -> OtlpGrpcExporter:
+        """Return a channel to the endpoint."""
+        return OtlpGrpcExporter(self)
 
 
 class OtlpGrpcExporter:
     """OTLP over gRPC, bytes in and bytes out."""
 
     def __init__(self, exporter: OtlpGrpc) -> None:
+        import grpc  # for those alone who have such a destination
+
         self._closed = False
         parts = urlsplit(exporter.endpoint) if "://" in exporter.endpoint else None
         target = parts.netloc if parts is not None and parts.scheme not in ("dns", "unix") else exporter.endpoint
@@ -45,12 +70,14 @@ class OtlpGrpcExporter:
         else:
             self._channel = grpc.secure_channel(target, _grpc_credentials(exporter), options)
         self._calls = {signal: self._channel.unary_unary(method) for method, signal in METHODS.items()}
-        self._compression = grpc.Compression.Gzip if packs(exporter) else grpc.Compression.NoCompression
+        self._compression = grpc.Compression.Gzip if exporter.compressed else grpc.Compression.NoCompression
         self._timeout = exporter.timeout.total_seconds()
         self._headers = {key.lower(): value.get_secret_value() for key, value in exporter.headers.items()}
 
     def export(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> ExportResult:
         """Send one request."""
+        import grpc
+
         metadata = tuple({**headers, **self._headers}.items())
         try:
             answer = self._calls[signal](body, timeout=self._timeout, metadata=metadata, compression=self._compression)
@@ -69,8 +96,8 @@ class OtlpGrpcExporter:
 def _grpc_failure(error: grpc.RpcError) -> ExportResult:
     code, message = error.code(), str(error.details() or "")
     delay = _retry_info(dict(error.trailing_metadata() or ()))
-    if code in _RETRYABLE_CODES or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and delay is not None):
-        unreachable = code is grpc.StatusCode.UNAVAILABLE and delay is None
+    if code.name in _RETRYABLE_CODES or (code.name == "RESOURCE_EXHAUSTED" and delay is not None):
+        unreachable = code.name == "UNAVAILABLE" and delay is None
         return ExportResult("retryable", code.name, message, delay, unreachable)
     return ExportResult("permanent", code.name, message)
 
@@ -93,9 +120,11 @@ def _retry_info(trailing: Mapping[str, str | bytes]) -> float | None:
 
 
 def _grpc_credentials(exporter: OtlpGrpc) -> grpc.ChannelCredentials:
+    import grpc
+
     files = (exporter.tls.ca_file, exporter.tls.key_file, exporter.tls.cert_file)
     root, key, chain = (path.read_bytes() if path is not None else None for path in files)
     return grpc.ssl_channel_credentials(root, key, chain)
 
 
-EXPORTER = OtlpGrpcExporter
+EXPORTER = OtlpGrpc

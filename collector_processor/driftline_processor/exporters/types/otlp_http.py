@@ -4,32 +4,57 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult
 
-import httpx
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
+from pydantic import Field
 
-from driftline_processor.config.exporters import OtlpHttp
-from driftline_processor.config.values import is_here
+from driftline_processor.config.values import Address, Text, is_here
 from driftline_processor.exporters.exporter import ExportResult
-from driftline_processor.exporters.otlp_answers import (
-    RETRYABLE_STATUSES,
-    not_sent,
-    packs,
-    seconds_to_wait,
-    success,
-)
+from driftline_processor.exporters.otlp import RETRYABLE_STATUSES, Otlp, not_sent, seconds_to_wait, success
 from driftline_processor.otlp.protocol import PROTOBUF
 from driftline_processor.receipts import Signal
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class OtlpHttp(Otlp):
+    """OTLP over HTTP, in protobuf."""
+
+    endpoint: Text = Field(
+        description="Where to send: the base URL, to which the processor adds `/v1/traces` and so on.",
+        examples=['"${env:PROMETHEUS:-http://127.0.0.1:9090}/api/v1/otlp"'],
+    )
+
+    def _address(self, parts: SplitResult, host: str, port: int | None) -> Address:
+        if parts.scheme not in ("http", "https"):
+            raise ValueError(
+                f"'{self.endpoint}' has no scheme; write 'http://{self.endpoint}' or 'https://{self.endpoint}'"
+            )
+        if not host:
+            raise ValueError(f"'{self.endpoint}' has no host; write a URL, as in 'http://127.0.0.1:14318'")
+        for path in ("/v1/traces", "/v1/metrics", "/v1/logs"):
+            if parts.path.rstrip("/").endswith(path):
+                raise ValueError(f"'{self.endpoint}' names one signal; driftline adds {path} itself, so leave it out")
+        return Address(host, port or (443 if parts.scheme == "https" else 80))
+
+    def connect(self) -> OtlpHttpExporter:
+        """Return a client of the endpoint."""
+        return OtlpHttpExporter(self)
 
 
 class OtlpHttpExporter:
     """OTLP over HTTP in protobuf."""
 
     def __init__(self, exporter: OtlpHttp) -> None:
+        import httpx  # for those alone who have such a destination
+
         self._closed = False
         self._base = exporter.endpoint.rstrip("/")
-        self._gzip = packs(exporter)
+        self._gzip = exporter.compressed
         self._client = httpx.Client(
             verify=exporter.tls.context(),
             timeout=exporter.timeout.total_seconds(),
@@ -42,6 +67,8 @@ class OtlpHttpExporter:
 
     def export(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> ExportResult:
         """Send one request."""
+        import httpx
+
         content = gzip.compress(body, compresslevel=1, mtime=0) if self._gzip else body
         try:
             response = self._client.post(
@@ -75,4 +102,4 @@ def _http_message(response: httpx.Response) -> str:
     return " ".join(response.text[:200].split())  # one line of the log
 
 
-EXPORTER = OtlpHttpExporter
+EXPORTER = OtlpHttp

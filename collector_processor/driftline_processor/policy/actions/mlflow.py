@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from pydantic import Field
 
@@ -24,9 +24,6 @@ from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.http_service import NotTaken, Request
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import Sources
-
-LOOKED_AT: Final = 50
-"""Versions below the wrong one, among which one that is ready is looked for: deleted ones leave gaps."""
 
 _TAG = re.compile(r"(?P<alias>[\w-]+): (?P<wrong>\d+) to (?P<previous>\d+)(?P<done>, done)?")
 
@@ -147,7 +144,8 @@ class MLflow(HttpAction):
                 why = "is not there" if version is None else f"points to version {wrong}, too"
                 raise NotTaken(Answer("refused", f"the alias {self.previous} {why}"))
             return version
-        for version in range(wrong - 1, max(0, wrong - 1 - LOOKED_AT), -1):
+        # 50: versions below the wrong one, among which one that is ready is looked for: deleted ones leave gaps
+        for version in range(wrong - 1, max(0, wrong - 1 - 50), -1):
             parameters: dict[str, str | int] = {"name": name, "version": str(version)}
             reply = yield Request("GET", f"{self._api}/model-versions/get", parameters=parameters, accepted=(404,))
             if reply.status == 404:

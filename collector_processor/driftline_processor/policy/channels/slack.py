@@ -21,9 +21,6 @@ TIMEOUT: Final = 10.0
 MOST_TEXT: Final = 36_000
 """Characters of a text without its links: Slack takes 40,000."""
 
-LOOKED_AT: Final = 200
-"""Messages among which one is looked for that may have been sent."""
-
 REFUSED: Final = ("no_text", "msg_too_long", "invalid_arguments", "invalid_metadata_format", "message_limit_exceeded")
 """Errors after which the same message will not be taken; after any other one somebody may mend token or channel."""
 
@@ -92,7 +89,8 @@ class Slack:
         """Return the time stamp of a message that may have been taken; "" where it is not there, or nobody can tell."""
         if not channel:
             return ""
-        asked: dict[str, str | int] = {"channel": channel, "limit": LOOKED_AT, "include_all_metadata": "true"}
+        # 200: messages among which one is looked for that may have been sent
+        asked: dict[str, str | int] = {"channel": channel, "limit": 200, "include_all_metadata": "true"}
         if thread:
             asked["ts"] = thread
         method = "conversations.replies" if thread else "conversations.history"

@@ -16,8 +16,6 @@ from driftline_processor.web.parameters import find_model, moment, number
 from driftline_processor.web.site import Site
 
 MOST = 10_000
-LAST = 7 * 86_400 * 10**9
-"""Nanoseconds to look back for rows where the request names no start."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -26,7 +24,8 @@ def routes(site: Site) -> list[BaseRoute]:
     def label_next(request: Request) -> Response:
         model = find_model(request, site.state.snapshot)
         until = moment(request, "until", max(model.last, 0) + 1)
-        since = moment(request, "since", until - LAST)
+        # 7 * 86_400 * 10**9: nanoseconds to look back for rows where the request names no start
+        since = moment(request, "since", until - (7 * 86_400 * 10**9))
         most = number(request, "limit", 100, MOST)
         found = site.state.queries.labels.next(model.key, since, until, most, tuple(_reasons(request.query_params)))
         form = request.query_params.get("format", "json")

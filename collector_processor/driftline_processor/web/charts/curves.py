@@ -16,12 +16,6 @@ from driftline_processor.present.numbers import count, number, percent
 from . import svg
 from .timelines import levels
 
-LARGEST = 12
-"""Classes of a confusion matrix that is shown whole; of more, what is confused most."""
-
-MOST = 10
-"""Confusions that are told of a larger one."""
-
 SHADES = 6
 """Shades of a cell, by its share of what happened: the style sheet has a class for each."""
 
@@ -90,11 +84,13 @@ def confusion_matrix(confusion: F64 | None, classes: Sequence[str]) -> Matrix | 
     if confusion is None or len(confusion) != len(classes) or not confusion.sum() > 0:
         return None
     names = tuple(short(name, 24) for name in classes)
-    if len(names) <= LARGEST:
+    # 12: classes of a confusion matrix that is shown whole; of more, what is confused most
+    if len(names) <= 12:
         rows = tuple((name, tuple(_cells(confusion, names, at))) for at, name in enumerate(names))
         return Matrix(names, rows, ())
     wrong = confusion - np.diag(np.diag(confusion))
-    places = np.argsort(-wrong, axis=None, kind="stable")[:MOST]
+    # 10: confusions that are told of a larger one
+    places = np.argsort(-wrong, axis=None, kind="stable")[:10]
     found = [divmod(int(place), len(names)) for place in places if wrong.flat[place] > 0]
     totals = confusion.sum(axis=1)
     return Matrix(

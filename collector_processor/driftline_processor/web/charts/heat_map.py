@@ -38,9 +38,6 @@ NO_VALUE = "."
 _LABEL, _WIDTH, _ROW = 150.0, 570.0, 16.0
 """Widths of the names and of the cells, and the height of a row; static/driftline.css has the widths, too."""
 
-TREND = 60
-"""Windows in a line of text."""
-
 _MOST_PSI = 0.5
 """PSI that reaches the top of a line: twice what is called large."""
 
@@ -172,7 +169,8 @@ def _plain(
 
 def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:
     """Draw how far a feature moved in the newest windows, in the height of a line of text, by size."""
-    shown = evaluations[-TREND:]
+    # 60: windows in a line of text
+    shown = evaluations[-60:]
     runs: list[list[Any]] = []  # shade, height, place and number of equal bars: most are quiet
     for place, evaluation in enumerate(shown, max(12 - len(shown), 0)):
         drift = evaluation.drift

@@ -40,9 +40,6 @@ Address = Callable[[Evaluation], str]
 """Evaluation → the address of its window's page."""
 
 
-GAPS_SAID = 6
-"""Gaps that a drawing says in words at most, the longest."""
-
 GAP = 3
 """Missing windows from which on the strip, whose bars are of equal width, is marked as broken."""
 
@@ -179,7 +176,8 @@ def said_of_gaps(gaps: Sequence[Gap]) -> str:
     >>> said_of_gaps([Gap(0, 2, 2, "Mon: 2 windows without a prediction")])
     'Mon: 2 windows without a prediction'
     """
-    longest = sorted(sorted(gaps, key=lambda gap: gap.start - gap.end)[:GAPS_SAID], key=lambda gap: gap.start)
+    # 6: gaps that a drawing says in words at most, the longest
+    longest = sorted(sorted(gaps, key=lambda gap: gap.start - gap.end)[:6], key=lambda gap: gap.start)
     more = [f"{many(len(gaps) - len(longest), 'gap')} more"] if len(gaps) > len(longest) else []
     return "; ".join([*(gap.words for gap in longest), *more])
 

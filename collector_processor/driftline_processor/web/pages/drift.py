@@ -22,9 +22,6 @@ from driftline_processor.web.place import feature_page
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
 
-HEAT = 40
-"""Features in the heat map, unless all are asked for: those that drift in most windows."""
-
 SORTS = ("size", "since", "importance", "name")
 """Orders of the table; the first is what it has by itself."""
 
@@ -76,7 +73,8 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
     rows = _sorted(_rows(selection, chosen, ranked), sort)
     found = [row for row in rows if search.casefold() in row.column.name.casefold()]
     heated = _heated(selection.shown, ranked)
-    drawn = heated if asked.get("heat") == "all" else heated[:HEAT]
+    # 40: features in the heat map, unless all are asked for: those that drift in most windows
+    drawn = heated if asked.get("heat") == "all" else heated[:40]
     place, importance = selection.place, {} if selection.model.baseline is None else selection.model.baseline.importance
     context |= {
         "rows": found,

@@ -27,12 +27,6 @@ from driftline_processor.web.place import feature_page
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
 
-OUT_OF_RANGE = 0.05
-"""Share of a window beyond the baseline's bins from which on its distribution has an axis of its own."""
-
-SHARE_OF_STEP = 0.01
-"""Share of a window in one step beyond the baseline's bins from which on the page names that step."""
-
 
 def routes(site: Site) -> list[BaseRoute]:
     """Return the route of the page."""
@@ -79,6 +73,7 @@ def page(
     outside = None
     if histories is not None:
         outside = histories.outside(model.key, name, chosen.window.start, chosen.window.end)
+    # 0.01: share of a window in one step beyond the baseline's bins from which on the page names that step
     context |= {
         "feature": name,
         "column": column,
@@ -88,7 +83,7 @@ def page(
         "missing": charts.missing(selection.shown, windows, _baseline(column, found), name, model.timezone),
         "drawing": _drawing(column, found, name),
         "own_axis": _out_of_range(found),
-        "steps": "" if found is None or found.now is None else steps_beyond(found.now.steps_beyond(SHARE_OF_STEP)),
+        "steps": "" if found is None or found.now is None else steps_beyond(found.now.steps_beyond(0.01)),
         "unread": 0 if found is None else len(found.unread),
         "open_ends": any(one.open_ends is not None and one.open_ends.any() for one in windows.values()),
         "slices": _by_slice(chosen, name),
@@ -200,7 +195,8 @@ def _spread(cells: tuple[str, ...], shares: F64, categories: tuple[str, ...]) ->
 
 
 def _out_of_range(found: FeatureHistory | None) -> bool:
-    return found is not None and found.now is not None and found.now.below + found.now.above > OUT_OF_RANGE
+    # 0.05: share of a window beyond the baseline's bins from which on its distribution has an axis of its own
+    return found is not None and found.now is not None and found.now.below + found.now.above > 0.05
 
 
 def _drawing(column: ColumnDrift | None, found: FeatureHistory | None, name: str) -> Any:

@@ -32,9 +32,6 @@ TOLD = 20
 SHOWN = 50
 """Rows of a page; CSV and JSON have all incidents."""
 
-DRIFTS = 3
-"""Drifts of a version that have rows of their own, of those that last and of those that are over; more share one."""
-
 TABS = {
     "drift": "drift",
     "objective": "performance",
@@ -182,7 +179,9 @@ def incident_rows(listed: Iterable[Incident]) -> list[IncidentRow]:
     rows, places = list[IncidentRow](), dict[tuple[object, bool], list[int]]()
     for one in listed:
         known = places.setdefault((one.key, one.open), [])
-        if one.kind != "drift" or len(known) <= DRIFTS:
+        # 3: drifts of a version that have rows of their own, of those that last and of those that are over; more share
+        # one
+        if one.kind != "drift" or len(known) <= 3:
             if one.kind == "drift":
                 known.append(len(rows))
             rows.append(IncidentRow((one,)))

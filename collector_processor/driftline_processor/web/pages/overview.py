@@ -47,9 +47,6 @@ BY_TASK: dict[str, tuple[str, ...]] = {
 }
 """The metrics that stand for a model, by the kind of its task; where one is not known, the next that is."""
 
-CAUSE = 120
-"""Characters of a cause, after which further clauses are folded."""
-
 FEATURE_NAME = 40
 """Characters of a feature's name in a verdict's sentence."""
 
@@ -134,6 +131,7 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         for one in (log or IncidentLog()).of([selection.model])
         if one.open and not one.minor and one.kind != "verdict"
     ]
+    # 120: characters of a cause, after which further clauses are folded
     context |= {
         "told": told,
         "since": _since(verdict, selection.model.timezone),
@@ -150,7 +148,7 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         "causes": [
             (linked(shown, one.features, selection), folded)
             for one in causes[:NAMED]
-            for shown, folded in [fold_clauses(one.sentence, CAUSE)]
+            for shown, folded in [fold_clauses(one.sentence, 120)]
         ],
         "more_causes": max(len(causes) - NAMED, 0),
         "drifted": _drifted(told, selection) if not causes else [],

@@ -26,13 +26,6 @@ from driftline_processor.web.timeline import gaps_of, measured_in, performance_r
 
 from .overview import BY_TASK
 
-HEADLINES = 3
-"""Metrics that are drawn at once; the others are folded."""
-
-
-FEW = 40
-"""Windows of which each is a link in the chart of a folded metric, too; of more, those of the headlines are."""
-
 MOST_CELLS = 2000
 """Cells of the table of windows at most, the newest windows; CSV has all."""
 
@@ -65,6 +58,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
     metrics = _metrics(selection.shown, chosen_slice)
     first = _headlines(metrics, selection.model)
     rows = {name: performance_row(name, selection.shown, _reference(selection, name), chosen_slice) for name in metrics}
+    # 40: windows of which each is a link in the chart of a folded metric, too; of more, those of the headlines are
     context |= {
         "can_search": weak is not None,
         "weak_found": None,
@@ -72,7 +66,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         "concept": _concept(selection.model),
         "metrics": metrics,
         "chosen_slice": chosen_slice,
-        "few": FEW,
+        "few": 40,
         "most_cells": MOST_CELLS_IN_REPORT if selection.in_report else MOST_CELLS,
         "gaps": {gap.start: gap for gap in gaps_of(selection.shown, selection.model)},
         "measured": {} if chosen is None else measured_in(chosen, chosen_slice),
@@ -254,7 +248,8 @@ def _metrics(shown: Sequence[Evaluation], chosen_slice: str) -> list[str]:
 def _headlines(metrics: Sequence[str], model: ModelView) -> list[str]:
     """Return the metrics that stand for the model, by its task."""
     of_task = [name for name in BY_TASK.get(model.task.kind, ()) if name in metrics]
-    return list(dict.fromkeys((*of_task, *metrics)))[:HEADLINES]
+    # 3: metrics that are drawn at once; the others are folded
+    return list(dict.fromkeys((*of_task, *metrics)))[:3]
 
 
 def _needs_somebody(one: ObjectiveState) -> tuple[bool, bool]:

@@ -29,12 +29,6 @@ SHOWN = 10
 MOST = 100
 """Predictions in each table at most."""
 
-CHIPS = 24
-"""Slices that a reader can choose from, those with most rows."""
-
-LABELS = 10
-"""Predictions to label next that are shown; the file has as many as are asked for."""
-
 QUICK = 200_000
 """Predictions without an outcome among which those to label are chosen at once; among more only when asked."""
 
@@ -110,7 +104,8 @@ def page(selection: Selection, now: int, rows: Rows, search: Search = Search()) 
             newest = rows.kept.newest(key, *stretch, search.most)
         waits = rows.labels is not None and not search.label and chosen.rows - chosen.outcome_rows > QUICK
         if rows.labels is not None and not waits and chosen.rows > chosen.outcome_rows:
-            batch = rows.labels.next(key, *stretch, LABELS)
+            # 10: predictions to label next that are shown; the file has as many as are asked for
+            batch = rows.labels.next(key, *stretch, 10)
     context |= {
         "worst": worst,
         "asked_slices": asked,
@@ -154,7 +149,8 @@ def _chips(selection: Selection) -> list[tuple[str, str, bool]]:
         return []
     known = {name: one.rows for name, one in chosen.performance_slices.items()}
     known |= {name: chosen.slices[name].rows for name in chosen.slices if name not in known}
-    names = sorted(known, key=lambda name: (-known[name], name))[:CHIPS]
+    # 24: slices that a reader can choose from, those with most rows
+    names = sorted(known, key=lambda name: (-known[name], name))[:24]
     names = [*(one for one in place.slices if one not in names), *names]
     found = []
     for name in names:

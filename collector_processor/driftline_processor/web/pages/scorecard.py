@@ -37,9 +37,6 @@ SUBJECT_WORDS: Final = {
 }
 """Subject of a line → its words."""
 
-DECIDED: Final = 50
-"""Decisions of a page; the API has all."""
-
 
 def routes(site: Site) -> list[BaseRoute]:
     """Return the routes of the scorecards of all models, and of one."""
@@ -105,12 +102,13 @@ def model_page(
     as_of = selection.verdict() if selection.past else None
     card = scorecard(selection.same, period, log.of(selection.same), as_of)
     decisions = [] if made is None else made.of(selection.model.key.model)
+    # 50: decisions of a page; the API has all
     context = {
         **common_context(selection, "scorecard", now),
         "period": period,
         "card": card,
         "subjects": SUBJECT_WORDS,
-        "decisions": [ReviewedDecision(one.time, one.model, one.words, one.by, one.why) for one in decisions[:DECIDED]],
+        "decisions": [ReviewedDecision(one.time, one.model, one.words, one.by, one.why) for one in decisions[:50]],
     }
     columns = ("time", "version", "kind", "by", "why")
     rows = [(iso_time(one.time), one.version, one.kind, one.by, one.why) for one in decisions]

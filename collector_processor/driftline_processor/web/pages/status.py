@@ -27,18 +27,18 @@ DOING: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Evaluation",
         (
-            ("windows that wait", m.DRIFTLINE_WINDOWS_PENDING, "count"),
-            ("the longest of them for", m.DRIFTLINE_WINDOWS_PENDING_AGE, "seconds"),
-            ("processes that judge windows beside this one", m.DRIFTLINE_JUDGING_PROCESSES, "count"),
-            ("such processes that were lost", m.DRIFTLINE_JUDGING_PROCESSES_LOST, "count"),
+            ("windows that wait", m.DRIFTLINE_PENDING_WINDOWS, "count"),
+            ("the longest of them for", m.DRIFTLINE_PENDING_WINDOW_AGE, "seconds"),
+            ("processes that judge windows beside this one", m.DRIFTLINE_EVALUATION_PROCESSES, "count"),
+            ("such processes that were lost", m.DRIFTLINE_EVALUATION_PROCESS_FAILURES, "count"),
         ),
     ),
     (
         "Outcomes",
         (
-            ("outcomes that found their prediction", m.DRIFTLINE_OUTCOMES_JOINED, "count"),
-            ("outcomes that wait for their prediction", m.DRIFTLINE_OUTCOMES_PENDING, "count"),
-            ("the oldest of them for", m.DRIFTLINE_OUTCOMES_PENDING_AGE, "seconds"),
+            ("outcomes that found their prediction", m.DRIFTLINE_JOINED_OUTCOMES, "count"),
+            ("outcomes that wait for their prediction", m.DRIFTLINE_PENDING_OUTCOMES, "count"),
+            ("the oldest of them for", m.DRIFTLINE_PENDING_OUTCOME_AGE, "seconds"),
         ),
     ),
     (
@@ -57,10 +57,10 @@ DOING: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
 """Title of a part of the work → what is counted of it: words, metric, and unit."""
 
 FORWARDING = {
-    "sent": m.DRIFTLINE_FORWARD_SENT,
+    "sent": m.DRIFTLINE_FORWARD_SENT_REQUESTS,
     "waiting": m.DRIFTLINE_FORWARD_QUEUE_SIZE,
-    "refused": m.DRIFTLINE_FORWARD_FAILED,
-    "dropped": m.DRIFTLINE_FORWARD_DROPPED,
+    "refused": m.DRIFTLINE_FORWARD_FAILED_REQUESTS,
+    "dropped": m.DRIFTLINE_FORWARD_DROPPED_REQUESTS,
 }
 """What is counted of a destination → metric; requests, but bytes of those that wait."""
 
@@ -144,8 +144,8 @@ def page(
 
 def long_pending(counted: Counted) -> int:
     """Return how many windows wait, live and past ones, where the longest of them waits a minute or more; else 0."""
-    longest = sum(value for (name, _), value in counted.items() if name == m.DRIFTLINE_WINDOWS_PENDING_AGE)
-    waiting = sum(value for (name, _), value in counted.items() if name == m.DRIFTLINE_WINDOWS_PENDING)
+    longest = sum(value for (name, _), value in counted.items() if name == m.DRIFTLINE_PENDING_WINDOW_AGE)
+    waiting = sum(value for (name, _), value in counted.items() if name == m.DRIFTLINE_PENDING_WINDOWS)
     return int(waiting) if longest * 1e9 >= LONG else 0
 
 

@@ -26,9 +26,6 @@ from driftline_processor.web.parameters import nearest_window, read_moment
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
 
-OFFERED = 90
-"""Windows that a reader can compare with, the newest."""
-
 FEATURES = 50
 """Features side by side on the page, those that differ most; the CSV has all."""
 
@@ -246,7 +243,8 @@ def _offered_versions(selection: Selection) -> list[tuple[str, str]]:
 def _offered_windows(selection: Selection) -> list[tuple[str, str]]:
     """Return value and title of each other window, the newest first."""
     timezone = selection.model.timezone
-    others = [one for one in reversed(selection.known) if one is not selection.chosen][:OFFERED]
+    # 90: windows that a reader can compare with, the newest
+    others = [one for one in reversed(selection.known) if one is not selection.chosen][:90]
     return [(f"at:{iso_time(one.window.start)}", window_name(one.window, timezone)) for one in others]
 
 

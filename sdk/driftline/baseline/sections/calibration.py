@@ -25,9 +25,6 @@ from driftline.panes.bins import SCORE_BINS
 from driftline.panes.json_checks import floats, is_whole, short
 from driftline.tables.table import F64, I64
 
-FEWEST = 30
-"""Rows of either kind: with fewer, what a score means is not known."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IsotonicSteps:
@@ -53,7 +50,8 @@ class IsotonicSteps:
         >>> steps.first.tolist(), steps.rate.round(3).tolist()
         ([0, 2100], [0.222, 0.75])
         """
-        if min(negative.sum(), positive.sum()) < FEWEST:
+        # 30: rows of either kind: with fewer, what a score means is not known
+        if min(negative.sum(), positive.sum()) < 30:
             return None
         weights = negative + positive
         held = np.flatnonzero(weights > 0)
@@ -106,8 +104,6 @@ class IsotonicSteps:
 
 
 DRAWN = 64
-PLACES = 512
-"""Places of scores with equal numbers of rows."""
 
 _PENALTIES = np.array([1e-9, 0.1, 10.0, 30.0])
 """Penalties of the curve's coefficients: a line in the normal score of the rank unless rows show otherwise."""
@@ -155,7 +151,8 @@ def resample_calibration(negative: F64, positive: F64) -> ResampledCalibration:
     weights = negative + positive
     held = np.flatnonzero(weights > 0)
     reached = np.cumsum(weights[held])
-    place_of = ((reached - weights[held] / 2) * (PLACES / reached[-1])).astype(np.int64)
+    # 512: places of scores with equal numbers of rows
+    place_of = ((reached - weights[held] / 2) * (512 / reached[-1])).astype(np.int64)
     _, first, group = np.unique(place_of, return_index=True, return_inverse=True)
     weight, hits = (np.bincount(group, of[held]).astype(np.float64, copy=False) for of in (weights, positive))
     random = np.random.default_rng(_SEED)

@@ -22,15 +22,8 @@ from driftline.tables.timestamps import DAY, HOUR, WEEK, Kind, Seasonality
 LEVEL = 0.01
 """Chance that a reference without any cycle is said to have one, over all columns and both cycles."""
 
-LIKELY = 0.2
-"""Chance below which a column beside others that repeat keeps its seasons: hours are the same hours for all of them."""
-
 MULTIPLES = 3
 """Frequencies of a cycle that are looked at: once, twice and three times in it."""
-
-NEIGHBOURS = 6
-"""Frequencies on either side that a cycle is compared with, at most; fewer where there are few cycles, half as many as
-there are. They lie as close together as the reference can tell apart."""
 
 LEAST_DAYS = 2
 """Days that hours need; of a single one nobody knows how far the next may differ."""
@@ -75,7 +68,9 @@ class Cycles:
         looked = ([self.hours] if kind in ("hour", "hour_of_week") else []) + (
             [self.weekdays] if kind in ("weekday", "hour_of_week") else []
         )
-        return frozenset(name for p in looked for name, chance in p.items() if chance <= LIKELY)
+        # 0.2: chance below which a column beside others that repeat keeps its seasons: hours are the same hours for all
+        # of them
+        return frozenset(name for p in looked for name, chance in p.items() if chance <= 0.2)
 
 
 def find_cycles(clock: Seasonality, hours: I64, counts: Mapping[str, F64], bins: Mapping[str, Bins]) -> Cycles:
@@ -193,7 +188,9 @@ def _cycle_chances(at: F64, values: F64, weight: F64, cycles: int) -> F64:
     finest = 1 / (2 * step)
     least = np.ones(values.shape[1])
     for times in range(1, MULTIPLES + 1):
-        around = range(1, max(1, min(NEIGHBOURS, cycles // 2)) + 1)
+        # 6: frequencies on either side that a cycle is compared with, at most; fewer where there are few cycles, half
+        # as many as there are. They lie as close together as the reference can tell apart.
+        around = range(1, max(1, min(6, cycles // 2)) + 1)
         frequencies = [times, *(times + way * count * apart for count in around for way in (-1, 1))]
         found = [_power(middle, frequency, weight, q, y) for frequency in frequencies if frequency < finest - apart / 4]
         if len(found) < 3:

@@ -37,11 +37,6 @@ RATE = 0.3
 RIDGE = 5.0
 """Rows of the mean that are added to each leaf: one of few rows says little."""
 
-PATIENCE = 8
-"""Trees that may bring nothing on held-out rows from the first one on; then there is nothing to be learned. Any that
-bring something are followed by all others: those that stop when rows of the reference gain no more are too coarse where
-it has few rows, and there a shift leads."""
-
 HELD_OUT = 5
 """Every fifth row is held out: it tells whether there is anything to learn, and how wrong the trees are. Then trees are
 grown again on all rows: where a shift leads the reference has few, and a fifth of them is missed."""
@@ -183,7 +178,10 @@ def _boosted(
         r -= np.where(seen, tree[2][_leaf(own, tree[0], tree[1])], 0.0)
         left -= np.where(seen_held, tree[2][_leaf(others, tree[0], tree[1])], 0.0)
         learned = learned or float((left[seen_held] ** 2).sum()) < least
-        if not learned and len(grown) >= PATIENCE:
+        # 8: trees that may bring nothing on held-out rows from the first one on; then there is nothing to be learned.
+        # Any that bring something are followed by all others: those that stop when rows of the reference gain no more
+        # are too coarse where it has few rows, and there a shift leads.
+        if not learned and len(grown) >= 8:
             break
     return grown if learned else []
 

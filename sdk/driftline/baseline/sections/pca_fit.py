@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from driftline.baseline.reference_rows import ReferenceSetup
 
 FOLDS = 5
-MOST_FOR_FACTORS = 20_000
-"""Rows: a factor is then known to 3 %."""
-
-LEAST_FACTOR = 0.1
-"""A pair that is all but one feature twice has none; so little is taken for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +106,8 @@ def measure_pca_fit(space: Space, sample: PredictionTable, bins: ModelBins) -> P
             places = normal_scores(own) if np.count_nonzero(own) > 1 else space.places[name]
             moved[row] = at_places(places, at[fold::FOLDS]) / UNIT
         gained += float((distances(rest, moved) - errors[fold::FOLDS]).sum())
-    some = points[:, :: -(-n // MOST_FOR_FACTORS)]
+    # 20_000: rows: a factor is then known to 3 %
+    some = points[:, :: -(-n // 20_000)]
     return PcaFit(n, round(gained / n, 6), factors(some) if len(points) <= MOST_PAIRED else None)
 
 
@@ -139,5 +135,6 @@ def factors(points: F64) -> F64:
     fourth = np.diagonal(both)
     own = fourth[:, np.newaxis] + fourth + 2 * both
     found = (both - r * (uneven + uneven.T) + r**2 * own / 4) / (1 - r**2) ** 2
-    rounded: F64 = np.round(np.maximum(found, LEAST_FACTOR), 3)[np.triu_indices(len(points), 1)]
+    # 0.1: a pair that is all but one feature twice has none; so little is taken for it
+    rounded: F64 = np.round(np.maximum(found, 0.1), 3)[np.triu_indices(len(points), 1)]
     return rounded

@@ -36,16 +36,10 @@ _DAY = 1_440 * _MINUTE
 LENGTHS = (5 * _MINUTE, 15 * _MINUTE, 60 * _MINUTE, 360 * _MINUTE, _DAY, 7 * _DAY, 28 * _DAY, 364 * _DAY)
 """Each divides the next, so that blocks of one length are parts of those of a longer one."""
 
-BETWEEN = 0.38
-"""The short stretch of a block is so much of a block later than that of the one before, about the golden ratio: those
-of neighbouring blocks are at other times of the day, and all together at every one."""
-
 TELLING = 25.0
 """Rows of a short stretch on average; fewer tell nothing, and windows with so few decide nothing."""
 
 _MONDAY = 4 * _DAY  # 1970-01-05
-STRAY = 4.0
-"""Factor of the range of the middle 99.8 % of times beyond which times are strays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +69,8 @@ class TimeGrid:
             return None
         low, high = int(timed.min()), int(timed.max())
         inner = np.sort(timed)[[int(0.001 * (len(timed) - 1)), int(np.ceil(0.999 * (len(timed) - 1)))]].tolist()
-        if len(timed) > 1_000 and high - low > STRAY * (inner[1] - inner[0]):
+        # 4.0: factor of the range of the middle 99.8 % of times beyond which times are strays
+        if len(timed) > 1_000 and high - low > 4.0 * (inner[1] - inner[0]):
             low, high = inner
         length = _DAY if high - low >= 7 * _DAY else LENGTHS[0]  # hours of the day differ, and that is no news
         begin = _quietest_hour(timed) if length == _DAY else 0
@@ -106,7 +101,9 @@ class TimeGrid:
         if not self.short:
             return np.zeros(0, np.int64)
         many = self.length // self.short
-        step = next(step for step in range(int(BETWEEN * many), many + 2) if step and math.gcd(step, many) == 1)
+        # 0.38: the short stretch of a block is so much of a block later than that of the one before, about the golden
+        # ratio: those of neighbouring blocks are at other times of the day, and all together at every one
+        step = next(step for step in range(int(0.38 * many), many + 2) if step and math.gcd(step, many) == 1)
         at = np.arange(self.count, dtype=np.int64)
         begin: I64 = self.start + at * self.length + at * step % many * self.short
         return begin

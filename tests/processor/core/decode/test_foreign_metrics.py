@@ -18,7 +18,7 @@ from tests.support.metric_requests import DELTA, exponential_of, histogram_of, m
 from tests.support.otlp_requests import NOW, attributes
 
 START = NOW - 60 * 10**9
-AMOUNT = MetricMapping("order.amount", "pricing", m.ML_FEATURE_VALUE, feature="amount")
+AMOUNT = MetricMapping("order.amount", "pricing", m.DRIFTLINE_FEATURE_DISTRIBUTION, feature="amount")
 
 
 def decoded(metric: otlp.Metric, *mapped: MetricMapping, **said: Any) -> Decoded:
@@ -37,7 +37,7 @@ def gauge(name: str, value: float, said: dict[str, Any] | None = None) -> otlp.M
 
 def test_a_histogram_of_another_name_is_a_feature_of_the_model_that_names_it() -> None:
     (point,) = decoded(amounts(), AMOUNT, environment="live").points
-    assert (point.metric, point.feature) == (m.ML_FEATURE_VALUE, "amount")
+    assert (point.metric, point.feature) == (m.DRIFTLINE_FEATURE_DISTRIBUTION, "amount")
     assert point.key == ModelKey("pricing", "1", "live")
     assert (point.foreign, point.captured, point.rows) == (True, True, False)
     assert count(point.histogram) == 7
@@ -52,7 +52,7 @@ def test_exponential_histograms_and_deltas_are_read_too() -> None:
 
 def test_what_does_not_match_is_not_read_and_counts_as_nothing() -> None:
     of_france = MetricMapping(
-        "order.amount", "pricing", m.ML_FEATURE_VALUE, "amount", match={"country": "fr", "tier": "1"}
+        "order.amount", "pricing", m.DRIFTLINE_FEATURE_DISTRIBUTION, "amount", match={"country": "fr", "tier": "1"}
     )
     assert len(decoded(amounts({"country": "fr", "tier": 1}), of_france).points) == 1
     assert len(decoded(amounts({"country": "fr"}), of_france, resource={"tier": 1}).points) == 1
@@ -62,7 +62,12 @@ def test_what_does_not_match_is_not_read_and_counts_as_nothing() -> None:
 
 def test_version_and_environment_are_read_where_they_are_said_to_be() -> None:
     mapped = MetricMapping(
-        "order.amount", "p", m.ML_FEATURE_VALUE, "x", version_attribute="service.version", environment_attribute="site"
+        "order.amount",
+        "p",
+        m.DRIFTLINE_FEATURE_DISTRIBUTION,
+        "x",
+        version_attribute="service.version",
+        environment_attribute="site",
     )
     (point,) = decoded(amounts({"site": "lyon"}), mapped, resource={"service.version": "2.1"}).points
     assert point.key == ModelKey("p", "2.1", "lyon")
@@ -70,7 +75,7 @@ def test_version_and_environment_are_read_where_they_are_said_to_be() -> None:
 
 def test_one_metric_may_serve_two_models_and_name_its_features_itself() -> None:
     by_attribute = MetricMapping(
-        "order.amount", "a", m.ML_FEATURE_VALUE, feature_attribute="field", rows=True, rows_feature="age"
+        "order.amount", "a", m.DRIFTLINE_FEATURE_DISTRIBUTION, feature_attribute="field", rows=True, rows_feature="age"
     )
     both = decoded(amounts({"field": "age"}), by_attribute, AMOUNT).points
     assert [(point.key.model, point.feature, point.rows) for point in both] == [
@@ -83,42 +88,44 @@ def test_one_metric_may_serve_two_models_and_name_its_features_itself() -> None:
 
 
 def test_a_counter_by_label_counts_categories_and_classes_and_those_without_are_missing() -> None:
-    plans = MetricMapping("orders", "p", m.ML_FEATURE_CATEGORIES, "plan", category_attribute="plan")
+    plans = MetricMapping("orders", "p", m.DRIFTLINE_FEATURE_CATEGORIES, "plan", category_attribute="plan")
     (point,) = decoded(sum_of("orders", 5, {"plan": "pro"}, start=START, time=NOW), plans).points
-    assert (point.metric, point.category, count(point.histogram)) == (m.ML_FEATURE_CATEGORIES, "pro", 5.0)
+    assert (point.metric, point.category, count(point.histogram)) == (m.DRIFTLINE_FEATURE_CATEGORIES, "pro", 5.0)
     (point,) = decoded(sum_of("orders", 5, start=START, time=NOW), plans).points
-    assert (point.metric, point.feature) == (m.ML_FEATURE_MISSING, "plan")
+    assert (point.metric, point.feature) == (m.DRIFTLINE_FEATURE_MISSING_VALUES, "plan")
     classes = MetricMapping("orders", "p", m.ML_PREDICTIONS, category_attribute="late")
     (point,) = decoded(sum_of("orders", 5, {"late": "yes"}, start=START, time=NOW), classes).points
     assert (point.metric, point.decided, point.category) == (m.ML_PREDICTIONS, "yes", "")
 
 
 def test_a_gauge_is_read_where_it_is_mapped_as_one() -> None:
-    counted = MetricMapping("by_plan", "p", m.ML_FEATURE_CATEGORIES, "plan", category_attribute="plan", gauge=True)
+    counted = MetricMapping(
+        "by_plan", "p", m.DRIFTLINE_FEATURE_CATEGORIES, "plan", category_attribute="plan", gauge=True
+    )
     (point,) = decoded(gauge("by_plan", 12.0, {"plan": "pro"}), counted).points
     assert (point.category, point.delta, count(point.histogram)) == ("pro", True, 12.0)
-    value = MetricMapping("heat", "p", m.ML_FEATURE_VALUE, "heat", gauge=True)
+    value = MetricMapping("heat", "p", m.DRIFTLINE_FEATURE_DISTRIBUTION, "heat", gauge=True)
     (point,) = decoded(gauge("heat", -3.5), value).points
     assert isinstance(point.histogram, Explicit)
     assert (point.histogram.low, point.histogram.high, count(point.histogram)) == (-3.5, -3.5, 1.0)
     assert decoded(gauge("order.amount", 3.0), AMOUNT).rejected == {"gauge_or_not": 1}
-    assert decoded(amounts(), MetricMapping("order.amount", "p", m.ML_FEATURE_VALUE, "x", gauge=True)).rejected == {
-        "gauge_or_not": 1
-    }
+    assert decoded(
+        amounts(), MetricMapping("order.amount", "p", m.DRIFTLINE_FEATURE_DISTRIBUTION, "x", gauge=True)
+    ).rejected == {"gauge_or_not": 1}
 
 
 @pytest.mark.parametrize(("unit", "per_second"), [("s", 1.0), ("", 1.0), ("ms", 1e3), ("ns", 1e9)])
 def test_durations_are_in_their_own_unit(unit: str, per_second: float) -> None:
     metric = amounts()
     metric.unit = unit
-    (point,) = decoded(metric, MetricMapping("order.amount", "p", m.ML_PREDICTION_DURATION)).points
+    (point,) = decoded(metric, MetricMapping("order.amount", "p", m.ML_PREDICT_DURATION)).points
     assert point.per_second == per_second
 
 
 def test_points_that_cannot_be_used_are_counted_by_reason() -> None:
     furlongs = amounts()
     furlongs.unit = "[fur_us]"
-    assert decoded(furlongs, MetricMapping("order.amount", "p", m.ML_PREDICTION_DURATION)).rejected == {"bad_unit": 1}
+    assert decoded(furlongs, MetricMapping("order.amount", "p", m.ML_PREDICT_DURATION)).rejected == {"bad_unit": 1}
     assert decoded(amounts(count=9), AMOUNT).rejected == {"bad_point": 1}
     assert decoded(sum_of("order.amount", 5, start=START, time=NOW), AMOUNT).rejected == {"not_a_distribution": 1}
     of_no_time = histogram_of("order.amount", [], [1], start=0, time=2**63)
@@ -126,8 +133,15 @@ def test_points_that_cannot_be_used_are_counted_by_reason() -> None:
 
 
 def test_what_our_own_sdk_says_without_rows_is_not_read_twice() -> None:
-    mapped = MetricMapping(m.ML_FEATURE_VALUE, "churn", m.ML_FEATURE_VALUE, feature_attribute=a.ML_FEATURE_NAME)
-    metric = histogram_of(m.ML_FEATURE_VALUE, [1.0], [2, 3], {a.ML_FEATURE_NAME: "age"}, start=START, time=NOW)
+    mapped = MetricMapping(
+        m.DRIFTLINE_FEATURE_DISTRIBUTION,
+        "churn",
+        m.DRIFTLINE_FEATURE_DISTRIBUTION,
+        feature_attribute=a.DRIFTLINE_FEATURE_NAME,
+    )
+    metric = histogram_of(
+        m.DRIFTLINE_FEATURE_DISTRIBUTION, [1.0], [2, 3], {a.DRIFTLINE_FEATURE_NAME: "age"}, start=START, time=NOW
+    )
     (own,) = decode_metrics(metrics_body([metric]), NOW, by_name([mapped])).points
     assert not own.foreign
     (read,) = decoded(metric, mapped).points

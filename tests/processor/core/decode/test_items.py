@@ -20,17 +20,22 @@ FEED: dict[str, Any] = {a.ML_MODEL_NAME: "feed", a.ML_MODEL_TASK: "ranking"}
 
 def batch(columns: dict[str, Value], n: int = 3) -> Decoded:
     columns = {FEATURE + "age": np.arange(float(n)), **columns}
-    head = {**FEED, a.ML_BATCH_ID: "b", a.ML_PREDICTION_COUNT: n, a.ML_PREDICTION_COLUMNS: encode(columns)}
-    return decode_logs(logs([record(events.ML_PREDICTION_BATCH, head)]), NOW)
+    head = {
+        **FEED,
+        a.DRIFTLINE_BATCH_ID: "b",
+        a.ML_PREDICTION_COUNT: n,
+        a.DRIFTLINE_PREDICTION_COLUMNS: encode(columns),
+    }
+    return decode_logs(logs([record(events.DRIFTLINE_PREDICTION_BATCH, head)]), NOW)
 
 
 IDS = Column(codes=np.array([0, 1, 1], np.int32), categories=("x", "y"))
 SCORES = np.array([0.75, 0.5, 0.25])
 COUNTS = np.array([2, 0, 1])
 RANKED: dict[str, Value] = {
-    a.ML_PREDICTION_ITEMS: IDS,
-    a.ML_PREDICTION_ITEM_SCORES: SCORES,
-    a.ML_PREDICTION_ITEM_COUNT: COUNTS,
+    a.DRIFTLINE_PREDICTION_ITEMS: IDS,
+    a.DRIFTLINE_PREDICTION_ITEM_SCORES: SCORES,
+    a.DRIFTLINE_PREDICTION_ITEM_COUNT: COUNTS,
 }
 
 
@@ -49,7 +54,7 @@ def test_a_batch_of_rankings() -> None:
 
 @pytest.mark.parametrize("ids", [np.array([7, 8, 7]), texts(["7", "8", "7"]), Column(None, IDS.codes, ("7", "7"))])
 def test_item_ids_of_every_kind_are_texts(ids: Value) -> None:
-    [table] = batch({**RANKED, a.ML_PREDICTION_ITEMS: ids}).predictions
+    [table] = batch({**RANKED, a.DRIFTLINE_PREDICTION_ITEMS: ids}).predictions
 
     expected = [["7", "7"], [], ["7"]] if isinstance(ids, Column) else [["7", "8"], [], ["7"]]
     assert item_ids(table.items) == expected
@@ -58,14 +63,24 @@ def test_item_ids_of_every_kind_are_texts(ids: Value) -> None:
 @pytest.mark.parametrize(
     ("columns", "rejected", "ids", "scores"),
     [
-        ({a.ML_PREDICTION_ITEM_COUNT: np.array([2, -5, 1])}, {"bad_item_count": 1}, [["x", "y"], [], ["y"]], True),
-        ({a.ML_PREDICTION_ITEM_COUNT: np.array([2, 1, 1])}, {"column_offsets": 1}, None, False),
-        ({a.ML_PREDICTION_ITEM_COUNT: np.array([2, 0, 2**62])}, {"bad_item_count": 3}, None, False),
-        ({a.ML_PREDICTION_ITEM_COUNT: np.array([2, 1])}, {"column_length": 1, "bad_item_count": 3}, None, False),
-        ({a.ML_PREDICTION_ITEM_COUNT: np.array([0.5, 1, 1])}, {"column_kind": 1, "bad_item_count": 3}, None, False),
-        ({a.ML_PREDICTION_ITEM_SCORES: SCORES[:2]}, {"column_length": 1}, [["x", "y"], [], ["y"]], False),
-        ({a.ML_PREDICTION_ITEM_SCORES: IDS}, {"column_kind": 1}, [["x", "y"], [], ["y"]], False),
-        ({a.ML_PREDICTION_ITEMS: np.array([0.5, 1, 1])}, {"column_kind": 1}, None, False),
+        (
+            {a.DRIFTLINE_PREDICTION_ITEM_COUNT: np.array([2, -5, 1])},
+            {"bad_item_count": 1},
+            [["x", "y"], [], ["y"]],
+            True,
+        ),
+        ({a.DRIFTLINE_PREDICTION_ITEM_COUNT: np.array([2, 1, 1])}, {"column_offsets": 1}, None, False),
+        ({a.DRIFTLINE_PREDICTION_ITEM_COUNT: np.array([2, 0, 2**62])}, {"bad_item_count": 3}, None, False),
+        ({a.DRIFTLINE_PREDICTION_ITEM_COUNT: np.array([2, 1])}, {"column_length": 1, "bad_item_count": 3}, None, False),
+        (
+            {a.DRIFTLINE_PREDICTION_ITEM_COUNT: np.array([0.5, 1, 1])},
+            {"column_kind": 1, "bad_item_count": 3},
+            None,
+            False,
+        ),
+        ({a.DRIFTLINE_PREDICTION_ITEM_SCORES: SCORES[:2]}, {"column_length": 1}, [["x", "y"], [], ["y"]], False),
+        ({a.DRIFTLINE_PREDICTION_ITEM_SCORES: IDS}, {"column_kind": 1}, [["x", "y"], [], ["y"]], False),
+        ({a.DRIFTLINE_PREDICTION_ITEMS: np.array([0.5, 1, 1])}, {"column_kind": 1}, None, False),
     ],
     ids=["negative", "too many", "absurd", "short", "no whole number", "scores short", "scores texts", "ids numbers"],
 )
@@ -83,7 +98,7 @@ def test_counts_and_scores_that_do_not_fit_cost_only_the_items(
 
 
 def test_a_batch_without_counts_has_no_items() -> None:
-    decoded = batch({a.ML_PREDICTION_ITEMS: IDS})
+    decoded = batch({a.DRIFTLINE_PREDICTION_ITEMS: IDS})
 
     assert decoded.predictions[0].items is None
     assert decoded.rejected == {"bad_item_count": 3}
@@ -91,9 +106,9 @@ def test_a_batch_without_counts_has_no_items() -> None:
 
 def test_a_batch_of_empty_rankings_only() -> None:
     nothing: dict[str, Value] = {
-        a.ML_PREDICTION_ITEMS: Column(codes=np.zeros(0, np.int32)),
-        a.ML_PREDICTION_ITEM_SCORES: np.zeros(0),
-        a.ML_PREDICTION_ITEM_COUNT: np.zeros(3, np.int64),
+        a.DRIFTLINE_PREDICTION_ITEMS: Column(codes=np.zeros(0, np.int32)),
+        a.DRIFTLINE_PREDICTION_ITEM_SCORES: np.zeros(0),
+        a.DRIFTLINE_PREDICTION_ITEM_COUNT: np.zeros(3, np.int64),
     }
 
     decoded = batch(nothing)
@@ -105,20 +120,20 @@ def test_a_batch_of_empty_rankings_only() -> None:
 def test_an_item_id_that_is_too_long_is_as_if_not_sent() -> None:
     ids = Column(codes=IDS.codes, categories=("x" * 1025, "y"))
 
-    decoded = batch({**RANKED, a.ML_PREDICTION_ITEMS: ids})
+    decoded = batch({**RANKED, a.DRIFTLINE_PREDICTION_ITEMS: ids})
 
     assert item_ids(decoded.predictions[0].items) == [[None, "y"], [], ["y"]]
-    assert decoded.rejected == {"too_long:ml.prediction.items": 1}
+    assert decoded.rejected == {"too_long:driftline.prediction.items": 1}
 
 
 ROWS: list[dict[str, Any]] = [
-    {a.ML_PREDICTION_ITEMS: ["x", "y"], a.ML_PREDICTION_SCORES: [0.75, 0.5]},
-    {a.ML_PREDICTION_ITEMS: [], FEATURE + "age": 1.0},
-    {a.ML_PREDICTION_ITEMS: [7, None, "y"], a.ML_PREDICTION_ITEM_COUNT: 200},
-    {a.ML_PREDICTION_ITEMS: ["z"], a.ML_PREDICTION_SCORES: [0.5, 0.25]},
-    {a.ML_PREDICTION_ITEMS: ["z", "y"], a.ML_PREDICTION_ITEM_COUNT: 1},
-    {a.ML_PREDICTION_ITEMS: ["z", "y"], a.ML_PREDICTION_ITEM_COUNT: -1},
-    {a.ML_PREDICTION_ITEMS: 5, FEATURE + "age": 1.0},
+    {a.DRIFTLINE_PREDICTION_ITEMS: ["x", "y"], a.DRIFTLINE_PREDICTION_SCORES: [0.75, 0.5]},
+    {a.DRIFTLINE_PREDICTION_ITEMS: [], FEATURE + "age": 1.0},
+    {a.DRIFTLINE_PREDICTION_ITEMS: [7, None, "y"], a.DRIFTLINE_PREDICTION_ITEM_COUNT: 200},
+    {a.DRIFTLINE_PREDICTION_ITEMS: ["z"], a.DRIFTLINE_PREDICTION_SCORES: [0.5, 0.25]},
+    {a.DRIFTLINE_PREDICTION_ITEMS: ["z", "y"], a.DRIFTLINE_PREDICTION_ITEM_COUNT: 1},
+    {a.DRIFTLINE_PREDICTION_ITEMS: ["z", "y"], a.DRIFTLINE_PREDICTION_ITEM_COUNT: -1},
+    {a.DRIFTLINE_PREDICTION_ITEMS: 5, FEATURE + "age": 1.0},
     {a.ML_PREDICTION_SCORE: 0.125},
 ]
 
@@ -140,16 +155,16 @@ def test_plain_rows_of_rankings(kind: str, times: int) -> None:
     nan = np.nan
     np.testing.assert_array_equal(table.scores, [[0.75], [nan], [nan], [0.5], [nan], [nan], [nan], [0.125]] * times)
     assert decoded.rejected == {
-        "wrong_length:ml.prediction.scores": times,
+        "wrong_length:driftline.prediction.scores": times,
         "bad_item_count": 2 * times,
-        "wrong_type:ml.prediction.items": times,
+        "wrong_type:driftline.prediction.items": times,
     }
 
 
 def test_items_of_another_task_are_not_read() -> None:
     row = {a.ML_MODEL_NAME: "churn", a.ML_MODEL_TASK: "binary", a.ML_PREDICTION_SCORE: 0.5}
 
-    [table] = decode_traces(traces([span({**row, a.ML_PREDICTION_ITEMS: ["x"]})]), NOW).predictions
+    [table] = decode_traces(traces([span({**row, a.DRIFTLINE_PREDICTION_ITEMS: ["x"]})]), NOW).predictions
 
     assert table.items is None
     assert table.scores is not None

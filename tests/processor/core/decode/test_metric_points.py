@@ -33,16 +33,29 @@ def refused(metric: otlp.Metric) -> Counter[str]:
 
 
 def score(counts: list[int], bounds: list[float], **fields: Any) -> otlp.Metric:
-    return histogram_of(m.ML_PREDICTION_SCORE, bounds, counts, start=START, time=NOW, **fields)
+    return histogram_of(m.DRIFTLINE_PREDICTION_SCORE, bounds, counts, start=START, time=NOW, **fields)
 
 
 def test_a_histogram_is_read_whole() -> None:
-    said = {a.ML_FEATURE_NAME: "age"}
+    said = {a.DRIFTLINE_FEATURE_NAME: "age"}
     metric = histogram_of(
-        m.ML_FEATURE_VALUE, [1.0, 2.0], [3, 0, 4], said, start=START, time=NOW, how=DELTA, sum=9.0, min=0.5, max=7.0
+        m.DRIFTLINE_FEATURE_DISTRIBUTION,
+        [1.0, 2.0],
+        [3, 0, 4],
+        said,
+        start=START,
+        time=NOW,
+        how=DELTA,
+        sum=9.0,
+        min=0.5,
+        max=7.0,
     )
     point = one(metric, environment="prod")
-    assert (point.metric, point.key, point.feature) == (m.ML_FEATURE_VALUE, ModelKey("churn", "1", "prod"), "age")
+    assert (point.metric, point.key, point.feature) == (
+        m.DRIFTLINE_FEATURE_DISTRIBUTION,
+        ModelKey("churn", "1", "prod"),
+        "age",
+    )
     assert (point.begin, point.end, point.delta, point.captured) == (START, NOW, True, True)
     assert isinstance(point.histogram, Explicit)
     assert point.histogram.bounds.tolist() == [1.0, 2.0]
@@ -51,8 +64,10 @@ def test_a_histogram_is_read_whole() -> None:
 
 
 def test_an_exponential_histogram_is_read_whole() -> None:
-    said = {a.ML_FEATURE_NAME: "age"}
-    metric = exponential_of(m.ML_FEATURE_VALUE, 3, (-2, (1, 0, 5)), (4, (2,)), zero=6, said=said, start=START, time=NOW)
+    said = {a.DRIFTLINE_FEATURE_NAME: "age"}
+    metric = exponential_of(
+        m.DRIFTLINE_FEATURE_DISTRIBUTION, 3, (-2, (1, 0, 5)), (4, (2,)), zero=6, said=said, start=START, time=NOW
+    )
     histogram = one(metric).histogram
     assert isinstance(histogram, Exponential)
     assert (histogram.scale, histogram.zero) == (3, 6.0)
@@ -112,7 +127,9 @@ def test_what_cannot_be_used_is_counted_by_its_reason() -> None:
     nameless = predictions_of(3, start=START, time=NOW)
     nameless.sum.data_points[0].attributes[0].value.string_value = ""
     assert refused(nameless) == {"no_model_name": 1}
-    assert refused(histogram_of(m.ML_FEATURE_VALUE, [], [1], start=START, time=NOW)) == {"no_feature_name": 1}
+    assert refused(histogram_of(m.DRIFTLINE_FEATURE_DISTRIBUTION, [], [1], start=START, time=NOW)) == {
+        "no_feature_name": 1
+    }
     assert refused(predictions_of(3, start=START, time=2**63)) == {"bad_time": 1}
     for broken in (
         score([1, 2], [2.0, 1.0]),
@@ -120,9 +137,9 @@ def test_what_cannot_be_used_is_counted_by_its_reason() -> None:
         score([1, 2, 3], [1.0, math.inf]),
         score([1, 2, 3], [2.0, 1.0]),
         score([2**62], []),
-        exponential_of(m.ML_PREDICTION_SCORE, 99, (0, (1,)), start=START, time=NOW),
-        exponential_of(m.ML_PREDICTION_SCORE, 0, (0, (1,)), start=START, time=NOW, count=7),
-        exponential_of(m.ML_PREDICTION_SCORE, 0, (0, (1,) * 5_000), start=START, time=NOW),
+        exponential_of(m.DRIFTLINE_PREDICTION_SCORE, 99, (0, (1,)), start=START, time=NOW),
+        exponential_of(m.DRIFTLINE_PREDICTION_SCORE, 0, (0, (1,)), start=START, time=NOW, count=7),
+        exponential_of(m.DRIFTLINE_PREDICTION_SCORE, 0, (0, (1,) * 5_000), start=START, time=NOW),
         predictions_of(3, start=START, time=NOW, how=0),
     ):
         assert refused(broken) == {"bad_point": 1}

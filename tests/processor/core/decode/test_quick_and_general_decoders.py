@@ -117,29 +117,29 @@ KEYS = st.sampled_from(
     [
         *(FEATURE + name for name in ("a", "b", "c", "é", "x" * 130, "", "a.b")),
         SLICE + "region",
-        a.ML_FEATURE_VALUE,
+        a.DRIFTLINE_FEATURE_VALUE,
         a.ML_MODEL_NAME,
         a.ML_MODEL_VERSION,
         a.ML_MODEL_TASK,
-        a.ML_MODEL_CLASSES,
-        a.ML_MODEL_POSITIVE_CLASS,
-        a.ML_MODEL_THRESHOLD,
+        a.DRIFTLINE_MODEL_CLASSES,
+        a.DRIFTLINE_MODEL_POSITIVE_CLASS,
+        a.DRIFTLINE_MODEL_THRESHOLD,
         a.ML_OPERATION_NAME,
-        a.ML_PREDICTION_ITEMS,
-        a.ML_PREDICTION_ITEM_COUNT,
+        a.DRIFTLINE_PREDICTION_ITEMS,
+        a.DRIFTLINE_PREDICTION_ITEM_COUNT,
         a.ML_PREDICTION_ID,
-        a.ML_PREDICTION_TIME,
+        a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO,
         a.ML_PREDICTION_COUNT,
         a.ML_PREDICTION_SCORE,
-        a.ML_PREDICTION_SCORES,
+        a.DRIFTLINE_PREDICTION_SCORES,
         a.ML_PREDICTION_CLASS,
         a.ML_PREDICTION_VALUE,
-        a.ML_PREDICTION_DURATION,
-        a.ML_PREDICTION_RECORDED,
+        a.DRIFTLINE_PREDICTION_DURATION,
+        a.DRIFTLINE_PREDICTION_RECORDED,
         a.ML_OUTCOME_ACTUAL,
-        a.ML_OUTCOME_TIME,
-        a.ML_OUTCOME_PREDICTION_TIME,
-        a.ML_OUTCOME_WEIGHT,
+        a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO,
+        a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO,
+        a.DRIFTLINE_OUTCOME_WEIGHT,
         "http.route",
         "",
     ]
@@ -207,12 +207,12 @@ def test_mutated_requests_are_malformed_or_decoded_alike(sent: list[list[tuple[s
 @pytest.mark.parametrize(
     "raw",
     [
-        b"\x12\x09\x21" + b"\0" * 8 + b"\x0a\x12ml.feature.value.a",  # the value before the key
-        b"\x0a\x92\x00ml.feature.value.a\x12\x09\x21" + b"\0" * 8,  # a length in more bytes than it needs
-        b"\x0a\x12ml.feature.value.a\x12\x09\x21" + b"\0" * 8 + b"\x0a\x12ml.feature.value.b",  # two keys
-        b"\x0a\x12ml.feature.value.a\x12\x09\x21" + b"\0" * 8 + b"\x98\x06\x01",  # an unknown field
-        b"\x0a\x12ml.feature.value.a\x12\x0b\x21" + b"\0" * 8 + b"\x10\x01",  # two values
-        b"\x0a\x12ml.feature.value.a",  # no value
+        b"\x12\x09\x21" + b"\0" * 8 + b"\x0a\x19driftline.feature.value.a",  # the value before the key
+        b"\x0a\x99\x00driftline.feature.value.a\x12\x09\x21" + b"\0" * 8,  # a length in more bytes than it needs
+        b"\x0a\x19driftline.feature.value.a\x12\x09\x21" + b"\0" * 8 + b"\x0a\x19driftline.feature.value.b",  # two keys
+        b"\x0a\x19driftline.feature.value.a\x12\x09\x21" + b"\0" * 8 + b"\x98\x06\x01",  # an unknown field
+        b"\x0a\x19driftline.feature.value.a\x12\x0b\x21" + b"\0" * 8 + b"\x10\x01",  # two values
+        b"\x0a\x19driftline.feature.value.a",  # no value
         b"",
     ],
 )
@@ -240,15 +240,15 @@ def _varint(number: int) -> bytes:
 @given(st.integers(0, 2**32))
 def test_mutated_batches_are_malformed_or_decoded(seed: int) -> None:
     columns: dict[str, Value] = {
-        a.ML_PREDICTION_TIME: np.array([NOW, NOW + 1]),
+        a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: np.array([NOW, NOW + 1]),
         a.ML_PREDICTION_ID: texts(["a", "é"]),
-        a.ML_PREDICTION_SCORES: np.array([[0.1, 0.9], [0.2, 0.8]]),
+        a.DRIFTLINE_PREDICTION_SCORES: np.array([[0.1, 0.9], [0.2, 0.8]]),
         a.ML_PREDICTION_CLASS: Column(np.array([1.0, np.nan]), np.array([-1, 0], np.int32), ("x",)),
         FEATURE + "a": np.array([1.5, np.inf]),
         "trace_id": np.zeros(2, "V16"),
     }
-    things = {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_COUNT: 2, a.ML_PREDICTION_COLUMNS: encode(columns)}
-    body = bytearray(logs([record(events.ML_PREDICTION_BATCH, things)]))
+    things = {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_COUNT: 2, a.DRIFTLINE_PREDICTION_COLUMNS: encode(columns)}
+    body = bytearray(logs([record(events.DRIFTLINE_PREDICTION_BATCH, things)]))
     rng = random.Random(seed)
     for _ in range(rng.randint(1, 4)):
         body[rng.randrange(len(body))] = rng.randrange(256)

@@ -33,7 +33,7 @@ def predictions(*rows: dict[str, Any], **fields: Any) -> Decoded:
 
 
 def test_a_plain_record_becomes_a_row() -> None:
-    decoded = predictions({a.ML_PREDICTION_ID: "A", a.ML_PREDICTION_SCORE: 0.5, a.ML_PREDICTION_DURATION: 0.01})
+    decoded = predictions({a.ML_PREDICTION_ID: "A", a.ML_PREDICTION_SCORE: 0.5, a.DRIFTLINE_PREDICTION_DURATION: 0.01})
 
     [table] = decoded.predictions
     assert table.key == ModelKey("churn")
@@ -80,12 +80,12 @@ def test_a_record_without_a_model_or_without_anything_to_analyse_is_counted() ->
 def batch(columns: dict[str, bytes], n: object = 2, **things: Any) -> Decoded:
     head = {
         **CHURN,
-        a.ML_BATCH_ID: "batch-1",
+        a.DRIFTLINE_BATCH_ID: "batch-1",
         a.ML_PREDICTION_COUNT: n,
         **things,
-        a.ML_PREDICTION_COLUMNS: columns,
+        a.DRIFTLINE_PREDICTION_COLUMNS: columns,
     }
-    return decode_logs(logs([record(events.ML_PREDICTION_BATCH, head)], "prod"), NOW)
+    return decode_logs(logs([record(events.DRIFTLINE_PREDICTION_BATCH, head)], "prod"), NOW)
 
 
 AGE = {FEATURE + "age": encode_column(np.array([31.5, np.nan]))}
@@ -98,11 +98,11 @@ def test_a_batch_becomes_a_table() -> None:
     decoded = batch(
         {
             **AGE,
-            a.ML_PREDICTION_TIME: encode_column(np.array([NOW - 1, NOW - 2])),
+            a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: encode_column(np.array([NOW - 1, NOW - 2])),
             a.ML_PREDICTION_ID: encode_column(texts(["a", "b"])),
             a.ML_PREDICTION_SCORE: encode_column(np.array([0.25, 0.5])),
             a.ML_PREDICTION_CLASS: encode_column(np.array([0, 1])),
-            a.ML_PREDICTION_DURATION: encode_column(np.array([0.1, 0.2])),
+            a.DRIFTLINE_PREDICTION_DURATION: encode_column(np.array([0.1, 0.2])),
             FEATURE + "count": encode_column(np.array([3, 4])),
             FEATURE + "member": encode_column(np.array([True, False])),
             FEATURE + "carrier": encode_column(Column(codes=np.array([1, -1], np.int32), categories=("AA", "UA"))),
@@ -112,7 +112,7 @@ def test_a_batch_becomes_a_table() -> None:
             "span_id": spans,
             "not.ours": b"",
         },
-        **{a.ML_MODEL_VERSION: "7", a.ML_MODEL_TASK: "binary", a.ML_MODEL_CLASSES: [0, 1]},
+        **{a.ML_MODEL_VERSION: "7", a.ML_MODEL_TASK: "binary", a.DRIFTLINE_MODEL_CLASSES: [0, 1]},
     )
 
     [table] = decoded.predictions
@@ -146,7 +146,7 @@ def test_a_batch_becomes_a_table() -> None:
 
 
 def test_several_scores_a_row_are_a_matrix() -> None:
-    decoded = batch({a.ML_PREDICTION_SCORES: encode_column(np.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]]))})
+    decoded = batch({a.DRIFTLINE_PREDICTION_SCORES: encode_column(np.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]]))})
 
     [table] = decoded.predictions
     assert table.task.kind == "multiclass"
@@ -155,7 +155,7 @@ def test_several_scores_a_row_are_a_matrix() -> None:
 
 
 def test_a_batch_without_an_id_is_recognised_row_by_row() -> None:
-    decoded = batch(AGE, **{a.ML_BATCH_ID: None})
+    decoded = batch(AGE, **{a.DRIFTLINE_BATCH_ID: None})
 
     assert decoded.batches == [""]
     assert decoded.predictions[0].keyed
@@ -170,7 +170,7 @@ def test_a_batch_without_an_id_is_recognised_row_by_row() -> None:
         (FEATURE + "bad", b"12z", "column_kind"),
         (FEATURE + "bad", encode_column(np.zeros(2, "V8")), "column_kind"),
         (a.ML_PREDICTION_SCORE, encode_column(texts(["0.1", "0.2"])), "column_kind"),
-        (a.ML_PREDICTION_TIME, encode_column(np.array([0.1, 0.2])), "column_kind"),
+        (a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO, encode_column(np.array([0.1, 0.2])), "column_kind"),
         (a.ML_PREDICTION_ID, encode_column(np.array([0.1, 0.2])), "column_kind"),
         ("trace_id", encode_column(np.zeros(2, "V8")), "column_kind"),
         ("span_id", encode_column(np.zeros(2, "V16")), "column_kind"),
@@ -206,7 +206,7 @@ def test_a_batch_that_cannot_be_used_is_counted(
 
 
 def test_rows_of_a_batch_without_a_usable_time_happened_when_the_record_did() -> None:
-    decoded = batch({**AGE, a.ML_PREDICTION_TIME: encode_column(np.array([0, NOW - 2]))})
+    decoded = batch({**AGE, a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: encode_column(np.array([0, NOW - 2]))})
 
     assert decoded.predictions[0].time.tolist() == [NOW, NOW - 2]
     assert decoded.rejected == {"bad_time": 1}
@@ -243,7 +243,13 @@ KNOWN = {**CHURN, a.ML_PREDICTION_ID: "A", a.ML_OUTCOME_ACTUAL: 1}
 
 def test_an_outcome_becomes_a_row() -> None:
     decoded = outcome(
-        {**KNOWN, a.ML_OUTCOME_TIME: NOW - 1, a.ML_OUTCOME_PREDICTION_TIME: NOW - 2, a.ML_OUTCOME_WEIGHT: 2.5}, "prod"
+        {
+            **KNOWN,
+            a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO: NOW - 1,
+            a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO: NOW - 2,
+            a.DRIFTLINE_OUTCOME_WEIGHT: 2.5,
+        },
+        "prod",
     )
 
     [table] = decoded.outcomes
@@ -268,7 +274,12 @@ def test_whole_numbers_and_all_texts_of_a_slice_of_a_batch_stay_what_they_are(mo
 
 def test_an_outcome_says_its_item_its_worth_and_slices_of_its_own() -> None:
     decoded = outcome(
-        KNOWN | {a.ML_OUTCOME_ITEM: "sku-17", a.ML_OUTCOME_VALUE: -12.5, f"{a.ML_SLICE_VALUE}.gender": "f"}
+        KNOWN
+        | {
+            a.DRIFTLINE_OUTCOME_ITEM: "sku-17",
+            a.DRIFTLINE_OUTCOME_VALUE: -12.5,
+            f"{a.DRIFTLINE_SLICE_VALUE}.gender": "f",
+        }
     )
     [table] = decoded.outcomes
     assert table.item is not None
@@ -280,24 +291,24 @@ def test_an_outcome_says_its_item_its_worth_and_slices_of_its_own() -> None:
 
 def test_a_retraction_needs_no_actual() -> None:
     taken_back = {key: value for key, value in KNOWN.items() if key != a.ML_OUTCOME_ACTUAL}
-    [table] = outcome(taken_back | {a.ML_OUTCOME_RETRACTED: True}).outcomes
+    [table] = outcome(taken_back | {a.DRIFTLINE_OUTCOME_RETRACTED: True}).outcomes
     assert table.retracted is not None
     assert table.retracted.tolist() == [True]
-    assert not outcome(taken_back | {a.ML_OUTCOME_RETRACTED: False}).outcomes
+    assert not outcome(taken_back | {a.DRIFTLINE_OUTCOME_RETRACTED: False}).outcomes
 
 
 @pytest.mark.parametrize("said", [True, "true", "True", 1, 1.0, "1"])
 def test_a_retraction_in_any_spelling_is_no_claim(said: object) -> None:
-    [table] = outcome(KNOWN | {a.ML_OUTCOME_RETRACTED: said}).outcomes
+    [table] = outcome(KNOWN | {a.DRIFTLINE_OUTCOME_RETRACTED: said}).outcomes
     assert table.retracted is not None
     assert table.retracted.tolist() == [True]
-    [table] = outcome(KNOWN | {a.ML_OUTCOME_RETRACTED: "false"}).outcomes
+    [table] = outcome(KNOWN | {a.DRIFTLINE_OUTCOME_RETRACTED: "false"}).outcomes
     assert table.retracted is None
 
 
 @pytest.mark.parametrize("said", ["maybe", 2, [True]])
 def test_an_outcome_that_may_be_a_retraction_is_refused(said: object) -> None:
-    decoded = outcome(KNOWN | {a.ML_OUTCOME_RETRACTED: said})
+    decoded = outcome(KNOWN | {a.DRIFTLINE_OUTCOME_RETRACTED: said})
     assert not decoded.outcomes
     assert decoded.rejected["bad_retracted"] == 1
 
@@ -320,9 +331,9 @@ def test_one_bad_outcome_costs_only_itself(many: int) -> None:
         ({**KNOWN, a.ML_OUTCOME_ACTUAL: float("nan")}, "no_actual"),
         ({**KNOWN, a.ML_OUTCOME_ACTUAL: float("inf")}, "no_actual"),
         ({**KNOWN, a.ML_OUTCOME_ACTUAL: "  "}, "no_actual"),
-        ({**KNOWN, a.ML_OUTCOME_WEIGHT: 0.0}, "bad_weight"),
-        ({**KNOWN, a.ML_OUTCOME_WEIGHT: float("inf")}, "bad_weight"),
-        ({**KNOWN, a.ML_OUTCOME_WEIGHT: 1e-200}, "bad_weight"),
+        ({**KNOWN, a.DRIFTLINE_OUTCOME_WEIGHT: 0.0}, "bad_weight"),
+        ({**KNOWN, a.DRIFTLINE_OUTCOME_WEIGHT: float("inf")}, "bad_weight"),
+        ({**KNOWN, a.DRIFTLINE_OUTCOME_WEIGHT: 1e-200}, "bad_weight"),
     ]
     sent = [record(events.ML_OUTCOME, things) for things, _ in bad] + [record(events.ML_OUTCOME, KNOWN)] * many
 
@@ -352,8 +363,8 @@ def test_outcomes_are_split_by_model_and_keep_texts_and_numbers() -> None:
 @pytest.mark.parametrize("many", [1, 40])
 def test_a_baseline_is_the_text_of_its_body(many: int) -> None:
     sent = [
-        record(events.ML_BASELINE, CHURN, body=AnyValue(string_value='{"model": "churn"}')),
-        *[record(events.ML_BASELINE, CHURN, body=AnyValue(int_value=1))] * many,
+        record(events.DRIFTLINE_BASELINE, CHURN, body=AnyValue(string_value='{"model": "churn"}')),
+        *[record(events.DRIFTLINE_BASELINE, CHURN, body=AnyValue(int_value=1))] * many,
     ]
 
     decoded = decode_logs(logs(sent), NOW)
@@ -363,8 +374,8 @@ def test_a_baseline_is_the_text_of_its_body(many: int) -> None:
 
 
 def test_batches_among_many_records_are_found() -> None:
-    head = {**CHURN, a.ML_PREDICTION_COUNT: 2, a.ML_PREDICTION_COLUMNS: AGE}
-    sent = [record(events.ML_OUTCOME, KNOWN)] * 30 + [record(events.ML_PREDICTION_BATCH, head)]
+    head = {**CHURN, a.ML_PREDICTION_COUNT: 2, a.DRIFTLINE_PREDICTION_COLUMNS: AGE}
+    sent = [record(events.ML_OUTCOME, KNOWN)] * 30 + [record(events.DRIFTLINE_PREDICTION_BATCH, head)]
 
     decoded = decode_logs(logs(sent), NOW)
 

@@ -103,7 +103,7 @@ def senders(draw: st.DrawFn) -> list[Span]:
         if draw(st.integers(0, 5)) == 0:
             pairs.insert(draw(st.integers(0, len(pairs))), draw(st.sampled_from([*pairs, ("http.route", "/")])))
         if draw(st.integers(0, 5)) == 0:
-            pairs.append((a.ML_PREDICTION_RECORDED, draw(st.sampled_from([True, False, "true"]))))
+            pairs.append((a.DRIFTLINE_PREDICTION_RECORDED, draw(st.sampled_from([True, False, "true"]))))
         made = span(pairs, row)
         if extra:
             adorn(draw, made)

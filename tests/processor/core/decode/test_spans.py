@@ -40,9 +40,9 @@ def test_a_span_becomes_a_row() -> None:
                     a.ML_MODEL_NAME: "churn",
                     a.ML_MODEL_VERSION: "7",
                     a.ML_MODEL_TASK: "binary",
-                    a.ML_MODEL_CLASSES: ["stays", "leaves"],
-                    a.ML_MODEL_POSITIVE_CLASS: "leaves",
-                    a.ML_MODEL_THRESHOLD: 0.3,
+                    a.DRIFTLINE_MODEL_CLASSES: ["stays", "leaves"],
+                    a.DRIFTLINE_MODEL_POSITIVE_CLASS: "leaves",
+                    a.DRIFTLINE_MODEL_THRESHOLD: 0.3,
                     a.ML_OPERATION_NAME: "predict",
                     a.ML_PREDICTION_ID: "A-1",
                     a.ML_PREDICTION_SCORE: 0.25,
@@ -89,7 +89,7 @@ def test_rows_are_split_by_model_version_environment_and_task() -> None:
         {a.ML_MODEL_NAME: "fraud", a.ML_PREDICTION_SCORE: 0.2, FEATURE + "amount": 2.0},
         {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_SCORE: 0.3, a.ML_MODEL_VERSION: 2},
         {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_SCORE: 0.4, FEATURE + "age": 4.0},
-        {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_SCORE: 0.5, a.ML_MODEL_THRESHOLD: 0.9},
+        {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_SCORE: 0.5, a.DRIFTLINE_MODEL_THRESHOLD: 0.9},
     ]
 
     tables = decode_traces(traces([span(things, row) for row, things in enumerate(rows)]), NOW).predictions
@@ -108,13 +108,13 @@ def test_rows_are_split_by_model_version_environment_and_task() -> None:
     [
         ({a.ML_OPERATION_NAME: "predict"}, True),
         ({a.ML_PREDICTION_SCORE: 0.5}, True),
-        ({a.ML_PREDICTION_SCORES: [0.1, 0.9]}, True),
+        ({a.DRIFTLINE_PREDICTION_SCORES: [0.1, 0.9]}, True),
         ({a.ML_PREDICTION_CLASS: "a"}, True),
         ({a.ML_PREDICTION_VALUE: 3.5}, True),
         ({FEATURE + "age": 3.5}, True),
         ({a.ML_OPERATION_NAME: "train"}, False),
         ({SLICE + "region": "north"}, False),
-        ({a.ML_FEATURE_VALUE: 3.5}, False),
+        ({a.DRIFTLINE_FEATURE_VALUE: 3.5}, False),
         ({}, False),
     ],
 )
@@ -141,7 +141,9 @@ def test_what_driftline_derived_is_never_analysed() -> None:
 
 
 def test_a_span_whose_row_is_in_a_record_is_ignored_and_one_whose_row_is_not_counts() -> None:
-    rows = [{**CHURN, a.ML_PREDICTION_SCORE: 0.5, a.ML_PREDICTION_RECORDED: recorded} for recorded in (True, False)]
+    rows = [
+        {**CHURN, a.ML_PREDICTION_SCORE: 0.5, a.DRIFTLINE_PREDICTION_RECORDED: recorded} for recorded in (True, False)
+    ]
 
     decoded = decode_traces(traces([span(things, row) for row, things in enumerate(rows)]), NOW)
 
@@ -150,9 +152,14 @@ def test_a_span_whose_row_is_in_a_record_is_ignored_and_one_whose_row_is_not_cou
 
 
 def test_a_prediction_without_a_model_is_counted() -> None:
-    assert rejected({a.ML_PREDICTION_SCORE: 0.5}, {FEATURE + "age": 1.0}, {a.ML_OPERATION_NAME: "predict"}) == {
+    with_feature = {FEATURE + "age": 1.0, a.ML_OPERATION_NAME: "predict"}
+    assert rejected({a.ML_PREDICTION_SCORE: 0.5}, with_feature, {a.ML_OPERATION_NAME: "predict"}) == {
         "no_model_name": 2
     }
+
+
+def test_a_span_without_any_name_of_the_core_is_no_prediction() -> None:
+    assert rejected({FEATURE + "age": 1.0}) == {}
 
 
 def test_a_span_without_an_id_is_known_by_its_trace_and_span() -> None:
@@ -199,7 +206,7 @@ def test_a_span_without_a_threshold_has_no_weight(state: str) -> None:
     assert one({a.ML_PREDICTION_SCORE: 0.5}, trace_state=state).weight is None
 
 
-DECILES = {a.ML_MODEL_QUANTILES: [0.1, 0.9]}
+DECILES = {a.DRIFTLINE_MODEL_QUANTILES: [0.1, 0.9]}
 
 
 @pytest.mark.parametrize(
@@ -207,21 +214,25 @@ DECILES = {a.ML_MODEL_QUANTILES: [0.1, 0.9]}
     [
         ({a.ML_PREDICTION_SCORE: 1}, "binary", [[1.0]]),
         ({a.ML_PREDICTION_VALUE: 7.5, a.ML_PREDICTION_SCORE: 0.5}, "regression", [[7.5]]),
-        ({a.ML_PREDICTION_SCORES: [0.2, 0.3, 0.5]}, "multiclass", [[0.2, 0.3, 0.5]]),
+        ({a.DRIFTLINE_PREDICTION_SCORES: [0.2, 0.3, 0.5]}, "multiclass", [[0.2, 0.3, 0.5]]),
         ({a.ML_PREDICTION_CLASS: "a"}, "", None),
         ({a.ML_MODEL_TASK: "clustering", a.ML_PREDICTION_SCORE: 0.5}, "binary", [[0.5]]),
         ({a.ML_MODEL_TASK: "regression", a.ML_PREDICTION_SCORE: 0.5}, "regression", [[0.5]]),
-        ({a.ML_MODEL_TASK: "regression", a.ML_PREDICTION_SCORES: [1.0, 2.0], **DECILES}, "regression", [[1.0, 2.0]]),
-        ({a.ML_MODEL_TASK: "regression", a.ML_PREDICTION_SCORES: [1.0], **DECILES}, "regression", None),
+        (
+            {a.ML_MODEL_TASK: "regression", a.DRIFTLINE_PREDICTION_SCORES: [1.0, 2.0], **DECILES},
+            "regression",
+            [[1.0, 2.0]],
+        ),
+        ({a.ML_MODEL_TASK: "regression", a.DRIFTLINE_PREDICTION_SCORES: [1.0], **DECILES}, "regression", None),
         ({a.ML_MODEL_TASK: "ranking", a.ML_PREDICTION_SCORE: 0.5}, "ranking", [[0.5]]),
-        ({a.ML_PREDICTION_ITEMS: ["a", "b"], a.ML_PREDICTION_SCORES: [0.75, 0.25]}, "ranking", [[0.75]]),
-        ({a.ML_MODEL_TASK: "binary", a.ML_PREDICTION_SCORES: [0.25, 0.75]}, "binary", [[0.75]]),
+        ({a.DRIFTLINE_PREDICTION_ITEMS: ["a", "b"], a.DRIFTLINE_PREDICTION_SCORES: [0.75, 0.25]}, "ranking", [[0.75]]),
+        ({a.ML_MODEL_TASK: "binary", a.DRIFTLINE_PREDICTION_SCORES: [0.25, 0.75]}, "binary", [[0.75]]),
         (
             {
                 a.ML_MODEL_TASK: "binary",
-                a.ML_MODEL_CLASSES: ["y", "n"],
-                a.ML_MODEL_POSITIVE_CLASS: "y",
-                a.ML_PREDICTION_SCORES: [0.25, 0.75],
+                a.DRIFTLINE_MODEL_CLASSES: ["y", "n"],
+                a.DRIFTLINE_MODEL_POSITIVE_CLASS: "y",
+                a.DRIFTLINE_PREDICTION_SCORES: [0.25, 0.75],
             },
             "binary",
             [[0.25]],
@@ -238,15 +249,15 @@ def test_the_task_is_the_one_named_else_the_one_that_the_scores_tell(
 
 
 def test_scores_of_another_length_than_the_classes_cost_only_themselves() -> None:
-    task = {a.ML_MODEL_TASK: "multiclass", a.ML_MODEL_CLASSES: ["a", "b"]}
-    rows = [{**CHURN, **task, a.ML_PREDICTION_SCORES: scores} for scores in ([0.5, 0.5], [1.0], [0.1, 0.9])]
+    task = {a.ML_MODEL_TASK: "multiclass", a.DRIFTLINE_MODEL_CLASSES: ["a", "b"]}
+    rows = [{**CHURN, **task, a.DRIFTLINE_PREDICTION_SCORES: scores} for scores in ([0.5, 0.5], [1.0], [0.1, 0.9])]
 
     decoded = decode_traces(traces([span(things, row) for row, things in enumerate(rows)]), NOW)
 
     [table] = decoded.predictions
     assert table.scores is not None
     np.testing.assert_array_equal(table.scores, [[0.5, 0.5], [np.nan, np.nan], [0.1, 0.9]])
-    assert decoded.rejected == {"wrong_length:ml.prediction.scores": 1}
+    assert decoded.rejected == {"wrong_length:driftline.prediction.scores": 1}
 
 
 def test_features_of_any_type_keep_their_row() -> None:
@@ -347,17 +358,17 @@ def test_a_sender_that_invents_versions_does_not_get_a_table_for_each() -> None:
     [
         (a.ML_PREDICTION_SCORE, "0.5", "wrong_type:ml.prediction.score"),
         (a.ML_PREDICTION_SCORE, True, "wrong_type:ml.prediction.score"),
-        (a.ML_PREDICTION_SCORES, 0.5, "wrong_type:ml.prediction.scores"),
+        (a.DRIFTLINE_PREDICTION_SCORES, 0.5, "wrong_type:driftline.prediction.scores"),
         (a.ML_PREDICTION_CLASS, [1], "wrong_type:ml.prediction.class"),
         (a.ML_PREDICTION_CLASS, "x" * 1025, "too_long:ml.prediction.class"),
         (a.ML_PREDICTION_ID, True, "wrong_type:ml.prediction.id"),
         (a.ML_PREDICTION_ID, "x" * 1025, "too_long:ml.prediction.id"),
-        (a.ML_PREDICTION_TIME, "yesterday", "wrong_type:ml.prediction.time"),
-        (a.ML_PREDICTION_TIME, 0, "bad_time"),
-        (a.ML_PREDICTION_TIME, -1, "bad_time"),
-        (a.ML_PREDICTION_TIME, 1e300, "bad_time"),
-        (a.ML_MODEL_CLASSES, "a,b", "wrong_type:ml.model.classes"),
-        (a.ML_MODEL_THRESHOLD, "0.5", "wrong_type:ml.model.threshold"),
+        (a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO, "yesterday", "wrong_type:driftline.prediction.time_unix_nano"),
+        (a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO, 0, "bad_time"),
+        (a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO, -1, "bad_time"),
+        (a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO, 1e300, "bad_time"),
+        (a.DRIFTLINE_MODEL_CLASSES, "a,b", "wrong_type:driftline.model.classes"),
+        (a.DRIFTLINE_MODEL_THRESHOLD, "0.5", "wrong_type:driftline.model.threshold"),
     ],
 )
 def test_a_known_attribute_of_a_wrong_type_is_counted_and_its_row_is_kept(
@@ -375,7 +386,7 @@ def test_a_known_attribute_of_a_wrong_type_is_counted_and_its_row_is_kept(
 def test_the_time_of_a_prediction_may_be_a_day_ahead_or_years_ago() -> None:
     times = [NOW + DAY, 1, 2**63 - 1]
 
-    table = one(*({a.ML_PREDICTION_SCORE: 0.5, a.ML_PREDICTION_TIME: time} for time in times))
+    table = one(*({a.ML_PREDICTION_SCORE: 0.5, a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: time} for time in times))
 
     assert table.time.tolist() == times
 

@@ -14,24 +14,24 @@ NOW = 1_795_161_600_000_000_000
 FULL: dict[str, Any] = {
     "ml.model.name": "churn",
     "ml.model.version": "v2",
-    "ml.training.run.id": "r1",
-    "ml.training.duration": 60.0,
-    "ml.training.cpu.time": 90.5,
-    "ml.training.memory.peak": 2_000_000_000,
-    "ml.training.gpu.time": 120.0,
-    "ml.training.gpu.type": "A100",
-    "ml.training.energy": 5e6,
-    "ml.training.rows": 1000,
-    "ml.training.epochs": 2.5,
-    "ml.training.cost": 12.5,
-    "ml.training.cost.currency": "EUR",
-    "ml.training.cost.part.gpu": 12.0,
-    "ml.training.result.validation_loss": 0.25,
+    "driftline.training.run.id": "r1",
+    "driftline.training.duration": 60.0,
+    "driftline.training.cpu.time": 90.5,
+    "driftline.training.memory.peak": 2_000_000_000,
+    "driftline.training.gpu.time": 120.0,
+    "driftline.training.gpu.type": "A100",
+    "driftline.training.energy": 5e6,
+    "driftline.training.rows": 1000,
+    "driftline.training.epochs": 2.5,
+    "driftline.training.cost": 12.5,
+    "driftline.training.currency": "EUR",
+    "driftline.training.resource_cost.gpu": 12.0,
+    "driftline.training.result.value.validation_loss": 0.25,
 }
 
 
 def event(values: dict[str, Any], **fields: Any) -> bytes:
-    return logs([record("ml.training.run", values, **fields)], "production")
+    return logs([record("driftline.training.run", values, **fields)], "production")
 
 
 def test_a_record_is_a_run() -> None:
@@ -59,7 +59,7 @@ def test_a_span_is_the_same_run_and_no_prediction(together: bool) -> None:
 
 
 def test_a_failed_span_without_a_type_is_a_failed_run() -> None:
-    values = {"ml.model.name": "churn", "ml.training.run.id": "r1", "ml.operation.name": "train"}
+    values = {"ml.model.name": "churn", "driftline.training.run.id": "r1", "ml.operation.name": "train"}
     status = Status(code=Status.STATUS_CODE_ERROR)
     body = traces([span(values, start_time_unix_nano=NOW - 10**9, end_time_unix_nano=NOW, status=status)])
 
@@ -71,15 +71,15 @@ def test_a_failed_span_without_a_type_is_a_failed_run() -> None:
     ("change", "reason"),
     [
         ({"ml.model.name": ""}, "no_model_name"),
-        ({"ml.training.run.id": " "}, "no_run_id"),
-        ({"ml.training.duration": float("nan")}, "bad_duration"),
-        ({"ml.training.duration": -1.0}, "bad_duration"),
-        ({"ml.training.duration": 1e300}, "bad_duration"),
-        ({"ml.training.duration": "long"}, "bad_duration"),
+        ({"driftline.training.run.id": " "}, "no_run_id"),
+        ({"driftline.training.duration": float("nan")}, "bad_duration"),
+        ({"driftline.training.duration": -1.0}, "bad_duration"),
+        ({"driftline.training.duration": 1e300}, "bad_duration"),
+        ({"driftline.training.duration": "long"}, "bad_duration"),
     ],
 )
 def test_a_run_that_lacks_what_it_needs_is_rejected_alone(change: dict[str, Any], reason: str) -> None:
-    body = logs([record("ml.training.run", {**FULL, **change}), record("ml.training.run", FULL)])
+    body = logs([record("driftline.training.run", {**FULL, **change}), record("driftline.training.run", FULL)])
     decoded = decode_logs(body, NOW)
 
     assert [run.id for run in decoded.training_runs] == ["r1"]
@@ -89,10 +89,10 @@ def test_a_run_that_lacks_what_it_needs_is_rejected_alone(change: dict[str, Any]
 @pytest.mark.parametrize(
     ("name", "value", "field"),
     [
-        ("ml.training.cpu.time", "much", "cpu_seconds"),
-        ("ml.training.memory.peak", -5, "peak_memory"),
-        ("ml.training.cost", float("inf"), "cost"),
-        ("ml.training.energy", [1.0], "energy"),
+        ("driftline.training.cpu.time", "much", "cpu_seconds"),
+        ("driftline.training.memory.peak", -5, "peak_memory"),
+        ("driftline.training.cost", float("inf"), "cost"),
+        ("driftline.training.energy", [1.0], "energy"),
     ],
 )
 def test_a_value_that_is_none_costs_only_itself(name: str, value: Any, field: str) -> None:
@@ -104,11 +104,11 @@ def test_a_value_that_is_none_costs_only_itself(name: str, value: Any, field: st
 
 
 def test_results_are_bounded_and_one_that_is_no_number_is_none() -> None:
-    results = {f"ml.training.result.m{n}": float(n) for n in range(100)}
+    results = {f"driftline.training.result.value.m{n}": float(n) for n in range(100)}
     named = {
-        "ml.training.result.": 1.0,
-        "ml.training.result." + "x" * 2000: 1.0,
-        "ml.training.result.loss": float("nan"),
+        "driftline.training.result.value.": 1.0,
+        "driftline.training.result.value." + "x" * 2000: 1.0,
+        "driftline.training.result.value.loss": float("nan"),
     }
     (run,) = decode_logs(event({**FULL, **named, **results}), NOW).training_runs
 
@@ -118,6 +118,6 @@ def test_results_are_bounded_and_one_that_is_no_number_is_none() -> None:
 
 
 def test_rows_beyond_what_a_number_holds_are_bounded() -> None:
-    (run,) = decode_logs(event({**FULL, "ml.training.rows": 1e300}), NOW).training_runs
+    (run,) = decode_logs(event({**FULL, "driftline.training.rows": 1e300}), NOW).training_runs
 
     assert run.rows == 2**53

@@ -44,7 +44,7 @@ def recorded(values: F64, aggregation: Aggregation) -> Histogram:
     assert data is not None
     body = encode_metrics(data).SerializeToString()
     provider.shutdown()
-    mapped = by_name([MetricMapping("x", "m", "ml.feature.value", "x")])
+    mapped = by_name([MetricMapping("x", "m", "driftline.feature.distribution", "x")])
     (point,) = decode_metrics(body, 1, mapped).points
     return point.histogram
 

@@ -9,7 +9,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
-from driftline.semconv.attributes import ML_DRIFT_METHOD
+from driftline.semconv.attributes import DRIFTLINE_DRIFT_METHOD
 from driftline_processor.core.drift import Drift, drift
 from driftline_processor.core.drift.method_choice import DECIDES, SHOWN, Choice, Choices, check_names
 from driftline_processor.core.drift.methods import DECIDING, METHODS
@@ -112,7 +112,7 @@ def test_names_that_are_no_methods_are_refused_with_those_that_are() -> None:
 
 def test_every_method_is_a_value_of_the_telemetry_attribute() -> None:
     registry = (ROOT / "sdk/driftline/semconv/registry/attributes.yaml").read_text(encoding="utf-8")
-    block = registry.split(f"id: {ML_DRIFT_METHOD}\n")[1].split("examples:")[0]
+    block = registry.split(f"id: {DRIFTLINE_DRIFT_METHOD}\n")[1].split("examples:")[0]
     assert {name for name in METHODS if f"value: {name}," not in block} == set()
 
 

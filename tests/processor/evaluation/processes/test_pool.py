@@ -105,9 +105,9 @@ def test_the_answers_are_those_of_the_processor_itself(
     send_rows(state)
     state.view()
     assert evaluations(state) == expected
-    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES) == 2
-    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_CPU) > 0
-    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_LOST) == 0
+    assert counted(state, m.DRIFTLINE_EVALUATION_PROCESSES) == 2
+    assert counted(state, m.DRIFTLINE_EVALUATION_PROCESS_CPU_TIME) > 0
+    assert counted(state, m.DRIFTLINE_EVALUATION_PROCESS_FAILURES) == 0
 
 
 def test_late_rows_and_outcomes_are_read_again_by_processes(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,7 @@ def test_a_process_that_is_killed_loses_no_window_and_is_started_anew(
     send_rows(state)
     state.view()
     assert evaluations(state) == expected
-    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_LOST) == 1
+    assert counted(state, m.DRIFTLINE_EVALUATION_PROCESS_FAILURES) == 1
     assert "a process that judges windows" in caplog.text
     assert judging.running == 0
     monkeypatch.setattr(judging, "_rests_until", 0.0)
@@ -168,7 +168,7 @@ def test_a_process_that_hangs_is_ended_and_its_windows_are_judged(
     send_rows(state)
     state.view()
     assert evaluations(state) == expected
-    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_LOST) == 1
+    assert counted(state, m.DRIFTLINE_EVALUATION_PROCESS_FAILURES) == 1
     assert judging.running == 0
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -199,7 +199,7 @@ def test_rubbish_is_no_answer(
     send_rows(state)
     state.view()
     assert evaluations(state) == expected
-    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_LOST) == 1
+    assert counted(state, m.DRIFTLINE_EVALUATION_PROCESS_FAILURES) == 1
 
 
 def test_a_process_that_cannot_be_started_is_said_and_tried_again_later(caplog: pytest.LogCaptureFixture) -> None:
@@ -295,7 +295,7 @@ def test_signals_of_a_terminal_and_of_a_service_manager_are_left_to_the_processo
     send_rows(state)
     state.view()
     assert evaluations(state) == expected
-    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_LOST) == 0
+    assert counted(state, m.DRIFTLINE_EVALUATION_PROCESS_FAILURES) == 0
 
 
 def test_an_end_in_a_hurry_does_not_wait_for_a_process(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,7 +317,7 @@ def test_rolling_references_are_judged_where_their_days_are_kept(
         predictions([f"{row}" for row in range(2_000)], (NOON - 9 * DAY + np.arange(2_000) * DAY // 250).tolist())
     )
     assert state.view().windows["1d"]
-    assert counted(state, m.DRIFTLINE_JUDGING_PROCESSES_CPU) == 0
+    assert counted(state, m.DRIFTLINE_EVALUATION_PROCESS_CPU_TIME) == 0
 
 
 METRIC = """

@@ -162,7 +162,7 @@ def test_the_page_of_versions_shows_past_runs_with_cost_and_gain(model: Retraine
 
 
 def test_a_hostile_run_is_text_on_the_page(model: Retrained) -> None:
-    hostile: dict[str, Any] = {"ml.training.result.<img src=x>": 1.0, "error.type": "<b>"}
+    hostile: dict[str, Any] = {"driftline.training.result.value.<img src=x>": 1.0, "error.type": "<b>"}
     model.train(2.5, "<script>alert(1)</script>", **hostile)
     page = TestClient(model.app).get("/models/churn/versions").text
 

@@ -192,9 +192,9 @@ def test_nobody_is_asked_for_a_team_where_no_model_has_one(browse: Browse) -> No
 
 def test_the_header_says_up_to_when_windows_are_evaluated_where_some_are_late(browse: Browse) -> None:
     view = FakeView([price()])
-    view.own[m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1h"),)] = 400.0
+    view.own[m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1h"),)] = 400.0
     assert "evaluated to 1 January 2014, 08:53" in page(browse(view)).text
-    view.own[m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1h"),)] = 59.0
+    view.own[m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1h"),)] = 59.0
     assert "evaluated to" not in page(browse(view)).text
 
 

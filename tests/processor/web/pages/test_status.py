@@ -15,14 +15,14 @@ JAEGER = (a.DRIFTLINE_DESTINATION, "otlp/jaeger")
 COUNTED: dict[tuple[str, Labels], float] = {
     (m.DRIFTLINE_RECEIVED_ROWS, ((a.DRIFTLINE_SIGNAL, "logs"),)): 56_965.0,
     (m.DRIFTLINE_RECEIVED_ROWS, ((a.DRIFTLINE_SIGNAL, "traces"),)): 35.0,
-    (m.DRIFTLINE_WINDOWS_PENDING, ()): 12.0,
-    (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): 95.0,
-    (m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1h"),)): 400.0,
-    (m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1d"),)): 0.0,
+    (m.DRIFTLINE_PENDING_WINDOWS, ()): 12.0,
+    (m.DRIFTLINE_PENDING_WINDOW_AGE, ()): 95.0,
+    (m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1h"),)): 400.0,
+    (m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1d"),)): 0.0,
     (m.DRIFTLINE_LOG_SIZE, ()): 3.0 * (1 << 20),
-    (m.DRIFTLINE_FORWARD_SENT, (JAEGER, (a.DRIFTLINE_SIGNAL, "logs"))): 120.0,
-    (m.DRIFTLINE_FORWARD_SENT, (JAEGER, (a.DRIFTLINE_SIGNAL, "traces"))): 3.0,
-    (m.DRIFTLINE_FORWARD_FAILED, (JAEGER,)): 2.0,
+    (m.DRIFTLINE_FORWARD_SENT_REQUESTS, (JAEGER, (a.DRIFTLINE_SIGNAL, "logs"))): 120.0,
+    (m.DRIFTLINE_FORWARD_SENT_REQUESTS, (JAEGER, (a.DRIFTLINE_SIGNAL, "traces"))): 3.0,
+    (m.DRIFTLINE_FORWARD_FAILED_REQUESTS, (JAEGER,)): 2.0,
     (m.DRIFTLINE_FORWARD_QUEUE_SIZE, (JAEGER,)): 4096.0,
 }
 
@@ -42,9 +42,9 @@ def test_without_problems_it_says_that_nothing_is_wrong() -> None:
 
 def test_a_backfill_is_not_called_evaluated() -> None:
     waits: dict[tuple[str, Labels], float] = {
-        (m.DRIFTLINE_WINDOWS_PENDING, ()): 20_409.0,
-        (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): 435.0,
-        (m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1h"),)): 0.0,
+        (m.DRIFTLINE_PENDING_WINDOWS, ()): 20_409.0,
+        (m.DRIFTLINE_PENDING_WINDOW_AGE, ()): 435.0,
+        (m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1h"),)): 0.0,
     }
     text = page(client(Health(), FakeView(own=waits)), "/status").text
     assert "Data are taken and stored; 20,409 windows wait to be evaluated." in text
@@ -55,8 +55,8 @@ def test_a_backfill_is_not_called_evaluated() -> None:
 
 def test_windows_that_wait_for_some_seconds_are_no_news() -> None:
     waits: dict[tuple[str, Labels], float] = {
-        (m.DRIFTLINE_WINDOWS_PENDING, ()): 3.0,
-        (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): 20.0,
+        (m.DRIFTLINE_PENDING_WINDOWS, ()): 3.0,
+        (m.DRIFTLINE_PENDING_WINDOW_AGE, ()): 20.0,
     }
     assert "Nothing is wrong" in page(client(Health(), FakeView(own=waits)), "/status").text
 
@@ -109,12 +109,12 @@ def test_it_is_a_table_for_programs_too() -> None:
         {"destination": "otlp/jaeger", "sent": 123.0, "waiting": 4096.0, "refused": 2.0, "dropped": 0.0}
     ]
     assert "driftline" in [one["package"] for one in told["versions"]]
-    assert f"{m.DRIFTLINE_WINDOWS_PENDING},,12.0" in asked.get("/status?format=csv").text
+    assert f"{m.DRIFTLINE_PENDING_WINDOWS},,12.0" in asked.get("/status?format=csv").text
 
 
 def test_labels_from_outside_are_text() -> None:
     hostile: dict[tuple[str, Labels], float] = {
-        (m.DRIFTLINE_FORWARD_SENT, ((a.DRIFTLINE_DESTINATION, "<b>\x1b"),)): 1.0
+        (m.DRIFTLINE_FORWARD_SENT_REQUESTS, ((a.DRIFTLINE_DESTINATION, "<b>\x1b"),)): 1.0
     }
     html = client(Health(), FakeView(own=hostile)).get("/status").text
     assert "&lt;b&gt;·" in html
@@ -123,7 +123,7 @@ def test_labels_from_outside_are_text() -> None:
 
 
 def test_evaluation_is_told_to_the_minute_from_a_minute_of_lag_on() -> None:
-    lag = (m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "5m"),))
+    lag = (m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "5m"),))
     assert evaluated_until({}, NOW) is None
     assert evaluated_until({lag: 59.9}, NOW) is None
     assert evaluated_until({lag: 61.0}, NOW) == NOW - 120 * 10**9

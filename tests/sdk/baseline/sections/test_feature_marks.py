@@ -190,7 +190,7 @@ def test_one_row_of_ten_thousand_features_is_recorded_up_to_the_thousandth() -> 
     service.model(task="regression").predict(returns(0.0))({name: values[0] for name, values in WIDE.items()})
 
     assert list(service.table().features) == [f"f{at}" for at in range(1000)]
-    assert service.attributes()["ml.feature.dropped"] == 10_000 - 64
+    assert service.attributes()["driftline.feature.dropped"] == 10_000 - 64
 
 
 @pytest.mark.parametrize("layout", ["csr", "csc", "coo", "lil", "dok", "bsr"])

@@ -20,12 +20,6 @@ from .method import Counts
 Form = Callable[[F64, float, float], F64]
 """Function from the rows of both samples, float64 (bins,), and the size of each, to a form: see :func:`bridge_tail`."""
 
-TIED = 0.02
-"""The least share of one bin from which on equal values count; a quantile bin of a baseline has 0.01."""
-
-WIDEST = 512
-"""Bins of which the law is worked out, by the eigenvalues of a matrix as wide; a baseline has up to about 130."""
-
 
 def bridge_p_values(statistic: F64, mean: F64, counts: Counts, form: Form) -> F64 | None:
     """Return the p-values of k statistics, float64 (k,); None where ties are rare, and a limit law holds.
@@ -39,7 +33,9 @@ def bridge_p_values(statistic: F64, mean: F64, counts: Counts, form: Form) -> F6
         form: Function that makes the quadratic form of a column.
     """
     both, total = counts.reference + counts.current, counts.n + counts.m
-    if both.shape[1] > WIDEST or (both.max(axis=1) <= TIED * total).all():
+    # 0.02: the least share of one bin from which on equal values count; a quantile bin of a baseline has 0.01
+    # 512: bins of which the law is worked out, by the eigenvalues of a matrix as wide; a baseline has up to about 130
+    if both.shape[1] > 512 or (both.max(axis=1) <= 0.02 * total).all():
         return None
     p: F64 = np.minimum(1.0, np.divide(mean, statistic, out=np.ones_like(mean), where=statistic > mean))
     for at in np.flatnonzero(statistic > 2 * mean).tolist():

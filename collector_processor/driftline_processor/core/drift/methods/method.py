@@ -28,9 +28,6 @@ ATOM = 0.05
 """A bin with so many of the rows is one value that comes again and again, by the baseline's hundred bins: zeros of an
 inflated feature, a sentinel, a default. The middle half is that of the other rows, or it would be such a value."""
 
-OTHERS = 0.1
-"""If there are so many; of a feature with few distinct values it is the middle half of all."""
-
 
 def fences(reference: F64, edges: F64) -> F64:
     """Return least and greatest value, float64 (k, 2): the outer edges, or 10 widths of the middle half from it.
@@ -48,7 +45,8 @@ def fences(reference: F64, edges: F64) -> F64:
     """
     total = reference.sum(axis=1, keepdims=True)
     others = np.where(reference > ATOM * total, 0.0, reference)
-    of_all = others.sum(axis=1, keepdims=True) < OTHERS * total
+    # 0.1: if there are so many; of a feature with few distinct values it is the middle half of all
+    of_all = others.sum(axis=1, keepdims=True) < 0.1 * total
     middle = np.where(of_all, reference, others)
     shares = np.cumsum(middle, axis=1)[:, :-1] / middle.sum(axis=1, keepdims=True)
     last = edges.shape[1] - 1

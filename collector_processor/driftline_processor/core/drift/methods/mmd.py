@@ -9,9 +9,6 @@ from driftline_processor.core.drift.p_values import quadratic_tail
 
 from .method import Counts, Measured, Method, Sums
 
-PER_DEVIATION = 0.52
-"""The distance that a shift of every coordinate by one standard deviation makes, as long as it is small."""
-
 
 def mmd(reference: F64, current: F64, n: F64, m: F64) -> F64:
     """Return the distance of the mean features, less what sampling alone explains, at least 0: float64 (...).
@@ -67,7 +64,8 @@ def mmd_p_value(sums: Sums) -> F64:
 def mmd_as_psi(counts: Counts) -> F64:
     """Return the PSI of a normal number whose shift makes the same distance: the scale of the words for size."""
     distance: F64 = from_counts(counts).value
-    return (distance / PER_DEVIATION) ** 2
+    # 0.52: the distance that a shift of every coordinate by one standard deviation makes, as long as it is small
+    return (distance / 0.52) ** 2
 
 
 def from_counts(counts: Counts) -> Measured:

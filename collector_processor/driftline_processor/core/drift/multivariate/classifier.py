@@ -30,9 +30,6 @@ RIDGE = 0.05
 PERMUTATIONS, AT_ONCE, ENOUGH = 499, 50, 20
 """Until so many permutations were told apart as well: then the p-value is known well enough (Besag and Clifford)."""
 
-MOST_TOLD = 5
-"""Features that are named, the most telling first: what a sentence and a card have room for."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
@@ -182,7 +179,8 @@ def _told(
             part = trial.held[:, own] @ weights[own]
             falls[at] += found - float(auc((whole - part + part[order])[np.newaxis], own_side)[0])
     falls /= FOLDS
-    first = np.argsort(-falls, kind="stable")[:MOST_TOLD]
+    # 5: features that are named, the most telling first: what a sentence and a card have room for
+    first = np.argsort(-falls, kind="stable")[:5]
     return tuple(
         DriftContributor((design.names[at],), float(falls[at]), found, found - float(falls[at]))
         for at in first.tolist()

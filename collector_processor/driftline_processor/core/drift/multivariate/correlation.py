@@ -14,9 +14,6 @@ from driftline_processor.core.evaluation import DriftContributor
 from .method import ALPHA, JointMethod, JointResult, PanePair
 from .second_moments import Correlations, correlations, pairs_of
 
-MOST_TOLD = 5
-"""Pairs that are named, the most telling first: what a sentence and a card have room for."""
-
 MOST_SKEWED, MOST_PEAKED = 0.1, 0.1
 """A mean of products of two features is about normal over n rows while the product of their skewnesses is below 0.1 √n
 and that of their kurtoses below 0.1 n. Two flags of which each is set in 1 % of rows agree once in 10,000, and one such
@@ -71,7 +68,8 @@ def measure(sides: PanePair) -> JointResult | None:
     shift, p, effect = correlation_shift(was, now, n[at], m[at], factors[at])
     adjusted = benjamini_hochberg(p)
     certain = adjusted <= ALPHA
-    order = np.lexsort((-np.abs(shift), -effect, ~certain))[:MOST_TOLD]
+    # 5: pairs that are named, the most telling first: what a sentence and a card have room for
+    order = np.lexsort((-np.abs(shift), -effect, ~certain))[:5]
     names = sides.space.names
     pairs = [(names[first[at[place]]], names[second[at[place]]]) for place in order.tolist()]
     contributors = tuple(

@@ -20,14 +20,6 @@ from driftline_processor.core.evaluation import DriftContributor
 from .method import JointMethod, JointResult, PanePair
 from .second_moments import imputed
 
-MOST = 0.05
-"""Times the root of the number of features: the shares of missing values, added up, that may change. Simulated with 2
-to 40 features, independent, in pairs and of one factor, all missing in one feature or in all: it moves the mean error
-by up to 0.05 of its standard deviation, half the least effect that counts."""
-
-CHANCE = 3.0
-"""Standard errors within which a share has not changed: what chance makes of it is in the variance of the errors."""
-
 
 class MissingChange(NamedTuple):
     """A feature of which ``was`` of the values were missing or invalid, and ``now`` are."""
@@ -51,9 +43,14 @@ def missing_changes(sides: PanePair, was_rows: float, now_rows: float) -> list[M
     names = sides.space.names
     was, now = sides.once("missing", lambda: _shares(sides.reference, names)), _shares(sides.current, names)
     both = (was / max(now_rows, 1.0) + now / max(was_rows, 1.0)) / per_row  # the share in both samples together
-    sure = np.abs(now - was) > CHANCE * np.sqrt(np.maximum(both * (1 - both), 0.0) * per_row)
+    # 3.0: standard errors within which a share has not changed: what chance makes of it is in the variance of the
+    # errors
+    sure = np.abs(now - was) > 3.0 * np.sqrt(np.maximum(both * (1 - both), 0.0) * per_row)
     found = [MissingChange(names[at], float(was[at]), float(now[at])) for at in np.flatnonzero(sure).tolist()]
-    if sum(one.more for one in found) <= MOST * math.sqrt(len(sides.space.names)):
+    # 0.05: times the root of the number of features: the shares of missing values, added up, that may change. Simulated
+    # with 2 to 40 features, independent, in pairs and of one factor, all missing in one feature or in all: it moves the
+    # mean error by up to 0.05 of its standard deviation, half the least effect that counts.
+    if sum(one.more for one in found) <= 0.05 * math.sqrt(len(sides.space.names)):
         return []
     return sorted(found, key=lambda one: -one.more)
 
@@ -69,20 +66,12 @@ def _shares(pane: Pane, names: Sequence[str]) -> F64:
     return found
 
 
-MOST_TOLD = 5
-"""Features that are named, the most telling first: what a sentence and a card have room for."""
-
 FARTHEST = 1e3
 """Standard deviations that are told where the reference has no spread at all."""
 
 CHOSEN = 3.0
 """Factor of the squared standard error of the reference's mean, because the components were chosen from its rows.
 Simulated with 4 to 40 features and 500 to 5,000 rows: 1.1 to 3.1.
-"""
-
-UNSURE = 0.1
-"""Part of the difference to other rows that may be wrong. Simulated with 9 to 40 features: 0.01 to 0.1. With 4 features
-0.26, which is 0.7 of a standard error, and :data:`CHOSEN` covers it.
 """
 
 
@@ -172,7 +161,9 @@ def held_out(errors: Errors, sides: PanePair) -> Errors:
     if share == 0 or errors.rows == 0 or errors.deviation == 0:
         return errors
     moved = share * sides.fitted.optimism
-    variance = errors.deviation**2 / errors.rows * (1 + (CHOSEN - 1) * share) + (UNSURE * moved) ** 2
+    # 0.1: part of the difference to other rows that may be wrong. Simulated with 9 to 40 features: 0.01 to 0.1. With 4
+    # features 0.26, which is 0.7 of a standard error, and CHOSEN covers it.
+    variance = errors.deviation**2 / errors.rows * (1 + (CHOSEN - 1) * share) + (0.1 * moved) ** 2
     return Errors(errors.mean + moved, errors.deviation, errors.deviation**2 / variance)
 
 
@@ -183,7 +174,8 @@ def _told(sides: PanePair) -> tuple[DriftContributor, ...]:
     if was is None or current is None:
         return ()
     now = _left_of(current, left)
-    order = np.argsort(-np.abs(now - was), kind="stable")[:MOST_TOLD]
+    # 5: features that are named, the most telling first: what a sentence and a card have room for
+    order = np.argsort(-np.abs(now - was), kind="stable")[:5]
     names = sides.space.names
     return tuple(
         DriftContributor((names[at],), float(now[at] - was[at]), float(was[at]), float(now[at]))

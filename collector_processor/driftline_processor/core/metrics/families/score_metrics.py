@@ -18,9 +18,6 @@ from driftline_processor.core.metrics.names import Name
 from driftline_processor.core.metrics.performance_sums import IntervalAndRows, PerformanceSums
 from driftline_processor.core.metrics.score_order import BoundedValue, ScoreOrder
 
-UNSTEADY = 1.0
-"""The standard error of a logit above which its interval is nearly all there can be: an area of 0.99999 of 50 rows."""
-
 SHARE_OF_ROWS = Argument("a share of the rows", 0.1, lambda at: 0 < at <= 1)
 
 
@@ -72,7 +69,9 @@ def interval_of_area(sums: PerformanceSums, value: float, *, of_precision: bool)
     area = score_curves.average_precision if of_precision else score_curves.area
     moved = sums.once(("area", of_precision), lambda: area(curve)[1])
     apart = value * (1 - value)
-    if apart > 0 and 0 < moved.variance <= (UNSTEADY * apart) ** 2:
+    # 1.0: the standard error of a logit above which its interval is nearly all there can be: an area of 0.99999 of 50
+    # rows
+    if apart > 0 and 0 < moved.variance <= (1.0 * apart) ** 2:
         form = score_curves.with_one_more([curve], sums.one_more)
         return sums.interval_by_gradient(value, moved, form, rows)
     if of_precision:

@@ -11,9 +11,6 @@ MOST = 0.1
 """Share of the baseline's rows that repeat, beyond which repeating is what such rows do by themselves, and says
 nothing."""
 
-LEAST_COMPLETE = 0.1
-"""Share of the rows that must have all their values: of fewer nobody knows whether the others repeat."""
-
 
 def find(look: CheckInput) -> CheckResult:
     """Compare the share of rows whose features all equal those of an earlier row.
@@ -25,7 +22,8 @@ def find(look: CheckInput) -> CheckResult:
     rows have all features, nothing is judged.
     """
     repeats, reference = look.repeats, look.baseline.extras.repeats
-    if repeats is None or reference is None or repeats.rows < max(1.0, LEAST_COMPLETE * look.pane.rows):
+    # 0.1: share of the rows that must have all their values: of fewer nobody knows whether the others repeat
+    if repeats is None or reference is None or repeats.rows < max(1.0, 0.1 * look.pane.rows):
         return CheckResult(0, [])
     was = (reference.rows - reference.distinct) / reference.rows
     now = (repeats.rows - repeats.distinct) / repeats.rows

@@ -96,15 +96,6 @@ def _beyond(pair: FeaturePair) -> tuple[float, float]:
     return float(pair.now.tails[held].sum()), float(_NEAREST[held].max()) / largest
 
 
-MOST = 0.5
-"""Share of the values beyond the baseline from which on days are not asked: the model has not seen most of these rows,
-whatever made them so. Of fewer values the rows count as few as their days make them."""
-
-BEYOND = 2.0
-"""Values of the next sample that lie beyond the least or the greatest of any sample, on average: one at
-either end, of two samples of one size (Gumbel and von Schelling 1950)."""
-
-
 def find(look: CheckInput) -> CheckResult:
     """Compare the share of values beyond the outer edges of the bins, infinities among them.
 
@@ -166,10 +157,14 @@ def _of(pair: FeaturePair, bins: object, by_level: Mapping[str, float]) -> Suspi
     where = usual if not one_end else f"below {least}" if low > high else f"above {greatest}"
     infinite = f", {format_percent(pair.now.infinite / now.of)} are infinite" if pair.now.infinite else ""
     before = f"before, {format_percent(was.share)} {f'lay {usual}' if one_end else 'did'}"
-    if now.share >= MOST and pair.alike > 1:
+    # 0.5: share of the values beyond the baseline from which on days are not asked: the model has not seen most of
+    # these rows, whatever made them so. Of fewer values the rows count as few as their days make them.
+    if now.share >= 0.5 and pair.alike > 1:
         pair = replace(pair, n=pair.n * pair.alike, m=pair.m * pair.alike, alike=1.0)
     usual_days = max(0.0, by_level.get(f"feature:{pair.name}", 0.0) - was.share) * was.of * pair.n
-    more = suspect_rise(CHECK.name, pair, was, now, f"lie {where}{infinite}", before, BEYOND + usual_days)
+    # 2.0: values of the next sample that lie beyond the least or the greatest of any sample, on average: one at either
+    # end, of two samples of one size (Gumbel and von Schelling 1950)
+    more = suspect_rise(CHECK.name, pair, was, now, f"lie {where}{infinite}", before, 2.0 + usual_days)
     return more if more is not None and more.p <= CERTAIN else suspect_far_values(CHECK.name, pair) or more
 
 

@@ -9,15 +9,8 @@ from driftline_processor.core.quality.feature_sums import CheckInput
 from driftline_processor.core.quality.share_test import more_often
 from driftline_processor.core.wording import format_percent
 
-MOST = 0.1
-"""Share of rows that equal one of the window before by themselves, beyond which it says nothing that others do."""
-
 LEAST = 0.1
 """Share of the rows, beyond what is expected, from which on they are told of."""
-
-
-FEWEST = 50
-"""Different rows, of fewer of which a few that came twice are a tenth."""
 
 
 def find(look: CheckInput) -> CheckResult:
@@ -35,7 +28,9 @@ def find(look: CheckInput) -> CheckResult:
         return CheckResult(0, [])
     latest = found[0]
     was, expected = (known.rows - known.distinct) / known.rows, _expected(known, latest)
-    if latest.rows < FEWEST or max(was, expected) > MOST or not _is_news(look, known):
+    # 0.1: share of rows that equal one of the window before by themselves, beyond which it says nothing that others do
+    # 50: different rows, of fewer of which a few that came twice are a tenth
+    if latest.rows < 50 or max(was, expected) > 0.1 or not _is_news(look, known):
         return CheckResult(0, [])
     now = latest.again / latest.rows
     if now - expected < LEAST:

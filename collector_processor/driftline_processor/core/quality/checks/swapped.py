@@ -27,21 +27,12 @@ from driftline_processor.core.wording import format_percent, short
 LEAST_SHARE = 0.05
 """Share of the rows that must be swapped; fewer would be a minor finding, and no two columns that changed places."""
 
-APART = 0.3
-"""Two columns whose distributions lie closer (KS) cannot be told from each other, nor whether they were swapped."""
-
 ALIKE, MOST_UNLIKE = 0.1, 0.3
 """Greatest difference of the two shares of a swap: the first number, or the difference by chance where rows are few,
 but at most the second. Chance moves a share by a third of its move of a distribution, over the distance of the two
 distributions. With the first number alone, 18 % of swaps were reported as two features that drift (days of 500 rows,
 100 effective rows).
 """
-
-LEFT = 0.25
-"""Part of the distance that a swap may leave unexplained, at most: more, and something else moved the feature."""
-
-LEAST_KNOWN = 0.1
-"""Least share of a feature's values in categories that the other feature lacks, so that strangers can be recognised."""
 
 MOST = 40
 """Features that changed most, of which all 780 pairs are tried."""
@@ -77,7 +68,9 @@ def _chance(a: ChangedNumber, one: Mixture, b: ChangedNumber, other: Mixture) ->
 
 
 def _good(fit: Mixture, chance: float) -> bool:
-    return fit.share >= LEAST_SHARE and fit.apart >= APART and fit.left <= min(chance, LEFT * fit.distance)
+    # 0.3: two columns whose distributions lie closer (KS) cannot be told from each other, nor whether they were swapped
+    # 0.25: part of the distance that a swap may leave unexplained, at most: more, and something else moved the feature
+    return fit.share >= LEAST_SHARE and fit.apart >= 0.3 and fit.left <= min(chance, 0.25 * fit.distance)
 
 
 def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Suspicion]:
@@ -121,7 +114,9 @@ def _of_other(pair: FeaturePair, other: FeaturePair, places: dict[str, int], *, 
                 more, most = missed_in_other(pair)
                 was, most = (was + more, was + most) if told else (float(pair.was.counts[-1]),) * 2
     before = was / pair.was.with_value
-    if known - before < max(LEAST_KNOWN, before):
+    # 0.1: least share of a feature's values in categories that the other feature lacks, so that strangers can be
+    # recognised
+    if known - before < max(0.1, before):
         return _Strayed()
     share = min(1.0, max(0.0, (now / pair.now.with_value - before) / (known - before)))
     least = max(1.0, max(was, most) * pair.n)

@@ -31,25 +31,10 @@ of 132 features to the power 1.2, 9 (docs/data/data-quality.md has none).
 WORDS = FACTORS | OF_TIME
 """Each factor, and how a sentence says it."""
 
-LEAST_SHARE = 0.05
-"""Fewer of the values in another unit are no finding: a heavier tail would pass for them."""
-
 APART = 0.3, 0.5
 """Least distance of the baseline in another unit from the baseline (KS, values other than zero): where nearly all
 values changed, and where some changed. Beyond the second a smooth drift cannot look like a mixture.
 """
-
-LEFT = 0.25
-"""Part of the distance that another unit may leave unexplained, at most: more, and something else moved the feature."""
-
-EQUAL = 0.1
-"""Part of the noise by which two factors explain as much: a sentence names both."""
-
-ALL = 0.99
-"""Share of values other than zero from which on a sentence says values, and not those other than zero."""
-
-NEARLY_ALL = 0.9
-"""Share of the values in another unit from which on all are: the rest are what chance and other units make of them."""
 
 
 class _Fit(NamedTuple):
@@ -79,9 +64,11 @@ def _of(changed: ChangedNumber) -> Suspicion | None:
     if not good:
         return None
     best = min(good, key=lambda fit: fit.of.left)
-    equal = [fit.factor for fit in good if fit.of.left <= best.of.left + EQUAL * changed.noise]
+    # 0.1: part of the noise by which two factors explain as much: a sentence names both
+    equal = [fit.factor for fit in good if fit.of.left <= best.of.left + 0.1 * changed.noise]
     times = " or ".join(WORDS[factor] for factor in sorted(equal))
-    what = "values" if not_zero > ALL else "values other than 0"
+    # 0.99: share of values other than zero from which on a sentence says values, and not those other than zero
+    what = "values" if not_zero > 0.99 else "values other than 0"
     share = best.of.share
     return suspicion(
         CHECK.name,
@@ -102,10 +89,15 @@ def _divided(points: F64, factor: float) -> F64:
 
 
 def _good(fit: _Fit, chance: float, not_zero: float) -> bool:
-    of, all_of_it = fit.of, fit.of.share >= NEARLY_ALL
+    # 0.9: share of the values in another unit from which on all are: the rest are what chance and other units make of
+    # them
+    of, all_of_it = fit.of, fit.of.share >= 0.9
     apart = APART[0] if all_of_it else APART[1]
-    explained = of.left <= min(chance, LEFT * of.distance)
-    enough = of.share >= LEAST_SHARE and (all_of_it or fit.factor in FACTORS)
+    # 0.25: part of the distance that another unit may leave unexplained, at most: more, and something else moved the
+    # feature
+    explained = of.left <= min(chance, 0.25 * of.distance)
+    # 0.05: fewer of the values in another unit are no finding: a heavier tail would pass for them
+    enough = of.share >= 0.05 and (all_of_it or fit.factor in FACTORS)
     return enough and of.apart >= apart * not_zero and explained
 
 
