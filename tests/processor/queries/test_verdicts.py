@@ -263,7 +263,7 @@ def test_a_model_that_is_forgotten_leaves_no_state(open_state: Open, clock: Cloc
     state.send(predictions(["a"], clock.now))
     state.view()
     assert state.rows("SELECT state FROM verdicts") == [("unknown",)]
-    (series,) = state.state.series()
+    (series,) = state.state.parts.intake.series
     with state.state._store.reading() as connection:
         connection.execute("INSERT INTO interruptions VALUES (?, 'no_data', 1, 2, 3)", [series.number])
     state.state.erase(ErasureOrder("churn", "model"))
