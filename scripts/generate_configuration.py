@@ -18,8 +18,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from driftline_processor.config.actions import ActionKeys
 from driftline_processor.config.exporters import ExporterKeys
-from driftline_processor.config.kinds import ACTIONS, EXPORTERS, installed
-from driftline_processor.config.receivers import NAMED
+from driftline_processor.config.kinds import ACTIONS, EXPORTERS, RECEIVERS, installed
+from driftline_processor.config.receivers import ReceiverKeys
 from driftline_processor.config.schema import Config, validate_file
 from driftline_processor.config.section import Section
 from driftline_processor.config.values import Form, Keep
@@ -31,6 +31,7 @@ PAGE = ROOT / "docs" / "reference" / "configuration.md"
 EXAMPLE = ROOT / "otel-config" / "driftline.yaml"
 BY_TYPE: dict[type[Section], dict[str, Any]] = {
     ExporterKeys: {name: EXPORTERS.find(name) for name in EXPORTERS.names()},
+    ReceiverKeys: {name: RECEIVERS.find(name) for name in RECEIVERS.names()},
     ActionKeys: {name: ACTIONS.find(name) for name in ACTIONS.names()},
 }
 """Sections whose name says which keys they have, and those of each kind."""
@@ -203,10 +204,11 @@ def named_tables(path: str, key: Key) -> Iterator[str]:
         for name, section in types.items():
             others = [other for other, kind in EXPORTERS.aliases.items() if kind == name]
             also = "".join(f" The name may begin with `{name}/`, too." for name in others)
-            yield from tables(path, section, f"## `{path}.{name}/NAME`\n\n{section.__doc__}{also}\n")
+            yield from tables(
+                path, section, f"## `{path.removesuffix('.named')}.{name}/NAME`\n\n{section.__doc__}{also}\n"
+            )
         return
-    mark = "/" if key.name in NAMED else "."
-    path = f"{path}{mark}NAME"
+    path = f"{path}.NAME"
     yield from tables(path, key.by_name, f"## `{path}`\n\n{key.field.description}\n")
 
 
@@ -307,8 +309,8 @@ def section_lines(key: Key, depth: int) -> Iterator[str]:
         yield from (line for inner in keys(key.section) for line in entry(inner, depth + 1))
         return
     assert key.by_name is not None
-    if key.name in NAMED:
-        yield f"{indent}{key.name}/{key.extra['name']}:"
+    if key.name == "named":
+        yield f"{indent}{key.extra['name']}:"
     else:
         yield f"{indent}{key.name}:"
         depth += 1

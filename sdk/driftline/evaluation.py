@@ -124,7 +124,8 @@ def evaluate(
     timezone: str = "",
     ignore_time: bool = False,
     decimal: str = "",
-    dayfirst: bool | None = None,
+    thousands: str = "",
+    date_format: str = "",
     method: Names = (),
     methods: Names = (),
     metrics: Names = (),
@@ -178,8 +179,9 @@ def evaluate(
         seasonality: "hour", "weekday", "hour_of_week" or "none". Default: as the baseline repeats.
         timezone: By whose clock, such as "Europe/Paris".
         ignore_time: Whether rows of the baseline are taken for independent.
-        decimal: Decimal mark of texts that could be numbers of either, "." or ",".
-        dayfirst: Whether dates that could be either begin with the day.
+        decimal: Decimal mark of numbers in a CSV, "." or ",".
+        thousands: Mark between thousands in a CSV: ",", ".", " " or "'".
+        date_format: Format of times in a CSV that are not ISO 8601, as strptime reads it.
         method: Drift methods that decide: a name, or "feature=name".
         methods: Drift methods that are shown beside these.
         metrics: Names of metrics that are wanted, too, such as "fbeta@0.5".

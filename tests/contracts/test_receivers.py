@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import pkgutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Protocol
 
 import grpc
@@ -17,8 +15,8 @@ import httpx
 import pytest
 from driftline.semconv import metrics
 from driftline.tables.table import OutcomeTable
-from driftline_processor import receivers
-from driftline_processor.config.receivers import NAMED, Grpc, Http, Kafka, Otlp, Protocols, Receivers
+from driftline_processor.config.kinds import RECEIVERS
+from driftline_processor.config.receivers import Grpc, Http, Otlp, Protocols, Receivers
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.health import Counters
@@ -29,8 +27,8 @@ from driftline_processor.otlp.protocol import PROTOBUF
 from driftline_processor.receipts import NO_HEADERS, Overloaded, Receipt, Signal
 from driftline_processor.receivers.grpc import GrpcReceiver
 from driftline_processor.receivers.http import HttpReceiver
-from driftline_processor.receivers.kafka import KafkaReceiver
 from driftline_processor.receivers.receiver import Receiver, make_receivers
+from driftline_processor.receivers.types.kafka import Kafka, KafkaReceiver
 
 from tests.support.fake_intake import surroundings
 from tests.support.kafka_brokers import Brokers, partition_of
@@ -218,7 +216,7 @@ WAYS: dict[str, Callable[[State], WayIn]] = {
 
 @pytest.fixture(autouse=True)
 def _client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("driftline_processor.receivers.kafka._partition", partition_of)
+    monkeypatch.setattr("driftline_processor.receivers.types.kafka._partition", partition_of)
 
 
 @contextmanager
@@ -304,15 +302,15 @@ def test_a_receiver_says_what_it_receives_and_where(name: str) -> None:
 
 def test_every_type_of_receiver_is_under_contract() -> None:
     kinds = {name.partition(",")[0] for name in WAYS}
-    modules = (module.name for module in pkgutil.iter_modules(receivers.__path__))
-    assert kinds == {name for name in modules if hasattr(import_module(f"{receivers.__name__}.{name}"), "RECEIVER")}
-    assert kinds == {*Protocols.model_fields, *NAMED}
+    assert kinds == {*Protocols.model_fields, *RECEIVERS.names()}
 
 
 def test_the_file_names_the_receivers() -> None:
     protocols = Protocols(grpc=Grpc(endpoint=ANYWHERE), http=Http(endpoint=ANYWHERE))
     topics = Kafka(brokers=("b:9092",), topics=("labels",))
-    made = dict(make_receivers(Receivers(otlp=Otlp(protocols=protocols), kafka={"labels": topics}), surroundings()))
+    made = dict(
+        make_receivers(Receivers(otlp=Otlp(protocols=protocols), named={"kafka/labels": topics}), surroundings())
+    )
     assert [(name, type(one)) for name, one in made.items()] == [
         ("grpc", GrpcReceiver),
         ("http", HttpReceiver),

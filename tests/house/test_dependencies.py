@@ -74,7 +74,7 @@ ROOMS = {
     "driftline_processor.demo": ("processor", "demo"),
     "driftline_processor.notebook": ("processor", "notebook"),
     "driftline_processor.policy.actions.cloudevents": ("processor", "kafka"),
-    "driftline_processor.receivers.kafka": ("processor", "kafka"),
+    "driftline_processor.receivers.types.kafka": ("processor", "kafka"),
 }
 """Which extras a room may count on, beside the dependencies of the bare install."""
 

@@ -56,9 +56,6 @@ ALERT: Final = "PolicyFires"
 SEVERITIES: Final = {"critical": "page", "warning": "ticket", "info": "info", None: "ticket"}
 """Severity of a policy → the label ``severity`` that other alerts have, too."""
 
-SETTLED: Final = 300 * 10**9
-"""Nanoseconds for which the last window must show it: a restart and a scrape that fails are ridden out."""
-
 SAMPLES: Final = 12
 """Samples of a window in an average over windows; one may be missing at an edge."""
 
@@ -142,10 +139,11 @@ def _alert(name: str, policy: Policy, scope: Scope, runbook: str) -> Rule:
     if policy.severity is None and isinstance(condition, VerdictIs) and set(condition.states) <= GRAVE:
         severity = "page"
     named = {"severity": severity, "policy": literal(name), label(a.DRIFTLINE_WINDOW): scope.window}
+    # 300 * 10**9: nanoseconds for which the last window must show it: a restart and a scrape that fails are ridden out
     return {
         "alert": ALERT,
         "expr": _expression(condition, scope),
-        "for": duration(held + SETTLED),
+        "for": duration(held + (300 * 10**9)),
         **({"keep_firing_for": duration(quiet)} if quiet else {}),
         "labels": {**named, **({"owner": literal(policy.owner)} if policy.owner else {})},
         "annotations": {

@@ -144,10 +144,6 @@ def fetch_outcomes(url: str, model: str, id: str) -> dict[str, Any]:
     return dict(json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/outcomes", {"id": id})))
 
 
-MISSPELLED = 5
-"""Models with a misspelled name that are told of one upload."""
-
-
 def misspelled_models(url: str, models: Collection[str]) -> list[str]:
     """Say of which models a processor has seen no prediction, but of one whose name is near; at most five.
 
@@ -161,7 +157,8 @@ def misspelled_models(url: str, models: Collection[str]) -> list[str]:
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
             return []
     said = (_misspelled_model(url, name) for name in unknown[:MOST_ASKED])
-    return list(islice(filter(None, said), MISSPELLED))
+    # 5: models with a misspelled name that are told of one upload
+    return list(islice(filter(None, said), 5))
 
 
 MOST_ASKED = 20

@@ -79,17 +79,15 @@ _OPTIONS: dict[str, Any] = {
     "version_column": _text("COL", "Which version predicted: with outcomes, versions are compared side by side."),
     "latency": _text("COL", "How long each call took, in seconds; a name that ends in _ms: in milliseconds."),
     "error": _text("COL", "By which error a call failed; empty, 0 or false where it returned."),
-    "decimal": _text("MARK", "The decimal mark of numbers that could be either, as 1.234: '.' or ','."),
-    "dayfirst": Annotated[
-        bool | None,
-        typer.Option("--dayfirst/--monthfirst", help="Dates that could be either, as 03/04: day or month first."),
-    ],
+    "decimal": _text("MARK", "The decimal mark of numbers in a CSV: '.' or ','; else '.'."),
+    "thousands": _text("MARK", "The mark between thousands in a CSV: comma, point, space or apostrophe; else none."),
+    "date_format": _text("FORMAT", "The format of times in a CSV that are not ISO 8601, such as '%d/%m/%Y'."),
     "cluster": _text("COL", "Rows of one value belong together: one customer's, one machine's."),
 }
 """Field of ``files.roles.ColumnOptions`` → its option; one whose field is a tuple takes a list with commas."""
 
 
-_DEFAULTS: dict[str, Any] = {"threshold": None, "dayfirst": None, "ignore_time": False}
+_DEFAULTS: dict[str, Any] = {"threshold": None, "ignore_time": False}
 """Field of ``ColumnOptions`` → its default, where that is no text."""
 
 

@@ -229,12 +229,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-PATIENCE = 60.0
-"""Seconds for which one part is tried again: a processor that starts again, or writes its file anew, takes less."""
-
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
-
-_WAIT = 120.0
 
 
 @dataclass(slots=True)
@@ -266,7 +261,9 @@ class UploadTarget:
     url: str
     model: str = ""
     environment: str = ""
-    timeout: float = PATIENCE
+    # 60.0: seconds for which one part is tried again: a processor that starts again, or writes its file anew, takes
+    # less
+    timeout: float = 60.0
     pause: Callable[[float], object] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
@@ -281,7 +278,7 @@ def upload_outcomes(
     """
     address = (target.url if "://" in target.url else f"http://{target.url}").rstrip("/")
     upload = upload_name(path, target, columns, rows)
-    with httpx.Client(base_url=address, timeout=_WAIT) as client:
+    with httpx.Client(base_url=address, timeout=120.0) as client:
         known = _known(client, upload, target, say)
         done, faulty = int(known.get("next", 0)), set(known.get("parts_with_rejected", ()))
         pushed = UploadResult(went_on=done)

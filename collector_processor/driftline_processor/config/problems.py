@@ -14,12 +14,13 @@ from driftline_processor.core.nearest_names import nearest
 from .actions import ActionKeys, action_kind
 from .business import BusinessSource, business_source
 from .exporters import ExporterKeys, exporter_kind
-from .receivers import NAMED
+from .receivers import ReceiverKeys, receiver_kind
 
 _OF_NAME: dict[Any, Callable[[str], Any]] = {
     ActionKeys: action_kind,
     ExporterKeys: exporter_kind,
     BusinessSource: business_source,
+    ReceiverKeys: receiver_kind,
 }
 """How the name of a section says which keys it has."""
 
@@ -29,8 +30,7 @@ def sentence(error: ErrorDetails, root: type[BaseModel]) -> str:
     path = ".".join(part for part in error["loc"] if isinstance(part, str) and part != "[key]")
     if path.startswith("business."):
         path = path.replace(".sources.", ".")
-    for kind in NAMED:
-        path = path.replace(f"receivers.{kind}.", f"receivers.{kind}/")
+    path = path.replace("receivers.named.", "receivers.")
     return f"{path}: {_rule(error, root)}"
 
 
@@ -109,4 +109,4 @@ def _keys_at(path: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
         section = _OF_NAME[section](str(part)) if section in _OF_NAME else section
         if get_origin(section) is UnionType:
             section = get_args(section)[0]
-    return list(section.model_fields)
+    return [name for name in section.model_fields if name not in ("named", "sources")]

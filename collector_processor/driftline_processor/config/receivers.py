@@ -1,15 +1,17 @@
-"""The keys below ``receivers``: one class for each type of receiver, and the rules between its keys."""
+"""The keys below ``receivers``: those of OTLP. The keys of another kind are in ``receivers/types/KIND.py``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
-from typing import Annotated, Any, Literal, NamedTuple, get_origin
+from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, ValidationInfo, model_validator
 
+from driftline_processor.core.nearest_names import near
+
+from .kinds import RECEIVERS
 from .section import Section, empty_is_default
-from .values import Address, Form, Listen, Origin, Secret, Text, one_or_several
+from .values import Address, Listen, Origin
 
 
 class Grpc(Section):
@@ -69,59 +71,54 @@ class Otlp(Section):
     )
 
 
-_OURS = {
-    "bootstrap.servers": "write brokers",
-    "group.id": "write group",
-    "auto.offset.reset": "write start",
-    "enable.auto.commit": "leave it out: messages count when they are on disk",
-    "enable.auto.offset.store": "leave it out: messages count when they are on disk",
-}
+class ReceiverKeys(Section):
+    """Keys of every kind of receiver that stands below ``receivers`` as ``KIND/NAME``."""
 
-Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_several), Form("text, or list of text")]
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_its_kind(cls, written: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
+        """Read the keys of the kind that the name says; :func:`with_receiver_names` puts the name beside them."""
+        if cls is not ReceiverKeys:
+            return read(written)
+        name, keys = written
+        section = receiver_kind(name)
+        if section is None:
+            kind = name.partition("/")[0]
+            raise ValueError(f"'{kind:.40}' is no type of receiver; {near(kind, ['otlp', *RECEIVERS.names()])}")
+        return section.model_validate(keys, context=info.context)
+
+    def connect(self, key: str, around: Any) -> Any:
+        """Return the receiver, as of ``receivers/receiver.py``.
+
+        Args:
+            key: Where it stands in the file: ``kafka/labels``.
+            around: The parts of the processor that receivers use.
+        """
+        raise NotImplementedError
+
+    def problems(self, others: Mapping[str, ReceiverKeys]) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break, beginning with ``KEY: ``.
+
+        Args:
+            others: The receivers that stand before this one in the file, by their names.
+        """
+        del others
+        yield from ()
 
 
-class Kafka(Section):
-    """Topics of Kafka, and what their messages hold."""
+def receiver_kind(name: str) -> type[ReceiverKeys] | None:
+    """Return the kind of a receiver with a name; None if there is no such kind.
 
-    brokers: Texts = Field(
-        description="The brokers to connect to first: one `host:port`, or a list.", examples=['["kafka:9092"]']
-    )
-    topics: Texts = Field(
-        description="One topic, or a list. The receiver waits for a topic that does not exist yet.",
-        examples=["[labels]"],
-    )
-    group: Text = Field(
-        default="driftline",
-        description="The consumer group. Members of a group share partitions, so each processor needs its own group.",
-        examples=["driftline-eu"],
-    )
-    format: Literal["json", "ndjson", "otlp_proto", "otlp_json"] = Field(
-        default="json",
-        description="What a message holds. `json`: an outcome, a list of outcomes, or a document as of "
-        "[`POST /v1/outcomes`](http-api.md#post-v1outcomes). `ndjson`: an outcome a line. `otlp_proto`, `otlp_json`: "
-        "an OTLP request, as the Collector's exporter for Kafka writes it.",
-        examples=["otlp_proto"],
-    )
-    signal: Literal["logs", "traces", "metrics"] = Field(
-        default="logs",
-        description="The signal of the OTLP requests; `logs` hold records and outcomes. Only for OTLP formats.",
-        examples=["traces"],
-        json_schema_extra={"shown": "comment"},
-    )
-    model: Text | None = Field(default=None, description="The model of outcomes that name none.", examples=["churn"])
-    environment: Text | None = Field(
-        default=None, description="The environment of outcomes that name none.", examples=["production"]
-    )
-    start: Literal["earliest", "latest"] = Field(
-        default="earliest", description="Where a new consumer group begins to read.", examples=["latest"]
-    )
-    options: dict[str, Secret] = Field(
-        default_factory=dict,
-        description="Settings of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md),"
-        " such as `security.protocol`, `sasl.mechanisms`, `sasl.username`, `sasl.password` and `ssl.ca.location`. "
-        "The values are secrets and appear nowhere.",
-        examples=['{security.protocol: sasl_ssl, sasl.username: me, sasl.password: "${env:KAFKA_PASSWORD}"}'],
-    )
+    >>> receiver_kind("kafka/labels").__name__
+    'Kafka'
+    """
+    kind: type[ReceiverKeys] | None = RECEIVERS.find(name.partition("/")[0])
+    return kind
+
+
+def with_receiver_names(receivers: object) -> object:
+    """Put each receiver's name beside its keys, since the name says which keys there are."""
+    return {name: (name, keys) for name, keys in receivers.items()} if isinstance(receivers, Mapping) else receivers
 
 
 class Declared(NamedTuple):
@@ -129,7 +126,7 @@ class Declared(NamedTuple):
 
     Attributes:
         key: Where it stands below ``receivers``, such as ``otlp.protocols.grpc`` or ``kafka/labels``.
-        type: The module in ``receivers/``.
+        type: ``grpc``, ``http``, or the kind.
         settings: Its keys.
     """
 
@@ -144,13 +141,13 @@ class Declared(NamedTuple):
 
 
 class Receivers(Section):
-    """A field for each type of receiver. ``TYPE/NAME`` is a key of the field ``TYPE``."""
+    """OTLP, and the receivers that stand in the file as ``KIND/NAME``."""
 
     otlp: Otlp = Field(default=Otlp(), description="OTLP over gRPC and HTTP.")
-    kafka: dict[str, Kafka] = Field(
+    named: Annotated[dict[str, ReceiverKeys], BeforeValidator(with_receiver_names)] = Field(
         default_factory=dict,
-        description="Topics of Kafka with outcomes or OTLP requests; needs `pip install confluent-kafka`.",
-        json_schema_extra={"name": "labels", "shown": "comment"},
+        description="Receivers of other kinds, each as `KIND/NAME`.",
+        json_schema_extra={"name": "kafka/labels", "shown": "comment"},
     )
 
     @property
@@ -158,56 +155,28 @@ class Receivers(Section):
         """Every receiver of the file."""
         protocols = [(name, getattr(self.otlp.protocols, name)) for name in Protocols.model_fields]
         found = [Declared(f"otlp.protocols.{name}", name, keys) for name, keys in protocols if keys is not None]
-        several = [(kind, name, keys) for kind in NAMED for name, keys in getattr(self, kind).items()]
-        return found + [Declared(f"{kind}/{name}", kind, keys) for kind, name, keys in several]
+        return found + [Declared(name, name.partition("/")[0], keys) for name, keys in self.named.items()]
 
     def problems(self) -> Iterator[str]:
-        """Yield a sentence for every rule that the receivers of Kafka break, beginning with the name of one."""
-        if self.kafka and find_spec("confluent_kafka") is None:
-            yield f"kafka/{next(iter(self.kafka))}: Kafka's client is not installed; pip install confluent-kafka"
-        read: dict[tuple[str, str], str] = {}
-        for name, kafka in self.kafka.items():
-            yield from (f"kafka/{name}.{problem}" for problem in _kafka_problems(name, kafka, read))
+        """Yield a sentence for every rule that receivers break, beginning with the name of one."""
+        before: dict[str, ReceiverKeys] = {}
+        for name, keys in self.named.items():
+            yield from (f"{name}.{problem}" for problem in keys.problems(before))
+            before[name] = keys
 
 
-def _kafka_problems(name: str, kafka: Kafka, read: dict[tuple[str, str], str]) -> Iterator[str]:
-    """Yield the mistakes of one receiver. ``read``: group and topic → the receiver that reads it first."""
-    for key, values in (("brokers", kafka.brokers), ("topics", kafka.topics)):
-        if not values:
-            yield f"{key}: none are named; write at least one"
-    for broker in kafka.brokers:
-        if not broker.rpartition(":")[2].isdecimal():
-            yield f"brokers: '{broker}' has no port; write '{broker}:9092'"
-    for topic in kafka.topics:
-        other = read.setdefault((kafka.group, topic), name)
-        if other != name:
-            yield f"topics: group '{kafka.group}' reads '{topic}' in kafka/{other}, too; name it once"
-    for option in kafka.options:
-        if option in _OURS:
-            yield f"options: '{option}' is Driftline's own; {_OURS[option]}"
-    if "signal" in kafka.model_fields_set and not kafka.format.startswith("otlp_"):
-        yield f"signal: {kafka.format} holds outcomes; leave it out, or write format: otlp_proto"
-    if kafka.format.startswith("otlp_") and (kafka.model or kafka.environment):
-        yield "model: OTLP says itself whose its rows are; leave model and environment out"
+def by_name(receivers: object) -> object:
+    """Return the receivers with each ``KIND/NAME`` below one key ``named``.
 
-
-NAMED = tuple(name for name, field in Receivers.model_fields.items() if get_origin(field.annotation) is dict)
-"""The types of receiver of which there may be several, each as ``TYPE/NAME``."""
-
-
-def by_type(receivers: object) -> object:
-    """Return the receivers with each ``TYPE/NAME`` below one key ``TYPE``, by name.
-
-    >>> by_type({"otlp": 1, "kafka/labels": {"topics": "labels"}})
-    {'otlp': 1, 'kafka': {'labels': {'topics': 'labels'}}}
+    >>> by_name({"otlp": 1, "kafka/labels": {"topics": "labels"}})
+    {'otlp': 1, 'named': {'kafka/labels': {'topics': 'labels'}}}
     """
     if not isinstance(receivers, Mapping):
         return receivers
-    found: dict[Any, Any] = {}
-    for key, tree in receivers.items():
-        kind, _, name = key.partition("/") if isinstance(key, str) else (key, "", "")
-        if kind in NAMED:
-            found.setdefault(kind, {})[name or kind] = tree
-        else:
-            found[key] = tree
-    return found
+    named = {key: keys for key, keys in receivers.items() if isinstance(key, str) and _is_kind(key)}
+    rest = {key: keys for key, keys in receivers.items() if key not in named}
+    return {**rest, "named": named} if named else rest
+
+
+def _is_kind(key: str) -> bool:
+    return key not in Receivers.model_fields and ("/" in key or key in RECEIVERS.names())

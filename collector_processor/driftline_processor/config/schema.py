@@ -36,7 +36,7 @@ from .policies import (
 )
 from .policy_warnings import policy_warnings
 from .problems import sentence, without
-from .receivers import Receivers, by_type
+from .receivers import Receivers, by_name
 from .section import Section, empty_is_default
 from .values import (
     Address,
@@ -551,7 +551,7 @@ def _within(said: str, problems: list[str]) -> bool:
 def _parse(tree: dict[str, Any], folder: Path, problems: list[str], filled: Filled) -> Config | None:
     """Parse; what is wrong is named and taken out, so that the rules can still look at the rest."""
     if "receivers" in tree:
-        tree = {**tree, "receivers": by_type(tree["receivers"])}
+        tree = {**tree, "receivers": by_name(tree["receivers"])}
     if "business" in tree:
         tree = {**tree, "business": by_source(tree["business"])}
     tree = {"storage": {}, **tree}  # its default is a path, and paths are relative to the file

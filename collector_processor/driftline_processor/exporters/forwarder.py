@@ -297,7 +297,6 @@ def _apart(parcel: Parcel, most: int) -> list[Parcel]:
 _log = logging.getLogger("driftline")
 
 _REMEMBERED_SECONDS = 15 * 60.0
-_REMEMBERED = 200_000
 
 
 class RecentRequests:
@@ -341,7 +340,7 @@ class RecentRequests:
     def _forget(self, now: float) -> None:
         while self._times:
             oldest, when = next(iter(self._times.items()))
-            if now - when <= _REMEMBERED_SECONDS and len(self._times) < _REMEMBERED:
+            if now - when <= _REMEMBERED_SECONDS and len(self._times) < 200_000:
                 break
             del self._times[oldest]
 

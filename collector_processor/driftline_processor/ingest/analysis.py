@@ -40,9 +40,6 @@ A model costs some 5 ms a block, of ten rows as of a hundred: with 70 models eac
 _MOST_BYTES = 16 << 20
 """Bytes that are decoded together at most, of requests that waited."""
 
-_APART = 60 * 10**9
-"""Nanoseconds between the first and the last request of a block: all of it counts as received at its end."""
-
 _AGAIN = 1.0
 """Seconds from a storage that failed to the next attempt."""
 
@@ -147,7 +144,9 @@ class Analysis:
             wanted = [stored for stored in found.stored if stored.entry.readers & FOR_ANALYSIS]
             following = found.following
             for at, stored in enumerate(wanted):
-                if abs(stored.entry.received - wanted[0].entry.received) > _APART:
+                # 60 * 10**9: nanoseconds between the first and the last request of a block: all of it counts as
+                # received at its end
+                if abs(stored.entry.received - wanted[0].entry.received) > 60 * 10**9:
                     wanted, following = wanted[:at], stored.position
                     break
             if wanted:

@@ -20,18 +20,9 @@ from driftline_processor.store.database import Connection, insert, read
 SHORTEST, LONGEST = 3_600 * 10**9, 86_400 * 10**9
 """The stretch: an hour, and where that has fewer predictions than ``ENOUGH``, as much longer as they need, to a day."""
 
-AHEAD = 3_600 * 10**9
-"""Nanoseconds by which a sender's clock may be ahead."""
-
 ENOUGH = 2_000
 """Predictions that make an edge small: counts come once a minute, so at either end up to a minute's are split by a
 guess, some 4 of 2,000 at a steady rate; an hour of 36 would be off by 3 % now and then, and nothing be wrong."""
-
-
-MOST_DOUBT = 0.05
-"""Greatest share of predictions that may lie on the other side of an edge. After the first half minute of a busy
-service it is most of them, after ten minutes a twentieth at worst.
-"""
 
 
 class Balance(NamedTuple):
@@ -156,7 +147,8 @@ class Balances:
         self._add(series, pane, sums)
 
     def _add(self, series: int, pane: int, sums: _Pane) -> None:
-        if not self._now - LONGEST - 2 * PANE <= pane <= self._now + AHEAD:
+        # 3_600 * 10**9: nanoseconds by which a sender's clock may be ahead
+        if not self._now - LONGEST - 2 * PANE <= pane <= self._now + (3_600 * 10**9):
             return  # a clock that is an hour off has no place in the balance, nor in memory
         panes = self._panes.setdefault(series, {})
         panes[pane] = panes.get(pane, _Pane()) + sums
@@ -182,7 +174,9 @@ def newest_balance(panes: Mapping[int, _Pane], reached: int) -> Balance | None:
         if sums.counted:  # what lies before the first count was not counted, but may have arrived
             first = panes.get(pane - PANE, _Pane()).doubt
             found = Balance(rows, counted, pane, end, first + last)
-    return found if found is not None and found.doubt <= MOST_DOUBT * found.counted else None
+    # 0.05: greatest share of predictions that may lie on the other side of an edge. After the first half minute of a
+    # busy service it is most of them, after ten minutes a twentieth at worst.
+    return found if found is not None and found.doubt <= 0.05 * found.counted else None
 
 
 def forget_old_balances(connection: Connection, now: int) -> None:

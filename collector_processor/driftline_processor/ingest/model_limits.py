@@ -39,7 +39,6 @@ IDLE = 24 * 3600 * 10**9
 """Nanoseconds without a row after which a version gives its place to a new one."""
 
 _NOTHING: Mapping[ModelKey, int] = MappingProxyType({})
-_SHOWN = 3
 _MOST_NAMES = 10_000
 """Names without a place that are told apart, so that the sentence can say how many there are."""
 
@@ -145,7 +144,7 @@ class ModelLimits:
             names = list(self._beyond[limit].copy())
             if names:
                 each = " of a model" if limit == "versions" else ""
-                shown = ", ".join(short(name) for name in names[:_SHOWN])
+                shown = ", ".join(short(name) for name in names[:3])
                 count = (
                     many(len(names), limit[:-1]) if len(names) < _MOST_NAMES else f"more than {_MOST_NAMES:,} {limit}"
                 )

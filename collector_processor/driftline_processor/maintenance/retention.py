@@ -39,9 +39,6 @@ from driftline_processor.store.slices import hours_of
 
 _log = logging.getLogger("driftline")
 
-FILL = 0.9
-"""Rows go until this share of the size is used: not a few of them at every tidying."""
-
 _ROUNDS = 8
 
 
@@ -69,7 +66,8 @@ class Sizing:
             used, total = self.measured()
             if used <= self._most:
                 break
-            until = self._cut(1 - FILL * self._most / used)
+            # 0.9: rows go until this share of the size is used: not a few of them at every tidying
+            until = self._cut(1 - 0.9 * self._most / used)
             if until is None:
                 if not self._said:
                     self._said = True

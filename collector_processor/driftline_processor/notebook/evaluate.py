@@ -152,8 +152,6 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
 _WRITTEN = {
     **{name.replace("_", "-"): name for name in _OPTIONS},
     "objective": "objectives",
-    "dayfirst": "dayfirst=True",
-    "monthfirst": "dayfirst=False",
 }
 """Option of the command → argument."""
 

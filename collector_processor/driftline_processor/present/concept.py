@@ -11,9 +11,6 @@ from driftline_processor.core.wording import short
 
 from .numbers import many, number, percent
 
-NAMED = 3
-"""Slices that are told; the JSON has all."""
-
 
 class ErrorLevels(NamedTuple):
     """The mean error over all rows, and that of the baseline."""
@@ -53,7 +50,8 @@ def sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorL
     if levels is not None and concept.state == "ok" and concept.changes and levels.now > levels.was:
         now, was = (_level(concept, level) for level in levels)
         told += f"; over all of these rows it is {now}, {was} in the baseline"
-    for at, (name, own) in enumerate(list(concept.drifting().items())[:NAMED]):
+    # 3: slices that are told; the JSON has all
+    for at, (name, own) in enumerate(list(concept.drifting().items())[:3]):
         since = f" since {moment(own.since)}" if own.since else ""
         begin = "; but" if not at and concept.state != "drift" else "," if at else ";"
         told += f"{begin} in {short(name)} it {_rose(own)}{since}{_now(own)}"

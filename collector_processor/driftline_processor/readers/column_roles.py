@@ -18,7 +18,7 @@ from driftline_processor.present.numbers import many
 
 from .arrow_columns import is_nested, is_time, is_vector
 from .errors import BadInput, Say, listed, near
-from .notation import KnownNotation, known_styles
+from .number_format import NumberFormat
 from .source import Source
 from .sources import FilteredSource
 
@@ -62,7 +62,13 @@ class ColumnOptions:
     latency: str = ""
     error: str = ""
     decimal: str = ""
-    dayfirst: bool | None = None
+    thousands: str = ""
+    date_format: str = ""
+
+    @property
+    def number_format(self) -> NumberFormat:
+        """The format of numbers and times in CSV files. Raises :class:`BadInput` for one that is not supported."""
+        return NumberFormat.of(self.decimal, self.thousands, self.date_format)
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -164,30 +170,6 @@ def filter_rows(sources: Sequence[Source], names: Sequence[str], say: Say) -> li
         if source.left_out:
             say(f"{source.path}: {many(source.left_out)} without a value in {listed(list(names))} left out")
     return list(found)
-
-
-def column_notation(options: ColumnOptions, known: Columns, task: Task, numbers: Collection[str] = ()) -> KnownNotation:
-    """Return the known notations of the columns.
-
-    ``known``: the baseline's columns, ``numbers``: its features that are numbers. What is
-    ranked, decided and cut by is no number. Raises :class:`BadInput` where ``--decimal`` is no decimal mark.
-    """
-    marks = {"": "", ".": ".", "point": ".", ",": ",", "comma": ","}
-    if options.decimal not in marks:
-        raise BadInput(f"--decimal is '{options.decimal}'; write --decimal , or --decimal .")
-
-    def names(part: str, said: Sequence[str]) -> tuple[str, ...]:
-        return tuple(said) or _remembered(known, part) or (part,)
-
-    of_numbers = {*numbers, *names("score", options.score)}
-    truth, decided = names("actual", _some(options.actual)), names("predicted", _some(options.predicted))
-    texts = {*options.slices, *_remembered(known, "slices"), options.cluster, options.version_column, *TRACES}
-    if task.predicts_number:
-        of_numbers |= {*truth, *decided}
-    elif task.kind:
-        texts |= {*truth, *decided, *names("items", _some(options.items))}
-    times = set(names("time", _some(options.time)))
-    return KnownNotation(marks[options.decimal], options.dayfirst, known_styles(known), of_numbers, times, texts)
 
 
 def id_column(options: ColumnOptions, known: Columns) -> str:

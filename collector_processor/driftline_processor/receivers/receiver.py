@@ -13,7 +13,7 @@ from typing import Protocol
 
 from driftline.tables.table import OutcomeTable
 
-from driftline_processor.config.receivers import Receivers
+from driftline_processor.config.receivers import ReceiverKeys, Receivers
 from driftline_processor.config.values import Address
 from driftline_processor.health import Counters
 from driftline_processor.ingest.deduplication import Upload, UploadPart
@@ -74,9 +74,10 @@ class Receiver(Protocol):
     It answers ``Malformed`` so that the sender drops the request, and ``Overloaded`` and every other error so that the
     sender keeps the request and sends it again, after ``retry_after`` seconds. Each request costs only itself.
 
-    To add a type, write ``receivers/TYPE.py`` with a class that is called ``RECEIVER`` there, and a class of its keys
-    in ``config/receivers.py``, as a field ``TYPE`` of ``Receivers``. It is made from its key in the file, its keys and
-    :class:`Surroundings`, and listens from then on, so that a port that is taken is known before anything else begins.
+    To add a kind, write one file ``receivers/types/KIND.py`` with a subclass of ``ReceiverKeys`` that is called
+    ``RECEIVER`` there: its fields are its keys, its ``problems`` the rules between them. Its ``connect`` returns the
+    receiver, which listens from then on, so that a port that is taken is known before anything else begins. Another
+    distribution adds a kind by an entry point of the group ``driftline_receivers``.
     """
 
     @property
@@ -133,5 +134,9 @@ def make_receivers(receivers: Receivers, around: Surroundings) -> Iterator[tuple
         PortInUse: An address is taken. The receivers before are made, and are to be stopped.
     """
     for one in receivers.declared:
-        made: Receiver = import_module(f"{__package__}.{one.type}").RECEIVER(one.key, one.settings, around)
+        made: Receiver
+        if isinstance(one.settings, ReceiverKeys):
+            made = one.settings.connect(one.key, around)
+        else:
+            made = import_module(f"{__package__}.{one.type}").RECEIVER(one.key, one.settings, around)
         yield one.key.rpartition(".")[2], made

@@ -28,12 +28,6 @@ _BLOCK = 16_384
 
 _PLAIN = ("", "identity")
 
-_SMALL = 1 << 16
-"""Bytes of a request that is checked in the event loop: 0.1 ms, which is what a thread for it would cost.
-
-The memory for its check is never waited for. A packed one is never small: a thousand times as much may come out of it.
-"""
-
 
 class MalformedBody(ValueError):  # noqa: N818 - what the answer says
     """The body cannot be unpacked; the message says why."""
@@ -65,7 +59,10 @@ class Body:
     @property
     def small(self) -> bool:
         """Return True where it may be checked in the event loop."""
-        return not self.packed and len(self.data) <= _SMALL
+        # 1 << 16: bytes of a request that is checked in the event loop: 0.1 ms, which is what a thread for it would
+        # cost. The memory for its check is never waited for. A packed one is never small: a thousand times as much may
+        # come out of it.
+        return not self.packed and len(self.data) <= 1 << 16
 
     def unpacked(self) -> bytes:
         """Unpack the body, on another thread than the event loop's. Raises TooLarge, MalformedBody, Overloaded."""

@@ -93,14 +93,8 @@ ANSWER_SECONDS = 60.0
 MOST_HEAD = 64 * 1024
 """Bytes of a request line and its headers, trailers included."""
 
-_YOUNG = 1.0
-"""Seconds of silence in which a connection keeps its place whoever comes."""
-
 _LOOK_EVERY = 1.0
 """Seconds between two looks at all connections."""
-
-_SAY_EVERY = 60.0
-"""Seconds between two log lines about connections that are not accepted."""
 
 _log = logging.getLogger("driftline")
 
@@ -183,7 +177,8 @@ class Connections:
 
     def _most_silent(self) -> Connection | None:
         now = self.clock()
-        silent = [one for one in self._open if one.waits != "answer" and now - one.heard >= _YOUNG]
+        # 1.0: seconds of silence in which a connection keeps its place whoever comes
+        silent = [one for one in self._open if one.waits != "answer" and now - one.heard >= 1.0]
         return min(silent, key=lambda one: (one.waits != "next", one.heard), default=None)
 
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -202,7 +197,8 @@ class Connections:
 
     def _say(self, kind: str, sentence: str) -> None:
         now = self.clock()
-        if kind not in self._said or now - self._said[kind] >= _SAY_EVERY:
+        # 60.0: seconds between two log lines about connections that are not accepted
+        if kind not in self._said or now - self._said[kind] >= 60.0:
             self._said[kind] = now
             _log.warning(sentence)
 

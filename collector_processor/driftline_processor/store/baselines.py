@@ -280,7 +280,7 @@ class Baselines:
     def unlearn(self, connection: Connection, series: I64, seqs: I64) -> None:
         """Forget predictions, by their series and sequence numbers, that are kept for a provisional baseline.
 
-        :meth:`load` afterwards. A part that an older version wrote, which knows no sequence numbers, goes as a whole.
+        :meth:`load` afterwards. A part that cannot be read goes as a whole.
         """
         parts: dict[int, list[dict[str, Any]]] = {}
         query = "SELECT * FROM learning WHERE list_contains(?, series) ORDER BY part"

@@ -223,21 +223,6 @@ def prune_samples(connection: Connection, series: int, keep: Keep) -> None:
         )
 
 
-def predictions_with_value(connection: Connection, series: int, feature: str, value: str) -> I64:
-    """Return the predictions of a series whose kept feature has this value as a text; int64, sequence numbers."""
-    columns = read_columns(connection).get(series)
-    if columns is None:
-        return np.empty(0, np.int64)
-    found = []
-    for name, known in (("texts", columns.texts), ("numbers", columns.numbers)):
-        if feature in known:
-            wanted = f"{name}[{known[feature] + 1}]"
-            test = f"{wanted} = ?" if name == "texts" else f"{wanted} = try_cast(? AS DOUBLE)"
-            rows = read(connection, f"SELECT prediction FROM kept WHERE series = ? AND {test}", series, value)
-            found.append(integers_of(rows, "prediction"))
-    return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
-
-
 def _read_day(connection: Connection, series: int, day: int, most: int) -> _Day:
     query = "SELECT {} FROM (SELECT rank FROM kept WHERE series = ? AND day = ? ORDER BY rank LIMIT ?)"
     rows = number(connection, query.format("count(*)"), series, day, most) or 0

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args
 import pytest
 import yaml
 from driftline_processor.config.business import business_source
-from driftline_processor.config.kinds import BUSINESS_SOURCES, installed
+from driftline_processor.config.kinds import BUSINESS_SOURCES, RECEIVERS, installed
 from driftline_processor.config.schema import Config, validate_file
 from driftline_processor.config.section import Section
 from driftline_processor.config.yaml_loader import parse_yaml
@@ -36,13 +36,17 @@ def sections(annotation: object) -> Iterator[type[Section]]:
         yield from sections(part)
 
 
-ROOTS = (Config, *(business_source(kind) for kind in installed(BUSINESS_SOURCES)))
+ROOTS = (
+    Config,
+    *(RECEIVERS.find(kind) for kind in RECEIVERS.names()),
+    *(business_source(kind) for kind in installed(BUSINESS_SOURCES)),
+)
 
 FIELDS = {
     f"{section.__name__}.{name}": field
     for section in dict.fromkeys(section for root in ROOTS for section in sections(root))
     for name, field in section.model_fields.items()
-    if name != "sources"
+    if name not in ("sources", "named")
 }
 
 

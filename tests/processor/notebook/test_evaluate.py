@@ -228,7 +228,6 @@ def test_values_of_python_are_those_of_the_options() -> None:
     [
         ("--baseline is missing: or --reference-last 30d, to", 'baseline= is missing: or reference_last="30d", to'),
         ("--positive-class: the baseline", "positive_class: the baseline"),
-        ("--dayfirst reads the day first", "dayfirst=True reads the day first"),
         ("write --decimal , or --decimal .", 'write decimal="," or decimal="."'),
         ("build it with 'driftline baseline build --seasonality weekday'",) * 2,
         ("a column named --scored",) * 2,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline_processor.config.receivers import Kafka
 from driftline_processor.config.schema import validate_file
 from driftline_processor.health import Counters
 from driftline_processor.ingest.admission import Passage
@@ -17,7 +16,7 @@ from driftline_processor.ingest.transaction import Request
 from driftline_processor.otlp.json_requests import protobuf_of
 from driftline_processor.readers.outcomes.messages import outcome_tables
 from driftline_processor.receipts import Overloaded, Signal
-from driftline_processor.receivers.kafka import KafkaReceiver
+from driftline_processor.receivers.types.kafka import Kafka, KafkaReceiver
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -30,7 +29,7 @@ from tests.support.state_rows import Opened
 
 @pytest.fixture(autouse=True)
 def _client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("driftline_processor.receivers.kafka._partition", partition_of)
+    monkeypatch.setattr("driftline_processor.receivers.types.kafka._partition", partition_of)
 
 
 def read(state: Opened, brokers: Brokers, forwarded: list[bytes] | None = None, **keys: Any) -> Counters:
@@ -244,7 +243,10 @@ def test_what_the_file_says_reaches_the_client(open_state: Open) -> None:
             "kafka/a: {brokers: 'b:1', topics: t}, kafka/b: {brokers: 'b:1', topics: [t]}",
             "receivers.kafka/b.topics: group 'driftline' reads 't' in kafka/a, too; name it once",
         ),
-        ("kafak/a: {brokers: 'b:1', topics: t}", "receivers.kafak/a: there is no such key; did you mean 'kafka'?"),
+        (
+            "kafak/a: {brokers: 'b:1', topics: t}",
+            "receivers.kafak/a: 'kafak' is no type of receiver; did you mean 'kafka'?",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, written: str, sentence: str) -> None:

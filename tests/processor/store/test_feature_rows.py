@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -11,11 +10,11 @@ from driftline.tables.table import Column, ModelKey
 from driftline_processor.config.model import Model
 from driftline_processor.config.values import Keep
 from driftline_processor.core.stable_hash import hash_numbers
-from driftline_processor.store.feature_rows import predictions_with_value, read_features
+from driftline_processor.store.feature_rows import read_features
 from scipy.stats import chisquare
 
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, outcomes, predictions
+from tests.support.state_rows import DAY, NOON, Clock, Opened, baseline, outcomes, predictions
 
 ALL = Model(keep_features=Keep(None))
 
@@ -102,21 +101,6 @@ def test_features_expire_with_their_rows(open_state: Open, clock: Clock) -> None
     clock.now += 11 * DAY
     state.state.tidy_now()
     assert state.rows("SELECT prediction FROM kept") == [(2,)]
-
-
-def test_rows_are_found_by_the_value_of_a_feature(open_state: Open) -> None:
-    state = open_state(churn=ALL)
-    table = predictions(["a", "b", "c"], [NOON, NOON, NOON + HOUR], features={"customer": ["C-1", "C-2", "C-1"]})
-    state.send(replace(table, features={**table.features, "shop": Column(numbers=np.array([17.0, 18.0, 17.0]))}))
-    connection = state.state._store.connect()
-    assert predictions_with_value(connection, 1, "customer", "C-1").tolist() == [1, 3]
-    assert predictions_with_value(connection, 1, "shop", "18").tolist() == [2]
-    assert (
-        predictions_with_value(connection, 1, "shop", "x").tolist()
-        == predictions_with_value(connection, 1, "no", "x").tolist()
-        == []
-    )
-    connection.close()
 
 
 @pytest.mark.slow

@@ -250,8 +250,6 @@ def _signed(zigzag: int) -> int:
 
 _BATCH_ROWS = 65_536
 _INDEX = re.compile(r"__index_level_\d+__")
-_DEEPEST = 4
-"""Types within each other; the deepest that is read is a dictionary in a struct or a list."""
 
 
 def parse_parquet(body: bytes, model: str | None, environment: str | None) -> ParsedDocument:
@@ -304,7 +302,8 @@ def _check_type(kind: pa.DataType, name: str) -> None:
         if not waiting:
             return
         one, depth = waiting.pop()
-        if depth > _DEEPEST:
+        # 4: types within each other; the deepest that is read is a dictionary in a struct or a list
+        if depth > 4:
             break
         if pa.types.is_dictionary(one):
             waiting.append((one.value_type, depth + 1))

@@ -46,9 +46,6 @@ MAX_COLUMNS = 200
 MAX_CELLS = 2**25
 """Cells of a file; 30 columns of the most rows."""
 
-_DEEPEST = 8
-"""Objects and lists within each other that are read a column at a time; an outcome has three."""
-
 _BLOCK_CELLS = 2**22
 """Arrow makes a column of every key, and a cell of it in every row: 100 KiB of keys come to a gigabyte."""
 
@@ -116,7 +113,8 @@ def check_rows(rows: int) -> None:
 def _blockby_column(block: bytes, model: str | None, environment: str | None) -> ParsedDocument | None:
     """Read lines of one type per column; None when they are not, or may not be read by Arrow."""
     longest_begin = block.rfind(b"\n", 0, -1) + 1  # a block ends with the first line beyond its size
-    if len(block) - longest_begin > MAX_LINE or shape_of(block).depth > _DEEPEST:
+    # 8: objects and lists within each other that are read a column at a time; an outcome has three
+    if len(block) - longest_begin > MAX_LINE or shape_of(block).depth > 8:
         return None
     if distinct_keys(block) * block.count(b"{") > _BLOCK_CELLS:
         return None

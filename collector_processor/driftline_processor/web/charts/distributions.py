@@ -24,7 +24,7 @@ MOST_CATEGORIES = 10
 _EDGES = re.compile(r"^\s*(\S+)\s+–\s+(\S+)\s*$")
 
 
-FEW_CELLS, MOST_CELLS = 10, 25
+MOST_CELLS = 25
 """Cells of an axis of its own."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 354.0, 8.0, 112.0
@@ -123,7 +123,7 @@ def mini(column: ColumnDrift) -> Markup:
 
 def _untold(column: ColumnDrift) -> str:
     """Return the class by which a window that nobody can judge is hatched."""
-    return " untold" if column.state in ("cannot_tell", "no_baseline", "blind") else ""
+    return " untold" if column.state in ("inconclusive", "no_baseline") else ""
 
 
 def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None, name: str, css: str) -> Markup:

@@ -14,6 +14,7 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.cli.commands import app
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.present.sentences.causes import explanation_sentence
 from driftline_processor.readers.column_roles import ColumnOptions
 from typer.testing import CliRunner
 
@@ -58,7 +59,9 @@ def test_a_slice_that_moved_is_found_in_its_days_and_dated(files: Path) -> None:
     assert {day.share for day in days} == {0.0}
     last = days[-1]
     assert last.explanation is not None
-    assert last.explanation.sentence.startswith("income has drifted only where country = NL since 9 January 2026: ")
+    assert explanation_sentence(last.explanation).startswith(
+        "income has drifted only where country = NL since 9 January 2026: "
+    )
     assert last.incident == {"feature:income where country=NL": days[4].window.start}
     assert last.new_features == ()
 

@@ -10,24 +10,25 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from driftline.export.backoff import doubling_pauses
 from driftline.semconv import attributes, metrics
+from pydantic import BeforeValidator, Field
 
-from driftline_processor.config.receivers import Kafka
-from driftline_processor.config.values import Address
+from driftline_processor.config.receivers import ReceiverKeys
+from driftline_processor.config.values import Address, Form, Secret, Text, one_or_several
 from driftline_processor.core.decode.requests import Malformed
-from driftline_processor.ingest.queue_offsets import Offset
-from driftline_processor.ingest.transaction import Request
-from driftline_processor.otlp.json_requests import protobuf_of
-from driftline_processor.readers.outcomes.messages import BAD_MESSAGE, outcome_tables
 from driftline_processor.receipts import NO_HEADERS, Overloaded, Receipt
 
-from .receiver import Intake, Surroundings
+if TYPE_CHECKING:
+    from driftline_processor.ingest.queue_offsets import Offset
+    from driftline_processor.ingest.transaction import Request
+    from driftline_processor.receivers.receiver import Intake, Surroundings
 
 _log = logging.getLogger("driftline")
 
@@ -36,6 +37,87 @@ BATCH = 2_000
 
 _POLL = 0.5
 _LONGEST_WAIT = 30.0
+
+
+_OURS = {
+    "bootstrap.servers": "write brokers",
+    "group.id": "write group",
+    "auto.offset.reset": "write start",
+    "enable.auto.commit": "leave it out: messages count when they are on disk",
+    "enable.auto.offset.store": "leave it out: messages count when they are on disk",
+}
+
+Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_several), Form("text, or list of text")]
+
+
+class Kafka(ReceiverKeys):
+    """Topics of Kafka with outcomes or OTLP requests; needs `pip install confluent-kafka`."""
+
+    brokers: Texts = Field(
+        description="The brokers to connect to first: one `host:port`, or a list.", examples=['["kafka:9092"]']
+    )
+    topics: Texts = Field(
+        description="One topic, or a list. The receiver waits for a topic that does not exist yet.",
+        examples=["[labels]"],
+    )
+    group: Text = Field(
+        default="driftline",
+        description="The consumer group. Members of a group share partitions, so each processor needs its own group.",
+        examples=["driftline-eu"],
+    )
+    format: Literal["json", "ndjson", "otlp_proto", "otlp_json"] = Field(
+        default="json",
+        description="What a message holds. `json`: an outcome, a list of outcomes, or a document as of "
+        "[`POST /v1/outcomes`](http-api.md#post-v1outcomes). `ndjson`: an outcome a line. `otlp_proto`, `otlp_json`: "
+        "an OTLP request, as the Collector's exporter for Kafka writes it.",
+        examples=["otlp_proto"],
+    )
+    signal: Literal["logs", "traces", "metrics"] = Field(
+        default="logs",
+        description="The signal of the OTLP requests; `logs` hold records and outcomes. Only for OTLP formats.",
+        examples=["traces"],
+        json_schema_extra={"shown": "comment"},
+    )
+    model: Text | None = Field(default=None, description="The model of outcomes that name none.", examples=["churn"])
+    environment: Text | None = Field(
+        default=None, description="The environment of outcomes that name none.", examples=["production"]
+    )
+    start: Literal["earliest", "latest"] = Field(
+        default="earliest", description="Where a new consumer group begins to read.", examples=["latest"]
+    )
+    options: dict[str, Secret] = Field(
+        default_factory=dict,
+        description="Settings of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md),"
+        " such as `security.protocol`, `sasl.mechanisms`, `sasl.username`, `sasl.password` and `ssl.ca.location`. "
+        "The values are secrets and appear nowhere.",
+        examples=['{security.protocol: sasl_ssl, sasl.username: me, sasl.password: "${env:KAFKA_PASSWORD}"}'],
+    )
+
+    def connect(self, key: str, around: Surroundings) -> KafkaReceiver:
+        """Return the consumer of the topics."""
+        return KafkaReceiver(key, self, around)
+
+    def problems(self, others: Mapping[str, ReceiverKeys]) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break."""
+        if find_spec("confluent_kafka") is None:
+            yield "brokers: Kafka's client is not installed; pip install confluent-kafka"
+        for key, values in (("brokers", self.brokers), ("topics", self.topics)):
+            if not values:
+                yield f"{key}: none are named; write at least one"
+        for broker in self.brokers:
+            if not broker.rpartition(":")[2].isdecimal():
+                yield f"brokers: '{broker}' has no port; write '{broker}:9092'"
+        for topic in self.topics:
+            for name, other in others.items():
+                if isinstance(other, Kafka) and other.group == self.group and topic in other.topics:
+                    yield f"topics: group '{self.group}' reads '{topic}' in {name}, too; name it once"
+        for option in self.options:
+            if option in _OURS:
+                yield f"options: '{option}' is Driftline's own; {_OURS[option]}"
+        if "signal" in self.model_fields_set and not self.format.startswith("otlp_"):
+            yield f"signal: {self.format} holds outcomes; leave it out, or write format: otlp_proto"
+        if self.format.startswith("otlp_") and (self.model or self.environment):
+            yield "model: OTLP says itself whose its rows are; leave model and environment out"
 
 
 class KafkaReceiver:
@@ -142,8 +224,8 @@ class KafkaReceiver:
                     self._take([message])
                 return
             else:
-                self._count(Counter({BAD_MESSAGE: 1}))
-                self._offer(Request(os.urandom(16), offsets=self._offsets(messages))).result()
+                self._count(Counter({_bad_message(): 1}))
+                self._offer(_request(offsets=self._offsets(messages))).result()
                 break
         self._commit(messages)
 
@@ -162,13 +244,17 @@ class KafkaReceiver:
         return True
 
     def _store_outcomes(self, messages: Sequence[Any]) -> None:
+        from driftline_processor.readers.outcomes.messages import outcome_tables
+
         settings, values = self._settings, [message.value() for message in messages]
         lines = settings.format == "ndjson"
         tables, rejected = outcome_tables(values, lines, settings.model, settings.environment, self._clock())
-        self._offer(Request(os.urandom(16), outcomes=tables, offsets=self._offsets(messages))).result()
+        self._offer(_request(outcomes=tables, offsets=self._offsets(messages))).result()
         self._count(rejected)
 
     def _store_otlp(self, messages: Sequence[Any]) -> None:
+        from driftline_processor.otlp.json_requests import protobuf_of
+
         signal, malformed = self._settings.signal, 0
         taken: list[Future[Receipt]] = []
         for message in messages:
@@ -179,10 +265,10 @@ class KafkaReceiver:
                 taken.append(self._patiently(submit))
             except Malformed:
                 malformed += 1
-        self._offer(Request(os.urandom(16), offsets=self._offsets(messages))).result()  # of the malformed, too
+        self._offer(_request(offsets=self._offsets(messages))).result()  # of the malformed, too
         for future in taken:
             future.result()
-        self._count(Counter({BAD_MESSAGE: malformed}))
+        self._count(Counter({_bad_message(): malformed}))
 
     def _offer(self, request: Request) -> Future[Receipt]:
         return self._patiently(partial(self._intake.offer, request))
@@ -199,14 +285,14 @@ class KafkaReceiver:
     def _well(self) -> bool:
         """Return True where the state stores anything at all: how far nothing new has come."""
         try:
-            self._offer(Request(os.urandom(16), offsets=[Offset(self._settings.group, "", -1, 0)])).result()
+            self._offer(_request(offsets=[_offset(self._settings.group, "", -1, 0)])).result()
         except Exception:
             return False
         return True
 
     def _offsets(self, messages: Sequence[Any]) -> list[Offset]:
         last = {(message.topic(), message.partition()): message.offset() + 1 for message in messages}
-        return [Offset(self._settings.group, *place, following) for place, following in last.items()]
+        return [_offset(self._settings.group, *place, following) for place, following in last.items()]
 
     def _commit(self, messages: Sequence[Any]) -> None:
         try:
@@ -231,6 +317,24 @@ class _Stopping(Exception):  # noqa: N818 - no fault
     """The receiver ends; what was polled is polled again at the next start."""
 
 
+def _bad_message() -> str:
+    from driftline_processor.readers.outcomes.messages import BAD_MESSAGE
+
+    return BAD_MESSAGE
+
+
+def _request(**parts: Any) -> Request:
+    from driftline_processor.ingest.transaction import Request  # which brings the database
+
+    return Request(os.urandom(16), **parts)
+
+
+def _offset(group: str, topic: str, partition: int, following: int) -> Offset:
+    from driftline_processor.ingest.queue_offsets import Offset
+
+    return Offset(group, topic, partition, following)
+
+
 def _consumer(settings: dict[str, Any]) -> Any:
     from confluent_kafka import Consumer
 
@@ -243,4 +347,4 @@ def _partition(offset: Offset) -> Any:
     return TopicPartition(offset.topic, offset.partition, offset.next)
 
 
-RECEIVER = KafkaReceiver
+RECEIVER = Kafka
