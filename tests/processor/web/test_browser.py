@@ -85,7 +85,7 @@ def estimated() -> FakeView:
         def snapshot(self) -> StateSnapshot:
             known = [replace(model, rows=model.rows + next(looks)) for model in many().known]
             for evaluation in known[0].windows["1d"]:
-                evaluation.estimated = {"accuracy": replace(estimate, value=0.5 + next(looks) / 1000)}
+                evaluation.estimated = {"accuracy": structs.replace(estimate, value=0.5 + next(looks) / 1000)}
             return StateSnapshot(tuple(known))
 
     return Estimated()
