@@ -17,7 +17,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.health import Health
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.terminal.api_tables import models_table
 from driftline_processor.web.app import create_app
 from rich.console import Console

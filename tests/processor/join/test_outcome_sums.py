@@ -25,7 +25,7 @@ from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.health import Health
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 

@@ -15,8 +15,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from driftline_processor.evaluation.files.request import EvaluationRequest
-from driftline_processor.notebook.evaluate import in_arguments, read_options
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.notebook.evaluate import read_options
+from driftline_processor.readers.column_options import ColumnOptions
 from pyarrow import parquet
 
 from tests.support.churn_files import Run

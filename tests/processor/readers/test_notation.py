@@ -16,7 +16,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import NumberBins
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.readers import notation
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.notation import KnownNotation, find_notations, with_notation
 from driftline_processor.readers.source import Notation, Source
 from driftline_processor.readers.sources import TableSource, open_source, open_sources

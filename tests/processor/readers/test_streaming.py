@@ -17,7 +17,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Counting
 from driftline_processor.evaluation.files.baseline import build_from_files
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.sources import TableSource, open_source
 from driftline_processor.readers.streaming import CsvStream, NdjsonStream
 

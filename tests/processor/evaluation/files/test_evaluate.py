@@ -12,7 +12,7 @@ import pytest
 from driftline_processor.core.metrics import misnamed
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from sklearn import metrics

@@ -15,7 +15,7 @@ from driftline_processor.evaluation.files.evaluate import EvaluationResult, eval
 from driftline_processor.evaluation.files.rolling_reference import read_rolling
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput
 
 HOUR = 3_600 * 10**9

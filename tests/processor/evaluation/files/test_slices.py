@@ -14,7 +14,7 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.cli.commands import app
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from typer.testing import CliRunner
 
 START = pd.Timestamp("2026-01-05", tz="UTC")
