@@ -106,12 +106,11 @@ VERDICTS = tuple(Choice(row.state, VERDICT_COLOURS[row.state]) for row in ORDER)
 
 _DRIFT_COLOURS = {
     "drift": BAD,
-    "blind": SPECIAL,
-    "cannot_tell": UNSURE,
+    "inconclusive": UNSURE,
     "unknown": UNSURE,
     "learning": UNSURE,
     "no_baseline": QUIET,
-    "usual": WARNING,
+    "within_normal_variation": WARNING,
     "ok": GOOD,
 }
 DRIFTS = tuple(
@@ -119,9 +118,9 @@ DRIFTS = tuple(
 )
 """The states of drift, the worst first."""
 
-_JUDGED = {"broken": BAD, "cannot_tell": UNSURE, "met": GOOD}
+_JUDGED = {"broken": BAD, "inconclusive": UNSURE, "met": GOOD}
 JUDGEMENTS = tuple(Choice(name, _JUDGED[name]) for name in sorted(get_args(Judgement), key=list(_JUDGED).index))
-_COMPARED = {"worse": BAD, "cannot_tell": UNSURE, "not_worse": GOOD}
+_COMPARED = {"worse": BAD, "inconclusive": UNSURE, "not_worse": GOOD}
 COMPARISONS = tuple(
     Choice(name, _COMPARED[name]) for name in sorted(get_args(BaselineComparison), key=list(_COMPARED).index)
 )

@@ -97,7 +97,6 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
             "outcome_delay": NotRequired[json_type(OutcomeDelay)],
             "windows": json_type(list[Evaluation]),
             "versions": NotRequired[json_type(list[SideBySide])],
-            "notations": NotRequired[dict[str, Any]],
         },
     ),
     "Versions": (

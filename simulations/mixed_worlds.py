@@ -116,7 +116,7 @@ def _told(now: Frame, baseline: Baseline, start: int, span: int) -> set[str]:
         pane.parts[PART] = by_season(known.seasonality, now["time"], weight, np.zeros(len(weight), np.int64), 1)[0]
         reference = same_seasons(reference, UnknownSeasonality(), pane, span)
     said = judge_window(ModelWindow(table.key, Window("", start, start + span), pane), reference)
-    drifted = {name for name, one in said.features.items() if one.state == "drift" and not one.lacking}
+    drifted = {name for name, one in said.features.items() if one.state == "drift" and not one.reason}
     told = drifted & set(FOUND)
     together = any(one.state == "drift" for one in said.joint.values())
     return told | {name for name, any_ in (("drift", drifted), ("faults", said.findings), ("joint", together)) if any_}

@@ -47,7 +47,7 @@ def _measured(case: Case, wanted: str) -> Callable[[int, Random], Figures]:
 
     def measure(looks: int, rng: Random) -> Figures:
         counted = case.answers(looks, rng)
-        shares = {answer: counted[answer] / looks for answer in ("retrain", "wait", "cannot_tell")}
+        shares = {answer: counted[answer] / looks for answer in ("retrain", "wait", "inconclusive")}
         return {**shares, "found": shares[wanted]}
 
     return measure
@@ -89,7 +89,7 @@ def _claims() -> Iterator[Promise]:
     calm = Case(alone, "accuracy", 0.03)
     yield _common("calm-found", "nothing changed, it pays from 3 on: wait", calm, "wait", 0.9)
     unsure = Case(small, "accuracy", 0.01)
-    yield _common("unsure-found", "300 labels, it pays from one point on: cannot tell", unsure, "cannot_tell", 0.8)
+    yield _common("unsure-found", "300 labels, it pays from one point on: cannot tell", unsure, "inconclusive", 0.8)
 
 
 def _rare(name: str, what: str, case: Case, answer: str) -> Promise:
@@ -104,7 +104,7 @@ CLAIMS = {claim.name: claim for claim in _claims()}
 
 
 def _shares(one: Figures) -> str:
-    answers = {"retrain": "retrain", "wait": "wait", "cannot tell": "cannot_tell"}
+    answers = {"retrain": "retrain", "wait": "wait", "cannot tell": "inconclusive"}
     return f" ({', '.join(f'{words} {percent(one[answer])}' for words, answer in answers.items())})"
 
 

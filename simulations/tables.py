@@ -11,9 +11,9 @@ from simulations.data_quality import QUALITY
 from simulations.drift.features_together import MULTIVARIATE
 from simulations.drift.lasting import LASTING
 from simulations.drift.methods import METHODS
+from simulations.drift.normal_variation import USUAL
 from simulations.drift.slices import SLICES
 from simulations.drift.table import DRIFT
-from simulations.drift.usual import USUAL
 from simulations.estimate_intervals import ESTIMATES
 from simulations.frame import Table
 from simulations.group_fairness import GROUPS

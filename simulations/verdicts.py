@@ -23,6 +23,7 @@ from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.stream import WHOLE, FirstLosses, ModelStreams, concept_of
 from driftline_processor.core.estimate.sums import score_parts
 from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.facts import columns_of
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
@@ -440,7 +441,7 @@ class Expected:
 
     Attributes:
         states: One of these states.
-        named: Words of which the cause has one; () = the cause does not matter.
+        named: Columns of which the cause has one; () = the cause does not matter.
         kind: The kind of change; "" = it does not matter.
         metric: How the metric's name begins.
     """
@@ -452,7 +453,7 @@ class Expected:
 
     def names(self, verdict: Verdict) -> bool:
         """Return True where a verdict names what was planted."""
-        cause = not self.named or any(name in verdict.cause for name in self.named)
+        cause = not self.named or not {*columns_of(verdict.cause)}.isdisjoint(self.named)
         return cause and self.kind in ("", verdict.kind) and verdict.metric.startswith(self.metric)
 
 

@@ -79,7 +79,7 @@ def opentelemetry(job: str) -> Way | None:
         return _otel_metrics()
     provider, drop = _provider(sampled=job != "unsampled")
     tracer = provider.get_tracer("by hand")
-    keys = {name: f"driftline.feature.value.{name}" for name in ROW}
+    keys = {name: f"ml.feature.value.{name}" for name in ROW}
 
     def call() -> None:
         with tracer.start_as_current_span("predict") as span:

@@ -32,7 +32,7 @@ from driftline_processor.exporters.outcome_spans import OutcomeSpans
 from driftline_processor.exporters.verdict_events import VerdictEvents
 from driftline_processor.governance.audit import Audit
 from driftline_processor.policy.action import ActionChannel
-from driftline_processor.policy.channels.address import open_channel
+from driftline_processor.policy.channel import open_channel
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.links import AlertLinks
 from driftline_processor.policy.sources import AlertRows, Sources

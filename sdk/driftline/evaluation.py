@@ -119,7 +119,8 @@ def evaluate(
     latency: str = "",
     error: str = "",
     decimal: str = "",
-    dayfirst: bool | None = None,
+    thousands: str = "",
+    date_format: str = "",
     cluster: str = "",
     window: str = "",
     window_rows: int | None = None,
@@ -176,8 +177,9 @@ def evaluate(
         version_column: Column of the version that predicted: with outcomes, versions are compared.
         latency: Column of the duration of the call in seconds, or in milliseconds if it ends in _ms.
         error: Column of the error of the call; empty, 0 or false if the call succeeded.
-        decimal: Decimal mark of ambiguous numbers such as 1.234: '.' or ','.
-        dayfirst: Whether ambiguous dates such as 03/04 begin with the day.
+        decimal: Decimal mark of numbers in a CSV: '.' or ','. Default: '.'.
+        thousands: Mark between thousands in a CSV: comma, point, space or apostrophe. Default: none.
+        date_format: Format of times in a CSV that are not ISO 8601, such as '%d/%m/%Y'.
         cluster: Column whose equal values mark dependent rows, such as a customer or a machine.
         window: Length of the windows, such as '1d'. Default: one window of all rows.
         window_rows: Number of rows of a window, instead of a length.

@@ -107,8 +107,8 @@ def worst(world: Lasting, draws: int, rng: np.random.Generator) -> dict[str, flo
     for _ in range(draws):
         for at, (pane, baseline, span) in enumerate(islice(drawn, len(world.hours))):
             columns = list(drift(pane, baseline, span=span).features.values())
-            alarm = any(one.state == "drift" and not one.lacking for one in columns)
-            unsure = not alarm and any(one.lacking for one in columns)
+            alarm = any(one.state == "drift" and not one.reason for one in columns)
+            unsure = not alarm and any(one.reason for one in columns)
             found[at] += (alarm, columns[0].state == "drift", unsure, columns[0].state == "ok")
     at = int(found[:, 0].argmax())
     alarms, first, unsure, missed = (found[at] / draws).tolist()

@@ -138,7 +138,7 @@ def _by_hour(world: SlicedHours) -> Callable[[int, Random], Figures]:
             alarms += any(one.state == "drift" for one in features)
             moved = judged.slices[slice_name("slice", f"s{MOVED}")].features[f"x{world.moved}"]
             found += moved.state == "drift"
-            unsure += moved.state == "cannot_tell"
+            unsure += moved.state == "inconclusive"
         return {"alarm": alarms / windows, "found": found / windows, "unsure": unsure / windows}
 
     return measure

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from driftline_processor.present.sentences.causes import cause_sentence
 from numpy.typing import NDArray
 
 from .streams import DAY, DAYS, FIRST, Fault, Frame, Stream
@@ -80,7 +81,7 @@ class Planted:
         first = set(cause.features) <= set(self.features)
         worded = first and len(cause.features) == len(self.features) and cause.check in self.checks
         dated = first and cause.since is not None and abs(cause.since - FIRST - at * DAY) <= DAY
-        return Outcome(first, worded and cause.slice == self.slice, dated, cause.sentence)
+        return Outcome(first, worded and cause.slice == self.slice, dated, cause_sentence(cause))
 
 
 FAULTS: dict[str, Planted] = {

@@ -9,6 +9,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.demo import data, train
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.present.sentences.causes import cause_sentence
 from driftline_processor.readers.column_options import ColumnOptions
 
 BEGIN, END = "<!-- flights: python -m simulations.explanations flights -->\n", "<!-- end of flights -->\n"
@@ -38,5 +39,5 @@ def told(evaluations: list[Evaluation]) -> str:
         assert found.score_now is not None
         score = f"mean score {found.score_was:.3f} → {found.score_now:.3f}"
         lines.append(f"    {datetime.fromtimestamp(one.window.start / 10**9, UTC):%B}: {score}")
-        lines += [f"      {at}. {cause.sentence}" for at, cause in enumerate(found.causes[:CAUSES], 1)]
+        lines += [f"      {at}. {cause_sentence(cause)}" for at, cause in enumerate(found.causes[:CAUSES], 1)]
     return "\n".join(lines) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import driftline
 
@@ -111,6 +112,7 @@ EXTRAS += ["sklearn", "starlette", "typer", "uvicorn", "xxhash", "yaml"]
 
 BARE_INSTALL = """
 import sys
+from pathlib import Path
 sys.modules.update(dict.fromkeys({extras}))  # each of them now fails to import
 
 import driftline
@@ -142,3 +144,21 @@ def test_predicting_needs_nothing_but_the_bare_install() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert (done.returncode, done.stdout) == (0, "0.25 [0.25, 0.75]\n"), done.stderr
     assert "internal error" not in done.stderr
+
+
+EVERY_FAMILY = """
+receivers: {kafka/labels: {brokers: "b:9092", topics: labels}}
+channels: {team: "slack://xoxb-1-a/#models", oncall: "pagerduty://key1"}
+actions: {jira/a: {url: "https://h", project: PAY, token: none}, cloudevents/a: {brokers: "b:1", topic: x}}
+exporters: {otlp_http/a: {endpoint: "http://h:9", derived: [metrics]}, otlp_grpc/b: {endpoint: "h:1", derived: [logs]}}
+business: {revenue: {model: churn, sql: {url: "sqlite:///x.db", query: "SELECT 1 AS time, 2 AS value"}}}
+"""
+HEAVY = {"apprise", "confluent_kafka", "duckdb", "grpc", "httpx", "sqlalchemy", "starlette", "uvicorn"}
+
+
+def test_reading_a_configuration_loads_no_library_of_its_kinds(tmp_path: Path) -> None:
+    file = tmp_path / "driftline.yaml"
+    file.write_text(EVERY_FAMILY)
+    loaded = loaded_by(f"from driftline_processor.config.schema import load; load({str(file)!r})")
+    assert "driftline_processor.policy.actions.jira" in loaded
+    assert not loaded & {"driftline_processor.policy.actions.github", *HEAVY}

@@ -35,7 +35,7 @@ with DAG("retraining", start_date=START, schedule=None) as RETRAINING:
     late = VerdictSensor(task_id="late", model=MODEL, outcomes=900, deferrable=True, poke_interval=0.2, timeout=120)
     verdict = VerdictOperator(task_id="verdict", model=MODEL, fail_on=())
     pays = RetrainBranchOperator(
-        task_id="pays", model=MODEL, retrain="train", wait="calm", cannot_tell="calm", terms={"value": 0.5}
+        task_id="pays", model=MODEL, retrain="train", wait="calm", inconclusive="calm", terms={"value": 0.5}
     )
     labels >> wrong >> late >> verdict >> pays >> [EmptyOperator(task_id="train"), EmptyOperator(task_id="calm")]
 

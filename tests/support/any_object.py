@@ -7,6 +7,8 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+from driftline_processor.core.evaluation import KindOfChange, Verdict
+from driftline_processor.core.facts import Fact, fact
 
 
 class Builder:
@@ -19,10 +21,16 @@ class Builder:
     def build(self, kind: Any) -> Any:
         """Return a value of a type."""
         origin, inner = get_origin(kind), get_args(kind)
+        if kind is Fact:
+            return fact("positive_rate", observed=float(self._random.random()), expected=0.5)
         if dataclasses.is_dataclass(kind):
             self._depth -= 1
             hints = get_type_hints(kind)
             made = {one.name: self.build(hints[one.name]) for one in dataclasses.fields(kind) if one.init}
+            if kind is KindOfChange:
+                made["evidence"] = (self.build(Fact),)
+            if kind is Verdict:
+                made["advice"] = fact("send_outcomes")
             self._depth += 1
             return kind(**made)  # type: ignore[operator]
         if origin in (Union, UnionType):

@@ -75,8 +75,8 @@ def column(
     p, q = was / was.sum(), now / now.sum()
     psi = float(((q - p) * np.log((q + 1e-4) / (p + 1e-4))).sum())
     ks = float(np.abs(np.cumsum(q - p)).max())
-    state: State = "cannot_tell" if rows < 50 else "drift" if psi > 0.03 else "ok"
-    size: Size = "" if state == "cannot_tell" else "large" if psi > 0.25 else "moderate" if psi > 0.1 else "small"
+    state: State = "inconclusive" if rows < 50 else "drift" if psi > 0.03 else "ok"
+    size: Size = "" if state == "inconclusive" else "large" if psi > 0.25 else "moderate" if psi > 0.1 else "small"
     p_value = math.exp(-rows * ks * ks * 2)
     return ColumnDrift(
         column=kind,  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ def column(
         },
         effect=max(ks - 0.01, 0.0),
         size=size,
-        lacking="rows" if state == "cannot_tell" else "",
+        reason="too_few_rows" if state == "inconclusive" else "",
         cells=cells,
         was=p,
         now=q,
@@ -289,7 +289,7 @@ def fraud() -> ModelView:
     known = []
     for place, window in enumerate(hours):
         amount = column("amount", normal_cells(inner, 80, 60), normal_cells(inner, 80, 60 + place), 900, cells)
-        blind = ColumnDrift("feature", "merchant_id", "blind", "chi2", 900, {"chi2": MethodValue(None)})
+        blind = ColumnDrift("feature", "merchant_id", "inconclusive", "chi2", 900, {"chi2": MethodValue(None)})
         known.append(
             Evaluation(
                 key,

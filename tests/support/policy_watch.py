@@ -12,6 +12,7 @@ from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict import verdict_of_model
 from driftline_processor.governance.audit import Audit
 from driftline_processor.governance.decisions import DecisionStore
@@ -152,7 +153,11 @@ def explained_fleet(folder: Path, known: Sequence[ModelView], **keys: Any) -> It
 def silent(since: int) -> Verdict:
     """Return the verdict on a model of which no row comes any more."""
     return Verdict(
-        "no_data", since, "", None, None, None, "", "", "A holiday may be one.", "It is silent: no row.", "Look."
+        "no_data",
+        since,
+        reasons=(fact("no_prediction", pause=3600 * 10**9),),
+        certainty=(fact("pause_unlikely"),),
+        advice=fact("check_service"),
     )
 
 

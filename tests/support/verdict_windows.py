@@ -25,7 +25,7 @@ DAY = 86_400 * 10**9
 JULY = 1_372_636_800 * 10**9
 """1 July 2013, 00:00 UTC."""
 
-MISSING = Finding("missing", ("age",), "critical", 0.02, 1.0, 1e-12, "age: 100 % of values are missing (was 2 %)")
+MISSING = Finding("missing", ("age",), "critical", 0.02, 1.0, 1e-12)
 COLD = Cause(("temp",), "", 0.9, (Change("values below 54", 0.99, 0.0),))
 
 
@@ -34,7 +34,7 @@ def value(number: float, low: float | None = None, high: float | None = None) ->
 
 
 def change(
-    state: Literal["worse", "not_worse", "cannot_tell"],
+    state: Literal["worse", "not_worse", "inconclusive"],
     number: float = 0.0,
     low: float | None = None,
     high: float | None = None,
@@ -61,7 +61,7 @@ def drifted_slice(size: str = "large") -> SliceDrift:
 
 
 def explained(*causes: Cause) -> Explanation:
-    return Explanation(causes or (COLD,), "temp has drifted")
+    return Explanation(causes or (COLD,))
 
 
 def window(day: int = 0, length: int = 1, name: str = "1d", **more: Any) -> Evaluation:

@@ -26,7 +26,7 @@ from .faults import FAULTS, Fault, Injection, choose_feature, lacking, partner_o
 from .shadow import Lived, Look, Shadow, leading_view, shadow_config
 from .traffic import Traffic
 
-Outcome = Literal["found", "unnamed", "not_found", "cannot_tell", "not_applicable"]
+Outcome = Literal["found", "unnamed", "not_found", "inconclusive", "not_applicable"]
 
 TOLD_FURTHER: Final = 3 * DAY
 """Nanoseconds for which a drill goes on after it was found, for its cause to be named."""
@@ -57,7 +57,8 @@ class Fired:
         policy: Its name.
         severity: How grave it says it is.
         state: The state of the verdict, "" of a policy of something else.
-        found: What it found, in words.
+        found: What it found, in words; nothing is decided by it.
+        subjects: What it found something of.
         after: Nanoseconds from the fault to when somebody was told, or could be; negative before the fault.
         windows: Windows of its length from the fault to the one that showed it; 0 where none did.
         window: The length.
@@ -71,6 +72,7 @@ class Fired:
     severity: str
     state: str
     found: str
+    subjects: tuple[str, ...]
     after: int
     windows: int
     window: str
@@ -89,7 +91,7 @@ class DrillResult:
         model: Of which model.
         features: The inputs that were broken.
         outcome: ``found``: told, and its cause named; ``unnamed``: told, and named otherwise; ``not_found``;
-            ``cannot_tell``: the traffic is too thin to show it; ``not_applicable``: the traffic lacks what it breaks.
+            ``inconclusive``: the traffic is too thin to show it; ``not_applicable``: the traffic lacks what it breaks.
         why: Why it was not found, or cannot be told; "" where it was.
         at: From when on it was injected, unix nanoseconds.
         size: How strong it was.
@@ -247,6 +249,7 @@ class Range:
             alert.severity,
             alert.state,
             printable(alert.words),
+            alert.subjects,
             min([*times, alert.seen]) - self.at,
             windows,
             alert.window,
@@ -264,8 +267,9 @@ class Range:
     def _named(self, fault: Fault, features: Sequence[str], lived: Lived, fired: Sequence[Fired]) -> int | None:
         """Return after how long the cause was named; None where it was not."""
         for look in lived.looks:
-            known = [one.found for one in fired if one.after <= look.time - self.at]
-            if look.time > self.at and known and fault.named(look.verdict, " ".join(known), features):
+            known = [one for one in fired if one.after <= look.time - self.at]
+            subjects = [subject for one in known for subject in one.subjects]
+            if look.time > self.at and known and fault.named(look.verdict, subjects, features):
                 return look.time - self.at
         return None
 
@@ -300,7 +304,7 @@ class Range:
         would = tuple(self._would_find(fault, features, lived))
         thin = "" if would else self._too_thin(fault, features, lived)
         if thin:
-            return replace(result, outcome="cannot_tell", why=thin)
+            return replace(result, outcome="inconclusive", why=thin)
         return replace(result, why=self._missed(result), would=would)
 
     def _verdict_at(self, lived: Lived, after: int) -> Verdict | None:
@@ -337,7 +341,7 @@ class Range:
             return f"{ended} ended after the fault; give it more traffic, or shorter windows"
         for name in features:
             columns = [column for one in known if (column := one.features.get(name)) is not None]
-            blind = [one for one in columns if one.state in ("cannot_tell", "blind", "no_baseline")]
+            blind = [one for one in columns if one.state in ("inconclusive", "no_baseline")]
             if columns and len(blind) == len(columns):
                 return _blindness(name, blind[-1])
         if "outcomes" in fault.needs and fault.name != "label-delay":
@@ -345,7 +349,7 @@ class Range:
             if not mature:
                 return "no window after the fault had all its outcomes; give it more traffic"
             changes = [one for window in mature for one in window.realized_changes.values()]
-            if not changes or all(one.state == "cannot_tell" for one in changes):
+            if not changes or all(one.state == "inconclusive" for one in changes):
                 most = max(one.outcome_rows for one in mature)
                 return f"windows have {most:,} outcomes at most, too few to tell a loss"
         return ""
@@ -394,7 +398,7 @@ def _blindness(name: str, column: ColumnDrift) -> str:
         return f"{rows}, in which a shift of {column.would_see:.2g} standard deviations is the least that shows"
     if column.state == "no_baseline":
         return f"there is no baseline for {short(name, 40)}"
-    lack = {"days": "too few days to say how they differ"}.get(column.lacking, "too few to tell")
+    lack = {"too_few_days": "too few days to say how they differ"}.get(column.reason, "too few to tell")
     return f"{rows}, {lack}"
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from driftline.tables.table import F64, Column, is_present, length, numbers_of, take_rows
 from driftline_processor.core.evaluation import ChangeKind, Verdict, VerdictState
+from driftline_processor.core.facts import Fact, columns_of, facts_within
 from driftline_processor.core.nearest_names import near
+from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import short
 from driftline_processor.readers.errors import BadInput
@@ -64,7 +65,7 @@ class Fault:
         condition: A policy that looks for it.
         runbook: The runbook that its message links to.
         needs: What the traffic must have: ``outcomes``, ``latency``, ``two inputs``.
-        cause: Words of which one names its cause where no kind of change does.
+        cause: Signals, metrics, checks and kinds of facts of which one names its cause where no kind of change does.
     """
 
     name: str
@@ -79,36 +80,38 @@ class Fault:
     condition: str
     runbook: str
     needs: tuple[str, ...] = ()
-    cause: tuple[str, ...] = ()
+    cause: frozenset[str] = frozenset()
 
     @property
     def words(self) -> str:
         """The name as a sentence has it."""
         return self.name.replace("-", " ")
 
-    def named(self, verdict: Verdict | None, said: str, features: Sequence[str]) -> bool:
+    def named(self, verdict: Verdict | None, subjects: Collection[str], features: Sequence[str]) -> bool:
         """Return True where a verdict, or what a policy found, names the cause rightly.
 
         Args:
-            verdict: What the pages say.
-            said: What policies found that fired.
+            verdict: What the pages show.
+            subjects: What the policies that fired found something of.
             features: The inputs that are broken; one of them has to be named.
         """
-        texts = [said, *(() if verdict is None else (verdict.cause, verdict.next, verdict.sentence))]
-        if self.cause and any(re.search(word, text) for word in self.cause for text in (texts[0], *texts[1:])):
+        shown = () if verdict is None else (verdict.cause, verdict.advice, *verdict.reasons)
+        facts = [fact for one in shown for fact in facts_within(one)]
+        metric = "" if verdict is None else verdict.metric
+        if not self.cause.isdisjoint({*subjects, metric, *(fact.kind for fact in facts), *map(_check, facts)}):
             return True
         if verdict is None or (verdict.kind not in self.kinds and not (verdict.state == "no_data" in self.states)):
             return False
-        return not features or any(_mentions(text, name) for name in features for text in texts)
+        named = {name for one in shown for name in columns_of(one)}
+        named |= {one.removeprefix(_COLUMN) for one in subjects if one.startswith(_COLUMN)}
+        return not features or not named.isdisjoint(features)
 
 
-def _mentions(text: str, name: str) -> bool:
-    """Return True where a text names an input.
+_COLUMN = "column:"
 
-    >>> _mentions("repair age", "age"), _mentions("repair usage", "age")
-    (True, False)
-    """
-    return bool(re.search(rf"(?<!\w){re.escape(short(name, 40))}(?!\w)", text))
+
+def _check(fact: Fact) -> str:
+    return str(fact.value("check") or "")
 
 
 # -- what breaks ----------------------------------------------------------------------------------------------------
@@ -468,7 +471,7 @@ FAULTS: Mapping[str, Fault] = {
             "coverage < 50 %",
             "label-delay",
             ("outcomes",),
-            (r"\boutcomes? (?:of|stopped|did not|are late|came late)", r"\bcoverage\b", r"\bno outcome"),
+            frozenset({"coverage", "outcomes_in_time", "no_outcomes"}),
         ),
         Fault(
             *("label-error", "rows get the outcomes of other rows", _outcomes_mixed_up, 0.6),
@@ -490,7 +493,7 @@ FAULTS: Mapping[str, Fault] = {
             "latency_p99 > {latency}ms",
             "slow-or-failing-model",
             ("latency",),
-            (r"\blatency",),
+            frozenset(LATENCIES),
         ),
         Fault(
             *("adversarial-burst", "somebody probes the model with many rows that are alike", _burst, 3.0),
@@ -499,7 +502,7 @@ FAULTS: Mapping[str, Fault] = {
             "predictions > 2 * average of 7",
             "attack",
             ("no items",),
-            (r"\brepeat", r"\bpredictions (?:is|are)\b"),
+            frozenset({"duplicates", "stale", "predictions"}),
         ),
     )
 }

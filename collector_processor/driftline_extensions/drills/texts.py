@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from driftline_processor.core.wording import iso_time, printable, short
+from driftline_processor.present.verdicts import verdict_cause, verdict_sentence
 
 from .drill import DrillResult, Fired, time_words
 from .faults import FAULTS, Fault
@@ -17,7 +18,7 @@ def first_sentence(result: DrillResult) -> str:
     drill = f"The drill '{printable(result.title)}' of {short(result.model, 80)}"
     if result.outcome == "not_applicable":
         return f"{drill} cannot be done: {printable(result.why)}."
-    if result.outcome == "cannot_tell":
+    if result.outcome == "inconclusive":
         return f"Whether {drill[:1].lower()}{drill[1:]} would be found cannot be told: {printable(result.why)}."
     if result.outcome == "not_found":
         return f"{drill} was not found in {time_words(result.lived)}: {printable(result.why)}."
@@ -28,7 +29,7 @@ def first_sentence(result: DrillResult) -> str:
         if (result.named_after or 0) > (result.found_after or 0):
             later = f", after {time_words(result.named_after or 0)}"
         return f"{found}; its cause was named rightly{later}."
-    named = "" if result.verdict is None else printable(result.verdict.cause)
+    named = "" if result.verdict is None else verdict_cause(result.verdict)
     return f"{found}; its cause was not named" + (f", but: {named}." if named else ".")
 
 
@@ -60,7 +61,7 @@ def drill_lines(result: DrillResult, at_most: int | None = None) -> Iterator[str
     if not result.fired and result.seen_after is not None:
         yield f"The pages showed it after {time_words(result.seen_after)}."
     if result.verdict is not None:
-        yield f"The verdict then: {printable(result.verdict.sentence)}"
+        yield f"The verdict then: {verdict_sentence(result.verdict)}"
     yield from (printable(one) for one in result.would)
     yield f"Runbook: /runbooks/{fault.runbook}"
 
@@ -103,8 +104,8 @@ def drill_json(result: DrillResult) -> dict[str, Any]:
         else {
             "state": verdict.state,
             "kind": verdict.kind or None,
-            "cause": printable(verdict.cause),
-            "sentence": printable(verdict.sentence),
+            "cause": verdict_cause(verdict),
+            "sentence": verdict_sentence(verdict),
         },
         "quiet": not result.noise,
         "fired_without_fault": [_fired_json(one) for one in result.noise],
@@ -140,7 +141,7 @@ def _seconds(nanoseconds: int | None) -> int | None:
 
 # -- many drills ----------------------------------------------------------------------------------------------------
 
-_CELLS = {"not_found": "not found", "cannot_tell": "too thin to tell", "not_applicable": "cannot be done"}
+_CELLS = {"not_found": "not found", "inconclusive": "too thin to tell", "not_applicable": "cannot be done"}
 
 
 def cell(result: DrillResult, at_most: int | None = None) -> str:

@@ -41,8 +41,12 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar='"PATH OP VALUE"', help="Exit 3 when true in any window, or of the verdict; repeatable."),
     ] = None,
-    openlineage: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write OpenLineage run events there, a line for each window.")
+    write: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMAT=FILE",
+            help="Write a line for each window in another format, such as openlineage=events.ndjson; repeatable.",
+        ),
     ] = None,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a report there: one file of HTML to send.")
@@ -87,9 +91,9 @@ def evaluate(
 
             write_text(html, file_report(result, time.time_ns()))
             say(f"{html}: the report")
-        if openlineage is not None:
-            from driftline_processor.exporters.openlineage_events import write_events
+        for written in write or ():
+            from driftline_processor.evaluation.formats import write_windows
 
-            write_events(openlineage, result.evaluations, data)
+            write_windows(written, result.evaluations, time.time_ns(), data)
         if check(conditions, answer, say):
             raise typer.Exit(CROSSED)

@@ -39,7 +39,7 @@ _PLAIN |= {
     ("quality", "critical"),
     ("quality", "broken"),
     ("performance", "broken"),
-    ("performance", "undecided"),
+    ("performance", "inconclusive_windows"),
     ("performance", "overdue"),
 }
 _LEAF = re.compile(
@@ -50,7 +50,7 @@ ANY = "*"
 """In place of a feature's name: any feature."""
 
 _ANY_FEATURE = re.compile(r"any feature\.(?P<leaf>\S+)")
-_UNJUDGED = ("blind", "cannot_tell")
+_UNJUDGED = ("inconclusive",)
 _WORDS = ("state", "size", "decided_by")
 _COUNTED = ("drift", "incident")
 _SLICED = re.compile(r"(?P<name>(?P<key>[^=]+)=.*?)\.(?P<below>share|rows|judged|(?:features|score|class)\..+)")
@@ -298,7 +298,7 @@ def _keys(
         "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
         "slices.KEY=VALUE.METRIC, service.latency_p99, service.error_rate, outcomes.rows, outcomes.coverage, "
         "quality.found, quality.critical, quality.broken, "
-        "performance.broken, performance.undecided, performance.overdue; "
+        "performance.broken, performance.inconclusive_windows, performance.overdue; "
         "and, of all rows, concept.rise and verdict.state"
     )
 

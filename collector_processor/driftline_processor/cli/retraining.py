@@ -19,7 +19,7 @@ from .options import ROWS, report_bad_input, say, takes_options
 if TYPE_CHECKING:
     from driftline_processor.core.retraining import RetrainCost, RetrainTerms
 
-CODES = {"retrain": 0, "wait": 10, "cannot_tell": 11}
+CODES = {"retrain": 0, "wait": 10, "inconclusive": 11}
 """The answer → the exit code of the command: in a shell, ``driftline retrain-check ... && ./train.sh``."""
 
 _HORIZON = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(h|d|w)")

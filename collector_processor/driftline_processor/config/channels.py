@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 
 from driftline_processor.core.nearest_names import near, nearest
 
-from .channel_addresses import SlackAddress, read_address
+from .channel_address import ChannelAddress, read_address
 from .section import Section
 from .values import Days, Form, PageUrl, Secret, Text, TimeZone, one_or_several, parse_duration
 
@@ -22,7 +22,6 @@ Severity = Literal["critical", "warning", "info"]
 
 _CLOCK: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _DAY: Final = timedelta(days=1)
-_HIGHEST_PORT: Final = 65_535
 
 
 def _time_of_day(written: object) -> time:
@@ -278,18 +277,22 @@ class Channel(Section):
         return ZoneInfo(self.timezone)
 
     @property
+    def address(self) -> ChannelAddress | None:
+        """The address of the channel; None if it is none."""
+        try:
+            return read_address(self.url.get_secret_value(), self.endpoint)
+        except ValueError:
+            return None
+
+    @property
     def pages(self) -> bool:
         """Whether each alert is an incident there, which is acknowledged and resolved, and wakes people."""
-        return self.url.get_secret_value().partition("://")[0].lower() in ("pagerduty", "opsgenie")
+        return self.address is not None and self.address.pages
 
     @property
     def hears_acknowledgements(self) -> bool:
-        """Whether it is told that somebody has taken an alert on."""
-        try:
-            slack = isinstance(read_address(self.url.get_secret_value()), SlackAddress)
-        except ValueError:
-            slack = False
-        return self.pages or slack
+        """Whether it is sent that somebody has taken an alert on."""
+        return self.address is not None and self.address.hears_acknowledgements
 
     def collects(self, tier: int | None) -> bool:
         """Return True where messages about models of a tier are said in a digest."""
@@ -318,9 +321,10 @@ class Channel(Section):
         url = self.url.get_secret_value()
         found = [*url_problems(url)]
         yield from (f"url: {problem}" for problem in found)
-        if self.attach is not None and not found:
-            yield from _attachment_problems(url)
-        if self.endpoint and not _is_spoken(url):
+        address = self.address
+        if self.attach is not None and not found and address is not None:
+            yield from (f"attach: {problem}" for problem in address.attachment_problems(url.partition("://")[0]))
+        if self.endpoint and address is not None and not address.has_endpoint:
             yield "endpoint: is for PagerDuty, Opsgenie and Slack with a bot's token; write the whole address in url"
         if self.digest is not None and self.pages:
             yield "digest: each alert is an incident of its own there; leave it out, and give quiet hours instead"
@@ -330,54 +334,12 @@ class Channel(Section):
             yield from self.escalate.problems(channels)
 
 
-def _attachment_problems(url: str) -> Iterator[str]:
-    scheme = url.partition("://")[0]
-    if scheme in ("http", "https"):
-        yield "attach: a webhook takes none; write an action http/NAME with attach: report"
-        return
-    import apprise
-
-    if _is_spoken(url) or not getattr(apprise.Apprise.instantiate(url), "attachment_support", False):
-        yield f"attach: a channel of the kind '{scheme}' takes no files; leave it out, messages link to the report"
-
-
-def _is_spoken(url: str) -> bool:
-    try:
-        return read_address(url) is not None
-    except ValueError:
-        return True
-
-
 def url_problems(url: str) -> Iterator[str]:
     """Yield what is wrong with the address of a channel, without what is secret of it."""
-    scheme, mark, _ = url.partition("://")
-    if scheme in ("http", "https"):
-        import httpx  # what the channel itself asks by
-
-        try:
-            read = httpx.URL(url)
-        except httpx.InvalidURL:  # which may quote a password
-            read = None
-        if read is None or not 0 < (read.port or 1) <= _HIGHEST_PORT:
-            yield f"'{scheme}://' is followed by no host, port and path; write 'https://host/path'"
-        elif not read.host:
-            yield f"'{scheme}://' names no host; write 'https://host/path'"
-        return
     try:
-        if read_address(url) is not None:
-            return
+        yield from read_address(url).problems()
     except ValueError as wrong:
         yield str(wrong)
-        return
-    import apprise  # half a second, for those alone who have such an address
-
-    known = sorted(apprise.plugins.N_MGR.schemas())  # type: ignore[no-untyped-call]
-    if not mark or scheme.lower() not in known:
-        known = ["https", *known]
-        fix = near(scheme, known) if mark and nearest(scheme, known) else "write one like slack://..., mailto://..."
-        yield f"'{scheme:.20}' is no kind of channel; {fix}"
-    elif apprise.Apprise.instantiate(url) is None:
-        yield f"no channel of the kind '{scheme}' has such an address; see https://appriseit.com/services/"
 
 
 def notify_problems(written: str, channels: Collection[str]) -> Iterator[str]:

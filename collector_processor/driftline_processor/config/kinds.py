@@ -33,7 +33,7 @@ class Kinds:
 
     def names(self) -> list[str]:
         """Return the name of every kind, those of other distributions last."""
-        own = sorted(one.name for one in iter_modules(import_module(self.package).__path__))
+        own = sorted(_modules(self.package))
         return [*own, *sorted(installed(self.group).keys() - {*own})]
 
     def find(self, name: str) -> Any:
@@ -46,7 +46,7 @@ class Kinds:
         ('Jira', None)
         """
         name = self.aliases.get(name, name)
-        if name in {one.name for one in iter_modules(import_module(self.package).__path__)}:
+        if name in _modules(self.package):
             return getattr(import_module(f"{self.package}.{name}"), self.attribute)
         found = installed(self.group).get(name)
         if found is None:
@@ -58,11 +58,19 @@ class Kinds:
 
 
 @cache
+def _modules(package: str) -> frozenset[str]:
+    return frozenset(one.name for one in iter_modules(import_module(package).__path__))
+
+
+@cache
 def installed(group: str) -> Mapping[str, EntryPoint]:
     """Return the entry points of a group by their names."""
     return {one.name: one for one in entry_points(group=group)}
 
 
+CHANNELS = Kinds(
+    "driftline_processor.policy.channels", "CHANNEL", "driftline_channels", {"http": "webhook", "https": "webhook"}
+)
 RECEIVERS = Kinds("driftline_processor.receivers.types", "RECEIVER", "driftline_receivers")
 EXPORTERS = Kinds(
     "driftline_processor.exporters.types",

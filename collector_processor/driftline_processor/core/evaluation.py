@@ -8,23 +8,35 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, cast
 
 import numpy as np
 from driftline.tables.table import F64, I64, ModelKey
 
+from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import Window
 
-State = Literal["ok", "usual", "drift", "cannot_tell", "blind", "no_baseline"]
-Lacking = Literal["", "rows", "days"]
-"""What there is too little of to tell."""
+State = Literal["ok", "within_normal_variation", "drift", "inconclusive", "no_baseline"]
+InconclusiveReason = Literal["", "too_few_rows", "too_few_days", "not_comparable"]
+"""Why a state is inconclusive; of ``not_comparable``, the values or the rows do not allow a comparison at all."""
 Size = Literal["", "small", "moderate", "large"]
 Source = Literal["rows", "panes"]
 Maturity = Literal["open", "immature", "mature"]
-Judgement = Literal["met", "broken", "cannot_tell"]
+Judgement = Literal["met", "broken", "inconclusive"]
 Severity = Literal["minor", "major", "critical"]
-BaselineComparison = Literal["worse", "not_worse", "cannot_tell"]
+BaselineComparison = Literal["worse", "not_worse", "inconclusive"]
+ChangeReason = Literal[
+    "service_changed",
+    "data_faulty",
+    "meaning_changed",
+    "proportions_changed",
+    "proportions_changed_by_scores",
+    "inputs_moved",
+    "inputs_moved_as_expected",
+    "inputs_or_proportions_moved",
+    "inputs_moved_without_outcomes",
+]
 ChangeKind = Literal["data_fault", "covariate_shift", "label_shift", "concept_change", "service"]
 VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"]
 
@@ -46,8 +58,8 @@ class ColumnDrift:
         rows: Rows with a usable value.
         effect: The deciding effect less its expectation without drift.
         size: The word for PSI less its null mean.
-        lacking: What lacks where the state is ``cannot_tell``; of a ``drift``, ``days`` where the reference cannot say
-            whether its own time does this by itself.
+        reason: What lacks where the state is ``inconclusive``; of a ``drift``, ``too_few_days`` where the reference
+            cannot say whether its own time does this by itself.
         would_see: Smallest shift, in standard deviations of the reference, that would have been drift in this window.
         alike: How many of the reference's own windows of this length differ from the rest of it as much as this one,
             and how many it holds; None where it holds too few to say.
@@ -59,8 +71,8 @@ class ColumnDrift:
         design_effect: How many rows, which resemble each other, count as one; 1 when they are independent.
         blocks: The least and the greatest PSI, less its mean by chance, of the reference's own windows of this length
             against the rest of it.
-        p_usual: That the reference's own windows of this length differ from it as much, corrected over the features of
-            the window; None where the reference cannot say.
+        p_normal_variation: That the reference's own windows of this length differ from it as much, corrected over the
+            features of the window; None where the reference cannot say.
     """
 
     column: Literal["feature", "score", "class"]
@@ -78,10 +90,10 @@ class ColumnDrift:
     missing_now: float | None = None
     design_effect: float = 1.0
     blocks: tuple[float, float] | None = None
-    lacking: Lacking = ""
+    reason: InconclusiveReason = ""
     would_see: float | None = None
     alike: tuple[int, int] | None = None
-    p_usual: float | None = None
+    p_normal_variation: float | None = None
 
     @property
     def words(self) -> str:
@@ -95,7 +107,7 @@ class LastingShift:
 
     Attributes:
         state: ``drift`` from the window on at which the evidence was enough, until thirty windows speak against it;
-            ``not_found`` says nothing of single windows, which may be drift each; ``cannot_tell`` where the reference
+            ``not_found`` says nothing of single windows, which may be drift each; ``inconclusive`` where the reference
             does not know how its own stretches differ.
         measure: What shifted most: ``level`` or ``spread`` of a number, in standard deviations of the reference; of
             labels the label, in shares.
@@ -104,17 +116,17 @@ class LastingShift:
         since: Start of the first of them, unix nanoseconds; None where nothing is told.
         evidence: Natural logarithm of the evidence, corrected over all columns; from 4.6 on it is ``drift``.
         found: End of the window at which it was enough; None where it is not.
-        lacking: What the reference lacks where the state is ``cannot_tell``: ``times``, or ``days``.
+        reason: What the reference lacks where the state is ``inconclusive``: ``no_times`` or ``too_few_days``.
     """
 
-    state: Literal["not_found", "drift", "cannot_tell"]
+    state: Literal["not_found", "drift", "inconclusive"]
     measure: str
     shift: float | None
     windows: int
     since: int | None
     evidence: float | None
     found: int | None = None
-    lacking: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +157,8 @@ class LastingDrift:
         parts: The parts of a pane that are columns, those that lack something behind the others.
         scores: What this window adds: the mean of each score function, in hundredths of its standard error of rows.
         rows: Effective rows of each column that is watched; one number where all have the same.
-        lacking: What the reference lacks to tell of each part, ``times`` or ``days``; () where it lacks nothing.
+        reason: What the reference lacks to tell of each part, ``no_times`` or ``too_few_days``; () where it lacks
+            nothing.
         measures: Of each column that is watched what shifted most; () before the first step.
         shifts: How far.
         steps: Over how many steps.
@@ -166,7 +179,7 @@ class LastingDrift:
     parts: tuple[str, ...] = ()
     scores: tuple[int, ...] = ()
     rows: tuple[float, ...] = ()
-    lacking: tuple[str, ...] = ()
+    reason: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     shifts: tuple[float, ...] = ()
     steps: tuple[int, ...] = ()
@@ -192,9 +205,9 @@ class LastingDrift:
             since, found = self.found.get(part, (began, None))
             state: Literal["not_found", "drift"] = "not_found" if found is None else "drift"
             told[part] = LastingShift(state, measure, shift, steps, since, evidence, found)
-        for part, lacking in zip(self.parts, self.lacking, strict=False):
-            if lacking:
-                told[part] = LastingShift("cannot_tell", "", None, 0, None, None, None, lacking)
+        for part, reason in zip(self.parts, self.reason, strict=False):
+            if reason:
+                told[part] = LastingShift("inconclusive", "", None, 0, None, None, None, reason)
         return told
 
 
@@ -204,7 +217,7 @@ class SliceDrift:
 
     Attributes:
         state: Drift where any column drifts, else ok where any could be judged.
-        lacking: What lacks where the state is ``cannot_tell``.
+        reason: What lacks where the state is ``inconclusive``.
         compared: With what, where that is not the same slice of the baseline: then nothing is decided
             (``no_baseline``).
         judged: Features that could be judged, ``share``: drifted features of them.
@@ -221,7 +234,7 @@ class SliceDrift:
     features: dict[str, ColumnDrift]
     score: ColumnDrift | None
     predicted: ColumnDrift | None
-    lacking: Lacking = ""
+    reason: InconclusiveReason = ""
 
     def drifted(self) -> list[ColumnDrift]:
         """Return the columns that drift: features, then score and class."""
@@ -255,7 +268,7 @@ class JointDrift:
 
     Attributes:
         rows: The (effective) rows of the smaller side.
-        value: How far, in the method's unit, None where something else moves it, too (``blind``).
+        value: How far, in the method's unit, None where something else moves it, too (``not_comparable``).
         p_value: Corrected over the methods.
         was: What was compared.
         now: What was compared.
@@ -273,6 +286,7 @@ class JointDrift:
     now: float | None = None
     told: tuple[DriftContributor, ...] = ()
     sentence: str = ""
+    reason: InconclusiveReason = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,13 +321,13 @@ class MetricChange:
 
     Attributes:
         state: ``worse`` where the whole interval of the change is on the bad side, by at least what matters;
-            ``not_worse`` where such a change would have been seen; else ``cannot_tell``.
+            ``not_worse`` where such a change would have been seen; else ``inconclusive``.
         change: Value less that of the baseline, in the metric's unit.
         low: Lower end of the interval of the change.
         high: Upper end of the same interval.
         p_value: That the metric is no worse, corrected over the metrics of the window.
         least: Smallest worsening that the window would have shown; None where that is not known.
-        lacking: What lacks where the state is ``cannot_tell``.
+        reason: What lacks where the state is ``inconclusive``.
     """
 
     state: BaselineComparison
@@ -322,7 +336,7 @@ class MetricChange:
     high: float | None = None
     p_value: float | None = None
     least: float | None = None
-    lacking: Lacking = ""
+    reason: InconclusiveReason = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,13 +363,13 @@ class KindOfChange:
 
     Attributes:
         kind: The one kind that the evidence supports most.
-        evidence: What shows it, a sentence each.
-        sentence: The kind in words, with what data alone cannot tell apart.
+        reason: How the evidence shows it: what changed, and whether data alone can tell.
+        evidence: What shows it, the most telling first.
     """
 
     kind: ChangeKind
-    evidence: tuple[str, ...]
-    sentence: str
+    reason: ChangeReason
+    evidence: tuple[Fact, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,30 +384,40 @@ class Verdict:
         effect: How large, in the metric's unit; None where there is none.
         low: Lower end of the interval of ``effect``.
         high: Upper end of the same interval.
-        cause: The first cause in words, "" where none is known.
         kind: What kind of change it is; "" where none is known.
-        sure: How sure that is, as a sentence.
-        sentence: The answer: whether the model is healthy, since when, how much, why.
-        next: What to do.
+        cause: The first cause; None where none is known.
+        reasons: What shows the state, and what explains it, the most telling first.
+        certainty: How certain the state is, and what stays open.
+        advice: What to do.
         slice: The slice it is about; "" = all rows.
         window_start: Start of the window that decided, unix nanoseconds; None where none did.
         window_end: End of the same window.
+        of_window: Whether the verdict is about the rows of that window alone: no other says since when it is so.
+        of_days: Whether the window is a day or longer, so that hours say nothing of it.
+        timezone: The clock of its times, an IANA name.
+        version: The version it is about, of a model with several; None of a model with one.
+        environment: The environment, likewise.
     """
 
     state: VerdictState
-    since: int | None
-    metric: str
-    effect: float | None
-    low: float | None
-    high: float | None
-    cause: str
-    kind: ChangeKind | Literal[""]
-    sure: str
-    sentence: str
-    next: str
+    since: int | None = None
+    metric: str = ""
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    kind: ChangeKind | Literal[""] = ""
+    cause: Fact | None = None
+    reasons: tuple[Fact, ...] = ()
+    certainty: tuple[Fact, ...] = ()
+    advice: Fact | None = None
     slice: str = ""
     window_start: int | None = None
     window_end: int | None = None
+    of_window: bool = False
+    of_days: bool = True
+    timezone: str = "UTC"
+    version: str | None = None
+    environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,7 +462,18 @@ class Finding:
         was: The shares that were compared.
         now: The shares that were compared.
         p_value: Corrected over features and checks.
-        sentence: For people.
+        low: Of values out of range, the least usual value; of a constant number, the least value it may have.
+        high: As ``low``, the greatest.
+        side: Where values out of range lie: ``below`` ``low``, ``above`` ``high``, or "" for both.
+        infinite: Fraction of the values that are infinite.
+        far: Fraction of the values that are a million times the largest of the baseline, or more.
+        category: The category that all values of a constant feature are.
+        given: What values of another type are: ``number_in_text``, ``text`` or ``number``.
+        factors: How many times what they were values in another unit are; several explain them as well.
+        without_zero: Whether zeros, which have no unit, are left out of ``now``.
+        similar: A new feature whose name is similar to that of the missing one; "" = none.
+        lengths: Whether the values are the lengths of an embedding's vectors.
+        numbers: Whether the unseen values are numbers.
     """
 
     check: str
@@ -447,7 +482,23 @@ class Finding:
     was: float | None
     now: float | None
     p_value: float
-    sentence: str
+    low: float | None = None
+    high: float | None = None
+    side: Literal["", "below", "above"] = ""
+    infinite: float = 0.0
+    far: float = 0.0
+    category: str | None = None
+    given: str = ""
+    factors: tuple[float, ...] = ()
+    without_zero: bool = False
+    similar: str = ""
+    lengths: bool = False
+    numbers: bool = False
+
+    @property
+    def fact(self) -> Fact:
+        """The finding as a fact."""
+        return Fact("finding", {one.name: getattr(self, one.name) for one in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -483,12 +534,13 @@ class ObjectiveState:
         rows: Those that say something of it, effective ones.
         limit: What they are compared with.
         needed: How many would tell, None where that is not known.
-        undecided: Windows in a row, up to this one, that cannot tell; ``alert_after`` so many are too many.
+        inconclusive_windows: Windows in a row, up to this one, that are inconclusive; ``alert_after`` so many are too
+            many.
         since: Unix nanoseconds, the stretch of a rolling objective that is worst; 0 = the window.
         until: As ``since``.
         slice: The one that it is of, or the worst of those of its key, whose states are ``slices``.
         few: How many more have too few rows to be judged.
-        lacks: What a longer window would have more of, where it is not reviewed rows that lack.
+        reason: What a longer window would have more of, where it is not reviewed rows that lack.
     """
 
     metric: str
@@ -500,7 +552,7 @@ class ObjectiveState:
     rows: int
     limit: float | None = None
     needed: int | None = None
-    undecided: int = 0
+    inconclusive_windows: int = 0
     since: int = 0
     until: int = 0
     sentence: str = ""
@@ -508,12 +560,12 @@ class ObjectiveState:
     slices: dict[str, Judgement] = field(default_factory=dict)
     few: int = 0
     alert_after: int = 0
-    lacks: Literal["", "rows", "days"] = ""
+    reason: InconclusiveReason = ""
 
     @property
     def overdue(self) -> bool:
         """Return True where nobody could tell for so long that somebody has to know."""
-        return 0 < self.alert_after <= self.undecided
+        return 0 < self.alert_after <= self.inconclusive_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -547,7 +599,9 @@ class Cause:
         importance: Share of the model's importance, ``weight``: share of moved × importance of all causes; both None
             where the importance of the features is unknown.
         score_shift: The part of the score's shift that goes with the feature; None where it is not known.
-        sentence: For people.
+        finding: The finding whose check is ``check``.
+        score: The column whose shift ``score_shift`` is a part of, as :attr:`ColumnDrift.words`.
+        timezone: The clock of ``since``, an IANA name.
     """
 
     features: tuple[str, ...]
@@ -561,7 +615,9 @@ class Cause:
     importance: float | None = None
     weight: float | None = None
     score_shift: float | None = None
-    sentence: str = ""
+    finding: Finding | None = None
+    score: str = "score"
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -570,20 +626,21 @@ class Explanation:
 
     Attributes:
         causes: Those that count most first.
-        sentence: The first, and how many more.
+        score: The column of the score where it drifts, as :attr:`ColumnDrift.words`; "" where it does not.
         score_was: The mean score in the baseline and in the window; None where it is not known.
         score_now: As ``score_was``.
     """
 
     causes: tuple[Cause, ...]
-    sentence: str
+    score: str = ""
     score_was: float | None = None
     score_now: float | None = None
 
 
 EstimateMethod = Literal["cbpe", "direct_loss", "importance_weighted", "label_shift"]
 Trust = Literal["ok", "failed", "unknown"]
-Unsure = Literal["too_few", "unlike", "label_shift"]
+EstimateReason = Literal["too_few_rows", "not_comparable", "label_shift"]
+"""Why an estimate is inconclusive: it has no interval."""
 """Reason why an estimate has no interval: too few rows or outcomes, rows unlike those of the reference, or outcomes
 that may have shifted, after which nobody knows what the metric would be."""
 
@@ -670,7 +727,7 @@ class Estimate:
 
     Attributes:
         value: The estimated value.
-        low: Lower end of the 95 % interval for the value that labels of all rows would show. None: ``unsure`` says why.
+        low: Lower end of the 95 % interval for the value that labels of all rows would show. None: ``reason`` says why.
         high: Upper end of the same interval.
         sampling_error: Standard error: chance of the rows, chance of the reference, differences between its days.
         lower_bound: Least value of a window of as many rows while nothing has changed since the reference.
@@ -683,7 +740,7 @@ class Estimate:
         error: Realized less estimated value of the labelled rows; None while fewer than 30 are labelled.
         error_deviation: Standard error of ``error``.
         record: Track record of the metric's estimates. A failed one drives no policy.
-        unsure: Why there is no interval.
+        reason: Why there is no interval.
     """
 
     value: float | None
@@ -700,7 +757,7 @@ class Estimate:
     error: float | None = None
     error_deviation: float | None = None
     record: TrackRecord = UNRECORDED
-    unsure: Unsure | None = None
+    reason: EstimateReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -1000,7 +1057,7 @@ class DriftSummary:
         missing: float64 (n,), the same of the window.
         rows: int64 (n,), rows with a usable value.
         overall: The one state that stands for the window.
-        lacking: What most columns lack that cannot tell.
+        reason: What most columns lack that cannot tell.
         drifted: Features in state drift.
         compared: Features that could be compared with the baseline.
         slices: Slices in state drift.
@@ -1018,7 +1075,7 @@ class DriftSummary:
     missing: F64
     rows: I64
     overall: State
-    lacking: Lacking
+    reason: InconclusiveReason
     drifted: int
     compared: int
     slices: int
@@ -1037,7 +1094,7 @@ class DriftSummary:
         return None if at is None else self.states[at]
 
 
-_CERTAIN_FIRST: tuple[State, ...] = ("drift", "ok", "usual", "blind", "cannot_tell")
+_CERTAIN_FIRST: tuple[State, ...] = ("drift", "ok", "within_normal_variation", "inconclusive")
 """States of columns, the one that stands for a window first."""
 
 
@@ -1057,7 +1114,7 @@ def summarize_drift(evaluation: Evaluation) -> DriftSummary:
     slices = sum(one.state == "drift" for one in evaluation.slices.values())
     everything = [*columns, *(one for one in outputs if one is not None)]
     known = {one.state for one in everything} | ({"drift"} if slices else set())
-    lacking = Counter(one.lacking for one in everything if one.state == "cannot_tell")
+    reason = Counter(one.reason for one in everything if one.state == "inconclusive")
     return DriftSummary(
         dict(zip(features, range(len(columns)), strict=True)),
         tuple(one.state for one in columns),
@@ -1069,9 +1126,9 @@ def summarize_drift(evaluation: Evaluation) -> DriftSummary:
         _numbers([one.missing_now for one in columns]),
         np.array([one.rows for one in columns], np.int64),
         next((state for state in _CERTAIN_FIRST if state in known), "no_baseline"),
-        lacking.most_common(1)[0][0] if lacking else "",
+        reason.most_common(1)[0][0] if reason else "",
         states["drift"],
-        states["ok"] + states["usual"] + states["drift"],
+        states["ok"] + states["within_normal_variation"] + states["drift"],
         slices,
         *(None if one is None else (one.state, one.methods.get("psi", unknown).value) for one in outputs),
     )

@@ -14,10 +14,10 @@ from driftline.tables.task import Task
 from driftline_processor.core.change import kind_of_change
 from driftline_processor.core.drift.lasting import lasting_sums
 from driftline_processor.core.drift.multivariate_rule import drift_together
+from driftline_processor.core.drift.normal_variation import rows_of_a_block, share_designs
 from driftline_processor.core.drift.reference import effective
 from driftline_processor.core.drift.rule import Rules, weighted_share
 from driftline_processor.core.drift.slices import SLICED, WHOLE, SlicedDrift, SlicedWindow, drift_of_windows
-from driftline_processor.core.drift.usual import rows_of_a_block, share_designs
 from driftline_processor.core.estimate.changes import estimated_changes
 from driftline_processor.core.estimate.estimator import estimate_metrics, explain_label_shift
 from driftline_processor.core.estimate.label_shift import LEVEL as SHIFT_LEVEL

@@ -17,11 +17,11 @@ from driftline_processor.core.intervals.time_blocks import HOURS, blocks_of_wind
 from driftline_processor.core.judge_window import AskedWindow, ModelWindow, judge_windows
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.outcomes.coverage import count_missing_rows
-from driftline_processor.core.performance.objective import undecided
+from driftline_processor.core.performance.objective import count_inconclusive
 from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.window_outcomes import Steps, WindowOutcomes
 from driftline_processor.core.quality.checks.missing import CHECK as MISSING
-from driftline_processor.core.quality.checks.missing import never_arrived
+from driftline_processor.core.quality.checks.missing import similar_feature
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS
@@ -119,7 +119,7 @@ def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWind
 def follow(evaluation: Evaluation, before: Evaluation | None) -> Evaluation:
     """Return an evaluation with what continues from the window before.
 
-    Incidents, the evidence for shifts that last, and undecided objectives.
+    Incidents, the evidence for shifts that last, and inconclusive objectives.
 
     Args:
         evaluation: Of a window.
@@ -130,7 +130,7 @@ def follow(evaluation: Evaluation, before: Evaluation | None) -> Evaluation:
         evaluation,
         incident=since,
         lasting=follow_lasting(evaluation, before),
-        objectives=undecided(evaluation, before),
+        objectives=count_inconclusive(evaluation, before),
     )
 
 
@@ -212,6 +212,6 @@ def _name_absent_features(evaluation: Evaluation, source: WindowSource, baseline
     for name in gone:
         if name not in found:
             was = evaluation.features[name].missing_was
-            sentence = never_arrived(name, was or 0.0, evaluation.new_features)
-            findings.append(Finding(MISSING.name, (name,), "critical", was, 1.0, 0.0, sentence))
+            similar = similar_feature(name, evaluation.new_features)
+            findings.append(Finding(MISSING.name, (name,), "critical", was, 1.0, 0.0, similar=similar))
     evaluation.findings = (*findings, *evaluation.findings)

@@ -148,7 +148,7 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
             yield from _objectives(known, of, window)
             judged = [one.label_sla for one in reversed(known) if one.label_sla is not None]
             if judged:
-                told = next((one for one in judged if one.state != "cannot_tell"), judged[0])
+                told = next((one for one in judged if one.state != "inconclusive"), judged[0])
                 yield _point(m.DRIFTLINE_OUTCOME_SLA_STATUS, {**of, **window, a.DRIFTLINE_STATE: told.state}, 1.0)
 
 
@@ -225,7 +225,7 @@ def _objectives(known: Sequence[Evaluation], model: dict[str, str], window: dict
         if one.slice:  # over a key that itself, since another of its slices may be the worst next time
             what[a.DRIFTLINE_PERFORMANCE_SLICE] = one.slice.partition("=")[0] if one.slices else one.slice
         yield _point(m.DRIFTLINE_OBJECTIVE_STATUS, {**what, a.DRIFTLINE_STATE: one.state}, 1.0)
-        yield _point(m.DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS, what, float(one.undecided))
+        yield _point(m.DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS, what, float(one.inconclusive_windows))
         yield _point(m.DRIFTLINE_OBJECTIVE_OVERDUE, what, float(one.overdue))
         yield _point(m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS, what, one.needed)
 

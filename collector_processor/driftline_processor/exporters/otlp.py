@@ -105,15 +105,15 @@ class Otlp(ExporterKind):
         yield from self._tls_problems()
         yield from self._header_problems()
         try:
-            target = self._target()
+            column = self._column()
         except ValueError as problem:
             yield f".endpoint: {problem}"
             return
         for key, address in listeners:
-            if address.meets(target) and (address.host == target.host or target.loopback or target.everywhere):
+            if address.meets(column) and (address.host == column.host or column.loopback or column.everywhere):
                 yield f".endpoint: {self.endpoint} is driftline's own {key}: a loop; write where it should go instead"
 
-    def _target(self) -> Address:
+    def _column(self) -> Address:
         """Return the destination of the exporter; a ValueError names the mistake in the endpoint."""
         endpoint = self.endpoint
         try:

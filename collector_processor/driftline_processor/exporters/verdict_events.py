@@ -61,7 +61,7 @@ def change_request(change: VerdictChange, links: Links = NO_LINKS) -> bytes:
     record.attributes.append(_text(a.DRIFTLINE_VERDICT_PREVIOUS_STATE, change.before))
     if verdict.since is not None:
         record.attributes.append(_text(a.DRIFTLINE_VERDICT_SINCE, iso_time(verdict.since)))
-    if verdict.next:
+    if verdict.advice is not None:
         record.attributes.append(_text(a.DRIFTLINE_VERDICT_ADVICE, verdict_next(verdict)))
     if page := links.model_link(key):
         record.attributes.append(_text(a.DRIFTLINE_PAGE_URL_FULL, page))

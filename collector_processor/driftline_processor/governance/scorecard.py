@@ -39,12 +39,12 @@ from driftline_processor.queries.overview import ModelView, leading_model, verdi
 
 from .period import Period
 
-Grade = Literal["kept", "watch", "broken", "cannot_tell", "not_agreed"]
+Grade = Literal["kept", "watch", "broken", "inconclusive", "not_agreed"]
 
 GRADES: Final[dict[Grade, str]] = {
     "broken": "not kept",
     "watch": "watch",
-    "cannot_tell": "cannot tell",
+    "inconclusive": "inconclusive",
     "not_agreed": "not agreed",
     "kept": "kept",
 }
@@ -218,12 +218,12 @@ def _loss(view: ModelView, period: Period) -> tuple[DailyLoss, float] | None:
 
 def _verdict(verdict: Verdict | None) -> ScoreLine:
     if verdict is None:
-        return ScoreLine("verdict", "cannot_tell", "No window has been judged.")
+        return ScoreLine("verdict", "inconclusive", "No window has been judged.")
     grades: dict[VerdictState, Grade] = {
         "healthy": "kept",
         "degraded": "broken",
         "no_data": "broken",
-        "unknown": "cannot_tell",
+        "unknown": "inconclusive",
     }
     return ScoreLine("verdict", grades.get(verdict.state, "watch"), verdict_sentence(verdict))
 
@@ -245,8 +245,8 @@ class _Kept:
     @property
     def grade(self) -> Grade:
         """How it stands: met where each window that tells was, and one told; broken where the newest one is."""
-        if self.newest == "cannot_tell":
-            return "cannot_tell"
+        if self.newest == "inconclusive":
+            return "inconclusive"
         if self.newest == "broken" or (self.spent is not None and self.spent > 1):
             return "broken"
         return "watch" if self.states["broken"] else "kept"
@@ -257,9 +257,9 @@ class _Kept:
         told = self.states["met"] + self.states["broken"]
         said = f"{short(self.rule, 80)}: met in {self.states['met']} of {many(told, 'window')}"
         if not told:
-            said = f"{short(self.rule, 80)}: none of {many(self.states['cannot_tell'], 'window')} can tell"
-        elif self.states["cannot_tell"]:
-            said += f", {self.states['cannot_tell']} cannot tell"
+            said = f"{short(self.rule, 80)}: none of {many(self.states['inconclusive'], 'window')} can tell"
+        elif self.states["inconclusive"]:
+            said += f", {self.states['inconclusive']} inconclusive"
         return said + ("" if self.spent is None else f", {percent(self.spent)} of its error budget is spent")
 
 
@@ -283,9 +283,9 @@ def _kept(views: Sequence[ModelView], period: Period) -> Iterator[_Kept]:
         for rule, states in of_length.items():
             by_rule.setdefault(rule, []).append(states)
     for rule, lengths in by_rule.items():
-        states = max(lengths, key=lambda states: sum(one.state != "cannot_tell" for _, one in states))
-        telling = [one for _, one in states if one.state != "cannot_tell"]
-        newest = telling[-1].state if telling else "cannot_tell"
+        states = max(lengths, key=lambda states: sum(one.state != "inconclusive" for _, one in states))
+        telling = [one for _, one in states if one.state != "inconclusive"]
+        newest = telling[-1].state if telling else "inconclusive"
         yield _Kept(rule, Counter(one.state for _, one in states), newest, _spent(rule, states))
 
 
@@ -316,16 +316,16 @@ def _drift(views: Sequence[ModelView], period: Period) -> ScoreLine:
         named = [short(name, 40) for name in (*sorted(outputs_drift), *sorted(drifting))]
         return ScoreLine("drift", "watch", f"In the newest window {_names(named)} {_drifts(named)}.", "drift")
     compared = sum(one.drift.compared for one in known)
-    if not compared and not any(column.state in ("ok", "usual") for column in outputs):
+    if not compared and not any(column.state in ("ok", "within_normal_variation") for column in outputs):
         why = "there is no baseline" if all(view.baseline is None for view in views) else "too few rows came"
         return ScoreLine(
-            "drift", "cannot_tell", f"Nothing could be compared: {why if known else 'no window closed'}.", "drift"
+            "drift", "inconclusive", f"Nothing could be compared: {why if known else 'no window closed'}.", "drift"
         )
-    unsure = sum(column.state == "cannot_tell" for one in known for column in one.features.values())
+    unsure = sum(column.state == "inconclusive" for one in known for column in one.features.values())
     if unsure > compared:
         return ScoreLine(
             "drift",
-            "cannot_tell",
+            "inconclusive",
             f"Of {many(unsure + compared, 'feature')} only {compared} could be compared.",
             "drift",
         )
@@ -350,9 +350,12 @@ def _labels(views: Sequence[ModelView], period: Period) -> ScoreLine:
     told = states["met"] + states["broken"]
     if not told:
         return ScoreLine(
-            "labels", "cannot_tell", f"In none of {many(len(counted), 'window')} is the time for outcomes over.", "data"
+            "labels",
+            "inconclusive",
+            f"In none of {many(len(counted), 'window')} is the time for outcomes over.",
+            "data",
         )
-    last = next(one.label_sla for one in reversed(counted) if one.label_sla and one.label_sla.state != "cannot_tell")
+    last = next(one.label_sla for one in reversed(counted) if one.label_sla and one.label_sla.state != "inconclusive")
     agreed = f"{format_percent(last.coverage)} within {last.within / DAY:g} days were agreed"
     reason = f"Outcomes came in time in {states['met']} of {many(told, 'window')}; {agreed}."
     grade: Grade = "broken" if last.state == "broken" else "watch" if states["broken"] else "kept"
@@ -367,7 +370,7 @@ def _service(views: Sequence[ModelView], period: Period, incidents: Sequence[Inc
     agreed = [one for one in _kept(views, period) if _of_service(one.rule)]
     levels = [one.service for view in views for one in windows_of(view, period)[-1:] if one.service is not None]
     if not levels:
-        return ScoreLine("service", "cannot_tell", "No call was counted: latency and errors are not known.", tab)
+        return ScoreLine("service", "inconclusive", "No call was counted: latency and errors are not known.", tab)
     measured = "; ".join(
         f"{service_title(name)} {value_of_calls(name, value)} ({ends_of_calls(name, value)})"
         for name in (ERROR_RATE, "latency_p95")
@@ -391,10 +394,10 @@ def _incidents(
     if not incidents:
         judged = sum(len(windows_of(view, period)) for view in views)
         if not judged:
-            return ScoreLine("incidents", "cannot_tell", "No window of the period has been judged.", "incidents")
+            return ScoreLine("incidents", "inconclusive", "No window of the period has been judged.", "incidents")
         if verdict is None or verdict.state == "unknown":
             reason = "None was seen, but nobody can tell whether the model is healthy."
-            return ScoreLine("incidents", "cannot_tell", reason, "incidents")
+            return ScoreLine("incidents", "inconclusive", reason, "incidents")
         return ScoreLine("incidents", "kept", f"None in {many(judged, 'window')} that were judged.", "incidents")
     lasting = [one for one in incidents if one.open]
     kinds = Counter(one.kind for one in incidents)
@@ -407,14 +410,14 @@ def _incidents(
 def _baseline(model: ModelView) -> ScoreLine:
     known, tab = model.baseline, ""
     if known is None or known.learned < known.needed:
-        return ScoreLine("baseline", "cannot_tell", "There is no baseline yet.", tab)
+        return ScoreLine("baseline", "inconclusive", "There is no baseline yet.", tab)
     if known.other_version:
         other = short(known.other_version, 40)
         return ScoreLine("baseline", "watch", f"It was made for version {other}.", tab)
     if known.source == "provisional":
         return ScoreLine("baseline", "watch", "It was learned from the first rows, right or wrong.", tab)
     if known.until is None:
-        return ScoreLine("baseline", "cannot_tell", "Its rows have no times, so nobody knows how old it is.", tab)
+        return ScoreLine("baseline", "inconclusive", "Its rows have no times, so nobody knows how old it is.", tab)
     days = max(model.watermark - known.until, 0) / DAY
     reason = f"Its rows are of {date_words(known.until, model.timezone, days=True)} at the latest, {days:.0f} days ago."
     # 365: days after which a baseline is worth a look: it has seen no season since a year ago
@@ -439,16 +442,16 @@ def _fairness(views: Sequence[ModelView], period: Period) -> ScoreLine:
     attributes = _names([short(one.attribute, 40) for one in mature.fairness])
     if not states or "met" not in states:
         reason = f"The groups of {attributes} have too few rows to tell{_fewest(mature.fairness)}."
-        return ScoreLine("fairness", "cannot_tell", reason, tab)
-    unsure = sum(state == "cannot_tell" for state in states)
-    more = f", {unsure} cannot tell{_fewest(mature.fairness)}" if unsure else ""
+        return ScoreLine("fairness", "inconclusive", reason, tab)
+    unsure = sum(state == "inconclusive" for state in states)
+    more = f", {unsure} inconclusive{_fewest(mature.fairness)}" if unsure else ""
     met = f"By {attributes} {states.count('met')} of {len(states)} criteria are met{more}."
     return ScoreLine("fairness", "watch" if unsure else "kept", met, tab)
 
 
 def _fewest(fairness: Sequence[Fairness]) -> str:
     """Return which group of each attribute says least of the criteria that cannot tell, to be put behind a clause."""
-    untold = [(one, [each.name for each in one.criteria if each.state == "cannot_tell"]) for one in fairness]
+    untold = [(one, [each.name for each in one.criteria if each.state == "inconclusive"]) for one in fairness]
     said = [sentence for one, names in untold if (sentence := fewest_sentence(one, names))]
     return f": {'; '.join(said)}" if said else ""
 
@@ -458,9 +461,9 @@ def _money(model: ModelView, loss: DailyLoss | None) -> ScoreLine:
         return ScoreLine("money", "not_agreed", "No currency is named.")
     if loss is None:
         reason = "No window of the period tells a cost or a value, or the baseline has none."
-        return ScoreLine("money", "cannot_tell", reason)
+        return ScoreLine("money", "inconclusive", reason)
     sure = loss.high is not None and loss.high <= 0
-    grade: Grade = "broken" if loss.certain else "kept" if sure else "cannot_tell"
+    grade: Grade = "broken" if loss.certain else "kept" if sure else "inconclusive"
     return ScoreLine("money", grade, loss_sentence(loss, model.currency, model.timezone))
 
 

@@ -29,7 +29,7 @@ def share_bars(column: ColumnDrift) -> Markup:
     was, now = fewer_cells(column.was), fewer_cells(column.now)
     highest = float(max(was.max(), now.max())) or 1.0
     step = _WIDTH / len(now)
-    state = {"drift": "drift", "ok": "same", "usual": "same"}.get(column.state, "unsure")
+    state = {"drift": "drift", "ok": "same", "within_normal_variation": "same"}.get(column.state, "unsure")
     marks = [
         svg.rect(at * step + 0.5, _y(share, highest), step - 1, _HEIGHT - _y(share, highest), f"now {state}")
         for at, share in enumerate(now.tolist())

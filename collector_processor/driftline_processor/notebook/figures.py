@@ -10,7 +10,7 @@ import numpy as np
 from driftline_processor.core.evaluation import ColumnDrift, Estimate, Evaluation, MetricValue
 from driftline_processor.core.wording import short
 from driftline_processor.present import states, titles
-from driftline_processor.present.sentences import column_name, drift_words
+from driftline_processor.present.sentences.window import column_name, drift_words
 from driftline_processor.present.states import newest_judged
 from driftline_processor.present.times import window_label, window_name
 from driftline_processor.readers.errors import near
@@ -76,7 +76,7 @@ def draw_feature(evaluation: Evaluation, name: str, timezone: str = "UTC") -> Fi
     step = -(-len(at) // MOST_LABELS)
     axes.set_xticks(at[::step], [short(cell, 14) for cell in column.cells[::step]], rotation=35, ha="right")
     axes.set_ylabel("% of rows")
-    word = states.state_word(column.state, column.lacking)
+    word = states.state_word(column.state, column.reason)
     axes.set_title(_plain(f"{column_name(column)}: {word}, {window_name(evaluation.window, timezone)}"), loc="left")
     axes.legend(frameon=False)
     return figure
@@ -101,7 +101,7 @@ def _look(column: ColumnDrift) -> tuple[str, str]:
     """Return the colour of a state, and its hatch."""
     if column.state == "drift":
         return DRIFT, ""
-    return (SAME, "") if column.state in ("ok", "usual") else (UNSURE, "////")
+    return (SAME, "") if column.state in ("ok", "within_normal_variation") else (UNSURE, "////")
 
 
 def _draw_features(axes: Axes, evaluation: Evaluation) -> None:
@@ -116,7 +116,7 @@ def _draw_features(axes: Axes, evaluation: Evaluation) -> None:
     axes.set_xlabel("PSI")
     axes.set_title(_plain(drift_words(evaluation)), loc="left")
     keys = [Patch(color=DRIFT, label="drift"), Patch(color=SAME, label="no drift")]
-    keys.append(Patch(facecolor=UNSURE, hatch="////", edgecolor="white", label="cannot tell"))
+    keys.append(Patch(facecolor=UNSURE, hatch="////", edgecolor="white", label="inconclusive"))
     axes.legend(handles=keys, frameon=False, loc="lower right")
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricValue
 from driftline_processor.present.states import compared, drifted, rank
 from driftline_processor.present.titles import metric_names
+from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.readers.errors import near
 
 FrameKind: TypeAlias = Literal["drift", "performance", "windows"]
@@ -140,7 +141,7 @@ def _windows_table(evaluations: Sequence[Evaluation]) -> pa.Table:
             "outcomes": one.outcome_rows,
             "coverage": one.coverage,
             "verdict": None if one.verdict is None else one.verdict.state,
-            "sentence": None if one.verdict is None else one.verdict.sentence,
+            "sentence": None if one.verdict is None else verdict_sentence(one.verdict),
             "features_drifted": drifted(one),
             "features_compared": compared(one),
             "drift_share": one.share,

@@ -18,7 +18,8 @@ from driftline_processor.core.evaluation import ColumnDrift, Estimate, Evaluatio
 from driftline_processor.core.wording import printable, short
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.present import numbers, states, titles, verdicts
-from driftline_processor.present.sentences import column_name, drift_words
+from driftline_processor.present.sentences.findings import finding_sentence
+from driftline_processor.present.sentences.window import column_name, drift_words
 from driftline_processor.present.states import newest_judged
 from driftline_processor.present.times import window_name
 from driftline_processor.present.units import keep_units_of_page
@@ -101,7 +102,7 @@ def metric_rows(evaluation: Evaluation) -> list[MetricRow]:
         baseline = value.reference if isinstance(value, Estimate) else None if reference is None else reference.value
         drawing = metric_interval(value.value, value.low, value.high, baseline, interval_range(name))
         change = changes.get(name)
-        told = ("", "") if change is None else (states.state_word(change.state, change.lacking), change.state)
+        told = ("", "") if change is None else (states.state_word(change.state, change.reason), change.state)
         rows.append(MetricRow(titles.metric_title(name), value, baseline, *told, drawing))
     return rows
 
@@ -125,6 +126,7 @@ def _template() -> Template:
         "numbers": numbers,
         "states": states,
         "verdicts": verdicts,
+        "finding_sentence": finding_sentence,
         "drift_words": drift_words,
         "column_name": lambda column: short(column_name(column)),
         "share_bars": share_bars,

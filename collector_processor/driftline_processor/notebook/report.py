@@ -7,19 +7,27 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from driftline_processor.core.evaluation import Verdict
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.present.numbers import many
 from driftline_processor.present.states import newest_judged
-from driftline_processor.present.verdicts import verdict_next, verdict_sentence
+from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
 
 from .frames import FrameKind, arrow_table, frame_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
+
+
+class VerdictInWords(NamedTuple):
+    """A verdict in words; see :class:`driftline.evaluation.ModelVerdict`."""
+
+    state: str
+    sentence: str
+    next: str
+    sure: str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,9 +47,11 @@ class NotebookReport:
     library: str = ""
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> VerdictInWords:
         """The verdict over all windows."""
-        return self.result.verdict
+        verdict = self.result.verdict
+        words = verdict_sentence(verdict), verdict_next(verdict), verdict_certainty(verdict)
+        return VerdictInWords(verdict.state, *words)
 
     @property
     def windows(self) -> Sequence[Mapping[str, Any]]:
@@ -106,7 +116,7 @@ class NotebookReport:
         rows, windows = sum(one.rows for one in self.result.evaluations), len(self.result.evaluations)
         model = self.result.key.model
         where = f"{model}, {many(rows)}" + (f" in {many(windows, 'window')}" if windows > 1 else "")
-        return f"{verdict_sentence(self.verdict)}\n{verdict_next(self.verdict)}\n({where})"
+        return f"{self.verdict.sentence}\n{self.verdict.next}\n({where})"
 
     def _repr_html_(self) -> str:
         from .page import report_html

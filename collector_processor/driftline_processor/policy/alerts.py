@@ -18,6 +18,10 @@ from .message import SEVERITIES as SEVERITIES
 from .message import Kind as Kind
 from .message import Message as Message
 
+Ending = Literal["", "revised", "replaced", "unwatched"]
+"""How an alert ended otherwise than by what its windows show: later outcomes or rows show it no more, another version
+has taken over, or its policy or model is gone."""
+
 Result = Literal["delivered", "refused", "expired", "dry_run", "held_back", "collected"]
 
 About = tuple[str, str, str]
@@ -45,7 +49,9 @@ class Alert:
         told: When people were first told, wall time; None = they were not.
         window: Length of the windows that show it; "" where none does.
         start: Start of the window to look at.
-        words: What was found.
+        words: What was found, as it was sent; no code decides by it.
+        subjects: What it is about: names of signals and checks, kinds of facts, ``column:NAME``.
+        ending: How it ended otherwise than by what its windows show: ``revised``, ``replaced``, ``unwatched``, or "".
         acknowledged: When somebody took it on, wall time; None = nobody did.
         acknowledged_by: Who.
         why: What that person said.
@@ -75,6 +81,8 @@ class Alert:
     why: str = ""
     said: VerdictState | Literal[""] = ""
     silenced: int | None = None
+    subjects: tuple[str, ...] = ()
+    ending: Ending = ""
 
     @property
     def open(self) -> bool:
@@ -439,6 +447,8 @@ _ALERTS = pa.schema(
         ("why", pa.string()),
         ("said", pa.string()),
         ("silenced", pa.int64()),
+        ("subjects", pa.list_(pa.string())),
+        ("ending", pa.string()),
     ]
 )
 _MESSAGES = pa.schema(
@@ -467,7 +477,9 @@ _ALERT_FIELDS = tuple(field.name for field in fields(Alert))
 
 
 def _alert(row: dict[str, Any]) -> Alert:
-    alert = Alert(**{name: row[name] for name in _ALERT_FIELDS} | {"said": row["said"] or ""})
+    known = {name: row[name] for name in _ALERT_FIELDS}
+    texts = {name: row[name] or "" for name in ("said", "ending")}
+    alert = Alert(**known | texts | {"subjects": tuple(row["subjects"] or ())})
     if alert.severity not in SEVERITIES:
         raise ValueError(f"an alert is never {alert.severity!r}")
     if not {alert.state, alert.said} <= {*_STATES, ""}:
@@ -497,4 +509,6 @@ def _table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 
 def _storable(value: Any) -> Any:
     """Replace half surrogates, which names from the wire may hold and UTF-8 cannot."""
+    if isinstance(value, tuple):
+        return [_storable(one) for one in value]
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from driftline_processor.config.channel_address import read_address
 
 from .message import SEVERITIES, Message
+
+if TYPE_CHECKING:
+    from driftline_processor.config.channels import Channel as ChannelKeys
+
+    from .sources import MakeReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +84,17 @@ class Channel(Protocol):
 
     def close(self) -> None:
         """Close what is open."""
+
+
+def open_channel(keys: ChannelKeys, report: MakeReport | None = None) -> Channel:
+    """Return the channel of the address in its keys.
+
+    To add a kind, write one file ``policy/channels/SCHEME.py`` with a subclass of ``ChannelAddress`` that is called
+    ``CHANNEL`` there. Another distribution adds a kind by an entry point of the group ``driftline_channels``.
+
+    Args:
+        keys: Of the channel.
+        report: Writes the report that messages bring along, where the keys ask for that.
+    """
+    channel: Channel = read_address(keys.url.get_secret_value(), keys.endpoint).open(report if keys.attach else None)
+    return channel

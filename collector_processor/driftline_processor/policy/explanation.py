@@ -15,7 +15,7 @@ from driftline.tables.table import ModelKey
 
 from driftline_processor.config.channels import Channel
 from driftline_processor.config.policies import Policy, Silence
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.policy import (
     Condition,
     Finding,
@@ -29,6 +29,8 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import iso_time, printable
 from driftline_processor.present import policies as words
 from driftline_processor.present.policies import Untold
+from driftline_processor.present.sentences.policies import found_words
+from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.queries.overview import ModelView
 
 from .alerts import Alert, AlertStore
@@ -92,7 +94,7 @@ class PolicyDecision:
         resolve: That which ends it; "" where none is written.
         window: Length of the windows in which it is judged; "" where there are none.
         windows: What was decided at each, the newest first.
-        now: The verdict that holds now, of a policy that asks for nothing else; "" elsewhere.
+        now: The verdict that holds now, of a policy that asks for nothing else; else None.
         standing: How it stands.
         fires: Whether its alert is open.
         history: Its newest alert about the model, with what was told of it; None where there never was one.
@@ -106,11 +108,17 @@ class PolicyDecision:
     resolve: str
     window: str
     windows: Sequence[WindowDecision]
-    now: str
+    now: Verdict | None
     standing: str
     fires: bool
     history: AlertHistory | None
     untold: Sequence[Reason]
+
+    @property
+    def shows_now(self) -> bool:
+        """Whether the verdict of now is another than that of the newest window."""
+        facts = self.windows[0].parts[0].facts if self.windows else ()
+        return self.now is not None and (not facts or facts[0].value("verdict") != self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +138,7 @@ class _Judged:
     def parts(self, policy: Policy, step: Step) -> list[PartJudged]:
         """Return what each sentence of the condition says of the window of a step."""
         if policy.rule.states:
-            return [PartJudged(policy.condition.written, step.judged.holds, step.judged.words)]
+            return [PartJudged(policy.condition.written, step.judged.holds, step.judged.facts)]
         return self._said(policy.condition, step)
 
     def resolved(self, policy: Policy, step: Step) -> list[PartJudged]:
@@ -252,7 +260,7 @@ class PolicyExplanations:
                 )
                 for one in reversed(steps)
             ],
-            now=view.verdict.sentence if of_now and policy.rule.states and view.verdict is not None else "",
+            now=view.verdict if of_now and policy.rule.states else None,
             standing=standing,
             fires=alert is not None and alert.open,
             history=history,
@@ -354,7 +362,7 @@ def _standing(outcome: StepOutcome | None, alert: Alert | None, view: ModelView)
 
 def _fires(step: Step) -> bool:
     """Return True where an alert begins or lasts at the end of the window of a step."""
-    return step.outcome in ("fired", "lasts", "eased") or (step.outcome == "cannot_tell" and step.firing is not None)
+    return step.outcome in ("fired", "lasts", "eased") or (step.outcome == "inconclusive" and step.firing is not None)
 
 
 def _judged(policy: Policy, history: WindowHistory, most: int) -> _Judged:
@@ -402,7 +410,7 @@ def decision_json(decision: PolicyDecision) -> dict[str, Any]:
         "window": decision.window or None,
         "standing": decision.standing,
         "fires": decision.fires,
-        "verdict": printable(decision.now) or None,
+        "verdict": None if decision.now is None else verdict_sentence(decision.now),
         "alert": None if history is None else history.alert.id,
         "not_told": [{"why": one.kind, "sentence": one.words} for one in decision.untold],
         "windows": [
@@ -424,6 +432,6 @@ def _part_json(part: PartJudged) -> dict[str, Any]:
     return {
         "condition": printable(part.written),
         "holds": part.holds,
-        "found": printable(part.words),
-        "measured": printable(part.measured) or None,
+        "found": printable(found_words(part.facts)),
+        "measured": printable(found_words(part.measured)) or None,
     }

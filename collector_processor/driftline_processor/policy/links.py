@@ -33,7 +33,7 @@ class AlertLinks:
             "page": self.links.window_link(view.key, alert.window, at),
             "report": self.links.window_link(view.key, alert.window, at, "/report"),
             "trace": self._trace(view, alert),
-            "runbook": self.links.runbook_link(runbook_for(view.verdict, alert.words, alert.state)),
+            "runbook": self.links.runbook_link(runbook_for(view.verdict, alert.subjects, alert.state)),
         }
         return {name: address for name, address in found.items() if address}
 

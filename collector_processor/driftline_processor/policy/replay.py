@@ -13,6 +13,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.policy import Firing, Rate, Replay, WindowHistory, replay_rule
 from driftline_processor.core.verdict import Reading, VerdictContext, read_window
 from driftline_processor.core.wording import iso_time, printable
+from driftline_processor.present.sentences.policies import found_words, quiet_sentence
 from driftline_processor.queries.overview import ModelView
 
 
@@ -113,7 +114,7 @@ def _policy_json(name: str, policy: Policy, replays: Mapping[str, Replay], histo
             "quiet_windows": replay.quiet.windows,
             "quiet_days": round(replay.quiet.days, 3),
             "share_of_quiet_windows": _rate_json(replay.quiet.share),
-            "sentence": replay.quiet.sentence,
+            "sentence": quiet_sentence(replay.quiet),
         },
     }
 
@@ -129,7 +130,7 @@ def _firing_json(firing: Firing, policy: Policy, replays: Mapping[str, Replay]) 
         "since": None if firing.since is None else iso_time(firing.since),
         "until": None if firing.until is None else iso_time(firing.until),
         "state": firing.state or None,
-        "found": printable(firing.words),
+        "found": printable(found_words(firing.facts)),
         "held_back_by": held_back,
     }
 

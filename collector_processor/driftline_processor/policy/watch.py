@@ -24,6 +24,7 @@ from driftline_processor.core.policy import Firing, WindowHistory, claim
 from driftline_processor.core.verdict import Reading, VerdictContext, rank_state, read_window
 from driftline_processor.present.alerts import Told, message_facts
 from driftline_processor.present.money import loss_sentence
+from driftline_processor.present.sentences.policies import ending_words, found_words
 from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
 
@@ -38,9 +39,6 @@ PAST_AWAITED: Final = 600 * 10**9
 judged: the newest come first, and what they show may have begun before them, or be over. A backlog of six days was sent
 in 90 seconds and judged in 60 more on a busy machine."""
 
-RESTATED: Final = "Outcomes or rows that came later do not show it any more"
-GONE: Final = "Nobody watches it any more: its policy or its model is gone"
-REPLACED: Final = "Another version has taken over"
 
 MessageLinks = Callable[[ModelView, Alert], Mapping[str, str]]
 """Returns the addresses that a message about an alert names."""
@@ -269,21 +267,22 @@ class PolicyWatch:
         if alert is None or not alert.open:
             return alert
         ended = [one.firing for one in shown if _overlaps(alert, one.firing)]
-        until, words = alert.until, alert.words
+        until, ending = alert.until, alert.ending
         if until is None and not ended:
             replaced = all(one.key.version != alert.version for one in group.views)
-            if not replaced and _cannot_tell(alert, group):
+            if not replaced and _inconclusive(alert, group):
                 return alert
             until = group.watermark
             if replaced or alert.state in ("", "degraded"):
-                words = REPLACED if replaced else RESTATED
+                ending = "replaced" if replaced else "revised"
         elif until is None:
             until = ended[-1].until
         until = group.watermark if until is None else until
         # Windows have cooled down by themselves, see Patience; what they show no more, and a verdict's end, has not.
         cool_down = 0 if ended and not policy.rule.states else policy.rule.patience.cool_down
         over = now if group.watermark - until >= cool_down else None
-        return replace(alert, until=until, over=over, words=words)
+        words = alert.words if ending == alert.ending else ending_words(ending)
+        return replace(alert, until=until, over=over, words=words, ending=ending)
 
     def _lasting(
         self, name: str, policy: Policy, group: VersionGroup, alert: Alert | None, shown: _Shown, now: int
@@ -303,7 +302,9 @@ class PolicyWatch:
             told=None if again else alert.told,
             window=firing.window,
             start=firing.start,
-            words=firing.words,
+            words=found_words(firing.facts),
+            subjects=firing.subjects,
+            ending="",
             version=alert.version,
         )
 
@@ -328,7 +329,8 @@ class PolicyWatch:
             told=None,
             window=firing.window,
             start=firing.start,
-            words=firing.words,
+            words=found_words(firing.facts),
+            subjects=firing.subjects,
         )
 
     def _passed(
@@ -510,8 +512,8 @@ class PolicyWatch:
             since=alert.since,
             until=alert.until,
             words=alert.words,
-            reason=alert.words in (RESTATED, REPLACED, GONE),
-            unwatched=alert.words == GONE,
+            reason=bool(alert.ending),
+            unwatched=alert.ending == "unwatched",
             verdict=verdict,
             timezone=timezone,
             links=links,
@@ -555,10 +557,11 @@ def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:
     """Return an alert at which nobody looks any more: it is known to have lasted until now by the model's clock."""
     place = alert.environment, alert.model
     clocks = [view.watermark for view in models if (view.key.environment, view.key.model) == place]
-    return replace(alert, over=now, until=alert.until or max([alert.fired, *clocks]), words=GONE)
+    until = alert.until or max([alert.fired, *clocks])
+    return replace(alert, over=now, until=until, words=ending_words("unwatched"), ending="unwatched")
 
 
-def _cannot_tell(alert: Alert, group: VersionGroup) -> bool:
+def _inconclusive(alert: Alert, group: VersionGroup) -> bool:
     """Return True where nobody can say that what an alert is about is over, though nothing shows it any more.
 
     A model that was wrong and has no outcomes since is not right, windows that wait say nothing, and a model that fell

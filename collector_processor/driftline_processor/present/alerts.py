@@ -11,6 +11,7 @@ from driftline_processor.core.evaluation import Verdict
 from driftline_processor.core.wording import iso_time, printable, short
 
 from .times import lasted_words
+from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
 
 SEVERITY_WORDS: Mapping[str, str] = {"critical": "critical", "warning": "warning", "info": "for information"}
 
@@ -151,11 +152,11 @@ def message_facts(told: Told, state: str) -> dict[str, Any]:
         before = ", ".join(short(one, 80) for one in told.told_to)
         lines.insert(0, f"Told to {before} on {date_words(told.told_at, told.timezone)}; nobody has taken it on since.")
     if ended and verdict is not None:
-        lines.append(f"Now: {printable(verdict.sentence)}")
+        lines.append(f"Now: {verdict_sentence(verdict)}")
     elif verdict is not None:
         if not state:
-            lines.append(printable(verdict.sentence))
-        lines += [printable(verdict.sure), f"What to do: {printable(verdict.next)}"]
+            lines.append(verdict_sentence(verdict))
+        lines += [verdict_certainty(verdict), f"What to do: {verdict_next(verdict)}"]
     if told.loss and not ended:
         lines.append(told.loss)
     if not state:
@@ -181,10 +182,10 @@ def message_facts(told: Told, state: str) -> dict[str, Any]:
         "until": None if told.until is None else iso_time(told.until),
         "found": printable(told.words),
         "verdict": None if verdict is None else verdict.state,
-        "sentence": None if verdict is None else printable(verdict.sentence),
-        "sure": None if verdict is None else printable(verdict.sure),
-        "cause": None if verdict is None else printable(verdict.cause),
-        "next": None if verdict is None else printable(verdict.next),
+        "sentence": None if verdict is None else verdict_sentence(verdict),
+        "sure": None if verdict is None else verdict_certainty(verdict),
+        "cause": None if verdict is None else verdict_cause(verdict),
+        "next": None if verdict is None else verdict_next(verdict),
         "loss": told.loss or None,
     }
 

@@ -11,9 +11,9 @@ from .numbers import ends, number, percent
 from .times import window_name
 from .titles import READ_ALONE, metric_title
 
-UNSURE_WORDS = {
-    "too_few": "no interval: too few rows or outcomes",
-    "unlike": "no interval: the rows differ too much from those of the baseline",
+REASON_WORDS = {
+    "too_few_rows": "no interval: too few rows or outcomes",
+    "not_comparable": "no interval: the rows differ too much from those of the baseline",
     "label_shift": "no interval: outcomes may have shifted, and not the inputs",
 }
 
@@ -23,11 +23,11 @@ def interval(estimate: Estimate) -> str:
 
     >>> from dataclasses import replace
     >>> sure = Estimate(0.9, 0.8, 1.0, 0.05, 0.92, 0.98, True, 500, "panes", "cbpe")
-    >>> interval(sure), interval(replace(sure, low=None, high=None, unsure="too_few"))
+    >>> interval(sure), interval(replace(sure, low=None, high=None, reason="too_few_rows"))
     ('0.8 to 1', 'no interval: too few rows or outcomes')
     """
-    if estimate.unsure is not None:
-        return UNSURE_WORDS[estimate.unsure]
+    if estimate.reason is not None:
+        return REASON_WORDS[estimate.reason]
     return ends(estimate.low, estimate.high)
 
 

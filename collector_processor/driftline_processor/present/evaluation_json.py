@@ -57,6 +57,11 @@ from driftline_processor.core.wording import iso_time
 
 from .json_shapes import Key, Shapes, array, computed, group, or_null, time_or_null
 from .links import LinkedMisprediction
+from .sentences.catalogue import clause
+from .sentences.causes import cause_sentence, explanation_sentence
+from .sentences.changes import change_sentence
+from .sentences.findings import finding_sentence
+from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
 from .versions import sentence as version_sentence
 
 INCIDENT = Key("incident", by=lambda since: {part: iso_time(at) for part, at in since.items()}, type=dict[str, str])
@@ -123,25 +128,33 @@ _MISPREDICTION = (
 SHAPES = Shapes(
     {
         MetricValue: ("value low high", or_null("interval"), "rows effective_rows source"),
-        MetricChange: ("state", or_null("lacking"), "change low high p_value least"),
+        MetricChange: ("state", or_null("reason"), "change low high p_value least"),
         ServiceLevel: "calls failed errors values",
-        KindOfChange: "kind sentence evidence",
+        KindOfChange: (
+            "kind reason",
+            computed("sentence", change_sentence, str),
+            Key("evidence", by=lambda facts: [clause(one) for one in facts], type=list[str]),
+        ),
         Verdict: (
             "state",
             _time_at("since"),
             or_null("metric"),
             "effect",
             computed("interval", _interval, list[float | None] | None),
-            or_null("cause"),
+            computed("cause", lambda one: verdict_cause(one) or None, str | None),
             or_null("kind"),
-            "sure sentence next",
+            computed("sure", verdict_certainty, str),
+            computed("sentence", verdict_sentence, str),
+            computed("next", verdict_next, str),
+            computed("advice", lambda one: one.advice and one.advice.kind, str | None),
+            computed("reasons", lambda one: [reason.kind for reason in one.reasons], list[str]),
             or_null("slice"),
             group("window", _time_at("start", "window_start"), _time_at("end", "window_end")),
         ),
         MethodValue: "value p_value",
         LastingShift: (
             "state",
-            or_null("lacking"),
+            or_null("reason"),
             or_null("measure"),
             "shift windows",
             _time_at("since"),
@@ -150,23 +163,23 @@ SHAPES = Shapes(
         ),
         ColumnDrift: (
             "state",
-            or_null("lacking"),
+            or_null("reason"),
             or_null("decided_by"),
             "rows methods effect",
             or_null("size"),
             group("missing", Key("was", "missing_was"), Key("now", "missing_now")),
-            "design_effect blocks would_see alike p_usual",
+            "design_effect blocks would_see alike p_normal_variation",
             computed("sentence", column_sentence, str),
         ),
         SliceDrift: (
             "rows state",
-            or_null("lacking"),
+            or_null("reason"),
             or_null("compared"),
             "judged share features score",
             Key("class", "predicted"),
         ),
         DriftContributor: "features value was now p_value",
-        JointDrift: ("state rows value p_value was now", Key("told_by", "told"), "sentence"),
+        JointDrift: ("state", or_null("reason"), "rows value p_value was now", Key("told_by", "told"), "sentence"),
         Change: "where was now",
         Cause: (
             "features",
@@ -175,9 +188,14 @@ SHAPES = Shapes(
             or_null("slice"),
             _time_at("since"),
             Key("or_before", "before"),
-            "p_value importance weight score_shift sentence",
+            "p_value importance weight score_shift",
+            computed("sentence", cause_sentence, str),
         ),
-        Explanation: ("sentence", group("score", Key("was", "score_was"), Key("now", "score_now")), "causes"),
+        Explanation: (
+            computed("sentence", explanation_sentence, str),
+            group("score", Key("was", "score_was"), Key("now", "score_now")),
+            "causes",
+        ),
         ClassShare: "was now low high",
         LabelShift: (
             "explains was now low high p_value fit features sentence",
@@ -186,7 +204,7 @@ SHAPES = Shapes(
         ),
         TrackRecord: "state windows missed inside mean_error",
         Estimate: (
-            "value low high sampling_error unsure reference",
+            "value low high sampling_error reason reference",
             group("bounds", Key("low", "lower_bound"), Key("high", "upper_bound")),
             "alert rows source method error error_deviation record",
             computed("assumes", lambda one: assumption(one).removeprefix("assumes "), str),
@@ -213,7 +231,7 @@ SHAPES = Shapes(
         ),
         ObjectiveState: (
             Key("objective", "rule"),
-            "metric state value low high limit rows needed undecided",
+            "metric state value low high limit rows needed inconclusive_windows",
             computed("overdue", lambda one: overdue(one) or None, str | None),
             time_or_null("since"),
             time_or_null("until"),
@@ -232,7 +250,7 @@ SHAPES = Shapes(
             Key("within", by=lambda within: within / 10**9, type=float),
             "coverage low high rows",
         ),
-        Finding: "check features severity was now p_value sentence",
+        Finding: ("check features severity was now p_value", computed("sentence", finding_sentence, str)),
         Expected: (or_null("feature"), "rule state low high rows sentence"),
         BaselineOfWindow: (
             Key("version", "baseline_version", type=str),
@@ -277,7 +295,11 @@ SHAPES = Shapes(
                 Key("curves", asked=CURVES, optional=True),
                 array("confusion", list[list[float]] | None, CURVES),
                 _number_of("broken", "objectives", "broken"),
-                computed("undecided", lambda one: max((it.undecided for it in one.objectives), default=0), int),
+                computed(
+                    "inconclusive_windows",
+                    lambda one: max((it.inconclusive_windows for it in one.objectives), default=0),
+                    int,
+                ),
                 computed("overdue", lambda one: sum(it.overdue for it in one.objectives), int),
                 "objectives",
                 Key("mispredictions", type=Worst, optional=True),

@@ -44,7 +44,7 @@ def apart_sentence(fairness: Fairness, criterion: FairnessCriterion) -> str:
 
     The interval holds together with those of all other windows of thirty days: it is longer than that of one window.
 
-    >>> odds = FairnessCriterion("equal_opportunity", "labelled rows", "cannot_tell", 0.15, 0.8, 0.1, (), 0.02, 0.3)
+    >>> odds = FairnessCriterion("equal_opportunity", "labelled rows", "inconclusive", 0.15, 0.8, 0.1, (), 0.02, 0.3)
     >>> apart_sentence(Fairness("gender", "", None, None, (), (odds,)), odds)
     '15 points (2 to 30); cannot tell whether it is more than 10: only 23 points or more would be'
     """

@@ -33,7 +33,7 @@ def drifting_since(name: str, known: Sequence[Evaluation], chosen: Evaluation) -
             before = one.drift.state(name)
             if before == "drift":
                 since = one.window.start
-            elif before in ("ok", "usual"):
+            elif before in ("ok", "within_normal_variation"):
                 break
     return since
 

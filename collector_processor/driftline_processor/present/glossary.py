@@ -145,13 +145,15 @@ WORDS = (
     Word("p-value", "the probability of a difference as great by chance alone"),
     Word("confidence", "the share of intervals that hold the true value, such as 0.95"),
     Word("power", "how likely a test finds a change of a given size"),
-    Word("usual", "far from the reference, and its own windows of this length are as far from the rest of it"),
     Word(
-        "too few rows",
-        'what lacks to tell: rows of the window, or days of the reference; never "fine"',
-        also=("too few days",),
+        "within normal variation",
+        "far from the reference, and its own windows of this length are as far from the rest of it",
     ),
-    Word("cannot tell", 'the values cannot be compared at all; never "fine"', also=("blind",)),
+    Word(
+        "inconclusive",
+        "not decided, for a reason: too few rows in the window, too few days in the reference, or not comparable",
+        also=("too few rows", "too few days", "not comparable"),
+    ),
     Word(
         "watermark",
         "the event time that nearly all rows have reached",

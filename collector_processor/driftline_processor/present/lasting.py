@@ -24,14 +24,14 @@ def what_lacks(evaluation: Evaluation) -> str:
 
     >>> from types import SimpleNamespace as Some
     >>> from driftline_processor.core.evaluation import LastingDrift
-    >>> what_lacks(Some(window=Some(name="1d"), lasting=LastingDrift("", ("score",), lacking=("times",))))
+    >>> what_lacks(Some(window=Some(name="1d"), lasting=LastingDrift("", ("score",), reason=("no_times",))))
     'lasting shifts: cannot tell, the reference has no times; build it with its time column'
     """
     known = {} if evaluation.lasting is None else evaluation.lasting.columns
-    lacking = {one.lacking for one in known.values()}
-    if not evaluation.window.name or not lacking or "" in lacking:
+    reason = {one.reason for one in known.values()}
+    if not evaluation.window.name or not reason or "" in reason:
         return ""
-    if "times" in lacking:
+    if "no_times" in reason:
         return "lasting shifts: cannot tell, the reference has no times; build it with its time column"
     name = evaluation.window.name
     return (

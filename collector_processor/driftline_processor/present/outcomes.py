@@ -68,6 +68,6 @@ def _came(delay: Delay) -> str:
 def _kept(sla: SlaResult) -> str:
     low, high, within = percent(sla.low), percent(sla.high), f"their outcome within {duration(sla.within)}"
     must = f"at least {percent(sla.coverage)} must"
-    if sla.state == "cannot_tell":
+    if sla.state == "inconclusive":
         return f"Label SLA not decided yet: {low} of predictions had {within} and up to {high} still can; {must}."
     return f"Label SLA {sla.state}: {low if low == high else f'{low} to {high}'} of predictions had {within}; {must}."

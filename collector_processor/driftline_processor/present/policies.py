@@ -31,7 +31,7 @@ Untold = Literal[
 ]
 """Why nobody was told, or nothing done, in a word."""
 
-ANSWERS = {True: "yes", False: "no", None: "cannot tell"}
+ANSWERS = {True: "yes", False: "no", None: "inconclusive"}
 """What a sentence of a condition says of a window."""
 
 
@@ -57,7 +57,7 @@ def step_words(outcome: StepOutcome, count: int, needed: int, cool_down: int = 0
             return f"holds no more, in {count} of {needed} windows in a row"
         return f"holds no more, not yet for {duration(cool_down)}"
     unknown = "cannot tell, so it lasts" if fires else "cannot tell, so nothing follows"
-    return {"cannot_tell": unknown, "quiet": "quiet", "lasts": "still fires", "over": "is over"}[outcome]
+    return {"inconclusive": unknown, "quiet": "quiet", "lasts": "still fires", "over": "is over"}[outcome]
 
 
 def standing_words(
@@ -78,7 +78,7 @@ def standing_words(
         return "fires" + ("" if since is None else f" since {date_words(since, timezone)}")
     if outcome is None:
         return "no window has closed yet"
-    return {"counted": "not yet", "cannot_tell": "cannot tell"}.get(outcome, "quiet")
+    return {"counted": "not yet", "inconclusive": "inconclusive"}.get(outcome, "quiet")
 
 
 def not_yet_words(count: int, needed: int) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.facts import Fact
+from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
 ADDRESS: Final = "/runbooks"
 """Where the pages have them."""
@@ -28,32 +29,38 @@ _BY_KIND: Mapping[str, str] = {
     "label_shift": "concept-change",
     "covariate_shift": "concept-change",
 }
-_UNIT = re.compile(r"\(unit change\?\)")
-_OUTCOMES = re.compile(r"\bcoverage (?:is|of)\b|\boutcomes? (?:came|are|is|come) late\b|\boutcomes late\b|\bno outcome")
-_SERVICE = re.compile(r"\b(?:latency|error.rate|availability|failed calls)", re.IGNORECASE)
+_OUTCOMES = frozenset({"coverage", "outcomes_in_time"})
+"""What a policy asks for that fires while outcomes are missing."""
 
 
-def runbook_for(verdict: Verdict | None, found: str = "", state: str = "") -> str:
+def runbook_for(verdict: Verdict | None, subjects: Collection[str] = (), state: str = "") -> str:
     """Return the name of the runbook about what was found; "" where none is.
 
     Args:
         verdict: Whether the model is healthy, and why not; None where nobody can say.
-        found: What a policy found, in words.
+        subjects: What a policy found something of, see :attr:`~driftline_processor.core.policy.Firing.subjects`.
         state: The state of the verdict for which a policy fired; "" of a policy of something else.
 
-    >>> runbook_for(None, "coverage is 12 %, below 50 %"), runbook_for(None, state="no_data")
+    >>> runbook_for(None, ["coverage"]), runbook_for(None, state="no_data")
     ('label-delay', 'pipeline-break')
     """
     if state == "no_data" or (verdict is not None and verdict.state == "no_data"):
         return "pipeline-break"
-    if not state and _OUTCOMES.search(found):
+    if not state and not _OUTCOMES.isdisjoint(subjects):
         return "label-delay"
-    if not state and _SERVICE.search(found):
+    if not state and not set(SERVICE_METRICS).isdisjoint(subjects):
         return "slow-or-failing-model"
     if verdict is None:
         return ""
-    if verdict.kind == "data_fault" and _UNIT.search(verdict.cause):
+    if verdict.kind == "data_fault" and _is_unit_change(verdict.cause):
         return "unit-change"
     if verdict.kind:
         return _BY_KIND.get(verdict.kind, "")
     return "concept-change" if verdict.state in ("degraded", "at_risk") else ""
+
+
+def _is_unit_change(cause: Fact | None) -> bool:
+    if cause is None:
+        return False
+    check = cause.values["cause"].check if cause.kind == "cause" else cause.value("check")
+    return bool(check == "unit_change")

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Lacking, ObjectiveState, State
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, InconclusiveReason, ObjectiveState, State
 
-STATE_WORDS: dict[str, str] = {"ok": "no drift", "usual": "moved as usual", "blind": "cannot tell"}
+STATE_WORDS: dict[str, str] = {"ok": "no drift"}
 """State → its words, where they are not its name."""
 
-_ORDER: dict[State, int] = {"drift": 0, "usual": 1, "ok": 2, "blind": 3, "cannot_tell": 4, "no_baseline": 5}
+_ORDER: dict[State, int] = {"drift": 0, "within_normal_variation": 1, "ok": 2, "inconclusive": 3, "no_baseline": 4}
 
 
-def state_word(state: str, lacking: str = "") -> str:
+def state_word(state: str, reason: str = "") -> str:
     """Say a state of drift, of an expectation, of an objective or of a criterion in words.
 
-    ``lacking``: rows or days, where there are too few of them to tell.
+    ``reason``: Why it is inconclusive.
 
-    >>> state_word("blind"), state_word("cannot_tell", "rows"), state_word("cannot_tell"), state_word("met")
-    ('cannot tell', 'too few rows', 'cannot tell', 'met')
+    >>> state_word("inconclusive", "too_few_rows"), state_word("inconclusive"), state_word("met")
+    ('too few rows', 'inconclusive', 'met')
     """
-    if lacking and state == "cannot_tell":
-        return f"too few {lacking}"
-    return STATE_WORDS.get(state, state.replace("_", " "))
+    word = reason if reason and state == "inconclusive" else state
+    return STATE_WORDS.get(word, word.replace("_", " "))
 
 
 def objective_state(one: ObjectiveState) -> str:
     """Say the state of an objective in words."""
-    return "too little reviewed" if one.overdue and one.needed and not one.lacks else state_word(one.state)
+    return "too little reviewed" if one.overdue and one.needed and not one.reason else state_word(one.state)
 
 
 def drifted(evaluation: Evaluation) -> int:
@@ -45,9 +44,9 @@ def overall(evaluation: Evaluation) -> State:
     return evaluation.drift.overall
 
 
-def lacking(evaluation: Evaluation) -> Lacking:
-    """Return what most columns of a window lack that cannot tell, rows or days; "" where it can."""
-    return evaluation.drift.lacking if overall(evaluation) == "cannot_tell" else ""
+def inconclusive_reason(evaluation: Evaluation) -> InconclusiveReason:
+    """Return why most columns of a window that are inconclusive are so; "" where the window is not."""
+    return evaluation.drift.reason if overall(evaluation) == "inconclusive" else ""
 
 
 def newest_judged(evaluations: Sequence[Evaluation]) -> Evaluation:

@@ -1,24 +1,27 @@
-"""Say a verdict: its state in words, its sentence and what to do, the same on every surface."""
+"""Verdicts as surfaces show them: sign, and sentence."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from .sentences.verdict import (
+    verdict_cause,
+    verdict_certainty,
+    verdict_next,
+    verdict_reason,
+    verdict_sentence,
+    verdict_word,
+)
 
-from driftline_processor.core.evaluation import Verdict
-from driftline_processor.core.wording import printable
-
-T = TypeVar("T")
+__all__ = [
+    "verdict_cause",
+    "verdict_certainty",
+    "verdict_next",
+    "verdict_reason",
+    "verdict_sentence",
+    "verdict_sign",
+    "verdict_word",
+]
 
 _SIGNS = {"degraded": "✕", "no_data": "○", "lagging": "…", "at_risk": "▲", "unknown": "?", "healthy": "✓"}
-
-
-def verdict_word(state: str) -> str:
-    """Write the state of a verdict.
-
-    >>> verdict_word("at_risk")
-    'at risk'
-    """
-    return state.replace("_", " ")
 
 
 def verdict_sign(state: str) -> str:
@@ -28,21 +31,3 @@ def verdict_sign(state: str) -> str:
     ('✓', '▲')
     """
     return _SIGNS[state]
-
-
-def verdict_sentence(verdict: Verdict) -> str:
-    """Return the one sentence that says whether the model is healthy, without characters that move a cursor."""
-    return printable(verdict.sentence)
-
-
-def verdict_reason(verdict: Verdict) -> str:
-    """Return what the sentence says after whether and since when: how much, why and what to do."""
-    sentence = verdict_sentence(verdict)
-    head, _, reason = sentence.partition(": ")
-    # 30: words of the longest beginning of a sentence: whether the model is healthy, of which version, and since when
-    return reason[:1].upper() + reason[1:] if reason and len(head.split()) <= 30 else sentence
-
-
-def verdict_next(verdict: Verdict) -> str:
-    """Return what to do."""
-    return printable(verdict.next)

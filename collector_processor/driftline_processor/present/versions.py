@@ -97,7 +97,7 @@ def _cells(one: Comparison) -> ComparisonCells:
     rows = f"{count(one.rows)} {'of both' if one.paired else 'in all'}"
     if one.rows_needed is not None:
         rows += f", about {count(about(one.rows_needed))} needed"
-    state = {"worse": "drift", "better": "ok", "not_yet": "cannot_tell"}[one.verdict]
+    state = {"worse": "drift", "better": "ok", "not_yet": "inconclusive"}[one.verdict]
     return ComparisonCells(
         LOSS_WORDS.get(one.loss, one.loss),
         mean_loss(one.loss, one.champion),

@@ -22,6 +22,8 @@ from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.verdict import Reading, StateSpan, VerdictContext, read_outcomes, state_spans
 from driftline_processor.core.verdict.window import usual_service
 from driftline_processor.core.wording import duration, format_percent, printable, short
+from driftline_processor.present.figures import capital
+from driftline_processor.present.sentences import clause
 from driftline_processor.present.verdicts import verdict_reason
 
 from .interruptions import Interruption
@@ -402,7 +404,7 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
 
     for one in _stretches(windows, failed, answered):
         first, failure = one.shown[0]
-        sentence = failure.sentence[:1].upper() + failure.sentence[1:].rstrip(".") + "."
+        sentence = f"{capital(clause(failure.fact))}."
         if failure.metric == ERROR_RATE:
             ended = "Calls are answered as before."
             yield _of_stretch(model, "service", one, first.window.start, sentence, ended, first)

@@ -177,7 +177,7 @@ class Verdicts:
 
     def _verdict(self, series: int, windows: Windows, traffic: Traffic, context: VerdictContext) -> Verdict:
         state, since = self._before.get(series, ("unknown", None))
-        previous = Verdict(state, since, "", None, None, None, "", "", "", "", "")
+        previous = Verdict(state, since)
         before, kept = self._read.get(series, {}), dict[int, tuple[Evaluation, Reading]]()
 
         def remembered(evaluation: Evaluation, context: VerdictContext) -> Reading:

@@ -15,6 +15,8 @@ from .errors import BadInput
 if TYPE_CHECKING:
     from driftline.tables.timestamps import AnySeasonality
 
+    from .number_format import NumberFormat
+
 NO_SEASONS = "none"
 """Value of ``seasonality`` if rows are compared with all hours and weekdays, even if these differ."""
 
@@ -127,11 +129,23 @@ class ColumnOptions:
     error: Annotated[str, Option("Column of the error of the call; empty, 0 or false if the call succeeded", "COL")] = (
         ""
     )
-    decimal: Annotated[str, Option("Decimal mark of ambiguous numbers such as 1.234: '.' or ','", "MARK")] = ""
-    dayfirst: Annotated[bool | None, Option("Whether ambiguous dates such as 03/04 begin with the day")] = None
+    decimal: Annotated[str, Option("Decimal mark of numbers in a CSV: '.' or ','. Default: '.'", "MARK")] = ""
+    thousands: Annotated[
+        str, Option("Mark between thousands in a CSV: comma, point, space or apostrophe. Default: none", "MARK")
+    ] = ""
+    date_format: Annotated[
+        str, Option("Format of times in a CSV that are not ISO 8601, such as '%d/%m/%Y'", "FORMAT")
+    ] = ""
     cluster: Annotated[
         str, Option("Column whose equal values mark dependent rows, such as a customer or a machine", "COL")
     ] = ""
+
+    @property
+    def number_format(self) -> NumberFormat:
+        """The format of numbers and times in CSV files. Raises :class:`BadInput` for one that is not supported."""
+        from .number_format import NumberFormat
+
+        return NumberFormat.of(self.decimal, self.thousands, self.date_format)
 
     @property
     def levels(self) -> tuple[float, ...]:

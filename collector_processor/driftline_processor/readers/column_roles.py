@@ -15,8 +15,7 @@ from driftline_processor.present.numbers import many
 
 from .arrow_columns import is_nested, is_time, is_vector
 from .column_options import ColumnOptions
-from .errors import BadInput, Say, listed, near, option_text
-from .notation import KnownNotation, known_styles
+from .errors import BadInput, Say, listed, missing_option, near, option_text
 from .source import Source
 from .sources import FilteredSource
 
@@ -100,32 +99,6 @@ def filter_rows(sources: Sequence[Source], names: Sequence[str], say: Say) -> li
     return list(found)
 
 
-def column_notation(options: ColumnOptions, known: Columns, task: Task, numbers: Collection[str] = ()) -> KnownNotation:
-    """Return the known notations of the columns.
-
-    ``known``: the baseline's columns, ``numbers``: its features that are numbers. What is
-    ranked, decided and cut by is no number. Raises :class:`BadInput` where ``--decimal`` is no decimal mark.
-    """
-    marks = {"": "", ".": ".", "point": ".", ",": ",", "comma": ","}
-    if options.decimal not in marks:
-        raise BadInput(
-            f"'{options.decimal}'; write {option_text('decimal', ',')} or {option_text('decimal', '.')}", "decimal"
-        )
-
-    def names(part: str, said: Sequence[str]) -> tuple[str, ...]:
-        return tuple(said) or _remembered(known, part) or (part,)
-
-    of_numbers = {*numbers, *names("score", options.score)}
-    truth, decided = names("actual", _some(options.actual)), names("predicted", _some(options.predicted))
-    texts = {*options.slices, *_remembered(known, "slices"), options.cluster, options.version_column, *TRACES}
-    if task.predicts_number:
-        of_numbers |= {*truth, *decided}
-    elif task.kind:
-        texts |= {*truth, *decided, *names("items", _some(options.items))}
-    times = set(names("time", _some(options.time)))
-    return KnownNotation(marks[options.decimal], options.dayfirst, known_styles(known), of_numbers, times, texts)
-
-
 def id_column(options: ColumnOptions, known: Columns) -> str:
     """Return the name of the id column, if any: it must be known before a CSV is parsed, or 007 becomes 7."""
     return options.id or "".join(_remembered(known, "id")) or "id"
@@ -165,7 +138,7 @@ def find_roles(
         return (part,) if not remembered and part in shared and part not in reserved else ()
 
     if not task.kind and (options.score or options.predicted or options.actual):
-        raise BadInput("is missing: is the score of a binary, multiclass, regression or ranking model?", "task")
+        raise missing_option("task", "say whether the score is of a binary, multiclass, regression or ranking model")
     score = find("score", options.score) if task.kind else ()
     predicted = find("predicted", _some(options.predicted)) if task.kind else ()
     actual = find("actual", _some(options.actual)) if task.kind else ()

@@ -1,15 +1,17 @@
-"""Parse CSV: how a file is written, and which of its columns are codes such as 02139.
+"""Read CSV: it is parsed once, by Arrow, a block at a time.
 
-A CSV says of no column what it holds, so Arrow tells it by its looks. Digits that begin with a zero look like a number
-and are none: a column that has some is read as texts.
+A CSV names no types, so Arrow infers the type of a column from its first block; a column that holds another type later
+is read again with a type that fits all of it. Digits that begin with a zero, such as 02139, look like a number and are
+a code: a column with such values is text.
 """
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,180 +20,288 @@ import pyarrow.csv
 
 from driftline_processor.present.numbers import many
 
-from .arrow_columns import values_of
-from .errors import Say
+from .arrow_columns import truth_of
+from .errors import Say, say_columns_of_one_name
+from .number_format import MOSTLY, PLAIN_NUMBERS, NumberFormat
+from .source import readable
+from .spool import Spool, equal_batches
 
-_CODE = r"^0\d+$"
-_THOUSANDS = r"^\s*[+-]?(?:\d{1,3}|[1-9]\d{0,2}\.\d{3})\s*$"
+BLOCK, SAMPLE = 1 << 20, 8 << 20
+"""Bytes that are parsed at once, and of the beginning of a file, by which the types of columns are inferred."""
 
 CODED = 0.001
-"""The share of a column's values, digits that begin with a zero, from which on all of it are codes: one 007 in a
-thousand amounts and more is a stray one."""
+"""The fraction of a column's values, digits that begin with a zero, from which on all of it are codes: one 007 in a
+thousand amounts and more is an outlier."""
+
+LONGEST_LINE = 1 << 27
+"""Bytes of a line from which on a file is not read."""
+
+_CODE = r"^0\d+$"
+
+_WIDER = (
+    *(pa.null(), pa.int64(), pa.bool_(), pa.float64(), pa.date32(), pa.time32("s")),
+    *(pa.timestamp("s"), pa.timestamp("ns"), pa.timestamp("s", "UTC"), pa.timestamp("ns", "UTC"), pa.string()),
+)
+"""Types that Arrow tries for a column without a given type, in its order (arrow/csv/column_builder.cc)."""
+
+_CONVERSION = re.compile(r"In CSV column #\d+: .*CSV conversion error", re.DOTALL)
 
 
-def read_csv(path: Path, text: Collection[str], say: Say) -> tuple[pa.Table, set[str]]:
-    """Parse a CSV; lines with too few or too many values are named and left out. Return the columns that are codes.
+class CsvSource:
+    """The rows of a CSV.
 
-    Arrow tells the number of a bad line only when it parses with one thread, so only a file that has one is parsed
-    again. ``NA``, ``null``, ``NaN`` and nothing at all, unquoted, are missing, as in pandas.
+    Lines with too few or too many values are reported and left out. ``NA``, ``null``, ``NaN`` and nothing at all,
+    unquoted, are missing, as in pandas.
     """
-    bad: list[Any] = []
-    written, threads = encoding(path), True
 
-    def skip(row: Any) -> str:
-        bad.append(row)
-        return "skip"
+    def __init__(
+        self,
+        path: Path,
+        text: Collection[str],
+        say: Say,
+        numbers: NumberFormat = PLAIN_NUMBERS,
+        block: int | None = None,
+    ) -> None:
+        """Parse a file.
 
-    def parse(text: Collection[str], names: list[str] | None = None) -> pa.Table:
-        return pa.csv.read_csv(
-            path,
-            read_options=pa.csv.ReadOptions(block_size=1 << 23, encoding=written, use_threads=threads),
-            parse_options=pa.csv.ParseOptions(
-                delimiter=delimiter(path), newlines_in_values=True, invalid_row_handler=None if threads else skip
+        Args:
+            path: The file, also a packed one.
+            text: Columns that stay texts, such as ids.
+            say: Receives what was left out.
+            numbers: How numbers and times are written.
+            block: Bytes that are parsed at once, :data:`BLOCK` by default.
+        """
+        self.path = str(path)
+        self._numbers, self._block = numbers, BLOCK if block is None else block
+        self._scan = scan_bytes(path)
+        with readable(path):
+            while True:
+                try:
+                    header, codes, bad = self._read(text, max(SAMPLE if block is None else block, self._block))
+                    break
+                except pa.ArrowInvalid as error:
+                    if "straddling object" not in str(error) or self._block > LONGEST_LINE:
+                        raise
+                    self._block *= 8
+        say_bad_lines(path, bad, say)
+        say_columns_of_one_name(self.path, header, say)
+        self.by_looks: Collection[str] = set(self.schema.names) - codes
+
+    def _read(self, text: Collection[str], sample: int) -> tuple[list[str], set[str], list[Any]]:
+        """Read the file; return its header, the columns of codes, and the lines that were left out."""
+        self._types: dict[str, pa.DataType] = {name: pa.string() for name in text}
+        self._names: list[str] | None = None
+        first = self._open([], block=sample).schema
+        self._names = list(dict.fromkeys(first.names))
+        counts = self._count_texts(text) if self._scan.leading_zeros or not self._numbers.is_plain else {}
+        codes = {name for name, found in counts.items() if first.names.count(name) == 1 and found.are_codes}
+        self._formatted = {
+            n: found.all_numbers for n, found in counts.items() if n not in codes and found.are_formatted
+        }
+        self._types |= dict.fromkeys((*codes, *self._formatted), pa.string())
+        self._types = {**{field.name: field.type for field in reversed(list(first))}, **self._types}
+        return first.names, codes, self._parse()
+
+    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the named columns of all rows."""
+        return self._spool.batches(names)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return one whole column."""
+        field = self.schema.field(name)
+        return pa.chunked_array([batch.column(0) for batch in self.batches({name})], field.type)
+
+    def _open(self, bad: list[Any], names: list[str] | None = None, block: int = 0) -> Any:
+        """Open the named columns, or all; of several of one name Arrow takes the first where names are given."""
+
+        def skip(row: Any) -> str:
+            bad.append(row)
+            return "skip"
+
+        return pa.csv.open_csv(
+            self.path,
+            read_options=pa.csv.ReadOptions(
+                block_size=block or self._block, use_threads=False, encoding=self._scan.encoding
             ),
-            convert_options=convert_options({name: pa.string() for name in text}, names),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=self._scan.delimiter, newlines_in_values=True, invalid_row_handler=skip
+            ),
+            convert_options=self._conversion(self._types, self._names if names is None else names),
         )
 
-    try:
-        table = parse(text)
-    except pa.ArrowInvalid:
-        threads = False
-        table = parse(text)
-    say_bad_lines(path, bad, say)
-    maybe = maybe_codes(path, table.schema, text)
-    numbers = [name for name in maybe if not pa.types.is_string(table.schema.field(name).type)]
-    texts = parse(numbers, numbers) if numbers else table
-    columns = {name: (texts if name in numbers else table).column(name) for name in maybe}
-    codes = {name for name, values in columns.items() if are_codes(*codes_among(values))}
-    for name in codes.intersection(numbers):
-        table = table.set_column(table.schema.names.index(name), name, texts.column(name))
-    either = maybe_thousands(table)
-    texts = parse(either, either) if either else table
-    for name in either:
-        if are_thousands(texts.column(name)):
-            table = table.set_column(table.schema.names.index(name), name, texts.column(name))
-    return table, codes
+    def _conversion(self, types: Mapping[str, pa.DataType], names: list[str] | None = None) -> Any:
+        parsers = [pa.csv.ISO8601, self._numbers.date_format] if self._numbers.date_format else None
+        return pa.csv.ConvertOptions(
+            column_types=types,
+            include_columns=names,
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            decimal_point=self._numbers.decimal,
+            timestamp_parsers=parsers,
+        )
 
+    def _count_texts(self, text: Collection[str]) -> dict[str, _TextCounts]:
+        """Count in each column the codes, and the numbers in the format of the file."""
+        names = [name for name in self._names or () if name not in text]
+        counts = {name: _TextCounts() for name in names}
+        own, self._types = self._types, self._types | dict.fromkeys(names, pa.string())
+        for batch in self._open([], names) if names else ():
+            for name, known in counts.items():
+                counts[name] = known.plus(batch.column(name), self._numbers)
+        self._types = own
+        return counts
 
-def maybe_codes(path: Path, schema: pa.Schema, known: Collection[str]) -> list[str]:
-    """Return the columns that could be codes: none where nothing in the file begins with 0 and a digit.
+    def _parse(self) -> list[Any]:
+        """Parse all rows until every column has a type that fits all of it; return the lines that were left out."""
+        schema: pa.Schema | None = None
+        while True:
+            bad: list[Any] = []
+            try:
+                reader = self._open(bad)
+                schema = reader.schema
+                self._spool = Spool()
+                for batch in equal_batches(map(self._plain_numbers, reader)):
+                    self._spool.add(batch)
+            except pa.ArrowInvalid as error:
+                if schema is None or _CONVERSION.search(str(error)) is None or not self._widen(schema):
+                    raise
+            else:
+                self.schema, self.rows = self._plain_numbers(schema.empty_table()).schema, self._spool.rows
+                return bad
 
-    ``known``: columns of which nobody asks.
-    """
-    types = pa.types
-    names = [f.name for f in schema if types.is_int64(f.type) or types.is_float64(f.type) or types.is_string(f.type)]
-    names = [name for name in names if name not in known and schema.names.count(name) == 1]
-    return names if names and _leading_zeros(path) else []
+    def _plain_numbers(self, batch: Any) -> Any:
+        """Return rows with the formatted numbers as programs write them."""
+        for at, name in enumerate(batch.schema.names):
+            if name in self._formatted:
+                values = self._numbers.plain_numbers(batch.column(at))
+                batch = batch.set_column(at, name, values.cast(pa.float64()) if self._formatted[name] else values)
+        return batch
 
+    def _widen(self, schema: pa.Schema) -> bool:
+        """Read all rows as texts, and choose for each column the next type that fits its values; False for none.
 
-def maybe_thousands(table: pa.Table | pa.RecordBatch) -> list[str]:
-    """Return the columns of doubles of which each may be a whole number with a point after the thousands, as 1.234 is.
+        A value that does not fit a type never does, so all columns are widened in one pass. A value before it may not
+        fit the type that was chosen; the next pass finds that.
+        """
+        own = {field.name: self._types.get(field.name, field.type) for field in schema}
+        at = {name: _WIDER.index(kind) for name, kind in own.items() if kind in _WIDER[:-1]}
+        wider, self._types = dict(at), self._types | dict.fromkeys(at, pa.string())
+        for batch in self._open([], list(at)):
+            for name in at:
+                values = batch.column(name).drop_null().unique()
+                while wider[name] < len(_WIDER) - 1 and not self._all_fit(values, _WIDER[wider[name]]):
+                    wider[name] += 1
+        self._types = {**self._types, **own, **{name: _WIDER[place] for name, place in wider.items()}}
+        return wider != at
 
-    >>> maybe_thousands(pa.table({"a": [1.234, 999.0, 2.5], "b": [0.123, 1.234, 2.5], "c": [1.23456, 1.0, 2.0]}))
-    ['a']
-    """
-    names = [f.name for f in table.schema if pa.types.is_float64(f.type) and table.schema.names.count(f.name) == 1]
-    return [name for name in names if _could_be_thousands(table.column(name))]
-
-
-def _could_be_thousands(column: pa.Array | pa.ChunkedArray) -> bool:
-    values = values_of(column, np.nan)
-    for some in (values[:1_000], values):
-        size = np.abs(some[~np.isnan(some)])
-        whole = size * 1_000
-        if (
-            not (size < 1_000).all()
-            or ((size < 1) & (size > 0)).any()
-            or (np.abs(whole - np.round(whole)) > 1e-6).any()
-        ):
+    def _all_fit(self, values: pa.Array, kind: pa.DataType) -> bool:
+        """Return True if all texts are values of a type, as the parser of CSV reads them."""
+        if not len(values):
+            return True
+        written = pa.BufferOutputStream()
+        pa.csv.write_csv(pa.table({"v": values}), written, pa.csv.WriteOptions(include_header=False))
+        try:
+            pa.csv.read_csv(
+                pa.BufferReader(written.getvalue()),
+                pa.csv.ReadOptions(column_names=["v"], use_threads=False),
+                pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+                self._conversion({"v": kind}),
+            )
+        except pa.ArrowInvalid:
             return False
-    return bool((values != np.floor(values)).any())
+        return True
 
 
-def are_thousands(texts: pa.Array | pa.ChunkedArray) -> bool:
-    """Return True where all of some texts are as whole numbers look that have a point after the thousands: 999, 1.234.
+class _TextCounts(NamedTuple):
+    """How many values of a column are codes, numbers of a format, and numbers that only this format reads."""
 
-    >>> are_thousands(pa.array(["1.234", "999", None])), are_thousands(pa.array(["1.234", "2.5"]))
-    (True, False)
+    values: int = 0
+    codes: int = 0
+    numbers: int = 0
+    marked: int = 0
+
+    def plus(self, texts: pa.Array, numbers: NumberFormat) -> _TextCounts:
+        """Return the counts with those of a batch."""
+        codes = int(np.count_nonzero(truth_of(pc.match_substring_regex(texts, _CODE))))
+        fits, marked = (0, 0) if numbers.is_plain else numbers.count(texts)
+        values = len(texts) - texts.null_count
+        return _TextCounts(self.values + values, self.codes + codes, self.numbers + fits, self.marked + marked)
+
+    @property
+    def are_codes(self) -> bool:
+        """True for codes, see :data:`CODED`.
+
+        >>> _TextCounts(1_000, 1).are_codes, _TextCounts(1_001, 1).are_codes, _TextCounts().are_codes
+        (True, False, False)
+        """
+        return self.codes > 0 and self.codes >= CODED * self.values
+
+    @property
+    def are_formatted(self) -> bool:
+        """True if most values are numbers of the format, and some would not be read without it."""
+        return self.marked > 0 and self.numbers >= MOSTLY * self.values
+
+    @property
+    def all_numbers(self) -> bool:
+        """True if no value is anything else."""
+        return self.numbers == self.values
+
+
+class _ByteScan(NamedTuple):
+    """What the bytes of a CSV show.
+
+    Attributes:
+        encoding: UTF-8 if all of the file is; else Latin-1, in which every byte is a character.
+        delimiter: By the header: tabs or semicolons if there is no comma.
+        leading_zeros: Whether any value begins with a zero and another digit, as no number does.
     """
-    return bool(pc.all(pc.match_substring_regex(texts, _THOUSANDS)).as_py())
+
+    encoding: str
+    delimiter: str
+    leading_zeros: bool
 
 
-def codes_among(values: pa.Array | pa.ChunkedArray) -> tuple[int, int]:
-    """Return the number of texts of digits that begin with a zero, and the number of texts.
-
-    >>> codes_among(pa.array(["10001", "02139", "0", "0.5", None]))
-    (1, 4)
-    """
-    found = pc.sum(pc.match_substring_regex(values, _CODE)).as_py()
-    return int(found or 0), len(values) - values.null_count
-
-
-def are_codes(codes: int, of: int) -> bool:
-    """Return True where so many of so many values make a column one of codes, see :data:`CODED`.
-
-    >>> are_codes(1, 1_000), are_codes(1, 1_001), are_codes(0, 0)
-    (True, False, False)
-    """
-    return codes > 0 and codes >= CODED * of
-
-
-def _leading_zeros(path: Path) -> bool:
-    """Return True where any value begins with a zero and another digit, as no number does."""
-    begins = np.frombuffer(b'\n\r"' + delimiter(path).encode(), np.uint8)
-    rest = b"\n"
+def scan_bytes(path: Path) -> _ByteScan:
+    """Look at all bytes of a CSV before it is parsed."""
+    decoder, encoding, delimiter, zeros, rest = codecs.getincrementaldecoder("utf-8")(), "utf-8", "", False, b"\n"
     with pa.input_stream(str(path), compression="detect") as stream:
         while data := stream.read(1 << 22):
-            block = np.frombuffer(rest + data, np.uint8)
-            at = np.flatnonzero(block[1:-1] == ord("0")) + 1
-            at = at[(block[at + 1] >= ord("0")) & (block[at + 1] <= ord("9"))]
-            if np.isin(block[at - 1], begins).any():
-                return True
+            if encoding == "utf-8" and (decoder.getstate()[0] or not data.isascii()):
+                try:
+                    decoder.decode(data)
+                except UnicodeDecodeError:
+                    encoding = "latin-1"
+            delimiter = delimiter or delimiter_of(data[:65_536].split(b"\n", 1)[0])
+            zeros = zeros or _leading_zero(rest + data, delimiter)
             rest = data[-2:]
-    return False
+    if encoding == "utf-8":
+        try:
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            encoding = "latin-1"
+    return _ByteScan(encoding, delimiter or ",", zeros)
 
 
-def convert_options(types: Mapping[str, pa.DataType], names: list[str] | None = None) -> Any:
-    """Return the meaning of a CSV's values.
+def delimiter_of(header: bytes) -> str:
+    """Return the delimiter of a header line.
 
-    Args:
-        types: Of the columns that are known.
-        names: Those read, or all.
+    >>> delimiter_of(b"a;b"), delimiter_of(b"a,b;c"), delimiter_of(b"a")
+    (';', ',', ',')
     """
-    return pa.csv.ConvertOptions(
-        column_types=types,
-        include_columns=names,
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-    )
+    return next((mark for mark in (",", "\t", ";") if mark.encode() in header), ",")
+
+
+def _leading_zero(data: bytes, delimiter: str) -> bool:
+    """Return True if a value begins with a zero and another digit."""
+    block = np.frombuffer(data, np.uint8)
+    at = np.flatnonzero((block[1:-1] == ord("0")) & ((block[2:] - ord("0")) < np.uint8(10)))
+    return bool(np.isin(block[at], np.frombuffer(b'\n\r"' + delimiter.encode(), np.uint8)).any())
 
 
 def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:
-    """Name the lines of a CSV that have too many values or too few."""
+    """Report the lines of a CSV that have too many values or too few."""
     if bad:
         say(
             f"{path}: {many(len(bad), 'line')} left out: line {bad[0].number} has "
             f"{many(bad[0].actual_columns, 'value')}, the header {bad[0].expected_columns}"
         )
-
-
-def encoding(path: Path) -> str:
-    """Return UTF-8 where all of a file is; else Latin-1, in which every byte is a character."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with pa.input_stream(str(path), compression="detect") as stream:
-        try:
-            while data := stream.read(1 << 22):
-                decoder.decode(data)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return "latin-1"
-    return "utf-8"
-
-
-def delimiter(path: Path) -> str:
-    """Return the delimiter by the header: tabs or semicolons where there is no comma."""
-    with pa.input_stream(str(path), compression="detect") as stream:
-        header = stream.read(65_536).split(b"\n", 1)[0]
-    if b"," in header:
-        return ","
-    return "\t" if b"\t" in header else ";" if b";" in header else ","

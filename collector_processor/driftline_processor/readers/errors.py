@@ -83,6 +83,18 @@ class BadInput(Exception):  # noqa: N818 - the state of a file or an option, not
         self.problem, self.option = problem, field
 
 
+def missing_option(name: str, fix: str) -> BadInput:
+    """Return the error of an option that is required and was not given.
+
+    Args:
+        name: Name of the option's field.
+        fix: What the user should write.
+    """
+    error = BadInput(f"{option_text(name)} is missing: {fix}")
+    error.option = name
+    return error
+
+
 def say_columns_of_one_name(path: str, names: Sequence[str], say: Say) -> list[str]:
     """Say which names several columns of a file have, and return them; the first column of each is read."""
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -24,12 +24,16 @@ import pyarrow.json
 from driftline_processor.core.decode.untrusted_json import MAX_DEPTH, UnreadableJson, load_json, shape_of
 from driftline_processor.present.numbers import many
 
-from .arrow_columns import one_array
+from .arrow_columns import is_text, one_array
 from .errors import BadInput, Say
+from .spool import Spool, equal_batches, no_columns
 from .times import read_times
 
 MOST_DEPTH = 8
 """Objects within each other that become columns; what is deeper stays as it is, and is compared with nothing."""
+
+BLOCK = 32 << 20
+"""Bytes that are parsed at once."""
 
 MOST_COLUMNS = 10_000
 """Columns of one file: who has more uses ids as keys."""
@@ -230,6 +234,8 @@ def _text(value: object) -> str:
 
 
 _SPACE = re.compile(r"\s*")
+_SPACES = b"\xef\xbb\xbf \t\r\n"
+
 _STAMP = re.compile(rb"\s*\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)")
 LOGGED = "asctime"
 """The column of the time at which a line of a log begins, as Python's `logging` calls it."""
@@ -264,28 +270,86 @@ class ParsedLines(NamedTuple):
     mixed: frozenset[str] = frozenset()
 
 
-def read_ndjson(path: Path, say: Say, text: Collection[str] = ()) -> tuple[pa.Table, frozenset[str]]:
-    """Parse JSON into columns, by Arrow where every line and every column is of one mind.
+class NdjsonSource:
+    """The rows of JSON, parsed once, a block of lines at a time; every block has types of its own.
 
-    A line that is no JSON object, or a column that changes its type, makes Arrow refuse the whole file; then the lines
-    are parsed one by one, what cannot be read is named and left out, and a column of several types becomes text. JSON
-    has no times: a column of texts of which each is one is read as times, but for those named in ``text``.
-
-    Returns the table, and the columns of several types. Raises :class:`BadInput` when no line is an object.
+    A line that is not a JSON object, or a column that changes its type, makes Arrow refuse a block; then its lines are
+    parsed one by one, unreadable lines are reported and left out, and a column of several types becomes text. JSON has
+    no times: a column of texts of which each is one is read as times, but for those named in ``text``.
     """
-    with pa.input_stream(str(path), compression="detect") as stream:
-        data = stream.read()
-    table, bad, mixed = parse_lines(data, 1, text) if (found := listed_lines(data)) is None else found.parse(text)
-    if not table.num_rows:
-        raise BadInput(f'{path}: no line is a JSON object; NDJSON has one object a line, as in {{"age": 31}}')
-    check_rows(path, table)
-    bad.tell(path, say)
-    return table, mixed
+
+    def __init__(self, path: Path, say: Say, text: Collection[str] = (), block: int | None = None) -> None:
+        """Parse a file; ``block``: bytes that are parsed at once, :data:`BLOCK` by default.
+
+        Raises :class:`BadInput` when no line is an object.
+        """
+        self.path = str(path)
+        self._block, self._text = BLOCK if block is None else block, text
+        self._spool, schemas, bad, first, noun, mixed = Spool(), list[pa.Schema](), 0, 0, "line", set[str]()
+        for table, lines, several in self._blocks():
+            bad, first, noun = bad + lines.bad, first or lines.first, lines.noun
+            mixed |= several
+            if table.num_columns and table.schema not in schemas:
+                schemas.append(table.schema)
+            rows = table.to_batches() if table.num_columns else [no_columns(table.num_rows)] if table.num_rows else []
+            for batch in equal_batches(iter(rows)) if table.num_columns else rows:
+                self._spool.add(batch)
+        self.rows = self._spool.rows
+        if not self.rows:
+            raise BadInput(f'{path}: no line is a JSON object; NDJSON has one object a line, as in {{"age": 31}}')
+        self.schema = _united(schemas)
+        check_rows(path, self.rows, self.schema)
+        types = {
+            field.name: [schema.field(field.name).type for schema in schemas if field.name in schema.names]
+            for field in self.schema
+        }
+        self.by_looks: Collection[str] = mixed | {
+            name
+            for name, kinds in types.items()
+            if len({is_text(kind) for kind in kinds if not pa.types.is_null(kind)}) > 1
+        }
+        UnreadableLines(bad, first, noun).tell(path, say)
+
+    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the named columns of all rows; a column is missing throughout a block of which no row has it."""
+        wanted = [field for field in self.schema if field.name in names]
+        for batch in self._spool.batches(names):
+            have, n = set(batch.schema.names), batch.num_rows
+            found = {one.name: batch.column(one.name) if one.name in have else pa.nulls(n, one.type) for one in wanted}
+            yield pa.RecordBatch.from_pydict(found) if found else batch
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return one whole column, as text if its blocks are of several types."""
+        kind = self.schema.field(name).type
+        return pa.chunked_array([batch.column(0).cast(kind) for batch in self.batches({name})], kind)
+
+    def _blocks(self) -> Iterator[ParsedLines]:
+        rest, number = b"", 1
+        with pa.input_stream(self.path, compression="detect") as stream:
+            while read := stream.read(self._block):
+                if number == 1 and not rest and read.lstrip(_SPACES).startswith((b"[", b"{")) and not _whole_line(read):
+                    read += stream.read()
+                    if (found := listed_lines(read)) is not None:
+                        yield found.parse(self._text)
+                        return
+                data = rest + read
+                end = data.rfind(b"\n") + 1
+                data, rest = data[:end], data[end:]
+                if data:
+                    yield parse_lines(data, number, self._text)
+                    number += data.count(b"\n")
+        if rest:
+            yield parse_lines(rest, number, self._text)
 
 
-def check_rows(path: Path, table: pa.Table) -> None:
-    """Raise :class:`BadInput` where a file is one object of columns, as pandas writes one that is told nothing."""
-    if table.num_rows == 1 and sum(name.endswith((".0", ".1")) for name in table.schema.names) > 1:
+def _whole_line(data: bytes) -> bool:
+    """Return True if the first line is an object by itself."""
+    return _object(data.lstrip(_SPACES).partition(b"\n")[0]) is not None
+
+
+def check_rows(path: Path, rows: int, schema: pa.Schema) -> None:
+    """Raise :class:`BadInput` for a file that is one object of columns, as pandas writes it by default."""
+    if rows == 1 and sum(name.endswith((".0", ".1")) for name in schema.names) > 1:
         raise BadInput(
             f"{path}: it is one object of columns, and rows are read; write it with "
             "df.to_json(path, orient='records', lines=True)"
@@ -424,3 +488,16 @@ def _logged(line: bytes) -> dict[str, Any] | None:
     if row is not None and (stamp := _STAMP.match(line)) is not None:
         row.setdefault(LOGGED, stamp[1].decode())
     return row
+
+
+def _united(schemas: list[pa.Schema]) -> pa.Schema:
+    """Return one schema of all blocks; a column of several types that nothing unites is text."""
+    names = dict.fromkeys(name for schema in schemas for name in schema.names)
+    fields = []
+    for name in names:
+        own = [pa.schema([schema.field(name)]) for schema in schemas if name in schema.names]
+        try:
+            fields.append(pa.unify_schemas(own, promote_options="permissive").field(0))
+        except pa.ArrowException:
+            fields.append(pa.field(name, pa.string()))
+    return pa.schema(fields)

@@ -24,9 +24,9 @@ from driftline_processor.present.numbers import many
 
 from .arrow_columns import as_known, column, is_nested, is_time, is_vector
 from .column_options import ColumnOptions
-from .column_roles import TRACES, Roles, column_notation, id_column
+from .column_roles import TRACES, Roles, id_column
 from .errors import BadInput, Say
-from .notation import KnownNotation
+from .number_format import with_hint
 from .row_store import Reading, RowStore, chunks_of, gather_columns, is_many, numbered_batches
 from .source import Source, readable
 from .times import UNIT_NAMES, Times, read_times
@@ -162,12 +162,10 @@ def text_columns(baseline: Baseline, options: ColumnOptions) -> set[str]:
     return {*named, *categories, *baseline.texts}
 
 
-def known_notation(baseline: Baseline, options: ColumnOptions) -> KnownNotation:
-    """Return the known notations of rows that are compared with a baseline."""
-    edges = {name: over.edges for name, over in baseline.bins.features.items() if isinstance(over, NumberBins)}
-    sizes = {name: float(np.median(np.abs(some))) for name, some in edges.items() if len(some)}
-    known = column_notation(options, baseline.columns, baseline.task, set(edges).difference(baseline.texts))
-    return replace(known, sizes=sizes)
+def number_features(baseline: Baseline) -> set[str]:
+    """Return the features that are numbers in the baseline."""
+    numbers = {name for name, over in baseline.bins.features.items() if isinstance(over, NumberBins)}
+    return numbers.difference(baseline.texts)
 
 
 def rules_of(baseline: Baseline) -> dict[str, Rule | None]:
@@ -226,7 +224,8 @@ def add_time(read: FileRows, name: str, say: Say, store: RowStore | None = None)
         first = int(bad[0])
         value = source.column(name)[first].as_py()
         if len(bad) == source.rows:
-            raise BadInput(f"{source.path}: {name}: no value can be read as a time; the first is {value!r}")
+            shown = with_hint(value) if isinstance(value, str) else repr(value)
+            raise BadInput(f"{source.path}: {name}: no value can be read as a time; the first is {shown}")
         say(
             f"{source.path}: {name}: {many(len(bad))} without a readable time left out: "
             f"the first is row {first + 1}, {value!r}"
@@ -293,7 +292,7 @@ def _numbers(source: Source, name: str, values: Column, say: Say, what: str = "a
     """Return a column that must be numbers; texts that are none are named and taken as missing."""
     stray = np.zeros(0, np.intp) if values.codes is None else np.flatnonzero(values.codes >= 0)
     if len(stray) and values.codes is not None:
-        first = f"row {int(stray[0]) + 1}, {values.categories[values.codes[stray[0]]]!r}"
+        first = f"row {int(stray[0]) + 1}, {with_hint(values.categories[values.codes[stray[0]]])}"
         if values.numbers is None or np.isnan(values.numbers).all():
             raise BadInput(f"{source.path}: {name}: {what} is a number, but there is none; the first is {first}")
         say(f"{source.path}: {name}: {many(len(stray))} without a number, taken as missing: the first is {first}")

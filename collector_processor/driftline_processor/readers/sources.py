@@ -4,7 +4,7 @@ Files that are artifacts of MLflow: `runs:/RUN/path`, `models:/NAME/VERSION/path
 
 MLflow is asked when somebody names such an address, and only then; its tracking server is `MLFLOW_TRACKING_URI`.
 
-Parquet is read in batches of rows, only the columns asked for; the others are read once into columns.
+Parquet is read in batches of rows, only the columns asked for; the others are parsed once into batches.
 What Arrow cannot take from one line never costs the others: the line is named and left out.
 """
 
@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,9 @@ from .addresses import address_of, is_database
 from .arrow_columns import is_text, mask_of, valid_of
 from .errors import BadInput, Say, say_columns_of_one_name
 from .memory import MemoryBaseline, MemoryRows, Reference, Rows
-from .notation import NOTHING_KNOWN, KnownNotation, with_notation
-from .source import Notation, Source, readable
+from .number_format import PLAIN_NUMBERS, NumberFormat
+from .source import Source, readable
+from .spool import BATCH, no_columns
 
 _SCHEMES = ("runs:/", "models:/", "mlflow-artifacts:/")
 _CONTEXTS = ("reference", "evaluation", "validation", "test")
@@ -91,12 +91,6 @@ def _table(path: Path) -> Path:
     pyarrow.parquet.write_table(pa.table(columns), written)
     return written
 
-
-BATCH = 131_072
-"""Rows per batch: 1 MB a column of doubles, which stays in the cache between one step and the next."""
-
-_BLOCK = 1 << 20
-"""Bytes that are unpacked at once, to see how many a packed file holds."""
 
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv")
@@ -169,23 +163,8 @@ def check_path(path: Reference) -> None:
         raise BadInput(f"{path}: the file is empty")
 
 
-def is_longer(path: Path, most: int) -> bool:
-    """Return True for a file of more bytes than ``most``; of a packed one those that it holds count."""
-    if path.stat().st_size > most or not path.name.lower().endswith(".gz"):
-        return path.stat().st_size > most
-    left = most
-    with pa.input_stream(str(path), compression="detect") as stream:
-        while left >= 0 and (read := stream.read(_BLOCK)):
-            left -= len(read)
-    return left < 0
-
-
 def open_sources(
-    paths: Sequence[Rows],
-    text: Collection[str],
-    say: Say,
-    most: int | None = None,
-    written: KnownNotation | None = NOTHING_KNOWN,
+    paths: Sequence[Rows], text: Collection[str], say: Say, numbers: NumberFormat = PLAIN_NUMBERS
 ) -> list[Source]:
     """Open files that are one set of rows: what one of them knows to be a text is one in all of them.
 
@@ -197,39 +176,31 @@ def open_sources(
     for kind in ("table", "parquet", "sqlite", "ndjson", "csv"):
         for path in paths:
             if path not in found and (format_of(path) == kind or kind == "csv"):
-                source = found[path] = _open(path, known, say, most)
+                source = found[path] = _open(path, known, say, numbers)
                 known |= {one.name for one in source.schema if is_text(one.type) and one.name not in source.by_looks}
     for path, source in found.items():
         if format_of(path) == "csv" and any(one.name in known and not is_text(one.type) for one in source.schema):
-            found[path] = _open(path, known, _silent, most)
-    sources = [found[path] for path in paths]
-    if written is None:
-        return sources
-    return with_notation(sources, written, known, say, any(map(_has_semicolons, paths)))
+            found[path] = _open(path, known, _silent, numbers)
+    return [found[path] for path in paths]
 
 
-def open_source(
-    path: Rows, text: Collection[str], say: Say, most: int | None = None, written: KnownNotation | None = NOTHING_KNOWN
-) -> Source:
-    """Open a file; ``text`` names the columns that stay text even where they look like numbers or times (ids).
+def open_source(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat = PLAIN_NUMBERS) -> Source:
+    """Open a file.
 
-    ``most``: a CSV or NDJSON of more bytes is not held in memory but parsed again in each pass; None = however many.
-    ``written``: what is known of how its columns are written; None leaves texts as they are.
-    Raises :class:`BadInput` when it cannot be read or has no rows.
+    Args:
+        path: The file, or a table in memory.
+        text: Columns that stay texts even if they look like numbers or times, such as ids.
+        say: Receives what was guessed or left out.
+        numbers: How numbers and times are written in a CSV.
+
+    Raises:
+        BadInput: The file cannot be read or has no rows.
     """
-    [source] = open_sources([path], text, say, most, written)
+    [source] = open_sources([path], text, say, numbers)
     return source
 
 
-def _has_semicolons(path: Rows) -> bool:
-    if not isinstance(path, Path) or format_of(path) != "csv":
-        return False
-    from .delimited import delimiter
-
-    return delimiter(path) == ";"
-
-
-def _open(path: Rows, text: Collection[str], say: Say, most: int | None) -> Source:
+def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat) -> Source:
     if isinstance(path, MemoryRows):
         return TableSource(path, path.table, say, path.mixed)
     check_path(path)
@@ -243,20 +214,14 @@ def _open(path: Rows, text: Collection[str], say: Say, most: int | None) -> Sour
 
             table, mixed = read_sqlite(path, text)
             source = TableSource(path, table, say, mixed)
-        elif most is not None and is_longer(path, most):
-            from .streaming import CsvStream, NdjsonStream
-
-            source = CsvStream(path, text, say) if kind == "csv" else NdjsonStream(path, say, text=text)
         elif kind == "csv":
-            from .delimited import read_csv
+            from .delimited import CsvSource
 
-            table, codes = read_csv(path, text, say)
-            source = TableSource(path, table, say, set(table.schema.names) - codes)
+            source = CsvSource(path, text, say, numbers)
         else:
-            from .json_rows import read_ndjson
+            from .json_rows import NdjsonSource
 
-            table, mixed = read_ndjson(path, say, text)
-            source = TableSource(path, table, say, mixed)
+            source = NdjsonSource(path, say, text)
     if not source.rows:
         raise BadInput(f"{path}: the file has columns but no rows")
     return source
@@ -271,7 +236,6 @@ class FilteredSource:
 
     def __init__(self, source: Source, names: Collection[str]) -> None:
         self.path, self.schema, self.by_looks = source.path, source.schema, source.by_looks
-        self.notations = source.notations
         self._source = source
         self._kept = [_any_value(batch) for batch in source.batches(names)]
         self.rows = sum(int(kept.sum()) for kept in self._kept)
@@ -280,7 +244,7 @@ class FilteredSource:
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
         """Yield the named columns of these rows."""
         for kept, batch in zip(self._kept, self._source.batches(names), strict=True):
-            yield batch.filter(mask_of(kept)) if batch.num_columns else _no_columns(int(kept.sum()))
+            yield batch.filter(mask_of(kept)) if batch.num_columns else no_columns(int(kept.sum()))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return one whole column."""
@@ -297,7 +261,6 @@ class ParquetSource:
     """A Parquet file, read in batches; texts come as dictionary codes, as they are stored."""
 
     by_looks: Collection[str] = ()
-    notations: Mapping[str, Notation] = MappingProxyType({})
 
     def __init__(self, path: Path, text: Collection[str]) -> None:
         self.path = str(path)
@@ -319,7 +282,7 @@ class ParquetSource:
                 yield from self._file.iter_batches(BATCH, columns=wanted)
             else:  # Parquet without columns yields nothing; the rows are still there
                 for start in range(0, self.rows, BATCH):
-                    yield _no_columns(min(BATCH, self.rows - start))
+                    yield no_columns(min(BATCH, self.rows - start))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return one column of all rows."""
@@ -329,8 +292,6 @@ class ParquetSource:
 
 class TableSource:
     """Rows that are in memory, as columns: a table, or a file that was read whole."""
-
-    notations: Mapping[str, Notation] = MappingProxyType({})
 
     def __init__(self, path: Rows, table: pa.Table, say: Say, by_looks: Collection[str] = ()) -> None:
         names = table.schema.names
@@ -347,15 +308,11 @@ class TableSource:
         if wanted.num_columns:
             yield from wanted.to_batches(max_chunksize=BATCH)
         else:
-            yield _no_columns(self.rows)
+            yield no_columns(self.rows)
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return one column of all rows."""
         return self._table.column(name)
-
-
-def _no_columns(n: int) -> pa.RecordBatch:
-    return pa.RecordBatch.from_struct_array(pa.Array.from_buffers(pa.struct([]), n, [None]))
 
 
 def _is_text(kind: pa.DataType) -> bool:

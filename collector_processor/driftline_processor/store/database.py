@@ -195,7 +195,7 @@ CREATE TABLE alerts (
     id VARCHAR, policy VARCHAR, model VARCHAR, environment VARCHAR, version VARCHAR, severity VARCHAR,
     owner VARCHAR, state VARCHAR, since BIGINT, fired BIGINT, until BIGINT, seen BIGINT, "over" BIGINT, told BIGINT,
     "window" VARCHAR, "start" BIGINT, words VARCHAR, acknowledged BIGINT, acknowledged_by VARCHAR, why VARCHAR,
-    said VARCHAR, silenced BIGINT);
+    said VARCHAR, silenced BIGINT, subjects VARCHAR[], ending VARCHAR);
 CREATE TABLE messages (
     id VARCHAR, alert VARCHAR, channel VARCHAR, kind VARCHAR, made BIGINT, facts VARCHAR, held BIGINT,
     alerts VARCHAR[], incident BIGINT);

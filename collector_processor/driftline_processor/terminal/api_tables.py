@@ -19,7 +19,7 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import short
 from driftline_processor.present import times
 from driftline_processor.present.numbers import UNKNOWN, cell, compact, count, ends, many, percent, shares
-from driftline_processor.present.sentences import COMPLETE
+from driftline_processor.present.sentences.window import COMPLETE
 from driftline_processor.present.states import state_word
 from driftline_processor.present.titles import HEADLINES, metric_title
 from driftline_processor.present.verdicts import verdict_word
@@ -345,16 +345,17 @@ def _brief(window: Mapping[str, Any]) -> dict[str, Any]:
     """Return what ``/api/v1/models`` says of a window, from what ``…/evaluations`` says of it."""
     features = window["drift"]["features"].values()
     states = Counter(feature["state"] for feature in features)
-    unsure = Counter(feature["lacking"] for feature in features if feature["state"] == "cannot_tell")
+    unsure = Counter(feature["reason"] for feature in features if feature["state"] == "inconclusive")
     score = window["drift"]["score"] or {}
     return {
         "state": next(
-            (state for state in ("drift", "ok", "usual") if states[state]), next(iter(states), "no_baseline")
+            (state for state in ("drift", "ok", "within_normal_variation") if states[state]),
+            next(iter(states), "no_baseline"),
         ),
-        "lacking": next((most for most, _ in unsure.most_common(1)), None),
+        "reason": next((most for most, _ in unsure.most_common(1)), None),
         "drift": {
             "drifted": states["drift"],
-            "compared": states["drift"] + states["ok"] + states["usual"],
+            "compared": states["drift"] + states["ok"] + states["within_normal_variation"],
             "score_psi": score.get("methods", {}).get("psi", {}).get("value"),
         },
         "outcomes": window["outcomes"],
@@ -381,8 +382,8 @@ def metric_value(measured: Mapping[str, Any], name: str) -> float | None:
 def _drifted(window: Mapping[str, Any]) -> Text:
     drifted, compared = window["drift"]["drifted"], window["drift"]["compared"]
     if not compared:
-        known = window["state"] in ("cannot_tell", "blind")
-        return Text(state_word(window["state"], window.get("lacking") or "") if known else UNKNOWN, "dim")
+        known = window["state"] == "inconclusive"
+        return Text(state_word(window["state"], window.get("reason") or "") if known else UNKNOWN, "dim")
     return Text(f"{drifted}/{compared}", "bold red" if drifted else "green")
 
 

@@ -25,11 +25,11 @@ from driftline_processor.present.concept import sentence as concept_sentence
 from driftline_processor.present.lasting import lasting_sentences, what_lacks
 from driftline_processor.present.numbers import count, many, number, p_value, percent, shares
 from driftline_processor.present.outcomes import lateness
-from driftline_processor.present.sentences import column_name, drift_remarks, sentence
+from driftline_processor.present.sentences.window import column_name, drift_remarks, sentence
 from driftline_processor.present.states import compared, drifted, rank, state_word
 from driftline_processor.present.times import window_label, window_name
 from driftline_processor.present.titles import HEADLINES, METHOD_SYMBOLS, method_value, metric_title
-from driftline_processor.present.verdicts import verdict_next, verdict_sentence
+from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
 
 from .console import LONGEST_NAME, Readable, Text, change_style, empty, fewer_cells, histogram, state_style, terminal
 from .sections import AFTER_DRIFT, BEFORE_DRIFT, EVERYTHING, MOST_FEATURES, Detail, mispredictions, more
@@ -102,11 +102,12 @@ def _rank_by_weight(evaluation: Evaluation) -> list[ColumnDrift]:
 def _legend(columns: Sequence[ColumnDrift]) -> list[str]:
     """Say what a state means that its words do not say alone."""
     states, lines = {column.state for column in columns}, []
-    if "usual" in states:
-        lines.append(f"{state_word('usual')}: it moved, and the baseline's own days and weeks differ as much")
-    if "cannot_tell" in states:
-        lacking = sorted({column.lacking for column in columns if column.lacking})
-        words = " and ".join(state_word("cannot_tell", lack) for lack in lacking) or state_word("cannot_tell")
+    if "within_normal_variation" in states:
+        moved = "it shifted, and the baseline's own days and weeks differ as much"
+        lines.append(f"{state_word('within_normal_variation')}: {moved}")
+    if "inconclusive" in states:
+        reason = sorted({column.reason for column in columns if column.reason})
+        words = " and ".join(state_word("inconclusive", lack) for lack in reason) or state_word("inconclusive")
         lines.append(f"{words}: cannot be judged, which does not mean fine")
     return lines
 
@@ -126,7 +127,7 @@ def _shown_cells(column: ColumnDrift, beside: Mapping[str, str]) -> dict[str, Te
     return {
         "was": Text(was, style="dim"),
         "→ is": Text(now, style=style if drifts else ""),
-        "state": Text(state_word(column.state, column.lacking), style=style),
+        "state": Text(state_word(column.state, column.reason), style=style),
         "size": Text(column.size if drifts else "", style=style),
         "test": Text(method_value(column, column.decided_by), style=style if drifts else ""),
         "p": Text(p_value(decisive.p_value if decisive is not None else None), style="dim"),
@@ -187,7 +188,7 @@ class WindowsTable:
 
 def _window_line(evaluation: Evaluation, timezone: str) -> list[Text]:
     first = next(iter(rank(evaluation.features.values())), None)
-    most = first if first is not None and first.state in ("drift", "usual") else None
+    most = first if first is not None and first.state in ("drift", "within_normal_variation") else None
     score = evaluation.score
     return [
         Text(window_label(evaluation.window, timezone) + ("" if evaluation.closed else " (open)")),
@@ -202,10 +203,10 @@ def _window_line(evaluation: Evaluation, timezone: str) -> list[Text]:
 def _drifted_of(evaluation: Evaluation) -> str:
     """Say how many features drifted of those that could be compared, and how many are far and usual."""
     columns = list(evaluation.features.values())
-    of, usual = compared(evaluation), sum(column.state == "usual" for column in columns)
+    of, usual = compared(evaluation), sum(column.state == "within_normal_variation" for column in columns)
     if not of:
-        return state_word(rank(columns)[0].state, rank(columns)[0].lacking) if columns else ""
-    return f"{drifted(evaluation)} of {of}" + (f", {usual} {state_word('usual')}" if usual else "")
+        return state_word(rank(columns)[0].state, rank(columns)[0].reason) if columns else ""
+    return f"{drifted(evaluation)} of {of}" + (f", {usual} {state_word('within_normal_variation')}" if usual else "")
 
 
 def _window_value(evaluation: Evaluation, name: str) -> Text:
@@ -240,7 +241,7 @@ def evaluation_view(
 def verdict_view(verdict: Verdict) -> RenderableType:
     """Show a verdict: its sentence, how sure it is, and what to do."""
     parts = [Text(verdict_sentence(verdict), style=f"bold {VERDICT_STYLES[verdict.state]}")]
-    parts += [Text(verdict_next(verdict)), Text(printable(verdict.sure), style="dim")]
+    parts += [Text(verdict_next(verdict)), Text(verdict_certainty(verdict), style="dim")]
     return Readable(Group(*parts))
 
 

@@ -24,7 +24,10 @@ WINDOWS = 24
 
 _WIDE = 120
 _LONGEST_NAME = 40
-_ORDER = {state: place for place, state in enumerate(("drift", "usual", "ok", "blind", "cannot_tell", "no_baseline"))}
+_ORDER = {
+    state: place
+    for place, state in enumerate(("drift", "within_normal_variation", "ok", "inconclusive", "no_baseline"))
+}
 _SIZES = {"large": "bold red", "moderate": "bold yellow", "small": "yellow"}
 
 
@@ -112,7 +115,7 @@ def _features(answer: Mapping[str, Any], width: int) -> Iterator[tuple[str, Tabl
         style = _SIZES.get(size or "", "green" if column["state"] == "ok" else "cyan")
         table.add_row(
             Text(title),
-            Text(state_word(column["state"], column["lacking"] or ""), style),
+            Text(state_word(column["state"], column["reason"] or ""), style),
             Text(short(size or "", 12), style),
             Text(_deciding(column)),
             *([Text(_missing(column["missing"]))] if wide else []),
@@ -158,8 +161,8 @@ def _performance(answer: Mapping[str, Any], width: int) -> Iterator[tuple[str, T
     for name in metric_names(found):
         metric, changed = found[name], changes.get(name) or {}
         value, difference = metric_value(found, name), changed.get("change")
-        state, lacking = changed.get("state", ""), changed.get("lacking") or ""
-        told = "" if difference is None else f"{state_word(state, lacking)} ({change(0.0, difference)})"
+        state, reason = changed.get("state", ""), changed.get("reason") or ""
+        told = "" if difference is None else f"{state_word(state, reason)} ({change(0.0, difference)})"
         cells = {
             "is": Text(number(value)),
             "interval": Text(ends(metric["low"], metric["high"]), "dim"),

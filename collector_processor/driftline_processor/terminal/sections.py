@@ -26,7 +26,10 @@ from driftline_processor.core.wording import printable
 from driftline_processor.present.estimates import interval, realized, sentence
 from driftline_processor.present.fairness import HIGHEST, criterion_sentence
 from driftline_processor.present.numbers import change, count, ends, number, p_value, percent
-from driftline_processor.present.sentences import change_words, objective
+from driftline_processor.present.sentences.causes import cause_sentence
+from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.findings import finding_sentence
+from driftline_processor.present.sentences.window import change_words, objective
 from driftline_processor.present.service_level import rank_service, value_of_calls
 from driftline_processor.present.states import objective_state, state_word
 from driftline_processor.present.titles import BESIDE, HEADLINES, metric_title
@@ -126,10 +129,10 @@ def causes(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     table.add_column("why", no_wrap=True)
     table.add_column("")
     if evaluation.change_kind is not None:
-        table.add_row("", Text(printable(evaluation.change_kind.sentence)))
+        table.add_row("", Text(printable(change_sentence(evaluation.change_kind))))
     shown = detail.first(known, MOST_CAUSES)
     for at, cause in enumerate(shown, 1):
-        table.add_row(Text(f"{at}.", style="dim"), Text(printable(cause.sentence)))
+        table.add_row(Text(f"{at}.", style="dim"), Text(printable(cause_sentence(cause))))
     if len(known) > len(shown):
         table.add_row("", more(len(known) - len(shown)))
     yield table
@@ -145,7 +148,7 @@ def findings(evaluation: Evaluation, detail: Detail) -> Iterator[Table]:
     shown = detail.first(evaluation.findings, MOST_FINDINGS)
     for finding in shown:
         style = SEVERITY_STYLES[finding.severity]
-        table.add_row(Text(finding.severity, style=style), Text(printable(finding.sentence)))
+        table.add_row(Text(finding.severity, style=style), Text(printable(finding_sentence(finding))))
     if len(evaluation.findings) > len(shown):
         table.add_row("", more(len(evaluation.findings) - len(shown)))
     yield table
@@ -216,7 +219,7 @@ def _compared(evaluation: Evaluation, name: str, detail: Detail) -> Text:
     one = evaluation.realized_changes.get(name)
     if one is None:
         return Text()
-    words = change_words(evaluation.realized_changes, name) if detail.explain else state_word(one.state, one.lacking)
+    words = change_words(evaluation.realized_changes, name) if detail.explain else state_word(one.state, one.reason)
     return Text(words, style=_COMPARED_STYLES.get(one.state, "dim"))
 
 
@@ -229,7 +232,7 @@ def _change_style(evaluation: Evaluation, name: str, was: float | None, now: flo
 def _interval(metric: MetricValue) -> str:
     """Return the ends of an interval, or the reason why there is none."""
     if metric.low is None or metric.high is None:
-        return {"too_few": "too few", "unreviewed": "not reviewed"}.get(metric.interval, "")
+        return {"too_few_rows": "too few rows", "unreviewed": "not reviewed"}.get(metric.interval, "")
     return ends(metric.low, metric.high)
 
 

@@ -273,8 +273,8 @@ def create_app(
     def list_training_runs(request: Request) -> Response:
         return retraining.training_runs(request, view.models())
 
-    def list_events(request: Request) -> Response:
-        return evaluations.lineage(request, view.models(), clock())
+    def list_formatted(request: Request) -> Response:
+        return evaluations.in_format(request, view.models(), clock())
 
     def scrape(request: Request) -> Response:
         return prometheus_page.scrape(request, view, striking)
@@ -317,7 +317,7 @@ def create_app(
             Route("/api/v1/models/{name:path}/versions", list_versions),
             Route("/api/v1/models/{name:path}/retraining", weigh_retraining),
             Route("/api/v1/models/{name:path}/training-runs", list_training_runs),
-            Route("/api/v1/models/{name:path}/openlineage", list_events),
+            Route("/api/v1/models/{name:path}/formats/{format}", list_formatted),
             Route("/api/v1/models/{name:path}/report", one_report),
             Route("/healthz", alive),
             Route("/readyz", ready),

@@ -32,7 +32,6 @@ from driftline_processor.present import (
     names,
     numbers,
     outcomes,
-    sentences,
     service_level,
     states,
     times,
@@ -40,8 +39,14 @@ from driftline_processor.present import (
     verdicts,
 )
 from driftline_processor.present import policies as policy_words
+from driftline_processor.present.figures import capital
 from driftline_processor.present.glossary import Definitions
 from driftline_processor.present.outcomes import delay_sentence
+from driftline_processor.present.sentences import window as sentences
+from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
+from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.findings import finding_sentence
+from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.units import keep_units_of_page
 from driftline_processor.queries.hints import NO_PREDICTION
 from driftline_processor.web.charts import curves, intervals, sparklines, timelines
@@ -220,6 +225,9 @@ def templates(frame: str) -> Environment:
     made.globals.update(in_report=frame == "report")
     made.globals.update(numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time)
     made.globals.update(date_words=date_words, date_label=date_label)
+    made.globals.update(capital=capital, cause_sentence=cause_sentence, change_sentence=change_sentence)
+    made.globals.update(explanation_sentence=explanation_sentence, finding_sentence=finding_sentence)
+    made.globals.update(found_words=found_words)
     made.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
     made.globals.update(service_level=service_level, checks=CHECKS)
     made.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)

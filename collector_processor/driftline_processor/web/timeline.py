@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
-from driftline_processor.core.verdict.words import in_shares
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import short
 from driftline_processor.present import titles
+from driftline_processor.present.figures import in_shares
 from driftline_processor.present.numbers import finite, many
 from driftline_processor.present.times import window_name
 from driftline_processor.queries.interruptions import InterruptionKind
@@ -299,7 +299,7 @@ def _inputs_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
     for one in windows:
         drifted, compared = one.drift.drifted, one.drift.compared
         values.append(drifted / compared if compared else None)
-        found.append("cannot_tell" if not compared else "drift" if drifted else "ok")
+        found.append("inconclusive" if not compared else "drift" if drifted else "ok")
     return TimelineRow("inputs", "inputs that drift", "share of the features", True, True, values, states=found)
 
 

@@ -14,7 +14,7 @@ from .versions import AirflowException, AirflowFailException, AirflowSkipExcepti
 CROSSED = 3
 """Exit code of ``driftline evaluate`` where a condition of ``--fail-on`` is true."""
 
-ANSWERS = ("retrain", "wait", "cannot_tell")
+ANSWERS = ("retrain", "wait", "inconclusive")
 
 
 class VerdictOperator(BaseOperator):  # type: ignore[misc]
@@ -128,7 +128,7 @@ class RetrainBranchOperator(BaseBranchOperator):  # type: ignore[misc]
         model: Name of the model.
         retrain: Tasks to go on with where retraining pays.
         wait: Tasks for where it does not; none skips all that follows.
-        cannot_tell: Tasks for where nobody can tell yet.
+        inconclusive: Tasks for where nobody can tell yet.
         terms: What is said of money and time: ``value``, ``cost``, ``currency``, ``horizon``, ``metric``.
         driftline_conn_id: Id of the connection.
         **kwargs: Those of Airflow's operators.
@@ -143,14 +143,14 @@ class RetrainBranchOperator(BaseBranchOperator):  # type: ignore[misc]
         model: str,
         retrain: Collection[str] | str,
         wait: Collection[str] | str = (),
-        cannot_tell: Collection[str] | str = (),
+        inconclusive: Collection[str] | str = (),
         terms: Mapping[str, object] | None = None,
         driftline_conn_id: str = DriftlineHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.model, self.terms, self.driftline_conn_id = model, dict(terms or {}), driftline_conn_id
-        self.tasks = dict(zip(ANSWERS, map(_listed, (retrain, wait, cannot_tell)), strict=True))
+        self.tasks = dict(zip(ANSWERS, map(_listed, (retrain, wait, inconclusive)), strict=True))
 
     def choose_branch(self, context: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """Return the tasks to go on with."""

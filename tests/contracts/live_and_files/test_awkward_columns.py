@@ -21,14 +21,14 @@ from tests.support.state_rows import Clock
 N = 2_000
 STATES = {
     "sentinel": "drift",  # three times as many
-    "written": "blind",  # a time as a number: every later row lies beyond
-    "customer": "blind",  # an identifier
+    "written": "inconclusive",  # a time as a number: every later row lies beyond
+    "customer": "inconclusive",  # an identifier
     "zeros": "drift",  # fewer of them
     "spends": "drift",  # as many zeros, and what is not zero is more
     "tails": "ok",  # of Cauchy
     "wider": "drift",
-    "nothing": "cannot_tell",  # a number that is now missing
-    "empty": "blind",  # a number that was always missing
+    "nothing": "inconclusive",  # a number that is now missing
+    "empty": "inconclusive",  # a number that was always missing
     "constant": "ok",
     "changed": "drift",  # another constant
 }
@@ -98,5 +98,5 @@ def test_one_row_says_nothing(open_state: Open, clock: Clock, tmp_path: Path, ba
     window = rows(1, 2, later=True)
     for found in (of_file(tmp_path, window, baseline), live(open_state, clock, window, baseline)):
         assert found.rows == 1
-        assert {column.state for column in found.features.values()} == {"cannot_tell", "blind"}
+        assert {column.state for column in found.features.values()} == {"inconclusive"}
         assert (found.share, found.explanation, found.findings) == (None, None, ())

@@ -139,7 +139,7 @@ def of_both(
 def test_reviews_of_fraud_come_to_the_same_live_and_on_files(open_state: Open, clock: Clock, tmp_path: Path) -> None:
     live, _ = of_both(open_state, clock, tmp_path, transactions(6_000, 2))
     rolling = [one.objectives[0] for one in live]
-    assert [one.state for one in rolling] == ["cannot_tell", "broken", "broken"]
+    assert [one.state for one in rolling] == ["inconclusive", "broken", "broken"]
     worst = min(rolling, key=lambda one: one.high or 1.0)
     assert NOON + 0.6 * HOUR < worst.since < NOON + 0.9 * HOUR
     assert worst.until - worst.since == HOUR
@@ -165,7 +165,7 @@ def test_where_only_what_was_flagged_is_reviewed_precision_is_all_that_is_known(
         assert known == {"precision"}
         assert {one.interval for name, one in hour.realized.items() if name != "precision"} == {"unreviewed", ""}
         recall, log_loss = hour.objectives[2:]
-        assert (recall.state, log_loss.state) == ("cannot_tell", "cannot_tell")
+        assert (recall.state, log_loss.state) == ("inconclusive", "inconclusive")
         assert recall.sentence.endswith(f"; none of the {missing:,} rows that were predicted 0 has an outcome")
     assert live[0].realized["recall"].value == 1.0
     assert "broken" in {one.objectives[0].state for one in live}
@@ -209,7 +209,7 @@ def test_a_window_ripens_when_its_outcomes_had_their_time(open_state: Open, cloc
         return next(one for one in state.view().windows["1h"] if one.window.start == NOON)
 
     young = first()
-    assert (young.maturity, young.objectives[0].state) == ("immature", "cannot_tell")
+    assert (young.maturity, young.objectives[0].state) == ("immature", "inconclusive")
     assert young.immature == "its outcomes may still come: they may take 2d (outcome_delay)"
     clock.now = NOON + 3 * DAY
     state.send(predictions(["much later"], clock.now))

@@ -15,6 +15,7 @@ from driftline_processor.core.evaluation import Finding
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.live_and_files import evaluate_live
@@ -53,7 +54,10 @@ def with_faults(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def said(findings: tuple[Finding, ...]) -> list[tuple[Any, ...]]:
-    return [(one.check, one.features, one.severity, one.sentence, one.was, one.now, one.p_value) for one in findings]
+    return [
+        (one.check, one.features, one.severity, finding_sentence(one), one.was, one.now, one.p_value)
+        for one in findings
+    ]
 
 
 def of_file(path: Path, baseline: Path) -> tuple[Finding, ...]:

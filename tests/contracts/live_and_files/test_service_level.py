@@ -121,7 +121,7 @@ def test_failed_calls_and_durations_of_the_sdk_are_counted_live_as_in_a_file(
         "latency_p99 <= 60s": "met",
         "latency_p50 <= 1ms": "broken",
         "error_rate <= 0.1 %": "broken",
-        "availability >= 90 % in country": "cannot_tell",
+        "availability >= 90 % in country": "inconclusive",
         "latency_p95 <= 60s in country=NL": "met",
     }
 

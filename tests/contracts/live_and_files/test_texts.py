@@ -13,6 +13,7 @@ from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import DEFAULT_SETTINGS
 from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.live_and_files import drift_summary, live, of_file
@@ -96,10 +97,10 @@ def test_numbers_sent_as_texts_are_another_type_live_and_in_a_file_that_says_its
     as_texts = window.assign(age=window["age"].map(str))
     streamed, in_file = live(open_state, clock, as_texts, baseline), of_file(tmp_path, as_texts, baseline)
     for found in (streamed, in_file):
-        assert [one.sentence for one in found.findings] == [
+        assert [finding_sentence(one) for one in found.findings] == [
             "age: 100 % of values are numbers written as texts (was 0 %)"
         ]
-        assert found.features["age"].state == "cannot_tell"
+        assert found.features["age"].state == "inconclusive"
     said: list[str] = []
     written(as_texts, tmp_path / "week.csv")
     files = [tmp_path / "week.csv"], tmp_path / "baseline.json"
@@ -115,10 +116,10 @@ def test_texts_where_the_baseline_has_nothing_are_said_to_have_nothing_to_be_com
     window = rows(1_000, 2)
     window.loc[:99, "mark"] = None
     for found in (live(open_state, clock, window, baseline), of_file(tmp_path, window, baseline)):
-        assert {one.sentence for one in found.findings} == {
+        assert {finding_sentence(one) for one in found.findings} == {
             "mark: 90 % of rows have a value, in the baseline none has: nothing to compare them with",
             "age: every row has a value, in the baseline none has: nothing to compare them with",
         }
         mark, age = found.features["mark"], found.features["age"]
-        assert (mark.state, mark.missing_was, mark.missing_now) == ("blind", 1.0, 0.1)
-        assert (age.state, age.missing_was, age.missing_now) == ("blind", 1.0, 0.0)
+        assert (mark.state, mark.missing_was, mark.missing_now) == ("inconclusive", 1.0, 0.1)
+        assert (age.state, age.missing_was, age.missing_now) == ("inconclusive", 1.0, 0.0)

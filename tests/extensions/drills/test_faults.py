@@ -12,7 +12,8 @@ from driftline_extensions.drills.faults import FAULTS, Injection, choose_feature
 from driftline_extensions.drills.synthetic import synthetic_traffic
 from driftline_extensions.drills.traffic import Features, Traffic, values_of
 from driftline_processor.config.model import Model
-from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.evaluation import ChangeKind, Verdict
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.readers.errors import BadInput
 
@@ -204,26 +205,26 @@ def test_what_traffic_lacks_is_said() -> None:
     assert said["dead-exporter"] == ""
 
 
-def verdict(kind: str, cause: str) -> Verdict:
-    return Verdict("at_risk", None, "", None, None, None, cause, kind, "", "", "")  # type: ignore[arg-type]
+def verdict(kind: ChangeKind, cause: Fact) -> Verdict:
+    return Verdict("at_risk", kind=kind, cause=cause)
 
 
 @pytest.mark.parametrize(
     ("kind", "cause", "named"),
     [
-        ("data_fault", "100 % of values are missing in age (was 0 %)", True),
-        ("data_fault", "100 % of values are missing in usage (was 0 %)", False),
-        ("covariate_shift", "age moved", False),
+        ("data_fault", fact("finding", check="missing", features=("age",)), True),
+        ("data_fault", fact("finding", check="missing", features=("usage",)), False),
+        ("covariate_shift", fact("column_moved", name="age"), False),
     ],
 )
-def test_a_cause_is_named_by_its_kind_and_its_input(kind: str, cause: str, named: bool) -> None:
-    assert FAULTS["feature-null"].named(verdict(kind, cause), "", ("age",)) is named
+def test_a_cause_is_named_by_its_kind_and_its_input(kind: ChangeKind, cause: Fact, named: bool) -> None:
+    assert FAULTS["feature-null"].named(verdict(kind, cause), (), ("age",)) is named
 
 
 def test_late_outcomes_are_named_by_a_policy_that_asks_for_them() -> None:
     fault = FAULTS["label-delay"]
-    assert fault.named(None, "coverage is 3 %, below 50 %", ())
-    assert not fault.named(None, "accuracy is 80 %, below 85 %", ())
+    assert fault.named(None, ("coverage",), ())
+    assert not fault.named(None, ("accuracy",), ())
 
 
 def test_a_column_of_labels_alone_may_become_empty() -> None:

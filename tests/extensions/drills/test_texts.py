@@ -22,7 +22,7 @@ from driftline_processor.core.windows.window import DAY, HOUR
 
 from tests.support.paths import ROOT
 
-HEALTH = Fired("health", "critical", "degraded", "The model has been degraded.", DAY, 1, "1d", ("slack",), ())
+HEALTH = Fired("health", "critical", "degraded", "The model has been degraded.", (), DAY, 1, "1d", ("slack",), ())
 FOUND = DrillResult(
     FAULTS["unit-change"], "churn", ("tenure",), "found", at=20_000 * DAY, size=100, lived=3 * DAY, rows=500,
     found_after=DAY, named_after=DAY, seen_after=DAY, fired=[HEALTH],
@@ -35,7 +35,7 @@ MISSED = DrillResult(
     FAULTS["label-delay"], "churn", (), "not_found", "no policy fired", lived=7 * DAY,
     would=("A policy 'coverage < 50 %' would have found it after 1 day.",),
 )  # fmt: skip
-THIN = DrillResult(FAULTS["feature-null"], "churn", ("age",), "cannot_tell", "windows have 3 rows")
+THIN = DrillResult(FAULTS["feature-null"], "churn", ("age",), "inconclusive", "windows have 3 rows")
 NONE = DrillResult(FAULTS["slow-model"], "fraud", (), "not_applicable", "nobody measured how long calls took")
 ALL = [FOUND, UNNAMED, MISSED, THIN, NONE]
 

@@ -34,7 +34,7 @@ def test_show_tells_rows_period_features_and_performance(run: Run, saved: tuple[
     lines = [re.sub(r"\s+", " ", line).strip() for line in shown.stdout.splitlines()]
     assert lines[0] == "churn · version 1 · binary (0, 1) · 4,000 rows · 5 January 2026 to 11 January 2026, 23:59"
     assert lines[2] == "type distribution range missing importance"
-    assert "region 3 labels █▅▃ north, south, east 25 %" in lines
+    assert "region 3 categories █▅▃ north, south, east 25 %" in lines
     [income] = [line for line in lines if line.startswith("income")]
     assert income == "income number ▁▁▃▅▇█▇▅▃▁▁ 11.62 to 89.34 3.25 % 0 %"
     assert any(line.startswith("ROC AUC ≈ 0.699 4,000") for line in lines)
@@ -53,7 +53,7 @@ def test_diff_speaks_as_drift_does(run: Run, saved: tuple[Path, Path]) -> None:
     answer = json.loads(run("baseline", "diff", *saved, "--json").stdout)
     features = answer["windows"][0]["drift"]["features"]
     assert {name: feature["state"] for name, feature in features.items()} == {
-        "age": "cannot_tell",
+        "age": "inconclusive",
         "region": "drift",
         "vip": "ok",
         "income": "ok",

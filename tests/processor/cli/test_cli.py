@@ -88,9 +88,10 @@ def test_the_commands(run: Run) -> None:
                 "--performance",
                 "--curves",
                 "--mispredictions",
-                "--objective",
+                "--objectives",
+                "--metrics",
                 "--importance-weighted",
-                "--openlineage",
+                "--write",
                 "--reference-last",
                 "--reference-without",
             },
@@ -101,7 +102,7 @@ def test_the_options(run: Run, command: list[str], options: set[str]) -> None:
     columns = {
         "--model", "--task", "--version", "--score", "--predicted", "--actual", "--time", "--id", "--classes",
         "--positive-class", "--threshold", "--features", "--text-features", "--slices", "--cluster", "--seasonality",
-        "--items", "--quantiles", "--version-column", "--decimal", "--dayfirst", "--monthfirst",
+        "--items", "--quantiles", "--version-column", "--decimal", "--thousands", "--date-format",
         "--timezone", "--latency", "--error", "--ignore-time",
     }  # fmt: skip
     result = run(*command, "--help")

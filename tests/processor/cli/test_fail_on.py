@@ -46,7 +46,7 @@ WINDOW: dict[str, Any] = {
         "calls": 100,
         "failed": 2,
         "values": {
-            "latency_p99": {"value": 0.25, "low": 0.2, "high": None, "rows": 98},
+            "latency_p99": {"value": 0.25, "low": 0.2, "high": None, "too_few_rows": 98},
             "error_rate": {"value": 0.02, "low": 0.0, "high": 0.07, "rows": 100},
         },
     },
@@ -245,7 +245,7 @@ OF_FEATURES: dict[str, Any] = {
             "age": {"state": "drift", "effect": 0.3, "methods": {"psi": {"value": 0.31}, "ks": {"value": 0.3}}},
             "income": {"state": "drift", "effect": 0.4, "methods": {"psi": {"value": 0.4}, "ks": {"value": 0.4}}},
             "plan": {"state": "ok", "effect": 0.0, "methods": {"psi": {"value": 0.01}, "chi2": {"value": 3.0}}},
-            "order": {"state": "blind", "effect": None, "methods": {"psi": {"value": None}}},
+            "order": {"state": "inconclusive", "effect": None, "methods": {"psi": {"value": None}}},
         }
     },
 }

@@ -35,18 +35,20 @@ def test_a_summary_says_of_each_feature_what_its_column_says() -> None:
 
 
 def test_a_summary_counts_those_that_could_be_compared_and_says_what_the_others_lack() -> None:
-    untold = [replace(COLUMN, name=name, state="cannot_tell", lacking="days") for name in ("a", "b")]
-    drift = window(*untold, replace(untold[0], name="c", lacking="rows")).drift
-    assert (drift.drifted, drift.compared, drift.overall, drift.lacking) == (0, 0, "cannot_tell", "days")
+    untold = [replace(COLUMN, name=name, state="inconclusive", reason="too_few_days") for name in ("a", "b")]
+    drift = window(*untold, replace(untold[0], name="c", reason="too_few_rows")).drift
+    assert (drift.drifted, drift.compared, drift.overall, drift.reason) == (0, 0, "inconclusive", "too_few_days")
     assert window().drift.overall == "no_baseline"
 
 
 def test_a_slice_that_drifts_is_drift_of_the_window_and_the_score_is_told_with_its_psi() -> None:
     part = SliceDrift(9, "drift", "", 1, 1.0, {}, None, None)
-    score = replace(COLUMN, column="score", name="score", state="usual", methods={"psi": MethodValue(0.5)})
+    score = replace(
+        COLUMN, column="score", name="score", state="within_normal_variation", methods={"psi": MethodValue(0.5)}
+    )
     drift = window(COLUMN, slices={"country=NL": part, "country=BE": replace(part, state="ok")}, score=score).drift
     assert (drift.slices, drift.overall, drift.drifted) == (1, "drift", 0)
-    assert (drift.score, drift.predicted) == (("usual", 0.5), None)
+    assert (drift.score, drift.predicted) == (("within_normal_variation", 0.5), None)
 
 
 def test_an_evaluation_that_is_made_from_another_is_summarized_anew() -> None:

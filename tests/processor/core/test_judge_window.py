@@ -82,7 +82,7 @@ def test_features_that_vanish_or_appear_are_named() -> None:
     found = judged(folded(frame(200, 2) | {"new": np.ones(200)}, baseline, 0), baseline, closed=False)
     assert found.missing_features == ("old",)
     assert found.new_features == ("new",)
-    assert found.features["old"].state == "cannot_tell"
+    assert found.features["old"].state == "inconclusive"
     assert not found.closed
 
 

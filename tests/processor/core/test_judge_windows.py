@@ -101,7 +101,7 @@ def test_windows_that_are_judged_together_are_judged_as_each_is_alone(seed: int)
         asked = windows_of(seed)
         together = judge_windows(asked, settings)
         states = {column.state for found in together for column in found.features.values()}
-        assert {"ok", "drift", "cannot_tell"} <= states
+        assert {"ok", "drift", "inconclusive"} <= states
         for one, found in zip(asked, together, strict=True):
             assert same(plain(found), plain(judge_window(*one, settings)))
 

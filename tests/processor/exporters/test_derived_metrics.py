@@ -44,7 +44,7 @@ MODEL = ((a.ML_MODEL_NAME, "churn"), (a.ML_MODEL_VERSION, "7"), (a.DEPLOYMENT_EN
 
 def evaluation(closed: bool = True, start: int = NOW - HOUR, drift: float | None = 0.3) -> Evaluation:
     age = ColumnDrift("feature", "age", "drift", "ks", 100, {"ks": MethodValue(drift, 0.001), "psi": MethodValue(None)})
-    score = ColumnDrift("score", "", "cannot_tell", "ks", 3, {})
+    score = ColumnDrift("score", "", "inconclusive", "ks", 3, {})
     return Evaluation(
         KEY,
         Window("1h", start, start + HOUR),
@@ -79,7 +79,7 @@ def test_the_newest_closed_window_is_described() -> None:
     assert found(view, m.DRIFTLINE_DRIFT_VALUE) == {(*age, (a.DRIFTLINE_DRIFT_METHOD, "ks"), window): 0.3}
     assert found(view, m.DRIFTLINE_DRIFT_STATUS) == {
         (*age, window, (a.DRIFTLINE_STATE, "drift")): 1.0,
-        ((a.DRIFTLINE_DRIFT_COLUMN, "score"), window, (a.DRIFTLINE_STATE, "cannot_tell")): 1.0,
+        ((a.DRIFTLINE_DRIFT_COLUMN, "score"), window, (a.DRIFTLINE_STATE, "inconclusive")): 1.0,
     }
     assert found(view, m.DRIFTLINE_PERFORMANCE_VALUE) == {((a.DRIFTLINE_PERFORMANCE_METRIC, "accuracy"), window): 0.75}
     assert found(view, m.DRIFTLINE_PERFORMANCE_WINDOW_END) == {(window,): (NOW - HOUR) / 1e9}
@@ -88,9 +88,7 @@ def test_the_newest_closed_window_is_described() -> None:
 
 
 def test_a_model_is_in_the_one_state_of_its_verdict() -> None:
-    wrong = Verdict(
-        "degraded", NOW, "log_loss", 0.1, 0.05, 0.15, "", "", "Sure.", "The model is degraded.", "Retrain it."
-    )
+    wrong = Verdict("degraded", NOW, "log_loss", 0.1, 0.05, 0.15)
     assert found(FakeView([model(verdict=wrong)]), m.DRIFTLINE_MODEL_STATUS) == {
         ((a.DRIFTLINE_STATE, "degraded"),): 1.0
     }
@@ -101,19 +99,19 @@ def test_every_metric_that_was_compared_is_in_one_state() -> None:
     newest = evaluation()
     newest.realized_changes = {
         "accuracy": MetricChange("worse", -0.03, -0.04, -0.02),
-        "log_loss": MetricChange("cannot_tell", 0.01, lacking="rows"),
+        "log_loss": MetricChange("inconclusive", 0.01, reason="too_few_rows"),
     }
     window = (a.DRIFTLINE_WINDOW, "1h")
     assert found(FakeView([model(windows={"1h": [newest]})]), m.DRIFTLINE_PERFORMANCE_STATUS) == {
         ((a.DRIFTLINE_PERFORMANCE_METRIC, "accuracy"), window, (a.DRIFTLINE_STATE, "worse")): 1.0,
-        ((a.DRIFTLINE_PERFORMANCE_METRIC, "log_loss"), window, (a.DRIFTLINE_STATE, "cannot_tell")): 1.0,
+        ((a.DRIFTLINE_PERFORMANCE_METRIC, "log_loss"), window, (a.DRIFTLINE_STATE, "inconclusive")): 1.0,
     }
 
 
 def test_findings_are_counted_by_check_and_expectations_by_what_came_of_them() -> None:
     newest = evaluation()
     newest.findings = tuple(
-        Finding(check, features, "minor", 0.0, 0.1, 1e-9, "...")
+        Finding(check, features, "minor", 0.0, 0.1, 1e-9)
         for check, features in (("missing", ("age",)), ("missing", ("city",)), ("swapped", ("a", "b")))
     )
     newest.expected = (
@@ -128,7 +126,7 @@ def test_findings_are_counted_by_check_and_expectations_by_what_came_of_them() -
     assert found(view, m.DRIFTLINE_QUALITY_EXPECTATIONS) == {
         ((a.DRIFTLINE_STATE, "met"), window): 1.0,
         ((a.DRIFTLINE_STATE, "broken"), window): 1.0,
-        ((a.DRIFTLINE_STATE, "cannot_tell"), window): 0.0,
+        ((a.DRIFTLINE_STATE, "inconclusive"), window): 0.0,
     }
     bare = evaluation()
     bare.features = {}

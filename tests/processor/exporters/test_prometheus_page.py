@@ -148,7 +148,10 @@ def test_an_unknown_value_is_an_absent_series(browse: Browse) -> None:
         evaluation.features["amount"] = replace(amount, methods=methods)
     series = scrape(browse(FakeView([model])))
     assert [labels["driftline_drift_method"] for labels in named(series, "driftline_drift_value")] == ["js"]
-    assert {labels["driftline_state"] for labels in named(series, "driftline_drift_status")} == {"drift", "blind"}
+    assert {labels["driftline_state"] for labels in named(series, "driftline_drift_status")} == {
+        "drift",
+        "inconclusive",
+    }
     for name in (
         "driftline_performance_value",
         "driftline_performance_window_end_seconds",

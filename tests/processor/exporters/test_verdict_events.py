@@ -9,16 +9,19 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Verdict, VerdictState
+from driftline_processor.core.facts import fact
 from driftline_processor.exporters.verdict_events import SEVERITIES, VerdictEvents, change_request
 from driftline_processor.present.links import Links
+from driftline_processor.present.verdicts import verdict_next, verdict_sentence
 from driftline_processor.queries.verdicts import VerdictChange
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 NOW = 1_800_000_000 * 10**9
 
 
-def change(name: str = "churn", sentence: str = "The model has been degraded.") -> VerdictChange:
-    verdict = Verdict("degraded", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", sentence, "Retrain it.")
+def change(name: str = "churn", column: str = "age") -> VerdictChange:
+    moved = fact("column_moved", name=column)
+    verdict = Verdict("degraded", NOW, "mae", 9.0, 5.0, 13.0, reasons=(moved,), advice=fact("check_service"))
     return VerdictChange(ModelKey(name, "7", "prod"), "healthy", verdict, NOW + 1)
 
 
@@ -35,20 +38,20 @@ def test_a_change_is_one_record_with_the_sentence_as_its_body() -> None:
         "ERROR",
         NOW + 1,
     )
-    assert record.body.string_value == "The model has been degraded."
+    assert record.body.string_value == verdict_sentence(change().verdict)
     assert {one.key: one.value.string_value for one in record.attributes} == {
         a.ML_MODEL_NAME: "churn",
         a.ML_MODEL_VERSION: "7",
         a.DRIFTLINE_STATE: "degraded",
         a.DRIFTLINE_VERDICT_PREVIOUS_STATE: "healthy",
         a.DRIFTLINE_VERDICT_SINCE: "2027-01-15T08:00:00Z",
-        a.DRIFTLINE_VERDICT_ADVICE: "Retrain it.",
+        a.DRIFTLINE_VERDICT_ADVICE: verdict_next(change().verdict),
     }
 
 
 @pytest.mark.parametrize("name", ["a\udcffb", "<b>\x1b[2J", "x" * 10_000, '"\n\\'])
 def test_a_hostile_name_is_a_record_all_the_same(name: str) -> None:
-    body = change_request(change(name, f"The model {name} has been degraded."))
+    body = change_request(change(name, name))
     (record,) = ExportLogsServiceRequest.FromString(body).resource_logs[0].scope_logs[0].log_records
     assert "\x1b" not in record.body.string_value
 

@@ -19,7 +19,7 @@ NOTEBOOK = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A note
 </style><body data-jp-theme-light="%s"><main class="jp-RenderedHTMLCommon">
 <h1>A</h1><h2>B</h2><h3>C</h3>%s</main></body>"""
 
-COLOURS = """() => Object.fromEntries(['.now.drift', '.now.same', '.now.unsure'].map((of) => [
+COLOURS = """() => Object.fromEntries(['.now.drift', '.now.same', '.now.reason'].map((of) => [
   of, getComputedStyle(document.querySelector(of)).fill]))"""
 
 
@@ -47,7 +47,7 @@ def test_drift_is_orange_the_rest_blue_and_what_nobody_can_tell_hatched(
     colours = page_at(page_of[False]).evaluate(COLOURS)
     assert colours[".now.drift"] == "rgb(217, 99, 43)"
     assert colours[".now.same"] == "rgb(74, 127, 181)"
-    assert colours[".now.unsure"].startswith('url("#driftline-')
+    assert colours[".now.reason"].startswith('url("#driftline-')
 
 
 def test_the_theme_of_the_notebook_counts_and_not_that_of_the_system(

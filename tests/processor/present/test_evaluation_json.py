@@ -17,6 +17,7 @@ from driftline_processor.core.evaluation import (
     SliceDrift,
     Verdict,
 )
+from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.evaluation_json import evaluations_to_json, to_json
@@ -64,7 +65,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
         realized={"accuracy": MetricValue(0.8, 600, "rows"), "roc_auc": MetricValue(None, 600, "panes", 0.001)},
         outcome_rows=600,
         coverage=0.6,
-        findings=(Finding("missing", ("age",), "major", 0.02, 0.1, 1e-9, "age: 10 % of values are missing (was 2 %)"),),
+        findings=(Finding("missing", ("age",), "major", 0.02, 0.1, 1e-9),),
         expected=(Expected("", "rows: >= 2000", "broken", 1_000.0, 1_000.0, 1_000, "1,000 rows"),),
     )
     assert evaluations_to_json("churn", "7", [evaluation]) == {
@@ -85,7 +86,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "features": {
                         "age": {
                             "state": "drift",
-                            "lacking": None,
+                            "reason": None,
                             "decided_by": "ks",
                             "rows": 950,
                             "methods": {
@@ -100,13 +101,13 @@ def test_an_evaluation_is_the_promised_json() -> None:
                             "blocks": [0.1, 0.3],
                             "would_see": None,
                             "alike": None,
-                            "p_usual": None,
+                            "p_normal_variation": None,
                             "sentence": "age drifts (KS 0.31, large).",
                         }
                     },
                     "score": {
                         "state": "ok",
-                        "lacking": None,
+                        "reason": None,
                         "decided_by": "ks",
                         "rows": 1000,
                         "methods": {"ks": {"value": 0.01, "p_value": 0.9}},
@@ -117,13 +118,14 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         "blocks": None,
                         "would_see": None,
                         "alike": None,
-                        "p_usual": None,
+                        "p_normal_variation": None,
                         "sentence": "the score does not drift (KS 0.01).",
                     },
                     "class": None,
                     "multivariate": {
                         "pca": {
                             "state": "drift",
+                            "reason": None,
                             "rows": 1000,
                             "value": 1.5,
                             "p_value": 1e-9,
@@ -140,7 +142,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         "country=NL": {
                             "rows": 90,
                             "state": "drift",
-                            "lacking": None,
+                            "reason": None,
                             "compared": None,
                             "judged": 2,
                             "share": 0.5,
@@ -194,7 +196,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "weak_slices": None,
                     "fairness": [],
                     "broken": 0,
-                    "undecided": 0,
+                    "inconclusive_windows": 0,
                     "overdue": 0,
                     "objectives": [],
                 },
@@ -239,11 +241,9 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
         0.2,
         0.1,
         0.3,
-        "",
-        "",
-        "The whole interval.",
-        "The model has been degraded.",
-        "Retrain it.",
+        reasons=(fact("column_moved", name="age"),),
+        certainty=(fact("fault_certain"),),
+        advice=fact("retrain", since=None, timezone="UTC", of_days=True),
         window_start=WINDOW.start,
         window_end=WINDOW.end,
     )
@@ -260,9 +260,11 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
             "interval": [0.1, 0.3],
             "cause": None,
             "kind": None,
-            "sure": "The whole interval.",
-            "sentence": "The model has been degraded.",
-            "next": "Retrain it.",
+            "sure": "Certain: chance shows a fault of data in one quiet window of a thousand at most.",
+            "sentence": "The model has been degraded since 1 March 2026: age moved; retrain it.",
+            "next": "Retrain it with these outcomes, and build its baseline anew.",
+            "advice": "retrain",
+            "reasons": ["column_moved"],
             "slice": None,
             "window": {"start": "2026-03-01T00:00:00Z", "end": "2026-03-02T00:00:00Z"},
         }

@@ -15,7 +15,7 @@ def groups(rows: float) -> tuple[GroupRates, ...]:
 
 
 def said(low: float | None, high: float | None, value: float | None = 0.15, rows: float = 31) -> str:
-    one = FairnessCriterion("equal_opportunity", "labelled rows", "cannot_tell", value, 0.8, 0.1, (), low, high)
+    one = FairnessCriterion("equal_opportunity", "labelled rows", "inconclusive", value, 0.8, 0.1, (), low, high)
     return apart_sentence(Fairness("gender", "", None, None, groups(rows), (one,)), one)
 
 
@@ -52,5 +52,5 @@ def test_groups_without_rows_say_nothing_but_who_lacks_them() -> None:
     ],
 )
 def test_a_ratio_is_judged_by_its_own_limit(low: float, high: float, words: str) -> None:
-    one = FairnessCriterion("disparate_impact", "predictions", "cannot_tell", 0.1, 0.6, 0.8, (), low, high)
+    one = FairnessCriterion("disparate_impact", "predictions", "inconclusive", 0.1, 0.6, 0.8, (), low, high)
     assert apart_sentence(Fairness("gender", "", None, None, groups(31), (one,)), one) == words

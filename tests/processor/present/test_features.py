@@ -25,8 +25,8 @@ def windows(*states: State) -> list[Evaluation]:
     [
         (("ok", "drift", "drift"), 2),
         (("drift", "ok", "drift"), 3),
-        (("drift", "cannot_tell", "drift"), 1),
-        (("usual", "cannot_tell", "drift"), 3),
+        (("drift", "inconclusive", "drift"), 1),
+        (("within_normal_variation", "inconclusive", "drift"), 3),
         (("drift", "drift", "ok"), None),
     ],
 )

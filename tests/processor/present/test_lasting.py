@@ -17,7 +17,7 @@ def test_what_was_found_is_told_the_surest_first_and_nothing_else() -> None:
     evaluation.lasting = LastingDrift(
         "digest",
         ("feature:age", "feature:plan", "score", "feature:city", "feature:new"),
-        lacking=("", "", "", "", "days"),
+        reason=("", "", "", "", "too_few_days"),
         measures=("level", "gold", "spread", "Rome"),
         shifts=(-0.314, 0.062, 0.2, 0.5),
         steps=(12, 1, 30, 30),
@@ -28,7 +28,7 @@ def test_what_was_found_is_told_the_surest_first_and_nothing_else() -> None:
     )
     assert what_lacks(evaluation) == ""
     assert evaluation.lasting.columns["feature:city"] == LastingShift("not_found", "Rome", 0.5, 30, 7, 1.0)
-    assert evaluation.lasting.columns["feature:new"].state == "cannot_tell"
+    assert evaluation.lasting.columns["feature:new"].state == "inconclusive"
     assert lasting_sentences(evaluation, lambda time: f"day {time}") == [
         "lasting shift: over the 1 window from day 8 on, the share of gold in plan is 6.2 points higher",
         "lasting shift: over the 30 windows from day 7 on, the score spreads more",
@@ -36,10 +36,12 @@ def test_what_was_found_is_told_the_surest_first_and_nothing_else() -> None:
     ]
 
 
-@pytest.mark.parametrize(("lacking", "why"), [("times", "has no times"), ("days", "fewer than 5 stretches of 1d")])
-def test_where_the_reference_cannot_tell_that_is_said_once(lacking: str, why: str) -> None:
+@pytest.mark.parametrize(
+    ("reason", "why"), [("no_times", "has no times"), ("too_few_days", "fewer than 5 stretches of 1d")]
+)
+def test_where_the_reference_cannot_tell_that_is_said_once(reason: str, why: str) -> None:
     evaluation = Evaluation(ModelKey("churn", "1"), Window("1d", 1, 2), 9, True)
-    evaluation.lasting = LastingDrift("", ("feature:age", "score"), lacking=(lacking, lacking))
+    evaluation.lasting = LastingDrift("", ("feature:age", "score"), reason=(reason, reason))
     assert lasting_sentences(evaluation, str) == []
     assert why in what_lacks(evaluation)
     assert what_lacks(replace(evaluation, window=Window("", 1, 2))) == ""

@@ -18,6 +18,7 @@ from driftline_processor.core.evaluation import (
     Verdict,
     VerdictState,
 )
+from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict import Reading, VerdictContext, read_outcomes
 from driftline_processor.core.windows.window import DAY, HOUR, Window
 from driftline_processor.queries import incidents
@@ -88,7 +89,7 @@ def objective(number: int, state: str) -> Evaluation:
 
 
 def test_a_broken_objective_ends_where_it_is_met_and_not_where_nobody_can_tell() -> None:
-    windows = [objective(1, "met"), objective(2, "broken"), objective(3, "cannot_tell"), objective(4, "met")]
+    windows = [objective(1, "met"), objective(2, "broken"), objective(3, "inconclusive"), objective(4, "met")]
     (found,) = incidents_of(model(*windows))
     assert (found.kind, times(found), found.ended) == ("objective", (2, 4), "It was met again.")
     assert found.sentence == "accuracy >= 0.8 is broken: accuracy is 0.7."
@@ -134,14 +135,13 @@ def test_a_time_in_which_the_model_was_wrong_is_an_incident_of_its_verdict() -> 
 
 
 def verdict(state: VerdictState, since: int) -> Verdict:
-    sentence = f"The model has been {state} since some day: no prediction came; look."
-    return Verdict(state, since, "", None, None, None, "", "", "", sentence, "")
+    return Verdict(state, since, reasons=(fact("no_prediction", pause=2 * HOUR),))
 
 
 def test_what_the_verdict_says_now_is_open_and_a_right_or_unknown_one_is_none() -> None:
     (found,) = incidents_of(model(day(1), verdict=verdict("no_data", 2 * DAY)))
     assert (found.subject, times(found), found.open) == ("no_data", (2, None), True)
-    assert found.sentence == "No prediction came; look."
+    assert found.sentence.startswith("No prediction came")
     assert incidents_of(model(day(1), verdict=verdict("healthy", DAY))) == []
     assert incidents_of(model(day(1), verdict=verdict("unknown", DAY))) == []
     assert incidents_of(model(day(1), verdict=verdict("degraded", DAY), in_use=False)) == []
@@ -276,7 +276,7 @@ def test_silence_and_backlog_of_the_past_are_incidents_beside_those_of_windows()
 
 
 def test_a_silence_that_lasts_is_one_incident_with_the_words_of_the_verdict() -> None:
-    now = Verdict("no_data", 2 * DAY, "", None, None, None, "", "", "", "The model has had no data: nobody came", "")
+    now = verdict("no_data", 2 * DAY)
     lasting = (Interruption("no_data", 2 * DAY, None, 2 * HOUR),)
     (found,) = incidents_of(model(day(1), verdict=now, interruptions=lasting))
     assert (found.subject, times(found), found.open) == ("no_data", (2, None), True)

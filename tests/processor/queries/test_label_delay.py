@@ -27,7 +27,7 @@ def test_delays_are_restated_and_judged(open_state: Open, clock: Clock) -> None:
     assert first.delay is not None
     assert (first.delay.rows, first.delay.median, first.delay.p99) == (2, 3_600, 10 * 86_400)
     assert first.label_sla is not None
-    assert (first.label_sla.state, first.label_sla.low) == ("cannot_tell", 1 / 3)
+    assert (first.label_sla.state, first.label_sla.low) == ("inconclusive", 1 / 3)
 
     state.send(outcomes(["b", "c"], [1, 0], [NOON + 9 * DAY, NOON + 2 * HOUR]))  # said again later: it came later
     state = open_state(churn=DAILY)

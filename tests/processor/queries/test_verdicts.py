@@ -16,6 +16,7 @@ from driftline_processor.config.model import Model
 from driftline_processor.evaluation.backlog import LONG
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.maintenance.erasure import ErasureOrder
+from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.queries import interruptions
 from driftline_processor.queries.incidents import incidents_of
 from driftline_processor.queries.verdicts import VerdictChange
@@ -47,7 +48,9 @@ def test_a_model_is_silent_once_its_own_pace_says_that_a_row_is_overdue_and_no_m
     verdict = state.view().verdict
     assert verdict is not None
     assert (verdict.state, verdict.since) == ("no_data", NOON + 29 * HOUR)
-    assert verdict.sentence.startswith("The model has had no data since 5 October 2024, 17:00: no prediction came")
+    assert verdict_sentence(verdict).startswith(
+        "The model has had no data since 5 October 2024, 17:00: no prediction came"
+    )
     assert states(state) == {"no_data": 1.0}
     state.send(predictions(["late"], clock.now))
     assert states(state) == {"unknown": 1.0}

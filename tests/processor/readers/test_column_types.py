@@ -14,9 +14,10 @@ from driftline.panes.bins import CategoryBins
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.readers.arrow_columns import column
 from driftline_processor.readers.column_options import ColumnOptions
+from driftline_processor.readers.delimited import CsvSource
 from driftline_processor.readers.errors import BadInput
+from driftline_processor.readers.json_rows import NdjsonSource
 from driftline_processor.readers.sources import open_source, open_sources
-from driftline_processor.readers.streaming import CsvStream, NdjsonStream
 
 from tests.support.churn_files import Run
 
@@ -37,18 +38,18 @@ def labels(baseline: Baseline, name: str) -> tuple[str, ...] | None:
     return over.categories if isinstance(over, CategoryBins) else None
 
 
-@pytest.mark.parametrize("most", [None, 0])
-def test_digits_that_begin_with_a_zero_are_codes_in_a_csv(tmp_path: Path, most: int | None) -> None:
+@pytest.mark.parametrize("block", [None, 200])
+def test_digits_that_begin_with_a_zero_are_codes_in_a_csv(tmp_path: Path, block: int | None) -> None:
     path = lines(tmp_path / "rows.csv", ["02139", "10001", "94105", ""] * 100, [0, 0.5, 10, "2024-01-01 08:00"] * 100)
-    source = open_source(path, (), silent, most)
+    source = CsvSource(path, (), silent, block=block)
     assert set(source.column("a").to_pylist()) == {"02139", "10001", "94105", None}
     assert set(source.by_looks) == {"b"}
 
 
-@pytest.mark.parametrize("most", [None, 0])
-def test_one_zero_before_a_thousand_numbers_makes_no_code(tmp_path: Path, most: int | None) -> None:
+@pytest.mark.parametrize("block", [None, 200])
+def test_one_zero_before_a_thousand_numbers_makes_no_code(tmp_path: Path, block: int | None) -> None:
     path = lines(tmp_path / "rows.csv", ["007", *range(1_001)], ["x"] * 1_002)
-    source = open_source(path, (), silent, most)
+    source = CsvSource(path, (), silent, block=block)
     assert source.column("a").to_pylist() == [7, *range(1_001)]
 
 
@@ -67,11 +68,11 @@ def test_a_file_without_zeros_is_read_as_the_files_beside_it(tmp_path: Path) -> 
     assert set(labels(baseline, "a") or ()) == {"1", "2", "94105", "94107"}
 
 
-@pytest.mark.parametrize("most", [None, 0])
-def test_a_csv_that_is_no_utf_8_is_latin_1(tmp_path: Path, most: int | None) -> None:
+@pytest.mark.parametrize("block", [None, 200])
+def test_a_csv_that_is_no_utf_8_is_latin_1(tmp_path: Path, block: int | None) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes("straße,b\nZürich,1\nBern,2\n".encode("latin-1"))
-    source = open_source(path, (), silent, most)
+    source = CsvSource(path, (), silent, block=block)
     assert source.column("straße").to_pylist() == ["Zürich", "Bern"]
 
 
@@ -89,7 +90,7 @@ def test_a_json_column_of_several_types_is_read_by_its_looks(tmp_path: Path, blo
     values = [*range(60), "x", *range(60, 120)]
     path = tmp_path / "rows.ndjson"
     path.write_text("".join(json.dumps({"a": value, "b": "1"}) + "\n" for value in values))
-    assert set(NdjsonStream(path, silent, block).by_looks) == {"a"}
+    assert set(NdjsonSource(path, silent, block=block).by_looks) == {"a"}
     said: list[str] = []
     baseline = build_from_files([path], ColumnOptions("m", features=("a", "b")), said.append)
     assert (labels(baseline, "a"), labels(baseline, "b")) == (None, ("1",))
@@ -100,13 +101,13 @@ def test_dates_of_json_are_texts_where_they_are_known_to_be(tmp_path: Path) -> N
     path = tmp_path / "rows.ndjson"
     path.write_text('{"since": "2024-01-01"}\n{"since": null}\n')
     assert str(open_source(path, (), silent).schema.field("since").type) == "timestamp[s]"
-    for source in (open_source(path, {"since"}, silent), open_source(path, {"since"}, silent, 0)):
+    for source in (NdjsonSource(path, silent, {"since"}), NdjsonSource(path, silent, {"since"}, block=30)):
         assert source.column("since").to_pylist() == ["2024-01-01", None]
 
 
 def test_a_stray_text_among_booleans_of_a_csv_leaves_them_booleans(tmp_path: Path) -> None:
     path = lines(tmp_path / "rows.csv", ["True", "false", "maybe"], [1, 2, 3])
-    [batch] = CsvStream(path, (), silent).batches({"a"})
+    [batch] = CsvSource(path, (), silent).batches({"a"})
     read = column(batch.column("a"), number=True)
     np.testing.assert_array_equal(read.numbers, [1, 0, np.nan])
     assert read.categories == ("maybe",)

@@ -16,9 +16,8 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.errors import BadInput
-from driftline_processor.readers.json_rows import MOST_COLUMNS, columns_of
+from driftline_processor.readers.json_rows import MOST_COLUMNS, NdjsonSource, columns_of
 from driftline_processor.readers.sources import open_source
-from driftline_processor.readers.streaming import NdjsonStream
 
 from tests.support.churn_files import Run
 from tests.support.paths import ROOT
@@ -161,7 +160,7 @@ def test_a_list_is_read_as_lines_are(tmp_path: Path, block: int | None) -> None:
     path = tmp_path / "rows.json"
     rows = [{"a": {"b": at, "c": "x" if at % 2 else None}} for at in range(50)]
     path.write_text("\n " + json.dumps(rows, indent=1))
-    source = open_source(path, (), silent) if block is None else NdjsonStream(path, silent, block)
+    source = NdjsonSource(path, silent, block=block)
     assert source.column("a.b").to_pylist() == list(range(50))
     assert source.column("a.c").null_count == 25
 
@@ -277,17 +276,17 @@ def test_a_column_of_several_types_is_read_by_its_looks(tmp_path: Path) -> None:
 def test_half_a_surrogate_pair_is_a_question_mark(tmp_path: Path, block: int | None, noise: str) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"a": "x", "b": "{\\"c\\": \\"\\\\ud800\\"}"}\n{"a": "\\ud83d", "\\udfff": 1}\n' + noise)
-    source = open_source(path, (), silent) if block is None else NdjsonStream(path, silent, block)
+    source = NdjsonSource(path, silent, block=block)
     assert source.column("a").to_pylist() == ["x", "?"]
     assert source.column("b.c").to_pylist() == ["?", None]
     assert source.column("?").to_pylist() == [None, 1]
 
 
-@pytest.mark.parametrize("most", [None, 0])
-def test_a_line_that_is_no_utf_8_is_left_out_and_named(tmp_path: Path, most: int | None) -> None:
+@pytest.mark.parametrize("block", [None, 15])
+def test_a_line_that_is_no_utf_8_is_left_out_and_named(tmp_path: Path, block: int | None) -> None:
     path, said = tmp_path / "rows.jsonl", list[str]()
     path.write_bytes(b'{"a": "x"}\n' + '{"a": "ü"}\n'.encode("latin-1") + '{"a": "ü"}\n'.encode())
-    assert open_source(path, (), said.append, most).column("a").to_pylist() == ["x", "ü"]
+    assert NdjsonSource(path, said.append, block=block).column("a").to_pylist() == ["x", "ü"]
     assert said == [f"{path}: 1 line left out: line 2 is no JSON object"]
 
 

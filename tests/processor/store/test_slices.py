@@ -19,7 +19,8 @@ from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.health import Health
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.present.sentences import drift_words
+from driftline_processor.present.sentences.causes import explanation_sentence
+from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import overall
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.web.app import create_app
@@ -110,7 +111,7 @@ def test_live_and_in_a_file_slices_say_the_same(open_state: Open, clock: Clock, 
     for name, found in live.slices.items():
         same(found, in_file.slices[name])
     assert live.explanation is not None
-    assert live.explanation.sentence.startswith("income has drifted only where country = NL")
+    assert explanation_sentence(live.explanation).startswith("income has drifted only where country = NL")
     assert live.incident == in_file.incident == {"feature:income where country=NL": MIDNIGHT}
     for name, column in live.features.items():
         assert told(column) == nearly(in_file.features[name])
@@ -132,7 +133,7 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     assert [hour.incident.get(name) for hour in hours] == [None] * 6 + [NOON + 6 * HOUR] * 3
     last = hours[-1]
     assert last.explanation is not None
-    assert "only where country = NL since 4 October 2024, 18:00: " in last.explanation.sentence
+    assert "only where country = NL since 4 October 2024, 18:00: " in explanation_sentence(last.explanation)
     assert list(last.slices["country=NL"].features) == ["income"]  # what does not drift is not kept
     assert last.slices["country=BE"].features == {}
     assert to_json(unpack_evaluation(pack_evaluation(last))) == to_json(last)
@@ -166,7 +167,7 @@ def test_the_first_rows_of_a_model_without_a_baseline_are_one_with_slices(open_s
     [hour] = windows(state)
     assert hour.slices["country=FR"].compared == ""
     assert hour.slices["country=FR"].state == "ok"
-    assert hour.slices["country=NL"].state == "cannot_tell"
+    assert hour.slices["country=NL"].state == "inconclusive"
     counted = hour.slices["country=FR"].rows
     assert abs(counted - 0.4 * (5_000 - 1_000)) < 200  # the rows that the baseline was learned from are in no pane
 
@@ -296,17 +297,17 @@ def test_slices_of_an_hour_are_compared_with_that_hour_live_and_in_a_file(
     assert live.compared == in_file.compared == said
     assert to_json(live)["baseline"]["compared"] == said
     assert {name: found.state for name, found in live.slices.items()} == {
-        "country=NL": "cannot_tell", "country=BE": "ok", "country=DE": "drift", "country=FR": "ok",
+        "country=NL": "inconclusive", "country=BE": "ok", "country=DE": "drift", "country=FR": "ok",
     }  # fmt: skip
     assert [one.name for one in live.slices["country=DE"].drifted()] == ["age"]
     for name, found in live.slices.items():
         same(found, in_file.slices[name])
     # an income that is no midnight's in one country may be one of other hours, or of twice the cycle
     france = rows["country"] == "FR"
-    for lower, state_of in ((1.0, "cannot_tell"), (6.0, "drift")):
+    for lower, state_of in ((1.0, "inconclusive"), (6.0, "drift")):
         pd.DataFrame({**rows, "income": rows["income"] - lower * france, "time": pd.to_datetime(times)}).to_parquet(
             tmp_path / "rows.parquet"
         )
         [other] = evaluate_files(*asked).evaluations
         income = other.slices["country=FR"].features["income"]
-        assert (income.state, income.lacking) == (state_of, "days" if state_of == "cannot_tell" else "")
+        assert (income.state, income.reason) == (state_of, "too_few_days" if state_of == "inconclusive" else "")

@@ -118,7 +118,7 @@ def test_no_window_at_all_is_an_empty_table() -> None:
 
 
 def judged(view: ModelView, state: VerdictState, version: str = "", environment: str = "", rows: int = 10) -> ModelView:
-    verdict = Verdict(state, NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", f"The model is {state}.", "Do it.")
+    verdict = Verdict(state, None, "mae", 9.0, 5.0, 13.0)
     return replace(view, key=ModelKey(view.key.model, version, environment), verdict=verdict, rows=rows)
 
 

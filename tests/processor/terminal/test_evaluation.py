@@ -23,7 +23,8 @@ from driftline_processor.core.evaluation import (
     State,
 )
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.sentences import sentence
+from driftline_processor.present.sentences.findings import finding_sentence
+from driftline_processor.present.sentences.window import sentence
 from driftline_processor.present.states import rank
 from driftline_processor.terminal.evaluation import evaluation_view, show
 from driftline_processor.terminal.sections import EVERYTHING, Detail
@@ -62,7 +63,7 @@ def drawn(what: Evaluation, width: int = 120, encoding: str = "utf-8", detail: D
 
 def test_features_are_ranked_by_what_matters() -> None:
     shown = evaluation(
-        feature("calm", "ok", 0.01), feature("lively", "ok", 0.03), feature("unseen", "blind", 0.0),
+        feature("calm", "ok", 0.01), feature("lively", "ok", 0.03), feature("unseen", "inconclusive", 0.0),
         feature("moved", "drift", 0.12, "moderate"), feature("gone", "drift", 0.4, "large"),
     )  # fmt: skip
     assert [column.name for column in rank(shown.features.values())] == ["gone", "moved", "lively", "calm", "unseen"]
@@ -73,7 +74,7 @@ def test_a_metric_says_whether_it_is_worse_than_the_baselines() -> None:
     assert "than the baseline" not in drawn(what)
     what.realized_changes = {
         "roc_auc": MetricChange("worse", -0.03, -0.041, -0.019, 0.001, 0.024),
-        "log_loss": MetricChange("cannot_tell", 0.02, -0.05, 0.09, 0.4, 0.12, "days"),
+        "log_loss": MetricChange("inconclusive", 0.02, -0.05, 0.09, 0.4, 0.12, "too_few_days"),
     }
     said = drawn(what)
     assert "worse (\N{MINUS SIGN}0.041 to \N{MINUS SIGN}0.019)" in said
@@ -83,7 +84,7 @@ def test_a_metric_says_whether_it_is_worse_than_the_baselines() -> None:
 def test_a_constant_is_better_only_where_that_is_sure() -> None:
     what = evaluation(feature("a", "ok", 0.01))
     what.realized["log_loss_constant"] = MetricValue(0.45, 970, "rows")
-    what.beside_constant = MetricChange("cannot_tell", 0.05, -0.01, 0.11, lacking="rows")
+    what.beside_constant = MetricChange("inconclusive", 0.05, -0.01, 0.11, reason="too_few_rows")
     assert "constant" not in sentence(what)
     what.beside_constant = MetricChange("worse", 0.05, 0.01, 0.09)
     assert "is worse than the 0.45 of a constant" in sentence(what)
@@ -155,14 +156,14 @@ def test_what_costs_most_by_its_importance_comes_first() -> None:
 
 
 def test_statistics_are_shown_where_they_are_asked_for() -> None:
-    what = evaluation(feature("temp", "drift", 0.205, "large"), feature("sun", "usual", 0.2))
+    what = evaluation(feature("temp", "drift", 0.205, "large"), feature("sun", "within_normal_variation", 0.2))
     what.estimated = {"roc_auc": ESTIMATE}
     short, long = (drawn(what, detail=Detail(explain=explain)) for explain in (False, True))
     for statistic in ("PSI", "estimated", "importance unknown", "1 of 2 features drifted"):
         assert statistic not in short
         assert statistic in long
     assert "KS 0.41" in short
-    assert "moved as usual: it moved, and the baseline's own days and weeks differ as much" in short
+    assert "within normal variation: it shifted, and the baseline's own days and weeks differ as much" in short
 
 
 def test_estimates_stand_for_outcomes_that_have_not_come() -> None:
@@ -245,18 +246,18 @@ def test_what_nobody_reviewed_is_remarked() -> None:
 
 def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_full() -> None:
     first = evaluation(feature("temp", "ok", 0.01))
-    last = evaluation(feature("temp", "drift", 0.2, "large"), feature("sun", "usual", 0.3, "large"))
+    last = evaluation(feature("temp", "drift", 0.2, "large"), feature("sun", "within_normal_variation", 0.3, "large"))
     last.window = Window("1d", DAY, 2 * DAY)
-    stub = evaluation(feature("temp", "cannot_tell", 0.0), performance=False)
+    stub = evaluation(feature("temp", "inconclusive", 0.0), performance=False)
     stub.window, first.share, last.share = Window("1d", 2 * DAY, 3 * DAY), 0.0, 1.0
     file = io.StringIO()
     show([first, last, stub], Console(file=file, width=120))
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
     assert lines[:5] == [
-        "window       rows  outcomes                   drifted  most        score PSI  log loss  ROC AUC",
-        "1970-01-01  1,000      97 %                    0 of 1                      –       0.5     0.66",
-        "1970-01-02  1,000      97 %  1 of 2, 1 moved as usual  temp large          –       0.5     0.66",
-        "1970-01-03  1,000         –               cannot tell                      –         –        –",
+        "window       rows  outcomes                            drifted  most        score PSI  log loss  ROC AUC",
+        "1970-01-01  1,000      97 %                             0 of 1                      –       0.5     0.66",
+        "1970-01-02  1,000      97 %  1 of 2, 1 within normal variation  temp large          –       0.5     0.66",
+        "1970-01-03  1,000         –                       inconclusive                      –         –        –",
         "",
     ]
     assert lines[5].startswith("churn · version 3 · prod · 2 January 1970 ")
@@ -267,11 +268,11 @@ def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_fu
     [
         ([feature("a", "ok", 0.01)], "none of 1 feature drifted; no outcomes, so performance is unknown."),
         (
-            [feature("a", "cannot_tell", 0.0), feature("b", "cannot_tell", 0.0)],
-            "no feature can be judged: cannot tell; no outcomes, so performance is unknown.",
+            [feature("a", "inconclusive", 0.0), feature("b", "inconclusive", 0.0)],
+            "no feature can be judged: inconclusive; no outcomes, so performance is unknown.",
         ),
         (
-            [feature("a", "drift", 0.3, "large", "chi2"), feature("b", "blind", 0.0)],
+            [feature("a", "drift", 0.3, "large", "chi2"), feature("b", "inconclusive", 0.0)],
             "1 of 1 feature drifted (1 cannot be judged), a most (PSI 0.3: large); "
             "no outcomes, so performance is unknown.",
         ),
@@ -304,8 +305,8 @@ def test_the_closing_sentence_tells_when_a_constant_would_do_better() -> None:
 
 def test_what_is_wrong_with_the_data_is_a_table_and_the_gravest_is_in_the_closing_sentence() -> None:
     said = "income: 16 % of values are missing (was 3 %)"
-    grave = Finding("missing", ("income",), "major", 0.03, 0.16, 1e-9, said)
-    slight = Finding("unseen", ("b\x1b",), "minor", 0.0, 0.01, 1e-5, "b\x1b: 1 % of values are new")
+    grave = Finding("missing", ("income",), "major", 0.03, 0.16, 1e-9)
+    slight = Finding("unseen", ("b\x1b",), "minor", 0.0, 0.01, 1e-5)
     both = evaluation(feature("income", "ok", 0.01), feature("b", "ok", 0.01), performance=False)
     both.findings = (grave, slight)
     assert sentence(both) == (
@@ -314,4 +315,5 @@ def test_what_is_wrong_with_the_data_is_a_table_and_the_gravest_is_in_the_closin
     shown = [line.strip().split(maxsplit=1) for line in drawn(both).splitlines()]
     assert ["data", "what is wrong"] in shown
     assert ["major", said] in shown
-    assert ["minor", "b·: 1 % of values are new"] in shown
+    assert ["minor", finding_sentence(slight)] in shown
+    assert "\x1b" not in drawn(both)

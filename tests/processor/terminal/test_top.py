@@ -6,7 +6,8 @@ import io
 from dataclasses import replace
 
 import pytest
-from driftline_processor.core.evaluation import Cause, Explanation, Verdict
+from driftline_processor.core.evaluation import Cause, Change, Explanation, Verdict
+from driftline_processor.core.facts import fact
 from driftline_processor.terminal.top import run
 from rich.console import Console
 from starlette.applications import Starlette
@@ -54,15 +55,12 @@ def test_the_sentences_of_the_worst_models_come_first_and_the_worst_model_is_the
         9.0,
         5.0,
         13.0,
-        "",
-        "",
-        "Sure.",
-        "The model has been degraded: its \x1b[2Jerror rose.",
-        "",
+        reasons=(fact("column_moved", name="a\x1b[2Jge"),),
     )
     view.known = [flights(), replace(price(), verdict=wrong), replace(fraud(), in_use=False)]
     lines = printed(url)[1].splitlines()
-    assert lines[1] == "price eu: The model has been degraded: its ·[2Jerror rose."
+    assert lines[1].startswith("price eu: The model has been degraded since ")
+    assert lines[1].endswith("a·[2Jge moved.")
     assert lines[2].startswith("flights winter demo: The model has been at risk since")
     table = next(at for at, line in enumerate(lines) if line.startswith("model"))
     assert [line.split()[0] for line in lines[table + 1 : table + 4]] == ["price", "flights", "fraud"]
@@ -81,14 +79,13 @@ def test_it_says_why_a_model_drifts(served: tuple[FakeView, str]) -> None:
         ("amount",),
         "",
         0.4,
-        (),
-        sentence="amount has drifted since 2014-01-01: values of 100 or more went from 12 % to 52 %",
+        (Change("values of 100 or more", 0.12, 0.52),),
     )
     closed = [evaluation for evaluation in drifting.windows["1h"] if evaluation.closed]
-    closed[-1].explanation = Explanation((why,), why.sentence)
+    closed[-1].explanation = Explanation((why,))
     view.known = [drifting, price()]
     text = " ".join(printed(url)[1].split())
-    assert "fraud v7 prod: amount has drifted since 2014-01-01: values of 100 or more went from 12 % to 52 %" in text
+    assert "amount has drifted: values of 100 or more went from 12 % to 52 %" in text
     assert "price eu:" not in text
 
 

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Cause, Explanation, Verdict, VerdictState
+from driftline_processor.core.facts import fact
 from driftline_processor.health import Health
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.terminal.api_tables import STATES, read_models
@@ -35,8 +36,7 @@ HOSTILE = "x\x1b[2J[red]y[/]"
 
 
 def judged(view: ModelView, name: str, state: VerdictState, version: str = "", rows: int = 10) -> ModelView:
-    said = f"The model is {state}: its [bold]error[/] rose."
-    verdict = Verdict(state, NOW, "mae", 9.0, 5.0, 13.0, "", "", "Surely so.", said, "Retrain it.")
+    verdict = Verdict(state, NOW, "mae", 9.0, 5.0, 13.0, reasons=(fact("column_moved", name="[bold]error[/]"),))
     return replace(view, key=ModelKey(name, version), verdict=verdict, rows=rows)
 
 
@@ -240,9 +240,9 @@ def shown_model(pilot: Pilot[None]) -> str:
 @pytest.mark.slow
 def test_enter_goes_into_a_model_and_escape_comes_back(served: tuple[FakeView, str]) -> None:
     view, url = served
-    why = Cause(("temp",), "", 0.4, (), sentence=f"temp {HOSTILE} has drifted since 2013-12-01")
+    why = Cause((f"temp {HOSTILE}",), "", 0.4)
     month = [one for one in view.known[0].windows["1mo"] if one.closed][-1]
-    month.explanation = Explanation((why,), why.sentence)
+    month.explanation = Explanation((why,))
 
     async def play(pilot: Pilot[None]) -> None:
         await pilot.press("enter")

@@ -13,6 +13,7 @@ from driftline_processor.core.evaluation import (
     Verdict,
     VerdictState,
 )
+from driftline_processor.core.facts import fact
 from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
@@ -24,12 +25,12 @@ Browse = Callable[[View], TestClient]
 HOSTILE = "<script>alert(1)</script>\"'&\u202e"
 
 
-def verdict(state: VerdictState, sentence: str) -> Verdict:
-    return Verdict(state, None, "", None, None, None, "", "", "Nobody doubts it.", sentence, "Do something.")
+def verdict(state: VerdictState, column: str) -> Verdict:
+    return Verdict(state, reasons=(fact("column_moved", name=column),))
 
 
 def test_a_sentence_with_a_hostile_name_stays_text(browse: Browse) -> None:
-    hostile = verdict("degraded", "The model has been degraded: <script>alert(1)</script> \x1b[2J moved.")
+    hostile = verdict("degraded", "<script>alert(1)</script> \x1b[2J")
     client = browse(FakeView([replace(price(), verdict=hostile)]))
     for path in ("/", "/models/price"):
         answer = client.get(path)
@@ -41,8 +42,9 @@ def test_a_sentence_with_a_hostile_name_stays_text(browse: Browse) -> None:
     key = ModelKey('a"} 1\nml_model_state{x="', "\\", "<b>")
     lines = browse(FakeView([replace(price(), key=key, verdict=hostile)])).get("/metrics").text.splitlines()
     assert [line for line in lines if line.startswith("driftline_model_status")] == [
-        r'driftline_model_status{deployment_environment_name="<b>",ml_model_name="a\"} 1\nml_model_state{x=\"",'
-        r'ml_model_version="\\",state="degraded"} 1.0'
+        r'driftline_model_status{deployment_environment_name="<b>",driftline_state="degraded",'
+        r'ml_model_name="a\"} 1\nml_model_state{x=\"",'
+        r'ml_model_version="\\"} 1.0'
     ]
 
 

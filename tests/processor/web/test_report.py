@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from driftline_processor.core.facts import fact
 from driftline_processor.health import Health
 from driftline_processor.present.links import Links
+from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
 from driftline_processor.queries.overview import View
 from driftline_processor.web.app import create_app
 from driftline_processor.web.place import Place
@@ -47,7 +49,7 @@ def test_a_report_begins_with_the_verdict_and_what_to_do(browse: Browse) -> None
     verdict = flights().verdict
     assert verdict is not None
     text = Page(written(browse(many()), "/models/flights/report")).text
-    assert text.index(verdict.sentence) < text.index(verdict.next) < text.index("Overview")
+    assert text.index(verdict_sentence(verdict)) < text.index(verdict_next(verdict)) < text.index("Overview")
 
 
 def test_a_report_has_a_chapter_for_each_page_and_each_drifted_feature(browse: Browse) -> None:
@@ -67,25 +69,25 @@ def test_a_report_of_a_range_says_what_was_true_at_its_end(browse: Browse) -> No
     assert "31 October 2013" not in whole
     verdict = flights().verdict
     assert verdict is not None
-    assert verdict.sentence not in whole
+    assert verdict_sentence(verdict) not in whole
 
 
 def test_a_report_of_an_earlier_window_says_of_when_its_verdict_is_and_how_sure_that_one_is(browse: Browse) -> None:
     model = flights()
     chosen = select(Place("flights", window="1mo", at="2013-07-01"), [model])
-    then, today = chosen.verdict(), replace(model.verdict, sure="Sure enough: this is of today.")  # type: ignore[type-var]
+    then, today = chosen.verdict(), replace(model.verdict, certainty=(fact("rise_detected", outcomes=123_456),))  # type: ignore[type-var]
     assert then is not None
-    assert then.sure
+    assert verdict_certainty(then)
     model.verdict = today
     client = browse(FakeView([model]))
     for address in ("/models/flights/report", "/models/flights"):
         earlier = Page(written(client, f"{address}?window=1mo&at=2013-07-01")).text
         assert re.search(r"(?i)\bas of 31 July 2013\b", earlier)
-        assert then.sure in earlier
-        assert "this is of today" not in earlier
+        assert verdict_certainty(then) in earlier
+        assert "123,456" not in earlier
         newest = Page(written(client, f"{address}?window=1mo")).text
         assert not re.search(r"(?i)\bas of\b", newest)
-        assert "Sure enough: this is of today." in newest
+        assert "123,456" in newest
 
 
 def test_links_to_other_pages_lead_to_the_processor_where_its_address_is_known() -> None:

@@ -11,6 +11,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricChange, SlicePerformance
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.units import keep_units
+from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.queries.overview import View
 from driftline_processor.web.place import Place, place_of
 from driftline_processor.web.selection import select
@@ -198,11 +199,14 @@ def test_every_page_of_an_earlier_window_says_its_verdict_before_that_of_today(b
     assert (then.state, model.verdict.state) == ("degraded", "at_risk")
     html = browse(FakeView([model])).get(f"/models/flights{tab}?window=1mo&at=2013-07-01").text
     said = Page(html).text
-    first, second = said.index(keep_units(then.sentence)), said.index(keep_units(model.verdict.sentence))
+    first, second = (
+        said.index(keep_units(verdict_sentence(then))),
+        said.index(keep_units(verdict_sentence(model.verdict))),
+    )
     assert first < second
     assert re.search(r"(?i)\bas of 31 July 2013\b", said[:second])
     answers = re.findall(r'<p class="answer[^"]*">(.*?)</p>', html, re.DOTALL)
-    assert [keep_units(then.sentence) in Page(one).text for one in answers] == [True]
+    assert [keep_units(verdict_sentence(then)) in Page(one).text for one in answers] == [True]
     assert html.count('<p class="today">') == 1
 
 

@@ -39,7 +39,7 @@ def test_a_share_of_inputs_is_unknown_where_none_can_be_compared() -> None:
     row = next(row for row in timeline_of(known, None, "log_loss", None, flights()).rows if row.name == "inputs")
     few = [at for at, one in enumerate(known) if one.rows < 50]
     assert few
-    assert all(row.values[at] is None and row.states[at] == "cannot_tell" for at in few)
+    assert all(row.values[at] is None and row.states[at] == "inconclusive" for at in few)
 
 
 def test_the_first_prediction_of_each_version_is_a_mark() -> None:

@@ -88,14 +88,14 @@ def test_few_values_have_a_bin_each() -> None:
 @pytest.mark.parametrize("nothing", [[None] * 200, [float("nan")] * 200, [float("inf")] * 200])
 def test_a_column_of_nothing_is_blind(nothing: list[Any]) -> None:
     baseline = built(nothing)
-    assert judged(baseline, later()).state == "blind"
+    assert judged(baseline, later()).reason == "not_comparable"
     assert Baseline.from_json(baseline.to_json()).digest == baseline.digest
 
 
 def test_one_row_is_a_baseline_of_one_row() -> None:
     baseline = built([3.0], actual=[1])
     assert baseline.pane.rows == 1
-    assert judged(baseline, later()).state == "cannot_tell"
+    assert judged(baseline, later()).state == "inconclusive"
     assert Baseline.from_json(baseline.to_json()).digest == baseline.digest
 
 
@@ -140,7 +140,7 @@ def test_what_is_no_feature_is_named_and_compared_with_nothing(
     bins = baseline.bins.features[name]
     assert bins.size == 1
     assert baseline.pane.rows == len(values)
-    assert judged(baseline, values, name).state == "blind"
+    assert judged(baseline, values, name).reason == "not_comparable"
     assert Baseline.from_json(baseline.to_json()).extras.marks == marks
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
@@ -23,9 +24,9 @@ from driftline.tables.task import Task
 
 from driftline_processor.core.estimate.estimator import FEWEST, Meaning, score_meaning
 from driftline_processor.core.estimate.label_shift import LEVEL
-from driftline_processor.core.evaluation import Evaluation, Finding, KindOfChange
+from driftline_processor.core.evaluation import Evaluation, Finding, KindOfChange, LabelShift
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.service_level.failing import service_failing
-from driftline_processor.core.wording import format_percent, printable, short
 
 from .default_answers import default_answers
 from .outcomes import OutcomeEvidence, outcome_evidence
@@ -41,12 +42,6 @@ GROSS = {
 }
 """Checks whose findings are faults from some severity on. What lies out of range, or is seldom unseen, moved inputs."""
 
-NAMED = 3
-"""Features that a sentence names."""
-
-CAVEAT = "a world that changed and outcomes that are recorded in another way look alike in the data"
-OPEN = "without outcomes this cannot be told from a change of what inputs mean"
-
 
 def kind_of_change(
     evaluation: Evaluation, pane: Pane | None = None, baseline: Baseline | None = None, task: Task | None = None
@@ -61,18 +56,18 @@ def kind_of_change(
     """
     broken = [one for one in evaluation.objectives if one.state == "broken" and _of_service(one.metric)]
     if broken:
-        told = tuple(f"{one.rule} is broken" for one in broken)
-        return KindOfChange("service", told, f"the service itself changed: {told[0]}")
+        return KindOfChange("service", "service_changed", tuple(fact("rule_broken", rule=one.rule) for one in broken))
     if not any(_of_service(one.metric) for one in evaluation.objectives):
         failure = service_failing(evaluation)
         if failure is not None:
-            return KindOfChange("service", (failure.sentence,), f"the service itself changed: {failure.sentence}")
+            return KindOfChange("service", "service_changed", (failure.fact,))
     faults = [one for one in evaluation.findings if _is_fault(one)]
     if faults:
-        sentences = tuple(printable(one.sentence) for one in faults)
-        return KindOfChange("data_fault", sentences, f"the data are at fault: {sentences[0]}")
+        return KindOfChange(
+            "data_fault", "data_faulty", tuple(replace(one.fact, kind="named_finding") for one in faults)
+        )
     if pane is not None and baseline is not None and (stuck := _stuck(evaluation, pane, baseline)):
-        return KindOfChange("service", (stuck, "no input drifts"), f"the service itself changed: {stuck}")
+        return KindOfChange("service", "service_changed", (stuck, fact("no_input_drifts")))
     moved = _moved(evaluation)
     if evaluation.maturity == "mature" and pane is not None and baseline is not None and task is not None:
         meaning = score_meaning(pane, baseline, task, evaluation.window.end - evaluation.window.start)
@@ -80,7 +75,7 @@ def kind_of_change(
         if tested is not None:
             return _by_outcomes(tested, moved)
     if (off := _off(evaluation)) is not None:
-        return KindOfChange("concept_change", (off, *moved), f"what inputs mean changed: {off}; {CAVEAT}")
+        return KindOfChange("concept_change", "meaning_changed", (off, *moved))
     return _without_outcomes(evaluation, moved)
 
 
@@ -88,14 +83,14 @@ def _of_service(metric: str) -> bool:
     return metric.startswith("latency") or metric in ("error_rate", "availability")
 
 
-def _stuck(evaluation: Evaluation, pane: Pane, baseline: Baseline) -> str | None:
-    """Say which part of the calls got one answer while no input moved; None where none did."""
-    if not evaluation.features or any(one.state in ("drift", "usual") for one in evaluation.features.values()):
+def _stuck(evaluation: Evaluation, pane: Pane, baseline: Baseline) -> Fact | None:
+    """Return which part of the calls got one answer while no input moved; None where none did."""
+    if not evaluation.features or any(
+        one.state in ("drift", "within_normal_variation") for one in evaluation.features.values()
+    ):
         return None
     found = default_answers(pane, baseline)
-    if found is None:
-        return None
-    return f"{format_percent(found.part)} of the calls got one answer, whatever the inputs, as a default would be given"
+    return None if found is None else fact("one_answer", part=found.part)
 
 
 def _is_fault(finding: Finding) -> bool:
@@ -106,41 +101,29 @@ def _tested(pane: Pane, meaning: Meaning, baseline: Baseline) -> OutcomeEvidence
     return outcome_evidence(pane, meaning.rates, baseline.pane, meaning.between)
 
 
-def _moved(evaluation: Evaluation) -> tuple[str, ...]:
-    """Say which inputs and scores drift; () where none does."""
+def _moved(evaluation: Evaluation) -> tuple[Fact, ...]:
+    """Return which inputs and scores drift; () where none does."""
     drifted = [name for name, one in evaluation.features.items() if one.state == "drift"]
-    told = []
-    if drifted:
-        named = ", ".join(short(name) for name in drifted[:NAMED])
-        more = f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else ""
-        told.append(f"{named}{more} drift" if len(drifted) > 1 else f"{named} drifts")
+    moved = [fact("columns_drift", names=tuple(drifted))] if drifted else []
     outputs = [one for one in (evaluation.score, evaluation.predicted) if one is not None and one.state == "drift"]
-    told += [f"the {one.words} drifts" for one in outputs[:1]]
-    return tuple(told)
+    moved += [fact("output_drifts", name=one.words) for one in outputs[:1]]
+    return tuple(moved)
 
 
-def _by_outcomes(tested: OutcomeEvidence, moved: tuple[str, ...]) -> KindOfChange | None:
+def _by_outcomes(tested: OutcomeEvidence, moved: tuple[Fact, ...]) -> KindOfChange | None:
     """Return the kind that the outcomes of a binary model's window show."""
-    rates = f"{format_percent(tested.observed)} were positive where the scores let one expect "
-    rates += format_percent(tested.expected)
+    rates = fact("positive_rate", observed=tested.observed, expected=tested.expected)
     if tested.meaning <= LEVEL:
         if tested.classes_hold:
-            said = "the scores of each class lie as they lay"
-            side = "more" if tested.observed > tested.expected else "less"
-            return KindOfChange(
-                "label_shift",
-                (rates, said, *moved),
-                f"the classes come in new proportions, positives are {side} frequent: {rates}",
-            )
-        return KindOfChange("concept_change", (rates, *moved), f"what inputs mean changed: {rates}; {CAVEAT}")
+            return KindOfChange("label_shift", "proportions_changed", (rates, fact("scores_of_classes_hold"), *moved))
+        return KindOfChange("concept_change", "meaning_changed", (rates, *moved))
     if not moved:
         return None
-    said = "outcomes are as the scores let one expect"
-    return KindOfChange("covariate_shift", (*moved, said), f"the inputs moved, and what they mean did not: {said}")
+    return KindOfChange("covariate_shift", "inputs_moved_as_expected", (*moved, fact("outcomes_as_expected")))
 
 
-def _off(evaluation: Evaluation) -> str | None:
-    """Say by which metric errors differ from what was estimated, or from the baseline's while no input moved."""
+def _off(evaluation: Evaluation) -> Fact | None:
+    """Return by which metric errors differ from what was estimated, or from the baseline's while no input moved."""
     if evaluation.maturity != "mature":
         return None
     if any(_holds(evaluation, name) for name in evaluation.weighted):
@@ -150,12 +133,11 @@ def _off(evaluation: Evaluation) -> str | None:
         assert one.error is not None
         assert one.error_deviation is not None
         if math.erfc(abs(one.error) / one.error_deviation / math.sqrt(2)) <= LEVEL / len(known):
-            side = "more" if one.error > 0 else "less"
-            return f"{name} is {abs(one.error):.3g} {side} than estimated from the inputs"
+            return fact("estimate_missed", metric=name, error=one.error)
     if known or evaluation.outcome_rows < FEWEST or not evaluation.features or _moved(evaluation):
         return None
     worse = _first(name for name, one in evaluation.realized_changes.items() if one.state == "worse")
-    return None if worse is None else f"{worse} is worse than in the baseline, and no input drifts"
+    return None if worse is None else fact("worse_without_drift", metric=worse)
 
 
 def _holds(evaluation: Evaluation, metric: str) -> bool:
@@ -170,14 +152,17 @@ def _first(names: Iterable[str]) -> str | None:
     return next(iter(names), None)
 
 
-def _without_outcomes(evaluation: Evaluation, moved: tuple[str, ...]) -> KindOfChange | None:
+def _without_outcomes(evaluation: Evaluation, moved: tuple[Fact, ...]) -> KindOfChange | None:
     shift = evaluation.label_shift
     if shift is not None and shift.explains == "labels":
-        return KindOfChange("label_shift", (shift.sentence, *moved), f"{shift.sentence}; {OPEN}")
+        return KindOfChange("label_shift", "proportions_changed_by_scores", (_shift(shift), *moved))
     if not moved:
         return None
     if shift is not None and shift.explains == "either":
-        said = "a new share of positives explains the scores as well"
-        return KindOfChange("covariate_shift", (*moved, shift.sentence), f"the inputs moved ({moved[0]}); {said}")
+        return KindOfChange("covariate_shift", "inputs_or_proportions_moved", (*moved, _shift(shift)))
     known = evaluation.outcome_rows >= FEWEST and evaluation.maturity == "mature"
-    return KindOfChange("covariate_shift", moved, f"the inputs moved ({moved[0]}){'' if known else f'; {OPEN}'}")
+    return KindOfChange("covariate_shift", "inputs_moved" if known else "inputs_moved_without_outcomes", moved)
+
+
+def _shift(shift: LabelShift) -> Fact:
+    return fact("label_shift", sentence=shift.sentence)

@@ -30,7 +30,7 @@ def incident(current: Evaluation, previous: Evaluation | None) -> dict[str, int]
     before = {} if previous is None else previous.incident
     drifted_before = set() if previous is None else drifting(previous)
     now = dict(_all(current))
-    quiet = {name for name, column in now.items() if column.state in ("ok", "usual")}
+    quiet = {name for name, column in now.items() if column.state in ("ok", "within_normal_variation")}
     quiet |= {name for name in before if name not in now and _quiet(name, current)}
     found: dict[str, int] = {}
     for name in before:
@@ -75,7 +75,7 @@ def _slice(name: str) -> str:
 def _quiet(name: str, evaluation: Evaluation) -> bool:
     """Return True where a column without drift was judged in a slice, of which an evaluation keeps only the drift."""
     found = evaluation.slices.get(_slice(name)) if WHERE in name else None
-    return found is not None and found.state in ("ok", "usual", "drift")
+    return found is not None and found.state in ("ok", "within_normal_variation", "drift")
 
 
 def _part(column: ColumnDrift) -> str:
@@ -84,4 +84,4 @@ def _part(column: ColumnDrift) -> str:
 
 def _beyond_doubt(column: ColumnDrift) -> bool:
     p = column.methods[column.decided_by].p_value
-    return p is not None and max(p, column.p_usual or 0.0) <= AT_ONCE
+    return p is not None and max(p, column.p_normal_variation or 0.0) <= AT_ONCE

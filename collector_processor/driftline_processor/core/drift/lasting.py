@@ -116,7 +116,7 @@ class Scores:
         start: intp (s,), where each function begins in them.
         column: intp (s,), the place of its column among the parts.
         functions: What they measure, and the reference's own stretches.
-        lacking: Columns that cannot be watched: name of the part → ``times`` or ``days``.
+        reason: Columns that cannot be watched: name of the part → ``no_times`` or ``too_few_days``.
         size: Number of cells.
     """
 
@@ -126,7 +126,7 @@ class Scores:
     start: I64
     column: I64
     functions: ScoreFunctions
-    lacking: dict[str, str]
+    reason: dict[str, str]
     size: int
 
 
@@ -148,19 +148,19 @@ def _score_functions(baseline: Baseline, span: int) -> Scores:
         many = max(1, round(span / blocks.length))
         step = many * blocks.length
     parts, place, value, column, names = list[tuple[str, int, int, Index | None]](), [], [], list[int](), list[str]()
-    unit, facts, measures, size, lacking = list[float](), list[F64](), list[str](), 0, dict[str, str]()
+    unit, facts, measures, size, reason = list[float](), list[F64](), list[str](), 0, dict[str, str]()
     for one in references(baseline):
         if one.kind == "embedding" or one.rows < LEAST_ROWS:
             continue
         cells = None if blocks is None else blocks.of.get(one.part)
         if cells is None or blocks is None:
-            lacking[one.part] = "times"
+            reason[one.part] = "no_times"
             continue
         counts = cells.coarsen(one.counts)
         for measure, scale, scores in _of_column(one, counts, cells.first):
             own = _own(cells.counts, blocks.rows, scores, many)
             if own is None:
-                lacking[one.part] = "days"
+                reason[one.part] = "too_few_days"
                 break
             place.append(size + np.arange(len(counts)))
             value.append(scores)
@@ -181,7 +181,7 @@ def _score_functions(baseline: Baseline, span: int) -> Scores:
         np.cumsum(lengths) - lengths,
         np.array(column, np.int64),
         ScoreFunctions(tuple(names), tuple(measures), np.array(unit), made, step),
-        lacking,
+        reason,
         size,
     )
 
@@ -259,13 +259,13 @@ def lasting_sums(pane: Pane, baseline: Baseline, span: int, note: str = "") -> L
     if span <= 0:
         return None
     scores = score_functions(baseline, span)
-    lacking = scores.lacking
-    parts = (*(part for part, *_ in scores.parts), *lacking)
+    reason = scores.reason
+    parts = (*(part for part, *_ in scores.parts), *reason)
     if not parts:
         return None
-    withheld = (*("" for _ in scores.parts), *lacking.values()) if lacking else ()
+    withheld = (*("" for _ in scores.parts), *reason.values()) if reason else ()
     if not scores.parts:
-        return LastingDrift("", parts, lacking=withheld)
+        return LastingDrift("", parts, reason=withheld)
     cells = np.zeros(scores.size)
     for part, at, bins, first in scores.parts:
         counts = pane.parts.get(part)
@@ -315,7 +315,7 @@ def follow_lasting(evaluation: Evaluation, before: Evaluation | None) -> Lasting
             measures=(), shifts=(), steps=(), recent=(), evidence=(), found={}, anew={}
         )  # fmt: skip
     else:
-        goes_on = replace(was, scores=now.scores, rows=now.rows, lacking=now.lacking, parts=now.parts)
+        goes_on = replace(was, scores=now.scores, rows=now.rows, reason=now.reason, parts=now.parts)
         goes_on = replace(goes_on, memory=was.memory.copy(), number=was.number + 1, varies=now.varies)
     goes_on = replace(goes_on, functions=functions)
     if not evaluation.closed or not any(now.rows):

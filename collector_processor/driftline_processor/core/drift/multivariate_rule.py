@@ -15,7 +15,7 @@ from driftline.panes.pca import Space
 from driftline.tables.table import F64
 
 from driftline_processor.core.drift.multivariate.method import ALPHA, JointResult, PanePair
-from driftline_processor.core.evaluation import ColumnDrift, JointDrift, State
+from driftline_processor.core.evaluation import ColumnDrift, InconclusiveReason, JointDrift, State
 
 from .multivariate import JOINT
 from .p_values import benjamini_hochberg
@@ -41,8 +41,8 @@ def drift_together(
     """Compare a window with the baseline by all methods that its sums, or rows, suffice for.
 
     ``features``: what was found of them one at a time, and how many of their rows count as one. ``blocks``: see
-    :func:`~.usual.rows_of_a_block`. ``from_rows``: what methods found that need rows, by name. ``wanted``: the
-    methods that are computed from sums, None for all. ``least``: the least effect that counts, of any method.
+    :func:`~.normal_variation.rows_of_a_block`. ``from_rows``: what methods found that need rows, by name. ``wanted``:
+    the methods that are computed from sums, None for all. ``least``: the least effect that counts, of any method.
     State *drift* = Benjamini-Hochberg-adjusted p <= 0.01 over the methods and effect >= the method's least.
     """
     found: dict[str, JointResult] = {}
@@ -57,7 +57,7 @@ def drift_together(
             if asked and method.measure is not None and (result := method.measure(sides)) is not None:
                 found[name] = result
     found |= from_rows or {}
-    enough = {name: result for name, result in found.items() if result.rows >= MIN_ROWS and not result.blind}
+    enough = {name: result for name, result in found.items() if result.rows >= MIN_ROWS and not result.not_comparable}
     adjusted = benjamini_hochberg(np.array([result.p_value for result in enough.values()], dtype=np.float64)).tolist()
     p_values = dict(zip(enough, adjusted, strict=True))
     return {name: _decided(name, result, p_values.get(name), least) for name, result in found.items()}
@@ -86,11 +86,15 @@ def joint_design_effect(space: Space, features: Mapping[str, ColumnDrift]) -> fl
 
 
 def _decided(name: str, found: JointResult, p: float | None, least: float) -> JointDrift:
-    state: State = "blind" if found.blind else "cannot_tell"
+    state: State = "inconclusive"
+    reason: InconclusiveReason = "not_comparable" if found.not_comparable else "too_few_rows"
     if p is not None:
         state = "drift" if p <= ALPHA and found.effect >= max(JOINT[name].min_effect, least) else "ok"
-    contributors, sentence = ((), found.blind) if found.blind else (found.told, JOINT[name].sentence(found))
-    value = None if found.blind else found.value
+        reason = ""
+    contributors, sentence = (
+        ((), found.not_comparable) if found.not_comparable else (found.told, JOINT[name].sentence(found))
+    )
+    value = None if found.not_comparable else found.value
     return JointDrift(
-        name, state, round(found.rows), value, p, found.effect, found.was, found.now, contributors, sentence
+        name, state, round(found.rows), value, p, found.effect, found.was, found.now, contributors, sentence, reason
     )

@@ -5,11 +5,11 @@
 - *Certain*: rows alone would not differ so much. The p-value of the one method that decides, corrected over the
   features and slices, is at most 0.01, and the effect at least ``min_effect``. Numbers and the score are decided by
   Kolmogorov-Smirnov, categories and the predicted class by chi-square, unless another method is chosen.
-- *Usual*: the reference's own windows of this length differ from the rest of it as much (:mod:`.usual`).
+- *Usual*: the reference's own windows of this length differ from the rest of it as much (:mod:`.normal_variation`).
 
-What is certain and beyond the usual is drift. What is certain, large and usual is ``usual``. Where the reference holds
-too few windows to say what is usual, a large distance is drift, with what would tell, and a smaller one cannot be told.
-What is left is ``ok``, if a shift that matters would have been drift in this window.
+What is certain and beyond the usual is drift. What is certain, large and usual is ``within_normal_variation``. Where
+the reference holds too few windows to say what is usual, a large distance is drift, with what would tell, and a smaller
+one cannot be told. What is left is ``ok``, if a shift that matters would have been drift in this window.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
 from driftline_processor.core.drift.methods.psi import MODERATE, SMALL
-from driftline_processor.core.evaluation import ColumnDrift, Lacking, MethodValue, Size, State
+from driftline_processor.core.evaluation import ColumnDrift, InconclusiveReason, MethodValue, Size, State
 from driftline_processor.core.outcomes.coverage import GUESSED
 
 from .dependence import clustered_design, student_p_value
@@ -40,9 +40,9 @@ from .measure_columns import SamplePairs, measure
 from .method_choice import Choices
 from .methods import METHODS, Kind
 from .methods.method import Vectors
+from .normal_variation import COUNTED, LEAST_WINDOWS, OwnWindows, own_windows
 from .p_values import CERTAIN, FAR, adjust_by_family
 from .reference import Reference, ReferenceTable, effective, reference_table
-from .usual import COUNTED, LEAST_WINDOWS, OwnWindows, own_windows
 
 Mask = NDArray[np.bool_]
 
@@ -70,7 +70,7 @@ def effect_of(shift: float, decided_by: str) -> float:
 def share_drifted(features: Mapping[str, ColumnDrift]) -> float | None:
     """Return the share of features in state drift among those that could be judged; None where none could."""
     states = [feature.state for feature in features.values()]
-    judged = sum(states.count(state) for state in ("ok", "usual", "drift"))
+    judged = sum(states.count(state) for state in ("ok", "within_normal_variation", "drift"))
     return states.count("drift") / judged if judged else None
 
 
@@ -86,7 +86,7 @@ def weighted_share(
         return None
     judged: dict[str, bool] = {}
     for name, feature in features.items():
-        if feature.state in ("ok", "usual", "drift"):
+        if feature.state in ("ok", "within_normal_variation", "drift"):
             judged[whole[name]] = judged.get(whole[name], False) or feature.state == "drift"
     shares = importance.shares(judged)
     return None if shares is None else sum(share for name, share in shares.items() if judged[name])
@@ -323,7 +323,7 @@ class _Columns:
         held: float64 (2, N), (effective) rows of the reference and of the window.
         missing: Share of missing and invalid values; NaN without any row.
         paired: There is something to compare.
-        blind: Nothing can be said of it.
+        not_comparable: Nothing can be said of it.
         few: Too few rows, of either side.
         coarse: Most values lie in buckets that reach over several bins, where they are taken to lie as the reference
             rows do: a drift that shows nevertheless is one, and that none shows says nothing.
@@ -342,7 +342,7 @@ class _Columns:
         excess: PSI less its mean without drift.
         p: That rows alone differ so much, corrected over the family; NaN where nothing can be decided.
         would_see: The smallest shift that would have been drift; NaN where nobody knows.
-        state: The verdict, and ``lacking``, what would tell.
+        state: The verdict, and ``reason``, what would tell.
     """
 
     samples: Sequence[_Sample]
@@ -367,7 +367,7 @@ class _Columns:
     held: F64
     missing: F64
     paired: Mask
-    blind: Mask
+    not_comparable: Mask
     few: Mask
     coarse: Mask
     vectors: dict[int, tuple[Vectors, F64]]
@@ -386,7 +386,7 @@ class _Columns:
     p: F64
     would_see: F64
     state: list[State]
-    lacking: list[Lacking]
+    reason: list[InconclusiveReason]
 
     @classmethod
     def of(cls, samples: Sequence[_Sample]) -> Self:
@@ -422,8 +422,8 @@ class _Columns:
         # 0.5: a larger share of the values in buckets that reach over several of the baseline's bins: where they lie is
         # a guess
         coarse = guessed > 0.5 * weight
-        blind = ~(coarse & ~number) & ((n == 0) | (size == 1))
-        paired = ~(coarse & ~number) & ~blind & (m > 0)
+        not_comparable = ~(coarse & ~number) & ((n == 0) | (size == 1))
+        paired = ~(coarse & ~number) & ~not_comparable & (m > 0)
         nothing, nan = np.zeros(len(columns)), np.full(len(columns), np.nan)
         found = cls(
             samples=samples,
@@ -448,8 +448,8 @@ class _Columns:
             held=np.stack([n, m]),
             missing=missing,
             paired=paired,
-            blind=blind,
-            few=(m == 0) & ~(coarse & ~number) & ~blind | paired & (np.minimum(n, m) < MIN_ROWS),
+            not_comparable=not_comparable,
+            few=(m == 0) & ~(coarse & ~number) & ~not_comparable | paired & (np.minimum(n, m) < MIN_ROWS),
             coarse=coarse,
             vectors={at: one for at, one in vectors.items() if paired[at]},
             design=np.ones(len(columns)),
@@ -467,7 +467,7 @@ class _Columns:
             p=nan.copy(),
             would_see=nan.copy(),
             state=[],
-            lacking=[],
+            reason=[],
         )
         found._look_at_clusters()
         for start, sample in zip(starts, samples, strict=True):
@@ -576,10 +576,10 @@ class _Columns:
         timed = judged[~np.isnan(self.own_p[judged])]
         self.own_p[timed] = adjust_by_family(self.own_p[timed], family[timed])
         known: State = "ok"
-        self.state = ["blind" if one else known for one in self.blind.tolist()]
-        self.lacking = [""] * len(self.columns)
+        self.state = ["inconclusive" if one else known for one in self.not_comparable.tolist()]
+        self.reason = ["not_comparable" if one else "" for one in self.not_comparable.tolist()]
         for at in np.flatnonzero(self.few).tolist():
-            self.state[at], self.lacking[at] = "cannot_tell", "rows"
+            self.state[at], self.reason[at] = "inconclusive", "too_few_rows"
         if not len(judged):
             return
         level = ALPHA / np.bincount(family[judged])[family[judged]]
@@ -587,7 +587,7 @@ class _Columns:
         self._judge(judged, level, by_rows)
         for at in np.flatnonzero(self.swing > 0).tolist():
             if self.state[at] == "drift" and not np.isnan(self.p[at]) and self._may_swing(at):
-                self.state[at], self.lacking[at] = "cannot_tell", "days"
+                self.state[at], self.reason[at] = "inconclusive", "too_few_days"
             if not np.isnan(self.would_see[at]):
                 self.would_see[at] = max(float(self.would_see[at]), self._swing_at_most(at))
 
@@ -625,7 +625,8 @@ class _Columns:
     def _judge(self, at: I64, level: F64, by_rows: F64) -> None:
         """Fill in the states of columns whose p-values are corrected, and what lacks.
 
-        A larger shift is never smaller news: ``ok``, then ``cannot_tell``, then ``usual``, then ``drift``.
+        A larger shift is never smaller news: ``ok``, then ``inconclusive``, then ``within_normal_variation``, then
+        ``drift``.
         """
         certain, large = self.p[at] <= ALPHA, self.excess[at] >= MODERATE
         enough = certain & (self.effect[at] >= self.min_effect[at])
@@ -639,7 +640,7 @@ class _Columns:
         usual = enough & ~drifts & ~unknown & large
         by_chance = ~enough & large & ~certain
         short = ~enough & large & certain & ~self.declared[at]  # a reference of hours does not know the other hours
-        undecided = enough & ~drifts & unknown
+        open_question = enough & ~drifts & unknown
         # what is left is ok if a shift that matters would have been drift
         least = np.maximum(SEEN, NEARLY * self.least_shift[at])
         _, _, endless, part = self.days[:, at]
@@ -649,16 +650,16 @@ class _Columns:
         days_lack = drifts & timed & ~outside & unknown
         for place, one in enumerate(at.tolist()):
             if drifts[place]:
-                self.state[one], self.lacking[one] = "drift", "days" if days_lack[place] else ""
+                self.state[one], self.reason[one] = "drift", "too_few_days" if days_lack[place] else ""
             elif usual[place]:
-                self.state[one] = "usual"
+                self.state[one] = "within_normal_variation"
             elif by_chance[place]:
-                self.state[one], self.lacking[one] = "cannot_tell", "rows"
-            elif short[place] or undecided[place]:
-                self.state[one], self.lacking[one] = "cannot_tell", "days"
+                self.state[one], self.reason[one] = "inconclusive", "too_few_rows"
+            elif short[place] or open_question[place]:
+                self.state[one], self.reason[one] = "inconclusive", "too_few_days"
             elif blunt[place]:
-                self.state[one] = "cannot_tell"
-                self.lacking[one] = "rows" if by_rows[place] > least[place] else "days"
+                self.state[one] = "inconclusive"
+                self.reason[one] = "too_few_rows" if by_rows[place] > least[place] else "too_few_days"
 
     def _may_swing(self, at: int) -> bool:
         """Return True where a cycle that nobody knows may be what differs."""
@@ -696,7 +697,9 @@ class _Columns:
             methods = {name: MethodValue(values[name][at] if known else None) for name in names}
             if sure:
                 methods[names[0]] = MethodValue(values[names[0]][at], p)
-            state: State = "blind" if hidden else self.state[at]
+            state: State = "inconclusive" if hidden else self.state[at]
+            reason = "not_comparable" if hidden else self.reason[at]
+            comparable = reason != "not_comparable"
             size: Size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
             found.append(
                 ColumnDrift(
@@ -715,10 +718,10 @@ class _Columns:
                     missing_now=missing,
                     design_effect=worth,
                     blocks=None if math.isnan(own[0]) else (own[0], own[1]),
-                    lacking=self.lacking[at] if state in ("cannot_tell", "drift") else "",
-                    p_usual=own_p if sure and state != "blind" else None,
-                    would_see=see if sure and state != "blind" else None,
-                    alike=None if state == "blind" or math.isnan(alike[0]) else (round(alike[0]), round(alike[1])),
+                    reason=reason if state in ("inconclusive", "drift") else "",
+                    p_normal_variation=own_p if sure and comparable else None,
+                    would_see=see if sure and comparable else None,
+                    alike=None if not comparable or math.isnan(alike[0]) else (round(alike[0]), round(alike[1])),
                 )
             )
         return [found[start:end] for start, end in zip(self.starts, self.ends, strict=True)]

@@ -18,7 +18,8 @@ def column_sentence(column: ColumnDrift) -> str:
 
     >>> from driftline_processor.core.evaluation import MethodValue
     >>> methods = {"ks": MethodValue(0.41, 1e-9)}
-    >>> temp = ColumnDrift("feature", "temp", "usual", "ks", 900, methods, size="large", alike=(7, 60), would_see=0.9)
+    >>> state = "within_normal_variation"
+    >>> temp = ColumnDrift("feature", "temp", state, "ks", 900, methods, size="large", alike=(7, 60), would_see=0.9)
     >>> column_sentence(temp)
     'temp is far from the reference (KS 0.41, large), and 7 of its own 60 windows of this length differ as much.'
     """
@@ -61,13 +62,13 @@ def _seen(column: ColumnDrift) -> str:
 
 
 def _drift(column: ColumnDrift) -> str:
-    if column.lacking == "days":
+    if column.reason == "too_few_days":
         few = "whether its own time does this by itself, so short a reference cannot tell"
         return f"drifts ({_distance(column)}); {few}: more days of reference, or a shorter window, would"
     return f"drifts ({_distance(column)}){_own(column)}"
 
 
-def _usual(column: ColumnDrift) -> str:
+def _within_normal_variation(column: ColumnDrift) -> str:
     return f"is far from the reference ({_distance(column)}){_own(column)}"
 
 
@@ -76,12 +77,14 @@ def _ok(column: ColumnDrift) -> str:
     return f"does not drift ({_distance(column)})" + (f"; {seen}" if seen else "")
 
 
-def _cannot_tell(column: ColumnDrift) -> str:
-    if column.lacking == "rows":
+def _inconclusive(column: ColumnDrift) -> str:
+    if column.reason == "not_comparable":
+        return "cannot be compared with the reference"
+    if column.reason == "too_few_rows":
         large = f" ({_distance(column)})" if column.size == "large" else ""
         only = f": only {_seen(column)}" if column.would_see is not None else ""
         return f"cannot be told{large}: {column.rows:,} rows are too few{only}; a longer window would tell"
-    if column.p_usual is None:
+    if column.p_normal_variation is None:
         what = "so short a reference does not say whether its own time does this by itself"
         return f"differs from the reference ({_distance(column)}); {what}: more days of it, or a shorter window, would"
     return f"cannot be told: its days differ so much that only {_seen(column)}; more days of reference would tell"
@@ -89,9 +92,8 @@ def _cannot_tell(column: ColumnDrift) -> str:
 
 _SAID: dict[str, Callable[[ColumnDrift], str]] = {
     "drift": _drift,
-    "usual": _usual,
+    "within_normal_variation": _within_normal_variation,
     "ok": _ok,
-    "cannot_tell": _cannot_tell,
-    "blind": lambda _: "cannot be compared with the reference",
+    "inconclusive": _inconclusive,
     "no_baseline": lambda _: "has no reference to be compared with",
 }

@@ -154,7 +154,7 @@ def slice_sentence(found: SliceDrift) -> str:
         return f"none of {found.judged} features drifts" if found.judged else "no drift"
     if found.compared:
         return "the baseline does not know it"
-    return f"too few {found.lacking}" if found.lacking else "cannot tell"
+    return found.reason.replace("_", " ") or "inconclusive"
 
 
 def _told(column: ColumnDrift) -> str:
@@ -174,29 +174,29 @@ def _comparable(name: str, slices: Mapping[str, Pane], baseline: Baseline) -> bo
 
 def _slice(pane: Pane, found: Drift, compared: str = "") -> SliceDrift:
     """Return the drift of a slice without its drawings: those of twenty slices would be most of an evaluation."""
-    undecided = bool(compared)
-    features = {name: _plain(column, undecided) for name, column in found.features.items()}
-    score, predicted = (None if one is None else _plain(one, undecided) for one in (found.score, found.predicted))
+    without_state = bool(compared)
+    features = {name: _plain(column, without_state) for name, column in found.features.items()}
+    score, predicted = (None if one is None else _plain(one, without_state) for one in (found.score, found.predicted))
     columns = [one for one in (*features.values(), score, predicted) if one is not None]
     states = {one.state for one in columns}
-    order: tuple[State, ...] = ("drift", "ok", "usual", "cannot_tell", "blind")
+    order: tuple[State, ...] = ("drift", "ok", "within_normal_variation", "inconclusive")
     state: State = next((state for state in order if state in states), "no_baseline")
     return SliceDrift(
         rows=pane.rows,
         state=state,
         compared=compared,
-        judged=sum(feature.state in ("ok", "usual", "drift") for feature in features.values()),
-        share=None if undecided else found.share,
+        judged=sum(feature.state in ("ok", "within_normal_variation", "drift") for feature in features.values()),
+        share=None if without_state else found.share,
         features=features,
         score=score,
         predicted=predicted,
-        lacking=next((one.lacking for one in columns if one.state == state), ""),
+        reason=next((one.reason for one in columns if one.state == state), ""),
     )
 
 
-def _plain(column: ColumnDrift, undecided: bool) -> ColumnDrift:
+def _plain(column: ColumnDrift, without_state: bool) -> ColumnDrift:
     column = replace(column, cells=(), was=None, now=None)
-    if not undecided:
+    if not without_state:
         return column
     methods = {name: MethodValue(method.value) for name, method in column.methods.items()}
     return replace(column, state="no_baseline", methods=methods)

@@ -24,7 +24,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import Task
 
-from driftline_processor.core.evaluation import Unsure
+from driftline_processor.core.evaluation import EstimateReason
 from driftline_processor.core.metrics import METRICS, Estimation, metric_of
 
 from .point import Point
@@ -184,7 +184,7 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
     decided = np.array([min(float(row.sum()), counterparts(rates.rows, row)) for row in rows[:2]])
     return {
         name: replace(
-            sure[name], value=value, unsure="unlike" if unlike else _too_few(name, rarer, rates.rarer, decided)
+            sure[name], value=value, reason="not_comparable" if unlike else _too_few(name, rarer, rates.rarer, decided)
         )
         for name, value in values.items()
     }
@@ -195,14 +195,14 @@ def as_learned(grid: F64, rates: Rates, weight_per_row: float) -> dict[str, Poin
     return _points(grid, rates.rate, rates.again, weight_per_row)
 
 
-def _too_few(metric: str, window: float, reference: float, decided: F64) -> Unsure | None:
+def _too_few(metric: str, window: float, reference: float, decided: F64) -> EstimateReason | None:
     """Return True where an interval would not hold what it says, for lack of rows.
 
     ``window``, ``reference``: those of the rarer class. ``decided``: see :func:`enough_decided`.
     """
     of_window, of_reference = _estimation(metric).fewest
     enough = window >= of_window and reference >= of_reference and enough_decided(metric, decided)
-    return None if enough else "too_few"
+    return None if enough else "too_few_rows"
 
 
 class _EstimatedValue(NamedTuple):

@@ -46,14 +46,14 @@ def estimated_changes(estimated: Mapping[str, Estimate]) -> dict[str, MetricChan
     found = {}
     for name, (one, change) in known.items():
         if name not in quiet or one.low is None or one.high is None:
-            found[name] = MetricChange("cannot_tell", change)
+            found[name] = MetricChange("inconclusive", change)
             continue
         low, high = one.low - (one.reference or 0.0), one.high - (one.reference or 0.0)
         least_bad, most_bad = (low, high) if direction(name) < 0 else (-high, -low)
         error = error_of(name, one.reference or 0.0)
         deviation = max(quiet[name], (most_bad - least_bad) / 2 / DEVIATIONS)
         shows = (normal_quantile(1 - 2 * LEVEL / len(quiet)) + POWER) * deviation
-        state: BaselineComparison = "cannot_tell"
+        state: BaselineComparison = "inconclusive"
         if p_of[name] <= LEVEL and least_bad > 0 and worse[name] >= LEAST * error:
             state = "worse"
         elif max(shows, LEAST * error) <= MATTERS * error:

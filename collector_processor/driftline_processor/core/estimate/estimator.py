@@ -37,7 +37,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import PerKind, Task
 
-from driftline_processor.core.evaluation import Estimate, EstimateMethod, LabelShift, MetricValue, Unsure
+from driftline_processor.core.evaluation import Estimate, EstimateMethod, EstimateReason, LabelShift, MetricValue
 from driftline_processor.core.outcomes.sums import effective_rows
 from driftline_processor.core.performance.realized import realized
 
@@ -193,7 +193,9 @@ class ReferenceLearning:
         unlike = max(away, default=0.0)
         worth = self.rows / (rows * (1 + unlike)) if rows > 0 else 0.0
         # 0.25: from where on rows are so unlike the reference's that no interval held what it says
-        unsure: Unsure | None = "unlike" if unlike > 0.25 else "too_few" if self._too_few() else None
+        reason: EstimateReason | None = (
+            "not_comparable" if unlike > 0.25 else "too_few_rows" if self._too_few() else None
+        )
         found = {}
         for name, point in points.items():
             was = self.reference.get(name)
@@ -203,7 +205,7 @@ class ReferenceLearning:
             bias = overfit if self.learned_of_own_rows else 0.0
             # 0.15: part of an estimate's move that a model of losses, or calibrations of single classes, may be wrong
             # about
-            found[name] = replace(point, learned=overfit + (0.15 * moved) ** 2, bias=bias, unsure=unsure)
+            found[name] = replace(point, learned=overfit + (0.15 * moved) ** 2, bias=bias, reason=reason)
         return found
 
     def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
@@ -408,8 +410,8 @@ class _MulticlassLearning(ReferenceLearning):
     def points(self, pane: Pane, _shift: OutcomeShift | None = None) -> tuple[dict[str, Point], int]:
         if not isinstance(_shift, ClassShift):
             return ReferenceLearning.points(self, pane)
-        unsure: Unsure | None = "too_few" if self._too_few() else None
-        return {name: replace(one, unsure=unsure) for name, one in _shift.points.items()}, 0
+        reason: EstimateReason | None = "too_few_rows" if self._too_few() else None
+        return {name: replace(one, reason=reason) for name, one in _shift.points.items()}, 0
 
     def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
         if self.estimated_rows(_pane) < FEWEST:
@@ -590,7 +592,7 @@ def estimate_metrics(
 
 def _unknown_beside_shift(estimate: Estimate) -> Estimate:
     """Return an estimate without an interval: nobody knows what the metric would be if outcomes have shifted."""
-    return replace(estimate, low=None, high=None, unsure=estimate.unsure or "label_shift")
+    return replace(estimate, low=None, high=None, reason=estimate.reason or "label_shift")
 
 
 def _estimates(
@@ -610,9 +612,9 @@ def _estimates(
 
 def _with_both(estimate: Estimate, other: Estimate) -> Estimate:
     """Return an estimate whose interval holds that of the other explanation, too; without one where either lacks it."""
-    unsure = estimate.unsure or other.unsure
+    reason = estimate.reason or other.reason
     if estimate.low is None or estimate.high is None or other.low is None or other.high is None:
-        return replace(estimate, low=None, high=None, unsure=unsure)
+        return replace(estimate, low=None, high=None, reason=reason)
     return replace(estimate, low=min(estimate.low, other.low), high=max(estimate.high, other.high))
 
 
@@ -641,7 +643,7 @@ class _Made:
         width = half_width(point.chance + point.learned, off, self._lasting, DEVIATIONS)
         low: float | None = max(least, point.value - width)
         high: float | None = min(most, point.value + width)
-        if point.unsure is not None:
+        if point.reason is not None:
             low = high = None
         lower = upper = alert = None
         if value is not None and learned.has_bounds(name, self._cut, rows):
@@ -650,7 +652,7 @@ class _Made:
             alert = not lower <= point.value <= upper
         estimates = (float(point.value), low, high, error, lower, upper, alert, rows)
         judged = _judged(labelled.get(name), realized, time)
-        return Estimate(*estimates, "panes", self._method, value, *judged, unsure=point.unsure)
+        return Estimate(*estimates, "panes", self._method, value, *judged, reason=point.reason)
 
 
 def _judged(labelled: Point | None, realized: MetricValue | None, time: float) -> tuple[float | None, float | None]:

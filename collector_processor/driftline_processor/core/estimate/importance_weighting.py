@@ -20,7 +20,7 @@ from driftline.tables.task import Task
 from scipy.special import expit
 
 from driftline_processor.core.drift.multivariate.classifier import FOLDS, Design, Points
-from driftline_processor.core.evaluation import Estimate, Unsure
+from driftline_processor.core.evaluation import Estimate, EstimateReason
 from driftline_processor.core.intervals.confidence import CONFIDENCE, student_quantile
 from driftline_processor.core.metrics import estimated_names
 from driftline_processor.core.outcomes.sums import effective
@@ -184,8 +184,8 @@ def estimate_by_weights(
         ends = _NONE if unlike else (max(least, value - _WIDE * error), min(most, value + _WIDE * error))
         reference = None if beyond is None else beyond.reference
         made = (value, *ends, error, lower, upper, alert, rows)
-        why: Unsure | None = "unlike" if unlike else None
-        found[name] = Estimate(*made, "rows", "importance_weighted", reference, unsure=why)
+        why: EstimateReason | None = "not_comparable" if unlike else None
+        found[name] = Estimate(*made, "rows", "importance_weighted", reference, reason=why)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from driftline_processor.core.evaluation import Estimate, Unsure
+from driftline_processor.core.evaluation import Estimate, EstimateReason
 from driftline_processor.core.intervals.confidence import CONFIDENCE, normal_quantile
 from driftline_processor.core.metrics import metric_of
 
@@ -31,7 +31,7 @@ class Point:
         learned: Variance from the reference that the estimate was learned from.
         mix: Variance from other rows of the same kind.
         bias: Squared error of an estimate of the reference's own rows, a part of ``learned``.
-        unsure: Reason why the true error may exceed these variances; None without one.
+        reason: Reason why the true error may exceed these variances; None without one.
     """
 
     value: float | None
@@ -39,7 +39,7 @@ class Point:
     learned: float = 0.0
     mix: float = 0.0
     bias: float = 0.0
-    unsure: Unsure | None = None
+    reason: EstimateReason | None = None
 
 
 def assumption(estimate: Estimate) -> str:

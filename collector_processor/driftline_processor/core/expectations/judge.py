@@ -271,7 +271,7 @@ def _of_end(rule: Rule, told: float, outside: float, within: float) -> Expected:
 
 
 def _unknown(rule: Rule, why: str, rows: int) -> Expected:
-    return Expected(rule.feature, rule.written, "cannot_tell", None, None, rows, f"{_about(rule)}cannot tell: {why}")
+    return Expected(rule.feature, rule.written, "inconclusive", None, None, rows, f"{_about(rule)}cannot tell: {why}")
 
 
 def _about(rule: Rule) -> str:

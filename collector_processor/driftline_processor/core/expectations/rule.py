@@ -48,15 +48,15 @@ class Limit:
         """Judge a value that lies between ``low`` and ``high``.
 
         >>> Limit("<", 0.05).verdict(0.01, 0.01), Limit("<", 0.05).verdict(0.01, 0.1), Limit("<", 0.05).verdict(0.1, 1)
-        ('met', 'cannot_tell', 'broken')
+        ('met', 'inconclusive', 'broken')
         """
         if low is None or high is None:
-            return "cannot_tell"
+            return "inconclusive"
         held = self._holds(low), self._holds(high)
         if all(held) and (self.operator != "=" or low == high):
             return "met"
         if any(held) or (self.operator == "=" and low < self.number < high):
-            return "cannot_tell"
+            return "inconclusive"
         return "broken"
 
     def _holds(self, value: float) -> bool:

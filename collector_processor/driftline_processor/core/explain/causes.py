@@ -40,7 +40,6 @@ from driftline_processor.core.windows.window import Window
 
 from .onset import onset
 from .region import region_changes
-from .sentences import LEAST_CARRIED, cause_sentence, whole_sentence
 
 
 def share_of_rows_moved(was: F64, now: F64, design_effect: float = 1.0) -> float:
@@ -66,6 +65,11 @@ def share_of_rows_moved(was: F64, now: F64, design_effect: float = 1.0) -> float
     p, q, both = was / n, now / m, (was + now) / (n + m)
     chance = np.sqrt(2 / math.pi * both * (1 - both) * (1 / n + 1 / m) * design_effect).sum() / 2
     return max(0.0, float(np.abs(q - p).sum()) / 2 - float(chance))
+
+
+LEAST_CARRIED = 0.05
+"""Least fraction of the score's shift in the ranking, and in a sentence: a smaller one ranks like this one and is not
+shown. Fractions are known to about so much: their cells may hold thirty rows."""
 
 
 class ColumnCounts(NamedTuple):
@@ -267,13 +271,13 @@ def explain(
     drifts = score.words if score is not None and score.state == "drift" else ""
     what = "score" if score is None else score.words
     if not causes:
-        return Explanation((), whole_sentence((), drifts)) if drifts else None
+        return Explanation((), drifts) if drifts else None
     steps = _steps_before(views, [cause for cause, _ in causes])
     dated = [(_dated(cause, window, views, steps), finding) for cause, finding in causes]
     means = score_means(whole.pane, whole.baseline)
     ranked = _ranked(_carrying(dated, views, means if drifts else None), whole)
-    worded = tuple(replace(cause, sentence=cause_sentence(cause, finding, timezone, what)) for cause, finding in ranked)
-    return Explanation(worded, whole_sentence(worded, drifts), *(means or (None, None)))
+    shown = tuple(replace(cause, finding=finding, score=what, timezone=timezone) for cause, finding in ranked)
+    return Explanation(shown, drifts, *(means or (None, None)))
 
 
 def _carrying(

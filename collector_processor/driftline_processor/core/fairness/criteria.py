@@ -300,7 +300,7 @@ def _criterion(
                 continue
             told = (
                 first
-                if first.state != "cannot_tell"
+                if first.state != "inconclusive"
                 else next((pair for pair in pairs if pair.state == "broken"), first)
             )
             found.append(told)
@@ -388,7 +388,7 @@ def _difference(
     group: str, beside: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
 ) -> GroupComparison:
     if one is None or other is None:
-        return GroupComparison(group, rate, None, None, None, "cannot_tell", beside)
+        return GroupComparison(group, rate, None, None, None, "inconclusive", beside)
     limits = [part.limits(confidence, one.effect_beside(other, confidence)) for part in (one, other)]
     low, high, _ = limits_of.difference(one.value, limits[0], other.value, limits[1])
     return GroupComparison(group, rate, one.value - other.value, low, high, _state(low, high, -limit, limit), beside)
@@ -398,10 +398,10 @@ def _ratio(
     group: str, beside: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
 ) -> GroupComparison:
     if one is None or other is None:
-        return GroupComparison(group, rate, None, None, None, "cannot_tell", beside)
+        return GroupComparison(group, rate, None, None, None, "inconclusive", beside)
     value = one.value / other.value if other.value > 0 else None
     if not (one.known and other.known):
-        return GroupComparison(group, rate, value, None, None, "cannot_tell", beside)
+        return GroupComparison(group, rate, value, None, None, "inconclusive", beside)
     effect = one.effect_beside(other, confidence, ratio=True)
     if all(limits_of.has_equal_weights(*part.ratio[:2]) for part in (one, other)):
         share, than = (Share(part.value, part.ratio.effective / effect) for part in (one, other))
@@ -415,16 +415,16 @@ def _ratio(
 
 def _state(low: float | None, high: float | None, least: float, most: float) -> Judgement:
     if low is None or high is None:
-        return "cannot_tell"
+        return "inconclusive"
     if low >= least and high <= most:
         return "met"
-    return "broken" if high < least or low > most else "cannot_tell"
+    return "broken" if high < least or low > most else "inconclusive"
 
 
 def _together(states: Sequence[Judgement]) -> Judgement:
     if "broken" in states:
         return "broken"
-    return "met" if all(state == "met" for state in states) else "cannot_tell"
+    return "met" if all(state == "met" for state in states) else "inconclusive"
 
 
 def _span(parts: Sequence[_Part | None], reference: _Part | None) -> tuple[float | None, float | None]:

@@ -88,7 +88,7 @@ class WeightSums(NamedTuple):
 Form = Callable[[float, float, float, float], Interval]
 """A value, its variance, the confidence, degrees of freedom → its interval."""
 
-TOO_FEW = Interval(None, None, "too_few")
+TOO_FEW = Interval(None, None, "too_few_rows")
 UNREVIEWED = Interval(None, None, "unreviewed")
 NONE = Interval(None, None, "")
 
@@ -101,7 +101,7 @@ METHODS = {
     "logit": "on the logit scale",
     "blocks": "from how blocks of time differ",
     "order": "between two of the ordered calls",
-    "too_few": "too few rows",
+    "too_few_rows": "too few rows",
     "unreviewed": "nobody reviewed rows of a decision",
 }
 """Sentence for each value of ``Metric.interval``."""
@@ -230,7 +230,7 @@ def student(value: float, variance: float, confidence: float, freedom: float = m
     """Return value ± t √variance; too few where all rows are alike: those that differ have not come yet.
 
     >>> student(0.0, 0.0, 0.95)
-    Interval(low=None, high=None, method='too_few')
+    Interval(low=None, high=None, method='too_few_rows')
     """
     if variance <= 0:
         return TOO_FEW

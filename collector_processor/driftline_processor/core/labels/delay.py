@@ -99,7 +99,7 @@ def judge_sla(pane: Pane, rows: int, age: int | None, sla: Sla) -> SlaResult | N
     if age is not None and age < sla.within:
         perhaps = rows - float(counts[np.concatenate([[-np.inf], bounds[:-1]]) >= sla.within].sum())
     low, high = min(surely / rows, 1.0), min(perhaps / rows, 1.0)
-    state: Judgement = "met" if low >= sla.coverage else "broken" if high < sla.coverage else "cannot_tell"
+    state: Judgement = "met" if low >= sla.coverage else "broken" if high < sla.coverage else "inconclusive"
     return SlaResult(state, sla.within, sla.coverage, low, high, rows)
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from driftline_processor.core.drift.p_values import benjamini_hochberg
-from driftline_processor.core.evaluation import BaselineComparison, Lacking, MetricChange, MetricValue
+from driftline_processor.core.evaluation import BaselineComparison, InconclusiveReason, MetricChange, MetricValue
 from driftline_processor.core.intervals.confidence import CONFIDENCE, Interval, difference, normal_quantile
 from driftline_processor.core.metrics import direction, metric_of
 from driftline_processor.core.metrics.names import parse_name
@@ -141,7 +141,7 @@ def _change(
     least, matters = (LEAST if days else MATTERS) * error, MATTERS * error
     shows = None if shows is None else max(shows, least)
     at_most = limits.high if direction(name) < 0 else limits.low and -limits.low
-    state: BaselineComparison = "cannot_tell"
+    state: BaselineComparison = "inconclusive"
     if compared.final and p <= LEVEL and side.worse >= least:
         state = "worse"
     elif (
@@ -150,12 +150,12 @@ def _change(
         and ((days and shows is not None and shows <= matters) or (not days and at_most <= matters))
     ):
         state = "not_worse"
-    lacking: Lacking = ""
+    reason: InconclusiveReason = ""
     if compared.final and not days and state != "not_worse":
-        lacking = "days"
-    elif compared.final and state == "cannot_tell":
-        lacking = "days" if now.interval == "blocks" else "rows"
-    return MetricChange(state, -direction(name) * side.worse, limits.low, limits.high, p, shows, lacking)
+        reason = "too_few_days"
+    elif compared.final and state == "inconclusive":
+        reason = "too_few_days" if now.interval == "blocks" else "too_few_rows"
+    return MetricChange(state, -direction(name) * side.worse, limits.low, limits.high, p, shows, reason)
 
 
 def error_of(name: str, value: float) -> float:

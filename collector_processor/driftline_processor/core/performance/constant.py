@@ -14,7 +14,7 @@ import numpy as np
 from driftline.panes.bins import score_centers
 from driftline.panes.pane import Pane
 
-from driftline_processor.core.evaluation import BaselineComparison, Evaluation, Lacking, MetricChange
+from driftline_processor.core.evaluation import BaselineComparison, Evaluation, InconclusiveReason, MetricChange
 from driftline_processor.core.intervals import confidence as limits_of
 from driftline_processor.core.intervals.confidence import FEWEST_TELLING, Interval
 from driftline_processor.core.intervals.score_curves import influence_of_scores
@@ -44,17 +44,17 @@ def against_constant(
     change, rate = loss.value - constant.value, said.value or 0.0
     limits = _limits(change, rate, sums, lent)
     if limits is None:
-        return MetricChange("cannot_tell", change, lacking="rows")
+        return MetricChange("inconclusive", change, reason="too_few_rows")
     shown, strict = limits(settings.confidence), limits(1 - 2 * LEVEL)
     if shown.low is None or shown.high is None or strict.low is None:
-        return MetricChange("cannot_tell", change, lacking="rows")
-    state: BaselineComparison = "cannot_tell"
-    lacking: Lacking = ""
+        return MetricChange("inconclusive", change, reason="too_few_rows")
+    state: BaselineComparison = "inconclusive"
+    reason: InconclusiveReason = ""
     if evaluation.maturity == "mature":
-        state = "worse" if strict.low > 0 else "not_worse" if shown.high < 0 else "cannot_tell"
-        if state == "cannot_tell":
-            lacking = "days" if shown.method == "blocks" else "rows"
-    return MetricChange(state, change, shown.low, shown.high, lacking=lacking)
+        state = "worse" if strict.low > 0 else "not_worse" if shown.high < 0 else "inconclusive"
+        if state == "inconclusive":
+            reason = "too_few_days" if shown.method == "blocks" else "too_few_rows"
+    return MetricChange(state, change, shown.low, shown.high, reason=reason)
 
 
 def _limits(change: float, rate: float, sums: PerformanceSums, lent: DaySpreads) -> Callable[[float], Interval] | None:

@@ -87,7 +87,7 @@ def level_change(
     half = hypot(half, usual.half) if abs(since) <= abs(own.value) else half
     came = float(sums.pane.parts["losses"][sums.task.losses.index("positive")] / sums.pane.parts["losses"][0])
     worse = final and off != 0 and abs(off) >= max(MATTERS * came, OFF * half)
-    return MetricChange("worse" if worse else "cannot_tell", off, off - half, off + half)
+    return MetricChange("worse" if worse else "inconclusive", off, off - half, off + half)
 
 
 def _of_baseline(baseline: Baseline, settings: PerformanceSettings) -> _OfBaseline | None:

@@ -23,7 +23,7 @@ LEAST_ROWS = 50
 """Rows that tell of a metric, which a value of a key needs to be judged, where nobody says: as many as drift wants."""
 
 _WEEK = 7 * 86_400 * 10**9
-"""Nanoseconds. For so long an objective may be undecided before somebody has to know."""
+"""Nanoseconds. For so long an objective may be inconclusive before somebody has to know."""
 
 _NUMBER = r"(?:\d[\d.eE]*|\d*\.\d+)"
 _WRITTEN = re.compile(
@@ -259,36 +259,40 @@ def about_rows(rows: int) -> str:
     return f"about {round(rows / digits) * digits:,} rows"
 
 
-def undecided(current: Evaluation, previous: Evaluation | None) -> tuple[ObjectiveState, ...]:
+def count_inconclusive(current: Evaluation, previous: Evaluation | None) -> tuple[ObjectiveState, ...]:
     """Return the objectives of a window with how many windows in a row cannot tell, up to this one.
 
     One that is open, or whose outcomes may still come, adds nothing.
     """
-    earlier = {} if previous is None else {objective.rule: objective.undecided for objective in previous.objectives}
+    earlier = (
+        {}
+        if previous is None
+        else {objective.rule: objective.inconclusive_windows for objective in previous.objectives}
+    )
 
     def count(one: ObjectiveState) -> int:
         counts = current.closed and (one.until or one.metric in SERVICE_METRICS or not current.young)
-        return earlier.get(one.rule, 0) + bool(counts) if one.state == "cannot_tell" else 0
+        return earlier.get(one.rule, 0) + bool(counts) if one.state == "inconclusive" else 0
 
-    return tuple(replace(objective, undecided=count(objective)) for objective in current.objectives)
+    return tuple(replace(objective, inconclusive_windows=count(objective)) for objective in current.objectives)
 
 
 def overdue(objective: ObjectiveState) -> str:
     """Return the sentence about an objective that nobody can decide for too long; "" for any other.
 
-    >>> overdue(ObjectiveState("recall", "recall >= 0.9", "cannot_tell", .9, .8, .95, 90, .9, 260, 7, alert_after=7))
+    >>> overdue(ObjectiveState("recall", "recall >= 0.9", "inconclusive", .9, .8, .95, 90, .9, 260, 7, alert_after=7))
     'nobody could tell in 7 windows in a row: too little is reviewed, about 260 rows in a window would tell'
     """
     if not objective.overdue:
         return ""
-    if objective.lacks:
+    if objective.reason:
         would = f", {about_rows(objective.needed)} would tell" if objective.needed else ""
-        more = f"too few {objective.lacks} in a window{would}; use a longer window"
-        return f"nobody could tell in {objective.undecided} windows in a row: {more}"
+        more = f"{objective.reason.replace('_', ' ')} in a window{would}; use a longer window"
+        return f"nobody could tell in {objective.inconclusive_windows} windows in a row: {more}"
     more = (
         f": too little is reviewed, {about_rows(objective.needed)} in a window would tell" if objective.needed else ""
     )
-    return f"nobody could tell in {objective.undecided} windows in a row{more}"
+    return f"nobody could tell in {objective.inconclusive_windows} windows in a row{more}"
 
 
 def newest_objectives(windows: Sequence[Evaluation]) -> dict[str, ObjectiveState]:

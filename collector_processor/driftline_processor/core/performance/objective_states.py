@@ -104,7 +104,9 @@ def judge_objectives(
     patience = {objective.rule: objective.patience(evaluation.window.name) for objective in settings.objectives}
     states = [
         replace(
-            state, alert_after=patience[state.rule], lacks="rows" if _all_reviewed(state, evaluation) else state.lacks
+            state,
+            alert_after=patience[state.rule],
+            reason="too_few_rows" if _all_reviewed(state, evaluation) else state.reason,
         )
         for state in states
     ]
@@ -117,7 +119,7 @@ def judge_objectives(
 
 def _all_reviewed(state: ObjectiveState, evaluation: Evaluation) -> bool:
     """Return True where nobody can tell, by the number of rows, although (nearly) all of them have their outcome."""
-    if state.state != "cannot_tell" or not state.needed:
+    if state.state != "inconclusive" or not state.needed:
         return False
     own = evaluation.performance_slices.get(state.slice)
     if own is not None and own.predictions:
@@ -152,7 +154,7 @@ def _state(
 ) -> ObjectiveState:
     """Judge a metric. ``why``: it is not to be judged, yet. ``none_of``: decisions of which nothing is known."""
     rows = _rows(metric)
-    unknown = ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, rows)
+    unknown = ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, rows)
     if metric is None or metric.value is None:
         needed = _least_rows(objective, settings.confidence)
         more = f"; {about_rows(needed)} would be the least to tell" if needed else ""
@@ -178,12 +180,12 @@ def _state(
         (limits.low >= limit, limits.high < limit) if objective.upwards else (limits.high <= limit, limits.low > limit)
     )
     if good or bad:
-        state: Judgement = "cannot_tell" if why else "met" if good else "broken"
+        state: Judgement = "inconclusive" if why else "met" if good else "broken"
         return replace(bounded, state=state, sentence=_state_sentence(bounded, why))
     if metric.interval == "blocks" and abs(value - limit) > _AT_LIMIT:
         return replace(
             bounded,
-            lacks="days",
+            reason="too_few_days",
             sentence=_state_sentence(bounded, why or "more days would tell, in a longer window"),
         )
     needed = _needed(objective, rows, value, limits, settings.confidence)
@@ -294,7 +296,7 @@ def judge_stretches(
         if state is not None:
             states.append(replace(state, since=start, until=step.end))
     if not states:
-        return ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, 0, sentence=lacking)
+        return ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0, sentence=lacking)
     return worst_state(objective, states)
 
 
@@ -327,7 +329,7 @@ def _each(
         most = max(states.values(), key=lambda state: state.rows, default=None)
         reason = f"no value of {objective.key} has {objective.min_rows:,} rows that tell of {objective.metric}"
         reason += "" if most is None or not most.rows else f"; {most.slice} has most, {most.rows:,}"
-        unknown = ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, 0)
+        unknown = ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0)
         return replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=why or reason)
     surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))
     reach = normal_quantile(surer.confidence) / normal_quantile(settings.confidence)
@@ -349,7 +351,7 @@ def _each(
     if worst.state == "met" and unseen.get(name, 0) >= objective.min_rows:
         reason = f"the outcomes of {slices[name].rows:,} of its {unseen[name]:,} predictions are known"
         reason += f", and {objective.min_rows:,} would be the least to tell"
-        worst = replace(states[name], state="cannot_tell", needed=objective.min_rows, sentence=why or reason)
+        worst = replace(states[name], state="inconclusive", needed=objective.min_rows, sentence=why or reason)
     verdicts = {name: state.state for name, state in judged.items()}
     return replace(worst, slices=verdicts, few=few, sentence=slices_sentence(objective, worst, verdicts, few))
 
@@ -380,13 +382,13 @@ def _wider(metric: MetricValue, reach: float) -> MetricValue:
 def worst_state(objective: Objective, states: Sequence[ObjectiveState]) -> ObjectiveState:
     """Return the worst state, with the verdict of all: broken where one is broken, met where all are met."""
     verdicts = {one.state for one in states}
-    state: Judgement = "broken" if "broken" in verdicts else "cannot_tell" if "cannot_tell" in verdicts else "met"
+    state: Judgement = "broken" if "broken" in verdicts else "inconclusive" if "inconclusive" in verdicts else "met"
     return replace(max(states, key=lambda one: _badness(objective, one)), state=state)
 
 
 def _badness(objective: Objective, state: ObjectiveState) -> tuple[int, float]:
     """Return the sort key of a state: its verdict, broken first; then the end of the interval nearest to broken."""
-    rank = {"met": 0, "cannot_tell": 1, "broken": 2}[state.state]
+    rank = {"met": 0, "inconclusive": 1, "broken": 2}[state.state]
     end = state.high if objective.upwards else state.low
     return rank, -math.inf if end is None else -end if objective.upwards else end
 

@@ -56,8 +56,8 @@ def judge_service(
             calls = found.get(objective.slice) if objective.slice else whole
             state = replace(_state(objective, calls, settings, _open(evaluation)), slice=objective.slice)
         patience = objective.patience(evaluation.window.name)
-        lacking = state.state == "cannot_tell" and state.needed
-        states.append(replace(state, alert_after=patience, lacks="rows" if lacking else ""))
+        lacking = state.state == "inconclusive" and state.needed
+        states.append(replace(state, alert_after=patience, reason="too_few_rows" if lacking else ""))
     return tuple(states)
 
 
@@ -92,7 +92,7 @@ def _rolling(
 def _state(objective: Objective, calls: Calls | None, settings: PerformanceSettings, why: str = "") -> ObjectiveState:
     """Judge the calls of a window, a stretch of time or one slice. ``why``: they are not to be judged, yet."""
     metric, limit = objective.metric, objective.limit
-    unknown = ObjectiveState(metric, objective.rule, "cannot_tell", None, None, None, 0, limit)
+    unknown = ObjectiveState(metric, objective.rule, "inconclusive", None, None, None, 0, limit)
     level = None if calls is None else calls.level(settings.confidence, settings.shares)
     measured = None if level is None else metric_of(level, metric)
     if calls is None or measured is None or measured.value is None:
@@ -106,7 +106,7 @@ def _state(objective: Objective, calls: Calls | None, settings: PerformanceSetti
     else:
         good, bad = high is not None and high <= limit, low is not None and low > limit
     if good or bad:
-        state: Judgement = "cannot_tell" if why else "met" if good else "broken"
+        state: Judgement = "inconclusive" if why else "met" if good else "broken"
         return replace(known, state=state, sentence=_sentence(metric, measured, why))
     needed = _needed(objective, calls, measured, settings.confidence)
     more = f"{about_rows(needed)} would tell" if needed else "it is too close for any number of rows"
@@ -146,7 +146,7 @@ def _each(
     few = len(states) - len(judged)
     if not judged:
         reason = f"no value of {objective.key} has {objective.min_rows:,} calls that tell of {objective.metric}"
-        unknown = ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, 0, objective.limit)
+        unknown = ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0, objective.limit)
         return replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=reason)
     surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))
     for name, state in judged.items():

@@ -30,8 +30,9 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from itertools import chain
 from typing import Final, Literal, NamedTuple, Protocol, get_args
 
 from driftline_processor.core.evaluation import (
@@ -42,11 +43,12 @@ from driftline_processor.core.evaluation import (
     Verdict,
     VerdictState,
 )
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.fairness.criteria import CRITERIA, FOUR_FIFTHS, MEASURES, TOLERANCE, fewest_rows
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.core.windows.window import DAY, length
-from driftline_processor.core.wording import format_percent, format_value, short
+from driftline_processor.core.wording import format_percent, short
 
 from .signals import Signal, Value, read_signal
 
@@ -102,11 +104,11 @@ class Judged:
 
     Attributes:
         holds: Whether it holds; None where the window cannot tell.
-        words: What was found, as a clause.
+        facts: What was found.
     """
 
     holds: bool | None
-    words: str = ""
+    facts: tuple[Fact, ...] = ()
 
 
 UNTOLD: Final = Judged(None)
@@ -198,41 +200,41 @@ class Comparison:
         """Compare the value of the window with the limit at it."""
         measured, limit = self.signal.read(finding.evaluation), self.limit.value(self.signal, finding)
         if measured is None or limit is None:
-            return Judged(None, self._unknown(measured, finding.evaluation))
+            return Judged(None, (self._unknown(measured, finding.evaluation),))
         compared = self._compared(measured)
         if compared is None:
-            return Judged(None, f"{short(self.signal.name, 80)} has no interval")
+            return Judged(None, (fact("signal_without_interval", signal=self.signal.name),))
         holds = _SIGNS[self.sign](compared, limit)
-        return Judged(holds, self._words(measured, limit, holds))
+        return Judged(holds, (self._compared_fact(measured, limit, holds),))
 
     def _compared(self, measured: Value) -> float | None:
         if not self.surely:
             return measured.value
         return measured.high if self.sign.startswith("<") else measured.low
 
-    def _unknown(self, measured: Value | None, evaluation: Evaluation) -> str:
-        """Say what is not known."""
-        name = short(self.signal.name, 80) + (f" in {short(self.signal.slice, 80)}" if self.signal.slice else "")
+    def _unknown(self, measured: Value | None, evaluation: Evaluation) -> Fact:
+        """Return what is not known."""
+        signal = {"signal": self.signal.name, "slice": self.signal.slice}
         if measured is None:
             waits = self.signal.of_outcomes and evaluation.maturity != "mature"
-            return f"{name} is not known" + (" yet: outcomes may still come" if waits else "")
-        of = {"baseline": "by the baseline", "last week": "of the week before"}.get(
-            self.limit.of, f"of {min(FEWEST_EARLIER, self.limit.windows)} windows before"
-        )
-        return f"{name} {of} is not known"
+            return fact("signal_unknown", **signal, waits=waits)
+        return fact("limit_unknown", **signal, of=self.limit.of, windows=min(FEWEST_EARLIER, self.limit.windows))
 
-    def _words(self, measured: Value, limit: float, holds: bool) -> str:
-        write = (lambda number: format_percent(number, 3)) if self.signal.is_share else format_value
-        side = "below" if self.sign.startswith("<") == holds else "above"
-        where = f" in {short(self.signal.slice, 80)}" if self.signal.slice else ""
-        of = {"": "", "baseline": ", by the baseline", "last week": ", by the week before"}.get(
-            self.limit.of, f", by the {self.limit.windows} windows before"
+    def _compared_fact(self, measured: Value, limit: float, holds: bool) -> Fact:
+        return fact(
+            "signal_compared",
+            signal=self.signal.name,
+            signal_column=self.signal.column,
+            slice=self.signal.slice,
+            value=measured.value,
+            low=measured.low,
+            high=measured.high,
+            side="below" if self.sign.startswith("<") == holds else "above",
+            limit=limit,
+            of=self.limit.of,
+            windows=self.limit.windows,
+            is_fraction=self.signal.is_share,
         )
-        interval = ""
-        if measured.low is not None and measured.high is not None:
-            interval = f" ({write(measured.low)} to {write(measured.high)})"
-        name = short(self.signal.name, 80)
-        return f"{name}{where} is {write(measured.value)}{interval}, {side} {write(limit)}{of}"
 
 
 def _earlier(signal: Signal, finding: Finding, windows: int) -> list[float]:
@@ -263,7 +265,7 @@ class VerdictIs:
     def judge(self, finding: Finding) -> Judged:
         """Ask for the verdict at the end of the window."""
         verdict = finding.verdict_at(finding.evaluation)
-        return Judged(verdict.state in self.states, verdict.sentence)
+        return Judged(verdict.state in self.states, (fact("verdict", verdict=verdict),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,16 +291,14 @@ class Drifts:
         known = [one for one in columns if one is not None]
         drifted = [one.name or one.column for one in known if one.state == "drift"]
         if len(drifted) >= self.count:
-            more = f" and {len(drifted) - 3} more" if len(drifted) > 3 else ""
-            verb = "drifts" if len(drifted) == 1 else "drift"
-            return Judged(True, f"{', '.join(short(name, 40) for name in drifted[:3])}{more} {verb}")
-        judged = [one for one in known if one.state in ("ok", "usual", "drift")]
+            return Judged(True, (fact("columns_drift", names=tuple(drifted)),))
+        judged = [one for one in known if one.state in ("ok", "within_normal_variation", "drift")]
         if len(judged) < self.count:
-            return Judged(None, f"drift can be judged of {len(judged)} of {len(known)}")
-        return Judged(False, "no more than the usual drifts")
+            return Judged(None, (fact("drift_evaluated", columns=len(judged), of=len(known)),))
+        return Judged(False, (fact("no_more_drift"),))
 
-    def measured(self, evaluation: Evaluation) -> str:
-        """Return the numbers behind it: of what drifts, else of what moved most; "" where nothing was measured."""
+    def measured(self, evaluation: Evaluation) -> tuple[Fact, ...]:
+        """Return the numbers behind it: of what drifts, else of what moved most; () where nothing was measured."""
         columns = [*evaluation.features.values()]
         if self.column != "features":
             one = evaluation.score if self.column == "score" else evaluation.predicted
@@ -306,20 +306,21 @@ class Drifts:
         known = [(one.state == "drift", one.effect, one) for one in columns if one.effect is not None]
         ranked = [one for _, _, one in sorted(known, key=lambda pair: (not pair[0], -pair[1]))]
         drifted = [one for one in ranked if one.state == "drift"]
-        return "; ".join(_statistic(one) for one in (drifted[:3] or ranked[:1]))
+        return tuple(_statistics(one) for one in (drifted[:3] or ranked[:1]))
 
 
-def _statistic(column: ColumnDrift) -> str:
-    """Return the statistics of a column in words."""
-    name = short(column.words, 40)
+def _statistics(column: ColumnDrift) -> Fact:
+    """Return the statistics of a column."""
     shown = dict.fromkeys((column.decided_by, "psi"))
     values = {one: known.value for one in shown if (known := column.methods.get(one)) is not None}
-    numbers = [f"{one} {format_value(value)}" for one, value in values.items() if value is not None]
     deciding = column.methods.get(column.decided_by)
-    if deciding is not None and deciding.p_value is not None:
-        numbers.append(f"p {format_value(deciding.p_value)}")
-    told = [f"a {column.size} shift"] if column.size and column.state == "drift" else []
-    return f"{name}: {', '.join([*numbers, *told])}"
+    return fact(
+        "column_statistics",
+        name=column.words,
+        statistics={one: value for one, value in values.items() if value is not None},
+        p_value=None if deciding is None else deciding.p_value,
+        size=column.size if column.state == "drift" else "",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,12 +335,12 @@ class ObjectiveBroken:
         known = [one for one in finding.evaluation.objectives if not self.rule or one.rule == self.rule]
         broken = [one for one in known if one.state == "broken"]
         if broken:
-            sentence = broken[0].sentence.rstrip(".")
-            return Judged(True, f"{short(broken[0].rule, 120)} is broken" + (f": {sentence}" if sentence else ""))
-        if not known or all(one.state == "cannot_tell" for one in known):
-            said = known[0].sentence.rstrip(".") if known else "no objective was judged"
-            return Judged(None, said or f"{short(known[0].rule, 120)}: cannot tell")
-        return Judged(False, "no objective is broken")
+            return Judged(True, (fact("objective_broken", objective=broken[0]),))
+        if not known:
+            return Judged(None, (fact("no_objective_evaluated"),))
+        if all(one.state == "inconclusive" for one in known):
+            return Judged(None, (fact("objective_inconclusive", objective=known[0]),))
+        return Judged(False, (fact("no_objective_broken"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,49 +374,52 @@ class GroupsApart:
         evaluation = finding.evaluation
         fairness = next((one for one in evaluation.fairness if one.attribute == self.attribute), None)
         if fairness is None:
-            return Judged(None, f"no two groups of {short(self.attribute, 40)} are known")
+            return Judged(None, (fact("no_two_groups", attribute=self.attribute),))
         asked = MEASURES[self.measure].criterion
         criterion = next((one for one in fairness.criteria if one.name == asked), None)
         if criterion is None or (criterion.basis == "labelled rows" and evaluation.maturity != "mature"):
-            return Judged(None, f"{self.title} is not known yet" if criterion else f"{self.title} is not known")
+            return Judged(None, (fact("groups_unknown", **self._measure, yet=criterion is not None),))
         compare, upwards = _SIGNS[self.sign], self.sign.startswith(">")
         near, far = (criterion.low, criterion.high) if upwards else (criterion.high, criterion.low)
         if near is not None and compare(near, self.limit):
-            return Judged(True, self._words(criterion, fairness, "above" if upwards else "below"))
+            return Judged(True, (self._compared(criterion, fairness, "above" if upwards else "below"),))
         if far is not None and not compare(far, self.limit):
-            return Judged(False, self._words(criterion, fairness, "at most" if upwards else "at least"))
+            return Judged(False, (self._compared(criterion, fairness, "at most" if upwards else "at least"),))
         fewest = fewest_rows(fairness, asked)
         if fewest is None:
             return UNTOLD
-        rate = fewest.rate.replace("_", " ")
-        rows = f"group {short(fewest.group, 40)} has {fewest.rows:,.0f} rows for its {rate}"
-        return Judged(None, f"cannot tell {self.title}{self._interval(criterion)}: {rows}")
+        ends = {"low": criterion.low, "high": criterion.high}
+        few = {"group": fewest.group, "rate": fewest.rate, "rows": fewest.rows}
+        return Judged(None, (fact("groups_inconclusive", **self._measure, **ends, **few),))
 
-    def _words(self, criterion: FairnessCriterion, fairness: Fairness, side: str) -> str:
-        value = getattr(criterion, MEASURES[self.measure].of)
-        found = "is not known" if value is None else f"is {format_percent(value, 3)}"
-        apart = _furthest_apart(fairness, criterion.name)
-        words = f"{self.title} {found}{self._interval(criterion)}, {side} {format_percent(self.limit, 3)}"
-        return f"{words}: {apart}" if apart else words
+    @property
+    def _measure(self) -> dict[str, str]:
+        return {"measure": self.measure, "attribute": self.attribute}
 
-    def _interval(self, criterion: FairnessCriterion) -> str:
-        ends = criterion.low, criterion.high
-        low, high = ("?" if end is None else format_percent(end, 3) for end in ends)
-        return "" if ends == (None, None) else f" ({low} to {high})"
+    def _compared(self, criterion: FairnessCriterion, fairness: Fairness, side: str) -> Fact:
+        return fact(
+            "groups_compared",
+            **self._measure,
+            value=getattr(criterion, MEASURES[self.measure].of),
+            low=criterion.low,
+            high=criterion.high,
+            side=side,
+            limit=self.limit,
+            apart=_furthest_apart(fairness, criterion.name),
+        )
 
 
-def _furthest_apart(fairness: Fairness, criterion: str) -> str:
-    """Return the two groups between which the rates of a criterion are furthest apart, in words; "" where none are."""
-    found: list[tuple[float, str]] = []
+def _furthest_apart(fairness: Fairness, criterion: str) -> tuple[str, float, str, float, str] | None:
+    """Return the rate of a criterion that differs most, with its least and greatest value and their groups."""
+    found: list[tuple[float, tuple[str, float, str, float, str]]] = []
     for rate in CRITERIA[criterion]:
         values = {one.value: one.rates[rate].value for one in fairness.groups if rate in one.rates}
         known = [(value, group) for group, value in values.items() if value is not None]
         if len(known) < 2:
             continue
         (lowest, low), (highest, high) = min(known), max(known)
-        words = f"{format_percent(lowest, 3)} of {short(low, 40)} and {format_percent(highest, 3)} of {short(high, 40)}"
-        found.append((highest - lowest, f"{rate.replace('_', ' ')} {words}"))
-    return max(found, default=(0.0, ""))[1]
+        found.append((highest - lowest, (rate, lowest, low, highest, high)))
+    return max(found)[1] if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,10 +431,9 @@ class OutcomesLate:
     def judge(self, finding: Finding) -> Judged:
         """Look at the agreement on the labels of the window."""
         sla = finding.evaluation.label_sla
-        if sla is None or sla.state == "cannot_tell":
-            return Judged(None, "no agreement on labels can be judged")
-        within = f"at most {format_percent(sla.high)} of the outcomes came in time"
-        return Judged(sla.state == "broken", f"{within}, {format_percent(sla.coverage)} were agreed")
+        if sla is None or sla.state == "inconclusive":
+            return Judged(None, (fact("outcome_agreement_unknown"),))
+        return Judged(sla.state == "broken", (fact("outcomes_in_time", at_most=sla.high, agreed=sla.coverage),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,7 +445,8 @@ class DataFaulty:
     def judge(self, finding: Finding) -> Judged:
         """Look at the faults of the window's data."""
         grave = [one for one in finding.evaluation.findings if one.severity != "minor"]
-        return Judged(bool(grave), grave[0].sentence.rstrip(".") if grave else "no grave fault was found")
+        found = replace(grave[0].fact, kind="named_finding") if grave else fact("no_grave_fault")
+        return Judged(bool(grave), (found,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,10 +475,13 @@ class BurnRate:
         rates = [self._rate(one) for one in (finding.evaluation, *longer[-1:])]
         if len(rates) < 2 or None in rates:
             unknown = self.short if rates[0] is None else self.long
-            return Judged(None, f"{short(self.signal.name, 80)} over {unknown} is not known")
+            return Judged(None, (fact("burn_rate_unknown", signal=self.signal.name, window=unknown),))
         known = [rate for rate in rates if rate is not None]
-        words = f"the error budget of {self.objective.rule} is spent {known[0]:.3g} times too fast over {self.short}"
-        return Judged(min(known) > self.factor, f"{words} and {known[1]:.3g} times over {self.long}")
+        spent = {"short_rate": known[0], "long_rate": known[1], "short": self.short, "long": self.long}
+        return Judged(
+            min(known) > self.factor,
+            (fact("budget_spent", signal=self.signal.name, rule=self.objective.rule, **spent),),
+        )
 
     def _rate(self, evaluation: Evaluation) -> float | None:
         read = self.signal.read(evaluation)
@@ -512,10 +519,10 @@ class AllOf:
         """Judge each part."""
         judged = [part.judge(finding) for part in self.parts]
         if any(one.holds is False for one in judged):
-            return Judged(False, "; ".join(one.words for one in judged if one.holds is False))
+            return Judged(False, _facts(one for one in judged if one.holds is False))
         if any(one.holds is None for one in judged):
-            return Judged(None, _joined(one.words for one in judged if one.holds is None))
-        return Judged(True, "; ".join(one.words for one in judged))
+            return Judged(None, _facts(one for one in judged if one.holds is None))
+        return Judged(True, _facts(judged))
 
 
 @dataclass(frozen=True, slots=True)
@@ -533,14 +540,19 @@ class AnyOf:
         """Judge each part."""
         judged = [part.judge(finding) for part in self.parts]
         if any(one.holds for one in judged):
-            return Judged(True, "; ".join(one.words for one in judged if one.holds))
+            return Judged(True, _facts(one for one in judged if one.holds))
         if all(one.holds is None for one in judged):
-            return Judged(None, _joined(one.words for one in judged))
-        return Judged(False, "; ".join(one.words for one in judged if one.holds is False))
+            return Judged(None, _facts(judged))
+        return Judged(False, _facts(one for one in judged if one.holds is False))
 
 
-def _joined(words: Iterable[str]) -> str:
-    return "; ".join(dict.fromkeys(filter(None, words)))
+def _facts(judged: Iterable[Judged]) -> tuple[Fact, ...]:
+    """Return all facts of some judgements, each of them once."""
+    found: list[Fact] = []
+    for one in chain.from_iterable(judged.facts for judged in judged):
+        if one not in found:
+            found.append(one)
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -550,14 +562,14 @@ class PartJudged:
     Attributes:
         written: The sentence as one writes it.
         holds: Whether it holds; None where the window cannot tell.
-        words: What was found, as a clause.
-        measured: The numbers behind it, where the clause does not have them; "" elsewhere.
+        facts: What was found.
+        measured: The numbers behind it, where the facts do not have them; () elsewhere.
     """
 
     written: str
     holds: bool | None
-    words: str
-    measured: str = ""
+    facts: tuple[Fact, ...]
+    measured: tuple[Fact, ...] = ()
 
 
 def judge_parts(condition: Condition, finding: Finding) -> list[PartJudged]:
@@ -565,8 +577,8 @@ def judge_parts(condition: Condition, finding: Finding) -> list[PartJudged]:
     found = []
     for leaf in leaves(condition):
         judged = leaf.judge(finding)
-        measured = leaf.measured(finding.evaluation) if isinstance(leaf, Drifts) else ""
-        found.append(PartJudged(leaf.written, judged.holds, judged.words, measured))
+        measured = leaf.measured(finding.evaluation) if isinstance(leaf, Drifts) else ()
+        found.append(PartJudged(leaf.written, judged.holds, judged.facts, measured))
     return found
 
 

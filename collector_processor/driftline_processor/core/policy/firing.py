@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal
 
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.facts import Fact, columns_of, fact
 from driftline_processor.core.verdict import StateSpan
 
 from .condition import Condition, Finding, Judged
@@ -42,7 +44,7 @@ class Firing:
         until: Start of the first window without it, once that was long enough; None while it lasts.
         window: Name of the length of the windows.
         start: Start of the newest window in which it held.
-        words: What was found in that window, as a clause.
+        facts: What was found in that window.
         state: The state of the verdict, of a condition that asks for nothing else; else "".
     """
 
@@ -51,11 +53,29 @@ class Firing:
     until: int | None
     window: str
     start: int | None
-    words: str
+    facts: tuple[Fact, ...]
     state: VerdictState | Literal[""] = ""
 
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What it is about, for code that decides: names of signals and checks, kinds of facts, ``column:NAME``."""
+        return tuple(dict.fromkeys(chain.from_iterable(map(subjects_of, self.facts))))
 
-StepOutcome = Literal["cannot_tell", "quiet", "counted", "fired", "lasts", "eased", "over"]
+
+def subjects_of(found: Fact) -> Iterator[str]:
+    """Yield what a fact is about.
+
+    >>> list(subjects_of(fact("signal_compared", signal="coverage"))), list(subjects_of(fact("no_grave_fault")))
+    (['coverage'], ['no_grave_fault'])
+    """
+    if found.kind == "objective_broken":
+        yield found.values["objective"].metric
+    else:
+        yield found.value("signal") or found.value("check") or found.kind
+    yield from (f"column:{name}" for name in columns_of(found))
+
+
+StepOutcome = Literal["inconclusive", "quiet", "counted", "fired", "lasts", "eased", "over"]
 """What follows from one window: nothing, since it cannot tell; nothing, since the condition does not hold; it holds, in
 too few windows in a row; that was enough; it goes on; it holds no more, for too short; that was enough, too."""
 
@@ -120,7 +140,7 @@ def steps(
     resolve: Condition | None = None,
 ) -> Iterator[Step]:
     """Yield what a condition said of each window, and what followed; the arguments are those of :func:`firings`."""
-    row: list[tuple[Evaluation, str]] = []
+    row: list[Evaluation] = []
     quiet: list[Evaluation] = []
     lasting: Firing | None = None
     for at, evaluation in enumerate(windows):
@@ -128,14 +148,14 @@ def steps(
         judged, window = condition.judge(finding), evaluation.window
         if lasting is None:
             if judged.holds:
-                row.append((evaluation, judged.words))
+                row.append(evaluation)
             elif judged.holds is False:
                 row.clear()
-            outcome: StepOutcome = "counted" if judged.holds else "cannot_tell" if judged.holds is None else "quiet"
+            outcome: StepOutcome = "counted" if judged.holds else "inconclusive" if judged.holds is None else "quiet"
             count = len(row)
             if count >= patience.fire:
-                since = row[0][0].window.start
-                lasting, outcome = Firing(since, window.end, None, window.name, window.start, judged.words), "fired"
+                since = row[0].window.start
+                lasting, outcome = Firing(since, window.end, None, window.name, window.start, judged.facts), "fired"
                 row.clear()
             yield Step(at, judged, None, outcome, count, patience.fire, lasting)
             continue
@@ -146,9 +166,9 @@ def steps(
         elif judged.holds or resolved is not None:
             quiet.clear()
         if judged.holds:
-            lasting = replace(lasting, window=window.name, start=window.start, words=judged.words)
+            lasting = replace(lasting, window=window.name, start=window.start, facts=judged.facts)
         told = judged if resolved is None else resolved
-        outcome = "eased" if over else "cannot_tell" if told.holds is None and not judged.holds else "lasts"
+        outcome = "eased" if over else "inconclusive" if told.holds is None and not judged.holds else "lasts"
         count = len(quiet)
         if patience.is_over(quiet, window.end):
             ended = replace(lasting, until=quiet[0].window.start)
@@ -187,7 +207,7 @@ def verdict_steps(
         outcome: StepOutcome = "quiet"
         if needed is not None:
             outcome = "counted" if count < needed else "fired" if count == needed else "lasts"
-        judged = Judged(needed is not None, verdict.sentence)
+        judged = Judged(needed is not None, (fact("verdict", verdict=verdict),))
         found.append(Step(at, judged, None, outcome, count, needed or 0, None))
     return found
 
@@ -219,7 +239,7 @@ def verdict_firings(
             until=one.until,
             window=one.window,
             start=one.verdict.window_start,
-            words=one.verdict.sentence,
+            facts=(fact("verdict", verdict=one.verdict),),
             state="degraded",
         )
         for one in spans
@@ -234,7 +254,8 @@ def verdict_firings(
         if len(before) < rows - 1 or any(verdict_at(one).state != verdict.state for one in before):
             return found
     start = verdict.window_start if name else None
-    return [*found, Firing(verdict.since, _end(verdict, now), None, name, start, verdict.sentence, verdict.state)]
+    facts = (fact("verdict", verdict=verdict),)
+    return [*found, Firing(verdict.since, _end(verdict, now), None, name, start, facts, verdict.state)]
 
 
 def _deciding(verdict: Verdict, windows: Mapping[str, Sequence[Evaluation]]) -> tuple[str, Sequence[Evaluation]]:

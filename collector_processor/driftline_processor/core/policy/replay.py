@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from scipy.special import gammaincinv
 
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.facts import Fact
 from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
 from driftline_processor.core.verdict import StateSpan, VerdictContext, read_outcomes
 from driftline_processor.core.windows.window import DAY
@@ -40,7 +41,7 @@ class QuietTime:
         held: In how many of these it held.
         fired: How often it fired in them.
         circular: Whether it asks for nothing but the verdict, by which windows are called quiet.
-        why: What the newest quiet window said in which it could not tell; "" where it said nothing.
+        why: What was found in the newest quiet window in which it could not tell; () where nothing was.
     """
 
     windows: int = 0
@@ -49,7 +50,7 @@ class QuietTime:
     held: int = 0
     fired: int = 0
     circular: bool = False
-    why: str = ""
+    why: tuple[Fact, ...] = ()
 
     @property
     def share(self) -> Rate | None:
@@ -77,31 +78,6 @@ class QuietTime:
         low = float(gammaincinv(self.fired, tail)) if self.fired else 0.0
         high = float(gammaincinv(self.fired + 1, 1 - tail))
         return Rate(*(count * MONTH / self.days for count in (self.fired, low, high)))
-
-    @property
-    def sentence(self) -> str:
-        """Say how many false alarms a month are to be expected."""
-        rate = self.a_month
-        if self.circular:
-            return (
-                "cannot be told from these windows: the verdict itself says which of them are quiet; of rows in which "
-                "nothing was wrong, say --quiet"
-            )
-        if rate is None and self.untold:
-            why = f"; {self.why}" if self.why else ""
-            return f"cannot be told: in none of {self.untold:,} quiet windows is known what it asks for{why}"
-        if rate is None:
-            return "cannot be told: of no window do outcomes show that nothing was wrong; if you know that, say --quiet"
-        # 30: quiet days of a short history: one false alarm a month may well not be among them (it is not in 37 % of
-        # such)
-        few = f"; the history is short, {self.days:.3g} quiet days" if self.days < 30 else ""
-        if not self.fired:
-            return f"at most {rate.high:.2g} a month: it never fired in {self.days:.3g} quiet days{few}"
-        times = "once" if self.fired == 1 else f"{self.fired:,} times"
-        return (
-            f"{rate.value:.2g} a month ({rate.low:.2g} to {rate.high:.2g}): it fired {times} in {self.days:.3g} "
-            f"quiet days{few}"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +122,7 @@ def replay_rule(rule: Rule, history: WindowHistory, *, all_quiet: bool = False) 
             held=sum(holds is True for holds in judged),
             fired=sum(_in_quiet(one, windows, quiet) for one in found),
             circular=bool(rule.states) and not all_quiet,
-            why=next((one.words for one in reversed(found_in) if one.holds is None and one.words), ""),
+            why=next((one.facts for one in reversed(found_in) if one.holds is None and one.facts), ()),
         ),
     )
 

@@ -132,7 +132,7 @@ class Rule:
             told = verdict_firings(self.states, verdict, (), known.windows, known.verdict_at, end)
             if told:
                 lasting = told[-1] if lasting is None else _goes_on(lasting, told[-1])
-            elif lasting is not None and not _cannot_tell(lasting, verdict):
+            elif lasting is not None and not _inconclusive(lasting, verdict):
                 found.append(replace(lasting, until=_over(lasting, verdict, end)))
                 lasting = None
         return [*found, lasting] if lasting is not None else found
@@ -142,10 +142,10 @@ def _goes_on(lasting: Firing, told: Firing) -> Firing:
     """Return a firing that lasts, with what is found now; it keeps when it began, and the gravest state it had."""
     graver = told.state and lasting.state and rank_state(told.state) < rank_state(lasting.state)
     state = told.state if graver else lasting.state
-    return replace(lasting, window=told.window, start=told.start, words=told.words, state=state)
+    return replace(lasting, window=told.window, start=told.start, facts=told.facts, state=state)
 
 
-def _cannot_tell(lasting: Firing, verdict: Verdict) -> bool:
+def _inconclusive(lasting: Firing, verdict: Verdict) -> bool:
     """Return True where nobody can say that a model is healthy again."""
     return lasting.state == "degraded" and verdict.state == "unknown"
 

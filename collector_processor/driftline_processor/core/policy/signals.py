@@ -49,6 +49,12 @@ class Signal:
     name: str
     slice: str = ""
 
+    @property
+    def column(self) -> str:
+        """The column that it is of; "" if it is of no column."""
+        match = _OF_COLUMN.fullmatch(self.name)
+        return "" if match is None else match["column"]
+
     def read(self, evaluation: Evaluation) -> Value | None:
         """Return the value in a window; None where the window cannot say, or its outcomes have not had their time."""
         if self.name in OF_WINDOW:

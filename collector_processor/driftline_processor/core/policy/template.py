@@ -79,7 +79,7 @@ def fill_text(template: str, facts: Mapping[str, Any], quoted: Callable[[str], s
         quoted: Makes a fact fit into the text, as in a URL.
 
     >>> fill_text("{model} is {state}; {{braces}}", {"model": "churn", "state": "degraded"})
-    'churn is wrong; {braces}'
+    'churn is degraded; {braces}'
     """
     parts: list[str] = []
     for before, name, _, _ in Formatter().parse(template):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from driftline_processor.core.evaluation import Finding, Severity
 
@@ -64,11 +64,21 @@ def suspicion(
     check: str,
     features: Iterable[str],
     p: float,
-    sentence: str,
     *,
     was: float | None,
     now: float | None,
     concerned: float,
+    **values: Any,
 ) -> Suspicion:
-    """Return a finding that is not corrected yet; ``concerned``: the share of the rows that is wrong."""
-    return Suspicion(p, Finding(check, tuple(features), severity(concerned), was, now, p, sentence))
+    """Return a finding that is not corrected yet.
+
+    Args:
+        check: Name of the check.
+        features: What it found it of.
+        p: The p-value of the test alone.
+        was: The fraction before.
+        now: The fraction in the window.
+        concerned: The fraction of the rows that is wrong.
+        values: Other attributes of :class:`~driftline_processor.core.evaluation.Finding`.
+    """
+    return Suspicion(p, Finding(check, tuple(features), severity(concerned), was, now, p, **values))

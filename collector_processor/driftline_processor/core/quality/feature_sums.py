@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from scipy.special import kolmogi, kolmogorov
 
 from driftline_processor.core.drift.coarse_bins import least_kept, missed, own_rows, sure
-from driftline_processor.core.drift.usual import ShareDesigns
+from driftline_processor.core.drift.normal_variation import ShareDesigns
 from driftline_processor.core.outcomes.coverage import GUESSED
 
 Mask = NDArray[np.bool_]

@@ -12,8 +12,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
 from driftline.panes.pane import Pane
 
+from driftline_processor.core.drift.normal_variation import ShareDesigns
 from driftline_processor.core.drift.p_values import benjamini_hochberg
-from driftline_processor.core.drift.usual import ShareDesigns
 from driftline_processor.core.evaluation import Finding
 
 from . import checks

@@ -6,13 +6,11 @@ More values of a kind than before: how the checks that count them end.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
 from scipy.special import betainc
-
-from driftline_processor.core.wording import format_percent, short
 
 from .check import Suspicion, suspicion
 from .feature_sums import MARGIN, FeaturePair, Mask
@@ -86,17 +84,17 @@ class CaseShare(NamedTuple):
 
 
 def suspect_rise(
-    check: str, pair: FeaturePair, was: CaseShare, now: CaseShare, fault: str, before: str = "", beyond: float = 0.0
+    check: str, pair: FeaturePair, was: CaseShare, now: CaseShare, beyond: float = 0.0, **values: Any
 ) -> Suspicion | None:
     """Suspect a feature of which more values are cases than before; None where not by enough to matter.
 
-    ``said``: what these values are or do; ``before``: how the share before is told. ``beyond``: cases that are added to
-    the baseline's. The p-value is that of :func:`more_often`, of effective rows.
+    ``beyond``: cases that are added to the baseline's; ``values``: of the finding. The p-value is that of
+    :func:`more_often`, of effective rows.
     """
     if was.of <= 0 or now.of <= 0 or effect(was.share, now.share) < LEAST:
         return None
     p = more_often(was.cases * pair.n + beyond, was.of * pair.n, now.cases * pair.m, now.of * pair.m)
-    earlier = before or f"was {format_percent(was.share)}"
-    sentence = f"{short(pair.name)}: {format_percent(now.share)} of {pair.values} {fault} ({earlier})"
     concerned = (now.share - was.share) * now.of / pair.now.rows
-    return suspicion(check, [pair.name], p, sentence, was=was.share, now=now.share, concerned=concerned)
+    return suspicion(
+        check, [pair.name], p, was=was.share, now=now.share, concerned=concerned, lengths=pair.lengths, **values
+    )

@@ -45,7 +45,7 @@ HORIZON = 30.0
 MOST_OUTCOMES = 10**9
 """Outcomes beyond which nobody is told to wait for them."""
 
-Answer = Literal["retrain", "wait", "cannot_tell"]
+Answer = Literal["retrain", "wait", "inconclusive"]
 
 _NO_HELP: dict[ChangeKind, str] = {
     "data_fault": "a fault in the data explains the window: repair it first, or the new version learns the fault",
@@ -303,7 +303,7 @@ def weigh_retraining(question: RetrainQuestion) -> RetrainAnswer:
     if loss is None:
         said = question.no_loss or "no window with outcomes can be compared with the baseline"
         return RetrainAnswer(
-            "cannot_tell", f"Nobody can tell whether retraining pays: {said}.", (said,), question, share
+            "inconclusive", f"Nobody can tell whether retraining pays: {said}.", (said,), question, share
         )
     reasons = [_of_loss(loss), *_of_factors(question, share)]
     worth = _worth(question, share)
@@ -316,7 +316,7 @@ def weigh_retraining(question: RetrainQuestion) -> RetrainAnswer:
     lacking = _lacking(question)
     if worth is None or question.cost is None:
         said = f"Nobody can tell whether retraining pays: {lacking}."
-        return RetrainAnswer("cannot_tell", said, (lacking, *reasons), question, share, *_gains(loss, worth))
+        return RetrainAnswer("inconclusive", said, (lacking, *reasons), question, share, *_gains(loss, worth))
     return _weighed(question, question.cost, loss, share, worth, reasons)
 
 
@@ -346,7 +346,7 @@ def _weighed(
         said = f"Wait: retraining is expected to bring {_money(gain, cost.currency)} {over} ({ends}) and costs {price}"
         reasons = [*reasons, *_flips(question, cost, loss, share, worth)]
     else:
-        found = "cannot_tell"
+        found = "inconclusive"
         said = f"Nobody can tell yet whether retraining pays: it would bring between {ends} {over}, and costs {price}"
         needed = _outcomes_needed(loss, break_even)
         if needed is None:

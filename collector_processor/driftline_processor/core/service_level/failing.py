@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ServiceLevel
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
 from driftline_processor.core.windows.window import looks_a_day
 
 from .level import ERROR_RATE
-from .words import measured_ends, measured_text
 
 FAILING: Final = 0.05
 """Share of calls, one in twenty, that surely fail where a service is failing and nobody knows what is usual."""
@@ -36,8 +36,6 @@ EARLIER: Final = 5
 JUDGED: Final = ("latency_p95", "latency_p50")
 """Latencies that are held against the windows before. The p99 of few calls is their slowest: it says little."""
 
-_SLOW = {"latency_p95": "one call in twenty", "latency_p50": "half of the calls"}
-
 
 @dataclass(frozen=True, slots=True)
 class ServiceFailure:
@@ -47,13 +45,24 @@ class ServiceFailure:
         metric: ``error_rate`` or a latency.
         measured: Its value and interval.
         limit: What it lies beyond: the named share, or so many times the worst window before.
-        sentence: The failure in words.
+        usual: The worst of the windows before; None where too few of them are known.
+        calls: Calls of the window.
+        error: The ``error.type`` that most failed calls have; "" where none is named.
     """
 
     metric: str
     measured: MetricValue
     limit: float
-    sentence: str
+    usual: float | None
+    calls: int
+    error: str = ""
+
+    @property
+    def fact(self) -> Fact:
+        """The failure as a fact."""
+        measured = {"value": self.measured.value or 0.0, "low": self.measured.low, "high": self.measured.high}
+        calls = {"usual": self.usual, "calls": self.calls, "error": self.error}
+        return fact("service_failing", metric=self.metric, **measured, **calls)
 
 
 def service_failing(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()) -> ServiceFailure | None:
@@ -69,11 +78,12 @@ def service_failing(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()
     usual, rate = _worst(earlier, ERROR_RATE), level.values.get(ERROR_RATE)
     limit = _limit(usual)
     if rate is not None and _beyond(rate, limit) and _sure_of_failures(rate, limit, evaluation):
-        return ServiceFailure(ERROR_RATE, rate, limit, _failures(level, rate, usual))
+        error = next(iter(level.errors), "")
+        return ServiceFailure(ERROR_RATE, rate, limit, usual, level.calls, "" if error == "other" else error)
     for metric in JUDGED:
         took, usual = level.values.get(metric), _worst(earlier, metric)
         if took is not None and usual is not None and _beyond(took, TIMES * usual):
-            return ServiceFailure(metric, took, TIMES * usual, _slowness(metric, took, usual))
+            return ServiceFailure(metric, took, TIMES * usual, usual, level.calls)
     return None
 
 
@@ -136,18 +146,3 @@ def _worst(earlier: Sequence[ServiceLevel], metric: str) -> float | None:
     known = [one.values[metric].value for one in earlier if metric in one.values]
     values = [value for value in known if value is not None]
     return max(values) if len(values) >= EARLIER else None
-
-
-def _failures(level: ServiceLevel, rate: MetricValue, usual: float | None) -> str:
-    failed = f"{measured_text(ERROR_RATE, rate.value or 0.0)} of {level.calls:,} calls failed"
-    ends = measured_ends(ERROR_RATE, rate.low, rate.high)
-    most = next(iter(level.errors), "")
-    by = f", most of them with {most}" if most and most != "other" else ""
-    before = "" if usual is None else f"; in no window before more than {measured_text(ERROR_RATE, usual)} did"
-    return f"{failed} ({ends}){by}{before}"
-
-
-def _slowness(metric: str, took: MetricValue, usual: float) -> str:
-    value, ends = measured_text(metric, took.value or 0.0), measured_ends(metric, took.low, took.high)
-    before = f"in no window before more than {measured_text(metric, usual)}"
-    return f"{_SLOW[metric]} took longer than {value} ({ends}); {before}"

@@ -1,25 +1,21 @@
-"""What to do about a verdict: a few words for its sentence, and a sentence of its own."""
+"""What to do about a verdict: a kind of advice, with what it is about."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
-from driftline_processor.core.dates import date_words, span_words
 from driftline_processor.core.estimate.estimator import FEWEST
 from driftline_processor.core.evaluation import Evaluation, Finding
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import CONFIDENCE, normal_quantile
-from driftline_processor.core.labels.delay import UNKNOWN_DELAY  # noqa: F401
 from driftline_processor.core.performance.objective_states import POWER
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.core.wording import format_percent, printable, short
 
 from .context import VerdictContext
 from .reasons import first_cause
-from .signs import Sign, has_small_drift, is_fault, lacking_to_tell, moved_to, told_first, worse_metrics
-from .words import NAME, fault_words, figure, listed, metric_words, since_words, slice_words
+from .signs import Sign, has_small_drift, inconclusive_reason, is_fault, metric_moved, told_first, worse_metrics
 
 REACH = normal_quantile(CONFIDENCE) + POWER
 """Standard errors between a value and its limit at which a test at 5 % finds it in 90 of 100 cases."""
@@ -32,22 +28,7 @@ OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift
 """Metrics of the ranking, which no recalibration can change."""
 
 
-class Advice(NamedTuple):
-    """What to do.
-
-    Attributes:
-        action: In a few words, for the end of a sentence.
-        sentence: What to do, in full.
-    """
-
-    action: str
-    sentence: str
-
-
-NOTHING = Advice("nothing to do", "Nothing: keep sending outcomes.")
-
-
-def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, since: int | None) -> Advice:
+def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, since: int | None) -> Fact:
     """Return what to do about a degraded model.
 
     Args:
@@ -56,55 +37,44 @@ def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, s
         context: What is known beside windows.
         since: From when on the model is degraded, unix nanoseconds.
     """
-    first, timezone = signs[0], context.timezone
-    window = evaluation.window
-    when = since_words(since, timezone, days=window.end - window.start >= DAY)
+    first, window = signs[0], evaluation.window
+    clock = {"since": since, "timezone": context.timezone, "of_days": window.end - window.start >= DAY}
     if first.reason == "service":
-        return Advice("repair the service", f"Repair the service first: {first.words}.")
+        return fact("repair_service", fault=first.fact)
     fault = next((one for one in evaluation.findings if is_fault(one) and one.features), None)
     if fault is not None:
-        return _mend(fault.features, fault_words(fault))
+        return _repair_columns(fault.features, fault.fact)
     checked = evaluation.explanation is not None and any(one.check for one in evaluation.explanation.causes[:1])
     cause = first_cause(evaluation, signs)
     if checked and cause.kind == "data_fault" and cause.features:
-        return _mend(cause.features, cause.words)
+        return _repair_columns(cause.features, cause.fact)
     better = next((one for one in context.versions if _is_better(one, evaluation.key.version)), None)
     if better is not None:
-        return _go_over(better)
+        return _change_version(better)
     if first.slice:
-        place = slice_words(first.slice)
-        rows = _rows_since(when)
-        sentence = f"Retrain it with more rows of {place}, from {rows}, and do not rely on it there until then."
-        return Advice(f"retrain it with more rows of {place}", sentence)
+        return fact("retrain_with_slice", slice=first.slice, **clock)
     if _only_its_level_moved(evaluation):
-        auc = evaluation.realized["roc_auc"].value
-        was = evaluation.reference["roc_auc"].value
-        ranks = f"it ranks as before (ROC AUC {figure(auc or 0.0)}, {figure(was or 0.0)} in the baseline)"
-        sentence = f"Recalibrate its score on {_rows_since(when)}: {ranks}, and only the level of its score is off."
-        return Advice("recalibrate it", sentence)
-    retrained = f"etrain it with {_rows_since(when)}, and build its baseline anew."
+        auc, was = evaluation.realized["roc_auc"].value, evaluation.reference["roc_auc"].value
+        return fact("recalibrate", roc_auc=auc or 0.0, baseline=was or 0.0, **clock)
     strange = next((one for one in evaluation.findings if _is_strange(one) and one.features == cause.features), None)
     if strange is not None:
-        name = short(strange.features[0], NAME)
-        first_look = f"See first whether {name} is right where it is made: {format_percent(strange.now or 0.0)} of its"
-        said = f"{first_look} values lie where the model learned nothing. If it is, r{retrained}"
-        return Advice(f"check {name} first", said)
-    return Advice("retrain it", f"R{retrained}")
+        return fact("check_column_first", column=strange.features[0], outside=strange.now or 0.0, **clock)
+    return fact("retrain", **clock)
 
 
-def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> Advice:
+def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> Fact:
     """Return what to do about a model at risk: repair the data, or get the outcomes that tell."""
     fault = next((sign for sign in signs if sign.reason == "data"), None)
     if fault is not None and fault.features:
-        return _mend(fault.features, fault.words)
+        return _repair_columns(fault.features, fault.fact)
     if fault is not None:
-        return Advice("repair its data", f"Repair its data: {fault.words}.")
+        return fact("repair_data", fault=fault.fact)
     if signs[0].reason == "decisions":
-        return _fit_threshold(evaluation)
+        return _check_threshold(evaluation)
     return outcomes_wanted(evaluation, context)
 
 
-def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Advice:
+def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
     """Return what would tell whether a model is healthy, where its outcomes do not.
 
     Args:
@@ -112,63 +82,52 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Advice:
         context: What is known beside windows.
     """
     if not evaluation.closed:
-        ends = date_words(evaluation.window.end, context.timezone)
-        return Advice(f"wait until the window closes on {ends}", f"Wait until the window closes on {ends}.")
+        return fact("wait_for_end_of_window", end=evaluation.window.end, timezone=context.timezone)
     if evaluation.young:
-        return Advice("wait for them", f"Wait: {evaluation.immature or 'its outcomes may still come'}.")
-    if evaluation.maturity == "mature" and evaluation.outcome_rows:
-        lacks = lacking_to_tell(evaluation)
-        if lacks == "days":
-            return _longer_window(evaluation, context, "one with more days would tell")
-        if not evaluation.reference and not evaluation.objectives:
-            sentence = "Say what is good enough: build the baseline with actual values, or set an objective."
-            return Advice("say what is good enough", sentence)
+        return fact("wait_for_outcomes", immature=evaluation.immature)
     needed = labels_needed(evaluation)
+    if evaluation.maturity == "mature" and evaluation.outcome_rows:
+        reason = inconclusive_reason(evaluation)
+        if reason == "too_few_days":
+            return _longer_window(evaluation, context, "too_few_days")
+        if not evaluation.reference and not evaluation.objectives:
+            return fact("set_objective")
     if evaluation.outcome_rows == 0:
         if not needed or needed > evaluation.rows:
-            return Advice("send its outcomes", "Send its outcomes: without them nobody knows.")
-        sentence = f"Send its outcomes, or label {needed:,} of its rows: they would show a loss that matters."
-        return Advice(f"send its outcomes, or label {needed:,} rows", sentence)
+            return fact("send_outcomes")
+        return fact("send_outcomes_or_label", needed=needed)
     if not needed or needed <= evaluation.outcome_rows:
-        return Advice("send more outcomes", "Send more outcomes of its rows: those that are known do not tell.")
-    more = needed - evaluation.outcome_rows
+        return fact("send_more_outcomes")
     if needed <= evaluation.rows:
-        sentence = f"Label {more:,} more of its rows: with {needed:,} the window would tell."
-        return Advice(f"label {more:,} more rows", sentence)
-    told = f"about {needed:,} outcomes would tell, and this one has {evaluation.rows:,} rows"
-    return _longer_window(evaluation, context, told)
+        return fact("label_more", more=needed - evaluation.outcome_rows, needed=needed)
+    return _longer_window(evaluation, context, "too_few_rows", needed=needed, rows=evaluation.rows)
 
 
-def _longer_window(evaluation: Evaluation, context: VerdictContext, why: str) -> Advice:
+def _longer_window(
+    evaluation: Evaluation, context: VerdictContext, reason: str, needed: int | None = None, rows: int | None = None
+) -> Fact:
     """Return how to get a longer window: wait for an open one that holds this one, else ask for one, or bring rows."""
-    own, timezone = evaluation.window, context.timezone
+    own = evaluation.window
+    why = {"reason": reason, "needed": needed, "rows": rows}
     longer = [one for one in context.coming if one.start <= own.start and own.end <= one.end and one != own]
     if longer:
         first = min(longer, key=lambda one: one.end)
-        rows, ends = (
-            span_words(first.start, first.end, timezone, days=first.end - first.start >= DAY),
-            date_words(first.end, timezone),
-        )
-        sentence = f"Wait for the window of {rows}: it closes on {ends}, tells once its outcomes are in, and {why}."
-        return Advice(f"wait for the window of {rows}, and its outcomes", sentence)
-    if not own.name:
-        return Advice("judge more rows", f"Judge rows of a longer time: {why}.")
-    return Advice("judge a longer window", f"Judge a longer window: {why}.")
+        return fact("wait_for_longer_window", start=first.start, end=first.end, timezone=context.timezone, **why)
+    return fact("evaluate_longer_window" if own.name else "evaluate_more_rows", **why)
 
 
-def keep(evaluation: Evaluation) -> Advice:
+def keep(evaluation: Evaluation) -> Fact:
     """Return what to do about a healthy model: nothing, also where its inputs moved; faulty data is repaired."""
     fault = next((one for one in evaluation.findings if is_fault(one) and one.features), None)
     if fault is not None:
-        names = listed([short(name, NAME) for name in fault.features[:2]])
-        return Advice(f"repair {names} all the same", f"Repair {names} all the same: {fault_words(fault)}.")
+        return fact("repair_columns_all_the_same", columns=fault.features, fault=fault.fact)
     if worse_metrics(evaluation):
-        return _fit_threshold(evaluation)
+        return _check_threshold(evaluation)
     if has_small_drift(evaluation):
-        return Advice("nothing to do", "Ignore the drift: its effect is small, and outcomes show no loss.")
+        return fact("ignore_drift", small=True)
     if any(one.state == "drift" for one in evaluation.features.values()):
-        return Advice("nothing to do", "Ignore the drift: outcomes show no loss. Look again when they do.")
-    return NOTHING
+        return fact("ignore_drift", small=False)
+    return fact("nothing_to_do")
 
 
 def labels_needed(evaluation: Evaluation) -> int | None:
@@ -176,7 +135,7 @@ def labels_needed(evaluation: Evaluation) -> int | None:
 
     That of the objectives, else so many that a fall of accuracy by :data:`WORTH_FINDING` is found nine times in ten.
     """
-    needed = [one.needed for one in evaluation.objectives if one.state == "cannot_tell" and one.needed]
+    needed = [one.needed for one in evaluation.objectives if one.state == "inconclusive" and one.needed]
     if needed:
         return max(needed)
     accuracy = evaluation.reference.get("accuracy")
@@ -186,19 +145,13 @@ def labels_needed(evaluation: Evaluation) -> int | None:
     return max(FEWEST, math.ceil(share * (1 - share) * (REACH / WORTH_FINDING) ** 2 / 10) * 10)
 
 
-def _fit_threshold(evaluation: Evaluation) -> Advice:
+def _check_threshold(evaluation: Evaluation) -> Fact:
     name = told_first(worse_metrics(evaluation))[0]
-    sentence = f"Look whether its threshold still fits: its {metric_words(name)} {moved_to(name, evaluation)}."
-    return Advice("look at its threshold", sentence)
+    return fact("check_threshold", moved=metric_moved(name, evaluation))
 
 
-def _rows_since(when: str) -> str:
-    return f"the outcomes{when}" if when else "these outcomes"
-
-
-def _mend(features: tuple[str, ...], words: str) -> Advice:
-    names = listed([short(name, NAME) for name in features[:2]])
-    return Advice(f"repair {names}", f"Repair {names} where it is made, then judge again: {printable(words)}.")
+def _repair_columns(columns: tuple[str, ...], fault: Fact | None) -> Fact:
+    return fact("repair_columns", columns=columns, fault=fault)
 
 
 def _is_strange(found: Finding) -> bool:
@@ -213,15 +166,13 @@ def _is_better(one: SideBySide, version: str) -> bool:
     return one.verdict == "better" and one.champion.name == version
 
 
-def _go_over(better: SideBySide) -> Advice:
-    name = short(better.challenger.name, NAME) or "without a name"
-    decides = better.decides
-    figures = ""
-    if decides is not None and decides.challenger is not None and decides.champion is not None:
-        loss = decides.loss.replace("_", " ")
-        write = format_percent if decides.loss == "error" else figure
-        figures = f": its {loss} is {write(decides.challenger)}, {write(decides.champion)} here"
-    return Advice(f"go over to version {name}", f"Go over to version {name}, which is better{figures}.")
+def _change_version(better: SideBySide) -> Fact:
+    decides, name = better.decides, better.challenger.name
+    if decides is None or decides.challenger is None or decides.champion is None:
+        return fact("change_version", version=name)
+    return fact(
+        "change_version", version=name, loss=decides.loss, challenger=decides.challenger, champion=decides.champion
+    )
 
 
 def _only_its_level_moved(evaluation: Evaluation) -> bool:
@@ -230,8 +181,8 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
     if rank is None or was is None or rank.value is None or was.value is None:
         return False
     change = evaluation.realized_changes.get("roc_auc")
-    state = "cannot_tell" if change is None else change.state
-    if state == "worse" or (state == "cannot_tell" and rank.value < was.value):
+    state = "inconclusive" if change is None else change.state
+    if state == "worse" or (state == "inconclusive" and rank.value < was.value):
         return False
     if set(worse_metrics(evaluation)) - OF_RANKS:
         return True

@@ -9,10 +9,8 @@ from dataclasses import dataclass, replace
 from driftline.tables.table import ModelKey
 
 from driftline_processor.core.evaluation import Verdict
-from driftline_processor.core.wording import short
 
 from .states import rank_state
-from .words import NAME
 
 _KNOWN = ("healthy", "unknown")
 
@@ -50,7 +48,7 @@ def fold_verdicts(parts: Iterable[ModelPart]) -> Verdict | None:
     worst = min(counted, key=order_of_need)
     if len(counted) == 1:
         return worst.verdict
-    return replace(worst.verdict, sentence=_with_name(worst, counted))
+    return _with_name(worst, counted)
 
 
 def parts_in_use(parts: Iterable[ModelPart]) -> list[ModelPart]:
@@ -81,17 +79,12 @@ def order_of_need(part: ModelPart) -> tuple[int, int, str, str]:
     return rank, -part.rows, part.key.environment, part.key.version
 
 
-def _with_name(part: ModelPart, parts: Sequence[ModelPart]) -> str:
-    """Name the version, and the environment where there are several, in place of the model."""
-    names = []
-    if len({one.key.version for one in parts}) > 1:
-        names.append(f"version {short(part.key.version, NAME)}" if part.key.version else "the version without a name")
-    if len({one.key.environment for one in parts}) > 1:
-        where = short(part.key.environment, NAME)
-        names.append(f"in {where}" if names and where else f"the model in {where}" if where else "the model")
-    if not names:
-        return part.verdict.sentence
-    name, sentence = " ".join(names), part.verdict.sentence
-    if sentence.startswith("The model"):
-        return f"{name[:1].upper()}{name[1:]}{sentence.removeprefix('The model')}"
-    return sentence.replace("the model", name, 1)
+def _with_name(part: ModelPart, parts: Sequence[ModelPart]) -> Verdict:
+    """Return the verdict of a part with its version, and its environment, where there are several."""
+    several_versions = len({one.key.version for one in parts}) > 1
+    several_environments = len({one.key.environment for one in parts}) > 1
+    return replace(
+        part.verdict,
+        version=part.key.version if several_versions else None,
+        environment=part.key.environment if several_environments else None,
+    )

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.windows.window import looks_a_day
-from driftline_processor.core.wording import duration
 
 from .context import NO_CONTEXT, VerdictContext
 from .traffic import Traffic
-from .window import Reading, harmless_parts, head_of, read_outcomes, read_window, usual_service, verdict_of
-from .words import compose, since_words
+from .window import Reading, harmless_parts, read_outcomes, read_window, usual_service, verdict_of
 
 TO_TURN = 2
 """Days, and longer windows, in a row that turn a state; a clear one counts for as many."""
@@ -94,13 +92,13 @@ def verdict_of_model(
     """
     windows = usual_service(sorted(evaluations, key=_by_time))
     readings = [_read(one, context, earlier, read) for one, earlier in windows]
-    verdict = _of_windows(readings, previous, context)
+    verdict = _of_windows(readings, previous)
     if traffic is None or verdict.state == "degraded":
         return verdict
     if traffic.silent:
-        return _silent(traffic, context)
+        return _no_data(traffic, context)
     if traffic.behind:
-        return _behind(traffic, context)
+        return _lagging(traffic, context)
     return verdict
 
 
@@ -190,7 +188,7 @@ def _by_time(evaluation: Evaluation) -> tuple[int, int]:
     return window.end, window.end - window.start
 
 
-def _of_windows(readings: Sequence[Reading], previous: Verdict | None, context: VerdictContext) -> Verdict:
+def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdict:
     closed = [one for one in readings if one.evaluation.closed] or list(readings[-1:])
     if not closed:
         return _no_window()
@@ -200,7 +198,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, context: 
     runs = [run for of_length in lengths.values() if (run := _deciding_run(of_length, previous)) is not None]
     run = _that_decides(runs)
     if run is not None and run.reading.state == "degraded":
-        return verdict_of(run.reading, run.since, _looks_right_again(run), alone=run.alone)
+        return verdict_of(run.reading, run.since, _healthy_again(run), alone=run.alone)
     lone = _lone_loss(lengths.values()) if run is None else None
     if lone is not None and lone.stands_out:
         return _not_borne_out(_Turn(lone, lone.since(), 1, _weight(lone)), alone=False)
@@ -210,16 +208,16 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, context: 
     harmless = harmless_parts(run.reading) if run is not None else frozenset()
     risk = _run_of_risk(lengths.values(), ended, run is None, harmless)
     if risk is not None:
-        quiet = "The newest window is quiet; one more has to bear that out." if risk.turn is not None else ""
-        return verdict_of(risk.reading, risk.since, quiet or _last_known(closed, run, context), alone=risk.alone)
+        quiet = fact("newest_without_drift") if risk.turn is not None else _last_known(closed, run)
+        return verdict_of(risk.reading, risk.since, (quiet,), alone=risk.alone)
     newest = closed[-1]
     if run is None or _stale(closed, run):
         since = newest.start if run is None else run.reading.evaluation.window.end
         untold = replace(newest if run is None else _newest_without(closed, run), state="unknown", signs=())
         alone = sum(one.evaluation.window.name == untold.evaluation.window.name for one in closed) == 1
-        return verdict_of(untold, since, _last_known(closed, run, context), alone=alone and since == untold.start)
-    sure = f"{_after(closed, run, context)} {_lone(run)}".strip()
-    return verdict_of(run.reading, run.since, sure, alone=run.alone)
+        return verdict_of(untold, since, (_last_known(closed, run),), alone=alone and since == untold.start)
+    certainty = tuple(one for one in (_after(closed, run), _lone(run)) if one is not None)
+    return verdict_of(run.reading, run.since, certainty, alone=run.alone)
 
 
 def _that_decides(runs: Sequence[_Run]) -> _Run | None:
@@ -255,13 +253,11 @@ def _could_see(evaluation: Evaluation, shown: Reading) -> bool:
     return change.high - change.low <= abs(sign.effect)
 
 
-def _looks_right_again(run: _Run) -> str:
+def _healthy_again(run: _Run) -> tuple[Fact, ...]:
     if run.turn is None:
-        return ""
+        return ()
     left = windows_to_turn(_length(run.turn.reading)) - run.turn.told
-    newest = "window looks" if run.turn.windows == 1 else f"{run.turn.windows} windows look"
-    more = "one more has" if left == 1 else f"{left} more have"
-    return f"The newest {newest} healthy again; {more} to bear that out."
+    return (fact("newest_healthy_again", windows=run.turn.windows, left=left),)
 
 
 def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run | None:
@@ -394,81 +390,68 @@ def _newest_without(closed: Sequence[Reading], run: _Run) -> Reading:
 
 
 def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:
-    """Say that the newest windows show a loss, which so few of them do not prove."""
-    evaluation = turn.reading.evaluation
-    told = verdict_of(turn.reading, turn.since)
-    head = head_of(turn.reading, told.since, alone=alone, state="at risk")
-    few = "one window alone" if turn.windows == 1 else f"{turn.windows} windows in a row"
-    more = "A second window has" if windows_to_turn(_length(turn.reading)) == TO_TURN else "The next ones have"
-    sentence = compose(head, (turn.reading.signs[0].words, f"{few} may be chance"), "look again in the next window")
-    return Verdict(
+    """Return that the newest windows show a loss, which so few of them do not prove."""
+    verdict = verdict_of(turn.reading, turn.since, alone=alone)
+    second = windows_to_turn(_length(turn.reading)) == TO_TURN
+    return replace(
+        verdict,
         state="at_risk",
-        since=told.since,
-        metric=told.metric,
-        effect=told.effect,
-        low=told.low,
-        high=told.high,
-        cause=told.cause,
-        kind=told.kind,
-        sure=f"{told.sure} {more} to bear it out.",
-        sentence=sentence,
-        next=f"Look again in the next window; if it shows the same: {told.next[:1].lower()}{told.next[1:]}",
-        slice=told.slice,
-        window_start=told.window_start,
-        window_end=evaluation.window.end if told.window_start is not None else None,
+        reasons=(turn.reading.signs[0].fact, fact("chance_possible", windows=turn.windows)),
+        certainty=(*verdict.certainty, fact("to_be_confirmed", by_one=second)),
+        advice=fact("look_again", then=verdict.advice),
     )
 
 
-def _last_known(closed: Sequence[Reading], run: _Run | None, context: VerdictContext) -> str:
+def _last_known(closed: Sequence[Reading], run: _Run | None) -> Fact:
     if run is None or run.reading.start is None:
         came = [one.evaluation for one in closed if _could_tell(one.evaluation)]
         if came and not any(one.reference or one.objectives for one in came):
-            return "Outcomes came, but nobody said what is good enough."
-        return "No window before it has outcomes that tell."
-    ended = date_words(run.reading.evaluation.window.end, context.timezone)
-    return f"The last outcomes that tell, up to {ended}, showed it healthy."
+            return fact("outcomes_without_objective")
+        return fact("no_window_before")
+    return fact("healthy_until", end=run.reading.evaluation.window.end, timezone=run.reading.context.timezone)
 
 
-def _after(closed: Sequence[Reading], run: _Run, context: VerdictContext) -> str:
-    """Say for how long a healthy model was not looked at."""
+def _after(closed: Sequence[Reading], run: _Run) -> Fact | None:
+    """Return until when a healthy model was looked at; None where no window came after that."""
     ended = run.reading.evaluation.window.end
     if run.reading.start is None or closed[-1].evaluation.window.end <= ended:
-        return ""
-    return f"That is known up to {date_words(ended, context.timezone)}; later windows do not tell yet."
+        return None
+    return fact("known_until", end=ended, timezone=run.reading.context.timezone)
 
 
-def _lone(run: _Run) -> str:
-    """Say what the newest window shows where that may well be chance."""
-    if run.turn is None:
-        return ""
-    shown = run.turn.reading.signs[0].words
-    return f"In the newest window that tells {shown}: that may be chance, unless the next shows it."
-
-
-def _plain(
-    state: Literal["no_data", "lagging", "unknown"], since: int | None, sentence: str, sure: str, do: str
-) -> Verdict:
-    return Verdict(state, since, "", None, None, None, "", "", sure, sentence, do)
+def _lone(run: _Run) -> Fact | None:
+    """Return what the newest window shows where that may well be chance."""
+    return None if run.turn is None else fact("newest_may_be_chance", shown=run.turn.reading.signs[0].fact)
 
 
 def _no_window() -> Verdict:
-    sentence = compose("Whether the model is healthy is unknown", ("no window of it has closed yet",), "wait for one")
-    return _plain("unknown", None, sentence, "Nothing is known yet.", "Wait until a window closes.")
+    return Verdict(
+        "unknown",
+        reasons=(fact("no_window_closed"),),
+        certainty=(fact("nothing_known"),),
+        advice=fact("wait_for_first_window"),
+    )
 
 
-def _silent(traffic: Traffic, context: VerdictContext) -> Verdict:
-    head = f"The model has had no data{since_words(traffic.silent_since, context.timezone)}"
-    pause = f"no prediction came, and in its usual hours it pauses for {duration(traffic.pause)} at most"
-    sentence = compose(head, (pause,), "look whether its service runs")
-    sure = "Its own traffic of four weeks makes so long a pause unlikely; a holiday may be one."
-    do = "Look whether the service runs, and whether it reaches the processor."
-    return _plain("no_data", traffic.silent_since, sentence, sure, do)
+def _no_data(traffic: Traffic, context: VerdictContext) -> Verdict:
+    return Verdict(
+        "no_data",
+        traffic.silent_since,
+        reasons=(fact("no_prediction", pause=traffic.pause),),
+        certainty=(fact("pause_unlikely"),),
+        advice=fact("check_service"),
+        of_days=False,
+        timezone=context.timezone,
+    )
 
 
-def _behind(traffic: Traffic, context: VerdictContext) -> Verdict:
-    many = "1 window waits" if traffic.waiting == 1 else f"{traffic.waiting:,} windows wait"
-    head = f"Whether the model is healthy has been unknown{since_words(traffic.waiting_since, context.timezone)}"
-    sentence = compose(head, (f"{many} to be evaluated",), "wait, or give the processor more CPU")
-    sure = "What is shown of the model is older than its rows."
-    do = "Wait until the processor has caught up; if it never does, give it more CPU, or judge fewer windows."
-    return _plain("lagging", traffic.waiting_since, sentence, sure, do)
+def _lagging(traffic: Traffic, context: VerdictContext) -> Verdict:
+    return Verdict(
+        "lagging",
+        traffic.waiting_since,
+        reasons=(fact("windows_wait", windows=traffic.waiting),),
+        certainty=(fact("shown_is_old"),),
+        advice=fact("wait_or_add_processor"),
+        of_days=False,
+        timezone=context.timezone,
+    )

@@ -1,11 +1,11 @@
-"""What one window shows for or against its model: signs, each with its size, its words and how sure it is."""
+"""What one window shows for or against its model: signs, each with its fact, its size and how certain it is."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from driftline.baseline.sections.time_blocks import MOST_BLOCKS
 
@@ -15,11 +15,12 @@ from driftline_processor.core.evaluation import (
     ColumnDrift,
     Evaluation,
     Finding,
-    Lacking,
+    InconclusiveReason,
     MetricChange,
     ObjectiveState,
     ServiceLevel,
 )
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import METRICS, direction, metric_named
 from driftline_processor.core.metrics.names import parse_name
@@ -32,9 +33,6 @@ from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.core.windows.window import DAY, looks_a_day
-from driftline_processor.core.wording import format_percent, printable, short
-
-from .words import NAME, fault_words, figure, interval_of_value, metric_value, metric_words, percents, size_of_change
 
 Reason = Literal[
     "service",
@@ -92,8 +90,8 @@ class Sign:
 
     Attributes:
         reason: What it is.
-        words: What is so, as a clause.
-        sure: How sure that is, as a sentence.
+        fact: What is so.
+        certainty: How certain that is.
         metric: What ``effect`` is measured by; "" where there is none.
         effect: Distance from what it is compared with, in the metric's unit; None where there is none.
         low: Lower end of the interval of ``effect``.
@@ -106,8 +104,8 @@ class Sign:
     """
 
     reason: Reason
-    words: str
-    sure: str
+    fact: Fact
+    certainty: Fact
     metric: str = ""
     effect: float | None = None
     low: float | None = None
@@ -205,41 +203,33 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
         return None
     one = met[0]
     effect = _beyond(one)
-    words = f"its {_value_of(one)} meets the objective {printable(one.rule)}"
-    words = f"all its {len(met)} objectives are met" if len(met) > 1 else words
-    sure = f"Certain: even the worst that the outcomes allow meets the objective, from {_outcomes(evaluation)}."
-    return Sign("objective", words, sure, one.metric, *effect, clear=is_clear(*effect[1:]))
+    shown = fact("objectives_met", count=len(met)) if len(met) > 1 else fact("objective_met", **_objective(one))
+    certainty = fact("objective_certainly_met", **_outcomes(evaluation))
+    return Sign("objective", shown, certainty, one.metric, *effect, clear=is_clear(*effect[1:]))
 
 
 def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
     value, was = evaluation.realized.get(name), evaluation.reference.get(name)
-    now = "" if value is None or value.value is None else f" of {metric_value(name, value.value)}"
-    than = "" if was is None or was.value is None else f" {metric_value(name, was.value)}"
     better = _is_better(name, change)
-    least = None if change.least is None else size_of_change(name, change.least, None, None)
-    moved = "rise" if direction(name) < 0 else "fall"
-    shown = "a loss that matters" if least is None else f"a {moved} of {least} or more"
-    worst = "Certain: even the worst that the outcomes allow is better than before"
-    sure = worst if better else f"Sure enough: {shown} would have shown"
-    words = f"its {metric_words(name)}{now} is {'better' if better else 'no worse'} than the baseline's{than}"
-    return Sign("worse", words, f"{sure}, from {_outcomes(evaluation)}.", name, *_signed(change), clear=better)
+    shown = fact(
+        "no_worse_than_baseline",
+        metric=name,
+        value=None if value is None else value.value,
+        baseline=None if was is None else was.value,
+        better=better,
+    )
+    certainty = fact("better_than_baseline", **_outcomes(evaluation))
+    if not better:
+        certainty = fact("loss_would_show", metric=name, least=change.least, **_outcomes(evaluation))
+    return Sign("worse", shown, certainty, name, *_signed(change), clear=better)
 
 
-def beside_baseline(name: str, evaluation: Evaluation) -> tuple[str, str]:
-    """Return a metric with its value and interval, and the baseline's."""
-    value, was = evaluation.realized.get(name), evaluation.reference.get(name)
-    now, than = f"its {metric_words(name)}", "the baseline's"
-    if value is not None and value.value is not None:
-        now += f" of {metric_value(name, value.value)}{interval_of_value(name, value.low, value.high)}"
-    return now, than if was is None or was.value is None else f"{than} {metric_value(name, was.value)}"
-
-
-def lacking_to_tell(evaluation: Evaluation) -> Lacking:
+def inconclusive_reason(evaluation: Evaluation) -> InconclusiveReason:
     """Return what the deciding metric lacks to tell; "" where nobody knows."""
     decides = deciding_change(evaluation)
-    if decides is not None and decides[1].state == "cannot_tell":
-        return decides[1].lacking
-    return next((one.lacks for one in evaluation.objectives if one.state == "cannot_tell" and one.lacks), "")
+    if decides is not None and decides[1].state == "inconclusive":
+        return decides[1].reason
+    return next((one.reason for one in evaluation.objectives if one.state == "inconclusive" and one.reason), "")
 
 
 def is_worse(metric: str, change: float) -> bool:
@@ -260,10 +250,13 @@ def _rank(name: str) -> int:
     return len(METRICS) * 1000 if metric is None else metric.rank
 
 
-def _outcomes(evaluation: Evaluation) -> str:
-    share = evaluation.coverage
-    of = "" if share is None or share > 1 else f" ({format_percent(share)} of the rows)"
-    return f"{evaluation.outcome_rows:,} outcomes{of}"
+def _outcomes(evaluation: Evaluation) -> dict[str, Any]:
+    return {"outcomes": evaluation.outcome_rows, "coverage": evaluation.coverage}
+
+
+def _objective(one: ObjectiveState) -> dict[str, Any]:
+    ends = {"value": one.value, "low": one.low, "high": one.high}
+    return {"metric": one.metric, **ends, "rule": one.rule, "of_change": "= baseline" in one.rule}
 
 
 def _signed(change: MetricChange) -> tuple[float, float | None, float | None]:
@@ -280,11 +273,11 @@ def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
     broken = [one for one in evaluation.objectives if one.state == "broken"]
     for one in sorted(broken, key=lambda one: (not _of_service(one), bool(one.slice), -_excess(one))):
         effect = _beyond(one)
-        sure = f"Certain: even the best that the rows allow misses the objective, from {one.rows:,} rows."
-        words = f"its {_value_of(one)} misses the objective {printable(one.rule)}"
+        certainty = fact("objective_certainly_missed", rows=one.rows)
+        shown = fact("objective_missed", **_objective(one))
         reason: Reason = "service" if _of_service(one) else "objective"
         where = one.slice if "=" in one.slice else ""
-        yield Sign(reason, words, sure, one.metric, *effect, clear=is_clear(*effect[1:]), slice=where)
+        yield Sign(reason, shown, certainty, one.metric, *effect, clear=is_clear(*effect[1:]), slice=where)
 
 
 def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) -> Iterator[Sign]:
@@ -299,24 +292,15 @@ def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) ->
         return
     measured, limit = failure.measured, failure.limit
     low, high = (None if end is None else end - limit for end in (measured.low, measured.high))
-    sure = f"Certain: even the least that the calls allow is more than {metric_value(failure.metric, limit)}."
+    shown = failure.fact
+    certainty = fact("failures_certain", metric=failure.metric, limit=limit)
     effect = failure.measured.value - limit
-    yield Sign("service", failure.sentence, sure, failure.metric, effect, low, high, clear=is_clear(low, high))
+    yield Sign("service", shown, certainty, failure.metric, effect, low, high, clear=is_clear(low, high))
 
 
 def _of_service(one: ObjectiveState) -> bool:
     """Return True for an objective of the service, which goes before all others."""
     return one.metric in SERVICE_METRICS
-
-
-def _value_of(one: ObjectiveState) -> str:
-    if one.value is None:
-        return metric_words(one.metric)
-    if "= baseline" in one.rule:
-        return f"{metric_words(one.metric)} changed by {size_of_change(one.metric, one.value, one.low, one.high)} and"
-    return f"{metric_words(one.metric)} of {metric_value(one.metric, one.value)}" + interval_of_value(
-        one.metric, one.low, one.high
-    )
 
 
 def _beyond(one: ObjectiveState) -> tuple[float | None, float | None, float | None]:
@@ -339,36 +323,39 @@ def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
     one, loss = evaluation.beside_constant, evaluation.realized.get("log_loss")
     if one is None or one.state != "worse" or loss is None or loss.value is None:
         return
-    says = _level_words(evaluation)
-    interval = interval_of_value("log_loss", loss.low, loss.high)
-    constant = metric_value("log_loss", loss.value - one.change)
-    own = f"its log loss of {metric_value('log_loss', loss.value)}{interval} is worse than a constant's {constant}"
-    sure = f"Certain: row by row a constant errs less, by more than chance, from {_outcomes(evaluation)}."
-    words = f"{says}{_BETTER_CONSTANT}" if says and _is_off(evaluation) else own
-    yield Sign("constant", words, sure, "log_loss", *_signed(one), clear=is_clear(one.low, one.high))
+    shown = level_of_scores(evaluation, constant_is_better=True) if _is_off(evaluation) else None
+    if shown is None:
+        ends = {"value": loss.value, "low": loss.low, "high": loss.high}
+        shown = fact("worse_than_constant", **ends, constant=loss.value - one.change)
+    certainty = fact("constant_certainly_better", **_outcomes(evaluation))
+    yield Sign("constant", shown, certainty, "log_loss", *_signed(one), clear=is_clear(one.low, one.high))
 
 
 def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield that a model says other shares than happen, beyond what its baseline is off."""
     one, beside = evaluation.level, evaluation.beside_constant
-    if one is None or one.state != "worse" or not (told := _level_words(evaluation)):
+    if one is None or one.state != "worse":
         return
-    words = told + (_BETTER_CONSTANT if beside is not None and beside.change > 0 else "")
-    sure = f"Certain: the outcomes rule out the share that it says, from {_outcomes(evaluation)}."
-    yield Sign("level", words, sure, "mean_score", *_signed(one), clear=is_clear(one.low, one.high))
+    shown = level_of_scores(evaluation, constant_is_better=beside is not None and beside.change > 0)
+    if shown is not None:
+        certainty = fact("level_certainly_off", **_outcomes(evaluation))
+        yield Sign("level", shown, certainty, "mean_score", *_signed(one), clear=is_clear(one.low, one.high))
 
 
-def _level_words(evaluation: Evaluation) -> str:
-    """Say how many positives a model promises, and how many there are; "" where that is not known."""
-    said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
-    if said is None or came is None or said.value is None or came.value is None:
-        return ""
-    interval = "" if came.low is None or came.high is None else f" ({percents(came.low, came.high)})"
-    name = short(evaluation.positive_class, NAME) or POSITIVE
-    return f"it says {format_percent(said.value)} {name}, {format_percent(came.value)} were{interval}"
-
-
-_BETTER_CONSTANT = ", and a constant would do better"
+def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False) -> Fact | None:
+    """Return how many positives a model predicts, and how many there are; None where that is not known."""
+    predicted, actual = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
+    if predicted is None or actual is None or predicted.value is None or actual.value is None:
+        return None
+    return fact(
+        "level_of_scores",
+        predicted=predicted.value,
+        actual=actual.value,
+        low=actual.low,
+        high=actual.high,
+        positive_class=evaluation.positive_class or POSITIVE,
+        constant_is_better=constant_is_better,
+    )
 
 
 def _is_off(evaluation: Evaluation) -> bool:
@@ -412,11 +399,10 @@ def _base(name: str) -> str:
 
 def _worse_sign(name: str, evaluation: Evaluation, reason: Reason) -> Sign:
     one = evaluation.realized_changes[name]
-    words = f"its {metric_words(name)} {moved_to(name, evaluation)}"
-    if _base(name) in TOLD_LAST and _is_off(evaluation):
-        words = f"{_level_words(evaluation)}, and {words}"
-    sure = f"Certain: even the best that the outcomes allow is worse than before, from {_outcomes(evaluation)}."
-    return Sign(reason, words, sure, name, *_signed(one), clear=is_clear(one.low, one.high))
+    level = level_of_scores(evaluation) if _base(name) in TOLD_LAST and _is_off(evaluation) else None
+    certainty = fact("certainly_worse", **_outcomes(evaluation))
+    shown = metric_moved(name, evaluation, level)
+    return Sign(reason, shown, certainty, name, *_signed(one), clear=is_clear(one.low, one.high))
 
 
 def worse_metrics(evaluation: Evaluation) -> list[str]:
@@ -426,16 +412,14 @@ def worse_metrics(evaluation: Evaluation) -> list[str]:
 
 def is_fine(name: str, change: MetricChange) -> bool:
     """Return True where a metric is surely no worse: the window would have shown it, or its interval does."""
-    return change.state == "not_worse" or (change.state == "cannot_tell" and _is_better(name, change))
+    return change.state == "not_worse" or (change.state == "inconclusive" and _is_better(name, change))
 
 
-def moved_to(name: str, evaluation: Evaluation) -> str:
-    """Say by how much a metric rose or fell, and to what: "fell by 13.9 points (10 to 17) to 64.3 %"."""
-    one = evaluation.realized_changes[name]
-    verb = "fell" if one.change < 0 else "rose"
-    value = evaluation.realized.get(name)
-    to = "" if value is None or value.value is None else f" to {metric_value(name, value.value)}"
-    return f"{verb} by {size_of_change(name, one.change, one.low, one.high)}{to}"
+def metric_moved(name: str, evaluation: Evaluation, level: Fact | None = None) -> Fact:
+    """Return by how much a metric rose or fell, and to what."""
+    one, value = evaluation.realized_changes[name], evaluation.realized.get(name)
+    now = None if value is None else value.value
+    return fact("metric_moved", metric=name, change=one.change, low=one.low, high=one.high, value=now, level=level)
 
 
 def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign]:
@@ -458,14 +442,12 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
             continue
         if not name and not _beyond_days(evaluation, own, errors, one):
             continue
-        what, metric = ("error rate", "error_rate") if one.measure == "error_rate" else ("absolute error", "mae")
-        ends = (one.before, one.after)
-        levels = [format_percent(level, 3) if metric == "error_rate" else figure(level) for level in ends]
-        words = f"its {what} rose from {' to '.join(levels)}"
-        sure = f"The detector of change found the rise among {one.outcomes or concept.outcomes:,} outcomes."
+        metric = "error_rate" if one.measure == "error_rate" else "mae"
+        shown = fact("errors_rose", metric=metric, before=one.before, after=one.after)
+        certainty = fact("rise_detected", outcomes=one.outcomes or concept.outcomes)
         effect = one.after - one.before
         clear = bool(name) or errors is None or (errors.state == "worse" and _lasts(evaluation, own, errors, one))
-        yield Sign("errors", words, sure, metric, effect, clear=clear, slice=name, since=one.since)
+        yield Sign("errors", shown, certainty, metric, effect, clear=clear, slice=name, since=one.since)
         return
 
 
@@ -525,20 +507,18 @@ def _measured_since(rise: ConceptDrift) -> int | None:
 def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
     for found in evaluation.findings:
         if is_fault(found):
-            sure = "Certain: chance shows a fault of data in one quiet window of a thousand at most."
-            effect = None if found.was is None or found.now is None else found.now - found.was
-            words = fault_words(found)
-            part = f"{found.check}:{','.join(found.features)}"
-            yield Sign("data", words, sure, found.check, effect, clear=True, features=found.features, part=part)
+            yield _fault_sign("data", found, "fault_certain")
     for one in evaluation.expected:
         if one.state == "broken":
-            of = f" of {short(one.feature, NAME)}" if one.feature else ""
-            words = f"the expectation {printable(one.rule)}{of}"
-            sure = f"Every row was counted: {printable(one.sentence).rstrip('.')}."
+            shown, certainty = fact("expectation_broken", expected=one), fact("rows_counted", expected=one)
             features = (one.feature,) if one.feature else ()
-            yield Sign(
-                "data", f"{words} is broken", sure, clear=True, features=features, part=f"{one.feature} {one.rule}"
-            )
+            yield Sign("data", shown, certainty, clear=True, features=features, part=f"{one.feature} {one.rule}")
+
+
+def _fault_sign(reason: Reason, found: Finding, certainty: str) -> Sign:
+    effect = None if found.was is None or found.now is None else found.now - found.was
+    part, shown = f"{found.check}:{','.join(found.features)}", found.fact
+    return Sign(reason, shown, fact(certainty), found.check, effect, clear=True, features=found.features, part=part)
 
 
 def is_fault(found: Finding) -> bool:
@@ -557,38 +537,25 @@ def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
         one, estimate = evaluation.estimated_changes[name], evaluation.estimated.get(name)
         if estimate is not None and estimate.record.state == "failed":
             continue
-        record = "" if estimate is None or not estimate.record.windows else _record(estimate.record.inside)
-        words = f"its {metric_words(name)} is estimated to have {_moved(name, one)}"
-        sure = f"The estimate assumes that equal rows have equal outcomes{record}."
+        inside = None if estimate is None or not estimate.record.windows else estimate.record.inside
+        shown = fact("estimate_moved", metric=name, change=one.change, low=one.low, high=one.high)
+        certainty = fact("estimate_assumes", inside=inside)
         clear = is_clear(one.low, one.high)
-        yield Sign("estimate", words, sure, name, *_signed(one), clear=clear, part=f"estimate:{name}")
-
-
-def _moved(name: str, one: MetricChange) -> str:
-    verb = "fallen" if one.change < 0 else "risen"
-    return f"{verb} by {size_of_change(name, one.change, one.low, one.high)}"
-
-
-def _record(inside: float | None) -> str:
-    return "" if inside is None else f"; so far {format_percent(inside)} of such estimates held"
+        yield Sign("estimate", shown, certainty, name, *_signed(one), clear=clear, part=f"estimate:{name}")
 
 
 def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
     for part, column in (("score", evaluation.score), ("class", evaluation.predicted)):
         if column is not None and _matters(column):
-            name = "decisions" if part == "class" else column.words
-            yield _drift_sign("score", part, f"the {name} moved", column, evaluation)
+            shown = fact("output_moved", column=column.column, name=column.words)
+            yield _drift_sign("score", part, shown, column, evaluation)
 
 
 def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield values never seen before, and the drift of inputs; that of the most important cause first, if known."""
     for found in evaluation.findings:
         if found.severity == "critical" and not is_fault(found):
-            sure = "Certain: chance shows such a finding in one quiet window of a thousand at most."
-            effect = None if found.was is None or found.now is None else found.now - found.was
-            words = fault_words(found)
-            part = f"{found.check}:{','.join(found.features)}"
-            yield Sign("inputs", words, sure, found.check, effect, clear=True, features=found.features, part=part)
+            yield _fault_sign("inputs", found, "finding_certain")
     weights: Mapping[str, float] = {}
     if evaluation.explanation is not None:
         causes = evaluation.explanation.causes
@@ -596,25 +563,27 @@ def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
     moved = [one for one in evaluation.features.values() if _matters(one)]
     moved.sort(key=lambda one: (-weights.get(one.name, 0.0), -(one.effect or 0.0), one.name))
     for one in moved:
-        yield _drift_sign("inputs", f"feature:{one.name}", f"{short(one.name, NAME)} moved", one, evaluation)
+        shown = fact("column_moved", name=one.name)
+        yield _drift_sign("inputs", f"feature:{one.name}", shown, one, evaluation)
 
 
 def _matters(column: ColumnDrift) -> bool:
     return column.state == "drift" and column.size in _SIZES
 
 
-def _drift_sign(reason: Reason, part: str, words: str, column: ColumnDrift, evaluation: Evaluation) -> Sign:
+def _drift_sign(reason: Reason, part: str, shown: Fact, column: ColumnDrift, evaluation: Evaluation) -> Sign:
     decisive = column.methods.get(column.decided_by)
     p = None if decisive is None else decisive.p_value
-    clear = part in evaluation.incident or (p is not None and max(p, column.p_usual or 0.0) <= AT_ONCE)
-    if column.lacking == "days":
-        sure = "The rows surely differ; whether time alone does this, the baseline has too few days to tell."
-    else:
-        sure = f"Chance alone does not move {column.rows:,} rows that far; the drift is {column.size}."
+    clear = part in evaluation.incident or (p is not None and max(p, column.p_normal_variation or 0.0) <= AT_ONCE)
+    certainty = fact("drift_beyond_chance", rows=column.rows, size=column.size)
+    if column.reason == "too_few_days":
+        certainty = fact("drift_with_too_few_days")
     since = evaluation.incident.get(part)
     features = (column.name,) if column.column == "feature" else ()
     effect = column.effect
-    return Sign(reason, words, sure, column.decided_by, effect, clear=clear, since=since, features=features, part=part)
+    return Sign(
+        reason, shown, certainty, column.decided_by, effect, clear=clear, since=since, features=features, part=part
+    )
 
 
 def _moved_slices(evaluation: Evaluation) -> Iterator[Sign]:
@@ -626,20 +595,10 @@ def _moved_slices(evaluation: Evaluation) -> Iterator[Sign]:
 
 def _slice_sign(name: str, column: ColumnDrift, evaluation: Evaluation) -> Sign:
     part = f"feature:{column.name}" if column.column == "feature" else column.column
-    what = short(column.name, NAME) if column.column == "feature" else f"the {column.words}"
-    told = _drift_sign("slice", f"{part}{WHERE}{name}", f"{what} moved", column, evaluation)
-    return Sign(
-        "slice",
-        told.words,
-        told.sure,
-        told.metric,
-        told.effect,
-        clear=told.clear,
-        slice=name,
-        since=told.since,
-        features=told.features,
-        part=told.part,
-    )
+    shown = fact("column_moved", name=column.name)
+    if column.column != "feature":
+        shown = fact("output_moved", column="score", name=column.words)
+    return replace(_drift_sign("slice", f"{part}{WHERE}{name}", shown, column, evaluation), slice=name)
 
 
 def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
@@ -647,11 +606,10 @@ def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
         if one.state == "drift":
             features = one.told[0].features if one.told else ()
             clear = one.p_value is not None and one.p_value <= AT_ONCE
-            names = " and ".join(short(name, NAME) for name in features)
-            words = f"the features no longer go together as they did{f', {names} least' if names else ''}"
-            sure = f"Chance does not do this in {one.rows:,} rows."
+            shown = fact("relation_changed", features=features)
+            certainty = fact("joint_drift_beyond_chance", rows=one.rows)
             part = f"together:{one.method}"
-            yield Sign("together", words, sure, one.method, one.effect, clear=clear, features=features, part=part)
+            yield Sign("together", shown, certainty, one.method, one.effect, clear=clear, features=features, part=part)
 
 
 def has_small_drift(evaluation: Evaluation) -> bool:

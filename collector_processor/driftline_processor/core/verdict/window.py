@@ -6,21 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from driftline_processor.core.dates import span_words
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.service_level.failing import EARLIER, tells_usual
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.core.wording import short
 
-from .advice import Advice, keep, look_closer, outcomes_wanted, repair
+from .advice import keep, look_closer, outcomes_wanted, repair
 from .context import NO_CONTEXT, VerdictContext
-from .reasons import STEADY, first_cause, harmless_drift, looks_as_before
-from .signs import Sign, beside_baseline, deciding_change, lacking_to_tell, no_loss, signs_of_loss, signs_of_risk
-from .words import NAME, Clause, capital, compose, listed, since_words, slice_words
-
-_WORDS = {"healthy": "healthy", "degraded": "degraded", "at_risk": "at risk", "unknown": "unknown"}
-"""The words of each state."""
+from .reasons import first_cause, harmless_drift, looks_as_before
+from .signs import Sign, deciding_change, inconclusive_reason, no_loss, signs_of_loss, signs_of_risk
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,23 +171,21 @@ def with_verdicts(evaluations: Iterable[Evaluation], context: VerdictContext = N
     ]
 
 
-def verdict_of(reading: Reading, since: int | None, sure: str = "", *, alone: bool = False) -> Verdict:
-    """Put what a window says into words.
+def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = (), *, alone: bool = False) -> Verdict:
+    """Return the verdict that follows from what a window shows.
 
     Args:
-        reading: What the window says.
+        reading: What the window shows.
         since: From when on it is so, unix nanoseconds; None where that is not known.
-        sure: What else says how sure it is, a sentence.
+        certainty: What else is known of how certain it is.
         alone: Whether no other window says since when it is so.
     """
-    evaluation = reading.evaluation
-    signs = list(reading.signs)
+    evaluation, signs, start = reading.evaluation, list(reading.signs), reading.start
     cause = first_cause(evaluation, signs)
-    clauses, advice, own = _say(reading, since)
-    place = signs[0].slice if signs else ""
-    head = head_of(reading, since, alone=alone, state=_WORDS[reading.state])
+    reasons, advice, own = _conclusion(reading, since)
     first = signs[0] if signs else None
-    start = reading.start
+    asked = own is not None and own.kind != "drift_with_too_few_days"
+    still_open = open_questions(evaluation) if asked else None
     return Verdict(
         state=reading.state,
         since=since,
@@ -200,123 +193,90 @@ def verdict_of(reading: Reading, since: int | None, sure: str = "", *, alone: bo
         effect=first.effect if first else None,
         low=first.low if first else None,
         high=first.high if first else None,
-        cause=cause.words,
         kind=cause.kind if reading.state != "healthy" else "",
-        sure=" ".join(filter(None, (beside_open_questions(own, evaluation), sure))),
-        sentence=compose(head, clauses, advice.action),
-        next=advice.sentence,
-        slice=place,
+        cause=cause.fact,
+        reasons=tuple(one for one in reasons if one is not None),
+        certainty=tuple(one for one in (own, still_open, *certainty) if one is not None),
+        advice=advice,
+        slice=first.slice if first else "",
         window_start=start,
         window_end=None if start is None else evaluation.window.end,
+        of_window=alone and since is not None,
+        of_days=reading.of_days,
+        timezone=reading.context.timezone,
     )
 
 
-def beside_open_questions(sure: str, evaluation: Evaluation) -> str:
-    """Say how sure a window is, and in the same sentence of what the drift stays open for want of rows or days.
+def open_questions(evaluation: Evaluation) -> Fact | None:
+    """Return the columns whose drift stays open for want of rows or days; None where none does.
 
     Args:
-        sure: How sure the window is, a sentence; "" where nothing is said.
         evaluation: The window.
-
-    >>> from driftline.tables.table import ModelKey
-    >>> from driftline_processor.core.evaluation import ColumnDrift
-    >>> from driftline_processor.core.windows.window import Window
-    >>> few = ColumnDrift("feature", "age", "cannot_tell", "ks", 90, {}, lacking="days")
-    >>> week = Evaluation(ModelKey("churn"), Window("1w", 0, 7 * DAY), 900, True, features={"age": few})
-    >>> beside_open_questions("Certain: the service fails.", week)
-    'Certain: the service fails; whether age drifted stays open: too few days.'
     """
-    if not sure or "too few" in sure:
-        return sure
     columns = (evaluation.score, evaluation.predicted, *evaluation.features.values())
-    unsure = [one for one in columns if one is not None and one.state == "cannot_tell" and one.lacking]
+    unsure = [
+        one for one in columns if one is not None and one.state == "inconclusive" and one.reason.startswith("too_few")
+    ]
     if not unsure:
-        return sure
-    features = [short(one.name, NAME) for one in unsure if one.column == "feature"]
-    named = features if len(features) == 1 else [f"{len(features)} features"] if features else []
-    named = [*(f"its {one.words}" for one in unsure if one.column != "feature"), *named]
-    few = " and ".join(sorted({f"too few {one.lacking}" for one in unsure}))
-    return f"{sure.rstrip('.')}; whether {listed(named)} drifted stays open: {few}."
-
-
-def head_of(reading: Reading, since: int | None, *, alone: bool, state: str) -> str:
-    """Return the beginning of a sentence: of which rows, whether the model is healthy, and since when.
-
-    Args:
-        reading: What the window says.
-        since: From when on it is so, unix nanoseconds; None where that is not known.
-        alone: Whether no other window says since when it is so: the sentence is about the rows of this one.
-        state: The state in words.
-    """
-    timezone, window = reading.context.timezone, reading.evaluation.window
-    slice = reading.signs[0].slice if reading.signs else ""
-    place = f"for {slice_words(slice)}" if slice else ""
-    rows = (
-        f"in the rows of {span_words(window.start, window.end, timezone, days=reading.of_days)}"
-        if alone and since is not None
-        else ""
+        return None
+    return fact(
+        "drift_open",
+        outputs=tuple(one.words for one in unsure if one.column != "feature"),
+        features=tuple(one.name for one in unsure if one.column == "feature"),
+        missing=tuple(sorted({one.reason for one in unsure})),
     )
-    when = since_words(since, timezone, days=reading.of_days)
-    if state == "unknown":
-        verb = "is" if rows or since is None else "has been"
-        head = f"whether the model {'was' if rows else 'is'} healthy {rows}".rstrip() + f" {verb} unknown"
-        head += "" if rows else when
-    elif rows:
-        head = f"{rows}{',' if place else ''} the model is {state}"
-    else:
-        head = f"the model {'is' if since is None else 'has been'} {state}{when}"
-    return capital(f"{place}{',' if place and rows else ''} {head}".strip())
 
 
-def _say(reading: Reading, since: int | None) -> tuple[tuple[Clause, ...], Advice, str]:
-    """Return the clauses of a sentence, what to do, and how sure the window is."""
+def _conclusion(reading: Reading, since: int | None) -> tuple[tuple[Fact | None, ...], Fact, Fact | None]:
+    """Return what shows and explains a state, what to do, and how certain the window is."""
     evaluation, signs = reading.evaluation, list(reading.signs)
     if reading.state == "degraded":
         cause = first_cause(evaluation, signs)
-        steady = looks_as_before(evaluation) and signs[0].reason != "service"
-        why: Clause = cause.forms("likely because " if cause.features else "")
-        if steady:
-            why = (f"{STEADY}; {cause.words}", STEADY) if cause.words else STEADY
-        return (signs[0].words, why), repair(evaluation, signs, reading.context, since), signs[0].sure
+        why = cause.reason("likely_cause" if cause.features else "first_cause")
+        if looks_as_before(evaluation) and signs[0].reason != "service":
+            why = fact("inputs_look_as_before", cause=cause.fact)
+        return (signs[0].fact, why), repair(evaluation, signs, reading.context, since), signs[0].certainty
     if reading.state == "healthy":
-        return (signs[0].words, harmless_drift(evaluation)), keep(evaluation), signs[0].sure
+        return (signs[0].fact, harmless_drift(evaluation)), keep(evaluation), signs[0].certainty
     if reading.state == "at_risk":
-        return _risk_clauses(evaluation, signs), look_closer(evaluation, signs, reading.context), signs[0].sure
-    nothing = _nothing_tells(evaluation)
-    return (
-        (nothing,),
-        outcomes_wanted(evaluation, reading.context),
-        "Nothing here shows that it is degraded, or healthy.",
-    )
+        return _risks(evaluation, signs), look_closer(evaluation, signs, reading.context), signs[0].certainty
+    return (inconclusive(evaluation),), outcomes_wanted(evaluation, reading.context), fact("nothing_shows_either")
 
 
-def _risk_clauses(evaluation: Evaluation, signs: list[Sign]) -> tuple[Clause, ...]:
+def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]:
     first = signs[0]
     cause = first_cause(evaluation, signs)
-    known = bool(cause.words) and first.reason in ("score", "inputs", "slice", "estimate")
-    moved = first.words if first.reason not in ("inputs", "slice") or not known else ""
-    why = cause.forms("likely because " if moved and cause.features else "") if known else ""
-    return moved, why, tuple(f"and {form}" for form in _nothing_tells(evaluation))
+    explained = cause.fact is not None and first.reason in ("score", "inputs", "slice", "estimate")
+    moved = first.fact if first.reason not in ("inputs", "slice") or not explained else None
+    why = None
+    if explained:
+        why = cause.reason("likely_cause" if moved is not None and cause.features else "first_cause")
+    return moved, why, fact("and_inconclusive", reason=inconclusive(evaluation))
 
 
-def _nothing_tells(evaluation: Evaluation) -> tuple[str, ...]:
-    """Say why outcomes do not tell whether the model is healthy, in full and in short."""
+def inconclusive(evaluation: Evaluation) -> Fact:
+    """Return why outcomes do not tell whether the model is healthy."""
     if not evaluation.closed:
-        return ("its window is still open",)
+        return fact("window_open")
     if not evaluation.rows:
-        return ("the window has no rows",)
+        return fact("no_rows")
     if not evaluation.outcome_rows:
-        return ("its outcomes may still come" if evaluation.young else "no outcome is known",)
+        return fact("outcomes_may_come") if evaluation.young else fact("no_outcomes")
     if evaluation.maturity != "mature":
-        return ("its outcomes may still come" if evaluation.young else "too few of its outcomes are known",)
-    few = {
-        "rows": f"its {evaluation.outcome_rows:,} outcomes are too few to",
-        "days": "its days differ too much to",
-    }.get(lacking_to_tell(evaluation), "its outcomes do not")
-    decides = deciding_change(evaluation)
-    if decides is not None and evaluation.realized.get(decides[0]) is not None:
-        value, than = beside_baseline(decides[0], evaluation)
-        return f"{few} tell whether {value} is worse than {than}", f"{few} tell"
+        return fact("outcomes_may_come") if evaluation.young else fact("few_outcomes")
+    why, decides = inconclusive_reason(evaluation), deciding_change(evaluation)
+    if decides is not None and (value := evaluation.realized.get(decides[0])) is not None:
+        was = evaluation.reference.get(decides[0])
+        return fact(
+            "comparison_inconclusive",
+            reason=why,
+            outcomes=evaluation.outcome_rows,
+            metric=decides[0],
+            value=value.value,
+            low=value.low,
+            high=value.high,
+            baseline=None if was is None else was.value,
+        )
     if not evaluation.reference and not evaluation.objectives:
-        return ("nobody said what is good enough",)
-    return (f"its {evaluation.outcome_rows:,} outcomes do not tell",)
+        return fact("no_objective")
+    return fact("outcomes_inconclusive", outcomes=evaluation.outcome_rows)

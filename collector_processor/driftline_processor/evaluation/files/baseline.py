@@ -51,19 +51,18 @@ from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import (
     NO_TEXTS,
     Roles,
-    column_notation,
     filter_rows,
     find_roles,
     has_patterns,
     id_column,
     match_patterns,
 )
-from driftline_processor.readers.errors import BadInput, Say, are_arguments, option_text
+from driftline_processor.readers.errors import BadInput, Say, are_arguments, missing_option, option_text
 from driftline_processor.readers.item_lists import relevance_of_batch
 from driftline_processor.readers.memory import Rows
-from driftline_processor.readers.notation import notations_of, notations_to_remember, report_unreadable
+from driftline_processor.readers.number_format import report_texts, with_hint
 from driftline_processor.readers.prediction_rows import ruled
-from driftline_processor.readers.source import Notation, Source, readable
+from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_sources
 from driftline_processor.readers.times import UNIT_NAMES, read_times
 
@@ -174,17 +173,12 @@ def _plain(column: Column) -> pa.Array:
     return pc.coalesce(texts, written)
 
 
-IN_MEMORY = 128 << 20
-"""Three passes over a CSV take three times as long as one; up to so many bytes the columns are kept instead."""
-
-
 def build_from_files(
     paths: Sequence[Rows],
     options: ColumnOptions,
     say: Say,
     *,
     sample: int = MOST_SAMPLED,
-    in_memory: int = IN_MEMORY,
     rows_to: Path | None = None,
     importance: Mapping[str, float] | None = None,
     first: Rolling | None = None,
@@ -193,16 +187,14 @@ def build_from_files(
 ) -> Baseline:
     """Build the baseline of ``options.model`` from its reference rows.
 
-    ``sample``: rows that bins are chosen from, at most. ``in_memory``: bytes of a CSV or NDJSON that is parsed once,
-    and not in each pass. ``rows_to``: the file in which some of the rows are kept.
+    ``sample``: rows that bins are chosen from, at most. ``rows_to``: the file in which some of the rows are kept.
     ``importance``: of features, by name. ``first``: only the rows of the first stretch of so
     much past. ``undated``: the column of times may lack. ``progress``: hears how far the work is. Raises
     :class:`BadInput` when a file, a column or the task cannot be made sense of.
     """
     task = Task(options.task)
-    as_written = column_notation(options, {}, task)
     progress(0, 0, BUILDING)
-    sources = open_sources(paths, {id_column(options, {})}, say, in_memory, as_written)
+    sources = open_sources(paths, {id_column(options, {})}, say, options.number_format)
     patterns = has_patterns(options.features)
     if patterns:
         names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
@@ -217,7 +209,7 @@ def build_from_files(
     if not roles.features:
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")
     if task.has_class_scores and not (options.classes or roles.actual or roles.predicted):
-        raise BadInput("is missing: name the classes, in the order of the score columns", "classes")
+        raise missing_option("classes", "name the classes, in the order of the score columns")
     until = None if first is None else _until(sources, roles, first)
     reading = _Reading(sources, roles, task, say, until, progress)
     said = ReferenceDescription(
@@ -239,7 +231,7 @@ def build_from_files(
         built = build(reading.rows, said)
     except ValueError as error:
         texts_only = str(error).startswith("score holds no number") and reading.no_number()
-        raise BadInput(texts_only or _as_options(str(error))) from error
+        raise BadInput(texts_only or _as_options(str(error)) + reading.time_hint(str(error))) from error
     if not options.text_features:
         for name in built.texts:
             say(
@@ -247,7 +239,7 @@ def build_from_files(
                 f"if they are categories, use {option_text('text_features', 'none')}"
             )
     reading.tell()
-    report_unreadable(sources, {*roles.features, roles.time}, say)
+    report_texts(sources, roles.features, None, say)
     for sentence in [] if built.extras.marks is None else built.extras.marks.sentences():
         say(sentence.replace("in features", f"in {option_text('features')}"))
     baseline = Baseline(
@@ -256,7 +248,7 @@ def build_from_files(
         built.task,
         built.bins,
         built.pane,
-        _columns(roles, notations_of(sources)),
+        _columns(roles),
         texts=built.texts,
         extras=replace(built.extras, importance=_importance(importance, roles)),
     )
@@ -395,7 +387,7 @@ class _Reading:
             stray = np.flatnonzero(values.codes >= 0)
             if len(stray):
                 at = int(stray[0])
-                where = f"row {before + at + 1}, {values.categories[values.codes[at]]!r}"
+                where = f"row {before + at + 1}, {with_hint(values.categories[values.codes[at]])}"
                 count, first = self._strays.get((source.path, name), (0, where))
                 self._strays[source.path, name] = (count + len(stray), first)
         return numbers_of(values)
@@ -426,6 +418,15 @@ class _Reading:
                 continue
             return f"{path}: {name}: a score is a number, but there is none; the first is {first}"
         return ""
+
+    def time_hint(self, message: str) -> str:
+        """Return the first time and the option that reads it, for a message about the column of times; else ""."""
+        name = self._roles.time
+        if not name or not message.startswith(f"{name}:"):
+            return ""
+        texts = [source.column(name).drop_null() for source in self._sources if is_text(source.schema.field(name).type)]
+        first = next((str(some[0].as_py()) for some in texts if len(some)), "")
+        return f"; the first is {with_hint(first)}" if first else ""
 
     def tell(self) -> None:
         """Say what could not be read."""
@@ -459,7 +460,7 @@ def _as_options(message: str) -> str:
     return message
 
 
-def _columns(roles: Roles, notations: Mapping[str, Notation]) -> dict[str, str | list[str]]:
+def _columns(roles: Roles) -> dict[str, str | list[str]]:
     """Return what the baseline remembers, so that `evaluate` needs no column options."""
     columns: dict[str, str | list[str]] = {"features": list(roles.features)}
     if roles.score:
@@ -467,5 +468,4 @@ def _columns(roles: Roles, notations: Mapping[str, Notation]) -> dict[str, str |
     named = {"predicted": roles.predicted, "actual": roles.actual, "time": roles.time, "id": roles.id}
     named |= {"items": roles.items, "latency": roles.latency, "error": roles.error}
     columns |= {"slices": list(roles.slices)} if roles.slices else {}
-    columns |= notations_to_remember(notations, {*roles.features, *roles.score, roles.time, roles.actual})
     return columns | {part: name for part, name in named.items() if name}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from driftline.baseline.baseline import Baseline
 
@@ -14,7 +15,7 @@ from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.versions import VersionNames
 from driftline_processor.evaluation.settings import settings_of
-from driftline_processor.readers.column_options import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions, options_of
 from driftline_processor.readers.errors import BadInput, Say, near, option_text
 from driftline_processor.readers.memory import Reference
 
@@ -92,23 +93,30 @@ def configure_evaluation(
         ),
     )
     options = replace(
-        options,
-        model=name,
-        slices=options.slices or model.slices,
-        seasonality=options.seasonality or model.seasonality or "",
-        timezone=timezone,
-        cluster=options.cluster or model.cluster or "",
-        threshold=model.threshold if options.threshold is None else options.threshold,
+        options, model=name, timezone=timezone, **_keys_of_options(model, options, with_task=built is None)
     )
-    if built is None:
-        options = replace(
-            options,
-            task=options.task or model.task or "",
-            classes=options.classes or model.classes,
-            positive_class=options.positive_class or model.positive_class or "",
-            quantiles=options.quantiles or tuple(map(str, model.quantiles)),
-        )
     return ConfiguredEvaluation(reference, options, replace(cut, timezone=timezone or model.timezone), asked)
+
+
+TASK_KEYS = ("task", "classes", "positive_class", "quantiles")
+
+
+def _keys_of_options(model: Model, options: ColumnOptions, with_task: bool) -> dict[str, Any]:
+    """Return the values of a model's keys that have the name of an option that is not given.
+
+    Args:
+        model: The model of a configuration.
+        options: The options.
+        with_task: Whether keys describe the task. Otherwise a built baseline does.
+    """
+    offered = options_of(ColumnOptions)
+    others = {"features", "timezone", *(() if with_task else TASK_KEYS)}  # the key ``features`` has settings, not names
+    declared = {}
+    for name in (offered.keys() & Model.model_fields.keys()) - others:
+        default, value = offered[name].default, getattr(model, name)
+        if value is not None and getattr(options, name) == default:
+            declared[name] = tuple(map(str, value)) if isinstance(default, tuple) else value
+    return declared
 
 
 def _model_name(config: Config, file: Path, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
@@ -15,28 +15,24 @@ from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import Roles, filter_rows, find_roles, has_patterns
 from driftline_processor.readers.errors import BadInput, Say, listed, option_text
 from driftline_processor.readers.memory import Rows
-from driftline_processor.readers.notation import notations_of, report_unreadable
+from driftline_processor.readers.number_format import report_texts
 from driftline_processor.readers.outcomes.files import open_outcomes, outcome_slice_names, read_file_outcomes
 from driftline_processor.readers.prediction_rows import (
     FileRows,
     add_time,
-    known_notation,
+    number_features,
     read_rows,
     shape_scores,
     text_columns,
 )
 from driftline_processor.readers.row_store import RowStore
-from driftline_processor.readers.source import Notation, Source
+from driftline_processor.readers.source import Source
 from driftline_processor.readers.sources import open_sources
 
 from .concept_drift import FirstOutcomes
 from .outcome_join import add_rankings, join_outcomes, join_rankings
 from .outcomes import report_impossible_actuals
 from .reference import features_of_files
-
-MOST_BYTES = 512 << 20
-"""Bytes of a CSV or NDJSON that is parsed once and held as columns, up to twice as large; a larger one is parsed in
-each of three passes, which take as long each, and no more than a few blocks of it are in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ class Dataset:
 
     ``heard``: per file what came first of each row; None where no outcomes came apart from the rows. ``later``: keys of
     slices that come with outcomes only; ``groups``: columns that tell groups of people and are no slices otherwise.
-    ``notations``: how columns are written, of those that play a part. ``store``: holds what there is one of each row.
+    ``store``: holds what there is one of each row.
     """
 
     roles: Roles
@@ -54,7 +50,6 @@ class Dataset:
     heard: list[FirstOutcomes] | None
     later: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    notations: Mapping[str, Notation] = field(default_factory=dict)
     store: RowStore = field(default_factory=RowStore)
 
 
@@ -74,8 +69,8 @@ def read_dataset(
     are left out.
     """
     task, bins = baseline.task, baseline.bins
-    texts, written = text_columns(baseline, options), known_notation(baseline, options)
-    sources = open_sources(data, texts, say, MOST_BYTES, written)
+    texts, numbers = text_columns(baseline, options), options.number_format
+    sources = open_sources(data, texts, say, numbers)
     _report_texts(sources, baseline, say)
     there = features_of_files(sources, baseline)
     patterns = options.features if has_patterns(options.features) else ()
@@ -85,7 +80,7 @@ def read_dataset(
         if chosen := [name for name in there if name in names]:
             sources = filter_rows(sources, chosen, say)
     shared = [name for name in sources[0].schema.names if all(name in source.schema.names for source in sources)]
-    truth = None if outcomes is None else open_outcomes(outcomes, task, say)
+    truth = None if outcomes is None else open_outcomes(outcomes, task, say, numbers)
     told = () if truth is None else outcome_slice_names(truth)
     later = tuple(key for key in dict.fromkeys((*options.slices, *attributes)) if key in told and key not in shared)
     if strange := [name for name in attributes if name not in shared and name not in later]:
@@ -97,7 +92,7 @@ def read_dataset(
     if patterns:
         unknown = tuple(name for name in unknown if any(fnmatchcase(name, pattern) for pattern in patterns))
     roles = replace(roles, slices=(*roles.slices, *groups), unknown=unknown)
-    report_unreadable(sources, {*roles.features, roles.time}, say)
+    report_texts(sources, roles.features, number_features(baseline), say)
     store = RowStore()
     reads = [shape_scores(read_rows(source, roles, task, say, store), task) for source in sources]
     if roles.time:
@@ -109,15 +104,13 @@ def read_dataset(
     if truth is not None:
         if not roles.id:
             raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with {option_text('id')}")
-        known = read_file_outcomes(truth, task, say, known_notation(baseline, options), store)
+        known = read_file_outcomes(truth, task, say, store)
         if task.ranks_items:
             reads, weights = join_rankings(known, reads, roles.id, say, sampled)
         else:
             reads, weights, heard = join_outcomes(known, reads, roles.id, say, sampled, store)
     report_impossible_actuals(reads, task, say)
-    parts = {*roles.features, *roles.score, roles.actual, roles.time}
-    notations = {name: one for name, one in notations_of(sources).items() if name in parts}
-    return Dataset(roles, reads, weights, heard, later, groups, notations, store)
+    return Dataset(roles, reads, weights, heard, later, groups, store)
 
 
 def _report_texts(sources: Sequence[Source], baseline: Baseline, say: Say) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -42,7 +42,6 @@ from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.memory import Reference, Rows
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import MOST_IN_MEMORY, RowStore, chunks_of, is_many
-from driftline_processor.readers.source import Notation
 from driftline_processor.readers.sources import check_path, is_built_baseline
 
 from .concept_drift import detect_concept_drift
@@ -70,8 +69,8 @@ class EvaluationResult:
 
     ``choices``: the drift methods that were asked for. ``concept``: whether errors have become more, over all rows.
     ``slices``: the columns by whose values rows were cut. ``versions``: challengers beside their champion. ``wrong``:
-    the worst rows of each window, [] where nobody asked. ``notations``: how columns are written, where they needed
-    reading. ``delay``: how long outcomes took. ``timezone``: by whose midnights days begin.
+    the worst rows of each window, [] where nobody asked. ``delay``: how long outcomes took. ``timezone``: by whose
+    midnights days begin.
     """
 
     key: ModelKey
@@ -83,7 +82,6 @@ class EvaluationResult:
     slices: tuple[str, ...] = ()
     versions: tuple[SideBySide, ...] = ()
     wrong: Sequence[Worst] = ()
-    notations: Mapping[str, Notation] = field(default_factory=dict)
     delay: OutcomeDelay = UNKNOWN_DELAY
     timezone: str = "UTC"
 
@@ -91,8 +89,6 @@ class EvaluationResult:
         """Return the answer of ``driftline evaluate --json``; ``curves``: with points of curves."""
         key, found = self.key, (self.concept, curves, self.versions, self.delay, self.verdict)
         answer = evaluations_to_json(key.model, key.version, self.evaluations, *found)
-        if self.notations:
-            answer["notations"] = {name: notation.to_json() for name, notation in self.notations.items()}
         for told, worst in zip(answer["windows"], self.wrong, strict=False):
             told["performance"]["mispredictions"] = json_of(worst)
         return answer
@@ -182,7 +178,6 @@ def evaluate_files(
         tuple(declared),
         versions,
         wrong,
-        read.notations,
     )
     return EvaluationResult(key, *found, delay, settings.timezone)
 

@@ -25,7 +25,6 @@ from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference, Rows
 from driftline_processor.readers.prediction_rows import (
     FileRows,
-    known_notation,
     read_rows,
     ruled,
     rules_of,
@@ -83,7 +82,7 @@ def exact_values(
     if holds_kept_rows(reference):
         known, rules = _Kept(load_rows(reference, baseline)[0]), rules_of(baseline)
     else:
-        source = open_source(reference, text_columns(baseline, options), say, written=known_notation(baseline, options))
+        source = open_source(reference, text_columns(baseline, options), say, options.number_format)
         known = _Plain(source, baseline, options, say)
     for name, bins in baseline.bins.features.items():
         if not isinstance(bins, NumberBins) or not _wants(evaluations[0].features[name]):

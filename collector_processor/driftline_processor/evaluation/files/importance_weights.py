@@ -17,7 +17,6 @@ from driftline_processor.readers.column_roles import find_roles
 from driftline_processor.readers.errors import Say, about_option
 from driftline_processor.readers.memory import Reference, Rows
 from driftline_processor.readers.prediction_rows import (
-    known_notation,
     read_rows,
     shape_scores,
     table_batches,
@@ -78,7 +77,7 @@ def _labelled_reference(
         kept, actual = load_rows(path, baseline)
         parts, rows = [kept], len(kept)
     else:
-        source = open_source(path, text_columns(baseline, options), say, written=known_notation(baseline, options))
+        source = open_source(path, text_columns(baseline, options), say, options.number_format)
         found, task = features_of_files([source], baseline), baseline.task
         roles = find_roles([source], options, task, baseline.columns, lambda _: None, found, baseline.bins.projections)
         read = shape_scores(read_rows(source, roles, task, say), task)

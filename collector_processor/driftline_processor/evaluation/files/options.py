@@ -25,7 +25,7 @@ class EvaluationOptions(ColumnOptions):
         str, Option("How long before the end of the window that time ends. Default: at its beginning", "24h")
     ] = ""
     objectives: Annotated[
-        tuple[str, ...], Option("Objective of a metric, such as 'recall >= 0.8'", "'METRIC >= NUMBER'", repeated=True)
+        tuple[str, ...], Option("Objective of a metric, such as 'recall >= 0.8'", '"METRIC >= NUMBER"', repeated=True)
     ] = ()
     metrics: Annotated[
         tuple[str, ...], Option("Metric to compute in addition, such as 'fbeta@0.5'", "NAME", repeated=True)

@@ -20,7 +20,7 @@ from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import find_roles, has_patterns, match_patterns
 from driftline_processor.readers.errors import BadInput, Say, near, option_text
 from driftline_processor.readers.memory import MemoryBaseline, Reference, Rows
-from driftline_processor.readers.prediction_rows import FileRows, known_notation, rules_of, table_batches, text_columns
+from driftline_processor.readers.prediction_rows import FileRows, rules_of, table_batches, text_columns
 from driftline_processor.readers.source import Source
 from driftline_processor.readers.sources import is_built_baseline, open_source
 
@@ -148,7 +148,7 @@ def reference_rows(
     if holds_kept_rows(path):
         kept = load_rows(path, baseline)[0]
         return len(kept), [kept]
-    source = open_source(path, text_columns(baseline, options), say, written=known_notation(baseline, options))
+    source = open_source(path, text_columns(baseline, options), say, options.number_format)
     found, told = features_of_files([source], baseline), baseline.columns
     roles = find_roles([source], options, baseline.task, told, lambda _: None, found, baseline.bins.projections)
     return source.rows, table_batches(FileRows(source), roles, key, baseline.task, baseline)

@@ -19,7 +19,7 @@ from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.versions import VersionNames
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.readers.column_options import ColumnOptions
-from driftline_processor.readers.errors import BadInput, Say, about_option, listed, near, option_text
+from driftline_processor.readers.errors import BadInput, Say, about_option, listed, missing_option, near, option_text
 from driftline_processor.readers.memory import Reference
 
 from .exact_values import reference_rows_path
@@ -67,10 +67,10 @@ class EvaluationSettings:
             raise BadInput(f"needs rows, of which {last} keeps only counts; choose one", option)
         if reference is None:
             if self.past is None:
-                raise BadInput(
-                    "is missing: name a built one (.json), or rows to compare with; "
-                    f"or {option_text('reference_last', '30d')}, to compare each day with those before it",
+                raise missing_option(
                     "baseline",
+                    "name a built one (.json), or rows to compare with; "
+                    f"or {option_text('reference_last', '30d')}, to compare each day with those before it",
                 )
             return
         if self.exact:

@@ -14,7 +14,6 @@ from pydantic import Field
 from driftline_processor.config.values import Address, Text, is_here
 from driftline_processor.exporters.exporter import ExportResult
 from driftline_processor.exporters.otlp import Otlp, not_sent, success
-from driftline_processor.otlp.protocol import METHODS
 from driftline_processor.receipts import Signal
 
 if TYPE_CHECKING:
@@ -56,6 +55,8 @@ class OtlpGrpcExporter:
 
     def __init__(self, exporter: OtlpGrpc) -> None:
         import grpc  # for those alone who have such a destination
+
+        from driftline_processor.otlp.protocol import METHODS
 
         self._closed = False
         parts = urlsplit(exporter.endpoint) if "://" in exporter.endpoint else None

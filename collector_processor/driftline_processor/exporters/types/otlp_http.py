@@ -14,7 +14,6 @@ from pydantic import Field
 from driftline_processor.config.values import Address, Text, is_here
 from driftline_processor.exporters.exporter import ExportResult
 from driftline_processor.exporters.otlp import RETRYABLE_STATUSES, Otlp, not_sent, seconds_to_wait, success
-from driftline_processor.otlp.protocol import PROTOBUF
 from driftline_processor.receipts import Signal
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ class OtlpHttpExporter:
 
     def __init__(self, exporter: OtlpHttp) -> None:
         import httpx  # for those alone who have such a destination
+
+        from driftline_processor.otlp.protocol import PROTOBUF
 
         self._closed = False
         self._base = exporter.endpoint.rstrip("/")
@@ -94,6 +95,8 @@ class OtlpHttpExporter:
 
 
 def _http_message(response: httpx.Response) -> str:
+    from driftline_processor.otlp.protocol import PROTOBUF
+
     if response.headers.get("content-type", "").startswith(PROTOBUF):
         try:
             return str(Status.FromString(response.content).message)

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
-import apprise
-from apprise import AppriseAttachment
-from apprise.attachment.memory import AttachMemory
-from apprise.plugins.email import NotifyEmail
-
-from driftline_processor.policy.alerts import Message
+from driftline_processor.config.channel_address import ChannelAddress
+from driftline_processor.core.nearest_names import near, nearest
 from driftline_processor.policy.channel import DELIVERED, NOTHING, Answer, Past
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.secrets import hide_secrets
 from driftline_processor.policy.sources import MakeReport, Report
 
-_TYPES: Final[Mapping[str, apprise.NotifyType]] = {
-    "critical": apprise.NotifyType.FAILURE,
-    "warning": apprise.NotifyType.WARNING,
-    "info": apprise.NotifyType.INFO,
-}
+if TYPE_CHECKING:
+    from apprise import AppriseAttachment
+
+_TYPES: Final[Mapping[str, str]] = {"critical": "FAILURE", "warning": "WARNING", "info": "INFO"}
+"""The name of the type of Apprise for a severity."""
 
 _CALLING: Final = re.compile(
     r"(?<!\w)[@!](?=[\w*])|@(?=(?:everyone|here|channel|all|room)\b)|<(?=[!@#&]|users/|https?:|mailto:|at>)|\](?=\()",
@@ -37,6 +35,46 @@ _WITH_REPORT: Final = ("opened", "worse", "escalated")
 """Messages of trouble, which bring the report along."""
 
 
+@dataclass(frozen=True, slots=True)
+class AppriseAddress(ChannelAddress):
+    """An address of a service of Apprise.
+
+    Attributes:
+        url: The whole address; secret.
+    """
+
+    url: str
+
+    @classmethod
+    def read(cls, url: str, _: str) -> Self:
+        """Read any address; whether there is such a service is a problem of its own."""
+        return cls(url)
+
+    def open(self, report: MakeReport | None) -> AppriseService:
+        """Return the channel."""
+        return AppriseService(self.url, report)
+
+    def problems(self) -> Iterator[str]:
+        """Yield what Apprise would not take."""
+        scheme, mark, _ = self.url.partition("://")
+        import apprise  # half a second, for those alone who have such an address
+
+        known = sorted(apprise.plugins.N_MGR.schemas())  # type: ignore[no-untyped-call]
+        if not mark or scheme.lower() not in known:
+            known = ["https", *known]
+            fix = near(scheme, known) if mark and nearest(scheme, known) else "write one like slack://..., mailto://..."
+            yield f"'{scheme:.20}' is no kind of channel; {fix}"
+        elif apprise.Apprise.instantiate(self.url) is None:
+            yield f"no channel of the kind '{scheme}' has such an address; see https://appriseit.com/services/"
+
+    def attachment_problems(self, scheme: str) -> Iterator[str]:
+        """Yield that the service takes no files, if it does not."""
+        import apprise
+
+        if not getattr(apprise.Apprise.instantiate(self.url), "attachment_support", False):
+            yield from ChannelAddress.attachment_problems(self, scheme)
+
+
 class AppriseService:
     """One address of Apprise. It says only whether a message was taken, so what is not is tried again.
 
@@ -46,6 +84,8 @@ class AppriseService:
     """
 
     def __init__(self, url: str, report: MakeReport | None = None) -> None:
+        import apprise
+
         self._url, self._report = url, report
         self._without: set[str] = set()
         logging.getLogger("apprise").propagate = False  # the courier says what is wrong, once
@@ -55,10 +95,12 @@ class AppriseService:
 
     def send(self, message: Message, _past: Past = NOTHING) -> Answer:
         """Send a message as plain text."""
+        import apprise
+
         facts = message.facts
         over = facts.get("kind") in ("over", "passed")
         self._join_thread(message)
-        kind = apprise.NotifyType.SUCCESS if over else _TYPES[facts.get("severity", "warning")]
+        kind = apprise.NotifyType.SUCCESS if over else apprise.NotifyType[_TYPES[facts.get("severity", "warning")]]
         bare = message.kind not in _WITH_REPORT or message.id in self._without
         report = None if self._report is None or bare else self._report(message)
         attached = None if report is None else _attachment(report)
@@ -79,6 +121,8 @@ class AppriseService:
 
     def _join_thread(self, message: Message) -> None:
         """Give emails about one alert a common ancestor, so that they are one thread (RFC 5322, 3.6.4)."""
+        from apprise.plugins.email import NotifyEmail
+
         ancestor = f"<{quote(message.alert, safe='-.')}@driftline>"
         for service in self._services:
             if isinstance(service, NotifyEmail):
@@ -89,6 +133,9 @@ class AppriseService:
 
 
 def _attachment(report: Report) -> AppriseAttachment:
+    from apprise import AppriseAttachment
+    from apprise.attachment.memory import AttachMemory
+
     file = AttachMemory(report.html, report.name, mimetype="text/html")  # type: ignore[no-untyped-call]
     return AppriseAttachment(file)
 
@@ -112,3 +159,6 @@ def body(facts: Mapping[str, Any]) -> str:
     'It fires.\\npage: http://127.0.0.1:8780/models/churn'
     """
     return "\n".join([harmless(facts["text"]), *(f"{name}: {address}" for name, address in facts["links"].items())])
+
+
+CHANNEL = AppriseAddress

@@ -7,14 +7,25 @@ its own, and closes the alert before it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
 from urllib.parse import quote
 
-from driftline_processor.config.channel_addresses import OpsgenieAddress
-from driftline_processor.policy.alerts import Message
+from driftline_processor.config.channel_address import ChannelAddress, address_parts, check_query, region_of
 from driftline_processor.policy.channel import NOTHING, Answer, Past, incident_keys, severity_of
 from driftline_processor.policy.http_service import HttpService, NotTaken
+from driftline_processor.policy.message import Message
+
+REGIONS: Final = {"us": "https://api.opsgenie.com", "eu": "https://api.eu.opsgenie.com"}
+
+_RESPONDERS: Final = {
+    "#": ("team", "name"),
+    "@": ("user", "username"),
+    "*": ("schedule", "name"),
+    "^": ("escalation", "name"),
+}
 
 TIMEOUT: Final = 10.0
 """Seconds that the service has to answer."""
@@ -24,6 +35,51 @@ MOST_MESSAGE, MOST_DESCRIPTION, MOST_NOTE, MOST_NAME, MOST_DETAIL = 130, 15_000,
 
 PRIORITIES: Final[Mapping[str, str]] = {"critical": "P1", "warning": "P3", "info": "P5"}
 DETAILS: Final = ("policy", "model", "version", "environment", "owner", "tier", "state", "since")
+
+
+@dataclass(frozen=True, slots=True)
+class OpsgenieAddress(ChannelAddress):
+    """``opsgenie://API_KEY/#TEAM/@USER``.
+
+    Attributes:
+        key: Of an API integration.
+        endpoint: Where the service is.
+        responders: Who is called: ``{"type": "team", "name": ...}``.
+        tags: Of each alert.
+        entity: What is affected; "" = the model.
+    """
+
+    pages: ClassVar[bool] = True
+    hears_acknowledgements: ClassVar[bool] = True
+    has_endpoint: ClassVar[bool] = True
+
+    key: str
+    endpoint: str
+    responders: tuple[Mapping[str, str], ...] = ()
+    tags: tuple[str, ...] = ()
+    entity: str = ""
+
+    @classmethod
+    def read(cls, url: str, endpoint: str) -> Self | None:
+        """Read an address, written as Apprise writes it."""
+        host, path, query = address_parts(url)
+        check_query("opsgenie", query, ("region", "tags", "entity"))
+        key = host.rpartition("@")[2]
+        if not re.fullmatch(r"[A-Za-z0-9-]{1,80}", key):
+            raise ValueError("opsgenie:// needs the key of an API integration; write opsgenie://KEY/#TEAM")
+        responders = []
+        for part in path:
+            kind, by = _RESPONDERS.get(part[0], ("user", "username"))
+            named = part.lstrip("#@*^")
+            if not named:
+                raise ValueError("opsgenie:// names nobody behind a '/'; write #TEAM, @USER, *SCHEDULE or ^ESCALATION")
+            responders.append({"type": kind, by: named})
+        tags = tuple(one for one in (tag.strip()[:50] for tag in query.get("tags", "").split(",")) if one)
+        return cls(key, endpoint or region_of(query, REGIONS), tuple(responders), tags[:20], query.get("entity", ""))
+
+    def open(self, _: Any) -> Opsgenie:
+        """Return the channel."""
+        return Opsgenie(self)
 
 
 class Opsgenie:
@@ -93,3 +149,6 @@ class Opsgenie:
             "user": user[:MOST_NAME],
         }
         return {name: value for name, value in body.items() if value}
+
+
+CHANNEL = OpsgenieAddress

@@ -7,13 +7,17 @@ calls nobody. So a rise in severity has a key of its own, and resolves the incid
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
 
-from driftline_processor.config.channel_addresses import PagerDutyAddress
-from driftline_processor.policy.alerts import Message
+from driftline_processor.config.channel_address import ChannelAddress, address_parts, check_query, region_of
 from driftline_processor.policy.channel import NOTHING, Answer, Past, incident_keys, severity_of
 from driftline_processor.policy.http_service import HttpService, NotTaken
+from driftline_processor.policy.message import Message
+
+REGIONS: Final = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
 
 TIMEOUT: Final = 10.0
 """Seconds that the service has to answer."""
@@ -36,6 +40,53 @@ DETAILS: Final = (
     "cause",
     "next",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PagerDutyAddress(ChannelAddress):
+    """``pagerduty://ROUTING_KEY``, or with the second key that Apprise asks for.
+
+    Attributes:
+        routing_key: Of an integration of the kind Events API v2.
+        endpoint: Where the service is.
+        source: What fires, as PagerDuty shows it; "" = the model.
+        component: A part of the source; "" = none.
+        group: Of components; "" = none.
+        kind: Of the event; "" = the policy.
+    """
+
+    pages: ClassVar[bool] = True
+    hears_acknowledgements: ClassVar[bool] = True
+    has_endpoint: ClassVar[bool] = True
+
+    routing_key: str
+    endpoint: str
+    source: str = ""
+    component: str = ""
+    group: str = ""
+    kind: str = ""
+
+    @classmethod
+    def read(cls, url: str, endpoint: str) -> Self | None:
+        """Read an address, written as Apprise writes it."""
+        host, path, query = address_parts(url)
+        check_query("pagerduty", query, ("region", "source", "component", "group", "class"))
+        key = host.partition("@")[0]
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key):
+            raise ValueError("pagerduty:// needs the integration key of Events API v2; write pagerduty://KEY")
+        parts = dict(zip(("source", "component"), path, strict=False)) | {one: query[one] for one in query}
+        return cls(
+            key,
+            endpoint or region_of(query, REGIONS),
+            parts.get("source", ""),
+            parts.get("component", ""),
+            query.get("group", ""),
+            query.get("class", ""),
+        )
+
+    def open(self, _: Any) -> PagerDuty:
+        """Return the channel."""
+        return PagerDuty(self)
 
 
 class PagerDuty:
@@ -94,3 +145,6 @@ class PagerDuty:
 
 def _detail(value: Any) -> Any:
     return value[:MOST_DETAIL] if isinstance(value, str) else value
+
+
+CHANNEL = PagerDutyAddress

@@ -7,13 +7,19 @@ carries its id as metadata, and one of which nobody knows whether it was taken i
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
 
-from driftline_processor.config.channel_addresses import SlackAddress
-from driftline_processor.policy.alerts import Message
+from driftline_processor.config.channel_address import ChannelAddress, address_parts, check_query
 from driftline_processor.policy.channel import NOTHING, Answer, Past
 from driftline_processor.policy.http_service import HttpService, NotTaken
+from driftline_processor.policy.message import Message
+
+API: Final = "https://slack.com/api"
+_SLACK_ID: Final = re.compile(r"[CGD][A-Z0-9]{8,}")
+_SLACK_NAME: Final = re.compile(r"[a-z0-9_-]{1,80}")
 
 TIMEOUT: Final = 10.0
 """Seconds that the service has to answer."""
@@ -30,6 +36,46 @@ NO_THREAD: Final = ("thread_not_found", "cannot_reply_to_message", "message_not_
 EVENT: Final = "driftline_message"
 
 _log = logging.getLogger("driftline")
+
+
+@dataclass(frozen=True, slots=True)
+class SlackAddress(ChannelAddress):
+    """``slack://xoxb-TOKEN/#CHANNEL``.
+
+    Attributes:
+        token: Of the bot.
+        channel: Its name with ``#``, or its id.
+        endpoint: Where the service is.
+    """
+
+    hears_acknowledgements: ClassVar[bool] = True
+    has_endpoint: ClassVar[bool] = True
+
+    token: str
+    channel: str
+    endpoint: str = API
+
+    @classmethod
+    def read(cls, url: str, endpoint: str) -> Self | None:
+        """Read an address, written as Apprise writes it."""
+        host, path, query = address_parts(url)
+        if not host.startswith("xo"):
+            return None
+        check_query("slack", query, ())
+        if len(path) != 1 or path[0][0] == "@":
+            if not path:
+                raise ValueError("slack:// names no channel behind the token; write slack://TOKEN/#models")
+            return None
+        name = path[0].lstrip("#+")
+        if _SLACK_ID.fullmatch(name):
+            return cls(host, name, endpoint or API)
+        if not _SLACK_NAME.fullmatch(name):
+            raise ValueError("slack:// has a channel that cannot be; write its name in small letters, or its id")
+        return cls(host, f"#{name}", endpoint or API)
+
+    def open(self, _: Any) -> Slack:
+        """Return the channel."""
+        return Slack(self)
 
 
 class Slack:
@@ -141,3 +187,6 @@ def text_of(facts: Mapping[str, Any]) -> str:
 def escape(text: str) -> str:
     """Escape the three characters by which Slack marks links, people and groups."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+CHANNEL = SlackAddress

@@ -2,12 +2,57 @@
 
 from __future__ import annotations
 
-from driftline_processor.policy.alerts import Message
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from driftline_processor.config.channel_address import ChannelAddress
 from driftline_processor.policy.channel import DELIVERED, NOTHING, Answer, Past
 from driftline_processor.policy.http_service import HttpService, NotTaken, idempotency_key
+from driftline_processor.policy.message import Message
+
+HIGHEST_PORT: Final = 65_535
 
 TIMEOUT = 10.0
 """Seconds that a receiver has to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAddress(ChannelAddress):
+    """An address of HTTP.
+
+    Attributes:
+        url: The whole address; secret.
+    """
+
+    url: str
+
+    @classmethod
+    def read(cls, url: str, _: str) -> Self:
+        """Read any address of HTTP."""
+        return cls(url)
+
+    def open(self, _: Any) -> Webhook:
+        """Return the channel."""
+        return Webhook(self.url)
+
+    def problems(self) -> Iterator[str]:
+        """Yield what HTTP would not take."""
+        import httpx  # what the channel itself asks by
+
+        scheme = self.url.partition("://")[0]
+        try:
+            read = httpx.URL(self.url)
+        except httpx.InvalidURL:  # which may quote a password
+            read = None
+        if read is None or not 0 < (read.port or 1) <= HIGHEST_PORT:
+            yield f"'{scheme}://' is followed by no host, port and path; write 'https://host/path'"
+        elif not read.host:
+            yield f"'{scheme}://' names no host; write 'https://host/path'"
+
+    def attachment_problems(self, _: str) -> Iterator[str]:
+        """Yield that an action of HTTP takes the report instead."""
+        yield "a webhook takes none; write an action http/NAME with attach: report"
 
 
 class Webhook:
@@ -29,3 +74,6 @@ class Webhook:
     def close(self) -> None:
         """Close the connection."""
         self._service.close()
+
+
+CHANNEL = WebhookAddress

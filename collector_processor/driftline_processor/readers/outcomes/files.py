@@ -1,13 +1,9 @@
-"""Read a file of outcomes for an evaluation: the notation of a file first, then the reader of all documents.
-
-Files are written by people: amounts as ``1.234,50 €``, dates as ``31/12/2026``, missing values as ``NA``. That is
-undone here. From then on the rules of ``POST /v1/outcomes`` hold.
-"""
+"""Read a file of outcomes for an evaluation, by the rules of ``POST /v1/outcomes``."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +22,7 @@ from driftline_processor.present.numbers import many
 from driftline_processor.readers.arrow_columns import column, ids, values_of, whole_column
 from driftline_processor.readers.errors import BadInput, Say, near
 from driftline_processor.readers.memory import Rows
-from driftline_processor.readers.notation import NOTHING_KNOWN, KnownNotation, with_notation
+from driftline_processor.readers.number_format import PLAIN_NUMBERS, NumberFormat
 from driftline_processor.readers.row_store import GatheredColumn, RowStore, increases, is_many, numbered_batches
 from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_source
@@ -116,10 +112,10 @@ def numbers_of_row_ids(values: pa.Array | pa.ChunkedArray) -> U64:
     return numbers
 
 
-def open_outcomes(path: Rows, task: Task, say: Say) -> Source:
+def open_outcomes(path: Rows, task: Task, say: Say, numbers: NumberFormat = PLAIN_NUMBERS) -> Source:
     """Open a file of outcomes; classes and ids stay texts. Raises :class:`BadInput`."""
     texts = {"id", "item", "retracted"} | ({"actual"} if not task.predicts_number else set())
-    return open_source(path, texts, say, written=None)
+    return open_source(path, texts, say, numbers)
 
 
 def outcome_slice_names(source: Source) -> tuple[str, ...]:
@@ -136,20 +132,13 @@ def _slice_columns(names: Sequence[str]) -> dict[str, str]:
     return {name.partition(".")[2]: name for name in names if name.startswith((SLICE, "slices."))}
 
 
-def read_file_outcomes(
-    source: Source,
-    task: Task,
-    say: Say,
-    written: KnownNotation = NOTHING_KNOWN,
-    store: RowStore | None = None,
-) -> FileOutcomes:
+def read_file_outcomes(source: Source, task: Task, say: Say, store: RowStore | None = None) -> FileOutcomes:
     """Read the outcomes of a file. What cannot be used is counted, named with its reason and left out.
 
     Args:
         source: the file, see :func:`open_outcomes`.
         task: of the model, which says which actual values are possible.
-        say: hears of each reason and of each notation that was chosen.
-        written: what is known of how the rows of predictions are written.
+        say: receives each reason.
         store: holds the columns; they are read a batch at a time where rows are many.
 
     Raises:
@@ -160,7 +149,6 @@ def read_file_outcomes(
         if name not in names:
             raise BadInput(f"{path}: no column '{name}'; {near(name, names)}")
     slices = _slice_columns(names)
-    [source] = with_notation([source], _notation(written, task, slices.values()), {"id", "item"}, say)
     left_out = {*_OF_THE_EVALUATION, "slices", *(() if task.ranks_items else ("item",))}
     wanted = {name: name for name in names if name in FIELDS and name not in left_out}
     wanted |= {f"{SLICE}{key}": name for key, name in slices.items()}
@@ -260,14 +248,6 @@ class _Gathered:
             slices={name.removeprefix(SLICE): texts(name) for name in [*self._columns] if name.startswith(SLICE)},
             item=texts("item") if "item" in there else None,
         )
-
-
-def _notation(rows: KnownNotation, task: Task, slices: Iterable[str]) -> KnownNotation:
-    """Return the notation of outcomes: weights and values are numbers, classes and slices are texts."""
-    texts, numbers = {*slices, "retracted"}, {"weight", "value"}
-    (numbers if task.predicts_number else texts).add("actual")
-    known = {name: style for name, style in rows.known.items() if name == "time"}
-    return KnownNotation(rows.decimal, rows.day_first, known, numbers, {"time", "prediction_time"}, texts)
 
 
 def _plain(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array:

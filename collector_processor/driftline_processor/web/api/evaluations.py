@@ -1,4 +1,4 @@
-"""``/api/v1``: models, evaluations as they are now or were at a time, lineage, and the outcomes of an id.
+"""``/api/v1``: models, evaluations as they are now or were at a time, other formats, and the outcomes of an id.
 
 The answers are in docs/reference/http-api.md and, as a JSON schema, in docs/reference/evaluations.schema.json. Errors
 are ``{"error": "a sentence"}``. An unknown value is ``null``, never 0.
@@ -19,12 +19,13 @@ from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
 from driftline_processor.core.verdict import VerdictContext, coming_windows, with_verdicts
 from driftline_processor.core.wording import iso_time
-from driftline_processor.exporters.openlineage_events import run_event
+from driftline_processor.evaluation.formats import windows_in
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_of, to_json
 from driftline_processor.present.json_shapes import Key, computed, group, or_null, time_of, time_or_null
 from driftline_processor.present.numbers import finite
-from driftline_processor.present.states import compared, drifted, lacking, overall
+from driftline_processor.present.sentences.causes import explanation_sentence
+from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall
 from driftline_processor.queries.history import History, RecordedOutcome
 from driftline_processor.queries.overview import BaselineView, ModelView, View, verdict_of
 
@@ -84,11 +85,14 @@ def _with_verdicts(model: ModelView, windows: Sequence[Evaluation]) -> list[Eval
     return with_verdicts(windows, VerdictContext(model.concept, model.versions, model.timezone, coming))
 
 
-def lineage(request: Request, known: Sequence[ModelView], now: int) -> Response:
-    """Answer ``GET /api/v1/models/{name}/openlineage``: closed windows as OpenLineage run events, newest last."""
+def in_format(request: Request, known: Sequence[ModelView], now: int) -> Response:
+    """Answer ``GET /api/v1/models/{name}/formats/{format}``: closed windows in another format, newest last."""
     wanted = read_window_request(request, known)
     chosen = wanted.model.windows.get(wanted.window, [])[-wanted.limit :]
-    return FiniteJSON([run_event(evaluation, now) for evaluation in chosen if evaluation.closed])
+    try:
+        return FiniteJSON(windows_in(request.path_params["format"], [one for one in chosen if one.closed], now))
+    except ValueError as error:
+        raise HTTPException(404, str(error)) from error
 
 
 class WindowRequest(NamedTuple):
@@ -178,7 +182,7 @@ MODEL_SHAPES = SHAPES.with_more(
             time_of("end", "window.end"),
             "rows distributed closed",
             computed("state", overall, State),
-            computed("lacking", lambda one: lacking(one) or None, str | None),
+            computed("reason", lambda one: inconclusive_reason(one) or None, str | None),
             group(
                 "drift",
                 computed("drifted", drifted, int),
@@ -190,7 +194,11 @@ MODEL_SHAPES = SHAPES.with_more(
             ),
             Key("performance", "realized", type=dict[str, BriefMetric]),
             group("outcomes", Key("rows", "outcome_rows"), _finite("coverage")),
-            Key("explanation", by=lambda why: None if why is None else why.sentence or None, type=str | None),
+            Key(
+                "explanation",
+                by=lambda why: None if why is None else explanation_sentence(why) or None,
+                type=str | None,
+            ),
         ),
         WindowsOfLength: "closed open measured rows",
         Balance: (_finite("value", "completeness"), "rows counted", time_of("start"), time_of("end")),

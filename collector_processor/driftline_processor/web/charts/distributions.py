@@ -123,7 +123,7 @@ def mini(column: ColumnDrift) -> Markup:
 
 def _untold(column: ColumnDrift) -> str:
     """Return the class by which a window that nobody can judge is hatched."""
-    return " untold" if column.state in ("cannot_tell", "no_baseline", "blind") else ""
+    return " untold" if column.state in ("inconclusive", "no_baseline") else ""
 
 
 def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None, name: str, css: str) -> Markup:

@@ -308,7 +308,7 @@ def _window(one: Evaluation, words: str, x: _Across, address: Address, timezone:
     said = (
         ""
         if column is None
-        else f", {state_word(state, column.lacking)}" + (f", {column.size}" if state == "drift" and column.size else "")
+        else f", {state_word(state, column.reason)}" + (f", {column.size}" if state == "drift" and column.size else "")
     )
     title = escape(f"{window_name(one.window, timezone)}: {words}{said}")
     width = end - begin

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from driftline_processor.core.evaluation import Evaluation, Size, State
 from driftline_processor.core.wording import short
-from driftline_processor.present.sentences import drift_words
+from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.times import window_name
 
 from . import svg
@@ -25,10 +25,9 @@ SHADES = {
     "drift-large": "l",
     "drift-moderate": "m",
     "drift-small": "s",
-    "is-usual": "u",
+    "is-within_normal_variation": "u",
     "is-ok": "o",
-    "is-blind": "b",
-    "is-cannot_tell": "c",
+    "is-inconclusive": "c",
     "is-no_baseline": "n",
 }
 """Class of a cell → its letter in ``data-cells``, which static/table.js reads."""

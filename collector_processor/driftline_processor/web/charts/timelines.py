@@ -15,7 +15,7 @@ from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import Estimate, Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.numbers import MINUS, compact, count, finite, many, number, percent
-from driftline_processor.present.sentences import drift_words
+from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import compared, drifted, overall
 from driftline_processor.present.times import window_label, window_name
 from driftline_processor.present.titles import metric_title
@@ -197,7 +197,7 @@ def legend_of(shown: Timeline) -> list[tuple[str, str]]:
         "usual": "its interval" if any(row.baseline_ends for row in rows) else "",
         "objective": "objective" if any(row.limits for row in rows) else "",
         "state-drift": "drift" if "drift" in found else "",
-        "is-cannot_tell": "cannot tell" if found & {"cannot_tell", "blind", "no_baseline"} else "",
+        "is-inconclusive": "inconclusive" if found & {"inconclusive", "no_baseline"} else "",
         "is-gap": "no window judged" if shown.gaps else "",
         "coverage": "with outcome" if rows[-1].beside else "",
         "incident": "incident" if any(mark.kind == "incident" for mark in shown.marks) else "",
@@ -414,8 +414,8 @@ def _bars(row: TimelineRow, frame: Frame) -> list[Markup]:
         begin, end = frame.x(frame.windows[own[0]].window.start), frame.x(frame.windows[own[-1]].window.end)
         x, width = begin + (end - begin) * 0.08, max((end - begin) * 0.84, 0.6)
         state = row.states[place] if row.states else ""
-        if state in ("cannot_tell", "blind", "no_baseline"):
-            bars.setdefault("bar state-cannot_tell", []).append((x, frame.bottom - 5, width, 5))
+        if state in ("inconclusive", "no_baseline"):
+            bars.setdefault("bar state-inconclusive", []).append((x, frame.bottom - 5, width, 5))
             continue
         if value is None:
             continue

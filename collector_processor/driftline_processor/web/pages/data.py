@@ -9,6 +9,7 @@ from driftline_processor.core.evaluation import Evaluation, Expected, Judgement
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.numbers import many
+from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.web.charts.shares import outcome_coverage, share_line
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
@@ -19,7 +20,7 @@ CHANGED = 0.01
 FEATURES = 30
 """Features whose missing share is shown, the most changed first."""
 
-_ORDER: dict[Judgement, int] = {"broken": 0, "cannot_tell": 1, "met": 2}
+_ORDER: dict[Judgement, int] = {"broken": 0, "inconclusive": 1, "met": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _findings(chosen: Evaluation | None) -> Table:
     return Table(
         columns,
         [
-            (one.check, ", ".join(one.features), one.severity, one.was, one.now, one.p_value, one.sentence)
+            (one.check, ", ".join(one.features), one.severity, one.was, one.now, one.p_value, finding_sentence(one))
             for one in found
         ],
     )

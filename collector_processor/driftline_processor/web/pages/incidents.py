@@ -16,6 +16,7 @@ from driftline_processor.policy.explanation import PolicyDecision, PolicyExplana
 from driftline_processor.policy.told import AlertHistory, alert_histories, alert_json
 from driftline_processor.present import names
 from driftline_processor.present.numbers import many
+from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.times import common_zone
 from driftline_processor.queries.incidents import AT_ONCE, KINDS, SIZES, Incident, IncidentLog
 from driftline_processor.queries.overview import ModelView
@@ -225,7 +226,7 @@ def decision_table(decisions: Sequence[PolicyDecision]) -> Table:
         for at in one.windows:
             ends = iso_time(at.window.start), iso_time(at.window.end)
             for part in at.parts:
-                said = part.written, part.holds, part.words, part.measured or None
+                said = part.written, part.holds, found_words(part.facts), found_words(part.measured) or None
                 rows.append((one.policy, one.key.version, one.key.environment, *ends, *said, at.outcome))
     return Table((*columns, "outcome"), rows)
 

@@ -10,13 +10,15 @@ from typing import NamedTuple
 from driftline_processor.core.dates import date_words
 from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, Verdict
+from driftline_processor.core.facts import facts_within
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
-from driftline_processor.core.verdict.words import capital, interval_of_value, metric_value
 from driftline_processor.core.windows.window import closes_at
 from driftline_processor.core.wording import iso_time, printable, short
 from driftline_processor.present import states, times, titles
+from driftline_processor.present.figures import capital, interval_of_value, metric_value
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
+from driftline_processor.present.sentences.causes import cause_clauses
 from driftline_processor.present.verdicts import verdict_next
 from driftline_processor.queries.incidents import Incident, IncidentLog
 from driftline_processor.queries.losses import loss_of_model
@@ -41,6 +43,9 @@ BY_TASK: dict[str, tuple[str, ...]] = {
     "ranking": ("ndcg@10", "mrr@10", "ctr"),
 }
 """The metrics that stand for a model, by the kind of its task; where one is not known, the next that is."""
+
+ADVICE_TO_LABEL = frozenset({"send_outcomes", "send_outcomes_or_label", "label_more"})
+"""Advice for which rows to label are of use."""
 
 FEATURE_NAME = 40
 """Characters of a feature's name in a verdict's sentence."""
@@ -132,7 +137,7 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         "causes": [
             (linked(shown, one.features, selection), folded)
             for one in causes[:NAMED]
-            for shown, folded in [fold_clauses(one.sentence, 120)]
+            for shown, folded in [fold_clauses(cause_clauses(one), 120)]
         ],
         "more_causes": max(len(causes) - NAMED, 0),
         "drifted": _drifted(told, selection) if not causes else [],
@@ -264,7 +269,7 @@ def _drift_figures(selection: Selection, told: Evaluation) -> Iterator[Figure]:
         yield Figure("inputs that drift", value, "", beside, address, drifted > 0)
     for column in (told.score, told.predicted):
         if column is not None and (psi := column.methods.get("psi")) is not None:
-            state = states.state_word(column.state, column.lacking)
+            state = states.state_word(column.state, column.reason)
             yield Figure(f"{column.words} drift, PSI", number(psi.value), "", state, address, column.state == "drift")
             break
     yield Figure("predictions", count(told.rows), "", f"{count(selection.model.rows)} in all", address)
@@ -286,12 +291,12 @@ def _outcomes(selection: Selection, told: Evaluation) -> Figure:
 
 def _actions(selection: Selection, told: Evaluation, verdict: Verdict | None) -> Iterator[Action]:
     """Yield the addresses that do what a verdict says."""
-    said = "" if verdict is None else verdict.next.lower()
+    advised = set() if verdict is None else {one.kind for one in facts_within(verdict.advice)}
     model, place = selection.model, selection.place
     at = {"at": iso_time(told.window.start), "window": told.window.name or selection.window}
-    if "label" in said or "send its outcomes" in said:
+    if advised & ADVICE_TO_LABEL:
         yield Action("rows to label next", api_address(model, "label-next", {"format": "csv"}))
-    if "version" in said:
+    if "change_version" in advised:
         yield Action("compare versions", place.address("versions"))
     if told.outcome_rows:
         yield Action("its worst rows", place.address("predictions", **at))
@@ -303,8 +308,10 @@ def _actions(selection: Selection, told: Evaluation, verdict: Verdict | None) ->
 
 def _since(verdict: Verdict | None, timezone: str) -> str:
     """Return the day since when a verdict holds, "" where its sentence says it."""
-    day = "" if verdict is None or verdict.since is None else _day(verdict.since, timezone)
-    return "" if verdict is None or day in verdict.sentence else day
+    if verdict is None or verdict.since is None or not verdict.of_window or verdict.window_end is None:
+        return ""
+    day = _day(verdict.since, timezone)
+    return "" if day == _day(verdict.window_end - 1, timezone) else day
 
 
 def _incident_line(incident: Incident, selection: Selection) -> Action:
@@ -318,15 +325,15 @@ def _day(time: int, timezone: str) -> str:
     return date_words(time, timezone, days=True)
 
 
-def fold_clauses(sentence: str, room: int) -> tuple[str, str]:
-    """Return as many whole clauses of a sentence as there is room for, the first always, and what is folded.
+def fold_clauses(clauses: Sequence[str], room: int) -> tuple[str, str]:
+    """Return as many clauses of a sentence as there is room for, the first always, and what is folded.
 
-    >>> fold_clauses("temp and dewp have drifted: below 5 went from 41 % to 6 %; they carry 52 % of the shift", 60)
-    ('temp and dewp have drifted: below 5 went from 41 % to 6 %', 'They carry 52 % of the shift')
-    >>> fold_clauses("temp has drifted", 60)
+    >>> fold_clauses(["temp and dewp have drifted: below 5 went from 41 % to 6 %", "they carry 52 % of it"], 60)
+    ('temp and dewp have drifted: below 5 went from 41 % to 6 %', 'They carry 52 % of it')
+    >>> fold_clauses(["temp has drifted"], 60)
     ('temp has drifted', '')
     """
-    shown, *rest = printable(sentence).split("; ")
+    shown, *rest = map(printable, clauses)
     while rest and len(f"{shown}; {rest[0]}") <= room:
         shown = f"{shown}; {rest.pop(0)}"
     return shown, capital("; ".join(rest))
@@ -364,13 +371,13 @@ def _weaknesses(selection: Selection, told: Evaluation) -> Iterator[Weakness]:
 
 def _why_untold(one: ObjectiveState, told: Evaluation, selection: Selection) -> str:
     """Say why an objective cannot be told, "" where it can or nobody knows why."""
-    if one.state != "cannot_tell":
+    if one.state != "inconclusive":
         return ""
     model, end = selection.model, one.until or told.window.end
     if told.closed and told.outcome_rows and not model.mature(told):
         return f"not final: outcomes may come until {_day(end + model.outcome_delay.nanoseconds, model.timezone)}"
-    return f"too few {one.lacks}" if one.lacks else ""
+    return one.reason.replace("_", " ")
 
 
 def _needs_somebody(one: ObjectiveState) -> tuple[bool, bool, str]:
-    return one.state != "broken", one.state != "cannot_tell", one.rule
+    return one.state != "broken", one.state != "inconclusive", one.rule

@@ -9,10 +9,10 @@ from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue, ObjectiveState
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.changes import LEVEL, MATTERS, error_of
-from driftline_processor.core.verdict.words import signed_ends, size_of_change
 from driftline_processor.core.wording import format_percent, iso_time
 from driftline_processor.present import titles
 from driftline_processor.present.concept import sentence
+from driftline_processor.present.figures import signed_ends, size_of_change
 from driftline_processor.present.numbers import many
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
@@ -82,7 +82,7 @@ class Block:
         difference: The value less the baseline's, with its sign; "" where either is not known.
         ends: The interval of the difference.
         meaning: What that means, a sentence.
-        state: ``worse``, ``not_worse`` or ``cannot_tell``; "" where nothing was compared.
+        state: ``worse``, ``not_worse`` or ``inconclusive``; "" where nothing was compared.
     """
 
     name: str
@@ -158,25 +158,25 @@ def _untold(name: str, change: MetricChange, chosen: Evaluation) -> str:
     """Say why nobody can tell whether a metric is worse, also where its own interval is clear of no difference."""
     if chosen.maturity != "mature":
         return "Not judged yet: the window's performance is not final, so the difference may still change."
-    lacking = f"there are too few {change.lacking}" if change.lacking else "the outcomes do not tell"
+    reason = f"there are {change.reason.replace('_', ' ')}" if change.reason else "the outcomes do not tell"
     side = _clear_side(name, change)
     if not side:
-        return f"Cannot be told from the baseline: {lacking}, so that it may be chance, or a loss."
+        return f"Cannot be told from the baseline: {reason}, so that it may be chance, or a loss."
     if side > 0:
-        return f"Looks better than the baseline by its interval, but {lacking}, so that a loss is not ruled out."
+        return f"Looks better than the baseline by its interval, but {reason}, so that a loss is not ruled out."
     if change.p_value is not None and change.p_value > LEVEL:
         others = len(chosen.realized_changes)
         over = f" the interval is of this metric alone. Over the {others} compared," if others > 1 else ""
         return (
             f"Looks worse, but may be chance:{over} chance makes such a difference in up to "
             f"{format_percent(change.p_value)} of windows. Worse is said at {format_percent(LEVEL)} or less"
-            f"{f', for which {lacking}' if change.lacking else ''}."
+            f"{f', for which {reason}' if change.reason else ''}."
         )
     base = chosen.reference.get(name)
-    if change.lacking == "days" and base is not None and base.value is not None:
+    if change.reason == "too_few_days" and base is not None and base.value is not None:
         least = size_of_change(name, MATTERS * error_of(name, base.value), None, None)
         return f"Looks worse, but there are too few days to know how days differ: only {least} or more is called worse."
-    return f"Looks worse, but is not sure: {lacking}."
+    return f"Looks worse, but is not sure: {reason}."
 
 
 def _clear_side(name: str, change: MetricChange) -> int:
@@ -238,7 +238,7 @@ def _headlines(metrics: Sequence[str], model: ModelView) -> list[str]:
 
 
 def _needs_somebody(one: ObjectiveState) -> tuple[bool, bool]:
-    return one.state != "broken", one.state != "cannot_tell"
+    return one.state != "broken", one.state != "inconclusive"
 
 
 def _table(selection: Selection) -> Table:

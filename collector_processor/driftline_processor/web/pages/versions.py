@@ -15,6 +15,7 @@ from driftline_processor.present import titles
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import finite
 from driftline_processor.present.times import window_name
+from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.present.versions import comparison_cells, sentence
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.retraining import gains_of_model
@@ -251,7 +252,7 @@ def _versions_table(selection: Selection, ranked: Sequence[ModelView]) -> Table:
         [
             (
                 *(one.key.version, one.key.environment),
-                *((one.verdict.state, one.verdict.sentence) if one.verdict else (None, None)),
+                *((one.verdict.state, verdict_sentence(one.verdict)) if one.verdict else (None, None)),
                 *(traffic_share(selection, one), one.rows + one.distributed, one.outcomes),
                 *(iso_time(time) if one.received else None for time in (one.first, one.last)),
                 *(one.baseline.source if one.baseline else None, one.in_use, one.shadow),

@@ -1,7 +1,7 @@
 // Tables and heat maps by keyboard and pointer: one tab stop each, arrow keys inside. Everything works without this file.
 "use strict";
 (() => {
-  const WORDS = { l: "drift, large", m: "drift, moderate", s: "drift, small", u: "usual for its time", o: "no drift", b: "cannot tell", c: "cannot tell", n: "no baseline" };
+  const WORDS = { l: "drift, large", m: "drift, moderate", s: "drift, small", u: "within normal variation", o: "no drift", c: "inconclusive", n: "no baseline" };
   const cursors = new WeakMap();
 
   // Of the links in a table one is a tab stop; arrow keys, Home and End go to the others.

@@ -199,7 +199,7 @@
       const [begin, end] = [X(data.starts[i]), X(data.ends[i])];
       const [left, width] = [begin + (end - begin) * 0.08, Math.max((end - begin) * 0.84, 0.6 * ratio)];
       const state = row.states?.[i];
-      if (["cannot_tell", "blind", "no_baseline"].includes(state)) {
+      if (["inconclusive", "no_baseline"].includes(state)) {
         ctx.strokeStyle = colour("unsure");
         ctx.lineWidth = ratio;
         for (let x = left; x < left + width; x += 4 * ratio) {

@@ -18,7 +18,9 @@ from driftline_processor.core.evaluation import (
     ObjectiveState,
     ServiceLevel,
 )
+from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.sentences.changes import change_sentence
 
 from simulations.kinds_of_change import (
     Rows,
@@ -71,14 +73,14 @@ def test_without_outcomes_scores_and_features_tell_which_and_the_sentence_says_w
     found = kind(draw, outcomes=False).change_kind
     assert found is not None
     assert found.kind == named
-    assert "without outcomes this cannot be told from a change of what inputs mean" in found.sentence
+    assert "without outcomes this cannot be told from a change of what inputs mean" in change_sentence(found)
 
 
 def test_a_concept_change_says_that_labels_may_be_wrong_instead() -> None:
     found = kind(flipped(0.15)).change_kind
     assert found is not None
-    assert found.sentence.startswith("what inputs mean changed: ")
-    assert found.sentence.endswith(
+    assert change_sentence(found).startswith("what inputs mean changed: ")
+    assert change_sentence(found).endswith(
         "a world that changed and outcomes that are recorded in another way look alike in the data"
     )
 
@@ -90,7 +92,7 @@ def test_a_service_that_is_slow_fails_or_answers_with_one_value_is_named(
     found = kind(draw, outcomes=False).change_kind
     assert found is not None
     assert found.kind == "service"
-    assert found.sentence.startswith("the service itself changed: ")
+    assert change_sentence(found).startswith("the service itself changed: ")
 
 
 def test_calls_that_are_as_usual_and_few_defaults_name_nothing() -> None:
@@ -103,8 +105,8 @@ def test_many_failures_need_no_objective() -> None:
     found = kind_of_change(window(service=ServiceLevel(1_000, 200, {"TimeoutError": 200}, {"error_rate": rate})))
     assert found is not None
     assert found.kind == "service"
-    assert "200" not in found.sentence
-    assert "20.0 % of 1,000 calls failed" in found.sentence
+    assert "200" not in change_sentence(found)
+    assert "20.0 % of 1,000 calls failed" in change_sentence(found)
 
 
 @pytest.mark.parametrize("outcomes", [True, False])
@@ -121,17 +123,17 @@ def test_a_broken_objective_of_the_service_goes_before_all_else() -> None:
     drift = ColumnDrift("feature", "x", "drift", "ks", 1_000, {})
     found = kind_of_change(window(objectives=(slow,), features={"x": drift}))
     assert found is not None
-    assert (found.kind, found.evidence) == ("service", ("latency_p99 <= 0.1 is broken",))
+    assert (found.kind, found.evidence) == ("service", (fact("rule_broken", rule="latency_p99 <= 0.1"),))
     assert kind_of_change(window(objectives=(replace(slow, metric="accuracy"),))) is None
 
 
 def test_values_out_of_range_are_inputs_that_moved() -> None:
     drift = ColumnDrift("feature", "x", "drift", "ks", 1_000, {})
-    finding = Finding("out_of_range", ("x",), "critical", 0.0, 0.6, 0.0, "60 % of x are out of range")
+    finding = Finding("out_of_range", ("x",), "critical", 0.0, 0.6, 0.0)
     found = kind_of_change(window(findings=(finding,), features={"x": drift}))
     assert found is not None
     assert found.kind == "covariate_shift"
-    assert found.evidence == ("x drifts",)
+    assert found.evidence == (fact("columns_drift", names=("x",)),)
 
 
 def test_errors_of_a_regression_beyond_what_was_estimated_are_a_concept_change() -> None:
@@ -140,6 +142,6 @@ def test_errors_of_a_regression_beyond_what_was_estimated_are_a_concept_change()
     found = kind_of_change(window(estimated={"mae": off}, outcome_rows=900))
     assert found is not None
     assert found.kind == "concept_change"
-    assert found.evidence == ("mae is 2 more than estimated from the inputs",)
+    assert found.evidence == (fact("estimate_missed", metric="mae", error=2.0),)
     assert kind_of_change(window(estimated={"mae": replace(off, error=0.3)}, outcome_rows=900)) is None
     assert kind_of_change(window(estimated={"mae": off}, outcome_rows=900, maturity="immature")) is None

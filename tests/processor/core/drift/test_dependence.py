@@ -106,7 +106,7 @@ def test_rows_of_one_customer_are_too_few_however_many(alike: float, others: int
         own = np.repeat(rng.normal(size=2), [1_000 - others, others])
         values = math.sqrt(alike) * own + math.sqrt(1 - alike) * rng.normal(size=1_000)
         states.add(drift(keyed(values, customers, baseline), baseline).features["x"].state)
-    assert states == {"cannot_tell"}
+    assert states == {"inconclusive"}
 
 
 def test_rows_without_a_key_are_judged_beside_a_few_of_one_customer() -> None:

@@ -29,7 +29,7 @@ def since(states: str) -> list[int | None]:
         "d": ("drift", 0.005),
         "D": ("drift", 1e-7),
         "-": ("ok", 0.5),
-        "?": ("cannot_tell", None),
+        "?": ("inconclusive", None),
     }
     previous: Evaluation | None = None
     found: list[int | None] = []

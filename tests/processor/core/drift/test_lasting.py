@@ -93,14 +93,14 @@ def test_quiet_windows_raise_no_alarm() -> None:
     assert max(one.evidence or 0.0 for one in known(last).columns.values()) < -np.log(ALPHA)
 
 
-@pytest.mark.parametrize(("days", "timed", "lacking"), [(30, False, "times"), (4, True, "days")])
-def test_where_the_reference_does_not_know_its_own_error_nothing_is_told(days: int, timed: bool, lacking: str) -> None:
+@pytest.mark.parametrize(("days", "timed", "reason"), [(30, False, "no_times"), (4, True, "too_few_days")])
+def test_where_the_reference_does_not_know_its_own_error_nothing_is_told(days: int, timed: bool, reason: str) -> None:
     rng = np.random.default_rng(1)
     baseline = built(rng, days, timed)
     last = followed([window(baseline, rows(rng, 1, shift=2.0), day) for day in range(3)])[-1]
     told = known(last).columns
-    assert {one.state for one in told.values()} == {"cannot_tell"}
-    assert {one.lacking for one in told.values()} == {lacking}
+    assert {one.state for one in told.values()} == {"inconclusive"}
+    assert {one.reason for one in told.values()} == {reason}
     assert told.keys() == {"feature:x", "feature:y", "feature:kind", "score", "class"}
 
 
@@ -185,7 +185,7 @@ def test_evidence_goes_on_from_what_was_stored_and_stands_in_the_json() -> None:
     assert known(again[-1]) == known(days[-1])
     assert np.array_equal(known(again[-1]).memory, known(days[-1]).memory)
     said = to_json(days[-1])["drift"]["lasting"]["feature:x"]
-    assert (said["state"], said["lacking"], said["measure"]) == ("not_found", None, "level")
+    assert (said["state"], said["reason"], said["measure"]) == ("not_found", None, "level")
     assert said["since"] == "2026-03-01T00:00:00Z"
 
 

@@ -66,7 +66,7 @@ def column(name: str, state: str) -> ColumnDrift:
 
 
 FEATURES = {
-    name: column(name, state) for name, state in [("a", "drift"), ("b", "ok"), ("c", "cannot_tell"), ("d", "ok")]
+    name: column(name, state) for name, state in [("a", "drift"), ("b", "ok"), ("c", "inconclusive"), ("d", "ok")]
 }
 SELF = {name: name for name in FEATURES}
 

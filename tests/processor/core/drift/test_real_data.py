@@ -86,4 +86,4 @@ def test_a_summer_is_drift_beside_a_winter_and_the_winter_itself_is_not() -> Non
     months = list(windows(columns, times, 60 * DAY, 28 * DAY))
     assert [month["temp"].state for month in months[2:6]] == ["drift"] * 4
     weeks = list(windows(columns, times, 49 * DAY, 7 * DAY))[:2]
-    assert all(week["temp"].state != "drift" or week["temp"].lacking == "days" for week in weeks)
+    assert all(week["temp"].state != "drift" or week["temp"].reason == "too_few_days" for week in weeks)

@@ -22,6 +22,7 @@ from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.sentences.causes import cause_sentence
 
 HOUR = 3_600 * 10**9
 SHARES = {"NL": 0.05, "BE": 0.25, "DE": 0.3, "FR": 0.4}
@@ -75,7 +76,7 @@ def test_a_shift_that_all_rows_do_not_show_is_found_in_its_slice_and_explained_t
     assert found.explanation is not None
     [cause] = found.explanation.causes
     assert (cause.features, cause.slice) == (("income",), "country=NL")
-    assert cause.sentence.startswith("income has drifted only where country = NL")
+    assert cause_sentence(cause).startswith("income has drifted only where country = NL")
 
 
 def test_slices_that_differ_from_each_other_as_they_always_did_do_not_drift() -> None:
@@ -124,7 +125,7 @@ def test_other_values_are_compared_only_with_the_same_other_values() -> None:
 
 def test_a_slice_of_cannot_tell_says_so() -> None:
     found = evaluated(frame(500, 7))
-    assert found.slices["country=NL"].state == "cannot_tell"
+    assert found.slices["country=NL"].state == "inconclusive"
     assert told(found.slices["country=NL"]) == "too few rows"
 
 

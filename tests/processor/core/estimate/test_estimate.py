@@ -262,17 +262,17 @@ def test_rare_decisions_have_neither_interval_nor_alert_either_way(sign: int) ->
         found = estimate_metrics(pane(rows(rng)[0]), built, BINARY, 0)
         for name in rare:
             one = found[name]
-            assert (one.low, one.lower_bound, one.alert, one.unsure) == (None, None, None, "too_few"), name
-        assert found["accuracy"].unsure is None
+            assert (one.low, one.lower_bound, one.alert, one.reason) == (None, None, None, "too_few_rows"), name
+        assert found["accuracy"].reason is None
     every = pane(np.full(500, 0.7 if sign < 0 else 0.3))
     assert estimate_metrics(every, baseline(), BINARY, 0)["recall"].alert, "the window's own do not excuse it"
 
 
 def test_scores_that_the_baseline_hardly_has_have_no_interval() -> None:
     built, rng = baseline(5_000), np.random.default_rng(18)
-    for shift, unsure in ((0.0, None), (1.0, None), (4.0, "unlike")):
+    for shift, reason in ((0.0, None), (1.0, None), (4.0, "not_comparable")):
         found = estimate_metrics(pane(scores(2_000, rng, shift)[0]), built, BINARY, 0)
-        assert found["roc_auc"].unsure == unsure, shift
+        assert found["roc_auc"].reason == reason, shift
     assert found["actual_rate"].alert
 
 
@@ -293,10 +293,10 @@ def test_there_is_no_interval_where_none_would_hold() -> None:
     p, y = np.linspace(0.01, 0.99, 400), (np.arange(400) % 10 == 0).astype(float)  # 40 positives
     rare = Baseline.from_frame({"x": p, "p": p, "y": y}, score="p", actual="y", model="m", task="binary")
     found = estimate_metrics(pane(scores(2_000, np.random.default_rng(14))[0]), rare, BINARY, 0)["accuracy"]
-    assert (found.low, found.high, found.unsure) == (None, None, "too_few")
+    assert (found.low, found.high, found.reason) == (None, None, "too_few_rows")
     assert found.value is not None
     few = estimate_metrics(pane(scores(40, np.random.default_rng(15), -1.0)[0]), baseline(), BINARY, 0)
-    assert (few["accuracy"].unsure, few["recall"].unsure) == (None, "too_few")
+    assert (few["accuracy"].reason, few["recall"].reason) == (None, "too_few_rows")
 
 
 def test_the_variance_of_a_mean_over_classes_is_that_of_rows_of_one_class_each() -> None:

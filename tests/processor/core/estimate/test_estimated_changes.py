@@ -23,15 +23,16 @@ def test_is_worse_beyond_its_interval_and_the_bounds() -> None:
 
 
 def test_cannot_be_told_where_quiet_windows_are_estimated_so_too() -> None:
-    assert state(replace(BAD, lower_bound=0.7, upper_bound=1.0)) == "cannot_tell"
+    assert state(replace(BAD, lower_bound=0.7, upper_bound=1.0)) == "inconclusive"
 
 
 @pytest.mark.parametrize(
-    "withheld", [replace(BAD, low=None, high=None, unsure="unlike"), replace(BAD, record=TrackRecord("failed", 5, 2))]
+    "withheld",
+    [replace(BAD, low=None, high=None, reason="not_comparable"), replace(BAD, record=TrackRecord("failed", 5, 2))],
 )
 def test_without_an_interval_or_after_a_failed_record_says_nothing(withheld: Estimate) -> None:
     change = estimated_changes({"accuracy": withheld})["accuracy"]
-    assert (change.state, change.low, change.high, change.p_value) == ("cannot_tell", None, None, None)
+    assert (change.state, change.low, change.high, change.p_value) == ("inconclusive", None, None, None)
 
 
 def test_of_a_model_as_good_with_narrow_bounds_is_not_worse() -> None:

@@ -39,7 +39,7 @@ def test_new_shares_of_classes_are_found_and_estimates_hold_under_them() -> None
     assert plain["accuracy"].high is not None
     assert real["accuracy"] is not None
     assert not plain["accuracy"].low <= real["accuracy"] <= plain["accuracy"].high  # type: ignore[operator]
-    assert (shifted["roc_auc_ovr"].low, shifted["roc_auc_ovr"].unsure) == (None, "label_shift")
+    assert (shifted["roc_auc_ovr"].low, shifted["roc_auc_ovr"].reason) == (None, "label_shift")
 
 
 def test_the_sentence_names_the_class_that_moved_most_surely() -> None:
@@ -77,7 +77,7 @@ def test_a_target_that_moved_takes_the_interval_away_and_says_why() -> None:
         "errors at the same inputs would be others, so estimates have no interval; outcomes would tell"
     )
     found = estimate_metrics(pane, baseline, baseline.task, 0, shift=explained)["mae"]
-    assert (found.low, found.high, found.unsure) == (None, None, "label_shift")
+    assert (found.low, found.high, found.reason) == (None, None, "label_shift")
     assert found.value is not None
 
 

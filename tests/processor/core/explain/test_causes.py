@@ -18,6 +18,7 @@ from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.time_before import steps_of
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
 
 HOUR = 3_600 * 10**9
 DAY = Window("1d", 1_772_323_200 * 10**9, 1_772_409_600 * 10**9)
@@ -100,8 +101,8 @@ def test_what_carries_the_score_comes_first_and_its_part_is_told() -> None:
     assert first.score_shift == pytest.approx(1.0, abs=0.1)
     assert second.score_shift == pytest.approx(0.0, abs=0.05)
     assert found.score_now == pytest.approx(rows["score"].mean(), abs=0.01)
-    assert "of the score's shift" in first.sentence
-    assert "importance unknown" not in found.sentence
+    assert "of the score's shift" in cause_sentence(first)
+    assert "importance unknown" not in explanation_sentence(found)
 
 
 def test_what_counts_more_comes_first_where_importance_is_known() -> None:
@@ -116,7 +117,7 @@ def test_what_counts_more_comes_first_where_importance_is_known() -> None:
     assert known.causes[0].importance == 0.9
     assert sum(cause.weight or 0.0 for cause in known.causes) == pytest.approx(1)
     assert [cause.features[0] for cause in unknown.causes] == ["height", "age"]
-    assert unknown.sentence.split("; ")[1] == "importance unknown"
+    assert explanation_sentence(unknown).split("; ")[1] == "importance unknown"
 
 
 def test_another_unit_is_no_drift_of_the_feature() -> None:
@@ -126,7 +127,7 @@ def test_another_unit_is_no_drift_of_the_feature() -> None:
     assert found is not None
     [cause] = found.causes
     assert (cause.features, cause.check) == (("height",), "unit_change")
-    assert cause.sentence.startswith("height: 100 % of values are 100 times what they were")
+    assert cause_sentence(cause).startswith("height: 100 % of values are 100 times what they were")
 
 
 def test_a_score_that_drifts_alone_is_said_to() -> None:
@@ -134,7 +135,7 @@ def test_a_score_that_drifts_alone_is_said_to() -> None:
     rows["score"] = rows["score"] * 0.8
     found = evaluated(rows).explanation
     assert found is not None
-    assert (found.causes, found.sentence) == ((), "the score drifts, and no feature does")
+    assert (found.causes, explanation_sentence(found)) == ((), "the score drifts, and no feature does")
 
 
 def test_steps_are_windows_up_to_a_day_and_days_beyond() -> None:

@@ -153,7 +153,7 @@ def test_a_cost_that_no_row_had_may_still_come() -> None:
 def test_rows_that_are_all_alike_say_nothing_of_others(rows: int, loss: float, metrics: tuple[str, ...]) -> None:
     pane = _scored(np.full(rows, loss), np.zeros(rows))
     found = with_intervals(realized(pane, BINARY), pane, (), BINARY, PerformanceSettings())
-    assert {(found[name].low, found[name].interval) for name in metrics} == {(None, "too_few")}
+    assert {(found[name].low, found[name].interval) for name in metrics} == {(None, "too_few_rows")}
 
 
 @pytest.mark.parametrize(("spikes", "known"), [(9, False), (12, True)])
@@ -312,17 +312,17 @@ def test_a_gain_of_few_positives_or_of_few_rows_is_not_known_and_one_of_all_not_
     truth = np.repeat([1.0, 0.0], [100, 900])
     perfect = _scored(np.linspace(0.9, 0.1, 1_000), truth)
     few, all_of_them, whole = bounded(perfect, "gain@0.01", "gain@0.5", "gain@1")
-    assert (few.interval, few.low, whole.interval) == ("too_few", None, "")
+    assert (few.interval, few.low, whole.interval) == ("too_few_rows", None, "")
     assert (all_of_them.low, all_of_them.high) == pytest.approx((0.025 ** (1 / 100), 1.0))
     (rare,) = bounded(_scored(np.linspace(0.9, 0.1, 1_000), np.repeat([1.0, 0.0], [48, 952])), "gain@0.1")
-    assert (rare.value, rare.interval) == (1.0, "too_few")
+    assert (rare.value, rare.interval) == (1.0, "too_few_rows")
 
 
 def test_a_class_of_few_has_no_area_to_speak_of() -> None:
     truth = np.repeat([1.0, 0.0], [49, 500])
     pane = _scored(np.linspace(0.1, 0.9, 549), truth)
     found = with_intervals(realized(pane, BINARY), pane, (), BINARY, PerformanceSettings())["roc_auc"]
-    assert (found.low, found.high, found.interval) == (None, None, "too_few")
+    assert (found.low, found.high, found.interval) == (None, None, "too_few_rows")
 
 
 def test_a_perfect_area_is_not_beyond_doubt() -> None:

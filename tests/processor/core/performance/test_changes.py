@@ -70,13 +70,13 @@ class TestTheState:
 
     def test_is_not_worse_where_a_quarter_more_error_would_have_been_seen(self) -> None:
         change = accuracy(undated(18_000, 2_000), [rows(4_500, 500)], dated=False)
-        assert (change.state, change.lacking) == ("not_worse", "")
+        assert (change.state, change.reason) == ("not_worse", "")
         assert change.least is not None
         assert 0.015 < change.least < 0.025
 
     def test_cannot_tell_with_few_rows_and_says_that_rows_lack(self) -> None:
         change = accuracy(undated(18_000, 2_000), [rows(180, 20)], dated=False)
-        assert (change.state, change.lacking) == ("cannot_tell", "rows")
+        assert (change.state, change.reason) == ("inconclusive", "too_few_rows")
         assert change.least is not None
         assert change.least > 0.06
 
@@ -99,7 +99,7 @@ class TestTheState:
 
     def test_of_a_window_whose_outcomes_may_still_come_is_not_told(self) -> None:
         change = accuracy(undated(18_000, 2_000), [rows(4_000, 1_000)], dated=False, young=True)
-        assert (change.state, change.lacking) == ("cannot_tell", "")
+        assert (change.state, change.reason) == ("inconclusive", "")
 
 
 class TestDays:
@@ -109,13 +109,13 @@ class TestDays:
         stormy = [rows(right, 1_000 - right) for right in (950, 850, 900, 940, 860, 910, 890) * 2]
         assert calm.state == "worse"
         differs = accuracy(baseline(stormy), worse)
-        assert (differs.state, differs.lacking) == ("cannot_tell", "days")
+        assert (differs.state, differs.reason) == ("inconclusive", "too_few_days")
 
     def test_of_a_short_baseline_are_unknown_and_only_what_matters_is_worse(self) -> None:
         short = baseline(alike(0.9, 12, 1_000), DAY // 4)
         small, large = accuracy(short, [rows(2_655, 345)]), accuracy(short, [rows(2_580, 420)])
-        assert (small.state, small.lacking) == ("cannot_tell", "days")
-        assert (large.state, large.lacking) == ("worse", "days")
+        assert (small.state, small.reason) == ("inconclusive", "too_few_days")
+        assert (large.state, large.reason) == ("worse", "too_few_days")
 
     def test_lend_a_window_of_two_days_an_interval_that_means_something(self) -> None:
         two = [rows(905, 95), rows(885, 115)]

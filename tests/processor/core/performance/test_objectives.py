@@ -20,10 +20,10 @@ from driftline_processor.core.performance.judge import maturity
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.objective import (
     Objective,
+    count_inconclusive,
     newest_objectives,
     overdue,
     read_objective,
-    undecided,
 )
 from driftline_processor.core.performance.objective_states import judge_objectives, rolling_steps
 from driftline_processor.core.performance.realized import realized
@@ -73,7 +73,7 @@ def state(pane: Pane, written: str) -> ObjectiveState:
 
 @pytest.mark.parametrize(
     ("right", "wrong", "expected"),
-    [(300, 30, "broken"), (300, 15, "cannot_tell"), (300, 4, "met"), (71, 0, "cannot_tell"), (72, 0, "met")],
+    [(300, 30, "broken"), (300, 15, "inconclusive"), (300, 4, "met"), (71, 0, "inconclusive"), (72, 0, "met")],
 )
 def test_the_whole_interval_decides(right: int, wrong: int, expected: str) -> None:
     found = state(flagged(right, wrong), "precision >= 0.95")
@@ -93,7 +93,7 @@ def test_what_shall_be_small_is_broken_by_what_is_large() -> None:
 def test_as_many_rows_are_needed_as_prove_it_nine_times_in_ten(truth: float, rows: int) -> None:
     n = 200 if truth > 0.9 else 20
     found = state(flagged(round(n * truth), n - round(n * truth)), "precision >= 0.95")
-    assert found.state == "cannot_tell"
+    assert found.state == "inconclusive"
     assert found.needed == pytest.approx(rows, rel=0.01)
     assert "would tell" in found.sentence
     hits = np.arange(rows + 1)
@@ -109,10 +109,10 @@ def test_never_fewer_rows_are_needed_than_can_tell() -> None:
 def test_a_baseline_of_cannot_tell_says_nothing_of_a_change() -> None:
     """It was taken for certain: of two windows of one world one was broken, or met, in two of three."""
     evaluation = judged(flagged(300, 30))
-    evaluation.reference = {"precision": MetricValue(0.8, 12, "panes", interval="too_few")}
+    evaluation.reference = {"precision": MetricValue(0.8, 12, "panes", interval="too_few_rows")}
     asked = PerformanceSettings(objectives=(read_objective("precision >= baseline"),))
     (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
-    assert (found.rule, found.state) == ("precision >= baseline", "cannot_tell")
+    assert (found.rule, found.state) == ("precision >= baseline", "inconclusive")
     assert found.sentence == "the baseline has too few rows to say how sure its precision is"
 
 
@@ -122,7 +122,7 @@ def _rows(n: int) -> WeightSums:
 
 def test_nothing_reviewed_is_told_and_so_is_what_would_be_the_least() -> None:
     found = state(Pane({"outcomes": np.zeros(3)}), "precision >= 0.95")
-    assert (found.state, found.rows, found.needed, found.value) == ("cannot_tell", 0, 72, None)
+    assert (found.state, found.rows, found.needed, found.value) == ("inconclusive", 0, 72, None)
     assert found.sentence == "no reviewed row tells of precision; about 72 rows would be the least to tell"
     assert state(Pane(), "mae <= 3").needed is None
 
@@ -132,23 +132,23 @@ def test_of_what_was_never_seen_more_rows_are_needed_than_there_are() -> None:
     pane = Pane({"outcomes": np.array([60.0, 1050, 100_050]), "confusion": np.array([1000.0, 0, 0, 50])})
     pane.parts["confusion_excess"] = np.array([99_000.0, 0, 0, 0])
     found = state(pane, "recall >= 0.5")
-    assert (found.state, found.value, found.rows) == ("cannot_tell", 1.0, 50)
+    assert (found.state, found.value, found.rows) == ("inconclusive", 1.0, 50)
     assert found.needed is not None
     assert found.needed > 150
 
 
 def test_exactly_at_the_objective_no_number_of_rows_tells() -> None:
     found = state(flagged(95, 5), "precision >= 0.95")
-    assert (found.state, found.needed) == ("cannot_tell", None)
+    assert (found.state, found.needed) == ("inconclusive", None)
     assert "too close for any number of rows" in found.sentence
 
 
 def test_an_immature_or_open_window_cannot_tell() -> None:
     young = judged(flagged(300, 30), "precision >= 0.95", known=TWO_DAYS)
-    assert (young.maturity, young.objectives[0].state) == ("immature", "cannot_tell")
+    assert (young.maturity, young.objectives[0].state) == ("immature", "inconclusive")
     assert "they may take 2d (outcome_delay)" in young.objectives[0].sentence
     opened = judged(flagged(300, 30), "precision >= 0.95", closed=False)
-    assert (opened.maturity, opened.objectives[0].state) == ("open", "cannot_tell")
+    assert (opened.maturity, opened.objectives[0].state) == ("open", "inconclusive")
 
 
 def test_a_window_of_few_outcomes_says_how_many_it_needs() -> None:
@@ -163,7 +163,7 @@ def test_a_window_of_few_outcomes_says_how_many_it_needs() -> None:
 def test_a_change_since_the_baseline_is_as_sure_as_both() -> None:
     metric = MetricValue(0.80, 1_000, "panes", low=0.78, high=0.82)
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, 1_000, True, realized={"roc_auc": metric})
-    for was, expected in ((0.9, "broken"), (0.83, "cannot_tell"), (0.78, "met")):
+    for was, expected in ((0.9, "broken"), (0.83, "inconclusive"), (0.78, "met")):
         evaluation.reference = {"roc_auc": MetricValue(was, 9_000, "panes", low=was - 0.01, high=was + 0.01)}
         asked = PerformanceSettings(objectives=(read_objective("roc_auc >= baseline - 0.02"),))
         (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
@@ -210,7 +210,7 @@ def test_days_that_roll_are_as_sure_as_days() -> None:
     panes = [flagged(*((19, 1) if step.end <= START + DAY else (18, 2))) for step in steps]
     known = WindowOutcomes(steps=(steps, panes))
     found = judged(panes[-1], "precision >= 0.95 over rolling 2d", window=window, known=known).objectives[0]
-    assert found.state == "cannot_tell"
+    assert found.state == "inconclusive"
     assert found.value == pytest.approx(0.925)
     assert found.rows == 11_520
     alike = [flagged(18, 2)] * len(steps)
@@ -224,7 +224,7 @@ def test_a_rolling_objective_is_met_where_every_hour_is_and_waits_for_the_least_
     fine = _minutes({at: flagged(100, 0) for at in range(-12, 12)})
     assert judged(Pane(), written, known=fine).objectives[0].state == "met"
     thin = _minutes({at: flagged(100, 0) if at != 3 else flagged(90, 50) for at in range(-12, 12)})
-    assert judged(Pane(), written, known=thin).objectives[0].state == "cannot_tell"
+    assert judged(Pane(), written, known=thin).objectives[0].state == "inconclusive"
 
 
 def test_of_a_window_that_is_open_the_hours_that_have_ended_are_judged() -> None:
@@ -234,7 +234,7 @@ def test_of_a_window_that_is_open_the_hours_that_have_ended_are_judged() -> None
     ).objectives[0]
     assert (found.state, found.until) == ("broken", START + PANE)
     early = judged(Pane(), "precision >= 0.95 over rolling 1h", known=_minutes(panes, START), closed=False)
-    assert (early.objectives[0].state, early.objectives[0].until) == ("cannot_tell", 0)
+    assert (early.objectives[0].state, early.objectives[0].until) == ("inconclusive", 0)
 
 
 SLICED = {"country=BE": (188, 12), "country=LU": (20, 29), "country=NL": (165, 35), "plan=x": (0, 99)}
@@ -256,22 +256,22 @@ def by_slice(written: str | Objective, slices: dict[str, tuple[int, int]] = SLIC
 def test_an_objective_of_a_slice_is_judged_by_its_rows_alone() -> None:
     found = by_slice("precision >= 0.87 in country=NL")
     limits = stats.binomtest(165, 200).proportion_ci(0.95)
-    assert (found.state, found.rows, found.slice, found.slices) == ("cannot_tell", 200, "country=NL", {})
+    assert (found.state, found.rows, found.slice, found.slices) == ("inconclusive", 200, "country=NL", {})
     assert (found.low, found.high) == pytest.approx((limits.low, limits.high))
     assert by_slice("precision >= 0.9 in country=NL").state == "broken"
     unknown = by_slice("precision >= 0.9 in country=FR")
-    assert (unknown.state, unknown.rows, unknown.value) == ("cannot_tell", 0, None)
+    assert (unknown.state, unknown.rows, unknown.value) == ("inconclusive", 0, None)
     assert unknown.sentence.startswith("no reviewed row tells of precision in country=FR; about 36 rows")
 
 
 def test_slices_that_may_be_broken_are_held_together_and_those_that_may_be_met_are_not() -> None:
     found = by_slice("precision >= 0.878 in country")
     limits = stats.binomtest(165, 200).proportion_ci(0.975)  # two countries: half of 5 % each
-    assert (found.state, found.slice, found.few) == ("cannot_tell", "country=NL", 1)
+    assert (found.state, found.slice, found.few) == ("inconclusive", "country=NL", 1)
     assert (found.low, found.high) == pytest.approx((limits.low, limits.high))
     assert limits.high > 0.878 > stats.binomtest(165, 200).proportion_ci(0.95).high
-    assert found.slices == {"country=BE": "met", "country=NL": "cannot_tell"}
-    assert found.sentence.endswith("; of 2 by country: 1 met, 1 cannot tell; 1 with fewer than 50 rows is left out")
+    assert found.slices == {"country=BE": "met", "country=NL": "inconclusive"}
+    assert found.sentence.endswith("; of 2 by country: 1 met, 1 inconclusive; 1 with fewer than 50 rows is left out")
     assert by_slice("precision >= 0.9 in country").state == "broken"
     assert by_slice("precision >= 0.75 in country").state == "met"
     assert by_slice(Objective("precision", least=0.75, slice="country", min_rows=49)).state == "broken"
@@ -288,7 +288,7 @@ def test_at_the_limit_one_of_many_slices_is_called_broken_no_more_often_than_all
 
 def test_without_a_slice_of_enough_rows_nobody_can_tell() -> None:
     found = by_slice("precision >= 0.9 in country", {"country=LU": (20, 29)})
-    assert (found.state, found.needed, found.few) == ("cannot_tell", 50, 1)
+    assert (found.state, found.needed, found.few) == ("inconclusive", 50, 1)
     assert found.sentence == "no value of country has 50 rows that tell of precision; country=LU has most, 49"
     assert by_slice("precision >= 0.9 in plan", {}).sentence == "no value of plan has 50 rows that tell of precision"
 
@@ -309,12 +309,12 @@ def test_a_value_of_which_nobody_knows_an_outcome_is_not_met() -> None:
         return found
 
     found = of(200)
-    assert (found.state, found.slice, found.needed, found.rows) == ("cannot_tell", "country=DE", 50, 0)
+    assert (found.state, found.slice, found.needed, found.rows) == ("inconclusive", "country=DE", 50, 0)
     assert found.sentence == (
         "country=DE: the outcomes of 0 of its 200 predictions are known, and 50 would be the least to tell; "
         "of 1 by country: 1 met; 1 with fewer than 50 rows is left out"
     )
-    assert of(200, labelled=49).state == "cannot_tell"
+    assert of(200, labelled=49).state == "inconclusive"
     assert of(49).state == "met"  # too few to be judged, whatever is known of them
     assert (of(200, broken=99).state, of(200, broken=99).slice) == ("broken", "country=BE")
 
@@ -356,7 +356,7 @@ def test_a_change_in_a_slice_is_against_the_same_slice_of_the_baseline_where_it_
         return found
 
     found = judged_against(baseline)
-    assert found.slices == {"country=BE": "broken", "country=LU": "cannot_tell", "country=NL": "met"}
+    assert found.slices == {"country=BE": "broken", "country=LU": "inconclusive", "country=NL": "met"}
     assert found.slice == "country=BE"
     assert found.value == pytest.approx(-0.22)
     assert "; since 2,000 rows of the slice in the baseline; of 3 by country" in found.sentence
@@ -368,20 +368,20 @@ def test_a_change_in_a_slice_is_against_the_same_slice_of_the_baseline_where_it_
     assert other.sentence.endswith("; since all rows of the baseline, which knows too few of the slice")
     assert other.value == pytest.approx(0.75 - evaluation.reference["precision"].value)  # type: ignore[operator]
     redecided = align_threshold(baseline, Pane(), replace(baseline.task, threshold=0.3)).baseline
-    assert set(judged_against(redecided).slices.values()) == {"cannot_tell"}  # beside all rows, each of them
+    assert set(judged_against(redecided).slices.values()) == {"inconclusive"}  # beside all rows, each of them
 
 
 def test_windows_that_cannot_tell_for_too_long_say_so_and_how_many_rows_would() -> None:
     previous = None
     for _ in range(3):
         current = judged(flagged(300, 15), Objective("precision", least=0.94, alert_after=3))
-        current.objectives = undecided(current, previous)
+        current.objectives = count_inconclusive(current, previous)
         previous = current
     (found,) = current.objectives
-    assert (found.undecided, found.overdue) == (3, True)
+    assert (found.inconclusive_windows, found.overdue) == (3, True)
     assert overdue(found).startswith("nobody could tell in 3 windows in a row: too little is reviewed, about ")
     assert overdue(replace(found, needed=None)) == "nobody could tell in 3 windows in a row"
-    assert overdue(replace(found, undecided=2)) == ""
+    assert overdue(replace(found, inconclusive_windows=2)) == ""
 
 
 def test_where_all_is_reviewed_a_longer_window_is_asked_for() -> None:
@@ -391,10 +391,10 @@ def test_where_all_is_reviewed_a_longer_window_is_asked_for() -> None:
         evaluation.maturity, evaluation.coverage = "mature", coverage
         asked = PerformanceSettings(objectives=(Objective("accuracy", least=0.83, alert_after=1),))
         (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
-        return replace(found, undecided=1)
+        return replace(found, inconclusive_windows=1)
 
     days, rows, few = of("blocks", 1.0), of("clopper_pearson", 1.0), of("clopper_pearson", 0.5)
-    assert (days.needed, days.lacks, of("blocks", 0.5).lacks) == (None, "days", "days")
+    assert (days.needed, days.reason, of("blocks", 0.5).reason) == (None, "too_few_days", "too_few_days")
     assert days.sentence == "0.8 (0.15 to 1) on 2,200 rows; more days would tell, in a longer window"
     told = "nobody could tell in 1 windows in a row: "
     assert overdue(days) == f"{told}too few days in a window; use a longer window"
@@ -407,17 +407,17 @@ def test_where_all_is_reviewed_a_longer_window_is_asked_for() -> None:
 def test_a_value_that_is_not_told_apart_is_said_to_be_none_of_twenty() -> None:
     slices = {f"country={name}": (50, 1) for name in ("NL", "other")}
     found = by_slice("precision >= 0.9 in country=c77", slices)
-    assert (found.state, found.needed) == ("cannot_tell", None)
+    assert (found.state, found.needed) == ("inconclusive", None)
     assert found.sentence.startswith("country=c77 is none of the values of country that are told apart, 20 at most")
 
 
 def test_a_window_whose_outcomes_may_still_come_is_not_one_that_cannot_tell() -> None:
     past = judged(flagged(95, 5), "precision >= 0.95")
-    past.objectives = undecided(past, None)
+    past.objectives = count_inconclusive(past, None)
     young = judged(flagged(95, 5), "precision >= 0.95", known=TWO_DAYS)
     young.young = True
-    assert undecided(young, past)[0].undecided == 1
-    assert newest_objectives([past, young])["precision >= 0.95"].undecided == 1
+    assert count_inconclusive(young, past)[0].inconclusive_windows == 1
+    assert newest_objectives([past, young])["precision >= 0.95"].inconclusive_windows == 1
 
 
 def test_windows_that_cannot_tell_are_counted_until_one_can() -> None:
@@ -425,8 +425,8 @@ def test_windows_that_cannot_tell_are_counted_until_one_can() -> None:
     counts = []
     for right, wrong in ((95, 5), (96, 4), (95, 5), (300, 4), (95, 5)):
         current = judged(flagged(right, wrong), "precision >= 0.95")
-        current.objectives = undecided(current, previous)
-        counts.append(current.objectives[0].undecided)
+        current.objectives = count_inconclusive(current, previous)
+        counts.append(current.objectives[0].inconclusive_windows)
         previous = current
     assert counts == [1, 2, 3, 0, 1]
 

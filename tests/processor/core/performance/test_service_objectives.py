@@ -8,7 +8,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column, ModelKey
 from driftline_processor.config.performance import Performance
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState
-from driftline_processor.core.performance.objective import newest_objectives, read_objective, undecided
+from driftline_processor.core.performance.objective import count_inconclusive, newest_objectives, read_objective
 from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.service_objectives import judge_service
 from driftline_processor.core.performance.settings import PerformanceSettings
@@ -99,7 +99,7 @@ def test_a_limit_on_a_bound_is_counted_to_the_call() -> None:
     assert broken.low is not None
     assert broken.low > 0.1
     edge = judged("latency_p99 <= 100ms", calls(np.concatenate([inside, outside[:100]])))
-    assert edge.state == "cannot_tell"
+    assert edge.state == "inconclusive"
 
 
 def test_it_waits_for_no_outcome_and_only_for_its_window() -> None:
@@ -111,10 +111,10 @@ def test_it_waits_for_no_outcome_and_only_for_its_window() -> None:
 
 def test_few_calls_cannot_tell_and_say_how_many_would() -> None:
     state = judged("error_rate <= 0.1 %", calls(np.full(100, 0.02)))
-    assert (state.state, state.value, state.needed) == ("cannot_tell", 0.0, 3688)
+    assert (state.state, state.value, state.needed) == ("inconclusive", 0.0, 3688)
     assert judged("error_rate <= 0.1 %", calls(np.full(3_688, 0.02))).state == "met"
     quick = judged("latency_p99 <= 100ms", calls(np.full(100, 0.02)))
-    assert (quick.state, quick.needed, quick.lacks) == ("cannot_tell", 368, "rows")
+    assert (quick.state, quick.needed, quick.reason) == ("inconclusive", 368, "too_few_rows")
     assert judged("latency_p99 <= 100ms", calls(np.full(368, 0.02))).state == "met"
     slow = judged("latency_p50 <= 10ms", calls(np.full(20, 0.02)))
     assert slow.state == "broken", "few calls are enough where all are slow"
@@ -130,7 +130,7 @@ def test_of_many_slices_the_worst_is_told_and_all_are_counted() -> None:
     one = judged("availability >= 99 % in country=NL", bad, country__NL=fine)
     assert (one.state, one.slice) == ("met", "country=NL")
     none = judged("availability >= 99 % in country=NO", bad, country__NL=fine)
-    assert (none.state, none.sentence) == ("cannot_tell", "no call of country=NO says whether it failed")
+    assert (none.state, none.sentence) == ("inconclusive", "no call of country=NO says whether it failed")
 
 
 def _rolling(rule: str, bad: range, until: int = HOUR) -> ObjectiveState:
@@ -158,7 +158,7 @@ def test_of_an_open_window_the_hours_that_have_ended_are_judged() -> None:
     assert (found.state, found.until) == ("broken", PANE)
     none = _rolling("availability >= 90 % over rolling 1h", range(-12, 12), until=0)
     assert (none.state, none.sentence) == (
-        "cannot_tell", "no such stretch with calls has ended, or its minutes are not kept any more"
+        "inconclusive", "no such stretch with calls has ended, or its minutes are not kept any more"
     )  # fmt: skip
 
 
@@ -169,4 +169,4 @@ def test_the_newest_closed_window_tells_whether_or_not_outcomes_may_come() -> No
     assert newest_objectives([old, new])["error_rate <= 0.1 %"].state == "broken"
     few = Evaluation(ModelKey("m"), Window("1d", 1, 2), 1, True, young=True)
     few.objectives = (judged("error_rate <= 0.1 %", calls(np.full(5, 0.02))),)
-    assert undecided(few, None)[0].undecided == 1
+    assert count_inconclusive(few, None)[0].inconclusive_windows == 1

@@ -96,7 +96,7 @@ def test_a_slice_whose_days_differ_is_as_sure_as_its_days_let_it_be() -> None:
     assert stormy.low is not None
     assert stormy.high is not None
     assert (round(stormy.low, 3), round(stormy.high, 3)) == (0.757, 0.872)
-    assert found.objectives[0].slices == {"country=BE": "broken", "country=NL": "cannot_tell"}
+    assert found.objectives[0].slices == {"country=BE": "broken", "country=NL": "inconclusive"}
 
 
 def test_a_day_that_is_bad_for_both_groups_tells_nothing_of_their_difference() -> None:

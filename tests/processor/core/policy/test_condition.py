@@ -30,6 +30,7 @@ from driftline_processor.core.policy import (
     read_condition,
 )
 from driftline_processor.core.verdict import verdict_of_window
+from driftline_processor.present.sentences.policies import found_words
 
 from tests.support.verdict_windows import MISSING, column, known, objective, value, window
 
@@ -124,7 +125,7 @@ def test_drift_is_asked_for_by_method_by_count_and_by_column() -> None:
         "score drifts",
     ]
     assert [judged(text, moved) for text in texts] == [True, None, True, True, False, False]
-    untold = window(features={"temp": column("cannot_tell")})
+    untold = window(features={"temp": column("inconclusive")})
     assert judged("features drift", untold) is None
     assert judged("class drifts", untold) is None
 
@@ -169,7 +170,7 @@ def test_an_error_budget_is_spent_too_fast_only_where_both_windows_say_so() -> N
 
 def test_the_verdict_is_asked_for_by_its_states() -> None:
     def verdict(state: str) -> Verdict:
-        return Verdict(state, None, "", None, None, None, "", "", "", f"It is {state}.", "")  # type: ignore[arg-type]
+        return Verdict(state)  # type: ignore[arg-type]
 
     condition = read_condition("verdict is degraded, no_data or at_risk")
     for state, holds in (("degraded", True), ("at_risk", True), ("healthy", False)):
@@ -191,7 +192,10 @@ def test_all_needs_every_part_to_be_known_and_any_only_one() -> None:
 
 def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
     finding = Finding([accurate(0, 0.8, 0.78, 0.82)], 0, verdict_of_window, {})
-    told = [read_condition(text).judge(finding).words for text in ("accuracy < 85 %", "accuracy < baseline - 0.02")]
+    told = [
+        found_words(read_condition(text).judge(finding).facts)
+        for text in ("accuracy < 85 %", "accuracy < baseline - 0.02")
+    ]
     assert told == [
         "accuracy is 80 % (78 % to 82 %), below 85 %",
         "accuracy is 80 % (78 % to 82 %), above 78 %, by the baseline",
@@ -304,7 +308,7 @@ def test_groups_are_apart_where_the_whole_interval_says_so(
     groups: Mapping[str, tuple[int, int]], holds: bool | None, words: str
 ) -> None:
     said = read_condition(APART).judge(Finding([by_gender(groups)], 0, verdict_of_window, {}))
-    assert (said.holds, said.words) == (holds, words)
+    assert (said.holds, found_words(said.facts)) == (holds, words)
 
 
 def test_groups_of_few_rows_are_never_called_alike() -> None:

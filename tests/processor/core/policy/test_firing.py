@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.facts import fact
 from driftline_processor.core.policy import Patience, Rule, WindowHistory, firings, judge_parts, read_condition, steps
 from driftline_processor.core.policy.condition import Finding
 from driftline_processor.core.verdict import verdict_of_model
@@ -32,13 +33,13 @@ def outcomes(patience: Patience, resolve: str = "") -> list[tuple[str, int]]:
 def test_each_window_says_what_followed_and_how_many_count() -> None:
     assert outcomes(TWICE) == [
         *[("quiet", 0), ("counted", 1), ("quiet", 0), ("counted", 1), ("fired", 2)],
-        *[("cannot_tell", 0), ("eased", 1), ("lasts", 0), ("eased", 1), ("over", 2)],
+        *[("inconclusive", 0), ("eased", 1), ("lasts", 0), ("eased", 1), ("over", 2)],
     ]
 
 
 def test_a_condition_that_ends_it_is_asked_only_while_it_lasts() -> None:
     assert outcomes(Patience(2, 1), "accuracy > 95 %")[4:] == [
-        *[("fired", 2), ("cannot_tell", 0), ("lasts", 0), ("lasts", 0), ("lasts", 0), ("lasts", 0)]
+        *[("fired", 2), ("inconclusive", 0), ("lasts", 0), ("lasts", 0), ("lasts", 0), ("lasts", 0)]
     ]
 
 
@@ -59,22 +60,29 @@ def test_each_sentence_is_judged_by_itself_with_the_numbers_behind_it() -> None:
     drifting = known(1, realized={"accuracy": value(0.9)}, features={"temp": column()})
     both = Finding([drifting], 0, lambda _: verdict_of_model([]), {})
     drifts = judge_parts(read_condition("features drift"), both)[0]
-    assert (drifts.written, drifts.holds, drifts.words) == ("features drift", True, "temp drifts")
-    assert drifts.measured == "temp: ks 0.9, p 1e-09, a large shift"
+    assert (drifts.written, drifts.holds, drifts.facts) == (
+        "features drift",
+        True,
+        (fact("columns_drift", names=("temp",)),),
+    )
+    statistics = {"name": "temp", "statistics": {"ks": 0.9}, "p_value": 1e-9, "size": "large"}
+    assert drifts.measured == (fact("column_statistics", **statistics),)
     fell = judge_parts(BELOW, both)[0]
-    assert (fell.holds, fell.words, fell.measured) == (False, "accuracy is 90 %, above 80 %", "")
+    assert (fell.holds, fell.measured) == (False, ())
+    (compared,) = fell.facts
+    assert (compared.kind, compared.values["value"], compared.values["side"]) == ("signal_compared", 0.9, "above")
 
 
 def test_a_window_that_cannot_tell_says_what_is_missing() -> None:
     asked = {
-        "accuracy < 80 %": "accuracy is not known",
-        "psi of temp > 0.2": "psi of temp is not known",
-        "predictions < 0.5 * last week": "predictions of the week before is not known",
-        "predictions < average of 7 - 1 deviation": "predictions of 3 windows before is not known",
-        "features drift": "drift can be judged of 0 of 0",
-        "outcomes late": "no agreement on labels can be judged",
-        "objective broken": "no objective was judged",
+        "accuracy < 80 %": "signal_unknown",
+        "psi of temp > 0.2": "signal_unknown",
+        "predictions < 0.5 * last week": "limit_unknown",
+        "predictions < average of 7 - 1 deviation": "limit_unknown",
+        "features drift": "drift_evaluated",
+        "outcomes late": "outcome_agreement_unknown",
+        "objective broken": "no_objective_evaluated",
     }
     bare = Finding([window(0)], 0, lambda _: verdict_of_model([]), {})
-    assert {text: read_condition(text).judge(bare).words for text in asked} == asked
+    assert {text: read_condition(text).judge(bare).facts[0].kind for text in asked} == asked
     assert {read_condition(text).judge(bare).holds for text in asked} == {None}

@@ -10,6 +10,7 @@ import pytest
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.intervals.confidence import WeightSums, clopper_pearson
 from driftline_processor.core.policy import Patience, Replay, Rule, WindowHistory, read_condition, replay_rule
+from driftline_processor.present.sentences.policies import quiet_sentence
 
 from tests.support.verdict_windows import DAY, JULY, column, known, right, value, window, wrong
 
@@ -52,7 +53,7 @@ def test_what_never_fired_is_at_most_so_often_a_month_and_a_short_history_is_sai
     assert quiet.a_month is not None
     assert (quiet.a_month.value, quiet.a_month.low) == (0.0, 0.0)
     assert quiet.a_month.high == pytest.approx(-np.log(0.025) * 30 / 12)
-    assert quiet.sentence == (
+    assert quiet_sentence(quiet) == (
         "at most 9.2 a month: it never fired in 12 quiet days; the history is short, 12 quiet days"
     )
 
@@ -61,8 +62,8 @@ def test_nothing_is_said_of_false_alarms_where_no_outcome_tells_that_nothing_was
     moved = [window(day, features={"temp": column()}) for day in range(40)]
     assert len(replayed(moved, "features drift").firings) == 1
     assert replayed(moved, "features drift").quiet.a_month is None
-    assert replayed(moved, "features drift").quiet.sentence.startswith("cannot be told: of no window")
-    told = replayed(moved, "features drift", quiet=True).quiet.sentence
+    assert quiet_sentence(replayed(moved, "features drift").quiet).startswith("cannot be told: of no window")
+    told = quiet_sentence(replayed(moved, "features drift", quiet=True).quiet)
     assert told == "0.75 a month (0.019 to 4.2): it fired once in 40 quiet days"
 
 
@@ -70,7 +71,7 @@ def test_windows_that_cannot_tell_are_no_time_without_false_alarms() -> None:
     quiet = replayed([right(day) for day in range(40)], "precision < 0.5").quiet
     assert (quiet.windows, quiet.untold, quiet.a_month, quiet.share) == (0, 40, None, None)
     assert (
-        quiet.sentence
+        quiet_sentence(quiet)
         == "cannot be told: in none of 40 quiet windows is known what it asks for; precision is not known"
     )
 
@@ -94,7 +95,7 @@ def test_a_model_that_was_at_risk_is_found_though_its_windows_are_quiet_again() 
     [fired] = found.firings
     assert (fired.since, fired.fired, fired.until) == (JULY + 3 * DAY, JULY + 5 * DAY, JULY + 7 * DAY)
     assert found.quiet.a_month is None
-    assert "the verdict itself says" in found.quiet.sentence
+    assert "the verdict itself says" in quiet_sentence(found.quiet)
 
 
 def test_a_wrong_model_whose_outcomes_stop_stays_wrong() -> None:

@@ -18,6 +18,7 @@ from driftline_processor.core.quality import ALPHA, CHECKS, quality
 from driftline_processor.core.quality.check import severity
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.sentences.findings import finding_sentence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -42,7 +43,7 @@ def test_a_planted_fault_is_the_only_finding(fault: str) -> None:
     check, change, said = PLANTED[fault]
     found = judged(change(rows(N, 7), np.random.default_rng(3)))
     assert [one.check for one in found] == [check]
-    assert f"[{found[0].severity}] {found[0].sentence}" == said
+    assert f"[{found[0].severity}] {finding_sentence(found[0])}" == said
     assert found[0].p_value <= ALPHA
 
 
@@ -74,7 +75,7 @@ def test_values_far_beyond_all_that_was_are_told_however_few(
     name: str, value: float, rows_with: int, said: str
 ) -> None:
     frame = some(rows(N, 7), name, rows_with, lambda v: np.full(len(v), value))
-    assert [(one.check, one.severity, one.sentence) for one in judged(frame)] == (
+    assert [(one.check, one.severity, finding_sentence(one)) for one in judged(frame)] == (
         [("out_of_range", "minor", said)] if said else []
     )
 
@@ -82,7 +83,7 @@ def test_values_far_beyond_all_that_was_are_told_however_few(
 def test_infinities_and_values_far_beyond_are_told_in_one_sentence() -> None:
     strange = np.array([1e308] * 2 + [-1e308] * 2 + [-np.inf] * 2)
     [found] = judged(some(rows(N, 7), "age", 6, lambda _: strange))
-    assert found.sentence == (
+    assert finding_sentence(found) == (
         "age: 0.1 % of values are infinite (in the baseline none was), "
         "0.2 % more than a million times the largest in the baseline"
     )
@@ -109,7 +110,7 @@ def test_rows_that_repeat_the_window_before_are_stale(share: float, severity: st
     found = judged(shuffled(last, share, 13), (last, before))
     assert [(one.check, one.severity) for one in found] == ([] if severity is None else [("stale", severity)])
     if found:
-        assert found[0].sentence == (
+        assert finding_sentence(found[0]) == (
             f"{100 * share:.3g} % of rows repeat a row of the window before in full (expected: 0 %; stale?)"
         )
 
@@ -276,7 +277,7 @@ def test_whatever_the_rows_are_judging_them_raises_nothing(
     again = (counting.recurrence(counting), Recurrence(1, 0, 1))
     for finding in quality(pane, baseline, counting.result(), recurrences=again):
         assert 0 <= finding.p_value <= ALPHA
-        assert finding.sentence
+        assert finding_sentence(finding)
         assert all(share is None or 0 <= share <= 1 for share in (finding.was, finding.now))
 
 

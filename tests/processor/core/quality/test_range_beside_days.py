@@ -13,7 +13,7 @@ from driftline.baseline.sections.time_blocks import TimeBlocks
 from driftline.panes.fold import fold
 from driftline.tables.table import F64
 from driftline_processor.core.drift.multivariate_rule import products_design_effect
-from driftline_processor.core.drift.usual import share_designs
+from driftline_processor.core.drift.normal_variation import share_designs
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference

@@ -85,7 +85,7 @@ def test_rows_without_times_are_compared_with_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("moved", "shift", "state"), [(1.0, 1.25, "cannot_tell"), (2.0, 1.25, "drift"), (1.0, 0.5, "drift")]
+    ("moved", "shift", "state"), [(1.0, 1.25, "inconclusive"), (2.0, 1.25, "drift"), (1.0, 0.5, "drift")]
 )
 def test_only_what_is_beyond_the_least_shift_is_drift(moved: float, shift: float, state: str) -> None:
     baseline = learned()

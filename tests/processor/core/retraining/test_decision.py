@@ -51,7 +51,7 @@ ACCURATE = window(
 
 
 @pytest.mark.parametrize(
-    ("cost", "answer"), [(749.0, "retrain"), (751.0, "cannot_tell"), (1249.0, "cannot_tell"), (1251.0, "wait")]
+    ("cost", "answer"), [(749.0, "retrain"), (751.0, "inconclusive"), (1249.0, "inconclusive"), (1251.0, "wait")]
 )
 def test_the_ends_of_the_gain_decide(cost: float, answer: str) -> None:
     found = weigh_retraining(replace(ASKED, cost=RetrainCost(cost, "EUR")))
@@ -87,7 +87,7 @@ def test_who_cannot_tell_says_how_many_outcomes_would() -> None:
 def test_where_the_baseline_itself_is_too_unsure_no_number_is_told() -> None:
     found = weigh_retraining(replace(ASKED, cost=RetrainCost(900.0)))
 
-    assert (found.answer, found.outcomes_needed) == ("cannot_tell", None)
+    assert (found.answer, found.outcomes_needed) == ("inconclusive", None)
     assert found.reasons[0].startswith("no number of outcomes of one window would tell")
 
 
@@ -105,7 +105,7 @@ def test_nobody_waits_because_too_little_is_known() -> None:
     wide = replace(LOSS, worse=0.0, low=-5.0, high=5.0, own_low=5.0, own_high=5.0)
     found = weigh_retraining(replace(ASKED, loss=wide, cost=RetrainCost(1000.0)))
 
-    assert (found.answer, found.gain_high) == ("cannot_tell", 2500.0)
+    assert (found.answer, found.gain_high) == ("inconclusive", 2500.0)
     assert found.outcomes_needed is not None
 
 
@@ -121,7 +121,7 @@ def test_nobody_waits_because_too_little_is_known() -> None:
 def test_what_is_not_known_is_named(lacks: dict[str, float | None], words: str) -> None:
     found = weigh_retraining(replace(ASKED, **lacks))  # type: ignore[arg-type]
 
-    assert found.answer == "cannot_tell"
+    assert found.answer == "inconclusive"
     assert words in found.sentence
 
 
@@ -177,7 +177,7 @@ def test_a_question_is_read_from_windows_and_runs() -> None:
         (ACCURATE, RetrainTerms("mae"), "mae is not compared with the baseline; there are accuracy"),
         (replace(ACCURATE, realized={}), RetrainTerms(), "the model has none of the losses"),
         (
-            replace(ACCURATE, realized_changes={"accuracy": MetricChange("cannot_tell", -0.1)}),
+            replace(ACCURATE, realized_changes={"accuracy": MetricChange("inconclusive", -0.1)}),
             RetrainTerms(),
             "the accuracy has no interval yet: too few outcomes",
         ),
@@ -192,7 +192,7 @@ def test_a_loss_that_is_not_known_is_explained(window: Evaluation | None, terms:
     windows = [] if window is None else [window]
     found = weigh_retraining(question_of(terms, windows, windows, windows, []))
 
-    assert found.answer == "cannot_tell"
+    assert found.answer == "inconclusive"
     assert said in found.sentence
 
 

@@ -11,6 +11,8 @@ from driftline_processor.core.service_level.level import Calls
 from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.core.verdict import verdict_of_window
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.sentences import clause
+from driftline_processor.present.verdicts import verdict_sentence
 
 
 def level(calls: int, failed: int, seconds: float = 0.02) -> ServiceLevel:
@@ -35,7 +37,7 @@ def test_without_windows_before_only_many_failures_say_so() -> None:
     found = service_failing(window(level(1_000, 120)))
     assert found is not None
     assert found.metric == "error_rate"
-    assert found.sentence == "12.0 % of 1,000 calls failed (10.1 % to 14.2 %), most of them with TimeoutError"
+    assert clause(found.fact) == "12.0 % of 1,000 calls failed (10.1 % to 14.2 %), most of them with TimeoutError"
     assert service_failing(window(level(10, 2))) is None, "ten calls cannot tell"
 
 
@@ -48,7 +50,7 @@ def test_windows_before_say_what_is_usual() -> None:
     usual = [level(5_000, 10)] * EARLIER
     found = service_failing(window(level(5_000, 100)), usual)
     assert found is not None
-    assert "in no window before more than 0.200 % did" in found.sentence
+    assert "in no window before more than 0.200 % did" in clause(found.fact)
     assert service_failing(window(level(5_000, 100)), usual[:-1]) is None, "too few windows say what is usual"
     often = [level(1_000, 150)] * EARLIER
     assert service_failing(window(level(1_000, 160)), often) is None, "as often as ever: nothing has changed"
@@ -92,6 +94,6 @@ def test_a_failing_service_makes_a_verdict_wrong_and_says_so() -> None:
     verdict = verdict_of_window(window(level(1_000, 120)))
     assert verdict.state == "degraded"
     assert verdict.metric == "error_rate"
-    assert "12.0 % of 1,000 calls failed" in verdict.sentence
+    assert "12.0 % of 1,000 calls failed" in verdict_sentence(verdict)
     assert verdict.kind == "service"
     assert verdict_of_window(window(level(1_000, 0))).state == "unknown"

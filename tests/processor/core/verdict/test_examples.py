@@ -8,6 +8,7 @@ from typing import Any
 from driftline_processor.core.evaluation import Cause, Change, Evaluation, Finding, ServiceLevel, Verdict
 from driftline_processor.core.verdict import Traffic, verdict_of_model
 from driftline_processor.core.windows.window import HOUR
+from driftline_processor.present.verdicts import verdict_certainty, verdict_sentence
 
 from tests.support.paths import ROOT
 from tests.support.verdict_windows import DAY, JULY, change, column, explained, known, right, value, window, wrong
@@ -21,13 +22,17 @@ HOT = Finding(
     0.0024,
     0.998,
     1e-12,
-    "temp: 99.8 % of values lie above 55.04 (before, 0.24 % lay outside 12.92 to 55.04)",
+    12.92,
+    55.04,
+    "above",
 )
 HUMID = Cause(("humid",), "", 0.4, (Change("values of 85 or more", 0.26, 0.12),))
 MOVED: dict[str, Any] = {
     "features": {"temp": column(), "humid": column(name="humid")},
     "findings": (HOT,),
-    "explanation": explained(Cause(("temp",), "out_of_range", 1.0), HUMID, replace(HUMID, features=("dewp",))),
+    "explanation": explained(
+        Cause(("temp",), "out_of_range", 1.0, finding=HOT), HUMID, replace(HUMID, features=("dewp",))
+    ),
 }
 LATE = {
     "log_loss": value(0.76, 0.66, 0.87),
@@ -39,7 +44,7 @@ BESIDE = change("worse", 0.06, 0.02, 0.1)
 CALLS = value(0.0815, 0.073, 0.09)
 FEW = value(0.58, 0.41, 0.8)
 WORSE = {"log_loss": change("worse", 0.2, 0.17, 0.23), "roc_auc": change("worse", -0.1, -0.12, -0.08)}
-UNSURE = {"log_loss": change("cannot_tell", 0.09, -0.08, 0.31, lacking="rows")}
+UNSURE = {"log_loss": change("inconclusive", 0.09, -0.08, 0.31, reason="too_few_rows")}
 
 
 def said(*windows: Evaluation, traffic: Traffic | None = None) -> Verdict:
@@ -71,7 +76,9 @@ def examples() -> list[tuple[str, Verdict]]:
 
 
 def table() -> list[str]:
-    return [f"| {case} | `{one.state}` | {one.sentence} | {one.sure} |" for case, one in examples()]
+    return [
+        f"| {case} | `{one.state}` | {verdict_sentence(one)} | {verdict_certainty(one)} |" for case, one in examples()
+    ]
 
 
 def test_the_examples_of_the_page_are_those_of_the_code() -> None:
@@ -82,4 +89,4 @@ def test_the_examples_of_the_page_are_those_of_the_code() -> None:
 def test_every_state_has_an_example_that_says_what_to_do() -> None:
     verdicts = [one for _, one in examples()]
     assert {one.state for one in verdicts} == {"healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"}
-    assert all("; " in one.sentence for one in verdicts)
+    assert all(one.reasons and one.advice for one in verdicts)

@@ -67,8 +67,8 @@ def test_far_is_drift_or_says_why_it_is_not(first: int) -> None:
             assert column.state != "ok", (seed, name)
             assert said["state"] == column.state
             if column.state != "drift":
-                assert column.state in ("usual", "cannot_tell"), (seed, name)
-                assert said["lacking"] or said["p_usual"] is not None, (seed, name)
+                assert column.state in ("within_normal_variation", "inconclusive"), (seed, name)
+                assert said["reason"] or said["p_normal_variation"] is not None, (seed, name)
         if any(one.state == "drift" and one.size == "large" for one in evaluation.features.values()):
             assert verdict_of_window(evaluation).state in ("at_risk", "degraded"), seed
     assert far, "no window of these is far"

@@ -10,6 +10,7 @@ from driftline_processor.core.evaluation import Evaluation, ServiceLevel
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
 from driftline_processor.core.verdict import Traffic, verdict_of_model, with_verdicts
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
 
 from tests.support.verdict_windows import DAY, JULY, change, column, explained, known, right, value, window, wrong
 
@@ -17,8 +18,8 @@ HOUR = DAY // 24
 DRIFT: dict[str, Any] = {"features": {"temp": column(p=0.001)}, "explanation": explained()}
 CLEAR: dict[str, Any] = {"features": {"temp": column(p=1e-12)}, "explanation": explained()}
 YOUNG: dict[str, Any] = {"young": True, "maturity": "immature", "immature": "they take 3d"}
-FEW_BEFORE = known(0, {"log_loss": change("cannot_tell", 0.1, -0.3, 0.5, lacking="rows")})
-FEW = known(2, {"log_loss": change("cannot_tell", 0.1, -0.3, 0.5, lacking="rows")})
+FEW_BEFORE = known(0, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5, reason="too_few_rows")})
+FEW = known(2, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5, reason="too_few_rows")})
 
 
 def day(number: int) -> int:
@@ -131,36 +132,38 @@ def test_a_service_that_clearly_fails_counts_at_once_in_an_hour_too() -> None:
 
 def test_what_hours_show_and_do_not_prove_says_how_many_more_it_takes() -> None:
     risk = verdict_of_model([hour(0, "healthy"), hour(1, "degraded", clear=True)])
-    assert "one window alone may be chance" in risk.sentence
-    assert risk.sure.endswith("The next ones have to bear it out.")
+    assert "one window alone may be chance" in verdict_sentence(risk)
+    assert verdict_certainty(risk).endswith("The next ones have to bear it out.")
     back = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy")])
-    assert back.sure.endswith("The newest window looks healthy again; 2 more have to bear that out.")
+    assert verdict_certainty(back).endswith("The newest window looks healthy again; 2 more have to bear that out.")
     nearly = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy"), hour(4, "healthy")])
-    assert nearly.sure.endswith("The newest 2 windows look healthy again; one more has to bear that out.")
+    assert verdict_certainty(nearly).endswith("The newest 2 windows look healthy again; one more has to bear that out.")
 
 
 def test_what_is_not_borne_out_yet_says_so() -> None:
     verdict = verdict_of_model([right(0), wrong(1, stands_out=True)])
-    assert verdict.sentence == (
+    assert verdict_sentence(verdict) == (
         "The model has been at risk since 2 July 2013: its log loss rose by 0.2 (0.1 to 0.3) to 0.5; one window "
         "alone may be chance; look again in the next window."
     )
-    assert verdict.next.startswith("Look again in the next window; if it shows the same: recalibrate its score")
-    assert verdict.sure.endswith("A second window has to bear it out.")
+    assert verdict_next(verdict).startswith(
+        "Look again in the next window; if it shows the same: recalibrate its score"
+    )
+    assert verdict_certainty(verdict).endswith("A second window has to bear it out.")
     chance = verdict_of_model([right(0), wrong(1)])
-    assert chance.sure.endswith(
+    assert verdict_certainty(chance).endswith(
         "In the newest window that tells its log loss rose by 0.2 (0.02 to 0.38) to 0.5: that may be chance, unless "
         "the next shows it."
     )
     back = verdict_of_model([wrong(0), right(1)])
-    assert back.sure.endswith("The newest window looks healthy again; one more has to bear that out.")
+    assert verdict_certainty(back).endswith("The newest window looks healthy again; one more has to bear that out.")
 
 
 def test_a_right_model_says_up_to_when_that_is_known() -> None:
     verdict = verdict_of_model([right(0), window(1, **YOUNG)])
-    assert verdict.sure.endswith("That is known up to 2 July 2013; later windows do not tell yet.")
+    assert verdict_certainty(verdict).endswith("That is known up to 2 July 2013; later windows do not tell yet.")
     risk = verdict_of_model([right(0), window(1, **YOUNG, **CLEAR)])
-    assert risk.sure.endswith("The last outcomes that tell, up to 2 July 2013, showed it healthy.")
+    assert verdict_certainty(risk).endswith("The last outcomes that tell, up to 2 July 2013, showed it healthy.")
 
 
 def test_windows_that_are_no_longer_kept_leave_since_to_the_verdict_before() -> None:
@@ -190,12 +193,12 @@ def test_silence_and_backlog_go_before_everything_but_a_wrong_model(traffic: Tra
 
 def test_silence_and_backlog_say_since_when_and_how_much() -> None:
     silent = Traffic(now=day(9), silent_since=day(8), pause=HOUR)
-    assert verdict_of_model([right()], silent).sentence == (
+    assert verdict_sentence(verdict_of_model([right()], silent)) == (
         "The model has had no data since 9 July 2013: no prediction came, and in its usual hours it pauses for "
         "1h at most; look whether its service runs."
     )
     behind = Traffic(now=day(9), waiting=1, waiting_since=day(8))
-    assert verdict_of_model([right()], behind).sentence == (
+    assert verdict_sentence(verdict_of_model([right()], behind)) == (
         "Whether the model is healthy has been unknown since 9 July 2013: 1 window waits to be evaluated; wait, or "
         "give the processor more CPU."
     )
@@ -223,7 +226,7 @@ def test_what_the_outcomes_showed_to_be_harmless_is_no_risk_while_it_lasts() -> 
     later = [window(at, **YOUNG, **lasting) for at in (1, 2)]
     known_harmless = verdict_of_model([right(0, **lasting), *later])
     assert known_harmless.state == "healthy"
-    assert "that did no harm" in known_harmless.sentence
+    assert "that did no harm" in verdict_sentence(known_harmless)
     assert verdict_of_model([right(0), *later]).state == "at_risk"
     other: dict[str, Any] = {"features": {**CLEAR["features"], "wind": column(name="wind", p=1e-12)}}
     assert verdict_of_model([right(0, **lasting), window(1, **YOUNG, **other)]).state == "at_risk"
@@ -241,7 +244,7 @@ def test_calls_that_fail_more_than_in_the_windows_before_make_it_wrong_for_as_lo
     assert verdict_of_model(usual).state == "healthy"
     verdict = verdict_of_model([*usual, served(6, 100)])
     assert verdict.state == "degraded"
-    assert "2.00 % of 5,000 calls failed" in verdict.sentence
+    assert "2.00 % of 5,000 calls failed" in verdict_sentence(verdict)
     assert verdict_of_model([served(6, 100)]).state == "healthy", "no window before says what is usual"
     later = [*usual, *(served(at, 100) for at in range(6, 14))]
     assert (verdict_of_model(later).state, verdict_of_model(later).since) == ("degraded", day(6))
@@ -272,8 +275,8 @@ def test_outcomes_that_nothing_is_compared_with_came_all_the_same() -> None:
     found = verdict_of_model(days)
     assert found.state == "unknown"
     assert (
-        found.sure
+        verdict_certainty(found)
         == "Nothing here shows that it is degraded, or healthy. Outcomes came, but nobody said what is good enough."
     )
-    assert "nobody said what is good enough" in found.sentence
-    assert verdict_of_model([window(0)]).sure.endswith("No window before it has outcomes that tell.")
+    assert "nobody said what is good enough" in verdict_sentence(found)
+    assert verdict_certainty(verdict_of_model([window(0)])).endswith("No window before it has outcomes that tell.")

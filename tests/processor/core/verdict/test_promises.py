@@ -12,16 +12,18 @@ from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict import ORDER, Traffic, VerdictContext, rank_state, verdict_of_model
 from driftline_processor.core.verdict.window import verdict_of_window
-from driftline_processor.core.verdict.words import MOST_WORDS, count_words
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.figures import count_words
+from driftline_processor.present.sentences.verdict import MOST_WORDS
+from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
 
 from tests.support.any_object import Builder
 from tests.support.paths import ROOT
 from tests.support.verdict_windows import COLD, DAY, JULY, MISSING, column, explained, objective, right, window, wrong
 
 JARGON = re.compile(
-    r"p-value|p_value|\bPSI\b|\bKS\b|Kolmogorov|chi-sq|null hypoth|significan|cannot_tell|at_risk|not_worse|bootstrap"
+    r"p-value|p_value|\bPSI\b|\bKS\b|Kolmogorov|chi-sq|null hypoth|significan|inconclusive|at_risk|not_worse|bootstrap"
 )
 PAGE = ROOT / "docs/explanation/verdict.md"
 METRICS = (
@@ -57,13 +59,13 @@ def any_context(seed: int) -> VerdictContext:
 
 
 def check_words(verdict: Verdict) -> None:
-    for text in (verdict.sentence, verdict.next, verdict.sure):
+    for text in (verdict_sentence(verdict), verdict_next(verdict), verdict_certainty(verdict)):
         assert text.endswith("."), text
         assert text.isprintable(), text
         assert not text.endswith(".."), text
         assert not JARGON.search(text), text
-    assert count_words(verdict.sentence) <= MOST_WORDS
-    assert "\n" not in verdict.sentence
+    assert count_words(verdict_sentence(verdict)) <= MOST_WORDS
+    assert "\n" not in verdict_sentence(verdict)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -107,7 +109,7 @@ def test_faulty_data_never_makes_a_window_better(seed: int) -> None:
     [
         {"objectives": (objective(rule=HOSTILE, slice=f"a={HOSTILE}"),)},
         {"explanation": explained(replace(COLD, features=(HOSTILE, HOSTILE)))},
-        {"findings": (replace(MISSING, features=(HOSTILE,), sentence=HOSTILE),)},
+        {"findings": (replace(MISSING, features=(HOSTILE,)),)},
         {"features": {HOSTILE: column(name=HOSTILE)}},
         {"realized": {}, "reference": {}},
     ],

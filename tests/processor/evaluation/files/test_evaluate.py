@@ -93,7 +93,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     age = window["drift"]["features"]["age"]
     assert list(age) == [
         "state",
-        "lacking",
+        "reason",
         "decided_by",
         "rows",
         "methods",
@@ -104,7 +104,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "blocks",
         "would_see",
         "alike",
-        "p_usual",
+        "p_normal_variation",
         "sentence",
     ]
     assert set(age["methods"]) == {"ks", "psi", "js"}
@@ -120,7 +120,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         *("maturity", "immature", "positive_class", "unreviewed", "realized", "estimated", "changes"),
         *("estimated_changes", "level", "beside_constant", "importance_weighted", "label_shift", "slices"),
         *("label_age", "fast_labels", "weak_slices"),
-        *("fairness", "broken", "undecided", "overdue", "objectives"),
+        *("fairness", "broken", "inconclusive_windows", "overdue", "objectives"),
     ]
     auc = window["performance"]["realized"]["roc_auc"]
     assert list(auc) == ["value", "low", "high", "interval", "rows", "effective_rows", "source"]
@@ -150,9 +150,9 @@ def test_drift_is_what_scipy_says(run: Run, files: Path, reference: pd.DataFrame
     assert features["income"]["rows"] == week["income"].notna().sum()
 
     assert {name: feature["state"] for name, feature in features.items()} == {
-        "age": "cannot_tell",  # moderate; so few weeks do not say what weeks do by themselves
+        "age": "inconclusive",  # moderate; so few weeks do not say what weeks do by themselves
         "region": "drift",
-        "score": "cannot_tell",
+        "score": "inconclusive",
         "vip": "ok",
         "income": "ok",
     }
@@ -343,9 +343,9 @@ def test_chosen_methods_have_columns_and_may_be_conditions(run: Run, files: Path
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--method", "kss"], "--method 'kss': 'kss' is no method; write one of anderson_darling, chi2,"),
-        (["--method", "js"], "--method 'js': 'js' has no p-value, so it cannot decide; write it under methods"),
-        (["--methods", "aeg=js"], "--methods 'aeg=js': no feature 'aeg'; did you mean 'age'?"),
+        (["--method", "kss"], "--method kss: 'kss' is no method; write one of anderson_darling, chi2,"),
+        (["--method", "js"], "--method js: 'js' has no p-value, so it cannot decide; write it under methods"),
+        (["--methods", "aeg=js"], "--methods aeg=js: no feature 'aeg'; did you mean 'age'?"),
         (["--methods", "region=ks"], "ks does not compare it, since it is a category in the baseline; write one of"),
         (
             ["--method", "age=chi2"],

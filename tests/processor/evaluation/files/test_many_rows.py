@@ -17,16 +17,15 @@ import pytest
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.evaluation.files import dataset, weak_slices
+from driftline_processor.evaluation.files import weak_slices
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.evaluation.settings import settings_of
-from driftline_processor.readers import row_store, sources
+from driftline_processor.readers import json_rows, row_store, sources, spool
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.row_store import RowStore
-from driftline_processor.readers.streaming import NdjsonStream
 from pyarrow import csv
 
 FEW, ROWS, DAY = 1_500, 12_000, 86_400 * 10**9
@@ -38,6 +37,7 @@ REFERENCE, WEEK = "reference.parquet", "week.parquet"
 def few_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_store, "MOST_IN_MEMORY", FEW)
     monkeypatch.setattr(row_store, "CHUNK", 400)
+    monkeypatch.setattr(spool, "BATCH", 700)
     monkeypatch.setattr(sources, "BATCH", 700)
 
 
@@ -102,6 +102,7 @@ def test_rows_in_chunks_say_what_all_at_once_say(
     exact = _evaluate(tmp_path, cut)
     monkeypatch.setattr(row_store, "MOST_IN_MEMORY", FEW)
     monkeypatch.setattr(row_store, "CHUNK", 400)
+    monkeypatch.setattr(spool, "BATCH", 700)
     monkeypatch.setattr(sources, "BATCH", 700)
 
     found = _evaluate(tmp_path, cut)
@@ -136,8 +137,8 @@ def test_a_column_that_a_block_of_json_lacks_is_missing_there(
     [held] = _evaluate(tmp_path, Cut(), files=(week.name,)).evaluations
     monkeypatch.setattr(row_store, "MOST_IN_MEMORY", FEW)
     monkeypatch.setattr(row_store, "CHUNK", 400)
-    monkeypatch.setattr(dataset, "MOST_BYTES", 1)
-    monkeypatch.setattr(NdjsonStream.__init__, "__defaults__", (20_000, ()))
+    monkeypatch.setattr(json_rows, "BLOCK", 20_000)
+    monkeypatch.setattr(spool, "MOST_IN_MEMORY", 1)
 
     [read] = _evaluate(tmp_path, Cut(), files=(week.name,)).evaluations
 
@@ -201,11 +202,11 @@ def test_several_files_are_one_set_of_rows(tmp_path: Path, monkeypatch: pytest.M
         _same_but_for_order(one, other)
 
 
-def test_a_large_csv_is_parsed_in_each_pass_and_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_csv_has_the_same_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _write(tmp_path, "binary")
     csv.write_csv(pq.read_table(tmp_path / WEEK), tmp_path / "week.csv")
     held = _evaluate(tmp_path, Cut("1d"), files=("week.csv",))
-    monkeypatch.setattr(dataset, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(spool, "MOST_IN_MEMORY", 1_000)
     monkeypatch.setattr(row_store, "MOST_IN_MEMORY", FEW)
 
     streamed = _evaluate(tmp_path, Cut("1d"), files=("week.csv",))
@@ -347,6 +348,7 @@ def test_many_outcomes_apart_join_as_few_do(
     whole = evaluated(said)
     monkeypatch.setattr(row_store, "MOST_IN_MEMORY", FEW)
     monkeypatch.setattr(row_store, "CHUNK", 400)
+    monkeypatch.setattr(spool, "BATCH", 700)
     monkeypatch.setattr(sources, "BATCH", 700)
     parts = evaluated(said_of_many)
     assert said_of_many == said

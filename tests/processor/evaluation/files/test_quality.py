@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from tests.support.churn_files import Run
@@ -52,7 +53,7 @@ def test_expectations_of_a_file_are_judged_by_its_rows(run: Run, files: Path) ->
         "duplicates: < 1%": ("met", 0.0),
         "income range: [0, 100]": ("met", 1.0),
         "income unique: >= 90%": ("met", 1.0),
-        "absent exists: true": ("cannot_tell", None),
+        "absent exists: true": ("inconclusive", None),
     }
 
 
@@ -88,7 +89,7 @@ def test_a_file_that_expects_nothing_usable_is_bad_input(run: Run, files: Path, 
 @pytest.mark.slow
 def test_windows_are_written_as_openlineage_events(run: Run, files: Path) -> None:
     out = files / "events.ndjson"
-    options = ("--task", "binary", "--window", "1d", "--openlineage", out)
+    options = ("--task", "binary", "--window", "1d", "--write", f"openlineage={out}")
     assert run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", *options).exit_code == 0
     events = [json.loads(line) for line in out.read_text().splitlines()]
     assert len(events) == 7
@@ -96,7 +97,29 @@ def test_windows_are_written_as_openlineage_events(run: Run, files: Path) -> Non
     assert {event["inputs"][0]["name"] for event in events} == {str((files / "week.parquet").resolve())}
     told = events[0]["inputs"][0]["inputFacets"]["dataQualityAssertions"]["assertions"]
     assert [one["success"] for one in told if one["assertion"] == "missing"] == [False, False]
-    nowhere = ("--openlineage", files / "no" / "folder")
+    nowhere = ("--write", f"openlineage={files / 'no' / 'folder'}")
     result = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", *nowhere)
     assert result.exit_code == 2
-    assert "it cannot be written: No such file or directory" in result.stderr
+    assert "cannot be written: No such file or directory" in result.stderr
+
+
+@pytest.mark.parametrize("n", [3, 2_000])
+def test_a_feature_that_is_gone_is_a_finding_of_however_few_rows(
+    run: Run, files: Path, reference: pd.DataFrame, n: int
+) -> None:
+    few = reference.head(40)
+    few.to_parquet(files / "few.parquet")
+    few.head(n).rename(columns={"age": "age_years"}).to_parquet(files / "now.parquet")
+    answer = json.loads(run("evaluate", files / "now.parquet", "--baseline", files / "few.parquet", "--json").stdout)
+    found = {one["features"][0]: one for one in answer["windows"][0]["quality"]["findings"]}
+    assert (found["age"]["check"], found["age"]["severity"]) == ("missing", "critical")
+
+
+def test_a_feature_that_a_built_baseline_compares_with_nothing_is_named(
+    run: Run, files: Path, reference: pd.DataFrame
+) -> None:
+    reference.assign(order=[f"o{at}" for at in range(len(reference))]).to_parquet(files / "reference.parquet")
+    path = files / "churn.json"
+    run("baseline", "build", files / "reference.parquet", "--model", "churn", "--task", "binary", "-o", path)
+    said = run("evaluate", files / "reference.parquet", "--baseline", path).stderr.splitlines()
+    assert any(line.startswith("driftline: order: compared with nothing") and str(path) in line for line in said)

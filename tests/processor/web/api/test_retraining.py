@@ -69,8 +69,8 @@ def test_the_answer_is_the_product_of_its_factors(model: Retrained) -> None:
     ("query", "answer"),
     [
         ("value=0.5&cost=1e6", "wait"),
-        ("value=0.5&cost=750", "cannot_tell"),
-        ("", "cannot_tell"),
+        ("value=0.5&cost=750", "inconclusive"),
+        ("", "inconclusive"),
         ("value=0.5&predictions=0", "wait"),
         ("value=0.5&recovered=0", "wait"),
         ("value=0.5&version=1", "retrain"),

@@ -52,7 +52,7 @@ def test_shares_stand_on_an_axis_of_percent_and_the_axis_below_has_the_name() ->
     assert "&lt;b&gt;</text>" in str(distribution(column, "<b>"))
 
 
-@pytest.mark.parametrize(("state", "hatched"), [("ok", 0), ("drift", 0), ("cannot_tell", 2), ("blind", 2)])
+@pytest.mark.parametrize(("state", "hatched"), [("ok", 0), ("drift", 0), ("inconclusive", 2)])
 def test_what_nobody_can_judge_is_hatched(state: State, hatched: int) -> None:
     column = ColumnDrift("feature", "x", state, "ks", 9, {}, cells=("0 – 1", "1 – 2"), was=HALVES, now=HALVES)
     assert str(distribution(column)).count('class="now untold"') == hatched
@@ -99,7 +99,7 @@ def test_a_line_of_text_has_both_sides_in_two_marks() -> None:
     drawn = str(mini(column))
     assert drawn.count("<path") == 2
     assert "M10 100h8v-100h-8z" in drawn
-    assert str(mini(ColumnDrift("feature", "x", "blind", "ks", 9, {}))) == ""
+    assert str(mini(ColumnDrift("feature", "x", "inconclusive", "ks", 9, {}))) == ""
 
 
 def test_categories_are_ordered_by_share_and_the_rest_is_summed() -> None:

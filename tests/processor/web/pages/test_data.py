@@ -33,12 +33,10 @@ def test_findings_stand_in_a_table_and_the_rest_in_one_line(browse: Browse) -> N
     newest, address = chosen_window(model, -2)
     client = browse(FakeView([model]))
     assert "9 checks of 9 features found nothing." in page(client, address).text
-    newest.findings = (
-        Finding("unit_change", ("temp",), "critical", 0.0, 0.998, 0.0, "temp: 99.8 % of values are <10 times> ..."),
-    )
+    newest.findings = (Finding("unit_change", ("<temp>",), "critical", 0.0, 0.998, 0.0, factors=(10.0,)),)
     section = client.get(address).text.partition('<section id="quality">')[2].partition("</section>")[0]
     assert '<span class="badge severity-critical">critical</span></th><td>unit change</td>' in section
-    assert keep_units("temp: 99.8 % of values are &lt;10 times&gt; ...</td>") in section
+    assert keep_units("&lt;temp&gt;: 99.8 % of values") in section
     assert "8 checks of 9 features found nothing more." in section
 
 

@@ -52,7 +52,7 @@ def test_a_number_is_a_fan_over_time_beside_its_distribution(browse: Browse) -> 
 
 def test_a_category_is_stacked_shares_over_time(browse: Browse) -> None:
     html = browse(many()).get("/models/flights/features/carrier" + JULY).text
-    assert 'aria-label="carrier over time: share of each label in each window"' in html
+    assert 'aria-label="carrier over time: share of each category in each window"' in html
     assert html.count('class="fan-was"') == 0
     assert re.search(r"July 2013: UA 1\d", html)
 

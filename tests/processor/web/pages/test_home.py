@@ -13,7 +13,9 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricValue, Verdict, VerdictState
+from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict import ORDER
+from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.queries.overview import ModelView, View
 from starlette.testclient import TestClient
 
@@ -23,14 +25,12 @@ from tests.support.money_windows import costing
 
 Browse = Callable[[View], TestClient]
 
-REASON = "Log loss rose from 0.4 to 0.7; retrain it."
+REASON = "Its absolute error rose from 0.4 to 0.7; retrain it."
 
 
 def verdict(state: VerdictState, since: int | None = None) -> Verdict:
-    sentence = (
-        f"The model has been {state.replace('_', ' ')} since 1 July 2013: log loss rose from 0.4 to 0.7; retrain it."
-    )
-    return Verdict(state, since, "", None, None, None, "", "", "Nobody doubts it.", sentence, "Do something.")
+    reasons = (fact("errors_rose", metric="mae", before=0.4, after=0.7),)
+    return Verdict(state, since, reasons=reasons, advice=fact("retrain", since=None, timezone="UTC", of_days=True))
 
 
 def named(
@@ -75,7 +75,7 @@ def test_the_whole_sentence_is_the_title_of_the_short_one(browse: Browse) -> Non
     model = named("churn", "degraded")
     assert model.verdict is not None
     html = browse(FakeView([model])).get("/").text
-    assert f'<td class="what"><span title="{model.verdict.sentence}">{REASON}</span></td>' in html
+    assert f'<td class="what"><span title="{verdict_sentence(model.verdict)}">{REASON}</span></td>' in html
 
 
 def test_an_interval_stands_behind_its_value(browse: Browse) -> None:
@@ -211,7 +211,7 @@ def test_the_page_is_a_table_for_programs_too(browse: Browse) -> None:
     assert told["counts"] == {"degraded": 1}
     (row,) = told["models"]
     assert (row["model"], row["team"], row["tier"], row["state"]) == ("churn", "growth", 1, "degraded")
-    assert (row["since"], row["next"]) == ("2013-07-01T00:00:00Z", "Do something.")
+    assert (row["since"], row["next"][:10]) == ("2013-07-01T00:00:00Z", "Retrain it")
     (line,) = csv.DictReader(io.StringIO(client.get("/?format=csv").text))
     assert (line["model"], line["rows"], line["metric"], line["value"]) == ("churn", "12", "mae", "21000.0")
 
@@ -286,18 +286,18 @@ def test_troubles_that_cost_most_come_first_and_the_others_as_without_money(brow
     known = [
         costly("healthy", "healthy", 90.0),
         named("degraded", "degraded"),
-        costly("unsure", "at_risk", 1.01),
+        costly("reason", "at_risk", 1.01),
         costly("little", "degraded", 2.0),
         costly("much", "at_risk", 4.0),
     ]
-    assert listed(browse(FakeView(known))) == ["much", "little", "degraded", "unsure", "healthy"]
+    assert listed(browse(FakeView(known))) == ["much", "little", "degraded", "reason", "healthy"]
 
 
 def test_money_that_is_lost_beyond_chance_stands_in_its_row_and_all_of_it_in_the_table(browse: Browse) -> None:
-    client = browse(FakeView([costly("much", "at_risk", 4.0), costly("unsure", "at_risk", 1.01)]))
+    client = browse(FakeView([costly("much", "at_risk", 4.0), costly("reason", "at_risk", 1.01)]))
     text = page(client).text
     assert "loses EUR 15,000 a day (14,300 to 15,700)" in text
     assert text.count("loses EUR") == 1
     rows = {row["model"]: row for row in client.get("/?format=json").json()["models"]}
     assert (rows["much"]["loss_a_day"], rows["much"]["currency"]) == (15_000, "EUR")
-    assert rows["unsure"]["loss_low"] < 0 < rows["unsure"]["loss_high"]
+    assert rows["reason"]["loss_low"] < 0 < rows["reason"]["loss_high"]

@@ -12,6 +12,7 @@ from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import (
     Cause,
+    Change,
     Delay,
     Evaluation,
     Explanation,
@@ -24,6 +25,7 @@ from driftline_processor.core.evaluation import (
     WeakSearch,
     WeakSlice,
 )
+from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.wording import iso_time
 from driftline_processor.ingest.completeness import Balance
@@ -62,15 +64,18 @@ def test_a_model_page_begins_with_the_sentence_and_what_to_do(browse: Browse) ->
 def test_the_badge_says_since_when_where_the_sentence_does_not() -> None:
     model = flights()
     assert model.verdict is not None
-    model.verdict = replace(model.verdict, sentence="Nobody can tell.", since=ns(2013, 3, 1))
+    model.verdict = replace(model.verdict, of_window=True, since=ns(2013, 3, 1))
     assert overview.page(selected(model), ns(2014, 1, 1)).context["since"] == "1 March 2013"
+
+
+RISE = fact("errors_rose", metric="error_rate", before=0.176, after=0.65)
 
 
 def test_a_number_and_its_sign_of_per_cent_stay_on_one_line(browse: Browse) -> None:
     model = flights()
     assert model.verdict is not None
-    model.verdict = replace(model.verdict, sentence="Its error rate rose from 17.6 % to 65 %.")
-    assert "rose from 17.6\u00a0% to 65\u00a0%." in browse(FakeView([model])).get("/models/flights").text
+    model.verdict = replace(model.verdict, reasons=(RISE,))
+    assert "rose from 17.6\u00a0% to 65\u00a0%" in browse(FakeView([model])).get("/models/flights").text
 
 
 def test_an_objective_that_cannot_be_told_says_why(browse: Browse) -> None:
@@ -78,13 +83,13 @@ def test_an_objective_that_cannot_be_told_says_why(browse: Browse) -> None:
     model.outcome_delay = OutcomeDelay(700 * 86_400 * 10**9, "configured")
     told = told_window(selected(model))
     assert told is not None
-    untold = ObjectiveState("roc_auc", "roc_auc >= 0.75", "cannot_tell", None, None, None, 20, lacks="days")
+    untold = ObjectiveState("roc_auc", "roc_auc >= 0.75", "inconclusive", None, None, None, 20, reason="too_few_days")
     told.objectives = (untold,)
     text = page(browse(FakeView([model])), "/models/flights").text
-    assert f"{untold.rule} cannot tell: not final: outcomes may come until" in text
+    assert f"{untold.rule} inconclusive: not final: outcomes may come until" in text
     model.outcome_delay = OutcomeDelay(0, "configured")
     text = page(browse(FakeView([model])), "/models/flights").text
-    assert f"{untold.rule} cannot tell: too few days" in text
+    assert f"{untold.rule} inconclusive: too few days" in text
 
 
 def test_the_numbers_are_of_the_window_that_the_verdict_is_about() -> None:
@@ -161,32 +166,33 @@ def test_features_that_a_sentence_names_lead_to_their_pages() -> None:
     assert linked("Retrain it.", ["it.*"], selection) == [Words("Retrain it.")]
 
 
+LABEL = fact("look_again", then=fact("send_outcomes_or_label", needed=200))
+
+
 def test_what_to_do_has_links_that_do_it(browse: Browse) -> None:
     model = flights()
     assert model.verdict is not None
     chosen, address = month(model, -1)
-    model.verdict = replace(model.verdict, state="degraded", next="Repair temp where it is made, then label 200 rows.")
+    model.verdict = replace(model.verdict, state="degraded", advice=LABEL)
     found = page(browse(FakeView([model])), address)
     at = f"window=1mo&at={iso_time(chosen.window.start).replace(':', '%3A')}"
     assert f"/models/flights/predictions?{at}" in found.links
     assert f"/models/flights/drift?{at}" in found.links
     assert "/api/v1/models/flights/label-next?version=winter&environment=demo&format=csv" in found.links
-    assert f"/models/flights/features/temp?{at}" in found.links
 
 
 def test_why_a_window_drifts_is_told_in_sentences_that_lead_to_features(browse: Browse) -> None:
     model = flights()
     chosen, address = month(model, -2)
     names = ("temp", "<dewp>", "humid", "carrier")
-    sentences = [f"{name} has drifted since 2013-04-08: values below 5 went from 41 % to 6 %" for name in names]
-    causes = [Cause((name,), "", 0.4, sentence=said) for name, said in zip(names, sentences, strict=True)]
-    chosen.explanation = Explanation(tuple(causes), causes[0].sentence)
+    causes = [Cause((name,), "", 0.4, (Change("values below 5", 0.41, 0.06),)) for name in names]
+    chosen.explanation = Explanation(tuple(causes))
     text = browse(FakeView([model])).get(address).text
     section = text.partition('<section id="causes"')[2].partition("</section>")[0]
     assert section.count("<li>") == 3
     assert "3 of 4" in section
     assert "features/temp?" in section
-    assert "&lt;dewp&gt;</a> has drifted since 2013-04-08" in section
+    assert "&lt;dewp&gt;</a> has drifted" in section
     assert "carrier" not in section
 
 
@@ -208,7 +214,7 @@ def test_objectives_say_their_state_the_broken_ones_first(browse: Browse) -> Non
     chosen, address = month(model, -2)
     chosen.objectives = tuple(
         ObjectiveState(metric, f"{metric} >= 0.9", state, 0.8, 0.7, 0.9, 900, limit=0.9)  # type: ignore[arg-type]
-        for metric, state in (("recall", "met"), ("accuracy", "cannot_tell"), ("precision", "broken"), ("f1", "met"))
+        for metric, state in (("recall", "met"), ("accuracy", "inconclusive"), ("precision", "broken"), ("f1", "met"))
     )
     text = browse(FakeView([model])).get(address).text
     section = text.partition('<section id="overview-objectives"')[2].partition("</section>")[0]
@@ -388,12 +394,13 @@ def test_hostile_names_stay_text_and_never_end_the_data_block(browse: Browse) ->
 
 
 def test_the_verdict_box_says_a_verdict_that_somebody_wrote_to_break_it(browse: Browse) -> None:
-    said = "It is wrong: <b>x</b> \x1b[2J"
-    verdict = Verdict("degraded", None, "", None, None, None, "", "", "", said, said)
+    hostile = "<b>x</b> \x1b[2J"
+    advice = fact("repair_columns", columns=(hostile,), fault=fact("column_moved", name=hostile))
+    verdict = Verdict("degraded", reasons=(fact("column_moved", name=hostile),), advice=advice)
     text = browse(FakeView([replace(price(), verdict=verdict)])).get("/models/price").text
     assert "<b>x" not in text
     assert "\x1b" not in text
-    assert text.count("&lt;b&gt;x&lt;/b&gt;") == 2
+    assert text.count("&lt;b&gt;x&lt;/b&gt;") >= 2
 
 
 def test_a_year_of_days_with_two_hundred_features_is_a_small_page(browse: Browse) -> None:

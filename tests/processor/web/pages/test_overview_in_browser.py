@@ -8,7 +8,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluation import Cause, Explanation, MetricValue, ObjectiveState, SlicePerformance
+from driftline_processor.core.evaluation import (
+    Cause,
+    Change,
+    Explanation,
+    MetricValue,
+    ObjectiveState,
+    SlicePerformance,
+)
+from driftline_processor.core.facts import fact
 from driftline_processor.health import Health
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.app import create_app
@@ -37,17 +45,14 @@ def busy() -> ModelView:
     """Return a model that is wrong in every way: three lines of verdict, and more of everything than is named."""
     model = flights()
     model.key = ModelKey("busy", "2026.10")
-    said = (
-        "The model has been degraded since 4 November 2013: its error rate rose from 17.6 % to 65.5 %; likely because "
-        "income moved (values of 0.75 or more went from 22 % to 55 %), as did age; retrain it."
-    )
+    cause = Cause(("income",), "", 0.9, (Change("values of 0.75 or more", 0.22, 0.55),), score_shift=0.56)
+    rise = fact("errors_rose", metric="error_rate", before=0.176, after=0.655)
+    likely = fact("likely_cause", cause=fact("cause", cause=cause), others=("age",))
+    advice = fact("retrain", since=None, timezone="UTC", of_days=True)
     assert model.verdict is not None
-    model.verdict = replace(
-        model.verdict, state="degraded", sentence=said, next="Retrain it with the outcomes since then."
-    )
+    model.verdict = replace(model.verdict, state="degraded", reasons=(rise, likely), advice=advice)
     told = model.windows["1mo"][-1]
-    cause = "temp has drifted since 2013-11-04: values of 0.75 or more went from 22 % to 55 %; it carries 56 % of it"
-    told.explanation = Explanation(tuple(Cause(("temp",), "", 0.9, sentence=cause) for _ in range(5)), cause)
+    told.explanation = Explanation(tuple(replace(cause, features=("temp",)) for _ in range(5)))
     rate = MetricValue(0.29, 90, "rows", low=0.17, high=0.45)
     told.performance_slices = {f"country={name}": SlicePerformance(90, {"accuracy": rate}) for name in "abcde"}
     told.objectives = tuple(

@@ -248,7 +248,7 @@ def test_first_sight_says_value_baseline_difference_and_what_it_means(browse: Br
     chosen.reference["roc_auc"] = MetricValue(0.7, 10_000, "panes", low=0.69, high=0.71)
     chosen.realized_changes = {
         "roc_auc": MetricChange("worse", -0.1, -0.14, -0.06),
-        "log_loss": MetricChange("cannot_tell", 0.2, -0.05, 0.45, lacking="days"),
+        "log_loss": MetricChange("inconclusive", 0.2, -0.05, 0.45, reason="too_few_days"),
     }
     html = browse(FakeView([model])).get(JULY).text
     begin = html.index('id="at-a-glance"')
@@ -272,12 +272,12 @@ def meaning(browse: Browse, metric: str, **changes: MetricChange) -> str:
     return Page(block.rpartition("<p>")[2].partition("</p>")[0]).text.replace("\N{NO-BREAK SPACE}", " ")
 
 
-WORSE_BUT_CHANCE = MetricChange("cannot_tell", 0.185, 0.05, 0.35, p_value=0.024, lacking="days")
+WORSE_BUT_CHANCE = MetricChange("inconclusive", 0.185, 0.05, 0.35, p_value=0.024, reason="too_few_days")
 """A log loss whose own interval is clear of no difference, which the correction over metrics takes back."""
 
 
 def test_a_loss_that_the_correction_over_metrics_takes_back_is_said_to_be_so(browse: Browse) -> None:
-    other = MetricChange("cannot_tell", -0.01, -0.05, 0.03, p_value=0.3, lacking="days")
+    other = MetricChange("inconclusive", -0.01, -0.05, 0.03, p_value=0.3, reason="too_few_days")
     assert meaning(browse, "log_loss", log_loss=WORSE_BUT_CHANCE, roc_auc=other) == (
         "Looks worse, but may be chance: the interval is of this metric alone. Over the 2 compared, chance makes such "
         "a difference in up to 2.4 % of windows. Worse is said at 1 % or less, for which there are too few days."
@@ -292,11 +292,11 @@ def test_a_loss_that_the_correction_over_metrics_takes_back_is_said_to_be_so(bro
     ("change", "said"),
     [
         (
-            MetricChange("cannot_tell", 0.06, 0.02, 0.2, p_value=0.002, lacking="days"),
+            MetricChange("inconclusive", 0.06, 0.02, 0.2, p_value=0.002, reason="too_few_days"),
             "Looks worse, but there are too few days to know how days differ: only 0.125 or more is called worse.",
         ),
         (
-            MetricChange("cannot_tell", -0.2, -0.35, -0.05, p_value=1.0, lacking="rows"),
+            MetricChange("inconclusive", -0.2, -0.35, -0.05, p_value=1.0, reason="too_few_rows"),
             "Looks better than the baseline by its interval, but there are too few rows, "
             "so that a loss is not ruled out.",
         ),
@@ -316,7 +316,7 @@ def test_what_a_difference_means_agrees_with_its_interval(browse: Browse, change
 
 def test_nothing_is_said_of_a_difference_before_the_performance_is_final(browse: Browse) -> None:
     model = flights()
-    model.windows["1mo"][4].realized_changes = {"log_loss": MetricChange("cannot_tell", 0.2, 0.1, 0.3)}
+    model.windows["1mo"][4].realized_changes = {"log_loss": MetricChange("inconclusive", 0.2, 0.1, 0.3)}
     model.windows["1mo"][4].maturity = "immature"
     text = page(browse(FakeView([model])), JULY).text
     assert "Not judged yet: the window's performance is not final, so the difference may still change." in text
@@ -371,8 +371,8 @@ def test_fairness_has_the_interval_of_policies_and_says_what_a_small_group_canno
     model = flights()
     rates = {"true_positive_rate": GroupRate(0.9, 400.0)}
     few = {"true_positive_rate": GroupRate(0.75, 31.0)}
-    beside = GroupComparison("F", "true_positive_rate", -0.15, -0.3, 0.0, "cannot_tell", "M")
-    one = FairnessCriterion("equal_opportunity", "labelled rows", "cannot_tell", 0.15, 0.8, 0.1, (beside,), 0.02, 0.45)
+    beside = GroupComparison("F", "true_positive_rate", -0.15, -0.3, 0.0, "inconclusive", "M")
+    one = FairnessCriterion("equal_opportunity", "labelled rows", "inconclusive", 0.15, 0.8, 0.1, (beside,), 0.02, 0.45)
     groups = (GroupRates("M", 800, rates), GroupRates("F", 60, few))
     for window in model.windows["1mo"]:
         window.fairness = (Fairness("gender", "", 1.0, 1.0, groups, (one,)),)

@@ -62,7 +62,7 @@ class JointResult(NamedTuple):
         rows: The (effective) rows of the smaller side.
         told: The features, or pairs, that give it away, the most telling first.
         certain: How many pairs there are that changed for certain.
-        blind: Why the value says nothing of drift, for people; "" where it does.
+        not_comparable: Why the value says nothing of drift, for people; "" where it does.
     """
 
     value: float
@@ -73,7 +73,7 @@ class JointResult(NamedTuple):
     rows: float
     told: tuple[DriftContributor, ...] = ()
     certain: int = 0
-    blind: str = ""
+    not_comparable: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,14 +132,16 @@ def measure(sides: PanePair) -> JointResult | None:
         return None
     alike = float(np.max(sides.alike))  # errors are sums of products, and as sure as the least sure of these
     reference, current = errors_of(was, alike), errors_of(now, alike)
-    blind = _blind(missing_changes(sides, reference.rows, current.rows))
+    not_comparable = _not_comparable(missing_changes(sides, reference.rows, current.rows))
     reference = held_out(reference, sides)
     shift, p, effect = pca(reference, current)
     rows = min(reference.rows, current.rows)
-    return JointResult(shift, reference.mean, current.mean, p, effect, rows, _told(sides), blind=blind)
+    return JointResult(
+        shift, reference.mean, current.mean, p, effect, rows, _told(sides), not_comparable=not_comparable
+    )
 
 
-def _blind(lacking: list[MissingChange]) -> str:
+def _not_comparable(lacking: list[MissingChange]) -> str:
     """Return why reconstruction errors of rows with more or fewer values are no sign of drift; "" where they are."""
     if not lacking:
         return ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from driftline.panes.bins import CategoryBins
 
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, effective_rows, shares
 from driftline_processor.core.quality.share_test import LEAST, effect
-from driftline_processor.core.wording import format_percent, format_value, short
 
 
 def find(look: CheckInput) -> CheckResult:
@@ -33,8 +34,8 @@ def _of(pair: FeaturePair) -> Suspicion | None:
     was = float(before[at])
     if effect(was, 1.0) < LEAST or (isinstance(pair.bins, CategoryBins) and at == len(pair.bins.categories)):
         return None  # categories that nobody knows may be many; they are unseen
-    where = _where(pair, at)
-    if where is None:
+    value = _value(pair, at)
+    if not value:
         return None
     n, m = effective_rows(pair)
     smooth = (before * n + 0.5) / (n + 0.5 * len(before))  # what the baseline never had may yet come
@@ -42,23 +43,24 @@ def _of(pair: FeaturePair) -> Suspicion | None:
         CHECK.name,
         [pair.name],
         float(np.sum(smooth**m)),
-        f"{short(pair.name)}: {where} (in the baseline {format_percent(was)} {'did' if 'lies' in where else 'were'})",
         was=was,
         now=1.0,
         concerned=1.0 - was,
+        **value,
     )
 
 
-def _where(pair: FeaturePair, at: int) -> str | None:
+def _value(pair: FeaturePair, at: int) -> dict[str, Any]:
+    """Return the one value of a window, or the two between which all lie; {} if anything may lie there."""
     if isinstance(pair.bins, CategoryBins):
-        return f"every value is {short(pair.bins.categories[at])!r}"
+        return {"category": pair.bins.categories[at]}
     edges = pair.bins.edges
     if at in (0, len(edges)):
-        return None  # anything may lie beyond the outer edges; that is out of range
+        return {}  # anything may lie beyond the outer edges; that is out of range
     low, high = float(edges[at - 1]), float(edges[at])
     if high - low <= 1e-6 * max(abs(low), abs(high)) + 1e-300:
-        return f"every value is {format_value(low + (high - low) / 2)}"
-    return f"every value lies between {format_value(low)} and {format_value(high)}"
+        low = high = low + (high - low) / 2
+    return {"low": low, "high": high}
 
 
 CHECK = Check("constant", "constant", "panes", find, covers=frozenset({"unseen"}))

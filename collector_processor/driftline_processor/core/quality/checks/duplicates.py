@@ -5,7 +5,6 @@ from __future__ import annotations
 from driftline_processor.core.quality.check import Check, CheckResult, suspicion
 from driftline_processor.core.quality.feature_sums import CheckInput
 from driftline_processor.core.quality.share_test import LEAST, effect, more_often
-from driftline_processor.core.wording import format_percent
 
 MOST = 0.1
 """Share of the baseline's rows that repeat, beyond which repeating is what such rows do by themselves, and says
@@ -34,10 +33,7 @@ def find(look: CheckInput) -> CheckResult:
         return CheckResult(1, [])
     n = reference.rows * reference.rows / repeats.rows  # rows that would repeat as many, at the window's rate
     p = more_often(reference.rows - reference.distinct, n, repeats.rows - repeats.distinct, repeats.rows)
-    text = (
-        f"{format_percent(now)} of rows repeat another row of the window in full (expected: {format_percent(expected)})"
-    )
-    return CheckResult(1, [suspicion(CHECK.name, [], p, text, was=expected, now=now, concerned=now - expected)])
+    return CheckResult(1, [suspicion(CHECK.name, [], p, was=expected, now=now, concerned=now - expected)])
 
 
 CHECK = Check("duplicates", "duplicate rows", "rows", find)

@@ -11,7 +11,6 @@ from driftline_processor.core.nearest_names import nearest
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair
 from driftline_processor.core.quality.share_test import LEAST, effect, may_matter, more_often, shares_of
-from driftline_processor.core.wording import format_percent, short
 
 UNKNOWN = "unknown:"
 """Before the name of a feature that the baseline does not know, in the names of parts."""
@@ -34,39 +33,32 @@ def _of(pair: FeaturePair, look: CheckInput) -> Suspicion | None:
     if abs(effect(was, now)) < LEAST:
         return None
     design = _design(pair, look)
-    name, worth = short(pair.name), pair.alike / design.effect
+    worth, similar = pair.alike / design.effect, ""
     n, m = pair.was.rows * pair.n * worth, pair.now.rows * pair.m * worth
     if now > was:
         p = more_often(was * n, n, now * m, m)
-        text = f"{name}: {format_percent(now)} of values are missing (was {format_percent(was)})"
         if now == 1.0:
-            text = never_arrived(pair.name, was, unknown_features(look.pane))
+            similar = similar_feature(pair.name, unknown_features(look.pane))
     else:
         p = more_often((1 - was) * n, n, (1 - now) * m, m)
-        few = f"only {format_percent(now)} of values are" if now else "no value is"
-        text = f"{name}: {few} missing (was {format_percent(was)}; are they filled in?)"
-        if pair.was.with_value == 0:
-            there = "every row has a value" if not now else f"{format_percent(1 - now)} of rows have a value"
-            text = f"{name}: {there}, in the baseline none has: nothing to compare them with"
     return suspicion(
         CHECK.name,
         [pair.name],
         min(1.0, 2 * student_p_value(p, design.freedom)),
-        text,
         was=was,
         now=now,
         concerned=abs(now - was),
+        similar=similar,
     )
 
 
-def never_arrived(name: str, was: float, unknown: Sequence[str]) -> str:
-    """Say that no row has a feature. ``was``: the share without it before; ``unknown``: features that are new.
+def similar_feature(name: str, unknown: Sequence[str]) -> str:
+    """Return the new feature whose name is nearest to a missing one; "" if none is near.
 
-    >>> never_arrived("age", 0.0, ["age_years"])
-    'age never arrived (before, 0 % of its values were missing; did you mean age_years?)'
+    >>> similar_feature("age", ["age_years"])
+    'age_years'
     """
-    meant = "".join(f"; did you mean {short(one)}?" for one in nearest(name, unknown, most=1))
-    return f"{short(name)} never arrived (before, {format_percent(was)} of its values were missing{meant})"
+    return next(iter(nearest(name, unknown, most=1)), "")
 
 
 def unknown_features(pane: Pane) -> list[str]:

@@ -5,9 +5,9 @@ Values that no sampling explains, however few they are: infinities where there w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from driftline.panes.bins import NumberBins
@@ -17,18 +17,12 @@ from driftline_processor.core.drift.dependence import of_clusters
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import CERTAIN, MARGIN, CheckInput, FeaturePair, FeatureTable, Mask
 from driftline_processor.core.quality.share_test import CaseShare, may_matter, shares_of, suspect_rise
-from driftline_processor.core.wording import format_percent, format_value, short
 
 ONE_END = 0.9
 """Part of the values outside that lies at one end for a sentence to name that end alone."""
 
 FAR = 1e6
 """Multiple of the baseline's largest value, by magnitude, beyond which a value is far."""
-
-_NUMBER = r"-?\d[\d.e+-]*"
-_SIDE = re.compile(
-    rf" lie ((?:above|below|off) {_NUMBER}|outside {_NUMBER} to {_NUMBER})(?: \(before|, [^,]* are infinite)"
-)
 
 _BOUNDS = octave_bounds()
 _NEAREST = np.concatenate([-_BOUNDS[: len(_BOUNDS) // 2], [0.0], _BOUNDS[len(_BOUNDS) // 2 :]])
@@ -48,36 +42,18 @@ def suspect_far_values(check: str, pair: FeaturePair) -> Suspicion | None:
         return None
     of = pair.now.usable + pair.now.infinite
     n, m = pair.was.usable * pair.n, of * pair.m
-    parts = (
-        [f"{format_percent(infinite / of)} of {pair.values} are infinite (in the baseline none was)"]
-        if infinite
-        else []
-    )
-    if beyond:
-        which = f"{format_percent(beyond / of)} of {pair.values} are" if not parts else f"{format_percent(beyond / of)}"
-        parts.append(f"{which} more than a million times the largest in the baseline")
     now = (infinite + beyond) / of
     return suspicion(
         check,
         [pair.name],
         0.0 if infinite else m / (m + n * times),
-        f"{short(pair.name)}: {', '.join(parts)}",
         was=0.0,
         now=now,
         concerned=now * of / pair.now.rows,
+        infinite=infinite / of,
+        far=beyond / of,
+        lengths=pair.lengths,
     )
-
-
-def side_of_range(sentence: str) -> str:
-    """Return where the values of a finding lie, out of its sentence; "" where it tells of no range.
-
-    >>> side_of_range("temp: 100 % of values lie above 55.04 (before, 0.24 % lay outside 12.92 to 55.04)")
-    'above 55.04'
-    >>> side_of_range("temp: 2 % of values are infinite (in the baseline none was)")
-    ''
-    """
-    found = _SIDE.search(sentence)
-    return "" if found is None else found[1]
 
 
 def _had_no_infinity(pair: FeaturePair) -> bool:
@@ -151,20 +127,18 @@ def _of(pair: FeaturePair, bins: object, by_level: Mapping[str, float]) -> Suspi
     if was.of <= 0 or now.of <= 0:
         return None
     low, high = float(pair.now.counts[0]), float(pair.now.counts[-1])
-    least, greatest = format_value(float(bins.edges[0])), format_value(float(bins.edges[-1]))
     one_end = low > ONE_END * now.cases or high > ONE_END * now.cases
-    usual = f"outside {least} to {greatest}" if least != greatest else f"off {least}"
-    where = usual if not one_end else f"below {least}" if low > high else f"above {greatest}"
-    infinite = f", {format_percent(pair.now.infinite / now.of)} are infinite" if pair.now.infinite else ""
-    before = f"before, {format_percent(was.share)} {f'lay {usual}' if one_end else 'did'}"
+    side: Literal["", "below", "above"] = "" if not one_end else "below" if low > high else "above"
     # 0.5: share of the values beyond the baseline from which on days are not asked: the model has not seen most of
     # these rows, whatever made them so. Of fewer values the rows count as few as their days make them.
     if now.share >= 0.5 and pair.alike > 1:
         pair = replace(pair, n=pair.n * pair.alike, m=pair.m * pair.alike, alike=1.0)
     usual_days = max(0.0, by_level.get(f"feature:{pair.name}", 0.0) - was.share) * was.of * pair.n
+    least, greatest = float(bins.edges[0]), float(bins.edges[-1])
+    values = {"low": least, "high": greatest, "side": side, "infinite": pair.now.infinite / now.of}
     # 2.0: values of the next sample that lie beyond the least or the greatest of any sample, on average: one at either
     # end, of two samples of one size (Gumbel and von Schelling 1950)
-    more = suspect_rise(CHECK.name, pair, was, now, f"lie {where}{infinite}", before, 2.0 + usual_days)
+    more = suspect_rise(CHECK.name, pair, was, now, 2.0 + usual_days, **values)
     return more if more is not None and more.p <= CERTAIN else suspect_far_values(CHECK.name, pair) or more
 
 

@@ -7,7 +7,6 @@ from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
 from driftline_processor.core.quality.check import Check, CheckResult, suspicion
 from driftline_processor.core.quality.feature_sums import CheckInput
 from driftline_processor.core.quality.share_test import more_often
-from driftline_processor.core.wording import format_percent
 
 LEAST = 0.1
 """Share of the rows, beyond what is expected, from which on they are told of."""
@@ -37,11 +36,7 @@ def find(look: CheckInput) -> CheckResult:
         return CheckResult(1, [])
     n = known.rows * known.rows / (2 * latest.before)  # rows that would repeat as many, at the window's rate
     p = more_often(known.rows - known.distinct, n, latest.again, latest.rows)
-    text = (
-        f"{format_percent(now)} of rows repeat a row of the window before in full"
-        f" (expected: {format_percent(expected)}; stale?)"
-    )
-    return CheckResult(1, [suspicion(CHECK.name, [], p, text, was=expected, now=now, concerned=now - expected)])
+    return CheckResult(1, [suspicion(CHECK.name, [], p, was=expected, now=now, concerned=now - expected)])
 
 
 def _expected(repeats: Repeats, recurrence: Recurrence) -> float:

@@ -22,7 +22,6 @@ from driftline_processor.core.quality.feature_sums import (
     shares,
 )
 from driftline_processor.core.quality.share_test import more_often
-from driftline_processor.core.wording import format_percent, short
 
 LEAST_SHARE = 0.05
 """Share of the rows that must be swapped; fewer would be a minor finding, and no two columns that changed places."""
@@ -136,8 +135,6 @@ def _finding(a: FeaturePair, b: FeaturePair, share: float, p: float) -> Suspicio
         CHECK.name,
         [a.name, b.name],
         p,
-        f"{short(a.name)} and {short(b.name)}: {format_percent(share)} of values"
-        " stand in each other's column (swapped?)",
         was=0.0,
         now=share,
         concerned=share,

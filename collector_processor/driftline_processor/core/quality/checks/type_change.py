@@ -40,11 +40,11 @@ def _of(pair: FeaturePair) -> Suspicion | None:
     if pair.number:
         kinds = pair.now.kinds
         written = kinds is not None and kinds[_WRITTEN] > kinds[_TEXT]
-        what = "numbers written as texts" if written else "texts where numbers belong"
+        given = "number_in_text" if written else "text"
     else:
-        what = "numbers where texts belong"
+        given = "number"
     was, now = (CaseShare(_strange(sums, pair.number), sums.with_value) for sums in (pair.was, pair.now))
-    return suspect_rise(CHECK.name, pair, was, now, f"are {what}")
+    return suspect_rise(CHECK.name, pair, was, now, given=given)
 
 
 CHECK = Check("type_change", "type change", "panes", find, covers=frozenset({"unseen", "out_of_range"}))

@@ -15,21 +15,17 @@ from driftline_processor.core.quality.feature_sums import (
     Mixture,
     mixture,
 )
-from driftline_processor.core.wording import format_percent, short
 
-FACTORS = {10.0: "10 times", 100.0: "100 times", 1000.0: "1,000 times", 1e6: "1,000,000 times"}
-FACTORS |= {0.1: "a tenth of", 0.01: "a hundredth of", 0.001: "a thousandth of", 1e-6: "a millionth of"}
+FACTORS = (10.0, 100.0, 1000.0, 1e6, 0.1, 0.01, 0.001, 1e-6)
 
-OF_TIME = {float(times): f"{times:,} times" for times in (12, 24, 60, 3_600, 86_400)}
-OF_TIME |= {1.0 / times: f"1/{times:,} of" for times in (12, 24, 60, 3_600, 86_400)}
+OF_TIME = tuple(factor for times in (12, 24, 60, 3_600, 86_400) for factor in (float(times), 1.0 / times))
 """What units of time differ by: months, hours, minutes and seconds of a year, a day, an hour.
 
 Such a factor is looked for in all values alone. A mixture with one of so many factors would explain a heavier tail:
 of 132 features to the power 1.2, 9 (docs/data/data-quality.md has none).
 """
 
-WORDS = FACTORS | OF_TIME
-"""Each factor, and how a sentence says it."""
+ALL_FACTORS = FACTORS + OF_TIME
 
 APART = 0.3, 0.5
 """Least distance of the baseline in another unit from the baseline (KS, values other than zero): where nearly all
@@ -58,7 +54,7 @@ def _of(changed: ChangedNumber) -> Suspicion | None:
     not_zero = 1.0 - _at_zero(changed.was)
     fits = [
         _Fit(factor, mixture(changed.now.below, changed.own, changed.was.at(_divided(points, factor))))
-        for factor in WORDS
+        for factor in ALL_FACTORS
     ]
     good = [fit for fit in fits if not_zero > 0 and _good(fit, changed.noise, not_zero)]
     if not good:
@@ -66,18 +62,16 @@ def _of(changed: ChangedNumber) -> Suspicion | None:
     best = min(good, key=lambda fit: fit.of.left)
     # 0.1: part of the noise by which two factors explain as much: a sentence names both
     equal = [fit.factor for fit in good if fit.of.left <= best.of.left + 0.1 * changed.noise]
-    times = " or ".join(WORDS[factor] for factor in sorted(equal))
-    # 0.99: share of values other than zero from which on a sentence says values, and not those other than zero
-    what = "values" if not_zero > 0.99 else "values other than 0"
     share = best.of.share
     return suspicion(
         CHECK.name,
         [pair.name],
         changed.p,
-        f"{short(pair.name)}: {format_percent(share)} of {what} are {times} what they were (unit change?)",
         was=0.0,
         now=share,
         concerned=share * not_zero * pair.now.usable / pair.now.rows,
+        factors=tuple(sorted(equal)),
+        without_zero=not_zero <= 0.99,  # 0.99: from which on zeros are too few to leave out in words
     )
 
 

@@ -36,13 +36,13 @@ def _of(pair: FeaturePair) -> Suspicion | None:
         unfilled[[0, -1]] = False  # beyond the least and the greatest: out of range
         before = float(np.count_nonzero((pair.was.counts > 0) & (pair.was.counts <= 1)))
         new = float(pair.now.counts[unfilled].sum())
-        what = "were never seen in the baseline"
     else:
         before, new = float(pair.was.counts[-1]), float(pair.now.counts[-1])
-        what = "are categories that the baseline did not have, or only in a few rows"
     more, most = missed_in_other(pair)
     was = CaseShare(min(before + more, pair.was.usable), pair.was.usable)
-    return suspect_rise(CHECK.name, pair, was, CaseShare(new, pair.now.usable), what, beyond=(most - more) * pair.n)
+    return suspect_rise(
+        CHECK.name, pair, was, CaseShare(new, pair.now.usable), (most - more) * pair.n, numbers=pair.number
+    )
 
 
 CHECK = Check("unseen", "unseen values", "panes", find)

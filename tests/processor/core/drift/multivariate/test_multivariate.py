@@ -83,7 +83,9 @@ def test_a_quiet_window_has_no_joint_drift() -> None:
     assert abs(one.value) < 0.1
 
 
-@pytest.mark.parametrize(("gone", "state"), [(("x1",), "blind"), (("x1", "x2", "x3"), "blind"), ((), "ok")])
+@pytest.mark.parametrize(
+    ("gone", "state"), [(("x1",), "inconclusive"), (("x1", "x2", "x3"), "inconclusive"), ((), "ok")]
+)
 def test_missing_values_are_no_drift_of_the_components(gone: tuple[str, ...], state: str) -> None:
     rows = frame(2_000, 8)
     lost = np.random.default_rng(3).random(2_000) < 0.4
@@ -91,9 +93,11 @@ def test_missing_values_are_no_drift_of_the_components(gone: tuple[str, ...], st
         rows[name] = np.where(lost, np.nan, rows[name])
     one = window(rows).joint["pca"]
     assert one.state == state
-    assert (one.value is None, one.p_value is None, one.told == ()) == (state == "blind",) * 3
+    assert (one.value is None, one.p_value is None, one.told == ()) == (state == "inconclusive",) * 3
     more = {1: "", 3: ", and of 2 more features"}.get(len(gone))
-    assert (f"in the baseline{more}, and what is missing counts as the mean" in one.sentence) == (state == "blind")
+    assert (f"in the baseline{more}, and what is missing counts as the mean" in one.sentence) == (
+        state == "inconclusive"
+    )
 
 
 def test_values_that_are_filled_in_now_are_no_drift_of_the_components_either() -> None:
@@ -102,20 +106,20 @@ def test_values_that_are_filled_in_now_are_no_drift_of_the_components_either() -
     assert window(full).joint["pca"].state == "ok"  # 10 % of one of nine features
     some = {name: np.where(np.arange(20_000) % 2 == 0, np.nan, v) if name < "x4" else v for name, v in FULL.items()}
     baseline = Baseline.from_frame(some, score="score", model="m", task="binary")
-    assert window(FULL, baseline).joint["pca"].state == "blind"
+    assert window(FULL, baseline).joint["pca"].reason == "not_comparable"
 
 
 def test_a_window_without_a_value_says_nothing_of_its_components() -> None:
     rows = {name: v if name == "score" else np.full(2_000, np.nan) for name, v in frame(2_000, 8).items()}
     found = window(rows)
-    assert found.joint["pca"].state == "blind"
-    assert {one.state for one in found.joint.values()} == {"blind"}
+    assert found.joint["pca"].reason == "not_comparable"
+    assert {one.reason for one in found.joint.values()} == {"not_comparable"}
 
 
 def test_few_rows_decide_nothing() -> None:
-    assert window(frame(40, 8, rho=-0.7)).joint["pca"].state == "cannot_tell"
+    assert window(frame(40, 8, rho=-0.7)).joint["pca"].state == "inconclusive"
     weight = np.where(np.arange(2_000) < 40, 1e6, 1.0)
-    assert window(frame(2_000, 8, rho=-0.7), weight=weight).joint["pca"].state == "cannot_tell"
+    assert window(frame(2_000, 8, rho=-0.7), weight=weight).joint["pca"].state == "inconclusive"
 
 
 def test_a_baseline_or_a_window_without_the_sums_says_nothing() -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from driftline_processor.config.channel_addresses import (
-    OpsgenieAddress,
-    PagerDutyAddress,
-    SlackAddress,
-    read_address,
-)
+from driftline_processor.config.channel_address import read_address
+from driftline_processor.policy.channels.apprise_service import AppriseAddress
+from driftline_processor.policy.channels.opsgenie import OpsgenieAddress
+from driftline_processor.policy.channels.pagerduty import PagerDutyAddress
+from driftline_processor.policy.channels.slack import SlackAddress
 
 
 @pytest.mark.parametrize(
@@ -24,10 +23,10 @@ from driftline_processor.config.channel_addresses import (
         ("slack://xoxb-1-a/#models", SlackAddress("xoxb-1-a", "#models")),
         ("slack://xoxb-1-a/models", SlackAddress("xoxb-1-a", "#models")),
         ("slack://xoxb-1-a/C0123456789", SlackAddress("xoxb-1-a", "C0123456789")),
-        ("slack://xoxb-1-a/#a/#b", None),
-        ("slack://xoxb-1-a/@ann", None),
-        ("slack://T0123/B0123/token/#models", None),
-        ("mailto://ann:secret@example.com", None),
+        ("slack://xoxb-1-a/#a/#b", AppriseAddress("slack://xoxb-1-a/#a/#b")),
+        ("slack://xoxb-1-a/@ann", AppriseAddress("slack://xoxb-1-a/@ann")),
+        ("slack://T0123/B0123/token/#models", AppriseAddress("slack://T0123/B0123/token/#models")),
+        ("mailto://ann:secret@example.com", AppriseAddress("mailto://ann:secret@example.com")),
     ],
 )
 def test_an_address_is_read_as_apprise_writes_it(url: str, found: object) -> None:

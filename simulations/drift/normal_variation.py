@@ -1,8 +1,9 @@
 """Windows beside references whose days differ and persist: quiet ones, shifted ones, and Student's t beside.
 
 A window is beyond the usual where the reference's own windows do not differ as much, as
-:mod:`driftline_processor.core.drift.usual` decides, corrected over all features. All windows are judged there: rows are
-so many that each such window is certain, too. One in twenty is judged by the whole rule, which says what it would see.
+:mod:`driftline_processor.core.drift.normal_variation` decides, corrected over all features. All windows are judged
+there: rows are so many that each such window is certain, too. One in twenty is judged by the whole rule, which says
+what it would see.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 from driftline_processor.core.drift import drift
+from driftline_processor.core.drift.normal_variation import OwnWindows
 from driftline_processor.core.drift.p_values import benjamini_hochberg
 from driftline_processor.core.drift.rule import ALPHA
-from driftline_processor.core.drift.usual import OwnWindows
 from scipy.signal import lfilter
 from scipy.special import ndtr, stdtr
 from scipy.stats import norm
@@ -178,4 +179,4 @@ HEAD = [
     "would have seen",
 ]
 USUAL_DAYS = _rows()
-USUAL = Table("usual", DATA / "usual-days.md", USUAL_DAYS, table_of(USUAL_DAYS, HEAD, _told))
+USUAL = Table("within_normal_variation", DATA / "usual-days.md", USUAL_DAYS, table_of(USUAL_DAYS, HEAD, _told))

@@ -14,11 +14,12 @@ from driftline_processor.core.intervals.confidence import METHODS as INTERVALS
 from driftline_processor.core.performance.objective import overdue
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import printable
+from driftline_processor.present.numbers import UNKNOWN, change, count, ends, many, number, percent
+from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall, rank, state_word
+from driftline_processor.present.times import window_name
+from driftline_processor.present.titles import READ_ALONE, method_value, metric_title
 
-from .numbers import UNKNOWN, change, count, ends, many, number, percent
-from .states import compared, drifted, lacking, overall, rank, state_word
-from .times import window_name
-from .titles import READ_ALONE, method_value, metric_title
+from .findings import finding_sentence
 
 COMPLETE = 0.99
 """From this share of predictions on nothing is said of those that are missing: that much the edges can be off."""
@@ -40,7 +41,7 @@ def drift_words(evaluation: Evaluation) -> str:
         return "the predictions drift, no feature does"
     if of:
         return f"none of {of} features drifts"
-    return state_word(state, lacking(evaluation))
+    return state_word(state, inconclusive_reason(evaluation))
 
 
 def sentence(evaluation: Evaluation) -> str:
@@ -66,13 +67,13 @@ def drift_remarks(columns: Iterable[ColumnDrift]) -> list[str]:
     """Say what a table of states leaves open: why a column is usual or cannot be told, and what ``ok`` is worth.
 
     >>> ok = ColumnDrift("feature", "age", "ok", "ks", 100, {}, would_see=0.31)
-    >>> few = ColumnDrift("feature", "temp", "cannot_tell", "ks", 20, {}, lacking="rows")
+    >>> few = ColumnDrift("feature", "temp", "inconclusive", "ks", 20, {}, reason="too_few_rows")
     >>> drift_remarks([ok, few])
     ['temp cannot be told: 20 rows are too few; a longer window would tell', 'would have seen a shift of 0.31 σ: age']
     """
     lines, seen = [], []
     for column in columns:
-        if column.state == "usual" or column.lacking:
+        if column.state == "within_normal_variation" or column.reason.startswith("too_few"):
             lines.append(printable(column_sentence(column)).rstrip("."))
         elif column.state == "ok" and column.would_see is not None:
             seen.append((column.would_see, column_name(column)))
@@ -143,7 +144,9 @@ def effective(metric: MetricValue) -> str:
 def objective(one: ObjectiveState, timezone: str = "UTC") -> str:
     """Say what came of an objective, of a rolling one when, and for how many windows nobody can tell."""
     when = f"{window_name(Window('', one.since, one.until), timezone)}: " if one.until else ""
-    long = overdue(one) or (f"for {many(one.undecided, 'window')} in a row" if one.undecided > 1 else "")
+    long = overdue(one) or (
+        f"for {many(one.inconclusive_windows, 'window')} in a row" if one.inconclusive_windows > 1 else ""
+    )
     return when + "; ".join(filter(None, (one.sentence, long)))
 
 
@@ -161,7 +164,7 @@ def _features(evaluation: Evaluation) -> str:
     if not order:
         return many(evaluation.rows, "row")
     if not of:
-        return f"no feature can be judged: {state_word(order[0].state, order[0].lacking)}"
+        return f"no feature can be judged: {state_word(order[0].state, order[0].reason)}"
     rest = "" if of == len(order) else f" ({len(order) - of} cannot be judged)"
     if not n:
         return f"none of {many(of, 'feature')} drifted{rest}"
@@ -189,7 +192,7 @@ def _quality(evaluation: Evaluation) -> str:
         return ""
     more = len(evaluation.findings) - 1
     rest = f" (and {many(more, 'more finding')})" if more else ""
-    return f"{printable(evaluation.findings[0].sentence)}{rest}"
+    return f"{printable(finding_sentence(evaluation.findings[0]))}{rest}"
 
 
 def _expectations(evaluation: Evaluation) -> str:
@@ -221,14 +224,14 @@ def change_words(changes: Mapping[str, MetricChange], name: str) -> str:
     >>> worse = MetricChange("worse", -0.03, -0.041, -0.019, 0.001, 0.024)
     >>> change_words({"accuracy": worse}, "accuracy"), change_words({}, "accuracy")
     ('worse (−0.041 to −0.019)', '')
-    >>> few = MetricChange("cannot_tell", -0.03, -0.08, 0.02, 0.2, 0.11, "rows")
+    >>> few = MetricChange("inconclusive", -0.03, -0.08, 0.02, 0.2, 0.11, "too_few_rows")
     >>> change_words({"accuracy": few}, "accuracy")
     'too few rows (−0.08 to +0.02)'
     """
     one = changes.get(name)
     if one is None:
         return ""
-    word = state_word(one.state, one.lacking)
+    word = state_word(one.state, one.reason)
     low, high = (change(0.0, end) for end in (one.low, one.high))
     return f"{word} ({low} to {high})" if low and high else word
 

@@ -15,8 +15,7 @@ from driftline.panes.fold import fold
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline_processor.core.drift import drift
-from driftline_processor.core.drift.rule import SEEN
-from driftline_processor.core.drift.usual import (
+from driftline_processor.core.drift.normal_variation import (
     KEPT,
     ScoreFunctions,
     fit_kept_shares,
@@ -25,6 +24,7 @@ from driftline_processor.core.drift.usual import (
     own_windows,
     series_factors,
 )
+from driftline_processor.core.drift.rule import SEEN
 from driftline_processor.core.evaluation import ColumnDrift
 from scipy.signal import lfilter
 from scipy.special import ndtr
@@ -139,7 +139,10 @@ def test_a_day_among_days_that_differ_is_no_drift_and_a_week_elsewhere_is(share:
         for _ in range(5):
             found = judged(days(rng, rng.normal(size=1), 200, share), baseline)
             alarms += found.state == "drift"
-            assert found.state in ("ok", "usual", "drift") or (found.size, found.lacking) == ("large", "rows")
+            assert found.state in ("ok", "within_normal_variation", "drift") or (found.size, found.reason) == (
+                "large",
+                "too_few_rows",
+            )
             assert found.design_effect > 3
             assert found.alike is not None
             assert found.alike[1] == 60
@@ -153,11 +156,11 @@ def test_a_large_distance_that_days_have_by_themselves_is_usual_and_says_how_man
     rng = np.random.default_rng(8)
     baseline = baseline_of({"x": days(rng, rng.normal(size=60), 200, 0.5)}, 200)
     found = judged(days(rng, np.array([1.0]), 200, 0.5), baseline)
-    assert (found.state, found.size) == ("usual", "large")
+    assert (found.state, found.size) == ("within_normal_variation", "large")
     assert found.alike is not None
     assert 5 < found.alike[0] < 40
-    assert found.p_usual is not None
-    assert found.p_usual > 0.05
+    assert found.p_normal_variation is not None
+    assert found.p_normal_variation > 0.05
     p = found.methods["ks"].p_value
     assert p is not None
     assert p < 1e-6
@@ -172,7 +175,7 @@ def test_nothing_is_taken_off_the_distance() -> None:
     blockless = replace(baseline, extras=replace(baseline.extras, blocks=None))
     dated, undated = (drift(pane, one).features["x"] for one in (baseline, blockless))
     assert (dated.effect, dated.size, dated.methods) == (undated.effect, undated.size, undated.methods)
-    assert (undated.state, undated.p_usual, undated.alike) == ("drift", None, None)
+    assert (undated.state, undated.p_normal_variation, undated.alike) == ("drift", None, None)
 
 
 def test_independent_rows_with_a_time_keep_their_power() -> None:
@@ -189,11 +192,17 @@ def test_two_weeks_hold_too_few_weeks_to_say_what_is_usual() -> None:
     for _ in range(3):
         baseline = baseline_of({"x": days(rng, rng.normal(size=14), 150, 0.5)}, 150)
         far, near = (judged(days(rng, rng.normal(size=7) + moved, 150, 0.5), baseline, 7 * DAY) for moved in (2.5, 0.5))
-        assert (far.state, far.lacking, far.size, far.p_usual, far.alike) == ("drift", "days", "large", None, None)
+        assert (far.state, far.reason, far.size, far.p_normal_variation, far.alike) == (
+            "drift",
+            "too_few_days",
+            "large",
+            None,
+            None,
+        )
         assert near.state != "ok" or near.effect is None or near.effect < 0.1
     known = baseline_of({"x": days(rng, rng.normal(size=60), 150, 0.5)}, 150)
     found = judged(days(rng, rng.normal(size=7) + 4, 150, 0.5), known, 7 * DAY)
-    assert (found.state, found.lacking) == ("drift", "")
+    assert (found.state, found.reason) == ("drift", "")
     assert found.alike == (0, 9)
 
 
@@ -202,7 +211,11 @@ def test_a_window_without_a_time_is_as_long_as_its_rows_took_in_the_baseline() -
     baseline = baseline_of({"x": days(rng, rng.normal(size=60), 200, 0.5)}, 200)
     week = days(rng, rng.normal(size=7), 200, 0.5)
     said, unsaid, short = (judged(week, baseline, span * DAY) for span in (7, 0, 1))
-    assert (said.state, said.p_usual, said.would_see) == (unsaid.state, unsaid.p_usual, unsaid.would_see)
+    assert (said.state, said.p_normal_variation, said.would_see) == (
+        unsaid.state,
+        unsaid.p_normal_variation,
+        unsaid.would_see,
+    )
     assert said.would_see is not None
     assert short.would_see is not None
     assert short.would_see > 1.5 * said.would_see
@@ -226,7 +239,7 @@ def family(rng: np.random.Generator, features: int, count: int, share: float) ->
     return judge
 
 
-ORDER = {"ok": 0, "cannot_tell": 1, "usual": 2, "drift": 3}
+ORDER = {"ok": 0, "inconclusive": 1, "within_normal_variation": 2, "drift": 3}
 
 
 @pytest.mark.slow
@@ -246,7 +259,7 @@ def test_a_larger_shift_is_never_smaller_news(features: int, share: float) -> No
         for column in first:
             assert column.state != "ok" or (column.would_see or math.inf) <= max(SEEN, 6 * math.sqrt(share))
         last.append(first[-1].state)
-        quiet += [column.state for column in found[0] if not column.lacking]
+        quiet += [column.state for column in found[0] if not column.reason]
     assert set(last) == {"drift"}
     assert quiet.count("drift") <= 1
 
@@ -256,7 +269,7 @@ def test_ten_features_and_a_week_find_one_sigma() -> None:
     rng = np.random.default_rng(23)
     found = [family(rng, 10, 7, 0.02)(1.0)[0] for _ in range(20)]
     assert sum(column.state == "drift" for column in found) >= 15
-    assert all(column.state in ("drift", "usual") for column in found)
+    assert all(column.state in ("drift", "within_normal_variation") for column in found)
 
 
 def test_what_would_have_been_seen_is_what_is_found() -> None:

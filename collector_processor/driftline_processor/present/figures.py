@@ -1,25 +1,15 @@
-"""Numbers and sentences of a verdict in plain words."""
+"""Numbers, metrics and dates as sentences write them."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from driftline_processor.core.dates import date_words
-from driftline_processor.core.evaluation import Finding
 from driftline_processor.core.metrics import metric_named, title
-from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
-from driftline_processor.core.quality.checks.out_of_range import side_of_range
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.core.service_level.words import measured_text, service_title
-from driftline_processor.core.wording import format_percent, printable, short
-
-Clause = str | tuple[str, ...]
-"""A clause of a sentence, or several forms of it, the longest first."""
-
-MOST_WORDS = 45
-"""Words of a sentence: nobody reads a longer one once."""
+from driftline_processor.core.wording import format_percent, short
 
 _MOST_DECIMALS = 9
 """Decimals at which an end of an interval is told as it is, however near to zero."""
@@ -159,31 +149,6 @@ def slice_words(name: str) -> str:
     return short(name.replace("=", " = ", 1), NAME)
 
 
-def fault_words(found: Finding) -> str:
-    """Say a fault of the data as a clause that names its features where a sentence expects them.
-
-    >>> told = "age: 90 % of values are missing (was 2 %)"
-    >>> fault_words(Finding("missing", ("age",), "critical", 0.02, 0.9, 0.0, told))
-    '90 % of values are missing in age (was 2 %)'
-    >>> told = "temp: 100 % of values lie above 55.04 (before, 0.24 % lay outside 12.92 to 55.04)"
-    >>> fault_words(Finding("out_of_range", ("temp",), "critical", 0.0024, 1.0, 0.0, told))
-    'temp left its usual range (100 % above 55, at most 0.24 % before)'
-    """
-    names = " and ".join(short(name, NAME) for name in found.features)
-    place = side_of_range(found.sentence) if found.check == OUT_OF_RANGE.name else ""
-    if names and place and found.was is not None and found.now is not None:
-        side = re.sub(r"-?\d[\d.e+-]*", lambda number: figure(float(number[0])), place)
-        before = format_percent(found.was)
-        before = before if place.startswith(("outside", "off")) or not found.was else f"at most {before}"
-        return f"{names} left its usual range ({format_percent(found.now)} {side}, {before} before)"
-    told = printable(found.sentence)
-    said, _, rest = told.partition(": ")
-    if not names or not rest or said != " and ".join(short(name) for name in found.features):
-        return told
-    what, bracket, more = rest.partition(" (")
-    return f"{what} in {names}{bracket}{more}"
-
-
 def since_words(time: int | None, timezone: str, *, days: bool = False) -> str:
     """Return " since ..."; "" where the time is not known. ``days``: without the time of day."""
     if time is None:
@@ -207,32 +172,6 @@ def count_words(text: str) -> int:
     3
     """
     return sum(word[0].isalnum() or any(map(str.isalnum, word)) for word in text.split())
-
-
-def compose(head: str, clauses: Iterable[Clause], action: str) -> str:
-    """Return one sentence of at most :data:`MOST_WORDS` words: the head, clauses while there is room, and the action.
-
-    Args:
-        head: Whether the model is healthy, and since when.
-        clauses: How much and why, the most telling first. Of several forms of a clause the first that fits is taken.
-        action: What to do, in a few words; "" = nothing is said.
-
-    >>> compose("The model has been degraded since 1 July 2013", ["its error rose", ""], "retrain it")
-    'The model has been degraded since 1 July 2013: its error rose; retrain it.'
-    """
-    left = MOST_WORDS - count_words(head) - count_words(action)
-    kept: list[str] = []
-    for clause in clauses:
-        forms = (clause,) if isinstance(clause, str) else clause
-        fitting = next((form for form in forms if count_words(form) <= left), "")
-        if fitting:
-            kept.append(fitting)
-            left -= count_words(fitting)
-    parts = [part for part in ("; ".join(kept).replace("; and ", ", and "), action) if part]
-    sentence = f"{head}: {'; '.join(parts)}" if parts else head
-    if count_words(sentence) > MOST_WORDS:  # a name of forty single letters
-        sentence = " ".join(sentence.split()[: MOST_WORDS - 1]) + " …"
-    return sentence.rstrip(". ") + "."
 
 
 def capital(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Send Evaluations as OpenLineage run events, with the facets of data quality, and write them to a file as NDJSON.
+"""Return Evaluations as OpenLineage run events, with the facets of data quality.
 
 A window is a run of the job that evaluates a model; the rows are its input dataset. ``dataQualityMetrics`` says how
 many values each feature has, ``dataQualityAssertions`` what was expected and what the checks of
@@ -9,19 +9,16 @@ Source: OpenLineage 2-0-2, https://openlineage.io/spec/2-0-2/OpenLineage.json, a
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from driftline.capture.model_identity import VERSION
-
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Expected, Finding
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.wording import iso_time
-from driftline_processor.readers.errors import BadInput
+from driftline_processor.present.sentences.findings import finding_sentence
 
 _SPEC = "https://openlineage.io/spec"
 EVENT = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -78,20 +75,10 @@ def run_event(evaluation: Evaluation, now: int, datasets: Sequence[Dataset] = ()
     }
 
 
-def write_events(
-    file: Path, evaluations: Sequence[Evaluation], data: Sequence[Path], clock: Callable[[], int] = time.time_ns
-) -> None:
-    """Write an event for each window; the files that were read are its input datasets.
-
-    Raises :class:`BadInput` when the file cannot be written.
-    """
-    now = clock()
-    datasets = [Dataset("file", str(path.resolve())) for path in data]
-    lines = [json.dumps(run_event(evaluation, now, datasets), ensure_ascii=False) for evaluation in evaluations]
-    try:
-        file.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"--openlineage {file}: it cannot be written: {error.strerror}") from error
+def run_events(evaluations: Sequence[Evaluation], now: int, files: Sequence[Path] = ()) -> list[Json]:
+    """Return an event for each window; files that were read are its input datasets."""
+    datasets = [Dataset("file", str(path.resolve())) for path in files]
+    return [run_event(evaluation, now, datasets) for evaluation in evaluations]
 
 
 def _uuid(text: str) -> str:
@@ -124,7 +111,7 @@ def _column(column: ColumnDrift, rows: int) -> Json:
 
 def _assertions(evaluation: Evaluation) -> Json:
     """Return the expectations that are met or broken, and each check with its findings."""
-    told = [_expected(expected) for expected in evaluation.expected if expected.state != "cannot_tell"]
+    told = [_expected(expected) for expected in evaluation.expected if expected.state != "inconclusive"]
     found: dict[str, list[Json]] = {}
     for finding in evaluation.findings:
         found.setdefault(finding.check, []).extend(_finding(finding))
@@ -156,7 +143,7 @@ def _finding(finding: Finding) -> list[Json]:
         "assertion": finding.check,
         "success": False,
         "name": f"driftline.{finding.check}",
-        "description": finding.sentence,
+        "description": finding_sentence(finding),
         "severity": "warn" if finding.severity == "minor" else "error",
     }
     if finding.was is not None and finding.now is not None:

@@ -1,9 +1,10 @@
-"""Files larger than memory: read in passes, they give what they give when they are held in memory."""
+"""Batches that are parsed once: files larger than memory give what they give when they are held in memory."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import tempfile
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Counting
 from driftline_processor.evaluation.files.baseline import build_from_files
+from driftline_processor.readers import spool
 from driftline_processor.readers.column_options import ColumnOptions
-from driftline_processor.readers.sources import TableSource, open_source
-from driftline_processor.readers.streaming import CsvStream, NdjsonStream
+from driftline_processor.readers.json_rows import NdjsonSource
+from driftline_processor.readers.sources import open_source
+from driftline_processor.readers.spool import Spool, equal_batches
 
 OPTIONS = ColumnOptions("churn", "3", "binary")
+
+
+@pytest.fixture
+def on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold no batch in memory."""
+    monkeypatch.setattr(spool, "MOST_IN_MEMORY", 0)
 
 
 def silent(sentence: str) -> None:
@@ -43,15 +51,16 @@ def written(frame: pd.DataFrame, folder: Path) -> dict[str, Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["parquet", "csv", "csv.gz", "ndjson"])
-def test_a_file_read_in_passes_gives_the_baseline_of_the_frame(
-    kind: str, tmp_path: Path, reference: pd.DataFrame
+@pytest.mark.parametrize("most", [0, 1 << 30])
+def test_a_file_gives_the_baseline_of_the_frame(
+    kind: str, most: int, tmp_path: Path, reference: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(spool, "MOST_IN_MEMORY", most)
     rows = reference.round({"score": 6, "income": 6})
     frame = Baseline.from_frame(
         rows, score="score", actual="actual", time="time", id="id", model="churn", task="binary", version="3"
     )
     path = written(rows, tmp_path)[kind]
-    assert built(path, in_memory=0).to_json() == frame.to_json()
     assert built(path).to_json() == frame.to_json()
 
 
@@ -70,6 +79,7 @@ def test_a_sample_chooses_the_bins_and_all_rows_are_counted(tmp_path: Path, refe
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("on_disk")
 def test_several_files_of_several_formats_are_one_reference(tmp_path: Path, reference: pd.DataFrame) -> None:
     rows = reference.round({"score": 6, "income": 6})
     (tmp_path / "one").mkdir()
@@ -77,93 +87,71 @@ def test_several_files_of_several_formats_are_one_reference(tmp_path: Path, refe
     whole = built(written(rows, tmp_path / "one")["parquet"])
     second = written(rows[1_500:], tmp_path / "one")
     for a, b in ((first["csv"], second["ndjson"]), (first["parquet"], second["csv.gz"])):
-        parts = built(a, b, in_memory=0)
+        parts = built(a, b)
         assert parts.bins == whole.bins
         assert parts.extras.ranges == whole.extras.ranges
         for name, sums in whole.pane.parts.items():
             np.testing.assert_allclose(parts.pane.parts[name], sums, rtol=1e-12, err_msg=name)
 
 
-COLUMNS: list[tuple[list[Any], list[Any]]] = [
-    ([1, 2], [3, 4]),
-    ([1, 2], [2.5, 4]),
-    ([1, 2], ["x", 4]),
-    (["", ""], [7, 8]),
-    (["", ""], ["", "yes"]),
-    (["true", "false"], ["true", "maybe"]),
-    (["2026-01-01", "2026-01-02"], ["2026-01-01 10:00:00", "2026-01-02"]),
-    (["2026-01-01 10:00:00", ""], ["2026-01-01 10:00:00.25", ""]),
-    (["2026-01-01T10:00:00Z", ""], ["2026-01-01T10:00:00.25Z", ""]),
-    (["2026-01-01", ""], ["2026-01-01T10:00:00.25Z", ""]),
-    (["", ""], ["2026-01-01T10:00:00Z", "2026-01-01T10:00:00.25Z"]),
-    (["a", "b"], ["c", "NA"]),
-    (["", ""], ["", ""]),
-    ([5, 1], ["true", "false"]),
-    ([0, 1], ["true", "false"]),
-    (["", ""], ['"a\n""b"', " 7"]),
-    ([7, 8], ["12345678901234567890123", ""]),
-]
+def batch(start: int) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({"a": pa.array(range(start, start + 10)), "b": pa.array(["x", None] * 5)})
 
 
-@pytest.mark.parametrize(("early", "late"), COLUMNS)
-def test_a_column_has_the_type_that_all_of_it_has(early: list[Any], late: list[Any], tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    values = [*early * 200, *late * 200]
-    path.write_text("n,value\n" + "".join(f"{at},{value}\n" for at, value in enumerate(values)))
-    whole = open_source(path, (), silent)
-    stream = CsvStream(path, (), silent, block=512)
-    assert stream.schema.equals(whole.schema)
-    assert stream.rows == whole.rows == 800
-    assert stream.column("value").to_pylist() == whole.column("value").to_pylist()
+@pytest.mark.parametrize("most", [0, 300, 1 << 20])
+def test_batches_are_the_same_in_memory_and_in_a_file(most: int) -> None:
+    store = Spool(most)
+    for start in range(0, 100, 10):
+        store.add(batch(start))
+    assert store.rows == 100
+    for _ in range(2):
+        found = pa.Table.from_batches(store.batches({"a", "b"}))
+        assert found.equals(pa.Table.from_batches([batch(start) for start in range(0, 100, 10)]))
+    assert [one.schema.names for one in store.batches({"b", "c"})] == [["b"]] * 10
+    assert [one.num_rows for one in store.batches(())] == [10] * 10
 
 
-def test_columns_that_change_their_type_later_on_are_widened_in_one_pass(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = [f"c{at}" for at in range(30)]
-    later = ["x", 7, "2026-01-01T10:00:00.25Z", "true", "0.5", 'a "b", c']
-    path = tmp_path / "rows.csv"
-    rows = [[at, *[""] * 29] for at in range(400)] + [[0.5, *[later[at % 6] for at in range(29)]] for _ in range(400)]
-    pd.DataFrame(rows, columns=names).to_csv(path, index=False)
-    passes, open_again = [0], CsvStream._open
+def test_batches_stay_in_memory_without_a_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room() -> None:
+        raise OSError(28, "No space left on device")
 
-    def counted(self: CsvStream, *arguments: Any) -> Any:
-        passes[0] += 1
-        return open_again(self, *arguments)
-
-    monkeypatch.setattr(CsvStream, "_open", counted)
-    stream, whole = CsvStream(path, (), silent, block=1024), open_source(path, (), silent)
-    assert passes[0] <= 6  # the header, until the first that changes, what all become, all rows, codes and thousands
-    assert stream.schema.equals(whole.schema)
-    assert [stream.column(name).to_pylist() for name in names] == [whole.column(name).to_pylist() for name in names]
+    monkeypatch.setattr(tempfile, "TemporaryFile", no_room)
+    store = Spool(0)
+    for start in range(0, 30, 10):
+        store.add(batch(start))
+    assert pa.Table.from_batches(store.batches({"a"}))["a"].to_pylist() == list(range(30))
 
 
-def test_a_packed_file_is_as_long_as_what_it_holds(tmp_path: Path) -> None:
-    content = b"a,b\n" + b"1,2\n" * 300_000
+def test_batches_have_equal_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "BATCH", 25)
+    found = list(equal_batches(batch(start) for start in range(0, 60, 10)))
+    assert [one.num_rows for one in found] == [25, 25, 10]
+    assert pa.Table.from_batches(found)["a"].to_pylist() == list(range(60))
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_packed_files_are_unpacked(tmp_path: Path) -> None:
+    content = b"a,b\n" + b"1,2\n" * 30_000
     for name, packed in (
         ("one.csv.gz", gzip.compress(content)),
-        ("many.csv.gz", b"".join(gzip.compress(content[at : at + 100_000]) for at in range(0, len(content), 100_000))),
+        ("many.csv.gz", b"".join(gzip.compress(content[at : at + 10_000]) for at in range(0, len(content), 10_000))),
+        ("rows.ndjson.gz", gzip.compress(b'{"a": 1}\n' * 30_000)),
     ):
         (tmp_path / name).write_bytes(packed)
-        for most, kind in ((len(content), TableSource), (len(content) - 1, CsvStream)):
-            source = open_source(tmp_path / name, (), silent, most)
-            assert (type(source), source.rows) == (kind, 300_000)
-    lines = b'{"a": 1}\n' * 10_000
-    (tmp_path / "rows.ndjson.gz").write_bytes(gzip.compress(lines))
-    source = open_source(tmp_path / "rows.ndjson.gz", (), silent, len(lines) - 1)
-    assert (type(source), source.rows) == (NdjsonStream, 10_000)
+        assert open_source(tmp_path / name, (), silent).rows == 30_000
 
 
+@pytest.mark.usefixtures("on_disk")
 def test_lines_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a,score\n" + "1,0.5\n" * 50 + "1,2,3\n" + "2,0.25\n" * 50)
     said: list[str] = []
-    baseline = built(tmp_path / "rows.csv", said=said, in_memory=0)
+    baseline = built(tmp_path / "rows.csv", said=said)
     assert baseline.pane.rows == 100
     assert said == [f"{tmp_path}/rows.csv: 1 line left out: line 52 has 3 values, the header 2"]
     lines = ['{"a": 1, "score": 0.5}'] * 50 + ["oops", '{"a": "x", "score": 0.25}', "[]"]
     (tmp_path / "rows.ndjson").write_text("\n".join(lines))
     said = []
-    assert built(tmp_path / "rows.ndjson", said=said, in_memory=0).pane.rows == 51
+    assert built(tmp_path / "rows.ndjson", said=said).pane.rows == 51
     assert said == [
         f"{tmp_path}/rows.ndjson: 2 lines left out: line 51 is no JSON object",
         f"{tmp_path}/rows.ndjson: a: 1 of 51 values without a number, taken as missing: the first is row 51, 'x'",
@@ -174,31 +162,12 @@ def test_blocks_of_json_may_differ_in_their_columns_and_types(tmp_path: Path) ->
     lines = [{"a": at, "score": 0.5} for at in range(40)] + [{"a": "x", "b": 1.5, "score": 1} for _ in range(40)]
     path = tmp_path / "rows.ndjson"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    stream = NdjsonStream(path, silent, block=200)
+    stream = NdjsonSource(path, silent, block=200)
     assert stream.rows == 80
     assert stream.schema.names == ["a", "score", "b"]
     assert sum(batch.num_rows for batch in stream.batches({"b"})) == 80
     assert stream.column("score").to_pylist() == [0.5] * 40 + [1.0] * 40
     assert [one for batch in stream.batches({"a", "b"}) for one in batch["b"].to_pylist()] == [None] * 40 + [1.5] * 40
-
-
-def test_of_columns_of_one_name_the_first_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    rows = "".join(f"{at},x{at},{at / 2 if at > 150 else at},{at}\n" for at in range(200))
-    path.write_text("a,a,b,b\n" + rows)
-    said: list[str] = []
-    whole = open_source(path, (), said.append)
-    stream = CsvStream(path, (), said.append, block=512)
-    assert said == [f"{path}: a, b: several columns of one name; the first is read"] * 2
-    assert stream.schema.equals(whole.schema)
-    for name in ("a", "b"):
-        assert stream.column(name).to_pylist() == whole.column(name).to_pylist()
-
-
-def test_latin_1_of_a_large_file(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    path.write_bytes(b"city,score\n" + "Zürich,0.5\n".encode("latin-1") * 30)
-    assert built(path, in_memory=0).bins.features["city"].categories == ("Zürich",)  # type: ignore[union-attr]
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""OpenLineage: windows as run events, for files and for the API."""

@@ -1,0 +1,214 @@
+"""Words for advice: what to do in a few words, for the end of a sentence, and in a sentence of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from driftline_processor.core.dates import date_words, span_words
+from driftline_processor.core.facts import Fact
+from driftline_processor.core.windows.window import DAY
+from driftline_processor.core.wording import format_percent, printable, short
+from driftline_processor.present.figures import NAME, figure, listed, since_words, slice_words
+
+from .catalogue import clause, voice_of
+
+
+class Advice(NamedTuple):
+    """What to do.
+
+    Attributes:
+        action: In a few words, for the end of a sentence.
+        sentence: In full.
+    """
+
+    action: str
+    sentence: str
+
+
+def advise(fact: Fact | None) -> Advice:
+    """Return the words of advice; empty ones of none."""
+    if fact is None:
+        return Advice("", "")
+    words = ADVICE[fact.kind](**fact.values)
+    return Advice(voice_of(words.action), voice_of(words.sentence))
+
+
+def _outcomes_since(since: int | None, timezone: str, *, of_days: bool) -> str:
+    when = since_words(since, timezone, days=of_days)
+    return f"the outcomes{when}" if when else "these outcomes"
+
+
+def _names(columns: Sequence[str]) -> str:
+    return listed([short(name, NAME) for name in columns[:2]])
+
+
+def _repair_service(fault: Fact) -> Advice:
+    return Advice("repair the service", f"Repair the service first: {clause(fault)}.")
+
+
+def _repair_columns(columns: Sequence[str], fault: Fact | None) -> Advice:
+    names = _names(columns)
+    return Advice(f"repair {names}", f"Repair {names} where it is made, then judge again: {printable(clause(fault))}.")
+
+
+def _repair_columns_all_the_same(columns: Sequence[str], fault: Fact) -> Advice:
+    action = f"repair {_names(columns)} all the same"
+    return Advice(action, f"R{action[1:]}: {clause(fault)}.")
+
+
+def _repair_data(fault: Fact) -> Advice:
+    return Advice("repair its data", f"Repair its data: {clause(fault)}.")
+
+
+def _change_version(
+    version: str, loss: str = "", challenger: float | None = None, champion: float | None = None
+) -> Advice:
+    name, figures = short(version, NAME) or "without a name", ""
+    if challenger is not None and champion is not None:
+        write = format_percent if loss == "error" else figure
+        figures = f": its {loss.replace('_', ' ')} is {write(challenger)}, {write(champion)} here"
+    return Advice(f"go over to version {name}", f"Go over to version {name}, which is better{figures}.")
+
+
+def _retrain(since: int | None, timezone: str, of_days: bool) -> Advice:
+    rows = _outcomes_since(since, timezone, of_days=of_days)
+    return Advice("retrain it", f"Retrain it with {rows}, and build its baseline anew.")
+
+
+def _retrain_with_slice(slice: str, since: int | None, timezone: str, of_days: bool) -> Advice:
+    action = f"retrain it with more rows of {slice_words(slice)}"
+    rows = _outcomes_since(since, timezone, of_days=of_days)
+    return Advice(action, f"R{action[1:]}, from {rows}, and do not rely on it there until then.")
+
+
+def _recalibrate(roc_auc: float, baseline: float, since: int | None, timezone: str, of_days: bool) -> Advice:
+    ranks = f"it ranks as before (ROC AUC {figure(roc_auc)}, {figure(baseline)} in the baseline)"
+    rows = _outcomes_since(since, timezone, of_days=of_days)
+    sentence = f"Recalibrate its score on {rows}: {ranks}, and only the level of its score is off."
+    return Advice("recalibrate it", sentence)
+
+
+def _check_column_first(column: str, outside: float, since: int | None, timezone: str, of_days: bool) -> Advice:
+    name = short(column, NAME)
+    first = f"See first whether {name} is right where it is made: {format_percent(outside)} of its"
+    rows = _outcomes_since(since, timezone, of_days=of_days)
+    then = f"retrain it with {rows}, and build its baseline anew."
+    return Advice(f"check {name} first", f"{first} values lie where the model learned nothing. If it is, {then}")
+
+
+def _check_threshold(moved: Fact) -> Advice:
+    return Advice("look at its threshold", f"Look whether its threshold still fits: {clause(moved)}.")
+
+
+def _wait_for_end_of_window(end: int, timezone: str) -> Advice:
+    action = f"wait until the window closes on {date_words(end, timezone)}"
+    return Advice(action, f"W{action[1:]}.")
+
+
+def _wait_for_outcomes(immature: str) -> Advice:
+    return Advice("wait for them", f"Wait: {immature or 'its outcomes may still come'}.")
+
+
+def _why_longer(reason: str, needed: int | None, rows: int | None) -> str:
+    if reason == "too_few_days":
+        return "one with more days would tell"
+    return f"about {needed:,} outcomes would tell, and this one has {rows:,} rows"
+
+
+def _wait_for_longer_window(start: int, end: int, timezone: str, **why: Any) -> Advice:
+    rows, ends = span_words(start, end, timezone, days=end - start >= DAY), date_words(end, timezone)
+    sentence = f"Wait for the window of {rows}: it closes on {ends}, tells once its outcomes are in, and "
+    return Advice(f"wait for the window of {rows}, and its outcomes", f"{sentence}{_why_longer(**why)}.")
+
+
+def _evaluate_longer_window(**why: Any) -> Advice:
+    return Advice("judge a longer window", f"Judge a longer window: {_why_longer(**why)}.")
+
+
+def _evaluate_more_rows(**why: Any) -> Advice:
+    return Advice("judge more rows", f"Judge rows of a longer time: {_why_longer(**why)}.")
+
+
+def _set_objective() -> Advice:
+    sentence = "Say what is good enough: build the baseline with actual values, or set an objective."
+    return Advice("say what is good enough", sentence)
+
+
+def _send_outcomes() -> Advice:
+    return Advice("send its outcomes", "Send its outcomes: without them nobody knows.")
+
+
+def _send_outcomes_or_label(needed: int) -> Advice:
+    sentence = f"Send its outcomes, or label {needed:,} of its rows: they would show a loss that matters."
+    return Advice(f"send its outcomes, or label {needed:,} rows", sentence)
+
+
+def _send_more_outcomes() -> Advice:
+    return Advice("send more outcomes", "Send more outcomes of its rows: those that are known do not tell.")
+
+
+def _label_more(more: int, needed: int) -> Advice:
+    sentence = f"Label {more:,} more of its rows: with {needed:,} the window would tell."
+    return Advice(f"label {more:,} more rows", sentence)
+
+
+def _ignore_drift(small: bool) -> Advice:
+    if small:
+        return Advice("nothing to do", "Ignore the drift: its effect is small, and outcomes show no loss.")
+    return Advice("nothing to do", "Ignore the drift: outcomes show no loss. Look again when they do.")
+
+
+def _nothing_to_do() -> Advice:
+    return Advice("nothing to do", "Nothing: keep sending outcomes.")
+
+
+def _look_again(then: Fact) -> Advice:
+    said = advise(then).sentence
+    sentence = f"Look again in the next window; if it shows the same: {said[:1].lower()}{said[1:]}"
+    return Advice("look again in the next window", sentence)
+
+
+def _wait_for_first_window() -> Advice:
+    return Advice("wait for one", "Wait until a window closes.")
+
+
+def _check_service() -> Advice:
+    sentence = "Look whether the service runs, and whether it reaches the processor."
+    return Advice("look whether its service runs", sentence)
+
+
+def _wait_or_add_processor() -> Advice:
+    sentence = "Wait until the processor has caught up; if it never does, give it more CPU, or judge fewer windows."
+    return Advice("wait, or give the processor more CPU", sentence)
+
+
+ADVICE: dict[str, Callable[..., Advice]] = {
+    "repair_service": _repair_service,
+    "repair_columns": _repair_columns,
+    "repair_columns_all_the_same": _repair_columns_all_the_same,
+    "repair_data": _repair_data,
+    "change_version": _change_version,
+    "retrain": _retrain,
+    "retrain_with_slice": _retrain_with_slice,
+    "recalibrate": _recalibrate,
+    "check_column_first": _check_column_first,
+    "check_threshold": _check_threshold,
+    "wait_for_end_of_window": _wait_for_end_of_window,
+    "wait_for_outcomes": _wait_for_outcomes,
+    "wait_for_longer_window": _wait_for_longer_window,
+    "evaluate_longer_window": _evaluate_longer_window,
+    "evaluate_more_rows": _evaluate_more_rows,
+    "set_objective": _set_objective,
+    "send_outcomes": _send_outcomes,
+    "send_outcomes_or_label": _send_outcomes_or_label,
+    "send_more_outcomes": _send_more_outcomes,
+    "label_more": _label_more,
+    "ignore_drift": _ignore_drift,
+    "nothing_to_do": _nothing_to_do,
+    "look_again": _look_again,
+    "wait_for_first_window": _wait_for_first_window,
+    "check_service": _check_service,
+    "wait_or_add_processor": _wait_or_add_processor,
+}
+"""The kinds of advice, each with what says it."""

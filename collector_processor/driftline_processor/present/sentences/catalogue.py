@@ -1,0 +1,73 @@
+"""The one place through which every sentence about a fact passes: the makers of words, by the kind of the fact.
+
+A maker takes the values of its kind of fact and returns a clause, or several forms of it, the longest first. Other
+functions that make sentences of an object are marked :func:`worded`. Nothing but words may follow from :data:`voice`: a
+test replaces it, and shows that states, buttons, links and counts stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import ParamSpec
+
+from driftline_processor.core.facts import Fact
+
+P = ParamSpec("P")
+Clause = str | tuple[str, ...]
+"""A clause of a sentence, or several forms of it, the longest first."""
+
+_MAKERS: dict[str, Callable[..., Clause]] = {}
+
+
+def as_written(text: str) -> str:
+    """Return a text as its maker wrote it."""
+    return text
+
+
+voice: Callable[[str], str] = as_written
+"""The last step of every sentence."""
+
+
+def voice_of(text: str) -> str:
+    """Pass a text through the voice."""
+    return voice(text)
+
+
+def words_of(kind: str) -> Callable[[Callable[P, Clause]], Callable[P, Clause]]:
+    """Register the maker of the words for a kind of fact."""
+
+    def register(maker: Callable[P, Clause]) -> Callable[P, Clause]:
+        assert kind not in _MAKERS, kind
+        _MAKERS[kind] = maker
+        return maker
+
+    return register
+
+
+def worded(maker: Callable[P, str]) -> Callable[P, str]:
+    """Pass what a function says through the voice."""
+
+    @wraps(maker)
+    def say(*args: P.args, **values: P.kwargs) -> str:
+        return voice(maker(*args, **values))
+
+    return say
+
+
+def forms(fact: Fact | None) -> tuple[str, ...]:
+    """Return the forms of the clause about a fact, the longest first; () of no fact."""
+    if fact is None:
+        return ()
+    clause = _MAKERS[fact.kind](**fact.values)
+    return tuple(voice(form) for form in ((clause,) if isinstance(clause, str) else clause) if form)
+
+
+def clause(fact: Fact | None) -> str:
+    """Return the clause about a fact in full; "" of no fact."""
+    return next(iter(forms(fact)), "")
+
+
+def kinds() -> Iterator[str]:
+    """Yield the kinds of facts for which there are words."""
+    yield from _MAKERS

@@ -1,0 +1,152 @@
+"""Words for the causes of drift: of each cause, and of an explanation as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from driftline_processor.core.dates import date_words
+from driftline_processor.core.evaluation import Cause, Change, Explanation, Finding
+from driftline_processor.core.explain.causes import LEAST_CARRIED
+from driftline_processor.core.facts import Fact
+from driftline_processor.core.wording import format_percent, short
+from driftline_processor.present.figures import NAME, slice_words
+
+from .catalogue import clause, voice_of, worded, words_of
+from .findings import fault_clause, finding_sentence
+
+NAMED = 3
+"""Features named beside the first; a sentence gives the number of the others."""
+
+
+def cause_clauses(cause: Cause) -> tuple[str, ...]:
+    """Return the clauses of the sentence about a cause: what moved since when, and what that does to the score.
+
+    >>> cold = Change("values below 5", 0.41, 0.06)
+    >>> temp = Cause(("temp",), "", 0.35, (cold,), "", 1_365_379_200 * 10**9, score_shift=0.34)
+    >>> print("\n".join(cause_clauses(temp)))
+    temp has drifted since 8 April 2013: values below 5 went from 41 % to 6 %
+    it carries 34 % of the score's shift
+    """
+    since = _since(cause, cause.timezone)
+    place = f" only where {short(cause.slice.replace('=', ' = ', 1))}" if cause.slice else ""
+    if cause.finding is not None:
+        sentence = f"{finding_sentence(cause.finding)}{place}{',' if since else ''}{since}"
+    else:
+        where = _changes(cause.changes)
+        name = short(next(iter(cause.features), ""))
+        sentence = f"{name} has drifted{place}{since}{': ' if where else ''}{where}"
+    return tuple(voice_of(one) for one in (sentence, _effect(cause, cause.score)) if one)
+
+
+def cause_sentence(cause: Cause) -> str:
+    """Return the sentence of one cause."""
+    return "; ".join(cause_clauses(cause))
+
+
+@worded
+def explanation_sentence(explanation: Explanation) -> str:
+    """Return the sentence of an explanation: its first cause, and the names of the others."""
+    causes = explanation.causes
+    if not causes:
+        return f"the {explanation.score} drifts, and no feature does" if explanation.score else ""
+    first = cause_sentence(causes[0])
+    if causes[0].importance is None and causes[0].score_shift is None:
+        first += "; importance unknown"
+    others = [name for cause in causes[1:] for name in cause.features]
+    if not others:
+        return first
+    named = ", ".join(short(name) for name in others[:NAMED])
+    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    return f"{first}; also affected: {named}{more}"
+
+
+@words_of("cause")
+def cause_words(cause: Cause) -> str:
+    """Return a cause of drift as a clause of a verdict: what moved, from where to where.
+
+    >>> cause_words(Cause(("temp",), "", 0.9, (Change("values below 54", 0.99, 0.0),)))
+    'temp moved (values below 54 went from 99 % to 0 %)'
+    """
+    return _moved(cause, numbers=True)
+
+
+@words_of("weak_slice")
+def _weak_slice(name: str) -> str:
+    return f"it is worst where {short(name, NAME)}"
+
+
+@words_of("likely_cause")
+def _likely_cause(cause: Fact, others: Sequence[str]) -> tuple[str, ...]:
+    return _forms(cause, others, before="likely because ")
+
+
+@words_of("first_cause")
+def _first_cause(cause: Fact, others: Sequence[str]) -> tuple[str, ...]:
+    return _forms(cause, others)
+
+
+@words_of("harmless_cause")
+def _harmless_cause(cause: Fact, others: Sequence[str]) -> tuple[str, ...]:
+    return _forms(cause, others, after=", and that did no harm")
+
+
+def _forms(cause: Fact, others: Sequence[str], before: str = "", after: str = "") -> tuple[str, ...]:
+    """Return a clause in full, then without the other features, without numbers, and without both.
+
+    Args:
+        cause: The first cause.
+        others: Features that moved as well.
+        before: Words that go before each form.
+        after: Words that end each form.
+    """
+    full, faulty = clause(cause), cause.kind == "finding"
+    plain = full
+    if faulty:
+        plain = fault_clause(Finding(**cause.values), numbers=False)
+    elif cause.kind == "cause":
+        plain, faulty = _moved(cause.values["cause"], numbers=False), cause.values["cause"].finding is not None
+    more = ""
+    if others:
+        names = short(others[0], NAME) if len(others) == 1 else f"{len(others)} more inputs"
+        more = f" and {names} moved" if faulty else f", as did {names}"
+    return tuple(f"{before}{form}{after}" for form in dict.fromkeys((full + more, full, plain + more, plain)))
+
+
+def _moved(cause: Cause, *, numbers: bool) -> str:
+    where = f" where {slice_words(cause.slice)}" if cause.slice else ""
+    if cause.finding is not None:
+        return f"{fault_clause(cause.finding, numbers=numbers)}{where}"
+    names = " and ".join(short(name, NAME) for name in cause.features)
+    if not numbers or not cause.changes:
+        return f"{names} moved{where}"
+    first = cause.changes[0]
+    place = short(first.where, NAME) or "no text"
+    return f"{names} moved{where} ({place} went from {format_percent(first.was)} to {format_percent(first.now)})"
+
+
+def _since(cause: Cause, timezone: str) -> str:
+    if cause.since is None:
+        return ""
+    text = date_words(cause.since, timezone)
+    return f" since at least {text}" if cause.before else f" since {text}"
+
+
+def _changes(changes: Sequence[Change]) -> str:
+    """Return the shares before and after, in words: two arrows and four numbers beside an edge are hard to read."""
+    parts = [
+        f"{short(change.where) or 'no text'} went from {format_percent(change.was)} to {format_percent(change.now)}"
+        for change in changes
+    ]
+    return ", ".join([*parts[:1], *(part.replace(" went from ", " from ") for part in parts[1:])])
+
+
+def _effect(cause: Cause, score: str) -> str:
+    parts = []
+    it, carries, has = ("they", "carry", "have") if len(cause.features) > 1 else ("it", "carries", "has")
+    if cause.score_shift is not None and cause.score_shift >= LEAST_CARRIED:
+        parts.append(f"{it} {carries} {format_percent(min(cause.score_shift, 1.0))} of the {score}'s shift")
+    elif cause.score_shift is not None and cause.score_shift <= -LEAST_CARRIED:
+        parts.append(f"alone, {it} would move the {score} the other way")
+    if cause.importance is not None:
+        parts.append(f"{'' if parts else f'{it} '}{has} {format_percent(cause.importance)} of the model's importance")
+    return " and ".join(parts)

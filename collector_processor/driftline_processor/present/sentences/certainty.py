@@ -1,0 +1,175 @@
+"""Words for how certain a verdict is: a sentence for each fact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from driftline_processor.core.dates import date_words
+from driftline_processor.core.evaluation import Expected
+from driftline_processor.core.facts import Fact
+from driftline_processor.core.metrics import direction
+from driftline_processor.core.wording import format_percent, printable, short
+from driftline_processor.present.figures import NAME, listed, metric_value, size_of_change
+
+from .catalogue import clause, words_of
+
+
+def _from(outcomes: int, coverage: float | None) -> str:
+    of = "" if coverage is None or coverage > 1 else f" ({format_percent(coverage)} of the rows)"
+    return f"from {outcomes:,} outcomes{of}."
+
+
+@words_of("objective_certainly_met")
+def _objective_met(outcomes: int, coverage: float | None) -> str:
+    return f"Certain: even the worst that the outcomes allow meets the objective, {_from(outcomes, coverage)}"
+
+
+@words_of("objective_certainly_missed")
+def _objective_missed(rows: int) -> str:
+    return f"Certain: even the best that the rows allow misses the objective, from {rows:,} rows."
+
+
+@words_of("better_than_baseline")
+def _better(outcomes: int, coverage: float | None) -> str:
+    return f"Certain: even the worst that the outcomes allow is better than before, {_from(outcomes, coverage)}"
+
+
+@words_of("loss_would_show")
+def _loss_would_show(metric: str, least: float | None, outcomes: int, coverage: float | None) -> str:
+    shown = "a loss that matters"
+    if least is not None:
+        shown = (
+            f"a {'rise' if direction(metric) < 0 else 'fall'} of {size_of_change(metric, least, None, None)} or more"
+        )
+    return f"Sure enough: {shown} would have shown, {_from(outcomes, coverage)}"
+
+
+@words_of("failures_certain")
+def _failures(metric: str, limit: float) -> str:
+    return f"Certain: even the least that the calls allow is more than {metric_value(metric, limit)}."
+
+
+@words_of("constant_certainly_better")
+def _constant(outcomes: int, coverage: float | None) -> str:
+    return f"Certain: row by row a constant errs less, by more than chance, {_from(outcomes, coverage)}"
+
+
+@words_of("level_certainly_off")
+def _level(outcomes: int, coverage: float | None) -> str:
+    return f"Certain: the outcomes rule out the share that it says, {_from(outcomes, coverage)}"
+
+
+@words_of("certainly_worse")
+def _worse(outcomes: int, coverage: float | None) -> str:
+    return f"Certain: even the best that the outcomes allow is worse than before, {_from(outcomes, coverage)}"
+
+
+@words_of("rise_detected")
+def _rise(outcomes: int) -> str:
+    return f"The detector of change found the rise among {outcomes:,} outcomes."
+
+
+@words_of("fault_certain")
+def _fault() -> str:
+    return "Certain: chance shows a fault of data in one quiet window of a thousand at most."
+
+
+@words_of("finding_certain")
+def _finding() -> str:
+    return "Certain: chance shows such a finding in one quiet window of a thousand at most."
+
+
+@words_of("rows_counted")
+def _rows_counted(expected: Expected) -> str:
+    return f"Every row was counted: {printable(expected.sentence).rstrip('.')}."
+
+
+@words_of("estimate_assumes")
+def _estimate(inside: float | None) -> str:
+    record = "" if inside is None else f"; so far {format_percent(inside)} of such estimates held"
+    return f"The estimate assumes that equal rows have equal outcomes{record}."
+
+
+@words_of("drift_beyond_chance")
+def _drift(rows: int, size: str) -> str:
+    return f"Chance alone does not move {rows:,} rows that far; the drift is {size}."
+
+
+@words_of("drift_with_too_few_days")
+def _drift_with_few_days() -> str:
+    return "The rows surely differ; whether time alone does this, the baseline has too few days to tell."
+
+
+@words_of("joint_drift_beyond_chance")
+def _joint(rows: int) -> str:
+    return f"Chance does not do this in {rows:,} rows."
+
+
+@words_of("nothing_shows_either")
+def _nothing() -> str:
+    return "Nothing here shows that it is degraded, or healthy."
+
+
+@words_of("drift_open")
+def _drift_open(outputs: Sequence[str], features: Sequence[str], missing: Sequence[str]) -> str:
+    named = [short(name, NAME) for name in features]
+    named = named if len(named) == 1 else [f"{len(named)} features"] if named else []
+    few = " and ".join(one.replace("_", " ") for one in missing)
+    return f"whether {listed([*(f'its {name}' for name in outputs), *named])} drifted stays open: {few}."
+
+
+@words_of("to_be_confirmed")
+def _to_be_confirmed(by_one: bool) -> str:
+    return f"{'A second window has' if by_one else 'The next ones have'} to bear it out."
+
+
+@words_of("newest_without_drift")
+def _newest_without_drift() -> str:
+    return "The newest window is quiet; one more has to bear that out."
+
+
+@words_of("newest_healthy_again")
+def _newest_healthy(windows: int, left: int) -> str:
+    newest = "window looks" if windows == 1 else f"{windows} windows look"
+    more = "one more has" if left == 1 else f"{left} more have"
+    return f"The newest {newest} healthy again; {more} to bear that out."
+
+
+@words_of("outcomes_without_objective")
+def _no_objective() -> str:
+    return "Outcomes came, but nobody said what is good enough."
+
+
+@words_of("no_window_before")
+def _no_window_before() -> str:
+    return "No window before it has outcomes that tell."
+
+
+@words_of("healthy_until")
+def _healthy_until(end: int, timezone: str) -> str:
+    return f"The last outcomes that tell, up to {date_words(end, timezone)}, showed it healthy."
+
+
+@words_of("known_until")
+def _known_until(end: int, timezone: str) -> str:
+    return f"That is known up to {date_words(end, timezone)}; later windows do not tell yet."
+
+
+@words_of("newest_may_be_chance")
+def _newest_may_be_chance(shown: Fact) -> str:
+    return f"In the newest window that tells {clause(shown)}: that may be chance, unless the next shows it."
+
+
+@words_of("nothing_known")
+def _nothing_known() -> str:
+    return "Nothing is known yet."
+
+
+@words_of("pause_unlikely")
+def _pause_unlikely() -> str:
+    return "Its own traffic of four weeks makes so long a pause unlikely; a holiday may be one."
+
+
+@words_of("shown_is_old")
+def _shown_is_old() -> str:
+    return "What is shown of the model is older than its rows."

@@ -1,0 +1,224 @@
+"""Words for what a window shows for or against its model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from driftline_processor.core.evaluation import Expected
+from driftline_processor.core.facts import Fact
+from driftline_processor.core.wording import duration, format_percent, printable, short
+from driftline_processor.present.figures import (
+    NAME,
+    figure,
+    interval_of_value,
+    metric_value,
+    metric_words,
+    percents,
+    size_of_change,
+)
+
+from .catalogue import clause, forms, words_of
+
+
+def _objective_value(
+    metric: str, value: float | None, low: float | None, high: float | None, *, of_change: bool
+) -> str:
+    if value is None:
+        return metric_words(metric)
+    if of_change:
+        return f"{metric_words(metric)} changed by {size_of_change(metric, value, low, high)} and"
+    return f"{metric_words(metric)} of {metric_value(metric, value)}{interval_of_value(metric, low, high)}"
+
+
+@words_of("objective_met")
+def _objective_met(
+    metric: str, value: float | None, low: float | None, high: float | None, rule: str, of_change: bool
+) -> str:
+    return (
+        f"its {_objective_value(metric, value, low, high, of_change=of_change)} meets the objective {printable(rule)}"
+    )
+
+
+@words_of("objective_missed")
+def _objective_missed(
+    metric: str, value: float | None, low: float | None, high: float | None, rule: str, of_change: bool
+) -> str:
+    return (
+        f"its {_objective_value(metric, value, low, high, of_change=of_change)} misses the objective {printable(rule)}"
+    )
+
+
+@words_of("objectives_met")
+def _objectives_met(count: int) -> str:
+    return f"all its {count} objectives are met"
+
+
+@words_of("no_worse_than_baseline")
+def _no_worse(metric: str, value: float | None, baseline: float | None, better: bool) -> str:
+    now = "" if value is None else f" of {metric_value(metric, value)}"
+    than = "" if baseline is None else f" {metric_value(metric, baseline)}"
+    return f"its {metric_words(metric)}{now} is {'better' if better else 'no worse'} than the baseline's{than}"
+
+
+@words_of("worse_than_constant")
+def _worse_than_constant(value: float, low: float | None, high: float | None, constant: float) -> str:
+    interval = interval_of_value("log_loss", low, high)
+    own = f"its log loss of {metric_value('log_loss', value)}{interval}"
+    return f"{own} is worse than a constant's {metric_value('log_loss', constant)}"
+
+
+@words_of("level_of_scores")
+def _level_of_scores(
+    predicted: float,
+    actual: float,
+    low: float | None,
+    high: float | None,
+    positive_class: str,
+    constant_is_better: bool,
+) -> str:
+    interval = "" if low is None or high is None else f" ({percents(low, high)})"
+    says = f"it says {format_percent(predicted)} {short(positive_class, NAME)}, {format_percent(actual)} were{interval}"
+    return says + (", and a constant would do better" if constant_is_better else "")
+
+
+@words_of("metric_moved")
+def _metric_moved(
+    metric: str, change: float, low: float | None, high: float | None, value: float | None, level: Fact | None
+) -> str:
+    verb = "fell" if change < 0 else "rose"
+    to = "" if value is None else f" to {metric_value(metric, value)}"
+    moved = f"its {metric_words(metric)} {verb} by {size_of_change(metric, change, low, high)}{to}"
+    return moved if level is None else f"{clause(level)}, and {moved}"
+
+
+@words_of("estimate_moved")
+def _estimate_moved(metric: str, change: float, low: float | None, high: float | None) -> str:
+    verb = "fallen" if change < 0 else "risen"
+    size = size_of_change(metric, change, low, high)
+    return f"its {metric_words(metric)} is estimated to have {verb} by {size}"
+
+
+@words_of("errors_rose")
+def _errors_rose(metric: str, before: float, after: float) -> str:
+    of_classes = metric == "error_rate"
+    levels = [format_percent(level, 3) if of_classes else figure(level) for level in (before, after)]
+    return f"its {'error rate' if of_classes else 'absolute error'} rose from {' to '.join(levels)}"
+
+
+@words_of("expectation_broken")
+def _expectation_broken(expected: Expected) -> str:
+    of = f" of {short(expected.feature, NAME)}" if expected.feature else ""
+    return f"the expectation {printable(expected.rule)}{of} is broken"
+
+
+@words_of("column_moved")
+def _column_moved(name: str) -> str:
+    return f"{short(name, NAME)} moved"
+
+
+@words_of("output_moved")
+def _output_moved(column: str, name: str) -> str:
+    return f"the {'decisions' if column == 'class' else name} moved"
+
+
+@words_of("relation_changed")
+def _relation_changed(features: Sequence[str]) -> str:
+    names = " and ".join(short(name, NAME) for name in features)
+    return f"the features no longer go together as they did{f', {names} least' if names else ''}"
+
+
+@words_of("inputs_look_as_before")
+def _inputs_look_as_before(cause: Fact | None) -> tuple[str, ...]:
+    steady = "its inputs look as before, so only the outcomes show it"
+    return (f"{steady}; {clause(cause)}", steady) if cause is not None else (steady,)
+
+
+@words_of("harmless_inputs")
+def _harmless_inputs() -> str:
+    return "its inputs moved, and that did no harm"
+
+
+@words_of("harmless_output")
+def _harmless_output(name: str) -> str:
+    return f"its {name} moved, and that did no harm"
+
+
+@words_of("chance_possible")
+def _chance_possible(windows: int) -> str:
+    return f"{'one window alone' if windows == 1 else f'{windows} windows in a row'} may be chance"
+
+
+@words_of("window_open")
+def _window_open() -> str:
+    return "its window is still open"
+
+
+@words_of("no_rows")
+def _no_rows() -> str:
+    return "the window has no rows"
+
+
+@words_of("outcomes_may_come")
+def _outcomes_may_come() -> str:
+    return "its outcomes may still come"
+
+
+@words_of("no_outcomes")
+def _no_outcomes() -> str:
+    return "no outcome is known"
+
+
+@words_of("few_outcomes")
+def _few_outcomes() -> str:
+    return "too few of its outcomes are known"
+
+
+@words_of("comparison_inconclusive")
+def _comparison_inconclusive(
+    reason: str,
+    outcomes: int,
+    metric: str,
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    baseline: float | None,
+) -> tuple[str, ...]:
+    few = {
+        "too_few_rows": f"its {outcomes:,} outcomes are too few to",
+        "too_few_days": "its days differ too much to",
+    }.get(reason, "its outcomes do not")
+    own = f"its {metric_words(metric)}"
+    if value is not None:
+        own += f" of {metric_value(metric, value)}{interval_of_value(metric, low, high)}"
+    than = "the baseline's" + ("" if baseline is None else f" {metric_value(metric, baseline)}")
+    return f"{few} tell whether {own} is worse than {than}", f"{few} tell"
+
+
+@words_of("no_objective")
+def _no_objective() -> str:
+    return "nobody said what is good enough"
+
+
+@words_of("outcomes_inconclusive")
+def _outcomes_inconclusive(outcomes: int) -> str:
+    return f"its {outcomes:,} outcomes do not tell"
+
+
+@words_of("and_inconclusive")
+def _and_inconclusive(reason: Fact) -> tuple[str, ...]:
+    return tuple(f"and {form}" for form in forms(reason))
+
+
+@words_of("no_window_closed")
+def _no_window_closed() -> str:
+    return "no window of it has closed yet"
+
+
+@words_of("no_prediction")
+def _no_prediction(pause: int) -> str:
+    return f"no prediction came, and in its usual hours it pauses for {duration(pause)} at most"
+
+
+@words_of("windows_wait")
+def _windows_wait(windows: int) -> str:
+    return f"{'1 window waits' if windows == 1 else f'{windows:,} windows wait'} to be evaluated"

@@ -1,0 +1,169 @@
+"""Words for faults of the data: for a list of findings, and as a clause of a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from driftline_processor.core.evaluation import Finding
+from driftline_processor.core.wording import format_percent, format_value, short
+from driftline_processor.present.figures import NAME, figure
+
+from .catalogue import worded, words_of
+
+_TENTHS = {0.1: "a tenth of", 0.01: "a hundredth of", 0.001: "a thousandth of", 1e-6: "a millionth of"}
+
+
+@worded
+def finding_sentence(finding: Finding) -> str:
+    """Return a finding as a sentence that begins with the names of its features.
+
+    >>> finding_sentence(Finding("missing", ("age",), "critical", 0.02, 0.9, 0.0))
+    'age: 90 % of values are missing (was 2 %)'
+    """
+    names = " and ".join(short(name) for name in finding.features)
+    if _never_arrived(finding):
+        return _absence(finding, names)
+    text, more = _fault(finding)
+    return f"{names}: {text}{more}" if names else f"{text}{more}"
+
+
+def fault_clause(finding: Finding, *, numbers: bool = True) -> str:
+    """Return a finding as a clause that names its features where a sentence expects them.
+
+    Args:
+        finding: A fault of the data.
+        numbers: Whether what was, and how much is out of range, follows in brackets.
+
+    >>> fault_clause(Finding("missing", ("age",), "critical", 0.02, 0.9, 0.0))
+    '90 % of values are missing in age (was 2 %)'
+    >>> fault_clause(Finding("out_of_range", ("temp",), "critical", 0.0024, 1.0, 0.0, 12.92, 55.04, "above"))
+    'temp left its usual range (100 % above 55, at most 0.24 % before)'
+    """
+    names = " and ".join(short(name, NAME) for name in finding.features)
+    if _never_arrived(finding):
+        return _absence(finding, names) if numbers else f"{names} never arrived"
+    if finding.check == "out_of_range" and finding.low is not None and finding.was is not None:
+        before = format_percent(finding.was)
+        before = f"at most {before}" if finding.side and finding.was else before
+        share = format_percent(finding.now or 0.0)
+        if not numbers:
+            return f"{names} left its usual range"
+        return f"{names} left its usual range ({share} {_place(finding, figure)}, {before} before)"
+    text, more = _fault(finding)
+    more = more if numbers or not more.startswith(" (") else ""
+    return f"{text} in {names}{more}" if names else f"{text}{more}"
+
+
+@words_of("finding")
+def _finding(**values: Any) -> str:
+    return fault_clause(Finding(**values))
+
+
+@words_of("named_finding")
+def _named_finding(**values: Any) -> str:
+    return finding_sentence(Finding(**values))
+
+
+def factor_words(factor: float) -> str:
+    """Return how many times another value a value is.
+
+    >>> factor_words(1000.0), factor_words(0.01), factor_words(1 / 60)
+    ('1,000 times', 'a hundredth of', '1/60 of')
+    """
+    if factor in _TENTHS:
+        return _TENTHS[factor]
+    return f"{factor:,.0f} times" if factor >= 1 else f"1/{1 / factor:,.0f} of"
+
+
+def _never_arrived(finding: Finding) -> bool:
+    return finding.check == "missing" and finding.now == 1.0
+
+
+def _absence(finding: Finding, names: str) -> str:
+    similar = f"; did you mean {short(finding.similar)}?" if finding.similar else ""
+    return f"{names} never arrived (before, {format_percent(finding.was or 0.0)} of its values were missing{similar})"
+
+
+def _fault(finding: Finding) -> tuple[str, str]:
+    """Return what is so, and in brackets what was."""
+    now, was = finding.now or 0.0, finding.was or 0.0
+    share, before = format_percent(now), f" (was {format_percent(was)})"
+    values = "lengths (L2 norm)" if finding.lengths else "values"
+    match finding.check:
+        case "missing":
+            return _missing(now, was)
+        case "constant":
+            return _constant(finding, was)
+        case "duplicates":
+            return f"{share} of rows repeat another row of the window in full", f" (expected: {format_percent(was)})"
+        case "stale":
+            return f"{share} of rows repeat a row of the window before in full", (
+                f" (expected: {format_percent(was)}; stale?)"
+            )
+        case "swapped":
+            return f"{share} of values stand in each other's column", " (swapped?)"
+        case "unit_change":
+            times = " or ".join(factor_words(factor) for factor in finding.factors)
+            which = "values other than 0" if finding.without_zero else "values"
+            return f"{share} of {which} are {times} what they were", " (unit change?)"
+        case "type_change":
+            given = {
+                "number_in_text": "numbers written as texts",
+                "text": "texts where numbers belong",
+                "number": "numbers where texts belong",
+            }
+            return f"{share} of {values} are {given[finding.given]}", before
+        case "unseen":
+            new = "were never seen in the baseline"
+            new = new if finding.numbers else "are categories that the baseline did not have, or only in a few rows"
+            return f"{share} of {values} {new}", before
+        case _:
+            return _out_of_range(finding, values)
+
+
+def _missing(now: float, was: float) -> tuple[str, str]:
+    if now > was:
+        return f"{format_percent(now)} of values are missing", f" (was {format_percent(was)})"
+    if was == 1.0:
+        there = f"{format_percent(1 - now)} of rows have a value" if now else "every row has a value"
+        return f"{there}, in the baseline none has", ": nothing to compare them with"
+    few = f"only {format_percent(now)} of values are" if now else "no value is"
+    return f"{few} missing", f" (was {format_percent(was)}; are they filled in?)"
+
+
+def _constant(finding: Finding, was: float) -> tuple[str, str]:
+    before = f" (in the baseline {format_percent(was)} "
+    if finding.category is not None:
+        return f"every value is {short(finding.category)!r}", f"{before}were)"
+    if finding.low is None or finding.high is None:
+        return "every value is the same", f"{before}were)"
+    if finding.low == finding.high:
+        return f"every value is {format_value(finding.low)}", f"{before}were)"
+    return f"every value lies between {format_value(finding.low)} and {format_value(finding.high)}", f"{before}did)"
+
+
+def _out_of_range(finding: Finding, values: str) -> tuple[str, str]:
+    if finding.low is None or finding.high is None:
+        parts = []
+        if finding.infinite:
+            parts.append(f"{format_percent(finding.infinite)} of {values} are infinite (in the baseline none was)")
+        if finding.far:
+            which = format_percent(finding.far) + ("" if parts else f" of {values} are")
+            parts.append(f"{which} more than a million times the largest in the baseline")
+        return ", ".join(parts), ""
+    infinite = f", {format_percent(finding.infinite)} are infinite" if finding.infinite else ""
+    before = f"lay {_usual(finding, format_value)}" if finding.side else "did"
+    text = f"{format_percent(finding.now or 0.0)} of {values} lie {_place(finding, format_value)}{infinite}"
+    return text, f" (before, {format_percent(finding.was or 0.0)} {before})"
+
+
+def _usual(finding: Finding, write: Callable[[float], str]) -> str:
+    low, high = write(finding.low or 0.0), write(finding.high or 0.0)
+    return f"outside {low} to {high}" if low != high else f"off {low}"
+
+
+def _place(finding: Finding, write: Callable[[float], str]) -> str:
+    if not finding.side:
+        return _usual(finding, write)
+    return f"{finding.side} {write((finding.low if finding.side == 'below' else finding.high) or 0.0)}"

@@ -1,0 +1,219 @@
+"""Words for what a policy found in a window, and for how often it raises a false alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from driftline_processor.core.evaluation import ObjectiveState, Verdict
+from driftline_processor.core.facts import Fact
+from driftline_processor.core.policy.replay import QuietTime
+from driftline_processor.core.wording import format_percent, format_value, short
+
+from .catalogue import clause, voice_of, worded, words_of
+from .verdict import verdict_sentence
+
+
+def found_words(facts: Iterable[Fact]) -> str:
+    """Return what was found as one clause."""
+    return "; ".join(dict.fromkeys(clause(one) for one in facts))
+
+
+@worded
+def quiet_sentence(quiet: QuietTime) -> str:
+    """Return how many false alarms a month are to be expected."""
+    rate = quiet.a_month
+    if quiet.circular:
+        return (
+            "cannot be told from these windows: the verdict itself says which of them are quiet; of rows in which "
+            "nothing was wrong, say --quiet"
+        )
+    if rate is None and quiet.untold:
+        why = f"; {found_words(quiet.why)}" if quiet.why else ""
+        return f"cannot be told: in none of {quiet.untold:,} quiet windows is known what it asks for{why}"
+    if rate is None:
+        return "cannot be told: of no window do outcomes show that nothing was wrong; if you know that, say --quiet"
+    # 30: one false alarm a month may well not be among so few days: it is not in 37 % of such histories
+    few = f"; the history is short, {quiet.days:.3g} quiet days" if quiet.days < 30 else ""
+    if not quiet.fired:
+        return f"at most {rate.high:.2g} a month: it never fired in {quiet.days:.3g} quiet days{few}"
+    times = "once" if quiet.fired == 1 else f"{quiet.fired:,} times"
+    return (
+        f"{rate.value:.2g} a month ({rate.low:.2g} to {rate.high:.2g}): it fired {times} in {quiet.days:.3g} "
+        f"quiet days{few}"
+    )
+
+
+ENDINGS: Mapping[str, str] = {
+    "revised": "Outcomes or rows that came later do not show it any more",
+    "unwatched": "Nobody watches it any more: its policy or its model is gone",
+    "replaced": "Another version has taken over",
+}
+"""How an alert ended otherwise than by what its windows show, in words."""
+
+
+def ending_words(ending: str) -> str:
+    """Return how an alert ended, in words."""
+    return voice_of(ENDINGS[ending])
+
+
+@words_of("verdict")
+def _verdict(verdict: Verdict) -> str:
+    return verdict_sentence(verdict)
+
+
+def _named(signal: str, slice: str) -> str:
+    return short(signal, 80) + (f" in {short(slice, 80)}" if slice else "")
+
+
+@words_of("signal_unknown")
+def _signal_unknown(signal: str, slice: str, waits: bool) -> str:
+    return f"{_named(signal, slice)} is not known{' yet: outcomes may still come' if waits else ''}"
+
+
+@words_of("limit_unknown")
+def _limit_unknown(signal: str, slice: str, of: str, windows: int) -> str:
+    before = {"baseline": "by the baseline", "last week": "of the week before"}.get(of, f"of {windows} windows before")
+    return f"{_named(signal, slice)} {before} is not known"
+
+
+@words_of("signal_without_interval")
+def _signal_without_interval(signal: str) -> str:
+    return f"{short(signal, 80)} has no interval"
+
+
+@words_of("signal_compared")
+def _signal_compared(
+    signal: str,
+    signal_column: str,
+    slice: str,
+    value: float,
+    low: float | None,
+    high: float | None,
+    side: str,
+    limit: float,
+    of: str,
+    windows: int,
+    is_fraction: bool,
+) -> str:
+    del signal_column  # for code that decides: the name of the signal has it
+
+    def write(number: float) -> str:
+        return format_percent(number, 3) if is_fraction else format_value(number)
+
+    before = {"": "", "baseline": ", by the baseline", "last week": ", by the week before"}
+    interval = "" if low is None or high is None else f" ({write(low)} to {write(high)})"
+    by = before.get(of, f", by the {windows} windows before")
+    return f"{_named(signal, slice)} is {write(value)}{interval}, {side} {write(limit)}{by}"
+
+
+@words_of("drift_evaluated")
+def _drift_evaluated(columns: int, of: int) -> str:
+    return f"drift can be judged of {columns} of {of}"
+
+
+@words_of("no_more_drift")
+def _no_more_drift() -> str:
+    return "no more than the usual drifts"
+
+
+@words_of("column_statistics")
+def _column_statistics(name: str, statistics: Mapping[str, float], p_value: float | None, size: str) -> str:
+    numbers = [f"{one} {format_value(value)}" for one, value in statistics.items()]
+    numbers += [f"p {format_value(p_value)}"] if p_value is not None else []
+    return f"{short(name, 40)}: {', '.join([*numbers, *([f'a {size} shift'] if size else [])])}"
+
+
+@words_of("objective_broken")
+def _objective_broken(objective: ObjectiveState) -> str:
+    sentence = objective.sentence.rstrip(".")
+    return f"{short(objective.rule, 120)} is broken" + (f": {sentence}" if sentence else "")
+
+
+@words_of("objective_inconclusive")
+def _objective_inconclusive(objective: ObjectiveState) -> str:
+    return objective.sentence.rstrip(".") or f"{short(objective.rule, 120)}: cannot tell"
+
+
+@words_of("no_objective_evaluated")
+def _no_objective_evaluated() -> str:
+    return "no objective was judged"
+
+
+@words_of("no_objective_broken")
+def _no_objective_broken() -> str:
+    return "no objective is broken"
+
+
+def _title(measure: str, attribute: str) -> str:
+    return f"{measure.replace('_', ' ')} of {short(attribute, 40)}"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    ends = ["?" if end is None else format_percent(end, 3) for end in (low, high)]
+    return "" if low is None and high is None else f" ({' to '.join(ends)})"
+
+
+@words_of("no_two_groups")
+def _no_two_groups(attribute: str) -> str:
+    return f"no two groups of {short(attribute, 40)} are known"
+
+
+@words_of("groups_unknown")
+def _groups_unknown(measure: str, attribute: str, yet: bool) -> str:
+    return f"{_title(measure, attribute)} is not known{' yet' if yet else ''}"
+
+
+@words_of("groups_inconclusive")
+def _groups_inconclusive(
+    measure: str, attribute: str, low: float | None, high: float | None, group: str, rate: str, rows: float
+) -> str:
+    few = f"group {short(group, 40)} has {rows:,.0f} rows for its {rate.replace('_', ' ')}"
+    return f"cannot tell {_title(measure, attribute)}{_interval(low, high)}: {few}"
+
+
+@words_of("groups_compared")
+def _groups_compared(
+    measure: str,
+    attribute: str,
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    side: str,
+    limit: float,
+    apart: tuple[str, float, str, float, str] | None,
+) -> str:
+    found = "is not known" if value is None else f"is {format_percent(value, 3)}"
+    words = f"{_title(measure, attribute)} {found}{_interval(low, high)}, {side} {format_percent(limit, 3)}"
+    if apart is None:
+        return words
+    rate, lowest, group, highest, other = apart
+    ends = f"{format_percent(lowest, 3)} of {short(group, 40)} and {format_percent(highest, 3)} of {short(other, 40)}"
+    return f"{words}: {rate.replace('_', ' ')} {ends}"
+
+
+@words_of("outcome_agreement_unknown")
+def _outcome_agreement_unknown() -> str:
+    return "no agreement on labels can be judged"
+
+
+@words_of("outcomes_in_time")
+def _outcomes_in_time(at_most: float, agreed: float) -> str:
+    within = f"at most {format_percent(at_most)} of the outcomes came in time"
+    return f"{within}, {format_percent(agreed)} were agreed"
+
+
+@words_of("no_grave_fault")
+def _no_grave_fault() -> str:
+    return "no grave fault was found"
+
+
+@words_of("burn_rate_unknown")
+def _burn_rate_unknown(signal: str, window: str) -> str:
+    return f"{short(signal, 80)} over {window} is not known"
+
+
+@words_of("budget_spent")
+def _budget_spent(signal: str, rule: str, short_rate: float, long_rate: float, short: str, long: str) -> str:
+    del signal  # for code that decides: the rule has it
+    words = f"the error budget of {rule} is spent {short_rate:.3g} times too fast over {short}"
+    return f"{words} and {long_rate:.3g} times over {long}"

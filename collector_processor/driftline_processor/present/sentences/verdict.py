@@ -1,0 +1,110 @@
+"""Words for a verdict: its sentence, how certain it is, the cause and what to do, the same on every surface."""
+
+from __future__ import annotations
+
+from driftline_processor.core.dates import span_words
+from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.wording import printable, short
+from driftline_processor.present.figures import NAME, capital, count_words, since_words, slice_words
+
+from .advice import advise
+from .catalogue import clause, forms, voice_of, worded
+
+MOST_WORDS = 45
+"""Words of a sentence: nobody reads a longer one once."""
+
+
+def verdict_word(state: str) -> str:
+    """Write the state of a verdict.
+
+    >>> verdict_word("at_risk")
+    'at risk'
+    """
+    return state.replace("_", " ")
+
+
+def verdict_sentence(verdict: Verdict) -> str:
+    """Return the one sentence that says whether the model is healthy: since when, how much, why and what to do."""
+    head, parts = voice_of(_head(verdict)), _parts(verdict)
+    sentence = f"{head}: {parts}" if parts else head
+    if count_words(sentence) > MOST_WORDS:  # a name of forty single letters
+        sentence = " ".join(sentence.split()[: MOST_WORDS - 1]) + " …"
+    return printable(sentence.rstrip(". ") + ".")
+
+
+def verdict_reason(verdict: Verdict) -> str:
+    """Return what the sentence says after whether and since when: how much, why and what to do."""
+    parts = _parts(verdict)
+    return printable(capital(parts).rstrip(". ") + ".") if parts else verdict_sentence(verdict)
+
+
+def verdict_next(verdict: Verdict) -> str:
+    """Return what to do."""
+    return printable(advise(verdict.advice).sentence)
+
+
+def verdict_cause(verdict: Verdict) -> str:
+    """Return the first cause as a clause; "" where none is known."""
+    return printable(clause(verdict.cause))
+
+
+def verdict_certainty(verdict: Verdict) -> str:
+    """Return how certain a verdict is, in sentences."""
+    said: list[str] = []
+    for one in verdict.certainty:
+        if one.kind == "drift_open" and said:
+            said[-1] = f"{said[-1].rstrip('.')}; {clause(one)}"
+        else:
+            said.append(clause(one))
+    return printable(" ".join(said))
+
+
+def _head(verdict: Verdict) -> str:
+    """Return the beginning of a sentence: of which rows, whether the model is healthy, and since when."""
+    model, timezone = _model(verdict), verdict.timezone
+    place = f"for {slice_words(verdict.slice)}" if verdict.slice else ""
+    rows = ""
+    if verdict.of_window and verdict.window_start is not None and verdict.window_end is not None:
+        span = span_words(verdict.window_start, verdict.window_end, timezone, days=verdict.of_days)
+        rows = f"in the rows of {span}"
+    when = since_words(verdict.since, timezone, days=verdict.of_days)
+    lasts = bool(rows) or verdict.since is None
+    if verdict.state in ("unknown", "lagging"):
+        was = f"was healthy {rows}" if rows else "is healthy"
+        head = f"whether {model} {was} {'is' if lasts else 'has been'} unknown{'' if rows else when}"
+    elif verdict.state == "no_data":
+        head = f"{model} {'has' if lasts else 'has had'} no data{when}"
+    elif rows:
+        head = f"{rows}{',' if place else ''} {model} is {verdict_word(verdict.state)}"
+    else:
+        head = f"{model} {'is' if lasts else 'has been'} {verdict_word(verdict.state)}{when}"
+    return capital(f"{place}{',' if place and rows else ''} {head}".strip())
+
+
+def _model(verdict: Verdict) -> str:
+    """Name the version, and the environment where there are several, in place of the model."""
+    version, where = verdict.version, short(verdict.environment or "", NAME)
+    if version is None:
+        return f"the model in {where}" if where else "the model"
+    name = f"version {short(version, NAME)}" if version else "the version without a name"
+    return f"{name} in {where}" if where else name
+
+
+@worded
+def _parts(verdict: Verdict) -> str:
+    """Return the clauses of a sentence for which there is room, and what to do.
+
+    Of several forms of a clause the first that fits is taken.
+    """
+    action = advise(verdict.advice).action
+    left = MOST_WORDS - count_words(_head(verdict)) - count_words(action)
+    kept: list[tuple[str, bool]] = []
+    for reason in verdict.reasons:
+        fitting = next((form for form in forms(reason) if count_words(form) <= left), "")
+        if fitting:
+            kept.append((fitting, reason.kind == "and_inconclusive"))
+            left -= count_words(fitting)
+    said = ""
+    for form, joined in kept:
+        said += form if not said else f"{', ' if joined else '; '}{form}"
+    return "; ".join(part for part in (said, action) if part)

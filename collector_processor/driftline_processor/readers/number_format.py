@@ -1,0 +1,183 @@
+"""Numbers and dates of a CSV: the decimal mark, the thousands mark and the date format that options name.
+
+Without an option, numbers have a decimal point and no thousands mark, and times are ISO 8601. A column that an option
+would read is named with the option; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from driftline_processor.present.numbers import many
+
+from .arrow_columns import is_text, mask_of, truth_of
+from .errors import BadInput, Say, option_text
+from .source import Source
+
+MOSTLY = 0.9
+"""A column of texts is one of numbers if at least this fraction of its values is."""
+
+_DECIMALS = {"": ".", ".": ".", "point": ".", ",": ",", "comma": ","}
+_WORDS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe"}
+_THOUSANDS = {"": "", **{mark: mark for mark in _WORDS}, **{word: mark for mark, word in _WORDS.items()}}
+_PLAIN = r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$"
+_DATES = (("%d.%m.%Y", r"\d{1,2}\.\d{1,2}\.\d{4}"), ("%d/%m/%Y", r"\d{1,2}/\d{1,2}/\d{4}"))
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFormat:
+    """The format of numbers and times in CSV files.
+
+    Attributes:
+        decimal: The mark before the decimals, "." or ",".
+        thousands: The mark between thousands, "" = none.
+        date_format: The format of times that are not ISO 8601, as ``strptime`` reads it; "" = there are none.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    date_format: str = ""
+
+    @classmethod
+    def of(cls, decimal: str, thousands: str, date_format: str) -> NumberFormat:
+        """Read the options. Raises :class:`BadInput` for a mark that is not supported, or the same mark twice."""
+        if decimal not in _DECIMALS:
+            raise BadInput(
+                f"'{decimal}'; write {option_text('decimal', ',')} or {option_text('decimal', '.')}", "decimal"
+            )
+        if thousands not in _THOUSANDS:
+            raise BadInput(f"'{thousands}'; write comma, point, space or apostrophe", "thousands")
+        if date_format and "%" not in date_format:
+            raise BadInput(f"'{date_format}'; write a format of strptime, such as %d/%m/%Y", "date_format")
+        found = cls(_DECIMALS[decimal], _THOUSANDS[thousands], date_format)
+        if found.decimal == found.thousands:
+            other = "." if found.thousands == "," else ","
+            raise BadInput(f"'{thousands}' is the decimal mark; also give {option_text('decimal', other)}", "thousands")
+        return found
+
+    @property
+    def is_plain(self) -> bool:
+        """True if numbers are written as programs write them."""
+        return self.decimal == "." and not self.thousands
+
+    @property
+    def options(self) -> str:
+        """The options that name this format of numbers."""
+        decimal = option_text("decimal", ",") if self.decimal == "," else ""
+        thousands = option_text("thousands", _WORDS[self.thousands]) if self.thousands else ""
+        return " ".join(filter(None, (decimal, thousands)))
+
+    @property
+    def pattern(self) -> str:
+        """The regular expression of a number."""
+        mark = r"[ \x{00a0}\x{202f}]" if self.thousands == " " else re.escape(self.thousands)
+        grouped = rf"\d{{1,3}}(?:{mark}\d{{3}})+|" if self.thousands else ""
+        decimal = re.escape(self.decimal)
+        return rf"^\s*[+-]?(?:(?:{grouped}\d+)(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?\s*$"
+
+    def count(self, texts: pa.Array) -> tuple[int, int]:
+        """Return how many texts are numbers of this format, and how many of these no other format reads alike."""
+        fits = truth_of(pc.match_substring_regex(texts, self.pattern))
+        marked = fits & ~truth_of(pc.match_substring_regex(texts, r"^\s*[+-]?\d+\s*$"))
+        return int(np.count_nonzero(fits)), int(np.count_nonzero(marked))
+
+    def plain_numbers(self, texts: pa.Array) -> pa.Array:
+        """Return texts with the numbers among them as programs write them.
+
+        What only programs would read as a number is quoted, so that it is none.
+
+        >>> NumberFormat(",", ".").plain_numbers(pa.array(["1.234,5", "7.25", "soon", None])).to_pylist()
+        ['1234.5', "'7.25'", 'soon', None]
+        """
+        plain = texts
+        if self.thousands == " ":
+            plain = pc.replace_substring_regex(plain, r"[ \x{00a0}\x{202f}]", "")
+        elif self.thousands:
+            plain = pc.replace_substring(plain, self.thousands, "")
+        plain = pc.utf8_trim_whitespace(pc.replace_substring(plain, self.decimal, "."))
+        fits = truth_of(pc.match_substring_regex(texts, self.pattern))
+        quoted = pc.binary_join_element_wise("'", texts, "'", "")
+        others = pc.if_else(pc.match_substring_regex(texts, _PLAIN), quoted, texts)
+        return pc.if_else(mask_of(fits), plain, others)
+
+
+PLAIN_NUMBERS = NumberFormat()
+
+_FORMATS = (
+    *(NumberFormat(".", mark) for mark in (",", " ", "'")),
+    *(NumberFormat(",", mark) for mark in ("", ".", " ", "'")),
+)
+
+
+def format_hint(text: str) -> str:
+    """Return the options that read a text as a number or a date; "" if there are none.
+
+    >>> format_hint("1.234,56"), format_hint("31/12/2026 10:00"), format_hint("soon")
+    ('--decimal , --thousands point', '--date-format %d/%m/%Y', '')
+    """
+    array = pa.array([text])
+    if truth_of(pc.match_substring_regex(array, _PLAIN))[0]:
+        return ""
+    for one in _FORMATS:
+        if one.count(array)[0]:
+            return one.options
+    return next((option_text("date_format", form) for form, pattern in _DATES if re.match(rf"\s*{pattern}", text)), "")
+
+
+def with_hint(text: str) -> str:
+    """Return a quoted value for a message, and the options that read it."""
+    hint = format_hint(text)
+    return f"{text[:80]!r}" + (f"; {hint} reads it" if hint else "")
+
+
+def report_texts(
+    sources: Sequence[Source], features: Collection[str], numbers: Collection[str] | None, say: Say
+) -> None:
+    """Report the values of CSV columns that are not numbers though they should be.
+
+    Args:
+        sources: The files.
+        features: The columns that are compared.
+        numbers: Those that the baseline knows as numbers; None = a column is one if most of its values are, or would be
+            in another format.
+        say: Receives the sentences.
+    """
+    for source in sources:
+        for name in source.schema.names:
+            if name not in features or name not in source.by_looks or not is_text(source.schema.field(name).type):
+                continue
+            if numbers is None or name in numbers:
+                _report_column(source, name, numbers is not None, say)
+
+
+def _report_column(source: Source, name: str, is_number: bool, say: Say) -> None:
+    values = plain = before = 0
+    first: tuple[int, str] | None = None
+    for batch in source.batches({name}):
+        texts = batch.column(0).cast(pa.string())
+        fits = truth_of(pc.match_substring_regex(texts, _PLAIN))
+        values += len(texts) - texts.null_count
+        plain += int(np.count_nonzero(fits))
+        strays = np.flatnonzero(~fits & truth_of(pc.is_valid(texts)))
+        if first is None and len(strays):
+            first = before + int(strays[0]) + 1, texts[int(strays[0])].as_py()
+        before += len(texts)
+        if not is_number and plain < MOSTLY * values:
+            break
+    if first is None:
+        return
+    row, text = first
+    if is_number or plain >= MOSTLY * values:
+        count = f"{values - plain:,} of {many(values, 'value')}"
+        say(
+            f"{source.path}: {name}: {count} without a number, taken as missing: the first is row {row}, "
+            f"{with_hint(text)}"
+        )
+    elif hint := format_hint(text):
+        say(f"{source.path}: {name}: read as categories, such as {text[:80]!r}; {hint} reads it")

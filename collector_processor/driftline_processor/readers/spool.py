@@ -1,0 +1,112 @@
+"""Batches of rows that are parsed once and read several times: in memory, or in a temporary file if they are many."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from collections.abc import Collection, Iterator
+from typing import IO, NamedTuple
+
+import pyarrow as pa
+import pyarrow.ipc
+
+MOST_IN_MEMORY = 64 << 20
+"""Bytes of columns of one file that stay in memory."""
+
+BATCH = 131_072
+"""Rows per batch: 1 MB a column of doubles, which stays in the cache between one step and the next."""
+
+
+class _Place(NamedTuple):
+    """Where the values of one column in one batch stand in the temporary file."""
+
+    offset: int
+    size: int
+
+
+class _StoredBatch(NamedTuple):
+    rows: int
+    places: dict[str, _Place]
+
+
+class Spool:
+    """The batches of one file; each may have a schema of its own.
+
+    The temporary file has no name, so nothing remains of it after the process. Where it cannot be written, batches stay
+    in memory.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        """Begin; ``most``: bytes in memory, :data:`MOST_IN_MEMORY` by default."""
+        self._most = MOST_IN_MEMORY if most is None else most
+        self._held: list[pa.RecordBatch] = []
+        self._stored: list[_StoredBatch] = []
+        self._bytes = self.rows = 0
+        self._file: IO[bytes] | None = None
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Add the next rows."""
+        self.rows += batch.num_rows
+        self._bytes += batch.nbytes
+        self._held.append(batch)
+        if self._bytes > self._most:
+            self._store_held()
+
+    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the named columns of all rows, those that each batch has."""
+        for stored in self._stored:
+            found = {name: self._read(stored.places[name]) for name in stored.places if name in names}
+            yield pa.RecordBatch.from_pydict(found) if found else no_columns(stored.rows)
+        for batch in self._held:
+            wanted = [name for name in batch.schema.names if name in names]
+            yield batch.select(wanted) if wanted else no_columns(batch.num_rows)
+
+    def _store_held(self) -> None:
+        """Move the batches in memory to the file."""
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the spool
+                weakref.finalize(self, self._file.close)
+            while self._held:
+                batch = self._held[0]
+                places = {name: self._write(batch.column(at)) for at, name in enumerate(batch.schema.names)}
+                self._stored.append(_StoredBatch(batch.num_rows, places))
+                del self._held[0]
+        except OSError:
+            self._most = 1 << 62
+
+    def _write(self, values: pa.Array) -> _Place:
+        assert self._file is not None
+        sink = pa.BufferOutputStream()
+        batch = pa.RecordBatch.from_arrays([values], names=["v"])
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        data = sink.getvalue()
+        offset = self._file.seek(0, 2)
+        self._file.write(data)
+        return _Place(offset, data.size)
+
+    def _read(self, place: _Place) -> pa.Array:
+        assert self._file is not None
+        self._file.seek(place.offset)
+        return pa.ipc.open_stream(self._file.read(place.size)).read_next_batch().column(0)
+
+
+def no_columns(rows: int) -> pa.RecordBatch:
+    """Return a batch of so many rows without a column."""
+    return pa.RecordBatch.from_struct_array(pa.Array.from_buffers(pa.struct([]), rows, [None]))
+
+
+def equal_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the same rows in batches of :data:`BATCH` rows; the last has fewer."""
+    waiting, rows = list[pa.RecordBatch](), 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        while rows >= BATCH:
+            table = pa.Table.from_batches(waiting)
+            [full] = table.slice(0, BATCH).combine_chunks().to_batches()
+            waiting, rows = table.slice(BATCH).to_batches(), rows - BATCH
+            yield full
+    if rows:
+        yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()

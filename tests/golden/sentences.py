@@ -1,0 +1,299 @@
+"""Every sentence about a fact, as ``sentences.txt`` holds it: ``python -m tests.golden.sentences`` writes it anew.
+
+A change of words changes that one file. All other tests assert kinds, values and states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from driftline_processor.core.evaluation import (
+    Cause,
+    Change,
+    Expected,
+    Explanation,
+    Finding,
+    KindOfChange,
+    ObjectiveState,
+    Verdict,
+)
+from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.policy.replay import QuietTime
+from driftline_processor.core.verdict import verdict_of_window
+from driftline_processor.present.sentences import clause, forms
+from driftline_processor.present.sentences.advice import advise
+from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
+from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.findings import finding_sentence
+from driftline_processor.present.sentences.policies import ENDINGS, ending_words, quiet_sentence
+from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_reason, verdict_sentence
+
+from tests.processor.core.verdict.test_examples import examples
+from tests.processor.core.verdict.test_window_verdict import WINDOWS
+
+PATH = Path(__file__).with_name("sentences.txt")
+JULY, DAY, HOUR = 1_372_636_800 * 10**9, 86_400 * 10**9, 3_600 * 10**9
+
+FINDINGS = (
+    Finding("missing", ("age",), "major", 0.02, 0.9, 0.0),
+    Finding("missing", ("age",), "critical", 0.02, 1.0, 0.0, similar="age_years"),
+    Finding("missing", ("age",), "major", 0.4, 0.0, 0.0),
+    Finding("missing", ("age",), "major", 0.4, 0.01, 0.0),
+    Finding("missing", ("age",), "major", 1.0, 0.3, 0.0),
+    Finding("constant", ("plan",), "critical", 0.3, 1.0, 0.0, category="basic"),
+    Finding("constant", ("age",), "critical", 0.3, 1.0, 0.0, low=18.0, high=18.0),
+    Finding("constant", ("age",), "critical", 0.01, 1.0, 0.0, low=18.0, high=19.0),
+    Finding("duplicates", (), "critical", 0.001, 0.5, 0.0),
+    Finding("stale", (), "critical", 0.001, 0.5, 0.0),
+    Finding("swapped", ("age", "pay"), "critical", 0.0, 0.9, 0.0),
+    Finding("unit_change", ("pay",), "critical", 0.0, 0.998, 0.0, factors=(0.01, 1 / 60, 1000.0), without_zero=True),
+    Finding("unit_change", ("pay",), "critical", 0.0, 0.998, 0.0, factors=(10.0,)),
+    Finding("type_change", ("age",), "major", 0.0, 0.3, 0.0, given="number_in_text"),
+    Finding("type_change", ("age",), "major", 0.0, 0.3, 0.0, given="text"),
+    Finding("type_change", ("plan",), "major", 0.0, 0.3, 0.0, given="number"),
+    Finding("unseen", ("plan",), "minor", 0.0, 0.03, 0.0),
+    Finding("unseen", ("rooms",), "minor", 0.0, 0.03, 0.0, numbers=True),
+    Finding("out_of_range", ("temp",), "critical", 0.0024, 0.998, 0.0, 12.92, 55.04, "above"),
+    Finding("out_of_range", ("temp",), "critical", 0.0024, 0.998, 0.0, 12.92, 55.04, "below", infinite=0.1),
+    Finding("out_of_range", ("temp",), "critical", 0.0, 0.6, 0.0, 12.92, 55.04),
+    Finding("out_of_range", ("temp",), "critical", 0.0, 0.6, 0.0, 5.0, 5.0, lengths=True),
+    Finding("out_of_range", ("temp",), "minor", 0.0, 0.002, 0.0, infinite=0.001, far=0.001),
+    Finding("out_of_range", ("temp",), "minor", 0.0, 0.001, 0.0, far=0.001, lengths=True),
+)
+COLD = Cause(("temp",), "", 0.35, (Change("values below 5", 0.41, 0.06),))
+CAUSES = (
+    COLD,
+    replace(COLD, since=JULY, before=True, score_shift=0.34, importance=0.2),
+    replace(COLD, slice="country=NL", changes=(*COLD.changes, Change("values of 9 or more", 0.1, 0.3)), since=JULY),
+    Cause(("age", "pay"), "swapped", 0.9, finding=FINDINGS[10], score_shift=-0.3, since=JULY),
+)
+CLOCK: dict[str, Any] = {"since": JULY, "timezone": "UTC", "of_days": True}
+OUTCOMES = {"outcomes": 900, "coverage": 0.45}
+OBJECTIVE = ObjectiveState("precision", "precision >= 0.9", "broken", 0.8, 0.7, 0.85, 90, sentence="0.8 on 90 rows")
+EXPECTED = Expected("age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, "age: 20 % of values are missing")
+ENDS = {"low": 0.7, "high": 0.85}
+MOVED = fact("metric_moved", metric="accuracy", change=-0.1, low=-0.12, high=-0.08, value=0.7, level=None)
+LEVEL: dict[str, Any] = {"predicted": 0.14, "actual": 0.36, "low": 0.28, "high": 0.45, "positive_class": "late"}
+FAILING: dict[str, Any] = {"metric": "error_rate", "value": 0.08, "low": 0.07, "high": 0.09, "usual": 0.01}
+COMPARED: dict[str, Any] = {"signal": "accuracy", "signal_column": "", "slice": "", "value": 0.8, **ENDS}
+LIMIT: dict[str, Any] = {"side": "below", "limit": 0.85, "of": "", "windows": 0, "is_fraction": True}
+TELLING: dict[str, Any] = {
+    "outcomes": 90,
+    "metric": "log_loss",
+    "value": 0.5,
+    "low": 0.4,
+    "high": 0.6,
+    "baseline": 0.49,
+}
+GROUPS: dict[str, Any] = {"measure": "equal_opportunity_difference", "attribute": "gender", "low": 0.1, "high": 0.3}
+DAYS_LACK: dict[str, Any] = {"reason": "too_few_days", "needed": None, "rows": None}
+CAUSE = fact("cause", cause=COLD)
+
+FACTS: tuple[Fact, ...] = (
+    fact("no_worse_than_baseline", metric="accuracy", value=0.8, baseline=0.79, better=False),
+    fact("no_worse_than_baseline", metric="mae", value=None, baseline=None, better=True),
+    fact(
+        "objective_met", metric="precision", value=0.95, low=0.93, high=0.97, rule="precision >= 0.9", of_change=False
+    ),
+    fact("objective_missed", metric="accuracy", value=-0.1, low=-0.12, high=-0.08, rule="accuracy", of_change=True),
+    fact("objectives_met", count=3),
+    fact("worse_than_constant", value=0.76, low=0.66, high=0.87, constant=0.7),
+    fact("level_of_scores", **LEVEL, constant_is_better=True),
+    MOVED,
+    fact("metric_moved", **dict(MOVED.values) | {"level": fact("level_of_scores", **LEVEL, constant_is_better=False)}),
+    fact("estimate_moved", metric="roc_auc", change=-0.1, low=-0.12, high=-0.08),
+    fact("errors_rose", metric="error_rate", before=0.176, after=0.655),
+    fact("errors_rose", metric="mae", before=4.0, after=7.5),
+    fact("expectation_broken", expected=EXPECTED),
+    fact("column_moved", name="age"),
+    fact("output_moved", column="class", name="predicted class"),
+    fact("output_moved", column="score", name="score"),
+    fact("relation_changed", features=("age", "pay")),
+    fact("service_failing", **FAILING, calls=4_000, error="TimeoutError"),
+    fact("service_failing", **FAILING | {"metric": "latency_p95", "usual": 0.02}, calls=4_000, error=""),
+    fact("likely_cause", cause=CAUSE, others=("age",)),
+    fact("first_cause", cause=FINDINGS[18].fact, others=("age", "pay")),
+    fact("harmless_cause", cause=CAUSE, others=()),
+    fact("weak_slice", name="age below 25"),
+    fact("inputs_look_as_before", cause=CAUSE),
+    fact("inputs_look_as_before", cause=None),
+    *map(fact, ("harmless_inputs", "window_open", "no_rows", "outcomes_may_come", "no_outcomes", "few_outcomes")),
+    fact("harmless_output", name="score"),
+    fact("chance_possible", windows=1),
+    fact("chance_possible", windows=2),
+    *(fact("comparison_inconclusive", reason=reason, **TELLING) for reason in ("too_few_rows", "too_few_days", "")),
+    fact("outcomes_inconclusive", outcomes=90),
+    fact("and_inconclusive", reason=fact("no_outcomes")),
+    fact("no_prediction", pause=2 * HOUR),
+    fact("windows_wait", windows=1),
+    fact("windows_wait", windows=1_200),
+    *map(fact, ("no_objective", "no_window_closed", "fault_certain", "finding_certain", "drift_with_too_few_days")),
+    fact("objective_certainly_met", **OUTCOMES),
+    fact("objective_certainly_missed", rows=900),
+    fact("better_than_baseline", **OUTCOMES),
+    fact("loss_would_show", metric="log_loss", least=0.05, **OUTCOMES),
+    fact("loss_would_show", metric="accuracy", least=None, outcomes=900, coverage=None),
+    fact("failures_certain", metric="error_rate", limit=0.05),
+    fact("constant_certainly_better", **OUTCOMES),
+    fact("level_certainly_off", **OUTCOMES),
+    fact("certainly_worse", **OUTCOMES),
+    fact("rise_detected", outcomes=12_000),
+    fact("rows_counted", expected=EXPECTED),
+    fact("estimate_assumes", inside=0.97),
+    fact("drift_beyond_chance", rows=5_000, size="large"),
+    fact("joint_drift_beyond_chance", rows=5_000),
+    fact("drift_open", outputs=("score",), features=("age", "pay"), missing=("too_few_days", "too_few_rows")),
+    fact("to_be_confirmed", by_one=True),
+    fact("to_be_confirmed", by_one=False),
+    fact("newest_healthy_again", windows=1, left=1),
+    fact("newest_healthy_again", windows=2, left=2),
+    fact("healthy_until", end=JULY, timezone="UTC"),
+    fact("known_until", end=JULY, timezone="UTC"),
+    fact("newest_may_be_chance", shown=MOVED),
+    *map(fact, ("nothing_shows_either", "newest_without_drift", "outcomes_without_objective", "no_window_before")),
+    *map(fact, ("nothing_known", "pause_unlikely", "shown_is_old")),
+    fact("rule_broken", rule="latency_p99 <= 0.1"),
+    fact("one_answer", part=0.4),
+    fact("columns_drift", names=("age",)),
+    fact("columns_drift", names=("age", "pay", "plan", "city", "zip")),
+    fact("output_drifts", name="score"),
+    fact("positive_rate", observed=0.3, expected=0.2),
+    fact("estimate_missed", metric="mae", error=2.0),
+    fact("worse_without_drift", metric="mae"),
+    *map(fact, ("no_input_drifts", "scores_of_classes_hold", "outcomes_as_expected")),
+    fact("label_shift", sentence="positives became more frequent"),
+    fact("signal_unknown", signal="accuracy", slice="country=NL", waits=True),
+    *(fact("limit_unknown", signal="mae", slice="", of=of, windows=3) for of in ("baseline", "last week", "average")),
+    fact("signal_without_interval", signal="mae"),
+    fact("signal_compared", **COMPARED | {"slice": "country=NL"}, **LIMIT),
+    fact(
+        "signal_compared", **COMPARED | {"low": None}, **LIMIT | {"of": "average", "windows": 7, "is_fraction": False}
+    ),
+    fact("drift_evaluated", columns=1, of=3),
+    fact("column_statistics", name="temp", statistics={"ks": 0.9}, p_value=1e-9, size="large"),
+    fact("objective_broken", objective=OBJECTIVE),
+    fact("objective_inconclusive", objective=replace(OBJECTIVE, sentence="")),
+    fact("no_two_groups", attribute="gender"),
+    fact("groups_unknown", measure="equal_opportunity_difference", attribute="gender", yet=True),
+    fact("groups_inconclusive", **GROUPS, group="f", rate="true_positive_rate", rows=90.0),
+    fact("groups_compared", **GROUPS, value=0.2, side="above", limit=0.1, apart=("recall", 0.5, "f", 0.7, "m")),
+    fact("outcomes_in_time", at_most=0.6, agreed=0.95),
+    fact("burn_rate_unknown", signal="precision", window="6h"),
+    fact(
+        "budget_spent",
+        signal="precision",
+        rule="precision >= 0.95",
+        short_rate=20.0,
+        long_rate=15.0,
+        short="1h",
+        long="6h",
+    ),
+    *map(fact, ("no_more_drift", "no_objective_evaluated", "no_objective_broken", "outcome_agreement_unknown")),
+    fact("no_grave_fault"),
+    fact(
+        "verdict", verdict=Verdict("unknown", reasons=(fact("no_window_closed"),), advice=fact("wait_for_first_window"))
+    ),
+    CAUSE,
+    FINDINGS[0].fact,
+    replace(FINDINGS[0].fact, kind="named_finding"),
+)
+"""Facts of all kinds, some with several values of which the words depend."""
+
+ADVICE: tuple[Fact, ...] = (
+    fact("repair_service", fault=fact("service_failing", **FAILING, calls=4_000, error="")),
+    fact("repair_columns", columns=("age", "pay"), fault=FINDINGS[10].fact),
+    fact("repair_columns_all_the_same", columns=("age",), fault=FINDINGS[0].fact),
+    fact("repair_data", fault=FINDINGS[8].fact),
+    fact("change_version", version="7"),
+    fact("change_version", version="7", loss="error", challenger=0.1, champion=0.2),
+    fact("retrain", **CLOCK),
+    fact("retrain", **CLOCK | {"since": None}),
+    fact("retrain_with_slice", slice="country=NL", **CLOCK),
+    fact("recalibrate", roc_auc=0.7, baseline=0.71, **CLOCK),
+    fact("check_column_first", column="age", outside=0.57, **CLOCK),
+    fact("check_threshold", moved=MOVED),
+    fact("wait_for_end_of_window", end=JULY, timezone="UTC"),
+    fact("wait_for_outcomes", immature=""),
+    fact(
+        "wait_for_longer_window",
+        start=JULY,
+        end=JULY + 7 * DAY,
+        timezone="UTC",
+        reason="too_few_days",
+        needed=None,
+        rows=None,
+    ),
+    fact("evaluate_longer_window", reason="too_few_rows", needed=900, rows=100),
+    fact("evaluate_more_rows", **DAYS_LACK),
+    *map(fact, ("set_objective", "send_outcomes", "send_more_outcomes", "nothing_to_do", "wait_for_first_window")),
+    fact("send_outcomes_or_label", needed=1_200),
+    fact("label_more", more=670, needed=790),
+    fact("ignore_drift", small=True),
+    fact("ignore_drift", small=False),
+    fact("look_again", then=fact("retrain", **CLOCK)),
+    *map(fact, ("check_service", "wait_or_add_processor")),
+)
+RATES = fact("positive_rate", observed=0.3, expected=0.2)
+DRIFT = fact("columns_drift", names=("age",))
+CHANGES = (
+    KindOfChange("service", "service_changed", (fact("rule_broken", rule="latency_p99 <= 0.1"),)),
+    KindOfChange("data_fault", "data_faulty", (replace(FINDINGS[0].fact, kind="named_finding"),)),
+    KindOfChange("concept_change", "meaning_changed", (RATES,)),
+    KindOfChange("label_shift", "proportions_changed", (RATES,)),
+    KindOfChange("label_shift", "proportions_changed_by_scores", (fact("label_shift", sentence="more positives"),)),
+    KindOfChange("covariate_shift", "inputs_moved", (DRIFT,)),
+    KindOfChange("covariate_shift", "inputs_moved_as_expected", (DRIFT, fact("outcomes_as_expected"))),
+    KindOfChange("covariate_shift", "inputs_or_proportions_moved", (DRIFT,)),
+    KindOfChange("covariate_shift", "inputs_moved_without_outcomes", (DRIFT,)),
+)
+QUIET = (
+    QuietTime(circular=True),
+    QuietTime(untold=3, why=(fact("signal_unknown", signal="accuracy", slice="", waits=False),)),
+    QuietTime(),
+    QuietTime(windows=60, days=60.0),
+    QuietTime(windows=20, days=20.0, fired=1),
+)
+
+
+def lines() -> Iterator[str]:
+    """Yield the lines of the file: what it is, and the words for it."""
+    for one in FACTS:
+        yield f"{one.kind}: {' | '.join(forms(one))}"
+    for one in ADVICE:
+        words = advise(one)
+        yield f"advice {one.kind}: {words.action} | {words.sentence}"
+    for finding in FINDINGS:
+        yield f"finding {finding.check}: {finding_sentence(finding)} | {clause(finding.fact)}"
+    for cause in CAUSES:
+        yield f"cause {cause.check or 'drift'}: {cause_sentence(cause)}"
+    for explanation in (Explanation(CAUSES, "score"), Explanation(CAUSES[:1]), Explanation((), "score")):
+        yield f"explanation: {explanation_sentence(explanation)}"
+    for change in CHANGES:
+        yield f"change {change.reason}: {change_sentence(change)}"
+    for quiet in QUIET:
+        yield f"false alarms: {quiet_sentence(quiet)}"
+    for ending in ENDINGS:
+        yield f"ending {ending}: {ending_words(ending)}"
+    for verdict in verdicts():
+        yield f"verdict {verdict.state}: {verdict_sentence(verdict)}"
+        yield f"  reason: {verdict_reason(verdict)}"
+        yield f"  certainty: {verdict_certainty(verdict)}"
+        yield f"  next: {verdict_next(verdict)}"
+
+
+def verdicts() -> Iterator[Verdict]:
+    """Yield verdicts of all states, on windows and models, and of one of several versions and environments."""
+    yield from (verdict_of_window(evaluation) for evaluation, *_ in WINDOWS)
+    known = [verdict for _, verdict in examples()]
+    yield from known
+    for verdict in known[:3]:
+        yield replace(verdict, version="7", environment="eu")
+        yield replace(verdict, version="", of_window=False)
+        yield replace(verdict, environment="eu", slice="country=NL")
+
+
+if __name__ == "__main__":
+    PATH.write_text("\n".join(lines()) + "\n", encoding="utf-8")

@@ -1,0 +1,38 @@
+"""Sentences: all of them in one file, a maker for each kind of fact, and no fact without one."""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+from driftline_processor.core.evaluation import ChangeReason
+from driftline_processor.core.quality import CHECKS
+from driftline_processor.present.sentences import kinds
+from driftline_processor.present.sentences.advice import ADVICE as MAKERS_OF_ADVICE
+
+from tests.golden.sentences import ADVICE, CHANGES, FACTS, FINDINGS, PATH, lines
+from tests.support.paths import ROOT
+
+CORE = ROOT / "collector_processor/driftline_processor/core"
+
+
+def test_the_sentences_are_those_of_the_file() -> None:
+    """``python -m tests.golden.sentences`` writes the file anew."""
+    assert list(lines()) == PATH.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_file_has_every_kind_of_fact() -> None:
+    assert {one.kind for one in FACTS} == {*kinds()}
+    assert {one.kind for one in ADVICE} == {*MAKERS_OF_ADVICE}
+    assert {one.check for one in FINDINGS} == {*CHECKS}
+    assert {one.reason for one in CHANGES} == {*get_args(ChangeReason)}
+
+
+def test_every_kind_that_the_core_names_has_words() -> None:
+    made = {
+        kind
+        for path in CORE.rglob("*.py")
+        for kind in re.findall(r"(?<!\w)(?:fact|reason)\(\s*\"(\w+)\"", re.sub(r">>>.*", "", path.read_text()))
+    }
+    assert len(made) > 100
+    assert made <= {*kinds(), *MAKERS_OF_ADVICE}

@@ -1,0 +1,114 @@
+"""CSV: the types of columns, lines that cannot be read, and how a file is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.csv
+import pytest
+from driftline_processor.readers.delimited import CsvSource
+
+
+def silent(sentence: str) -> None:
+    raise AssertionError(sentence)
+
+
+def whole(path: Path, **options: Any) -> Any:
+    """Return what Arrow reads from a file that it holds in memory."""
+    conversion = pyarrow.csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False, **options)
+    return pyarrow.csv.read_csv(
+        path, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True), convert_options=conversion
+    )
+
+
+COLUMNS: list[tuple[list[Any], list[Any]]] = [
+    ([1, 2], [3, 4]),
+    ([1, 2], [2.5, 4]),
+    ([1, 2], ["x", 4]),
+    (["", ""], [7, 8]),
+    (["", ""], ["", "yes"]),
+    (["true", "false"], ["true", "maybe"]),
+    (["2026-01-01", "2026-01-02"], ["2026-01-01 10:00:00", "2026-01-02"]),
+    (["2026-01-01 10:00:00", ""], ["2026-01-01 10:00:00.25", ""]),
+    (["2026-01-01T10:00:00Z", ""], ["2026-01-01T10:00:00.25Z", ""]),
+    (["2026-01-01", ""], ["2026-01-01T10:00:00.25Z", ""]),
+    (["", ""], ["2026-01-01T10:00:00Z", "2026-01-01T10:00:00.25Z"]),
+    (["a", "b"], ["c", "NA"]),
+    (["", ""], ["", ""]),
+    ([5, 1], ["true", "false"]),
+    ([0, 1], ["true", "false"]),
+    (["", ""], ['"a\n""b"', " 7"]),
+    ([7, 8], ["12345678901234567890123", ""]),
+]
+
+
+@pytest.mark.parametrize(("early", "late"), COLUMNS)
+def test_a_column_has_the_type_that_all_of_it_has(early: list[Any], late: list[Any], tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    values = [*early * 200, *late * 200]
+    path.write_text("n,value\n" + "".join(f"{at},{value}\n" for at, value in enumerate(values)))
+    source, known = CsvSource(path, (), silent, block=512), whole(path)
+    assert source.schema.equals(known.schema)
+    assert source.rows == 800
+    assert source.column("value").to_pylist() == known["value"].to_pylist()
+
+
+def test_columns_that_change_their_type_later_on_are_widened_in_one_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"c{at}" for at in range(30)]
+    later = ["x", 7, "2026-01-01T10:00:00.25Z", "true", "0.5", 'a "b", c']
+    path = tmp_path / "rows.csv"
+    rows = [[at, *[""] * 29] for at in range(400)] + [[0.5, *[later[at % 6] for at in range(29)]] for _ in range(400)]
+    pd.DataFrame(rows, columns=names).to_csv(path, index=False)
+    passes, open_again = [0], CsvSource._open
+
+    def counted(self: CsvSource, *arguments: Any, **options: Any) -> Any:
+        passes[0] += 1
+        return open_again(self, *arguments, **options)
+
+    monkeypatch.setattr(CsvSource, "_open", counted)
+    source, known = CsvSource(path, (), silent, block=1024), whole(path)
+    assert passes[0] <= 4  # the header, up to the first column that changes, the types of all rows, all rows
+    assert source.schema.equals(known.schema)
+    assert [source.column(name).to_pylist() for name in names] == [known[name].to_pylist() for name in names]
+
+
+def test_the_first_of_several_columns_of_one_name_is_read(tmp_path: Path) -> None:
+    path, said = tmp_path / "rows.csv", list[str]()
+    path.write_text("a,a,b,b\n" + "".join(f"{at},x{at},{at / 2 if at > 150 else at},{at}\n" for at in range(200)))
+    source = CsvSource(path, (), said.append, block=512)
+    assert said == [f"{path}: a, b: several columns of one name; the first is read"]
+    assert source.schema.names == ["a", "b"]
+    assert source.column("a").to_pylist() == list(range(200))
+    assert source.column("b").to_pylist()[-1] == 99.5
+
+
+def test_a_large_file_that_is_not_utf_8_is_latin_1(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"city,score\n" + b"Bern,0.5\n" * (1 << 19) + "Zürich,0.5\n".encode("latin-1"))
+    assert CsvSource(path, (), silent).column("city").to_pylist()[-1] == "Zürich"
+
+
+# decision 0028: what a reader of CSV does with files that other readers refuse or rename
+def test_yes_and_no_are_texts(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a\nyes\nno\n")
+    assert CsvSource(tmp_path / "rows.csv", (), silent).column("a").to_pylist() == ["yes", "no"]
+
+
+def test_names_that_differ_in_their_case_are_two_columns(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("Age,age\n1,2\n")
+    assert CsvSource(tmp_path / "rows.csv", (), silent).schema.names == ["Age", "age"]
+
+
+@pytest.mark.parametrize("size", [3_000_000, 20_000_000])
+def test_a_long_text_is_read(tmp_path: Path, size: int) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\nx,0\n" + "x" * size + ",1\n")
+    assert [len(text) for text in CsvSource(tmp_path / "rows.csv", (), silent).column("a").to_pylist()] == [1, size]
+
+
+def test_a_number_of_26_digits_is_a_double(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a\n12345678901234567890123456\n")
+    assert CsvSource(tmp_path / "rows.csv", (), silent).column("a").to_pylist() == [1.2345678901234568e25]
