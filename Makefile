@@ -65,7 +65,7 @@ oldest:
 	@.venv-oldest/bin/python -m pip install --quiet --editable '.[demo]' --group dev \
 		opentelemetry-api==$(OLDEST) opentelemetry-sdk==$(OLDEST) opentelemetry-exporter-otlp==$(OLDEST) $(OLDEST_WEB)
 	@.venv-oldest/bin/python -m pytest -n auto -m "not interop and not simulation" $(OLD_WARNINGS) \
-		sdk tests/sdk tests/processor tests/integrations $(PYTEST_ARGS)
+		sdk tests/sdk tests/processor tests/extensions tests/integrations $(PYTEST_ARGS)
 
 newest:
 	@sh scripts/setup.sh dev

@@ -112,7 +112,6 @@ EXTRAS += ["sklearn", "starlette", "typer", "uvicorn", "xxhash", "yaml"]
 
 BARE_INSTALL = """
 import sys
-from pathlib import Path
 sys.modules.update(dict.fromkeys({extras}))  # each of them now fails to import
 
 import driftline

@@ -221,7 +221,7 @@ def _no_model() -> str:
 
 
 def _all_lack_model(parsed: ParsedDocument) -> bool:
-    return bool(parsed.rejected) and all(reason.startswith("model is missing") for _, reason in parsed.rejected)
+    return 0 < parsed.rejections == parsed.without_model
 
 
 def _error(status: int, sentence: str) -> Response:

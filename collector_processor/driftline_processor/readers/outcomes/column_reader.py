@@ -94,12 +94,14 @@ class Rejections:
         bad: bool (n,).
         reasons: Of the first rows, the first reason.
         checks: Of each check that rejected rows, how many, the place of the first one and its reason.
+        without_model: How many were rejected because no model is named.
     """
 
     n: int
     bad: NDArray[np.bool_] = field(init=False)
     reasons: dict[int, str] = field(default_factory=dict)
     checks: list[tuple[int, int, str]] = field(default_factory=list)
+    without_model: int = 0
 
     def __post_init__(self) -> None:
         self.bad = np.zeros(self.n, np.bool_)
@@ -120,7 +122,7 @@ class Rejections:
     def document(self, rows: OutcomeRows) -> ParsedDocument:
         """Return usable rows beside the first rejections."""
         shown = sorted(self.reasons.items())[:SHOWN_REJECTIONS]
-        return ParsedDocument(rows, shown, int(self.bad.sum()) - len(shown))
+        return ParsedDocument(rows, shown, int(self.bad.sum()) - len(shown), self.without_model)
 
 
 def convert_columns(
@@ -160,6 +162,7 @@ def read_columns(
     rejected.where(_is_null(ids), "id is missing")
     models = _texts(column.get("model", nothing), "model", rejected, bare_numbers)
     models = pc.fill_null(models, model) if model else models
+    rejected.without_model = int(np.count_nonzero(_is_null(models) & ~rejected.bad))
     rejected.where(_is_null(models), "model is missing; name it in the row or as ?model=")
     environments = _texts(column.get("environment", nothing), "environment", rejected, bare_numbers)
     environments = pc.fill_null(environments, environment) if environment else environments

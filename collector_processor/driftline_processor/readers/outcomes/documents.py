@@ -243,7 +243,7 @@ def _one_by_one(outcomes: list[object], model: str | None, environment: str | No
     reader = RowReader(model, environment)
     for index, item in enumerate(outcomes):
         reader.add(index, item)
-    return ParsedDocument(reader.rows(), reader.rejected, reader.more)
+    return ParsedDocument(reader.rows(), reader.rejected, reader.more, reader.without_model)
 
 
 def _loads(body: bytes) -> object:

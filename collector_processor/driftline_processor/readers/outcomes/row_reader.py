@@ -140,11 +140,13 @@ class ParsedDocument:
 
     Attributes:
         more: How many other rows cannot be used.
+        without_model: How many rows cannot be used because no model is named.
     """
 
     rows: OutcomeRows
     rejected: list[tuple[int, str]]
     more: int = 0
+    without_model: int = 0
 
     @property
     def rejections(self) -> int:
@@ -161,7 +163,8 @@ def join_parts(parts: Sequence[ParsedDocument]) -> ParsedDocument:
         rejected += [(begin + index, reason) for index, reason in part.rejected[:room]]
         begin += len(part.rows) + part.rejections
     rows = concatenate_rows([part.rows for part in parts])
-    return ParsedDocument(rows, rejected, begin - len(rows) - len(rejected))
+    without_model = sum(part.without_model for part in parts)
+    return ParsedDocument(rows, rejected, begin - len(rows) - len(rejected), without_model)
 
 
 def concatenate_rows(parts: Sequence[OutcomeRows]) -> OutcomeRows:
@@ -187,6 +190,10 @@ def concatenate_rows(parts: Sequence[OutcomeRows]) -> OutcomeRows:
     )
 
 
+class MissingModel(UnusableField):
+    """Neither an outcome nor its request names a model."""
+
+
 @dataclass(slots=True)
 class RowReader:
     """Read outcomes one by one: the general way, for documents of thousands and for lines of mixed types.
@@ -196,12 +203,14 @@ class RowReader:
         environment: What the request says, for rows that say nothing.
         rejected: (index, reason) of the first.
         more: How many others.
+        without_model: How many of all name no model.
     """
 
     model: str | None
     environment: str | None
     rejected: list[tuple[int, str]] = field(default_factory=list)
     more: int = 0
+    without_model: int = 0
     _rows: list[_Row] = field(default_factory=list)
     _slices: dict[str, None] = field(default_factory=dict)
 
@@ -210,6 +219,7 @@ class RowReader:
         try:
             self._rows.append(self._read(item))
         except UnusableField as reason:
+            self.without_model += isinstance(reason, MissingModel)
             if len(self.rejected) < SHOWN_REJECTIONS:
                 self.rejected.append((index, str(reason)))
             else:
@@ -230,7 +240,7 @@ class RowReader:
             raise UnusableField(f"unknown key {unknown[0][:80]!r}; an outcome has {', '.join(FIELDS)}")
         model = text_of(item.get("model"), "model") or self.model
         if not model:
-            raise UnusableField("model is missing; name it in the row or as ?model=")
+            raise MissingModel("model is missing; name it in the row or as ?model=")
         row_id = text_of(item.get("id"), "id")
         if row_id is None:
             raise UnusableField("id is missing")
