@@ -93,5 +93,5 @@ def test_what_cannot_be_is_said_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"--reference-without: without what\?"):
         read_rolling("", "24h")
     pq.write_table(pa.table({"age": frame["age"]}), path)
-    with pytest.raises(BadInput, match=r"--reference-last needs a time; name it with --time COL"):
+    with pytest.raises(BadInput, match=r"--reference-last needs a time; name it with --time"):
         evaluate_files([path], None, None, ColumnOptions(), Cut(), lambda _: None, EvaluationSettings(past=rolling))

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 from driftline_processor.cli.commands import app
 from driftline_processor.present.runbooks import RUNBOOKS
-from driftline_processor.queries.overview import View
 from driftline_processor.web.pages.runbooks import runbook_text
 from starlette.testclient import TestClient
 from typer.main import get_command
@@ -17,7 +16,7 @@ from tests.support.fake_view import FakeView
 from tests.support.html_page import page
 from tests.support.paths import ROOT
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 PARTS = [
     "How do I recognise it?",
