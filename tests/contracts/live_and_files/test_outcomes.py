@@ -190,7 +190,11 @@ def of_service(
     ends = [(one.window.start, one.window.end) for one in found]
     key = ModelKey("churn", "1")
     return {
-        one.window.start: answered(one, opened.wrong.worst(key, *window, MOST), opened.weak.search(key, *window))
+        one.window.start: answered(
+            one,
+            opened.queries.mispredictions.worst(key, *window, MOST),
+            opened.queries.weak_slices.search(key, *window),
+        )
         for one, window in zip(found, ends, strict=True)
     }
 

@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.cli.policies import replay_lines
-from driftline_processor.health import Health
-from driftline_processor.web.api.policies import routes
-from driftline_processor.web.app import create_app
 
 from tests.support.churn_files import Run
-from tests.support.fake_view import FakeView, accept
+from tests.support.fake_view import FakeView, app_of
 from tests.support.policy_watch import model, watched
 from tests.support.serve import serve
 from tests.support.verdict_windows import right, value, wrong
@@ -44,8 +41,8 @@ def running(tmp_path: Path) -> Iterator[str]:
     days = [right(0), right(1), wrong(2, clear=True, realized={"accuracy": value(0.6)})]
     view = FakeView([model(days, "churn")])
     with watched(tmp_path / "state") as watch:
-        more = routes(view, watch.alerts, watch.explanations)
-        with serve(create_app(view, accept, Health(), more=more)) as url:
+        view.alerts, view.explanations = watch.alerts, watch.explanations
+        with serve(app_of(view)) as url:
             yield url
 
 
