@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from driftline_processor.cli.options import BAD_INPUT, ROWS, report_bad_input, say, takes_columns
+from driftline_processor.cli.options import BAD_INPUT, ROWS, report_bad_input, say, takes_options
 from driftline_processor.readers.addresses import file_or_address
-
-if TYPE_CHECKING:
-    from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 MISSED = 1
 
@@ -26,7 +24,7 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
 
 
-@takes_columns
+@takes_options
 def drill(
     fault: Annotated[
         str, typer.Argument(metavar="[FAULT]", help="Which fault, such as unit-change; --all for each of them.")

@@ -23,7 +23,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present import evaluation_json
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.estimated_models import CLASSES, build, frame, scores_of
 from tests.support.metric_requests import histogram_of, metrics_body

@@ -18,7 +18,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.live_and_files import evaluate_live
 from tests.support.state_fixtures import Open

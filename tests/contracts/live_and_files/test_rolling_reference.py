@@ -18,7 +18,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import evaluations_to_json
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.end_to_end.scenarios.stage import same
 from tests.support.otlp_requests import logs, record

@@ -23,7 +23,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider

@@ -26,7 +26,7 @@ from driftline_processor.evaluation.judge import judge_together
 from driftline_processor.evaluation.store_judge import JudgedWindow
 from driftline_processor.evaluation.store_source import StoreSource
 from driftline_processor.queries.overview import ModelView
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.store.series import Series
 
 from tests.support.state_fixtures import Open

@@ -16,7 +16,7 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.terminal.api_tables import models_table
 from rich.console import Console
 from starlette.testclient import TestClient

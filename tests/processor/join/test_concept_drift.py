@@ -24,7 +24,7 @@ from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.join import concept_drift as watching
 from driftline_processor.present.concept import sentence
 from driftline_processor.present.evaluation_json import json_of
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.store.database import StorageError
 
 from tests.support.service import Service

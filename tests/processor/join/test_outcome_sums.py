@@ -24,7 +24,7 @@ from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import app_of

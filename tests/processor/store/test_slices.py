@@ -21,7 +21,7 @@ from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.present.sentences.causes import explanation_sentence
 from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import overall
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import app_of

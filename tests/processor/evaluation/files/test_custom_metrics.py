@@ -115,7 +115,7 @@ def test_a_metric_object_that_pip_installed_has_title_direction_and_interval(
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-index", "--no-deps"]
     subprocess.run([*pip, "--target", str(site), str(wheel)], check=True)
     said = ("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--task", "binary")
-    done = run(*said, "--outcomes", files / "outcomes.csv", "--json", "--curves", "--objective", "youden >= 0.99")
+    done = run(*said, "--outcomes", files / "outcomes.csv", "--json", "--curves", "--objectives", "youden >= 0.99")
     assert done.exit_code == 0, done.stderr
     (window,) = json.loads(done.stdout)["windows"]
     found = window["performance"]["realized"]["youden"]
