@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -217,7 +217,7 @@ def costs_of_state(models: int) -> dict[str, float]:
 def rows_of(model: str) -> PredictionTable:
     """Return ten minutes of predictions of a model."""
     times = [NOON + at * 10**10 for at in range(60)]
-    features = {f"x{at}": [float(at + row) for row in range(60)] for at in range(5)}
+    features: dict[str, Sequence[object]] = {f"x{at}": [float(at + row) for row in range(60)] for at in range(5)}
     return predictions([f"{model}-{at}" for at in range(60)], times, model=model, features=features)
 
 
