@@ -504,8 +504,10 @@ def test_what_is_said_of_others_in_the_transaction_is_kept_with_evaluations_or_n
     with pytest.raises(ArithmeticError):
         evaluations.write(patient=True, also=fail)
     assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(0,)]
+    assert dictionaries(connection) == 0
     evaluations.write(patient=True)
     assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(1,)]
+    assert dictionaries(connection) == 1
     store.close()
 
 
