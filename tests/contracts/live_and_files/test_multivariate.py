@@ -66,7 +66,7 @@ def test_what_is_found_is_on_the_page_in_the_metrics_in_json_and_kept(open_state
     evaluation = evaluate_live(state, clock, frame(4_000, 3, True), baseline())
     assert decode_evaluation(encode_evaluation(evaluation)).joint == evaluation.joint
     found = to_json(evaluation)["drift"]["multivariate"]["correlation"]
-    assert found["told_by"][0]["features"] == ["age", "income"]
+    assert found["contributors"][0]["features"] == ["age", "income"]
     assert found["sentence"].startswith("age and income are correlated -0.7")
     told = {
         (p.metric, dict(p.attributes).get("driftline.drift.method")): p.value for p in points(state.state) if _joint(p)

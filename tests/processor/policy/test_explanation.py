@@ -137,7 +137,7 @@ def test_a_policy_that_is_switched_off_says_so(tmp_path: Path) -> None:
 
 def test_a_model_whose_past_waits_says_that_nothing_is_decided(tmp_path: Path) -> None:
     with watched(tmp_path, policies=LOW) as watch:
-        behind = model([low(0)], unjudged=3)
+        behind = model([low(0)], pending_windows=3)
         watch.look(behind)
         (found,) = [one for one in watch.explanations.of_model([behind]) if one.policy == "low"]
     assert [one.kind for one in found.untold] == ["catching_up"]
