@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 ROWS, REFERENCE_ROWS, NUMBERS = 1_000_000, 100_000, 15
 LABELS = (3, 8, 20, 50, 100)

@@ -15,8 +15,6 @@ import sys
 from itertools import cycle, islice
 from urllib.request import urlopen
 
-from driftline_processor.health import Health
-from driftline_processor.web.app import create_app
 from driftline_processor.web.page import compile_templates
 from playwright.sync_api import Browser, sync_playwright
 from starlette.requests import Request
@@ -25,7 +23,7 @@ from starlette.routing import Route
 
 from benchmarks.bench_pages import evaluations, fleet
 from tests.support.browser import CHROMIUM
-from tests.support.fake_view import NOW, accept
+from tests.support.fake_view import app_of
 from tests.support.serve import serve
 
 MODELS, FEATURES, WINDOWS, ROUNDS = 60, 200, 365, 15
@@ -70,7 +68,8 @@ def main() -> int:
         return 0
     view = fleet(evaluations(FEATURES, WINDOWS), MODELS)
     compile_templates()
-    app = create_app(view, accept, Health(), lambda: NOW, more=[Route("/bare", bare)])
+    app = app_of(view)
+    app.router.routes.insert(0, Route("/bare", bare))
     kept = True
     print(f"{MODELS} models x {FEATURES} features x {WINDOWS} windows; the least of {ROUNDS} openings")
     with serve(app) as address, sync_playwright() as playwright:

@@ -109,7 +109,7 @@ def join(directory: Path) -> None:
     state = State(Config(storage=Storage(directory=directory)), clock=lambda: FIRST + 31 * DAY)
     before = peak()
     seconds = cpu_seconds(state.join_now)
-    joined, told = state.view.models()[0].outcomes, state.read("SELECT count(*) FROM outcomes").column(0)[0].as_py()
+    joined, told = state.publish().models[0].outcomes, state.read("SELECT count(*) FROM outcomes").column(0)[0].as_py()
     assert joined == told, (joined, told)
     print(json.dumps([told, seconds, before, peak()]))
 

@@ -26,15 +26,13 @@ from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.verdict import verdict_of_model
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
-from driftline_processor.health import Health
 from driftline_processor.queries.overview import BaselineView, ModelView
 from driftline_processor.store.database import Store
-from driftline_processor.web.app import create_app
 from jinja2 import Environment
 from starlette.testclient import TestClient
 
 from benchmarks.stopwatch import cpu_seconds
-from tests.support.fake_view import NOW, FakeView, accept, column, edges, normal_cells, ns
+from tests.support.fake_view import NOW, FakeView, app_of, column, edges, normal_cells, ns
 from tests.support.windows import windows_over
 
 MODELS, FEATURES, WINDOWS, ROUNDS = 60, 200, 365, 5
@@ -176,7 +174,7 @@ def line(name: str, took: float, plain: float, promised: float | None, size: str
 
 def main() -> int:
     view = fleet(evaluations(FEATURES, WINDOWS), MODELS)
-    client = TestClient(create_app(view, accept, Health(), lambda: NOW))
+    client = TestClient(app_of(view))
     client.get("/").raise_for_status()
     bare = references(client)
     said = ", ".join(f"{name} {seconds * 1e3:.2f} ms" for name, seconds in bare.items())

@@ -76,10 +76,10 @@ def main(days: int) -> int:
         state = State(Config(storage=Storage(directory=Path(folder))), clock=lambda: FIRST + days * DAY + HOUR)
         state.start_storing()
         send(state, days)
-        [series] = state.series()
-        settings, watermark = settings_of(state._intake.series.settings("churn")), FIRST + days * DAY + HOUR
-        readers = StoreReaders(state._connection, state._intake.baselines)
-        delay = state._evaluator.delays.of(series)
+        [series] = state.parts.intake.series
+        settings, watermark = settings_of(state.parts.intake.series.settings("churn")), FIRST + days * DAY + HOUR
+        readers = StoreReaders(state.parts.connection, state.parts.intake.baselines)
+        delay = state.parts.evaluator.delays.of(series)
 
         def hours(first: int, last: int) -> float:
             began = time.process_time()

@@ -115,11 +115,11 @@ def main(total: int) -> None:
 
     send([Request(digest_of(f"o{i}".encode()), outcomes=[outcomes(i, 5_000)]) for i in range(0, done, 5_000)])
     seconds = spent(state.join_now)
-    joined = state.view.models()[0].outcomes
+    joined = state.publish().models[0].outcomes
     print(f"join: {joined / seconds:9,.0f} outcomes per CPU-second of {joined:,} random ids")
-    print(f"evaluation of {sum(map(len, state.view.models()[0].windows.values()))} windows", end=" ")
+    print(f"evaluation of {sum(map(len, state.publish().models[0].windows.values()))} windows", end=" ")
     seconds = spent(state.evaluate_now)
-    windows = sum(map(len, state.view.models()[0].windows.values()))
+    windows = sum(map(len, state.publish().models[0].windows.values()))
     print(f"→ {windows}: {seconds / max(1, windows) * 1e3:.1f} ms each")
     state.stop()
     size = (directory / "state" / "driftline.duckdb").stat().st_size

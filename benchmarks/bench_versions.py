@@ -47,12 +47,12 @@ def main(millions: float) -> None:
     print(f"all: {total[0] / total[1]:.2f} times what it costs without pairs")
     began = time.process_time()
     states[0].evaluate_now()
-    states[0]._versions._seen = ()
+    states[0].parts.versions._seen = ()
     began = time.process_time()
-    states[0]._versions.step()
+    states[0].parts.versions.step()
     print(f"a comparison of two versions over all of it: {(time.process_time() - began) * 1e3:.0f} ms")
     for state, directory in zip(states, directories, strict=True):
-        state._ingest.stop()
+        state._queue.stop()
         shutil.rmtree(directory)
 
 

@@ -32,7 +32,6 @@ from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.windows.window import PANE, Window
-from driftline_processor.health import Health
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.store.database import Connection, Store, insert, read
@@ -40,10 +39,9 @@ from driftline_processor.store.pane_memory import PaneMemory
 from driftline_processor.store.pane_rows import encode_sums
 from driftline_processor.store.reference_panes import DailyPanes, RollingReferences
 from driftline_processor.store.series import Series
-from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import FakeView
+from tests.support.fake_view import FakeView, app_of
 
 FEATURES, BINS, DAYS, ROUNDS = 100, 102, 30, 7
 DAY = 288 * PANE
@@ -115,7 +113,7 @@ def say_json(days: list[Evaluation]) -> None:
 def page_of(days: list[Evaluation]) -> Callable[[], object]:
     """Return what shows the page of the model, with a month of days on its timeline."""
     view = ModelView(KEY, evaluation_task(), 1_000, TODAY - DAYS * DAY, TODAY, TODAY, windows={"1d": days})
-    client = TestClient(create_app(FakeView([view]), lambda *_: None, Health(), lambda: TODAY))  # type: ignore[arg-type]
+    client = TestClient(app_of(FakeView([view]), lambda: TODAY))
     return lambda: client.get("/models/wide").raise_for_status()
 
 

@@ -22,6 +22,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
+from driftline.tables.table import ModelKey
+
 from driftline_processor.config.business import business_readers
 from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.config.values import Address
@@ -30,14 +32,12 @@ from driftline_processor.exporters.forwarder import Forwarder, described
 from driftline_processor.exporters.metric_points import WorstMispredictions
 from driftline_processor.exporters.outcome_spans import OutcomeSpans
 from driftline_processor.exporters.verdict_events import VerdictEvents
-from driftline_processor.governance.audit import Audit
 from driftline_processor.policy.action import ActionChannel
 from driftline_processor.policy.channel import open_channel
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.links import AlertLinks
 from driftline_processor.policy.sources import AlertRows, Sources
 from driftline_processor.present.links import Links
-from driftline_processor.receivers import outcomes_http
 from driftline_processor.receivers.receiver import Receiver, Surroundings, make_receivers
 from driftline_processor.servers.browser_guard import AccessRules
 from driftline_processor.servers.http_server import Connections, HttpPort, HttpServers, raise_most_files
@@ -45,15 +45,16 @@ from driftline_processor.servers.ports import PortInUse
 from driftline_processor.servers.request_memory import RequestMemory
 from driftline_processor.store.database import StorageError
 from driftline_processor.web.alert_report import AlertReports
-from driftline_processor.web.api import alerts, decisions, deletion, policies, snapshots, weak_slices
 from driftline_processor.web.app import create_app
 from driftline_processor.web.page import compile_templates
-from driftline_processor.web.pages.status import Process
+from driftline_processor.web.site import Site
+from driftline_processor.web.status_facts import Process
 
 from .deadline import Deadline
 from .health import Health
 from .memory_ceiling import MemoryCeiling
 from .process_memory import keep_memory_small, resident
+from .receipts import Signal
 from .state import State
 
 BAD_INPUT = 2
@@ -106,27 +107,94 @@ class Service:
         """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
         try:
             self._bind()  # first, since a port that is taken is the likeliest thing to go wrong
-            self._state = State(self.config, self.health, self._clock, ceiling=self._ceiling)
-            self._forwarder = Forwarder(self.config, self.health.counters, self._state.log, self._clock)
-            self._state.forward(self._forwarder)
-            self._derive(self._state, self._forwarder)
-            self._forwarder.start()
-            self._tell(self._state)
-            self._state.start()
-            self._serve(self._state)
+            self._state = state = State(self.config, self.health, self._clock, ceiling=self._ceiling)
+            self._forward(state)
+            self._notify(state)
+            state.start()
+            self._serve(state)
             for receiver in self._receivers:
-                receiver.start(self._state)
+                receiver.start(state)
             for reader in self._business:
-                reader.start(self._state)
+                reader.start(state)
         except BaseException:
             self.stop()
             raise
         self.health.clear("service")
 
+    def _bind(self) -> None:
+        """Take all ports: those of the receivers, and that of the pages."""
+        counters, hosts = self.health.counters, self.config.allowed_hosts
+        around = Surroundings(counters, self._clock, self._memory, self._servers, hosts, self._grace)
+        for name, receiver in make_receivers(self.config.receivers, around):
+            self._receivers.append(receiver)
+            if receiver.address is not None:
+                self.addresses[name] = receiver.address
+        web = self.config.web.endpoint
+        self._web = self._servers.bind(web, "web.endpoint", AccessRules([web.host, *hosts]))
+        self.addresses["web"] = self._web.address
+
+    def _forward(self, state: State) -> None:
+        """Send what is accepted, evaluated and joined to the destinations that want it."""
+        counters = self.health.counters
+        self._forwarder = forwarder = Forwarder(self.config, counters, state.log, self._clock)
+        state.forward(forwarder)
+
+        def offers(signal: Signal) -> dict[str, Callable[[bytes], object]]:
+            exporters = self.config.exporters.items()
+            return {name: partial(forwarder.send, name, signal) for name, one in exporters if signal in one.derived}
+
+        self._worst = worst = WorstMispredictions(lambda: state.parts.intake.series, counters, self._clock)
+        state.on_joined(worst)
+        sinks = [Sink(offer, self.config.exporters[name].temporality) for name, offer in offers("metrics").items()]
+        self._derived = DerivedMetrics(state, sinks, self._clock, worst=worst)
+        self._derived.start()
+
+        def keys() -> dict[int, ModelKey]:
+            return {number: one.key for number, one in state.parts.intake.series.by_number().items()}
+
+        state.on_joined(OutcomeSpans(keys, [*offers("traces").values()], counters, links=self._links))
+        state.on_verdict(VerdictEvents([*offers("logs").values()], self._links))
+        forwarder.start()
+
+    def _notify(self, state: State) -> None:
+        """Carry the messages of alerts to their channels and actions."""
+        links = self._links_of_messages
+        report = AlertReports(state, links, self._clock)
+        channels = {name: open_channel(keys, report) for name, keys in self.config.all_channels.items()}
+        sources = Sources(report, AlertRows(state))
+        actions = {name: ActionChannel(keys, sources) for name, keys in self.config.actions.items()}
+        self._couriers = couriers = Couriers({**channels, **actions}, self._clock)
+        self.health.watch("messages", couriers.sentence, ready=True)
+        page = f"{links.public_url}/incidents" if links.public_url else ""
+        state.notifications.send_by(couriers, AlertLinks(links, lambda: state.queries.mispredictions), page)
+        couriers.start()
+
+    def _serve(self, state: State) -> None:
+        """Serve the pages and the API."""
+        assert self._web is not None
+        limits = self.config.limits
+        most = {"models": limits.models, "versions of a model": limits.versions, "connections": limits.connections}
+        site = Site(
+            state=state,
+            health=self.health,
+            silences=self.config.silences,
+            clock=self._clock,
+            addresses={name: str(address) for name, address in self.addresses.items()},
+            links=self._links,
+            process=Process(self.lines, resident, limits.memory, most, self._clock()),
+            exemplars=dict if self._worst is None else self._worst.shown,
+        )
+        self._web.start(create_app(site), self._grace)
+        # Beside everything else: it takes .2 s of CPU, and readiness does not wait for it.
+        self._templates = threading.Thread(
+            target=compile_templates, args=(self._stopping.is_set,), name="driftline-templates", daemon=True
+        )
+        self._templates.start()
+
     def stop(self) -> None:
         """Stop accepting, answer what is under way, evaluate it, deliver what is queued, and close. Once is enough.
 
-        All of it within ``shutdown.timeout``: what is not evaluated then is after the next start.
+        All of it within ``shutdown.timeout``: remaining windows are evaluated after the next start.
         """
         self._stopping.set()
         self.health.report("service", "the processor is stopping")
@@ -169,108 +237,21 @@ class Service:
     def _unread_business(self) -> str | None:
         return "; ".join(filter(None, (reader.sentence() for reader in self._business))) or None
 
-    def _bind(self) -> None:
-        counters, hosts = self.health.counters, self.config.allowed_hosts
-        around = Surroundings(counters, self._clock, self._memory, self._servers, hosts, self._grace)
-        for name, receiver in make_receivers(self.config.receivers, around):
-            self._receivers.append(receiver)
-            if receiver.address is not None:
-                self.addresses[name] = receiver.address
-        web = self.config.web.endpoint
-        self._web = self._servers.bind(web, "web.endpoint", AccessRules([web.host, *hosts]))
-        self.addresses["web"] = self._web.address
-
     @property
     def _links(self) -> Links:
         """Where traces are, and how people reach the pages."""
         return Links(self.config.web.trace_url, self.config.web.public_url)
 
     @property
-    def _grace(self) -> float:
-        """Seconds that an HTTP port waits for requests under way when it is stopped."""
-        return RECEIVING * self.config.shutdown.timeout.total_seconds()
-
-    def _derive(self, state: State, forwarder: Forwarder) -> None:
-        """Send what is evaluated and joined to the destinations that want it."""
-        sinks = [
-            Sink(partial(forwarder.send, name, "metrics"), exporter.temporality)
-            for name, exporter in self.config.exporters.items()
-            if "metrics" in exporter.derived
-        ]
-        worst = WorstMispredictions(state.series, self.health.counters, self._clock)
-        state.on_joined(worst)
-        self._worst = worst
-        self._derived = DerivedMetrics(state.view, sinks, self._clock, worst=worst)
-        self._derived.start()
-        wanting = [name for name, exporter in self.config.exporters.items() if "traces" in exporter.derived]
-        offers = [partial(forwarder.send, name, "traces") for name in wanting]
-        state.on_joined(OutcomeSpans(state.keys, offers, self.health.counters, links=self._links))
-        telling = [name for name, exporter in self.config.exporters.items() if "logs" in exporter.derived]
-        state.on_verdict(VerdictEvents([partial(forwarder.send, name, "logs") for name in telling], self._links))
-
-    def _tell(self, state: State) -> None:
-        """Carry the messages of alerts to their channels and actions."""
-        links = self._links_of_messages
-        report = AlertReports(state.view, state.alerts, state.features, links, self._clock)
-        channels = {name: open_channel(keys, report) for name, keys in self.config.all_channels.items()}
-        sources = Sources(report, AlertRows(state.view, state.alerts, state.labels))
-        actions = {name: ActionChannel(keys, sources) for name, keys in self.config.actions.items()}
-        self._couriers = couriers = Couriers({**channels, **actions}, self._clock)
-        self.health.watch("messages", couriers.sentence, ready=True)
-        page = f"{links.public_url}/incidents" if links.public_url else ""
-        state.tell(couriers, AlertLinks(links, state.wrong), page)
-        couriers.start()
-
-    @property
     def _links_of_messages(self) -> Links:
-        """Links as messages name them: where nobody said how people reach the pages, as this machine does."""
+        """Links as messages name them: if ``web.public_url`` is not set, as this machine reaches the pages."""
         links, web = self._links, self.addresses["web"]
         return links if links.public_url or not web.loopback else replace(links, public_url=f"http://{web}")
 
-    def _serve(self, state: State) -> None:
-        assert self._web is not None
-        self._web.start(
-            create_app(
-                *(state.view, state.submit_outcomes, self.health, self._clock),
-                {name: str(address) for name, address in self.addresses.items()},
-                state.shelf,
-                more=[
-                    *snapshots.routes(state.snapshots),
-                    *deletion.routes(state.erase),
-                    *weak_slices.routes(state.view, state.weak),
-                    *alerts.routes(state.alerts, state.acknowledge, state.approve),
-                    *policies.routes(state.view, state.alerts, state.explanations),
-                    *decisions.routes(state.view, state.decisions, state.decide),
-                    *outcomes_http.upload_routes(state.uploaded),
-                ],
-                submit_part=state.submit_part,
-                history=state.history,
-                wrong=state.wrong,
-                labels=state.labels,
-                kept=state.kept,
-                features=state.features,
-                told=state.alerts,
-                decided=state.decisions,
-                explained=state.explanations,
-                audit=Audit(state.alerts, state.decisions, self.config.silences, self._clock),
-                weak=state.weak,
-                striking=None if self._worst is None else self._worst.shown,
-                links=self._links,
-                process=self._described(),
-            ),
-            self._grace,
-        )
-        # Beside everything else: it takes .2 s of CPU, and readiness does not wait for it.
-        self._templates = threading.Thread(
-            target=compile_templates, args=(self._stopping.is_set,), name="driftline-templates", daemon=True
-        )
-        self._templates.start()
-
-    def _described(self) -> Process:
-        """Return what the status page says of the process beside its counters."""
-        limits = self.config.limits
-        most = {"models": limits.models, "versions of a model": limits.versions, "connections": limits.connections}
-        return Process(self.lines, resident, limits.memory, most, self._clock())
+    @property
+    def _grace(self) -> float:
+        """Seconds that an HTTP port waits for requests under way when it is stopped."""
+        return RECEIVING * self.config.shutdown.timeout.total_seconds()
 
     @property
     def _telling(self) -> list[str]:

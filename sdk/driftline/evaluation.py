@@ -95,40 +95,41 @@ def evaluate(
     baseline: Table | None = None,
     *,
     outcomes: Table | None = None,
-    task: str = "",
-    score: Names = "",
-    predicted: str = "",
-    actual: str = "",
-    id: str = "",
-    time: str = "",
+    # Options: make semconv
     model: str = "",
     version: str = "",
+    task: str = "",
+    score: Names = (),
+    predicted: str = "",
+    actual: str = "",
+    time: str = "",
+    id: str = "",
+    classes: Sequence[object] = (),
+    positive_class: object = "",
+    threshold: float | None = None,
+    quantiles: Sequence[object] = (),
+    features: Names = (),
+    text_features: Names = (),
+    slices: Names = (),
+    seasonality: str = "",
+    timezone: str = "",
+    ignore_time: bool = False,
+    items: str = "",
+    version_column: str = "",
+    latency: str = "",
+    error: str = "",
+    decimal: str = "",
+    thousands: str = "",
+    date_format: str = "",
+    cluster: str = "",
     window: str = "",
     window_rows: int | None = None,
     reference_last: str = "",
     reference_without: str = "",
     objectives: Names = (),
-    slices: Names = (),
-    features: Names = (),
-    text_features: Names = (),
-    classes: Names = (),
-    positive_class: object = "",
-    threshold: float | None = None,
-    quantiles: Sequence[float] = (),
-    items: str = "",
-    cluster: str = "",
-    version_column: str = "",
-    latency: str = "",
-    error: str = "",
-    seasonality: str = "",
-    timezone: str = "",
-    ignore_time: bool = False,
-    decimal: str = "",
-    thousands: str = "",
-    date_format: str = "",
+    metrics: Names = (),
     method: Names = (),
     methods: Names = (),
-    metrics: Names = (),
     exact: bool = False,
     classifier: bool = False,
     importance_weighted: bool = False,
@@ -137,6 +138,7 @@ def evaluate(
     config: str | PathLike[str] | None = None,
     expect: str | PathLike[str] | None = None,
     performance: str | PathLike[str] | None = None,
+    # End of options
     progress: bool | None = None,
     **unknown: Never,
 ) -> EvaluationReport:
@@ -150,49 +152,51 @@ def evaluate(
         current: Rows to judge: a table, a path, or a list of these.
         baseline: What they are compared with: a table or a path of rows, a :class:`driftline.Baseline`, or the path of
             a built one.
-        outcomes: What really happened: a table or a path with ``id``, ``actual``, and perhaps ``time``, ``weight``.
-        task: "binary", "multiclass", "regression" or "ranking".
-        score: Column of the score; one per class for multiclass.
-        predicted: Column of the decided class, or of the value.
-        actual: Column of what really happened.
-        id: Column of the prediction id, which outcomes refer to.
-        time: Column of when it was predicted.
+        outcomes: What really happened: a table or a path with ``id``, ``actual``,
+            and perhaps ``time``, ``weight``.
         model: Name of the model.
         version: Version of the model.
-        window: Length of the windows that rows are cut into, such as "1d".
-        window_rows: Rows of a window.
-        reference_last: Past that each window is compared with, such as "30d".
-        reference_without: How long before a window that past ends, such as "24h".
-        objectives: What metrics shall be, such as "recall >= 0.8".
-        slices: Columns by whose values drift and performance are looked at, too.
-        features: Names of the features. Default: all other columns.
-        text_features: Features that are documents, or "none". Default: those that look like it.
-        classes: Classes in the order of the score columns.
+        task: What the model predicts.
+        score: Column of the score; one per class for multiclass.
+        predicted: Column of the predicted class or value.
+        actual: Column of the outcome: what really happened.
+        time: Column of the time of the prediction.
+        id: Column of the prediction id, by which outcomes are joined.
+        classes: Classes, in the order of the score columns.
         positive_class: Class whose probability the score is.
         threshold: Score from which the positive class is predicted.
-        quantiles: Levels that a regression predicts, in the order of the score columns.
-        items: Of a ranking, the column of the items, best first.
-        cluster: Column whose equal values say which rows belong together.
-        version_column: Column of which version predicted.
-        latency: Column of how long each call took, in seconds.
-        error: Column of by which error a call failed.
-        seasonality: "hour", "weekday", "hour_of_week" or "none". Default: as the baseline repeats.
-        timezone: By whose clock, such as "Europe/Paris".
-        ignore_time: Whether rows of the baseline are taken for independent.
-        decimal: Decimal mark of numbers in a CSV, "." or ",".
-        thousands: Mark between thousands in a CSV: ",", ".", " " or "'".
-        date_format: Format of times in a CSV that are not ISO 8601, as strptime reads it.
-        method: Drift methods that decide: a name, or "feature=name".
-        methods: Drift methods that are shown beside these.
-        metrics: Names of metrics that are wanted, too, such as "fbeta@0.5".
-        exact: Whether values of drift methods come from rows, not from bins.
-        classifier: Whether a classifier tells the rows from those of the baseline, and by what.
-        importance_weighted: Whether the labelled rows of the baseline, weighted, give estimates, too.
-        mispredictions: How many of the most wrong rows of each window are kept.
-        curves: Whether :meth:`EvaluationReport.to_dict` has the points of curves.
-        config: A ``driftline.yaml`` that says what no option says.
-        expect: A ``driftline.yaml`` with what is expected of the data.
-        performance: A ``driftline.yaml`` with what is asked of the performance.
+        quantiles: Quantiles that a regression predicts, in the order of the score columns.
+        features: Features. Default: all other columns.
+        text_features: Features that are documents, or 'none'. Default: detected from the values.
+        slices: Columns whose values are also evaluated separately, such as a country or a plan.
+        seasonality: Compare with the same hours, weekdays or hours of the week; 'none' compares with all. Default: the
+            seasons found in the reference.
+        timezone: Time zone of days and hours, such as 'Europe/Paris'. Default: the baseline's, or UTC.
+        ignore_time: Treat the reference rows as independent, without differences between days and hours.
+        items: Column of the items of a ranking, best first: lists, or their JSON.
+        version_column: Column of the version that predicted: with outcomes, versions are compared.
+        latency: Column of the duration of the call in seconds, or in milliseconds if it ends in _ms.
+        error: Column of the error of the call; empty, 0 or false if the call succeeded.
+        decimal: Decimal mark of numbers in a CSV: '.' or ','. Default: '.'.
+        thousands: Mark between thousands in a CSV: comma, point, space or apostrophe. Default: none.
+        date_format: Format of times in a CSV that are not ISO 8601, such as '%d/%m/%Y'.
+        cluster: Column whose equal values mark dependent rows, such as a customer or a machine.
+        window: Length of the windows, such as '1d'. Default: one window of all rows.
+        window_rows: Number of rows of a window, instead of a length.
+        reference_last: Compare each window with this much time before it.
+        reference_without: How long before the end of the window that time ends. Default: at its beginning.
+        objectives: Objective of a metric, such as 'recall >= 0.8'.
+        metrics: Metric to compute in addition, such as 'fbeta@0.5'.
+        method: Drift method that decides.
+        methods: Drift methods that are shown in addition.
+        exact: Compute drift methods from the rows instead of bins.
+        classifier: Train a classifier to distinguish the rows from those of the baseline, and show how it does.
+        importance_weighted: Estimate the performance also from weighted labelled rows of the baseline.
+        mispredictions: Number of the most wrong rows of each window to return.
+        curves: Include the points of curves and the confusion matrix in the JSON.
+        config: driftline.yaml with the model; its keys are used if an option is not given.
+        expect: driftline.yaml with the expectations of the data.
+        performance: driftline.yaml with the performance settings and objectives.
         progress: Whether a bar shows how far the work is. Default: on a terminal or in a notebook, after two seconds.
         **unknown: Nothing: another name is an error that says which name is meant.
 

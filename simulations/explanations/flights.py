@@ -10,7 +10,7 @@ from driftline_processor.demo import data, train
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.sentences.causes import cause_sentence
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 BEGIN, END = "<!-- flights: python -m simulations.explanations flights -->\n", "<!-- end of flights -->\n"
 CAUSES = 2

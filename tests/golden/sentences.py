@@ -31,8 +31,8 @@ from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.present.sentences.policies import ENDINGS, ending_words, quiet_sentence
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_reason, verdict_sentence
 
-from tests.processor.core.verdict.test_examples import examples
-from tests.processor.core.verdict.test_window_verdict import WINDOWS
+from tests.support.verdict_examples import examples
+from tests.support.window_verdict_cases import WINDOWS
 
 PATH = Path(__file__).with_name("sentences.txt")
 JULY, DAY, HOUR = 1_372_636_800 * 10**9, 86_400 * 10**9, 3_600 * 10**9

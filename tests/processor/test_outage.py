@@ -14,11 +14,11 @@ import duckdb
 import grpc
 import httpx
 import pytest
-from driftline_processor import state
 from driftline_processor.ingest import transaction as intake
 from driftline_processor.otlp.protocol import METHODS
 from driftline_processor.receipts import StorageOutage
 from driftline_processor.service import Service
+from driftline_processor.state import keeper
 from driftline_processor.store.database import Connection, StorageError, Store, transaction
 from google.rpc.error_details_pb2 import RetryInfo
 
@@ -65,7 +65,7 @@ def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Dis
     disk = Disk(FULL[name], late)
     monkeypatch.setattr(intake, "transaction", disk.transaction)
     monkeypatch.setattr(Store, "_check_room", disk.check_room, raising=False)
-    monkeypatch.setattr(state, "REOPEN_AFTER", (0.01, 0.01), raising=False)
+    monkeypatch.setattr(keeper, "REOPEN_AFTER", (0.01, 0.01), raising=False)
     return disk
 
 

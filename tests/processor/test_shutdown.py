@@ -54,7 +54,7 @@ def test_evaluation_stops_when_the_time_is_over_and_goes_on_after_the_next_start
     state.send(*(predictions([str(hour)], NOON + hour * HOUR) for hour in range(-HOURS, 0)))
     state.state.finish(Deadline.after(12.0, seconds))
     assert seconds.now == 112.0
-    assert len(state.state.view.models()[0].windows["1h"]) == 12
+    assert len(state.state.publish().models[0].windows["1h"]) == 12
     assert caplog.messages == [f"the time to stop is over: {HOURS - 12} windows are evaluated after the next start"]
     state.state.close()
     monkeypatch.undo()
@@ -72,14 +72,14 @@ def test_a_request_that_is_not_written_in_time_is_refused_and_one_that_is_writte
     opened = Opened(state)
     state.start()
     opened.send(predictions(["kept"]))
-    take, busy, go_on = state._intake.take, threading.Event(), threading.Event()
+    take, busy, go_on = state.parts.intake.take, threading.Event(), threading.Event()
 
     def slowly(requests: Any) -> Any:
         busy.set()
         assert go_on.wait(60)
         return take(requests)
 
-    monkeypatch.setattr(state._intake, "take", slowly)
+    monkeypatch.setattr(state.parts.intake, "take", slowly)
     under_way = state.offer(opened.request(predictions(["under way"])))
     assert busy.wait(60)
     waiting = state.offer(opened.request(predictions(["waiting"])))
@@ -103,14 +103,14 @@ def test_a_statement_that_would_run_for_hours_is_interrupted(
 ) -> None:
     state = State(config(tmp_path), clock=Clock())
     endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range + b.range = 1"
-    busy, step = threading.Event(), state._join.step
+    busy, step = threading.Event(), state.parts.join.step
 
     def run_for_hours() -> bool:
         busy.set()
-        state._connection.execute(endless)
+        state.parts.connection.execute(endless)
         return step()
 
-    monkeypatch.setattr(state._join, "step", run_for_hours)
+    monkeypatch.setattr(state.parts.join, "step", run_for_hours)
     state.start_storing()
     Opened(state).send(predictions(["a"]))
     if part == "keeper":
@@ -120,7 +120,7 @@ def test_a_statement_that_would_run_for_hours_is_interrupted(
     finishing.start()
     finishing.join(60)
     assert not finishing.is_alive()
-    assert not state._keeper.is_alive()
+    assert not state._keeper.alive
     state.close()
     assert "Traceback" not in caplog.text
     again = State(config(tmp_path), clock=Clock())

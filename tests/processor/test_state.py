@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline_processor import state as state_module
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, Storage
 from driftline_processor.state import State
+from driftline_processor.state import state as state_module
 from driftline_processor.store import memory_folder
 from driftline_processor.store.database import StorageError
 
@@ -22,7 +22,7 @@ def until(state: State, outcomes: int) -> None:
     """Wait until so many outcomes are to be seen in a window."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        models = state.view.models()
+        models = state.publish().models
         if models and models[0].windows["1d"] and models[0].windows["1d"][-1].outcome_rows == outcomes:
             return
         time.sleep(0.05)
@@ -39,7 +39,7 @@ def test_the_keeper_joins_and_evaluates_by_itself(tmp_path: Path) -> None:
     until(state, 1)
     opened.send(outcomes(["b"], [1]))
     until(state, 2)
-    assert state.view.counters() == {
+    assert state.counters() == {
         (m.DRIFTLINE_RECEIVED_ROWS, ()): 4.0,
         (m.DRIFTLINE_JOINED_OUTCOMES, ()): 2.0,
         (m.DRIFTLINE_PENDING_OUTCOMES, ()): 0.0,
@@ -60,7 +60,7 @@ def test_a_failing_step_is_logged_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     state = State(config(tmp_path), clock=Clock())
-    steps = state._join.step
+    steps = state.parts.join.step
     failures = iter([OSError("disk full")])
 
     def step() -> bool:
@@ -68,7 +68,7 @@ def test_a_failing_step_is_logged_and_tried_again(
             raise failure
         return steps()
 
-    monkeypatch.setattr(state._join, "step", step)
+    monkeypatch.setattr(state.parts.join, "step", step)
     state.start()
     Opened(state).send(predictions(["a"]), outcomes(["a"], [1]))
     until(state, 1)

@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from driftline_processor.health import Health
 from driftline_processor.policy.acknowledgement import acknowledge as note_acknowledgement
 from driftline_processor.policy.alerts import Approval, Message
-from driftline_processor.web.api import alerts
-from driftline_processor.web.app import create_app
 from starlette.applications import Starlette
 
-from tests.support.fake_view import FakeView
+from tests.support.fake_view import FakeView, app_of
 from tests.support.policy_watch import Watched, model, watched
 from tests.support.verdict_windows import right, wrong
 
@@ -62,17 +60,9 @@ def awaiting(folder: Path, **keys: Any) -> Iterator[Awaiting]:
         def acknowledge(alert: str, by: str, why: str, take_over: bool = False) -> Any:
             return note_acknowledgement(watch.alerts, {}, alert, by, why, watch.clock(), take_over=take_over)[0]
 
-        view: Any = FakeView([model([right(0), wrong(1), wrong(2)])])
-        nobody: Any = None
-        app = create_app(
-            view,
-            nobody,
-            Health(),
-            watch.clock,
-            more=alerts.routes(watch.alerts, acknowledge, approve),
-            told=watch.alerts,
-            audit=watch.audit,
-        )
+        view = FakeView([model([right(0), wrong(1), wrong(2)])], alerts=watch.alerts, decisions=watch.audit.decisions)
+        view.notifications = SimpleNamespace(acknowledge=acknowledge, approve=approve)
+        app = app_of(view, watch.clock, silences=watch.audit.silences)
         (alert,) = watch.alerts.alerts
         yield Awaiting(app, alert, watch, sent)
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import cache
 from itertools import pairwise
-from typing import TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -27,33 +28,85 @@ from driftline_processor.core.performance.curves import confused, curves
 from driftline_processor.core.verdict import verdict_of_model
 from driftline_processor.core.windows.window import Window
 from driftline_processor.health import Health
-from driftline_processor.queries.overview import BaselineView, ModelView, View
+from driftline_processor.queries.overview import BaselineView, ModelView
+from driftline_processor.queries.rows import Queries
+from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.receipts import Receipt
 from driftline_processor.web.app import create_app
+from driftline_processor.web.site import Site
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.support.serve import serve
 from tests.support.windows import windows_over
 
+Browse = Callable[[Any], TestClient]
+"""Opens the pages of a view."""
+
 NOW = 1_388_534_400 * 10**9 + 9 * 3600 * 10**9  # 2014-01-01T09:00:00Z
+
+
+QUERIES: tuple[str, ...] = tuple(Queries.__dataclass_fields__)
 
 
 @dataclass
 class FakeView:
-    """What a test says there is to see."""
+    """A state that shows what a test says.
+
+    Attributes:
+        known: Its models, which a test may change.
+        own: Its counters.
+        said: Hints about no model.
+        queries: What it answers when rows are asked for; None = nothing, of each.
+        alerts: Its alerts, and what policies and people decided.
+    """
 
     known: list[ModelView] = field(default_factory=list)
     own: dict[tuple[str, tuple[tuple[str, str], ...]], float] = field(default_factory=dict)
     said: tuple[str, ...] = ()
+    queries: Any = field(default_factory=lambda: SimpleNamespace(**dict.fromkeys(QUERIES)))
+    alerts: Any = None
+    decisions: Any = None
+    explanations: Any = None
+    notifications: Any = None
+    submit_part: Any = None
+    uploaded: Any = None
+    erase: Any = None
+    decide: Any = None
 
-    def models(self) -> list[ModelView]:
-        return self.known
+    @property
+    def snapshot(self) -> StateSnapshot:
+        return StateSnapshot(tuple(self.known), self.said)
 
-    def hints(self) -> tuple[str, ...]:
-        return self.said
+    @property
+    def parts(self) -> FakeView:
+        return self
 
     def counters(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         return self.own
+
+    def submit_outcomes(self, tables: list[OutcomeTable], _: bytes) -> Future[Receipt]:
+        """Take outcomes in, as a state would."""
+        future: Future[Receipt] = Future()
+        future.set_result(Receipt(sum(map(len, tables))))
+        return future
+
+
+def app_of(
+    state: Any, clock: Callable[[], int] = lambda: NOW, health: Health | None = None, rows: Any = None, **more: Any
+) -> Starlette:
+    """Return the pages and the API of a state, or of a :class:`FakeView`.
+
+    Args:
+        state: What they show.
+        clock: Unix nanoseconds.
+        health: What ``/readyz`` answers.
+        rows: Name of a query of a :class:`FakeView` → what answers it.
+        **more: Further attributes of the site.
+    """
+    for name, query in (rows or {}).items():
+        setattr(state.queries, name, query)
+    return create_app(Site(state=state, health=health or Health(), clock=clock, **more))
 
 
 def ns(*date: int) -> int:
@@ -401,22 +454,15 @@ def many() -> FakeView:
     )
 
 
-def accept(tables: list[OutcomeTable], _: bytes) -> Future[Receipt]:
-    """Take outcomes in, as a state would."""
-    future: Future[Receipt] = Future()
-    future.set_result(Receipt(sum(map(len, tables))))
-    return future
-
-
 @pytest.fixture
-def browse() -> Callable[[View], TestClient]:
+def browse() -> Browse:
     """Open the pages of a view."""
-    return lambda view: TestClient(create_app(view, accept, Health(), clock=lambda: NOW))
+    return lambda view: TestClient(app_of(view))
 
 
 @pytest.fixture
 def served() -> Iterator[tuple[FakeView, str]]:
     """Return a view that the test may change, and the address of its pages."""
     view = many()
-    with serve(create_app(view, accept, Health(), lambda: NOW)) as url:
+    with serve(app_of(view)) as url:
         yield view, url

@@ -8,13 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from driftline_processor.governance.decisions import DecisionStore
-from driftline_processor.health import Health
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.store.database import Store
-from driftline_processor.web.app import create_app
 from starlette.applications import Starlette
 
-from tests.support.fake_view import NOW, FakeView, accept, animals, flights, fraud, learning, price
+from tests.support.fake_view import FakeView, animals, app_of, flights, fraud, learning, price
 from tests.support.money_windows import of_money
 
 HOSTILE = (
@@ -54,6 +52,6 @@ def governed(folder: Path, known: Sequence[ModelView]) -> Iterator[tuple[Starlet
     store = Store(folder)
     try:
         decided = DecisionStore(store.connect(lasting=True), store.unreadable)
-        yield create_app(FakeView([*known]), accept, Health(), lambda: NOW, decided=decided), decided
+        yield app_of(FakeView([*known], decisions=decided)), decided
     finally:
         store.close()

@@ -113,12 +113,12 @@ def check(state: Opened, model: str, events: Sequence[PredictionEvent | OutcomeE
             made.setdefault((event.environment, event.version, event.id, event.at), event.score)
     expected = join(list(made), [event for event in events if isinstance(event, OutcomeEvent)], sampled)
 
-    numbers = {key: number for number, key in state.state.keys().items() if key.model == model}
+    numbers = {key: number for number, key in state.keys().items() if key.model == model}
     rows = state.state.read(
         "SELECT j.series, p.id, p.time, j.number, j.value, j.weight, j.slices['gender'] AS gender"
         " FROM joined j JOIN predictions p ON p.seq = j.prediction"
     ).to_pylist()
-    keys = state.state.keys()
+    keys = state.keys()
     found = {
         (keys[row["series"]].environment, keys[row["series"]].version, row["id"], (row["time"] - NOON) // MINUTE): (
             int(row["number"]),

@@ -12,7 +12,7 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.service import Service
 from tests.support.state_fixtures import Open

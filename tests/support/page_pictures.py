@@ -17,15 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
-from driftline_processor.health import Health
-from driftline_processor.web.app import create_app
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from tests.support.fake_rows import FakeHistory, FakeKept, FakeLabels, FakeWrong
-from tests.support.fake_view import NOW, accept, many
+from tests.support.fake_view import NOW, app_of, many
 from tests.support.paths import GOLDEN_FILES
 from tests.support.policy_watch import watched_fleet
 from tests.support.serve import serve
@@ -71,10 +69,11 @@ SCENES = {
 @contextmanager
 def serve_scenes() -> Iterator[str]:
     """Serve the pages that pictures are taken of, within a ``with`` block; yields their address."""
-    rows = {"wrong": FakeWrong(), "kept": FakeKept(), "history": FakeHistory(), "labels": FakeLabels()}
+    rows = {"mispredictions": FakeWrong(), "predictions": FakeKept(), "history": FakeHistory(), "labels": FakeLabels()}
     view = many()
     with TemporaryDirectory() as folder, watched_fleet(Path(folder), view.known) as alerts:
-        app = create_app(view, accept, Health(), lambda: NOW, told=alerts, **rows)  # type: ignore[arg-type]
+        view.alerts = alerts
+        app = app_of(view, rows=rows)
         with serve(app) as address:
             yield address
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import driftline
 import numpy as np
 from driftline_processor.config.model import Model
-from driftline_processor.health import Health
 from driftline_processor.state import State
-from driftline_processor.web.app import create_app
 from starlette.applications import Starlette
 
+from tests.support.fake_view import app_of
 from tests.support.otlp_requests import logs, record
 from tests.support.state_rows import NOON, Clock, Opened, config, outcomes, predictions
 
@@ -80,7 +79,7 @@ def retrained(directory: Path) -> Iterator[Retrained]:
     churn = Model.model_validate({"baseline": str(path), "windows": ["1d"], "outcome_delay": "0d"})
     state = State(config(directory / "state", churn=churn), clock=clock)
     state.start_storing()
-    app = create_app(state.view, state.submit_outcomes, Health(), clock)
+    app = app_of(state, clock)
     model = Retrained(state, app, clock)
     try:
         model.predict_day(0, "1", 0.4)

@@ -11,11 +11,11 @@ import pytest
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.health import Health
-from driftline_processor.receivers.outcomes_http import upload_routes
 from driftline_processor.state import State
-from driftline_processor.web.app import create_app
 from httpx2 import Response
 from starlette.testclient import TestClient
+
+from tests.support.fake_view import app_of
 
 from .state_rows import Clock, Opened, config
 
@@ -70,11 +70,8 @@ class StateWithRoutes(Opened):
     def __init__(self, directory: Path, clock: Clock) -> None:
         super().__init__(State(config(directory), clock=clock))
         self.state.start_storing()
-        view, submit, health = self.state.view, self.state.submit_outcomes, Health()
-        more = upload_routes(self.state.uploaded)
-        parts, history = self.state.submit_part, self.state.history
-        app = create_app(view, submit, health, clock, more=more, submit_part=parts, history=history)
-        self.client, self.health = TestClient(app), health
+        self.health = Health()
+        self.client = TestClient(app_of(self.state, clock, self.health))
 
     def part(self, number: int, body: str, upload: str = "labels") -> Response:
         query = f"/v1/outcomes?model=churn&upload={upload}&part={number}"

@@ -170,13 +170,17 @@ class Opened:
         """Join, evaluate, and return what there is to see of one model."""
         self.state.settle()
         key = ModelKey(model, version, environment)
-        return next(found for found in self.state.view.models() if found.key == key)
+        return next(found for found in self.state.publish().models if found.key == key)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
         """Read rows from the store, with those of all requests that were accepted; ``sums``: those of all panes."""
         self.state.catch_up()
         with self.state._store.reading() as connection:
             return [tuple(row.values()) for row in read_of_sums(connection, query, *parameters).to_pylist()]
+
+    def keys(self) -> dict[int, ModelKey]:
+        """Return the model of every series."""
+        return {number: one.key for number, one in self.state.parts.intake.series.by_number().items()}
 
     def leave(self) -> None:
         """Close the state when a test is over: what waits to be judged then is shown to nobody."""
@@ -193,7 +197,7 @@ class Opened:
     def counted(self, reason: str) -> float:
         """How many rows were counted as unused for this reason."""
         self.state.catch_up()
-        return sum(v for (_, labels), v in self.state.view.counters().items() if ("driftline.reason", reason) in labels)
+        return sum(v for (_, labels), v in self.state.counters().items() if ("driftline.reason", reason) in labels)
 
 
 def send_hourly(state: Opened, clock: Clock, hours: int, version: str = "1", first: int = 0) -> None:

@@ -65,9 +65,8 @@ class KnownPoints(Protocol):
 class SeriesIntake(Protocol):
     """The side of the state that takes points in."""
 
-    @property
-    def business(self) -> KnownPoints:
-        """What is stored."""
+    def points(self) -> KnownPoints:
+        """Return what is stored."""
 
     def offer(self, request: Request) -> Future[Receipt]:
         """Take points in; the future resolves when they are on disk."""
@@ -216,7 +215,7 @@ class _DatabaseReader:
 
     def _read(self, series: _Series) -> None:
         """Read a series once, and store what is new of it."""
-        now, query, known = self._clock(), series.query, self._intake.business
+        now, query, known = self._clock(), series.query, self._intake.points()
         before = known.reading(series.name)
         until = before.until if before is not None and before.query == series.digest else 0
         oldest = max(0, now - self._retention)
@@ -272,7 +271,7 @@ class _DatabaseReader:
     ) -> None:
         """Store what is new, and wait until it is on disk."""
         refused = self._newly_refused(series, rows.refused)
-        points = self._intake.business.changed(rows.points)
+        points = self._intake.points().changed(rows.points)
         if not points and not refused and reading == before:
             return
         rejected = Counter(one.reason for one in refused)

@@ -12,7 +12,7 @@ from driftline.tables.table import I64, Column, Items, ModelKey, concatenate, le
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.evaluation.files.dataset import read_dataset
 from driftline_processor.evaluation.files.reference import baseline_of
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.memory import Reference, Rows
 from driftline_processor.readers.prediction_rows import FileRows, table_batches

@@ -15,7 +15,7 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.windows.window import DAY, length
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.store.database import StorageError
 
@@ -33,7 +33,7 @@ LONGEST: Final = 400
 """Days of synthetic traffic at most."""
 
 SHARE_BEFORE: Final = 2 / 3
-"""The share of recorded traffic after which a fault begins, unless somebody says when."""
+"""The fraction of recorded traffic after which a fault begins, unless somebody says when."""
 
 NAMELESS: Final = "churn"
 """The model that is drilled where no configuration names any."""

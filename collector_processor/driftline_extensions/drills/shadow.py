@@ -177,7 +177,7 @@ class Shadow:
         state = State(self.config.model_copy(update={"storage": storage}), clock=lambda: self.now)
         try:
             state.start_storing()
-            state.tell(couriers, no_links)
+            state.notifications.send_by(couriers, no_links)
             due, lived = start + step, self._lived(state, couriers)
             for time, body in _requests(traffic, start, end, self.sends):
                 self.now = time
@@ -200,7 +200,7 @@ class Shadow:
         return Shadow(self.config, folder, self.now, [*self.looks], [*self.told])
 
     def _lived(self, state: State, couriers: RecordingCouriers, *, looked: bool = False) -> Lived:
-        views = [one for one in state.view.models() if one.in_use and not one.retired]
+        views = [one for one in state.snapshot.models if one.in_use and not one.retired]
         if looked:
             self.looks.append(Look(self.now, verdict_of(views) if views else None))
         return Lived(

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from driftline_processor.readers.addresses import file_or_address
-from driftline_processor.readers.errors import BadInput
+from driftline_processor.readers.column_options import ColumnOptions
+from driftline_processor.readers.errors import BadInput, missing_option
 
-from .options import ROWS, Out, Url, Version, report_bad_input, say, takes_columns
+from .options import ROWS, Out, Url, Version, report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
     from driftline.baseline.baseline import Baseline
 
-    from driftline_processor.readers.column_roles import ColumnOptions
 
 app = typer.Typer(help="What a model is compared with.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -41,7 +41,7 @@ Environment = Annotated[str, typer.Option(metavar="NAME", help="The environment,
 
 
 @app.command()
-@takes_columns
+@takes_options
 def build(
     output: Out,
     data: Rows = None,
@@ -92,9 +92,9 @@ def _from_files(
     if not data:
         raise BadInput("there is nothing to build from; name files of rows, or --from-production MODEL")
     if not columns.model:
-        raise BadInput("--model is missing: name the model")
+        raise missing_option("model", "name the model")
     if not columns.task:
-        raise BadInput("--task is missing; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
+        raise missing_option("task", "it must be 'binary', 'multiclass', 'regression' or 'ranking'")
     known = None if importance is None else read_importance(importance)
     with show_progress() as progress:
         return build_from_files(expand_paths(data), columns, say, rows_to=rows_to, importance=known, progress=progress)

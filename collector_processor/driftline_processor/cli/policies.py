@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from driftline_processor.readers.addresses import file_or_address
+from driftline_processor.readers.column_options import ColumnOptions
 
-from .options import ROWS, report_bad_input, say, takes_columns
+from .options import ROWS, report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
     from driftline_processor.config.policies import Policy
     from driftline_processor.config.schema import Config
-    from driftline_processor.readers.column_roles import ColumnOptions
 
 FIRED = 3
 
@@ -29,7 +29,7 @@ def policies() -> None:
 
 
 @app.command(name="test")
-@takes_columns
+@takes_options
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="driftline.yaml")],
     rows: Annotated[
@@ -109,19 +109,20 @@ def _replay_rows(
     """Judge rows of files as `driftline evaluate` does, and replay the policies over their windows."""
     from driftline_processor.config.model import Model
     from driftline_processor.core.evaluation import Evaluation
-    from driftline_processor.evaluation.files.request import EvaluationRequest, evaluate_request
+    from driftline_processor.evaluation.files.options import EvaluationOptions
+    from driftline_processor.evaluation.files.request import evaluate_request
     from driftline_processor.policy.replay import replay_policies, replayed_model
     from driftline_processor.terminal.progress import show_progress
 
-    request = EvaluationRequest(
+    options = EvaluationOptions.of_columns(
         columns,
-        window,
+        window=window,
         config=file if config.models else None,
-        windows=Model().windows,
-        used=("policies", "notify", "channels", "actions", "silences"),
+        default_windows=Model().windows,
+        used_sections=("policies", "notify", "channels", "actions", "silences"),
     )
     with show_progress() as progress:
-        result = evaluate_request(rows, baseline, outcomes, request, say, progress)
+        result = evaluate_request(rows, baseline, outcomes, options, say, progress)
     windows: dict[str, list[Evaluation]] = {}
     for one in result.evaluations:
         windows.setdefault(one.window.name, []).append(one)
@@ -187,7 +188,7 @@ def _actions(config: Config, policy: Policy) -> list[dict[str, Any]]:
             "on": list(keys.on),
             "approval": keys.approval and not keys.dry_run,
             "dry_run": keys.dry_run,
-            "at_most": None if keys.at_most is None else str(keys.at_most),
+            "rate_limit": None if keys.rate_limit is None else str(keys.rate_limit),
         }
         for name, keys in known
     ]
@@ -196,13 +197,13 @@ def _actions(config: Config, policy: Policy) -> list[dict[str, Any]]:
 def action_words(action: Mapping[str, Any]) -> str:
     """Say an action of a firing, with when it is carried out and what it waits for.
 
-    >>> action_words({"action": "jira/a", "on": ["opened"], "approval": True, "dry_run": False, "at_most": None})
+    >>> action_words({"action": "jira/a", "on": ["opened"], "approval": True, "dry_run": False, "rate_limit": None})
     'jira/a (needs an approval)'
     """
     notes = [] if action["on"] == ["opened"] else [f"when it is {' and '.join(action['on'])}"]
     notes += ["dry run: sends nothing"] if action["dry_run"] else []
     notes += ["needs an approval"] if action["approval"] else []
-    notes += [f"at most {action['at_most']}"] if action["at_most"] else []
+    notes += [f"at most {action['rate_limit']}"] if action["rate_limit"] else []
     return f"{action['action']} ({', '.join(notes)})" if notes else str(action["action"])
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from driftline_processor.readers.addresses import file_or_address
+from driftline_processor.readers.column_options import ColumnOptions
 
-from .options import ROWS, report_bad_input, say, takes_columns
+from .options import ROWS, report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
     from driftline_processor.core.retraining import RetrainCost, RetrainTerms
-    from driftline_processor.readers.column_roles import ColumnOptions
 
 CODES = {"retrain": 0, "wait": 10, "inconclusive": 11}
 """The answer → the exit code of the command: in a shell, ``driftline retrain-check ... && ./train.sh``."""
@@ -26,7 +26,7 @@ _HORIZON = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(h|d|w)")
 _DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 
 
-@takes_columns
+@takes_options
 def retrain_check(
     data: Annotated[
         list[Path] | None,
@@ -213,13 +213,15 @@ def _weigh_files(
 ) -> dict[str, Any]:
     """Judge rows of files as `driftline evaluate` does, and weigh the newest window."""
     from driftline_processor.core.retraining import question_of, weigh_retraining
-    from driftline_processor.evaluation.files.request import EvaluationRequest, evaluate_request
+    from driftline_processor.evaluation.files.options import EvaluationOptions
+    from driftline_processor.evaluation.files.request import evaluate_request
     from driftline_processor.present.retraining import answer_json
     from driftline_processor.terminal.progress import show_progress
 
-    request = EvaluationRequest(columns, window, config=config, metrics=[terms.metric] * bool(terms.metric))
+    metrics = (terms.metric,) if terms.metric else ()
+    options = EvaluationOptions.of_columns(columns, window=window, config=config, metrics=metrics)
     with show_progress() as progress:
-        result = evaluate_request(data, baseline, outcomes, request, say, progress)
+        result = evaluate_request(data, baseline, outcomes, options, say, progress)
     windows = [one for one in result.evaluations if one.closed]
     measured = [one for one in windows if one.realized and one.maturity == "mature"]
     answer = weigh_retraining(question_of(terms, windows, measured, measured, ()))

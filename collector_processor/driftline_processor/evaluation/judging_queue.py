@@ -15,7 +15,7 @@ import heapq
 import math
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal, NamedTuple
@@ -407,7 +407,12 @@ class WaitingWindows:
 
     def lags(self, now: int) -> dict[str, int]:
         """Return by name of windows how long the longest waiting has been due, in nanoseconds; of those of now."""
-        return {name: 0 if due is None else max(0, now - due) for name, due in self._first.items()}
+        return lags_at(self._first, now)
+
+    @property
+    def first_due(self) -> Mapping[str, int | None]:
+        """Name of windows → since when the longest waiting has been due, unix nanoseconds; None where none waits."""
+        return self._first
 
     def _measured(self, now: int) -> Backfill:
         """Return how far the past is judged, with the rate of the last minutes."""
@@ -577,6 +582,11 @@ class WaitingWindows:
             past += len(lane)
             since.append(lane.since)
         return Backlog(windows + past, min(since, default=0), min(late, default=0), resting, past)
+
+
+def lags_at(first_due: Mapping[str, int | None], now: int) -> dict[str, int]:
+    """Return by name of windows how long the longest waiting has been due at a time, in nanoseconds."""
+    return {name: 0 if due is None else max(0, now - due) for name, due in first_due.items()}
 
 
 def _steady_rate(marks: Sequence[tuple[int, int]]) -> float:

@@ -18,7 +18,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal, Protocol, get_args
 
 from driftline.baseline.sections.slices import slice_name
 from driftline.capture.model_identity import VERSION
@@ -40,7 +40,8 @@ from driftline_processor.core.performance.objective import newest_objectives
 from driftline_processor.core.performance.slices import LABEL_AGE
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.service_level.level import LATENCIES
-from driftline_processor.queries.overview import ModelView, View
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.state_snapshot import StateSnapshot
 
 from .metric_points import (
     Labels,
@@ -86,10 +87,21 @@ Temporality = Literal["cumulative", "delta"]
 _log = logging.getLogger("driftline")
 
 
-def points(view: View) -> list[Point]:
+class MetricSource(Protocol):
+    """What metrics are made from: the state."""
+
+    @property
+    def snapshot(self) -> StateSnapshot:
+        """What is known of all models."""
+
+    def counters(self) -> Mapping[tuple[str, Labels], float]:
+        """Return the counters and gauges of the processor: (metric name, sorted labels) → value."""
+
+
+def points(source: MetricSource) -> list[Point]:
     """Return everything there is to say in metrics; counters as they stand since the state began."""
-    models = [model for model in view.models() if not model.retired]
-    made = [*_counted(models), *_evaluated(models), *_compared(models), *_own(view)]
+    models = [model for model in source.snapshot.models if not model.retired]
+    made = [*_counted(models), *_evaluated(models), *_compared(models), *_own(source)]
     return [point for point in made if math.isfinite(point.value)]
 
 
@@ -287,8 +299,8 @@ def _quality(newest: Evaluation, model: dict[str, str], window: dict[str, str]) 
             yield _point(m.DRIFTLINE_QUALITY_EXPECTATIONS, what, float(states[state]))
 
 
-def _own(view: View) -> Iterator[Point]:
-    for (name, known), value in sorted(view.counters().items()):
+def _own(source: MetricSource) -> Iterator[Point]:
+    for (name, known), value in sorted(source.counters().items()):
         yield Point(name, known, value)
 
 
@@ -359,7 +371,7 @@ class Sink:
 
 
 class DerivedMetrics:
-    """Sends what a view shows to every sink, every few seconds, on a thread of its own.
+    """Sends what the state shows to every sink, every few seconds, on a thread of its own.
 
     Make it before anything is received: counters count from here.
 
@@ -370,15 +382,15 @@ class DerivedMetrics:
 
     def __init__(
         self,
-        view: View,
+        source: MetricSource,
         sinks: Sequence[Sink],
         clock: Callable[[], int] = time.time_ns,
         every: float = EVERY,
         worst: WorstMispredictions | None = None,
     ) -> None:
-        self._view, self._sinks, self._clock, self._every, self._worst = view, sinks, clock, every, worst
+        self._source, self._sinks, self._clock, self._every, self._worst = source, sinks, clock, every, worst
         self._instance = str(uuid.uuid4())
-        self._first, self._began = points(view), clock()
+        self._first, self._began = points(source), clock()
         self._last, self._sent = self._first, self._began
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="driftline-derived", daemon=True)
@@ -397,7 +409,7 @@ class DerivedMetrics:
     def send(self) -> None:
         """Send what is known now."""
         striking = {} if self._worst is None else self._worst.take()  # before what is counted, so that it counts them
-        known, now = points(self._view), self._clock()
+        known, now = points(self._source), self._clock()
         gone = ended(known, self._last)
         bodies: dict[Temporality, bytes] = {}
         for sink in self._sinks:

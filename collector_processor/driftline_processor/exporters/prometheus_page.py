@@ -21,9 +21,7 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
-from driftline_processor.queries.overview import View
-
-from .derived_metrics import points
+from .derived_metrics import MetricSource, points
 from .metric_points import Exemplar, Key, Point, attach_exemplars
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -33,12 +31,12 @@ OPENMETRICS_TYPE = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
 Striking = Callable[[], Mapping[Key, tuple[Exemplar, ...]]]
 
 
-def scrape(request: Request, view: View, striking: Striking | None = None) -> Response:
+def scrape(request: Request, source: MetricSource, striking: Striking | None = None) -> Response:
     """Answer ``GET /metrics``.
 
     Args:
         request: Its ``Accept`` header chooses the format.
-        view: The models whose points are shown.
+        source: The models whose points are shown, and counters.
         striking: Returns the exemplars of the counters; None = no exemplars.
 
     Returns:
@@ -46,7 +44,7 @@ def scrape(request: Request, view: View, striking: Striking | None = None) -> Re
     """
     openmetrics = OPENMETRICS in request.headers.get("accept", "").lower()
     found = striking() if openmetrics and striking is not None else {}  # before the points, so that they count them
-    text = exposition(attach_exemplars(points(view), found), openmetrics=openmetrics)
+    text = exposition(attach_exemplars(points(source), found), openmetrics=openmetrics)
     kind = OPENMETRICS_TYPE if openmetrics else CONTENT_TYPE
     return Response(text, headers={"Content-Type": kind, "Vary": "Accept"})
 

@@ -155,7 +155,7 @@ class Intake:
     ) -> None:
         self._declared = business or {}
         self._store, self._connection = store, store.connect(lasting=True)
-        self._touched, self._counters, self._clock, self._memory = touched, counters, clock, limits.memory
+        self.touched, self._counters, self._clock, self._memory = touched, counters, clock, limits.memory
         self.series = SeriesRegister(self._connection, models)
         self.baselines = Baselines(self._connection, configured)
         self.slices = SliceValues(self._connection)
@@ -239,7 +239,7 @@ class Intake:
         self.offsets |= work.offsets
         self.position = self.position if position is None else position
         self.limits.count()
-        self._touched.touch(work.touched, predictions=self._prediction_seq, points=self.streams.seq)
+        self.touched.touch(work.touched, predictions=self._prediction_seq, points=self.streams.seq)
         for reason, rows in (+work.unused).items():
             self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})
         self._counters.add(m.DRIFTLINE_RECEIVED_ROWS, work.kept)

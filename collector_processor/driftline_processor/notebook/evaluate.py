@@ -1,35 +1,32 @@
-"""`driftline.evaluate`: the options of a call as the request that the command makes, and its sentences as exceptions.
+"""`driftline.evaluate`: keyword arguments become the options of the command, and bad input becomes an exception.
 
 The entry point of the group ``driftline_evaluation``: the SDK, which knows no processor, finds it there.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
+import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.tables.classes import class_text
 
-from driftline_processor.evaluation.files.request import EvaluationRequest, evaluate_request
+from driftline_processor.evaluation.files.options import EvaluationOptions
+from driftline_processor.evaluation.files.request import evaluate_request
 from driftline_processor.readers.addresses import file_or_address
-from driftline_processor.readers.column_roles import ColumnOptions
-from driftline_processor.readers.errors import BadInput, near
+from driftline_processor.readers.column_options import OptionField, listed_names, options_of
+from driftline_processor.readers.errors import BadInput, arguments_of_python, near
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference, Rows, read_table
 from driftline_processor.terminal.progress import show_progress
 
 from .report import NotebookReport
 
-_COLUMNS = {field.name: field.default for field in fields(ColumnOptions)}
-_REQUEST = {field.name for field in fields(EvaluationRequest)} - {"columns"}
-_OPTIONS = (*_COLUMNS, *sorted(_REQUEST), "baseline", "outcomes", "curves", "progress")
-_FILES = ("config", "expect", "performance")
-_WHOLE_TEXTS = ("method", "methods", "metrics", "objectives")
-"""Options of which one text is one entry, whatever it holds; of the others, a comma stands between two names."""
+_OPTIONS = options_of(EvaluationOptions)
+_ARGUMENTS = (*_OPTIONS, "baseline", "outcomes", "progress")
 
 
 def evaluate(
@@ -48,20 +45,18 @@ def evaluate(
         TypeError: There is no such option, or it is of another type.
         ValueError: A table, a column or an option cannot be made sense of.
     """
-    request = read_options(options)
+    settings = read_options(options)
     notes: list[str] = []
     try:
-        with show_progress(progress) as report_progress:
+        with arguments_of_python(), show_progress(progress) as report_progress:
             rows = list(_rows(current, "current"))
             reference = None if baseline is None else _reference(baseline)
             truth = None if outcomes is None else _one_table(outcomes, "outcomes")
-            result = evaluate_request(
-                rows, reference, truth, request, lambda note: notes.append(in_arguments(note)), report_progress
-            )
+            result = evaluate_request(rows, reference, truth, settings, notes.append, report_progress)
     except BadInput as error:
-        raise ValueError(in_arguments(str(error))) from None
+        raise ValueError(str(error)) from None
     library = next((one.library for one in rows if isinstance(one, MemoryRows)), "")
-    return NotebookReport(result, tuple(notes), bool(options.get("curves")), library)
+    return NotebookReport(result, tuple(notes), settings.curves, library)
 
 
 def _rows(value: Any, name: str) -> Iterator[Rows]:
@@ -84,7 +79,7 @@ def _reference(value: Any) -> Reference:
     return MemoryBaseline(value) if isinstance(value, Baseline) else _one_table(value, "baseline")
 
 
-def read_options(options: Mapping[str, Any]) -> EvaluationRequest:
+def read_options(options: Mapping[str, Any]) -> EvaluationOptions:
     """Return the options of a call as the command reads its own.
 
     Args:
@@ -93,91 +88,28 @@ def read_options(options: Mapping[str, Any]) -> EvaluationRequest:
     Raises:
         TypeError: There is no such option, or it is of another type.
 
-    >>> read_options({"score": ["low", "high"], "window": "1d", "objectives": "recall >= 0.8"}).columns.score
+    >>> read_options({"score": ["low", "high"], "window": "1d", "objectives": "recall >= 0.8"}).score
     ('low', 'high')
     """
     for name in options:
         if name not in _OPTIONS:
-            raise TypeError(f"evaluate() has no option '{name}'; {near(name, _OPTIONS)}")
-    columns = {name: _column_option(name, value) for name, value in options.items() if name in _COLUMNS}
-    others = {name: _request_option(name, value) for name, value in options.items() if name in _REQUEST}
-    return EvaluationRequest(ColumnOptions(**columns), **others)
+            raise TypeError(f"evaluate() has no option '{name}'; {near(name, _ARGUMENTS)}")
+    return EvaluationOptions(**{name: _value(_OPTIONS[name], value) for name, value in options.items()})
 
 
-def _column_option(name: str, value: Any) -> Any:
-    default = _COLUMNS[name]
-    if name in ("classes", "positive_class"):
-        texts = class_text if not isinstance(value, str) else str
-        if name == "positive_class":
-            return "" if value is None else texts(value)
-        return tuple(map(class_text, value)) if not isinstance(value, str) else _names(name, value)
-    if name == "quantiles" and not isinstance(value, str):
-        return tuple(map(str, value))
-    if default == ():
-        return _names(name, value)
-    if default == "":
-        return _text(name, value)
-    return value
-
-
-def _request_option(name: str, value: Any) -> Any:
-    if name in _FILES:
-        return None if value is None else Path(value)
-    if name in _WHOLE_TEXTS:
-        return (value,) if isinstance(value, str) and value else _names(name, value)
-    if name in ("window", "reference_last", "reference_without"):
-        return _text(name, value)
-    return value
-
-
-def _text(name: str, value: Any) -> str:
+def _value(field: OptionField, value: Any) -> Any:
+    """Return the value of a field from that of its argument. Raises ``TypeError`` for a value of another type."""
     if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise TypeError(f"evaluate(): {name}= takes a text, not {value!r:.60}")
-    return value
-
-
-def _names(name: str, value: Any) -> tuple[str, ...]:
-    """Return names: of a text those between its commas, as the command has them."""
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    if not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
-        raise TypeError(f"evaluate(): {name}= takes a name or a list of names, not {value!r:.60}")
-    return tuple(value)
-
-
-_WRITTEN = {
-    **{name.replace("_", "-"): name for name in _OPTIONS},
-    "objective": "objectives",
-}
-"""Option of the command → argument."""
-
-_OPTION = re.compile(
-    rf"(?<!build )--({'|'.join(sorted(_WRITTEN, key=len, reverse=True))})(?![\w-])"
-    r"(?: (?:(?P<name>[A-Z]{2,}(?:,[A-Z,.]+)?|X,Y[,.Y]*)|(?P<value>\d\w*|none\b|binary\b|[.,](?=\s|$))))?(?P<colon>:?)"
-)
-
-
-def in_arguments(sentence: str) -> str:
-    """Say in arguments of Python what the command says in options.
-
-    >>> in_arguments("no column 'scor' (--score); did you mean 'score'?")
-    "no column 'scor' (score=); did you mean 'score'?"
-    >>> in_arguments("name it with --id COL, or --reference-last 30d")
-    'name it with id=COL, or reference_last="30d"'
-    """
-    return _OPTION.sub(_argument, sentence)
-
-
-def _argument(found: re.Match[str]) -> str:
-    name = _WRITTEN[found[1]]
-    if "=" in name:
-        return f"{name}{found['colon']}"
-    if found["name"]:
-        return f"{name}={found['name']}{found['colon']}"
-    if found["value"]:
-        return f'{name}="{found["value"]}"{found["colon"]}'
-    return f"{name}:" if found["colon"] else f"{name}="
+        return field.default
+    if field.option.values and not isinstance(value, str):
+        return tuple(map(class_text, value)) if field.listed else class_text(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str) and field.listed:
+        return (value,) if field.option.repeated and value else listed_names(value)
+    if isinstance(value, str | PathLike) and Path in get_args(field.kind):
+        return Path(value)
+    try:
+        return msgspec.convert(value, field.kind)
+    except msgspec.ValidationError as error:
+        raise TypeError(f"evaluate(): {field.name}={value!r:.60}: {error}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from driftline_processor.core.wording import iso_time
@@ -20,11 +20,11 @@ class AlertLinks:
 
     Attributes:
         links: Where pages and traces are.
-        wrong: The wrong predictions of a model.
+        mispredictions: Returns where the wrong predictions of a model are looked up.
     """
 
     links: Links
-    wrong: Mispredictions
+    mispredictions: Callable[[], Mispredictions]
 
     def __call__(self, view: ModelView, alert: Alert) -> Mapping[str, str]:
         """Return name → address: ``page``, ``report``, ``trace`` and ``runbook``, as far as there are any."""
@@ -44,5 +44,5 @@ class AlertLinks:
         if not shown:
             return ""
         # 20: wrong predictions, the worst first, among which one with a trace is looked for
-        worst = self.wrong.worst(view.key, shown[0].start, shown[0].end, 20)
+        worst = self.mispredictions().worst(view.key, shown[0].start, shown[0].end, 20)
         return next(filter(None, (self.links.trace_link(one.trace_id, one.span_id) for one in worst.rows)), "")

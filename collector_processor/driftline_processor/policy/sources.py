@@ -4,20 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from driftline.tables.table import ModelKey
+
+from driftline_processor.present.names import handle
 
 from .message import Message
 
 if TYPE_CHECKING:
-    from driftline_processor.queries.label_queue import LabelBatch, LabelQueue
-    from driftline_processor.queries.overview import View
+    from driftline_processor.queries.label_queue import LabelBatch
+    from driftline_processor.queries.rows import Queries
+    from driftline_processor.queries.state_snapshot import StateSnapshot
 
     from .alerts import AlertStore
 
 LAST = 7 * 86_400 * 10**9
 """Nanoseconds to look back for rows where an alert names no window."""
+
+
+class StateReader(Protocol):
+    """What is read of the state. Each part may be another one after an outage, so nobody keeps it."""
+
+    @property
+    def snapshot(self) -> StateSnapshot:
+        """What is known of all models."""
+
+    @property
+    def queries(self) -> Queries:
+        """What is read from the state file on request."""
+
+    @property
+    def alerts(self) -> AlertStore:
+        """All alerts, and the messages about them."""
 
 
 class Report(NamedTuple):
@@ -66,28 +85,24 @@ class AlertRows:
     """Draws the rows to label of alerts.
 
     Attributes:
-        view: The models.
-        alerts: What messages are about.
-        queue: Draws rows.
+        state: Has the models, what messages are about, and the rows.
     """
 
-    view: View
-    alerts: AlertStore
-    queue: LabelQueue
+    state: StateReader
 
     def __call__(self, message: Message, most: int) -> RowsToLabel | None:
         """Return at most so many rows of the window of a message to label; None where the model is gone."""
-        alert = self.alerts.alerts.get(message.gravest)
+        alert = self.state.alerts.alerts.get(message.gravest)
         if alert is None:
             return None
         key = ModelKey(alert.model, alert.version, alert.environment)
-        model = next((one for one in self.view.models() if one.key == key), None)
+        model = next((one for one in self.state.snapshot.named(handle(key.model)) if one.key == key), None)
         if model is None:
             return None
         windows = [one.window for one in model.windows.get(alert.window, ()) if one.window.start == alert.start]
         until = windows[0].end if windows else max(model.last, 0) + 1
         since = windows[0].start if windows else until - LAST
-        return RowsToLabel(key, self.queue.next(key, since, until, most))
+        return RowsToLabel(key, self.state.queries.labels.next(key, since, until, most))
 
 
 NO_SOURCES = Sources(lambda _: None, lambda _, __: None)

@@ -1,4 +1,4 @@
-"""The verdict of every series and model: made when somebody asks, remembered until something has changed."""
+"""The verdict of every series and model: made with each snapshot, remembered until something has changed."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ class Known:
         backlog: Its windows that wait.
         siblings: The series of all versions of the model in its environment, itself among them.
         received: When the newest row of these arrived, unix nanoseconds; 0 where none has.
+        history: What the windows were read from; another object once any of them is another.
     """
 
     windows: dict[str, list[Evaluation]]
@@ -60,6 +61,7 @@ class Known:
     backlog: Backlog
     siblings: tuple[int, ...]
     received: int
+    history: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,9 @@ class VerdictChange:
 
 @dataclass(slots=True)
 class _Made:
-    """A verdict, and what it was made of."""
+    """A verdict, and what it was made of; ``source``: what its windows were chosen from."""
 
+    source: Mapping[str, Sequence[Evaluation]]
     windows: Windows
     context: VerdictContext
     traffic: Traffic
@@ -125,18 +128,23 @@ class Verdicts:
 
     def of(self, series: int, known: Known) -> Verdict:
         """Return the verdict of a series."""
-        traffic, windows = self._traffic(series, known), _telling(known.windows)
+        traffic = self._traffic(series, known)
         self._seen[series] = SeenTraffic(traffic, known.received, known.siblings)
         errors = known.concept if known.concept is not None and _drifts(known.concept) else None
-        coming = coming_windows(one for of_name in known.windows.values() for one in of_name)
-        context = VerdictContext(errors, known.versions, known.timezone, coming)
         with self._lock:
             made = self._made.get(series)
+            if made is not None and made.source is known.windows:
+                windows, coming = made.windows, made.context.coming
+            else:
+                windows = _telling(known.windows)
+                coming = coming_windows(one for of_name in known.windows.values() for one in of_name)
+            context = VerdictContext(errors, known.versions, known.timezone, coming)
             if made is not None and made.context == context:
                 context = made.context  # so that what was read with it is known by identity
             if made is None or not _same(made, windows, context, traffic):
                 verdict = self._verdict(series, windows, traffic, context)
-                self._made[series] = made = _Made(windows, context, traffic, verdict)
+                self._made[series] = made = _Made(known.windows, windows, context, traffic, verdict)
+            made.source = known.windows
         return made.verdict
 
     def interruptions(self, series: int) -> tuple[Interruption, ...]:
@@ -245,6 +253,8 @@ def _same(made: _Made, windows: Windows, context: VerdictContext, traffic: Traff
         return False
     if len(made.windows) != len(windows) or made.context != context:
         return False
+    if made.windows is windows:
+        return True
     pairs = zip(made.windows, windows, strict=True)
     return all(len(one) == len(two) and all(map(operator.is_, one, two)) for one, two in pairs)
 

@@ -9,21 +9,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import pyarrow as pa
-from driftline.tables.classes import quantile_levels
 from driftline.tables.task import Task
-from driftline.tables.timestamps import KINDS, AnySeasonality, Seasonality, UnknownSeasonality
 
-from driftline_processor.core.windows.window import time_zone
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import is_nested, is_time, is_vector
-from .errors import BadInput, Say, listed, near
-from .number_format import NumberFormat
+from .column_options import ColumnOptions
+from .errors import BadInput, Say, listed, missing_option, near, option_text
 from .source import Source
 from .sources import FilteredSource
-
-NO_SEASONS = "none"
-"""Value of ``--seasonality`` where rows are compared with all hours and weekdays, even if these differ."""
 
 NO_TEXTS = "none"
 """Value of ``--text-features`` where no feature is a document."""
@@ -32,73 +26,6 @@ TRACES = ("trace_id", "span_id")
 """Columns that say in which trace a row was predicted, hexadecimal or bytes: features only where somebody says so."""
 
 _INDEX = re.compile(r"|__index_level_\d+__|Unnamed: \d+")
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnOptions:
-    """The user's options on model and columns; empty where nothing was said."""
-
-    model: str = ""
-    version: str = ""
-    task: str = ""
-    score: tuple[str, ...] = ()
-    predicted: str = ""
-    actual: str = ""
-    time: str = ""
-    id: str = ""
-    classes: tuple[str, ...] = ()
-    positive_class: str = ""
-    threshold: float | None = None
-    quantiles: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()
-    text_features: tuple[str, ...] = ()
-    slices: tuple[str, ...] = ()
-    seasonality: str = ""
-    timezone: str = ""
-    ignore_time: bool = False
-    cluster: str = ""
-    items: str = ""
-    version_column: str = ""
-    latency: str = ""
-    error: str = ""
-    decimal: str = ""
-    thousands: str = ""
-    date_format: str = ""
-
-    @property
-    def number_format(self) -> NumberFormat:
-        """The format of numbers and times in CSV files. Raises :class:`BadInput` for one that is not supported."""
-        return NumberFormat.of(self.decimal, self.thousands, self.date_format)
-
-    @property
-    def levels(self) -> tuple[float, ...]:
-        """The quantiles that a regression predicts. Raises :class:`BadInput` where they are none."""
-        try:
-            return quantile_levels(self.task or "regression", [float(level) for level in self.quantiles])
-        except ValueError as error:
-            raise BadInput(f"--quantiles: {error}") from error
-
-    @property
-    def seasons(self) -> AnySeasonality | None:
-        """By which seasons rows are told apart, or that these are to be found; None = by none.
-
-        Raises :class:`BadInput` where somebody names what is none.
-        """
-        if self.seasonality not in ("", NO_SEASONS, *KINDS):
-            raise BadInput(f"--seasonality is '{self.seasonality}'; it must be {', '.join(KINDS)} or {NO_SEASONS}")
-        try:
-            time_zone(self.timezone or "UTC")
-        except ValueError as error:
-            raise BadInput(f"--timezone: {error}") from error
-        if self.seasonality == NO_SEASONS or self.ignore_time:
-            return None
-        zone = self.timezone or "UTC"
-        return Seasonality(self.seasonality, zone) if self.seasonality in KINDS else UnknownSeasonality(zone)
-
-    @property
-    def names_seasons(self) -> bool:
-        """True where somebody names the seasons, which then must be known."""
-        return self.seasonality not in ("", NO_SEASONS) and not self.ignore_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +71,14 @@ def match_patterns(names: Sequence[str], patterns: Sequence[str], option: str, p
 
     Raises :class:`BadInput` where a pattern matches none.
 
-    >>> match_patterns(["id", "features.age", "features.plan"], ["features.*"], "--features", "log.jsonl")
+    >>> match_patterns(["id", "features.age", "features.plan"], ["features.*"], "features", "log.jsonl")
     ('features.age', 'features.plan')
     """
     found: dict[str, None] = {}
     for pattern in patterns:
         matches = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
         if not matches:
-            raise BadInput(f"{path}: no column '{pattern}' ({option}); {near(pattern, tuple(names))}")
+            raise BadInput(f"{path}: no column '{pattern}' ({option_text(option)}); {near(pattern, tuple(names))}")
         found |= dict.fromkeys(matches)
     return tuple(found)
 
@@ -198,9 +125,9 @@ def find_roles(
     shared = [name for name in names if all(name in source.schema.names for source in sources)]
     reserved = set(features or ())
 
-    def find(part: str, given: Sequence[str], option: str) -> tuple[str, ...]:
+    def find(part: str, given: Sequence[str]) -> tuple[str, ...]:
         for name in given:
-            _demand(sources, name, option)
+            _demand(sources, name, part)
         if given:
             return tuple(given)
         remembered = _remembered(known, part)
@@ -211,43 +138,41 @@ def find_roles(
         return (part,) if not remembered and part in shared and part not in reserved else ()
 
     if not task.kind and (options.score or options.predicted or options.actual):
-        raise BadInput(
-            "--task is missing: say whether the score is of a binary, multiclass, regression or ranking model"
-        )
-    score = find("score", options.score, "--score") if task.kind else ()
-    predicted = find("predicted", _some(options.predicted), "--predicted") if task.kind else ()
-    actual = find("actual", _some(options.actual), "--actual") if task.kind else ()
+        raise missing_option("task", "say whether the score is of a binary, multiclass, regression or ranking model")
+    score = find("score", options.score) if task.kind else ()
+    predicted = find("predicted", _some(options.predicted)) if task.kind else ()
+    actual = find("actual", _some(options.actual)) if task.kind else ()
     if task.kind and features is None and not score and not predicted:
         say("neither a score nor a predicted class: only features are compared")
-    time = find("time", _some(options.time), "--time")
+    time = find("time", _some(options.time))
     if time and not options.time and _holds_nothing(sources, time[0]):
         say(f"no value in '{time[0]}', where the baseline had its times: what needs them is unknown")
         time = ()
     if not time and (time := _only_time(sources, shared, reserved)):
         say(f"time is read from '{time[0]}', the only column of times")
-    ids = find("id", _some(options.id), "--id")
+    ids = find("id", _some(options.id))
     if options.cluster:
-        _demand(sources, options.cluster, "--cluster")
+        _demand(sources, options.cluster, "cluster")
     if options.version_column:
-        _demand(sources, options.version_column, "--version-column")
+        _demand(sources, options.version_column, "version_column")
     latency, error = (
         _of_calls(sources, given, known, part, shared, say if features is None else None)
         for part, given in (("latency", options.latency), ("error", options.error))
     )
-    items = find("items", _some(options.items), "--items") if task.ranks_items else ()
+    items = find("items", _some(options.items)) if task.ranks_items else ()
     slices = _slices(sources, options.slices, [name for name in _remembered(known, "slices") if name in shared])
     for name in options.features:
-        _demand(sources, name, "--features")
+        _demand(sources, name, "features")
     for name in options.text_features:
         if name != NO_TEXTS:
-            _demand(sources, name, "--text-features")
+            _demand(sources, name, "text_features")
     taken = {*score, *predicted, *actual, *time, *ids, *items, *_some(options.cluster), *reserved}
     taken |= {*_some(options.version_column), *TRACES, *_some(latency), *_some(error)} - reserved
     others = [name for name in names if name not in taken]
     if not task.kind and "actual" in others:
         others.remove("actual")
         if features is None:
-            say("left out: actual; say --task binary, multiclass or regression to see performance")
+            say(f"left out: actual; say {option_text('task', 'binary')}, multiclass or regression to see performance")
     unknown: tuple[str, ...] = ()
     if options.features:
         chosen = tuple(dict.fromkeys(options.features))
@@ -255,7 +180,7 @@ def find_roles(
         chosen = _comparable(sources, others, say)
         given = tuple(name for name in chosen if name in ("score", "predicted"))
         if given and not task.kind:
-            say(f"compared as features: {listed(given)}; with --task they are what the model gave")
+            say(f"compared as features: {listed(given)}; with {option_text('task')} they are what the model gave")
     else:
         chosen = tuple(name for name in features if name in names)
         unknown = _comparable(sources, [name for name in others if name not in slices], _silent)
@@ -281,10 +206,10 @@ def _of_calls(
     which need not have it.
     """
     if given and say is not None and given not in shared:
-        say(f"{sources[0].path}: no column '{given}' (--{part}); reference rows need none")
+        say(f"{sources[0].path}: no column '{given}' ({option_text(part)}); reference rows need none")
         return ""
     if given:
-        _demand(sources, given, f"--{part}")
+        _demand(sources, given, part)
         return given
     return next((name for name in _remembered(known, part) if name in shared), "")
 
@@ -292,16 +217,16 @@ def _of_calls(
 def _slices(sources: Sequence[Source], given: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:
     """Return the columns that define slices: the given ones, else those of the baseline."""
     for name in given:
-        _demand(sources, name, "--slices")
+        _demand(sources, name, "slices")
         if "=" in name:
-            raise BadInput(f"--slices: '{name}' has an '=', which stands between a column and its value; rename it")
+            raise BadInput(f"'{name}' has an '=', which stands between a column and its value; rename it", "slices")
     return tuple(dict.fromkeys(given or remembered))
 
 
 def _demand(sources: Sequence[Source], name: str, option: str) -> None:
     for source in sources:
-        if name not in source.schema.names:
-            raise BadInput(f"{source.path}: no column '{name}' ({option}); {near(name, tuple(source.schema.names))}")
+        if name not in (names := tuple(source.schema.names)):
+            raise BadInput(f"{source.path}: no column '{name}' ({option_text(option)}); {near(name, names)}")
 
 
 def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tuple[str, ...]:
@@ -310,7 +235,9 @@ def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tu
     left_out = {
         "the row numbers of pandas": [name for name in names if _INDEX.fullmatch(name)],
         "lists or structures": [name for name, kind in kinds.items() if is_nested(kind) and not is_vector(kind)],
-        "times (name them in --features to compare them)": [name for name, kind in kinds.items() if is_time(kind)],
+        f"times (name them in {option_text('features')} to compare them)": [
+            name for name, kind in kinds.items() if is_time(kind)
+        ],
     }
     for what, which in left_out.items():
         if which:

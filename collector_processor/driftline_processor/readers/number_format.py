@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import is_text, mask_of, truth_of
-from .errors import BadInput, Say
+from .errors import BadInput, Say, option_text
 from .source import Source
 
 MOSTLY = 0.9
@@ -48,15 +48,17 @@ class NumberFormat:
     def of(cls, decimal: str, thousands: str, date_format: str) -> NumberFormat:
         """Read the options. Raises :class:`BadInput` for a mark that is not supported, or the same mark twice."""
         if decimal not in _DECIMALS:
-            raise BadInput(f"--decimal is '{decimal}'; write --decimal , or --decimal .")
+            raise BadInput(
+                f"'{decimal}'; write {option_text('decimal', ',')} or {option_text('decimal', '.')}", "decimal"
+            )
         if thousands not in _THOUSANDS:
-            raise BadInput(f"--thousands is '{thousands}'; write comma, point, space or apostrophe")
+            raise BadInput(f"'{thousands}'; write comma, point, space or apostrophe", "thousands")
         if date_format and "%" not in date_format:
-            raise BadInput(f"--date-format is '{date_format}'; write it as strptime reads it, such as %d/%m/%Y")
+            raise BadInput(f"'{date_format}'; write a format of strptime, such as %d/%m/%Y", "date_format")
         found = cls(_DECIMALS[decimal], _THOUSANDS[thousands], date_format)
         if found.decimal == found.thousands:
             other = "." if found.thousands == "," else ","
-            raise BadInput(f"--thousands is '{thousands}', which is the decimal mark; name --decimal {other}, too")
+            raise BadInput(f"'{thousands}' is the decimal mark; also give {option_text('decimal', other)}", "thousands")
         return found
 
     @property
@@ -67,8 +69,8 @@ class NumberFormat:
     @property
     def options(self) -> str:
         """The options that name this format of numbers."""
-        decimal = "--decimal ," if self.decimal == "," else ""
-        thousands = f"--thousands {_WORDS[self.thousands]}" if self.thousands else ""
+        decimal = option_text("decimal", ",") if self.decimal == "," else ""
+        thousands = option_text("thousands", _WORDS[self.thousands]) if self.thousands else ""
         return " ".join(filter(None, (decimal, thousands)))
 
     @property
@@ -125,7 +127,7 @@ def format_hint(text: str) -> str:
     for one in _FORMATS:
         if one.count(array)[0]:
             return one.options
-    return next((f"--date-format {form}" for form, pattern in _DATES if re.match(rf"\s*{pattern}", text)), "")
+    return next((option_text("date_format", form) for form, pattern in _DATES if re.match(rf"\s*{pattern}", text)), "")
 
 
 def with_hint(text: str) -> str:

@@ -23,7 +23,8 @@ from driftline_processor.core.service_level.sums import OTHER_ERROR
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import as_known, column, is_nested, is_time, is_vector
-from .column_roles import TRACES, ColumnOptions, Roles, id_column
+from .column_options import ColumnOptions
+from .column_roles import TRACES, Roles, id_column
 from .errors import BadInput, Say
 from .number_format import with_hint
 from .row_store import Reading, RowStore, chunks_of, gather_columns, is_many, numbered_batches
@@ -106,7 +107,7 @@ def shape_scores(read: FileRows, task: Task) -> FileRows:
     try:
         return replace(read, scores=task.shape_scores(read.scores))
     except ValueError as error:
-        raise BadInput(f"--score: {error}") from error
+        raise BadInput(f"{error}", "score") from error
 
 
 def table_batches(

@@ -11,12 +11,10 @@ from starlette.exceptions import HTTPException
 
 from driftline_processor.core.wording import iso_time
 from driftline_processor.policy.action import file_safe
-from driftline_processor.policy.alerts import AlertStore, Message
-from driftline_processor.policy.sources import Report
+from driftline_processor.policy.alerts import Message
+from driftline_processor.policy.sources import Report, StateReader
 from driftline_processor.present.links import Links
 from driftline_processor.present.names import handle
-from driftline_processor.queries.feature_history import FeatureHistories
-from driftline_processor.queries.overview import View
 
 from .file_report import PAGES
 from .pages import feature
@@ -32,16 +30,12 @@ class AlertReports:
     """Writes the reports of alerts.
 
     Attributes:
-        view: What the pages show.
-        alerts: What messages are about.
-        features: Where features are looked up window by window; None = only what evaluations hold.
+        state: Has the models, and what messages are about.
         links: How people reach the pages.
         clock: Unix nanoseconds.
     """
 
-    view: View
-    alerts: AlertStore
-    features: FeatureHistories | None
+    state: StateReader
     links: Links
     clock: Callable[[], int]
 
@@ -50,14 +44,14 @@ class AlertReports:
 
         A report that cannot be written is logged: it holds no message up.
         """
-        alert = self.alerts.alerts.get(message.gravest)
+        alert = self.state.alerts.alerts.get(message.gravest)
         if alert is None:
             return None
         at = "" if alert.start is None else iso_time(alert.start)
         place = Place(handle(alert.model), handle(alert.version), handle(alert.environment), alert.window, at)
         try:
-            selection = select(place, self.view.models())
-            made = partial(feature.page, histories=self.features, links=self.links)
+            selection = select(place, self.state.snapshot.named(place.model))
+            made = partial(feature.page, histories=self.state.queries.features, links=self.links)
             html = report(selection, PAGES, made, self.clock(), self.links).encode("utf-8", "replace")
         except HTTPException:
             return None

@@ -52,7 +52,7 @@ from driftline_processor.queries.hints import NO_PREDICTION
 from driftline_processor.web.charts import curves, intervals, sparklines, timelines
 from driftline_processor.web.charts.distributions import distribution
 
-from .api.answers import FiniteJSON
+from .answers import FiniteJSON
 from .place import TABS, anchor, feature_page, place_of
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

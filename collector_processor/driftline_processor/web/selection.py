@@ -19,7 +19,7 @@ from driftline_processor.present import times
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.names import handle
 from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
-from driftline_processor.web.api.parameters import nearest_window, no_window, read_moment
+from driftline_processor.web.parameters import nearest_window, no_window, read_moment
 
 from .place import Place, api_address, place_of
 

@@ -11,7 +11,7 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from scipy import stats
 
 from tests.support.live_and_files import drift_summary, live, of_file

@@ -293,7 +293,7 @@ def test_points_of_scopes_whose_rows_are_in_records_are_not_counted_again(open_s
 def test_what_driftline_derives_is_never_read_back(open_state: Open) -> None:
     state = open_state()
     submit(state, metrics_body([predictions_of(5, start=NOON, time=NOON + MINUTE)], scope="driftline.processor"))
-    assert state.state.view.models() == []
+    assert state.state.publish().models == []
 
 
 def test_a_feature_that_the_baseline_does_not_know_is_new(open_state: Open) -> None:
@@ -364,7 +364,7 @@ def test_streams_are_bounded_and_one_that_was_forgotten_is_not_counted_twice(
         clock.now = NOON + process * HOUR
         submit(state, totals(10, start=clock.now, time=clock.now + MINUTE, instance=str(process)))
     assert state.view().distributed == 60
-    known = state.state._intake.streams
+    known = state.state.parts.intake.streams
     assert len(known._last) <= 4
     submit(state, totals(15, start=NOON, time=clock.now + MINUTE, instance="0"))
     assert state.view().distributed == 60  # its first point counts from where it is heard again
@@ -394,15 +394,15 @@ def test_a_window_that_late_points_restate_is_evaluated_after_a_kill(tmp_path: P
     submit(Opened(state), totals(10, start=NOON, time=NOON + MINUTE, instance="a"))
     clock.now = NOON + 3 * HOUR
     state.settle()
-    assert state.view.models()[0].windows["1h"][0].closed
+    assert state.publish().models[0].windows["1h"][0].closed
     late = histogram_of(m.ML_PREDICT_DURATION, [1.0], [5, 0], start=NOON, time=NOON + MINUTE, sum=1.0, how=DELTA)
     submit(Opened(state), metrics_body([late], instance="late"))
-    state._ingest.stop()
+    state._queue.stop()
     state._analysis.stop()  # what is acknowledged is on disk, and nobody has evaluated it
     state.log.stop()
-    state._connection.close()
+    state.parts.connection.close()
     state._store.close()
     again = State(config(tmp_path), clock=clock)
     again.evaluate_now()
-    assert again.view.models()[0].windows["1h"][0].rows == 15
+    assert again.publish().models[0].windows["1h"][0].rows == 15
     again.stop()

@@ -21,7 +21,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.service import Service
 from tests.support.state_fixtures import Open
@@ -107,7 +107,7 @@ def test_live_and_in_a_file_the_same_methods_say_the_same(
         assert told(column) == nearly(told(in_file.features[name])), name
     assert told(live.score) == nearly(told(in_file.score))
 
-    series = [dict(point.attributes) for point in points(state.state.view) if point.metric == m.DRIFTLINE_DRIFT_VALUE]
+    series = [dict(point.attributes) for point in points(state.state) if point.metric == m.DRIFTLINE_DRIFT_VALUE]
     methods = {(one.get(a.DRIFTLINE_FEATURE_NAME), one[a.DRIFTLINE_DRIFT_METHOD]) for one in series}
     assert {method for name, method in methods if name == "age"} == {
         "mean_shift", "psi", "js", "hellinger", "wasserstein",

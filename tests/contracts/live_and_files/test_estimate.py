@@ -23,7 +23,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present import evaluation_json
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.estimated_models import CLASSES, build, frame, scores_of
 from tests.support.metric_requests import histogram_of, metrics_body
@@ -159,7 +159,7 @@ def test_six_hours_below_the_baseline_can_be_read_without_a_label(open_state: Op
     assert {one["assumes"] for one in closed} == {"P(y|x) unchanged"}
     said = {
         point.metric: point.value
-        for point in points(state.state.view)
+        for point in points(state.state)
         if dict(point.attributes).get(a.DRIFTLINE_PERFORMANCE_METRIC) == "roc_auc"
     }
     assert said[m.DRIFTLINE_ESTIMATE_VALUE] < 0.95 * said[m.DRIFTLINE_PERFORMANCE_REFERENCE]

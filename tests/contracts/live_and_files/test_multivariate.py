@@ -18,7 +18,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.live_and_files import evaluate_live
 from tests.support.state_fixtures import Open
@@ -69,9 +69,7 @@ def test_what_is_found_is_on_the_page_in_the_metrics_in_json_and_kept(open_state
     assert found["told_by"][0]["features"] == ["age", "income"]
     assert found["sentence"].startswith("age and income are correlated -0.7")
     told = {
-        (p.metric, dict(p.attributes).get("driftline.drift.method")): p.value
-        for p in points(state.state.view)
-        if _joint(p)
+        (p.metric, dict(p.attributes).get("driftline.drift.method")): p.value for p in points(state.state) if _joint(p)
     }
     assert told[("driftline.drift.value", "correlation")] == evaluation.joint["correlation"].value
     assert told[("driftline.drift.status", "pca")] == 1.0

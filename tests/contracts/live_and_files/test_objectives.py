@@ -20,7 +20,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
@@ -184,7 +184,7 @@ def test_gauges_say_what_came_of_objectives_and_how_sure_metrics_are(open_state:
             dict(point.attributes).get(a.DRIFTLINE_PERFORMANCE_METRIC),
             dict(point.attributes).get(a.DRIFTLINE_STATE),
         ): point
-        for point in points(state.state.view)
+        for point in points(state.state)
         if point.metric.startswith(("driftline.performance", "driftline.objective"))
     }
     rolling = next(one.objectives[0] for one in reversed(state.view().windows["1h"]) if one.objectives[0].until)
@@ -236,7 +236,7 @@ def test_who_reviews_too_little_is_told_once_in_the_log_and_as_long_as_it_lasts_
     def gauges() -> dict[str, float]:
         return {
             one.metric: one.value
-            for one in points(state.state.view)
+            for one in points(state.state)
             if dict(one.attributes).get(a.DRIFTLINE_OBJECTIVE_RULE) == rule.rule
         }
 

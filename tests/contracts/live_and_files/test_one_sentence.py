@@ -14,13 +14,12 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.config.model import Model
 from driftline_processor.demo.findings import findings_of
-from driftline_processor.health import Health
 from driftline_processor.terminal.top import run as run_top
-from driftline_processor.web.app import create_app
 from rich.console import Console
 from starlette.testclient import TestClient
 
 from tests.support.churn_files import Run
+from tests.support.fake_view import app_of
 from tests.support.live_and_files import agree
 from tests.support.paths import ROOT
 from tests.support.serve import serve
@@ -77,7 +76,7 @@ def test_all_surfaces_show_the_same_sentence(run: Run, lived: Opened, clock: Clo
     assert sentence.startswith("In the rows of 8 to 14 July 2013 the model is degraded: it says 14 % late, 36 % were (")
     assert shown(run(*command, "--window", "1w").stdout).startswith(f"{sentence} {of_file['next']} {of_file['sure']}")
 
-    app = create_app(lived.state.view, lived.state.submit_outcomes, Health(), clock=clock)
+    app = app_of(lived.state, clock)
     client = TestClient(app, base_url="http://localhost")
     listed, answer = (
         client.get(f"/api/v1/models{path}").json() for path in ("", "/late/evaluations?version=1&window=1w")

@@ -22,7 +22,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import json_of, to_json
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, outcomes, predictions
@@ -190,7 +190,11 @@ def of_service(
     ends = [(one.window.start, one.window.end) for one in found]
     key = ModelKey("churn", "1")
     return {
-        one.window.start: answered(one, opened.wrong.worst(key, *window, MOST), opened.weak.search(key, *window))
+        one.window.start: answered(
+            one,
+            opened.queries.mispredictions.worst(key, *window, MOST),
+            opened.queries.weak_slices.search(key, *window),
+        )
         for one, window in zip(found, ends, strict=True)
     }
 

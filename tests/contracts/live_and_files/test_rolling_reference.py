@@ -18,7 +18,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import evaluations_to_json
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.end_to_end.scenarios.stage import same
 from tests.support.otlp_requests import logs, record
@@ -79,7 +79,7 @@ def test_late_rows_change_what_later_windows_are_compared_with_also_after_a_rest
     send_day(state, 3, 100, seed=1)
     assert newest(state).compared.endswith("1,600 rows")
     send_day(state, 0, 100, seed=1)
-    state.state._evaluator.step = lambda **_: False  # type: ignore[method-assign]  # a crash before the next step
+    state.state.parts.evaluator.step = lambda **_: False  # type: ignore[method-assign]  # a crash before the next step
     again = open_state(churn=ROLLING)
     assert newest(again).compared.endswith("1,700 rows")
     send_day(again, 10, 100, seed=1)
@@ -150,7 +150,7 @@ def test_files_and_the_service_say_the_same_also_of_late_rows_and_after_a_restar
         state.state.submit("logs", as_records(rows, some)).result(60)
         state.state.settle()
     state.state.submit("logs", as_records(rows, late[:150])).result(60)
-    state.state._evaluator.step = lambda **_: False  # type: ignore[method-assign]  # a crash before the next step
+    state.state.parts.evaluator.step = lambda **_: False  # type: ignore[method-assign]  # a crash before the next step
     state = open_state(shop=rolling)
     state.state.submit("logs", as_records(rows, late[150:])).result(60)
     clock.now += 2 * DAY

@@ -18,7 +18,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
@@ -149,8 +149,8 @@ def test_past_panes_know_their_seasons(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=Model(windows=("1d",), seasonality="hour", timezone=ZONE))
     state.send(baselines=[built("none").to_json()])
     send(state, frame)
-    (key,) = state.state.keys().values()
-    past = state.state.shelf.of_production(key, MIDNIGHT, MIDNIGHT + 3 * DAY)
+    (key,) = state.keys().values()
+    past = state.state.queries.baselines.of_production(key, MIDNIGHT, MIDNIGHT + 3 * DAY)
     assert past is not None
     seasons = past.extras.seasons
     assert seasons is not None

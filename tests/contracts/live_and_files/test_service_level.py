@@ -23,9 +23,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
-from driftline_processor.health import Health
-from driftline_processor.readers.column_roles import ColumnOptions
-from driftline_processor.web.app import create_app
+from driftline_processor.readers.column_options import ColumnOptions
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -33,6 +31,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.testclient import TestClient
 
+from tests.support.fake_view import app_of
 from tests.support.live_and_files import agree
 from tests.support.service import Service
 from tests.support.state_fixtures import Open
@@ -196,16 +195,15 @@ def test_the_page_and_the_metrics_show_how_calls_were_answered(open_state: Open,
     for body in service.channel.bodies:
         state.state.submit("logs", body).result(60)
     closed_day(state, clock)
-    view = state.state.view
-    app = create_app(view, state.state.submit_outcomes, Health(), clock=clock)
+    app = app_of(state.state, clock)
     page = TestClient(app, base_url="http://localhost").get("/models/churn/performance?environment=test&version=1").text
     assert "latency p99" in page
     assert "country=NL" in page
     assert "FeatureStoreError" in page
-    found = {(point.metric, dict(point.attributes).get(a.ERROR_TYPE), point.value) for point in points(view)}
+    found = {(point.metric, dict(point.attributes).get(a.ERROR_TYPE), point.value) for point in points(state.state)}
     assert (m.DRIFTLINE_PREDICTION_FAILURES, "ValueError", 3.0) in found
     assert (m.DRIFTLINE_SERVICE_ERROR_RATE, None, 0.05) in found
-    quantiles = {dict(point.attributes).get(a.DRIFTLINE_SERVICE_QUANTILE) for point in points(view)} - {None}
+    quantiles = {dict(point.attributes).get(a.DRIFTLINE_SERVICE_QUANTILE) for point in points(state.state)} - {None}
     assert quantiles == {"0.5", "0.95", "0.99"}
 
 

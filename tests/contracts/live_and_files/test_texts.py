@@ -14,7 +14,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import DEFAULT_SETTINGS
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.sentences.findings import finding_sentence
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.live_and_files import drift_summary, live, of_file
 from tests.support.state_fixtures import Open

@@ -65,7 +65,7 @@ def from_files(
 
 def told_by(state: State) -> dict[str, Any]:
     state.settle()
-    (first, *_) = state.view.models()
+    (first, *_) = state.publish().models
     return {one.challenger.name: json_of(one) for one in first.versions}
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from driftline_processor import state
 from driftline_processor.maintenance import erasure
+from driftline_processor.state import erasures, state
 from driftline_processor.store import database
 
 from tests.support.state_rows import HOUR, NOON, Clock, Opened, config, outcomes, predictions
@@ -21,7 +21,7 @@ from tests.support.state_rows import HOUR, NOON, Clock, Opened, config, outcomes
 MARK = "MARKED-4b1f0c"
 OTHERS = 40
 STEPS: dict[str, tuple[Any, str, bool]] = {
-    "ordered": (state, "erase", False),
+    "ordered": (erasures, "erase", False),
     "deleted": (database.Store, "rewrite", False),
     "copied": (database.Store, "_exchange", False),
     "exchanged": (os, "replace", True),

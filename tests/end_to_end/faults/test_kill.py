@@ -68,7 +68,7 @@ def check(state: Opened, acknowledged: set[int], complete: bool = False) -> None
     assert counted == [(max(0, len(kept) - 1_000),)]
     assert learning == [(len(kept) if len(kept) < 1_000 else 0,)]
     if kept:
-        (view,) = state.state.view.models()
+        (view,) = state.state.publish().models
         assert (view.rows, view.outcomes, view.pending) == (len(kept), len(joined), len(set(told) - set(kept)))
         assert sum(one.rows for one in view.windows["1h"]) == len(kept)
         assert sum(one.outcome_rows for one in view.windows["1h"]) == len(joined)

@@ -64,7 +64,7 @@ def stored(folder: Path) -> dict[str, list[float]]:
     state = State(load(folder / "driftline.yaml"))
     state.start_storing()
     state.catch_up()
-    found = {one.keys.name: one for one in state.business.of("churn")}
+    found = {one.keys.name: one for one in state.points().of("churn")}
     state.stop()
     return {name: one.value[np.lexsort((one.value, one.time))].tolist() for name, one in found.items()}
 

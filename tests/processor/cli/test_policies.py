@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.cli.policies import replay_lines
-from driftline_processor.health import Health
-from driftline_processor.web.api.policies import routes
-from driftline_processor.web.app import create_app
 
 from tests.support.churn_files import Run
-from tests.support.fake_view import FakeView, accept
+from tests.support.fake_view import FakeView, app_of
 from tests.support.policy_watch import model, watched
 from tests.support.serve import serve
 from tests.support.verdict_windows import right, value, wrong
@@ -44,8 +41,8 @@ def running(tmp_path: Path) -> Iterator[str]:
     days = [right(0), right(1), wrong(2, clear=True, realized={"accuracy": value(0.6)})]
     view = FakeView([model(days, "churn")])
     with watched(tmp_path / "state") as watch:
-        more = routes(view, watch.alerts, watch.explanations)
-        with serve(create_app(view, accept, Health(), more=more)) as url:
+        view.alerts, view.explanations = watch.alerts, watch.explanations
+        with serve(app_of(view)) as url:
             yield url
 
 
@@ -96,7 +93,7 @@ channels:
   night: {url: "json://127.0.0.1:9/", quiet: {from: "22:00", to: "07:00"}}
 actions:
   http/asked: {url: "https://127.0.0.1:9/", approval: true}
-  http/dry: {url: "https://127.0.0.1:9/", approval: true, dry_run: true, on: [opened, over], at_most: 3 per 1d}
+  http/dry: {url: "https://127.0.0.1:9/", approval: true, dry_run: true, on: [opened, over], rate_limit: 3 per 1d}
 policies:
   health: {enabled: false}
   low: {when: accuracy < 70 %, actions: [http/asked, http/dry]}
@@ -119,8 +116,8 @@ policies:
         {"channel": "night", "by": "quiet hours", "until": "2013-07-04T07:00:00Z"},
     ]
     asked, dry = firing["actions"]
-    assert asked == {"action": "http/asked", "on": ["opened"], "approval": True, "dry_run": False, "at_most": None}
-    assert (dry["approval"], dry["dry_run"], dry["at_most"]) == (False, True, "3 per 1d")
+    assert asked == {"action": "http/asked", "on": ["opened"], "approval": True, "dry_run": False, "rate_limit": None}
+    assert (dry["approval"], dry["dry_run"], dry["rate_limit"]) == (False, True, "3 per 1d")
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,9 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.core.performance.mispredictions import Worst
-from driftline_processor.health import Health
-from driftline_processor.web.api import alerts, policies
-from driftline_processor.web.app import create_app
 
 from tests.support.churn_files import Run
-from tests.support.fake_view import FakeView
+from tests.support.fake_view import FakeView, app_of
 from tests.support.policy_watch import model, watched
 from tests.support.serve import serve
 from tests.support.verdict_windows import right, value, wrong
@@ -42,12 +39,8 @@ def running(tmp_path: Path) -> Iterator[tuple[str, str]]:
         for number in range(1, len(days) + 1):
             watch.look(model(days[:number], "churn"))
         [alert] = watch.alerts.alerts
-        view = FakeView([model(days, "churn")])
-        more = [
-            *alerts.routes(watch.alerts, lambda *_: None, lambda *_: None),
-            *policies.routes(view, watch.alerts, watch.explanations),
-        ]
-        with serve(create_app(view, lambda *_: None, Health(), more=more, wrong=NobodyWrong())) as url:  # type: ignore[arg-type]
+        view = FakeView([model(days, "churn")], alerts=watch.alerts, explanations=watch.explanations)
+        with serve(app_of(view, rows={"mispredictions": NobodyWrong()})) as url:
             yield url, alert
 
 

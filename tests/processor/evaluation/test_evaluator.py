@@ -26,7 +26,7 @@ from driftline_processor.evaluation.judge import judge_together
 from driftline_processor.evaluation.store_judge import JudgedWindow
 from driftline_processor.evaluation.store_source import StoreSource
 from driftline_processor.queries.overview import ModelView
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.store.series import Series
 
 from tests.support.state_fixtures import Open
@@ -161,7 +161,7 @@ def test_rows_acknowledged_but_not_evaluated_before_a_crash_are_evaluated_after_
     clock.now += 2 * HOUR
     assert hours(state) == [(-5, 1, True), (0, 200, True)]
     state.send(predictions(["c"], NOON - 5 * HOUR))
-    state.state._evaluator.step = lambda **_: False  # type: ignore[method-assign]  # the crash comes before
+    state.state.parts.evaluator.step = lambda **_: False  # type: ignore[method-assign]  # the crash comes before
     assert hours(open_state(churn=HOURLY)) == [(-5, 2, True), (0, 200, True)]
 
 
@@ -258,7 +258,7 @@ def test_weights_count(open_state: Open) -> None:
 def test_the_busiest_model_comes_first(open_state: Open) -> None:
     state = open_state()
     state.send(predictions(["a"], model="quiet"), predictions(["a", "b"], model="busy"))
-    assert [view.key.model for view in state.state.view.models()] == ["busy", "quiet"]
+    assert [view.key.model for view in state.state.publish().models] == ["busy", "quiet"]
 
 
 def test_restated_windows_are_stored_within_the_hour_and_found_after_a_crash_before_it(
@@ -268,13 +268,13 @@ def test_restated_windows_are_stored_within_the_hour_and_found_after_a_crash_bef
     state.send(predictions(["a"], NOON))
     clock.now += 2 * HOUR
     assert hours(state) == [(0, 1, True)]
-    evaluator, count = state.state._evaluator, "SELECT count(*) FROM evaluations"
+    evaluator, count = state.state.parts.evaluator, "SELECT count(*) FROM evaluations"
     for late, stored in ((0, 1), (59 * MINUTE, 1), (MINUTE, 2)):
         clock.now += late
         state.send(predictions([f"late {clock.now}"], NOON))
         evaluator.step()
         assert state.rows(count) == [(stored,)]
-    assert state.state.view.models()[0].windows["1h"][0].rows == 4
+    assert state.state.publish().models[0].windows["1h"][0].rows == 4
     state.send(predictions(["last"], NOON))
     evaluator.step()
     evaluator.step = lambda **_: False  # type: ignore[method-assign]  # the crash
@@ -366,7 +366,7 @@ def test_a_window_for_which_there_is_never_memory_rests_until_it_is_touched_and_
         for _ in range(10):
             clock.now += 10 * MINUTE
             assert hours(state) == [(1, 1, True)]
-        waiting = state.state._evaluator.waiting
+        waiting = state.state.parts.evaluator.waiting
         assert not waiting
         state.send(predictions(["c"], NOON + HOUR))
         assert hours(state) == [(1, 2, True)]
@@ -435,7 +435,7 @@ def test_what_was_touched_is_evaluated_after_an_error_on_the_way(
     clock.now += 2 * HOUR
     state.view()
     state.send(outcomes(["a"], [1]))
-    evaluator = state.state._evaluator
+    evaluator = state.state.parts.evaluator
 
     def fail(*_: object, **__: object) -> None:
         raise OSError("no room")
@@ -464,7 +464,7 @@ def test_nothing_more_is_evaluated_while_what_was_cannot_be_stored_and_takes_all
             state.send(predictions([f"b{hour}"], NOON + hour * HOUR))
             with pytest.raises(duckdb.OutOfMemoryException):
                 state.state.settle()
-        assert len(state.state._evaluator.waiting) == 2
+        assert len(state.state.parts.evaluator.waiting) == 2
     assert hours(state) == [(0, 2, True), (1, 1, True), (2, 1, True)]
     assert hours(open_state(churn=HOURLY)) == [(0, 2, True), (1, 1, True), (2, 1, True)]
 
@@ -476,7 +476,7 @@ def test_windows_that_another_delay_changes_are_evaluated_after_an_error_on_the_
     state.send(predictions(["a"]))
     clock.now += 2 * HOUR
     assert newest(state).young is False
-    evaluator = state.state._evaluator
+    evaluator = state.state.parts.evaluator
     monkeypatch.setattr(evaluator.delays, "of", lambda _: OutcomeDelay(DAY, "learned", 100))
 
     def fail(_: int) -> None:

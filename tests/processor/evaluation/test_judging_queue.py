@@ -149,27 +149,28 @@ def test_how_many_windows_wait_and_since_when_is_a_metric_a_problem_and_a_hint(
     monkeypatch.setattr(evaluate, "AT_ONCE", 1)
     state = open_state(churn=Model(windows=("1h", "1d", "1w")))
     state.send(predictions(["a"]))
-    state.state._evaluator.step()
+    state.state.parts.evaluator.step()
+    state.state.publish()
 
     def waiting() -> tuple[float, float]:
-        counters = state.state.view.counters()
+        counters = state.state.counters()
         return counters[m.DRIFTLINE_PENDING_WINDOWS, ()], counters[m.DRIFTLINE_PENDING_WINDOW_AGE, ()]
 
     assert waiting() == (2, 0)
-    assert state.state.view.models()[0].waiting == 2
+    assert state.state.publish().models[0].waiting == 2
     assert state.state.health.problems() == []
-    assert "wait to be evaluated" not in str(state.state.view.models()[0].hints)
+    assert "wait to be evaluated" not in str(state.state.publish().models[0].hints)
     clock.now += 5 * MINUTE
     assert waiting() == (2, 300)
     said = "2 windows wait to be evaluated, the longest for 5m: what is shown of them is older than their rows"
     said += "; windows of 1d are 5m late, of 1w 5m"
-    assert state.state.view.counters()[m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1d"),)] == 300
+    assert state.state.counters()[m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1d"),)] == 300
     (problem,) = state.state.health.problems()
     assert (problem.name, problem.message, problem.ready) == ("windows", said, True)
     assert state.state.health.ready
-    assert state.state.view.models()[0].hints[0] == f"Of churn, {said.partition(';')[0]}."
+    assert state.state.publish().models[0].hints[0] == f"Of churn, {said.partition(';')[0]}."
     late = "Windows of 1d are 5m late, of 1w 5m: there are more than the processor can judge."
-    assert late in state.state.view.hints()
+    assert late in state.state.publish().hints
     state.state.settle()
     assert waiting() == (0, 0)
     assert state.state.health.problems() == []
@@ -182,7 +183,7 @@ def test_what_waited_at_a_crash_is_evaluated_after_it_and_what_did_not_is_not(
     """While windows always wait, progress is written down all the same: as far as nothing waits."""
     monkeypatch.setattr(evaluate, "AT_ONCE", 2)
     state = open_state(churn=Model(windows=("1h", "1d")))
-    evaluator = state.state._evaluator
+    evaluator = state.state.parts.evaluator
     state.send(predictions(["a"], NOON))
     evaluator.step()
     state.send(predictions(["b"], NOON + HOUR), predictions(["c"], NOON + 2 * HOUR))  # two hours and their day
@@ -316,7 +317,7 @@ def test_of_a_backfill_panes_stay_short_until_their_windows_are_judged(open_stat
     state = open_state(churn=Model(windows=("5m",)))
     then = NOON - 100 * DAY
     state.send(*(predictions([f"p{minute}"], then + minute * MINUTE) for minute in range(0, 50, 5)))
-    state.state._evaluator.collect()
+    state.state.parts.evaluator.collect()
     state.send(predictions(["later"], then + 30 * DAY), predictions(["now"], NOON))
     state.state.tidy_now()
     lengths = f"SELECT DISTINCT span FROM panes WHERE pane < {then + HOUR}"
@@ -334,12 +335,12 @@ def test_a_backfill_is_told_on_pages_and_over_the_api(
     state = open_state(churn=Model(windows=("1h",)))
     state.send(*(predictions([f"p{day}"], NOON - day * DAY) for day in range(60, -1, -1)))
     for _ in range(8):
-        state.state._evaluator.step()
+        state.state.parts.evaluator.step()
         clock.now += 2 * SECOND
-    assert "Past windows are being judged: 22 of 59, about 24 s left." in state.state.view.hints()
+    assert "Past windows are being judged: 22 of 59, about 24 s left." in state.state.publish().hints
     assert state.state.health.problems() == [], "live windows are not late"
     state.state.settle()
-    assert "Past windows" not in str(state.state.view.hints())
+    assert "Past windows" not in str(state.state.publish().hints)
 
 
 def test_progress_is_told_up_to_the_oldest_round_of_which_something_waits() -> None:

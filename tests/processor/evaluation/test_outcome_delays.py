@@ -16,13 +16,12 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
-from driftline_processor.health import Health
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.terminal.api_tables import models_table
-from driftline_processor.web.app import create_app
 from rich.console import Console
 from starlette.testclient import TestClient
 
+from tests.support.fake_view import app_of
 from tests.support.html_page import page as page_of
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
@@ -63,7 +62,7 @@ def send(state: Opened, clock: Clock, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def exported(state: Opened, metric: str) -> list[float]:
-    return [point.value for point in points(state.state.view) if point.metric == metric]
+    return [point.value for point in points(state.state) if point.metric == metric]
 
 
 @pytest.mark.slow
@@ -82,7 +81,7 @@ def test_a_broken_model_with_late_labels_shows_its_numbers_everywhere(open_state
     assert (newest.window.start, newest.outcome_rows) == (MIDNIGHT + (DAYS - 3) * DAY, ROWS)
     (area,) = (
         point.value
-        for point in points(state.state.view)
+        for point in points(state.state)
         if point.metric == m.DRIFTLINE_PERFORMANCE_VALUE
         and dict(point.attributes).get(a.DRIFTLINE_PERFORMANCE_METRIC) == "roc_auc"
         and a.DRIFTLINE_PERFORMANCE_SLICE not in dict(point.attributes)
@@ -92,7 +91,7 @@ def test_a_broken_model_with_late_labels_shows_its_numbers_everywhere(open_state
     assert exported(state, m.DRIFTLINE_PERFORMANCE_WINDOW_END) == [newest.window.end / 1e9]
     assert exported(state, m.DRIFTLINE_OUTCOME_COVERAGE) == [1.0]
 
-    client = TestClient(create_app(state.state.view, state.state.submit_outcomes, Health(), lambda: clock.now))
+    client = TestClient(app_of(state.state, clock))
     (model,) = client.get("/api/v1/models").json()["models"]
     assert model["outcome_delay"] == {"seconds": 172_800, "source": "learned", "outcomes": len(labelled)}
     assert model["windows"]["1d"]["measured"]["performance"]["roc_auc"]["value"] == pytest.approx(area)

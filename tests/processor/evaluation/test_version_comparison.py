@@ -30,8 +30,8 @@ def serve(state: Opened, version: str, since: int, until: int, wrong: float) -> 
 
 def compared(state: Opened) -> SideBySide:
     state.state.join_now()
-    state.state._versions.step()
-    (found,) = state.state._versions.of(ModelKey("churn", "1"))
+    state.state.parts.versions.step()
+    (found,) = state.state.parts.versions.of(ModelKey("churn", "1"))
     return found
 
 

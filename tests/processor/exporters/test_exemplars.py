@@ -102,9 +102,9 @@ def test_the_worst_since_the_last_export_are_taken_once_and_the_scrape_page_show
 def test_a_joined_outcome_of_a_sampled_span_is_an_exemplar_once(tmp_path: Path, temporality: Temporality) -> None:
     health, sent = Health(), list[bytes]()
     state = State(Config(storage=Storage(directory=tmp_path / "state")), health, clock=lambda: NOW)
-    worst = WorstMispredictions(state.series, health.counters, lambda: NOW)
+    worst = WorstMispredictions(lambda: state.parts.intake.series, health.counters, lambda: NOW)
     state.on_joined(worst)
-    derived = DerivedMetrics(state.view, [Sink(sent.append, temporality)], lambda: NOW, worst=worst)
+    derived = DerivedMetrics(state, [Sink(sent.append, temporality)], lambda: NOW, worst=worst)
     state.start()
     prediction = span({a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_ID: "A-1", a.ML_PREDICTION_SCORE: 0.25})
     state.submit("traces", traces([prediction])).result(60)

@@ -12,14 +12,13 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MethodValue
 from driftline_processor.exporters.metric_points import Exemplar, Point
 from driftline_processor.exporters.prometheus_page import exposition
-from driftline_processor.queries.overview import View
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, fraud, learning, many
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 FLIGHTS = {"ml_model_name": "flights", "ml_model_version": "winter", "deployment_environment_name": "demo"}

@@ -10,7 +10,7 @@ from tests.support.state_rows import DAY, NOON, Clock, Opened, predictions
 
 
 def panes(state: Opened, *series: int) -> list[int]:
-    known = state.state._intake.arrivals.of(series or [one.number for one in state.state.series()])
+    known = state.state.parts.intake.arrivals.of(series or [one.number for one in state.state.parts.intake.series])
     return [(pane - NOON) // PANE for pane in known.tolist()]
 
 
@@ -45,6 +45,6 @@ def test_series_are_known_apart_and_together(open_state: Open, clock: Clock) -> 
     state.send(predictions(["a"], version="1"))
     clock.now += PANE
     state.send(predictions(["a"], version="2"))
-    first, second = (one.number for one in state.state.series())
+    first, second = (one.number for one in state.state.parts.intake.series)
     assert (panes(state, first), panes(state, second), panes(state, first, second)) == ([0], [1], [0, 1])
     assert panes(state, 999) == []

@@ -104,7 +104,7 @@ def test_windows_of_rows_that_were_kept_for_learning_are_compared_once_a_baselin
     state.send(rows(20, 30, time=clock.now), baselines=[sent])
     if killed:
         state.state.catch_up()
-        state.state._evaluator.step = lambda **_: False  # type: ignore[method-assign]  # the end comes before
+        state.state.parts.evaluator.step = lambda **_: False  # type: ignore[method-assign]  # the end comes before
         state = open_state(churn=Model(windows=("1h",)))
     assert hours_compared(state) == [30, 20]
 

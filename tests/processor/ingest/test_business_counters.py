@@ -71,7 +71,7 @@ def state_of(service: Service) -> State:
 
 def sums(service: Service) -> dict[str, float]:
     """Return what was counted in all, the mean of baskets, and how many orders are open."""
-    known = {one.keys.name: one for one in state_of(service)._intake.business.of("churn")}
+    known = {one.keys.name: one for one in state_of(service).points().of("churn")}
     basket = known["basket"]
     return {
         **{name: float((known[name].value * known[name].weight).sum()) for name in ("orders", "dutch")},
@@ -109,7 +109,7 @@ def opened(folder: Path) -> State:
 
 
 def points(state: State) -> list[tuple[int, float]]:
-    (series,) = state._intake.business.of("churn")
+    (series,) = state.parts.intake.business.of("churn")
     return list(zip(series.time.tolist(), series.value.tolist(), strict=True))
 
 

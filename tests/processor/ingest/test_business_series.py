@@ -6,13 +6,11 @@ from pathlib import Path
 
 from driftline_processor.config.schema import Config
 from driftline_processor.core.policy import Finding, read_condition
-from driftline_processor.health import Health
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.state import State
-from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import accept
+from tests.support.fake_view import app_of
 from tests.support.metric_requests import gauge_of, metrics_body
 from tests.support.state_rows import DAY, NOON, Clock, Opened, predictions
 
@@ -38,7 +36,7 @@ def send(state: State, values: dict[int, float]) -> None:
 
 def known(state: State) -> list[float | None]:
     state.evaluate_now()
-    (model,) = state.view.models()
+    (model,) = state.publish().models
     return [one.business.get("conversion") for one in model.windows["1d"]]
 
 
@@ -53,7 +51,7 @@ def test_days_know_what_came_late_and_what_was_restated_also_after_a_restart(tmp
     state.stop()
     again = opened(tmp_path)
     assert known(again)[:3] == [0.03, 0.032, 0.031]
-    app = create_app(again.view, accept, Health(), Clock(NOON + 10 * DAY))
+    app = app_of(again, Clock(NOON + 10 * DAY))
     client = TestClient(app)
     page = client.get("/models/churn?window=1d").text
     rows = client.get("/models/churn?window=1d&format=json").json()["windows"]
@@ -68,7 +66,7 @@ def test_a_condition_compares_a_series_with_its_own_past(tmp_path: Path) -> None
         Opened(state).send(predictions([f"{at}"], NOON + at * DAY))
     send(state, {0: 0.030, 1: 0.031, 2: 0.029, 3: 0.010})
     state.evaluate_now()
-    (model,) = state.view.models()
+    (model,) = state.publish().models
     windows = [one for one in model.windows["1d"] if one.closed]
     state.stop()
     condition = read_condition("business conversion < 0.8 * average of 3")

@@ -84,7 +84,7 @@ def test_everything_balances_to_one_at_any_sampling(open_state: Open, clock: Clo
     state.state.submit("metrics", encode_metrics(data).SerializeToString()).result(60)
     clock.now += SILENT + PANE
     state.state.catch_up()
-    (model,) = state.state.view.models()
+    (model,) = state.state.publish().models
     assert model.rows == 200
     assert model.balance is not None
     assert (model.balance.rows, model.balance.counted, model.balance.completeness) == (200.0, 200.0, 1.0)
@@ -105,12 +105,12 @@ def test_rows_that_a_full_buffer_dropped_are_missed(open_state: Open, clock: Clo
     state.state.submit("metrics", encode_metrics(data).SerializeToString()).result(60)
     clock.now += SILENT + PANE
     state.state.catch_up()
-    (model,) = state.state.view.models()
+    (model,) = state.state.publish().models
     assert model.balance is not None
     assert model.balance.completeness == 0.75
     assert model.hints[0].startswith("Of 200 predictions that churn counted ")
     assert "150 have arrived (75 %): a buffer of the service was full" in model.hints[0]
-    (gauge,) = [point for point in points(state.state.view) if point.metric == m.DRIFTLINE_RECORD_COMPLETENESS]
+    (gauge,) = [point for point in points(state.state) if point.metric == m.DRIFTLINE_RECORD_COMPLETENESS]
     assert gauge.value == 0.75
 
 
@@ -119,7 +119,7 @@ def test_where_nothing_is_counted_there_is_no_completeness(open_state: Open, clo
     arrived(state, 5, 1)
     clock.now += HOUR
     assert completeness(state) is None
-    assert not [point for point in points(state.state.view) if point.metric == m.DRIFTLINE_RECORD_COMPLETENESS]
+    assert not [point for point in points(state.state) if point.metric == m.DRIFTLINE_RECORD_COMPLETENESS]
 
 
 def test_a_lost_channel_is_nothing_that_arrived(open_state: Open, clock: Clock) -> None:
@@ -127,7 +127,7 @@ def test_a_lost_channel_is_nothing_that_arrived(open_state: Open, clock: Clock) 
     counted(state, 100, 1)
     clock.now += HOUR
     state.state.catch_up()
-    (model,) = state.state.view.models()
+    (model,) = state.state.publish().models
     assert (model.rows, model.received) == (0, 0)
     assert model.balance == Balance(0.0, 100.0, NOON, NOON + PANE)
 
@@ -220,7 +220,7 @@ def test_a_clock_that_is_off_has_no_place_in_the_balance(open_state: Open, clock
     counted(state, 10, 2)
     clock.now += HOUR
     assert completeness(state) == (12 / 10)  # the two of today
-    assert len(state.state._intake.balances._panes[1]) == 1
+    assert len(state.state.parts.intake.balances._panes[1]) == 1
 
 
 def test_an_hour_is_enough_when_it_has_enough() -> None:

@@ -99,7 +99,7 @@ def seen(service: Service) -> ModelView:
     state = service._state
     assert state is not None
     state.settle()
-    return next(model for model in state.view.models() if model.key == ModelKey("pricing", "7", "live"))
+    return next(model for model in state.publish().models if model.key == ModelKey("pricing", "7", "live"))
 
 
 def of_rows() -> Any:

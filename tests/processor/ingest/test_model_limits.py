@@ -26,7 +26,7 @@ def limited(state: Opened, limit: str) -> float:
 
 
 def models(state: Opened) -> list[str]:
-    return sorted({view.key.model for view in state.state.view.models()})
+    return sorted({view.key.model for view in state.state.publish().models})
 
 
 def send(state: Opened, *names: str, rows: int = 2) -> list[int]:
@@ -56,7 +56,7 @@ def test_a_flood_of_names_leaves_nothing_in_the_state_and_one_series_on_the_scra
     receipt = state.send(*flood)
     assert (receipt.accepted, receipt.rejected) == (1, {REASON: 499})
     assert models(state) == ["a", "b", "flood-0"]
-    series = [labels for name, labels in state.state.view.counters() if name == m.DRIFTLINE_LIMITED_ROWS]
+    series = [labels for name, labels in state.state.counters() if name == m.DRIFTLINE_LIMITED_ROWS]
     assert series == [((a.DRIFTLINE_LIMIT, "models"),)]
     assert state.rows("SELECT count(*)::INT AS n FROM series") == [(3,)]
 
@@ -83,7 +83,7 @@ def test_further_versions_are_kept_as_one_and_their_outcomes_join(open_state: Op
     for version in ("1", "2", "3", "4"):
         state.send(predictions([f"of-{version}"], NOON, version=version), outcomes([f"of-{version}"], [1]))
     state.state.settle()
-    views = {view.key.version: (view.rows, view.outcomes) for view in state.state.view.models()}
+    views = {view.key.version: (view.rows, view.outcomes) for view in state.state.publish().models}
     assert views == {"1": (1, 1), "2": (1, 1), "other": (2, 2)}
     assert limited(state, "versions") == 2
 
@@ -93,7 +93,7 @@ def test_a_version_that_the_configuration_names_is_no_other(open_state: Open) ->
     state = open_state(limits=Limits(versions=1), churn=Model(versions=Versions(champion="9", shadow=("8",))))
     for version in ("1", "2", "8", "9"):
         state.send(predictions(["a"], NOON, version=version))
-    assert sorted(view.key.version for view in state.state.view.models()) == ["1", "8", "9", "other"]
+    assert sorted(view.key.version for view in state.state.publish().models) == ["1", "8", "9", "other"]
 
 
 @pytest.mark.slow
@@ -107,9 +107,9 @@ def test_a_model_that_is_deployed_every_day_never_runs_out_of_places(open_state:
     state = open_state(limits=limits)  # who has been idle since when is known after a restart, too
     for version in ("day-7", "new", "another", "third"):
         state.send(predictions([f"of-{version}"], clock.now, version=version))
-    views = {view.key.version: view.rows for view in state.state.view.models()}
+    views = {view.key.version: view.rows for view in state.state.publish().models}
     assert views == {**{f"day-{day}": 1 for day in range(7)}, "day-7": 2, "new": 1, "another": 1, "other": 1}
-    shown = {dict(point.attributes).get(a.ML_MODEL_VERSION) for point in points(state.state.view)}
+    shown = {dict(point.attributes).get(a.ML_MODEL_VERSION) for point in points(state.state)}
     assert shown - {None} == {"day-7", "new", "another", "other"}  # so that metrics stay as many as there are places
 
 
@@ -120,7 +120,7 @@ def test_further_environments_are_kept_as_one_and_their_outcomes_join(open_state
             predictions([f"of-{place}"], NOON, environment=place), outcomes([f"of-{place}"], [1], environment=place)
         )
     state.state.settle()
-    views = {view.key.environment: (view.rows, view.outcomes) for view in state.state.view.models()}
+    views = {view.key.environment: (view.rows, view.outcomes) for view in state.state.publish().models}
     assert views == {"live": (1, 1), "other": (2, 2)}
     assert limited(state, "environments") == 4
 
@@ -151,10 +151,10 @@ def point(model: str, histogram: Explicit) -> Point:
 
 def test_what_is_beyond_is_said_with_what_to_do(open_state: Open) -> None:
     state = open_state(limits=Limits(models=1, versions=1))
-    assert state.state.view.hints() == ()
+    assert state.state.publish().hints == ()
     send(state, "a", "b", "c", "d", "e")
     state.send(predictions(["x"], NOON, model="a", version="2"))
-    [said] = state.state.view.hints()
+    [said] = state.state.publish().hints
     assert said == (
         "Rows of 4 models beyond limits.models (1) are counted and not kept, such as b, c, d; raise the limit, or free "
         "a place with driftline forget --model NAME; rows of 1 version beyond limits.versions (1 of a model) are kept "

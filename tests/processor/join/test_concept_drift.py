@@ -24,7 +24,7 @@ from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.join import concept_drift as watching
 from driftline_processor.present.concept import sentence
 from driftline_processor.present.evaluation_json import json_of
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.store.database import StorageError
 
 from tests.support.service import Service
@@ -181,7 +181,7 @@ def test_a_step_that_fails_leaves_nothing_behind(
 
 def concept_of_now(state: Opened) -> ConceptDrift | None:
     """Return what is shown, without joining anything."""
-    (model,) = state.state.view.models()
+    (model,) = state.state.publish().models
     return model.concept
 
 
@@ -231,7 +231,7 @@ def test_a_detector_whose_state_cannot_be_read_begins_anew_and_the_log_says_so(
     [(text,)] = state.rows("SELECT state FROM concept")
     kept = json.loads(str(text))
     kept["watch"]["detector"] = {"buckets": "nonsense"}
-    state.state._connection.execute("UPDATE concept SET state = ?", [json.dumps(kept)])
+    state.state.parts.connection.execute("UPDATE concept SET state = ?", [json.dumps(kept)])
     with caplog.at_level(logging.WARNING, "driftline_processor.join.concept_drift"):
         state = open_state()
     assert (
@@ -256,7 +256,7 @@ def test_metrics_say_the_state_and_by_how_much_errors_rose(open_state: Open, clo
 def said(state: Opened) -> dict[tuple[str, str], float]:
     """Return metric, and state or method, of the concept."""
     found = {}
-    for point in points(state.state.view):
+    for point in points(state.state):
         labels = dict(point.attributes)
         if labels.get(a.DRIFTLINE_DRIFT_COLUMN) == "concept":
             assert a.DRIFTLINE_WINDOW not in labels
@@ -295,7 +295,7 @@ class TestTheSameRowsInFilesAndLive:
             clock.now += SECOND
             state.state.submit("logs", body).result(60)
             state.state.join_now()
-        [view] = state.state.view.models()
+        [view] = state.state.publish().models
         live = view.concept
         assert live is not None
         assert in_files is not None
@@ -384,7 +384,7 @@ def test_errors_that_become_more_in_one_slice_are_found_there_live_as_in_a_file(
     assert "the errors of churn 1 where country=NL rose from" in caplog.text
     assert json_of(live)["slices"]["country=NL"]["state"] == "drift"
     assert "; in country=NL it rose from" in sentence(live, str)
-    series = [dict(point.attributes) for point in points(state.state.view) if point.metric == m.DRIFTLINE_DRIFT_STATUS]
+    series = [dict(point.attributes) for point in points(state.state) if point.metric == m.DRIFTLINE_DRIFT_STATUS]
     of_concept = {
         one.get(a.DRIFTLINE_DRIFT_SLICE): one[a.DRIFTLINE_STATE]
         for one in series

@@ -54,8 +54,8 @@ def test_the_outcome_before_the_one_that_is_deleted_counts_again(open_state: Ope
     assert found.realized == never.realized
     assert found.performance_slices == never.performance_slices
     assert (found.realized["accuracy"].value, list(found.performance_slices)) == (20 / 21, ["region=n"])
-    assert [one.belongs_to[0].counts for one in state.state.history.outcomes("churn", "a")] == [True]
-    (stored,) = state.state.history.evaluations(ModelKey("churn", "1"), "1d", clock.now + HOUR, 9)
+    assert [one.belongs_to[0].counts for one in state.state.queries.history.outcomes("churn", "a")] == [True]
+    (stored,) = state.state.queries.history.evaluations(ModelKey("churn", "1"), "1d", clock.now + HOUR, 9)
     assert stored.evaluation.realized["accuracy"].value == 20 / 21
     state = open_state(churn=DAILY, other=DAILY)
     assert state.view().windows["1d"][0].realized == never.realized
@@ -125,7 +125,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
 def test_what_is_left_is_what_a_join_of_the_outcomes_that_are_left_would_be(
     state: Opened, requests: list[list[PredictionEvent | tuple[OutcomeEvent, bool]]]
 ) -> None:
-    model = f"model {len(state.state.keys())}"
+    model = f"model {len(state.state.parts.intake.series.by_number())}"
     state.send(predictions(["first"], NOON, model=model))
     left: list[PredictionEvent | OutcomeEvent] = []
     for request in requests:

@@ -54,7 +54,7 @@ def test_what_was_said_of_it_before_moves_to_none_when_all_words_of_the_id_are_j
     assert joined(state) == [("customer", 120, 0)]
     state.send(outcomes(["customer"], [None], SECOND + 2 * HOUR, retracted=True), outcomes(["customer"], [1], SECOND))
     assert joined(state) == []
-    assert [len(one.belongs_to) for one in state.state.history.outcomes("churn", "customer")] == [0, 1, 1, 1]
+    assert [len(one.belongs_to) for one in state.state.queries.history.outcomes("churn", "customer")] == [0, 1, 1, 1]
     assert state.counted("expired") == 0
 
 

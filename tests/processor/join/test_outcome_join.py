@@ -56,7 +56,7 @@ def test_any_order_of_arrival_joins_the_same(open_state: Open) -> None:
         state.state.join_now()
     expected = [("a", 0, "1"), ("a", 2 * HOUR, "0"), ("b", 0, "true")]
     assert joined(state) == [row for row in expected for _ in orders]
-    views = {view.key.model: view for view in state.state.view.models()}
+    views = {view.key.model: view for view in state.state.publish().models}
     assert set(views) == set(orders)
     for view in views.values():
         realized = view.windows["1d"][-1].realized
@@ -158,18 +158,18 @@ def test_outcomes_of_a_model_that_never_predicted_are_named(open_state: Open) ->
     state = open_state()
     state.send(outcomes(["a"], [1], model="rsik"))
     state.state.settle()
-    assert state.state.view.hints() == (
+    assert state.state.publish().hints == (
         "1 outcome waits for model rsik, which has sent no prediction; no model has sent any.",
     )
     state.send(predictions(["a"]), *(outcomes(["b", "c"], [1, 1], model=f"m{place}") for place in range(5)))
     state.state.settle()
-    found = open_state().state.view.hints()
+    found = open_state().state.publish().hints
     assert found[0] == "2 outcomes wait for model m0, which has sent no prediction; these models have: churn."
     assert found[5:] == ("Outcomes wait for 1 more model without a prediction.",)
     state = open_state()
     state.send(predictions(["a"], model="rsik"))
     state.state.settle()
-    assert not any("rsik," in hint for hint in state.state.view.hints())
+    assert not any("rsik," in hint for hint in state.state.publish().hints)
 
 
 def test_the_version_comes_from_the_prediction(open_state: Open) -> None:

@@ -23,12 +23,11 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
-from driftline_processor.health import Health
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.readers.column_roles import ColumnOptions
-from driftline_processor.web.app import create_app
+from driftline_processor.readers.column_options import ColumnOptions
 from starlette.testclient import TestClient
 
+from tests.support.fake_view import app_of
 from tests.support.html_page import page as page_of
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import BINARY, DAY, HOUR, MINUTE, NOON, Clock, Opened, column, outcomes, predictions
@@ -147,7 +146,7 @@ def test_days_that_are_rolled_up_are_restated_whole(open_state: Open, clock: Clo
     clock.now = NOON + 100 * DAY
     state.send(predictions(["late"], NOON + 100 * DAY, [0.5]))
     state.view()
-    state.state._upkeep.step()
+    state.state.parts.upkeep.step()
     assert state.rows("SELECT DISTINCT span FROM slice_panes WHERE fold LIKE 'task:%'") == [(DAY,)]
     same(window(state, "1d").performance_slices["gender=F"], GENDER == "F")
     corrected = ACTUAL.copy()
@@ -207,7 +206,7 @@ def test_the_values_of_a_key_that_comes_with_outcomes_are_known_after_a_restart(
     sent(state)
     told(state, slice(0, 200))
     state.view()
-    assert state.state._intake.slices.of(1, "gender") in (("F", "M"), ("M", "F"))
+    assert state.state.parts.intake.slices.of(1, "gender") in (("F", "M"), ("M", "F"))
     again = open_state(churn=SLICED)
     told(again, slice(200, 400))
     clock.now = NOON + 3 * DAY
@@ -283,7 +282,7 @@ def test_slices_are_metrics_a_page_and_json(open_state: Open, clock: Clock) -> N
     told(state)
     clock.now = NOON + 3 * DAY
     found = window(state, "1d")
-    view = state.state.view
+    view = state.state
     values = {
         dict(point.attributes).get(a.DRIFTLINE_PERFORMANCE_SLICE): point.value
         for point in points(view)
@@ -308,7 +307,7 @@ def test_slices_are_metrics_a_page_and_json(open_state: Open, clock: Clock) -> N
         "country=NL": found.objectives[1].state,
         "country": found.objectives[0].state,
     }
-    page = TestClient(create_app(view, lambda *_: None, Health(), clock=clock))  # type: ignore[arg-type]
+    page = TestClient(app_of(view, clock))
     words = page_of(page, "/models/churn/performance?window=1d").text
     answer = page.get("/api/v1/models/churn/evaluations?window=1d").json()["windows"][-1]["performance"]
     assert answer["slices"]["gender=F"]["metrics"]["accuracy"]["value"] == values["gender=F"]

@@ -49,7 +49,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
 @given(st.lists(REQUESTS, min_size=1, max_size=6))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_join_is_what_a_join_of_everything_at_once_would_be(state: Opened, story: Story) -> None:
-    model = f"model {len(state.state.keys())}"
+    model = f"model {len(state.state.parts.intake.series.by_number())}"
     state.send(predictions(["first"], NOON, model=model))
     for request in story:
         state.send(*(event.table(model) for event in request))

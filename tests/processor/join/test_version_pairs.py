@@ -84,7 +84,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
 @given(STORIES)
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pairs_are_what_all_of_it_at_once_would_be(state: Opened, story: Story) -> None:
-    model = f"model {len(state.state.keys())}"
+    model = f"model {len(state.state.parts.intake.series.by_number())}"
     for version in ("1", "2"):
         state.send(predictions(["first"], NOON, model=model, version=version))
     for request in story:
@@ -115,7 +115,11 @@ def check(state: Opened, model: str, events: Sequence[PredictionEvent | OutcomeE
         if isinstance(event, PredictionEvent):
             made.setdefault((event.environment, event.version, event.id, event.at), event.score)
     known = join(list(made), [event for event in events if isinstance(event, OutcomeEvent)])
-    numbers = {(key.environment, key.version): n for n, key in state.state.keys().items() if key.model == model}
+    numbers = {
+        (one.key.environment, one.key.version): one.number
+        for one in state.state.parts.intake.series
+        if one.key.model == model
+    }
     for environment in ("", "test"):
         if not {(environment, "1"), (environment, "2")} <= numbers.keys():
             continue

@@ -40,7 +40,7 @@ def filled(open_state: Open, **more: Model) -> Opened:
     state.send(predictions(ids, times, [0.9, *[0.2] * 50], features={"plan": plans, "age": list(range(51))}))
     state.send(outcomes(ids, [1, *[0] * 50], NOON + HOUR), outcomes([MARK], [0], NOON + 2 * HOUR))
     state.state.settle()
-    state.state._connection.execute("CHECKPOINT")
+    state.state.parts.connection.execute("CHECKPOINT")
     return state
 
 
@@ -243,7 +243,7 @@ def test_a_baseline_that_was_learned_holds_no_extreme_of_a_subject(open_state: O
     state.send(predictions(ids, times, scores, features=features))
     state.state.erase(ErasureOrder("churn", "subject", (MARK,)))
     state.state.settle()
-    state.state._connection.execute("CHECKPOINT")
+    state.state.parts.connection.execute("CHECKPOINT")
     ((text,),) = state.rows("SELECT json FROM baselines")
     assert found_on_disk(tmp_path, "31337.7") == []
     told = set(numbers_in(json.loads(str(text))))
@@ -279,7 +279,7 @@ def test_a_value_of_a_slice_that_few_rows_are_left_of_is_counted_among_the_other
     clock.now += 3 * DAY
     state.send(predictions(["later"] * 200, clock.now, keyed=False))
     state.state.settle()
-    state.state._connection.execute("CHECKPOINT")
+    state.state.parts.connection.execute("CHECKPOINT")
     assert [f"region={MARK}" in evaluation_to_text(one) for _, one in state.stored()] == [True]
     assert state.rows("SELECT value FROM slice_values ORDER BY value") == [(MARK,), ("north",)]
     counted = "SELECT sum(value)::INT FROM slice_sums WHERE fold = '|region={}' AND part = 'rows' AND idx = 0"
@@ -320,7 +320,7 @@ def send_region(state: Opened, hour: int, marked: int = 12) -> None:
 
 def named_in_memory(state: Opened) -> list[int]:
     """Return the hours of the windows that name the marked region."""
-    known = state.state._evaluator._evaluations.history(1)["1h"]
+    known = state.state.parts.evaluator._evaluations.history(1)["1h"]
     return [(at - NOON) // HOUR for at, one in known.items() if f"region={MARK}" in evaluation_to_text(one)]
 
 
@@ -330,7 +330,7 @@ def test_no_reference_in_memory_tells_a_deleted_value_of_a_slice_apart(open_stat
         clock.now = NOON + hour * HOUR + 30 * MINUTE
         send_region(state, hour, 12 if hour < 25 else 0)
         state.state.settle()
-    references = state.state._evaluator._readers.past._kept
+    references = state.state.parts.evaluator._readers.past._kept
     assert sum(MARK in repr(one) for one in references.values()) > 10
     state.state.erase(ErasureOrder("churn", "subject", ("gone",)))
     assert [MARK in repr(one) for one in references.values()] == []
@@ -350,7 +350,7 @@ def test_no_window_that_is_in_memory_or_waits_to_be_stored_names_a_deleted_value
     open_state: Open, clock: Clock
 ) -> None:
     state = rare_region(open_state)
-    evaluator = state.state._evaluator
+    evaluator = state.state.parts.evaluator
     for hour in range(3):
         clock.now = NOON + hour * HOUR + 30 * MINUTE
         send_region(state, hour)
@@ -376,7 +376,7 @@ def test_windows_are_restated_also_where_what_is_left_could_not_be_read_at_once(
     state = filled(open_state)
     clock.now += 2 * DAY
     assert state.view().windows["1d"][0].outcome_rows == 51
-    loaded = getattr(state.state._intake, part)
+    loaded = getattr(state.state.parts.intake, part)
 
     def fail(_: object) -> None:
         raise duckdb.OutOfMemoryException("Out of Memory Error: no room")
@@ -398,7 +398,7 @@ def test_a_baseline_that_an_older_version_learned_goes_with_a_subject_and_anothe
     old = Baseline.from_json(str(text))
     exact = replace(old, extras=replace(old.extras, ranges=Ranges({"x": (0.0, 999.0)})))
     changed = "UPDATE baselines SET json = ?, digest = ?"
-    state.state._connection.execute(changed, [exact.to_json(), exact.digest])
+    state.state.parts.connection.execute(changed, [exact.to_json(), exact.digest])
     state = open_state(churn=DAILY)
     state.state.erase(ErasureOrder("churn", "subject", ("nobody",)))
     assert state.rows("SELECT count(*)::INT FROM baselines") == [(1,)]

@@ -34,7 +34,7 @@ def fill(state: Opened, model: str, version: str = "1", environment: str = "") -
 
 def left(state: Opened, model: str) -> list[str]:
     """The tables that have a row of a model, or of a series that is nobody's."""
-    numbers = [series.number for series in state.state.series() if series.key.model != model]
+    numbers = [series.number for series in state.state.parts.intake.series if series.key.model != model]
     found = []
     columns = (
         "SELECT table_name, column_name FROM duckdb_columns() JOIN duckdb_tables() USING (database_name, table_name)"
@@ -61,20 +61,20 @@ def test_nothing_is_left_of_it_and_everything_of_the_others(open_state: Open, tm
     alone.send(baselines=[sent.to_json()])
     alone.state.settle()
     assert len(left(alone, GONE)) > 3
-    view_before = [view for view in alone.state.view.models() if view.key.model == "stays"]
+    view_before = [view for view in alone.state.publish().models if view.key.model == "stays"]
 
     erased = alone.state.erase(ErasureOrder(GONE, "model"))
 
     assert (erased.predictions, erased.outcomes, erased.joined) == (2200, 1002, 1000)
     assert left(alone, GONE) == []
     assert (alone.rows(rows), alone.rows("SELECT count(*)::INT AS n FROM joined")) == expected
-    assert [view.key for view in alone.state.view.models()] == [view.key for view in view_before]
+    assert [view.key for view in alone.state.publish().models] == [view.key for view in view_before]
     alone.state.settle()
-    [after] = alone.state.view.models()
+    [after] = alone.state.publish().models
     assert (after.rows, after.outcomes) == (1100, 500)
     assert after.windows["1h"][-1].rows == view_before[0].windows["1h"][-1].rows
     assert found_on_disk(tmp_path, GONE) == []
-    assert alone.state.view.hints() == ()  # no outcome waits for a model that is gone
+    assert alone.state.publish().hints == ()  # no outcome waits for a model that is gone
 
 
 @pytest.mark.slow
@@ -82,14 +82,14 @@ def test_what_comes_again_begins_anew_under_a_number_that_nobody_had(open_state:
     state = open_state()
     fill(state, "stays")
     fill(state, GONE)
-    numbers = {series.number for series in state.state.series()}
+    numbers = {series.number for series in state.state.parts.intake.series}
     state.state.erase(ErasureOrder(GONE, "model"))
     state = open_state()
     state.send(predictions(["new"], NOON + HOUR, model=GONE))
     state.state.settle()
-    [view] = [view for view in state.state.view.models() if view.key.model == GONE]
+    [view] = [view for view in state.state.publish().models if view.key.model == GONE]
     assert (view.rows, view.outcomes, view.first) == (1, 0, NOON + HOUR)
-    [series] = [series for series in state.state.series() if series.key.model == GONE]
+    [series] = [series for series in state.state.parts.intake.series if series.key.model == GONE]
     assert series.number not in numbers
 
 
@@ -100,13 +100,13 @@ def test_one_version_or_one_environment_may_be_forgotten_alone(open_state: Open)
         fill(state, GONE, version, place)
     state.state.settle()
     assert state.state.erase(ErasureOrder(GONE, "model", ("2",))).joined == 500
-    assert sorted((view.key.version, view.key.environment, view.outcomes) for view in state.state.view.models()) == [
+    assert sorted((view.key.version, view.key.environment, view.outcomes) for view in state.state.publish().models) == [
         ("1", "live", 500),
         ("1", "test", 500),
     ]
     assert state.state.erase(ErasureOrder(GONE, "model", environment="test")).outcomes == 501
     state.state.settle()
-    [stays] = state.state.view.models()
+    [stays] = state.state.publish().models
     assert (stays.key.environment, stays.rows, stays.outcomes) == ("live", 1100, 500)
 
 
@@ -130,5 +130,5 @@ def test_an_order_that_was_written_down_is_carried_out_by_the_next_start(open_st
     fill(state, GONE)
     ErasureOrders(tmp_path / "state").add(ErasureOrder(GONE, "model"))
     state = open_state()
-    assert [view.key.model for view in state.state.view.models()] == ["stays"]
+    assert [view.key.model for view in state.state.publish().models] == ["stays"]
     assert found_on_disk(tmp_path, GONE) == []

@@ -103,7 +103,7 @@ def test_the_oldest_rows_expire_until_the_file_fits_and_their_sums_stay(
 
 
 def used(state: Opened) -> int:
-    sizing = Sizing(state.state._connection, 0, state.state._ingest.resting, state.state._store.rewrite)
+    sizing = Sizing(state.state.parts.connection, 0, state.state._queue.resting, state.state._store.rewrite)
     return sizing.measured()[0]
 
 
@@ -127,7 +127,7 @@ def test_outcomes_that_wait_are_counted_with_the_oldest_and_expire(open_state: O
     state.send(outcomes(["z"], [1], NOON + DAY))
     view = state.view()
     assert (view.pending, view.pending_since) == (2, NOON)
-    counters = state.state.view.counters()
+    counters = state.state.counters()
     assert counters[(m.DRIFTLINE_PENDING_OUTCOMES, ())] == 3
     assert counters[(m.DRIFTLINE_PENDING_OUTCOME_AGE, ())] == 86_400
     clock.now = NOON + 30 * DAY + 1
@@ -151,7 +151,7 @@ def test_a_late_row_counts_once_after_tidying_has_failed_halfway(
     for model in ("churn", "other"):
         state.send(predictions(["n"] * 300, clock.now - MINUTE, keyed=False, model=model))
     state.view()
-    upkeep, rolled = state.state._upkeep, list[object]()
+    upkeep, rolled = state.state.parts.upkeep, list[object]()
     roll_up = upkeep._roll_up
 
     def failing(*which: object) -> object:

@@ -251,7 +251,7 @@ class Telling:
         )
         self.state = Opened(State(config, clock=clock))
         self._couriers = Couriers({name: open_channel(keys) for name, keys in config.all_channels.items()}, clock)
-        self.state.state.tell(self._couriers, no_links, "https://driftline.example.com/incidents")
+        self.state.state.notifications.send_by(self._couriers, no_links, "https://driftline.example.com/incidents")
         self._couriers.start()
         self.state.state.start_storing()
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.policy.alerts import Alert, AlertStore
+from driftline_processor.policy.alerts import Alert
 from driftline_processor.policy.sources import LAST, AlertRows
-from driftline_processor.queries.label_queue import LabelBatch, LabelQueue
+from driftline_processor.queries.label_queue import LabelBatch
 
 from tests.support.fake_view import FakeView
 from tests.support.ordered_actions import ALERT, order
@@ -41,8 +42,8 @@ def alert(window: str, start: int | None, name: str = "late") -> Alert:
 
 
 def rows(queue: Queue, *alerts: Alert) -> AlertRows:
-    view = FakeView([model([wrong(0), wrong(1)])])
-    return AlertRows(view, cast(AlertStore, Alerts(*alerts)), cast(LabelQueue, queue))
+    queries = SimpleNamespace(labels=queue)
+    return AlertRows(FakeView([model([wrong(0), wrong(1)])], alerts=Alerts(*alerts), queries=queries))
 
 
 def test_the_rows_are_those_of_the_window() -> None:

@@ -46,12 +46,12 @@ def rows(n: int, start: int = 0, times: np.ndarray | int = NOON, version: str = 
 
 
 def put(state: Opened, pushed: Baseline) -> None:
-    receipt = state.state.shelf.put(pushed).result(60)
+    receipt = state.state.queries.baselines.put(pushed).result(60)
     assert (receipt.accepted, dict(receipt.rejected)) == (1, {})
 
 
 def in_force(state: Opened, version: str = "1") -> tuple[str, str]:
-    found = state.state.shelf.in_force(ModelKey("churn", version))
+    found = state.state.queries.baselines.in_force(ModelKey("churn", version))
     assert found is not None
     return found.baseline.digest, found.source
 
@@ -105,7 +105,7 @@ def test_a_baseline_that_the_configuration_names_is_not_pushed_away(open_state: 
     with pytest.raises(
         ConfiguredBaselineError, match=r"driftline\.yaml names the baseline of churn, and that one holds; put"
     ):
-        state.state.shelf.put(TWO)
+        state.state.queries.baselines.put(TWO)
     put(state, ONE)
     assert in_force(state) == (ONE.digest, "config")
 
@@ -115,7 +115,7 @@ def test_panes_of_one_fold_go_on_under_a_baseline_with_the_same_bins(open_state:
     state = open_state()
     put(state, ONE)
     state.send(rows(60))
-    rolled = state.state.shelf.of_production(KEY, NOON - DAY, NOON + DAY)
+    rolled = state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY)
     assert rolled is not None
     assert rolled.fold == ONE.fold != TWO.fold
     assert rolled.digest != ONE.digest
@@ -136,7 +136,7 @@ def test_production_as_a_baseline_is_the_fold_of_its_rows(open_state: Open, cloc
     state.send(outcomes([str(at) for at in range(600)], actual, NOON + 31 * DAY))
     state.state.settle()
     since, until = NOON + 5 * DAY, NOON + 20 * DAY
-    found = state.state.shelf.of_production(KEY, since, until)
+    found = state.state.queries.baselines.of_production(KEY, since, until)
     assert found is not None
     inside = (times >= since) & (times < until)
     assert found.pane.rows == int(inside.sum()) == 300
@@ -176,7 +176,7 @@ def test_rows_counted_over_another_baseline_are_in_no_baseline_of_production(ope
     put(state, TWO)
     state.send(rows(30, 50, NOON))
     state.state.settle()
-    found = state.state.shelf.of_production(KEY, NOON - DAY, NOON + DAY)
+    found = state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY)
     assert found is not None
     assert (found.pane.rows, found.pane.parts["feature:x"].sum()) == (30, 30)
     assert found.bins == TWO.bins
@@ -184,11 +184,11 @@ def test_rows_counted_over_another_baseline_are_in_no_baseline_of_production(ope
 
 def test_where_nothing_was_there_is_no_baseline_of_production(open_state: Open) -> None:
     state = open_state()
-    assert state.state.shelf.of_production(KEY, 0, NOON) is None
+    assert state.state.queries.baselines.of_production(KEY, 0, NOON) is None
     put(state, ONE)
     state.send(rows(5))
-    assert state.state.shelf.of_production(KEY, NOON + HOUR, NOON + 2 * HOUR) is None
-    assert state.state.shelf.of_production(ModelKey("risk"), NOON - MINUTE, NOON + HOUR) is None
+    assert state.state.queries.baselines.of_production(KEY, NOON + HOUR, NOON + 2 * HOUR) is None
+    assert state.state.queries.baselines.of_production(ModelKey("risk"), NOON - MINUTE, NOON + HOUR) is None
 
 
 def test_the_state_that_was_left_behind_tells_the_same(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_the_state_that_was_left_behind_tells_the_same(tmp_path: Path) -> None:
     put(state, ONE)
     state.send(rows(60))
     state.state.settle()
-    running = state.state.shelf.of_production(KEY, NOON - DAY, NOON + DAY)
+    running = state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY)
     assert running is not None
     state.state.stop()
     left = production_of_state(tmp_path / "state", KEY, NOON - DAY, NOON + DAY)

@@ -54,7 +54,7 @@ def filled(open_state: Open, clock: Clock) -> Opened:  # noqa: F811
 
 def history(state: Opened, feature: str, at: int = -1) -> FeatureHistory:
     windows = state.view().windows["1d"]
-    found = state.state.features.over(KEY, feature, windows, windows[at])
+    found = state.state.queries.features.over(KEY, feature, windows, windows[at])
     assert found is not None
     return found
 
@@ -63,7 +63,7 @@ def test_quantiles_are_those_of_the_rows_within_the_width_of_a_bin(filled: Opene
     """Beyond the bins within a power of two, the outermost of which ends at the greatest row that is kept."""
     found = history(filled, "age")
     assert list(found.windows) == [MIDNIGHT + day * DAY for day in range(4)]
-    bins = filled.state.features._baselines.in_force(KEY).baseline.bins.features["age"]  # type: ignore[union-attr]
+    bins = filled.state.queries.features._baselines.in_force(KEY).baseline.bins.features["age"]  # type: ignore[union-attr]
     assert isinstance(bins, NumberBins)
     for day in range(3):
         quantiles = found.windows[MIDNIGHT + day * DAY].quantiles
@@ -158,14 +158,14 @@ def test_kept_rows_of_so_many_days_end_the_windows_and_older_ones_wait(
 
 def test_a_feature_that_no_baseline_has_has_no_history(filled: Opened) -> None:
     windows = filled.view().windows["1d"]
-    assert filled.state.features.over(KEY, "nothing", windows) is None
-    assert filled.state.features.over(ModelKey("another"), "age", windows) is None
+    assert filled.state.queries.features.over(KEY, "nothing", windows) is None
+    assert filled.state.queries.features.over(ModelKey("another"), "age", windows) is None
 
 
 def test_rows_out_of_range_are_found_with_their_traces_the_farthest_first(filled: Opened) -> None:
     filled.view()
     start = MIDNIGHT + 3 * DAY
-    found = filled.state.features.outside(KEY, "age", start, start + DAY, limit=3)
+    found = filled.state.queries.features.outside(KEY, "age", start, start + DAY, limit=3)
     assert found is not None
     ages = values_of_day(3)
     ages[:8] = 0
@@ -178,7 +178,7 @@ def test_rows_out_of_range_are_found_with_their_traces_the_farthest_first(filled
 def test_rows_out_of_range_are_of_the_window_alone(filled: Opened) -> None:
     filled.view()
     start = MIDNIGHT + 3 * DAY
-    found = filled.state.features.outside(KEY, "age", start + HOUR, start + 2 * HOUR, limit=50)
+    found = filled.state.queries.features.outside(KEY, "age", start + HOUR, start + 2 * HOUR, limit=50)
     assert found is not None
     assert {start + HOUR <= one.time < start + 2 * HOUR for one in found} == {True}
 
@@ -186,13 +186,13 @@ def test_rows_out_of_range_are_of_the_window_alone(filled: Opened) -> None:
 def test_a_label_that_the_baseline_does_not_know_is_out_of_range(filled: Opened) -> None:
     filled.view()
     start = MIDNIGHT + 2 * DAY
-    found = filled.state.features.outside(KEY, "plan", start, start + DAY, limit=1)
+    found = filled.state.queries.features.outside(KEY, "plan", start, start + DAY, limit=1)
     assert found == (OutsideRow("2-100", start + 100 * 200 * 10**9, "c", TRACE.hex(), ""),)
-    assert filled.state.features.outside(KEY, "plan", MIDNIGHT, start) == ()
+    assert filled.state.queries.features.outside(KEY, "plan", MIDNIGHT, start) == ()
 
 
 def test_where_no_feature_is_kept_nobody_can_name_the_rows(open_state: Open) -> None:  # noqa: F811
     state = open_state(churn=Model(keep_features=Keep(0)))
     state.send(predictions(["a"], features={"age": [1.0]}))
     state.view()
-    assert state.state.features.outside(KEY, "age", NOON, NOON + DAY) is None
+    assert state.state.queries.features.outside(KEY, "age", NOON, NOON + DAY) is None

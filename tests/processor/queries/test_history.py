@@ -21,7 +21,7 @@ def test_what_was_said_is_kept_as_it_came_with_what_counts(open_state: Open, clo
     clock.now += HOUR
     state.send(outcomes(["a"], [1], NOON + HOUR), outcomes(["a"], ["maybe"], NOON + 3 * HOUR))
     state.state.settle()
-    first, second, third = state.state.history.outcomes("churn", "a")
+    first, second, third = state.state.queries.history.outcomes("churn", "a")
     assert (first.actual, first.time, first.received) == ("0", NOON + 2 * HOUR, NOON)
     assert (first.weight, first.value, first.slices, first.retracted) == (2.0, 3.5, {"gender": "f"}, False)
     assert [(one.version, one.time, one.counts) for one in first.belongs_to] == [
@@ -33,7 +33,7 @@ def test_what_was_said_is_kept_as_it_came_with_what_counts(open_state: Open, clo
     assert [one.counts for one in (*second.belongs_to, *third.belongs_to)] == [False] * 4
     state.send(outcomes(["a"], [None], NOON + 4 * HOUR, retracted=True, prediction_time=NOON))
     state.state.settle()
-    told = state.state.history.outcomes("churn", "a")
+    told = state.state.queries.history.outcomes("churn", "a")
     assert [one.counts for one in told[0].belongs_to] == [False, True]
     assert (told[3].retracted, told[3].actual, told[3].prediction_time) == (True, None, NOON)
     assert [(one.version, one.counts) for one in told[3].belongs_to] == [("1", False)]
@@ -43,10 +43,10 @@ def test_what_waits_belongs_to_nothing_and_other_models_are_apart(open_state: Op
     state = open_state()
     state.send(predictions(["z"]), outcomes(["a"], [1]), outcomes(["a"], [0], model="fraud"))
     state.state.settle()
-    (told,) = state.state.history.outcomes("churn", "a")
+    (told,) = state.state.queries.history.outcomes("churn", "a")
     assert (told.actual, told.belongs_to) == ("1", ())
-    assert state.state.history.outcomes("churn", "b") == []
-    assert [one.actual for one in state.state.history.outcomes("fraud", "a")] == ["0"]
+    assert state.state.queries.history.outcomes("churn", "b") == []
+    assert [one.actual for one in state.state.queries.history.outcomes("fraud", "a")] == ["0"]
 
 
 def test_of_a_ranking_the_last_word_on_each_item_counts(open_state: Open) -> None:
@@ -56,7 +56,7 @@ def test_of_a_ranking_the_last_word_on_each_item_counts(open_state: Open) -> Non
     for item, relevance, time in (("x", 0, HOUR), ("y", 1, HOUR), ("x", 1, 2 * HOUR)):
         state.send(replace(outcomes(["a"], [relevance], NOON + time), item=text([item])))
     state.state.settle()
-    told = state.state.history.outcomes("churn", "a")
+    told = state.state.queries.history.outcomes("churn", "a")
     assert [(one.item, one.belongs_to[0].counts) for one in told] == [("x", False), ("y", True), ("x", True)]
 
 
@@ -74,7 +74,7 @@ def test_evaluations_as_of_a_day_are_those_that_were_stored_by_then(open_state: 
     state.state.settle()
 
     def accuracy(as_of: int) -> list[float | None]:
-        stored = state.state.history.evaluations(key, "1d", as_of, 100)
+        stored = state.state.queries.history.evaluations(key, "1d", as_of, 100)
         return [one.evaluation.realized["accuracy"].value for one in stored if one.evaluation.realized]
 
     assert accuracy(first_day - 1) == []
@@ -82,6 +82,6 @@ def test_evaluations_as_of_a_day_are_those_that_were_stored_by_then(open_state: 
     assert accuracy(clock.now - 1) == [1.0]
     assert accuracy(clock.now) == [0.5]
     state = open_state()
-    (stored, *_) = state.state.history.evaluations(key, "1d", clock.now - DAY, 100)
+    (stored, *_) = state.state.queries.history.evaluations(key, "1d", clock.now - DAY, 100)
     assert (stored.stored_at, stored.evaluation.outcome_rows) == (first_day, 1)
-    assert state.state.history.evaluations(ModelKey("nobody"), "1d", clock.now, 100) == []
+    assert state.state.queries.history.evaluations(ModelKey("nobody"), "1d", clock.now, 100) == []

@@ -37,7 +37,7 @@ def test_delays_are_restated_and_judged(open_state: Open, clock: Clock) -> None:
     assert (first.label_sla.state, first.label_sla.low) == ("met", 2 / 3)
     shown = {
         (p.metric, dict(p.attributes).get("state"), dict(p.attributes).get("driftline.outcome.quantile")): p.value
-        for p in points(state.state.view)
+        for p in points(state.state)
     }
     assert shown["driftline.outcome.sla.status", "met", None] == 1.0
     assert shown["driftline.outcome.delay", None, "0.5"] == 7_200

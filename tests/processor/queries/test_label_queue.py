@@ -14,13 +14,11 @@ from driftline_processor.cli.outcome_upload import OutcomeColumns, split_outcome
 from driftline_processor.config.model import Model
 from driftline_processor.config.values import Keep
 from driftline_processor.core.wording import iso_time
-from driftline_processor.health import Health
 from driftline_processor.queries import label_queue
 from driftline_processor.readers.outcomes.documents import parse_csv, parse_json
-from driftline_processor.web.api.label_queue import routes
-from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
+from tests.support.fake_view import app_of
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, outcomes, predictions
 
@@ -29,8 +27,7 @@ URL = "/api/v1/models/churn/label-next"
 
 def client(state: Opened) -> TestClient:
     state.state.settle()
-    more = routes(state.state.view, state.state.labels)
-    return TestClient(create_app(state.state.view, state.state.submit_outcomes, Health(), more=more))
+    return TestClient(app_of(state.state))
 
 
 def test_only_predictions_without_an_outcome_are_asked_for(open_state: Open) -> None:

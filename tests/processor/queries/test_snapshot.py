@@ -16,14 +16,13 @@ from driftline.tables.task import Task
 from driftline_processor.cli.commands import app
 from driftline_processor.config.model import Model
 from driftline_processor.config.values import Keep
-from driftline_processor.health import Health
 from driftline_processor.state import State
-from driftline_processor.web.api.snapshots import SAID, routes
-from driftline_processor.web.app import create_app
+from driftline_processor.web.api.snapshots import SAID
 from sklearn.linear_model import LogisticRegression
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from tests.support.fake_view import app_of
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, config, outcomes, predictions
 
@@ -33,7 +32,7 @@ CHURN = ModelKey("churn")
 
 def write(state: Opened, path: Path, labelled: bool = False, key: ModelKey = CHURN) -> list[dict[str, object]]:
     state.state.settle()
-    assert state.state.snapshots.write(path, key, NOON - 10 * DAY, NOON + 10 * DAY, labelled) is not None
+    assert state.state.queries.exports.write(path, key, NOON - 10 * DAY, NOON + 10 * DAY, labelled) is not None
     return list(pq.read_table(path).to_pylist())
 
 
@@ -135,7 +134,7 @@ def test_quantiles_are_columns_and_the_middle_one_is_the_score(open_state: Open,
         4.0,
         12.5,
     ]
-    found = state.state.wrong.worst(ModelKey("churn", "1"), NOON - DAY, NOON + DAY, 10, {})
+    found = state.state.queries.mispredictions.worst(ModelKey("churn", "1"), NOON - DAY, NOON + DAY, 10, {})
     assert (found.wrong, found.outcomes) == (1, 1)
 
 
@@ -186,7 +185,7 @@ def test_the_route_answers_with_the_file_or_a_sentence(open_state: Open, tmp_pat
     state = open_state(churn=ALL)
     fill(state)
     state.state.settle()
-    web = create_app(state.state.view, state.state.submit_outcomes, Health(), more=routes(state.state.snapshots))
+    web = app_of(state.state)
     client = TestClient(web)
     span = {"since": "2024-01-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"}
     answer = client.get("/v1/snapshots/churn", params=span)

@@ -28,9 +28,10 @@ from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, con
 
 
 def states(view: Opened) -> dict[str, float]:
+    view.state.publish()
     return {
         dict(one.attributes)[a.DRIFTLINE_STATE]: one.value
-        for one in points(view.state.view)
+        for one in points(view.state)
         if one.metric == m.DRIFTLINE_MODEL_STATUS
     }
 
@@ -76,7 +77,7 @@ def test_versions_of_a_model_are_silent_together_and_one_that_was_replaced_has_n
     assert old.verdict.state == "unknown"
     named = [
         dict(one.attributes)[a.ML_MODEL_VERSION]
-        for one in points(state.state.view)
+        for one in points(state.state)
         if one.metric == m.DRIFTLINE_MODEL_STATUS
     ]
     assert named == ["2"]
@@ -96,7 +97,7 @@ def test_windows_that_wait_for_long_make_it_behind(open_state: Open, clock: Cloc
     state = open_state(churn=Model(windows=("1h",)))
     state.send(predictions(["a"], clock.now))
     state.view()
-    waiting, (series,) = state.state._evaluator.waiting, state.state.series()
+    waiting, (series,) = state.state.parts.evaluator.waiting, list(state.state.parts.intake.series)
     window = next(iter(state.view().windows["1h"])).window
     waiting.add(series.number, window, clock.now, closing=True)
     waiting.publish(clock.now)
@@ -149,7 +150,7 @@ def test_the_same_verdict_is_there_until_something_changes(open_state: Open, clo
     send_hourly(state, clock, 4)
     first = state.view().verdict
     clock.now += MINUTE
-    assert state.state.view.models()[0].verdict is first
+    assert state.state.publish().models[0].verdict is first
     send_hourly(state, clock, 2, first=4)
     assert state.view().verdict is not first
 
@@ -204,10 +205,11 @@ def test_a_silence_is_noted_while_the_model_is_wrong(open_state: Open, clock: Cl
     send_hourly(state, clock, 30)
     clock.now += 2 * HOUR
     state.state.join_now()
-    while state.state._evaluator.step(patient=False):
+    while state.state.parts.evaluator.step(patient=False):
         pass
-    ((number, (key, verdict)),) = state.state._view.verdicts().items()
-    state.state._verdicts.write({number: (key, replace(verdict, state="degraded"))})
+    state.state.publish()
+    ((number, (key, verdict)),) = state.state.parts.snapshots.verdicts_in_use().items()
+    state.state.parts.verdicts.write({number: (key, replace(verdict, state="degraded"))})
     assert kept(state) == [("no_data", 29, None)]
 
 
@@ -215,13 +217,13 @@ def test_a_backlog_of_the_past_is_known_after_a_restart(open_state: Open, clock:
     state = open_state(churn=Model(windows=("1h",)))
     state.send(predictions(["a"], clock.now))
     state.view()
-    waiting, (series,) = state.state._evaluator.waiting, state.state.series()
+    waiting, (series,) = state.state.parts.evaluator.waiting, list(state.state.parts.intake.series)
     window = next(iter(state.view().windows["1h"])).window
     waiting.add(series.number, window, clock.now, closing=True)
     waiting.publish(clock.now)
     clock.now += HOUR
     state.state._follow_verdicts()
-    lasting = state.state.view.models()[0].interruptions
+    lasting = state.state.publish().models[0].interruptions
     assert [(one.kind, one.since, one.until) for one in lasting] == [("lagging", NOON, None)]
     clock.now += HOUR
     state.state.evaluate_now()
@@ -264,7 +266,7 @@ def test_a_model_that_is_forgotten_leaves_no_state(open_state: Open, clock: Cloc
     state.send(predictions(["a"], clock.now))
     state.view()
     assert state.rows("SELECT state FROM verdicts") == [("unknown",)]
-    (series,) = state.state.series()
+    (series,) = state.state.parts.intake.series
     with state.state._store.reading() as connection:
         connection.execute("INSERT INTO interruptions VALUES (?, 'no_data', 1, 2, 3)", [series.number])
     state.state.erase(ErasureOrder("churn", "model"))

@@ -13,7 +13,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import CategoryBins
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.readers.arrow_columns import column
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.delimited import CsvSource
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.json_rows import NdjsonSource

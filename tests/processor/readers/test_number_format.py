@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from driftline.panes.bins import NumberBins
 from driftline_processor.evaluation.files.baseline import build_from_files
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.delimited import CsvSource
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.number_format import NumberFormat, format_hint

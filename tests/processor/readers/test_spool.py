@@ -18,7 +18,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Counting
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.readers import spool
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.json_rows import NdjsonSource
 from driftline_processor.readers.sources import open_source
 from driftline_processor.readers.spool import Spool, equal_batches

@@ -8,12 +8,11 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline_processor.core.decode.requests import decode_traces
-from driftline_processor.health import Health
 from driftline_processor.otlp.json_requests import protobuf_of
-from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
 from tests.support.fake_intake import OutcomeIntake
+from tests.support.fake_view import app_of
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import NOON, Clock, predictions
 
@@ -60,7 +59,7 @@ def test_a_baseline_with_half_a_pair_is_listed_with_a_question_mark(open_state: 
     state = open_state()
     state.send(predictions(["one"], model="fine"), baselines=[text])
     state.view("fine")
-    app = create_app(state.state.view, state.state.submit_outcomes, Health(), clock=clock)
+    app = app_of(state.state, clock)
     answer = TestClient(app, base_url="http://localhost").get("/api/v1/models")
     assert answer.status_code == 200
     assert "fine" in [one["model"] for one in answer.json()["models"]]

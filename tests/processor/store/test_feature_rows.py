@@ -114,6 +114,6 @@ def test_weak_slices_are_searched_in_the_even_sample_also_before_it_is_tidied(op
         state.send(predictions(ids, features={"x": x[first : first + 300]}), outcomes(ids, [1] * 300))
     state.state.settle()
     assert len(state.rows("SELECT prediction FROM kept")) > 500
-    found = state.state.weak.search(ModelKey("churn", "1"), NOON, NOON + 1)
+    found = state.state.queries.weak_slices.search(ModelKey("churn", "1"), NOON, NOON + 1)
     assert found is not None
     assert found.rows == 500

@@ -17,15 +17,14 @@ from driftline_processor.evaluation.evaluation_codec import pack_evaluation, unp
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
-from driftline_processor.health import Health
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.present.sentences.causes import explanation_sentence
 from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import overall
-from driftline_processor.readers.column_roles import ColumnOptions
-from driftline_processor.web.app import create_app
+from driftline_processor.readers.column_options import ColumnOptions
 from starlette.testclient import TestClient
 
+from tests.support.fake_view import app_of
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
 
@@ -139,7 +138,7 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     assert to_json(unpack_evaluation(pack_evaluation(last))) == to_json(last)
     assert (overall(last), drift_words(last)) == ("drift", "drift in 1 slice; over all rows none of 2 features drifts")
 
-    series = [dict(point.attributes) for point in points(state.state.view) if point.metric == m.DRIFTLINE_DRIFT_STATUS]
+    series = [dict(point.attributes) for point in points(state.state) if point.metric == m.DRIFTLINE_DRIFT_STATUS]
     sliced = {
         (one[a.DRIFTLINE_DRIFT_SLICE], one[a.DRIFTLINE_DRIFT_COLUMN]): one
         for one in series
@@ -149,7 +148,7 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     assert sliced["country=NL", "feature"][a.DRIFTLINE_STATE] == "drift"
     assert {column for _, column in sliced} == {"feature", "score", "class"}
     assert len(sliced) == 6 * 2 + 1
-    page = TestClient(create_app(state.state.view, lambda *_: None, Health(), clock=clock))  # type: ignore[arg-type]
+    page = TestClient(app_of(state.state, clock))
     text = page.get("/models/churn/drift?window=1h").text
     assert "country=NL" in text
     assert "income (Kolmogorov-Smirnov" in text

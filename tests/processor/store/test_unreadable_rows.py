@@ -90,12 +90,12 @@ def test_two_classes_of_which_nobody_says_the_positive_one_have_a_baseline_that_
     rows = [{label: "no", a.ML_PREDICTION_SCORE: 0.2}, {label: "yes", a.ML_PREDICTION_SCORE: 0.9}]
     state.submit("traces", spans({a.ML_MODEL_TASK: "binary"}, rows)).result(60)
     state.settle()
-    (before,) = state.view.models()
+    (before,) = state.publish().models
     assert before.baseline is not None
     assert (before.task.classes, before.task.positive_class) == (("no", "yes"), "")
     state.stop()
     state = opened(tmp_path)
-    (after,) = state.view.models()
+    (after,) = state.publish().models
     state.stop()
     assert after.baseline is not None
     assert (after.baseline.digest, after.baseline.rows) == (before.baseline.digest, ENOUGH)
@@ -116,10 +116,10 @@ def test_whatever_came_the_next_start_reads_it(models: list[tuple[dict[str, Any]
         for number, (model, rows) in enumerate(models):
             state.submit("traces", spans({**model, a.ML_MODEL_NAME: f"m{number}"}, rows)).result(60)
         state.settle()
-        seen = [(view.key, view.task, view.baseline and view.baseline.digest) for view in state.view.models()]
+        seen = [(view.key, view.task, view.baseline and view.baseline.digest) for view in state.publish().models]
         state.stop()
         state = opened(Path(folder))
-        again = [(view.key, view.task, view.baseline and view.baseline.digest) for view in state.view.models()]
+        again = [(view.key, view.task, view.baseline and view.baseline.digest) for view in state.publish().models]
         state.stop()
         assert again == seen
         assert state.health.problems() == []
@@ -166,7 +166,7 @@ def test_rows_that_cannot_be_read_cost_themselves_and_are_said(
         "INSERT INTO concept VALUES (1, '', 'no stream')",
         "INSERT INTO learning VALUES (1, 7, 3, 'time', 'bytes'::BLOB)",
     ):
-        state.state._connection.execute(damage)
+        state.state.parts.connection.execute(damage)
     state = open_state()
     view = state.view()
     assert view.rows == 2

@@ -8,7 +8,6 @@ from typing import Any
 
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Verdict, VerdictState
-from driftline_processor.health import Health
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.terminal.api_tables import (
@@ -19,16 +18,15 @@ from driftline_processor.terminal.api_tables import (
     sort_models,
     windows_table,
 )
-from driftline_processor.web.app import create_app
 from rich.console import Console
 from rich.table import Table
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import NOW, FakeView, accept, animals, flights, fraud, many, price
+from tests.support.fake_view import NOW, FakeView, animals, app_of, flights, fraud, many, price
 
 
 def document(path: str, view: FakeView | None = None) -> Any:
-    return TestClient(create_app(view or many(), accept, Health(), lambda: NOW)).get(path).json()
+    return TestClient(app_of(view or many())).get(path).json()
 
 
 def drawn(table: Table, width: int) -> list[str]:

@@ -18,16 +18,14 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Cause, Explanation, Verdict, VerdictState
 from driftline_processor.core.facts import fact
-from driftline_processor.health import Health
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.terminal.api_tables import STATES, read_models
 from driftline_processor.terminal.top_application import ModelScreen, ModelsScreen, ModelsTable, TopApplication
-from driftline_processor.web.app import create_app
 from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from tests.support.fake_view import NOW, FakeView, accept, flights, fraud, many, price
+from tests.support.fake_view import NOW, FakeView, app_of, flights, fraud, many, price
 from tests.support.serve import serve
 from tests.support.waiting import PATIENCE
 
@@ -92,7 +90,7 @@ def chosen(pilot: Pilot[None]) -> str:
 @pytest.fixture
 def many_models() -> Iterator[tuple[FakeView, str]]:
     view = fleet()
-    with serve(create_app(view, accept, Health(), lambda: NOW)) as url:
+    with serve(app_of(view)) as url:
         yield view, url
 
 
@@ -206,7 +204,7 @@ def test_a_look_keeps_cursor_scroll_filter_and_sort(many_models: tuple[FakeView,
 @pytest.mark.slow
 def test_a_processor_that_goes_away_is_said_to_be_away_and_found_again() -> None:
     view = FakeView([flights()])
-    served = serve(create_app(view, accept, Health(), lambda: NOW))
+    served = serve(app_of(view))
     url = served.__enter__()
     port = int(url.rpartition(":")[2])
 
@@ -215,7 +213,7 @@ def test_a_processor_that_goes_away_is_said_to_be_away_and_found_again() -> None
         await until(pilot, lambda: "connection lost" in screen_text(pilot))
         assert names(pilot) == ["flights"]
         view.known = [flights(), fraud()]
-        with serve(create_app(view, accept, Health(), lambda: NOW), port):
+        with serve(app_of(view), port):
             await until(pilot, lambda: names(pilot) == ["flights", "fraud"])
             assert "connection lost" not in screen_text(pilot)
 
@@ -370,7 +368,7 @@ def test_the_question_mark_shows_the_keys(served: tuple[FakeView, str]) -> None:
 
 @pytest.mark.slow
 def test_in_a_terminal_it_runs_until_q() -> None:
-    with serve(create_app(many(), accept, Health(), lambda: NOW)) as url:
+    with serve(app_of(many())) as url:
         ours, theirs = pty.openpty()
         environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
         process = subprocess.Popen(

@@ -12,16 +12,14 @@ from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from driftline_processor.health import Health
 from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.present.links import Links
-from driftline_processor.web.app import create_app
 from playwright.sync_api import Browser, Page
 from starlette.applications import Starlette
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, opened_pages, page_at  # noqa: F401 - fixtures
 from tests.support.fake_rows import RIGHT_TO_LEFT_ID, FakeHistory, FakeKept, FakeLabels, FakeWrong
-from tests.support.fake_view import NOW, RIGHT_TO_LEFT, RIGHT_TO_LEFT_FEATURE, FakeView, accept, many, right_to_left
+from tests.support.fake_view import RIGHT_TO_LEFT, RIGHT_TO_LEFT_FEATURE, FakeView, app_of, many, right_to_left
 from tests.support.policy_watch import Watched, explained_fleet
 from tests.support.serve import serve
 
@@ -57,7 +55,7 @@ PAGES = {
 
 POLICIES = {
     "drifts-and-fails": {"when": {"all": ["features drift", "accuracy < 80 %"]}, "window": "1d"},
-    "patient": {"when": "features drift", "in_a_row": 3, "resolve": "drift_share < 0.1"},
+    "patient": {"when": "features drift", "in_a_row": 3, "resolve": "drift_fraction < 0.1"},
     "off": {"when": "no data", "enabled": False},
 }
 SILENCES = {"patient": {"since": "2013-01-01T00:00:00Z", "until": "2033-01-01T00:00:00Z", "policies": ["patient"]}}
@@ -86,7 +84,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str,
     folder = tmp_path_factory.mktemp("alerts")
     with explained_fleet(folder, view.known, policies=POLICIES, silences=SILENCES) as watch:
         alert = next(one.id for one in watch.alerts.alerts.values() if one.policy == "drifts-and-fails")
-        with serve(app_of(view, watch.alerts, watch)) as url:
+        with serve(pages_of(view, watch.alerts, watch)) as url:
             yield {"": url, **{name: url + page.replace("{alert}", alert) for name, page in PAGES.items()}}
 
 
@@ -96,17 +94,20 @@ def address(addresses: Mapping[str, str]) -> str:
     return addresses[""]
 
 
-def app_of(view: FakeView, alerts: AlertStore, watch: Watched | None = None) -> Starlette:
-    return create_app(
-        *(view, accept, Health(), lambda: NOW),
-        wrong=FakeWrong(),
-        kept=FakeKept(),
-        history=FakeHistory(),
-        labels=FakeLabels(),
+def pages_of(view: FakeView, alerts: AlertStore, watch: Watched | None = None) -> Starlette:
+    view.alerts = alerts
+    view.explanations = None if watch is None else watch.explanations
+    view.decisions = None if watch is None else watch.audit.decisions
+    return app_of(
+        view,
+        rows={
+            "mispredictions": FakeWrong(),
+            "predictions": FakeKept(),
+            "history": FakeHistory(),
+            "labels": FakeLabels(),
+        },
         links=Links("http://jaeger.example.com/trace/{trace_id}"),
-        told=alerts,
-        explained=None if watch is None else watch.explanations,
-        audit=None if watch is None else watch.audit,
+        silences={} if watch is None else watch.audit.silences,
     )
 
 

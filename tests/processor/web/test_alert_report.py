@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from driftline_processor.policy.alerts import Alert, AlertStore, Message
+from driftline_processor.policy.alerts import Alert, Message
 from driftline_processor.present.links import Links
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web import alert_report
@@ -35,7 +35,7 @@ def alert(model: ModelView, window: str = "1mo", start: int | None = None) -> Al
 
 def reports(model: ModelView, *alerts: Alert) -> AlertReports:
     links = Links("", "http://127.0.0.1:8780")
-    return AlertReports(FakeView([model]), cast(AlertStore, Alerts(*alerts)), None, links, lambda: NOW)
+    return AlertReports(FakeView([model], alerts=Alerts(*alerts)), links, lambda: NOW)
 
 
 def sent() -> Message:

@@ -6,19 +6,18 @@ from collections.abc import Callable
 
 import pytest
 from driftline_processor.health import Health
-from driftline_processor.queries.overview import ModelView, View
-from driftline_processor.web.app import create_app
+from driftline_processor.queries.state_snapshot import StateSnapshot
 from markupsafe import escape
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import FakeView, accept, many
+from tests.support.fake_view import FakeView, app_of, many
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 
 def test_readyz_and_healthz_name_what_is_wrong_and_only_readyz_fails() -> None:
     health = Health()
-    client = TestClient(create_app(FakeView(), accept, health))
+    client = TestClient(app_of(FakeView(), health=health))
     for path in ("/readyz", "/healthz"):
         answer = client.get(path)
         assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": []})
@@ -34,7 +33,7 @@ def test_readyz_and_healthz_name_what_is_wrong_and_only_readyz_fails() -> None:
 def test_a_watched_problem_is_asked_for_at_each_look_and_need_not_cost_readiness() -> None:
     health, waiting = Health(), [0]
     health.watch("windows", lambda: f"{waiting[0]} windows wait" if waiting[0] else None, ready=True)
-    client = TestClient(create_app(FakeView(), accept, health))
+    client = TestClient(app_of(FakeView(), health=health))
     assert client.get("/readyz").json() == {"ready": True, "problems": []}
     waiting[0] = 12
     answer = client.get("/readyz")
@@ -76,10 +75,11 @@ def test_outcomes_are_taken_on_the_port_of_the_pages(browse: Browse) -> None:
 
 def test_a_failing_view_is_a_sentence_and_not_a_trace() -> None:
     class Broken(FakeView):
-        def models(self) -> list[ModelView]:
+        @property
+        def snapshot(self) -> StateSnapshot:
             raise RuntimeError("secret")
 
-    client = TestClient(create_app(Broken(), accept, Health()), raise_server_exceptions=False)
+    client = TestClient(app_of(Broken()), raise_server_exceptions=False)
     page = client.get("/")
     assert page.status_code == 500
     assert "this page failed; the processor&#39;s log says why" in page.text
@@ -117,10 +117,11 @@ def test_a_form_or_a_table_that_there_is_not_is_told(browse: Browse) -> None:
 
 def test_an_internal_failure_is_json_where_json_was_asked_for() -> None:
     class Broken(FakeView):
-        def models(self) -> list[ModelView]:
+        @property
+        def snapshot(self) -> StateSnapshot:
             raise RuntimeError("secret")
 
-    client = TestClient(create_app(Broken(), accept, Health()), raise_server_exceptions=False)
+    client = TestClient(app_of(Broken()), raise_server_exceptions=False)
     answer = client.get("/?format=json")
     assert (answer.status_code, answer.json()) == (
         500,

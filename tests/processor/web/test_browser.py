@@ -10,13 +10,11 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Estimate
 from driftline_processor.core.verdict import ORDER
-from driftline_processor.health import Health
-from driftline_processor.queries.overview import ModelView
-from driftline_processor.web.app import create_app
+from driftline_processor.queries.state_snapshot import StateSnapshot
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
-from tests.support.fake_view import NOW, FakeView, accept, fraud, many
+from tests.support.fake_view import NOW, FakeView, app_of, fraud, many
 from tests.support.serve import serve
 
 pytestmark = [needs_chromium, pytest.mark.slow]
@@ -78,21 +76,22 @@ def test_a_page_that_did_not_change_is_not_sent_again(page_at: OpenPage, served:
 
 def estimated() -> FakeView:
     """Return models whose page is another at each look, with values in details that fold."""
-    looks, view = count(), many()
+    looks = count()
     estimate = Estimate(0.9, 0.88, 0.92, 0.01, 0.87, 0.93, False, 900, "panes", "cbpe", 0.9)
 
-    def models() -> list[ModelView]:
-        known = [replace(model, rows=model.rows + next(looks)) for model in many().known]
-        for evaluation in known[0].windows["1d"]:
-            evaluation.estimated = {"accuracy": replace(estimate, value=0.5 + next(looks) / 1000)}
-        return known
+    class Estimated(FakeView):
+        @property
+        def snapshot(self) -> StateSnapshot:
+            known = [replace(model, rows=model.rows + next(looks)) for model in many().known]
+            for evaluation in known[0].windows["1d"]:
+                evaluation.estimated = {"accuracy": replace(estimate, value=0.5 + next(looks) / 1000)}
+            return StateSnapshot(tuple(known))
 
-    view.models = models  # type: ignore[method-assign]
-    return view
+    return Estimated()
 
 
 def test_an_open_page_keeps_what_its_reader_opened_scrolled_and_focused(page_at: OpenPage) -> None:  # noqa: F811
-    with serve(create_app(estimated(), accept, Health(), lambda: NOW)) as address:
+    with serve(app_of(estimated())) as address:
         page = page_at(f"{address}/models/flights/performance?window=1d", 500, 500)
         page.evaluate("""() => {
             window.opened = document.getElementById("estimated-values");
@@ -240,7 +239,7 @@ def fleet(models: int) -> FakeView:
 def test_a_table_stays_filtered_by_what_was_typed_when_the_page_changes_and_the_focus_is_elsewhere(
     page_at: OpenPage,  # noqa: F811
 ) -> None:
-    with serve(create_app(estimated(), accept, Health(), lambda: NOW)) as address:
+    with serve(app_of(estimated())) as address:
         page = page_at(f"{address}/models/flights/drift?window=1d")
         rows = page.locator("#feature-table tbody tr:visible")
         whole = rows.count()
@@ -285,7 +284,7 @@ def test_sixty_models_with_many_incidents_take_eighty_steps_a_page(page_at: Open
     for model in view.known:
         for at, one in enumerate(model.windows.get("1mo", [])):
             one.incident = {"score": one.window.start} if at % 2 else {}
-    with serve(create_app(view, accept, Health(), lambda: NOW)) as address:
+    with serve(app_of(view)) as address:
         for path in ("/incidents", "/incidents?skip=50"):
             page = page_at(address + path, 390, 844)
             assert page.locator(".incidents tbody tr").count() == 50
@@ -298,7 +297,7 @@ def test_sixty_models_with_many_incidents_take_eighty_steps_a_page(page_at: Open
 
 
 def test_sixty_models_fit_in_two_screens_and_eighty_steps(page_at: OpenPage) -> None:  # noqa: F811
-    with serve(create_app(fleet(60), accept, Health(), lambda: NOW)) as address:
+    with serve(app_of(fleet(60))) as address:
         page = page_at(address, 1280, 720)
         rows = page.locator("tbody tr")
         assert rows.count() == 60

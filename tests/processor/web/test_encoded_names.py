@@ -8,18 +8,15 @@ from urllib.parse import quote
 
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.health import Health
 from driftline_processor.present.names import handle
-from driftline_processor.queries.overview import View
-from driftline_processor.web.app import create_app
 from driftline_processor.web.encoded_names import SLASH, routed_path
 from driftline_processor.web.place import TABS, Place, feature_page
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from tests.support.fake_view import NOW, FakeView, accept, price
+from tests.support.fake_view import FakeView, app_of, price
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 NAMES = ["a/drift", "a/report", "a/data", "a/features/x", "a/evaluations", "features/", "/", "a%2Fb", "drift"]
 
@@ -61,7 +58,7 @@ def test_a_slash_that_nobody_encoded_is_part_of_a_name(browse: Browse) -> None:
 
 
 def test_without_the_path_as_it_came_the_decoded_one_is_routed() -> None:
-    app = create_app(named("a/b"), accept, Health(), lambda: NOW)
+    app = app_of(named("a/b"))
 
     async def bare(scope: Scope, receive: Receive, send: Send) -> None:
         await app({name: value for name, value in scope.items() if name != "raw_path"}, receive, send)

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline_processor.config.model import Model
-from driftline_processor.health import Health
 from driftline_processor.state import State
-from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
 from tests.support.estimated_models import build, frame
+from tests.support.fake_view import app_of
 from tests.support.state_rows import HOUR, NOON, Clock, Opened, config, outcomes, predictions
 
 
@@ -36,7 +35,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
             came = np.where(rng.random(400) < 0.33, 1 - actual, actual)
             opened.send(outcomes(ids, came.tolist(), NOON + (hour + 1) * HOUR))
     opened.view()
-    yield TestClient(create_app(state.view, lambda *_: None, Health(), clock))  # type: ignore[arg-type]
+    yield TestClient(app_of(state, clock))
     state.stop()
 
 

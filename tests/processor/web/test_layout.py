@@ -11,12 +11,10 @@ from urllib.parse import quote
 
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.health import Health
-from driftline_processor.web.app import create_app
 from playwright.sync_api import Page
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
-from tests.support.fake_view import NOW, RIGHT_TO_LEFT, FakeView, accept, flights, many, right_to_left
+from tests.support.fake_view import RIGHT_TO_LEFT, FakeView, app_of, flights, many, right_to_left
 from tests.support.serve import serve
 
 pytestmark = [needs_chromium, pytest.mark.slow]
@@ -60,7 +58,7 @@ def address() -> Iterator[str]:
     """Return the address of pages of all models, one of which has a name that is written from right to left."""
     view = many()
     view.known.append(right_to_left())
-    with serve(create_app(view, accept, Health(), lambda: NOW)) as url:
+    with serve(app_of(view)) as url:
         yield url
 
 
@@ -97,7 +95,7 @@ def test_a_long_name_takes_no_room_from_what_an_incident_was(page_at: OpenPage) 
     model = replace(flights(), key=ModelKey("long-name-of-a-model-" * 10, "1"), verdict=None)
     for one in model.windows["1mo"][-3:]:
         one.incident = {"score": one.window.start}
-    with serve(create_app(FakeView([model]), accept, Health(), lambda: NOW)) as url:
+    with serve(app_of(FakeView([model]))) as url:
         page = page_at(f"{url}/incidents", 1280, 720)
         ends = page.evaluate(
             "[...document.querySelectorAll('.incidents thead th')].map((th) => [th.offsetWidth, "

@@ -10,14 +10,13 @@ from driftline.tables.table import Column, ModelKey
 from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.core.performance.mispredictions import row_losses_of
-from driftline_processor.health import Health
 from driftline_processor.maintenance.erasure import ErasureOrder
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.state import State
-from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
 from tests.support.answer_schema import check_answer
+from tests.support.fake_view import app_of
 from tests.support.state_fixtures import Open, clock, open_state  # noqa: F401 - fixtures
 from tests.support.state_rows import DAY, HOUR, NOON, Opened, column, outcomes, predictions
 
@@ -28,9 +27,7 @@ TRACE = bytes(range(16))
 def client_of(state: Opened, links: Links = NO_LINKS) -> TestClient:
     state.state.settle()
     told = state.state
-    return TestClient(
-        create_app(told.view, told.submit_outcomes, Health(), lambda: NOON, wrong=told.wrong, links=links)
-    )
+    return TestClient(app_of(told, lambda: NOON, links=links))
 
 
 @pytest.fixture
@@ -179,7 +176,7 @@ def test_live_and_files_find_the_same(open_state: Open, kind: str) -> None:  # n
     ids = [str(at) for at in range(300)]
     state.send(predictions(ids, NOON, scores.tolist(), task=task, predicted=said), outcomes(ids, actual))
     state.state.settle()
-    found = state.state.wrong.worst(ModelKey("churn", "1"), NOON, NOON + 1, 1_000)
+    found = state.state.queries.mispredictions.worst(ModelKey("churn", "1"), NOON, NOON + 1, 1_000)
     same = row_losses_of(task, scores, None if said is None else column(said), Column(numbers=np.array(actual, float)))
     assert same is not None
     worst = same.worst(1_000)
@@ -206,8 +203,8 @@ def test_an_answer_is_remembered_until_a_row_comes_is_corrected_or_goes(
 
     def worst() -> list[tuple[str, str | float | None]]:
         state.view()
-        found = state.state.wrong.worst(key, NOON, NOON + 10)
-        assert state.state.wrong.worst(key, NOON, NOON + 10) is found
+        found = state.state.queries.mispredictions.worst(key, NOON, NOON + 10)
+        assert state.state.queries.mispredictions.worst(key, NOON, NOON + 10) is found
         return [(one.id, one.actual) for one in found.rows]
 
     state.send(predictions(["a", "b"], [NOON, NOON + 1], [0.9, 0.8]), outcomes(["a"], [0]))

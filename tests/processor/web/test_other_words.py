@@ -20,9 +20,9 @@ from driftline_processor.present.verdicts import verdict_certainty, verdict_next
 from starlette.testclient import TestClient
 
 from tests.golden.sentences import lines, verdicts
-from tests.processor.core.verdict.test_window_verdict import WINDOWS
 from tests.support.fake_view import FakeView, flights, price
 from tests.support.html_page import Page
+from tests.support.window_verdict_cases import WINDOWS
 
 CONDITIONS = ("verdict is degraded or at_risk", "features drift", "data faulty", "accuracy < 85 %", "coverage < 50 %")
 PAGES = ("/", "/incidents", "/models/flights", "/models/flights/drift", "/models/flights/data", "/scorecard")

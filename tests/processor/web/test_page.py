@@ -5,13 +5,11 @@ from __future__ import annotations
 from unittest.mock import Mock
 
 import pytest
-from driftline_processor.health import Health
-from driftline_processor.web.app import create_app
 from driftline_processor.web.page import compile_templates, templates
 from jinja2 import Environment, FileSystemLoader
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import NOW, accept, many
+from tests.support.fake_view import app_of, many
 
 
 def test_templates_that_cannot_be_read_at_the_start_are_compiled_for_their_first_reader(
@@ -21,11 +19,11 @@ def test_templates_that_cannot_be_read_at_the_start_are_compiled_for_their_first
     with monkeypatch.context() as patch:
         patch.setattr(FileSystemLoader, "get_source", Mock(side_effect=OSError(24, "Too many open files")))
         compile_templates()
-    assert TestClient(create_app(many(), accept, Health(), lambda: NOW)).get("/").status_code == 200
+    assert TestClient(app_of(many())).get("/").status_code == 200
 
 
 def test_no_reader_waits_for_a_template_to_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = TestClient(create_app(many(), accept, Health(), lambda: NOW))
+    client = TestClient(app_of(many()))
     compile_templates()
 
     def fail(*_: object, **__: object) -> None:

@@ -14,13 +14,12 @@ from driftline_processor.core.evaluation import (
     VerdictState,
 )
 from driftline_processor.core.facts import fact
-from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, fraud, learning, many, price
 from tests.support.html_page import Page, page
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 HOSTILE = "<script>alert(1)</script>\"'&\u202e"
 

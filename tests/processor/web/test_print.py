@@ -6,14 +6,12 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from driftline_processor.health import Health
 from driftline_processor.present.links import Links
-from driftline_processor.web.app import create_app
 from playwright.sync_api import Browser, Page
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
 from tests.support.fake_rows import FakeHistory, FakeKept, FakeLabels, FakeWrong
-from tests.support.fake_view import NOW, accept, many
+from tests.support.fake_view import app_of, many
 from tests.support.serve import serve
 from tests.support.wide_models import wide
 
@@ -66,12 +64,14 @@ def address() -> Iterator[str]:
     """Return the address of pages of all models, one of which has many features and windows."""
     view = many()
     view.known.append(wide(200, 365))
-    app = create_app(
-        *(view, accept, Health(), lambda: NOW),
-        wrong=FakeWrong(),
-        kept=FakeKept(),
-        history=FakeHistory(),
-        labels=FakeLabels(),
+    app = app_of(
+        view,
+        rows={
+            "mispredictions": FakeWrong(),
+            "predictions": FakeKept(),
+            "history": FakeHistory(),
+            "labels": FakeLabels(),
+        },
         links=Links("http://jaeger.example.com/trace/{trace_id}"),
     )
     with serve(app) as url:

@@ -11,11 +11,10 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.capture import call
 from driftline_processor.config.schema import load
-from driftline_processor.health import Health
 from driftline_processor.state import State
-from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
+from tests.support.fake_view import app_of
 from tests.support.html_page import Page
 from tests.support.service import Service
 
@@ -51,7 +50,7 @@ def client(tmp_path: Path, sent: list[bytes]) -> Iterator[TestClient]:
     state.start()
     for body in sent:
         state.submit("logs", body).result(60)
-    client = TestClient(create_app(state.view, state.submit_outcomes, Health(), lambda: START))
+    client = TestClient(app_of(state, lambda: START))
     outcomes = "id,item,actual,time\n" + "".join(f"id-{row},b,{row % 2},2026-11-20T20:00:00Z\n" for row in range(ROWS))
     answer = client.post("/v1/outcomes?model=feed", content=outcomes, headers={"content-type": "text/csv"})
     assert answer.json() == {"accepted": ROWS, "rejected": []}

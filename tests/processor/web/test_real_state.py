@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.config.schema import load
-from driftline_processor.health import Health
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.state import State
-from driftline_processor.web.app import create_app
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from tests.support.fake_view import app_of
 from tests.support.html_page import page as page_of
 from tests.support.state_rows import MIDNIGHT, MINUTE, predictions_by_minute
 
@@ -40,7 +39,7 @@ def running(tmp_path: Path) -> Iterator[tuple[State, TestClient]]:
     state.start()
     table = predictions_by_minute(ROWS, 30.0)
     state.offer(Request(b"1" * 16, [table], ["batch"], baselines=[baseline().to_json()])).result(60)
-    yield state, TestClient(create_app(state.view, state.submit_outcomes, Health(), lambda: MIDNIGHT))
+    yield state, TestClient(app_of(state, lambda: MIDNIGHT))
     state.stop()
 
 
@@ -82,7 +81,7 @@ def test_an_outcome_over_http_is_on_every_page(running: tuple[State, TestClient]
 def test_what_was_said_of_an_id_and_what_was_believed_before(running: tuple[State, TestClient]) -> None:
     state, _ = running
     client = TestClient(
-        create_app(state.view, state.submit_outcomes, Health(), lambda: MIDNIGHT, history=state.history),
+        app_of(state, lambda: MIDNIGHT),
         raise_server_exceptions=False,
     )
     for hour, actual in ((7, "1"), (8, "0")):

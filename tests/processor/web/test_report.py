@@ -8,22 +8,19 @@ from dataclasses import replace
 
 import pytest
 from driftline_processor.core.facts import fact
-from driftline_processor.health import Health
 from driftline_processor.present.links import Links
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
-from driftline_processor.queries.overview import View
-from driftline_processor.web.app import create_app
 from driftline_processor.web.place import Place
 from driftline_processor.web.report import shows
 from driftline_processor.web.selection import select
 from starlette.testclient import TestClient
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401
-from tests.support.fake_view import NOW, FakeView, accept, animals, flights, learning, many
+from tests.support.fake_view import FakeView, animals, app_of, flights, learning, many
 from tests.support.html_page import Page
 from tests.support.wide_models import wide
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 MODELS = ("flights", "fraud", "animals", "price", "churn")
 
@@ -92,7 +89,7 @@ def test_a_report_of_an_earlier_window_says_of_when_its_verdict_is_and_how_sure_
 
 def test_links_to_other_pages_lead_to_the_processor_where_its_address_is_known() -> None:
     links = Links("", "https://driftline.example.com")
-    client = TestClient(create_app(many(), accept, Health(), lambda: NOW, links=links))
+    client = TestClient(app_of(many(), links=links))
     page = Page(written(client, "/models/flights/report?window=1mo"))
     away = [link for link in page.links if not link.startswith("#")]
     assert away

@@ -12,7 +12,6 @@ from driftline_processor.core.evaluation import MetricChange, SlicePerformance
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.units import keep_units
 from driftline_processor.present.verdicts import verdict_sentence
-from driftline_processor.queries.overview import View
 from driftline_processor.web.place import Place, place_of
 from driftline_processor.web.selection import select
 from starlette.exceptions import HTTPException
@@ -21,7 +20,7 @@ from starlette.testclient import TestClient
 from tests.support.fake_view import FakeView, animals, flights, many, ns
 from tests.support.html_page import Page, page
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 
 def chosen(**place: str) -> str:

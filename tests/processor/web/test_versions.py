@@ -11,13 +11,12 @@ from driftline.tables.table import OutcomeTable, PredictionTable
 from driftline_processor.cli.commands import app
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import load
-from driftline_processor.health import Health
 from driftline_processor.state import State
-from driftline_processor.web.app import create_app
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from tests.support.fake_view import app_of
 from tests.support.serve import serve
 from tests.support.state_rows import NOON, Clock, Opened, config, outcomes, predictions
 
@@ -55,7 +54,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
 
 @pytest.fixture
 def client(state: State) -> TestClient:
-    return TestClient(create_app(state.view, state.submit_outcomes, Health(), lambda: NOON))
+    return TestClient(app_of(state, lambda: NOON))
 
 
 def test_the_api_says_who_is_worse_and_by_how_much(client: TestClient) -> None:
@@ -77,7 +76,7 @@ def test_a_model_of_one_version_has_no_challengers(tmp_path: Path) -> None:
     opened.start_storing()
     Opened(opened).send(predictions(["a"]))
     opened.settle()
-    client = TestClient(create_app(opened.view, opened.submit_outcomes, Health(), lambda: NOON))
+    client = TestClient(app_of(opened, lambda: NOON))
     answer = client.get("/api/v1/models/churn/versions").json()
     assert (answer["champion"], answer["challengers"]) == (None, [])
     assert 'id="versions"' not in client.get("/models/churn/versions").text

@@ -47,9 +47,9 @@ from driftline_processor.readers.arrow_columns import (
     whole_column,
     with_numbers,
 )
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import (
     NO_TEXTS,
-    ColumnOptions,
     Roles,
     filter_rows,
     find_roles,
@@ -57,7 +57,7 @@ from driftline_processor.readers.column_roles import (
     id_column,
     match_patterns,
 )
-from driftline_processor.readers.errors import BadInput, Say
+from driftline_processor.readers.errors import BadInput, Say, are_arguments, missing_option, option_text
 from driftline_processor.readers.item_lists import relevance_of_batch
 from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.number_format import report_texts, with_hint
@@ -198,16 +198,18 @@ def build_from_files(
     patterns = has_patterns(options.features)
     if patterns:
         names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
-        options = replace(options, features=match_patterns(names, options.features, "--features", sources[0].path))
+        options = replace(options, features=match_patterns(names, options.features, "features", sources[0].path))
         sources = filter_rows(sources, options.features, say)
     if undated and options.time and not all(options.time in source.schema.names for source in sources):
-        say(f"{paths[0]}: no column '{options.time}' (--time): when its rows were predicted is not known")
+        say(
+            f"{paths[0]}: no column '{options.time}' ({option_text('time')}): when its rows were predicted is not known"
+        )
         options = replace(options, time="")
     roles = find_roles(sources, options, task, {}, say)
     if not roles.features:
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")
     if task.has_class_scores and not (options.classes or roles.actual or roles.predicted):
-        raise BadInput("--classes is missing: name the classes, in the order of the score columns")
+        raise missing_option("classes", "name the classes, in the order of the score columns")
     until = None if first is None else _until(sources, roles, first)
     reading = _Reading(sources, roles, task, say, until, progress)
     said = ReferenceDescription(
@@ -224,7 +226,7 @@ def build_from_files(
         quantiles=options.levels,
     )
     if options.names_seasons and not roles.time and not undated:
-        raise BadInput(f"{paths[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
+        raise BadInput(f"{paths[0]}: seasons need a time; name its column with {option_text('time')}")
     try:
         built = build(reading.rows, said)
     except ValueError as error:
@@ -232,11 +234,14 @@ def build_from_files(
         raise BadInput(texts_only or _as_options(str(error)) + reading.time_hint(str(error))) from error
     if not options.text_features:
         for name in built.texts:
-            say(f"{name}: read as texts: compared by length, words and script; say --text-features none if not")
+            say(
+                f"{name}: read as texts: compared by length, words and script; "
+                f"if they are categories, use {option_text('text_features', 'none')}"
+            )
     reading.tell()
     report_texts(sources, roles.features, None, say)
     for sentence in [] if built.extras.marks is None else built.extras.marks.sentences():
-        say(sentence.replace("in features", "in --features"))
+        say(sentence.replace("in features", f"in {option_text('features')}"))
     baseline = Baseline(
         options.model,
         options.version,
@@ -265,7 +270,9 @@ def without_time(baseline: Baseline) -> Baseline:
 def _until(sources: Sequence[Source], roles: Roles, first: Rolling) -> int:
     """Return the end of the first stretch, unix nanoseconds."""
     if not roles.time:
-        raise BadInput(f"{sources[0].path}: --reference-last needs a time; name it with --time COL")
+        raise BadInput(
+            f"{sources[0].path}: {option_text('reference_last')} needs a time; name it with {option_text('time')}"
+        )
     found = [read_times(source.column(roles.time)) for source in sources]
     known = [int(times.values[times.readable].min()) for times in found if times.readable.any()]
     if not known:
@@ -278,9 +285,9 @@ def read_importance(path: Path) -> dict[str, float]:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadInput(f"--importance: {path} cannot be read: {error}") from error
+        raise BadInput(f"{path} cannot be read: {error}", "importance") from error
     if not isinstance(said, dict) or not all(is_number(value) for value in said.values()):
-        raise BadInput(f'--importance: {path} must be a JSON object of names and numbers, as {{"age": 0.7}}')
+        raise BadInput(f'{path} must be a JSON object of names and numbers, as {{"age": 0.7}}', "importance")
     return said
 
 
@@ -439,7 +446,9 @@ def _with_numbers(read: ReferenceRows, numeric: Collection[str]) -> ReferenceRow
 
 
 def _as_options(message: str) -> str:
-    """Say in options what the library says in arguments."""
+    """Write the arguments in a message of the SDK as options of the command line, if the user works there."""
+    if are_arguments():
+        return message
     for argument, option in (
         ("classes=[negative, positive]", "--classes NEGATIVE,POSITIVE"),
         ("classes=[...]", "--classes X,Y,..."),

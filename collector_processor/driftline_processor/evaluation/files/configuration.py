@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from driftline.baseline.baseline import Baseline
 
@@ -14,8 +15,8 @@ from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.versions import VersionNames
 from driftline_processor.evaluation.settings import settings_of
-from driftline_processor.readers.column_roles import ColumnOptions
-from driftline_processor.readers.errors import BadInput, Say, near
+from driftline_processor.readers.column_options import ColumnOptions, options_of
+from driftline_processor.readers.errors import BadInput, Say, near, option_text
 from driftline_processor.readers.memory import Reference
 
 from .reference import load_baseline
@@ -68,7 +69,7 @@ def configure_evaluation(
     try:
         config = load(file)
     except ConfigError as error:
-        raise BadInput(f"--config {file}: {error}") from error
+        raise BadInput(str(error), "config", str(file)) from error
     built = load_baseline(reference)
     name = _model_name(config, file, options.model or ("" if built is None else built.model))
     model = config.models[name]
@@ -77,7 +78,7 @@ def configure_evaluation(
         reference = model.baseline
         built = load_baseline(reference)
     if built is not None:
-        _check_task(model, built, f"--config {file}: models.{name}")
+        _check_task(model, built, file, f"models.{name}")
     written = model.model_fields_set
     settings = settings_of(model)
     timezone = options.timezone or (model.timezone if "timezone" in written else "")
@@ -92,34 +93,45 @@ def configure_evaluation(
         ),
     )
     options = replace(
-        options,
-        model=name,
-        slices=options.slices or model.slices,
-        seasonality=options.seasonality or model.seasonality or "",
-        timezone=timezone,
-        cluster=options.cluster or model.cluster or "",
-        threshold=model.threshold if options.threshold is None else options.threshold,
+        options, model=name, timezone=timezone, **_keys_of_options(model, options, with_task=built is None)
     )
-    if built is None:
-        options = replace(
-            options,
-            task=options.task or model.task or "",
-            classes=options.classes or model.classes,
-            positive_class=options.positive_class or model.positive_class or "",
-            quantiles=options.quantiles or tuple(map(str, model.quantiles)),
-        )
     return ConfiguredEvaluation(reference, options, replace(cut, timezone=timezone or model.timezone), asked)
+
+
+TASK_KEYS = ("task", "classes", "positive_class", "quantiles")
+
+
+def _keys_of_options(model: Model, options: ColumnOptions, with_task: bool) -> dict[str, Any]:
+    """Return the values of a model's keys that have the name of an option that is not given.
+
+    Args:
+        model: The model of a configuration.
+        options: The options.
+        with_task: Whether keys describe the task. Otherwise a built baseline does.
+    """
+    offered = options_of(ColumnOptions)
+    others = {"features", "timezone", *(() if with_task else TASK_KEYS)}  # the key ``features`` has settings, not names
+    declared = {}
+    for name in (offered.keys() & Model.model_fields.keys()) - others:
+        default, value = offered[name].default, getattr(model, name)
+        if value is not None and getattr(options, name) == default:
+            declared[name] = tuple(map(str, value)) if isinstance(default, tuple) else value
+    return declared
 
 
 def _model_name(config: Config, file: Path, name: str) -> str:
     known = tuple(config.models)
     if not known:
-        raise BadInput(f"--config {file}: it names no model; write 'models:', and the model's name below it")
+        raise BadInput("it names no model; write 'models:', and the model's name below it", "config", str(file))
     if not name and len(known) > 1:
-        raise BadInput(f"--config {file}: it names {len(known)} models; say which with --model, such as {known[0]}")
+        raise BadInput(
+            f"it names {len(known)} models; choose one with {option_text('model')}, such as {known[0]}",
+            "config",
+            str(file),
+        )
     name = name or known[0]
     if name not in known:
-        raise BadInput(f"--config {file}: it says nothing of the model '{name}'; {near(name, known)}")
+        raise BadInput(f"it says nothing of the model '{name}'; {near(name, known)}", "config", str(file))
     return name
 
 
@@ -133,7 +145,7 @@ def _say_unused(config: Config, name: str, file: Path, say: Say, used: Collectio
         say(f"{file}: of no meaning for files: {', '.join(unused)}")
 
 
-def _check_task(model: Model, built: Baseline, place: str) -> None:
+def _check_task(model: Model, built: Baseline, file: Path, place: str) -> None:
     """Refuse a task that is not the one of a baseline. Raises :class:`BadInput`."""
     task = built.task
     for key, written, own in (
@@ -144,7 +156,8 @@ def _check_task(model: Model, built: Baseline, place: str) -> None:
     ):
         if written and own and written != own:
             shown, known = (", ".join(map(str, one)) if isinstance(one, tuple | set) else one for one in (written, own))
-            raise BadInput(f"{place}.{key}: '{shown}', but the baseline was built with '{known}'; write that")
+            problem = f"{place}.{key}: '{shown}', but the baseline was built with '{known}'; write that"
+            raise BadInput(problem, "config", str(file))
 
 
 def models_of(option: str, file: Path) -> Mapping[str, Model]:
@@ -152,16 +165,16 @@ def models_of(option: str, file: Path) -> Mapping[str, Model]:
     try:
         return load(file).models
     except ConfigError as error:
-        raise BadInput(f"{option} {file}: {error}") from error
+        raise BadInput(str(error), option, str(file)) from error
 
 
 def performance_of(file: Path | None) -> dict[str, PerformanceSettings]:
     """Return what a configuration asks of the performance of each of its models; nothing without one."""
     if file is None:
         return {}
-    asked = {name: model.performance.asked for name, model in models_of("--performance", file).items()}
+    asked = {name: model.performance.asked for name, model in models_of("performance", file).items()}
     if not asked:
-        raise BadInput(f"--performance {file}: it names no model; write 'performance:' below one")
+        raise BadInput("it names no model; write 'performance:' below one", "performance", str(file))
     return asked
 
 
@@ -169,10 +182,10 @@ def expectations_of(file: Path | None) -> dict[str, Expectations]:
     """Return what a configuration expects of each of its models; nothing without one."""
     if file is None:
         return {}
-    models = models_of("--expect", file)
+    models = models_of("expect", file)
     expected = {name: model.expectations for name, model in models.items() if model.expectations}
     if not expected:
-        raise BadInput(f"--expect {file}: it expects nothing; write 'expect:' below a model or one of its features")
+        raise BadInput("it expects nothing; write 'expect:' below a model or one of its features", "expect", str(file))
     return expected
 
 
@@ -180,4 +193,4 @@ def versions_in(file: Path | None) -> dict[str, VersionNames]:
     """Return which versions a configuration compares with which, by model; nothing without one."""
     if file is None:
         return {}
-    return {name: model.versions.named for name, model in models_of("--performance", file).items()}
+    return {name: model.versions.named for name, model in models_of("performance", file).items()}

@@ -11,8 +11,9 @@ from driftline.panes.bins import NumberBins
 from driftline.tables.table import F64
 
 from driftline_processor.readers.arrow_columns import is_text
-from driftline_processor.readers.column_roles import ColumnOptions, Roles, filter_rows, find_roles, has_patterns
-from driftline_processor.readers.errors import BadInput, Say, listed
+from driftline_processor.readers.column_options import ColumnOptions
+from driftline_processor.readers.column_roles import Roles, filter_rows, find_roles, has_patterns
+from driftline_processor.readers.errors import BadInput, Say, listed, option_text
 from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.number_format import report_texts
 from driftline_processor.readers.outcomes.files import open_outcomes, outcome_slice_names, read_file_outcomes
@@ -102,7 +103,7 @@ def read_dataset(
     heard: list[FirstOutcomes] | None = None
     if truth is not None:
         if not roles.id:
-            raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with --id COL")
+            raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with {option_text('id')}")
         known = read_file_outcomes(truth, task, say, store)
         if task.ranks_items:
             reads, weights = join_rankings(known, reads, roles.id, say, sampled)

@@ -16,7 +16,7 @@ from driftline_processor.core.drift.multivariate.classifier import METHOD, MOST_
 from driftline_processor.core.drift.multivariate.method import JointResult
 from driftline_processor.core.drift.multivariate_rule import drift_together, joint_design_effect
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.readers.errors import Say
+from driftline_processor.readers.errors import Say, about_option
 
 CLASSIFIER = METHOD.name
 
@@ -33,8 +33,11 @@ def space_of(baseline: Baseline, option: str, say: Say) -> Space | None:
     if space is not None and space.names_in(baseline.bins.features):
         return space
     say(
-        f"{option}: left out: the baseline has no space of these features"
-        " (docs/explanation/features-together.md says what it takes)"
+        about_option(
+            option,
+            "left out: the baseline has no space of these features "
+            "(docs/explanation/features-together.md says what it takes)",
+        )
     )
     return None
 
@@ -49,7 +52,7 @@ def classify_windows(
     say: Say,
 ) -> None:
     """Judge every window anew, with what the domain classifier finds in it."""
-    space = space_of(baseline, "--classifier", say)
+    space = space_of(baseline, "classifier", say)
     if space is None:
         return
     group = np.concatenate(groups)

@@ -36,8 +36,9 @@ from driftline_processor.evaluation.judge import TOGETHER, follow, judge_togethe
 from driftline_processor.present.evaluation_json import evaluations_to_json, json_of
 from driftline_processor.present.numbers import many
 from driftline_processor.present.progress import Progress, no_progress, report_parts
-from driftline_processor.readers.column_roles import ColumnOptions, has_patterns
-from driftline_processor.readers.errors import BadInput, Say
+from driftline_processor.readers.column_options import ColumnOptions
+from driftline_processor.readers.column_roles import has_patterns
+from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.memory import Reference, Rows
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import MOST_IN_MEMORY, RowStore, chunks_of, is_many
@@ -144,7 +145,7 @@ def evaluate_files(
     read = read_dataset(data, outcomes, named, options, say, performance.keys, sampled)
     options = replace(options, features=() if has_patterns(options.features) else options.features)  # the baseline's
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
-        raise BadInput(f"{data[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
+        raise BadInput(f"{data[0]}: seasons need a time; name its column with {option_text('time')}")
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
         read = replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
     roles = read.roles
@@ -264,7 +265,7 @@ def _judge_windows(
     reference, options = rows.reference, rows.options
     if asked.exact and reference is not None:
         progress(0, 0, "Comparing rows exactly")
-        exact_values(evaluations, read.rows, groups, reference_rows_path(reference, "--exact"), baseline, options, say)
+        exact_values(evaluations, read.rows, groups, reference_rows_path(reference, "exact"), baseline, options, say)
     if asked.classifier and reference is not None:
         progress(0, 0, "Training a classifier")
         before_rows = reference_rows(reference, options, baseline, key, say)

@@ -19,8 +19,9 @@ from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.methods.method import counts_of_rows
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue
 from driftline_processor.readers.arrow_columns import is_nested, whole_column
-from driftline_processor.readers.column_roles import ColumnOptions, find_roles
-from driftline_processor.readers.errors import BadInput, Say
+from driftline_processor.readers.column_options import ColumnOptions
+from driftline_processor.readers.column_roles import find_roles
+from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference, Rows
 from driftline_processor.readers.prediction_rows import (
     FileRows,
@@ -39,21 +40,24 @@ from .baseline import holds_kept_rows, load_rows
 def reference_rows_path(reference: Reference, option: str) -> Rows:
     """Return where the rows of a reference are: the file itself, or what stands beside a built baseline.
 
-    ``option``: what wants them. Raises :class:`BadInput` where there are none.
+    ``option``: the option that needs them. Raises :class:`BadInput` where there are none.
 
     >>> from pathlib import Path
-    >>> reference_rows_path(Path("reference.parquet"), "--exact").name
+    >>> reference_rows_path(Path("reference.parquet"), "exact").name
     'reference.parquet'
     """
     if isinstance(reference, MemoryBaseline):
-        raise BadInput(f"{option}: a baseline in memory holds no rows; name the rows themselves as --baseline")
+        raise BadInput(
+            f"a baseline in memory holds no rows; name the rows themselves as {option_text('baseline')}", option
+        )
     if isinstance(reference, MemoryRows) or not is_built_baseline(reference):
         return reference
     beside = reference.with_suffix(".rows.parquet")
     if not beside.exists():
         raise BadInput(
-            f"{option}: {reference} holds no rows, and there is no {beside.name} beside it; "
-            "name the rows themselves as --baseline"
+            f"{reference} holds no rows, and there is no {beside.name} beside it; "
+            f"name the rows themselves as {option_text('baseline')}",
+            option,
         )
     return beside
 

@@ -12,8 +12,9 @@ from driftline.tables.table import I64, Column, ModelKey, PredictionTable, conca
 from driftline_processor.core.drift.multivariate.classifier import MOST_ROWS, Points
 from driftline_processor.core.estimate.importance_weighting import LabelledRows, estimate_by_weights, ratios
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.readers.column_roles import ColumnOptions, find_roles
-from driftline_processor.readers.errors import Say
+from driftline_processor.readers.column_options import ColumnOptions
+from driftline_processor.readers.column_roles import find_roles
+from driftline_processor.readers.errors import Say, about_option
 from driftline_processor.readers.memory import Reference, Rows
 from driftline_processor.readers.prediction_rows import (
     read_rows,
@@ -28,7 +29,7 @@ from .domain_classifier import SEED, Batches, coordinates_of, sample_rows, space
 from .exact_values import reference_rows_path
 from .reference import features_of_files
 
-OPTION = "--importance-weighted"
+OPTION = "importance_weighted"
 MOST_LABELLED = 10_000
 
 
@@ -48,7 +49,7 @@ def weigh_windows(
     found = _labelled_reference(reference_rows_path(reference, OPTION), baseline, options, say)
     if found is None:
         name = reference.name if isinstance(reference, Path) else reference
-        say(f"{OPTION}: left out: {name} holds no row with features and an outcome")
+        say(about_option(OPTION, f"left out: {name} holds no row with features and an outcome"))
         return
     was, labelled = found
     rng = np.random.default_rng(SEED)
@@ -62,7 +63,9 @@ def weigh_windows(
                 baseline.task, labelled, weights, evaluation.rows, evaluation.estimated
             )
             if not evaluation.weighted:
-                say(f"{OPTION}: too few labelled rows are like those of a window, so nothing is told of it")
+                say(
+                    about_option(OPTION, "too few labelled rows are like those of a window, so it has no such estimate")
+                )
 
 
 def _labelled_reference(

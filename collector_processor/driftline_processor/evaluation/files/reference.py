@@ -16,8 +16,9 @@ from driftline.tables.timestamps import Seasonality
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.readers.addresses import name_of
-from driftline_processor.readers.column_roles import ColumnOptions, find_roles, has_patterns, match_patterns
-from driftline_processor.readers.errors import BadInput, Say, near
+from driftline_processor.readers.column_options import ColumnOptions
+from driftline_processor.readers.column_roles import find_roles, has_patterns, match_patterns
+from driftline_processor.readers.errors import BadInput, Say, near, option_text
 from driftline_processor.readers.memory import MemoryBaseline, Reference, Rows
 from driftline_processor.readers.prediction_rows import FileRows, rules_of, table_batches, text_columns
 from driftline_processor.readers.source import Source
@@ -55,34 +56,34 @@ def baseline_of(
         options = replace(options, model=options.model or name_of(data))
         return _comparable(build_from_files([reference], options, say, undated=True, progress=progress), say)
     task = baseline.task
-    for option, given, own in (
-        ("--task", options.task, task.kind),
-        ("--classes", options.classes, task.classes),
-        ("--positive-class", options.positive_class, task.positive_class),
-        ("--quantiles", options.levels if options.quantiles else (), task.quantiles),
+    for name, given, own in (
+        ("task", options.task, task.kind),
+        ("classes", options.classes, task.classes),
+        ("positive_class", options.positive_class, task.positive_class),
+        ("quantiles", options.levels if options.quantiles else (), task.quantiles),
     ):
         if given not in ("", (), None, own):
-            raise BadInput(f"{option}: the baseline {reference} was built with {own!r}; leave the option out")
+            raise BadInput(f"the baseline {reference} was built with {own!r}; leave the option out", name)
     if options.threshold is not None and (not task.has_threshold or not 0 <= options.threshold <= 1):
-        raise BadInput(f"--threshold {options.threshold:g}: a score from 0 to 1, and only a binary model has one")
+        raise BadInput(f"{options.threshold:g} is not a score from 0 to 1 of a binary model", "threshold")
     _check_seasons(baseline, reference, options)
     if options.text_features:
         raise BadInput(
-            f"--text-features: the baseline {reference} knows which features are texts; leave the option out"
+            f"the baseline {reference} knows which features are texts; leave the option out", "text_features"
         )
     bins = baseline.bins
     if options.features:
         known = baseline.raw_features
         for name in options.features:
             if name not in known and not (has_patterns([name]) and any(fnmatchcase(one, name) for one in known)):
-                raise BadInput(f"--features: the baseline {reference} has no '{name}'; {near(name, known)}")
-        chosen = match_patterns(known, options.features, "--features", str(reference))
+                raise BadInput(f"the baseline {reference} has no '{name}'; {near(name, known)}", "features")
+        chosen = match_patterns(known, options.features, "features", str(reference))
         bins = replace(bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in chosen})
     marks = {} if baseline.extras.marks is None else baseline.extras.marks.of
     for name in (name for name in bins.features if name in marks):
         say(
             f"{name}: compared with nothing: to the baseline {reference}, it is {_MARKED[marks[name]]}; "
-            "if it is none, build the baseline anew and name it in --features"
+            f"if it is none, build the baseline anew and name it in {option_text('features')}"
         )
     baseline = without_time(baseline) if options.ignore_time else baseline
     return _comparable(replace(baseline, model=options.model or baseline.model, bins=bins), say)
@@ -114,11 +115,12 @@ def _check_seasons(baseline: Baseline, reference: Reference, options: ColumnOpti
     if kept is None or kept.kind != asked.kind:
         has = "none" if kept is None else f"those of {kept.kind}"
         raise BadInput(
-            f"--seasonality {asked.kind}: the baseline {reference} has {has}; "
-            f"build it with 'driftline baseline build --seasonality {asked.kind}'"
+            f"the baseline {reference} has {has}; build it with 'driftline baseline build --seasonality {asked.kind}'",
+            "seasonality",
+            asked.kind,
         )
     if options.timezone not in ("", kept.timezone):
-        raise BadInput(f"--timezone: the baseline {reference} was built with {kept.timezone!r}; leave the option out")
+        raise BadInput(f"the baseline {reference} was built with {kept.timezone!r}; leave the option out", "timezone")
 
 
 def _comparable(baseline: Baseline, say: Say) -> Baseline:
@@ -142,7 +144,7 @@ def reference_rows(
     reference: Reference, options: ColumnOptions, baseline: Baseline, key: ModelKey, say: Say
 ) -> tuple[int, Iterable[PredictionTable]]:
     """Return how many rows the reference has, and the rows: the file itself, or what stands beside a baseline."""
-    path = reference_rows_path(reference, "--classifier")
+    path = reference_rows_path(reference, "classifier")
     if holds_kept_rows(path):
         kept = load_rows(path, baseline)[0]
         return len(kept), [kept]

@@ -18,7 +18,7 @@ from driftline_processor.core.reference.reference import Reference, derive_basel
 from driftline_processor.core.reference.rolling import Rolling, rolling_reference
 from driftline_processor.core.reference.season import WHOLE, grid_of, season_borders
 from driftline_processor.core.windows.window import Window
-from driftline_processor.readers.errors import BadInput
+from driftline_processor.readers.errors import BadInput, option_text
 from driftline_processor.readers.prediction_rows import FileRows
 
 from .slices import SlicePane
@@ -137,9 +137,12 @@ def read_rolling(last: str, without: str) -> Rolling | None:
     """Read the two options; None where no past is asked for. Raises :class:`BadInput` for what is no length of time."""
     if not last:
         if without:
-            raise BadInput("--reference-without: without what? Name the past, as in --reference-last 30d")
+            raise BadInput(
+                f"without what? Name the past, as in {option_text('reference_last', '30d')}", "reference_without"
+            )
         return None
     try:
         return Rolling.of(last, without)
     except ValueError as error:
-        raise BadInput(f"--reference-{error}") from error
+        name, _, problem = str(error).partition(": ")
+        raise BadInput(problem, f"reference_{name}") from error

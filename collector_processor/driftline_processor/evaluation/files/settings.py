@@ -18,8 +18,8 @@ from driftline_processor.core.performance.settings import STANDARD, PerformanceS
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.versions import VersionNames
 from driftline_processor.custom_metrics import load_custom_metrics
-from driftline_processor.readers.column_roles import ColumnOptions
-from driftline_processor.readers.errors import BadInput, Say, listed, near
+from driftline_processor.readers.column_options import ColumnOptions
+from driftline_processor.readers.errors import BadInput, Say, about_option, listed, missing_option, near, option_text
 from driftline_processor.readers.memory import Reference
 
 from .exact_values import reference_rows_path
@@ -59,27 +59,27 @@ class EvaluationSettings:
         ``reference``: what is compared with, None where nobody named it.
         """
         if not 0 <= self.mispredictions <= MOST:
-            raise BadInput(f"--mispredictions is {self.mispredictions}; it is a number from 1 to {MOST:,}")
+            raise BadInput(f"{self.mispredictions} is not a number from 1 to {MOST:,}", "mispredictions")
         rows_wanted = [name for name in ("exact", "classifier", "weighted") if getattr(self, name)]
         if self.past is not None and rows_wanted:
-            option = _OPTIONS.get(rows_wanted[0], rows_wanted[0])
-            raise BadInput(f"--{option} and --reference-last: of rows before a window only counts are kept; choose one")
+            option = "importance_weighted" if rows_wanted[0] == "weighted" else rows_wanted[0]
+            last = option_text("reference_last")
+            raise BadInput(f"needs rows, of which {last} keeps only counts; choose one", option)
         if reference is None:
             if self.past is None:
-                raise BadInput(
-                    "--baseline is missing: name a built one (.json), or rows to compare with; "
-                    "or --reference-last 30d, to compare each day with those before it"
+                raise missing_option(
+                    "baseline",
+                    "name a built one (.json), or rows to compare with; "
+                    f"or {option_text('reference_last', '30d')}, to compare each day with those before it",
                 )
             return
         if self.exact:
-            reference_rows_path(reference, "--exact")
+            reference_rows_path(reference, "exact")
         if self.classifier:
-            reference_rows_path(reference, "--classifier")
+            reference_rows_path(reference, "classifier")
         if self.weighted:
-            reference_rows_path(reference, "--importance-weighted")
+            reference_rows_path(reference, "importance_weighted")
 
-
-_OPTIONS = {"weighted": "importance-weighted"}
 
 DEFAULT_SETTINGS = EvaluationSettings()
 
@@ -97,13 +97,13 @@ def read_choices(deciding: Sequence[str], shown: Sequence[str], baseline: Baseli
     """
     everywhere: list[list[str]] = [[], []]
     features: dict[str, list[list[str]]] = {}
-    for at, (option, given) in enumerate((("--method", deciding), ("--methods", shown))):
+    for at, (option, given) in enumerate((("method", deciding), ("methods", shown))):
         for text in given:
             feature, names = _split(option, text, baseline.bins.features)
             try:
                 check_names(names, deciding=at == 0)
             except ValueError as error:
-                raise BadInput(f"{option} {text!r}: {error}") from None
+                raise BadInput(str(error), option, text) from None
             if feature is None:
                 everywhere[at] += names
             else:
@@ -111,15 +111,15 @@ def read_choices(deciding: Sequence[str], shown: Sequence[str], baseline: Baseli
     made = {name: Choice(tuple(methods[0]), tuple(methods[1])) for name, methods in features.items()}
     choices = Choices(Choice(tuple(everywhere[0]), tuple(everywhere[1])), made)
     for wrong in misfits(choices, baseline):
-        option = "--method" if wrong.deciding else "--methods"
-        raise BadInput(f"{option} {wrong.feature}={wrong.method}: {wrong}")
+        option = "method" if wrong.deciding else "methods"
+        raise BadInput(str(wrong), option, f"{wrong.feature}={wrong.method}")
     return choices
 
 
 def _split(option: str, text: str, features: Collection[str]) -> tuple[str | None, list[str]]:
     feature, sign, names = text.rpartition("=")
     if sign and feature not in features:
-        raise BadInput(f"{option} {text!r}: no feature '{feature}'; {near(feature, tuple(features))}")
+        raise BadInput(f"no feature '{feature}'; {near(feature, tuple(features))}", option, text)
     return feature if sign else None, [name.strip() for name in names.split(",") if name.strip()]
 
 
@@ -130,9 +130,9 @@ def performance_settings(asked: EvaluationSettings, baseline: Baseline, say: Say
     where something is that a model of its kind has not.
     """
     model, task, known = baseline.model, baseline.task, asked.performance
-    option = "--performance" if asked.model is None else "--config"
+    option = "performance" if asked.model is None else "config"
     if known and model not in known:
-        raise BadInput(f"{option}: it says nothing of the model '{model}'; {near(model, tuple(known))}")
+        raise BadInput(f"it says nothing of the model '{model}'; {near(model, tuple(known))}", option)
     load_custom_metrics(say)
     found = known.get(model, STANDARD)
     wrong = [problem for name in found.metrics if (problem := misnamed(name, task.kind))]
@@ -140,11 +140,11 @@ def performance_settings(asked: EvaluationSettings, baseline: Baseline, say: Say
     if unknown := unknown_classes(found.costs, task):
         wrong.append(f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}")
     if wrong:
-        raise BadInput(f"{option}: {wrong[0]}")
+        raise BadInput(wrong[0], option)
     metrics = [*found.metrics, *asked.metrics]
     for objective in asked.objectives:
         if problem := misnamed_metric(objective, task.kind):
-            raise BadInput(f"--objective '{objective.rule}': {problem}")
+            raise BadInput(problem, "objectives", objective.rule)
         metrics += () if objective.of_service else (objective.metric,)
     return replace(found, metrics=tuple(metrics), objectives=(*found.objectives, *asked.objectives))
 
@@ -160,17 +160,17 @@ def check_objective_slices(asked: PerformanceSettings, keys: Collection[str]) ->
 
 
 def expectations_of_model(
-    expect: Mapping[str, Expectations], baseline: Baseline, say: Say, option: str = "--expect"
+    expect: Mapping[str, Expectations], baseline: Baseline, say: Say, option: str = "expect"
 ) -> tuple[Expectations, Expectations]:
     """Return the expectations of the model, and those of its data; features that the baseline lacks are reported."""
     if expect and baseline.model not in expect:
         raise BadInput(
-            f"--expect: it expects nothing of the model '{baseline.model}'; {near(baseline.model, tuple(expect))}"
+            f"it expects nothing of the model '{baseline.model}'; {near(baseline.model, tuple(expect))}", option
         )
     wanted = expect.get(baseline.model, Expectations())
     unknown = [name for name in wanted.features if name not in baseline.bins.features]
     if unknown:
-        say(f"{option}: {listed(unknown)}: no such feature in the baseline, so nothing is told of it")
+        say(about_option(option, f"{listed(unknown)}: the baseline has no such feature; not checked"))
     known = {name: rules for name, rules in wanted.features.items() if name not in unknown}
     return wanted, replace(wanted, features=known)
 
@@ -179,9 +179,7 @@ def model_settings(
     asked: EvaluationSettings, baseline: Baseline, options: ColumnOptions, say: Say
 ) -> tuple[ModelSettings, Expectations]:
     """Return how windows are judged, and of the expectations those whose features the baseline has."""
-    wanted, counted = expectations_of_model(
-        asked.expect, baseline, say, "--expect" if asked.model is None else "--config"
-    )
+    wanted, counted = expectations_of_model(asked.expect, baseline, say, "expect" if asked.model is None else "config")
     base = asked.model or ModelSettings()
     if asked.model is None or asked.method or asked.methods:
         choices = read_choices(asked.method, asked.methods, baseline)

@@ -17,7 +17,7 @@ from driftline_processor.core.slice_groups import SliceKey
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.window import Window
 from driftline_processor.readers.column_roles import Roles
-from driftline_processor.readers.errors import BadInput, Say
+from driftline_processor.readers.errors import BadInput, Say, about_option, option_text
 from driftline_processor.readers.prediction_rows import FileRows
 
 from .dataset import Dataset
@@ -80,14 +80,18 @@ class WindowSlices:
         number = sum(len(values) + 1 for values in self.values.values())
         if windows * number > MOST_WINDOWS:
             raise BadInput(
-                f"--slices: {windows:,} windows of {number} slices each are more than {MOST_WINDOWS:,}; "
-                "take longer windows, or fewer columns"
+                f"{windows:,} windows of {number} slices each are more than {MOST_WINDOWS:,}; "
+                "take longer windows, or fewer columns",
+                "slices",
             )
         for key in roles.slices:
             if key not in self._groups and (known is None or key not in known.of):
                 say(
-                    f"--slices: the baseline does not know the values of {key}: they are shown beside all of its "
-                    f"rows and decide nothing; build it with --slices {key}"
+                    about_option(
+                        "slices",
+                        f"the baseline does not know the values of {key}: they are compared with all of its rows and "
+                        f"decide nothing; build it with {option_text('slices', key)}",
+                    )
                 )
         self._steps, self._baseline = steps, baseline
         self._panes: list[dict[str, Pane]] = [{} for _ in range(windows)]

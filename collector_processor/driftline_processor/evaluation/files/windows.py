@@ -16,7 +16,7 @@ from driftline_processor.core.drift.coarse_bins import cells_of_parts, coarsen
 from driftline_processor.core.windows.time_before import TimeSteps, step_name, steps_of, steps_with_rows
 from driftline_processor.core.windows.window import PANE, Window, window_of, windows_back
 from driftline_processor.core.windows.window import parse as parse_window
-from driftline_processor.readers.errors import BadInput
+from driftline_processor.readers.errors import BadInput, option_text
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import RowStore, chunks_of
 
@@ -41,20 +41,22 @@ class Cut:
     def by_time(self) -> Cut:
         """Return the same, in days where nothing else is said. Raises :class:`BadInput` for windows of rows."""
         if self.rows is not None:
-            raise BadInput("--window-rows and --reference-last: what came before is time; choose --window")
+            raise BadInput(
+                f"needs windows of time: {option_text('window')}, not {option_text('window_rows')}", "reference_last"
+            )
         return self if self.window else replace(self, window="1d")
 
     def check(self) -> None:
         """Raise :class:`BadInput` when the length is none, or the number of rows not positive."""
         if self.window and self.rows is not None:
-            raise BadInput("--window and --window-rows: choose one of them")
+            raise BadInput(f"choose this or {option_text('window_rows')}", "window")
         if self.rows is not None and self.rows < 1:
-            raise BadInput(f"--window-rows is {self.rows}; it must be at least 1")
+            raise BadInput(f"{self.rows} rows; it must be at least 1", "window_rows")
         if self.window:
             try:
                 parse_window(self.window)
             except ValueError as error:
-                raise BadInput(f"--window: {error}") from error
+                raise BadInput(f"{error}", "window") from error
 
 
 def cut_rows(reads: Sequence[FileRows], cut: Cut, store: RowStore | None = None) -> tuple[list[Window], list[I64]]:
@@ -77,7 +79,10 @@ def cut_rows(reads: Sequence[FileRows], cut: Cut, store: RowStore | None = None)
     time = store.join(times) if len(times) == len(reads) else None
     if cut.window:
         if time is None:
-            raise BadInput(f"{reads[0].source.path}: --window {cut.window} needs a time; name it with --time COL")
+            raise BadInput(
+                f"{reads[0].source.path}: {option_text('window', cut.window)} needs a time; "
+                f"name it with {option_text('time')}"
+            )
         windows, group = _by_time(time, keep, cut, store)
     elif cut.rows is not None:
         windows, group = _by_rows(time, keep, cut.rows)
@@ -97,7 +102,7 @@ def _by_time(time: I64, keep: np.typing.NDArray[np.bool_], cut: Cut, store: RowS
         if not windows or pane * PANE >= windows[-1].end:
             windows.append(window_of(name, pane * PANE, cut.timezone))
             if len(windows) > MOST_WINDOWS:
-                raise BadInput(f"--window {name}: more than {MOST_WINDOWS:,} windows have rows; choose a longer one")
+                raise BadInput(f"more than {MOST_WINDOWS:,} windows have rows; choose a longer one", "window", name)
     starts = np.array([window.start for window in windows], dtype=np.int64)
     group = store.empty(len(time), np.int64)
     for part in chunks_of(len(time)):
@@ -109,7 +114,7 @@ def _by_time(time: I64, keep: np.typing.NDArray[np.bool_], cut: Cut, store: RowS
 def _by_rows(time: I64 | None, keep: np.typing.NDArray[np.bool_], size: int) -> tuple[list[Window], I64]:
     kept = np.flatnonzero(keep)
     if -(-len(kept) // size) > MOST_WINDOWS:
-        raise BadInput(f"--window-rows {size}: more than {MOST_WINDOWS:,} windows come out; choose more rows")
+        raise BadInput(f"more than {MOST_WINDOWS:,} windows come out; choose more rows", "window_rows", str(size))
     order = kept if time is None else kept[np.argsort(time[kept], kind="stable")]
     group = np.full(len(keep), -1, dtype=np.int64)
     group[order] = np.arange(len(order)) // size

@@ -5,7 +5,6 @@ Somebody approves an action by ``POST``, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -14,31 +13,27 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.policy.alerts import Alert, AlertStore, Approval
+from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.policy.told import alert_histories, alert_json
 from driftline_processor.receipts import StorageOutage
 from driftline_processor.servers.http_body import retry_later
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.site import Site
 
-from .answers import FiniteJSON
 from .forms import read_form
 
 MOST = 1000
 
-Acknowledge = Callable[[str, str, str, bool], Alert | None]
-"""Notes who takes an alert on, by its id, why, and whether from somebody else; returns it, None where there is none."""
 
-Approve = Callable[[str, str, str, str], Approval | None]
-"""Notes who approves an action for an alert, and why; returns the approval, None where none is awaited."""
-
-
-def routes(store: AlertStore, acknowledge: Acknowledge, approve: Approve) -> list[BaseRoute]:
-    """Return the routes. ``store``: read on every request."""
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the routes."""
+    state = site.state
 
     def alerts(request: Request) -> Response:
         asked = request.query_params
         if asked.get("state", "") not in ("", "open", "over"):
             raise HTTPException(400, f"state={asked['state'][:40]!r} is not known; write open or over")
-        found = alert_histories(store, asked.get("model"))
+        found = alert_histories(state.alerts, asked.get("model"))
         chosen = [one for one in found if not asked.get("state") or one.alert.open == (asked["state"] == "open")]
         return FiniteJSON({"alerts": [alert_json(one) for one in chosen[:MOST]]})
 
@@ -48,23 +43,23 @@ def routes(store: AlertStore, acknowledge: Acknowledge, approve: Approve) -> lis
             raise HTTPException(400, f"take_over={said['take_over'][:40]!r} is not known; write true, or leave it out")
         asked = request.path_params["alert"], said["by"], said["why"], said["take_over"] == "true"
         try:
-            found = await run_in_threadpool(acknowledge, *asked)
+            found = await run_in_threadpool(state.notifications.acknowledge, *asked)
         except StorageOutage as outage:
             return retry_later(outage)
         if found is None:
             raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists those that there are")
-        return _answer(request, store, found.id)
+        return _answer(request, state.alerts, found.id)
 
     async def consent(request: Request) -> Response:
         asked = {"by": "say who approves it", "why": "say why", "action": "name the action"}
         said, alert = await read_form(request, ("by", "why", "action"), asked), request.path_params["alert"]
         try:
-            found = await run_in_threadpool(approve, alert, said["action"], said["by"], said["why"])
+            found = await run_in_threadpool(state.notifications.approve, alert, said["action"], said["by"], said["why"])
         except StorageOutage as outage:
             return retry_later(outage)
         if found is None:
             raise HTTPException(404, "no such action of this alert awaits an approval; GET /api/v1/alerts lists those")
-        return _answer(request, store, alert)
+        return _answer(request, state.alerts, alert)
 
     return [
         Route("/api/v1/alerts", alerts),

@@ -10,20 +10,20 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.nearest_names import near
 from driftline_processor.governance.audit import KINDS, Audit, Entry, entry_json
-
-from .answers import FiniteJSON
-from .parameters import number
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import number
+from driftline_processor.web.site import Site
 
 MOST = 10_000
 """Entries of an answer."""
 
 
-def routes(audit: Audit) -> list[BaseRoute]:
-    """Return the route. ``audit``: read on every request."""
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the route."""
 
     def entries(request: Request) -> Response:
         most = number(request, "limit", 1_000, MOST)
-        found = entries_of(audit, request.query_params)
+        found = entries_of(site.audit, request.query_params)
         return FiniteJSON({"entries": [entry_json(one) for one in found[:most]], "all": len(found)})
 
     return [Route("/api/v1/audit", entries)]

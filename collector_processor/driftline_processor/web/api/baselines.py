@@ -16,8 +16,8 @@ from driftline_processor.core.decode.untrusted_json import check_json
 from driftline_processor.queries.baselines import BaselineShelf, ConfiguredBaselineError
 from driftline_processor.receipts import Overloaded
 from driftline_processor.servers.http_body import Body, MalformedBody, TooLarge, receive_body, retry_later
-
-from .parameters import moment
+from driftline_processor.web.parameters import moment
+from driftline_processor.web.site import Site
 
 MAX_BASELINE = 32 * 2**20
 """A hundred features are half a megabyte."""
@@ -31,16 +31,16 @@ class _Refused(Exception):  # noqa: N818 - carries an answer
         self.status = status
 
 
-def routes(shelf: BaselineShelf) -> list[BaseRoute]:
+def routes(site: Site) -> list[BaseRoute]:
     """Return the routes of baselines. Errors are ``{"error": "a sentence"}``."""
 
     async def baselines(request: Request) -> Response:
         try:
             model, version = _named(request)
             if request.method == "PUT":
-                return await _put(request, shelf, model, version)
+                return await _put(request, site.state.queries.baselines, model, version)
             key = ModelKey(model, version, request.query_params.get("environment", ""))
-            return await run_in_threadpool(_get, request, shelf, key)
+            return await run_in_threadpool(_get, request, site.state.queries.baselines, key)
         except _Refused as refused:
             return JSONResponse({"error": str(refused)}, status_code=refused.status)
         except ClientDisconnect:

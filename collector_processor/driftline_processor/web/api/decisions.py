@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -12,47 +12,49 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.wording import short
-from driftline_processor.governance.decisions import KINDS, Decision, DecisionKind, DecisionStore, decision_json
-from driftline_processor.queries.overview import View
+from driftline_processor.governance.decisions import KINDS, Decision, decision_json
+from driftline_processor.present.names import handle
+from driftline_processor.queries.overview import ModelView
 from driftline_processor.receipts import StorageOutage
 from driftline_processor.servers.http_body import retry_later
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import find_model
+from driftline_processor.web.site import Site
 
-from .answers import FiniteJSON
 from .forms import read_form
-from .parameters import find_model
-
-Decide = Callable[[str, str, DecisionKind, str, str], Decision]
-"""Stores what somebody decided: model, version, kind, by whom and why."""
 
 
-def _warning(made: Decision, view: View) -> str | None:
+def _warning(made: Decision, known: Sequence[ModelView]) -> str | None:
     """Return that nobody has seen the version of a decision, which is kept all the same; None where somebody has."""
-    versions = list(dict.fromkeys(one.key.version for one in view.models() if one.key.model == made.model))
+    versions = list(dict.fromkeys(one.key.version for one in known))
     if not made.version or made.version in versions:
         return None
     fix = near(made.version, [short(one, 80) for one in versions if one])
     return f"nobody has seen version '{short(made.version, 80)}' of {short(made.model, 80)}; {fix}"
 
 
-def routes(view: View, store: DecisionStore, decide: Decide) -> list[BaseRoute]:
-    """Return the routes. ``store``: read on every request."""
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the routes."""
+    state = site.state
 
     def decisions(request: Request) -> Response:
-        name = find_model(request, view.models()).key.model
-        return FiniteJSON({"decisions": [decision_json(one) for one in store.of(name)]})
+        name = find_model(request, state.snapshot).key.model
+        return FiniteJSON({"decisions": [decision_json(one) for one in state.parts.decisions.of(name)]})
 
     async def record(request: Request) -> Response:
-        model = await run_in_threadpool(lambda: find_model(request, view.models()))
+        model = find_model(request, state.snapshot)
         asked = {"kind": f"say {' or '.join(KINDS)}", "by": "say who decides it", "why": "say why"}
         said = await read_form(request, ("kind", "by", "why", "version"), asked)
         kind = next((one for one in KINDS if one == said["kind"]), None)
         if kind is None:
             raise HTTPException(400, f"kind: there is no decision {said['kind'][:40]!r}; {near(said['kind'], KINDS)}")
         try:
-            made = await run_in_threadpool(decide, model.key.model, said["version"], kind, said["by"], said["why"])
+            made = await run_in_threadpool(
+                state.decide, model.key.model, said["version"], kind, said["by"], said["why"]
+            )
         except StorageOutage as outage:
             return retry_later(outage)
-        return FiniteJSON({**decision_json(made), "warning": _warning(made, view)})
+        return FiniteJSON({**decision_json(made), "warning": _warning(made, state.snapshot.named(handle(made.model)))})
 
     return [
         Route("/api/v1/models/{name:path}/decisions", decisions),

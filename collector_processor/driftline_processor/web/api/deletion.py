@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 from driftline.tables.classes import class_text
 from driftline.tables.ids import id_text
@@ -14,23 +13,20 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.maintenance.erasure import (
     ErasureOrder,
-    ErasureResult,
     OrderNotWritten,
     SubjectNotConfigured,
     UnknownModel,
 )
 from driftline_processor.receipts import StorageOutage
 from driftline_processor.servers.http_body import retry_later
+from driftline_processor.web.site import Site
 
 _log = logging.getLogger(__name__)
-
-Erase = Callable[[ErasureOrder], ErasureResult]
-"""Carries out an order; returns when nothing of it is on disk."""
 
 MOST_VALUES = 1000
 
 
-def routes(erase: Erase) -> list[BaseRoute]:
+def routes(site: Site) -> list[BaseRoute]:
     """Return the routes that delete. Errors are ``{"error": "a sentence"}``."""
 
     async def delete(request: Request) -> Response:
@@ -56,7 +52,7 @@ def routes(erase: Erase) -> list[BaseRoute]:
 
     async def carry_out(order: ErasureOrder) -> Response:
         try:
-            erased = await run_in_threadpool(erase, order)
+            erased = await run_in_threadpool(site.state.erase, order)
         except SubjectNotConfigured as reason:
             return _error(400, str(reason))
         except UnknownModel as reason:

@@ -23,49 +23,78 @@ from driftline_processor.evaluation.formats import windows_in
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_of, to_json
 from driftline_processor.present.json_shapes import Key, computed, group, or_null, time_of, time_or_null
+from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import finite
 from driftline_processor.present.sentences.causes import explanation_sentence
 from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall
 from driftline_processor.queries.history import History, RecordedOutcome
-from driftline_processor.queries.overview import BaselineView, ModelView, View, verdict_of
-
-from .answers import FiniteJSON
-from .parameters import find_model, moment, no_window, number, read_flag
+from driftline_processor.queries.overview import BaselineView, ModelView, verdict_of
+from driftline_processor.queries.state_snapshot import StateSnapshot
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import find_model, moment, no_window, number, read_flag
+from driftline_processor.web.site import Site
 
 MOST_EVALUATIONS = 1000
 
 
-def models(known: Sequence[ModelView], hints: Sequence[str]) -> Response:
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the routes; all others of a model go before them, since a name may have slashes."""
+    state = site.state
+
+    def list_models(_: Request) -> Response:
+        return models(state.snapshot)
+
+    def show_model(request: Request) -> Response:
+        return model(request, state.snapshot)
+
+    def list_evaluations(request: Request) -> Response:
+        if "as_of" in request.query_params:
+            return evaluations_as_of(request, state.snapshot, state.queries.history)
+        return evaluations(request, state.snapshot)
+
+    def list_formatted(request: Request) -> Response:
+        return in_format(request, state.snapshot, site.clock())
+
+    def list_outcomes(request: Request) -> Response:
+        return outcomes(request, state.snapshot, state.queries.history)
+
+    return [
+        Route("/api/v1/models", list_models),
+        Route("/api/v1/models/{name:path}/evaluations", list_evaluations),
+        Route("/api/v1/models/{name:path}/formats/{format}", list_formatted),
+        Route("/api/v1/models/{name:path}/outcomes", list_outcomes),
+        Route("/api/v1/models/{name:path}", show_model),
+    ]
+
+
+def models(snapshot: StateSnapshot) -> Response:
     """Answer ``GET /api/v1/models``: every model with its newest closed and its open window, in brief.
 
-    And the one verdict of each name. ``hints``: those of no model.
+    And the one verdict of each name, and the hints of no model.
     """
-    of_name: dict[str, list[ModelView]] = {}
-    for one in known:
-        of_name.setdefault(one.key.model, []).append(one)
     return FiniteJSON(
         {
-            "models": list(map(MODEL_SHAPES.writer(ModelView), known)),
-            "verdicts": {name: json_of(verdict_of(parts)) for name, parts in of_name.items()},
-            "hints": list(hints),
+            "models": list(map(MODEL_SHAPES.writer(ModelView), snapshot.models)),
+            "verdicts": {parts[0].key.model: json_of(verdict_of(parts)) for parts in snapshot.by_handle.values()},
+            "hints": list(snapshot.hints),
         }
     )
 
 
-def model(request: Request, known: Sequence[ModelView]) -> Response:
+def model(request: Request, snapshot: StateSnapshot) -> Response:
     """Answer ``GET /api/v1/models/{name}``: the one verdict of a model, and each of its versions and environments."""
-    found = find_model(request, known)
-    same = [one for one in known if one.key.model == found.key.model]
+    name = find_model(request, snapshot).key.model
+    same = snapshot.named(handle(name))
     parts = list(map(MODEL_SHAPES.writer(ModelView), same))
-    return FiniteJSON({"model": found.key.model, "verdict": json_of(verdict_of(same)), "versions": parts})
+    return FiniteJSON({"model": name, "verdict": json_of(verdict_of(same)), "versions": parts})
 
 
-def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
+def evaluations(request: Request, snapshot: StateSnapshot) -> Response:
     """Answer ``GET /api/v1/models/{name}/evaluations``: windows of one name, newest last.
 
     ``?curves=true``: with what is drawn of the performance. ``?slices=false``: without single slices.
     """
-    wanted = read_window_request(request, known)
+    wanted = read_window_request(request, snapshot)
     chosen = wanted.model.windows.get(wanted.window, [])[-wanted.limit :]
     windows = [wanted.rendered(one) for one in _recorded(wanted.model, wanted.window, chosen)]
     of, concept, delay = (
@@ -85,9 +114,9 @@ def _with_verdicts(model: ModelView, windows: Sequence[Evaluation]) -> list[Eval
     return with_verdicts(windows, VerdictContext(model.concept, model.versions, model.timezone, coming))
 
 
-def in_format(request: Request, known: Sequence[ModelView], now: int) -> Response:
+def in_format(request: Request, snapshot: StateSnapshot, now: int) -> Response:
     """Answer ``GET /api/v1/models/{name}/formats/{format}``: closed windows in another format, newest last."""
-    wanted = read_window_request(request, known)
+    wanted = read_window_request(request, snapshot)
     chosen = wanted.model.windows.get(wanted.window, [])[-wanted.limit :]
     try:
         return FiniteJSON(windows_in(request.path_params["format"], [one for one in chosen if one.closed], now))
@@ -115,9 +144,9 @@ class WindowRequest(NamedTuple):
         return FiniteJSON({**named, "timezone": self.model.timezone, **more, "windows": windows})
 
 
-def read_window_request(request: Request, known: Sequence[ModelView]) -> WindowRequest:
+def read_window_request(request: Request, snapshot: StateSnapshot) -> WindowRequest:
     """Return what a request for windows asks for. Raises 400 or 404 with a sentence."""
-    model = find_model(request, known)
+    model = find_model(request, snapshot)
     window = request.query_params.get("window") or next(iter(model.windows), "")
     if window and window not in model.windows:
         raise no_window(model, window)
@@ -227,22 +256,18 @@ MODEL_SHAPES = SHAPES.with_more(
 )
 
 
-def outcome_history_routes(view: View, history: History) -> list[BaseRoute]:
-    """Return the route of what was said."""
-
-    def outcomes(request: Request) -> Response:
-        model, id = find_model(request, view.models()), request.query_params.get("id", "")
-        if not id:
-            raise HTTPException(400, "name the prediction, as in ?id=A-1001")
-        told = history.outcomes(model.key.model, id)
-        return FiniteJSON({"model": model.key.model, "id": id, "outcomes": [_outcome_json(one) for one in told]})
-
-    return [Route("/api/v1/models/{name:path}/outcomes", outcomes)]
+def outcomes(request: Request, snapshot: StateSnapshot, history: History) -> Response:
+    """Answer ``GET /api/v1/models/{name}/outcomes``: what was said of an id."""
+    model, id = find_model(request, snapshot), request.query_params.get("id", "")
+    if not id:
+        raise HTTPException(400, "name the prediction, as in ?id=A-1001")
+    found = history.outcomes(model.key.model, id)
+    return FiniteJSON({"model": model.key.model, "id": id, "outcomes": [_outcome_json(one) for one in found]})
 
 
-def evaluations_as_of(request: Request, view: View, history: History) -> Response:
+def evaluations_as_of(request: Request, snapshot: StateSnapshot, history: History) -> Response:
     """Answer ``GET /api/v1/models/{name}/evaluations?as_of=``: closed windows as they were evaluated then."""
-    wanted, as_of = read_window_request(request, view.models()), moment(request, "as_of")
+    wanted, as_of = read_window_request(request, snapshot), moment(request, "as_of")
     known = history.evaluations(wanted.model.key, wanted.window, as_of, wanted.limit)
     windows = _with_verdicts(wanted.model, with_track_records([one.evaluation for one in known], 0))
     told = [

@@ -10,26 +10,24 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.labels.sampling import REASONS, Reason
-from driftline_processor.queries.label_queue import LabelQueue
 from driftline_processor.queries.label_sheets import MEDIA_TYPES, label_document, label_sheet
-from driftline_processor.queries.overview import View
-
-from .answers import FiniteJSON
-from .parameters import find_model, moment, number
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import find_model, moment, number
+from driftline_processor.web.site import Site
 
 MOST = 10_000
 
 
-def routes(view: View, queue: LabelQueue) -> list[BaseRoute]:
+def routes(site: Site) -> list[BaseRoute]:
     """Return the route."""
 
     def label_next(request: Request) -> Response:
-        model = find_model(request, view.models())
+        model = find_model(request, site.state.snapshot)
         until = moment(request, "until", max(model.last, 0) + 1)
         # 7 * 86_400 * 10**9: nanoseconds to look back for rows where the request names no start
         since = moment(request, "since", until - (7 * 86_400 * 10**9))
         most = number(request, "limit", 100, MOST)
-        found = queue.next(model.key, since, until, most, tuple(_reasons(request.query_params)))
+        found = site.state.queries.labels.next(model.key, since, until, most, tuple(_reasons(request.query_params)))
         form = request.query_params.get("format", "json")
         if form not in MEDIA_TYPES:
             raise HTTPException(400, f"format={form[:40]} is not known; write json, csv or spreadsheet")

@@ -9,21 +9,20 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.core.performance.mispredictions import MOST
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.evaluation_json import json_of
-from driftline_processor.present.links import NO_LINKS, Links
-from driftline_processor.queries.mispredictions import Mispredictions
-from driftline_processor.queries.overview import ModelView, View
-
-from .answers import FiniteJSON
-from .parameters import find_model, moment, nearest_window, no_window, number
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import find_model, moment, nearest_window, no_window, number
+from driftline_processor.web.site import Site
 
 
-def routes(view: View, source: Mispredictions, links: Links = NO_LINKS) -> list[BaseRoute]:
-    """Return the route; ``links``: where traces are."""
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the route."""
 
     def mispredictions(request: Request) -> FiniteJSON:
-        model = find_model(request, view.models())
+        model = find_model(request, site.state.snapshot)
         since, until, instead = _stretch(request, model)
         slices = slices_of(request)
+        source = site.state.queries.mispredictions
         found = source.worst(model.key, since, until, number(request, "limit", 10, MOST), slices)
         return FiniteJSON(
             {
@@ -36,7 +35,7 @@ def routes(view: View, source: Mispredictions, links: Links = NO_LINKS) -> list[
                 "slice": slices,
                 "outcomes": found.outcomes,
                 "wrong": found.wrong,
-                "rows": list(map(json_of, map(links.with_trace, found.rows))),
+                "rows": list(map(json_of, map(site.links.with_trace, found.rows))),
             }
         )
 

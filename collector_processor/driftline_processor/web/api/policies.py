@@ -18,16 +18,15 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.config.policies import read_policies
 from driftline_processor.core.decode.untrusted_json import TooLarge, check_json
-from driftline_processor.policy.alerts import AlertStore
-from driftline_processor.policy.explanation import PolicyExplanations, decision_json
+from driftline_processor.policy.explanation import decision_json
 from driftline_processor.policy.replay import replay_policies, watched_models
 from driftline_processor.policy.told import alert_history, alert_json
-from driftline_processor.queries.overview import View
+from driftline_processor.present.names import handle
 from driftline_processor.receipts import Overloaded
 from driftline_processor.servers.http_body import Body, MalformedBody, receive_body
-
-from .answers import FiniteJSON
-from .parameters import find_model
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import find_model
+from driftline_processor.web.site import Site
 
 MAX_POLICIES = 2**18
 """Bytes of the policies of a file: those of fifty models are some ten thousand."""
@@ -42,29 +41,23 @@ MOST_STEPS = 20_000_000
 _EXAMPLE = '{"policies": {"NAME": {"when": "accuracy < 85 %"}}}'
 
 
-def routes(view: View, store: AlertStore, explanations: PolicyExplanations) -> list[BaseRoute]:
-    """Return the routes; one replay at a time.
-
-    Args:
-        view: Read on every request.
-        store: Where alerts are.
-        explanations: Explains what policies decided.
-    """
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the routes; one replay at a time."""
+    state = site.state
     busy = threading.Lock()
 
     def decisions(request: Request) -> Response:
-        models = view.models()
-        name = find_model(request, models).key.model
-        found = explanations.of_model([one for one in models if one.key.model == name])
+        name = find_model(request, state.snapshot).key.model
+        found = state.parts.explanations.of_model(state.snapshot.named(handle(name)))
         return FiniteJSON({"policies": [decision_json(one) for one in found]})
 
     def one_alert(request: Request) -> Response:
-        alert = store.alerts.get(request.path_params["alert"])
+        alert = state.alerts.alerts.get(request.path_params["alert"])
         if alert is None:
             raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists those that there are")
-        decision = explanations.of_alert(alert, view.models())
+        decision = state.parts.explanations.of_alert(alert, state.snapshot.named(handle(alert.model)))
         said = None if decision is None else decision_json(decision)
-        return FiniteJSON({**alert_json(alert_history(store, alert)), "decision": said})
+        return FiniteJSON({**alert_json(alert_history(state.alerts, alert)), "decision": said})
 
     async def replay(request: Request) -> Response:
         try:
@@ -79,7 +72,7 @@ def routes(view: View, store: AlertStore, explanations: PolicyExplanations) -> l
 
     def answer(body: Body, model: str) -> Mapping[str, Any]:
         policies, all_quiet = _asked(body.unpacked())
-        models = watched_models(view.models(), model)
+        models = watched_models(state.snapshot.models, model)
         if model and not models:
             raise HTTPException(404, f"no model {model[:80]!r} is in use; GET /api/v1/models lists them")
         if len(policies) * sum(one.steps for one in models) > MOST_STEPS:

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.retraining import LOSSES, RetrainTerms
 from driftline_processor.present.names import handle
 from driftline_processor.present.retraining import answer_json, gain_json
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.retraining import gains_of_model, weigh_model
-
-from .answers import FiniteJSON
-from .parameters import find_model, no_window
+from driftline_processor.queries.state_snapshot import StateSnapshot
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import find_model, no_window
+from driftline_processor.web.site import Site
 
 _HORIZON = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(h|d|w)")
 _DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 _LONGEST_CURRENCY = 16
 
 
-def retraining(request: Request, known: Sequence[ModelView]) -> Response:
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the routes."""
+    return [
+        Route("/api/v1/models/{name:path}/retraining", lambda request: retraining(request, site.state.snapshot)),
+        Route("/api/v1/models/{name:path}/training-runs", lambda request: training_runs(request, site.state.snapshot)),
+    ]
+
+
+def retraining(request: Request, snapshot: StateSnapshot) -> Response:
     """Answer whether retraining pays, with every factor; without ``value`` or a cost nobody can tell."""
-    models = _versions(request, known)
+    models = _versions(request, snapshot)
     window = request.query_params.get("window", "")
     if window and not any(window in one.windows for one in models):
         raise no_window(models[0], window)
@@ -34,19 +43,19 @@ def retraining(request: Request, known: Sequence[ModelView]) -> Response:
     return FiniteJSON(answer_json(answer, model.key))
 
 
-def training_runs(request: Request, known: Sequence[ModelView]) -> Response:
+def training_runs(request: Request, snapshot: StateSnapshot) -> Response:
     """Answer with the training runs of a model, the oldest first, and what each brought."""
-    models = _versions(request, known)
+    models = _versions(request, snapshot)
     metric, gains = gains_of_model(models)
     return FiniteJSON(
         {"model": models[0].key.model, "loss": metric or None, "training_runs": [gain_json(gain) for gain in gains]}
     )
 
 
-def _versions(request: Request, known: Sequence[ModelView]) -> list[ModelView]:
+def _versions(request: Request, snapshot: StateSnapshot) -> list[ModelView]:
     """Return the versions and environments that a request means: all of the model, unless it names some."""
-    found = find_model(request, known)
-    same = [one for one in known if one.key.model == found.key.model]
+    found = find_model(request, snapshot)
+    same = list(snapshot.named(handle(found.key.model)))
     for part in ("version", "environment"):
         if part in request.query_params:
             asked = request.query_params[part]

@@ -15,16 +15,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.queries.snapshot import Snapshots
-
-from .parameters import moment
+from driftline_processor.web.parameters import moment
+from driftline_processor.web.site import Site
 
 PARQUET = "application/vnd.apache.parquet"
 SAID = "Driftline-Snapshot"
 """The header that says in JSON what is in the file."""
 
 
-def routes(snapshots: Snapshots) -> list[BaseRoute]:
+def routes(site: Site) -> list[BaseRoute]:
     """Return the route. Errors are ``{"error": "a sentence"}``."""
 
     async def snapshot(request: Request) -> Response:
@@ -37,7 +36,7 @@ def routes(snapshots: Snapshots) -> list[BaseRoute]:
         done = None
         try:
             labelled = asked.get("labelled", "") in ("1", "true")
-            done = await run_in_threadpool(snapshots.write, path, key, since, until, labelled)
+            done = await run_in_threadpool(site.state.queries.exports.write, path, key, since, until, labelled)
         finally:
             if done is None:
                 path.unlink(missing_ok=True)

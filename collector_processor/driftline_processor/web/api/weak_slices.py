@@ -8,18 +8,16 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present.evaluation_json import json_of
-from driftline_processor.queries.overview import View
-from driftline_processor.queries.weak_slices import WeakSliceSearch
-
-from .answers import FiniteJSON
-from .parameters import find_model, moment, no_window
+from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.parameters import find_model, moment, no_window
+from driftline_processor.web.site import Site
 
 
-def routes(view: View, source: WeakSliceSearch) -> list[BaseRoute]:
+def routes(site: Site) -> list[BaseRoute]:
     """Return the route."""
 
     def weak_slices(request: Request) -> FiniteJSON:
-        model = find_model(request, view.models())
+        model = find_model(request, site.state.snapshot)
         name = request.query_params.get("window") or next(iter(model.windows), "")
         if name not in model.windows:
             raise no_window(model, name)
@@ -33,7 +31,7 @@ def routes(view: View, source: WeakSliceSearch) -> list[BaseRoute]:
             )
             raise HTTPException(404, f"no closed window {name!r} {where}")
         window = closed[-1]
-        found = source.search(model.key, window.start, window.end)
+        found = site.state.queries.weak_slices.search(model.key, window.start, window.end)
         return FiniteJSON(
             {
                 "model": model.key.model,

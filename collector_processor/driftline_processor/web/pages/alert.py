@@ -6,14 +6,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
 
 from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.policy.explanation import PolicyExplanations
 from driftline_processor.policy.told import alert_history
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page
+from driftline_processor.web.site import Site
 
 from .incidents import alert_table, context_of_alerts, decision_table
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the route of the page."""
+
+    def show(request: Request) -> Page:
+        parts = site.state.parts
+        return page(request.path_params["alert"], site.models, parts.alerts, parts.explanations)
+
+    return [Route("/alerts/{alert}", site.shows(show))]
 
 
 def page(

@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 from starlette.datastructures import QueryParams
+from starlette.routing import BaseRoute, Route
 
 from driftline_processor.governance.audit import KINDS, Audit, Entry, entry_json
 from driftline_processor.web.api.audit import entries_of
 from driftline_processor.web.page import Page, Table, first_shown
+from driftline_processor.web.site import Site
 
 SHOWN: Final = 100
 """Entries of a page; CSV and JSON have all."""
 
 _COLUMNS: Final = ("time", "kind", "model", "environment", "subject", "words", "by", "why", "alert")
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the route of the page."""
+    return [Route("/audit", site.shows(lambda request: page(site.audit, request.query_params)))]
 
 
 def page(audit: Audit, asked: QueryParams) -> Page:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
+
 from driftline_processor.core.evaluation import Evaluation, Expected, Judgement
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.wording import iso_time
@@ -13,6 +16,7 @@ from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.web.charts.shares import outcome_coverage, share_line
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
+from driftline_processor.web.site import Site
 
 CHANGED = 0.01
 """Share of values that must be missing more or less than in the baseline, in any window shown, to be told."""
@@ -47,6 +51,15 @@ class MissingShare:
             return 0.0
         beside = [self.was] if self.was is not None else [min(known), max(known)]
         return max(abs(share - one) for share in known for one in beside)
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the route of the page."""
+
+    def show(selection: Selection, _: Request) -> Page:
+        return page(selection, site.clock())
+
+    return [Route("/models/{name:path}/data", site.shows_model(show))]
 
 
 def page(selection: Selection, now: int) -> Page:

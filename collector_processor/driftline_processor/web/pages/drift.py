@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
+
 from driftline_processor.core.dates import date_label, date_words
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, size_of
@@ -17,6 +20,7 @@ from driftline_processor.web.charts.heat_map import heat_map, trend
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import feature_page
 from driftline_processor.web.selection import Selection, about, common_context
+from driftline_processor.web.site import Site
 
 SORTS = ("size", "since", "importance", "name")
 """Orders of the table; the first is what it has by itself."""
@@ -40,6 +44,15 @@ class FeatureRow:
     size: float | None
     since: int | None
     importance: float | None
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the route of the page."""
+
+    def show(selection: Selection, request: Request) -> Page:
+        return page(selection, site.clock(), request.query_params)
+
+    return [Route("/models/{name:path}/drift", site.shows_model(show))]
 
 
 def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None) -> Page:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from driftline.tables.table import F64
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.drift.number_shape import LEVELS, shape_of_cells
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift, size_of
@@ -19,9 +21,21 @@ from driftline_processor.present.names import handle
 from driftline_processor.queries.feature_history import FeatureHistories, FeatureHistory, FeatureWindow
 from driftline_processor.web.charts import feature_history as charts
 from driftline_processor.web.charts.distributions import distribution, is_category, own_range
+from driftline_processor.web.encoded_names import with_slashes
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import feature_page
 from driftline_processor.web.selection import Selection, about, common_context
+from driftline_processor.web.site import Site
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the route of the page."""
+
+    def show(selection: Selection, request: Request) -> Page:
+        feature = with_slashes(request.path_params["feature"])
+        return page(selection, feature, site.clock(), site.state.queries.features, site.links)
+
+    return [Route("/models/{name:path}/features/{feature:path}", site.shows_model(show))]
 
 
 def page(

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState
 from driftline_processor.core.metrics import direction
@@ -23,6 +26,9 @@ from driftline_processor.queries.overview import ModelView, has_performance, lea
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import Place
 from driftline_processor.web.selection import default_window
+from driftline_processor.web.site import Site
+
+from .unknown_outcomes import ADDRESS as UNKNOWN_OUTCOMES
 
 DEFAULT_ADDRESSES = {"grpc": "127.0.0.1:4317", "http": "127.0.0.1:4318"}
 """The addresses of the OTLP receivers, for the page that says how to send the first prediction."""
@@ -160,6 +166,20 @@ GROUPS: Mapping[str, Callable[[ModelRow], str]] = {
     "tier": lambda row: f"tier {row.tier}" if row.tier else "no tier",
 }
 """What rows can be grouped by → the title of a row's group."""
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the route of the page."""
+
+    def show(request: Request) -> Response:
+        snapshot, asked = site.state.snapshot, request.query_params
+        if only := only_match(snapshot.models, asked):
+            return RedirectResponse(only, 303)
+        where, host = site.addresses, request.url.netloc
+        made = page(snapshot.models, snapshot.hints, site.clock(), where, host, asked, UNKNOWN_OUTCOMES)
+        return site.answer(request, made)
+
+    return [Route("/", show)]
 
 
 def page(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.wording import iso_time
@@ -23,6 +25,7 @@ from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table, first_shown
 from driftline_processor.web.place import Place, feature_page
 from driftline_processor.web.selection import Selection, about, common_context
+from driftline_processor.web.site import Site
 
 TOLD = 20
 """Alerts of a page; the API has all."""
@@ -38,6 +41,24 @@ TABS = {
     "latency": "performance",
 }
 """Kind of an incident → the page of its model that shows it, where that is not the overview."""
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the routes of the incidents of all models, and of one."""
+
+    def show_all(request: Request) -> Page:
+        return page(site.models, request.query_params, site.incidents, site.state.alerts)
+
+    def show(selection: Selection, request: Request) -> Page:
+        parts, asked = site.state.parts, request.query_params
+        return model_page(
+            selection, site.clock(), asked, log=site.incidents, alerts=parts.alerts, explained=parts.explanations
+        )
+
+    return [
+        Route("/incidents", site.shows(show_all)),
+        Route("/models/{name:path}/incidents", site.shows_model(show)),
+    ]
 
 
 def page(models: Sequence[ModelView], asked: QueryParams, log: IncidentLog, alerts: AlertStore | None = None) -> Page:

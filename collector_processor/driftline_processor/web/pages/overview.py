@@ -7,6 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
 from driftline_processor.core.dates import date_words
 from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, Verdict
@@ -23,8 +27,9 @@ from driftline_processor.present.verdicts import verdict_next
 from driftline_processor.queries.incidents import Incident, IncidentLog
 from driftline_processor.queries.losses import loss_of_model
 from driftline_processor.web.page import Page, Table
-from driftline_processor.web.place import anchor, api_address, feature_page
+from driftline_processor.web.place import anchor, api_address, feature_page, read_place
 from driftline_processor.web.selection import Selection, about, common_context
+from driftline_processor.web.site import Site
 from driftline_processor.web.timeline import history_parts, telling_metric, timeline_data, timeline_of
 
 NAMED = 3
@@ -93,6 +98,17 @@ class Weakness:
     name: str
     value: str
     address: str
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the route of the page; all other pages of a model go before it."""
+
+    def show(request: Request) -> Response:
+        if not read_place(request).model and "" not in site.state.snapshot.by_handle:
+            return RedirectResponse("/", 303)  # /models, of which / is the list
+        return site.answer(request, page(site.selection(request), site.clock(), log=site.incidents))
+
+    return [Route("/models/{name:path}", show)]
 
 
 def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> Page:

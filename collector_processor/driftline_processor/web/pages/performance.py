@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
+
 from driftline_processor.core.dates import date_words
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue, ObjectiveState
 from driftline_processor.core.metrics import direction
@@ -18,6 +21,7 @@ from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
+from driftline_processor.web.site import Site
 from driftline_processor.web.timeline import gaps_of, measured_in, performance_row
 
 from .overview import BY_TASK
@@ -27,6 +31,17 @@ MOST_CELLS = 2000
 
 MOST_CELLS_IN_REPORT = 400
 """The same of a file to send."""
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the route of the page."""
+
+    def show(selection: Selection, request: Request) -> Page:
+        return page(
+            selection, site.clock(), site.state.queries.weak_slices_of_windows, find_weak="weak" in request.query_params
+        )
+
+    return [Route("/models/{name:path}/performance", site.shows_model(show))]
 
 
 def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None, *, find_weak: bool = False) -> Page:

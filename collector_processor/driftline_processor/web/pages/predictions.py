@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
+
 from driftline_processor.core.labels.sampling import Reason
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.wording import iso_time
@@ -16,7 +19,9 @@ from driftline_processor.queries.label_queue import LabelBatch, LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.predictions import KeptPrediction, KeptPredictions
 from driftline_processor.web.page import Page, Table
+from driftline_processor.web.parameters import number
 from driftline_processor.web.selection import Selection, about, common_context
+from driftline_processor.web.site import Site
 
 SHOWN = 10
 """Predictions in each table where the address asks for no other number."""
@@ -67,6 +72,18 @@ class Search:
     id: str = ""
     most: int = SHOWN
     label: bool = False
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the route of the page."""
+
+    def show(selection: Selection, request: Request) -> Page:
+        queries, asked = site.state.queries, request.query_params
+        rows = Rows(queries.mispredictions, queries.predictions, queries.history, queries.labels, site.links)
+        search = Search(asked.get("id", "").strip(), number(request, "limit", SHOWN, MOST), "label" in asked)
+        return page(selection, site.clock(), rows, search)
+
+    return [Route("/models/{name:path}/predictions", site.shows_model(show))]
 
 
 def page(selection: Selection, now: int, rows: Rows, search: Search = Search()) -> Page:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.wording import iso_time
 from driftline_processor.governance.decisions import DecisionStore
@@ -16,12 +19,27 @@ from driftline_processor.present.money import amount_text
 from driftline_processor.queries.incidents import KINDS, IncidentLog
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table, render
-from driftline_processor.web.report import style
+from driftline_processor.web.report import content_security_policy, style
+from driftline_processor.web.site import Site
 
 from .scorecard import SUBJECT_WORDS, lines_table, models_table, period_of
 
 MOST: Final = 5
 """Incidents of a model in the review, those that last first; CSV has all."""
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the routes of the page, and of the same page as a file."""
+
+    def show(request: Request) -> Page:
+        parts = site.state.parts
+        return page(site.models, request.query_params, site.clock(), site.incidents, parts.alerts, parts.decisions)
+
+    def save(request: Request) -> Response:
+        headers = {"Cache-Control": "no-store", "Content-Security-Policy": content_security_policy()}
+        return HTMLResponse(to_file(show(request)).encode("utf-8", "replace"), headers=headers)
+
+    return [Route("/review", site.shows(show)), Route("/api/v1/review", save)]
 
 
 def page(

@@ -9,14 +9,24 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.wording import short
 from driftline_processor.present.runbooks import ADDRESS, RUNBOOKS
 from driftline_processor.web.page import Page, Table
+from driftline_processor.web.site import Site
 
 FOLDER: Final = Path(__file__).parents[1] / "runbooks"
 """Copies of ``docs/runbooks``, written by ``scripts/generate_runbooks.py``."""
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the routes of the list of runbooks, and of each."""
+    return [
+        Route("/runbooks", site.shows(lambda _: list_page())),
+        Route("/runbooks/{name}", site.shows(lambda request: page(request.path_params["name"]))),
+    ]
 
 
 def list_page() -> Page:

@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.wording import iso_time
 from driftline_processor.governance.decisions import DecisionStore
@@ -20,6 +22,7 @@ from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import Place
 from driftline_processor.web.selection import Selection, about, common_context
+from driftline_processor.web.site import Site
 
 SUBJECT_WORDS: Final = {
     "verdict": "verdict",
@@ -33,6 +36,22 @@ SUBJECT_WORDS: Final = {
     "money": "money",
 }
 """Subject of a line → its words."""
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the routes of the scorecards of all models, and of one."""
+
+    def show_all(request: Request) -> Page:
+        return page(site.models, request.query_params, site.clock(), site.incidents)
+
+    def show(selection: Selection, request: Request) -> Page:
+        decisions = site.state.parts.decisions
+        return model_page(selection, site.clock(), request.query_params, log=site.incidents, made=decisions)
+
+    return [
+        Route("/scorecard", site.shows(show_all)),
+        Route("/models/{name:path}/scorecard", site.shows_model(show)),
+    ]
 
 
 def page(known: Sequence[ModelView], asked: QueryParams, now: int, log: IncidentLog) -> Page:

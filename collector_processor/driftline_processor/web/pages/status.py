@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from driftline_processor.evaluation.backlog import LONG
-from driftline_processor.health import Labels, Problem
+from driftline_processor.health import Problem
 from driftline_processor.present import numbers
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table
-
-Counted = Mapping[tuple[str, Labels], float]
-"""(Name of a metric, its sorted labels) → value."""
-
-_MINUTE = 60 * 10**9
+from driftline_processor.web.site import Site
+from driftline_processor.web.status_facts import Counted, Process, evaluated_until, lags_in_seconds
 
 PARTS = ("duckdb", "opentelemetry-sdk", "pyarrow", "numpy")
 """Packages whose version people are asked for first, when something is wrong."""
@@ -66,23 +65,22 @@ FORWARDING = {
 """What is counted of a destination → metric; requests, but bytes of those that wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
-    """What is known of the process beside its counters.
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the routes of the page, and of what programs ask of the process."""
 
-    Attributes:
-        lines: Returns sentences on where it listens, where rows are kept and where things go.
-        memory: Returns the bytes that it takes; 0 where that is not known.
-        memory_limit: Bytes that it may take, ``limits.memory``; 0 where nothing limits it.
-        limits: Name of another limit → the limit.
-        started: Unix nanoseconds; 0 where that is not known.
-    """
+    def show(_: Request) -> Page:
+        counted, snapshot, process = site.state.counters(), site.state.snapshot, site.process
+        problems, addresses = site.health.problems(), site.addresses
+        return page(counted, problems, snapshot.hints, snapshot.models, process, addresses, site.clock())
 
-    lines: Callable[[], Sequence[str]] = tuple
-    memory: Callable[[], int] = int
-    memory_limit: int = 0
-    limits: Mapping[str, int] = field(default_factory=dict)
-    started: int = 0
+    def alive(_: Request) -> Response:
+        return JSONResponse(site.health.body(), status_code=200 if site.health.alive else 503)
+
+    def ready(_: Request) -> Response:
+        body = site.health.body()
+        return JSONResponse(body, status_code=200 if body["ready"] else 503)
+
+    return [Route("/status", site.shows(show)), Route("/healthz", alive), Route("/readyz", ready)]
 
 
 def page(
@@ -108,7 +106,7 @@ def page(
     work = [(title, _measured(counted, rows)) for title, rows in DOING]
     forwarded = _destinations(counted)
     memory, lines = process.memory(), list(process.lines())
-    lags = {name: lag for name, lag in _lags(counted).items() if lag}
+    lags = {name: lag for name, lag in lags_in_seconds(counted).items() if lag}
     return Page(
         "status.html",
         {
@@ -144,26 +142,11 @@ def page(
     )
 
 
-def evaluated_until(counted: Counted, now: int) -> int | None:
-    """Return up to when live windows are evaluated, unix nanoseconds in whole minutes; None where none is late."""
-    lag = int(max(_lags(counted).values(), default=0.0) * 1e9)
-    return (now - lag) // _MINUTE * _MINUTE if lag >= LONG else None
-
-
 def long_pending(counted: Counted) -> int:
     """Return how many windows wait, live and past ones, where the longest of them waits a minute or more; else 0."""
     longest = sum(value for (name, _), value in counted.items() if name == m.DRIFTLINE_PENDING_WINDOW_AGE)
     waiting = sum(value for (name, _), value in counted.items() if name == m.DRIFTLINE_PENDING_WINDOWS)
     return int(waiting) if longest * 1e9 >= LONG else 0
-
-
-def _lags(counted: Counted) -> dict[str, float]:
-    """Return the seconds that the windows of each length are late."""
-    return {
-        dict(labels).get(a.DRIFTLINE_WINDOW, ""): value
-        for (name, labels), value in counted.items()
-        if name == m.DRIFTLINE_EVALUATION_LAG
-    }
 
 
 def _measured(counted: Counted, rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, list[tuple[str, str]]]]:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
+
 from driftline_processor.core.wording import iso_time
 from driftline_processor.queries.predictions import KeptPredictions, UnknownOutcome
 from driftline_processor.web.page import Page, Table
+from driftline_processor.web.parameters import number
+from driftline_processor.web.site import Site
 
 ADDRESS = "/unknown-outcomes"
 """Where the page is."""
@@ -16,6 +21,16 @@ SHOWN = 50
 
 MOST = 1000
 """Outcomes that are listed at most."""
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the route of the page."""
+
+    def show(request: Request) -> Page:
+        most = number(request, "limit", SHOWN, MOST)
+        return page(site.state.queries.predictions, most, request.query_params.get("model") or None)
+
+    return [Route("/unknown-outcomes", site.shows(show))]
 
 
 def page(kept: KeptPredictions | None, limit: int = SHOWN, model: str | None = None) -> Page:

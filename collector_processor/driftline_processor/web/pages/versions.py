@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricValue
 from driftline_processor.core.retraining import RetrainGain
@@ -19,10 +21,11 @@ from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.present.versions import comparison_cells, sentence
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.retraining import gains_of_model
-from driftline_processor.web.api.parameters import nearest_window, read_moment
 from driftline_processor.web.charts.distributions import distribution
 from driftline_processor.web.page import Page, Table
+from driftline_processor.web.parameters import nearest_window, read_moment
 from driftline_processor.web.selection import Selection, about, common_context
+from driftline_processor.web.site import Site
 
 FEATURES = 50
 """Features side by side on the page, those that differ most; the CSV has all."""
@@ -112,6 +115,15 @@ class SideBySide:
     score: Markup | None
     scores: tuple[Markup | None, ...]
     instead: str = ""
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the route of the page."""
+
+    def show(selection: Selection, request: Request) -> Page:
+        return page(selection, site.clock(), request.query_params.get("compare", ""))
+
+    return [Route("/models/{name:path}/versions", site.shows_model(show))]
 
 
 def page(selection: Selection, now: int, compare: str = "") -> Page:

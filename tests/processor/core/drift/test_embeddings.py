@@ -32,7 +32,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.sentences.causes import cause_sentence
 from driftline_processor.readers.arrow_columns import column
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.terminal.baseline import _columns
 from hypothesis import given
 from hypothesis import strategies as st

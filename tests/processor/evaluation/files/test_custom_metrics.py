@@ -115,7 +115,7 @@ def test_a_metric_object_that_pip_installed_has_title_direction_and_interval(
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-index", "--no-deps"]
     subprocess.run([*pip, "--target", str(site), str(wheel)], check=True)
     said = ("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--task", "binary")
-    done = run(*said, "--outcomes", files / "outcomes.csv", "--json", "--curves", "--objective", "youden >= 0.99")
+    done = run(*said, "--outcomes", files / "outcomes.csv", "--json", "--curves", "--objectives", "youden >= 0.99")
     assert done.exit_code == 0, done.stderr
     (window,) = json.loads(done.stdout)["windows"]
     found = window["performance"]["realized"]["youden"]
@@ -150,7 +150,7 @@ from driftline_processor.core.evaluation import MetricValue
 def value(sums, name):
     return MetricValue(0.5, 3, "panes")
 def made(**keys):
-    said = dict(name="own", title="own", tasks={"binary"}, direction=1, unit="share", source="", value=value)
+    said = dict(name="own", title="own", tasks={"binary"}, direction=1, unit="fraction", source="", value=value)
     return Metric(**{**said, **keys})
 """
 WRONG = {

@@ -12,7 +12,7 @@ import pytest
 from driftline_processor.core.metrics import misnamed
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from sklearn import metrics
@@ -343,9 +343,9 @@ def test_chosen_methods_have_columns_and_may_be_conditions(run: Run, files: Path
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--method", "kss"], "--method 'kss': 'kss' is no method; write one of anderson_darling, chi2,"),
-        (["--method", "js"], "--method 'js': 'js' has no p-value, so it cannot decide; write it under methods"),
-        (["--methods", "aeg=js"], "--methods 'aeg=js': no feature 'aeg'; did you mean 'age'?"),
+        (["--method", "kss"], "--method kss: 'kss' is no method; write one of anderson_darling, chi2,"),
+        (["--method", "js"], "--method js: 'js' has no p-value, so it cannot decide; write it under methods"),
+        (["--methods", "aeg=js"], "--methods aeg=js: no feature 'aeg'; did you mean 'age'?"),
         (["--methods", "region=ks"], "ks does not compare it, since it is a category in the baseline; write one of"),
         (
             ["--method", "age=chi2"],

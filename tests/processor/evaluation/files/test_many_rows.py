@@ -24,7 +24,7 @@ from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.evaluation.settings import settings_of
 from driftline_processor.readers import json_rows, row_store, sources, spool
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.row_store import RowStore
 from pyarrow import csv
 
@@ -258,7 +258,7 @@ import sys
 from pathlib import Path
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
-from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions
 folder = Path(sys.argv[1])
 evaluate_files([folder / "many.parquet"], folder / "b.json", None, ColumnOptions(), Cut(), lambda _: None)
 status = Path("/proc/self/status").read_text()

@@ -80,7 +80,7 @@ def evaluations(state: Opened) -> dict[tuple[str, int], bytes]:
 
 
 def counted(state: Opened, name: str) -> float:
-    return sum(value for (metric, _), value in state.state.view.counters().items() if metric == name)
+    return sum(value for (metric, _), value in state.state.counters().items() if metric == name)
 
 
 @pytest.fixture(scope="module")
@@ -255,8 +255,8 @@ def test_an_outage_while_a_process_asks_lets_all_windows_wait(
     judging = start_judging(state, monkeypatch)
     send_rows(state)
     state.state.join_now()
-    state.state._evaluator.collect()
-    waiting = len(state.state._evaluator.waiting)
+    state.state.parts.evaluator.collect()
+    waiting = len(state.state.parts.evaluator.waiting)
 
     def fail(*_: object, **__: object) -> None:
         raise StorageOutage("the disk is full")
@@ -264,8 +264,8 @@ def test_an_outage_while_a_process_asks_lets_all_windows_wait(
     with monkeypatch.context() as patch:
         patch.setattr(pool, "read", fail)
         with pytest.raises(StorageOutage):
-            state.state._evaluator.step(patient=False)
-    assert len(state.state._evaluator.waiting) == waiting
+            state.state.parts.evaluator.step(patient=False)
+    assert len(state.state.parts.evaluator.waiting) == waiting
     ready(judging)
     state.view()
     assert evaluations(state) == expected
@@ -350,12 +350,12 @@ def test_processes_count_in_the_memory_of_the_processor_and_end_when_it_is_short
     judging = start_judging(state, monkeypatch)
     assert judging.bytes > 20 << 20
     assert "Another process judges windows, because there are many; it is busy for 0% of the time." in (
-        state.state.view.hints()
+        state.state.publish().hints
     )
     monkeypatch.setattr(judging, "_pressed", lambda: True)
     judging.prepare(1_000)
     assert (judging.running, judging.bytes) == (0, 0)
-    assert not state.state.view.hints()
+    assert not state.state.publish().hints
 
 
 @pytest.mark.parametrize(("memory", "share"), [("1GiB", 0.25), ("2GiB", 0.5)])

@@ -14,13 +14,12 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.cli.commands import app as commands
 from driftline_processor.config.schema import load
-from driftline_processor.health import Health
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.state import State
-from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from tests.support.fake_view import app_of
 from tests.support.serve import serve
 from tests.support.state_rows import MIDNIGHT, MINUTE, predictions_by_minute
 
@@ -49,7 +48,7 @@ def state(tmp_path: Path) -> Iterator[State]:
 
 
 def pages(state: State) -> Any:
-    return create_app(state.view, state.submit_outcomes, Health(), lambda: MIDNIGHT, shelf=state.shelf)
+    return app_of(state, lambda: MIDNIGHT)
 
 
 @pytest.fixture
@@ -149,6 +148,7 @@ def test_a_baseline_without_a_version_is_marked_as_that_of_any_version(state: St
     window = client.get("/api/v1/models/churn/evaluations").json()["windows"][0]
     assert window["baseline"] == {"version": "", "own": False, "compared": UNDATED}
     client.put("/v1/baselines/churn/v1", content=baseline().to_json())
+    state.publish()
     model = client.get("/api/v1/models").json()["models"][0]
     assert (model["baseline"]["own"], model["baseline"]["other_version"]) == (True, None)
 

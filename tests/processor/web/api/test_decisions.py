@@ -8,11 +8,9 @@ import pytest
 from driftline_processor.governance.decisions import Decision, DecisionKind, DecisionStore
 from driftline_processor.receipts import StorageOutage
 from driftline_processor.store.database import Store
-from driftline_processor.web.api.decisions import routes
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import FakeView, flights
+from tests.support.fake_view import FakeView, app_of, flights
 
 PATH = "/api/v1/models/flights/decisions"
 
@@ -23,7 +21,7 @@ def client(store: Store) -> TestClient:
     def decide(model: str, version: str, kind: DecisionKind, by: str, why: str) -> Decision:
         return kept.record(model, version, kind, by, why, 5)
 
-    return TestClient(Starlette(routes=routes(FakeView([flights()]), kept, decide)))
+    return TestClient(app_of(FakeView([flights()], decisions=kept, decide=decide)))
 
 
 def test_a_decision_is_kept_with_who_and_why(tmp_path: Path) -> None:
@@ -74,7 +72,7 @@ def test_while_the_storage_fails_the_answer_says_to_try_again(tmp_path: Path) ->
 
     store = Store(tmp_path)
     kept = DecisionStore(store.connect(lasting=True), store.unreadable)
-    app = Starlette(routes=routes(FakeView([flights()]), kept, fails))  # type: ignore[arg-type]
+    app = app_of(FakeView([flights()], decisions=kept, decide=fails))
     answer = TestClient(app).post(PATH, data={"kind": "retirement", "by": "ann", "why": "x"})
     assert answer.status_code == 503
     assert "Retry-After" in answer.headers

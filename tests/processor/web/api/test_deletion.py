@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 from driftline_processor.cli.commands import app as commands
 from driftline_processor.config.model import Model
-from driftline_processor.health import Health
 from driftline_processor.state import State
-from driftline_processor.web.api.deletion import routes
-from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from tests.support.fake_view import app_of
 from tests.support.privacy_markers import MARK, found_on_disk
 from tests.support.serve import serve
 from tests.support.state_rows import NOON, Clock, Opened, config, outcomes, predictions
@@ -36,8 +34,7 @@ def state(tmp_path: Path) -> Iterator[Opened]:
 
 
 def pages(state: Opened) -> TestClient:
-    view = state.state.view
-    return TestClient(create_app(view, state.state.submit_outcomes, Health(), more=routes(state.state.erase)))
+    return TestClient(app_of(state.state))
 
 
 @pytest.mark.slow
@@ -96,14 +93,12 @@ def test_a_model_is_deleted_with_all_that_is_known_of_it(state: Opened, tmp_path
     assert unknown.json() == {"error": "'id' is not known; say model, and version or environment"}
     assert found_on_disk(tmp_path, "fraud") == []
     state.send(predictions(["new"], NOON, model="fraud"), outcomes(["new"], [1], model="fraud"))
-    wait_until(lambda: [view.outcomes for view in state.state.view.models() if view.key.model == "fraud"] == [1])
+    wait_until(lambda: [view.outcomes for view in state.state.publish().models if view.key.model == "fraud"] == [1])
 
 
 @pytest.mark.slow
 def test_the_command_says_what_it_deleted(state: Opened, tmp_path: Path) -> None:
-    with serve(
-        create_app(state.state.view, state.state.submit_outcomes, Health(), more=routes(state.state.erase))
-    ) as url:
+    with serve(app_of(state.state)) as url:
 
         def forget(*arguments: str) -> tuple[int, str]:
             result = CliRunner().invoke(commands, ["forget", "--url", url, *arguments])
@@ -122,7 +117,7 @@ def test_the_command_says_what_it_deleted(state: Opened, tmp_path: Path) -> None
         )
         assert forget("--model", "fraud") == (0, f"{done}\n")
         assert forget("--model", "fraud")[0] == 2
-        assert [view.key.model for view in state.state.view.models()] == ["churn"]
+        assert [view.key.model for view in state.state.publish().models] == ["churn"]
     assert found_on_disk(tmp_path) == found_on_disk(tmp_path, "anna") == []
 
 

@@ -12,13 +12,12 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MethodValue, Verdict
 from driftline_processor.core.verdict import with_verdicts
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import NOW, FakeView, animals, flights, many, price
 from tests.support.paths import ROOT
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 
 def test_hints_of_no_model_come_beside_the_models(browse: Browse) -> None:

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline_processor.health import Health
 from driftline_processor.web.api import policies
-from driftline_processor.web.api.policies import MAX_POLICIES, routes
-from driftline_processor.web.app import create_app
+from driftline_processor.web.api.policies import MAX_POLICIES
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import FakeView, accept
+from tests.support.fake_view import FakeView, app_of
 from tests.support.html_page import page
 from tests.support.policy_watch import model, watched
 from tests.support.verdict_windows import right, value, wrong
@@ -28,10 +26,8 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
     view = FakeView([model(days, "late"), model(days[:2], "early")])
     with watched(tmp_path, policies=LOW) as watch:
         watch.look(*view.known)
-        more = routes(view, watch.alerts, watch.explanations)
-        yield TestClient(
-            create_app(*(view, accept, Health()), more=more, told=watch.alerts, explained=watch.explanations)
-        )
+        view.alerts, view.explanations = watch.alerts, watch.explanations
+        yield TestClient(app_of(view))
 
 
 def test_each_policy_says_what_it_decided_about_a_model_also_where_it_did_not_fire(client: TestClient) -> None:

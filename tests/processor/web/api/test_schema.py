@@ -14,16 +14,14 @@ from driftline_processor.core.evaluation import Evaluation, WeakSearch
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.present.evaluation_json import evaluations_to_json
-from driftline_processor.queries.overview import ModelView, View
-from driftline_processor.web.api import weak_slices
-from starlette.applications import Starlette
+from driftline_processor.queries.overview import ModelView
 from starlette.testclient import TestClient
 
 from tests.support.answer_schema import check_answer
 from tests.support.any_object import Builder
-from tests.support.fake_view import FakeView, flights, many
+from tests.support.fake_view import FakeView, app_of, flights, many
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 
 def evaluation(seed: int) -> Evaluation:
@@ -122,5 +120,5 @@ class Search:
 
 
 def test_weak_slices_are_of_the_schema() -> None:
-    client = TestClient(Starlette(routes=weak_slices.routes(many(), Search())))  # type: ignore[arg-type]
+    client = TestClient(app_of(many(), rows={"weak_slices": Search()}))
     check_answer(client.get("/api/v1/models/flights/weak-slices?window=1mo").json(), "WeakSlices")

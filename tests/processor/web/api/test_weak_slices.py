@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import pytest
-from driftline_processor.web.api.weak_slices import routes
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import FakeView, flights
+from tests.support.fake_view import FakeView, app_of, flights
 
 
 @pytest.mark.parametrize(
@@ -22,6 +18,6 @@ from tests.support.fake_view import FakeView, flights
 def test_a_window_that_is_not_there_is_404_with_the_rule(start: str, rule: str) -> None:
     model = flights()
     model.windows = {"1d": []}
-    client = TestClient(Starlette(routes=routes(FakeView([model]), cast("Any", None))))
+    client = TestClient(app_of(FakeView([model])))
     answer = client.get(f"/api/v1/models/flights/weak-slices?window=1d{start}")
-    assert (answer.status_code, answer.text) == (404, f"no closed window '1d' {rule}")
+    assert (answer.status_code, answer.json()["error"]) == (404, f"no closed window '1d' {rule}")

@@ -11,13 +11,13 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.wording import iso_time
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.units import keep_units
-from driftline_processor.queries.overview import ModelView, View
+from driftline_processor.queries.overview import ModelView
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, fraud, learning, many, ns, price
 from tests.support.html_page import page
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 DAY = 86_400
 

@@ -10,13 +10,12 @@ from dataclasses import replace
 
 from driftline_processor.core.evaluation import Evaluation, JointDrift, LastingDrift, SliceDrift
 from driftline_processor.present.units import keep_units
-from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, fraud, learning, many, ns, price
 from tests.support.html_page import Page, page
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 JULY = "/models/flights/drift?window=1mo&at=2013-07-01"
 IMPORTANCE = {"humid": 0.5, "temp": 0.3, "carrier": 0.2}

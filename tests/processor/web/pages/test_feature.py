@@ -11,18 +11,15 @@ import pytest
 from driftline_processor.config.model import Model
 from driftline_processor.config.values import Keep
 from driftline_processor.core.evaluation import Cause, Explanation, SliceDrift
-from driftline_processor.health import Health
 from driftline_processor.present.links import Links
-from driftline_processor.queries.overview import View
-from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import FakeView, flights, many, ns
+from tests.support.fake_view import FakeView, app_of, flights, many, ns
 from tests.support.html_page import Page, page
 from tests.support.state_fixtures import Open, clock, open_state  # noqa: F401 - fixtures
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, predictions
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 JULY = "?window=1mo&at=2013-07-01"
 TEMP = "/models/flights/features/temp" + JULY
@@ -150,9 +147,7 @@ def filled(open_state: Open, clock: Clock) -> Opened:  # noqa: F811
 
 def served(state: Opened) -> TestClient:
     told, links = state.state, Links("http://jaeger.example.com/trace/{trace_id}")
-    return TestClient(
-        create_app(*(told.view, told.submit_outcomes, Health(), lambda: NOON), links=links, features=told.features)
-    )
+    return TestClient(app_of(told, lambda: NOON, links=links))
 
 
 def test_a_window_beyond_the_bins_has_an_axis_of_its_own_and_names_the_rows(filled: Opened) -> None:

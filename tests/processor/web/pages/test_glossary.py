@@ -8,13 +8,12 @@ from io import StringIO
 
 import pytest
 from driftline_processor.present.glossary import WORDS
-from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import many
+from tests.support.fake_view import FakeView, many
 from tests.support.html_page import Page, page
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 PATH = "/glossary"
 JULY = "?window=1mo&at=2013-07-04"

@@ -16,14 +16,14 @@ from driftline_processor.core.evaluation import MetricValue, Verdict, VerdictSta
 from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict import ORDER
 from driftline_processor.present.verdicts import verdict_sentence
-from driftline_processor.queries.overview import ModelView, View
+from driftline_processor.queries.overview import ModelView
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import NOW, FakeView, animals, flights, fraud, learning, many, ns, price
 from tests.support.html_page import Page, page
 from tests.support.money_windows import costing
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 REASON = "Its absolute error rose from 0.4 to 0.7; retrain it."
 

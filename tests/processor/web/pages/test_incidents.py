@@ -10,14 +10,14 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricValue, ServiceLevel
 from driftline_processor.queries.incidents import Incident, IncidentKind
 from driftline_processor.queries.interruptions import Interruption
-from driftline_processor.queries.overview import ModelView, View
+from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.pages.incidents import IncidentRow, incident_rows
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, ns, price
 from tests.support.html_page import page
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 
 def drifting() -> ModelView:

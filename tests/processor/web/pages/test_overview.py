@@ -30,7 +30,7 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.wording import iso_time
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.units import keep_units
-from driftline_processor.queries.overview import ModelView, View
+from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.pages import overview
 from driftline_processor.web.pages.overview import Words, figures, linked, told_window
 from driftline_processor.web.place import Place
@@ -40,7 +40,7 @@ from starlette.testclient import TestClient
 from tests.support.fake_view import FakeView, animals, flights, fraud, learning, many, ns, price
 from tests.support.html_page import Page, page
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 
 def selected(model: ModelView, **place: str) -> Selection:

@@ -17,13 +17,11 @@ from driftline_processor.core.evaluation import (
     SlicePerformance,
 )
 from driftline_processor.core.facts import fact
-from driftline_processor.health import Health
 from driftline_processor.queries.overview import ModelView
-from driftline_processor.web.app import create_app
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
-from tests.support.fake_view import NOW, FakeView, accept, flights, many, ns
+from tests.support.fake_view import FakeView, app_of, flights, many, ns
 from tests.support.serve import serve
 
 pytestmark = [needs_chromium, pytest.mark.slow]
@@ -37,7 +35,7 @@ DAYS = "/models/flights?window=1d"
 def address() -> Iterator[str]:
     view = many()
     view.known.append(busy())
-    with serve(create_app(view, accept, Health(), lambda: NOW)) as url:
+    with serve(app_of(view)) as url:
         yield url
 
 
@@ -186,7 +184,7 @@ def timeline_pixels(page_at: OpenPage, model: ModelView, words: str = "") -> int
 
     ``words``: what the cursor there has to say.
     """
-    with serve(create_app(FakeView([model]), accept, Health(), lambda: NOW)) as url:
+    with serve(app_of(FakeView([model]))) as url:
         page = page_at(f"{url}/models/flights?window=1d&from=2013-09-10&to=2013-11-01")
         canvas = page.locator("#timeline-live canvas").first
         canvas.wait_for()

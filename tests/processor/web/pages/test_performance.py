@@ -23,16 +23,14 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.wording import iso_time
-from driftline_processor.health import Health
 from driftline_processor.present.units import keep_units
-from driftline_processor.queries.overview import View
-from driftline_processor.web.app import create_app
+from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import NOW, FakeView, accept, animals, flights, many, ns
+from tests.support.fake_view import FakeView, animals, app_of, flights, many, ns
 from tests.support.html_page import Page, page
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 JULY = "/models/flights/performance?window=1mo&at=2013-07-01"
 
@@ -356,7 +354,7 @@ def test_weak_slices_are_searched_when_asked_and_once_a_window(found: WeakSearch
     model.windows["1mo"][4].estimated = {
         "roc_auc": Estimate(0.9, 0.88, 0.92, 0.01, 0.87, 0.93, False, 900, "panes", "cbpe", 0.9)
     }
-    app = create_app(FakeView([model]), accept, Health(), lambda: NOW, weak=search)  # type: ignore[arg-type]
+    app = app_of(FakeView([model]), rows={"weak_slices_of_windows": WeakSlicesOfWindows(search)})  # type: ignore[arg-type]
     client, address = TestClient(app), "/models/flights/performance?window=1mo&at=2013-07-01"
     links = [link for link in page(client, address).links if link.endswith("weak=1#weak-slices")]
     assert len(links) == 1

@@ -7,14 +7,12 @@ from dataclasses import replace
 
 import pytest
 from driftline_processor.core.evaluation import SlicePerformance
-from driftline_processor.health import Health
 from driftline_processor.present.links import NO_LINKS, Links
-from driftline_processor.web.app import create_app
 from driftline_processor.web.pages import predictions
 from starlette.testclient import TestClient
 
 from tests.support.fake_rows import SPAN, TRACE, FakeHistory, FakeKept, FakeLabels, FakeWrong
-from tests.support.fake_view import NOW, FakeView, accept, flights
+from tests.support.fake_view import FakeView, app_of, flights
 from tests.support.html_page import page
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, outcomes
@@ -30,12 +28,14 @@ def client_of(links: Links = JAEGER) -> TestClient:
         evaluation.performance_slices = {
             name: SlicePerformance(rows, {}) for name, rows in (("origin=JFK", 900), ("origin=EWR", 1800))
         }
-    app = create_app(
-        *(FakeView([model]), accept, Health(), lambda: NOW),
-        wrong=FakeWrong(),
-        kept=FakeKept(),
-        history=FakeHistory(),
-        labels=FakeLabels(),
+    app = app_of(
+        FakeView([model]),
+        rows={
+            "mispredictions": FakeWrong(),
+            "predictions": FakeKept(),
+            "history": FakeHistory(),
+            "labels": FakeLabels(),
+        },
         links=links,
     )
     return TestClient(app)
@@ -146,15 +146,7 @@ def test_the_store_is_read_by_id_and_by_what_waits(open_state: Open) -> None:
     )
     state.state.settle()
     told = state.state
-    client = TestClient(
-        create_app(
-            *(told.view, told.submit_outcomes, Health(), lambda: NOON),
-            wrong=told.wrong,
-            kept=told.kept,
-            history=told.history,
-            labels=told.labels,
-        )
-    )
+    client = TestClient(app_of(told, lambda: NOON))
     answer = client.get("/models/churn/predictions?version=1&id=a&format=json").json()
     assert [(one["version"], one["score"], one["trace_id"]) for one in answer["predictions"]] == [
         ("2", 0.2, None),
@@ -170,7 +162,7 @@ def test_the_store_is_read_by_id_and_by_what_waits(open_state: Open) -> None:
 
 def test_a_model_without_windows_is_still_searched() -> None:
     bare = replace(flights(), windows={})
-    app = create_app(FakeView([bare]), accept, Health(), lambda: NOW, kept=FakeKept(), history=FakeHistory())
+    app = app_of(FakeView([bare]), rows={"predictions": FakeKept(), "history": FakeHistory()})
     client = TestClient(app)
     assert "No window has been evaluated yet" in page(client, "/models/flights/predictions").text
     assert "score 0.0202" in page(client, "/models/flights/predictions?id=UA-5").text

@@ -5,11 +5,10 @@ from __future__ import annotations
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.health import Health, Labels
-from driftline_processor.web.app import create_app
-from driftline_processor.web.pages.status import Process, evaluated_until
+from driftline_processor.web.status_facts import Process, evaluated_until
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import NOW, FakeView, accept, price
+from tests.support.fake_view import NOW, FakeView, app_of, price
 from tests.support.html_page import Page, page
 
 JAEGER = (a.DRIFTLINE_DESTINATION, "otlp/jaeger")
@@ -31,7 +30,7 @@ COUNTED: dict[tuple[str, Labels], float] = {
 def client(health: Health, view: FakeView | None = None, process: Process | None = None) -> TestClient:
     addresses = {"grpc": "127.0.0.1:4317", "web": "127.0.0.1:8780"}
     about = process or Process()
-    return TestClient(create_app(view or FakeView(), accept, health, lambda: NOW, addresses=addresses, process=about))
+    return TestClient(app_of(view or FakeView(), health=health, addresses=addresses, process=about))
 
 
 def test_without_problems_it_says_that_nothing_is_wrong() -> None:

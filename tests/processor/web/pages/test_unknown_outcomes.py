@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 
 import pytest
-from driftline_processor.health import Health
 from driftline_processor.maintenance.erasure import ErasureOrder
-from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
+from tests.support.fake_view import app_of
 from tests.support.html_page import page
 from tests.support.state_fixtures import Open, clock, open_state  # noqa: F401 - fixtures
 from tests.support.state_rows import HOUR, NOON, Opened, outcomes, predictions
@@ -20,7 +19,7 @@ PATH = "/unknown-outcomes"
 def client_of(state: Opened) -> TestClient:
     state.state.settle()
     told = state.state
-    return TestClient(create_app(told.view, told.submit_outcomes, Health(), lambda: NOON, kept=told.kept))
+    return TestClient(app_of(told, lambda: NOON))
 
 
 @pytest.fixture

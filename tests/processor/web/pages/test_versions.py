@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, MetricValue
-from driftline_processor.queries.overview import ModelView, View
+from driftline_processor.queries.overview import ModelView
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, many
 from tests.support.html_page import page
 
-Browse = Callable[[View], TestClient]
+Browse = Callable[[FakeView], TestClient]
 
 AT = "/models/flights/versions?version=winter&window=1mo&at=2013-07-04"
 

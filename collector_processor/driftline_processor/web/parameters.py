@@ -14,20 +14,21 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.present import times
 from driftline_processor.present.names import handle, near_names
 from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.readers.outcomes.fields import UnusableField, instant_of
 from driftline_processor.web.encoded_names import with_slashes
 
 
-def find_model(request: Request, known: Sequence[ModelView]) -> ModelView:
+def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
     """Return the model that the path and ``?version=&environment=`` name.
 
     Where they leave a choice: one with rows, the one that says no version and no environment, else the busiest.
     Raises 404 with a sentence that says what there is instead.
     """
     name = with_slashes(request.path_params["name"])
-    named = [model for model in known if handle(model.key.model) == name]
+    named = snapshot.named(name)
     if not named:
-        meant = near_names(name, list(dict.fromkeys(model.key.model for model in known)))
+        meant = near_names(name, list(dict.fromkeys(model.key.model for model in snapshot.models)))
         raise HTTPException(404, f"no model {name[:80]!r} has been seen; {meant or '/ lists those that have'}")
     parts = ("version", "environment")
     wanted = {part: request.query_params[part] for part in parts if part in request.query_params}

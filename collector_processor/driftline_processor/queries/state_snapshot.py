@@ -1,0 +1,342 @@
+"""What pages, the API, policies and exporters show of all models: one immutable snapshot, made after each turn.
+
+The keeper publishes it. A reader takes :attr:`SnapshotPublisher.newest` once and waits for nobody. What is known of a
+model is made again only if something of that model has changed, or after ten seconds, because some of it is about now.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import is_
+from typing import Any
+
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables.table import ModelKey
+
+from driftline_processor.core.business import values_in
+from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.verdict import parts_in_use
+from driftline_processor.evaluation.backlog import Backlog, backfill_sentence, lags_sentence, windows_wait
+from driftline_processor.evaluation.evaluation_store import EvaluationStore
+from driftline_processor.evaluation.judging_queue import WaitingWindows, lags_at
+from driftline_processor.evaluation.stored_outcomes import OutcomeDelays
+from driftline_processor.evaluation.version_comparison import VersionWatch
+from driftline_processor.health import Labels
+from driftline_processor.ingest.changes import SeriesTotals
+from driftline_processor.ingest.transaction import Intake
+from driftline_processor.ingest.watermark import Watermark
+from driftline_processor.join.concept_drift import ConceptWatch
+from driftline_processor.join.outcome_join import Join
+from driftline_processor.maintenance.retention import Upkeep
+from driftline_processor.present.names import handle
+from driftline_processor.store.panes import performance_fold
+from driftline_processor.store.series import Series
+
+from .hints import ModelSummary, hints, unknown_model_hints
+from .overview import ModelView, baseline_view, part_of_model
+from .verdicts import Known, Verdicts
+
+REFRESH = 10 * 10**9
+"""Nanoseconds after which a model is shown anew even if nothing of it has changed: watermarks and waits go on."""
+
+NO_TOTALS = SeriesTotals()
+NO_WATERMARK = Watermark()
+NO_BACKLOG = Backlog()
+
+
+@dataclass(frozen=True, slots=True)
+class StateSnapshot:
+    """What is known of all models at one moment.
+
+    Attributes:
+        models: All versions and environments of all models, the busiest first.
+        hints: Full sentences about what belongs to no model that has been seen: what is missing, and what to do.
+        pending: Outcomes that wait for their prediction.
+        pending_since: When the oldest of them arrived, unix nanoseconds; 0 if none waits.
+        backlog: The windows that wait to be evaluated.
+        first_due: Name of windows → since when the longest waiting has been due; None if none waits.
+        by_handle: Handle of a model's name (:func:`~driftline_processor.present.names.handle`) → its versions and
+            environments, the busiest first.
+    """
+
+    models: Sequence[ModelView] = ()
+    hints: tuple[str, ...] = ()
+    pending: int = 0
+    pending_since: int = 0
+    backlog: Backlog = NO_BACKLOG
+    first_due: Mapping[str, int | None] = field(default_factory=dict)
+    by_handle: Mapping[str, Sequence[ModelView]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Sort the models by name."""
+        by_handle: dict[str, list[ModelView]] = {}
+        for model in self.models:
+            by_handle.setdefault(handle(model.key.model), []).append(model)
+        object.__setattr__(self, "by_handle", by_handle)
+
+    def named(self, name: str) -> Sequence[ModelView]:
+        """Return the versions and environments of the model whose name has this handle; none if there is none."""
+        return self.by_handle.get(name, ())
+
+    def gauges(self, now: int) -> dict[tuple[str, Labels], float]:
+        """Return (metric name, labels) → value of what waits; ages are those of ``now``, unix nanoseconds."""
+        backlog = self.backlog
+        found: dict[tuple[str, Labels], float] = {
+            (m.DRIFTLINE_PENDING_OUTCOMES, ()): float(self.pending),
+            (m.DRIFTLINE_PENDING_OUTCOME_AGE, ()): (now - self.pending_since) / 1e9 if self.pending_since else 0.0,
+            (m.DRIFTLINE_PENDING_WINDOWS, ()): float(backlog.windows),
+            (m.DRIFTLINE_PENDING_WINDOW_AGE, ()): (now - backlog.since) / 1e9 if backlog.windows else 0.0,
+        }
+        for name, lag in lags_at(self.first_due, now).items():
+            found[m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, name),)] = lag / 1e9
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What the view of a series is made of.
+
+    Attributes:
+        objects: Parts that are replaced as a whole when they change.
+        values: Parts that are compared.
+        known: What its verdict is made of.
+        verdict: None if nothing of it has been evaluated.
+    """
+
+    series: Series
+    objects: tuple[object, ...]
+    values: tuple[object, ...]
+    known: Known
+    verdict: Verdict | None
+
+    def equal(self, other: _Inputs) -> bool:
+        """Return True if a view would be the same."""
+        return (
+            self.verdict is other.verdict and all(map(is_, self.objects, other.objects)) and self.values == other.values
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """All versions and environments of a model: what their views were made of and when, and the views."""
+
+    inputs: Sequence[_Inputs]
+    made: int
+    views: Sequence[ModelView]
+
+
+@dataclass(slots=True, kw_only=True)
+class SnapshotPublisher:
+    """Makes snapshots. One thread at a time publishes; any may read :attr:`newest`.
+
+    Attributes:
+        processes: Returns a sentence on what other processes do, if it is worth one.
+        currency: Of money; "" if the configuration names none.
+        clock: Unix nanoseconds.
+        newest: The snapshot that was published last.
+    """
+
+    intake: Intake
+    join: Join
+    concept: ConceptWatch
+    versions: VersionWatch
+    evaluations: EvaluationStore
+    upkeep: Upkeep
+    waiting: WaitingWindows
+    delays: OutcomeDelays
+    verdicts: Verdicts
+    clock: Callable[[], int]
+    processes: Callable[[], str | None] = lambda: None
+    currency: str = ""
+    newest: StateSnapshot = field(default_factory=StateSnapshot)
+    _models: dict[str, _Model] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def publish(self) -> StateSnapshot:
+        """Make a snapshot of now, and return it."""
+        with self._lock:
+            now = self.clock()
+            by_name: dict[str, list[Series]] = {}
+            for series in self.intake.series:
+                by_name.setdefault(series.key.model, []).append(series)
+            self._models = {name: self._model(name, all_series, now) for name, all_series in by_name.items()}
+            views = {
+                made_of.series.number: view
+                for model in self._models.values()
+                for made_of, view in zip(model.inputs, model.views, strict=True)
+            }
+            by_age = [views[number] for number in sorted(views)]
+            self.newest = StateSnapshot(
+                models=tuple(sorted(by_age, key=lambda view: view.rows + view.distributed, reverse=True)),
+                hints=self._hints(by_name, now),
+                pending=sum(self.join.pending.values()),
+                pending_since=min(self.join.pending_since.values(), default=0),
+                backlog=self.waiting.backlog,
+                first_due=self.waiting.first_due,
+            )
+        return self.newest
+
+    def verdicts_in_use(self) -> dict[int, tuple[ModelKey, Verdict]]:
+        """Return the verdict of every series of the newest snapshot that counts for its model, by its number."""
+        return {
+            made_of.series.number: (view.key, view.verdict)
+            for model in self._models.values()
+            for made_of, view in zip(model.inputs, model.views, strict=True)
+            if view.in_use and view.verdict is not None
+        }
+
+    def _model(self, name: str, all_series: Sequence[Series], now: int) -> _Model:
+        """Return the views of all versions and environments of a model: those of before if nothing has changed."""
+        before = self._models.get(name)
+        known_before = {} if before is None else {one.series.number: one.known for one in before.inputs}
+        inputs = [self._inputs(series, all_series, known_before.get(series.number), now) for series in all_series]
+        if (
+            before is not None
+            and now - before.made < REFRESH
+            and len(before.inputs) == len(inputs)
+            and all(one.equal(other) for one, other in zip(inputs, before.inputs, strict=True))
+        ):
+            return before
+        counted = {
+            part.key
+            for part in parts_in_use(
+                part_of_model(one.series.key, one.known.windows, one.verdict, self._shadow(one.series))
+                for one in inputs
+                if one.verdict is not None and self.intake.limits.holds(one.series.key)
+            )
+        }
+        return _Model(inputs, now, [self._view(one, one.series.key in counted, now) for one in inputs])
+
+    def _inputs(self, series: Series, all_series: Sequence[Series], before: Known | None, now: int) -> _Inputs:
+        """Return what the view of a series is made of; ``before``: of the snapshot before, whose windows may stay."""
+        intake, key, number = self.intake, series.key, series.number
+        settings, totals = intake.series.settings(key.model), intake.totals
+        siblings = tuple(one.number for one in all_series if one.key.environment == key.environment)
+        history, backlog = self.evaluations.history(number), self.waiting.of(number)
+        if before is not None and before.history is history:
+            windows = before.windows
+        else:
+            windows = {name: list(history.get(name, {}).values()) for name in settings.windows}
+        known = Known(
+            windows=windows,
+            concept=self.concept.concept(series),
+            versions=self.versions.of(key),
+            timezone=settings.timezone,
+            backlog=backlog,
+            siblings=siblings,
+            received=max(totals.get(one, NO_TOTALS).received for one in siblings),
+            history=history,
+        )
+        verdict = self.verdicts.of(number, known) if any(windows.values()) else None
+        in_force = intake.baselines.in_force(key)
+        interruptions, business = self.verdicts.interruptions(number), intake.business.of(key.model)
+        runs = intake.training_runs.of(key.model)
+        baseline = None if in_force is None else in_force.baseline
+        objects = (
+            series,
+            totals.get(number, NO_TOTALS),
+            windows,
+            known.versions,
+            baseline,
+            runs,
+            interruptions,
+            *business,
+        )
+        values = (
+            *(None if in_force is None else in_force.source, intake.baselines.known(number), known.concept, backlog),
+            *(self.join.joined[number], self.join.pending.get(key.model, 0), self.join.pending_since.get(key.model, 0)),
+            *(self.join.unusable[number, performance_fold(series.task)], self.upkeep.expired[number]),
+            *(intake.balances.of(number, intake.streams.reached(number, now)), self.delays.of(series)),
+            *(intake.limits.holds(key), backlog.unjudged(now), len(business)),
+        )
+        return _Inputs(series, objects, values, known, verdict)
+
+    def _view(self, inputs: _Inputs, in_use: bool, now: int) -> ModelView:
+        series, known, intake = inputs.series, inputs.known, self.intake
+        key, number, windows, backlog = series.key, series.number, known.windows, known.backlog
+        settings, totals = intake.series.settings(key.model), intake.totals.get(number, NO_TOTALS)
+        in_force, learned = intake.baselines.in_force(key), intake.baselines.known(number)
+        latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
+        outcomes, pending = self.join.joined[number], self.join.pending.get(key.model, 0)
+        balance = intake.balances.of(number, intake.streams.reached(number, now))
+        summary = ModelSummary(
+            series=series,
+            settings=settings,
+            in_force=in_force,
+            learned=learned,
+            totals=totals,
+            outcomes=outcomes,
+            pending=pending,
+            fullest=max(latest, key=lambda evaluation: evaluation.rows, default=None),
+            unusable=self.join.unusable[number, performance_fold(series.task)],
+            balance=balance,
+            windows=windows,
+            waiting=windows_wait(backlog, now) if backlog.long(now) else "",
+            delay=self.delays.of(series),
+        )
+        return ModelView(
+            key=key,
+            task=series.task,
+            rows=totals.rows - self.upkeep.expired[number],
+            first=totals.first,
+            last=totals.last,
+            received=totals.received,
+            by_class=totals.by_class,
+            duration=totals.duration,
+            by_error=totals.by_error,
+            outcomes=outcomes,
+            pending=pending,
+            pending_since=self.join.pending_since.get(key.model, 0),
+            baseline=baseline_view(key, in_force, learned),
+            watermark=intake.watermarks.get((key.environment, key.model), NO_WATERMARK).at(now),
+            timezone=settings.timezone,
+            outcome_delay=self.delays.of(series),
+            waiting=backlog.windows + backlog.resting,
+            unjudged=backlog.unjudged(now),
+            retired=not intake.limits.holds(key),
+            distributed=totals.distributed,
+            balance=balance,
+            windows=windows,
+            concept=known.concept,
+            versions=known.versions,
+            verdict=inputs.verdict,
+            shadow=self._shadow(series),
+            in_use=in_use,
+            team=settings.team or "",
+            tier=settings.tier,
+            currency=self.currency,
+            business=self._business(key.model, windows),
+            interruptions=self.verdicts.interruptions(number),
+            training_runs=intake.training_runs.of(key.model),
+            hints=hints(summary),
+        )
+
+    def _business(self, model: str, windows: Mapping[str, Sequence[Evaluation]]) -> Any:
+        """Return the business series of a model, once its windows know their values."""
+        found = self.intake.business.of(model)
+        for known in windows.values() if found else ():
+            for evaluation in known:
+                evaluation.business = values_in(found, evaluation.window)
+        return found
+
+    def _shadow(self, series: Series) -> bool:
+        return self.intake.series.settings(series.key.model).versions.named.role(series.key.version) == "shadow"
+
+    def _hints(self, models: Mapping[str, object], now: int) -> tuple[str, ...]:
+        beyond = self.intake.limits.sentence()
+        limited = () if beyond is None else (f"{beyond[0].upper()}{beyond[1:]}.",)
+        return (*self._waiting_hints(now), *limited, *unknown_model_hints(self.join.pending, models.keys()))
+
+    def _waiting_hints(self, now: int) -> Iterator[str]:
+        """Yield how late live windows are, how far a backfill is, and who evaluates, if it is worth a sentence."""
+        waiting = self.waiting
+        late = lags_sentence(waiting.lags(now)) if waiting.backlog.long(now) else ""
+        if late:
+            yield f"{late[0].upper()}{late[1:]}: there are more than the processor can judge."
+        if waiting.backfill.long(now):
+            yield f"{backfill_sentence(waiting.backfill)}."
+        if (busy := self.processes()) is not None:
+            yield busy

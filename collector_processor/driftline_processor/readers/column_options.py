@@ -1,0 +1,184 @@
+"""The options that describe a model and its columns, each defined once for all commands and for Python.
+
+A field of a class of options with an :class:`Option` is an option of the command line (``--text-features a,b``), and
+for :class:`~driftline_processor.evaluation.files.options.EvaluationOptions` also a keyword argument of
+``driftline.evaluate`` (``text_features=["a", "b"]``). The module imports nothing that is slow to load.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+
+from .errors import BadInput
+
+if TYPE_CHECKING:
+    from driftline.tables.timestamps import AnySeasonality
+
+    from .number_format import NumberFormat
+
+NO_SEASONS = "none"
+"""Value of ``seasonality`` if rows are compared with all hours and weekdays, even if these differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Description of an option.
+
+    Attributes:
+        help: The meaning, in a sentence without its full stop.
+        metavar: The form of a value on the command line, "" for a flag.
+        repeated: Whether the command line takes one value at a time. Otherwise a list has commas.
+        values: Whether Python takes numbers and booleans, too, such as classes.
+    """
+
+    help: str
+    metavar: str = ""
+    repeated: bool = False
+    values: bool = False
+
+
+class OptionField(NamedTuple):
+    """An option with the name, the type and the default of its field."""
+
+    name: str
+    kind: Any
+    default: Any
+    option: Option
+
+    @property
+    def listed(self) -> bool:
+        """Whether the option has several values."""
+        return get_origin(self.kind) is tuple
+
+
+def options_of(model: type[Any]) -> dict[str, OptionField]:
+    """Return the options of a class by name.
+
+    >>> options_of(ColumnOptions)["score"].option.metavar
+    'COL[,COL]'
+    """
+    hints = get_type_hints(model, include_extras=True)
+    described = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Annotated}
+    defaults = {field.name: field.default for field in fields(model)}
+    return {
+        name: OptionField(name, kind, defaults[name], option)
+        for name, (kind, option, *_) in described.items()
+        if name in defaults
+    }
+
+
+def listed_names(text: str) -> tuple[str, ...]:
+    """Return the names of a list with commas.
+
+    >>> listed_names("age, plan,")
+    ('age', 'plan')
+    """
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnOptions:
+    """The model and its columns; empty means the default."""
+
+    model: Annotated[str, Option("Name of the model", "NAME")] = ""
+    version: Annotated[str, Option("Version of the model", "V")] = ""
+    task: Annotated[str, Option("What the model predicts", "binary|multiclass|regression|ranking")] = ""
+    score: Annotated[tuple[str, ...], Option("Column of the score; one per class for multiclass", "COL[,COL]")] = ()
+    predicted: Annotated[str, Option("Column of the predicted class or value", "COL")] = ""
+    actual: Annotated[str, Option("Column of the outcome: what really happened", "COL")] = ""
+    time: Annotated[str, Option("Column of the time of the prediction", "COL")] = ""
+    id: Annotated[str, Option("Column of the prediction id, by which outcomes are joined", "COL")] = ""
+    classes: Annotated[tuple[str, ...], Option("Classes, in the order of the score columns", "X,Y", values=True)] = ()
+    positive_class: Annotated[str, Option("Class whose probability the score is", "X", values=True)] = ""
+    threshold: Annotated[float | None, Option("Score from which the positive class is predicted", "T")] = None
+    quantiles: Annotated[
+        tuple[str, ...],
+        Option("Quantiles that a regression predicts, in the order of the score columns", "0.1,0.5,0.9", values=True),
+    ] = ()
+    features: Annotated[tuple[str, ...], Option("Features. Default: all other columns", "COL,COL")] = ()
+    text_features: Annotated[
+        tuple[str, ...],
+        Option("Features that are documents, or 'none'. Default: detected from the values", "COL,COL"),
+    ] = ()
+    slices: Annotated[
+        tuple[str, ...],
+        Option("Columns whose values are also evaluated separately, such as a country or a plan", "COL,COL"),
+    ] = ()
+    seasonality: Annotated[
+        str,
+        Option(
+            "Compare with the same hours, weekdays or hours of the week; 'none' compares with all. "
+            "Default: the seasons found in the reference",
+            "hour|weekday|hour_of_week|none",
+        ),
+    ] = ""
+    timezone: Annotated[
+        str, Option("Time zone of days and hours, such as 'Europe/Paris'. Default: the baseline's, or UTC", "ZONE")
+    ] = ""
+    ignore_time: Annotated[
+        bool, Option("Treat the reference rows as independent, without differences between days and hours")
+    ] = False
+    items: Annotated[str, Option("Column of the items of a ranking, best first: lists, or their JSON", "COL")] = ""
+    version_column: Annotated[
+        str, Option("Column of the version that predicted: with outcomes, versions are compared", "COL")
+    ] = ""
+    latency: Annotated[
+        str, Option("Column of the duration of the call in seconds, or in milliseconds if it ends in _ms", "COL")
+    ] = ""
+    error: Annotated[str, Option("Column of the error of the call; empty, 0 or false if the call succeeded", "COL")] = (
+        ""
+    )
+    decimal: Annotated[str, Option("Decimal mark of numbers in a CSV: '.' or ','. Default: '.'", "MARK")] = ""
+    thousands: Annotated[
+        str, Option("Mark between thousands in a CSV: comma, point, space or apostrophe. Default: none", "MARK")
+    ] = ""
+    date_format: Annotated[
+        str, Option("Format of times in a CSV that are not ISO 8601, such as '%d/%m/%Y'", "FORMAT")
+    ] = ""
+    cluster: Annotated[
+        str, Option("Column whose equal values mark dependent rows, such as a customer or a machine", "COL")
+    ] = ""
+
+    @property
+    def number_format(self) -> NumberFormat:
+        """The format of numbers and times in CSV files. Raises :class:`BadInput` for one that is not supported."""
+        from .number_format import NumberFormat
+
+        return NumberFormat.of(self.decimal, self.thousands, self.date_format)
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The quantiles that a regression predicts. Raises :class:`BadInput` if they are invalid."""
+        from driftline.tables.classes import quantile_levels
+
+        try:
+            return quantile_levels(self.task or "regression", [float(level) for level in self.quantiles])
+        except ValueError as error:
+            raise BadInput(str(error), "quantiles") from error
+
+    @property
+    def seasons(self) -> AnySeasonality | None:
+        """The seasons of the rows, or that they are to be found; None = no seasons.
+
+        Raises :class:`BadInput` for an unknown season or time zone.
+        """
+        from driftline.tables.timestamps import KINDS, Seasonality, UnknownSeasonality
+
+        from driftline_processor.core.windows.window import time_zone
+
+        if self.seasonality not in ("", NO_SEASONS, *KINDS):
+            raise BadInput(f"'{self.seasonality}' must be {', '.join(KINDS)} or {NO_SEASONS}", "seasonality")
+        zone = self.timezone or "UTC"
+        try:
+            time_zone(zone)
+        except ValueError as error:
+            raise BadInput(str(error), "timezone") from error
+        if self.seasonality == NO_SEASONS or self.ignore_time:
+            return None
+        return Seasonality(self.seasonality, zone) if self.seasonality in KINDS else UnknownSeasonality(zone)
+
+    @property
+    def names_seasons(self) -> bool:
+        """Whether the seasons are declared, so that rows must have times."""
+        return self.seasonality not in ("", NO_SEASONS) and not self.ignore_time

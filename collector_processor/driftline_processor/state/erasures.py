@@ -1,0 +1,101 @@
+"""Deletions of the state: an order is written down, then carried out in the tables, in the file and in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from driftline_processor.ingest.decoding import Decoding
+from driftline_processor.log.request_log import RequestLog
+from driftline_processor.maintenance.erased_requests import ErasedRows, erase_requests
+from driftline_processor.maintenance.erasure import (
+    ErasureOrder,
+    ErasureOrders,
+    ErasureResult,
+    SubjectNotConfigured,
+    UnknownModel,
+    erase,
+    forget_model,
+    is_known,
+)
+from driftline_processor.store.database import Store
+
+from .parts import Parts
+
+
+class Erasures:
+    """Carries out orders to delete. One thread at a time, while nothing is stored or evaluated.
+
+    Args:
+        store: The state file.
+        log: Requests, of which the deleted rows are taken out.
+        decoding: How requests are read.
+        parts: Returns the parts of today.
+        replace: Makes all parts anew; returns those of before.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        log: RequestLog,
+        decoding: Decoding,
+        parts: Callable[[], Parts],
+        replace: Callable[[], Parts],
+    ) -> None:
+        self._store, self._log, self._decoding, self._parts, self._replace = store, log, decoding, parts, replace
+        self._orders = ErasureOrders(store.path.parent)
+
+    @property
+    def pending(self) -> bool:
+        """Whether orders are left, of a processor that was killed or a disk that was full."""
+        return bool(list(self._orders))
+
+    def check(self, order: ErasureOrder) -> None:
+        """Raise SubjectNotConfigured or UnknownModel for an order that cannot be carried out."""
+        if order.by == "subject" and self._parts().intake.series.settings(order.model).subject is None:
+            raise SubjectNotConfigured(order.model)
+        if order.by == "model":
+            with self._store.reading() as connection:
+                if not is_known(connection, order):
+                    raise UnknownModel(order)
+
+    def add(self, order: ErasureOrder) -> None:
+        """Write an order down. Raises OrderNotWritten."""
+        self._orders.add(order)
+
+    def carry_out(self) -> ErasureResult:
+        """Carry out all orders; return what the last one deleted."""
+        erased = ErasureResult()
+        for order in self._orders:
+            erased = self._forget(order) if order.by == "model" else self._erase(order)
+        self._parts().join.recount()
+        self._store.rewrite()
+        series = self._parts().intake.series
+        rows = ErasedRows(list(self._orders), lambda model: series.settings(model).subject)
+        erase_requests(self._log, self._decoding, rows)
+        self._orders.done()
+        self._parts().snapshots.publish()
+        return erased
+
+    def _erase(self, order: ErasureOrder) -> ErasureResult:
+        """Delete what is kept of prediction ids or of a subject."""
+        parts = self._parts()
+        intake, anew, note = parts.intake, parts.join.judge_anew, partial(self._orders.add_ids, order)
+        try:
+            erased = erase(parts.connection, intake.series, intake.baselines, intake.slices, anew, order, note)
+        except BaseException:
+            intake.slices.load(parts.connection)
+            raise
+        # What follows from the commit comes first: reading again may fail, and then the next attempt does it.
+        intake.touched.touch(erased.touched + parts.evaluator.forget_deleted(erased.named), joined=1)
+        parts.upkeep.expired.update(erased.series)
+        intake.baselines.load(parts.connection)
+        intake.slices.load(parts.connection)
+        parts.join.reread_concept()
+        return erased
+
+    def _forget(self, order: ErasureOrder) -> ErasureResult:
+        """Delete all that is known of a model, and begin anew with what is left, as a process that starts does."""
+        erased = forget_model(self._parts().connection, order)
+        self._replace().close()
+        return erased

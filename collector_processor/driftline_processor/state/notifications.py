@@ -1,0 +1,100 @@
+"""Alerts of the state: which begin and end, who takes one on, and the messages about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+
+from driftline_processor.config.schema import Config
+from driftline_processor.policy.acknowledgement import acknowledge
+from driftline_processor.policy.alerts import Alert, Approval, Delivery
+from driftline_processor.policy.courier import Couriers
+from driftline_processor.policy.watch import MessageLinks, no_links
+from driftline_processor.queries.overview import ModelView
+
+from .parts import Parts
+
+
+class Notifications:
+    """Follows alerts, and gives messages to couriers. All but :meth:`look` may be called by any thread.
+
+    Args:
+        config: The whole file.
+        parts: Returns the parts of today.
+        writing: Makes a block in which the calling thread alone writes to the storage.
+        clock: Unix nanoseconds.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        parts: Callable[[], Parts],
+        writing: Callable[[], AbstractContextManager[object]],
+        clock: Callable[[], int],
+    ) -> None:
+        self._config, self._parts, self._writing, self._clock = config, parts, writing, clock
+        self._couriers, self._incidents_page = Couriers({}), ""
+        self._links: MessageLinks = no_links
+        self._undelivered: list[Delivery] = []
+
+    def send_by(self, couriers: Couriers, links: MessageLinks, page: str = "") -> None:
+        """Give messages of alerts to channels, also those that wait since before.
+
+        Args:
+            couriers: Of the channels.
+            links: What a message links to.
+            page: The address of the page of incidents, to which digests link; "" if it is not known.
+        """
+        self._couriers, self._links, self._incidents_page = couriers, links, page
+        with self._writing():
+            waiting = self._parts().digests.resumed(self._clock())
+        couriers.resume(waiting, self._parts().alerts.thread)
+
+    def links(self, view: ModelView, alert: Alert) -> Mapping[str, str]:
+        """Return what a message about an alert links to."""
+        return self._links(view, alert)
+
+    def put_off(self, channel: str) -> str:
+        """Return why a channel sends nothing for now; "" if it does."""
+        return self._couriers.put_off(channel)
+
+    def look(self, caught_up: bool) -> None:
+        """Look which alerts begin and end, store them, and give messages to the couriers.
+
+        Until the state has ``caught_up`` after a start, only deliveries are stored: windows on disk may be older than
+        what messages said.
+        """
+        parts = self._parts()
+        self._undelivered += self._couriers.deliveries()
+        if not caught_up:
+            if self._undelivered:
+                parts.alerts.write([], deliveries=self._undelivered)
+                self._undelivered = []
+            return
+        models = parts.snapshots.newest.models if parts.policies.active else ()
+        messages = parts.policies.look(models, self._undelivered)
+        self._undelivered = []
+        self._couriers.post([*messages, *parts.digests.due(models, self._clock(), self._incidents_page)])
+
+    def acknowledge(self, alert: str, by: str, why: str, take_over: bool = False) -> Alert | None:
+        """Note who takes an alert on, perhaps from somebody else; return it, None if there is none.
+
+        Raises StorageOutage.
+        """
+        channels, now = self._config.all_channels, self._clock()
+        with self._writing():
+            taken, messages = acknowledge(self._parts().alerts, channels, alert, by, why, now, take_over=take_over)
+        self._couriers.post(messages)
+        return taken
+
+    def approve(self, alert: str, action: str, by: str, why: str) -> Approval | None:
+        """Note who approves an action for an alert, and why, and have it carried out.
+
+        Return the approval, that of somebody else if there was one before, None if none is awaited. Raises
+        StorageOutage.
+        """
+        with self._writing():
+            approval, message = self._parts().alerts.approve(alert, action, by, why, self._clock())
+        if message is not None:
+            self._couriers.post([message])
+        return approval

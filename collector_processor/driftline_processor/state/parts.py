@@ -1,0 +1,193 @@
+"""Everything that lives over one open state file, replaced as a whole when the file is opened again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+from driftline.baseline.baseline import Baseline
+
+from driftline_processor.config.schema import Config
+from driftline_processor.evaluation.evaluation_store import EvaluationStore
+from driftline_processor.evaluation.evaluator import Evaluator
+from driftline_processor.evaluation.processes.pool import JudgingProcesses
+from driftline_processor.evaluation.version_comparison import VersionWatch
+from driftline_processor.governance.decisions import DecisionStore
+from driftline_processor.health import Counters
+from driftline_processor.ingest.changes import ChangedPanes
+from driftline_processor.ingest.request_queue import RequestQueue
+from driftline_processor.ingest.transaction import Intake
+from driftline_processor.join.concept_drift import ConceptWatch
+from driftline_processor.join.outcome_join import Join
+from driftline_processor.maintenance.retention import Sizing, Upkeep
+from driftline_processor.memory_ceiling import share_of_caches
+from driftline_processor.policy.alerts import AlertStore
+from driftline_processor.policy.digests import Digests
+from driftline_processor.policy.explanation import PolicyExplanations
+from driftline_processor.policy.watch import MessageLinks, PolicyWatch
+from driftline_processor.queries.baselines import BaselineShelf
+from driftline_processor.queries.feature_history import FeatureHistories
+from driftline_processor.queries.history import History
+from driftline_processor.queries.label_queue import LabelQueue
+from driftline_processor.queries.mispredictions import Mispredictions
+from driftline_processor.queries.predictions import KeptPredictions
+from driftline_processor.queries.rows import Queries
+from driftline_processor.queries.snapshot import Snapshots
+from driftline_processor.queries.state_snapshot import SnapshotPublisher
+from driftline_processor.queries.verdicts import Verdicts
+from driftline_processor.queries.weak_slices import WeakSliceSearch, WeakSlicesOfWindows
+from driftline_processor.store.database import Connection, Store
+from driftline_processor.store.panes import KEEP_PANES
+from driftline_processor.store.series import Series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedParts:
+    """What parts are made with, and what stays when they are replaced.
+
+    Attributes:
+        config: The whole file.
+        baselines: Those that the configuration names, by model.
+        clock: Unix nanoseconds.
+        queue: Where requests wait to be stored.
+        judging: Other processes that evaluate.
+        joined: Called with the rows that each join entered or corrected.
+        links: What a message about an alert links to.
+        put_off: Returns why a channel sends nothing for now, by its name; "" if it does.
+    """
+
+    config: Config
+    store: Store
+    baselines: Mapping[str, Baseline]
+    counters: Counters
+    clock: Callable[[], int]
+    queue: RequestQueue
+    judging: JudgingProcesses
+    joined: Callable[[pa.Table], None]
+    links: MessageLinks
+    put_off: Callable[[str], str]
+
+
+def open_intake(
+    store: Store, config: Config, baselines: Mapping[str, Baseline], counters: Counters, clock: Callable[[], int]
+) -> Intake:
+    """Make what stores requests, from what is in the file; ``baselines``: those that the configuration names."""
+    business = {name: one.keys(name) for name, one in config.business.items()}
+    models, limits = config.models, config.limits
+    return Intake(store, models, baselines, ChangedPanes(), counters, clock, limits, business)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything over one open state file. It is made from what is in the file, and never changed.
+
+    Attributes:
+        connection: Of the keeper.
+        snapshots: Publishes what pages, policies and exporters show.
+        queries: What is read from the file on request.
+    """
+
+    intake: Intake
+    connection: Connection
+    join: Join
+    evaluator: Evaluator
+    versions: VersionWatch
+    upkeep: Upkeep
+    verdicts: Verdicts
+    snapshots: SnapshotPublisher
+    queries: Queries
+    alerts: AlertStore
+    decisions: DecisionStore
+    policies: PolicyWatch
+    digests: Digests
+    explanations: PolicyExplanations
+
+    @classmethod
+    def open(cls, intake: Intake, shared: SharedParts) -> Parts:
+        """Make every part, each from what is in the file, and publish a first snapshot."""
+        store, config, clock, counters = shared.store, shared.config, shared.clock, shared.counters
+        touched, judging = intake.touched, shared.judging
+        series, baselines, slices = intake.series, intake.baselines, intake.slices
+        share = share_of_caches(config.limits.memory)
+        connection = store.connect(lasting=True)
+
+        def watermark(one: Series) -> int:
+            found = intake.watermarks.get((one.key.environment, one.key.model))
+            return 0 if found is None else found.at(clock())
+
+        def judged_until(one: Series) -> int:
+            """Return the watermark by which panes get longer: those of windows that wait to be judged stay short."""
+            reached, oldest = watermark(one), evaluator.waiting.oldest(one.number)
+            return reached if oldest is None else min(reached, oldest + KEEP_PANES)
+
+        concept = ConceptWatch(connection, series, baselines, slices)
+        versions = VersionWatch(connection, series)
+        join = Join(connection, series, touched, counters, concept, slices)
+        join.listen(shared.joined)
+        evaluations = EvaluationStore(connection, clock, share)
+        evaluator = Evaluator(connection, series, baselines, evaluations, touched, watermark, clock, judging, share)
+        most, resting, storage = config.storage.max_size, shared.queue.resting, config.storage
+        sizing = None if most is None else Sizing(connection, most, resting, store.rewrite)
+        upkeep = Upkeep(connection, series, touched, judged_until, storage.retention, counters, clock, sizing)
+        verdicts = Verdicts(lambda: intake.arrivals, connection, clock)
+        weak_slices = WeakSliceSearch(store, series, baselines)
+        queries = Queries(
+            baselines=BaselineShelf(store, series, baselines, shared.baselines, shared.queue.offer),
+            predictions=KeptPredictions(store, series),
+            mispredictions=Mispredictions(store, series),
+            history=History(store, series),
+            features=FeatureHistories(store, series, baselines),
+            labels=LabelQueue(store, series, baselines, evaluations),
+            weak_slices=weak_slices,
+            weak_slices_of_windows=WeakSlicesOfWindows(weak_slices),
+            exports=Snapshots(store, series),
+        )
+        snapshots = SnapshotPublisher(
+            intake=intake,
+            join=join,
+            concept=concept,
+            versions=versions,
+            evaluations=evaluations,
+            upkeep=upkeep,
+            waiting=evaluator.waiting,
+            delays=evaluator.delays,
+            verdicts=verdicts,
+            clock=clock,
+            processes=judging.sentence,
+            currency=config.currency,
+        )
+        snapshots.publish()
+        alerts, silences = AlertStore(connection, store.unreadable), [*config.silences.values()]
+        policies = PolicyWatch(
+            *(alerts, config.watched_policies, config.told, silences, clock),
+            links=shared.links,
+            keys=config.all_channels,
+            actions=config.actions,
+        )
+        off = {name: one for name, one in config.policies.items() if not one.enabled}
+        explanations = PolicyExplanations(
+            *(alerts, {**config.watched_policies, **off}, config.told, silences),
+            *(config.all_channels, lambda: policies.waiting, shared.put_off, clock),
+        )
+        return cls(
+            intake=intake,
+            connection=connection,
+            join=join,
+            evaluator=evaluator,
+            versions=versions,
+            upkeep=upkeep,
+            verdicts=verdicts,
+            snapshots=snapshots,
+            queries=queries,
+            alerts=alerts,
+            decisions=DecisionStore(connection, store.unreadable),
+            policies=policies,
+            digests=Digests(alerts, config.all_channels),
+            explanations=explanations,
+        )
+
+    def close(self) -> None:
+        """Close what is open of the file, after it was replaced or at the end."""
+        self.intake.close()
+        self.connection.close()

@@ -1,0 +1,551 @@
+"""The state as one object: open it, submit to it, read its snapshot, close it.
+
+    state = State(config)
+    state.start()
+    state.submit("logs", body).result()
+    state.settle()
+    state.snapshot.models
+    state.stop()
+
+Requests are accepted into the log (:mod:`driftline_processor.log`), from which the analysis stores rows
+(:mod:`driftline_processor.ingest.analysis`). Outcomes that came otherwise are stored at once. The keeper joins every
+second, evaluates what was touched every two, and publishes a snapshot every second; it compares versions, follows
+verdicts and looks at policies every five, and tidies up every ten minutes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pyarrow as pa
+from driftline.baseline.baseline import Baseline
+from driftline.tables.table import OutcomeTable
+
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import Config
+from driftline_processor.core.decode.business_points import BusinessMetric
+from driftline_processor.core.decode.foreign_metrics import by_name
+from driftline_processor.deadline import NEVER, Deadline
+from driftline_processor.evaluation.backlog import lags_sentence, windows_wait
+from driftline_processor.evaluation.processes.cores import judging_processes
+from driftline_processor.evaluation.processes.pool import JudgingProcesses
+from driftline_processor.governance.decisions import Decision, DecisionKind
+from driftline_processor.health import Health, Labels
+from driftline_processor.ingest.admission import Admission, Passing
+from driftline_processor.ingest.analysis import Analysis
+from driftline_processor.ingest.decoding import Decoding
+from driftline_processor.ingest.deduplication import Upload, UploadPart
+from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
+from driftline_processor.ingest.request_queue import QUEUE_BYTES, RequestQueue
+from driftline_processor.ingest.transaction import Intake, Request
+from driftline_processor.log.request_log import ANALYSIS, LogLimits, RequestLog
+from driftline_processor.log.segments import UnknownFormat
+from driftline_processor.maintenance.erasure import ErasureOrder, ErasureResult
+from driftline_processor.memory_ceiling import MemoryCeiling, share_of_caches
+from driftline_processor.policy.alerts import AlertStore
+from driftline_processor.queries.rows import Queries
+from driftline_processor.queries.state_snapshot import StateSnapshot
+from driftline_processor.queries.verdicts import VerdictChange
+from driftline_processor.receipts import NO_HEADERS, Receipt, Signal, StorageOutage
+from driftline_processor.store.business_points import BusinessPoints
+from driftline_processor.store.database import DatabaseError, StorageError, Store, read
+from driftline_processor.store.memory_folder import MemoryFolder
+
+from .erasures import Erasures
+from .keeper import Keeper, Step
+from .notifications import Notifications
+from .parts import Parts, SharedParts, open_intake
+
+_log = logging.getLogger(__name__)
+
+JOIN_EVERY, EVALUATE_EVERY, PUBLISH_EVERY, COMPARE_EVERY, TIDY_EVERY = 1.0, 2.0, 1.0, 5.0, 600.0
+"""Seconds. Joining and evaluating go on at once if more is to be done; they rest while requests wait."""
+
+LOOKS = 10
+"""Publishing, comparing versions and following verdicts look at everything: each takes a tenth of a core at most."""
+
+INTERRUPTED = 2.0
+"""Seconds in which a statement that was interrupted ends."""
+
+
+class State:
+    """Everything that is known, in one directory.
+
+    Attributes:
+        parts: What lives over the open file; another object after an outage or after a model was deleted.
+        log: The requests that were accepted.
+        notifications: Alerts, and the messages about them.
+    """
+
+    parts: Parts
+
+    def __init__(
+        self,
+        config: Config,
+        health: Health | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        queue_bytes: int = QUEUE_BYTES,
+        ceiling: MemoryCeiling | None = None,
+    ) -> None:
+        """Open the state, as it was left.
+
+        Args:
+            config: The whole file.
+            health: Where its problems are reported, and what it counts.
+            clock: The wall clock in unix nanoseconds.
+            queue_bytes: How much may wait to be written.
+            ceiling: Of the memory of the process; that of the configuration if none is given.
+
+        Raises:
+            StorageError: The file cannot be opened.
+            ValueError: A configured baseline cannot be read.
+            OSError: The same.
+        """
+        self._baselines = configured_baselines(config.models)
+        self.health = health or Health()
+        self._config, self._clock = config, clock
+        self._joined: list[Callable[[pa.Table], None]] = []
+        self._changed: list[Callable[[VerdictChange], object]] = []
+        self._memory = MemoryFolder() if config.storage.in_memory else None
+        try:
+            self._open(queue_bytes, ceiling or MemoryCeiling(config.limits.memory))
+        except BaseException:
+            if self._memory is not None:
+                self._memory.close()
+            raise
+
+    def _open(self, queue_bytes: int, ceiling: MemoryCeiling) -> None:
+        """Open the file and the log, and make everything over them."""
+        config, clock, counters = self._config, self._clock, self.health.counters
+        directory = Path(config.storage.directory) if self._memory is None else self._memory.path
+        self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB")
+        self._judging = JudgingProcesses(
+            judging_processes(config.processes),
+            counters,
+            pressed=lambda: ceiling.pressed,
+            share=share_of_caches(config.limits.memory),
+        )
+        ceiling.beside = lambda: self._judging.bytes
+        self._keeper = Keeper(self._store, self._pressed, self._reopen, self._steps())
+        self.notifications = Notifications(config, lambda: self.parts, self._writing, clock)
+        try:
+            with self._store.watched():
+                intake = self._read_intake()
+                self._queue = RequestQueue(intake, queue_bytes)
+                self.log = self._open_log()
+                self._read_parts(intake)
+        except StorageOutage as outage:
+            raise StorageError(str(outage)) from outage
+        decoding = decoding_of(config)
+        reader = self.log.reader(ANALYSIS, self._queue.position)
+        self._analysis = Analysis(self.log, reader, decoding, self._queue, counters)
+        self._admission = Admission(self.log, decoding, self._queue, counters, clock, ceiling)
+        self._erasures = Erasures(self._store, self.log, decoding, lambda: self.parts, self._replace_parts)
+        self._watch()
+
+    def _open_log(self) -> RequestLog:
+        limits = self._config.storage.log
+        kept = LogLimits(limits.max_size, limits.max_age.total_seconds(), limits.segment_size)
+        folder, at_least = self._store.path.parent / "log", self._queue.position
+        try:
+            return RequestLog(folder, self.health.counters, self._clock, kept, at_least)
+        except (OSError, UnknownFormat) as error:
+            raise StorageError(f"storage.directory: the log cannot be opened: {error}") from error
+
+    def _watch(self) -> None:
+        """Let ``/readyz`` show what is wrong."""
+        self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)
+        self.health.watch("storage", lambda: self._store.outage)
+        self.health.watch("storage_gap", lambda: self._store.gap, ready=True)
+        self.health.watch("windows", self._waiting_sentence, ready=True)
+        self.health.watch("limits", lambda: self.parts.intake.limits.sentence(), ready=True)
+        self.health.watch("log", lambda: self.log.outage)
+
+    def _read_intake(self) -> Intake:
+        return open_intake(self._store, self._config, self._baselines, self.health.counters, self._clock)
+
+    def _read_parts(self, intake: Intake) -> None:
+        """Make all parts from what is in the file."""
+        self.parts = Parts.open(
+            intake,
+            SharedParts(
+                config=self._config,
+                store=self._store,
+                baselines=self._baselines,
+                counters=self.health.counters,
+                clock=self._clock,
+                queue=self._queue,
+                judging=self._judging,
+                joined=self._after_join,
+                links=self.notifications.links,
+                put_off=self.notifications.put_off,
+            ),
+        )
+        self._joining, self._caught_up, self._read_at = True, False, time.monotonic()
+
+    def _replace_parts(self) -> Parts:
+        """Make all parts anew; return those of before. Nothing is stored or evaluated meanwhile."""
+        before, intake = self.parts, self._read_intake()
+        self._queue.exchange(intake)
+        self._read_parts(intake)
+        return before
+
+    def _reopen(self) -> bool:
+        """Begin anew with what is in the file, as a process that starts does; False while that cannot be done.
+
+        What a commit has left behind that failed is known only there: it may be on disk, and then counts.
+        """
+        with self._keeper.lock, self._analysis.resting():
+            try:
+                self._store.reopen()
+                self._replace_parts()
+            except StorageError:
+                return False
+            except Exception:
+                _log.exception("the storage was opened again, but not read; driftline tries again")
+                return False
+            self._store.recover()
+            return True
+
+    # What readers ask of it
+
+    @property
+    def snapshot(self) -> StateSnapshot:
+        """What is known of all models, as of the last turn of the keeper."""
+        return self.parts.snapshots.newest
+
+    @property
+    def queries(self) -> Queries:
+        """What is read from the file on request."""
+        return self.parts.queries
+
+    @property
+    def alerts(self) -> AlertStore:
+        """The alerts of today, and those of before."""
+        return self.parts.alerts
+
+    def counters(self) -> dict[tuple[str, Labels], float]:
+        """Return the counters of the process, and how much waits."""
+        return {**self.health.counters.snapshot(), **self.snapshot.gauges(self._clock())}
+
+    def read(self, query: str, *parameters: object) -> pa.Table:
+        """Read from the store with SQL, see :mod:`driftline_processor.store` for its tables; any thread may."""
+        with self._store.reading() as connection:
+            return read(connection, query, *parameters)
+
+    def on_joined(self, listener: Callable[[pa.Table], None]) -> None:
+        """Call ``listener`` with the rows that each join entered or corrected.
+
+        They have the columns of ``joined``, ``id``, ``trace_id`` and ``span_id`` of the prediction, and when both came
+        (``received``, ``outcome_received``).
+        """
+        self._joined.append(listener)
+
+    def _after_join(self, rows: pa.Table) -> None:
+        for listener in self._joined:
+            listener(rows)
+
+    def on_verdict(self, listener: Callable[[VerdictChange], object]) -> None:
+        """Call ``listener`` with each verdict whose state has changed, once that is on disk."""
+        self._changed.append(listener)
+
+    # What is submitted to it
+
+    def submit(
+        self,
+        signal: Signal,
+        body: bytes,
+        headers: Mapping[str, str] = NO_HEADERS,
+        offsets: Sequence[Offset] = (),
+        waited: float = 0.0,
+    ) -> Future[Receipt]:
+        """Accept an OTLP request, see :meth:`~driftline_processor.ingest.admission.Admission.submit`."""
+        return self._admission.submit(signal, body, headers, offsets, waited)
+
+    def forward(self, passing: Passing) -> None:
+        """Keep for destinations what ``passing`` says, with the requests of the analysis."""
+        self._admission.passing = passing
+
+    def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
+        """Take in outcomes, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit_outcomes`."""
+        return self._queue.submit_outcomes(tables, digest)
+
+    def submit_part(self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart) -> Future[Receipt]:
+        """Take in a part of an upload, see :class:`~driftline_processor.ingest.deduplication.Uploads`."""
+        return self._queue.submit_outcomes(tables, digest, part)
+
+    def uploaded(self, upload: str) -> Upload | None:
+        """Return what has come of an upload, None if nothing has."""
+        return self.parts.intake.uploads.found(upload)
+
+    def offsets(self) -> QueueProgress:
+        """Return how far queues have been read, see :mod:`driftline_processor.ingest.queue_offsets`."""
+        return dict(self.parts.intake.offsets)
+
+    def points(self) -> BusinessPoints:
+        """Return the points of business series that are stored."""
+        return self.parts.intake.business
+
+    def offer(self, request: Request) -> Future[Receipt]:
+        """Take in rows that are tables already."""
+        return self._queue.offer(request, 0)
+
+    def decide(self, model: str, version: str, kind: DecisionKind, by: str, why: str) -> Decision:
+        """Store what somebody decided about a model, and return it. Raises StorageOutage."""
+        with self._writing():
+            return self.parts.decisions.record(model, version, kind, by, why, self._clock())
+
+    def erase(self, order: ErasureOrder) -> ErasureResult:
+        """Delete what is kept of prediction ids, of a subject or of a model; return when it is gone from the disk, too.
+
+        Requests wait meanwhile. Raises what the store raised, such as a full disk: the rows have left the tables then,
+        and the file is written anew at the next tidying, or at the next start; NoSubject where the model has none;
+        NoModel where nothing is known of it; NotOrdered where the order cannot be written down; StorageOutage, with
+        nothing written down, while the storage cannot be used.
+        """
+        self.catch_up()
+        self._erasures.check(order)
+        with self._writing(), self._analysis.resting():
+            self._erasures.add(order)
+            return self._carry_out_orders()
+
+    # How it lives
+
+    def start(self) -> None:
+        """Start all threads."""
+        self.start_storing()
+        self._keeper.start()
+
+    def start_storing(self) -> None:
+        """Start what accepts and stores, without what joins and evaluates; first of all, finish what is to be deleted.
+
+        Raises StorageError when the file cannot be used.
+        """
+        self.log.start()
+        try:
+            with self._store.watched():
+                self._finish_orders()
+        except StorageOutage as outage:
+            raise StorageError(str(outage)) from outage
+        except (DatabaseError, StorageError) as error:  # there is no room for a copy of the file, and it can wait
+            reason = str(error).splitlines()[0]
+            _log.warning("driftline: a deletion is not finished (%s); it is tried again every ten minutes", reason)
+        self._queue.start()
+        self._analysis.start()
+
+    def catch_up(self, deadline: Deadline = NEVER) -> None:
+        """Store the rows of all that was accepted before now. Raises StorageOutage."""
+        self._analysis.catch_up(deadline)
+
+    def settle(self, deadline: Deadline = NEVER) -> None:
+        """Join and evaluate everything that has been acknowledged, as far as the time allows, and publish it.
+
+        In an outage the next start does.
+        """
+        with suppress(StorageOutage):
+            with self._interrupted(deadline):
+                self.join_now(deadline)
+            with self._interrupted(deadline):
+                self.evaluate_now(deadline)
+
+    def join_now(self, deadline: Deadline = NEVER) -> None:
+        """Join everything that has been acknowledged, as far as the time allows."""
+        self.catch_up(deadline)
+        with self._writing():
+            while not deadline.passed and self._join():
+                pass
+            self._publish()
+
+    def evaluate_now(self, deadline: Deadline = NEVER) -> None:
+        """Evaluate everything that was touched, as far as the time allows, and store what is closed."""
+        with self._writing():
+            evaluator = self.parts.evaluator
+            while evaluator.step(patient=False, ended=lambda: deadline.passed) and not deadline.passed:
+                pass
+            if not deadline.passed:
+                self.parts.versions.step()
+                self._follow_verdicts()
+                self._caught_up = True
+            self._publish()
+            if not deadline.passed:
+                self._look_at_policies()
+
+    def publish(self) -> StateSnapshot:
+        """Publish what is known now, which the keeper does every second, and return it."""
+        return self.parts.snapshots.publish()
+
+    def tidy_now(self) -> None:
+        """Expire, roll up and forget what is old enough."""
+        with self._writing():
+            self._tidy()
+            self._publish()
+
+    def finish(self, deadline: Deadline = NEVER) -> None:
+        """End the threads; store what waits, join and evaluate it, as far as the time allows.
+
+        The next start goes on from there: everything that was acknowledged is on disk.
+        """
+        self._keeper.stopping.set()
+        self._queue.stop(deadline)
+        self._analysis.stop(deadline)
+        self._keeper.join(deadline)
+        if self._working():
+            self._store.interrupt()
+            self._judging.kill()
+            self._queue.join(INTERRUPTED)
+            self._analysis.join(INTERRUPTED)
+            self._keeper.join(Deadline.after(INTERRUPTED))
+        if not self._working():
+            self.settle(deadline)
+        waiting = self.parts.evaluator.waiting.backlog.windows
+        if deadline.passed and waiting:
+            _log.warning("the time to stop is over: %s windows are evaluated after the next start", f"{waiting:,}")
+
+    def note_deliveries(self) -> None:
+        """Write down what became of messages, so that the next start sends none of them again."""
+        with suppress(StorageOutage), self._writing():
+            self._look_at_policies()
+
+    def close(self) -> None:
+        """Close the file, after :meth:`finish`; it opens as well if something still works on it."""
+        if self._working():
+            _log.warning("the state is left as after a crash, since a statement does not end; nothing kept is lost")
+            return
+        self._judging.close()
+        self.log.stop()
+        self.parts.close()
+        self._store.close()
+        if self._memory is not None:
+            self._memory.close()
+
+    def stop(self) -> None:
+        """Write what waits, join and evaluate it, and close the file; in an outage the next start does that."""
+        self.finish()
+        self.close()
+
+    # The steps of the keeper
+
+    def _steps(self) -> Sequence[Step]:
+        """Return what the keeper does; each part is looked up when its turn comes, since all may be made anew."""
+        return (
+            Step(self._join, JOIN_EVERY),
+            Step(self._evaluate, EVALUATE_EVERY),
+            Step(lambda: self.parts.versions.step(), COMPARE_EVERY, LOOKS),
+            Step(self._publish, PUBLISH_EVERY, LOOKS),
+            Step(self._follow_verdicts, COMPARE_EVERY, LOOKS),
+            Step(self._look_at_policies, COMPARE_EVERY, LOOKS),
+            Step(self._tidy, TIDY_EVERY, LOOKS),
+        )
+
+    def _join(self) -> bool:
+        """Join some rows; return whether more may wait."""
+        self._joining = self.parts.join.step()
+        return self._joining
+
+    def _evaluate(self) -> bool:
+        turn = self._keeper.turn
+        return self.parts.evaluator.step(self._caught_up, turn.over, turn.early)
+
+    def _publish(self) -> None:
+        self.parts.snapshots.publish()
+
+    def _follow_verdicts(self) -> None:
+        """Store the states of verdicts that have changed, and call the listeners."""
+        self._publish()
+        for change in self.parts.verdicts.write(self.parts.snapshots.verdicts_in_use()):
+            for listener in self._changed:
+                listener(change)
+
+    def _look_at_policies(self) -> None:
+        self.notifications.look(self._has_caught_up())
+
+    def _has_caught_up(self) -> bool:
+        """Return True once everything was joined and evaluated that waited at the start, or that takes too long.
+
+        Until then no window rests.
+        """
+        if not self._caught_up:
+            idle = not self._joining and not self._pressed() and self.parts.evaluator.idle
+            # 60.0: seconds after a start from which on policies are looked at, however many windows still wait
+            self._caught_up = idle or time.monotonic() - self._read_at > 60.0
+        return self._caught_up
+
+    def _tidy(self) -> None:
+        self._finish_orders()
+        parts = self.parts
+        parts.evaluator.collect()
+        try:
+            parts.upkeep.step()
+        finally:
+            parts.evaluator.forget_tidied()  # what was rolled up before an error stays rolled up
+        parts.join.recount()
+        parts.policies.tidy()
+
+    def _finish_orders(self) -> None:
+        """Carry out the orders to delete that are left, of a processor that was killed or a disk that was full."""
+        if self._erasures.pending:
+            with self._analysis.resting():
+                self._carry_out_orders()
+
+    def _carry_out_orders(self) -> ErasureResult:
+        self._analysis.catch_up()  # what was accepted before is in the tables then
+        return self._erasures.carry_out()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Let the calling thread alone write to the storage, and turn errors of the storage into an outage."""
+        with self._keeper.lock, self._store.watched():
+            yield
+
+    @contextmanager
+    def _interrupted(self, deadline: Deadline) -> Iterator[None]:
+        """End the statement that still runs when the time is over; what it did is rolled back."""
+        if deadline.timeout is None:
+            yield
+            return
+        timer = threading.Timer(deadline.timeout, self._store.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except DatabaseError:
+            if not deadline.passed:
+                raise
+        finally:
+            timer.cancel()
+
+    def _pressed(self) -> bool:
+        """Return True while requests wait to be acknowledged, or more rows than a block to be stored."""
+        return self.log.waiting or self._analysis.behind
+
+    def _working(self) -> bool:
+        return self._keeper.alive or self._queue.alive or self._analysis.alive
+
+    def _waiting_sentence(self) -> str | None:
+        """Say how many windows have waited long to be evaluated, and how late each length is; None if none has."""
+        waiting, now = self.parts.evaluator.waiting, self._clock()
+        if not waiting.backlog.long(now):
+            return None
+        late = lags_sentence(waiting.lags(now))
+        return windows_wait(waiting.backlog, now) + (f"; {late}" if late else "")
+
+
+def decoding_of(config: Config) -> Decoding:
+    """Return how requests are decoded: which metrics of others are mapped, and which are business series."""
+    mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
+    business: dict[str, tuple[BusinessMetric, ...]] = {}
+    for name, one in config.business.items():
+        if one.metric is not None:
+            business[one.metric] = (*business.get(one.metric, ()), one.wanted(name))
+    return Decoding(mappings, business)
+
+
+def configured_baselines(models: Mapping[str, Model]) -> dict[str, Baseline]:
+    """Load the baselines that the configuration names. Raises ValueError or OSError that say which key, and why."""
+    return {name: Baseline.load(model.baseline) for name, model in models.items() if model.baseline is not None}

@@ -1,0 +1,45 @@
+"""A model's pages as one file, on a page of its own and in the API."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.web.report import MakePage, content_security_policy, file_name, report
+from driftline_processor.web.site import Site
+
+from . import data, drift, feature, incidents, overview, performance, predictions, scorecard, versions
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the routes of the report."""
+
+    def show(request: Request) -> Response:
+        selection = site.selection(request)
+        features = partial(feature.page, histories=site.state.queries.features, links=site.links)
+        written = report(selection, chapters(site), features, site.clock(), site.links)
+        headers = {"Cache-Control": "no-store", "Content-Security-Policy": content_security_policy()}
+        if "download" in request.query_params:
+            headers["Content-Disposition"] = f'attachment; filename="{file_name(selection)}"'
+        return HTMLResponse(written.encode("utf-8", "replace"), headers=headers)
+
+    return [Route("/models/{name:path}/report", show), Route("/api/v1/models/{name:path}/report", show)]
+
+
+def chapters(site: Site) -> dict[str, MakePage]:
+    """Return the pages of a model by the end of their address, as of now."""
+    parts, queries, log = site.state.parts, site.state.queries, site.incidents
+    rows = predictions.Rows(queries.mispredictions, queries.predictions, queries.history, queries.labels, site.links)
+    return {
+        "": partial(overview.page, log=log),
+        "performance": performance.page,
+        "drift": drift.page,
+        "data": data.page,
+        "predictions": partial(predictions.page, rows=rows),
+        "versions": versions.page,
+        "incidents": partial(incidents.model_page, log=log, alerts=parts.alerts, explained=parts.explanations),
+        "scorecard": partial(scorecard.model_page, log=log, made=parts.decisions),
+    }
