@@ -142,7 +142,7 @@ def evaluate_files(
     if asked.model is not None and not options.slices:  # as in a service: no slices but those that are named
         named = replace(baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"})
     progress(0, 0, "Reading rows")
-    read = read_dataset(data, outcomes, named, options, say, performance.keys, sampled)
+    read = read_dataset(data, outcomes, named, options=options, say=say, attributes=performance.keys, sampled=sampled)
     options = replace(options, features=() if has_patterns(options.features) else options.features)  # the baseline's
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
         raise BadInput(f"{data[0]}: seasons need a time; name its column with {option_text('time')}")
@@ -156,7 +156,18 @@ def evaluate_files(
         store=read.store,
     )
     delay = settings.outcome_delay or learn_delay(known, read.store)
-    rows = _Rows(data, reference, read, known, key, built, baseline, options, counted, delay)
+    rows = _Rows(
+        data,
+        reference,
+        read,
+        known=known,
+        key=key,
+        built=built,
+        baseline=baseline,
+        options=options,
+        counted=counted,
+        delay=delay,
+    )
     judged = [_judge_windows(rows, cut, settings, asked, say, progress) for cut in cuts]
     evaluations = [one for of_cut in judged for one in of_cut.evaluations]
     declared = judged[0].slices
@@ -221,14 +232,32 @@ def _judge_windows(
     if settings.rolling is not None:
         past, steps = cut_references(settings.rolling, read.rows, windows, steps, cut.timezone, settings.seasons)
     counts = StepCounts(steps, baseline)
-    slices = WindowSlices(read.rows, read.roles, baseline, steps, len(windows), say, read.groups)
+    slices = WindowSlices(
+        reads=read.rows,
+        roles=read.roles,
+        baseline=baseline,
+        steps=steps,
+        windows=len(windows),
+        say=say,
+        groups=read.groups,
+    )
     known = (
         None if rows.known is None else LabelledWindows(rows.known, read.store.join(groups), len(windows), read.store)
     )
     labelled = WeakSliceRows.of(known, baseline)
     folded = fold_rows(
-        *(read.rows, read.roles, key, baseline, counts, len(windows)),
-        *(rows.counted, slices, past, labelled, read.store, progress),
+        read.rows,
+        read.roles,
+        key,
+        baseline=baseline,
+        counts=counts,
+        windows=len(windows),
+        expect=rows.counted,
+        slices=slices,
+        past=past,
+        labelled=labelled,
+        store=read.store,
+        progress=progress,
     )
     _report_sums_and_samples(known, labelled, baseline.task, say)
     values = slice_values(read, slices.values)
@@ -265,16 +294,32 @@ def _judge_windows(
     reference, options = rows.reference, rows.options
     if asked.exact and reference is not None:
         progress(0, 0, "Comparing rows exactly")
-        exact_values(evaluations, read.rows, groups, reference_rows_path(reference, "exact"), baseline, options, say)
+        exact_values(
+            evaluations,
+            read.rows,
+            groups,
+            reference=reference_rows_path(reference, "exact"),
+            baseline=baseline,
+            options=options,
+            say=say,
+        )
     if asked.classifier and reference is not None:
         progress(0, 0, "Training a classifier")
         before_rows = reference_rows(reference, options, baseline, key, say)
         current = batches(read.rows, groups, read.roles, key, baseline)
-        classify_windows(evaluations, [one.pane for one in folded], before_rows, current, groups, baseline, say)
+        classify_windows(
+            evaluations,
+            [one.pane for one in folded],
+            before_rows,
+            current=current,
+            groups=groups,
+            baseline=baseline,
+            say=say,
+        )
     if asked.weighted and reference is not None:
         progress(0, 0, "Weighing labelled rows")
         current = batches(read.rows, groups, read.roles, key, baseline)
-        weigh_windows(evaluations, reference, current, groups, baseline, options, say)
+        weigh_windows(evaluations, reference, current, groups=groups, baseline=baseline, options=options, say=say)
     declared = {name: values for name, values in slices.values.items() if name not in read.groups}
     wrong = worst_predictions(read, known, baseline.task, asked.mispredictions)
     return _JudgedWindows(evaluations, declared, wrong)

@@ -68,11 +68,11 @@ def evaluate_request(
         reference = download_artifact(reference)
     if options.config is not None:
         configured = configuration.configure_evaluation(
-            *(options.config, reference, columns, cut, asked, say), options.used_sections
+            options.config, reference, columns, cut=cut, asked=asked, say=say, used=options.used_sections
         )
         reference, columns, cut, asked = configured.reference, configured.options, configured.cut, configured.asked
     files = [file for one in data for file in ([one] if isinstance(one, MemoryRows) else expand_paths([one]))]
-    return evaluate_files(files, reference, outcomes, columns, cut, say, asked, progress)
+    return evaluate_files(files, reference, outcomes, options=columns, cut=cut, say=say, asked=asked, progress=progress)
 
 
 def objectives_of(written: Sequence[str]) -> tuple[Objective, ...]:
