@@ -36,7 +36,6 @@ from driftline_processor.evaluation.judge import TOGETHER, follow, judge_togethe
 from driftline_processor.present.evaluation_json import evaluations_to_json, json_of
 from driftline_processor.present.numbers import many
 from driftline_processor.present.progress import Progress, no_progress, report_parts
-from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import has_patterns
 from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.memory import Reference, Rows
@@ -51,12 +50,13 @@ from .exact_values import exact_values, reference_rows_path
 from .fold import batches, fold_rows, newest_rows
 from .importance_weights import weigh_windows
 from .mispredictions import worst_predictions
+from .options import EvaluationOptions
 from .outcome_join import silence_as_irrelevant
 from .outcomes import LabelledWindows, labelled_predictions
 from .reference import baseline_of, baseline_of_first_period, reference_rows
 from .rolling_reference import cut_references
 from .rows_source import FileWindows
-from .settings import DEFAULT_SETTINGS, EvaluationSettings, check_objective_slices, model_settings
+from .settings import DEFAULT_SETTINGS, EvaluationSettings, check_objective_slices, check_options, model_settings
 from .slices import WindowSlices, slice_values
 from .versions import compare_file_versions
 from .weak_slices import WeakSliceRows
@@ -98,7 +98,7 @@ def evaluate_files(
     data: Sequence[Rows],
     reference: Reference | None,
     outcomes: Rows | None,
-    options: ColumnOptions,
+    options: EvaluationOptions,
     cut: Cut,
     say: Say,
     asked: EvaluationSettings = DEFAULT_SETTINGS,
@@ -113,11 +113,11 @@ def evaluate_files(
     cuts = [cut]
     if not (cut.window or cut.rows):
         lengths = () if asked.model is None else asked.model.windows
-        cuts = [replace(cut, window=name) for name in lengths or asked.windows] or cuts
+        cuts = [replace(cut, window=name) for name in lengths or options.default_windows] or cuts
     cuts = cuts if asked.past is None else [one.by_time() for one in cuts]
     for one in cuts:
         one.check()
-    asked.check(reference)
+    check_options(options, asked.past, reference)
     for path in (*data, reference, outcomes):
         if path is not None:
             check_path(path)
@@ -209,7 +209,7 @@ class _Rows:
     key: ModelKey
     built: Baseline
     baseline: Baseline
-    options: ColumnOptions
+    options: EvaluationOptions
     counted: Expectations
     delay: OutcomeDelay
 
@@ -292,7 +292,7 @@ def _judge_windows(
             evaluations.append(follow(evaluation, evaluations[-1] if evaluations else None))
     evaluations = with_track_records(evaluations)
     reference, options = rows.reference, rows.options
-    if asked.exact and reference is not None:
+    if options.exact and reference is not None:
         progress(0, 0, "Comparing rows exactly")
         exact_values(
             evaluations,
@@ -303,7 +303,7 @@ def _judge_windows(
             options=options,
             say=say,
         )
-    if asked.classifier and reference is not None:
+    if options.classifier and reference is not None:
         progress(0, 0, "Training a classifier")
         before_rows = reference_rows(reference, options, baseline, key, say)
         current = batches(read.rows, groups, read.roles, key, baseline)
@@ -316,12 +316,12 @@ def _judge_windows(
             baseline=baseline,
             say=say,
         )
-    if asked.weighted and reference is not None:
+    if options.importance_weighted and reference is not None:
         progress(0, 0, "Weighing labelled rows")
         current = batches(read.rows, groups, read.roles, key, baseline)
         weigh_windows(evaluations, reference, current, groups=groups, baseline=baseline, options=options, say=say)
     declared = {name: values for name, values in slices.values.items() if name not in read.groups}
-    wrong = worst_predictions(read, known, baseline.task, asked.mispredictions)
+    wrong = worst_predictions(read, known, baseline.task, options.mispredictions)
     return _JudgedWindows(evaluations, declared, wrong)
 
 
