@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import httpx
-from driftline_processor.terminal.api_tables import read_models
+from driftline_processor.terminal.api_tables import fetch_models
 from driftline_processor.terminal.top_application import ModelScreen, TopApplication
 
 SIZE = (128, 40)
@@ -25,7 +25,7 @@ PATIENCE = 30.0
 
 async def draw_top(address: str) -> str:
     """Return the picture of the first model of a running processor."""
-    application = TopApplication(address, read_models(httpx.get(f"{address}/api/v1/models")))
+    application = TopApplication(address, fetch_models(lambda path: httpx.get(address + path)))
     application.url = USUAL
     async with application.run_test(size=SIZE) as pilot, asyncio.timeout(PATIENCE):
         await pilot.press("enter")

@@ -77,6 +77,8 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
             "models": json_type(list[ModelView]),
             "verdicts": json_type(dict[str, Verdict | None]),
             "hints": list[str],
+            "total": int,
+            "next": str | None,
         },
     ),
     "Model": (

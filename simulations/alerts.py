@@ -392,11 +392,11 @@ def _rule_rows() -> dict[str, Fleet]:
         "alone": ("", {}, 0.0),
         "two": ("`in_a_row: 2`", {"in_a_row": 2}, 0.0),
         "three": ("`in_a_row: 3`", {"in_a_row": 3}, 0.0),
-        "surely": ("`surely: true`", {"surely": True}, 0.0),
-        "both": ("`surely: true`, `in_a_row: 2`", {"surely": True, "in_a_row": 2}, 0.0),
+        "significant": ("`significant: true`", {"significant": True}, 0.0),
+        "both": ("`significant: true`, `in_a_row: 2`", {"significant": True, "in_a_row": 2}, 0.0),
         "days": ("days differ by 2 points", {}, 0.02),
-        "days-surely": ("the same, `surely: true`", {"surely": True}, 0.02),
-        "days-both": ("the same, `surely: true`, `in_a_row: 2`", {"surely": True, "in_a_row": 2}, 0.02),
+        "days-significant": ("the same, `significant: true`", {"significant": True}, 0.02),
+        "days-both": ("the same, `significant: true`, `in_a_row: 2`", {"significant": True, "in_a_row": 2}, 0.02),
     }
     return {
         (name := f"rule-{key}"): Fleet(name, replayed(keys, spread), 20_000, what or "as it is")

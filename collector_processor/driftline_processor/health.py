@@ -40,7 +40,7 @@ class Counters:
             self._values[name, _sorted(labels)] = value
 
     def snapshot(self) -> dict[tuple[str, Labels], float]:
-        """Return a copy of all values, as :meth:`View.counters` gives them."""
+        """Return a copy of all values, by metric name and sorted labels."""
         with self._lock:
             return dict(self._values)
 

@@ -74,7 +74,7 @@ async def fired(trigger: VerdictTrigger, seconds: float = 20.0) -> Any:
 
 async def triggers(model: str) -> dict[str, Any]:
     """Return what three triggers fire: of what holds, of a model that is not there, and of a dead processor."""
-    holds = {"states": ["degraded"], "drift_share": None, "coverage": None, "outcomes": 1, "window": ""}
+    holds = {"states": ["degraded"], "drift_fraction": None, "coverage": None, "outcomes": 1, "window": ""}
     found = {
         "held": await fired(VerdictTrigger(model, holds, poke_interval=0.2)),
         "misnamed": await fired(VerdictTrigger(f"{model}x", holds, poke_interval=0.2)),

@@ -33,7 +33,7 @@ MODEL = {
     "outcome_delay": "0s",
     "performance": {"objectives": ["accuracy >= 0.97"]},
 }
-POLICY = {"when": "accuracy < 50 %", "surely": True, "severity": "critical", "notify": "oncall"}
+POLICY = {"when": "accuracy < 50 %", "significant": True, "severity": "critical", "notify": "oncall"}
 
 
 def alertmanager_program() -> str:

@@ -57,4 +57,4 @@ def test_what_was_simulated_keeps_what_is_promised() -> None:
     assert all(one["found"] == 1.0 for one in CHANGED_FLEETS.figures().values())
     assert 0.18 < rules["rule-alone"]["held"] < 0.20
     assert rules["rule-two"]["a_month"] < rules["rule-alone"]["a_month"] / 4
-    assert rules["rule-surely"]["a_month"] < rules["rule-alone"]["a_month"] / 30
+    assert rules["rule-significant"]["a_month"] < rules["rule-alone"]["a_month"] / 30

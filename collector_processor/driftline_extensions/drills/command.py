@@ -46,7 +46,9 @@ def drill(
         typer.Option(metavar="FILE", help="A built baseline (.json); else that of the configuration."),
     ] = None,
     size: Annotated[float | None, typer.Option(metavar="N", help="How strong the fault is, in its own unit.")] = None,
-    share: Annotated[float, typer.Option(metavar="S", min=0.0, max=1.0, help="In which share of the rows.")] = 1.0,
+    fraction: Annotated[
+        float, typer.Option(metavar="F", min=0.0, max=1.0, help="The fraction of rows that have the fault.")
+    ] = 1.0,
     feature: Annotated[
         str, typer.Option(metavar="NAME", help="In which input; else the first that it can break.")
     ] = "",
@@ -54,7 +56,7 @@ def drill(
     days: Annotated[int | None, typer.Option(metavar="N", help="Days of drawn rows after the fault.")] = None,
     rows: Annotated[int, typer.Option(metavar="N", help="Drawn rows a day.")] = 500,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the rows that are drawn.")] = 1,
-    at_most: Annotated[str, typer.Option(metavar="3d", help="Found later than that counts as not found.")] = "",
+    within: Annotated[str, typer.Option(metavar="3d", help="A fault that is found later counts as not found.")] = "",
     style: Annotated[Format, typer.Option("--format", help="How results are written.")] = Format.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: --format json.")] = False,
     *,
@@ -78,11 +80,11 @@ def drill(
         if not records and outcomes:
             raise BadInput("--records is missing: outcomes belong to recorded rows; name the rows")
         most = None
-        if at_most:
+        if within:
             try:
-                most = int(parse_duration(at_most, "d", "h").total_seconds() * 1e9)
+                most = int(parse_duration(within, "d", "h").total_seconds() * 1e9)
             except ValueError as error:
-                raise BadInput(f"--at-most: {error}") from error
+                raise BadInput(f"--within: {error}") from error
         request = DrillRequest(
             faults=[fault] if fault else (),
             model=columns.model,
@@ -94,7 +96,7 @@ def drill(
             at=at,
             days=days,
             rows=rows,
-            settings=Settings(size, share, feature, seed),
+            settings=Settings(size, fraction, feature, seed),
         )
         results = []
         for result in run_drills(request, say):

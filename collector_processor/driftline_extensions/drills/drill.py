@@ -38,13 +38,13 @@ class Settings:
 
     Attributes:
         size: How strong it is.
-        share: In which share of the rows.
+        fraction: The fraction of rows that have the fault.
         feature: In which input; "" = the first that it can break.
         seed: Of the rows that are drawn.
     """
 
     size: float | None = None
-    share: float = 1.0
+    fraction: float = 1.0
     feature: str = ""
     seed: int = 1
 
@@ -95,7 +95,7 @@ class DrillResult:
         why: Why it was not found, or cannot be told; "" where it was.
         at: From when on it was injected, unix nanoseconds.
         size: How strong it was.
-        share: In which share of the rows.
+        fraction: The fraction of rows that have the fault.
         lived: Nanoseconds of traffic after the fault.
         rows: Rows of a day.
         found_after: Nanoseconds until it was told; None where it was not.
@@ -114,7 +114,7 @@ class DrillResult:
     why: str = ""
     at: int = 0
     size: float = 0.0
-    share: float = 1.0
+    fraction: float = 1.0
     lived: int = 0
     rows: float = 0.0
     found_after: int | None = None
@@ -194,7 +194,7 @@ class Range:
             return DrillResult(fault, model, (), "not_applicable", lacks)
         feature = choose_feature(fault, self.traffic, settings.feature)
         size = fault.size if settings.size is None else settings.size
-        how = Injection(self.at, size, settings.share, feature, np.random.default_rng(settings.seed))
+        how = Injection(self.at, size, settings.fraction, feature, np.random.default_rng(settings.seed))
         broken = fault.inject(self.traffic, how)
         features = self._broken(fault, feature)
         noise = self._fired(self.quiet, ())
@@ -206,7 +206,7 @@ class Range:
             outcome="not_found",
             at=self.at,
             size=size,
-            share=settings.share,
+            fraction=settings.fraction,
             lived=lived.until - self.at,
             rows=len(self.traffic) / max(self.traffic.days, 1 / 24),
             seen_after=self._seen(fault, lived),

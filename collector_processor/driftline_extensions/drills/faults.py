@@ -32,20 +32,20 @@ class Injection:
     Attributes:
         at: From when on, unix nanoseconds.
         size: How strong, in the fault's own unit.
-        share: In which share of the rows.
+        fraction: The fraction of rows that have the fault.
         feature: In which input; "" where the fault is about none.
         rng: Draws the rows.
     """
 
     at: int
     size: float
-    share: float
+    fraction: float
     feature: str
     rng: Random
 
     def rows(self, traffic: Traffic) -> NDArray[np.bool_]:
         """Return which rows are hit: bool (n,)."""
-        return np.asarray((traffic.time >= self.at) & (self.rng.random(len(traffic)) < self.share))
+        return np.asarray((traffic.time >= self.at) & (self.rng.random(len(traffic)) < self.fraction))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ def _places(column: Column) -> F64:
 
 
 def _truth_turns(traffic: Traffic, how: Injection) -> Traffic:
-    """Let other outcomes follow from the same inputs: classes change in a share of rows, numbers shift."""
+    """Let other outcomes follow from the same inputs: classes change in a fraction of the rows, numbers shift."""
     assert traffic.actual is not None
     rows = how.rows(traffic)
     if traffic.task.predicts_number:
@@ -259,7 +259,7 @@ def _outcomes_late(traffic: Traffic, how: Injection) -> Traffic:
 
 
 def _outcomes_mixed_up(traffic: Traffic, how: Injection) -> Traffic:
-    """Give a share of rows the outcome of another row, as a wrong join does."""
+    """Give a fraction of the rows the outcome of another row, as a wrong join does."""
     assert traffic.actual is not None
     rows = how.rows(traffic) & (how.rng.random(len(traffic)) < min(how.size, 1.0))
     hit = np.flatnonzero(rows & is_present(traffic.actual))
@@ -285,7 +285,7 @@ def _burst(traffic: Traffic, how: Injection) -> Traffic:
     """
     day = (traffic.time >= how.at) & (traffic.time < how.at + DAY)
     usual = int(day.sum())
-    added = round(how.size * usual * how.share)
+    added = round(how.size * usual * how.fraction)
     before = np.flatnonzero(traffic.time < how.at)
     if not added or not len(before):
         return traffic

@@ -33,7 +33,7 @@ LONGEST: Final = 400
 """Days of synthetic traffic at most."""
 
 SHARE_BEFORE: Final = 2 / 3
-"""The share of recorded traffic after which a fault begins, unless somebody says when."""
+"""The fraction of recorded traffic after which a fault begins, unless somebody says when."""
 
 NAMELESS: Final = "churn"
 """The model that is drilled where no configuration names any."""

@@ -43,18 +43,18 @@ def quiet_sentence(result: DrillResult) -> str:
     return f"The same traffic without the fault was not quiet: {names} fired."
 
 
-def drill_lines(result: DrillResult, at_most: int | None = None) -> Iterator[str]:
+def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[str]:
     """Yield a drill in lines, the answer first."""
     yield first_sentence(result)
     if result.outcome == "not_applicable":
         return
-    if at_most is not None and result.outcome == "found" and not result.within(at_most):
-        yield f"That is later than --at-most {time_words(at_most)}."
+    if limit_ns is not None and result.outcome == "found" and not result.within(limit_ns):
+        yield f"That is later than --within {time_words(limit_ns)}."
     yield quiet_sentence(result)
     fault = result.fault
     size = f", {result.size:g} {fault.unit}" if fault.unit else ""
-    share = "" if result.share >= 1 else f", in {result.share:.0%} of the rows"
-    yield f"What broke: {fault.what}{size}{share}, from {iso_time(result.at)} on; {result.rows:,.0f} rows a day."
+    fraction = "" if result.fraction >= 1 else f", in {result.fraction:.0%} of the rows"
+    yield f"What broke: {fault.what}{size}{fraction}, from {iso_time(result.at)} on; {result.rows:,.0f} rows a day."
     yield f"What should be told: {fault.why}"
     for one in result.fired:
         yield from _fired_lines(one)
@@ -91,7 +91,7 @@ def drill_json(result: DrillResult) -> dict[str, Any]:
         "why": printable(result.why),
         "at": iso_time(result.at) if result.at else None,
         "size": result.size,
-        "share": result.share,
+        "fraction": result.fraction,
         "rows_a_day": round(result.rows, 1),
         "lived_seconds": result.lived // 10**9,
         "found_after_seconds": _seconds(result.found_after),
@@ -144,25 +144,25 @@ def _seconds(nanoseconds: int | None) -> int | None:
 _CELLS = {"not_found": "not found", "inconclusive": "too thin to tell", "not_applicable": "cannot be done"}
 
 
-def cell(result: DrillResult, at_most: int | None = None) -> str:
+def cell(result: DrillResult, limit_ns: int | None = None) -> str:
     """Say a drill in a cell of a table."""
     if result.outcome in _CELLS:
         return _CELLS[result.outcome]
     words = time_words(result.found_after or 0)
     words += ", named" if result.outcome == "found" else ", not named"
-    return f"{words}, too late" if result.outcome == "found" and not result.within(at_most) else words
+    return f"{words}, too late" if result.outcome == "found" and not result.within(limit_ns) else words
 
 
-def has_passed(result: DrillResult, at_most: int | None = None) -> bool:
+def has_passed(result: DrillResult, limit_ns: int | None = None) -> bool:
     """Return True where a drill was found and named in time; one that cannot be done is none."""
-    return result.outcome == "not_applicable" or result.within(at_most)
+    return result.outcome == "not_applicable" or result.within(limit_ns)
 
 
-def summary(results: Sequence[DrillResult], at_most: int | None = None) -> str:
+def summary(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
     """Say how many drills were found."""
     done = [one for one in results if one.outcome != "not_applicable"]
-    named = sum(one.within(at_most) for one in done)
-    limit = "" if at_most is None else f" within {time_words(at_most)}"
+    named = sum(one.within(limit_ns) for one in done)
+    limit = "" if limit_ns is None else f" within {time_words(limit_ns)}"
     noisy = sorted({one.model for one in done if one.noise})
     quiet = (
         "The same traffic without a fault stayed quiet."
@@ -172,40 +172,40 @@ def summary(results: Sequence[DrillResult], at_most: int | None = None) -> str:
     return f"{named} of {len(done)} drills were found, and their cause named rightly{limit}. {quiet}"
 
 
-def _rows(results: Sequence[DrillResult], at_most: int | None) -> Iterator[list[str]]:
+def _rows(results: Sequence[DrillResult], limit_ns: int | None) -> Iterator[list[str]]:
     models = list(dict.fromkeys(one.model for one in results))
     known = {(one.fault.name, one.model): one for one in results}
     yield ["fault", *(short(name, 40) for name in models)]
     for name in dict.fromkeys(one.fault.name for one in results):
-        yield [name, *(cell(known[name, model], at_most) if (name, model) in known else "" for model in models)]
+        yield [name, *(cell(known[name, model], limit_ns) if (name, model) in known else "" for model in models)]
 
 
-def table_text(results: Sequence[DrillResult], at_most: int | None = None) -> str:
+def table_text(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
     """Return the table of faults by models for a terminal, the summary first."""
-    rows = [*_rows(results, at_most)]
+    rows = [*_rows(results, limit_ns)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    told = [first_sentence(one) for one in results if not has_passed(one, at_most)]
+    told = [first_sentence(one) for one in results if not has_passed(one, limit_ns)]
     advice = [f"  {printable(said)}" for one in results for said in one.would]
-    return "\n".join([summary(results, at_most), "", *lines, *([""] if told else []), *told, *advice])
+    return "\n".join([summary(results, limit_ns), "", *lines, *([""] if told else []), *told, *advice])
 
 
-def table_markdown(results: Sequence[DrillResult], at_most: int | None = None) -> str:
+def table_markdown(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
     """Return the same as Markdown, for the summary of a pipeline."""
-    head, *rows = [[text.replace("|", "\\|") for text in row] for row in _rows(results, at_most)]
+    head, *rows = [[text.replace("|", "\\|") for text in row] for row in _rows(results, limit_ns)]
     lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
     missed = [
         f"- {first_sentence(one)} {' '.join(map(printable, one.would))}".rstrip()
         for one in results
-        if not has_passed(one, at_most)
+        if not has_passed(one, limit_ns)
     ]
-    return "\n".join([summary(results, at_most), "", *lines, *([""] if missed else []), *missed])
+    return "\n".join([summary(results, limit_ns), "", *lines, *([""] if missed else []), *missed])
 
 
-def table_junit(results: Sequence[DrillResult], at_most: int | None = None) -> str:
+def table_junit(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
     """Return the same as JUnit XML: a test case a drill, one that cannot be done skipped."""
     done = [one for one in results if one.outcome != "not_applicable"]
-    failed = [one for one in done if not one.within(at_most)]
+    failed = [one for one in done if not one.within(limit_ns)]
     counts = {"tests": len(results), "failures": len(failed), "skipped": len(results) - len(done)}
     suite = Element("testsuite", {"name": "driftline drill", **{name: str(n) for name, n in counts.items()}})
     for one in results:
@@ -213,9 +213,9 @@ def table_junit(results: Sequence[DrillResult], at_most: int | None = None) -> s
         sentence = _xml(first_sentence(one))
         if one.outcome == "not_applicable":
             SubElement(case, "skipped", {"message": sentence})
-        elif not one.within(at_most):
+        elif not one.within(limit_ns):
             failure = SubElement(case, "failure", {"message": sentence, "type": one.outcome})
-            failure.text = _xml("\n".join(drill_lines(one, at_most)))
+            failure.text = _xml("\n".join(drill_lines(one, limit_ns)))
         else:
             SubElement(case, "system-out").text = sentence
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suite, encoding="unicode")

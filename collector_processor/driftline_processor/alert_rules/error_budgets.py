@@ -174,12 +174,12 @@ def recording_rules(known: Sequence[Budget]) -> Iterator[Rule]:
                 yield {"record": recorded("rate", window), "expr": spent, "labels": {**named}}
             continue
         for window in sorted({name for pair in budget.longs for name in pair if name}, key=length):
-            spent = f"{_spent(budget, window, surely=False)} / {budget.allowed:.12g}"
+            spent = f"{_spent(budget, window, significant=False)} / {budget.allowed:.12g}"
             yield {"record": recorded("window", window), "expr": spent, "labels": {**named}}
         for window, _ in budget.longs:
-            least = _spent(budget, window, surely=False)
+            least = _spent(budget, window, significant=False)
             if has_interval(budget.signal):
-                least = f"({_spent(budget, window, surely=True)} or {least})"
+                least = f"({_spent(budget, window, significant=True)} or {least})"
             expression = f"{least} / {budget.allowed:.12g}"
             yield {"record": recorded("window_least", window), "expr": expression, "labels": {**named}}
 
@@ -212,10 +212,10 @@ def _bounds(limit: float) -> list[str]:
     return [f"{limit:g}", repr(float(limit))]
 
 
-def _spent(budget: Budget, window: str, *, surely: bool) -> str:
-    """Return the share that failed in the newest window; ``surely``: at least, by its interval."""
+def _spent(budget: Budget, window: str, *, significant: bool) -> str:
+    """Return the share that failed in the newest window; ``significant``: at least, by its interval."""
     objective = budget.objective
-    end: End = ("high" if objective.upwards else "low") if surely else "value"
+    end: End = ("high" if objective.upwards else "low") if significant else "value"
     told = query(budget.signal, window, (one_of([budget.model]),), end)
     without = f"max by ({labels(MODEL)}) ({told})"
     return f"(1 - {without})" if objective.upwards else without

@@ -192,7 +192,7 @@ def _expression(condition: Condition, scope: Scope) -> str:
 
 def _comparison(condition: Comparison, scope: Scope) -> str:
     end: End = "value"
-    if condition.surely:
+    if condition.significant:
         end = "high" if condition.sign.startswith("<") else "low"
     number = by_model(query(condition.signal, scope.window, scope.models, end))
     compared = f"{number} {condition.sign} {_limit(condition.signal, condition.limit, scope)}"

@@ -22,7 +22,7 @@ _ENDS: Final = {
     "high": m.DRIFTLINE_PERFORMANCE_HIGH,
 }
 _OF_COLUMN: Final = re.compile(r"(?P<what>\S+) of (?P<column>.+)")
-_WEIGHTINGS: Final = {"drift_share": "none", "weighted_drift_share": "importance"}
+_WEIGHTINGS: Final = {"drift_fraction": "none", "weighted_drift_fraction": "importance"}
 
 
 class LeftOut(NamedTuple):
@@ -64,7 +64,7 @@ def query(signal: Signal, window: str, models: Models, end: End = "value") -> st
         NoQueryError: It is no metric.
     """
     if end != "value" and not has_interval(signal):
-        raise NoQueryError(f"the interval of {_named(signal)} is no metric; leave out surely")
+        raise NoQueryError(f"the interval of {_named(signal)} is no metric; leave out significant")
     of: Wanted = {a.DRIFTLINE_WINDOW: window}
     if signal.is_business:
         raise NoQueryError(f"{_named(signal)} is a metric of yours; ask for that one, or let Driftline tell it")

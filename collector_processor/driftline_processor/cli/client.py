@@ -149,10 +149,12 @@ def misspelled_models(url: str, models: Collection[str]) -> list[str]:
 
     None where nobody at the address knows.
     """
+    from driftline_processor.terminal.api_tables import fetch_models  # rich: only who uploads outcomes needs it
+
     unknown = sorted(models)
     if len(unknown) > 1:
         try:
-            known = httpx.get(f"{_address(url)}/api/v1/models", timeout=_WAIT).json()["models"]
+            known = fetch_models(lambda path: httpx.get(_address(url) + path, timeout=_WAIT))["models"]
             unknown = sorted(set(unknown) - {one["model"] for one in known})
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
             return []

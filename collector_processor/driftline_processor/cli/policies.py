@@ -190,7 +190,7 @@ def _actions(config: Config, policy: Policy) -> list[dict[str, Any]]:
             "on": list(keys.on),
             "approval": keys.approval and not keys.dry_run,
             "dry_run": keys.dry_run,
-            "at_most": None if keys.at_most is None else str(keys.at_most),
+            "rate_limit": None if keys.rate_limit is None else str(keys.rate_limit),
         }
         for name, keys in known
     ]
@@ -199,13 +199,13 @@ def _actions(config: Config, policy: Policy) -> list[dict[str, Any]]:
 def action_words(action: Mapping[str, Any]) -> str:
     """Say an action of a firing, with when it is carried out and what it waits for.
 
-    >>> action_words({"action": "jira/a", "on": ["opened"], "approval": True, "dry_run": False, "at_most": None})
+    >>> action_words({"action": "jira/a", "on": ["opened"], "approval": True, "dry_run": False, "rate_limit": None})
     'jira/a (needs an approval)'
     """
     notes = [] if action["on"] == ["opened"] else [f"when it is {' and '.join(action['on'])}"]
     notes += ["dry run: sends nothing"] if action["dry_run"] else []
     notes += ["needs an approval"] if action["approval"] else []
-    notes += [f"at most {action['at_most']}"] if action["at_most"] else []
+    notes += [f"at most {action['rate_limit']}"] if action["rate_limit"] else []
     return f"{action['action']} ({', '.join(notes)})" if notes else str(action["action"])
 
 

@@ -110,7 +110,7 @@ def _own_policy(alert: dict[str, Any], config: Path | None) -> dict[str, Any]:
 
 
 def _otherwise(own: dict[str, Any], lengths: list[str]) -> list[tuple[str, dict[str, Any]]]:
-    """Return a policy with less patience, each in words: fewer windows, without `surely`, and in shorter windows."""
+    """Return a policy with less patience, each in words: fewer windows, not `significant`, shorter windows."""
     if not own:
         return []
     kept: dict[str, Any] = {name: own[name] for name in _KEPT if name in own}
@@ -118,7 +118,7 @@ def _otherwise(own: dict[str, Any], lengths: list[str]) -> list[tuple[str, dict[
     if kept.get("in_a_row", 1) > 1:
         found.append(("the same policy with in_a_row: 1", {**kept, "in_a_row": 1}))
     if kept.get("surely"):
-        found.append(("the same policy with surely: false", {**kept, "surely": False}))
+        found.append(("the same policy with significant: false", {**kept, "significant": False}))
     others = [one for one in lengths if one != kept.get("window")]
     return [*found, *((f"the same policy with window: {one}", {**kept, "window": one}) for one in others)]
 

@@ -92,7 +92,7 @@ class ActionKeys(Section):
         description="Whether it waits until somebody [approves](../how-to/act-on-alerts.md#approve) it.",
         examples=["true"],
     )
-    at_most: PerTime | None = Field(
+    rate_limit: PerTime | None = Field(
         default=None,
         description="How often it is carried out, over all incidents. What is beyond is noted as held back, and is not "
         "made up for.",

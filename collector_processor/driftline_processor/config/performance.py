@@ -96,7 +96,7 @@ class Fairness(Section):
     tolerance: Between = Field(
         default=TOLERANCE, description="How far the rates of two groups may be apart.", examples=["0.05"]
     )
-    least_ratio: Between = Field(
+    min_ratio: Between = Field(
         default=FOUR_FIFTHS,
         description="How small the ratio of two selection rates may be; the default is the four-fifths rule.",
         examples=["0.9"],
@@ -106,8 +106,7 @@ class Fairness(Section):
     def rules(self) -> tuple[FairnessRule, ...]:
         """The attributes with their rules, as an evaluation takes them."""
         return tuple(
-            FairnessRule(name, self.reference.get(name, ""), self.tolerance, self.least_ratio)
-            for name in self.attributes
+            FairnessRule(name, self.reference.get(name, ""), self.tolerance, self.min_ratio) for name in self.attributes
         )
 
 
@@ -215,8 +214,8 @@ class Performance(Section):
     fairness: Fairness = Field(default=Fairness(), description="How fairness is judged.")
     label_sla: LabelSla | None = Field(default=None, description="How late outcomes may be.")
     outcomes: Outcomes = Field(
-        default="told",
-        description="What an outcome is. `told`: what senders say. `implicit`: a list of a ranking of which nobody "
+        default="explicit",
+        description="What an outcome is. `explicit`: what is sent. `implicit`: a list of a ranking of which nobody "
         "says anything [was not clicked](../how-to/evaluate-rankings.md), once its window is older than "
         "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../how-to/review-a-sample.md); one without a "
         "weight, its own or that of the one it corrects, is excluded and counted.",

@@ -39,21 +39,21 @@ Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_several)]
 
 def _condition(written: object, depth: int = 0) -> object:
     """Check a condition: a sentence, or ``{all: [...]}`` and ``{any: [...]}`` of such."""
-    read(written, surely=False, depth=depth)
+    read(written, significant=False, depth=depth)
     return written
 
 
-def read(written: object, *, surely: bool, depth: int = 0) -> Condition:
+def read(written: object, *, significant: bool, depth: int = 0) -> Condition:
     """Read a condition. Raises ``ValueError`` with the rule and the fix."""
     if isinstance(written, str):
-        return read_condition(written, surely=surely)
+        return read_condition(written, significant=significant)
     fix = "write a sentence, such as 'accuracy < 85 %', or {all: [...]} or {any: [...]} of sentences"
     if not isinstance(written, Mapping) or len(written) != 1 or not {*written} <= {"all", "any"}:
         raise ValueError(f"{written!r:.80} is no condition; {fix}")
     (kind, parts), *_ = written.items()
     if depth > 2 or not isinstance(parts, list | tuple) or not 1 <= len(parts) <= MOST_PARTS:
         raise ValueError(f"{kind}: {parts!r:.80} is no list of 1 to {MOST_PARTS} conditions; {fix}")
-    found = tuple(read(part, surely=surely, depth=depth + 1) for part in parts)
+    found = tuple(read(part, significant=significant, depth=depth + 1) for part in parts)
     return AllOf(found) if kind == "all" else AnyOf(found)
 
 
@@ -72,7 +72,7 @@ class Policy(Section):
         description="[The condition](../how-to/write-policies.md#conditions): a sentence, or `all` and `any` of such.",
         examples=["accuracy < 85 %", '{all: [features drift, "ctr < 0.95 * baseline"]}'],
     )
-    surely: StrictBool = Field(
+    significant: StrictBool = Field(
         default=False,
         description="Whether comparisons ask for the whole interval of the number beyond the limit, and not the number "
         "alone: fewer false alarms, and later true ones.",
@@ -157,12 +157,12 @@ class Policy(Section):
     @property
     def condition(self) -> Condition:
         """The condition, as windows are judged by it."""
-        return read(self.when, surely=self.surely)
+        return read(self.when, significant=self.significant)
 
     @property
     def resolution(self) -> Condition | None:
         """What must hold before it is over; None where that is that the condition does not."""
-        return None if self.resolve is None else read(self.resolve, surely=self.surely)
+        return None if self.resolve is None else read(self.resolve, significant=self.significant)
 
     @property
     def rule(self) -> Rule:

@@ -155,7 +155,7 @@ class ConceptWatch:
         shown = self._shown.get(series.number, NO_OUTCOME)
         declared = self._series.settings(series.key.model).slices
         slices = {name: found for name, found in shown.slices.items() if name.partition("=")[0] in declared}
-        return replace(shown, slices=slices)
+        return shown if len(slices) == len(shown.slices) else replace(shown, slices=slices)
 
     def _model(self, series: Series) -> ModelStreams | None:
         """Return the streams of a series; None where nothing watches it."""

@@ -65,7 +65,7 @@ def interval_range(metric: str) -> Range:
     ((0.0, 1.0), None)
     """
     known = metric_of(metric)
-    return (0.0, 1.0) if known is not None and known.unit == "share" else None
+    return (0.0, 1.0) if known is not None and known.unit == "fraction" else None
 
 
 def metric_interval(

@@ -144,7 +144,7 @@ def _windows_table(evaluations: Sequence[Evaluation]) -> pa.Table:
             "sentence": None if one.verdict is None else verdict_sentence(one.verdict),
             "features_drifted": drifted(one),
             "features_compared": compared(one),
-            "drift_share": one.share,
+            "drift_fraction": one.share,
             "findings": len(one.findings),
         }
         for one in evaluations
@@ -152,7 +152,7 @@ def _windows_table(evaluations: Sequence[Evaluation]) -> pa.Table:
     columns = {**_WINDOW, "rows": pa.int64(), "outcomes": pa.int64(), "coverage": pa.float64()}
     columns |= {"verdict": pa.string(), "sentence": pa.string(), "features_drifted": pa.int64()}
     return _table(
-        rows, {**columns, "features_compared": pa.int64(), "drift_share": pa.float64(), "findings": pa.int64()}
+        rows, {**columns, "features_compared": pa.int64(), "drift_fraction": pa.float64(), "findings": pa.int64()}
     )
 
 

@@ -149,13 +149,13 @@ class Orders:
             yield self._begin(name, action, self._message(name, id, base, changes, lasting))
 
     def _begin(self, name: str, action: ActionKeys, message: Message) -> Order:
-        if action.at_most is not None:
+        if action.rate_limit is not None:
             if name not in self._times:
                 self._times[name] = self._counted(name, action)
-            within = action.at_most.within // timedelta(microseconds=1) * 1_000
+            within = action.rate_limit.within // timedelta(microseconds=1) * 1_000
             # A clock that was set back neither lifts the limit nor keeps it for longer than it was set back.
-            if sum(abs(self._now - time) < within for time in self._times[name]) >= action.at_most.count:
-                said = f"at_most: {action.at_most}"
+            if sum(abs(self._now - time) < within for time in self._times[name]) >= action.rate_limit.count:
+                said = f"rate_limit: {action.rate_limit}"
                 return Order(message, delivery=Delivery(message.id, self._now, "held_back", said))
             self._times[name].append(self._now)
         asked = action.approval and not action.dry_run

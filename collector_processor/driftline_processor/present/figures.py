@@ -25,7 +25,7 @@ def in_shares(metric: str) -> bool:
     (True, False, False)
     """
     found = metric_named(metric)
-    return found is not None and found.unit == "share"
+    return found is not None and found.unit == "fraction"
 
 
 def figure(value: float) -> str:

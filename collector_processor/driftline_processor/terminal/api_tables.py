@@ -257,6 +257,37 @@ def read_models(answer: httpx.Response) -> dict[str, Any]:
     return document
 
 
+def first_page() -> str:
+    """Return the address of the first page of models: with a thousand on each, few processors have a second."""
+    return "/api/v1/models?limit=1000"
+
+
+def next_page(document: Mapping[str, Any], asked: str) -> str:
+    """Return the address of the page after ``asked``, "" after the last; ``ValueError`` if it is no such page."""
+    address = document.get("next") or ""
+    if address and not (isinstance(address, str) and address.startswith("/api/v1/models?") and address != asked):
+        raise ValueError("this is no list of models")
+    return address
+
+
+def join_pages(pages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the pages of ``/api/v1/models`` as one document, the busiest models first."""
+    models = [one for page in pages for one in page["models"]]
+    if len(pages) > 1:
+        models.sort(key=lambda one: one["rows"] + one.get("distributed", 0), reverse=True)
+    verdicts = {name: verdict for page in pages for name, verdict in page.get("verdicts", {}).items()}
+    return {**pages[0], "models": models, "verdicts": verdicts}
+
+
+def fetch_models(get: Callable[[str], httpx.Response]) -> dict[str, Any]:
+    """Return all pages of ``/api/v1/models`` as one document; raises as :func:`read_models`."""
+    pages, address = [], first_page()
+    while address:
+        pages.append(read_models(get(address)))
+        address = next_page(pages[-1], address)
+    return join_pages(pages)
+
+
 def no_model(url: str) -> str:
     """Say that no model has been seen."""
     return f"No model has been seen yet; {url} says how to send the first prediction."

@@ -15,12 +15,12 @@ from driftline_processor.present.numbers import many
 from .api_tables import (
     TIMEOUT,
     ModelRow,
+    fetch_models,
     fold_models,
     models_table,
     newest_window,
     no_model,
     part_label,
-    read_models,
     sort_models,
     verdict_text,
 )
@@ -38,7 +38,7 @@ def run(url: str = "http://127.0.0.1:8780", console: Console | None = None) -> i
     console = console or Console()
     address = (url if "://" in url else f"http://{url}").rstrip("/")
     try:
-        first = read_models(httpx.get(f"{address}/api/v1/models", timeout=TIMEOUT))
+        first = fetch_models(lambda path: httpx.get(address + path, timeout=TIMEOUT))
         page = _page(first, address, console.width)
     except (LookupError, TypeError, AttributeError) as error:  # the JSON of something else
         print(_unreachable(address, ValueError(str(error))), file=sys.stderr)

@@ -39,8 +39,11 @@ from .api_tables import (
     cells_of,
     columns_for,
     filter_models,
+    first_page,
     fold_models,
+    join_pages,
     newest_window,
+    next_page,
     no_model,
     read_models,
     sort_models,
@@ -132,8 +135,12 @@ class TopApplication(App[None]):
     async def look(self) -> None:
         """Ask for the models; what comes is read and folded in another thread."""
         try:
-            answer = await self.client.get("/api/v1/models")
-            self.document, self.rows = await asyncio.to_thread(_fold, answer)
+            pages, address = [], first_page()
+            while address:
+                answer = await self.client.get(address)
+                pages.append(await asyncio.to_thread(read_models, answer))
+                address = next_page(pages[-1], address)
+            self.document, self.rows = await asyncio.to_thread(_fold, pages)
             self.lost = 0
         except (httpx.HTTPError, ValueError):
             self.lost = self.lost or time.time_ns()
@@ -167,9 +174,9 @@ class TopApplication(App[None]):
             self.push_screen(HelpScreen())
 
 
-def _fold(answer: httpx.Response) -> tuple[dict[str, Any], list[ModelRow]]:
-    document = read_models(answer)
+def _fold(pages: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[ModelRow]]:
     try:
+        document = join_pages(pages)
         return document, fold_models(document)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("this is no list of models") from error

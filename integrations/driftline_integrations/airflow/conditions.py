@@ -15,14 +15,14 @@ class Condition:
 
     Attributes:
         states: States of the verdict, of which one must be its.
-        drift_share: Least share of features that drift in the newest closed window.
+        drift_fraction: Least share of features that drift in the newest closed window.
         coverage: Least share of the predictions of the newest closed window whose outcome is known.
         outcomes: Least number of outcomes of that window.
         window: Length of that window, "" = the longest.
     """
 
     states: tuple[str, ...] = ()
-    drift_share: float | None = None
+    drift_fraction: float | None = None
     coverage: float | None = None
     outcomes: int | None = None
     window: str = ""
@@ -31,7 +31,7 @@ class Condition:
     def read(
         cls,
         states: Collection[str] | str,
-        drift_share: float | None,
+        drift_fraction: float | None,
         coverage: float | None,
         outcomes: int | None,
         window: str,
@@ -40,9 +40,9 @@ class Condition:
         named = (states,) if isinstance(states, str) else tuple(states)
         if unknown := [state for state in named if state not in STATES]:
             raise ValueError(f"{unknown[0]!r} is no state of a verdict; there are {', '.join(STATES)}")
-        if not named and drift_share is None and coverage is None and outcomes is None:
-            raise ValueError("there is nothing to wait for; say states, drift_share, coverage or outcomes")
-        return cls(named, drift_share, coverage, outcomes, window)
+        if not named and drift_fraction is None and coverage is None and outcomes is None:
+            raise ValueError("there is nothing to wait for; say states, drift_fraction, coverage or outcomes")
+        return cls(named, drift_fraction, coverage, outcomes, window)
 
     def to_json(self) -> dict[str, Any]:
         """Return the condition as a trigger travels; ``Condition(**document)`` is it again."""
@@ -63,7 +63,7 @@ class Condition:
         if self.states:
             asked.append((state in self.states, f"the verdict is {state}"))
         for name, least, found in (
-            ("share of drift", self.drift_share, drift),
+            ("share of drift", self.drift_fraction, drift),
             ("coverage of outcomes", self.coverage, known.get("coverage")),
             ("outcomes", self.outcomes, known.get("rows")),
         ):

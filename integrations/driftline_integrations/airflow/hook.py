@@ -70,7 +70,7 @@ class DriftlineHook(BaseHook):  # type: ignore[misc]
     def test_connection(self) -> tuple[bool, str]:
         """Return whether a processor answers, and what it says."""
         try:
-            return True, f"{len(self._get('/api/v1/models')['models'])} models are known"
+            return True, f"{self._get('/api/v1/models', {'limit': 1})['total']} models are known"
         except Exception as error:
             return False, str(error)
 

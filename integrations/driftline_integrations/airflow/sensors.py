@@ -21,7 +21,7 @@ class VerdictSensor(BaseSensorOperator):  # type: ignore[misc]
     Args:
         model: Name of the model.
         states: States of the verdict to wait for, such as "degraded" or ("healthy", "at_risk").
-        drift_share: Least share of features that drift in the newest closed window.
+        drift_fraction: Least share of features that drift in the newest closed window.
         coverage: Least share of that window's predictions whose outcome is known.
         outcomes: Least number of outcomes of that window.
         window: Length of that window, such as "1d". Default: the longest.
@@ -42,7 +42,7 @@ class VerdictSensor(BaseSensorOperator):  # type: ignore[misc]
         *,
         model: str,
         states: Collection[str] | str = (),
-        drift_share: float | None = None,
+        drift_fraction: float | None = None,
         coverage: float | None = None,
         outcomes: int | None = None,
         window: str = "",
@@ -54,7 +54,7 @@ class VerdictSensor(BaseSensorOperator):  # type: ignore[misc]
         super().__init__(**kwargs)
         self.model, self.driftline_conn_id = model, driftline_conn_id
         self.deferrable, self.wait_for_model = deferrable, wait_for_model
-        self.condition = Condition.read(states, drift_share, coverage, outcomes, window).to_json()
+        self.condition = Condition.read(states, drift_fraction, coverage, outcomes, window).to_json()
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """Look once; wait in the triggerer where that is asked and nothing holds yet."""

@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
         ([], "name one fault, such as unit-change, or write --all"),
         (["unit-change", "--all"], "name one fault, such as unit-change, or write --all"),
         (["unit-change", "--outcomes", "y.csv"], "--records is missing: outcomes belong to recorded rows"),
-        (["unit-change", "--at-most", "3"], "--at-most: '3' has no unit; write '3d' or '3h'"),
+        (["unit-change", "--within", "3"], "--within: '3' has no unit; write '3d' or '3h'"),
         (["unit-change", "--rows", "0"], "--rows 0: 1 to 100,000 rows a day"),
         (["unit-change", "--at", "soon"], "--at 'soon': of synthetic traffic write days after its start, such as 28d"),
         (["unit-change", "--days", "900"], "--at and --days: 1 to 400 days each; these are 14 and 900"),

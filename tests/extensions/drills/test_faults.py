@@ -32,9 +32,9 @@ class ByAge:
         return Column(codes=(rng.random(len(scores)) < scores[:, 0]).astype(np.int32), categories=("0", "1"))
 
 
-def broken(name: str, sent: Traffic, feature: str = "", size: float | None = None, share: float = 1.0) -> Traffic:
+def broken(name: str, sent: Traffic, feature: str = "", size: float | None = None, fraction: float = 1.0) -> Traffic:
     fault = FAULTS[name]
-    how = Injection(AT, fault.size if size is None else size, share, feature, np.random.default_rng(1))
+    how = Injection(AT, fault.size if size is None else size, fraction, feature, np.random.default_rng(1))
     return fault.inject(sent, how)
 
 
@@ -53,7 +53,7 @@ def test_nothing_before_its_time_is_broken(name: str) -> None:
 
 
 def test_an_input_comes_empty_in_a_share_of_the_rows() -> None:
-    after = broken("feature-null", traffic(), "plan", share=0.5)
+    after = broken("feature-null", traffic(), "plan", fraction=0.5)
     there = is_present(after.features["plan"])[after.time >= AT]
     assert 200 < there.sum() < 300
     assert is_present(after.features["age"]).all()

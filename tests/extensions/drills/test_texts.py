@@ -78,7 +78,7 @@ def test_a_limit_makes_a_late_finding_a_failure() -> None:
     assert has_passed(FOUND, DAY)
     assert not has_passed(FOUND, DAY - 1)
     assert [has_passed(one) for one in ALL] == [True, False, False, False, True]
-    assert "That is later than --at-most 12 hours." in list(drill_lines(FOUND, 12 * HOUR))
+    assert "That is later than --within 12 hours." in list(drill_lines(FOUND, 12 * HOUR))
 
 
 def test_the_table_has_a_line_for_each_fault_and_a_column_for_each_model() -> None:

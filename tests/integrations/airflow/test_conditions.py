@@ -29,15 +29,15 @@ def model(state: str | None, *versions: dict[str, Any], in_use: bool = True) -> 
     [
         ({"states": "degraded"}, True),
         ({"states": ("healthy", "at_risk")}, False),
-        ({"states": "degraded", "drift_share": 0.3}, True),
-        ({"states": "degraded", "drift_share": 0.31}, False),
+        ({"states": "degraded", "drift_fraction": 0.3}, True),
+        ({"states": "degraded", "drift_fraction": 0.31}, False),
         ({"coverage": 0.9}, False),
         ({"outcomes": 80}, True),
         ({"outcomes": 81}, False),
     ],
 )
 def test_all_that_is_asked_must_hold(asked: dict[str, Any], held: bool) -> None:
-    nothing = {"states": (), "drift_share": None, "coverage": None, "outcomes": None, "window": ""}
+    nothing = {"states": (), "drift_fraction": None, "coverage": None, "outcomes": None, "window": ""}
     condition = Condition.read(**{**nothing, **asked})
     travelled = json.loads(json.dumps(condition.to_json()))
 
@@ -46,7 +46,7 @@ def test_all_that_is_asked_must_hold(asked: dict[str, Any], held: bool) -> None:
 
 
 def test_what_is_not_known_holds_nothing_back_in_words() -> None:
-    condition = Condition(("healthy",), drift_share=0.1)
+    condition = Condition(("healthy",), drift_fraction=0.1)
 
     assert condition.holds({}) == (
         False,

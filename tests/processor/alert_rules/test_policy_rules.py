@@ -19,7 +19,7 @@ DAY = {**MODEL, "driftline_window": "1d"}
 WEEK_MINUTES = 7 * 1440
 
 POLICIES: dict[str, dict[str, Any]] = {
-    "surely": {"when": "accuracy < 85 %", "surely": True, "severity": "critical", "owner": "ann"},
+    "significant": {"when": "accuracy < 85 %", "significant": True, "severity": "critical", "owner": "ann"},
     "row": {"when": "accuracy < 85 %", "in_a_row": 3, "window": "1h"},
     "slice": {"when": "latency_p99 > 200ms in country=NL"},
     "failing": {"when": "availability < 99 %"},
@@ -29,7 +29,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "week": {"when": "accuracy < 0.9 * last week"},
     "distance": {"when": "psi of age > 0.2"},
     "score": {"when": "psi of score > 0.2"},
-    "share": {"when": "drift_share > 30 %"},
+    "share": {"when": "drift_fraction > 30 %"},
     "labels": {"when": "coverage < 80 %"},
     "verdict": {"when": "verdict is degraded or no_data"},
     "features": {"when": "2 features drift"},
@@ -88,7 +88,7 @@ REFERENCE = performance(m.DRIFTLINE_PERFORMANCE_REFERENCE, "roc_auc")
 FROM_TEN = "_x10 1x200"
 
 CASES = (
-    fires("surely", {ACCURACY: "0.5x300", performance(m.DRIFTLINE_PERFORMANCE_HIGH): "0.86x9 0.84x200"}),
+    fires("significant", {ACCURACY: "0.5x300", performance(m.DRIFTLINE_PERFORMANCE_HIGH): "0.86x9 0.84x200"}),
     fires("row", {HOURLY: "0.9x9 0.8x300"}, "134m", "136m"),
     fires(
         "slice",
@@ -223,8 +223,8 @@ def test_what_promql_cannot_say_is_left_out_with_the_reason() -> None:
             "traffic": {"when": "predictions < 0.5 * last week"},
             "missing": {"when": "missing of age > 5 %"},
             "grave": {"when": "data faulty"},
-            "sure": {"when": "recall < 90 % in country=NL", "surely": True},
-            "no-baseline": {"when": "drift_share > baseline + 0.1"},
+            "sure": {"when": "recall < 90 % in country=NL", "significant": True},
+            "no-baseline": {"when": "drift_fraction > baseline + 0.1"},
             "hovers": {"when": "accuracy < 85 %", "resolve": "accuracy > 87 %"},
         }
     )
@@ -232,8 +232,8 @@ def test_what_promql_cannot_say_is_left_out_with_the_reason() -> None:
         "policies.traffic.when": "how many predictions a window holds is no metric; let Driftline tell it",
         "policies.missing.when": "the share of missing values of age is no metric; let DataFault tell it",
         "policies.grave.when": "the metric of faults counts minor ones, too; DataFault tells of all of them",
-        "policies.sure.when": "the interval of recall in country=NL is no metric; leave out surely",
-        "policies.no-baseline.when": "the baseline has no drift_share to compare with; write a number",
+        "policies.sure.when": "the interval of recall in country=NL is no metric; leave out significant",
+        "policies.no-baseline.when": "the baseline has no drift_fraction to compare with; write a number",
         "policies.hovers.resolve": "PromQL has no memory of what fired; it is over when the condition no longer holds "
         "for cool_down",
     }

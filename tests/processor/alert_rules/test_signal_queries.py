@@ -31,7 +31,7 @@ AGE = (
 @pytest.mark.parametrize(
     ("name", "slice", "end", "expected"),
     [
-        ("weighted_drift_share", "", "value", WEIGHTED),
+        ("weighted_drift_fraction", "", "value", WEIGHTED),
         ("recall", "", "low", LOW),
         ("error_rate", "country=NL", "value", ERRORS),
         ("availability", "country=NL", "value", f"(1 - {ERRORS})"),

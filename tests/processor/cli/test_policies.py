@@ -93,7 +93,7 @@ channels:
   night: {url: "json://127.0.0.1:9/", quiet: {from: "22:00", to: "07:00"}}
 actions:
   http/asked: {url: "https://127.0.0.1:9/", approval: true}
-  http/dry: {url: "https://127.0.0.1:9/", approval: true, dry_run: true, on: [opened, over], at_most: 3 per 1d}
+  http/dry: {url: "https://127.0.0.1:9/", approval: true, dry_run: true, on: [opened, over], rate_limit: 3 per 1d}
 policies:
   health: {enabled: false}
   low: {when: accuracy < 70 %, actions: [http/asked, http/dry]}
@@ -116,8 +116,8 @@ policies:
         {"channel": "night", "by": "quiet hours", "until": "2013-07-04T07:00:00Z"},
     ]
     asked, dry = firing["actions"]
-    assert asked == {"action": "http/asked", "on": ["opened"], "approval": True, "dry_run": False, "at_most": None}
-    assert (dry["approval"], dry["dry_run"], dry["at_most"]) == (False, True, "3 per 1d")
+    assert asked == {"action": "http/asked", "on": ["opened"], "approval": True, "dry_run": False, "rate_limit": None}
+    assert (dry["approval"], dry["dry_run"], dry["rate_limit"]) == (False, True, "3 per 1d")
 
 
 @pytest.mark.parametrize(

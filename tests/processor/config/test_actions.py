@@ -33,8 +33,12 @@ def problems(folder: Path, text: str) -> list[str]:
         ("payments", "", "actions.payments: the name does not say what to do; write airflow/NAME or "),
         ("jira/", JIRA, "actions.jira/: the name does not say what to do; write airflow/NAME or "),
         ("jira/pay", f"{JIRA}, projct: PAY", "actions.jira/pay.projct: there is no such key; did you mean 'project'?"),
-        ("jira/pay", f"{JIRA}, at_most: 3 a day", "'3 a day' is no rate; write how often in how long, such as '3 per"),
-        ("jira/pay", f"{JIRA}, at_most: 0 per 1d", "actions.jira/pay.at_most: '0 per 1d' is no rate"),
+        (
+            "jira/pay",
+            f"{JIRA}, rate_limit: 3 a day",
+            "'3 a day' is no rate; write how often in how long, such as '3 per",
+        ),
+        ("jira/pay", f"{JIRA}, rate_limit: 0 per 1d", "actions.jira/pay.rate_limit: '0 per 1d' is no rate"),
         ("jira/pay", f"{JIRA}, timeout: 0s", "actions.jira/pay.timeout: must be more than nothing; write '10s'"),
         ("jira/pay", f"{JIRA}, on: []", "actions.jira/pay.on: names no occasion"),
         ("jira/pay", f"{JIRA}, on: closed", "actions.jira/pay.on: 'closed' is not known; write 'opened', 'worse' or"),
@@ -184,10 +188,10 @@ def test_a_channel_takes_a_report_where_its_service_takes_files(tmp_path: Path, 
 
 def test_actions_are_read_by_their_type(tmp_path: Path) -> None:
     path = tmp_path / "driftline.yaml"
-    path.write_text(f"actions: {{jira/payments: {{{JIRA}, at_most: 3 per 1d}}}}\n")
+    path.write_text(f"actions: {{jira/payments: {{{JIRA}, rate_limit: 3 per 1d}}}}\n")
     read = load(path).actions["jira/payments"]
     assert (type(read).__name__, read.on) == ("Jira", ("opened", "worse", "over"))
-    assert read.at_most == parse_rate("3 per 24h")
+    assert read.rate_limit == parse_rate("3 per 24h")
     assert parse_rate("3 per 24h").within == timedelta(days=1)
     assert "secret-7" not in repr(read)
 

@@ -746,7 +746,7 @@ def test_what_has_no_name_is_refused(section: str, name: str) -> None:
         ),
         (
             "policies: {p: {when: accuracy < 85}}",
-            "policies.p.when: accuracy: is a share, and '85' is more than 1; write '85 %'",
+            "policies.p.when: accuracy: is a fraction, and '85' is more than 1; write '85 %'",
         ),
         (
             "policies: {p: {when: accuracy < 850 %}}",

@@ -74,7 +74,7 @@ def test_an_action_follows_its_alert_to_the_end_and_where_it_begins_again(tmp_pa
 
 
 def test_beyond_its_limit_an_action_is_held_back_and_so_is_its_end(tmp_path: Path) -> None:
-    keys = acting(jira_pay={**JIRA, "at_most": "1 per 1d"})
+    keys = acting(jira_pay={**JIRA, "rate_limit": "1 per 1d"})
     with watched(tmp_path, **keys) as watch:
         for name in ("one", "two"):
             watch.look(model([right(0)], name))
@@ -83,14 +83,14 @@ def test_beyond_its_limit_an_action_is_held_back_and_so_is_its_end(tmp_path: Pat
         assert ids(watch) == ["jira/pay"]
         assert sorted(results(watch)) == ["held_back", "waiting"]
         held = next(one for one in watch.alerts.deliveries.values())
-        assert held.detail == "at_most: 1 per 1d"
+        assert held.detail == "rate_limit: 1 per 1d"
         watch.look(*(model(RIGHT, name) for name in ("one", "two")))
         assert ids(watch) == ["jira/pay", "jira/pay-over"]
         assert len({one.alert for one in watch.sent}) == 1
 
 
 def test_a_limit_counts_over_a_restart_and_lets_through_once_its_time_is_over(tmp_path: Path) -> None:
-    keys = acting(http_rollback={**HTTP, "at_most": "1 per 2d"})
+    keys = acting(http_rollback={**HTTP, "rate_limit": "1 per 2d"})
     with watched(tmp_path, **keys) as watch:
         watch.look(model([right(0)], "one"), model([right(0)], "two"), model([right(0)], "three"))
         watch.look(model(WRONG, "one"))
@@ -287,7 +287,7 @@ def test_models_and_environments_have_incidents_of_their_own(tmp_path: Path) -> 
 
 
 def test_an_order_that_was_never_carried_out_is_given_anew_to_what_joins(tmp_path: Path) -> None:
-    with watched(tmp_path, **both(jira_pay=JIRA, airflow_retrain={**AIRFLOW, "at_most": "1 per 1d"})) as watch:
+    with watched(tmp_path, **both(jira_pay=JIRA, airflow_retrain={**AIRFLOW, "rate_limit": "1 per 1d"})) as watch:
         live(watch, SEVERAL[:2])
         refused = [Delivery(one.id, 7, "refused", "HTTP 400") for one in watch.sent]
         watch.alerts.write((), deliveries=refused)
@@ -326,7 +326,7 @@ def test_an_action_for_the_end_alone_waits_for_the_last_alert(tmp_path: Path) ->
 
 
 def test_a_limit_counts_incidents_and_neither_what_joins_nor_what_follows(tmp_path: Path) -> None:
-    keys = both(jira_pay={**JIRA, "at_most": "2 per 30d"}, airflow_retrain={**AIRFLOW, "at_most": "2 per 30d"})
+    keys = both(jira_pay={**JIRA, "rate_limit": "2 per 30d"}, airflow_retrain={**AIRFLOW, "rate_limit": "2 per 30d"})
     with watched(tmp_path, **keys) as watch:
         live(watch, SEVERAL)
         assert [one.channel for one in watch.sent if one.kind == "opened"] == ["jira/pay", "airflow/retrain"] * 2
@@ -337,7 +337,7 @@ def test_a_limit_counts_incidents_and_neither_what_joins_nor_what_follows(tmp_pa
 
 @pytest.mark.parametrize(("days", "held_back"), [(-1, True), (-20, False), (20, False)])
 def test_a_clock_that_is_set_neither_lifts_a_limit_nor_locks_it(tmp_path: Path, days: int, held_back: bool) -> None:
-    keys = acting(http_rollback={**HTTP, "at_most": "1 per 2d"})
+    keys = acting(http_rollback={**HTTP, "rate_limit": "1 per 2d"})
     with watched(tmp_path, **keys) as watch:
         watch.look(model([right(0)], "one"), model([right(0)], "two"))
         watch.look(model(WRONG, "one"), model([right(0)], "two"))

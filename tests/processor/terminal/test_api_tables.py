@@ -6,12 +6,15 @@ import io
 from dataclasses import replace
 from typing import Any
 
+import httpx
+import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Verdict, VerdictState
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.terminal.api_tables import (
     cells_of,
+    fetch_models,
     filter_models,
     fold_models,
     models_table,
@@ -188,3 +191,19 @@ def test_a_processor_that_names_no_verdict_of_all_versions_shows_the_one_of_the_
     )
     del answer["verdicts"]
     assert fold_models(answer)[0].state == "degraded"
+
+
+def test_pages_of_models_are_one_document_and_lead_nowhere_else() -> None:
+    first = {"models": [{"rows": 1}], "verdicts": {"a": 1}, "total": 2, "next": "/api/v1/models?cursor=a"}
+    last = {"models": [{"rows": 9}], "verdicts": {"b": 2}, "total": 2, "next": None}
+    answers = {"/api/v1/models?limit=1000": first, "/api/v1/models?cursor=a": last}
+
+    def get(path: str) -> httpx.Response:
+        return httpx.Response(200, json=answers[path], request=httpx.Request("GET", "http://driftline"))
+
+    found = fetch_models(get)
+    assert (found["models"], found["verdicts"]) == ([{"rows": 9}, {"rows": 1}], {"a": 1, "b": 2})
+    for next_one in ("http://elsewhere.example.com/api/v1/models?", "/api/v1/models?cursor=a", 7):
+        answers["/api/v1/models?cursor=a"] = {**last, "next": next_one}
+        with pytest.raises(ValueError, match="no list of models"):
+            fetch_models(get)

@@ -55,7 +55,7 @@ PAGES = {
 
 POLICIES = {
     "drifts-and-fails": {"when": {"all": ["features drift", "accuracy < 80 %"]}, "window": "1d"},
-    "patient": {"when": "features drift", "in_a_row": 3, "resolve": "drift_share < 0.1"},
+    "patient": {"when": "features drift", "in_a_row": 3, "resolve": "drift_fraction < 0.1"},
     "off": {"when": "no data", "enabled": False},
 }
 SILENCES = {"patient": {"since": "2013-01-01T00:00:00Z", "until": "2033-01-01T00:00:00Z", "policies": ["patient"]}}

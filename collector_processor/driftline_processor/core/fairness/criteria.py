@@ -71,13 +71,13 @@ class FairnessRule:
     Attributes:
         reference: The group the others are compared with, "" = that of the highest rate.
         tolerance: How far rates may be apart.
-        least_ratio: How small the ratio of selection rates may be.
+        min_ratio: How small the ratio of selection rates may be.
     """
 
     attribute: str
     reference: str = ""
     tolerance: float = TOLERANCE
-    least_ratio: float = FOUR_FIFTHS
+    min_ratio: float = FOUR_FIFTHS
 
 
 CRITERIA: Mapping[str, tuple[str, ...]] = {
@@ -286,7 +286,7 @@ def _criterion(
 ) -> FairnessCriterion:
     """Judge one criterion for all groups."""
     ratio = name == "disparate_impact"
-    compare, limit = (_ratio, rule.least_ratio) if ratio else (_difference, rule.tolerance)
+    compare, limit = (_ratio, rule.min_ratio) if ratio else (_difference, rule.tolerance)
     found: list[GroupComparison] = []
     spans: list[tuple[float | None, float | None]] = []
     for rate in CRITERIA[name]:

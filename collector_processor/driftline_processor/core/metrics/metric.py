@@ -17,7 +17,7 @@ from driftline_processor.core.intervals.confidence import Interval
 from .names import Name
 from .performance_sums import PerformanceSums
 
-Unit = Literal["share", "score", "nats", "target", "squared probability", "ratio", "cost", "value"]
+Unit = Literal["fraction", "score", "nats", "target", "squared probability", "ratio", "cost", "value"]
 
 Value = Callable[[PerformanceSums, Name], MetricValue | None]
 """The value from the sums of a pane; None = the pane says nothing of the metric, which is then left out."""

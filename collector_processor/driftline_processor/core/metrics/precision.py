@@ -14,7 +14,7 @@ METRIC = Metric(
     title="precision",
     tasks=CLASSES | RANKING,
     direction=1,
-    unit="share",
+    unit="fraction",
     greatest=1.0,
     source="scikit-learn, precision_score, with zero_division=np.nan",
     value=_VALUE,

@@ -14,7 +14,7 @@ METRIC = Metric(
     title="recall",
     tasks=CLASSES | RANKING,
     direction=1,
-    unit="share",
+    unit="fraction",
     greatest=1.0,
     source="scikit-learn, recall_score, with zero_division=np.nan",
     value=_VALUE,

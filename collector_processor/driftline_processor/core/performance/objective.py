@@ -161,9 +161,9 @@ def unknown_unit(name: str, number: float, unit: str, known: str) -> str:
     >>> unknown_unit("rmse", 3.0, "EUR", "target")
     "rmse: 'EUR' is no unit that is known; rmse is in the unit of the outcomes, write 3"
     """
-    if known == "share" and unit != "%":
+    if known == "fraction" and unit != "%":
         fix = f"'{number:g} %' or {number / 100:g}" if number > 1 else f"{number:g} or '{number * 100:g} %'"
-        return f"{name}: '{unit}' is no unit of a share; write {fix}"
+        return f"{name}: '{unit}' is not a unit of a fraction; write {fix}"
     fix = f"{number / 100:g}" if unit == "%" else f"{number:g}"
     is_in = f"is in {_UNITS_IN_WORDS[known]}" if known in _UNITS_IN_WORDS else "is a plain number"
     if unit == "%":

@@ -12,7 +12,7 @@ from driftline_processor.core.labels.delay import Sla
 
 from .objective import Objective
 
-Outcomes = Literal["told", "implicit", "sampled"]
+Outcomes = Literal["explicit", "implicit", "sampled"]
 Shares = Literal["clopper_pearson", "wilson"]
 
 
@@ -43,7 +43,7 @@ class PerformanceSettings:
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     objectives: tuple[Objective, ...] = ()
     label_sla: Sla | None = None
-    outcomes: Outcomes = "told"
+    outcomes: Outcomes = "explicit"
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -187,14 +187,14 @@ class Comparison:
     """A signal compared with a limit.
 
     Attributes:
-        surely: Whether the whole interval of the signal must lie beyond the limit.
+        significant: Whether the whole interval of the signal must lie beyond the limit.
     """
 
     written: str
     signal: Signal
     sign: Sign
     limit: Limit
-    surely: bool = False
+    significant: bool = False
 
     def judge(self, finding: Finding) -> Judged:
         """Compare the value of the window with the limit at it."""
@@ -208,7 +208,7 @@ class Comparison:
         return Judged(holds, (self._compared_fact(measured, limit, holds),))
 
     def _compared(self, measured: Value) -> float | None:
-        if not self.surely:
+        if not self.significant:
             return measured.value
         return measured.high if self.sign.startswith("<") else measured.low
 
@@ -233,7 +233,7 @@ class Comparison:
             limit=limit,
             of=self.limit.of,
             windows=self.limit.windows,
-            is_fraction=self.signal.is_share,
+            is_fraction=self.signal.is_fraction,
         )
 
 
@@ -498,7 +498,7 @@ def error_budget(objective: Objective) -> float | None:
     >>> error_budget(read_objective("precision >= 0.95")), error_budget(read_objective("mae <= 3"))
     (0.05, None)
     """
-    share = read_signal(objective.metric, objective.slice).is_share
+    share = read_signal(objective.metric, objective.slice).is_fraction
     if objective.relative or not share or not 0 < objective.limit < 1:
         return None
     return round(1 - objective.limit, 12) if objective.upwards else objective.limit
@@ -674,12 +674,12 @@ def settled(comparison: Comparison) -> str:
     return f"{how}: {name:.80} is never {'less' if end == least else 'more'} than {end:g}; write another limit"
 
 
-def read_condition(text: str, *, surely: bool = False) -> Condition:
+def read_condition(text: str, *, significant: bool = False) -> Condition:
     """Read a condition as one writes it.
 
     Args:
         text: One of the forms of the table above.
-        surely: Whether comparisons ask for the whole interval beyond the limit.
+        significant: Whether comparisons ask for the whole interval beyond the limit.
 
     Raises:
         ValueError: It is none; the message names the rule and the nearest right name.
@@ -706,7 +706,7 @@ def read_condition(text: str, *, surely: bool = False) -> Condition:
         raise ValueError(f"'{text:.80}' is no condition; {fix}")
     signal = read_signal(match["signal"], match["slice"] or "")
     sign: Sign = match["sign"]  # type: ignore[assignment]  # the pattern admits exactly the literals
-    return Comparison(text, signal, sign, _read_limit(signal, match["limit"].strip()), surely)
+    return Comparison(text, signal, sign, _read_limit(signal, match["limit"].strip()), significant)
 
 
 def _number(written: str) -> float:

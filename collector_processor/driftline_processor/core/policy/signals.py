@@ -19,14 +19,14 @@ from driftline_processor.core.service_level.level import METRICS as SERVICE_METR
 ESTIMATED: Final = "estimated "
 """What a metric begins with that is estimated without outcomes."""
 
-OF_WINDOW: Final = ("predictions", "coverage", "drift_share", "weighted_drift_share")
-"""Signals of a window as a whole: how many predictions it holds, the share of them whose outcome is known, and the
-share of its features that drift, each counted once or by its importance."""
+OF_WINDOW: Final = ("predictions", "coverage", "drift_fraction", "weighted_drift_fraction")
+"""Signals of a window as a whole: how many predictions it holds, the fraction of them whose outcome is known, and the
+fraction of its features that drift, each counted once or by its importance."""
 
 _OF_COLUMN = re.compile(r"(?P<what>[a-z_0-9]+) of (?P<column>\S.*)")
 _POSITIVE: Final = ("nats", "squared probability")
 """Units of metrics that are never below nothing; a loss of the column may be, as a bias is."""
-_SHARES = ("coverage", "drift_share", "weighted_drift_share", "missing")
+_FRACTIONS = ("coverage", "drift_fraction", "weighted_drift_fraction", "missing")
 
 
 class Value(NamedTuple):
@@ -89,15 +89,15 @@ class Signal:
         """
         if self.name in SERVICE_METRICS:
             return read_limit(self.name, number, unit)
-        if unit == "%" and (self.is_share or self.is_business):
+        if unit == "%" and (self.is_fraction or self.is_business):
             if number > 100:
                 raise ValueError(f"{self.name}: '{number:g} %' is more than all; write at most '100 %'")
             return round(number / 100, 12)
         if unit:
             raise ValueError(unknown_unit(self.name, number, unit, self._unit))
-        if self.is_share and number > 1:
+        if self.is_fraction and number > 1:
             fix = f"'{number:g} %'" if number <= 100 else "a number from 0 to 1, or one of percent"
-            raise ValueError(f"{self.name}: is a share, and '{number:g}' is more than 1; write {fix}")
+            raise ValueError(f"{self.name}: is a fraction, and '{number:g}' is more than 1; write {fix}")
         return number
 
     @property
@@ -106,12 +106,12 @@ class Signal:
         return self.name.startswith(PREFIX)
 
     @property
-    def is_share(self) -> bool:
+    def is_fraction(self) -> bool:
         """Whether it lies between 0 and 1, so that people may write it in percent."""
-        if self.name in (ERROR_RATE, AVAILABILITY) or self.name.partition(" of ")[0] in _SHARES:
+        if self.name in (ERROR_RATE, AVAILABILITY) or self.name.partition(" of ")[0] in _FRACTIONS:
             return True
         metric = metric_named(self.name.removeprefix(ESTIMATED))
-        return metric is not None and metric.unit == "share"
+        return metric is not None and metric.unit == "fraction"
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:
@@ -119,9 +119,9 @@ class Signal:
         if self.name == "predictions":
             return 1.0, None
         of_drift = " of " in self.name
-        if self.is_business or (of_drift and not self.is_share):
+        if self.is_business or (of_drift and not self.is_fraction):
             return None, None
-        if self.is_share and self.name.removeprefix(ESTIMATED) != "r2":
+        if self.is_fraction and self.name.removeprefix(ESTIMATED) != "r2":
             return 0.0, 1.0
         return (0.0, None) if self.name in SERVICE_METRICS or self._unit in _POSITIVE else (None, None)
 
@@ -129,7 +129,7 @@ class Signal:
     def _unit(self) -> str:
         """The unit of a metric, as metrics name it; "" where it is no metric."""
         if self.name in OF_WINDOW:
-            return "share" if self.is_share else "rows"
+            return "fraction" if self.is_fraction else "rows"
         if self.is_business or " of " in self.name:
             return ""
         metric = metric_named(self.name.removeprefix(ESTIMATED))
@@ -195,7 +195,7 @@ def _of_window(name: str, evaluation: Evaluation) -> Value | None:
     if name == "coverage":
         young = evaluation.young or evaluation.coverage is None
         return None if young else Value(float(evaluation.coverage or 0.0))
-    share = evaluation.share if name == "drift_share" else evaluation.weighted_share
+    share = evaluation.share if name == "drift_fraction" else evaluation.weighted_share
     return None if share is None else Value(share)
 
 

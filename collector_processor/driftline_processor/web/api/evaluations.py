@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -36,13 +37,16 @@ from driftline_processor.web.site import Site
 
 MOST_EVALUATIONS = 1000
 
+MOST_MODELS = 1000
+"""Names of models on a page at most."""
+
 
 def routes(site: Site) -> list[BaseRoute]:
     """Return the routes; all others of a model go before them, since a name may have slashes."""
     state = site.state
 
-    def list_models(_: Request) -> Response:
-        return models(state.snapshot)
+    def list_models(request: Request) -> Response:
+        return models(request, state.snapshot)
 
     def show_model(request: Request) -> Response:
         return model(request, state.snapshot)
@@ -67,16 +71,26 @@ def routes(site: Site) -> list[BaseRoute]:
     ]
 
 
-def models(snapshot: StateSnapshot) -> Response:
-    """Answer ``GET /api/v1/models``: every model with its newest closed and its open window, in brief.
+def models(request: Request, snapshot: StateSnapshot) -> Response:
+    """Answer ``GET /api/v1/models``: models with their newest closed and their open window, in brief, page by page.
 
-    And the one verdict of each name, and the hints of no model.
+    And the one verdict of each name, the hints of no model, and the address of the next page. ``?limit=`` says how many
+    names a page has, with all versions of each. Pages go by name, so that no model is left out or comes twice while
+    traffic goes on; within a page the busiest are first. ``?cursor=`` is the last name of the page before.
     """
+    limit, cursor = number(request, "limit", 100, MOST_MODELS), request.query_params.get("cursor", "")
+    after = sorted(name for name in snapshot.by_handle if "cursor" not in request.query_params or name > cursor)
+    chosen = set(after[:limit])
+    shown = {name: parts for name, parts in snapshot.by_handle.items() if name in chosen}
+    written = map(MODEL_SHAPES.writer(ModelView), (one for one in snapshot.models if handle(one.key.model) in chosen))
+    following = {"limit": str(limit), "cursor": after[limit - 1]} if len(after) > limit else None
     return FiniteJSON(
         {
-            "models": list(map(MODEL_SHAPES.writer(ModelView), snapshot.models)),
-            "verdicts": {parts[0].key.model: json_of(verdict_of(parts)) for parts in snapshot.by_handle.values()},
+            "models": list(written),
+            "verdicts": {parts[0].key.model: json_of(verdict_of(parts)) for parts in shown.values()},
             "hints": list(snapshot.hints),
+            "total": len(snapshot.by_handle),
+            "next": None if following is None else f"/api/v1/models?{urlencode(following)}",
         }
     )
 

@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import is_
+from typing import Any, NamedTuple
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -23,7 +24,8 @@ from driftline_processor.present.figures import interval_of_value, metric_value
 from driftline_processor.present.times import common_zone
 from driftline_processor.queries.losses import TROUBLES, loss_of_model
 from driftline_processor.queries.overview import ModelView, has_performance, leading_model, verdict_of
-from driftline_processor.web.page import Page, Table
+from driftline_processor.queries.state_snapshot import StateSnapshot
+from driftline_processor.web.page import Page, Table, first_shown
 from driftline_processor.web.place import Place
 from driftline_processor.web.selection import default_window
 from driftline_processor.web.site import Site
@@ -161,6 +163,9 @@ SORTS: Mapping[str, tuple[str, Callable[[ModelRow], Any]]] = {
 }
 """What rows can be sorted by → title of the column, and the key; need is the default."""
 
+SHOWN = 100
+"""Models on a page; CSV and JSON have all."""
+
 GROUPS: Mapping[str, Callable[[ModelRow], str]] = {
     "team": lambda row: short(row.team, 60) if row.team else "no team",
     "tier": lambda row: f"tier {row.tier}" if row.tier else "no tier",
@@ -170,20 +175,22 @@ GROUPS: Mapping[str, Callable[[ModelRow], str]] = {
 
 def routes(site: Site) -> list[BaseRoute]:
     """Return the route of the page."""
+    remembered = RememberedRows()
 
     def show(request: Request) -> Response:
         snapshot, asked = site.state.snapshot, request.query_params
-        if only := only_match(snapshot.models, asked):
+        rows = remembered.of(snapshot)
+        if only := only_match(rows, asked):
             return RedirectResponse(only, 303)
         where, host = site.addresses, request.url.netloc
-        made = page(snapshot.models, snapshot.hints, site.clock(), where, host, asked, UNKNOWN_OUTCOMES)
+        made = page(rows, snapshot.hints, site.clock(), where, host, asked, UNKNOWN_OUTCOMES)
         return site.answer(request, made)
 
     return [Route("/", show)]
 
 
 def page(
-    known: Sequence[ModelView],
+    rows: Sequence[ModelRow],
     hints: Sequence[str],
     now: int,
     addresses: Mapping[str, str],
@@ -194,20 +201,19 @@ def page(
     """Return the page of all models, or how to send the first prediction when there is none.
 
     Args:
-        known: All versions of all models.
+        rows: All models.
         hints: Sentences on what belongs to no model.
         now: Unix nanoseconds.
         addresses: Of the OTLP receivers.
         host: Of this page.
         asked: ``q`` searches names, versions and teams; ``state``, ``team`` and ``tier`` choose; ``sort`` is one of
-            :data:`SORTS`, ``group`` one of :data:`GROUPS`.
+            :data:`SORTS`, ``group`` one of :data:`GROUPS`; ``skip`` says how many rows are passed over.
         unknown_outcomes: Address of the outcomes of models without predictions; "" where nobody has them.
     """
     told = {"now": now, "hints": hints, "unknown_outcomes": unknown_outcomes}
-    if not known:
+    if not rows:
         where = {**DEFAULT_ADDRESSES, **addresses}
         return Page("start.html", {**told, "host": host, "addresses": where})
-    rows = model_rows(known)
     query, state, team, tier = (asked.get(name, "").strip() for name in ("q", "state", "team", "tier"))
     found = [
         row
@@ -219,12 +225,16 @@ def page(
     sort = asked.get("sort", "") if asked.get("sort", "") in SORTS else "need"
     shown.sort(key=SORTS[sort][1])
     group = asked.get("group", "") if asked.get("group", "") in GROUPS else ""
+    groups = _grouped(shown, group)
+    first = first_shown(asked, len(shown), SHOWN)
     return Page(
         "home.html",
         {
             **told,
-            "zone": common_zone(one.timezone for one in known),
-            "groups": _grouped(shown, group),
+            "zone": common_zone(one.timezone for row in rows for one in row.versions),
+            "groups": _part_of_groups(groups, first, first + SHOWN),
+            "first": first,
+            "step": SHOWN,
             "shown": len(shown),
             "known": len(rows),
             "found": len(found),
@@ -235,26 +245,35 @@ def page(
             "sorts": {name: title for name, (title, _) in SORTS.items()},
             "choices": _choices(rows, {"team": team, "tier": tier, "group": group}),
         },
-        {"models": _table(shown)},
+        {"models": Table(COLUMNS, _TableRows(shown))},
         {"hints": list(hints), "counts": dict(counts)},
     )
 
 
-def only_match(known: Sequence[ModelView], asked: QueryParams) -> str:
+def only_match(rows: Sequence[ModelRow], asked: QueryParams) -> str:
     """Return the address of the one model that a submitted search finds; "" where it finds more or none, or filters."""
     given = {name for name, value in asked.items() if value.strip()}
     if given != {"q", "go"}:
         return ""
-    found = [row for row in model_rows(known) if row.holds(asked["q"].lower())]
+    found = [row for row in rows if row.holds(asked["q"].lower())]
     return found[0].address if len(found) == 1 else ""
 
 
-def model_rows(known: Sequence[ModelView]) -> list[ModelRow]:
-    """Return a row for each model, in the order in which the models come."""
-    by_name: dict[str, list[ModelView]] = {}
-    for model in known:
-        by_name.setdefault(model.key.model, []).append(model)
-    return [_row(versions) for versions in by_name.values()]
+class RememberedRows:
+    """The rows of all models, made again only for models that another snapshot shows otherwise. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, ModelRow] = {}
+
+    def of(self, snapshot: StateSnapshot) -> list[ModelRow]:
+        """Return a row for each model, the busiest first."""
+        before, rows = self._rows, dict[str, ModelRow]()
+        for name, versions in snapshot.by_handle.items():
+            row = before.get(name)
+            same = row is not None and len(row.versions) == len(versions) and all(map(is_, row.versions, versions))
+            rows[name] = row if row is not None and same else _row(versions)
+        self._rows = rows
+        return list(rows.values())
 
 
 def _row(versions: Sequence[ModelView]) -> ModelRow:
@@ -270,14 +289,34 @@ def _row(versions: Sequence[ModelView]) -> ModelRow:
     return ModelRow(model, tuple(versions), verdict, rows, received, window, windows, measured, telling, lost)
 
 
-def _grouped(rows: Sequence[ModelRow], group: str) -> list[tuple[str, list[ModelRow]]]:
+class RowGroup(NamedTuple):
+    """Rows of a team or tier; ``title``: "" if rows are not grouped. ``size``: how many there are on all pages."""
+
+    title: str
+    rows: Sequence[ModelRow]
+    size: int
+
+
+def _grouped(rows: Sequence[ModelRow], group: str) -> list[RowGroup]:
     """Return the rows of each group, the groups by name, those of nobody last; one group without a title by default."""
     if not group:
-        return [("", list(rows))]
+        return [RowGroup("", rows, len(rows))]
     groups: dict[str, list[ModelRow]] = {}
     for row in rows:
         groups.setdefault(GROUPS[group](row), []).append(row)
-    return sorted(groups.items(), key=lambda one: (one[0] == f"no {group}", one[0].lower()))
+    ordered = sorted(groups.items(), key=lambda one: (one[0] == f"no {group}", one[0].lower()))
+    return [RowGroup(title, some, len(some)) for title, some in ordered]
+
+
+def _part_of_groups(groups: Sequence[RowGroup], first: int, end: int) -> list[RowGroup]:
+    """Return the groups of a page: those with any of the rows from ``first`` to ``end``."""
+    found, at = [], 0
+    for one in groups:
+        some = one.rows[max(first - at, 0) : max(end - at, 0)]
+        at += one.size
+        if some or not one.title:
+            found.append(one._replace(rows=some))
+    return found
 
 
 def _choices(rows: Sequence[ModelRow], chosen: Mapping[str, str]) -> list[tuple[str, str, list[str]]]:
@@ -290,46 +329,53 @@ def _choices(rows: Sequence[ModelRow], chosen: Mapping[str, str]) -> list[tuple[
     return [(name, chosen[name], known) for name, known in values.items() if known]
 
 
-def _table(rows: Sequence[ModelRow]) -> Table:
-    columns = (
-        "model",
-        "version",
-        "environment",
-        "team",
-        "tier",
-        "state",
-        "since",
-        "sentence",
-        "next",
-        "rows",
-        "last_seen",
-        "metric",
-        "value",
-        "low",
-        "high",
-        "drifted",
-        "loss_a_day",
-        "loss_low",
-        "loss_high",
-        "currency",
-    )
-    return Table(
-        columns,
-        [
-            (
-                *(row.model.key.model, row.model.key.version, row.model.key.environment),
-                *(row.team or None, int(row.tier) if row.tier else None, row.state),
-                None if row.since is None else iso_time(row.since),
-                None if row.verdict is None else row.sentence,
-                None if row.verdict is None else verdicts.verdict_next(row.verdict),
-                row.rows,
-                iso_time(row.received) if row.received else None,
-                row.metric or None,
-                *((None, None, None) if row.value is None else (row.value.value, row.value.low, row.value.high)),
-                states.drifted(row.windows[-1]) if row.windows else None,
-                *((None, None, None) if row.money is None else (row.money.amount, row.money.low, row.money.high)),
-                None if row.money is None else row.model.currency,
-            )
-            for row in rows
-        ],
-    )
+COLUMNS = (
+    "model",
+    "version",
+    "environment",
+    "team",
+    "tier",
+    "state",
+    "since",
+    "sentence",
+    "next",
+    "rows",
+    "last_seen",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "drifted",
+    "loss_a_day",
+    "loss_low",
+    "loss_high",
+    "currency",
+)
+"""The columns of CSV and JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class _TableRows(Sequence[Sequence[object]]):
+    """The rows of the table of models, made when CSV or JSON is asked for: HTML has no use for them."""
+
+    rows: Sequence[ModelRow]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, at: int) -> Sequence[object]:  # type: ignore[override]
+        row = self.rows[at]
+        return (
+            *(row.model.key.model, row.model.key.version, row.model.key.environment),
+            *(row.team or None, int(row.tier) if row.tier else None, row.state),
+            None if row.since is None else iso_time(row.since),
+            None if row.verdict is None else row.sentence,
+            None if row.verdict is None else verdicts.verdict_next(row.verdict),
+            row.rows,
+            iso_time(row.received) if row.received else None,
+            row.metric or None,
+            *((None, None, None) if row.value is None else (row.value.value, row.value.low, row.value.high)),
+            states.drifted(row.windows[-1]) if row.windows else None,
+            *((None, None, None) if row.money is None else (row.money.amount, row.money.low, row.money.high)),
+            None if row.money is None else row.model.currency,
+        )

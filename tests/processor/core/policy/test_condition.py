@@ -38,12 +38,12 @@ from tests.support.verdict_windows import MISSING, column, known, objective, val
 def judged(
     text: str,
     *windows: Evaluation,
-    surely: bool = False,
+    significant: bool = False,
     others: Mapping[str, Sequence[Evaluation]] | None = None,
 ) -> bool | None:
     """Return what a condition says of the newest of some windows."""
     finding = Finding(windows, len(windows) - 1, verdict_of_window, others or {})
-    return read_condition(text, surely=surely).judge(finding).holds
+    return read_condition(text, significant=significant).judge(finding).holds
 
 
 def accurate(day: int, number: float, low: float | None = None, high: float | None = None, **more: Any) -> Evaluation:
@@ -73,10 +73,10 @@ def test_a_window_whose_outcomes_have_not_had_their_time_cannot_tell() -> None:
 
 def test_surely_asks_for_the_whole_interval() -> None:
     unsure, sure = accurate(0, 0.8, 0.7, 0.9), accurate(0, 0.8, 0.75, 0.84)
-    assert [judged("accuracy < 85 %", one, surely=True) for one in (unsure, sure)] == [False, True]
-    assert judged("accuracy > 70 %", unsure, surely=True) is False
-    assert judged("accuracy > 70 %", sure, surely=True) is True
-    assert judged("accuracy < 85 %", accurate(0, 0.8), surely=True) is None
+    assert [judged("accuracy < 85 %", one, significant=True) for one in (unsure, sure)] == [False, True]
+    assert judged("accuracy > 70 %", unsure, significant=True) is False
+    assert judged("accuracy > 70 %", sure, significant=True) is True
+    assert judged("accuracy < 85 %", accurate(0, 0.8), significant=True) is None
 
 
 def test_a_metric_is_compared_with_the_baseline() -> None:
@@ -206,12 +206,12 @@ def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
     ("text", "problem"),
     [
         ("acuracy < 85 %", "'acuracy' is no metric; did you mean 'accuracy' or 'top_k_accuracy'?"),
-        ("accuracy < 85", "accuracy: is a share, and '85' is more than 1; write '85 %'"),
+        ("accuracy < 85", "accuracy: is a fraction, and '85' is more than 1; write '85 %'"),
         ("mae < 85 %", "mae: '85 %' has a unit; mae is in the unit of the outcomes, write 0.85"),
         ("rmse > 3 EUR", "rmse: 'EUR' is no unit that is known; rmse is in the unit of the outcomes, write 3"),
         ("rmse > €3", "rmse: '€' is no unit that is known; rmse is in the unit of the outcomes, write 3"),
         ("mae > baseline + 3 EUR", "mae: 'EUR' is no unit that is known; mae is in the unit of the outcomes, write 3"),
-        ("accuracy < 85 pct", "accuracy: 'pct' is no unit of a share; write '85 %' or 0.85"),
+        ("accuracy < 85 pct", "accuracy: 'pct' is not a unit of a fraction; write '85 %' or 0.85"),
         ("latency_p99 > 200 MS", "latency_p99: 'MS' is no unit of a latency; write '200ms' or '200s'"),
         ("no data for 2h", "'no data for 2h': the model's own traffic says how long a pause may be; write 'no data'"),
         ("latency_p99 > 200", "latency_p99: '200' has no unit; write '200ms' or '200s'"),

@@ -34,12 +34,12 @@ def quiet_days() -> list[Evaluation]:
 
 
 @pytest.mark.parametrize(
-    ("fire", "surely", "share", "fired"), [(1, False, 0.19, 62), (2, False, 0.19, 8), (1, True, 0.005, 1)]
+    ("fire", "significant", "share", "fired"), [(1, False, 0.19, 62), (2, False, 0.19, 8), (1, True, 0.005, 1)]
 )
 def test_the_rule_of_scenario_7_fires_on_a_fifth_of_quiet_days_until_it_is_mended(
-    quiet_days: list[Evaluation], fire: int, surely: bool, share: float, fired: int
+    quiet_days: list[Evaluation], fire: int, significant: bool, share: float, fired: int
 ) -> None:
-    quiet = replayed(quiet_days, BEFORE, fire, quiet=True, surely=surely).quiet
+    quiet = replayed(quiet_days, BEFORE, fire, quiet=True, significant=significant).quiet
     assert (quiet.windows, quiet.days, quiet.fired) == (397, 397.0, fired)  # three days have too few before them
     assert quiet.share is not None
     assert quiet.share.value == pytest.approx(share, abs=0.015)

@@ -150,7 +150,7 @@ from driftline_processor.core.evaluation import MetricValue
 def value(sums, name):
     return MetricValue(0.5, 3, "panes")
 def made(**keys):
-    said = dict(name="own", title="own", tasks={"binary"}, direction=1, unit="share", source="", value=value)
+    said = dict(name="own", title="own", tasks={"binary"}, direction=1, unit="fraction", source="", value=value)
     return Metric(**{**said, **keys})
 """
 WRONG = {

@@ -22,7 +22,8 @@ Browse = Callable[[FakeView], TestClient]
 
 def test_hints_of_no_model_come_beside_the_models(browse: Browse) -> None:
     answer = browse(FakeView(said=("1 outcome waits for model rsik.",))).get("/api/v1/models").json()
-    assert answer == {"models": [], "verdicts": {}, "hints": ["1 outcome waits for model rsik."]}
+    none = {"models": [], "verdicts": {}, "total": 0, "next": None}
+    assert answer == {**none, "hints": ["1 outcome waits for model rsik."]}
 
 
 def test_each_name_has_one_verdict_beside_the_models(browse: Browse) -> None:
@@ -181,3 +182,29 @@ def test_a_number_that_is_none_is_null_and_the_others_stay(browse: Browse, odd: 
     told = answer.json()["windows"][0]["drift"]["features"]["area"]
     assert (told["effect"], told["methods"]["psi"]["value"]) == (None, None)
     assert answer.json()["windows"][0]["rows"] == window.rows
+
+
+def test_models_are_answered_in_pages_that_follow_each_other(browse: Browse) -> None:
+    known = [replace(price(), key=ModelKey(f"model {at:02d}", version)) for at in range(7) for version in ("1", "2")]
+    client, found, address = browse(FakeView(known)), list[tuple[str, str]](), "/api/v1/models?limit=3"
+    sizes = []
+    while address:
+        answer = client.get(address).json()
+        found += [(one["model"], one["version"]) for one in answer["models"]]
+        sizes.append((len(answer["models"]), len(answer["verdicts"]), answer["total"]))
+        address = answer["next"]
+    assert sizes == [(6, 3, 7), (6, 3, 7), (2, 1, 7)]
+    assert sorted(found) == sorted((one.key.model, one.key.version) for one in known)
+
+
+def test_the_next_page_goes_on_behind_a_model_that_is_gone(browse: Browse) -> None:
+    view = FakeView([replace(price(), key=ModelKey(name)) for name in "abcd"])
+    client = browse(view)
+    address = client.get("/api/v1/models?limit=2").json()["next"]
+    view.known = [one for one in view.known if one.key.model != "b"]
+    assert [one["model"] for one in client.get(address).json()["models"]] == ["c", "d"]
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "x"])
+def test_a_page_has_one_to_a_thousand_models(browse: Browse, limit: str) -> None:
+    assert browse(many()).get(f"/api/v1/models?limit={limit}").status_code == 400

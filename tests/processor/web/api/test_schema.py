@@ -42,7 +42,7 @@ def test_whatever_an_evaluation_holds_its_json_is_of_the_schema(seed: int) -> No
 
 
 def without_floats(value: Any) -> Any:
-    """Return an answer as it is where no number with a fraction is finite, see ``web/api/answers.py``."""
+    """Return an answer as it is where no number with a fraction is finite, see ``web/answers.py``."""
     if isinstance(value, float):
         return None
     if isinstance(value, dict):

@@ -17,6 +17,8 @@ from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict import ORDER
 from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.state_snapshot import StateSnapshot
+from driftline_processor.web.pages.home import RememberedRows
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import NOW, FakeView, animals, flights, fraud, learning, many, ns, price
@@ -301,3 +303,49 @@ def test_money_that_is_lost_beyond_chance_stands_in_its_row_and_all_of_it_in_the
     rows = {row["model"]: row for row in client.get("/?format=json").json()["models"]}
     assert (rows["much"]["loss_a_day"], rows["much"]["currency"]) == (15_000, "EUR")
     assert rows["reason"]["loss_low"] < 0 < rows["reason"]["loss_high"]
+
+
+def fleet_of(models: int) -> FakeView:
+    """Return models of two teams; the last one by name needs somebody."""
+    known = [replace(price(), key=ModelKey(f"model-{at:03d}"), team=f"team {at % 2}") for at in range(models)]
+    return FakeView([*known[:-1], replace(known[-1], verdict=verdict("degraded"))])
+
+
+def names_on(client: TestClient, address: str) -> list[str]:
+    return [link.removeprefix("/models/") for link in page(client, address).links if link.startswith("/models/model-")]
+
+
+def test_a_large_fleet_is_paged_the_worst_first_and_csv_and_json_have_all(browse: Browse) -> None:
+    client = browse(fleet_of(230))
+    first, second, third = (names_on(client, f"/{query}") for query in ("", "?skip=100", "?skip=200"))
+    assert (len(first), len(second), len(third)) == (100, 100, 30)
+    assert first[0] == "model-229"
+    assert len({*first, *second, *third}) == 230
+    assert len(client.get("/?format=json&skip=100").json()["models"]) == 230
+    assert len(client.get("/?format=csv&skip=100").text.splitlines()) == 231
+
+
+def test_a_page_of_models_keeps_what_was_asked_and_a_new_question_begins_at_the_first(browse: Browse) -> None:
+    client = browse(fleet_of(230))
+    links = page(client, "/?q=model&sort=name&skip=100").links
+    assert "/?q=model&sort=name" in links, "previous"
+    assert "/?q=model&sort=name&skip=200" in links, "next"
+    assert "/?q=model&sort=traffic" in links, "another order begins anew"
+    assert names_on(client, "/?q=229") == ["model-229"], "the search is over all pages"
+    assert names_on(client, "/?sort=name&skip=100")[0] == "model-100"
+
+
+def test_a_group_that_goes_over_two_pages_says_how_many_it_has(browse: Browse) -> None:
+    client = browse(fleet_of(230))
+    for skip, titles in ((0, ["team 0 115"]), (100, ["team 0 115", "team 1 115"]), (200, ["team 1 115"])):
+        text = page(client, f"/?group=team&skip={skip}").text
+        assert [one for one in ("team 0 115", "team 1 115") if one in text] == titles
+
+
+def test_rows_are_made_again_only_for_models_that_changed() -> None:
+    known = [replace(price(), key=ModelKey(name)) for name in "ab"]
+    remembered = RememberedRows()
+    before = remembered.of(StateSnapshot(tuple(known)))
+    after = remembered.of(StateSnapshot((known[0], replace(known[1], rows=13))))
+    assert after[0] is before[0]
+    assert (before[1].rows, after[1].rows) == (12, 13)
