@@ -29,10 +29,10 @@ def rows(hours: int, an_hour: int) -> dict[str, np.ndarray]:
 
 
 def evaluate(
-    path: Path, rolling: Rolling | None, cut: Cut, reference: Path | None = None, **more: object
+    path: Path, rolling: Rolling | None, cut: Cut, reference: Path | None = None, exact: bool = False
 ) -> EvaluationResult:
-    options = EvaluationOptions(model="m", task="binary", time="ts", features=("age",))
-    asked = EvaluationSettings(past=rolling, **more)  # type: ignore[arg-type]
+    options = EvaluationOptions(model="m", task="binary", time="ts", features=("age",), exact=exact)
+    asked = EvaluationSettings(past=rolling)
     return evaluate_files([path], reference, None, options, cut, lambda _: None, asked)
 
 
