@@ -31,6 +31,7 @@ from driftline_processor.queries.overview import BaselineView, ModelView
 from driftline_processor.state import State
 from driftline_processor.store.database import Store
 from jinja2 import Environment
+from msgspec import structs
 from starlette.testclient import TestClient
 
 from benchmarks.stopwatch import cpu_seconds
@@ -144,7 +145,7 @@ def stored(windows: list[Evaluation], store: Store) -> ModelView:
     connection = store.connect()
     written = EvaluationStore(connection, lambda: NOW)
     for window in windows:
-        written.put(1, replace(window))
+        written.put(1, structs.replace(window))
     written.write(patient=False)
     model = fleet(windows, 1).known[0]
     key, read = ModelKey("stored", "1"), EvaluationStore(connection, lambda: NOW).history(1)
@@ -171,7 +172,7 @@ def fetching_after_a_change(client: TestClient, view: FakeView) -> Callable[[], 
     def fetch() -> object:
         for model in view.known:
             newest = model.windows["1d"][-1]
-            model.windows["1d"][-1] = replace(newest, rows=newest.rows + 1, closed=False)
+            model.windows["1d"][-1] = structs.replace(newest, rows=newest.rows + 1, closed=False)
         return client.get("/incidents").raise_for_status()
 
     fetch()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from driftline_processor.evaluation.backlog import Backlog
 from driftline_processor.ingest.arrivals import Arrivals
 from driftline_processor.queries.verdicts import Known, Verdicts
 from driftline_processor.store.database import Store
+from msgspec.structs import replace
 
 from benchmarks.stopwatch import cpu_seconds
 

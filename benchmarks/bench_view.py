@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ from driftline_processor.store.pane_memory import PaneMemory
 from driftline_processor.store.pane_rows import encode_sums
 from driftline_processor.store.reference_panes import DailyPanes, RollingReferences
 from driftline_processor.store.series import Series
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, app_of

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, NotRequired, Union, get_args, get_origin
 
+import msgspec
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, Verdict, WeakSearch
 from driftline_processor.core.labels.delay import OutcomeDelay
@@ -21,8 +22,6 @@ from driftline_processor.present.json_shapes import Shape, keys_of
 from driftline_processor.present.links import LinkedMisprediction
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.api.evaluations import MODEL_SHAPES
-from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from typing_extensions import TypedDict
 
 SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "reference" / "evaluations.schema.json"
@@ -66,7 +65,7 @@ def _types_of(name: str, kind: type, shape: Shape) -> dict[str, Any]:
 
 def _typed(name: str, types: dict[str, Any], doc: str = "") -> Any:
     found = TypedDict(name, types)  # type: ignore[misc]
-    found.__doc__ = doc or None
+    found.__doc__ = doc
     return found
 
 
@@ -144,20 +143,13 @@ def main(arguments: list[str]) -> int:
 
 def schema() -> dict[str, Any]:
     """Return the schema: one definition for each answer, and for each object in them."""
-    adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
-        (name, "serialization", TypeAdapter(_typed(name, types, doc))) for name, (doc, types) in ANSWERS.items()
-    ]
-    _, found = TypeAdapter.json_schemas(
-        adapters, title="Answers of Driftline that carry evaluations", schema_generator=_WithoutTitles
-    )
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
-
-
-class _WithoutTitles(GenerateJsonSchema):
-    """Says nothing that repeats the name of a key."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
-        return False
+    _, found = msgspec.json.schema_components([_typed(name, types, doc) for name, (doc, types) in ANSWERS.items()])
+    title = "Answers of Driftline that carry evaluations"
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$defs": dict(sorted(found.items())),
+        "title": title,
+    }
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from driftline_processor.policy.alerts import AlertStore, Message
 from driftline_processor.policy.watch import PolicyWatch, no_links
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.store.database import Store
+from msgspec import structs
 
 from simulations.frame import DATA, Figures, Random, Row, Table, markdown, percent, table_of
 from simulations.verdicts import (
@@ -367,7 +368,7 @@ def quiet_days(days: int, spread: float, rng: Random) -> WindowHistory:
         accuracy = MetricValue(right / OUTCOMES, OUTCOMES, "rows", low=low, high=high, interval=by)
         window = Window("1d", START + at * DAY, START + (at + 1) * DAY)
         one = Evaluation(ModelKey("m", "1"), window, OUTCOMES, closed=True)
-        windows.append(replace(one, realized={"accuracy": accuracy}, outcome_rows=OUTCOMES, coverage=1.0))
+        windows.append(structs.replace(one, realized={"accuracy": accuracy}, outcome_rows=OUTCOMES, coverage=1.0))
     return WindowHistory({"1d": windows})
 
 

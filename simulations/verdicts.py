@@ -45,6 +45,7 @@ from driftline_processor.core.verdict import (
 from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import DAY, Window, length
 from driftline_processor.evaluation.judge import follow
+from msgspec import structs
 from scipy.special import expit
 
 from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
@@ -298,7 +299,7 @@ class Version:
 
 def _without_outcomes(judged: Evaluation) -> Evaluation:
     """Return a window as it was judged before its outcomes came."""
-    return replace(
+    return structs.replace(
         judged,
         realized={},
         realized_changes={},

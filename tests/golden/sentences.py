@@ -30,6 +30,7 @@ from driftline_processor.present.sentences.changes import change_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.present.sentences.policies import ENDINGS, ending_words, quiet_sentence
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_reason, verdict_sentence
+from msgspec import structs
 
 from tests.support.verdict_examples import examples
 from tests.support.window_verdict_cases import WINDOWS
@@ -66,8 +67,10 @@ FINDINGS = (
 COLD = Cause(("temp",), "", 0.35, (Change("values below 5", 0.41, 0.06),))
 CAUSES = (
     COLD,
-    replace(COLD, since=JULY, before=True, score_shift=0.34, importance=0.2),
-    replace(COLD, slice="country=NL", changes=(*COLD.changes, Change("values of 9 or more", 0.1, 0.3)), since=JULY),
+    structs.replace(COLD, since=JULY, before=True, score_shift=0.34, importance=0.2),
+    structs.replace(
+        COLD, slice="country=NL", changes=(*COLD.changes, Change("values of 9 or more", 0.1, 0.3)), since=JULY
+    ),
     Cause(("age", "pay"), "swapped", 0.9, finding=FINDINGS[10], score_shift=-0.3, since=JULY),
 )
 CLOCK: dict[str, Any] = {"since": JULY, "timezone": "UTC", "of_days": True}
@@ -175,7 +178,7 @@ FACTS: tuple[Fact, ...] = (
     fact("drift_evaluated", columns=1, of=3),
     fact("column_statistics", name="temp", statistics={"ks": 0.9}, p_value=1e-9, size="large"),
     fact("objective_broken", objective=OBJECTIVE),
-    fact("objective_inconclusive", objective=replace(OBJECTIVE, sentence="")),
+    fact("objective_inconclusive", objective=structs.replace(OBJECTIVE, sentence="")),
     fact("no_two_groups", attribute="gender"),
     fact("groups_unknown", measure="equal_opportunity_difference", attribute="gender", yet=True),
     fact("groups_inconclusive", **GROUPS, group="f", rate="true_positive_rate", rows=90.0),
@@ -290,9 +293,9 @@ def verdicts() -> Iterator[Verdict]:
     known = [verdict for _, verdict in examples()]
     yield from known
     for verdict in known[:3]:
-        yield replace(verdict, version="7", environment="eu")
-        yield replace(verdict, version="", of_window=False)
-        yield replace(verdict, environment="eu", slice="country=NL")
+        yield structs.replace(verdict, version="7", environment="eu")
+        yield structs.replace(verdict, version="", of_window=False)
+        yield structs.replace(verdict, environment="eu", slice="country=NL")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ OURS = ("driftline", "driftline_processor", "driftline_extensions", "driftline_i
 
 DISTRIBUTIONS = {
     "airflow": "apache-airflow",
+    "backports.zstd": "backports.zstd",
     "confluent_kafka": "confluent-kafka",
     "google.protobuf": "protobuf",
     "google.rpc": "googleapis-common-protos",
@@ -50,6 +51,7 @@ OF_THE_CALLER = {
     "driftline_integrations.instrumentation.instrumentor": ("opentelemetry.instrumentation",),
     "driftline_integrations.estimators.samples": ("pyarrow",),
     "driftline_integrations.xgboost": ("pyarrow",),
+    "driftline_processor.evaluation.evaluation_codec": ("compression",),
     "driftline_processor.notebook.frames": ("polars",),
     "driftline_processor.readers.sources": ("mlflow",),
     "driftline_processor.terminal.progress": ("IPython",),

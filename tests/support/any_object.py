@@ -1,4 +1,4 @@
-"""Build an object of any dataclass with something in every field, by the types of its fields."""
+"""Build an object of any dataclass or struct with something in every field, by the types of its fields."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ class Builder:
         origin, inner = get_origin(kind), get_args(kind)
         if kind is Fact:
             return fact("positive_rate", observed=float(self._random.random()), expected=0.5)
-        if dataclasses.is_dataclass(kind):
+        if dataclasses.is_dataclass(kind) or hasattr(kind, "__struct_fields__"):
             self._depth -= 1
             hints = get_type_hints(kind)
-            made = {one.name: self.build(hints[one.name]) for one in dataclasses.fields(kind) if one.init}
+            struct = getattr(kind, "__struct_fields__", None)
+            names = [one.name for one in dataclasses.fields(kind) if one.init] if struct is None else struct
+            made = {name: self.build(hints[name]) for name in names}
             if kind is KindOfChange:
                 made["evidence"] = (self.build(Fact),)
             if kind is Verdict:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
 
+import msgspec
 import numpy as np
 from driftline_processor.core.drift.lasting import stored_lasting
 from driftline_processor.core.evaluation import Evaluation
@@ -12,9 +12,10 @@ from driftline_processor.core.evaluation import Evaluation
 
 def evaluation_to_text(evaluation: Evaluation) -> str:
     """Return an evaluation as canonical JSON."""
+    values = {name: getattr(evaluation, name) for name in Evaluation.__struct_fields__}
     if evaluation.lasting is not None:
-        evaluation = replace(evaluation, lasting=stored_lasting(evaluation.lasting))
-    return json.dumps(asdict(evaluation), default=_plain, separators=(",", ":"))
+        values["lasting"] = stored_lasting(evaluation.lasting)
+    return json.dumps(msgspec.to_builtins(values, enc_hook=_plain), separators=(",", ":"))
 
 
 def _plain(value: object) -> object:

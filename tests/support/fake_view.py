@@ -34,6 +34,7 @@ from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.receipts import Receipt
 from driftline_processor.web.app import create_app
 from driftline_processor.web.site import Site
+from msgspec import structs
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -272,9 +273,10 @@ def flights() -> ModelView:
 def _with_own(one: Own) -> Own:
     """Copy it, with dictionaries, lists and arrays of its own."""
     own = copy(one)
-    for each in fields(own):
-        if isinstance(held := getattr(own, each.name), dict | list | np.ndarray):
-            setattr(own, each.name, held.copy())
+    names = own.__struct_fields__ if isinstance(own, Evaluation) else [one.name for one in fields(own)]
+    for name in names:
+        if isinstance(held := getattr(own, name), dict | list | np.ndarray):
+            setattr(own, name, held.copy())
     return own
 
 
@@ -436,7 +438,7 @@ def right_to_left() -> ModelView:
     for evaluation in model.windows["1h"]:
         evaluation.key = key
         amount = evaluation.features.pop("amount")
-        evaluation.features[RIGHT_TO_LEFT_FEATURE] = replace(
+        evaluation.features[RIGHT_TO_LEFT_FEATURE] = structs.replace(
             amount, name=RIGHT_TO_LEFT_FEATURE, missing_was=0.01, missing_now=0.2
         )
     return replace(model, key=key, verdict=verdict_of_model(model.windows["1h"]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from driftline_processor.core.evaluation import Cause, Change, Evaluation, Finding, ServiceLevel, Verdict
 from driftline_processor.core.verdict import Traffic, verdict_of_model
 from driftline_processor.core.windows.window import HOUR
+from msgspec.structs import replace
 
 from tests.support.paths import ROOT
 from tests.support.verdict_windows import DAY, JULY, change, column, explained, known, right, value, window, wrong

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from driftline_processor.core.concept.result import ConceptDrift
@@ -14,6 +13,7 @@ from driftline_processor.core.evaluation import (
     JointDrift,
     TrackRecord,
 )
+from msgspec.structs import replace
 
 from tests.support.verdict_windows import (
     DAY,

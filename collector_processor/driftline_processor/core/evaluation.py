@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Literal, cast
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from driftline.tables.table import F64, I64, ModelKey
+from msgspec import Struct, field, structs
 
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import Window
@@ -41,16 +42,14 @@ ChangeKind = Literal["data_fault", "covariate_shift", "label_shift", "concept_ch
 VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"]
 
 
-@dataclass(frozen=True, slots=True)
-class MethodValue:
+class MethodValue(Struct, frozen=True):
     """A drift statistic. ``p_value`` (corrected over the features of the window) only where it decides."""
 
     value: float | None
     p_value: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnDrift:
+class ColumnDrift(Struct, frozen=True):
     """Drift of one column: a feature, the score or the predicted class.
 
     Attributes:
@@ -101,8 +100,7 @@ class ColumnDrift:
         return self.name or {"class": "predicted class"}.get(self.column, "score")
 
 
-@dataclass(frozen=True, slots=True)
-class LastingShift:
+class LastingShift(Struct, frozen=True):
     """A shift of one column that lasts over windows, by evidence that holds at any time (:mod:`.drift.lasting`).
 
     Attributes:
@@ -129,8 +127,7 @@ class LastingShift:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreFunctions:
+class ScoreFunctions(Struct, frozen=True):
     """What is watched over windows, and the reference's own stretches of their length.
 
     Attributes:
@@ -148,8 +145,7 @@ class ScoreFunctions:
     step: int
 
 
-@dataclass(frozen=True, slots=True)
-class LastingDrift:
+class LastingDrift(Struct, frozen=True, eq=False):
     """The evidence of a model's windows so far for shifts that last, and what the next window continues from.
 
     Attributes:
@@ -185,15 +181,25 @@ class LastingDrift:
     steps: tuple[int, ...] = ()
     recent: tuple[int, ...] = ()
     evidence: tuple[float, ...] = ()
-    found: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    found: dict[str, tuple[int, ...]] = {}
     epoch: int = 1
     began: tuple[int, ...] = (0, 0)
-    anew: dict[str, int] = field(default_factory=dict)
+    anew: dict[str, int] = {}
     step_began: int = -1
     number: int = 0
     varies: bool = False
-    memory: F64 = field(default_factory=lambda: np.zeros((0, 0)), compare=False)
-    functions: ScoreFunctions | None = field(default=None, compare=False)
+    memory: F64 = field(default_factory=lambda: np.zeros((0, 0)))
+    functions: ScoreFunctions | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Return True where both say the same of every part; what the next window continues from may differ."""
+        return isinstance(other, LastingDrift) and self._evidence() == other._evidence()
+
+    def __hash__(self) -> int:
+        return hash((self.of, self.parts, self.number))
+
+    def _evidence(self) -> tuple[object, ...]:
+        return structs.astuple(self)[:-2]
 
     @property
     def columns(self) -> dict[str, LastingShift]:
@@ -211,8 +217,7 @@ class LastingDrift:
         return told
 
 
-@dataclass(frozen=True, slots=True)
-class SliceDrift:
+class SliceDrift(Struct, frozen=True):
     """Drift in one slice of a window, judged in one family with all rows and the other slices.
 
     Attributes:
@@ -243,11 +248,11 @@ class SliceDrift:
 
     def thinned(self) -> SliceDrift:
         """Return it with those features alone that drift: forty slices of every window are kept for months."""
-        return replace(self, features={name: one for name, one in self.features.items() if one.state == "drift"})
+        drifting = {name: column for name, column in self.features.items() if column.state == "drift"}
+        return structs.replace(self, features=drifting)
 
 
-@dataclass(frozen=True, slots=True)
-class DriftContributor:
+class DriftContributor(Struct, frozen=True):
     """A feature, or a pair, that gives drift away.
 
     Attributes:
@@ -262,8 +267,7 @@ class DriftContributor:
     p_value: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class JointDrift:
+class JointDrift(Struct, frozen=True):
     """The drift that one multivariate method (:mod:`.drift.multivariate`) found in a window.
 
     Attributes:
@@ -289,8 +293,7 @@ class JointDrift:
     reason: InconclusiveReason = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MetricValue:
+class MetricValue(Struct, frozen=True):
     """A performance value.
 
     Attributes:
@@ -315,8 +318,7 @@ Metric = MetricValue
 """The name that functions of users return by."""
 
 
-@dataclass(frozen=True, slots=True)
-class MetricChange:
+class MetricChange(Struct, frozen=True):
     """A metric of a window compared with the baseline's, without an objective.
 
     Attributes:
@@ -339,8 +341,7 @@ class MetricChange:
     reason: InconclusiveReason = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceLevel:
+class ServiceLevel(Struct, frozen=True):
     """How the service answered: calls, failures and latency.
 
     Attributes:
@@ -353,12 +354,11 @@ class ServiceLevel:
 
     calls: int
     failed: int
-    errors: dict[str, int] = field(default_factory=dict)
-    values: dict[str, MetricValue] = field(default_factory=dict)
+    errors: dict[str, int] = {}
+    values: dict[str, MetricValue] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class KindOfChange:
+class KindOfChange(Struct, frozen=True):
     """What kind of change a window shows.
 
     Attributes:
@@ -372,8 +372,7 @@ class KindOfChange:
     evidence: tuple[Fact, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Whether a model is still healthy: the one answer that every surface shows.
 
     Attributes:
@@ -420,8 +419,7 @@ class Verdict:
     environment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SlicePerformance:
+class SlicePerformance(Struct, frozen=True):
     """The performance of the model in one slice.
 
     Attributes:
@@ -434,8 +432,7 @@ class SlicePerformance:
     predictions: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Struct, frozen=True):
     """A curve to draw.
 
     Attributes:
@@ -451,8 +448,7 @@ class Curve:
     limits: F64 | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something wrong with the data of a window, beyond what chance and the baseline explain.
 
     Attributes:
@@ -498,11 +494,10 @@ class Finding:
     @property
     def fact(self) -> Fact:
         """The finding as a fact."""
-        return Fact("finding", {one.name: getattr(self, one.name) for one in fields(self)})
+        return Fact("finding", {name: getattr(self, name) for name in self.__struct_fields__})
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """The result of one expectation in a window.
 
     Attributes:
@@ -522,8 +517,7 @@ class Expected:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectiveState:
+class ObjectiveState(Struct, frozen=True):
     """The result of one objective in a window.
 
     Attributes:
@@ -557,7 +551,7 @@ class ObjectiveState:
     until: int = 0
     sentence: str = ""
     slice: str = ""
-    slices: dict[str, Judgement] = field(default_factory=dict)
+    slices: dict[str, Judgement] = {}
     few: int = 0
     alert_after: int = 0
     reason: InconclusiveReason = ""
@@ -568,8 +562,7 @@ class ObjectiveState:
         return 0 < self.alert_after <= self.inconclusive_windows
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A range or label whose share of rows changed.
 
     Attributes:
@@ -583,8 +576,7 @@ class Change:
     now: float
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """One reason why a window is not like the baseline.
 
     Attributes:
@@ -620,8 +612,7 @@ class Cause:
     timezone: str = "UTC"
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """The causes of a window's drift.
 
     Attributes:
@@ -648,8 +639,7 @@ ShiftExplanation = Literal["labels", "inputs", "either"]
 """What explains that scores moved: a new share of positives, inputs that moved, or nobody can tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClassShare:
+class ClassShare(Struct, frozen=True):
     """The share of a class.
 
     Attributes:
@@ -665,11 +655,10 @@ class ClassShare:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class LabelShift:
+class LabelShift(Struct, frozen=True):
     """The share of positives that a window's scores tell, and whether it explains that they moved.
 
-    Of several classes, the share of the one that moved most surely; of a regression, the mean of the column.
+    Of several classes, the share of the one that moved most surely; of a regression, the mean of the target.
 
     Attributes:
         explains: ``labels`` where scores and features moved as a new share of positives moves them; ``inputs`` where
@@ -696,11 +685,10 @@ class LabelShift:
     features: tuple[str, ...]
     sentence: str
     class_name: str = ""
-    shares: dict[str, ClassShare] = field(default_factory=dict)
+    shares: dict[str, ClassShare] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class TrackRecord:
+class TrackRecord(Struct, frozen=True):
     """Earlier estimates of a metric compared with the values that labels showed later.
 
     Attributes:
@@ -721,8 +709,7 @@ class TrackRecord:
 UNRECORDED = TrackRecord("unknown", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """A metric of a window without labels, under the assumption that P(y|x) is that of the reference.
 
     Attributes:
@@ -760,8 +747,7 @@ class Estimate:
     reason: EstimateReason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GroupRate:
+class GroupRate(Struct, frozen=True):
     """A rate of one group of people, with its interval.
 
     Attributes:
@@ -777,8 +763,7 @@ class GroupRate:
     high: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GroupRates:
+class GroupRates(Struct, frozen=True):
     """All rates of one group.
 
     Attributes:
@@ -792,8 +777,7 @@ class GroupRates:
     rates: dict[str, GroupRate]
 
 
-@dataclass(frozen=True, slots=True)
-class GroupComparison:
+class GroupComparison(Struct, frozen=True):
     """A rate of one group compared with that of another: the difference or the ratio, and its interval.
 
     Attributes:
@@ -818,8 +802,7 @@ class GroupComparison:
 Basis = Literal["predictions", "labelled rows"]
 
 
-@dataclass(frozen=True, slots=True)
-class FairnessCriterion:
+class FairnessCriterion(Struct, frozen=True):
     """One criterion of fairness between all groups of an attribute.
 
     Attributes:
@@ -846,8 +829,7 @@ class FairnessCriterion:
     high: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fairness:
+class Fairness(Struct, frozen=True):
     """Fairness between the groups of one attribute.
 
     Attributes:
@@ -867,8 +849,7 @@ class Fairness:
     criteria: tuple[FairnessCriterion, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Delay:
+class Delay(Struct, frozen=True):
     """The delay of a window's known outcomes.
 
     A quantile is the upper end of its bin of :data:`.labels.delay.BOUNDS`; None beyond the last.
@@ -886,8 +867,7 @@ class Delay:
     p99: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class SlaResult:
+class SlaResult(Struct, frozen=True):
     """The verdict on the agreed arrival of a window's outcomes.
 
     Attributes:
@@ -919,8 +899,7 @@ _FAST_AND_SLOW = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FastLabels:
+class FastLabels(Struct, frozen=True):
     """The comparison of outcomes that came fast with outcomes that took long.
 
     Attributes:
@@ -965,8 +944,7 @@ RowLoss = Literal["error", "log_loss", "absolute_error"]
 """The loss of one row: wrong decision or log loss of a classifier, absolute error of a number."""
 
 
-@dataclass(frozen=True, slots=True)
-class SliceCondition:
+class SliceCondition(Struct, frozen=True):
     """A condition on one feature that all rows of a weak slice fulfil.
 
     Attributes:
@@ -986,8 +964,7 @@ class SliceCondition:
     absent: Literal["", "missing", "invalid"] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WeakSlice:
+class WeakSlice(Struct, frozen=True):
     """Rows on which the model does worse than on all others.
 
     Attributes:
@@ -1025,8 +1002,7 @@ class WeakSlice:
         return " and ".join(f"{one.feature} {one.text}" for one in self.conditions)
 
 
-@dataclass(frozen=True, slots=True)
-class WeakSearch:
+class WeakSearch(Struct, frozen=True):
     """The result of a search for weak slices.
 
     Attributes:
@@ -1042,8 +1018,7 @@ class WeakSearch:
     pairs: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DriftSummary:
+class DriftSummary(Struct, frozen=True, eq=False):
     """The drift of a window without drawings: what charts of many windows need, a tenth of the memory.
 
     Attributes:
@@ -1138,35 +1113,7 @@ def _numbers(values: list[float | None]) -> F64:
     return np.array(values, np.float64)  # None becomes NaN
 
 
-class _Summarized:
-    """Room for what was worked out from an evaluation, which is no part of it."""
-
-    __slots__ = ("_business", "summary")
-
-    summary: DriftSummary
-
-    @property
-    def business(self) -> Mapping[str, float]:
-        """What the company counted in the window, by the name of a business series; {} where nobody told."""
-        known: Mapping[str, float] = getattr(self, "_business", {})
-        return known
-
-    @business.setter
-    def business(self, values: Mapping[str, float]) -> None:
-        self._business = values
-
-    @property
-    def drift(self) -> DriftSummary:
-        """The drift of the window without drawings, worked out when somebody first asks."""
-        try:
-            return self.summary
-        except AttributeError:
-            self.summary = summarize_drift(cast("Evaluation", self))
-            return self.summary
-
-
-@dataclass(slots=True)
-class Evaluation(_Summarized):
+class Evaluation(Struct, dict=True):
     """The result of judging one window of one model version.
 
     Attributes:
@@ -1230,15 +1177,15 @@ class Evaluation(_Summarized):
     window: Window
     rows: int
     closed: bool
-    features: dict[str, ColumnDrift] = field(default_factory=dict)
+    features: dict[str, ColumnDrift] = {}
     score: ColumnDrift | None = None
     predicted: ColumnDrift | None = None
     share: float | None = None
     weighted_share: float | None = None
-    incident: dict[str, int] = field(default_factory=dict)
+    incident: dict[str, int] = {}
     lasting: LastingDrift | None = None
-    realized: dict[str, MetricValue] = field(default_factory=dict)
-    reference: dict[str, MetricValue] = field(default_factory=dict)
+    realized: dict[str, MetricValue] = {}
+    reference: dict[str, MetricValue] = {}
     outcome_rows: int = 0
     coverage: float | None = None
     missing_features: tuple[str, ...] = ()
@@ -1247,37 +1194,43 @@ class Evaluation(_Summarized):
     findings: tuple[Finding, ...] = ()
     baseline_version: str | None = None
     compared: str = ""
-    joint: dict[str, JointDrift] = field(default_factory=dict)
-    slices: dict[str, SliceDrift] = field(default_factory=dict)
+    joint: dict[str, JointDrift] = {}
+    slices: dict[str, SliceDrift] = {}
     expected: tuple[Expected, ...] = ()
     explanation: Explanation | None = None
     maturity: Maturity = "mature"
-    estimated: dict[str, Estimate] = field(default_factory=dict)
-    weighted: dict[str, Estimate] = field(default_factory=dict)
+    estimated: dict[str, Estimate] = {}
+    weighted: dict[str, Estimate] = {}
     label_shift: LabelShift | None = None
-    performance_slices: dict[str, SlicePerformance] = field(default_factory=dict)
-    ages: dict[str, SlicePerformance] = field(default_factory=dict)
+    performance_slices: dict[str, SlicePerformance] = {}
+    ages: dict[str, SlicePerformance] = {}
     fast_labels: FastLabels | None = None
     weak: WeakSearch | None = None
     delay: Delay | None = None
     label_sla: SlaResult | None = None
     fairness: tuple[Fairness, ...] = ()
-    curves: dict[str, Curve] = field(default_factory=dict)
+    curves: dict[str, Curve] = {}
     positive_class: str = ""
     confusion: F64 | None = None
     immature: str = ""
-    unreviewed: dict[str, int] = field(default_factory=dict)
+    unreviewed: dict[str, int] = {}
     young: bool = False
     objectives: tuple[ObjectiveState, ...] = ()
-    realized_changes: dict[str, MetricChange] = field(default_factory=dict)
-    estimated_changes: dict[str, MetricChange] = field(default_factory=dict)
+    realized_changes: dict[str, MetricChange] = {}
+    estimated_changes: dict[str, MetricChange] = {}
     level: MetricChange | None = None
     beside_constant: MetricChange | None = None
     service: ServiceLevel | None = None
-    service_slices: dict[str, ServiceLevel] = field(default_factory=dict)
+    service_slices: dict[str, ServiceLevel] = {}
     change_kind: KindOfChange | None = None
     verdict: Verdict | None = None
 
-    def with_estimates(self, estimated: dict[str, Estimate], changes: dict[str, MetricChange]) -> Evaluation:
-        """Return it with other estimates, and what they are compared with the baseline's."""
-        return replace(self, estimated=estimated, estimated_changes=changes)
+    @cached_property
+    def business(self) -> Mapping[str, float]:
+        """What the company counted in the window, by the name of a business series; {} without any."""
+        return {}
+
+    @cached_property
+    def drift(self) -> DriftSummary:
+        """The drift of the window without drawings."""
+        return summarize_drift(self)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from driftline.tables.classes import number_text
 
@@ -83,3 +85,16 @@ def iso_time(nanoseconds: int) -> str:
     text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     fraction = f".{rest:09d}".rstrip("0") if rest else ""
     return f"{text}{fraction}Z"
+
+
+def without_half_surrogates(value: Any) -> Any:
+    """Return a value of JSON in which each half of a surrogate pair, which UTF-8 cannot hold, is a question mark.
+
+    >>> without_half_surrogates({"a\ud800": ["b", 3, ("\udfff",)]})
+    {'a?': ['b', 3, ['?']]}
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {without_half_surrogates(name): without_half_surrogates(one) for name, one in value.items()}
+    return [without_half_surrogates(one) for one in value] if isinstance(value, list | tuple) else value

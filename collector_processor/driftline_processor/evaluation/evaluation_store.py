@@ -14,21 +14,21 @@ import logging
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
-from driftline.tables.table import I64, ModelKey
+from driftline.tables.table import I64
+from msgspec import NODEFAULT, UNSET
+from msgspec.structs import fields
 
 from driftline_processor.core.drift.incident import drifting
 from driftline_processor.core.drift.lasting import REMEMBERED, recall_lasting, remembers, same_lasting, stored_lasting
-from driftline_processor.core.evaluation import DriftSummary, Estimate, Evaluation, MetricChange, summarize_drift
+from driftline_processor.core.evaluation import DriftSummary, Evaluation, summarize_drift
 from driftline_processor.core.performance.objective import newest_objectives, overdue
-from driftline_processor.core.windows.window import Window
 from driftline_processor.ingest.deduplication import digest_of
-from driftline_processor.store.arrow_tables import integers_of
 from driftline_processor.store.database import (
     Connection,
     insert,
@@ -42,18 +42,18 @@ from driftline_processor.store.database import (
 
 from .evaluation_codec import (
     DETAILS,
-    DRIFT_FIELDS,
-    PackedDrawing,
-    digest_of_drawing,
+    Dictionary,
+    decode_details,
+    decode_evaluation,
+    decode_head,
+    encode_evaluation,
     mentions,
-    pack_evaluation,
-    unpack_details,
-    unpack_drawing,
-    unpack_head,
 )
 from .judge import follow
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 KEPT = 400
 """Windows of one name and series whose heads are in memory; the table keeps all."""
@@ -67,8 +67,8 @@ MEMORY = 160 << 20
 FOR_DETAILS = 32 << 20
 """Bytes of these for details, the others are for heads: a page of 60 windows of 20 features takes 2 MB."""
 
-OF_PACKED = 8
-"""Bytes of memory for a byte on disk, measured with windows of 20 and of 200 features."""
+OF_ENCODED = 3
+"""Bytes of memory for a byte of an encoded evaluation, measured with windows of 20 and of 200 features."""
 
 FOR_SUMMARIES = 24 << 20
 """Bytes of memory besides for summaries of drift, without which a page of a year decodes each of its windows again:
@@ -86,11 +86,11 @@ HEAD = 3 << 10
 NEAR = 16
 """Windows on either side whose details are read along: pages draw neighbours, too, and a query takes a millisecond."""
 
-DRAWINGS = 64
-"""Drawings in memory: each is some 40 kB at 20 features, and all windows with one reference share one."""
+DICTIONARIES = 64
+"""Dictionaries in memory that evaluations are read with, some 20 kB each at 20 features."""
 
-SOUND = 4_096
-"""Drawings that are known to be sound, some 0.6 MB; others are looked at when a window is written over them."""
+WINDOWS_OF_DICTIONARY = 100
+"""Windows that are compressed against one: each takes 4 kB, the dictionary 8. A damaged one costs no others."""
 
 RESTATED_EVERY = 3_600 * 10**9
 """Restated evaluations are stored together, once an hour (nanoseconds)."""
@@ -98,40 +98,33 @@ RESTATED_EVERY = 3_600 * 10**9
 EvaluationHistory = dict[str, dict[int, Evaluation]]
 """Window name → start → the latest evaluation, oldest first."""
 
-_LAZY = frozenset((*DRIFT_FIELDS, *DETAILS))
-"""Fields that are not in memory all the time."""
-
 ROWS_AT_ONCE = 2_000
 """Rows that are searched for the name of a slice at a time: some 8 MB."""
 
-COLUMNS = "series, name, start, stop, believed, head, details, drawing"
+COLUMNS = "series, name, start, stop, believed, dictionary, blob"
 """Columns that :func:`read_evaluations` needs."""
 
 _COLUMNS = pa.schema(
     {
         **{"series": pa.int32(), "name": pa.string(), "start": pa.int64(), "stop": pa.int64(), "believed": pa.int64()},
-        **{"head": pa.binary(), "details": pa.binary(), "drawing": pa.binary()},
+        **{"dictionary": pa.binary(), "blob": pa.binary()},
     }
 )
-_DRAWN = pa.schema([("series", pa.int32()), ("digest", pa.binary()), ("part", pa.binary())])
-
-_PLAIN = Evaluation(ModelKey(""), Window("", 0, 0), 0, closed=True)
-_NOTHING = {name: getattr(_PLAIN, name) for name in _LAZY}
-"""Details of an evaluation without any."""
+_DICTIONARIES = pa.schema([("series", pa.int32()), ("digest", pa.binary()), ("packed", pa.binary())])
 
 _DETAILS = """
-SELECT series, name, e.start, stop, e.believed, details, drawing
+SELECT series, name, e.start, stop, e.believed, dictionary, blob
 FROM evaluations e JOIN wanted w ON e.start = w.start AND e.believed = w.believed WHERE series = ? AND name = ?
 """
 
-_STORED = """
-SELECT series, name, start, believed, head, details, drawing FROM evaluations WHERE rowid IN (
+_STORED = f"""
+SELECT {COLUMNS} FROM evaluations WHERE rowid IN (
 SELECT e.rowid FROM evaluations e JOIN wanted w ON e.series = w.series AND e.name = w.name AND e.start = w.start
 QUALIFY row_number() OVER (PARTITION BY e.series, e.name, e.start ORDER BY e.believed DESC) = 1)
 """
 
-_OF_SERIES = """
-SELECT series, name, start, stop, believed, head FROM evaluations
+_OF_SERIES = f"""
+SELECT {COLUMNS} FROM evaluations
 WHERE rowid IN (SELECT rowid FROM evaluations WHERE series = ?
 QUALIFY row_number() OVER (PARTITION BY name, start ORDER BY believed DESC) = 1
 AND dense_rank() OVER (PARTITION BY name ORDER BY start DESC) <= ?) ORDER BY start
@@ -152,81 +145,70 @@ class WindowKey(NamedTuple):
     start: int
 
 
-class _Packed(NamedTuple):
-    """What is to be stored of a window, with the digest of all of it."""
+class _Encoded(NamedTuple):
+    """A window that is to be stored, with the digest of its bytes."""
 
     place: WindowKey
     evaluation: LazyEvaluation
-    head: bytes
-    details: bytes
-    drawing: PackedDrawing
+    raw: bytes
     digest: bytes
 
 
-class LazyEvaluation(Evaluation):
-    """An evaluation whose details come from the store when somebody asks, unless they are in memory."""
+class WindowDetails:
+    """The fields of a window that only its own page shows: in memory, or in the store. Copies of it share them.
 
-    __slots__ = ("place", "source", "stored_at")
+    Attributes:
+        stored_at: When the window was stored, unix nanoseconds; 0 until it is.
+        values: The fields by name; None while they are in the store only.
+        summary: Its drift without drawings, which stays longer in memory; None until it is asked for.
+    """
 
-    place: WindowKey
-    source: EvaluationStore
-    stored_at: int
-    """When it was stored, unix nanoseconds; 0 while it is not."""
+    __slots__ = ("place", "source", "stored_at", "summary", "values")
 
-    def __getattr__(self, name: str) -> Any:
-        """Return a detail that is not in memory."""
-        if name not in _LAZY:
-            raise AttributeError(name)
-        return self.source.details(self)[name]
+    def __init__(
+        self, source: EvaluationStore, place: WindowKey, stored_at: int, values: dict[str, Any] | None
+    ) -> None:
+        self.source, self.place, self.stored_at, self.values = source, place, stored_at, values
+        self.summary: DriftSummary | None = None
+
+
+class LazyEvaluation(Evaluation, kw_only=True):
+    """An evaluation whose details come from the store when they are read, unless they are in memory."""
+
+    details: WindowDetails
 
     @property
     def drift(self) -> DriftSummary:
         """The drift of the window without drawings: it stays longer in memory than details do."""
-        try:
-            return self.summary
-        except AttributeError:
-            return self.source.summary(self)
+        return self.details.summary or self.details.source.summary(self)
 
-    def with_estimates(self, estimated: dict[str, Estimate], changes: dict[str, MetricChange]) -> Evaluation:
-        """Return it with other estimates; its details stay where they are."""
-        made = EstimatedEvaluation.__new__(EstimatedEvaluation)
-        made.place, made.source, made.stored_at, made.original = self.place, self.source, self.stored_at, self
-        made.hold({name: getattr(self, name) for name in _FIELDS if name not in _LAZY})
-        made.estimated, made.estimated_changes = estimated, changes
-        return made
-
-    def hold(self, values: dict[str, Any]) -> None:
-        """Keep details in memory."""
-        for name, value in values.items():
-            setattr(self, name, value)
-
-    def release(self) -> None:
-        """Let details go: they are in the store."""
-        for name in _LAZY:
-            with suppress(AttributeError):
-                delattr(self, name)
+    def __repr__(self) -> str:
+        return repr(Evaluation(**{name: getattr(self, name) for name in Evaluation.__struct_fields__}))
 
 
-class EstimatedEvaluation(LazyEvaluation):
-    """An evaluation with other estimates, for one answer; its details are those of the original."""
+def _detail(name: str) -> property:
+    """Return a property in place of a field: its own value if it was replaced, else the one of the details."""
+    field = Evaluation.__dict__[name]
 
-    __slots__ = ("original",)
+    def read_detail(evaluation: LazyEvaluation) -> Any:
+        value, details = field.__get__(evaluation), evaluation.details
+        if value is not UNSET:
+            return value
+        values = details.values
+        return (details.source.read_details(evaluation) if values is None else values)[name]
 
-    original: LazyEvaluation
-
-    def __getattr__(self, name: str) -> Any:
-        """Return a detail of the original."""
-        if name not in _LAZY:
-            raise AttributeError(name)
-        return getattr(self.original, name)
-
-    @property
-    def drift(self) -> DriftSummary:
-        """The drift of the original."""
-        return self.original.drift
+    return property(read_detail, field.__set__)
 
 
-_FIELDS = tuple(Evaluation.__dataclass_fields__)
+for _name in DETAILS:
+    setattr(LazyEvaluation, _name, _detail(_name))
+_HEAD_FIELDS = tuple(name for name in Evaluation.__struct_fields__ if name not in DETAILS)
+_UNSET: dict[str, Any] = dict.fromkeys(DETAILS, UNSET)
+_NO_DETAILS = {
+    one.name: one.default_factory() if one.default is NODEFAULT else one.default
+    for one in fields(Evaluation)
+    if one.name in DETAILS
+}
 
 
 class EvaluationStore:
@@ -250,15 +232,13 @@ class EvaluationStore:
         self._arrived: dict[tuple[int, str], dict[int, Evaluation]] = {}
         self._unstored: dict[WindowKey, LazyEvaluation] = {}
         self._written: list[tuple[LazyEvaluation, int]] = []
-        self._held: OrderedDict[WindowKey, tuple[LazyEvaluation, int]] = OrderedDict()
-        self._details, self._typical = 0, HEAD
-        self._summarized: OrderedDict[WindowKey, LazyEvaluation] = OrderedDict()
+        self._held: OrderedDict[WindowKey, tuple[WindowDetails, int]] = OrderedDict()
+        self._held_bytes, self._typical = 0, HEAD
+        self._summarized: OrderedDict[WindowKey, WindowDetails] = OrderedDict()
         self._summaries = 0
         self._asked: tuple[int, str] | None = None
-        self._drawn: dict[int, PackedDrawing] = {}
-        self._drawings: OrderedDict[tuple[int, bytes], PackedDrawing] = OrderedDict()
-        self._sound: set[tuple[int, bytes]] = set()
-        """Drawings of which the stored bytes were seen to be what their digest says."""
+        self._current: dict[int, _CurrentDictionary] = {}
+        self._dictionaries = Dictionaries()
         self._restated = clock()
         self._overdue: set[tuple[int, str, str]] = set()
         self._last = number(connection, "SELECT max(believed) FROM evaluations") or 0
@@ -373,7 +353,7 @@ class EvaluationStore:
         fresh: dict[int, Evaluation] = {}
         for start, evaluation in changed.items():
             place = WindowKey(series, name, start)
-            fresh[start] = made = self._made(place, {field: getattr(evaluation, field) for field in _FIELDS}, 0)
+            fresh[start] = made = self._made(place, evaluation)
             opened = self._open.setdefault(series, {})
             if evaluation.closed:
                 self._unstored[place] = made
@@ -405,11 +385,10 @@ class EvaluationStore:
         """Return how many windows of each name are in memory: fewer where there are many names."""
         return min(KEPT, max(LEAST_KEPT, int(self._share * (MEMORY - FOR_DETAILS)) // (HEAD * max(self._names, 1))))
 
-    def _made(self, place: WindowKey, values: dict[str, Any], stored_at: int) -> LazyEvaluation:
-        made = LazyEvaluation.__new__(LazyEvaluation)
-        made.place, made.source, made.stored_at = place, self, stored_at
-        made.hold(values)
-        return made
+    def _made(self, place: WindowKey, evaluation: Evaluation) -> LazyEvaluation:
+        """Return an evaluation that is not stored, as readers see it."""
+        details = WindowDetails(self, place, 0, {name: getattr(evaluation, name) for name in DETAILS})
+        return LazyEvaluation(**{name: getattr(evaluation, name) for name in _HEAD_FIELDS}, **_UNSET, details=details)
 
     def write(self, patient: bool, also: Callable[[bool], object] | None = None) -> None:
         """Store what is due in one transaction: windows that closed; restated ones once an hour.
@@ -431,47 +410,57 @@ class EvaluationStore:
         self._learn_digests(due)
         if not everything:
             due = [place for place in due if place not in self._stored]
-        packed = [self._packed(place) for place in due]
-        fresh = [one for one in packed if self._stored.get(one.place, (b"", 0))[0] != one.digest]
+        encoded = [self._encoded(place) for place in due]
+        fresh = [one for one in encoded if self._stored.get(one.place, (b"", 0))[0] != one.digest]
         with transaction(self._connection):
             self._insert(fresh, stored_at)
             if also is not None:
                 also(len(due) == len(self._unstored))
         self._last = stored_at if fresh else self._last
         self._restated = now if everything else self._restated
-        self._note_stored(packed, stored_at)
+        self._note_stored(encoded, stored_at)
 
-    def _packed(self, place: WindowKey) -> _Packed:
+    def _encoded(self, place: WindowKey) -> _Encoded:
         """Return what is to be stored of a window."""
         evaluation = self._unstored[place]
-        packed = pack_evaluation(evaluation, self._drawn.get(place.series))
-        drawn = self._drawn[place.series] = packed.drawing
-        digest = digest_of(packed.head + packed.details + drawn.digest)
-        return _Packed(place, evaluation, packed.head, packed.details, drawn, digest)
+        raw = encode_evaluation(evaluation)
+        return _Encoded(place, evaluation, raw, digest_of(raw))
 
-    def _insert(self, fresh: Iterable[_Packed], stored_at: int) -> None:
-        """Store evaluations and their drawings, inside the caller's transaction."""
+    def _insert(self, fresh: Sequence[_Encoded], stored_at: int) -> None:
+        """Store evaluations and the dictionaries they are compressed with, inside the caller's transaction."""
         rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS.names}
-        drawings: dict[tuple[int, bytes], bytes] = {}
+        used: dict[tuple[int, bytes], bytes] = {}
         for one in fresh:
-            drawings[one.place.series, one.drawing.digest] = one.drawing.part
-            parts = (one.evaluation.window.end, stored_at, one.head, one.details, one.drawing.digest)
+            current = self._dictionary(one)
+            used[one.place.series, current.digest] = current.packed
+            blob = self._dictionaries.open(current.digest, current.packed).compress(one.raw)
+            parts = (one.evaluation.window.end, stored_at, current.digest, blob)
             for name, value in zip(_COLUMNS.names, (*one.place, *parts), strict=True):
                 rows[name].append(value)
-        if drawings:
-            self._write_drawings(drawings)
+        if used:
+            write_dictionaries(self._connection, used)
             insert(self._connection, "evaluations", pa.table(rows, _COLUMNS))
 
-    def _note_stored(self, packed: Iterable[_Packed], stored_at: int) -> None:
+    def _dictionary(self, one: _Encoded) -> _CurrentDictionary:
+        """Return what a window is compressed against: itself, if it is the first of a hundred or much longer."""
+        series = one.place.series
+        known = self._current.get(series)
+        if known is None or known.windows == WINDOWS_OF_DICTIONARY or len(one.raw) > 2 * known.size:
+            made = Dictionary(one.raw)
+            known = self._current[series] = _CurrentDictionary(made.digest, made.pack(), len(one.raw))
+        known.windows += 1
+        return known
+
+    def _note_stored(self, encoded: Iterable[_Encoded], stored_at: int) -> None:
         """Note that evaluations are on disk: their details may go now."""
-        for one in packed:
-            place, evaluation = one.place, one.evaluation
+        for one in encoded:
+            place, details = one.place, one.evaluation.details
             del self._unstored[place]
             known, before = self._stored.pop(place, (b"", stored_at))
-            evaluation.stored_at = before if known == one.digest else stored_at
-            self._written.append((evaluation, OF_PACKED * (len(one.head) + len(one.details))))
+            details.stored_at = before if known == one.digest else stored_at
+            self._written.append((one.evaluation, OF_ENCODED * len(one.raw)))
             if place.start in self._known(place):
-                self._stored[place] = one.digest, evaluation.stored_at
+                self._stored[place] = one.digest, details.stored_at
 
     @property
     def crowded(self) -> bool:
@@ -484,42 +473,21 @@ class EvaluationStore:
         if not unknown:
             return
         wanted = pa.Table.from_pylist([place._asdict() for place in unknown])
-        for row in read(self._connection, _STORED, wanted=wanted).to_pylist():
-            digest = digest_of(row["head"] + row["details"] + row["drawing"])
+        rows = read(self._connection, _STORED, wanted=wanted).to_pylist()
+        for row, digest in self._dictionaries.read(self._connection, rows, digest_of):
             self._stored[WindowKey(row["series"], row["name"], row["start"])] = digest, row["believed"]
 
     def _digest(self, place: WindowKey) -> bytes | None:
         """Return the digest of what is stored of a window: b"" where it is not known, None where nothing is stored."""
         return self._stored[place][0] if place in self._stored else b"" if place[:2] in self._cut else None
 
-    def _write_drawings(self, drawings: dict[tuple[int, bytes], bytes]) -> None:
-        """Store the drawings that are not yet, or are damaged: inside the caller's transaction."""
-        known = _stored_drawings(self._connection, drawings, "true")
-        unsure = known.keys() - self._sound
-        damaged = [
-            place
-            for place, part in _stored_drawings(self._connection, unsure, "part").items()
-            if part is None or digest_of_drawing(part) != place[1]
-        ]
-        if damaged:
-            gone = "DELETE FROM drawings d USING wanted w WHERE d.series = w.series AND d.digest = w.digest"
-            run(self._connection, gone, wanted=_places(damaged))
-            _log.warning("storage: %d rows of drawings were damaged and are written anew", len(damaged))
-        fresh = [(*place, part) for place, part in drawings.items() if place not in known or place in damaged]
-        if fresh:
-            columns = dict(zip(_DRAWN.names, map(list, zip(*fresh, strict=True)), strict=True))
-            insert(self._connection, "drawings", pa.table(columns, _DRAWN))
-        if len(self._sound) > SOUND:
-            self._sound.clear()
-        self._sound |= unsure - set(damaged)
-
     def _let_go(self) -> None:
         """Let details go that have been stored and committed, the oldest first, as far as there is no room for them."""
         written, self._written = self._written, []
         with self._lock:
             for evaluation, size in written:
-                self._hold(evaluation, size)
-                known, place = evaluation.lasting, evaluation.place
+                self._hold(evaluation.details, size)
+                known, place = evaluation.lasting, evaluation.details.place
                 if known is not None and not self._is_newest(place):
                     evaluation.lasting = stored_lasting(known)
                 self._typical = max(size, 1)
@@ -531,82 +499,86 @@ class EvaluationStore:
         """Return those in memory of a window's series and name: none from a forgotten slice until somebody asks."""
         return self._history.get(place.series, {}).get(place.name, {})
 
-    def _hold(self, evaluation: LazyEvaluation, size: int) -> None:
+    def _hold(self, details: WindowDetails, size: int) -> None:
         """Count details as held, and let others go where there is no room; never those of the newest windows."""
-        place = evaluation.place
-        if self._known(place).get(place.start) is not evaluation:
+        place = details.place
+        if not self._is_known(details):
             return
         self._drop(place)
-        self._held[place] = evaluation, size
-        self._details += size
-        for other in list(self._held)[: len(self._held) - 1] if self._details > FOR_DETAILS else ():
+        self._held[place] = details, size
+        self._held_bytes += size
+        for other in list(self._held)[: len(self._held) - 1] if self._held_bytes > FOR_DETAILS else ():
             if self._is_newest(other):
                 self._held.move_to_end(other)
             else:
+                self._held[other][0].values = None
                 self._drop(other)
-            if self._details <= FOR_DETAILS:
+            if self._held_bytes <= FOR_DETAILS:
                 break
 
-    def _drop(self, place: WindowKey) -> None:
-        """Let the details of a window go, where these are held."""
-        evaluation, size = self._held.pop(place, (None, 0))
-        self._details -= size
-        if evaluation is not None:
-            evaluation.release()
+    def _is_known(self, details: WindowDetails) -> bool:
+        """Return whether the details are those of a window that readers see."""
+        evaluation = self._known(details.place).get(details.place.start)
+        return isinstance(evaluation, LazyEvaluation) and evaluation.details is details
 
-    def details(self, evaluation: LazyEvaluation) -> dict[str, Any]:
+    def _drop(self, place: WindowKey) -> None:
+        """Count the details of a window no longer, if these are held."""
+        _, size = self._held.pop(place, (None, 0))
+        self._held_bytes -= size
+
+    def read_details(self, evaluation: LazyEvaluation) -> dict[str, Any]:
         """Return what of an evaluation is not in memory, and keep it there. Any thread may ask.
 
         Raises StorageOutage where the file cannot be read.
         """
         with self._lock, self._connection.reading() as connection:
-            place = evaluation.place
-            wanted = {place.start: evaluation, **self._neighbours(evaluation)}
+            details = evaluation.details
+            place = details.place
+            wanted = {place.start: details, **self._neighbours(details)}
             asked = pa.table({"start": list(wanted), "believed": [one.stored_at for one in wanted.values()]})
             rows = read(connection, _DETAILS, place.series, place.name, wanted=asked).to_pylist()
             found = {}
-            for row, values in _unpacked(connection, rows, self._drawing):
+            for row, (values, size) in self._dictionaries.read(connection, rows, _details_of):
                 one, found[row["start"]] = wanted[row["start"]], values
-                one.hold(values)
-                self._hold(one, OF_PACKED * len(row["details"]))
-            return found.get(place.start, _NOTHING)
+                one.values = values
+                self._hold(one, size)
+            return found.get(place.start, _NO_DETAILS)
 
     def summary(self, evaluation: LazyEvaluation) -> DriftSummary:
         """Return the drift of a window without drawings, and keep it in memory. Any thread may ask."""
-        found = summarize_drift(evaluation)
+        found, details = summarize_drift(evaluation), evaluation.details
         with self._lock:
-            place = evaluation.place
-            if self._known(place).get(place.start) is evaluation:
-                self._forget_summary(place)
-                evaluation.summary, self._summarized[place] = found, evaluation
+            if self._is_known(details):
+                self._forget_summary(details.place)
+                details.summary, self._summarized[details.place] = found, details
                 self._summaries += _size_of_summary(found)
                 while self._summaries > FOR_SUMMARIES:
                     self._forget_summary(next(iter(self._summarized)))
         return found
 
     def _forget_summary(self, place: WindowKey) -> None:
-        evaluation = self._summarized.pop(place, None)
-        if evaluation is not None:
-            self._summaries -= _size_of_summary(evaluation.summary)
-            del evaluation.summary
+        details = self._summarized.pop(place, None)
+        if details is not None and details.summary is not None:
+            self._summaries -= _size_of_summary(details.summary)
+            details.summary = None
 
-    def _neighbours(self, evaluation: LazyEvaluation) -> dict[int, LazyEvaluation]:
+    def _neighbours(self, details: WindowDetails) -> dict[int, WindowDetails]:
         """Return the windows around one whose details are to be read, too: where those of a neighbour were just asked.
 
         A page that draws sixty windows asks for them one after the other.
         """
-        place = evaluation.place
+        place = details.place
         asked, self._asked = self._asked, place[:2]
         known = self._known(place)
-        if asked != place[:2] or known.get(place.start) is not evaluation:
+        if asked != place[:2] or not self._is_known(details):
             return {}
         starts = list(known)
         at = bisect_left(starts, place.start)
         around = (known[start] for start in starts[max(at - NEAR, 0) : at + NEAR + 1])
         return {
-            one.place.start: one
+            one.window.start: one.details
             for one in around
-            if isinstance(one, LazyEvaluation) and one.stored_at and one.place not in self._held
+            if isinstance(one, LazyEvaluation) and one.details.stored_at and one.details.place not in self._held
         }
 
     def forget_slice(self, series: int, slice: str) -> I64:
@@ -616,8 +588,7 @@ class EvaluationStore:
         """
 
         def names(one: Evaluation) -> bool:
-            packed = pack_evaluation(one)
-            return mentions(packed.head, slice) or mentions(packed.details, slice)
+            return mentions(encode_evaluation(one), slice)
 
         with self._lock:
             gone = {place for place, one in self._unstored.items() if place.series == series and names(one)}
@@ -631,12 +602,13 @@ class EvaluationStore:
                     del arrived[start]
                     gone.add(WindowKey(which, name, start))
             for place in [place for place in self._held if place.series == series]:
-                self._details -= self._held.pop(place)[1]
+                self._held_bytes -= self._held.pop(place)[1]
             for place in [place for place in self._summarized if place.series == series]:
                 self._forget_summary(place)
             for place in [place for place in self._stored if place.series == series]:
                 del self._stored[place]
-            self._written = [one for one in self._written if one[0].place.series != series]
+            self._written = [one for one in self._written if one[0].details.place.series != series]
+            self._current.pop(series, None)
             self._history.pop(series, None)
         return np.unique(np.array([place.start for place in gone], np.int64))
 
@@ -648,9 +620,10 @@ class EvaluationStore:
             kept = self._kept()
             rows = read(connection, _OF_SERIES, series, kept).to_pylist()
             found: EvaluationHistory = {}
-            for row, values in connection.unreadable.skipped("evaluations", rows, _head_of):
+            for row, values in self._dictionaries.read(connection, rows, decode_head):
                 place = WindowKey(series, row["name"], row["start"])
-                made = self._made(place, values, row["believed"])
+                details = WindowDetails(self, place, row["believed"], None)
+                made = LazyEvaluation(**values, **_UNSET, details=details)
                 self._stored[place] = b"", row["believed"]
                 found.setdefault(place.name, {})[place.start] = made
             self._cut |= {(series, name) for name, known in found.items() if len(known) >= kept}
@@ -662,66 +635,87 @@ class EvaluationStore:
             self._history[series] = {name: dict(sorted(known.items())) for name, known in found.items()}
             return self._history[series]
 
-    def _drawing(self, connection: Connection, series: int, digest: bytes) -> PackedDrawing:
-        """Return a drawing, by its digest: windows with one reference share it in memory."""
-        place = series, digest
-        if place not in self._drawings:
-            self._drawings[place] = read_drawing(connection, series, digest)
-        self._drawings.move_to_end(place)
-        while len(self._drawings) > DRAWINGS:
-            self._drawings.popitem(last=False)
-        return self._drawings[place]
-
 
 def _size_of_summary(summary: DriftSummary) -> int:
     return A_SUMMARY + OF_SUMMARY * len(summary.states)
 
 
-def _head_of(row: dict[str, Any]) -> dict[str, Any]:
-    """Read what is in memory of an evaluation."""
-    values = {name: getattr(_PLAIN, name) for name in _FIELDS if name not in _LAZY}
-    return values | unpack_head(row["head"])
+def _details_of(raw: bytes) -> tuple[dict[str, Any], int]:
+    """Return the details of an encoded evaluation, and the bytes of memory they take."""
+    return decode_details(raw), OF_ENCODED * len(raw)
 
 
-def _unpacked(
-    connection: Connection, rows: Iterable[dict[str, Any]], drawing: Callable[[Connection, int, bytes], PackedDrawing]
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yield rows with the details they hold; those that cannot be read are counted and left out."""
+@dataclass(slots=True)
+class _CurrentDictionary:
+    """The dictionary that the next windows of a series are compressed with."""
 
-    def unpack(row: dict[str, Any]) -> dict[str, Any]:
-        found = unpack_details(row["details"], drawing(connection, row["series"], row["drawing"]).drawing)
-        return {**_NOTHING, **found}
-
-    yield from connection.unreadable.skipped("evaluations", rows, unpack)
+    digest: bytes
+    packed: bytes
+    size: int
+    windows: int = 0
 
 
-def read_drawing(connection: Connection, series: int, digest: bytes) -> PackedDrawing:
-    """Read a drawing; ValueError where there is none."""
-    query = "SELECT part FROM drawings WHERE series = ? AND digest = ?"
-    for part in read(connection, query, series, digest).column(0).to_pylist():
-        found = unpack_drawing(part)
-        if found.digest != digest:
-            raise ValueError("what the reference says of its columns is damaged")
-        return found
-    raise ValueError("what the reference says of its columns is missing")
+class Dictionaries:
+    """The dictionaries that evaluations were compressed with, the last of them in memory. Of one thread at a time."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[bytes, Dictionary] = OrderedDict()
+
+    def open(self, digest: bytes, packed: bytes) -> Dictionary:
+        """Return a dictionary by its row. Raises ZstdError if it is damaged."""
+        if digest not in self._open:
+            self._open[digest] = Dictionary.unpack(packed)
+            while len(self._open) > DICTIONARIES:
+                self._open.popitem(last=False)
+        self._open.move_to_end(digest)
+        return self._open[digest]
+
+    def read(
+        self, connection: Connection, rows: Sequence[dict[str, Any]], decode: Callable[[bytes], T]
+    ) -> Iterator[tuple[dict[str, Any], T]]:
+        """Yield rows of evaluations with what is decoded; those that cannot be read are counted and left out."""
+        packed = self._packed(connection, rows)
+
+        def decode_row(row: dict[str, Any]) -> T:
+            digest = row["dictionary"]
+            if digest not in self._open and digest not in packed:
+                raise ValueError("the dictionary that it is compressed with is missing")
+            return decode(self.open(digest, packed.get(digest, b"")).decompress(row["blob"]))
+
+        yield from connection.unreadable.skipped("evaluations", rows, decode_row)
+
+    def mention(self, row: dict[str, Any], word: str) -> bool:
+        """Return whether the dictionary of a row that was just read has a word."""
+        return mentions(self._open[row["dictionary"]].raw, word)
+
+    def _packed(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> dict[bytes, bytes]:
+        """Return the rows of those dictionaries that are not in memory."""
+        wanted = {(row["series"], row["dictionary"]) for row in rows if row["dictionary"] not in self._open}
+        return {digest: packed for (_, digest), packed in _stored_dictionaries(connection, wanted).items()}
 
 
-def _places(drawings: Iterable[tuple[int, bytes]]) -> pa.Table:
-    """Return places of drawings as a table."""
-    series, digests = zip(*drawings, strict=True)
-    return pa.table({"series": series, "digest": digests}, pa.schema([_DRAWN.field("series"), _DRAWN.field("digest")]))
-
-
-def _stored_drawings(
-    connection: Connection, places: Collection[tuple[int, bytes]], what: str
-) -> dict[tuple[int, bytes], Any]:
-    """Return what is stored of drawings by their places; ``what``: in SQL."""
+def _stored_dictionaries(
+    connection: Connection, places: Collection[tuple[int, bytes]]
+) -> dict[tuple[int, bytes], bytes]:
+    """Return the bytes of dictionaries by series and digest."""
     if not places:
         return {}
-    same = "d.series = w.series AND d.digest = w.digest"
-    query = f"SELECT d.series, d.digest, {what} AS what FROM drawings d JOIN wanted w ON {same}"
-    rows = read(connection, query, wanted=_places(places)).to_pylist()
-    return {(row["series"], row["digest"]): row["what"] for row in rows}
+    series, digests = zip(*places, strict=True)
+    wanted = pa.table([series, digests], pa.schema([_DICTIONARIES.field("series"), _DICTIONARIES.field("digest")]))
+    query = "SELECT d.* FROM dictionaries d JOIN wanted w ON d.series = w.series AND d.digest = w.digest"
+    rows = read(connection, query, wanted=wanted).to_pylist()
+    return {(row["series"], row["digest"]): row["packed"] for row in rows}
+
+
+def write_dictionaries(connection: Connection, dictionaries: Mapping[tuple[int, bytes], bytes]) -> None:
+    """Store the dictionaries that are not stored yet, or are damaged, inside the caller's transaction."""
+    known = _stored_dictionaries(connection, dictionaries.keys())
+    fresh = [(*place, packed) for place, packed in dictionaries.items() if known.get(place) != packed]
+    for series, digest, _ in fresh:
+        connection.execute("DELETE FROM dictionaries WHERE series = ? AND digest = ?", [series, digest])
+    if fresh:
+        columns = dict(zip(_DICTIONARIES.names, map(list, zip(*fresh, strict=True)), strict=True))
+        insert(connection, "dictionaries", pa.table(columns, _DICTIONARIES))
 
 
 def read_evaluations(
@@ -733,16 +727,7 @@ def read_evaluations(
         connection: To the store.
         rows: With the columns of :data:`COLUMNS`.
     """
-    drawings: dict[tuple[int, bytes], PackedDrawing] = {}
-
-    def drawing(connection: Connection, series: int, digest: bytes) -> PackedDrawing:
-        if (series, digest) not in drawings:
-            drawings[series, digest] = read_drawing(connection, series, digest)
-        return drawings[series, digest]
-
-    for row, details in _unpacked(connection, rows, drawing):
-        for _, head in connection.unreadable.skipped("evaluations", [row], _head_of):
-            yield row, Evaluation(**{**head, **details})
+    yield from Dictionaries().read(connection, rows, decode_evaluation)
 
 
 def _goes_on(one: Evaluation, other: Evaluation, *, exactly: bool) -> bool:
@@ -762,27 +747,35 @@ def forget_evaluations(connection: Connection, series: int, slice: str) -> tuple
     """Delete the evaluations in which a slice is named; return the series and where their windows begin.
 
     Inside the caller's transaction. The windows are to be evaluated again. What cannot be read may name it, and goes.
+    Other windows whose dictionary names it are compressed with another one.
     """
-    known = read(connection, "SELECT rowid AS row FROM evaluations WHERE series = ?", series)
-    texts = "SELECT w.row, head, details FROM evaluations e JOIN wanted w ON e.rowid = w.row"
-    gone: list[int] = []
+    known = read(connection, "SELECT rowid AS row FROM evaluations WHERE series = ? ORDER BY start", series)
+    blobs = "SELECT w.row, series, start, dictionary, blob FROM evaluations e JOIN wanted w ON e.rowid = w.row"
+    gone: set[tuple[int, int]] = set()
     for at in range(0, len(known), ROWS_AT_ONCE):
-        rows = read(connection, texts, wanted=known.slice(at, ROWS_AT_ONCE)).to_pylist()
-        gone += [row["row"] for row in rows if any(_may_mention(row[part], slice) for part in ("head", "details"))]
+        rows = read(connection, blobs, wanted=known.slice(at, ROWS_AT_ONCE)).to_pylist()
+        dictionaries = Dictionaries()
+        readable = list(dictionaries.read(connection, rows, bytes))
+        silent = [(row, raw) for row, raw in readable if not mentions(raw, slice)]
+        gone |= {(row["row"], row["start"]) for row in rows} - {(row["row"], row["start"]) for row, _ in silent}
+        _compress_again(connection, series, [one for one in silent if dictionaries.mention(one[0], slice)])
     if not gone:
         return series, np.empty(0, np.int64)
-    wanted = pa.table({"row": gone})
-    found = read(connection, "SELECT DISTINCT start FROM evaluations e JOIN wanted w ON e.rowid = w.row", wanted=wanted)
+    wanted = pa.table({"row": [row for row, _ in gone]})
     run(connection, "DELETE FROM evaluations WHERE rowid IN (SELECT row FROM wanted)", wanted=wanted)
-    prune_drawings(connection, series)
-    return series, integers_of(found, "start")
+    prune_dictionaries(connection, series)
+    return series, np.unique(np.array([start for _, start in gone], np.int64))
 
 
-def _may_mention(part: bytes, word: str) -> bool:
-    try:
-        return mentions(part, word)
-    except Exception:  # whatever damage does to it
-        return True
+def _compress_again(connection: Connection, series: int, rows: Sequence[tuple[dict[str, Any], bytes]]) -> None:
+    """Compress evaluations with the first of them as their dictionary."""
+    if not rows:
+        return
+    dictionary = Dictionary(rows[0][1])
+    wanted = pa.table({"row": [row["row"] for row, _ in rows], "blob": [dictionary.compress(raw) for _, raw in rows]})
+    write_dictionaries(connection, {(series, dictionary.digest): dictionary.pack()})
+    change = "UPDATE evaluations SET dictionary = ?, blob = w.blob FROM wanted w WHERE evaluations.rowid = w.row"
+    run(connection, change, dictionary.digest, wanted=wanted)
 
 
 def expire_evaluations(connection: Connection, series: int, before: int) -> None:
@@ -790,10 +783,10 @@ def expire_evaluations(connection: Connection, series: int, before: int) -> None
     gone = number(connection, "SELECT count(*) FROM evaluations WHERE series = ? AND start < ?", series, before)
     if gone:
         connection.execute("DELETE FROM evaluations WHERE series = ? AND start < ?", [series, before])
-        prune_drawings(connection, series)
+        prune_dictionaries(connection, series)
 
 
-def prune_drawings(connection: Connection, series: int) -> None:
-    """Delete the drawings that no evaluation of a series builds on any more."""
-    used = "SELECT drawing FROM evaluations WHERE series = ? AND drawing IS NOT NULL"
-    connection.execute(f"DELETE FROM drawings WHERE series = ? AND digest NOT IN ({used})", [series, series])
+def prune_dictionaries(connection: Connection, series: int) -> None:
+    """Delete the dictionaries that no evaluation of a series is compressed with any more."""
+    used = "SELECT dictionary FROM evaluations WHERE series = ?"
+    connection.execute(f"DELETE FROM dictionaries WHERE series = ? AND digest NOT IN ({used})", [series, series])

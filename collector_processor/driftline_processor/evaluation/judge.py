@@ -8,6 +8,7 @@ from dataclasses import replace
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
+from msgspec import structs
 
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.lasting import follow_lasting
@@ -126,7 +127,7 @@ def follow(evaluation: Evaluation, before: Evaluation | None) -> Evaluation:
         before: Of the window of the same name before it; None where there is none.
     """
     since = incident(evaluation, before) if evaluation.window.end > evaluation.window.start else evaluation.incident
-    return replace(
+    return structs.replace(
         evaluation,
         incident=since,
         lasting=follow_lasting(evaluation, before),

@@ -77,7 +77,7 @@ SUMS = frozenset(
             "balance",
             "concept",
             "evaluations",
-            "drawings",
+            "dictionaries",
             "verdicts",
             "interruptions",
             "looks",

@@ -21,7 +21,7 @@ REASON_WORDS = {
 def interval(estimate: Estimate) -> str:
     """Say between which values the realized one should lie, or why nobody knows.
 
-    >>> from dataclasses import replace
+    >>> from msgspec.structs import replace
     >>> sure = Estimate(0.9, 0.8, 1.0, 0.05, 0.92, 0.98, True, 500, "panes", "cbpe")
     >>> interval(sure), interval(replace(sure, low=None, high=None, reason="too_few_rows"))
     ('0.8 to 1', 'no interval: too few rows or outcomes')

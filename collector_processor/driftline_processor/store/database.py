@@ -184,9 +184,9 @@ CREATE TABLE balance (
     series INTEGER, pane BIGINT, made DOUBLE, counted DOUBLE, doubt DOUBLE, torn BOOLEAN);
 CREATE TABLE concept (series INTEGER, slice VARCHAR, state VARCHAR);
 CREATE TABLE evaluations (
-    series INTEGER, name VARCHAR, start BIGINT, stop BIGINT, believed BIGINT, head BLOB, details BLOB,
-    drawing BLOB);
-CREATE TABLE drawings (series INTEGER, digest BLOB, part BLOB);
+    series INTEGER, name VARCHAR, start BIGINT, stop BIGINT, believed BIGINT, dictionary BLOB,
+    blob BLOB);
+CREATE TABLE dictionaries (series INTEGER, digest BLOB, packed BLOB);
 CREATE TABLE verdicts (series INTEGER, state VARCHAR, since BIGINT, changed BIGINT);
 CREATE TABLE interruptions (
     series INTEGER, kind VARCHAR, since BIGINT, until BIGINT, pause BIGINT);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from driftline_processor.core.evaluation import Evaluation, Explanation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.windows import Cut
+from msgspec import to_builtins
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
@@ -82,7 +82,7 @@ def in_file(directory: Path, rows: pd.DataFrame, baseline: Baseline, window: str
 
 
 def said(evaluations: list[Evaluation]) -> list[Any]:
-    return [(one.window.start, one.explanation and asdict(one.explanation)) for one in evaluations]
+    return [(one.window.start, one.explanation and to_builtins(one.explanation)) for one in evaluations]
 
 
 def explanation(evaluations: list[Evaluation]) -> Explanation:

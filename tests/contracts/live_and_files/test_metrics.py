@@ -16,7 +16,7 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
 from driftline_processor.config.schema import validate_file
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.evaluation.evaluation_codec import pack_evaluation, unpack_evaluation
+from driftline_processor.evaluation.evaluation_codec import decode_evaluation, encode_evaluation
 from driftline_processor.present.evaluation_json import to_json
 from typer.testing import CliRunner
 
@@ -150,7 +150,7 @@ def test_an_evaluation_with_its_curves_is_read_back_from_the_archive_whole(open_
     evaluation = live(open_state, clock, rows("binary"), "binary", ASKED)
     assert len(evaluation.curves) == 4
     assert evaluation.confusion is not None
-    again = unpack_evaluation(pack_evaluation(evaluation))
+    again = decode_evaluation(encode_evaluation(evaluation))
     assert evaluation_to_text(again) == evaluation_to_text(evaluation)
     assert (again.curves["roc"].points == evaluation.curves["roc"].points).all()
     assert again.curves["roc"].limits is None

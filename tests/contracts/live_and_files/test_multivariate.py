@@ -13,7 +13,7 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.schema import load
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import JointDrift
-from driftline_processor.evaluation.evaluation_codec import pack_evaluation, unpack_evaluation
+from driftline_processor.evaluation.evaluation_codec import decode_evaluation, encode_evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.windows import Cut
@@ -64,7 +64,7 @@ def test_what_is_found_is_on_the_page_in_the_metrics_in_json_and_kept(open_state
     clock.now = time.time_ns()
     state = open_state()
     evaluation = evaluate_live(state, clock, frame(4_000, 3, True), baseline())
-    assert unpack_evaluation(pack_evaluation(evaluation)).joint == evaluation.joint
+    assert decode_evaluation(encode_evaluation(evaluation)).joint == evaluation.joint
     found = to_json(evaluation)["drift"]["multivariate"]["correlation"]
     assert found["told_by"][0]["features"] == ["age", "income"]
     assert found["sentence"].startswith("age and income are correlated -0.7")

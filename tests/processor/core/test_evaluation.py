@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue, SliceDrift, size_of
 from driftline_processor.core.windows.window import Window
+from msgspec.structs import replace
 
 COLUMN = ColumnDrift("feature", "x", "ok", "ks", 9, {"ks": MethodValue(0.3, 0.04)}, effect=0.2)
 

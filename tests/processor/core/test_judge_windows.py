@@ -21,6 +21,8 @@ from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import DAY, HOUR, Window
+from msgspec import Struct
+from msgspec.structs import astuple
 
 START = 1_772_323_200_000_000_000
 SAID: dict[str, Any] = {"score": "score", "actual": "actual", "model": "m", "task": "binary", "time": "time"}
@@ -54,6 +56,8 @@ def folded(rows: dict[str, Any], baseline: Baseline) -> Pane:
 
 def plain(value: Any) -> Any:
     """Everything in a value, as lists, texts and numbers."""
+    if isinstance(value, Struct):
+        return [plain(each) for each in astuple(value)]
     if is_dataclass(value) and not isinstance(value, type):
         return [plain(getattr(value, field.name)) for field in fields(value)]
     if isinstance(value, dict):

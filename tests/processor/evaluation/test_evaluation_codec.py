@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import fields, replace
 
+import msgspec
 import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
@@ -21,17 +20,19 @@ from driftline_processor.core.evaluation import (
     SlicePerformance,
 )
 from driftline_processor.core.windows.window import Window
-from driftline_processor.evaluation import evaluation_codec
 from driftline_processor.evaluation.evaluation_codec import (
     DETAILS,
-    DRIFT_FIELDS,
+    Dictionary,
+    ZstdError,
+    decode_evaluation,
+    decode_head,
+    encode_evaluation,
     mentions,
-    pack_evaluation,
-    unpack_evaluation,
-    unpack_head,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
+from msgspec.structs import replace
 
 from tests.support.any_object import Builder
 from tests.support.evaluation_text import evaluation_to_text
@@ -60,12 +61,12 @@ def column(name: str, seed: int, rows: int = 1_200, cells: int = 20) -> ColumnDr
 
 def quiet(seed: int, features: int = 20) -> Evaluation:
     columns = {f"number_{at}": column(f"number_{at}", 1_000 * seed + at) for at in range(features)}
-    score = replace(column("score", seed), column="score", name="")
+    score = structs.replace(column("score", seed), column="score", name="")
     return plain(features=columns, score=score, share=0.0, baseline_version="1", service=ServiceLevel(1_200, 0))
 
 
 def same(evaluation: Evaluation) -> None:
-    assert evaluation_to_text(unpack_evaluation(pack_evaluation(evaluation))) == evaluation_to_text(evaluation)
+    assert evaluation_to_text(decode_evaluation(encode_evaluation(evaluation))) == evaluation_to_text(evaluation)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -73,14 +74,14 @@ def test_whatever_an_evaluation_holds_is_read_back(seed: int) -> None:
     same(Builder(seed, gaps=seed % 4 / 4).build(Evaluation))
 
 
-NUMBERS = st.one_of(st.none(), st.floats(), st.integers(-(2**60), 2**60), st.booleans())
-TEXTS = st.text(st.characters(exclude_categories=()), max_size=9)
+NUMBERS = st.one_of(st.none(), st.floats())
+TEXTS = st.text(max_size=9)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(TEXTS, st.tuples(NUMBERS, NUMBERS, TEXTS), max_size=5))
 def test_numbers_and_names_of_all_kinds_are_read_back(told: dict[str, tuple[float | None, float | None, str]]) -> None:
-    """Not a number, endless, none, whole where a fraction is usual; names in any script, also half a surrogate."""
+    """Not a number, endless, none; names in any script."""
     realized = {
         name: MetricValue(value, 3, "rows", low=low, interval=text) for name, (value, low, text) in told.items()
     }
@@ -114,85 +115,104 @@ def test_any_number_of_features_is_read_back(features: int) -> None:
 
 
 def test_numpy_numbers_are_numbers() -> None:
-    found = unpack_evaluation(pack_evaluation(plain(share=np.float64(0.5), outcome_rows=np.int64(3))))
+    found = decode_evaluation(encode_evaluation(plain(share=np.float64(0.5), outcome_rows=np.int64(3))))
     assert (found.share, found.outcome_rows) == (0.5, 3)
     assert (type(found.share), type(found.outcome_rows)) == (float, int)
 
 
 def test_what_is_no_value_is_refused() -> None:
     with pytest.raises(TypeError, match="object has no place in an evaluation"):
-        pack_evaluation(plain(share=object()))
+        encode_evaluation(plain(share=object()))
 
 
-def test_windows_with_one_reference_share_what_it_says() -> None:
-    first, second = pack_evaluation(quiet(1)), quiet(2)
-    later = pack_evaluation(second, first.drawing)
-    assert later.drawing is first.drawing
-    assert evaluation_to_text(unpack_evaluation(later)) == evaluation_to_text(second)
+def test_half_a_surrogate_is_stored_as_a_question_mark() -> None:
+    curve = Curve("x", "y", np.array([[0.5, 2.5]]))
+    features = {"a\ud800": column("b\udfff", 3)}
+    found = decode_evaluation(
+        encode_evaluation(plain(positive_class="\ud8001", features=features, curves={"c": curve}))
+    )
+    assert (found.positive_class, [*found.features], found.features["a?"].name) == ("?1", ["a?"], "b?")
+    assert found.features["a?"].now is not None
+    assert found.features["a?"].now.tolist() == features["a\ud800"].now.tolist()  # type: ignore[union-attr]
+    assert found.curves["c"].points.tolist() == [[0.5, 2.5]]
 
 
-def test_columns_that_another_reference_draws_stand_with_the_window() -> None:
-    first, second = pack_evaluation(quiet(1)), quiet(2)
-    redrawn = {"number_3": replace(second.features["number_3"], cells=("NL", "other"), was=None, missing_was=0.5)}
-    second.features |= redrawn
-    second.features["number_7"] = replace(second.features["number_7"], missing_was=None, was=np.array([-0.0]))
-    later = pack_evaluation(second, first.drawing)
-    assert later.drawing is first.drawing
-    assert evaluation_to_text(unpack_evaluation(later)) == evaluation_to_text(second)
-    fewer = pack_evaluation(quiet(2, features=19), first.drawing)
-    assert fewer.drawing is not first.drawing
+def compressed(evaluation: Evaluation, dictionary: Dictionary) -> bytes:
+    return dictionary.compress(encode_evaluation(evaluation))
 
 
-def test_a_quiet_window_of_twenty_features_takes_four_kilobytes_at_most() -> None:
+def test_windows_are_compressed_against_an_earlier_one() -> None:
+    dictionary = Dictionary(encode_evaluation(quiet(1)))
+    blob = compressed(quiet(2), dictionary)
+    same_dictionary = Dictionary.unpack(dictionary.pack())
+    assert same_dictionary.digest == dictionary.digest
+    found = decode_evaluation(same_dictionary.decompress(blob))
+    assert evaluation_to_text(found) == evaluation_to_text(quiet(2))
+    assert len(compressed(quiet(1), dictionary)) < 100
+
+
+def test_a_quiet_window_of_twenty_features_takes_3500_bytes_at_most() -> None:
     """JSON takes 32 kB."""
-    packed = pack_evaluation(quiet(2), pack_evaluation(quiet(1)).drawing)
-    assert len(packed.head) + len(packed.details) <= 4_096
+    assert len(compressed(quiet(2), Dictionary(encode_evaluation(quiet(1))))) <= 3_500
     assert len(evaluation_to_text(quiet(2))) > 25_000
 
 
+@pytest.mark.parametrize("at", [0, 5, 40, -20, -1])
+def test_a_damaged_byte_is_an_error(at: int) -> None:
+    dictionary = Dictionary(encode_evaluation(quiet(1)))
+    blob, packed = bytearray(compressed(quiet(2), dictionary)), bytearray(dictionary.pack())
+    blob[at] ^= 0x41
+    packed[at] ^= 0x41
+    with pytest.raises(ZstdError):
+        dictionary.decompress(bytes(blob))
+    with pytest.raises(ZstdError):
+        Dictionary.unpack(bytes(packed))
+
+
+def test_another_dictionary_is_an_error() -> None:
+    blob = compressed(quiet(2), Dictionary(encode_evaluation(quiet(1))))
+    with pytest.raises(ZstdError):
+        Dictionary(encode_evaluation(quiet(3))).decompress(blob)
+
+
 def test_the_same_evaluation_has_the_same_bytes() -> None:
-    one, same, changed = (pack_evaluation(each) for each in (quiet(1), quiet(1), replace(quiet(1), outcome_rows=1)))
-    assert (one.head, one.details, one.drawing.part) == (same.head, same.details, same.drawing.part)
-    assert (one.details, one.drawing.digest) == (changed.details, changed.drawing.digest)
-    assert one.head != changed.head
+    one, same, changed = map(encode_evaluation, (quiet(1), quiet(1), replace(quiet(1), outcome_rows=1)))
+    assert one == same
+    assert one != changed
 
 
-def test_every_field_is_in_one_part() -> None:
-    parts = (*evaluation_codec._head_fields(), *DRIFT_FIELDS, *DETAILS)
-    assert sorted(parts) == sorted(one.name for one in fields(Evaluation))
+def test_a_head_is_read_without_the_details() -> None:
+    evaluation: Evaluation = Builder(3).build(Evaluation)
+    head = decode_head(encode_evaluation(evaluation))
+    assert sorted((*head, *DETAILS)) == sorted(Evaluation.__struct_fields__)
+    read = decode_evaluation(encode_evaluation(evaluation))
+    assert evaluation_to_text(replace(read, **head)) == evaluation_to_text(evaluation)
 
 
-def test_a_part_knows_the_words_it_holds() -> None:
+def test_an_evaluation_mentions_the_words_it_holds() -> None:
     joint = {"pca": JointDrift("pca", "ok", 3, None, None, 0.0, sentence="größer")}
     objective = ObjectiveState("mae", "mae <= 3", "met", 1.0, None, None, 3, slice="country=NL")
-    packed = pack_evaluation(plain(joint=joint, objectives=(objective,)))
-    assert [mentions(packed.head, word) for word in ("country=NL", "country=N", "größer")] == [True, False, False]
-    assert [mentions(packed.details, word) for word in ("größer", "pca", "country=NL")] == [True, True, False]
+    raw = encode_evaluation(plain(joint=joint, objectives=(objective,)))
+    words = ("country=NL", "country=N", "größer", "pca", "pc")
+    assert [mentions(raw, word) for word in words] == [True, False, True, True, False]
 
 
-def test_fields_of_another_release_are_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A field that is no more is passed over; one that is new has its default."""
+def test_fields_of_another_release_are_no_obstacle() -> None:
+    """A field that is no more is skipped; one that is new has its default."""
     evaluation = quiet(1, features=2)
-    whole = pack_evaluation(evaluation)
-    told, head = {}, evaluation_codec._head_fields()
-
-    def other_release(said: object, **_: object) -> str:
-        assert isinstance(said, dict)
-        told.update(said)
-        said.pop("service", None)
-        return json.JSONEncoder(separators=(",", ":")).encode({**said, "no_such_field": ["f", 0]})
-
-    with monkeypatch.context() as patched:
-        patched.setattr("driftline_processor.evaluation.evaluation_codec.json.dumps", other_release)
-        other = pack_evaluation(evaluation)
-    assert "service" in told
-    assert "service" in head
-    found = unpack_evaluation(other._replace(drawing=whole.drawing))
+    head, details, *numbers = msgspec.msgpack.decode(encode_evaluation(evaluation))
+    first, second = msgspec.msgpack.decode(head), msgspec.msgpack.decode(details)
+    del first["service"]
+    second["features"]["number_1"]["no_such_field"] = [1, {"a": 0.5}]
+    parts = [msgspec.msgpack.encode(one) for one in ({"no_such_field": 3, **first}, second)]
+    raw = msgspec.msgpack.encode([*parts, *numbers, b"no such part"])
+    found = decode_evaluation(raw)
     assert found.service is None
+    assert decode_head(raw)["service"] is None
     assert evaluation_to_text(replace(found, service=evaluation.service)) == evaluation_to_text(evaluation)
 
 
-def test_the_form_of_a_newer_release_is_refused() -> None:
-    part = pack_evaluation(quiet(1)).head
-    with pytest.raises(ValueError, match="it is written in form 2, and this release knows 1"):
-        unpack_head(b"\x02" + part[1:])
+@pytest.mark.parametrize("raw", [b"", b"\x00", b"\x95\xc4\x00\xc4\x00\xc4\x00\xc4\x00\xc4\x00"])
+def test_bytes_that_are_no_evaluation_are_an_error(raw: bytes) -> None:
+    with pytest.raises((msgspec.DecodeError, msgspec.ValidationError)):
+        decode_evaluation(raw)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -23,16 +22,20 @@ from driftline_processor.core.evaluation import (
     SlicePerformance,
 )
 from driftline_processor.core.windows.window import Window
+from driftline_processor.evaluation.evaluation_codec import Dictionary, mentions
 from driftline_processor.evaluation.evaluation_store import (
     FOR_DETAILS,
     HEAD,
     EvaluationStore,
+    LazyEvaluation,
+    WindowDetails,
     expire_evaluations,
     forget_evaluations,
     read_evaluations,
 )
 from driftline_processor.evaluation.judge import follow
 from driftline_processor.store.database import Connection, Store, read, transaction
+from msgspec.structs import replace
 
 from tests.support.evaluation_text import evaluation_to_text
 from tests.support.state_rows import HOUR, NOON, Clock
@@ -245,15 +248,13 @@ def stored_hours(connection: Connection, hours: int) -> EvaluationStore:
 
 def in_memory(evaluations: EvaluationStore) -> list[int]:
     """Return the hours whose details are in memory."""
-    return [(at - NOON) // HOUR for at, one in evaluations.history(1)["1h"].items() if is_held(one)]
+    windows = evaluations.history(1)["1h"].items()
+    return [(at - NOON) // HOUR for at, one in windows if details_of(one).values is not None]
 
 
-def is_held(evaluation: Evaluation) -> bool:
-    try:
-        Evaluation.__dict__["features"].__get__(evaluation)
-    except AttributeError:
-        return False
-    return True
+def details_of(evaluation: Evaluation) -> WindowDetails:
+    assert isinstance(evaluation, LazyEvaluation)
+    return evaluation.details
 
 
 def test_details_are_in_memory_while_there_is_room_and_come_from_the_store_else(
@@ -291,7 +292,7 @@ def test_a_summary_of_drift_stays_when_details_go_as_long_as_there_is_room(
     evaluations.settle()
     restated = evaluations.history(1)["1h"][NOON + 3 * HOUR]
     assert restated.drift.drifted == 3
-    kept = [one for one in evaluations.history(1)["1h"].values() if hasattr(one, "summary")]
+    kept = [one for one in evaluations.history(1)["1h"].values() if details_of(one).summary is not None]
     assert 1 <= len(kept) < 10
     assert restated in kept
     store.close()
@@ -303,7 +304,7 @@ def test_estimates_are_replaced_without_reading_details(tmp_path: Path, monkeypa
     evaluations = stored_hours(store.connect(), 3)
     first = evaluations.history(1)["1h"][NOON]
     estimate = Estimate(0.8, 0.7, 0.9, 0.05, None, None, None, 12, "rows", "cbpe")
-    made = first.with_estimates({"accuracy": estimate}, {})
+    made = replace(first, estimated={"accuracy": estimate})
     assert (made.estimated, made.rows, made.realized) == ({"accuracy": estimate}, first.rows, first.realized)
     assert (first.estimated, in_memory(evaluations)) == ({}, [2])
     assert (list(made.features), made.drift) == (["age", "income", "city"], first.drift)
@@ -334,7 +335,6 @@ def test_a_start_reads_no_evaluation_until_somebody_asks(tmp_path: Path) -> None
     store = Store(tmp_path)
     connection = store.connect()
     stored_hours(connection, 5)
-    connection.execute("UPDATE evaluations SET details = 'damaged'::BLOB WHERE start > ?", [NOON])
     again = EvaluationStore(connection, Clock())
     assert again.ends == {(1, "1h"): NOON + 5 * HOUR}
     assert again.open(1) == []
@@ -349,32 +349,34 @@ def test_a_row_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
     store = Store(tmp_path)
     connection = store.connect()
     stored_hours(connection, 4)
-    connection.execute("UPDATE evaluations SET head = 'damaged'::BLOB WHERE start = ?", [NOON])
-    connection.execute("UPDATE evaluations SET details = details[:40] WHERE start = ?", [NOON + HOUR])
+    connection.execute("UPDATE evaluations SET blob = 'damaged'::BLOB WHERE start = ?", [NOON])
     known = EvaluationStore(connection, Clock()).history(1)["1h"]
     assert [(at - NOON) // HOUR for at in known] == [1, 2, 3]
+    connection.execute("UPDATE evaluations SET blob = blob[:40] WHERE start = ?", [NOON + HOUR])
     assert [len(one.features) for one in known.values()] == [0, 3, 3]
     assert "2 of evaluations" in str(store.unreadable.sentence())
     store.close()
 
 
-@pytest.mark.parametrize("damage", ["SET part = '\\x01\\x02'::BLOB", "SET part = part || '\\x00'::BLOB"])
-def test_a_damaged_drawing_is_written_anew_with_the_next_window(
-    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("damage", ["UPDATE dictionaries SET packed = packed[:30]", "DELETE FROM dictionaries"])
+def test_a_damaged_dictionary_costs_the_windows_that_were_compressed_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.WINDOWS_OF_DICTIONARY", 2)
     store = Store(tmp_path)
     connection = store.connect()
-    stored_hours(connection, 3)
-    connection.execute(f"UPDATE drawings {damage}")
-    assert [len(one.features) for one in EvaluationStore(connection, Clock()).history(1)["1h"].values()] == [0, 0, 0]
-    assert "3 of evaluations" in str(store.unreadable.sentence())
+    stored_hours(connection, 5)
+    assert dictionaries(connection) == 3
+    where = "WHERE digest = (SELECT dictionary FROM evaluations WHERE start = ?)"
+    connection.execute(f"{damage} {where}", [NOON + HOUR])
     again = EvaluationStore(connection, Clock())
-    for hour in (3, 4):
+    assert [(at - NOON) // HOUR for at in again.history(1)["1h"]] == [2, 3, 4]
+    assert "2 of evaluations" in str(store.unreadable.sentence())
+    for hour in (0, 1):
         again.put(1, with_features(hour))
-        again.write(patient=False)
-    assert [len(one.features) for one in EvaluationStore(connection, Clock()).history(1)["1h"].values()] == [3] * 5
-    assert connection.execute("SELECT count(*) FROM drawings").fetchall() == [(1,)]
-    assert caplog.text.count("written anew") == 1
+    again.write(patient=False)
+    restored = EvaluationStore(connection, Clock()).history(1)["1h"]
+    assert [len(one.features) for one in restored.values()] == [3] * 5
     store.close()
 
 
@@ -388,11 +390,15 @@ def test_a_window_that_says_the_same_after_a_restart_is_not_stored_again(tmp_pat
     again.write(patient=False)
     rows = "SELECT (start - ?) // ?, count(*) FROM evaluations GROUP BY ALL ORDER BY ALL"
     assert connection.execute(rows, [NOON, HOUR]).fetchall() == [(0, 1), (1, 1), (2, 2), (3, 1)]
-    assert connection.execute("SELECT count(*) FROM drawings").fetchall() == [(1,)]
+    assert dictionaries(connection) == 2  # one for each process
     store.close()
 
 
-def test_what_a_slice_names_is_deleted_and_drawings_that_nobody_needs_too(tmp_path: Path) -> None:
+def dictionaries(connection: Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM dictionaries").fetchall()[0][0])
+
+
+def test_what_a_slice_names_is_deleted_and_dictionaries_that_nobody_needs_too(tmp_path: Path) -> None:
     store = Store(tmp_path)
     connection = store.connect()
     stored_hours(connection, 2)
@@ -400,16 +406,56 @@ def test_what_a_slice_names_is_deleted_and_drawings_that_nobody_needs_too(tmp_pa
     more = EvaluationStore(connection, Clock())
     more.put(1, replace(evaluation(3), performance_slices=slices))
     more.write(patient=False)
-    connection.execute("UPDATE evaluations SET details = 'damaged'::BLOB WHERE start = ?", [NOON + HOUR])
+    connection.execute("UPDATE evaluations SET blob = 'damaged'::BLOB WHERE start = ?", [NOON + HOUR])
     with transaction(connection):
         series, starts = forget_evaluations(connection, 1, "country=NL")
     assert (series, sorted((starts - NOON) // HOUR)) == (1, [1, 3])  # what nobody can read may name it
     left = connection.execute("SELECT (start - ?) // ? FROM evaluations ORDER BY start", [NOON, HOUR]).fetchall()
     assert left == [(0,)]
-    assert connection.execute("SELECT count(*) FROM drawings").fetchall() == [(1,)]
+    assert dictionaries(connection) == 1
     with transaction(connection):
         expire_evaluations(connection, 1, NOON + HOUR)
-    assert connection.execute("SELECT count(*) FROM drawings").fetchall() == [(0,)]
+    assert dictionaries(connection) == 0
+    store.close()
+
+
+def test_windows_whose_dictionary_names_a_slice_are_compressed_with_another_when_it_is_deleted(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    evaluations = EvaluationStore(connection, Clock())
+    slices = {"country=NL": SlicePerformance(3, {}, 12)}
+    evaluations.put(1, replace(with_features(0), performance_slices=slices))
+    for hour in (1, 2):
+        evaluations.put(1, with_features(hour))
+    evaluations.write(patient=False)
+    assert dictionaries(connection) == 1
+    with transaction(connection):
+        _, starts = forget_evaluations(connection, 1, "country=NL")
+    evaluations.forget_slice(1, "country=NL")
+    assert ((starts - NOON) // HOUR).tolist() == [0]
+    (packed,) = (row[0] for row in connection.execute("SELECT packed FROM dictionaries").fetchall())
+    assert not mentions(Dictionary.unpack(packed).raw, "country=NL")
+    evaluations.put(1, with_features(3))
+    evaluations.write(patient=False)
+    for one in (evaluations, EvaluationStore(connection, Clock())):
+        found = one.history(1)["1h"]
+        assert [((at - NOON) // HOUR, len(each.features)) for at, each in found.items()] == [(1, 3), (2, 3), (3, 3)]
+    store.close()
+
+
+def test_windows_outlive_the_one_that_is_their_dictionary(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    evaluations = stored_hours(connection, 3)
+    with transaction(connection):
+        expire_evaluations(connection, 1, NOON + 2 * HOUR)
+    assert dictionaries(connection) == 1
+    with transaction(connection):
+        expire_evaluations(connection, 1, NOON + 3 * HOUR)
+    assert dictionaries(connection) == 0
+    evaluations.put(1, with_features(4))
+    evaluations.write(patient=False)
+    assert [len(one.features) for one in EvaluationStore(connection, Clock()).history(1)["1h"].values()] == [3]
     store.close()
 
 
@@ -425,7 +471,7 @@ def failing_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(f"{module}.{name}", fail)
 
 
-@pytest.mark.parametrize("name", ["follow", "pack_evaluation", "read", "insert"])
+@pytest.mark.parametrize("name", ["follow", "encode_evaluation", "read", "insert"])
 def test_what_could_not_be_stored_is_stored_the_next_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.ripe_windows import RipeWindows, changed_by_delay
+from msgspec import structs
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, outcomes, predictions
@@ -28,7 +27,7 @@ def closed(open_state: Open, clock: Clock) -> Evaluation:
 
 def test_a_young_window_is_ripe_once_when_its_outcomes_had_their_time(closed: Evaluation) -> None:
     ripe, delay, end = RipeWindows(), OutcomeDelay(DAY, "configured"), closed.window.end
-    ripe.note(replace(closed, young=True))
+    ripe.note(structs.replace(closed, young=True))
     assert list(ripe.mature(end + DAY - 1, delay)) == []
     assert list(ripe.mature(end + DAY, delay)) == [closed.window]
     assert list(ripe.mature(end + 2 * DAY, delay)) == []
@@ -36,10 +35,10 @@ def test_a_young_window_is_ripe_once_when_its_outcomes_had_their_time(closed: Ev
 
 def test_a_window_that_was_judged_again_meanwhile_is_not_ripe(closed: Evaluation) -> None:
     ripe, end = RipeWindows(), closed.window.end
-    ripe.note(replace(closed, closed=False))
-    ripe.note(replace(closed, young=True))
+    ripe.note(structs.replace(closed, closed=False))
+    ripe.note(structs.replace(closed, young=True))
     assert list(ripe.closing(end + DAY)) == []
-    ripe.note(replace(closed, young=False))
+    ripe.note(structs.replace(closed, young=False))
     assert list(ripe.mature(end + DAY, OutcomeDelay())) == []
 
 
@@ -50,7 +49,7 @@ def test_another_delay_is_seen_once_and_says_which_windows_it_changes(closed: Ev
     ripe.note_delay(delay)
     assert not ripe.is_new(delay._replace(outcomes=200))
     assert ripe.is_new(delay._replace(nanoseconds=2 * DAY))
-    young, old = replace(closed, young=True, coverage=0.0), replace(closed, young=False, coverage=0.0)
+    young, old = structs.replace(closed, young=True, coverage=0.0), structs.replace(closed, young=False, coverage=0.0)
     end = closed.window.end
     assert list(changed_by_delay([young, old], end + HOUR, delay)) == [old.window]
     assert list(changed_by_delay([young, old], end + DAY, delay)) == [young.window]

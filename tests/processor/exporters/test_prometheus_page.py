@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import metrics as m
@@ -12,6 +11,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MethodValue
 from driftline_processor.exporters.metric_points import Exemplar, Point
 from driftline_processor.exporters.prometheus_page import exposition
+from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient

@@ -26,6 +26,7 @@ from driftline_processor.governance.period import Period
 from driftline_processor.governance.scorecard import SUBJECTS, ScoreLine, scorecard, scorecards
 from driftline_processor.queries.incidents import Incident
 from driftline_processor.queries.overview import BaselineView, ModelView
+from msgspec import structs
 
 from tests.support.money_windows import costing
 from tests.support.policy_watch import model
@@ -234,10 +235,10 @@ class TestFairness:
         (fairness,) = self.of("met", "inconclusive").fairness
         rates = {"M": 4_000.0, "F": 31.0}
         groups = tuple(GroupRates(name, 5, {"selection_rate": GroupRate(0.2, rows)}) for name, rows in rates.items())
-        told = line("fairness", [window(fairness=(replace(fairness, groups=groups),))]).reason
+        told = line("fairness", [window(fairness=(structs.replace(fairness, groups=groups),))]).reason
         assert told == "By gender 1 of 2 criteria are met, 1 inconclusive: gender=F has 31 rows for its selection rate."
         (fairness,) = self.of("inconclusive").fairness
-        told = line("fairness", [window(fairness=(replace(fairness, groups=groups),))]).reason
+        told = line("fairness", [window(fairness=(structs.replace(fairness, groups=groups),))]).reason
         assert told == "The groups of gender have too few rows to tell: gender=F has 31 rows for its selection rate."
 
 

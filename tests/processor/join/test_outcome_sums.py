@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
+from msgspec import to_builtins
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import app_of
@@ -259,7 +259,7 @@ def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
         assert nearly(told[part]) == told_of_file[part]
     assert [one.rule for one in live.objectives] == list(OBJECTIVES)
     assert live.objectives[0].slices.keys() == {"country=BE", "country=FR", "country=NL"}
-    assert [nearly(asdict(one)) for one in live.objectives] == [asdict(one) for one in in_file.objectives]
+    assert [nearly(to_builtins(one)) for one in live.objectives] == [to_builtins(one) for one in in_file.objectives]
     (one,) = live.fairness
     assert {criterion.basis for criterion in one.criteria} == (
         {"predictions", "labelled rows"} if with_prediction else {"labelled rows"}

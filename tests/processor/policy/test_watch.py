@@ -12,6 +12,7 @@ from driftline_processor.core.business import BusinessKeys, BusinessPoint, Busin
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Delivery, Message
 from driftline_processor.queries.overview import ModelView
+from msgspec import structs
 
 from tests.support.money_windows import of_money
 from tests.support.policy_watch import DAY, JULY, Watched, model, silence, silent, watched
@@ -133,7 +134,7 @@ def test_a_wrong_model_without_outcomes_since_is_not_over(tmp_path: Path) -> Non
     with watched(tmp_path) as watch:
         watch.look(model(days))
         assert watch.look(model([*days, *without])) == []
-        untold = model([days[0]], verdict=replace(silent(JULY), state="unknown"))
+        untold = model([days[0]], verdict=structs.replace(silent(JULY), state="unknown"))
         assert watch.look(untold) == []
         assert watch.look(replace(untold, watermark=untold.watermark + 9 * DAY)) == []
         assert watch.titles(model([*days, *without, right(7), right(8)])) == [
@@ -157,10 +158,10 @@ def test_a_model_whose_windows_wait_is_not_over(tmp_path: Path) -> None:
     days = [right(0), wrong(1), wrong(2)]
     with watched(tmp_path) as watch:
         watch.look(model(days))
-        waits = model([*days, right(3), right(4)], verdict=replace(silent(JULY), state="lagging"))
+        waits = model([*days, right(3), right(4)], verdict=structs.replace(silent(JULY), state="lagging"))
         assert [one.facts["kind"] for one in watch.look(waits)] == ["over"]  # its windows say so
         watch.look(model([right(0), *(wrong(day) for day in range(5, 8))]))
-        assert watch.look(model([right(0)], verdict=replace(silent(JULY), state="lagging"))) == []
+        assert watch.look(model([right(0)], verdict=structs.replace(silent(JULY), state="lagging"))) == []
 
 
 def test_a_version_that_another_one_replaced_ends_the_alert_and_the_message_says_so(tmp_path: Path) -> None:
@@ -317,7 +318,7 @@ def test_a_policy_waits_for_those_that_it_depends_on(tmp_path: Path) -> None:
     with watched(tmp_path, policies=policies) as watch:
         assert watch.titles(model([right(0), both])) == ["late: predictions fell below 100 (feed) since 2 July 2013"]
         after = known(2, realized={"accuracy": value(0.7)})
-        assert sorted(watch.titles(model([right(0), both, after, replace(after, window=right(3).window)]))) == [
+        assert sorted(watch.titles(model([right(0), both, after, structs.replace(after, window=right(3).window)]))) == [
             "Over: late: predictions was below 100 (feed) on 2 July 2013",
             "late: accuracy fell below 75 % (low) since 2 July 2013",
         ]

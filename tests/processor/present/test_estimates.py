@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue
 from driftline_processor.present.estimates import contradictions, realized, sentence, state
+from msgspec.structs import replace
 
 from tests.support.fake_view import flights
 

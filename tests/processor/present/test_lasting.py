@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, LastingDrift, LastingShift
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.lasting import lasting_sentences, what_lacks
+from msgspec.structs import replace
 
 
 def test_what_was_found_is_told_the_surest_first_and_nothing_else() -> None:

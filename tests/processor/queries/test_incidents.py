@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
@@ -25,6 +23,7 @@ from driftline_processor.queries import incidents
 from driftline_processor.queries.incidents import Incident, IncidentLog, incidents_of
 from driftline_processor.queries.interruptions import Interruption
 from driftline_processor.queries.overview import ModelView
+from msgspec import structs
 
 KEY = ModelKey("churn", "v1", "prod")
 
@@ -41,7 +40,7 @@ def model(*windows: Evaluation, **fields: object) -> ModelView:
 
 
 def drifting(number: int, since: int, part: str = "feature:age") -> Evaluation:
-    return replace(day(number), incident={part: since * DAY})
+    return structs.replace(day(number), incident={part: since * DAY})
 
 
 def times(found: Incident) -> tuple[float | None, float | None]:
@@ -77,15 +76,15 @@ def test_two_drifts_of_a_feature_are_two_incidents_and_the_newest_comes_first() 
 
 def test_what_windows_of_two_lengths_show_at_one_time_is_one_incident() -> None:
     hour = Evaluation(KEY, Window("1h", 2 * DAY + HOUR, 2 * DAY + 2 * HOUR), 50, True)
-    after = replace(hour, window=Window("1h", 2 * DAY + 2 * HOUR, 2 * DAY + 3 * HOUR))
-    shown = replace(hour, incident={"feature:age": 2 * DAY + HOUR})
+    after = structs.replace(hour, window=Window("1h", 2 * DAY + 2 * HOUR, 2 * DAY + 3 * HOUR))
+    shown = structs.replace(hour, incident={"feature:age": 2 * DAY + HOUR})
     (found,) = incidents_of(model(shown, after, drifting(2, 2), day(3)))
     assert (times(found), found.windows) == ((2, 3), ("1d", "1h"))
 
 
 def objective(number: int, state: str) -> Evaluation:
     told = ObjectiveState("accuracy", "accuracy >= 0.8", state, 0.7, 0.6, 0.75, 900, sentence="accuracy is 0.7")  # type: ignore[arg-type]
-    return replace(day(number), objectives=(told,))
+    return structs.replace(day(number), objectives=(told,))
 
 
 def test_a_broken_objective_ends_where_it_is_met_and_not_where_nobody_can_tell() -> None:
@@ -98,7 +97,11 @@ def test_a_broken_objective_ends_where_it_is_met_and_not_where_nobody_can_tell()
 
 def test_late_outcomes_are_an_incident_until_they_come_in_time() -> None:
     late = SlaResult("broken", 7 * DAY, 0.95, 0.5, 0.6, 500)
-    windows = [replace(day(1), label_sla=late), day(2), replace(day(3), label_sla=replace(late, state="met"))]
+    windows = [
+        structs.replace(day(1), label_sla=late),
+        day(2),
+        structs.replace(day(3), label_sla=structs.replace(late, state="met")),
+    ]
     (found,) = incidents_of(model(*windows))
     assert (found.kind, times(found)) == ("labels", (1, 3))
     assert found.sentence == "Outcomes are late: at most 60 % of the outcomes came in time, 95 % were agreed."
@@ -107,7 +110,9 @@ def test_late_outcomes_are_an_incident_until_they_come_in_time() -> None:
 def served(number: int, failed: int) -> Evaluation:
     rate = failed / 1000
     value = MetricValue(rate, 1000, "rows", low=max(rate - 0.01, 0.0), high=rate + 0.01)
-    return replace(day(number), service=ServiceLevel(1000, failed, {"TimeoutError": failed}, {"error_rate": value}))
+    return structs.replace(
+        day(number), service=ServiceLevel(1000, failed, {"TimeoutError": failed}, {"error_rate": value})
+    )
 
 
 def test_a_service_that_fails_is_an_incident_until_its_calls_are_answered() -> None:
@@ -122,7 +127,9 @@ def measured(number: int, loss: float) -> Evaluation:
     state = "broken" if loss > 0.5 else "met"
     told = ObjectiveState("log_loss", "log_loss <= 0.5", state, loss, loss - 0.02, loss + 0.02, 900, limit=0.5)  # type: ignore[arg-type]
     value = MetricValue(loss, 900, "rows", low=loss - 0.02, high=loss + 0.02)
-    return replace(day(number), objectives=(told,), realized={"log_loss": value}, outcome_rows=900, coverage=0.9)
+    return structs.replace(
+        day(number), objectives=(told,), realized={"log_loss": value}, outcome_rows=900, coverage=0.9
+    )
 
 
 def test_a_time_in_which_the_model_was_wrong_is_an_incident_of_its_verdict() -> None:
@@ -185,7 +192,7 @@ def test_a_log_reads_a_closed_window_once_while_others_come_and_change(monkeypat
     log, past = IncidentLog(), [measured(at, 0.9 if at in (3, 4, 5) else 0.4) for at in range(1, 9)]
     first = log.of([model(*past, day(9, closed=False))])
     assert seen == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert log.of([model(*past, replace(day(9, closed=False), rows=1001))]) == first
+    assert log.of([model(*past, structs.replace(day(9, closed=False), rows=1001))]) == first
     assert len(seen) == 8
     log.of([model(*past, measured(9, 0.4), day(10, closed=False))])
     assert seen[8:] == [9]
@@ -201,7 +208,7 @@ def test_how_far_columns_moved_is_read_of_each_window_once(monkeypatch: pytest.M
         asked.append((evaluation.window.start // DAY, part))
 
     monkeypatch.setattr(incidents, "_column", column)
-    both = [replace(drifting(at, 0), incident={"feature:age": 0, "feature:pay": 0}) for at in range(3)]
+    both = [structs.replace(drifting(at, 0), incident={"feature:age": 0, "feature:pay": 0}) for at in range(3)]
     windows, log = both[:2], IncidentLog()
     log.of([model(*windows)])
     assert asked == [(at, part) for at in range(2) for part in ("feature:age", "feature:pay")]
@@ -219,11 +226,11 @@ def test_a_log_forgets_what_a_model_that_is_not_in_use_says() -> None:
 def test_a_log_sees_when_an_open_window_shows_a_drift_or_late_outcomes() -> None:
     log, opened = IncidentLog(), day(2, closed=False)
     assert log.of([model(day(1), opened)]) == []
-    assert [one.kind for one in log.of([model(day(1), replace(opened, incident={"score": DAY}))])] == ["drift"]
+    assert [one.kind for one in log.of([model(day(1), structs.replace(opened, incident={"score": DAY}))])] == ["drift"]
     late = SlaResult("broken", 7 * DAY, 0.95, 0.5, 0.6, 500)
-    assert [one.kind for one in log.of([model(day(1), replace(opened, label_sla=late))])] == ["labels"]
-    assert log.of([model(day(1), replace(opened, label_sla=replace(late, state="met")))]) == []
-    (told,) = log.of([model(day(1), replace(opened, label_sla=replace(late, high=0.5)))])
+    assert [one.kind for one in log.of([model(day(1), structs.replace(opened, label_sla=late))])] == ["labels"]
+    assert log.of([model(day(1), structs.replace(opened, label_sla=structs.replace(late, state="met")))]) == []
+    (told,) = log.of([model(day(1), structs.replace(opened, label_sla=structs.replace(late, high=0.5)))])
     assert told.sentence == "Outcomes are late: at most 50 % of the outcomes came in time, 95 % were agreed."
 
 
@@ -232,7 +239,7 @@ WRONG = verdict("degraded", 2 * DAY)
 
 def answered_in(number: int, seconds: float) -> Evaluation:
     value = MetricValue(seconds, 1000, "rows", low=seconds * 0.9, high=seconds * 1.1)
-    return replace(day(number), service=ServiceLevel(1000, 0, {}, {"latency_p95": value}))
+    return structs.replace(day(number), service=ServiceLevel(1000, 0, {}, {"latency_p95": value}))
 
 
 @pytest.mark.parametrize(("seconds", "minor"), [(0.005, True), (0.5, False)])
@@ -245,13 +252,13 @@ def test_calls_that_become_slower_do_not_fail_and_are_minor_while_nobody_notices
 
 
 def test_the_gravest_that_last_come_first_and_what_is_over_by_time() -> None:
-    drifts, fails = replace(objective(8, "broken"), incident={"score": 8 * DAY}), served(9, 300)
+    drifts, fails = structs.replace(objective(8, "broken"), incident={"score": 8 * DAY}), served(9, 300)
     slower = [answered_in(at, 0.0007 if at < 6 else 0.5) for at in range(1, 7)]
     hours = [
-        replace(one, window=Window("1h", one.window.start, one.window.start + HOUR), incident={"class": DAY})
+        structs.replace(one, window=Window("1h", one.window.start, one.window.start + HOUR), incident={"class": DAY})
         for one in slower
     ]
-    found = incidents_of(model(drifts, replace(fails, incident={"score": 8 * DAY}), *hours, verdict=WRONG))
+    found = incidents_of(model(drifts, structs.replace(fails, incident={"score": 8 * DAY}), *hours, verdict=WRONG))
     lasting = [one for one in found if one.open]
     assert [one.kind for one in lasting] == ["verdict", "objective", "service", "drift", "drift", "latency"]
     (first, *_) = incidents_of(model(objective(8, "broken"), verdict=verdict("at_risk", 9 * DAY)))
@@ -298,8 +305,8 @@ def test_the_log_reads_a_model_again_when_an_interruption_ends() -> None:
 
 def moving(number: int, size: Size, name: str, window: str = "1d") -> Evaluation:
     column = ColumnDrift("feature", name, "drift", "ks", 1000, {}, size=size)
-    one = replace(day(number), features={name: column}, incident={f"feature:{name}": number * DAY})
-    return replace(one, window=replace(one.window, name=window))
+    one = structs.replace(day(number), features={name: column}, incident={f"feature:{name}": number * DAY})
+    return structs.replace(one, window=structs.replace(one.window, name=window))
 
 
 def test_open_drift_stands_by_its_size_and_what_the_verdict_says_before_it() -> None:
@@ -307,7 +314,9 @@ def test_open_drift_stands_by_its_size_and_what_the_verdict_says_before_it() -> 
     each = [moving(9, size, name) for name, size in sizes.items()]
     features = {name: column for one in each for name, column in one.features.items()}
     since = {f"feature:{name}": (9 - at) * DAY for at, name in enumerate(sizes)}
-    found = incidents_of(model(replace(day(9), features=features, incident=since), verdict=verdict("at_risk", DAY)))
+    found = incidents_of(
+        model(structs.replace(day(9), features=features, incident=since), verdict=verdict("at_risk", DAY))
+    )
     assert [one.subject for one in found] == ["at_risk", "feature:pay", "feature:debt", "feature:age", "feature:city"]
     assert [one.size for one in found] == ["", "large", "moderate", "small", ""]
     assert found[1].sentence == "pay drifts: the shift is large."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from driftline_processor.queries import interruptions
 from driftline_processor.queries.incidents import incidents_of
 from driftline_processor.queries.verdicts import VerdictChange
 from driftline_processor.state import State
+from msgspec.structs import replace
 
 from tests.support.paths import ROOT
 from tests.support.state_fixtures import Open

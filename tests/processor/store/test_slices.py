@@ -13,7 +13,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift
-from driftline_processor.evaluation.evaluation_codec import pack_evaluation, unpack_evaluation
+from driftline_processor.evaluation.evaluation_codec import decode_evaluation, encode_evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.windows import Cut
@@ -135,7 +135,7 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     assert "only where country = NL since 4 October 2024, 18:00: " in explanation_sentence(last.explanation)
     assert list(last.slices["country=NL"].features) == ["income"]  # what does not drift is not kept
     assert last.slices["country=BE"].features == {}
-    assert to_json(unpack_evaluation(pack_evaluation(last))) == to_json(last)
+    assert to_json(decode_evaluation(encode_evaluation(last))) == to_json(last)
     assert (overall(last), drift_words(last)) == ("drift", "drift in 1 slice; over all rows none of 2 features drifts")
 
     series = [dict(point.attributes) for point in points(state.state) if point.metric == m.DRIFTLINE_DRIFT_STATUS]

@@ -160,8 +160,8 @@ def test_rows_that_cannot_be_read_cost_themselves_and_are_said(
     for damage in (
         "UPDATE baselines SET json = '{}' WHERE version = '1'",
         "UPDATE series SET task = 'what'",
-        "INSERT INTO evaluations (series, name, start, stop, believed, head, details)"
-        " VALUES (1, '1h', 0, 3600000000000, 1, 'no evaluation'::BLOB, 'no details'::BLOB)",
+        "INSERT INTO evaluations (series, name, start, stop, believed, dictionary, blob)"
+        " VALUES (1, '1h', 0, 3600000000000, 1, 'no dictionary'::BLOB, 'no evaluation'::BLOB)",
         "DELETE FROM concept",
         "INSERT INTO concept VALUES (1, '', 'no stream')",
         "INSERT INTO learning VALUES (1, 7, 3, 'time', 'bytes'::BLOB)",

@@ -11,6 +11,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Estimate
 from driftline_processor.core.verdict import ORDER
 from driftline_processor.queries.state_snapshot import StateSnapshot
+from msgspec import structs
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
@@ -84,7 +85,7 @@ def estimated() -> FakeView:
         def snapshot(self) -> StateSnapshot:
             known = [replace(model, rows=model.rows + next(looks)) for model in many().known]
             for evaluation in known[0].windows["1d"]:
-                evaluation.estimated = {"accuracy": replace(estimate, value=0.5 + next(looks) / 1000)}
+                evaluation.estimated = {"accuracy": structs.replace(estimate, value=0.5 + next(looks) / 1000)}
             return StateSnapshot(tuple(known))
 
     return Estimated()
@@ -230,7 +231,7 @@ def fleet(models: int) -> FakeView:
     for at in range(models):
         state = ORDER[at % len(ORDER)].state
         model = known[at % 4]
-        verdict = None if known[0].verdict is None else replace(known[0].verdict, state=state)
+        verdict = None if known[0].verdict is None else structs.replace(known[0].verdict, state=state)
         key = ModelKey(f"a-model-with-a-name-{at}", "2026.10", "prod")
         found.append(replace(model, key=key, verdict=verdict, team=f"team {at % 5}", tier=1 + at % 3, received=BUSY))
     return FakeView(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -11,6 +10,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.present.names import handle
 from driftline_processor.web.encoded_names import SLASH, routed_path
 from driftline_processor.web.place import TABS, Place, feature_page
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 

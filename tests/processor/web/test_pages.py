@@ -14,6 +14,7 @@ from driftline_processor.core.evaluation import (
     VerdictState,
 )
 from driftline_processor.core.facts import fact
+from msgspec import structs
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, fraud, learning, many, price
@@ -105,10 +106,10 @@ def hostile_view(name: str) -> FakeView:
     model.task = replace(model.task, positive_class=name, classes=(name,))
     for evaluation in model.windows["1h"]:
         amount = evaluation.features["amount"]
-        bad = replace(
+        bad = structs.replace(
             amount, name=name, cells=(name,) * 12, decided_by="chi2", methods={name: MethodValue(1.0), **amount.methods}
         )
-        evaluation.features = {name: bad, "fine": replace(amount, name="fine")}
+        evaluation.features = {name: bad, "fine": structs.replace(amount, name="fine")}
         evaluation.missing_features = evaluation.new_features = (name,)
     return FakeView([model])
 

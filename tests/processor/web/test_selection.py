@@ -14,6 +14,7 @@ from driftline_processor.present.units import keep_units
 from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.web.place import Place, place_of
 from driftline_processor.web.selection import select
+from msgspec import structs
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
@@ -188,7 +189,7 @@ def test_an_earlier_window_is_looked_at_with_the_verdict_of_its_time() -> None:
 def test_every_page_of_an_earlier_window_says_its_verdict_before_that_of_today(browse: Browse, tab: str) -> None:
     model = flights()
     for month in (3, 4):  # June and July: one month alone is not yet a degraded model
-        one = replace(model.windows["1mo"][month], maturity="mature")
+        one = structs.replace(model.windows["1mo"][month], maturity="mature")
         one.realized_changes = {"log_loss": MetricChange("worse", 0.2, 0.1, 0.3, 0.001)}
         model.windows["1mo"][month] = one
     july = model.windows["1mo"][4]

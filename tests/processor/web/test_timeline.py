@@ -17,6 +17,7 @@ from driftline_processor.web.timeline import (
     timeline_data,
     timeline_of,
 )
+from msgspec import structs
 
 from tests.support.fake_view import animals, flights, fraud, ns
 
@@ -113,7 +114,7 @@ def test_the_data_of_a_browser_are_short_numbers_and_seconds() -> None:
 def test_all_history_is_coarse_and_says_which_part_is_shown() -> None:
     one, day = flights().windows["1d"][0], 86_400 * 10**9
     known = [
-        replace(one, window=replace(one.window, start=start, end=start + day))
+        structs.replace(one, window=structs.replace(one.window, start=start, end=start + day))
         for start in (one.window.start + at * day for at in range(1000))
     ]
     parts = history_parts(known, known[-90:])

@@ -27,7 +27,7 @@ window is restated, that of all later ones is worked out anew.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from math import log
@@ -39,6 +39,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import CategoryBins, Index
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
+from msgspec.structs import replace
 from scipy.special import ndtri
 
 from driftline_processor.core.evaluation import Evaluation, LastingDrift, ScoreFunctions

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import OTHER, slice_name
 from driftline.panes.pane import Pane
+from msgspec import structs
 
 from driftline_processor.core.evaluation import ColumnDrift, MethodValue, SliceDrift, State
 
@@ -195,8 +196,8 @@ def _slice(pane: Pane, found: Drift, compared: str = "") -> SliceDrift:
 
 
 def _plain(column: ColumnDrift, without_state: bool) -> ColumnDrift:
-    column = replace(column, cells=(), was=None, now=None)
+    column = structs.replace(column, cells=(), was=None, now=None)
     if not without_state:
         return column
     methods = {name: MethodValue(method.value) for name, method in column.methods.items()}
-    return replace(column, state="no_baseline", methods=methods)
+    return structs.replace(column, state="no_baseline", methods=methods)

@@ -36,6 +36,7 @@ from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import PerKind, Task
+from msgspec import structs
 
 from driftline_processor.core.evaluation import Estimate, EstimateMethod, EstimateReason, LabelShift, MetricValue
 from driftline_processor.core.outcomes.sums import effective_rows
@@ -592,7 +593,7 @@ def estimate_metrics(
 
 def _unknown_beside_shift(estimate: Estimate) -> Estimate:
     """Return an estimate without an interval: nobody knows what the metric would be if outcomes have shifted."""
-    return replace(estimate, low=None, high=None, reason=estimate.reason or "label_shift")
+    return structs.replace(estimate, low=None, high=None, reason=estimate.reason or "label_shift")
 
 
 def _estimates(
@@ -614,8 +615,8 @@ def _with_both(estimate: Estimate, other: Estimate) -> Estimate:
     """Return an estimate whose interval holds that of the other explanation, too; without one where either lacks it."""
     reason = estimate.reason or other.reason
     if estimate.low is None or estimate.high is None or other.low is None or other.high is None:
-        return replace(estimate, low=None, high=None, reason=reason)
-    return replace(estimate, low=min(estimate.low, other.low), high=max(estimate.high, other.high))
+        return structs.replace(estimate, low=None, high=None, reason=reason)
+    return structs.replace(estimate, low=min(estimate.low, other.low), high=max(estimate.high, other.high))
 
 
 class _Made:

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Literal
+
+from msgspec import structs
 
 from driftline_processor.core.evaluation import Estimate, Evaluation, TrackRecord, Trust
 
@@ -52,10 +53,12 @@ def with_track_records(evaluations: Sequence[Evaluation], first: int = 0) -> lis
 
 def _recorded(evaluation: Evaluation, earlier: Iterable[dict[str, Estimate]]) -> Evaluation:
     estimated = {
-        name: replace(estimate, record=record(name, [own[name] for own in earlier if name in own], estimate.reference))
+        name: structs.replace(
+            estimate, record=record(name, [own[name] for own in earlier if name in own], estimate.reference)
+        )
         for name, estimate in evaluation.estimated.items()
     }
-    return evaluation.with_estimates(estimated, estimated_changes(estimated))
+    return structs.replace(evaluation, estimated=estimated, estimated_changes=estimated_changes(estimated))
 
 
 def judged(evaluation: Evaluation) -> bool:
@@ -70,7 +73,7 @@ def record(metric: str, earlier: Sequence[Estimate], reference: float | None = N
 
     >>> made = (0.9, 0.88, 0.92, 0.01, None, None, None, 900, "panes", "cbpe")
     >>> right = Estimate(*made, error=0.01, error_deviation=0.01)
-    >>> wrong = replace(right, error=-0.18)
+    >>> wrong = structs.replace(right, error=-0.18)
     >>> record("accuracy", [right] * 4).state, record("accuracy", [right] * 4 + [wrong] * 2).state
     ('ok', 'failed')
     """

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -32,6 +32,7 @@ from driftline.baseline.sections.scores import ScoreMeans
 from driftline.baseline.sections.time_blocks import block_columns
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
 from driftline_processor.core.evaluation import Cause, Change, ColumnDrift, Explanation, Finding

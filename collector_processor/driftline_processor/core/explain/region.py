@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from driftline.panes.bins import Bins, CategoryBins
 from driftline.tables.table import F64
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.display_cells import Cells, cells
 from driftline_processor.core.evaluation import Change

@@ -11,13 +11,14 @@ with those of all other windows of thirty days: looking every day does not make 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from math import isinf
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import (
     Basis,

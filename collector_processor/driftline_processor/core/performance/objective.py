@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from driftline.baseline.sections.slices import slice_name
 from driftline.tables.classes import class_text
+from msgspec import structs
 
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState
 from driftline_processor.core.metrics import metric_named, misnamed
@@ -274,7 +275,7 @@ def count_inconclusive(current: Evaluation, previous: Evaluation | None) -> tupl
         counts = current.closed and (one.until or one.metric in SERVICE_METRICS or not current.young)
         return earlier.get(one.rule, 0) + bool(counts) if one.state == "inconclusive" else 0
 
-    return tuple(replace(objective, inconclusive_windows=count(objective)) for objective in current.objectives)
+    return tuple(structs.replace(objective, inconclusive_windows=count(objective)) for objective in current.objectives)
 
 
 def overdue(objective: ObjectiveState) -> str:

@@ -30,6 +30,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import MOST_VALUES, OTHER, slice_name
 from driftline.panes.pane import Pane, merge
 from driftline.tables.task import Task
+from msgspec import structs
 
 from driftline_processor.core.evaluation import Evaluation, Judgement, MetricValue, ObjectiveState, SlicePerformance
 from driftline_processor.core.intervals.confidence import (
@@ -99,11 +100,11 @@ def judge_objectives(
                 against = _against(objective, objective.slice, evaluation.reference, baseline, settings)
                 state = _state_in(objective, metric, against, settings, why, none_of)
                 if in_slice is None and (folded := _folded(objective, outcomes)):
-                    state = replace(state, needed=None, sentence=why or folded)
-                states.append(replace(state, slice=objective.slice))
+                    state = structs.replace(state, needed=None, sentence=why or folded)
+                states.append(structs.replace(state, slice=objective.slice))
     patience = {objective.rule: objective.patience(evaluation.window.name) for objective in settings.objectives}
     states = [
-        replace(
+        structs.replace(
             state,
             alert_after=patience[state.rule],
             reason="too_few_rows" if _all_reviewed(state, evaluation) else state.reason,
@@ -113,7 +114,7 @@ def judge_objectives(
     if evaluation.maturity == "immature" and not evaluation.young:
         rows = evaluation.outcome_rows / evaluation.coverage if evaluation.coverage else evaluation.rows
         least = math.ceil(round(settings.min_coverage * rows, 6))
-        states = [replace(state, needed=max(least, state.needed or 0)) for state in states]
+        states = [structs.replace(state, needed=max(least, state.needed or 0)) for state in states]
     return tuple(states)
 
 
@@ -159,38 +160,40 @@ def _state(
         needed = _least_rows(objective, settings.confidence)
         more = f"; {about_rows(needed)} would be the least to tell" if needed else ""
         where = f"{objective.metric} in {objective.slice}" if objective.slice else objective.metric
-        return replace(unknown, needed=needed, sentence=why or f"no reviewed row tells of {where}{more}")
+        return structs.replace(unknown, needed=needed, sentence=why or f"no reviewed row tells of {where}{more}")
     value, limits, limit = metric.value, Interval(metric.low, metric.high, metric.interval), objective.limit
     if objective.relative:
         own = reference.get(objective.metric)
         if own is None or own.value is None:
-            return replace(unknown, sentence=f"the baseline knows nothing of {objective.metric}")
+            return structs.replace(unknown, sentence=f"the baseline knows nothing of {objective.metric}")
         if own.interval == UNREVIEWED.method:
-            return replace(unknown, sentence=f"the baseline knows {objective.metric} of some decisions only")
+            return structs.replace(unknown, sentence=f"the baseline knows {objective.metric} of some decisions only")
         if own.low is None or own.high is None:
             more = "too few rows to say" if own.interval == TOO_FEW.method else "no interval that says"
-            return replace(unknown, sentence=why or f"the baseline has {more} how sure its {objective.metric} is")
+            return structs.replace(
+                unknown, sentence=why or f"the baseline has {more} how sure its {objective.metric} is"
+            )
         than = Interval(own.low, own.high, own.interval)
         limits, value = difference(metric.value, limits, own.value, than), metric.value - own.value
-    bounded = replace(unknown, value=value, low=limits.low, high=limits.high, limit=limit)
+    bounded = structs.replace(unknown, value=value, low=limits.low, high=limits.high, limit=limit)
     if limits.low is None or limits.high is None:
         more = unreviewed_sentence(none_of) if metric.interval == UNREVIEWED.method else "its interval is not known"
-        return replace(bounded, sentence=why or _state_sentence(bounded, more))
+        return structs.replace(bounded, sentence=why or _state_sentence(bounded, more))
     good, bad = (
         (limits.low >= limit, limits.high < limit) if objective.upwards else (limits.high <= limit, limits.low > limit)
     )
     if good or bad:
         state: Judgement = "inconclusive" if why else "met" if good else "broken"
-        return replace(bounded, state=state, sentence=_state_sentence(bounded, why))
+        return structs.replace(bounded, state=state, sentence=_state_sentence(bounded, why))
     if metric.interval == "blocks" and abs(value - limit) > _AT_LIMIT:
-        return replace(
+        return structs.replace(
             bounded,
             reason="too_few_days",
             sentence=_state_sentence(bounded, why or "more days would tell, in a longer window"),
         )
     needed = _needed(objective, rows, value, limits, settings.confidence)
     more = f"{about_rows(needed)} would tell" if needed else "it is too close for any number of rows"
-    return replace(bounded, needed=needed, sentence=_state_sentence(bounded, why or more))
+    return structs.replace(bounded, needed=needed, sentence=_state_sentence(bounded, why or more))
 
 
 class _Against(NamedTuple):
@@ -232,7 +235,7 @@ def _state_in(
     """Judge a metric, and say since which rows it changed. The arguments are those of :func:`_state`."""
     state = _state(objective, metric, against.reference, settings, why, none_of)
     compared_rows = against.rows if state.value is not None and not why else ""
-    return replace(state, sentence=f"{state.sentence}; {compared_rows}") if compared_rows else state
+    return structs.replace(state, sentence=f"{state.sentence}; {compared_rows}") if compared_rows else state
 
 
 def _rows(metric: MetricValue | None) -> int:
@@ -294,7 +297,7 @@ def judge_stretches(
             continue
         state = judge(Window("", start, step.end), panes[first : last + 1])
         if state is not None:
-            states.append(replace(state, since=start, until=step.end))
+            states.append(structs.replace(state, since=start, until=step.end))
     if not states:
         return ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0, sentence=lacking)
     return worst_state(objective, states)
@@ -322,7 +325,7 @@ def _each(
     for name, own in slices.items():
         metric = own.metrics.get(objective.metric)
         against = _against(objective, name, evaluation.reference, baseline, settings)
-        states[name] = replace(_state_in(objective, metric, against, settings, why, none_of[name]), slice=name)
+        states[name] = structs.replace(_state_in(objective, metric, against, settings, why, none_of[name]), slice=name)
     judged = {name: state for name, state in states.items() if state.rows >= objective.min_rows}
     few = len(states) - len(judged)
     if not judged:
@@ -330,7 +333,9 @@ def _each(
         reason = f"no value of {objective.key} has {objective.min_rows:,} rows that tell of {objective.metric}"
         reason += "" if most is None or not most.rows else f"; {most.slice} has most, {most.rows:,}"
         unknown = ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0)
-        return replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=why or reason)
+        return structs.replace(
+            unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=why or reason
+        )
     surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))
     reach = normal_quantile(surer.confidence) / normal_quantile(settings.confidence)
     reference = {name: _wider(metric, reach) for name, metric in evaluation.reference.items()}
@@ -344,16 +349,16 @@ def _each(
             metrics = measured(name, outcomes, task, surer, has_day_blocks(evaluation.window), only=objective.metric)
             against = _against(objective, name, reference, baseline, surer)
             again = _state_in(objective, metrics.get(objective.metric), against, surer, why, none_of[name])
-            judged[name] = replace(again, slice=name)
+            judged[name] = structs.replace(again, slice=name)
     worst = worst_state(objective, list(judged.values()))
     unseen = {name: own.predictions or 0 for name, own in slices.items() if own.rows < objective.min_rows}
     name = max(unseen, key=lambda name: unseen[name], default="")
     if worst.state == "met" and unseen.get(name, 0) >= objective.min_rows:
         reason = f"the outcomes of {slices[name].rows:,} of its {unseen[name]:,} predictions are known"
         reason += f", and {objective.min_rows:,} would be the least to tell"
-        worst = replace(states[name], state="inconclusive", needed=objective.min_rows, sentence=why or reason)
+        worst = structs.replace(states[name], state="inconclusive", needed=objective.min_rows, sentence=why or reason)
     verdicts = {name: state.state for name, state in judged.items()}
-    return replace(worst, slices=verdicts, few=few, sentence=slices_sentence(objective, worst, verdicts, few))
+    return structs.replace(worst, slices=verdicts, few=few, sentence=slices_sentence(objective, worst, verdicts, few))
 
 
 def _slices(key: str, evaluation: Evaluation, outcomes: WindowOutcomes) -> dict[str, SlicePerformance]:
@@ -376,14 +381,14 @@ def _wider(metric: MetricValue, reach: float) -> MetricValue:
     if metric.value is None or metric.low is None or metric.high is None:
         return metric
     low, high = (metric.value + (end - metric.value) * reach for end in (metric.low, metric.high))
-    return replace(metric, low=low, high=high)
+    return structs.replace(metric, low=low, high=high)
 
 
 def worst_state(objective: Objective, states: Sequence[ObjectiveState]) -> ObjectiveState:
     """Return the worst state, with the verdict of all: broken where one is broken, met where all are met."""
     verdicts = {one.state for one in states}
     state: Judgement = "broken" if "broken" in verdicts else "inconclusive" if "inconclusive" in verdicts else "met"
-    return replace(max(states, key=lambda one: _badness(objective, one)), state=state)
+    return structs.replace(max(states, key=lambda one: _badness(objective, one)), state=state)
 
 
 def _badness(objective: Objective, state: ObjectiveState) -> tuple[int, float]:

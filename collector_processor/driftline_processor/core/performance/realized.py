@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
@@ -11,6 +10,7 @@ from driftline.panes.relevance import Relevance
 from driftline.tables.performance_columns import usable_weight
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics import Metric, metric_of, metrics_of_task

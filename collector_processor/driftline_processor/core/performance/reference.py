@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.time_blocks import EXPECTED
 from driftline.panes.pane import Pane, merge
+from msgspec import structs
 
 from driftline_processor.core.concept.baseline_level import TOO_LOW, BaselineLevel
 from driftline_processor.core.concept.losses import CLIP, LEAST_REFERENCE, reference_loss
@@ -156,4 +157,4 @@ def _as_sure(metric: MetricValue, in_time: MetricValue | None) -> MetricValue:
     if low is None or high is None:
         return metric
     apart = metric.value - in_time.value
-    return replace(metric, low=low + apart, high=high + apart, interval="blocks")
+    return structs.replace(metric, low=low + apart, high=high + apart, interval="blocks")

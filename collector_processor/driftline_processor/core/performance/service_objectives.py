@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from driftline.panes.pane import Pane, merge
+from msgspec import structs
 
 from driftline_processor.core.evaluation import Evaluation, Judgement, MetricValue, ObjectiveState, ServiceLevel
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES, Calls
@@ -54,10 +55,10 @@ def judge_service(
             state = _each(objective, evaluation, found, settings)
         else:
             calls = found.get(objective.slice) if objective.slice else whole
-            state = replace(_state(objective, calls, settings, _open(evaluation)), slice=objective.slice)
+            state = structs.replace(_state(objective, calls, settings, _open(evaluation)), slice=objective.slice)
         patience = objective.patience(evaluation.window.name)
         lacking = state.state == "inconclusive" and state.needed
-        states.append(replace(state, alert_after=patience, reason="too_few_rows" if lacking else ""))
+        states.append(structs.replace(state, alert_after=patience, reason="too_few_rows" if lacking else ""))
     return tuple(states)
 
 
@@ -69,7 +70,7 @@ def metric_of(level: ServiceLevel, name: str) -> MetricValue | None:
     if rate is None or rate.value is None:
         return None
     low, high = (None if end is None else 1 - end for end in (rate.high, rate.low))
-    return replace(rate, value=1 - rate.value, low=low, high=high)
+    return structs.replace(rate, value=1 - rate.value, low=low, high=high)
 
 
 def _open(evaluation: Evaluation) -> str:
@@ -98,8 +99,8 @@ def _state(objective: Objective, calls: Calls | None, settings: PerformanceSetti
     if calls is None or measured is None or measured.value is None:
         what = "says how long it took" if metric in LATENCIES else "says whether it failed"
         where = f" of {objective.slice}" if objective.slice else ""
-        return replace(unknown, sentence=why or f"no call{where} {what}")
-    known = replace(unknown, value=measured.value, low=measured.low, high=measured.high, rows=measured.rows)
+        return structs.replace(unknown, sentence=why or f"no call{where} {what}")
+    known = structs.replace(unknown, value=measured.value, low=measured.low, high=measured.high, rows=measured.rows)
     low, high = measured.low, measured.high
     if objective.upwards:
         good, bad = low is not None and low >= limit, high is not None and high < limit
@@ -107,10 +108,10 @@ def _state(objective: Objective, calls: Calls | None, settings: PerformanceSetti
         good, bad = high is not None and high <= limit, low is not None and low > limit
     if good or bad:
         state: Judgement = "inconclusive" if why else "met" if good else "broken"
-        return replace(known, state=state, sentence=_sentence(metric, measured, why))
+        return structs.replace(known, state=state, sentence=_sentence(metric, measured, why))
     needed = _needed(objective, calls, measured, settings.confidence)
     more = f"{about_rows(needed)} would tell" if needed else "it is too close for any number of rows"
-    return replace(known, needed=needed, sentence=_sentence(metric, measured, why or more))
+    return structs.replace(known, needed=needed, sentence=_sentence(metric, measured, why or more))
 
 
 def _needed(objective: Objective, calls: Calls, measured: MetricValue, confidence: float) -> int | None:
@@ -140,21 +141,22 @@ def _each(
     """
     own = {name: calls for name, calls in slices.items() if name.partition("=")[0] == objective.key}
     states = {
-        name: replace(_state(objective, calls, settings, _open(evaluation)), slice=name) for name, calls in own.items()
+        name: structs.replace(_state(objective, calls, settings, _open(evaluation)), slice=name)
+        for name, calls in own.items()
     }
     judged = {name: state for name, state in states.items() if state.rows >= objective.min_rows}
     few = len(states) - len(judged)
     if not judged:
         reason = f"no value of {objective.key} has {objective.min_rows:,} calls that tell of {objective.metric}"
         unknown = ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0, objective.limit)
-        return replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=reason)
+        return structs.replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=reason)
     surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))
     for name, state in judged.items():
         if state.state == "broken":
-            judged[name] = replace(_state(objective, own[name], surer), slice=name)
+            judged[name] = structs.replace(_state(objective, own[name], surer), slice=name)
     worst = worst_state(objective, list(judged.values()))
     verdicts = {name: state.state for name, state in judged.items()}
-    return replace(worst, slices=verdicts, few=few, sentence=slices_sentence(objective, worst, verdicts, few))
+    return structs.replace(worst, slices=verdicts, few=few, sentence=slices_sentence(objective, worst, verdicts, few))
 
 
 def _sentence(metric: str, measured: MetricValue, more: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
 from driftline.panes.pane import Pane
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.normal_variation import ShareDesigns
 from driftline_processor.core.drift.p_values import benjamini_hochberg

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from driftline.tables.table import ModelKey
+from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Verdict
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from msgspec import structs
+
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.service_level.failing import service_failing
@@ -393,7 +395,7 @@ def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:
     """Return that the newest windows show a loss, which so few of them do not prove."""
     verdict = verdict_of(turn.reading, turn.since, alone=alone)
     second = windows_to_turn(_length(turn.reading)) == TO_TURN
-    return replace(
+    return structs.replace(
         verdict,
         state="at_risk",
         reasons=(turn.reading.signs[0].fact, fact("chance_possible", windows=turn.windows)),

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from msgspec import structs
+
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
 from driftline_processor.core.facts import Fact, fact
@@ -167,7 +169,8 @@ def verdict_of_window(
 def with_verdicts(evaluations: Iterable[Evaluation], context: VerdictContext = NO_CONTEXT) -> list[Evaluation]:
     """Return evaluations, the oldest first, with the verdict of each window."""
     return [
-        replace(one, verdict=verdict_of_window(one, context, earlier)) for one, earlier in usual_service(evaluations)
+        structs.replace(one, verdict=verdict_of_window(one, context, earlier))
+        for one, earlier in usual_service(evaluations)
     ]
 
 

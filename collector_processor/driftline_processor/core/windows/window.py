@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -20,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from driftline.tables.table import I64
+from msgspec import Struct
 
 PANE = 300 * 10**9
 """Nanoseconds of event time in a pane: five minutes, aligned to the unix epoch."""
@@ -38,8 +38,7 @@ _NAME = re.compile(r"(\d+)(m|h|d|w|mo)")
 _FIRST_MONDAY = date(1970, 1, 5)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """A stretch of event time, ``[start, end)`` in unix nanoseconds.
 
     ``name`` is its configured name ("1h", "1d", "1mo"), or "" for a whole file.

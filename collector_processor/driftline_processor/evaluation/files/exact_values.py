@@ -6,7 +6,7 @@ What decides stays with the counts over bins, so that a file and the service com
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -14,6 +14,7 @@ from driftline.panes.bins import NumberBins
 from driftline.privacy.rules import Rule
 from driftline.tables.table import F64, I64, Column, PredictionTable, numbers_of
 from driftline.tables.task import Task
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.methods.method import counts_of_rows

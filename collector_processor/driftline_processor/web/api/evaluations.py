@@ -213,7 +213,7 @@ def _received(name: str) -> Key:
     return computed(name, lambda model: iso_time(getattr(model, name)) if model.received else None, str | None)
 
 
-class BriefMetric(MetricValue):
+class BriefMetric(MetricValue, frozen=True):
     """A metric without its interval."""
 
 

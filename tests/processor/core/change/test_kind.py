@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.changes import change_sentence
+from msgspec.structs import replace
 
 from simulations.kinds_of_change import (
     Rows,

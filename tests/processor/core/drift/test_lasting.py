@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,8 +31,9 @@ from driftline_processor.core.drift.lasting import (
 )
 from driftline_processor.core.evaluation import Evaluation, LastingDrift
 from driftline_processor.core.windows.window import DAY, HOUR, Window
-from driftline_processor.evaluation.evaluation_codec import pack_evaluation, unpack_evaluation
+from driftline_processor.evaluation.evaluation_codec import decode_evaluation, encode_evaluation
 from driftline_processor.present.evaluation_json import to_json
+from msgspec.structs import replace
 
 from tests.support.evaluation_text import evaluation_to_text
 
@@ -178,7 +178,7 @@ def test_evidence_goes_on_from_what_was_stored_and_stands_in_the_json() -> None:
     baseline = built(rng)
     windows = [window(baseline, rows(rng, 1, shift=0.3), day) for day in range(12)]
     days = followed(windows)
-    stored = [unpack_evaluation(pack_evaluation(one)) for one in days[:6]]
+    stored = [decode_evaluation(encode_evaluation(one)) for one in days[:6]]
     assert [remembers(one) for one in stored] == [True] + [False] * 5
     recalled = recall_lasting(windows[6], stored)
     again = followed(windows[6:], recalled)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.causes import cause_sentence
+from msgspec.structs import replace
 
 HOUR = 3_600 * 10**9
 SHARES = {"NL": 0.05, "BE": 0.25, "DE": 0.3, "FR": 0.4}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from driftline_processor.core.estimate.changes import estimated_changes
 from driftline_processor.core.evaluation import Estimate, TrackRecord
+from msgspec import structs
+from msgspec.structs import replace
 
 BAD = Estimate(0.84, 0.82, 0.86, 0.01, 0.87, 0.93, True, 900, "panes", "cbpe", 0.9)
 
@@ -36,7 +36,10 @@ def test_without_an_interval_or_after_a_failed_record_says_nothing(withheld: Est
 
 
 def test_of_a_model_as_good_with_narrow_bounds_is_not_worse() -> None:
-    assert state(replace(BAD, value=0.901, low=0.895, high=0.907, lower_bound=0.89, upper_bound=0.91)) == "not_worse"
+    assert (
+        state(structs.replace(BAD, value=0.901, low=0.895, high=0.907, lower_bound=0.89, upper_bound=0.91))
+        == "not_worse"
+    )
 
 
 def test_of_a_loss_is_worse_where_it_is_greater() -> None:
@@ -50,7 +53,7 @@ def test_quiet_estimates_are_called_worse_in_one_window_of_a_hundred_at_most() -
     for _ in range(3_000):
         values = 0.9 + 0.01 * rng.normal(size=4)
         found = {
-            name: replace(BAD, value=float(value), low=float(value) - 0.002, high=float(value) + 0.002)
+            name: structs.replace(BAD, value=float(value), low=float(value) - 0.002, high=float(value) + 0.002)
             for name, value in zip(("accuracy", "f1", "recall", "precision"), values, strict=True)
         }
         worse += any(change.state == "worse" for change in estimated_changes(found).values())

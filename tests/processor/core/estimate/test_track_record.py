@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from driftline_processor.core.estimate.track_record import LAST, standing, with_
 from driftline_processor.core.evaluation import Estimate, Evaluation, Maturity
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.estimates import sentence, told
+from msgspec.structs import replace
 
 HOUR = 3_600 * 10**9
 

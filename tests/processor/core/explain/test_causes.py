@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.time_before import steps_of
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
+from msgspec.structs import replace
 
 HOUR = 3_600 * 10**9
 DAY = Window("1d", 1_772_323_200 * 10**9, 1_772_409_600 * 10**9)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple
 from math import inf
 from typing import Any
 
@@ -34,6 +33,7 @@ from driftline_processor.core.intervals.confidence import (
 from driftline_processor.core.intervals.gradients import ConfusionTable
 from driftline_processor.core.performance.slices import counts_of
 from driftline_processor.core.windows.window import window_of
+from msgspec.structs import astuple
 from scipy.stats import binomtest
 
 from tests.support.paths import GOLDEN_FILES

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from driftline.panes.outcome_sums import fold_outcomes
@@ -12,6 +10,7 @@ from driftline.tables.table import Column
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import FastLabels
 from driftline_processor.core.labels.fast_labels import fast_labels
+from msgspec.structs import replace
 
 BINARY = Task("binary", ("0", "1"), "1")
 REGRESSION = Task("regression")

@@ -17,6 +17,7 @@ from driftline_processor.core.performance.judge import judge_performance
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.windows.window import DAY, Window
+from msgspec import structs
 
 from tests.support.money_windows import costing, of_money
 from tests.support.verdict_windows import window
@@ -104,8 +105,8 @@ def test_without_an_interval_nothing_is_certain() -> None:
         costing(maturity="immature"),
         costing(closed=False),
         costing(cost=float("nan")),
-        replace(costing(), reference={}),
-        replace(costing(), window=Window("", 0, 0)),
+        structs.replace(costing(), reference={}),
+        structs.replace(costing(), window=Window("", 0, 0)),
     ],
     ids=["no money", "outcomes may come", "open", "not a number", "no baseline", "no length"],
 )

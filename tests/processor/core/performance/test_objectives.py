@@ -33,6 +33,7 @@ from driftline_processor.core.performance.slices import judge_slices
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.windows.window import PANE, Window
+from msgspec import structs
 from scipy import stats
 
 BINARY = Task("binary", ("0", "1"), "1")
@@ -380,8 +381,8 @@ def test_windows_that_cannot_tell_for_too_long_say_so_and_how_many_rows_would() 
     (found,) = current.objectives
     assert (found.inconclusive_windows, found.overdue) == (3, True)
     assert overdue(found).startswith("nobody could tell in 3 windows in a row: too little is reviewed, about ")
-    assert overdue(replace(found, needed=None)) == "nobody could tell in 3 windows in a row"
-    assert overdue(replace(found, inconclusive_windows=2)) == ""
+    assert overdue(structs.replace(found, needed=None)) == "nobody could tell in 3 windows in a row"
+    assert overdue(structs.replace(found, inconclusive_windows=2)) == ""
 
 
 def test_where_all_is_reviewed_a_longer_window_is_asked_for() -> None:
@@ -391,7 +392,7 @@ def test_where_all_is_reviewed_a_longer_window_is_asked_for() -> None:
         evaluation.maturity, evaluation.coverage = "mature", coverage
         asked = PerformanceSettings(objectives=(Objective("accuracy", least=0.83, alert_after=1),))
         (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
-        return replace(found, inconclusive_windows=1)
+        return structs.replace(found, inconclusive_windows=1)
 
     days, rows, few = of("blocks", 1.0), of("clopper_pearson", 1.0), of("clopper_pearson", 0.5)
     assert (days.needed, days.reason, of("blocks", 0.5).reason) == (None, "too_few_days", "too_few_days")

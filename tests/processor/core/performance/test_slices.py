@@ -28,7 +28,7 @@ from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.slices import COHORTS, rank_slices
 from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
 from driftline_processor.core.windows.window import DAY, Window
-from driftline_processor.evaluation.evaluation_codec import pack_evaluation, unpack_evaluation
+from driftline_processor.evaluation.evaluation_codec import decode_evaluation, encode_evaluation
 from driftline_processor.present.evaluation_json import to_json
 
 from tests.support.evaluation_text import evaluation_to_text
@@ -148,7 +148,7 @@ def test_all_of_it_is_json_and_comes_back_from_the_store() -> None:
     slices = {"gender=F": outcomes(160, 40), "gender=M": outcomes(320, 80), "label_age=<1d": outcomes(480, 120)}
     search = WeakSearch((WEAK,), 600, 3, 3)
     evaluation = judged(slices, PerformanceSettings(fairness=(FairnessRule("gender"),)), search)
-    back = unpack_evaluation(pack_evaluation(evaluation))
+    back = decode_evaluation(encode_evaluation(evaluation))
     assert evaluation_to_text(back) == evaluation_to_text(evaluation)
     for part in ("performance_slices", "ages", "weak", "fairness"):
         assert getattr(back, part) == getattr(evaluation, part)
@@ -183,6 +183,6 @@ def test_an_immature_window_says_that_its_fast_labels_are_not_like_the_slow_ones
         "its outcomes may still come: they may take 7d (outcome_delay); the model is wrong on 5 % of the outcomes that "
         "came within an hour, on 25 % of later ones: performance while some are missing is that of the fast ones"
     )
-    back = unpack_evaluation(pack_evaluation(evaluation))
+    back = decode_evaluation(encode_evaluation(evaluation))
     assert back.fast_labels == evaluation.fast_labels
     assert to_json(back)["performance"]["fast_labels"]["sentence"] == evaluation.fast_labels.sentence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from driftline_processor.core.policy import (
 )
 from driftline_processor.core.verdict import verdict_of_window
 from driftline_processor.present.sentences.policies import found_words
+from msgspec.structs import replace
 
 from tests.support.verdict_windows import MISSING, column, known, objective, value, window
 

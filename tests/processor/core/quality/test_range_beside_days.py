@@ -18,6 +18,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
+from msgspec import structs
 
 DAY = 86_400 * 10**9
 START = 1_767_225_600 * 10**9  # 2026-01-01
@@ -105,7 +106,7 @@ def test_the_design_effect_of_a_product_is_that_of_the_product_of_the_variances_
     space = baseline.bins.space
     assert space is not None
     features = judged(baseline, drawn(np.random.default_rng(3), 1, np.zeros(1))).features
-    alike = {name: replace(one, design_effect=21.0) for name, one in features.items()}
+    alike = {name: structs.replace(one, design_effect=21.0) for name, one in features.items()}
     at = [space.names.index(name) for name in ("n1", "n2")]
     by_days = products_design_effect(space, alike, 1_000.0)
     assert by_days[at[0], at[1]] == pytest.approx(1.4)

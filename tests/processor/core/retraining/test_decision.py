@@ -20,6 +20,7 @@ from driftline_processor.core.retraining import (
     weigh_retraining,
 )
 from driftline_processor.core.windows.window import DAY, Window
+from msgspec import structs
 
 LOSS = LossChange("mae", 12.0, 10.0, 2.0, 1.5, 2.5, 5000, 0.4, 0.4, 0, DAY)
 """Worse by 2 (1.5 to 2.5)."""
@@ -161,7 +162,9 @@ def test_a_metric_whose_greater_values_are_better_is_turned_round() -> None:
 def test_a_question_is_read_from_windows_and_runs() -> None:
     costs = enumerate([1.0, 9.0, 5.0])
     runs = [TrainingRun(str(n), "churn", "v1", "", 0, n, cost=cost, currency="EUR") for n, cost in costs]
-    question = question_of(RetrainTerms(value=2.0), [replace(ACCURATE, distributed=200)], [ACCURATE], [ACCURATE], runs)
+    question = question_of(
+        RetrainTerms(value=2.0), [structs.replace(ACCURATE, distributed=200)], [ACCURATE], [ACCURATE], runs
+    )
 
     assert question.loss is not None
     assert (question.loss.metric, question.predictions) == ("accuracy", 9000.0)
@@ -173,16 +176,16 @@ def test_a_question_is_read_from_windows_and_runs() -> None:
     ("window", "terms", "said"),
     [
         (None, RetrainTerms(), "no window has outcomes that have had their time"),
-        (replace(ACCURATE, reference={}), RetrainTerms(), "the baseline has no outcomes"),
+        (structs.replace(ACCURATE, reference={}), RetrainTerms(), "the baseline has no outcomes"),
         (ACCURATE, RetrainTerms("mae"), "mae is not compared with the baseline; there are accuracy"),
-        (replace(ACCURATE, realized={}), RetrainTerms(), "the model has none of the losses"),
+        (structs.replace(ACCURATE, realized={}), RetrainTerms(), "the model has none of the losses"),
         (
-            replace(ACCURATE, realized_changes={"accuracy": MetricChange("inconclusive", -0.1)}),
+            structs.replace(ACCURATE, realized_changes={"accuracy": MetricChange("inconclusive", -0.1)}),
             RetrainTerms(),
             "the accuracy has no interval yet: too few outcomes",
         ),
         (
-            replace(ACCURATE, realized={"accuracy": MetricValue(float("nan"), 10, "rows", low=0.1, high=0.2)}),
+            structs.replace(ACCURATE, realized={"accuracy": MetricValue(float("nan"), 10, "rows", low=0.1, high=0.2)}),
             RetrainTerms(),
             "the accuracy has no interval yet",
         ),
@@ -199,7 +202,7 @@ def test_a_loss_that_is_not_known_is_explained(window: Evaluation | None, terms:
 def test_a_loss_in_money_needs_no_value() -> None:
     change = MetricChange("worse", 0.1, 0.05, 0.15)
     value = MetricValue(1.1, 100, "rows", low=1.0, high=1.2)
-    costly = replace(
+    costly = structs.replace(
         ACCURATE,
         realized={"cost_per_prediction": value},
         reference={"cost_per_prediction": MetricValue(1.0, 100, "rows", low=0.99, high=1.01)},
@@ -211,7 +214,7 @@ def test_a_loss_in_money_needs_no_value() -> None:
 
 
 def test_traffic_is_that_of_the_newest_month_with_its_gaps() -> None:
-    days = [replace(ACCURATE, window=Window("1d", day * DAY, (day + 1) * DAY), rows=day) for day in range(40)]
+    days = [structs.replace(ACCURATE, window=Window("1d", day * DAY, (day + 1) * DAY), rows=day) for day in range(40)]
 
     assert expected_predictions(days, 30.0) == float(sum(range(10, 40)))
     assert expected_predictions([days[10], days[39]], 3.0) == pytest.approx(3 * 49 / 30)

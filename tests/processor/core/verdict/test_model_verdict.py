@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from driftline_processor.core.service_level.failing import EARLIER, service_fail
 from driftline_processor.core.verdict import Traffic, verdict_of_model, with_verdicts
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
+from msgspec.structs import replace
 
 from tests.support.verdict_windows import DAY, JULY, change, column, explained, known, right, value, window, wrong
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.present.figures import count_words
 from driftline_processor.present.sentences.verdict import MOST_WORDS
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
+from msgspec.structs import replace
 
 from tests.support.any_object import Builder
 from tests.support.paths import ROOT

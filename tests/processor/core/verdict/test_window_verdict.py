@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.verdict import NO_CONTEXT, VerdictContext, read_outcomes, verdict_of_window, with_verdicts
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
+from msgspec.structs import replace
 
 from tests.support.verdict_windows import (
     COLD,

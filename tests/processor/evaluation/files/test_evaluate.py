@@ -88,7 +88,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "lasting",
     ]
     together = window["drift"]["multivariate"]["correlation"]
-    assert list(together) == ["state", "rows", "value", "p_value", "was", "now", "told_by", "sentence"]
+    assert list(together) == ["state", "reason", "rows", "value", "p_value", "was", "now", "told_by", "sentence"]
     assert list(together["told_by"][0]) == ["features", "value", "was", "now", "p_value"]
     age = window["drift"]["features"]["age"]
     assert list(age) == [

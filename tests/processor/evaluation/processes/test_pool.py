@@ -22,7 +22,7 @@ from driftline_processor.config.schema import Limits
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.windows.window import Window
-from driftline_processor.evaluation.evaluation_codec import pack_evaluation
+from driftline_processor.evaluation.evaluation_codec import encode_evaluation
 from driftline_processor.evaluation.processes import pool
 from driftline_processor.evaluation.processes.channel import Channel
 from driftline_processor.evaluation.processes.messages import Work
@@ -72,11 +72,7 @@ def send_rows(state: Opened, first: int = 0, shift: float = 0.0) -> None:
 
 def evaluations(state: Opened) -> dict[tuple[str, int], bytes]:
     """Return all that is stored of the newest evaluation of each window."""
-    found = {}
-    for _, one in state.stored():
-        packed = pack_evaluation(one, None)
-        found[one.window.name, one.window.start] = packed.head + packed.details + packed.drawing.part
-    return found
+    return {(one.window.name, one.window.start): encode_evaluation(one) for _, one in state.stored()}
 
 
 def counted(state: Opened, name: str) -> float:

@@ -12,6 +12,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MethodValue, Verdict
 from driftline_processor.core.verdict import with_verdicts
 from driftline_processor.present.evaluation_json import to_json
+from msgspec import structs
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import NOW, FakeView, animals, flights, many, price
@@ -176,7 +177,9 @@ def test_closed_windows_are_openlineage_events(browse: Browse) -> None:
 def test_a_number_that_is_none_is_null_and_the_others_stay(browse: Browse, odd: float) -> None:
     model = price()
     window = model.windows["1d"][0]
-    window.features["area"] = replace(window.features["area"], effect=odd, methods={"psi": MethodValue(odd, 0.25)})
+    window.features["area"] = structs.replace(
+        window.features["area"], effect=odd, methods={"psi": MethodValue(odd, 0.25)}
+    )
     answer = browse(FakeView([model])).get("/api/v1/models/price/evaluations?window=1d")
     assert answer.status_code == 200
     told = answer.json()["windows"][0]["drift"]["features"]["area"]

@@ -15,6 +15,7 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.present.evaluation_json import evaluations_to_json
 from driftline_processor.queries.overview import ModelView
+from msgspec import structs
 from starlette.testclient import TestClient
 
 from tests.support.answer_schema import check_answer
@@ -29,8 +30,8 @@ def evaluation(seed: int) -> Evaluation:
     found: Evaluation = Builder(seed, gaps=seed % 4 / 4).build(Evaluation)
     fast = found.fast_labels
     for name, curve in found.curves.items():
-        found.curves[name] = replace(curve, weight=None if curve.weight is None else curve.weight[:, 0])
-    return replace(found, fast_labels=None if fast is None else replace(fast, until="<1d"))
+        found.curves[name] = structs.replace(curve, weight=None if curve.weight is None else curve.weight[:, 0])
+    return structs.replace(found, fast_labels=None if fast is None else structs.replace(fast, until="<1d"))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -63,7 +64,8 @@ def test_answers_about_models_of_which_little_is_known_are_of_the_schema(browse:
     waits = replace(nothing, rows=0, first=0, last=0, received=0, pending=5)
     one = replace(flights(), windows={name: known[:1] for name, known in flights().windows.items()})
     open_one = replace(
-        flights(), windows={name: [replace(known[-1], closed=False)] for name, known in flights().windows.items()}
+        flights(),
+        windows={name: [structs.replace(known[-1], closed=False)] for name, known in flights().windows.items()},
     )
     odd = replace(flights(), by_class={"0": float("nan")})
     check_answer(browse(FakeView([])).get("/api/v1/models").json(), "Models")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import numpy as np
 from driftline.tables.table import F64
@@ -11,6 +10,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.queries.feature_history import FeatureWindow
 from driftline_processor.web.charts import feature_history as charts
+from msgspec.structs import replace
 
 from tests.support.fake_view import ns, price
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.web.charts.heat_map import heat_map, trend
+from msgspec.structs import replace
 
 from tests.support.fake_view import flights
 

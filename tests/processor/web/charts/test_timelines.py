@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import numpy as np
 from driftline_processor.core.evaluation import Curve, Evaluation, MetricValue
@@ -14,6 +13,7 @@ from driftline_processor.web.charts.curves import curve_charts_of as drawn
 from driftline_processor.web.timeline import performance_row, timeline_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.support.fake_view import flights, price
 

@@ -12,6 +12,7 @@ from driftline_processor.core.wording import iso_time
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.units import keep_units
 from driftline_processor.queries.overview import ModelView
+from msgspec import structs
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, fraud, learning, many, ns, price
@@ -127,8 +128,10 @@ def test_missing_values_are_shown_of_features_where_they_changed(browse: Browse)
     model = flights()
     for place, evaluation in enumerate(model.windows["1mo"]):
         for name in ("temp", "dewp", "humid", "wind_speed", "pressure", "distance", "minute_of_departure"):
-            evaluation.features[name] = replace(evaluation.features[name], missing_now=0.004 + 0.001 * place)
-    model.windows["1mo"][-1].features["humid"] = replace(model.windows["1mo"][-1].features["humid"], missing_now=0.25)
+            evaluation.features[name] = structs.replace(evaluation.features[name], missing_now=0.004 + 0.001 * place)
+    model.windows["1mo"][-1].features["humid"] = structs.replace(
+        model.windows["1mo"][-1].features["humid"], missing_now=0.25
+    )
     client = browse(FakeView([model]))
     answer = client.get("/models/flights/data?window=1mo&format=json").json()
     assert [(one["feature"], one["baseline"], one["window"]) for one in answer["missing"]] == [("humid", 0.004, 0.25)]

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from driftline_processor.core.evaluation import Evaluation, JointDrift, LastingDrift, SliceDrift
 from driftline_processor.present.units import keep_units
+from msgspec import structs
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, fraud, learning, many, ns, price
@@ -36,7 +37,7 @@ def with_importance() -> FakeView:
 def many_features(n: int) -> FakeView:
     model = price()
     area = model.windows["1d"][0].features["area"]
-    model.windows["1d"][0].features = {f"f{at}": replace(area, name=f"f{at}") for at in range(n)}
+    model.windows["1d"][0].features = {f"f{at}": structs.replace(area, name=f"f{at}") for at in range(n)}
     return FakeView([model])
 
 
@@ -130,8 +131,8 @@ def test_hundreds_of_features_are_all_in_the_table_and_forty_in_the_heat_map(bro
     model = view.known[0]
     first = model.windows["1d"][0]
     day = first.window.end - first.window.start
-    earlier = replace(first.window, start=first.window.start - day, end=first.window.start)
-    model.windows["1d"] = [replace(first, window=earlier), first]
+    earlier = structs.replace(first.window, start=first.window.start - day, end=first.window.start)
+    model.windows["1d"] = [structs.replace(first, window=earlier), first]
     client = browse(view)
     html = client.get("/models/price/drift").text
     assert len(features(Page(html))) == 200
@@ -186,7 +187,7 @@ def test_a_range_over_two_years_says_the_years_at_its_ends(browse: Browse) -> No
 def test_predictions_of_a_regression_are_not_called_a_score(browse: Browse) -> None:
     model = price()
     area = model.windows["1d"][0].features["area"]
-    model.windows["1d"][0].score = replace(area, column="score", name="")
+    model.windows["1d"][0].score = structs.replace(area, column="score", name="")
     html = browse(FakeView([model])).get("/models/price/drift").text
     assert html.partition('id="score">\n<h3>')[2].startswith("Predictions ")
 

@@ -12,6 +12,7 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.values import Keep
 from driftline_processor.core.evaluation import Cause, Explanation, SliceDrift
 from driftline_processor.present.links import Links
+from msgspec import structs
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, app_of, flights, many, ns
@@ -64,7 +65,7 @@ def test_windows_of_the_charts_lead_to_the_feature_in_them(browse: Browse) -> No
 def test_statistics_are_folded_and_in_words(browse: Browse) -> None:
     model = flights()
     july = next(one for one in model.windows["1mo"] if one.window.start == ns(2013, 7, 1))
-    july.features["temp"] = replace(
+    july.features["temp"] = structs.replace(
         july.features["temp"], design_effect=12.5, would_see=0.2, alike=(1, 9), blocks=(0.01, 0.2)
     )
     html = browse(FakeView([model])).get(TEMP).text

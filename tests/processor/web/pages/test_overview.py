@@ -35,6 +35,7 @@ from driftline_processor.web.pages import overview
 from driftline_processor.web.pages.overview import Words, figures, linked, told_window
 from driftline_processor.web.place import Place
 from driftline_processor.web.selection import Selection, select
+from msgspec import structs
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, animals, flights, fraud, learning, many, ns, price
@@ -64,7 +65,7 @@ def test_a_model_page_begins_with_the_sentence_and_what_to_do(browse: Browse) ->
 def test_the_badge_says_since_when_where_the_sentence_does_not() -> None:
     model = flights()
     assert model.verdict is not None
-    model.verdict = replace(model.verdict, of_window=True, since=ns(2013, 3, 1))
+    model.verdict = structs.replace(model.verdict, of_window=True, since=ns(2013, 3, 1))
     assert overview.page(selected(model), ns(2014, 1, 1)).context["since"] == "1 March 2013"
 
 
@@ -74,7 +75,7 @@ RISE = fact("errors_rose", metric="error_rate", before=0.176, after=0.65)
 def test_a_number_and_its_sign_of_per_cent_stay_on_one_line(browse: Browse) -> None:
     model = flights()
     assert model.verdict is not None
-    model.verdict = replace(model.verdict, reasons=(RISE,))
+    model.verdict = structs.replace(model.verdict, reasons=(RISE,))
     assert "rose from 17.6\u00a0% to 65\u00a0%" in browse(FakeView([model])).get("/models/flights").text
 
 
@@ -96,7 +97,7 @@ def test_the_numbers_are_of_the_window_that_the_verdict_is_about() -> None:
     model = flights()
     assert model.verdict is not None
     told = model.windows["1d"][-30]
-    about = replace(model.verdict, window_start=told.window.start, window_end=told.window.end)
+    about = structs.replace(model.verdict, window_start=told.window.start, window_end=told.window.end)
     model.verdict = about
     assert told_window(selected(model)) == told
     other = model.windows["1mo"][2]
@@ -173,7 +174,7 @@ def test_what_to_do_has_links_that_do_it(browse: Browse) -> None:
     model = flights()
     assert model.verdict is not None
     chosen, address = month(model, -1)
-    model.verdict = replace(model.verdict, state="degraded", advice=LABEL)
+    model.verdict = structs.replace(model.verdict, state="degraded", advice=LABEL)
     found = page(browse(FakeView([model])), address)
     at = f"window=1mo&at={iso_time(chosen.window.start).replace(':', '%3A')}"
     assert f"/models/flights/predictions?{at}" in found.links
@@ -347,7 +348,7 @@ def test_a_window_is_not_said_to_have_no_outcome_while_windows_wait(browse: Brow
 def test_windows_are_named_in_the_models_own_time_zone(browse: Browse) -> None:
     model = price()
     model.timezone = "America/New_York"
-    model.windows["1d"][0].window = replace(model.windows["1d"][0].window, start=ns(2013, 12, 31, 5))
+    model.windows["1d"][0].window = structs.replace(model.windows["1d"][0].window, start=ns(2013, 12, 31, 5))
     assert "31 December 2013" in page(browse(FakeView([model])), "/models/price").text
     model.timezone = "Not/AZone"
     assert page(browse(FakeView([model])), "/models/price").text
@@ -355,7 +356,9 @@ def test_windows_are_named_in_the_models_own_time_zone(browse: Browse) -> None:
 
 def test_a_page_says_where_its_numbers_come_from_and_what_has_not_arrived(browse: Browse) -> None:
     model = price()
-    windows = {name: [replace(each, distributed=each.rows) for each in known] for name, known in model.windows.items()}
+    windows = {
+        name: [structs.replace(each, distributed=each.rows) for each in known] for name, known in model.windows.items()
+    }
     stretch = (ns(2014, 1, 1, 7), ns(2014, 1, 1, 8))
     rowless = replace(model, rows=0, distributed=812, windows=windows, balance=Balance(90.0, 120.0, *stretch))
     client = browse(FakeView([rowless]))
@@ -363,7 +366,7 @@ def test_a_page_says_where_its_numbers_come_from_and_what_has_not_arrived(browse
     assert "812 rows known from distributions only" in said
     assert "known from distributions only: the service sent no rows" in said
     assert "75 % of 120 counted predictions arrived, 1 January 2014, 07:00 to 08:00" in said
-    unjoined = [replace(each, outcome_rows=0, realized={}) for each in windows["1d"]]
+    unjoined = [structs.replace(each, outcome_rows=0, realized={}) for each in windows["1d"]]
     without = browse(FakeView([replace(rowless, windows={"1d": unjoined})]))
     assert "no outcome can be joined to them" in page(without, "/models/price").text
     assert "the service sent none" in page(without, "/models/price/performance").text
@@ -405,9 +408,9 @@ def test_the_verdict_box_says_a_verdict_that_somebody_wrote_to_break_it(browse: 
 
 def test_a_year_of_days_with_two_hundred_features_is_a_small_page(browse: Browse) -> None:
     one, day = flights().windows["1d"][0], 86_400 * 10**9
-    features = {f"f{at}": replace(one.features["temp"], name=f"f{at}") for at in range(200)}
+    features = {f"f{at}": structs.replace(one.features["temp"], name=f"f{at}") for at in range(200)}
     year = [
-        replace(one, window=replace(one.window, start=start, end=start + day), features=features)
+        structs.replace(one, window=structs.replace(one.window, start=start, end=start + day), features=features)
         for start in (one.window.start + at * day for at in range(365))
     ]
     client = browse(FakeView([replace(flights(), windows={"1d": year}, verdict=None)]))

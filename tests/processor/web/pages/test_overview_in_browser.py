@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -18,6 +17,7 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.facts import fact
 from driftline_processor.queries.overview import ModelView
+from msgspec.structs import replace
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures

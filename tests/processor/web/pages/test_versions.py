@@ -11,6 +11,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.queries.overview import ModelView
+from msgspec import structs
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, flights, many
@@ -28,7 +29,7 @@ def summer() -> ModelView:
         loss = one.realized.get("log_loss")
         metrics = {} if loss is None else {"log_loss": MetricValue(0.4, 900, "panes", 0.0, 0.38, 0.42)}
         features = {name: drift for name, drift in one.features.items() if name != "origin"}
-        return replace(one, key=key, rows=one.rows // 2, realized=metrics, features=features)
+        return structs.replace(one, key=key, rows=one.rows // 2, realized=metrics, features=features)
 
     model, key = flights(), ModelKey("flights", "summer", "demo")
     windows = {name: [other(one) for one in known] for name, known in model.windows.items()}
@@ -86,7 +87,9 @@ def test_scores_in_different_cells_are_drawn_apart(browse: Browse) -> None:
     view = both()
     for one in view.known[1].windows["1mo"]:
         assert one.score is not None
-        one.score = replace(one.score, cells=("< 0.5", "≥ 0.5"), was=np.array([0.5, 0.5]), now=np.array([0.4, 0.6]))
+        one.score = structs.replace(
+            one.score, cells=("< 0.5", "≥ 0.5"), was=np.array([0.5, 0.5]), now=np.array([0.4, 0.6])
+        )
     body = browse(view).get(f"{AT}&compare=version:summer").text
     assert "Their baselines cut the scores differently" in body
     assert body.count('class="chart"') == 2
