@@ -343,7 +343,7 @@ SHAPES = Shapes(
         LinkedMisprediction: (*_MISPREDICTION, or_null("trace_url")),
         Worst: "outcomes wrong rows",
         Version: (Key("version", "name"), "rows outcomes metrics service"),
-        Comparison: "verdict paired rows champion challenger difference low high confidence method rows_needed",
+        Comparison: "verdict reason paired rows champion challenger difference low high confidence method rows_needed",
         SideBySide: (
             "champion challenger role",
             time_or_null("start"),

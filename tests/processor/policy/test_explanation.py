@@ -54,7 +54,7 @@ def test_a_policy_that_did_not_fire_says_what_each_sentence_found(tmp_path: Path
 def test_one_window_of_two_is_not_yet_borne_out(tmp_path: Path) -> None:
     policies = {"low": {**LOW["low"], "in_a_row": 2}}
     found = reasons(tmp_path, low(0), policies=policies)
-    assert found == {"not_yet": "Not yet borne out: it holds in 1 window in a row, and 2 are asked for."}
+    assert found == {"pending": "Not yet borne out: it holds in 1 window in a row, and 2 are asked for."}
 
 
 def test_a_silence_another_policy_and_a_missing_channel_are_named(tmp_path: Path) -> None:
