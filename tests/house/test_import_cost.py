@@ -69,6 +69,7 @@ NEVER_BY_DEFAULT = {"pandas", "sklearn", "scipy.stats", "scipy.optimize", "river
 
 AFTER_THE_START = {
     *("scipy", "numpy.f2py", "numpy.ma", "jinja2", "markdown_it", "prometheus_client", "confluent_kafka", "apprise"),
+    "pyarrow.parquet",
     *("driftline_processor.web.page", "driftline_processor.web.app", "driftline_processor.evaluation.files.evaluate"),
 }
 """What the service loads when it runs: special functions with the first evaluation, and the pages once it is ready."""
