@@ -28,11 +28,11 @@ from driftline.panes.fold import PREFIX
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
-from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
 from driftline_processor.core.drift.methods.psi import MODERATE, SMALL
 from driftline_processor.core.evaluation import ColumnDrift, InconclusiveReason, MethodValue, Size, State
 from driftline_processor.core.outcomes.coverage import GUESSED
+from driftline_processor.core.special_functions import chdtri, ndtr, ndtri, stdtrit
 
 from .dependence import clustered_design, student_p_value
 from .display_cells import draw
