@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.windows import Cut
-from driftline_processor.readers.column_options import ColumnOptions
 
 ROWS, REFERENCE_ROWS, NUMBERS = 1_000_000, 100_000, 15
 LABELS = (3, 8, 20, 50, 100)
@@ -73,7 +73,7 @@ def main() -> int:
         week, reference, built = (Path(folder) / name for name in ("week.parquet", "reference.parquet", "b.json"))
         write(week, ROWS, 1)
         write(reference, REFERENCE_ROWS, 2)
-        options = ColumnOptions(model="bench")
+        options = EvaluationOptions(model="bench")
         build_from_files([reference], options, print).save(built)
         random = np.random.default_rng(3)
         edges = {
@@ -81,7 +81,7 @@ def main() -> int:
             for i in range(NUMBERS)
         }
         floor_wall, floor_cpu = best(lambda: bare(week, edges), RUNS)
-        wall, cpu = best(lambda: evaluate_files([week], built, None, ColumnOptions(), Cut(), print), RUNS)
+        wall, cpu = best(lambda: evaluate_files([week], built, None, EvaluationOptions(), Cut(), print), RUNS)
         command = [sys.executable, "-m", "driftline_processor", "evaluate", str(week), "--baseline", str(built)]
         whole, _ = best(lambda: subprocess.run(command, check=True, capture_output=True), min(RUNS, 3))
     ratio = cpu / floor_cpu

@@ -303,7 +303,7 @@ def _without_outcomes(judged: Evaluation) -> Evaluation:
         judged,
         realized={},
         realized_changes={},
-        beside_constant=None,
+        constant_comparison=None,
         outcome_rows=0,
         coverage=0.0,
         maturity="immature",

@@ -23,6 +23,7 @@ from queue import SimpleQueue
 from typing import Any, NoReturn
 
 from driftline.tables.table import ModelKey
+from starlette.types import ASGIApp
 
 from driftline_processor.config.business import business_readers
 from driftline_processor.config.schema import Config, ConfigError, load
@@ -33,22 +34,19 @@ from driftline_processor.exporters.metric_points import WorstMispredictions
 from driftline_processor.exporters.outcome_spans import OutcomeSpans
 from driftline_processor.exporters.verdict_events import VerdictEvents
 from driftline_processor.policy.action import ActionChannel
+from driftline_processor.policy.alerts import Message
 from driftline_processor.policy.channel import open_channel
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.links import AlertLinks
-from driftline_processor.policy.sources import AlertRows, Sources
+from driftline_processor.policy.sources import AlertRows, Report, Sources
 from driftline_processor.present.links import Links
 from driftline_processor.receivers.receiver import Receiver, Surroundings, make_receivers
 from driftline_processor.servers.browser_guard import AccessRules
 from driftline_processor.servers.http_server import Connections, HttpPort, HttpServers, raise_most_files
+from driftline_processor.servers.late_application import LateApplication
 from driftline_processor.servers.ports import PortInUse
 from driftline_processor.servers.request_memory import RequestMemory
 from driftline_processor.store.database import StorageError
-from driftline_processor.web.alert_report import AlertReports
-from driftline_processor.web.app import create_app
-from driftline_processor.web.page import compile_templates
-from driftline_processor.web.site import Site
-from driftline_processor.web.status_facts import Process
 
 from .deadline import Deadline
 from .health import Health
@@ -95,7 +93,7 @@ class Service:
         self._state: State | None = None
         self._derived: DerivedMetrics | None = None
         self._couriers: Couriers | None = None
-        self._templates: threading.Thread | None = None
+        self._loading: threading.Thread | None = None
         self._stopping = threading.Event()
         self._worst: WorstMispredictions | None = None
         self._receivers: list[Receiver] = []
@@ -111,15 +109,16 @@ class Service:
             self._forward(state)
             self._notify(state)
             state.start()
-            self._serve(state)
             for receiver in self._receivers:
                 receiver.start(state)
             for reader in self._business:
                 reader.start(state)
+            self._loading = self._serve(state)
         except BaseException:
             self.stop()
             raise
         self.health.clear("service")
+        self._loading.start()
 
     def _bind(self) -> None:
         """Take all ports: those of the receivers, and that of the pages."""
@@ -159,7 +158,12 @@ class Service:
     def _notify(self, state: State) -> None:
         """Carry the messages of alerts to their channels and actions."""
         links = self._links_of_messages
-        report = AlertReports(state, links, self._clock)
+
+        def report(message: Message) -> Report | None:
+            from driftline_processor.web.alert_report import AlertReports
+
+            return AlertReports(state, links, self._clock)(message)
+
         channels = {name: open_channel(keys, report) for name, keys in self.config.all_channels.items()}
         sources = Sources(report, AlertRows(state))
         actions = {name: ActionChannel(keys, sources) for name, keys in self.config.actions.items()}
@@ -169,9 +173,19 @@ class Service:
         state.notifications.send_by(couriers, AlertLinks(links, lambda: state.queries.mispredictions), page)
         couriers.start()
 
-    def _serve(self, state: State) -> None:
-        """Serve the pages and the API."""
+    def _serve(self, state: State) -> threading.Thread:
+        """Open the port of the pages and the API; return the thread that loads them once everything else runs."""
         assert self._web is not None
+        application = LateApplication(partial(self._pages, state, self._clock()))
+        self._web.start(application, self._grace)
+        return threading.Thread(target=partial(self._load_pages, application), name="driftline-pages", daemon=True)
+
+    def _pages(self, state: State, started: int) -> ASGIApp:
+        """Load the pages and the API: a third of all modules, for which readiness does not wait."""
+        from driftline_processor.web.app import create_app
+        from driftline_processor.web.site import Site
+        from driftline_processor.web.status_facts import Process
+
         limits = self.config.limits
         most = {"models": limits.models, "versions of a model": limits.versions, "connections": limits.connections}
         site = Site(
@@ -181,15 +195,16 @@ class Service:
             clock=self._clock,
             addresses={name: str(address) for name, address in self.addresses.items()},
             links=self._links,
-            process=Process(self.lines, resident, limits.memory, most, self._clock()),
+            process=Process(self.lines, resident, limits.memory, most, started),
             exemplars=dict if self._worst is None else self._worst.shown,
         )
-        self._web.start(create_app(site), self._grace)
-        # Beside everything else: it takes .2 s of CPU, and readiness does not wait for it.
-        self._templates = threading.Thread(
-            target=compile_templates, args=(self._stopping.is_set,), name="driftline-templates", daemon=True
-        )
-        self._templates.start()
+        return create_app(site)
+
+    def _load_pages(self, application: LateApplication) -> None:
+        application.load()
+        from driftline_processor.web.page import compile_templates
+
+        compile_templates(self._stopping.is_set)
 
     def stop(self) -> None:
         """Stop accepting, answer what is under way, evaluate it, deliver what is queued, and close. Once is enough.
@@ -215,8 +230,8 @@ class Service:
             yield partial(reader.stop, receiving.left)
         for receiver in self._receivers:
             yield partial(receiver.stop, receiving.left)
-        if self._templates is not None:
-            yield partial(self._templates.join, receiving.left)
+        if self._loading is not None:
+            yield partial(self._loading.join, receiving.left)
         if self._web is not None:
             yield partial(self._web.stop, receiving.left)
         if self._state is not None:

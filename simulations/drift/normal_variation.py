@@ -97,7 +97,7 @@ def _figures(world: UsualDays, windows: int, rng: Random) -> Figures:
         by_t += int(_student(world, past, moved) <= ALPHA)
         if at % 20 == 0:
             said = drift(pane_of(moved), baseline, span=world.length * DAY).features
-            seen += [column.would_see for column in said.values() if column.would_see is not None]
+            seen += [column.detectable_change for column in said.values() if column.detectable_change is not None]
             ok.append(said["x0"].state == "ok")
     shares = {"quiet": quiet / windows, "found": found / windows, "t": by_t / windows, "ok": float(np.mean(ok))}
     return {"windows": windows, **shares, "seen": float(np.median(seen))}

@@ -64,14 +64,22 @@ def test_a_call_with_a_mapping_loads_no_reader_of_another_library() -> None:
 
 
 NEVER_BY_DEFAULT = {"pandas", "sklearn", "scipy.stats", "scipy.optimize", "river", "matplotlib"}
-"""Libraries of which the service takes nothing: ``scipy.stats`` loads twice as long as numpy and ``scipy.special``."""
+"""Libraries of which neither the service nor an evaluation of files takes anything."""
 
 
-def test_the_service_loads_only_the_special_functions_of_scipy() -> None:
+AFTER_THE_START = {
+    *("scipy", "numpy.f2py", "numpy.ma", "jinja2", "markdown_it", "prometheus_client", "confluent_kafka", "apprise"),
+    "pyarrow.parquet",
+    *("driftline_processor.web.page", "driftline_processor.web.app", "driftline_processor.evaluation.files.evaluate"),
+}
+"""What the service loads when it runs: special functions with the first evaluation, and the pages once it is ready."""
+
+
+def test_the_service_starts_without_pages_and_special_functions() -> None:
     loaded = loaded_by("import driftline_processor.service")
 
-    assert "scipy.special" in loaded
-    assert loaded & NEVER_BY_DEFAULT == set()
+    assert "numpy" in loaded
+    assert loaded & (NEVER_BY_DEFAULT | AFTER_THE_START) == set()
 
 
 def test_the_answer_about_files_loads_no_library_of_models() -> None:

@@ -58,7 +58,7 @@ def examples() -> list[tuple[str, Verdict]]:
     return [
         ("nothing moved, the outcomes are good", said(right())),
         ("inputs moved, the outcomes are good", said(right(**MOVED))),
-        ("its scores are too low", said(known(realized=LATE, beside_constant=BESIDE, reference=BASE, **MOVED))),
+        ("its scores are too low", said(known(realized=LATE, constant_comparison=BESIDE, reference=BASE, **MOVED))),
         ("only the outcomes are bad", said(wrong(clear=True, features={"temp": column("ok", "")}))),
         (
             "its errors rose, and it ranks worse",

@@ -40,7 +40,7 @@ CONSTANT: dict[str, Any] = {
         "mean_score": value(0.135, 0.12, 0.15),
         "actual_rate": value(0.315, 0.29, 0.34),
     },
-    "beside_constant": change("worse", 0.18, 0.1, 0.26),
+    "constant_comparison": change("worse", 0.18, 0.1, 0.26),
 }
 LEVEL: dict[str, Any] = {
     "realized": CONSTANT["realized"] | {"log_loss": value(0.6, 0.5, 0.72)},

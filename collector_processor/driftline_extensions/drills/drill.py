@@ -394,8 +394,8 @@ def _first(policy: Policy, view: ModelView, at: int) -> int | None:
 
 def _blindness(name: str, column: ColumnDrift) -> str:
     rows = f"windows have {column.rows:,} rows with a value of {short(name, 40)}"
-    if column.would_see is not None:
-        return f"{rows}, in which a shift of {column.would_see:.2g} standard deviations is the least that shows"
+    if column.detectable_change is not None:
+        return f"{rows}, in which a shift of {column.detectable_change:.2g} standard deviations is the least that shows"
     if column.state == "no_baseline":
         return f"there is no baseline for {short(name, 40)}"
     lack = {"too_few_days": "too few days to say how they differ"}.get(column.reason, "too few to tell")

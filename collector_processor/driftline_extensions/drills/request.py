@@ -162,7 +162,7 @@ def _synthetic(name: str, settings: Model, request: DrillRequest) -> tuple[Traff
         raise BadInput(f"--rows {request.rows}: 1 to 100,000 rows a day")
     baseline = _baseline(name, settings, request.baseline)
     seed = request.settings.seed
-    traffic = synthetic_traffic(name, settings, baseline, START, before + days, request.rows, seed)
+    traffic = synthetic_traffic(name, settings, baseline, start=START, days=before + days, rows=request.rows, seed=seed)
     return traffic, START + before * DAY
 
 
@@ -188,7 +188,9 @@ def _recorded(config: Config, name: str, request: DrillRequest, say: Say) -> tup
     reference = request.baseline or settings.baseline
     sends = settings.baseline is None
     columns = request.columns
-    traffic = recorded_traffic(request.records, reference, request.outcomes, columns, name, sends, say)
+    traffic = recorded_traffic(
+        request.records, reference, request.outcomes, options=columns, name=name, sends=sends, say=say
+    )
     first, last = int(traffic.time[0]), int(traffic.time[-1])
     if not request.at:
         return traffic, (first + int((last - first) * SHARE_BEFORE)) // DAY * DAY or first

@@ -88,7 +88,9 @@ def synthetic_traffic(
     delay = timedelta(hours=12) if settings.outcome_delay is None else settings.outcome_delay
     time = np.sort(start + rng.integers(0, days * DAY, n))
     took = np.maximum(1, np.minimum(rng.exponential(0.25, n), 1.0) * _nanoseconds(delay)).astype(np.int64)
-    built = _baseline(name, version, task, reference, model, reference_time, settings, rng)
+    built = _baseline(
+        name, version, task, reference=reference, model=model, time=reference_time, settings=settings, rng=rng
+    )
     # 0.02: seconds of a usual call
     return Traffic(
         key=ModelKey(name, version),

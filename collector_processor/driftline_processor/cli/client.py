@@ -380,7 +380,9 @@ def replay_policies(url: str, policies: object, model: str = "", *, all_quiet: b
     asked: dict[str, str | list[str]] = {"model": model} if model else {}
     content = json.dumps({"policies": policies, "all_quiet": all_quiet}).encode()
     headers = {"content-type": "application/json"}
-    answer = _ask("POST", url, "/api/v1/policies/replay", asked, content, _LONG_WAIT, headers)
+    answer = _ask(
+        "POST", url, "/api/v1/policies/replay", parameters=asked, content=content, wait=_LONG_WAIT, headers=headers
+    )
     return dict(json.loads(answer))
 
 

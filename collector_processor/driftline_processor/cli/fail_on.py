@@ -30,9 +30,9 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 _CONDITION = re.compile(r"\s*(\S.*?)\s*(>=|<=|==|!=|>|<)\s*(\S+(?:\s*(?:%|[a-zµμ]+))?)\s*")
 _NUMBER = re.compile(r"(?P<number>[+-]?(?:\d[\d.]*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>%|[a-zµμ]+)")
-_PLAIN = {("rows",), ("drift", "share"), ("outcomes", "rows"), ("outcomes", "coverage")}
+_PLAIN = {("rows",), ("drift", "fraction"), ("outcomes", "rows"), ("outcomes", "coverage")}
 _PLAIN |= {
-    ("drift", "weighted_share"),
+    ("drift", "weighted_fraction"),
     ("drift", "drifted_slices"),
     ("drift", "incident"),
     ("quality", "found"),
@@ -53,7 +53,7 @@ _ANY_FEATURE = re.compile(r"any feature\.(?P<leaf>\S+)")
 _UNJUDGED = ("inconclusive",)
 _WORDS = ("state", "size", "decided_by")
 _COUNTED = ("drift", "incident")
-_SLICED = re.compile(r"(?P<name>(?P<key>[^=]+)=.*?)\.(?P<below>share|rows|judged|(?:features|score|class)\..+)")
+_SLICED = re.compile(r"(?P<name>(?P<key>[^=]+)=.*?)\.(?P<below>fraction|rows|evaluated|(?:features|score|class)\..+)")
 _JOINT_LEAVES = ("value", "p_value", "was", "now", "rows")
 _VERDICT_WORDS = {"state": get_args(VerdictState), "kind": get_args(ChangeKind)}
 _OF_ALL_ROWS = ("concept", "verdict")
@@ -123,7 +123,7 @@ class Condition:
     def holds(self, window: Mapping[str, Any]) -> bool | None:
         """Return True where the condition holds in a window (its JSON); None where no value holds and one is unknown.
 
-        >>> parse("drift.share > 0.3", (), "").holds({"drift": {"share": 0.5}})
+        >>> parse("drift.fraction > 0.3", (), "").holds({"drift": {"fraction": 0.5}})
         True
         """
         if self.fired(window):
@@ -171,7 +171,7 @@ def parse(
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise BadInput(
-            f"--fail-on {text!r}: write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' "
+            f"--fail-on {text!r}: write PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' "
             "or 'verdict.state == degraded'"
         )
     path, sign, number = match.groups()
@@ -252,7 +252,7 @@ def _service_condition(text: str, path: str, sign: str, limit: str) -> Condition
 def metrics_in(conditions: Iterable[str]) -> tuple[str, ...]:
     """Return the names of metrics that conditions look at, so that they are computed.
 
-    >>> metrics_in(["performance.realized.fbeta@0.5.value < 0.8", "drift.share > 0.3"])
+    >>> metrics_in(["performance.realized.fbeta@0.5.value < 0.8", "drift.fraction > 0.3"])
     ('fbeta@0.5',)
     """
     found = (_CONDITION.fullmatch(text) for text in conditions)
@@ -292,7 +292,7 @@ def _keys(
         below = ".".join(parts[2:])
         return (*parts[:2], *_column_keys(below, features if parts[1] == "features" else None, methods))
     raise LookupError(
-        f"there is no '{path}' in a window; there are rows, drift.share, any feature.METHOD (as in any feature.psi), "
+        f"there is no '{path}' in a window; there are rows, drift.fraction, any feature.METHOD (any feature.psi), "
         "drift.features.NAME... (* for any), drift.score..., "
         "drift.class..., drift.incident, drift.drifted_slices, drift.slices.KEY=VALUE..., "
         "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
@@ -324,7 +324,9 @@ def _slice_keys(
     """Return the keys below ``drift.slices``, where the name of a slice comes first; it may contain dots."""
     match = _SLICED.fullmatch(path)
     if match is None:
-        raise LookupError(f"'{path}' is no value of a slice; there are KEY=VALUE.share and KEY=VALUE.features.NAME...")
+        raise LookupError(
+            f"'{path}' is no value of a slice; there are KEY=VALUE.fraction and KEY=VALUE.features.NAME..."
+        )
     _check_key(match["key"], slices)
     kind, _, below = match["below"].partition(".")
     leaf = _column_keys(below, features if kind == "features" else None, methods) if below else ()
@@ -362,7 +364,7 @@ def _column_keys(path: str, features: Collection[str] | None, methods: Sequence[
     if features is not None and match["name"] not in features and match["name"] != ANY:
         raise LookupError(f"no feature '{match['name']}'; {near(match['name'], tuple(features))}")
     if match["leaf"] in _WORDS:
-        raise LookupError(f"'{match['leaf']}' is a word; compare a number, such as methods.psi.value or drift.share")
+        raise LookupError(f"'{match['leaf']}' is a word; compare a number, such as methods.psi.value or drift.fraction")
     method = match["method"]
     if method is not None and method not in methods:
         if method in METHODS:

@@ -71,7 +71,9 @@ def replay(
             raise BadInput("--rows is missing: outcomes, a baseline and windows belong to rows in files; name the rows")
         config = _configuration(file)
         if rows:
-            answer = _replay_rows(file, config, rows, outcomes, baseline, window, columns, quiet)
+            answer = _replay_rows(
+                file, config, rows, outcomes=outcomes, baseline=baseline, window=window, columns=columns, quiet=quiet
+            )
         else:
             from driftline_processor.config.schema import written_policies
 

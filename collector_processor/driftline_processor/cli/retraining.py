@@ -94,12 +94,22 @@ def retrain_check(
             raise BadInput("files know no past runs; leave --url, --environment and --price-sheet out, or the files")
         if not data and (baseline or outcomes or config):
             raise BadInput("--baseline, --outcomes and --config belong to files; name the rows")
-        terms = RetrainTerms(metric, value, cost, currency, days_of(horizon), predictions, recovered)
+        terms = RetrainTerms(
+            metric=metric,
+            value=value,
+            cost=cost,
+            currency=currency,
+            horizon=days_of(horizon),
+            predictions=predictions,
+            share=recovered,
+        )
         if data:
-            answer = _weigh_files(data, baseline, outcomes, config, window, terms, columns)
+            answer = _weigh_files(data, baseline, outcomes, config=config, window=window, terms=terms, columns=columns)
         else:
             address = url or "http://127.0.0.1:8780"
-            answer = _weigh_served(address, columns, environment, window, horizon, terms, price_sheet)
+            answer = _weigh_served(
+                address, columns, environment, window=window, horizon=horizon, terms=terms, price_sheet=price_sheet
+            )
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
         else:

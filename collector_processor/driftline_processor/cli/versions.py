@@ -20,7 +20,7 @@ def versions(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """Say of each version whether it is worse or better than the champion, or not yet."""
+    """Say of each version whether it is worse or better than the champion, or inconclusive."""
     with report_bad_input():
         from . import client
 
@@ -60,7 +60,7 @@ def table(challengers: Sequence[Mapping[str, Any]]) -> Table:
     found = empty()
     for title in ("version", "loss", "champion", "challenger", "difference", "verdict", "requests"):
         found.add_column(title, justify="left" if title in ("version", "loss", "verdict") else "right", no_wrap=True)
-    colours = {"worse": "bold red", "better": "green", "not_yet": "dim"}
+    colours = {"worse": "bold red", "better": "green", "inconclusive": "dim"}
     for challenger in challengers:
         name = f"{challenger['challenger']['version'] or 'no version'} ({challenger['role']})"
         for loss, told in challenger["comparisons"].items():

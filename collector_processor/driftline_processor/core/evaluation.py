@@ -59,7 +59,8 @@ class ColumnDrift(Struct, frozen=True):
         size: The word for PSI less its null mean.
         reason: What lacks where the state is ``inconclusive``; of a ``drift``, ``too_few_days`` where the reference
             cannot say whether its own time does this by itself.
-        would_see: Smallest shift, in standard deviations of the reference, that would have been drift in this window.
+        detectable_change: Smallest shift, in standard deviations of the reference, that would have been drift in this
+            window.
         alike: How many of the reference's own windows of this length differ from the rest of it as much as this one,
             and how many it holds; None where it holds too few to say.
         was: Shares over ``cells`` display cells of the baseline and of the window; ``cells`` are their labels ("12.5 –
@@ -90,7 +91,7 @@ class ColumnDrift(Struct, frozen=True):
     design_effect: float = 1.0
     blocks: tuple[float, float] | None = None
     reason: InconclusiveReason = ""
-    would_see: float | None = None
+    detectable_change: float | None = None
     alike: tuple[int, int] | None = None
     p_normal_variation: float | None = None
 
@@ -1125,7 +1126,7 @@ class Evaluation(Struct, dict=True):
         score: Drift of the score.
         predicted: Drift of the predicted class.
         share: Drifted features divided by features that could be judged.
-        weighted_share: The same, weighted by importance to the model; None where importance is unknown.
+        weighted_fraction: The same, weighted by importance to the model; None where importance is unknown.
         incident: Columns whose drift lasts → start of the window in which it began, unix nanoseconds. A column is the
             name of its part of a pane (``feature:NAME``, ``score``, ``class``); `` where SLICE`` follows for a slice.
         lasting: Shifts that last over windows, by evidence that holds at any time; None where nothing can be watched.
@@ -1165,8 +1166,8 @@ class Evaluation(Struct, dict=True):
         estimated_changes: Estimated metrics compared with the baseline's, by metric.
         level: The mean score less the actual rate, beside the baseline's: ``worse`` where a binary model's scores are
             surely too high or too low; None where that is not known.
-        beside_constant: The log loss of a binary model less that of a constant, on the same rows: ``worse`` where it
-            is surely greater; None where it is not known.
+        constant_comparison: The log loss of a binary model less that of a constant, on the same rows: ``worse`` where
+            it is surely greater; None where it is not known.
         service: How the service answered; None where no call was counted.
         service_slices: The same by ``key=value``.
         change_kind: What kind of change the window shows; None where it shows none, or nobody can tell.
@@ -1181,7 +1182,7 @@ class Evaluation(Struct, dict=True):
     score: ColumnDrift | None = None
     predicted: ColumnDrift | None = None
     share: float | None = None
-    weighted_share: float | None = None
+    weighted_fraction: float | None = None
     incident: dict[str, int] = {}
     lasting: LastingDrift | None = None
     realized: dict[str, MetricValue] = {}
@@ -1219,7 +1220,7 @@ class Evaluation(Struct, dict=True):
     realized_changes: dict[str, MetricChange] = {}
     estimated_changes: dict[str, MetricChange] = {}
     level: MetricChange | None = None
-    beside_constant: MetricChange | None = None
+    constant_comparison: MetricChange | None = None
     service: ServiceLevel | None = None
     service_slices: dict[str, ServiceLevel] = {}
     change_kind: KindOfChange | None = None

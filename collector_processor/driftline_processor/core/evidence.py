@@ -23,11 +23,13 @@ than :data:`LEAST` rows.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import numpy as np
 from driftline.tables.table import F64
-from scipy.special import erf, log_ndtr
+
+from driftline_processor.core.special_functions import erf, log_ndtr
 
 _NODES: Final = 32
 """Bets of the mixture: with twice as many the evidence differs by less than 0.01."""
@@ -74,7 +76,7 @@ def evidence_of_counts(total: F64, variance: F64) -> F64:
     5.76
     """
     total, variance = total[..., np.newaxis], variance[..., np.newaxis]
-    return _mixed(_COUNTED * total - (np.expm1(_COUNTED) - _COUNTED) * variance + _EXPECTED)
+    return _mixed(_COUNTED * total - (np.expm1(_COUNTED) - _COUNTED) * variance + _expected())
 
 
 def _prior(below: F64) -> F64:
@@ -100,8 +102,13 @@ _WIDE: Final = np.geomspace(1e-3, 4.0, _NODES + 1)
 """Borders of the bets on counts, which have no greatest one: at 4 a surplus is paid by its 50-fold variance."""
 
 _COUNTED: Final = np.sqrt(_WIDE[:-1] * _WIDE[1:])
-_EXPECTED: Final = _weights(_WIDE, 2 * _TYPICAL)
-"""Bets on counts, and the logarithms of their weights: a row of either version moves a count by half a row."""
+"""Bets on counts: a row of either version moves a count by half a row."""
+
+
+@cache
+def _expected() -> F64:
+    """Return the logarithms of the weights of the bets on counts."""
+    return _weights(_WIDE, 2 * _TYPICAL)
 
 
 LEAST: Final = 200

@@ -16,7 +16,7 @@ from driftline_processor.core.drift.lasting import lasting_sums
 from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.normal_variation import rows_of_a_block, share_designs
 from driftline_processor.core.drift.reference import effective
-from driftline_processor.core.drift.rule import Rules, weighted_share
+from driftline_processor.core.drift.rule import Rules, weighted_fraction
 from driftline_processor.core.drift.slices import SLICED, WHOLE, SlicedDrift, SlicedWindow, drift_of_windows
 from driftline_processor.core.estimate.changes import estimated_changes
 from driftline_processor.core.estimate.estimator import estimate_metrics, explain_label_shift
@@ -177,7 +177,7 @@ def _compare(compared: _Compared, found: SlicedDrift, settings: ModelSettings) -
     blocks = rows_of_a_block(baseline, rows, of_baseline, span)
     evaluation.joint = drift_together(pane, baseline, evaluation.features, wanted=wanted, least=least, blocks=blocks)
     whole = {name: baseline.raw_name(name) for name in evaluation.features}
-    evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, whole)
+    evaluation.weighted_fraction = weighted_fraction(evaluation.features, baseline.extras.importance, whole)
     designs = {name: column.design_effect for name, column in evaluation.features.items()}
     shares = share_designs(baseline, rows, span)
     evaluation.findings = quality(pane, baseline, context.facts.repeats, designs, context.recurrences, shares)

@@ -34,7 +34,7 @@ class Backlog(NamedTuple):
     resting: int = 0
     past: int = 0
 
-    def unjudged(self, now: int) -> int:
+    def pending_windows(self, now: int) -> int:
         """Return how many windows have numbers that are not those of their rows: past ones, and late live ones."""
         return self.windows if self.long(now) else self.past
 

@@ -267,7 +267,7 @@ def _joint(found: JointDrift, model: dict[str, str], window: dict[str, str]) -> 
 
 
 def _shares(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    for weighting, share in (("none", newest.share), ("importance", newest.weighted_share)):
+    for weighting, share in (("none", newest.share), ("importance", newest.weighted_fraction)):
         yield _point(m.DRIFTLINE_DRIFT_FRACTION, {**model, a.DRIFTLINE_DRIFT_WEIGHTING: weighting, **window}, share)
     for cut, found in newest.slices.items():
         what = {**model, a.DRIFTLINE_DRIFT_WEIGHTING: "none", a.DRIFTLINE_DRIFT_SLICE: cut, **window}

@@ -300,7 +300,7 @@ class PolicyExplanations:
                 yield Reason("catching_up", words.CATCHING_UP)
             last = judged.steps[-1] if judged.steps else None
             if last is not None and last.outcome == "counted" and not lasting:
-                yield Reason("not_yet", words.not_yet_words(last.count, last.needed))
+                yield Reason("pending", words.pending_words(last.count, last.needed))
             if not lasting and self._is_no_news((name, view.key.environment, view.key.model), judged.steps):
                 yield Reason("no_news", words.NO_NEWS)
         if history is None or alert is None or (of_now and not lasting):

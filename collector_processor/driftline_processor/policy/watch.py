@@ -196,7 +196,9 @@ class PolicyWatch:
 
     def _waiting(self, groups: Sequence[VersionGroup], now: int) -> set[tuple[str, str]]:
         """Return the environments and models of which windows of the past wait to be judged, for a while."""
-        places = [(group.environment, group.model) for group in groups if any(one.unjudged for one in group.views)]
+        places = [
+            (group.environment, group.model) for group in groups if any(one.pending_windows for one in group.views)
+        ]
         self._awaited = {place: self._awaited.get(place, now) for place in places}
         return {place for place, since in self._awaited.items() if abs(now - since) < PAST_AWAITED}
 

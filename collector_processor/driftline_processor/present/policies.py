@@ -13,7 +13,7 @@ from .numbers import many
 Untold = Literal[
     "switched_off",
     "catching_up",
-    "not_yet",
+    "pending",
     "no_channel",
     "silenced",
     "unless",
@@ -81,7 +81,7 @@ def standing_words(
     return {"counted": "not yet", "inconclusive": "inconclusive"}.get(outcome, "quiet")
 
 
-def not_yet_words(count: int, needed: int) -> str:
+def pending_words(count: int, needed: int) -> str:
     """Say that a condition holds in too few windows."""
     return f"Not yet borne out: it holds in {many(count, 'window')} in a row, and {needed} are asked for."
 

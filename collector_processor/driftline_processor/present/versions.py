@@ -19,7 +19,7 @@ LOSS_WORDS: Final = {
     "cost_per_prediction": "cost per prediction",
 }
 
-VERDICT_WORDS: Final = {"worse": "worse", "better": "better", "not_yet": "not yet"}
+VERDICT_WORDS: Final = {"worse": "worse", "better": "better", "inconclusive": "inconclusive"}
 
 
 def mean_loss(loss: str, value: float | None) -> str:
@@ -62,8 +62,8 @@ def sentence(found: SideBySide) -> str:
     one = found.decides
     if one is None:
         return f"{name} cannot be compared with {champion}: {found.reason}"
-    told = {"worse": "is worse than", "better": "is better than", "not_yet": "cannot be told from"}[one.verdict]
-    yet = " yet" if one.verdict == "not_yet" else ""
+    told = {"worse": "is worse than", "better": "is better than", "inconclusive": "cannot be told from"}[one.verdict]
+    yet = " yet" if one.verdict == "inconclusive" else ""
     rows = many(one.rows, "request") + (" that both scored" if one.paired else "")
     loss = LOSS_WORDS.get(one.loss, one.loss)
     said = (
@@ -97,7 +97,7 @@ def _cells(one: Comparison) -> ComparisonCells:
     rows = f"{count(one.rows)} {'of both' if one.paired else 'in all'}"
     if one.rows_needed is not None:
         rows += f", about {count(about(one.rows_needed))} needed"
-    state = {"worse": "drift", "better": "ok", "not_yet": "inconclusive"}[one.verdict]
+    state = {"worse": "drift", "better": "ok", "inconclusive": "inconclusive"}[one.verdict]
     return ComparisonCells(
         LOSS_WORDS.get(one.loss, one.loss),
         mean_loss(one.loss, one.champion),

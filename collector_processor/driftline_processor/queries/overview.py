@@ -76,7 +76,7 @@ class ModelView:
             tell.
         versions: The model's challengers beside its champion, the same for each of its versions.
         waiting: How many of its windows were touched since they were evaluated: what is shown of them is older.
-        unjudged: How many of those are past windows, or live ones that wait too long.
+        pending_windows: How many of those are past windows, or live ones that wait too long.
         verdict: Whether it is still right; None where nothing of it has been judged.
         shadow: Nobody acts on its predictions.
         in_use: Its verdict counts for the model: it is no shadow, and no other version has taken over its traffic.
@@ -111,7 +111,7 @@ class ModelView:
     versions: tuple[SideBySide, ...] = ()
     pending_since: int = 0
     waiting: int = 0
-    unjudged: int = 0
+    pending_windows: int = 0
     retired: bool = False
     """Its version gave its place to a new one (``limits.versions``), so that metrics speak of it no more."""
     hints: tuple[str, ...] = ()

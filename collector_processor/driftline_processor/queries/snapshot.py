@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from driftline.tables.classes import class_column, number_text
 from driftline.tables.table import Column, ModelKey
 from driftline.tables.task import Task
@@ -163,15 +162,17 @@ class _Writing:
         self._named = {name: f"prediction_{name}" if name in self._features else name for name, _ in self._parts}
 
     def write(self, path: Path) -> Snapshot | None:
+        from pyarrow import parquet
+
         rows = labelled = 0
-        writer: pq.ParquetWriter | None = None
+        writer: parquet.ParquetWriter | None = None
         try:
             for series in self._series:
                 for start, end in days_of(self._connection, series.number, self._since, self._until):
                     part, known = self._part(series, start, end)
                     if part is None:
                         continue
-                    writer = writer or pq.ParquetWriter(path, part.schema, compression="zstd")
+                    writer = writer or parquet.ParquetWriter(path, part.schema, compression="zstd")
                     writer.write_table(part)
                     rows, labelled = rows + len(part), labelled + known
         finally:

@@ -250,7 +250,7 @@ class SnapshotPublisher:
             *(self.join.joined[number], self.join.pending.get(key.model, 0), self.join.pending_since.get(key.model, 0)),
             *(self.join.unusable[number, performance_fold(series.task)], self.upkeep.expired[number]),
             *(intake.balances.of(number, intake.streams.reached(number, now)), self.delays.of(series)),
-            *(intake.limits.holds(key), backlog.unjudged(now), len(business)),
+            *(intake.limits.holds(key), backlog.pending_windows(now), len(business)),
         )
         return _Inputs(series, objects, values, known, verdict)
 
@@ -295,7 +295,7 @@ class SnapshotPublisher:
             timezone=settings.timezone,
             outcome_delay=self.delays.of(series),
             waiting=backlog.windows + backlog.resting,
-            unjudged=backlog.unjudged(now),
+            pending_windows=backlog.pending_windows(now),
             retired=not intake.limits.holds(key),
             distributed=totals.distributed,
             balance=balance,

@@ -330,7 +330,7 @@ def _statistics(evaluation: Evaluation, timezone: str) -> Iterator[str]:
     if late := lateness(evaluation):
         yield f"{late[0].lower()}{late[1:]}".rstrip(".")
     if any(column.state == "drift" for column in evaluation.features.values()):
-        share = evaluation.weighted_share
+        share = evaluation.weighted_fraction
         yield (
             "importance unknown: all features count the same"
             if share is None

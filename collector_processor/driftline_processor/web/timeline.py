@@ -147,7 +147,7 @@ def timeline_of(
 
 def gaps_of(windows: Sequence[Evaluation], model: ModelView) -> tuple[Gap, ...]:
     """Return where windows are missing between others. A window without a prediction is none; others wait."""
-    why = "not judged yet, or without a prediction" if model.unjudged else "without a prediction"
+    why = "not judged yet, or without a prediction" if model.pending_windows else "without a prediction"
     found = []
     for before, after in pairwise(one.window for one in windows):
         missing = after.start - before.end

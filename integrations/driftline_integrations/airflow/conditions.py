@@ -57,7 +57,7 @@ class Condition:
         verdict = model.get("verdict") or {}
         state = str(verdict.get("state", "not judged yet"))
         window = newest_window(model, self.window)
-        drift = ((window or {}).get("drift") or {}).get("share")
+        drift = ((window or {}).get("drift") or {}).get("fraction")
         known = (window or {}).get("outcomes") or {}
         asked: list[tuple[bool, str]] = []
         if self.states:

@@ -64,7 +64,7 @@ class EvaluateOperator(BaseOperator):  # type: ignore[misc]
     Args:
         data: Files of rows.
         baseline: A built baseline, or rows to compare with.
-        fail_on: Conditions such as ``drift.share > 0.3``.
+        fail_on: Conditions such as ``drift.fraction > 0.3``.
         skip: Skip the task where a condition is true, instead of failing it.
         options: Further options of the command, such as ``["--outcomes", "outcomes.csv"]``.
         command: The command, of an environment of its own where Airflow's has no ``driftline[processor]``.

@@ -18,10 +18,9 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.evaluation.files.evaluate import evaluate_files
-from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
-from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.service import Service
 from tests.support.state_fixtures import Open
@@ -36,7 +35,7 @@ models:
     features:
       age: {method: mean_shift, methods: [wasserstein]}
 """
-ASKED = EvaluationSettings(
+ASKED = EvaluationOptions(
     method=("anderson_darling,proportion,domain_classifier", "age=mean_shift"),
     methods=("hellinger", "age=wasserstein"),
 )
@@ -74,9 +73,7 @@ def test_live_and_in_a_file_the_same_methods_say_the_same(
     window = rows(2_000, 2, moved)
     columns = {key: pa.array(values.tolist()) for key, values in window.items()}
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
-    result = evaluate_files(
-        [tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, ColumnOptions(), Cut(), print, ASKED
-    )
+    result = evaluate_files([tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, ASKED, Cut(), print)
     in_file = result.evaluations[0]
 
     (tmp_path / "driftline.yaml").write_text(YAML, encoding="utf-8")

@@ -12,9 +12,9 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
@@ -47,7 +47,7 @@ def send(state: Opened, clock: Clock, frame: pd.DataFrame, until: int) -> None:
 
 def of_files(folder: Path, frame: pd.DataFrame, window: str) -> list[Evaluation]:
     frame.to_parquet(folder / "rows.parquet")
-    options, cut = ColumnOptions(model="churn", time="time"), Cut(window)
+    options, cut = EvaluationOptions(model="churn", time="time"), Cut(window)
     return evaluate_files([folder / "rows.parquet"], folder / "b.json", None, options, cut, lambda _: None).evaluations
 
 

@@ -15,10 +15,10 @@ from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import JointDrift
 from driftline_processor.evaluation.evaluation_codec import decode_evaluation, encode_evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.live_and_files import evaluate_live
 from tests.support.state_fixtures import Open
@@ -40,7 +40,7 @@ def baseline() -> Baseline:
 
 
 def of_file(path: Path, reference: Path) -> dict[str, JointDrift]:
-    [evaluation] = evaluate_files([path], reference, None, ColumnOptions(), Cut(), print).evaluations
+    [evaluation] = evaluate_files([path], reference, None, EvaluationOptions(), Cut(), print).evaluations
     return evaluation.joint
 
 
@@ -66,7 +66,7 @@ def test_what_is_found_is_on_the_page_in_the_metrics_in_json_and_kept(open_state
     evaluation = evaluate_live(state, clock, frame(4_000, 3, True), baseline())
     assert decode_evaluation(encode_evaluation(evaluation)).joint == evaluation.joint
     found = to_json(evaluation)["drift"]["multivariate"]["correlation"]
-    assert found["told_by"][0]["features"] == ["age", "income"]
+    assert found["contributors"][0]["features"] == ["age", "income"]
     assert found["sentence"].startswith("age and income are correlated -0.7")
     told = {
         (p.metric, dict(p.attributes).get("driftline.drift.method")): p.value for p in points(state.state) if _joint(p)

@@ -17,10 +17,10 @@ from driftline_processor.config.performance import Performance
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
-from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
@@ -90,7 +90,7 @@ def of_files(tmp_path: Path, rows: pd.DataFrame, rules: tuple[str, ...]) -> list
         [tmp_path / "rows.parquet"],
         tmp_path / "m.baseline.json",
         tmp_path / "reviews.parquet",
-        ColumnOptions(time="time", id="id"),
+        EvaluationOptions(time="time", id="id"),
         Cut(window="1h"),
         lambda _: None,
         asked,
@@ -298,7 +298,7 @@ def test_a_month_of_stormy_days_is_as_unsure_live_as_on_files(open_state: Open, 
         one
         for one in evaluate_files(
             [tmp_path / "rows.parquet"], tmp_path / "m.json", tmp_path / "truth.parquet",
-            ColumnOptions(time="time", id="id"), Cut(window="4w"), lambda _: None,
+            EvaluationOptions(time="time", id="id"), Cut(window="4w"), lambda _: None,
         ).evaluations
         if one.window == live.window
     )  # fmt: skip
@@ -333,7 +333,7 @@ def test_what_nobody_chose_for_review_is_excluded_where_outcomes_are_sampled(
     said: list[str] = []
     (files,) = evaluate_files(
         [tmp_path / "rows.parquet"], tmp_path / "m.json", tmp_path / "reviews.parquet",
-        ColumnOptions(time="time", id="id"), Cut(window="4h"), said.append,
+        EvaluationOptions(time="time", id="id"), Cut(window="4h"), said.append,
         EvaluationSettings(performance={"churn": Performance(outcomes="sampled").asked}),
     ).evaluations  # fmt: skip
     assert files.realized["accuracy"].value == pytest.approx(newest.realized["accuracy"].value, rel=1e-12)

@@ -15,10 +15,10 @@ from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files.configuration import configure_evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, outcomes, predictions
@@ -100,7 +100,7 @@ def of_files(folder: Path, sent: pd.DataFrame, known: pd.DataFrame) -> list[Eval
     heard = known[["id", "actual"]].assign(time=pd.to_datetime(known.time + HOUR, utc=True))
     heard.to_parquet(folder / "outcomes.parquet")
     asked = configure_evaluation(
-        folder / "driftline.yaml", None, ColumnOptions(), Cut(), EvaluationSettings(), lambda _: None
+        folder / "driftline.yaml", None, EvaluationOptions(), Cut(), EvaluationSettings(), lambda _: None
     )
     return evaluate_files(
         *([folder / "rows.parquet"], asked.reference, folder / "outcomes.parquet", asked.options, asked.cut),

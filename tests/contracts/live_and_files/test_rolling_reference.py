@@ -15,10 +15,10 @@ from driftline_processor.config.model import Model, Reference
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import evaluations_to_json
-from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.end_to_end.scenarios.stage import same
 from tests.support.otlp_requests import logs, record
@@ -131,7 +131,7 @@ def test_files_and_the_service_say_the_same_also_of_late_rows_and_after_a_restar
     columns = {name: values[order] for name, values in rows.items()}
     pq.write_table(pa.table(columns), tmp_path / "shop.parquet")
     asked = EvaluationSettings(past=Rolling("30d", "24h"))
-    options = ColumnOptions(
+    options = EvaluationOptions(
         model="shop", task="binary", time="ts", score=("score",), features=("age", "plan"), slices=("region",)
     )
     result = evaluate_files([tmp_path / "shop.parquet"], None, None, options, Cut(), print, asked)
@@ -184,7 +184,7 @@ def test_stretches_of_an_hour_by_the_clock_of_the_model_are_the_same_in_files(
         task="binary",
     )
     known.save(tmp_path / "shop.baseline.json")
-    options = ColumnOptions(
+    options = EvaluationOptions(
         model="shop", task="binary", time="ts", score=("score",), features=("age", "plan"), slices=("region",)
     )
     asked = EvaluationSettings(past=Rolling("12h"))

@@ -15,10 +15,10 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.model import Reference as ReferenceKeys
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
@@ -94,7 +94,7 @@ def test_files_say_what_the_service_says(
     live = [to_json(one) for one in state.view().windows[window]]
     pq.write_table(pa.table(frame), tmp_path / "rows.parquet")
     baseline.save(tmp_path / "b.json")
-    options = ColumnOptions(model="churn", time="time", seasonality=kind)
+    options = EvaluationOptions(model="churn", time="time", seasonality=kind)
     found = evaluate_files([tmp_path / "rows.parquet"], tmp_path / "b.json", None, options, Cut(window), lambda _: None)
     files = [to_json(one) for one in found.evaluations]
     assert len(live) == len(files) == (6 if window == "1h" else 1)
@@ -197,7 +197,7 @@ def test_hours_of_the_days_before_are_compared_with_each_other_live_and_in_files
     live = {one.window.start: to_json(one) for one in state.view().windows["1h"]}
     pq.write_table(pa.table(both), tmp_path / "rows.parquet")
     baseline.save(tmp_path / "b.json")
-    options = ColumnOptions(model="churn", time="time", seasonality=seasonality)
+    options = EvaluationOptions(model="churn", time="time", seasonality=seasonality)
     asked = EvaluationSettings(past=Rolling("4d", "24h"))
     path = tmp_path / "b.json"
     found = evaluate_files([tmp_path / "rows.parquet"], path, None, options, Cut("1h"), lambda _: None, asked)

@@ -20,10 +20,10 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
-from driftline_processor.readers.column_options import ColumnOptions
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -143,7 +143,7 @@ def test_failed_calls_and_durations_of_the_sdk_are_counted_live_as_in_a_file(
         slices=["country"],
     )
     baseline.save(tmp_path / "baseline.json")
-    options = ColumnOptions(latency="took", error="failure", slices=("country",))
+    options = EvaluationOptions(latency="took", error="failure", slices=("country",))
     asked = EvaluationSettings(objectives=OBJECTIVES)
     files = [tmp_path / "rows.parquet"], tmp_path / "baseline.json"
     [of_file] = evaluate_files(*files, None, options, Cut(), print, asked).evaluations
@@ -180,7 +180,8 @@ def test_rolling_hours_of_calls_are_judged_live_as_in_a_file(open_state: Open, c
     rows.to_parquet(tmp_path / "rows.parquet")
     baseline = Baseline.from_frame(rows[["score"]], score="score", model="churn", version="1", task="binary")
     baseline.save(tmp_path / "baseline.json")
-    options, asked = ColumnOptions(latency="took", error="failure", time="time"), EvaluationSettings(objectives=rules)
+    options = EvaluationOptions(latency="took", error="failure", time="time")
+    asked = EvaluationSettings(objectives=rules)
     files = [tmp_path / "rows.parquet"], tmp_path / "baseline.json"
     [of_file] = evaluate_files(*files, None, options, Cut("1d"), print, asked).evaluations
     assert {one.rule: (one.state, one.value, one.rows) for one in of_file.objectives} == {

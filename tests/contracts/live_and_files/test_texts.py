@@ -11,10 +11,10 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import CategoryBins
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.settings import DEFAULT_SETTINGS
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.sentences.findings import finding_sentence
-from driftline_processor.readers.column_options import ColumnOptions
 
 from tests.support.live_and_files import drift_summary, live, of_file
 from tests.support.state_fixtures import Open
@@ -63,7 +63,7 @@ def written(frame: pd.DataFrame, path: Path) -> Path:
 
 def test_a_parquet_file_gives_the_baseline_of_its_frame(tmp_path: Path, baseline: Baseline) -> None:
     path = written(rows(3_000, 1), tmp_path / "reference.parquet")
-    built = build_from_files([path], ColumnOptions("churn", "1", "binary"), silent)
+    built = build_from_files([path], EvaluationOptions("churn", "1", "binary"), silent)
     assert built.bins == baseline.bins
     assert {name for name, over in built.bins.features.items() if isinstance(over, CategoryBins)} == set(CHOICES)
 
@@ -80,14 +80,15 @@ def test_rows_are_judged_alike_from_every_file_and_live(
     for name, frame in (("a.parquet", window), ("b.csv", window), ("c.ndjson", window), ("d.csv", spark)):
         path = written(frame, tmp_path / name)
         found = evaluate_files(
-            [path], tmp_path / "baseline.json", None, ColumnOptions(), Cut(), silent, DEFAULT_SETTINGS
+            [path], tmp_path / "baseline.json", None, EvaluationOptions(), Cut(), silent, DEFAULT_SETTINGS
         )
         [evaluation] = found.evaluations
         assert evaluation.findings == (), name
         for feature, column in streamed.features.items():
             assert drift_summary(evaluation.features[feature]) == drift_summary(column), (name, feature)
     path = written(pandas, tmp_path / "e.csv")
-    [evaluation] = evaluate_files([path], tmp_path / "baseline.json", None, ColumnOptions(), Cut(), silent).evaluations
+    built = tmp_path / "baseline.json"
+    [evaluation] = evaluate_files([path], built, None, EvaluationOptions(), Cut(), silent).evaluations
     assert (evaluation.features["code"].state, evaluation.features["code"].rows) == ("ok", 999)
 
 
@@ -104,7 +105,7 @@ def test_numbers_sent_as_texts_are_another_type_live_and_in_a_file_that_says_its
     said: list[str] = []
     written(as_texts, tmp_path / "week.csv")
     files = [tmp_path / "week.csv"], tmp_path / "baseline.json"
-    [of_csv] = evaluate_files(*files, None, ColumnOptions(), Cut(), said.append).evaluations
+    [of_csv] = evaluate_files(*files, None, EvaluationOptions(), Cut(), said.append).evaluations
     assert (of_csv.findings, of_csv.features["age"].state, said) == ((), "ok", [])
 
 

@@ -115,7 +115,7 @@ def test_nothing_is_sure_of_a_version_of_which_only_flagged_rows_are_reviewed(ru
     metrics = {name: live["03"]["challenger"]["metrics"][name]["interval"] for name in ("precision", "recall")}
     assert metrics == {"precision": "clopper_pearson", "recall": "unreviewed"}
     assert live["03"]["champion"]["metrics"]["recall"]["interval"] == "clopper_pearson"
-    assert live["03"]["verdict"] == "not_yet"
+    assert live["03"]["verdict"] == "inconclusive"
     assert "rows that were predicted 0 has an outcome (version 03)" in live["03"]["sentence"]
 
 

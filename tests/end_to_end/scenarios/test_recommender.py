@@ -79,7 +79,7 @@ def test_the_service_says_what_the_files_say(section: Section, tmp_path: Path) -
     assert same(said, told) == []
     assert drifted(told) == [[]] * SINCE + [["drama", "genre", "score"]] * (DAYS - SINCE)
     assert {cause["since"] for cause in told[-1]["explanation"]["causes"]} == {"2026-03-07T00:00:00Z"}
-    assert [one["drift"]["share"] for one in told] == [0.0] * SINCE + [0.5] * (DAYS - SINCE)
+    assert [one["drift"]["fraction"] for one in told] == [0.0] * SINCE + [0.5] * (DAYS - SINCE)
     assert [one["drift"]["incident"] != {} for one in told] == [False] * SINCE + [True] * (DAYS - SINCE)
     for file, window in zip(
         files(), told, strict=True

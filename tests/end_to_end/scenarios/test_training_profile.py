@@ -71,7 +71,7 @@ def test_what_prometheus_scrapes_is_what_the_file_says(tmp_path: Path, monkeypat
     assert same(said, told) == []
     assert drifted(told) == [[]] * SINCE + [["calls", "score"]] * (DAYS - SINCE)
     newest = told[-1]
-    assert newest["drift"]["weighted_share"] > newest["drift"]["share"] == pytest.approx(1 / 3)
+    assert newest["drift"]["weighted_fraction"] > newest["drift"]["fraction"] == pytest.approx(1 / 3)
 
     classes = {one.labels["ml_prediction_class"]: one.value for one in families["driftline_predictions"]}
     leaves = int((everything["score"] >= 0.5).sum())

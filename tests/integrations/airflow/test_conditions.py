@@ -13,7 +13,7 @@ def window(end: int, share: float | None = None, coverage: float | None = None, 
     closed = {
         "start": f"2026-03-{end - days:02d}T00:00:00Z",
         "end": f"2026-03-{end:02d}T00:00:00Z",
-        "drift": {"share": share},
+        "drift": {"fraction": share},
         "outcomes": {"rows": rows, "coverage": coverage},
     }
     return {"closed": closed}

@@ -103,11 +103,11 @@ def test_a_directory(run: Run, folder: Path) -> None:
         (["--outcomes", "none.csv"], "none.csv: no such file"),
         (["--outcomes", "ref.parquet"], "ref.parquet: no id column to join ref.parquet with; name it with --id"),
         (
-            ["--fail-on", "drift.share"],
-            "--fail-on 'drift.share': write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' "
+            ["--fail-on", "drift.fraction"],
+            "--fail-on 'drift.fraction': write PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' "
             "or 'verdict.state == degraded'",
         ),
-        (["--fail-on", "drift.share > much"], "--fail-on 'drift.share > much': 'much' is no number"),
+        (["--fail-on", "drift.fraction > much"], "--fail-on 'drift.fraction > much': 'much' is no number"),
         (["--fail-on", "drift.features.y.rows > 1"], "--fail-on 'drift.features.y.rows > 1': no feature 'y'; "
          "there are x, c"),
     ],
@@ -310,7 +310,7 @@ def test_one_row(run: Run, folder: Path) -> None:
     (folder / "week.csv").write_text("x,c\n0.5,a\n")
     window, _ = evaluate(run, "week.csv")
     assert {feature["state"] for feature in window["drift"]["features"].values()} == {"inconclusive"}
-    assert window["drift"]["share"] is None
+    assert window["drift"]["fraction"] is None
 
 
 def test_a_score_that_is_no_number(run: Run, folder: Path) -> None:

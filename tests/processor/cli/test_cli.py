@@ -186,7 +186,7 @@ def test_the_demo_names_its_own_extra(monkeypatch: pytest.MonkeyPatch, capsys: p
 def test_the_module_is_the_command(files: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "driftline_processor", "evaluate", "week.parquet", "--baseline", "reference.parquet",
-         "--json", "--fail-on", "drift.share > 0.3"],
+         "--json", "--fail-on", "drift.fraction > 0.3"],
         capture_output=True, text=True, check=False, cwd=files,
     )  # fmt: skip
     assert done.returncode == 3

@@ -13,17 +13,17 @@ from tests.support.churn_files import Run
 
 NO_VALUE = "is no value of a column; there are rows, effect, missing.was, missing.now and methods.METHOD.value"
 OF_SLICE = "slices.KEY=VALUE.METRIC, or .rows or .coverage"
-FORM = "write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' or 'verdict.state == degraded'"
+FORM = "write PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' or 'verdict.state == degraded'"
 STATES = "healthy, degraded, at_risk, unknown, no_data, lagging"
 KINDS = "data_fault, covariate_shift, label_shift, concept_change, service"
-COMPARE = "compare a number, such as methods.psi.value or drift.share"
+COMPARE = "compare a number, such as methods.psi.value or drift.fraction"
 
 WINDOW: dict[str, Any] = {
     "start": "2026-02-02T00:00:00Z",
     "rows": 100,
     "closed": True,
     "drift": {
-        "share": 0.25,
+        "fraction": 0.25,
         "features": {
             "temp.max": {
                 "rows": 90,
@@ -56,9 +56,9 @@ WINDOW: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("text", "holds"),
     [
-        ("drift.share > 0.25", False),
-        ("drift.share >= 0.25", True),
-        ("drift.share<.3", True),
+        ("drift.fraction > 0.25", False),
+        ("drift.fraction >= 0.25", True),
+        ("drift.fraction<.3", True),
         ("rows == 100", True),
         ("rows != 1e2", False),
         ("outcomes.coverage <= 0.8", True),
@@ -101,11 +101,11 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("drift.share", FORM),
+        ("drift.fraction", FORM),
         ("> 3", FORM),
-        ("drift.share > x", "'x' is no number"),
+        ("drift.fraction > x", "'x' is no number"),
         ("drift.features.tmp.rows > 1", "no feature 'tmp'; did you mean 'temp'?"),
-        ("drift.score.state == 1", "'state' is a word; compare a number, such as methods.psi.value or drift.share"),
+        ("drift.score.state == 1", "'state' is a word; compare a number, such as methods.psi.value or drift.fraction"),
         ("drift.features.temp.size > 1", "'size' is a word; " + COMPARE),
         ("drift.features.temp.methods.kss.value > 1", "no method 'kss'; did you mean 'ks'?"),
         ("concept.state > 1", "no number 'state' in the concept; there are rise, before, after, outcomes"),
@@ -127,7 +127,7 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
         ("service.error_rate.mean > 1 %", "no 'mean' in error_rate; there are value, low, high, rows"),
         ("service > 3", "'service' is no number; there are latency_p50, latency_p95, latency_p99, error_rate, calls,"
          " failed"),
-        ("drift.share > 3 %", "'3 %' is no number"),
+        ("drift.fraction > 3 %", "'3 %' is no number"),
         ("verdict == wrong", "no word '' in the verdict; there are verdict.state, verdict.kind"),
     ],
 )  # fmt: skip
@@ -144,13 +144,13 @@ def test_a_value_of_calls_is_said_with_its_unit() -> None:
 
 
 def test_only_closed_windows_fire_and_the_unknown_is_named() -> None:
-    conditions = [parse("drift.share > 0.2", (), ""), parse("drift.score.methods.ks.value > 0", (), "")]
-    later = {**WINDOW, "start": "2026-02-03T00:00:00Z", "drift": {"share": 0.1}}
+    conditions = [parse("drift.fraction > 0.2", (), ""), parse("drift.score.methods.ks.value > 0", (), "")]
+    later = {**WINDOW, "start": "2026-02-03T00:00:00Z", "drift": {"fraction": 0.1}}
     still_open = {**WINDOW, "closed": False}
     said: list[str] = []
     assert check(conditions, {"windows": [later, WINDOW, still_open]}, said.append)
     assert said == [
-        "--fail-on 'drift.share > 0.2': true in 1 of 2 windows, first in the one from 2026-02-02T00:00:00Z, "
+        "--fail-on 'drift.fraction > 0.2': true in 1 of 2 windows, first in the one from 2026-02-02T00:00:00Z, "
         "where it is 0.25",
         "--fail-on 'drift.score.methods.ks.value > 0': the value is unknown in 2 of 2 windows, where it never fires",
     ]
@@ -196,9 +196,9 @@ def test_a_word_of_the_verdict_is_compared(text: str, crossed: bool) -> None:
 @pytest.mark.parametrize(
     ("conditions", "code"),
     [
-        (["drift.share > 0.3"], 3),
-        (["drift.share > 0.9"], 0),
-        (["drift.share > 0.9", "drift.features.region.methods.psi.value > 0.25"], 3),
+        (["drift.fraction > 0.3"], 3),
+        (["drift.fraction > 0.9"], 0),
+        (["drift.fraction > 0.9", "drift.features.region.methods.psi.value > 0.25"], 3),
         (["performance.realized.roc_auc.value < 2"], 0),
         (["drift.features.nosuch.rows > 0"], 2),
     ],

@@ -55,7 +55,7 @@ def column(name: str, seed: int, rows: int = 1_200, cells: int = 20) -> ColumnDr
         {each: MethodValue(values[at], values[3] if at == 0 else None) for at, each in enumerate(method)},
         values[4], "small", tuple(f"{at / 20:g} – {(at + 1) / 20:g}" for at in range(cells)),
         was / was.sum(), np.round(now / now.sum(), 9), 0.0, 0.0, 1 + values[5] / 9, (-values[6], values[7]),
-        would_see=0.39583333, alike=(seed % 35, 35), p_normal_variation=values[8],
+        detectable_change=0.39583333, alike=(seed % 35, 35), p_normal_variation=values[8],
     )  # fmt: skip
 
 

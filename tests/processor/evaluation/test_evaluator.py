@@ -21,12 +21,12 @@ from driftline_processor.evaluation import judge as judging
 from driftline_processor.evaluation import store_judge
 from driftline_processor.evaluation.evaluator import Evaluator
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.evaluation.judge import judge_together
 from driftline_processor.evaluation.store_judge import JudgedWindow
 from driftline_processor.evaluation.store_source import StoreSource
 from driftline_processor.queries.overview import ModelView
-from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.store.series import Series
 
 from tests.support.state_fixtures import Open
@@ -416,7 +416,7 @@ def test_rows_of_one_customer_count_for_what_they_are_worth_as_in_files(open_sta
         times = (NOON + some * MINUTE // 20).tolist()
         state.send(predictions(ids, times, sent["score"].tolist(), features=features, slices=slices))
     live = newest(state).features["age"]
-    options = ColumnOptions(cluster="customer")
+    options = EvaluationOptions(cluster="customer")
     result = evaluate_files(
         [tmp_path / "rows.parquet"], tmp_path / "known.json", None, options, Cut("", None), lambda _: None
     )

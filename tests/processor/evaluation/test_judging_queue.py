@@ -310,7 +310,7 @@ def test_past_windows_and_late_live_ones_are_not_judged_and_those_of_now_are_in_
         waiting.add(1, Window("1h", start, start + HOUR), NOON)
     waiting.publish(NOON)
     assert (waiting.of(1).windows, waiting.of(1).past, waiting.backlog.past) == (4, 2, 2), "the two newest are of now"
-    assert (waiting.of(1).unjudged(NOON + SECOND), waiting.of(1).unjudged(NOON + 2 * DAY)) == (2, 4)
+    assert (waiting.of(1).pending_windows(NOON + SECOND), waiting.of(1).pending_windows(NOON + 2 * DAY)) == (2, 4)
 
 
 def test_of_a_backfill_panes_stay_short_until_their_windows_are_judged(open_state: Open) -> None:

@@ -200,7 +200,7 @@ def test_the_share_of_drifted_features_and_incidents_have_series(browse: Browse)
     model = view.known[0]
     day = model.windows["1d"][-1]
     newest = next(one for one in reversed(model.windows["1d"]) if one.closed)
-    newest.share, newest.weighted_share = 0.25, None
+    newest.share, newest.weighted_fraction = 0.25, None
     newest.incident = {"feature:temp": 1, "score where country=NL": 1}
     assert newest.window.name == day.window.name
     series, at = scrape(browse(view)), {**FLIGHTS, "driftline_window": "1d"}
@@ -214,7 +214,7 @@ def test_the_share_of_drifted_features_and_incidents_have_series(browse: Browse)
         of(series, "driftline_drift_incident", **at, driftline_drift_column="score", driftline_drift_slice="country=NL")
         == 1
     )
-    newest.weighted_share = 0.75
+    newest.weighted_fraction = 0.75
     assert (
         of(scrape(browse(view)), "driftline_drift_fraction_ratio", **at, driftline_drift_weighting="importance") == 0.75
     )

@@ -19,11 +19,11 @@ from driftline_processor.core.evaluation import Evaluation, SlicePerformance
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.readers.column_options import ColumnOptions
 from msgspec import to_builtins
 from starlette.testclient import TestClient
 
@@ -247,7 +247,7 @@ def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
     before.save(tmp_path / "baseline.json")
     files = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", tmp_path / "outcomes.parquet")
     asked = EvaluationSettings(performance={"churn": FAIR.asked})
-    [in_file] = evaluate_files(*files, ColumnOptions(slices=("country",)), Cut("1d"), print, asked).evaluations
+    [in_file] = evaluate_files(*files, EvaluationOptions(slices=("country",)), Cut("1d"), print, asked).evaluations
 
     assert list(live.performance_slices) == list(in_file.performance_slices)
     assert len(live.performance_slices) == 5

@@ -52,7 +52,7 @@ def test_windows_have_a_row_each(report: driftline.EvaluationReport) -> None:
     found = report.to_frame("windows")
     assert found["rows"].tolist() == [one["rows"] for one in report.windows]
     assert found["verdict"].tolist() == [one["verdict"]["state"] for one in report.windows]
-    assert found["drift_fraction"].tolist() == [one["drift"]["share"] for one in report.windows]
+    assert found["drift_fraction"].tolist() == [one["drift"]["fraction"] for one in report.windows]
 
 
 def test_rows_without_times_have_windows_without_ends(week: pd.DataFrame, reference: pd.DataFrame) -> None:

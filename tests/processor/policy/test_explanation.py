@@ -54,7 +54,7 @@ def test_a_policy_that_did_not_fire_says_what_each_sentence_found(tmp_path: Path
 def test_one_window_of_two_is_not_yet_borne_out(tmp_path: Path) -> None:
     policies = {"low": {**LOW["low"], "in_a_row": 2}}
     found = reasons(tmp_path, low(0), policies=policies)
-    assert found == {"not_yet": "Not yet borne out: it holds in 1 window in a row, and 2 are asked for."}
+    assert found == {"pending": "Not yet borne out: it holds in 1 window in a row, and 2 are asked for."}
 
 
 def test_a_silence_another_policy_and_a_missing_channel_are_named(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_policy_that_is_switched_off_says_so(tmp_path: Path) -> None:
 
 def test_a_model_whose_past_waits_says_that_nothing_is_decided(tmp_path: Path) -> None:
     with watched(tmp_path, policies=LOW) as watch:
-        behind = model([low(0)], unjudged=3)
+        behind = model([low(0)], pending_windows=3)
         watch.look(behind)
         (found,) = [one for one in watch.explanations.of_model([behind]) if one.policy == "low"]
     assert [one.kind for one in found.untold] == ["catching_up"]

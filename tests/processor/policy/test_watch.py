@@ -294,7 +294,7 @@ def test_windows_of_the_past_that_wait_are_waited_for_but_not_for_ever(tmp_path:
     days = [right(0), *(wrong(day) for day in range(1, 5))]
     with watched(tmp_path) as watch:
         watch.look(model(days[:1]))
-        behind = replace(model([days[0], *days[3:]]), unjudged=2)
+        behind = replace(model([days[0], *days[3:]]), pending_windows=2)
         assert watch.look(behind) == []
         (told,) = watch.look(model(days))
         assert told.facts["since"] == "2013-07-02T00:00:00Z"

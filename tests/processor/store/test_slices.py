@@ -15,13 +15,13 @@ from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift
 from driftline_processor.evaluation.evaluation_codec import decode_evaluation, encode_evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.present.sentences.causes import explanation_sentence
 from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import overall
-from driftline_processor.readers.column_options import ColumnOptions
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import app_of
@@ -102,7 +102,7 @@ def test_live_and_in_a_file_slices_say_the_same(open_state: Open, clock: Clock, 
     [live] = windows(state, "1d")
     pd.DataFrame({**rows, "time": pd.to_datetime(times)}).to_parquet(tmp_path / "rows.parquet")
     SLICES.save(tmp_path / "baseline.json")
-    asked = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, ColumnOptions(), Cut("1d"), print)
+    asked = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, EvaluationOptions(), Cut("1d"), print)
     [in_file] = evaluate_files(*asked).evaluations
 
     assert set(live.slices) == set(in_file.slices)
@@ -286,7 +286,7 @@ def test_slices_of_an_hour_are_compared_with_that_hour_live_and_in_a_file(
     [live] = windows(state)
     pd.DataFrame({**rows, "time": pd.to_datetime(times)}).to_parquet(tmp_path / "rows.parquet")
     known.save(tmp_path / "baseline.json")
-    asked = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, ColumnOptions(), Cut("1h"), print)
+    asked = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, EvaluationOptions(), Cut("1h"), print)
     [in_file] = evaluate_files(*asked).evaluations
 
     said = (

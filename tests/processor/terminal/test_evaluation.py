@@ -84,9 +84,9 @@ def test_a_metric_says_whether_it_is_worse_than_the_baselines() -> None:
 def test_a_constant_is_better_only_where_that_is_sure() -> None:
     what = evaluation(feature("a", "ok", 0.01))
     what.realized["log_loss_constant"] = MetricValue(0.45, 970, "rows")
-    what.beside_constant = MetricChange("inconclusive", 0.05, -0.01, 0.11, reason="too_few_rows")
+    what.constant_comparison = MetricChange("inconclusive", 0.05, -0.01, 0.11, reason="too_few_rows")
     assert "constant" not in sentence(what)
-    what.beside_constant = MetricChange("worse", 0.05, 0.01, 0.09)
+    what.constant_comparison = MetricChange("worse", 0.05, 0.01, 0.09)
     assert "is worse than the 0.45 of a constant" in sentence(what)
 
 

@@ -166,8 +166,8 @@ def test_the_page_of_a_model_opens_on_a_version_that_has_rows() -> None:
     registered = replace(flights(), key=ModelKey("flights", "2026", "demo"), rows=0, windows={"1d": []}, verdict=None)
     for known in ([registered, flights()], [flights(), registered]):
         assert select(Place("flights"), known).model.key.version == "winter"
-    unjudged = replace(flights(), verdict=None)
-    assert select(Place("flights"), [registered, unjudged]).model.key.version == "winter"
+    pending_windows = replace(flights(), verdict=None)
+    assert select(Place("flights"), [registered, pending_windows]).model.key.version == "winter"
 
 
 def test_an_earlier_window_is_looked_at_with_the_verdict_of_its_time() -> None:

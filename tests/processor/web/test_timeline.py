@@ -131,7 +131,7 @@ def test_a_gap_says_when_it_is_how_many_windows_lack_and_whether_any_waits() -> 
     gaps = gaps_of(known, model)
     assert [(gap.start, gap.end, gap.windows) for gap in gaps] == [(ns(2013, 5, 1), ns(2013, 7, 1), 2)]
     assert gaps[0].words == "1 May to 30 June 2013: 2 windows without a prediction"
-    model.unjudged = 2
+    model.pending_windows = 2
     assert gaps_of(known, model)[0].words.endswith("2 windows not judged yet, or without a prediction")
     assert gaps_of(model.windows["1mo"], model) == ()
     data = timeline_data(timeline_of(known, None, "log_loss", None, model))

@@ -65,7 +65,7 @@ def test_the_api_says_who_is_worse_and_by_how_much(client: TestClient) -> None:
     error = told["2"]["comparisons"]["error"]
     assert 0 < error["low"] < error["difference"] < error["high"]
     assert error["difference"] == pytest.approx(error["challenger"] - error["champion"], abs=1e-12)
-    assert (told["3"]["role"], told["3"]["verdict"], told["3"]["pairs"]) == ("canary", "not_yet", 0)
+    assert (told["3"]["role"], told["3"]["verdict"], told["3"]["pairs"]) == ("canary", "inconclusive", 0)
     assert told["3"]["comparisons"]["error"]["paired"] is False
     assert told["3"]["champion"]["rows"] < ROWS  # of the five minutes in which the canary was there, too
     assert told["2"]["champion"]["metrics"]["roc_auc"]["value"] > told["2"]["challenger"]["metrics"]["roc_auc"]["value"]
@@ -104,7 +104,7 @@ def test_metrics_have_the_verdict_and_the_interval_once_for_each_challenger(clie
         for one in samples
         if "driftline_state" in one.labels
     }
-    assert states == {("2", "worse"), ("3", "not_yet")}
+    assert states == {("2", "worse"), ("3", "inconclusive")}
     values = {one.name: one.value for one in samples if one.labels["ml_model_version"] == "2"}
     assert 0 < values["driftline_version_difference_low"] < values["driftline_version_difference"]
     assert all(one.labels["driftline_version_champion"] == "1" for one in samples)
@@ -117,7 +117,7 @@ def test_the_command_prints_the_same(client: TestClient) -> None:
     assert told.exit_code == 0
     assert "version 2 is worse than version 1: error rate" in told.stdout
     assert "3 (canary)" in told.stdout
-    assert "not yet" in told.stdout
+    assert "inconclusive" in told.stdout
 
 
 @pytest.mark.parametrize(

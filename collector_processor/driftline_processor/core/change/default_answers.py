@@ -31,7 +31,7 @@ def default_answers(pane: Pane, baseline: Baseline) -> DefaultAnswers | None:
         pane: Pane of the window.
         baseline: Baseline over whose bins its rows were counted.
     """
-    from scipy.special import chdtrc, ndtri
+    from driftline_processor.core.special_functions import chdtrc, ndtri
 
     now, was = pane.parts.get("score"), baseline.pane.parts.get("score")
     if now is None or was is None or len(now) != len(was):

@@ -86,7 +86,7 @@ def _cells(rows: F64, many: int = CELLS) -> I64:
 
 def _meaning(sides: tuple[F64, F64], rates: Rates, between: float) -> tuple[float, int, float]:
     """Return chi-square, its degrees of freedom and the p-value of the share of positives by score."""
-    from scipy.special import chdtrc
+    from driftline_processor.core.special_functions import chdtrc
 
     again = rates.again
     cell = _cells(rates.rows)
@@ -117,7 +117,7 @@ class _ClassesMoved(NamedTuple):
 
 def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> _ClassesMoved:
     """Compare the scores of each class with those in the reference: two chi-square tests of two samples, in one."""
-    from scipy.special import chdtrc
+    from driftline_processor.core.special_functions import chdtrc
 
     q, freedom = 0.0, 0
     for own, before in zip(sides, was, strict=True):
@@ -134,7 +134,7 @@ def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> _ClassesMove
 
 def _scores_followed(labelled: F64, rates: Rates, observed: float, between: float) -> bool:
     """Return True where the scores moved as far as the observed share of positives says, and beyond chance."""
-    from scipy.special import ndtri
+    from driftline_processor.core.special_functions import ndtri
 
     shift = prior_shift(labelled, rates, between)
     if shift is None or shift.p_value > LEVEL:

@@ -28,7 +28,8 @@ from driftline.baseline.sections.time_blocks import block_columns
 from driftline.panes.bins import MOST_CATEGORIES, RARE, Bins, CategoryBins
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
-from scipy.special import betainc, ndtr
+
+from driftline_processor.core.special_functions import betainc, ndtr
 
 _NORMAL_FROM = 5.0
 """Rows of either outcome from which on a share is about normal: Cochran's rule (1954)."""

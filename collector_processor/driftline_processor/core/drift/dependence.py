@@ -18,7 +18,8 @@ import numpy as np
 from driftline.panes.fold import PREFIX, by_group
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
-from scipy.special import ndtri, stdtr
+
+from driftline_processor.core.special_functions import ndtri, stdtr
 
 FEWEST_GROUPS = 1.75
 """Fewer effective groups do not tell how far groups differ: there are the rows of one customer, or nearly so. With 1.5

@@ -40,9 +40,9 @@ from driftline.panes.bins import CategoryBins, Index
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from msgspec.structs import replace
-from scipy.special import ndtri
 
 from driftline_processor.core.evaluation import Evaluation, LastingDrift, ScoreFunctions
+from driftline_processor.core.special_functions import ndtri
 
 from .reference import Reference, effective, references
 

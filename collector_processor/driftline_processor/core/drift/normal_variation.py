@@ -33,8 +33,8 @@ from driftline.baseline.sections.time_blocks import TimeBlocks, block_columns
 from driftline.panes.bins import Index, NumberBins
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
-from scipy.special import digamma, ndtr, ndtri, polygamma, stdtr, zeta
 
+from driftline_processor.core.special_functions import digamma, ndtr, ndtri, polygamma, stdtr, zeta
 from driftline_processor.core.windows.window import DAY
 
 from .methods.psi import psi, psi_null_mean
@@ -48,8 +48,8 @@ are; their 28 days say how days last, and with that how weeks differ."""
 COUNTED = 5
 """Of fewer own windows it is not said how many differ as much: one more or less would be a quarter of them."""
 
-BY_CHANCE = float(ndtri(0.95))
-"""Standard errors that tails may be heavier by chance, one time in twenty."""
+BY_CHANCE = 1.6448536269514722
+"""The normal quantile of 0.95: standard errors that tails may be heavier by chance, one time in twenty."""
 
 KEPT: F64 = np.append(np.arange(0.0, 0.95, 0.1), 0.95)
 """Shares of its deviation that a block may keep in the next. Sixty days that keep more have no two independent ones."""

@@ -46,7 +46,8 @@ from typing import NamedTuple
 import numpy as np
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
-from scipy.special import betaln, chdtrc, chdtri, expit, gammaln, kolmogorov, ndtr
+
+from driftline_processor.core.special_functions import betaln, chdtrc, chdtri, expit, gammaln, kolmogorov, ndtr
 
 Mask = NDArray[np.bool_]
 Cell = Callable[[F64, F64], F64]

@@ -28,11 +28,11 @@ from driftline.panes.fold import PREFIX
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
-from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
 from driftline_processor.core.drift.methods.psi import MODERATE, SMALL
 from driftline_processor.core.evaluation import ColumnDrift, InconclusiveReason, MethodValue, Size, State
 from driftline_processor.core.outcomes.coverage import GUESSED
+from driftline_processor.core.special_functions import chdtri, ndtr, ndtri, stdtrit
 
 from .dependence import clustered_design, student_p_value
 from .display_cells import draw
@@ -74,7 +74,7 @@ def share_drifted(features: Mapping[str, ColumnDrift]) -> float | None:
     return states.count("drift") / judged if judged else None
 
 
-def weighted_share(
+def weighted_fraction(
     features: Mapping[str, ColumnDrift], importance: Importance | None, whole: Mapping[str, str]
 ) -> float | None:
     """Return the drifted features' share of the importance of those that could be judged; None where none is known.
@@ -341,7 +341,7 @@ class _Columns:
         effect: Of the method that decides; NaN where it has none.
         excess: PSI less its mean without drift.
         p: That rows alone differ so much, corrected over the family; NaN where nothing can be decided.
-        would_see: The smallest shift that would have been drift; NaN where nobody knows.
+        detectable_change: The smallest shift that would have been drift; NaN where nobody knows.
         state: The verdict, and ``reason``, what would tell.
     """
 
@@ -384,7 +384,7 @@ class _Columns:
     effect: F64
     excess: F64
     p: F64
-    would_see: F64
+    detectable_change: F64
     state: list[State]
     reason: list[InconclusiveReason]
 
@@ -465,7 +465,7 @@ class _Columns:
             effect=nan.copy(),
             excess=nothing.copy(),
             p=nan.copy(),
-            would_see=nan.copy(),
+            detectable_change=nan.copy(),
             state=[],
             reason=[],
         )
@@ -588,8 +588,8 @@ class _Columns:
         for at in np.flatnonzero(self.swing > 0).tolist():
             if self.state[at] == "drift" and not np.isnan(self.p[at]) and self._may_swing(at):
                 self.state[at], self.reason[at] = "inconclusive", "too_few_days"
-            if not np.isnan(self.would_see[at]):
-                self.would_see[at] = max(float(self.would_see[at]), self._swing_at_most(at))
+            if not np.isnan(self.detectable_change[at]):
+                self.detectable_change[at] = max(float(self.detectable_change[at]), self._swing_at_most(at))
 
     def _see(self, at: I64, level: F64) -> F64:
         """Work out the smallest shifts that would have been drift, each alone in its family; return those by rows.
@@ -603,7 +603,7 @@ class _Columns:
         large = np.where(self.timed[at], math.sqrt(MODERATE), 0.0)  # where nobody knows the days only what is large
         seen = np.maximum(by_rows, np.where(known, beyond, large))
         embedded = np.array([one in self.vectors for one in at.tolist()], np.bool_)
-        self.would_see[at] = np.where(np.isfinite(seen) & ~embedded, seen, np.nan)
+        self.detectable_change[at] = np.where(np.isfinite(seen) & ~embedded, seen, np.nan)
         return by_rows
 
     def _seen_by_rows(self, at: I64, level: F64) -> F64:
@@ -645,7 +645,7 @@ class _Columns:
         least = np.maximum(SEEN, NEARLY * self.least_shift[at])
         _, _, endless, part = self.days[:, at]
         days = -ndtri(level * part / 2) * endless * NEARLY
-        seen = self.would_see[at]
+        seen = self.detectable_change[at]
         blunt = seen > np.maximum(least, np.where(np.isnan(endless), 0.0, days))
         days_lack = drifts & timed & ~outside & unknown
         for place, one in enumerate(at.tolist()):
@@ -687,7 +687,7 @@ class _Columns:
         columns = zip(
             self.columns, self.methods, drawn, unseen.tolist(), said, compared, self.rows.tolist(), design,
             optional(self.missing), optional(self.effect), self.excess.tolist(), self.p.tolist(),
-            optional(self.own_p), optional(self.would_see), self.alike.T.tolist(), self.blocks.T.tolist(),
+            optional(self.own_p), optional(self.detectable_change), self.alike.T.tolist(), self.blocks.T.tolist(),
             strict=True,
         )  # fmt: skip
         found = []
@@ -720,7 +720,7 @@ class _Columns:
                     blocks=None if math.isnan(own[0]) else (own[0], own[1]),
                     reason=reason if state in ("inconclusive", "drift") else "",
                     p_normal_variation=own_p if sure and comparable else None,
-                    would_see=see if sure and comparable else None,
+                    detectable_change=see if sure and comparable else None,
                     alike=None if not comparable or math.isnan(alike[0]) else (round(alike[0]), round(alike[1])),
                 )
             )

@@ -19,7 +19,7 @@ def column_sentence(column: ColumnDrift) -> str:
     >>> from driftline_processor.core.evaluation import MethodValue
     >>> methods = {"ks": MethodValue(0.41, 1e-9)}
     >>> state = "within_normal_variation"
-    >>> temp = ColumnDrift("feature", "temp", state, "ks", 900, methods, size="large", alike=(7, 60), would_see=0.9)
+    >>> temp = ColumnDrift("feature", "temp", state, "ks", 900, methods, size="large", alike=(7, 60))
     >>> column_sentence(temp)
     'temp is far from the reference (KS 0.41, large), and 7 of its own 60 windows of this length differ as much.'
     """
@@ -56,9 +56,9 @@ def _own(column: ColumnDrift) -> str:
 
 
 def _seen(column: ColumnDrift) -> str:
-    if column.would_see is None:
+    if column.detectable_change is None:
         return ""
-    return f"a shift of {column.would_see:.2g} standard deviations would have been drift"
+    return f"a shift of {column.detectable_change:.2g} standard deviations would have been drift"
 
 
 def _drift(column: ColumnDrift) -> str:
@@ -82,7 +82,7 @@ def _inconclusive(column: ColumnDrift) -> str:
         return "cannot be compared with the reference"
     if column.reason == "too_few_rows":
         large = f" ({_distance(column)})" if column.size == "large" else ""
-        only = f": only {_seen(column)}" if column.would_see is not None else ""
+        only = f": only {_seen(column)}" if column.detectable_change is not None else ""
         return f"cannot be told{large}: {column.rows:,} rows are too few{only}; a longer window would tell"
     if column.p_normal_variation is None:
         what = "so short a reference does not say whether its own time does this by itself"

@@ -12,7 +12,8 @@ import numpy as np
 from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
-from scipy.special import expit
+
+from driftline_processor.core.special_functions import expit
 
 _PER_LOGIT = (SCORE_BINS - 2) / 32
 """Bins of the fixed score grid for each unit of the logit, which reaches from -16 to 16."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.special import ndtr
 
 from driftline_processor.core.drift.p_values import benjamini_hochberg
 from driftline_processor.core.evaluation import BaselineComparison, Estimate, MetricChange
@@ -19,6 +18,7 @@ from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.changes import LEAST, LEVEL, MATTERS, error_of
 from driftline_processor.core.performance.objective_states import POWER
+from driftline_processor.core.special_functions import ndtr
 
 from .point import BOUND_DEVIATIONS, DEVIATIONS
 

@@ -52,7 +52,7 @@ def explain_class_shift(pane: Pane, baseline: Baseline, between: float = 0.0) ->
         baseline: Baseline whose outcomes are known.
         between: Variance between stretches of time of the window's length, as a part of that of one row.
     """
-    from scipy.special import chdtrc
+    from driftline_processor.core.special_functions import chdtrc
 
     names = baseline.task.classes
     k = len(names)

@@ -108,7 +108,7 @@ def half_width(chance: float, differ: StretchVariance, lengths: float, deviation
 
 def _tail(stretches: int, deviations: float) -> float:
     """Return the quantile of Student's t that corresponds to a number of standard deviations of a normal variable."""
-    from scipy.special import ndtr, stdtrit
+    from driftline_processor.core.special_functions import ndtr, stdtrit
 
     return float(stdtrit(stretches - 1, ndtr(deviations)))
 

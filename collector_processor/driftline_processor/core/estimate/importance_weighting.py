@@ -17,14 +17,13 @@ import numpy as np
 from driftline.panes.bins import SCORE_BINS, Index, score_bin
 from driftline.tables.table import F64, I64, Column, take_rows
 from driftline.tables.task import Task
-from scipy.special import expit
 
 from driftline_processor.core.drift.multivariate.classifier import FOLDS, Design, Points
 from driftline_processor.core.evaluation import Estimate, EstimateReason
-from driftline_processor.core.intervals.confidence import CONFIDENCE, student_quantile
 from driftline_processor.core.metrics import estimated_names
 from driftline_processor.core.outcomes.sums import effective
 from driftline_processor.core.performance.realized import from_rows
+from driftline_processor.core.special_functions import expit
 
 from .cbpe_binary import LEAST_ALIKE, counterparts
 from .point import limits
@@ -33,8 +32,8 @@ GROUPS = 20
 """Groups of the jackknife that estimates the variance of a weighted metric: the interval is 7 % longer than with a
 known variance, and each group costs one more step of the regression."""
 
-_WIDE = student_quantile(CONFIDENCE, GROUPS - 1)
-"""Quantile of Student's t for a variance of so many groups, in place of the normal one."""
+_WIDE = 2.0930240544083087
+"""The quantile 0.95 of Student's t for a variance of so many groups, in place of the normal one."""
 
 _NONE: tuple[float | None, float | None] = (None, None)
 

@@ -171,7 +171,7 @@ def remixed_rates(rates: Rates, shift: PriorShift) -> Rates:
     The resampled rates of the reference are re-mixed each with its own δ, at a distance that the chance of the scores
     gives it: 64 evenly spread quantiles of a normal distribution.
     """
-    from scipy.special import ndtri
+    from driftline_processor.core.special_functions import ndtri
 
     again = rates.again
     many = len(shift.drawn)
@@ -207,7 +207,7 @@ def score_fit(window: F64, rates: Rates, shift: PriorShift) -> ScoreFit:
         rates: Rates of the reference.
         shift: The shift of the share of positives.
     """
-    from scipy.special import chdtrc
+    from driftline_processor.core.special_functions import chdtrc
 
     again = rates.again
     own, was = (_by_place(again, rows) for rows in (window, rates.rows))
@@ -409,7 +409,7 @@ def explanation(
 
 
 def _explanation(fit: ScoreFit, features: Sequence[FeatureShift]) -> tuple[ShiftExplanation, tuple[str, ...]]:
-    from scipy.special import chdtrc, ndtri
+    from driftline_processor.core.special_functions import chdtrc, ndtri
 
     beyond = -float(ndtri(LEVEL / max(len(features), 1)))
     carrying = sorted(features, key=lambda one: -abs(one.carried - one.due))

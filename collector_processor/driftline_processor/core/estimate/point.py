@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from driftline_processor.core.evaluation import Estimate, EstimateReason
-from driftline_processor.core.intervals.confidence import CONFIDENCE, normal_quantile
 from driftline_processor.core.metrics import metric_of
 
 ASSUMES = "assumes P(y|x) unchanged"
@@ -14,8 +13,9 @@ ASSUMES = "assumes P(y|x) unchanged"
 ASSUMES_CLASSES = "assumes P(x|y) unchanged"
 """The same of an estimate under label shift: it cannot see that the rows of a class have changed."""
 
-DEVIATIONS = normal_quantile(CONFIDENCE)
-"""Standard errors on either side of an estimate within which the realized value lies in 95 of 100 windows."""
+DEVIATIONS = 1.959963984540054
+"""The normal quantile of ``CONFIDENCE``: standard errors on either side of an estimate within which the realized
+value lies in 95 of 100 windows."""
 
 BOUND_DEVIATIONS = 3.0
 """Standard deviations of windows in which nothing changed on either side of the baseline's value: NannyML's bounds."""

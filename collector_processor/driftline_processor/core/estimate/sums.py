@@ -7,6 +7,8 @@ The scores of rows that nobody sent, on the fixed grid: from exported histograms
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.estimation import GRID, Entries, class_sums, loss_sums, score_grid
@@ -37,7 +39,9 @@ def learned_parts(table: PredictionTable, baseline: Baseline, group: I64, groups
     return []
 
 
-_BINS = NumberBins(score_edges()[1:])
+@cache
+def _bins() -> NumberBins:
+    return NumberBins(score_edges()[1:])
 
 
 def score_parts_of(histogram: Histogram, baseline: Baseline, threshold: float) -> dict[str, F64]:
@@ -60,7 +64,7 @@ def score_parts_of(histogram: Histogram, baseline: Baseline, threshold: float) -
     positive = task.positive
     if positive is None or sides[0] is None or sides[1] is None:
         return {}
-    counts, guessed = spread(histogram, _BINS, sides[0] + sides[1])
+    counts, guessed = spread(histogram, _bins(), sides[0] + sides[1])
     if guessed or len(counts) != SCORE_BINS:
         return {}
     above = score_edges() >= threshold

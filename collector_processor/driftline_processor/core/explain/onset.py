@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
-from scipy.special import chdtrc, fdtrc
+
+from driftline_processor.core.special_functions import chdtrc, fdtrc
 
 ALPHA = 0.01
 """At most so many quiet stretches are cut; docs/data/explanations.md has how often the day is right."""

@@ -26,9 +26,8 @@ from functools import lru_cache
 from math import exp, inf, log, sqrt
 from typing import NamedTuple
 
-from scipy.special import bdtrc, bdtrik, betaincinv, expit, ndtri, stdtrit
-
 from driftline_processor.core.outcomes.sums import effective
+from driftline_processor.core.special_functions import bdtrc, bdtrik, betaincinv, expit, ndtri, stdtrit
 
 FEWEST_OF_A_CLASS = 50
 """Positives, and negatives, from which on the area under a ROC curve has an interval: of 30 at an area of 0.98, what

@@ -26,7 +26,8 @@ from typing import NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
-from scipy.special import fdtrc, gammainc, gammaln
+
+from driftline_processor.core.special_functions import fdtrc, gammainc, gammaln
 
 from .time_blocks import MOST_KEPT, Design, RowsAsOne
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
-from scipy.special import chdtrc
 
+from driftline_processor.core.special_functions import chdtrc
 from driftline_processor.core.windows.window import DAY, Window, window_of
 
 from .confidence import normal_quantile, student_quantile

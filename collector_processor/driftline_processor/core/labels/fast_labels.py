@@ -16,13 +16,13 @@ import numpy as np
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64
 from driftline.tables.task import Task
-from scipy.special import stdtr
 
 from driftline_processor.core.evaluation import WITHIN, ComparedOutcomes, FastLabels
 from driftline_processor.core.intervals import gradients
 from driftline_processor.core.intervals.time_blocks import FEWEST as FEWEST_BLOCKS
 from driftline_processor.core.intervals.time_blocks import FEWEST_DAYS, counting_as_one
 from driftline_processor.core.outcomes.sums import effective_rows
+from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.weak_slices.confirmation import fisher
 
 ALPHA = 0.05

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
-from scipy.special import ndtr
 
 from driftline_processor.core.drift.p_values import benjamini_hochberg
 from driftline_processor.core.evaluation import BaselineComparison, InconclusiveReason, MetricChange, MetricValue
 from driftline_processor.core.intervals.confidence import CONFIDENCE, Interval, difference, normal_quantile
 from driftline_processor.core.metrics import direction, metric_of
 from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.special_functions import ndtr
 
 from .objective_states import POWER
 

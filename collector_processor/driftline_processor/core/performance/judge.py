@@ -101,7 +101,7 @@ def judge_performance(
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
         if constant is not None and sums is not None:
             lent = _lent(evaluation, reference, settings)
-            evaluation.beside_constant = against_constant(evaluation, sums, settings, lent)
+            evaluation.constant_comparison = against_constant(evaluation, sums, settings, lent)
         if sums is not None:
             length, final = evaluation.window.end - evaluation.window.start, evaluation.maturity == "mature"
             lends = 0 < length <= MOST * DAY

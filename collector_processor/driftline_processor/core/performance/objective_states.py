@@ -60,8 +60,8 @@ _TELLS = 0.9
 """Probability that the needed rows decide, if the metric keeps its value: the power that studies are planned for (Cohen
 1988 names .8 as the least)."""
 
-POWER = normal_quantile(2 * _TELLS - 1)
-"""Normal quantile of that probability."""
+POWER = 1.2815515655446004
+"""The normal quantile of that probability."""
 
 ALL_REVIEWED = 0.95
 """From this share of known outcomes on, more rows are needed, not more reviews: all that are left would shorten an

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from scipy.special import gammaincinv
-
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
+from driftline_processor.core.special_functions import gammaincinv
 from driftline_processor.core.verdict import StateSpan, VerdictContext, read_outcomes
 from driftline_processor.core.windows.window import DAY
 

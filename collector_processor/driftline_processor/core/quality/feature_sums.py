@@ -30,11 +30,11 @@ from driftline.panes.pane import Pane
 from driftline.panes.unbinned_values import KINDS, octave_bounds
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
-from scipy.special import kolmogi, kolmogorov
 
 from driftline_processor.core.drift.coarse_bins import least_kept, missed, own_rows, sure
 from driftline_processor.core.drift.normal_variation import ShareDesigns
 from driftline_processor.core.outcomes.coverage import GUESSED
+from driftline_processor.core.special_functions import kolmogorov
 
 Mask = NDArray[np.bool_]
 
@@ -284,8 +284,9 @@ class ChangedNumber(NamedTuple):
     noise: float
 
 
-BY_CHANCE = float(kolmogi(0.01))
-"""Greatest distance of two distribution functions by chance in 99 of 100 samples, in √(1/n + 1/m) (Smirnov 1939)."""
+BY_CHANCE = 1.6276236115189504
+"""``kolmogi(0.01)``: the greatest distance of two distribution functions by chance in 99 of 100
+samples, in √(1/n + 1/m) (Smirnov 1939)."""
 
 CERTAIN = 1e-4
 """A p-value above it is no finding after any correction over ten features and as many checks."""

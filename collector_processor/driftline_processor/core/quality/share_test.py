@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
-from scipy.special import betainc
+
+from driftline_processor.core.special_functions import betainc
 
 from .check import Suspicion, suspicion
 from .feature_sums import MARGIN, FeaturePair, Mask

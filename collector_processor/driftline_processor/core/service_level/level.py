@@ -19,10 +19,10 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
-from scipy.special import bdtrik
 
 from driftline_processor.core.evaluation import MetricValue, ServiceLevel
 from driftline_processor.core.intervals.confidence import TOO_FEW, WeightSums, clopper_pearson, wilson
+from driftline_processor.core.special_functions import bdtrik
 
 from .sums import BINS, BOUNDS, CALLS, FAILED, LATENCY, LEAST, LONGEST, MOST, OTHER_ERROR
 

@@ -249,7 +249,7 @@ def _could_see(evaluation: Evaluation, shown: Reading) -> bool:
     sign = shown.signs[0]
     change = evaluation.realized_changes.get(sign.metric)
     if sign.reason in ("level", "constant"):
-        change = evaluation.level if sign.reason == "level" else evaluation.beside_constant
+        change = evaluation.level if sign.reason == "level" else evaluation.constant_comparison
     if sign.effect is None or sign.slice or change is None or change.low is None or change.high is None:
         return True
     return change.high - change.low <= abs(sign.effect)

@@ -320,7 +320,7 @@ def _excess(one: ObjectiveState) -> float:
 
 
 def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
-    one, loss = evaluation.beside_constant, evaluation.realized.get("log_loss")
+    one, loss = evaluation.constant_comparison, evaluation.realized.get("log_loss")
     if one is None or one.state != "worse" or loss is None or loss.value is None:
         return
     shown = level_of_scores(evaluation, constant_is_better=True) if _is_off(evaluation) else None
@@ -333,7 +333,7 @@ def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
 
 def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield that a model says other shares than happen, beyond what its baseline is off."""
-    one, beside = evaluation.level, evaluation.beside_constant
+    one, beside = evaluation.level, evaluation.constant_comparison
     if one is None or one.state != "worse":
         return
     shown = level_of_scores(evaluation, constant_is_better=beside is not None and beside.change > 0)

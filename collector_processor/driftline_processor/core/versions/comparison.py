@@ -1,4 +1,4 @@
-"""Compare two versions: worse, better, or not yet, an answer that may be asked for after every row.
+"""Compare two versions: worse, better or inconclusive; the comparison may be repeated after every row.
 
 Each side has a confidence sequence: its lower bound lies above the true difference *at any time* with a chance of at
 most 1 - confidence, its upper bound below it likewise, however often somebody looks and whenever he stops.
@@ -19,7 +19,7 @@ from driftline_processor.core.outcomes.sums import effective
 
 from .sums import PairedSums, Sums, weights_differ
 
-Verdict = Literal["worse", "better", "not_yet"]
+Verdict = Literal["worse", "better", "inconclusive"]
 Method = Literal["betting", "asymptotic"]
 
 CONFIDENCE: Final = 0.95
@@ -41,8 +41,8 @@ class Comparison:
 
     ``paired``: the same requests; ``rows``: their number, else that of both versions together, whose means are then
     those within hours (:class:`~driftline_processor.core.versions.sums.HourlySums`). ``low`` / ``high``: each holds at
-    every look with ``confidence``; None
-    while nothing is known. ``method``: "betting" needs no great number of rows, "asymptotic" holds as they grow.
+    every look with ``confidence``; None while nothing is known. ``reason``: why the verdict is inconclusive.
+    ``method``: "betting" needs no great number of rows, "asymptotic" holds as they grow.
     ``rows_needed``: how many rows in all a verdict takes if things go on as they are; None where it has fallen, or
     would take more than :data:`MOST_ROWS`.
     """
@@ -59,6 +59,7 @@ class Comparison:
     method: Method
     confidence: float = CONFIDENCE
     rows_needed: int | None = None
+    reason: Literal["too_few_rows"] | None = None
 
 
 def compare(
@@ -82,20 +83,23 @@ def compare(
     method: Method = "betting" if exact else "asymptotic"
     enough = log(1 / (1 - confidence))
     if means is None:
-        return Comparison(loss, sums.paired is not None, 0, None, None, None, None, None, "not_yet", method, confidence)
+        paired = sums.paired is not None
+        return Comparison(
+            loss, paired, 0, None, None, None, None, None, "inconclusive", method, confidence, reason="too_few_rows"
+        )
     champion, challenger = means
     difference = challenger - champion
     unit = scale if exact else typical(sums, bounds)
     above, below = (_Side(one, scale, unit, exact) for one in (sums, sums.swapped()))
     low = above.bound(difference, enough)
     high = below.bound(-difference, enough)
-    verdict: Verdict = "not_yet"
+    verdict: Verdict = "inconclusive"
     if above.evidence(0.0) >= enough:
         verdict = "worse"
     elif below.evidence(0.0) >= enough:
         verdict = "better"
     needed = None
-    if verdict == "not_yet":
+    if verdict == "inconclusive":
         needed = _needed(above if difference > 0 else below, enough)
     return Comparison(
         loss,
@@ -110,6 +114,7 @@ def compare(
         method,
         confidence,
         needed,
+        "too_few_rows" if verdict == "inconclusive" else None,
     )
 
 

@@ -101,8 +101,8 @@ class SideBySide:
 
     @property
     def verdict(self) -> Verdict:
-        """Return True where the challenger is worse, better, or that nobody can tell yet."""
-        return "not_yet" if self.decides is None else self.decides.verdict
+        """Whether the challenger is worse or better than the champion, or the comparison is inconclusive."""
+        return "inconclusive" if self.decides is None else self.decides.verdict
 
 
 @dataclass(frozen=True, slots=True)

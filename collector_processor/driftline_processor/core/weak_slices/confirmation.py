@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
-from scipy.special import gammaincc, ndtr, stdtr
 
 from driftline_processor.core.drift.p_values import log_choose
+from driftline_processor.core.special_functions import gammaincc, ndtr, stdtr
 
 Mask = NDArray[np.bool_]
 

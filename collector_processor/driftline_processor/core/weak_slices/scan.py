@@ -16,9 +16,9 @@ from driftline.panes.bins import Bins, CategoryBins, Index, NumberBins
 from driftline.tables.classes import number_text
 from driftline.tables.table import F64
 from numpy.typing import NDArray
-from scipy.special import xlogy
 
 from driftline_processor.core.evaluation import SliceCondition
+from driftline_processor.core.special_functions import xlogy
 
 FINE, COARSE = 20, 10
 """Cells of a feature by itself, and of one of a pair: 210 ranges, and 55 times 55 of them (docs/data/constants.md)."""

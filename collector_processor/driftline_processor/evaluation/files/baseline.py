@@ -213,15 +213,15 @@ def build_from_files(
     until = None if first is None else _until(sources, roles, first)
     reading = _Reading(sources, roles, task, say, until, progress)
     said = ReferenceDescription(
-        ModelKey(options.model, options.version),
-        options.task,
-        options.classes or None,
-        options.positive_class or None,
-        0.5 if options.threshold is None else options.threshold,
-        [name for name in options.text_features if name != NO_TEXTS] if options.text_features else None,
-        bool(options.features) and not patterns,
-        sample,
-        reading.settle,
+        key=ModelKey(options.model, options.version),
+        task=options.task,
+        classes=options.classes or None,
+        positive_class=options.positive_class or None,
+        threshold=0.5 if options.threshold is None else options.threshold,
+        text_features=[name for name in options.text_features if name != NO_TEXTS] if options.text_features else None,
+        named=bool(options.features) and not patterns,
+        sample=sample,
+        settle=reading.settle,
         seasonality=options.seasons,
         quantiles=options.levels,
     )
@@ -369,16 +369,16 @@ class _Reading:
         if actual is not None and self._task.predicts_number:
             self._numbers(source, roles.actual, actual, before)
         return ReferenceRows(
-            n,
-            {name: whole(name, False) for name in roles.features},
-            np.column_stack([self._numbers(source, name, whole(name, True), before) for name in self._score])
+            rows=n,
+            features={name: whole(name, False) for name in roles.features},
+            scores=np.column_stack([self._numbers(source, name, whole(name, True), before) for name in self._score])
             if self._score
             else None,
-            optional(self._predicted, False),
-            actual,
-            self._times(source, batch.column(roles.time)) if roles.time in there else None,
-            {name: whole(name, False) for name in roles.slices},
-            relevance,
+            predicted=optional(self._predicted, False),
+            actual=actual,
+            time=self._times(source, batch.column(roles.time)) if roles.time in there else None,
+            slices={name: whole(name, False) for name in roles.slices},
+            relevance=relevance,
         )
 
     def _numbers(self, source: Source, name: str, values: Column, before: int) -> F64:

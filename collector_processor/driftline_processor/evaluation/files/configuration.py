@@ -19,6 +19,7 @@ from driftline_processor.readers.column_options import ColumnOptions, options_of
 from driftline_processor.readers.errors import BadInput, Say, near, option_text
 from driftline_processor.readers.memory import Reference
 
+from .options import EvaluationOptions
 from .reference import load_baseline
 from .settings import EvaluationSettings
 from .windows import Cut
@@ -38,7 +39,7 @@ class ConfiguredEvaluation:
     """Settings of an evaluation of files; see :func:`.evaluate.evaluate_files`."""
 
     reference: Reference | None
-    options: ColumnOptions
+    options: EvaluationOptions
     cut: Cut
     asked: EvaluationSettings
 
@@ -46,7 +47,7 @@ class ConfiguredEvaluation:
 def configure_evaluation(
     file: Path,
     reference: Reference | None,
-    options: ColumnOptions,
+    options: EvaluationOptions,
     cut: Cut,
     asked: EvaluationSettings,
     say: Say,
@@ -101,7 +102,7 @@ def configure_evaluation(
 TASK_KEYS = ("task", "classes", "positive_class", "quantiles")
 
 
-def _keys_of_options(model: Model, options: ColumnOptions, with_task: bool) -> dict[str, Any]:
+def _keys_of_options(model: Model, options: EvaluationOptions, with_task: bool) -> dict[str, Any]:
     """Return the values of a model's keys that have the name of an option that is not given.
 
     Args:

@@ -86,7 +86,9 @@ def read_dataset(
     if strange := [name for name in attributes if name not in shared and name not in later]:
         say(f"fairness, objectives: no column and no slice of an outcome is called {listed(strange)}")
     options = replace(options, slices=tuple(key for key in options.slices if key not in later))
-    roles = find_roles(sources, options, task, baseline.columns, say, there, bins.projections)
+    roles = find_roles(
+        sources, options, task, known=baseline.columns, say=say, features=there, embeddings=bins.projections
+    )
     groups = tuple(name for name in dict.fromkeys(attributes) if name in shared and name not in roles.slices)
     unknown = tuple(name for name in roles.unknown if name not in groups)
     if patterns:
@@ -110,7 +112,7 @@ def read_dataset(
         else:
             reads, weights, heard = join_outcomes(known, reads, roles.id, say, sampled, store)
     report_impossible_actuals(reads, task, say)
-    return Dataset(roles, reads, weights, heard, later, groups, store)
+    return Dataset(roles=roles, rows=reads, weights=weights, heard=heard, later=later, groups=groups, store=store)
 
 
 def _report_texts(sources: Sequence[Source], baseline: Baseline, say: Say) -> None:

@@ -36,7 +36,6 @@ from driftline_processor.evaluation.judge import TOGETHER, follow, judge_togethe
 from driftline_processor.present.evaluation_json import evaluations_to_json, json_of
 from driftline_processor.present.numbers import many
 from driftline_processor.present.progress import Progress, no_progress, report_parts
-from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import has_patterns
 from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.memory import Reference, Rows
@@ -51,12 +50,13 @@ from .exact_values import exact_values, reference_rows_path
 from .fold import batches, fold_rows, newest_rows
 from .importance_weights import weigh_windows
 from .mispredictions import worst_predictions
+from .options import EvaluationOptions
 from .outcome_join import silence_as_irrelevant
 from .outcomes import LabelledWindows, labelled_predictions
 from .reference import baseline_of, baseline_of_first_period, reference_rows
 from .rolling_reference import cut_references
 from .rows_source import FileWindows
-from .settings import DEFAULT_SETTINGS, EvaluationSettings, check_objective_slices, model_settings
+from .settings import DEFAULT_SETTINGS, EvaluationSettings, check_objective_slices, check_options, model_settings
 from .slices import WindowSlices, slice_values
 from .versions import compare_file_versions
 from .weak_slices import WeakSliceRows
@@ -98,7 +98,7 @@ def evaluate_files(
     data: Sequence[Rows],
     reference: Reference | None,
     outcomes: Rows | None,
-    options: ColumnOptions,
+    options: EvaluationOptions,
     cut: Cut,
     say: Say,
     asked: EvaluationSettings = DEFAULT_SETTINGS,
@@ -113,11 +113,11 @@ def evaluate_files(
     cuts = [cut]
     if not (cut.window or cut.rows):
         lengths = () if asked.model is None else asked.model.windows
-        cuts = [replace(cut, window=name) for name in lengths or asked.windows] or cuts
+        cuts = [replace(cut, window=name) for name in lengths or options.default_windows] or cuts
     cuts = cuts if asked.past is None else [one.by_time() for one in cuts]
     for one in cuts:
         one.check()
-    asked.check(reference)
+    check_options(options, asked.past, reference)
     for path in (*data, reference, outcomes):
         if path is not None:
             check_path(path)
@@ -142,7 +142,7 @@ def evaluate_files(
     if asked.model is not None and not options.slices:  # as in a service: no slices but those that are named
         named = replace(baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"})
     progress(0, 0, "Reading rows")
-    read = read_dataset(data, outcomes, named, options, say, performance.keys, sampled)
+    read = read_dataset(data, outcomes, named, options=options, say=say, attributes=performance.keys, sampled=sampled)
     options = replace(options, features=() if has_patterns(options.features) else options.features)  # the baseline's
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
         raise BadInput(f"{data[0]}: seasons need a time; name its column with {option_text('time')}")
@@ -156,7 +156,18 @@ def evaluate_files(
         store=read.store,
     )
     delay = settings.outcome_delay or learn_delay(known, read.store)
-    rows = _Rows(data, reference, read, known, key, built, baseline, options, counted, delay)
+    rows = _Rows(
+        data,
+        reference,
+        read,
+        known=known,
+        key=key,
+        built=built,
+        baseline=baseline,
+        options=options,
+        counted=counted,
+        delay=delay,
+    )
     judged = [_judge_windows(rows, cut, settings, asked, say, progress) for cut in cuts]
     evaluations = [one for of_cut in judged for one in of_cut.evaluations]
     declared = judged[0].slices
@@ -198,7 +209,7 @@ class _Rows:
     key: ModelKey
     built: Baseline
     baseline: Baseline
-    options: ColumnOptions
+    options: EvaluationOptions
     counted: Expectations
     delay: OutcomeDelay
 
@@ -221,14 +232,32 @@ def _judge_windows(
     if settings.rolling is not None:
         past, steps = cut_references(settings.rolling, read.rows, windows, steps, cut.timezone, settings.seasons)
     counts = StepCounts(steps, baseline)
-    slices = WindowSlices(read.rows, read.roles, baseline, steps, len(windows), say, read.groups)
+    slices = WindowSlices(
+        reads=read.rows,
+        roles=read.roles,
+        baseline=baseline,
+        steps=steps,
+        windows=len(windows),
+        say=say,
+        groups=read.groups,
+    )
     known = (
         None if rows.known is None else LabelledWindows(rows.known, read.store.join(groups), len(windows), read.store)
     )
     labelled = WeakSliceRows.of(known, baseline)
     folded = fold_rows(
-        *(read.rows, read.roles, key, baseline, counts, len(windows)),
-        *(rows.counted, slices, past, labelled, read.store, progress),
+        read.rows,
+        read.roles,
+        key,
+        baseline=baseline,
+        counts=counts,
+        windows=len(windows),
+        expect=rows.counted,
+        slices=slices,
+        past=past,
+        labelled=labelled,
+        store=read.store,
+        progress=progress,
     )
     _report_sums_and_samples(known, labelled, baseline.task, say)
     values = slice_values(read, slices.values)
@@ -263,20 +292,36 @@ def _judge_windows(
             evaluations.append(follow(evaluation, evaluations[-1] if evaluations else None))
     evaluations = with_track_records(evaluations)
     reference, options = rows.reference, rows.options
-    if asked.exact and reference is not None:
+    if options.exact and reference is not None:
         progress(0, 0, "Comparing rows exactly")
-        exact_values(evaluations, read.rows, groups, reference_rows_path(reference, "exact"), baseline, options, say)
-    if asked.classifier and reference is not None:
+        exact_values(
+            evaluations,
+            read.rows,
+            groups,
+            reference=reference_rows_path(reference, "exact"),
+            baseline=baseline,
+            options=options,
+            say=say,
+        )
+    if options.classifier and reference is not None:
         progress(0, 0, "Training a classifier")
         before_rows = reference_rows(reference, options, baseline, key, say)
         current = batches(read.rows, groups, read.roles, key, baseline)
-        classify_windows(evaluations, [one.pane for one in folded], before_rows, current, groups, baseline, say)
-    if asked.weighted and reference is not None:
+        classify_windows(
+            evaluations,
+            [one.pane for one in folded],
+            before_rows,
+            current=current,
+            groups=groups,
+            baseline=baseline,
+            say=say,
+        )
+    if options.importance_weighted and reference is not None:
         progress(0, 0, "Weighing labelled rows")
         current = batches(read.rows, groups, read.roles, key, baseline)
-        weigh_windows(evaluations, reference, current, groups, baseline, options, say)
+        weigh_windows(evaluations, reference, current, groups=groups, baseline=baseline, options=options, say=say)
     declared = {name: values for name, values in slices.values.items() if name not in read.groups}
-    wrong = worst_predictions(read, known, baseline.task, asked.mispredictions)
+    wrong = worst_predictions(read, known, baseline.task, options.mispredictions)
     return _JudgedWindows(evaluations, declared, wrong)
 
 

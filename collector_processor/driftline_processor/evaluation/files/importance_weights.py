@@ -79,7 +79,15 @@ def _labelled_reference(
     else:
         source = open_source(path, text_columns(baseline, options), say, options.number_format)
         found, task = features_of_files([source], baseline), baseline.task
-        roles = find_roles([source], options, task, baseline.columns, lambda _: None, found, baseline.bins.projections)
+        roles = find_roles(
+            [source],
+            options,
+            task,
+            known=baseline.columns,
+            say=lambda _: None,
+            features=found,
+            embeddings=baseline.bins.projections,
+        )
         read = shape_scores(read_rows(source, roles, task, say), task)
         parts, actual, rows = (
             table_batches(read, roles, _key(baseline), baseline.task, baseline),

@@ -92,14 +92,14 @@ def resolve_rows(outcomes: FileOutcomes, row: Places, outcome: Places, n: int, s
     first = usable[histories.first()]
     ordered = usable[histories.order]
     return ResolvedRows(
-        row[ordered],
-        outcome[ordered],
-        of_rows(latest, latest),
-        of_rows(first, first),
-        of_rows(weight[latest], latest),
-        of_rows(value[latest], latest),
-        {key: of_rows(of[latest], latest) for key, of in slices.items()},
-        unweighted,
+        row=row[ordered],
+        outcome=outcome[ordered],
+        latest=of_rows(latest, latest),
+        first=of_rows(first, first),
+        weight=of_rows(weight[latest], latest),
+        value=of_rows(value[latest], latest),
+        slices={key: of_rows(of[latest], latest) for key, of in slices.items()},
+        unweighted=unweighted,
     )
 
 

@@ -154,7 +154,19 @@ def labelled_predictions(
     duration = _stacked([read.duration for read in reads], store)
     errors = _joined([read.errors for read in reads])
     return LabelledPredictions(
-        scores, predicted, actual, weight, time, outcome_time, value, slices, sent, relevance, told, duration, errors
+        scores=scores,
+        predicted=predicted,
+        actual=actual,
+        weight=weight,
+        time=time,
+        outcome_time=outcome_time,
+        value=value,
+        slices=slices,
+        sent_slices=sent,
+        relevance=relevance,
+        labelled=told,
+        duration=duration,
+        errors=errors,
     )
 
 

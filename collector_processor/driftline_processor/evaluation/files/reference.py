@@ -150,5 +150,13 @@ def reference_rows(
         return len(kept), [kept]
     source = open_source(path, text_columns(baseline, options), say, options.number_format)
     found, told = features_of_files([source], baseline), baseline.columns
-    roles = find_roles([source], options, baseline.task, told, lambda _: None, found, baseline.bins.projections)
+    roles = find_roles(
+        [source],
+        options,
+        baseline.task,
+        known=told,
+        say=lambda _: None,
+        features=found,
+        embeddings=baseline.bins.projections,
+    )
     return source.rows, table_batches(FileRows(source), roles, key, baseline.task, baseline)

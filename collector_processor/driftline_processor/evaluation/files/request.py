@@ -7,7 +7,6 @@ from pathlib import Path
 
 from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.present.progress import Progress, no_progress
-from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.memory import MemoryRows, Reference, Rows
 from driftline_processor.readers.sources import download_artifact, expand_paths
@@ -48,31 +47,22 @@ def evaluate_request(
         performance = configuration.performance_of(options.performance)
         versions = configuration.versions_in(options.performance)
     asked = EvaluationSettings(
-        method=options.method,
-        methods=options.methods,
-        exact=options.exact,
-        classifier=options.classifier,
         expect=expected,
         past=read_rolling(options.reference_last, options.reference_without),
         performance=performance,
-        metrics=options.metrics,
         objectives=objectives_of(options.objectives),
         versions=versions,
-        weighted=options.importance_weighted,
-        mispredictions=options.mispredictions,
-        windows=options.default_windows,
     )
-    columns: ColumnOptions = options
     cut = Cut(options.window, options.window_rows)
     if isinstance(reference, Path):
         reference = download_artifact(reference)
     if options.config is not None:
         configured = configuration.configure_evaluation(
-            *(options.config, reference, columns, cut, asked, say), options.used_sections
+            options.config, reference, options, cut=cut, asked=asked, say=say, used=options.used_sections
         )
-        reference, columns, cut, asked = configured.reference, configured.options, configured.cut, configured.asked
+        reference, options, cut, asked = configured.reference, configured.options, configured.cut, configured.asked
     files = [file for one in data for file in ([one] if isinstance(one, MemoryRows) else expand_paths([one]))]
-    return evaluate_files(files, reference, outcomes, columns, cut, say, asked, progress)
+    return evaluate_files(files, reference, outcomes, options=options, cut=cut, say=say, asked=asked, progress=progress)
 
 
 def objectives_of(written: Sequence[str]) -> tuple[Objective, ...]:

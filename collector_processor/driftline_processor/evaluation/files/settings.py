@@ -18,70 +18,60 @@ from driftline_processor.core.performance.settings import STANDARD, PerformanceS
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.versions import VersionNames
 from driftline_processor.custom_metrics import load_custom_metrics
-from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say, about_option, listed, missing_option, near, option_text
 from driftline_processor.readers.memory import Reference
 
 from .exact_values import reference_rows_path
+from .options import EvaluationOptions
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSettings:
-    """``method``, ``methods``: the drift methods that decide, and that are shown beside, see ``Choices`` of drift.
+    """What options and configurations declare, read into the objects that judge windows.
 
-    ``exact``: values of drift methods from the rows. ``classifier``: the domain classifier, too. ``expect``: what
-    is expected of each model's data. ``past``: windows are compared with the rows before them,
-    :mod:`.rolling_reference`. ``performance``: what each model's owner asks of its performance; ``metrics``: names
-    of those that are wanted, too; ``objectives``: what it shall be. ``versions``: which of each model's are
-    compared with which. ``model``: what a configuration says of it. ``weighted``: estimates by importance weights,
-    too. ``mispredictions``: how many of the worst rows of each window. ``windows``: lengths of windows where
-    neither an option nor the configuration names any.
+    Attributes:
+        expect: Model → the expectations of its data.
+        past: The past that windows are compared with; None = the rows of the baseline.
+        performance: Model → what its owner declares of its performance.
+        objectives: Objectives of options.
+        versions: Model → which of its versions are compared.
+        model: What a configuration declares of the model; None without a configuration.
     """
 
-    method: Sequence[str] = ()
-    methods: Sequence[str] = ()
-    exact: bool = False
-    classifier: bool = False
     expect: Mapping[str, Expectations] = field(default_factory=dict)
     past: Rolling | None = None
     performance: Mapping[str, PerformanceSettings] = field(default_factory=dict)
-    metrics: Sequence[str] = ()
     objectives: Sequence[Objective] = ()
     versions: Mapping[str, VersionNames] = field(default_factory=dict)
-    weighted: bool = False
-    mispredictions: int = 0
     model: ModelSettings | None = None
-    windows: Sequence[str] = ()
-
-    def check(self, reference: Reference | None) -> None:
-        """Raise :class:`BadInput` when something is asked for that cannot be had together.
-
-        ``reference``: what is compared with, None where nobody named it.
-        """
-        if not 0 <= self.mispredictions <= MOST:
-            raise BadInput(f"{self.mispredictions} is not a number from 1 to {MOST:,}", "mispredictions")
-        rows_wanted = [name for name in ("exact", "classifier", "weighted") if getattr(self, name)]
-        if self.past is not None and rows_wanted:
-            option = "importance_weighted" if rows_wanted[0] == "weighted" else rows_wanted[0]
-            last = option_text("reference_last")
-            raise BadInput(f"needs rows, of which {last} keeps only counts; choose one", option)
-        if reference is None:
-            if self.past is None:
-                raise missing_option(
-                    "baseline",
-                    "name a built one (.json), or rows to compare with; "
-                    f"or {option_text('reference_last', '30d')}, to compare each day with those before it",
-                )
-            return
-        if self.exact:
-            reference_rows_path(reference, "exact")
-        if self.classifier:
-            reference_rows_path(reference, "classifier")
-        if self.weighted:
-            reference_rows_path(reference, "importance_weighted")
 
 
 DEFAULT_SETTINGS = EvaluationSettings()
+
+
+def check_options(options: EvaluationOptions, past: Rolling | None, reference: Reference | None) -> None:
+    """Raise :class:`BadInput` for options that exclude each other or need other rows.
+
+    Args:
+        options: The options.
+        past: The past that windows are compared with.
+        reference: The rows or the baseline that windows are compared with; None if neither is named.
+    """
+    if not 0 <= options.mispredictions <= MOST:
+        raise BadInput(f"{options.mispredictions} is not a number from 1 to {MOST:,}", "mispredictions")
+    need_rows = [name for name in ("exact", "classifier", "importance_weighted") if getattr(options, name)]
+    if past is not None and need_rows:
+        last = option_text("reference_last")
+        raise BadInput(f"needs rows, of which {last} keeps only counts; choose one", need_rows[0])
+    if reference is not None:
+        for name in need_rows:
+            reference_rows_path(reference, name)
+    elif past is None:
+        raise missing_option(
+            "baseline",
+            "name a built one (.json), or rows to compare with; "
+            f"or {option_text('reference_last', '30d')}, to compare each day with those before it",
+        )
 
 
 def read_choices(deciding: Sequence[str], shown: Sequence[str], baseline: Baseline) -> Choices:
@@ -123,8 +113,10 @@ def _split(option: str, text: str, features: Collection[str]) -> tuple[str | Non
     return feature if sign else None, [name.strip() for name in names.split(",") if name.strip()]
 
 
-def performance_settings(asked: EvaluationSettings, baseline: Baseline, say: Say) -> PerformanceSettings:
-    """Return what is asked of a model.
+def performance_settings(
+    asked: EvaluationSettings, wanted: Sequence[str], baseline: Baseline, say: Say
+) -> PerformanceSettings:
+    """Return what is declared of a model's performance, with the metrics of an option.
 
     Custom metrics are those that are installed. Raises :class:`BadInput` where only of others anything is asked, and
     where something is that a model of its kind has not.
@@ -141,7 +133,7 @@ def performance_settings(asked: EvaluationSettings, baseline: Baseline, say: Say
         wrong.append(f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}")
     if wrong:
         raise BadInput(wrong[0], option)
-    metrics = [*found.metrics, *asked.metrics]
+    metrics = [*found.metrics, *wanted]
     for objective in asked.objectives:
         if problem := misnamed_metric(objective, task.kind):
             raise BadInput(problem, "objectives", objective.rule)
@@ -176,13 +168,13 @@ def expectations_of_model(
 
 
 def model_settings(
-    asked: EvaluationSettings, baseline: Baseline, options: ColumnOptions, say: Say
+    asked: EvaluationSettings, baseline: Baseline, options: EvaluationOptions, say: Say
 ) -> tuple[ModelSettings, Expectations]:
     """Return how windows are judged, and of the expectations those whose features the baseline has."""
     wanted, counted = expectations_of_model(asked.expect, baseline, say, "expect" if asked.model is None else "config")
     base = asked.model or ModelSettings()
-    if asked.model is None or asked.method or asked.methods:
-        choices = read_choices(asked.method, asked.methods, baseline)
+    if asked.model is None or options.method or options.methods:
+        choices = read_choices(options.method, options.methods, baseline)
     else:
         choices = base.choices
         for wrong in misfits(choices, baseline):
@@ -193,7 +185,7 @@ def model_settings(
         seasons=options.seasons,
         choices=choices,
         expectations=wanted,
-        performance=performance_settings(asked, baseline, say),
+        performance=performance_settings(asked, options.metrics, baseline, say),
         versions=asked.versions.get(baseline.model, VersionNames()),
     )
     return settings, counted

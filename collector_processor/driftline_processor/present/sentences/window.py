@@ -66,7 +66,7 @@ def column_name(column: ColumnDrift) -> str:
 def drift_remarks(columns: Iterable[ColumnDrift]) -> list[str]:
     """Say what a table of states leaves open: why a column is usual or cannot be told, and what ``ok`` is worth.
 
-    >>> ok = ColumnDrift("feature", "age", "ok", "ks", 100, {}, would_see=0.31)
+    >>> ok = ColumnDrift("feature", "age", "ok", "ks", 100, {}, detectable_change=0.31)
     >>> few = ColumnDrift("feature", "temp", "inconclusive", "ks", 20, {}, reason="too_few_rows")
     >>> drift_remarks([ok, few])
     ['temp cannot be told: 20 rows are too few; a longer window would tell', 'would have seen a shift of 0.31 σ: age']
@@ -75,8 +75,8 @@ def drift_remarks(columns: Iterable[ColumnDrift]) -> list[str]:
     for column in columns:
         if column.state == "within_normal_variation" or column.reason.startswith("too_few"):
             lines.append(printable(column_sentence(column)).rstrip("."))
-        elif column.state == "ok" and column.would_see is not None:
-            seen.append((column.would_see, column_name(column)))
+        elif column.state == "ok" and column.detectable_change is not None:
+            seen.append((column.detectable_change, column_name(column)))
     if lines[MOST_REMARKS:]:
         lines = [*lines[:MOST_REMARKS], f"likewise {many(len(lines) - MOST_REMARKS, 'more column')}"]
     if seen:
@@ -241,7 +241,7 @@ def _worse_than_a_constant(evaluation: Evaluation) -> str:
 
     Not where the interval of the difference says that it may be chance.
     """
-    if evaluation.beside_constant is not None and evaluation.beside_constant.state != "worse":
+    if evaluation.constant_comparison is not None and evaluation.constant_comparison.state != "worse":
         return ""
     loss, constant = (
         metric.value if (metric := evaluation.realized.get(name)) is not None else None

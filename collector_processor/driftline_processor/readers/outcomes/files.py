@@ -84,11 +84,17 @@ class FileOutcomes:
             return None if values is None else store.take(values, places, 0)
 
         return FileOutcomes(
-            self.source,
-            *(some(self.line), some(self.number), store.take_column(self.actual, places), some(self.retracted)),
-            *(some(self.time), some(self.made), some(self.weight), some(self.value)),
-            {key: store.take_column(texts, places) for key, texts in self.slices.items()},
-            None if self.item is None else store.take_column(self.item, places),
+            source=self.source,
+            line=some(self.line),
+            number=some(self.number),
+            actual=store.take_column(self.actual, places),
+            retracted=some(self.retracted),
+            time=some(self.time),
+            made=some(self.made),
+            weight=some(self.weight),
+            value=some(self.value),
+            slices={key: store.take_column(texts, places) for key, texts in self.slices.items()},
+            item=None if self.item is None else store.take_column(self.item, places),
         )
 
     def id_of(self, place: int) -> str:

@@ -258,7 +258,7 @@ def _measured(name: str, told: Evaluation, reference: Mapping[str, MetricValue],
         return Figure("predicted rate", value, interval, f"actually {was}{ends}", address, _worse(level))
     if other is not None and other.value is not None:
         than = f"a constant guess {metric_value(name, other.value)}" if name == "log_loss" else f"{other.value:.3g}"
-        bad = bad or _worse(told.beside_constant)
+        bad = bad or _worse(told.constant_comparison)
         beside = _beside_baseline(name, reference)
         return Figure(title, value, interval, f"{than}{f', {beside}' if beside else ''}", address, bad)
     return Figure(title, value, interval, _beside_baseline(name, reference), address, bad)

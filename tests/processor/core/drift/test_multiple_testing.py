@@ -12,7 +12,7 @@ from driftline.panes.fold import fold
 from driftline.tables.table import F64
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.p_values import benjamini_hochberg
-from driftline_processor.core.drift.rule import drift_by_slice, share_drifted, weighted_share
+from driftline_processor.core.drift.rule import drift_by_slice, share_drifted, weighted_fraction
 from driftline_processor.core.evaluation import ColumnDrift
 
 
@@ -77,12 +77,12 @@ def test_the_share_is_of_what_could_be_judged() -> None:
 
 
 def test_the_weighted_share_goes_by_importance_and_is_unknown_without() -> None:
-    assert weighted_share(FEATURES, Importance({"a": 3.0, "b": 1.0, "c": 50.0}), SELF) == 0.75
-    assert weighted_share(FEATURES, None, SELF) is None
-    assert weighted_share(FEATURES, Importance({"c": 1.0}), SELF) is None
+    assert weighted_fraction(FEATURES, Importance({"a": 3.0, "b": 1.0, "c": 50.0}), SELF) == 0.75
+    assert weighted_fraction(FEATURES, None, SELF) is None
+    assert weighted_fraction(FEATURES, Importance({"c": 1.0}), SELF) is None
 
 
 def test_a_document_drifts_with_any_of_its_descriptors_and_counts_once() -> None:
     features = {name: column(name, state) for name, state in [("t.length", "ok"), ("t.words", "drift"), ("b", "ok")]}
     whole = {"t.length": "t", "t.words": "t", "b": "b"}
-    assert weighted_share(features, Importance({"t": 1.0, "b": 3.0}), whole) == 0.25
+    assert weighted_fraction(features, Importance({"t": 1.0, "b": 3.0}), whole) == 0.25

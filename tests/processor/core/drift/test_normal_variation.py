@@ -184,7 +184,7 @@ def test_independent_rows_with_a_time_keep_their_power() -> None:
     found = judged(rng.normal(0.3, 1, 1_000), baseline, 5 * DAY)
     assert found.state == "drift"
     assert found.design_effect < 1.5
-    assert found.would_see == pytest.approx(0.15, abs=0.05)
+    assert found.detectable_change == pytest.approx(0.15, abs=0.05)
 
 
 def test_two_weeks_hold_too_few_weeks_to_say_what_is_usual() -> None:
@@ -211,14 +211,14 @@ def test_a_window_without_a_time_is_as_long_as_its_rows_took_in_the_baseline() -
     baseline = baseline_of({"x": days(rng, rng.normal(size=60), 200, 0.5)}, 200)
     week = days(rng, rng.normal(size=7), 200, 0.5)
     said, unsaid, short = (judged(week, baseline, span * DAY) for span in (7, 0, 1))
-    assert (said.state, said.p_normal_variation, said.would_see) == (
+    assert (said.state, said.p_normal_variation, said.detectable_change) == (
         unsaid.state,
         unsaid.p_normal_variation,
-        unsaid.would_see,
+        unsaid.detectable_change,
     )
-    assert said.would_see is not None
-    assert short.would_see is not None
-    assert short.would_see > 1.5 * said.would_see
+    assert said.detectable_change is not None
+    assert short.detectable_change is not None
+    assert short.detectable_change > 1.5 * said.detectable_change
 
 
 def family(rng: np.random.Generator, features: int, count: int, share: float) -> Callable[[float], list[ColumnDrift]]:
@@ -257,7 +257,7 @@ def test_a_larger_shift_is_never_smaller_news(features: int, share: float) -> No
         assert ranks == sorted(ranks)
         assert all(column.state != "ok" for column in first if column.size == "large")
         for column in first:
-            assert column.state != "ok" or (column.would_see or math.inf) <= max(SEEN, 6 * math.sqrt(share))
+            assert column.state != "ok" or (column.detectable_change or math.inf) <= max(SEEN, 6 * math.sqrt(share))
         last.append(first[-1].state)
         quiet += [column.state for column in found[0] if not column.reason]
     assert set(last) == {"drift"}
@@ -275,7 +275,7 @@ def test_ten_features_and_a_week_find_one_sigma() -> None:
 def test_what_would_have_been_seen_is_what_is_found() -> None:
     rng = np.random.default_rng(29)
     judge = family(rng, 5, 30, 0.02)
-    seen = judge(0.0)[1].would_see
+    seen = judge(0.0)[1].detectable_change
     assert seen is not None
     assert 0.4 < seen < 0.8
     found = {factor: [family(rng, 5, 30, 0.02)(factor * seen)[0].state for _ in range(8)] for factor in (0.4, 1.8)}

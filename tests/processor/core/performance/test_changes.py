@@ -166,7 +166,7 @@ class TestAConstant:
     def test_is_compared_row_by_row(self) -> None:
         before = baseline([self.scored(1, 4_000, 0.0)])
         rate = float(self.happened.mean())
-        found = judged(before, [self.scored(2, 2_000, 1.0)], dated=False).beside_constant
+        found = judged(before, [self.scored(2, 2_000, 1.0)], dated=False).constant_comparison
         y, s = self.happened, self.scores
         apart = -y * np.log(s / rate) - (1 - y) * np.log((1 - s) / (1 - rate))
         half = 1.96 * float(apart.std(ddof=1)) / len(y) ** 0.5
@@ -177,8 +177,8 @@ class TestAConstant:
 
     def test_that_a_good_model_beats_and_a_noisy_one_does_not(self) -> None:
         before = baseline([self.scored(1, 4_000, 0.0)])
-        good = judged(before, [self.scored(2, 2_000, 0.0)], dated=False).beside_constant
-        noisy = judged(before, [self.scored(3, 2_000, 4.0)], dated=False).beside_constant
+        good = judged(before, [self.scored(2, 2_000, 0.0)], dated=False).constant_comparison
+        noisy = judged(before, [self.scored(3, 2_000, 4.0)], dated=False).constant_comparison
         assert good is not None
         assert noisy is not None
         assert (good.state, noisy.state) == ("not_worse", "worse")

@@ -59,7 +59,7 @@ def test_what_follows_from_a_window(evaluation: Evaluation, state: str, reasons:
         (window(slices={"country=NL": drifted_slice("small")}), "unknown"),
         (window(findings=(replace(MISSING, severity="major"),)), "unknown"),
         (window(estimated={"accuracy": FAILED}, estimated_changes=WORSE), "unknown"),
-        (known(realized=CONSTANT["realized"], beside_constant=change("inconclusive", 0.18)), "unknown"),
+        (known(realized=CONSTANT["realized"], constant_comparison=change("inconclusive", 0.18)), "unknown"),
         (known(**LEVEL | {"level": change("inconclusive", -0.18, -0.21, -0.15)}), "unknown"),
         (known(**LEVEL | {"level": None}), "unknown"),
         (known(**LEVEL, maturity="immature"), "unknown"),

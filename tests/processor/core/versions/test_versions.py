@@ -97,7 +97,7 @@ def test_a_canary_that_grows_while_everybody_errs_more_is_neither_worse_nor_bett
     one, other = (np.stack([n, n, n, *[n * rate] * 3]) for n in (2000 - own, own))
     assert compare("error", apart(one.sum(axis=1), other.sum(axis=1)), ERRORS).verdict == "worse"
     found = compare("error", apart(one, other), ERRORS)
-    assert (found.verdict, found.rows) == ("not_yet", 28_000)
+    assert (found.verdict, found.reason, found.rows) == ("inconclusive", "too_few_rows", 28_000)
     assert found.difference == pytest.approx(0, abs=1e-12)
     assert found.low is not None
     assert found.high is not None
@@ -120,7 +120,7 @@ def test_what_a_small_version_has_not_met_yet_is_no_difference() -> None:
         for n, big in ((9_000.0, 90), (1_000.0, 2))
     )
     found = compare("absolute_error", apart(one, other))
-    assert found.verdict == "not_yet"
+    assert found.verdict == "inconclusive"
     assert found.high is not None
     assert found.high > 0
 
@@ -133,7 +133,7 @@ def test_rows_of_great_weight_count_as_what_they_are() -> None:
         return np.array([light + heavy, w, light + 2500 * heavy, e, wrong + 2500 * missed, wrong + 2500 * missed])
 
     found = compare("error", apart(rows(6_300, 630, 2_700, 14), rows(700, 70, 300, 0)), ERRORS)
-    assert (found.verdict, found.method) == ("not_yet", "asymptotic")
+    assert (found.verdict, found.method) == ("inconclusive", "asymptotic")
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_an_end_of_the_interval_is_where_the_evidence_is_just_enough() -> None:
 
 def test_interval_and_verdict_say_the_same_and_more_rows_make_it_shorter() -> None:
     found = [compare("error", both(100 * k, 9 * k, 15 * k), ERRORS) for k in (1, 2, 4, 8, 16, 32)]
-    assert [one.verdict for one in found] == ["not_yet"] * 3 + ["worse"] * 3
+    assert [one.verdict for one in found] == ["inconclusive"] * 3 + ["worse"] * 3
     assert [one.verdict == "worse" for one in found] == [one.low is not None and one.low > 0 for one in found]
     widths = [(one.high or 0) - (one.low or 0) for one in found]
     assert all(later < earlier for earlier, later in pairwise(widths))
@@ -177,27 +177,27 @@ def test_interval_and_verdict_say_the_same_and_more_rows_make_it_shorter() -> No
 @pytest.mark.parametrize("sums", [both(300, 30, 40), apart(errors(500, 100), errors(400, 95))])
 def test_rows_needed_are_as_many_as_it_takes(sums: Sums) -> None:
     found = compare("error", sums, ERRORS)
-    assert found.verdict == "not_yet"
+    assert found.verdict == "inconclusive"
     assert found.rows_needed is not None
     just_enough = compare("error", sums.times(1.01 * found.rows_needed / sums.rows), ERRORS)
     too_few = compare("error", sums.times(0.99 * found.rows_needed / sums.rows), ERRORS)
-    assert (just_enough.verdict, too_few.verdict) == ("worse", "not_yet")
+    assert (just_enough.verdict, too_few.verdict) == ("worse", "inconclusive")
 
 
 def test_nothing_is_said_of_nothing() -> None:
     found = compare("error", apart(errors(100, 20), errors(0, 0)), ERRORS)
-    assert (found.verdict, found.difference, found.low, found.rows) == ("not_yet", None, None, 0)
+    assert (found.verdict, found.difference, found.low, found.rows) == ("inconclusive", None, None, 0)
 
 
 def test_versions_that_always_agree_are_never_told_apart() -> None:
     found = compare("error", both(100_000, 0, 0, 20_000), ERRORS)
-    assert (found.verdict, found.difference, found.rows_needed) == ("not_yet", 0.0, None)
+    assert (found.verdict, found.difference, found.rows_needed) == ("inconclusive", 0.0, None)
     assert found.low == pytest.approx(0, abs=2e-4)
 
 
 def test_few_rows_without_a_bound_say_nothing() -> None:
     few, enough = (compare("absolute_error", Sums(PairedSums(n, n, n, n, 3 * n, 2 * n, 5 * n))) for n in (199, 200))
-    assert (few.verdict, few.low, few.method) == ("not_yet", None, "asymptotic")
+    assert (few.verdict, few.low, few.method) == ("inconclusive", None, "asymptotic")
     assert enough.verdict == "worse"
 
 
@@ -377,7 +377,7 @@ def test_a_pane_cut_in_two_says_the_same() -> None:
 def test_what_cannot_be_compared_says_why() -> None:
     champion, challenger, _ = sides((0.2, 0.3), 50)
     unheard = side_by_side(champion, VersionInput("2", BINARY, Pane(), 9), Pane())
-    assert (unheard.verdict, unheard.reason) == ("not_yet", "no outcome of version 2 is known in this time")
+    assert (unheard.verdict, unheard.reason) == ("inconclusive", "no outcome of version 2 is known in this time")
     other = side_by_side(champion, VersionInput("2", Task("regression"), challenger.pane, 9), Pane())
     assert other.reason == "one is binary, the other regression"
     apart = side_by_side(champion, challenger, Pane(), "shadow")
@@ -389,7 +389,7 @@ def test_who_is_reviewed_where_it_flags_alone_is_neither_better_nor_worse() -> N
     """The challenger flags a tenth as much, is right whenever it does, and misses nine of ten frauds."""
     truth = np.repeat([1.0, 0.0], [1_000, 9_000])
     flags = {"1": np.arange(10_000) < 1_400, "2": np.arange(10_000) < 100}
-    for reviewed, verdict in (("all", "worse"), ("flagged", "not_yet")):
+    for reviewed, verdict in (("all", "worse"), ("flagged", "inconclusive")):
         made = []
         for name, flagged in flags.items():
             known = flagged | (reviewed == "all")
@@ -431,7 +431,7 @@ def test_a_canary_of_which_nothing_is_known_yet_has_a_reason() -> None:
     by_hour = {part: np.tile(sums / 4, (4, 1)) for part, sums in pane.parts.items()}
     champion = VersionInput("1", BINARY, pane, 400, lambda: by_hour)
     found = side_by_side(champion, VersionInput("2", BINARY, Pane(), 30, dict), Pane(), "canary")
-    assert (found.verdict, found.reason) == ("not_yet", "no outcome of version 2 is known in this time")
+    assert (found.verdict, found.reason) == ("inconclusive", "no outcome of version 2 is known in this time")
 
 
 def test_costs_that_are_all_the_same_compare_nothing() -> None:

@@ -46,8 +46,8 @@ def test_a_classifier_tells_turned_rows_from_the_reference_and_names_the_feature
     one = found["domain_classifier"]
     assert one["state"] == "drift"
     assert one["value"] > 0.7
-    assert {told["features"][0] for told in one["told_by"][:2]} == {"age", "points"}
-    assert found["correlation"]["told_by"][0]["features"] == ["age", "points"]
+    assert {told["features"][0] for told in one["contributors"][:2]} == {"age", "points"}
+    assert found["correlation"]["contributors"][0]["features"] == ["age", "points"]
     assert found["pca"]["state"] == "drift"
 
 

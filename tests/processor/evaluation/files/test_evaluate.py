@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from driftline_processor.core.metrics import misnamed
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.windows import Cut
-from driftline_processor.readers.column_options import ColumnOptions
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from sklearn import metrics
@@ -80,16 +80,16 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "score",
         "class",
         "multivariate",
-        "share",
-        "weighted_share",
+        "fraction",
+        "weighted_fraction",
         "drifted_slices",
         "slices",
         "incident",
         "lasting",
     ]
     together = window["drift"]["multivariate"]["correlation"]
-    assert list(together) == ["state", "reason", "rows", "value", "p_value", "was", "now", "told_by", "sentence"]
-    assert list(together["told_by"][0]) == ["features", "value", "was", "now", "p_value"]
+    assert list(together) == ["state", "reason", "rows", "value", "p_value", "was", "now", "contributors", "sentence"]
+    assert list(together["contributors"][0]) == ["features", "value", "was", "now", "p_value"]
     age = window["drift"]["features"]["age"]
     assert list(age) == [
         "state",
@@ -102,7 +102,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "missing",
         "design_effect",
         "blocks",
-        "would_see",
+        "detectable_change",
         "alike",
         "p_normal_variation",
         "sentence",
@@ -113,12 +113,12 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     why = window["explanation"]
     assert list(why) == ["sentence", "score", "causes"]
     assert list(why["causes"][0]) == [
-        *("features", "check", "moved", "changes", "slice", "since", "or_before", "p_value"),
+        *("features", "check", "moved", "changes", "slice", "since", "or_earlier", "p_value"),
         *("importance", "weight", "score_shift", "sentence"),
     ]
     assert list(window["performance"]) == [
         *("maturity", "immature", "positive_class", "unreviewed", "realized", "estimated", "changes"),
-        *("estimated_changes", "level", "beside_constant", "importance_weighted", "label_shift", "slices"),
+        *("estimated_changes", "level", "constant_comparison", "importance_weighted", "label_shift", "slices"),
         *("label_age", "fast_labels", "weak_slices"),
         *("fairness", "broken", "inconclusive_windows", "overdue", "objectives"),
     ]
@@ -156,7 +156,7 @@ def test_drift_is_what_scipy_says(run: Run, files: Path, reference: pd.DataFrame
         "vip": "ok",
         "income": "ok",
     }
-    assert window["drift"]["share"] == 1 / 3
+    assert window["drift"]["fraction"] == 1 / 3
 
 
 def test_ks_is_exact_where_every_value_has_a_bin(
@@ -460,7 +460,7 @@ def test_the_most_wrong_rows_are_told_with_their_traces(run: Run, files: Path, w
 
 def test_each_step_of_the_work_is_heard_from_its_beginning_to_its_end(files: Path) -> None:
     heard: list[tuple[int, int, str]] = []
-    options, cut = ColumnOptions(task="binary", time="time"), Cut("1d")
+    options, cut = EvaluationOptions(task="binary", time="time"), Cut("1d")
     result = evaluate_files(
         [files / "week.parquet"],
         files / "reference.parquet",

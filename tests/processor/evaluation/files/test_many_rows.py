@@ -20,11 +20,11 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files import weak_slices
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.evaluation.settings import settings_of
 from driftline_processor.readers import json_rows, row_store, sources, spool
-from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.row_store import RowStore
 from pyarrow import csv
 
@@ -57,10 +57,10 @@ def _rows(n: int, seed: int, kind: str, shuffled: bool = False) -> dict[str, Any
     return {**told, "score": chance, "label": label}
 
 
-def _write(folder: Path, kind: str, shuffled: bool = False) -> ColumnOptions:
+def _write(folder: Path, kind: str, shuffled: bool = False) -> EvaluationOptions:
     pq.write_table(pa.table(_rows(3_000, 1, kind)), folder / REFERENCE)
     pq.write_table(pa.table(_rows(ROWS, 2, kind, shuffled)), folder / WEEK, row_group_size=5_000)
-    options = ColumnOptions(
+    options = EvaluationOptions(
         model="m", task=kind, score=("score",), actual="label", time="time", slices=("country",), features=("x", "y")
     )
     build_from_files([folder / REFERENCE], options, _silent).save(folder / "b.json")
@@ -76,8 +76,8 @@ def _evaluate(
 ) -> EvaluationResult:
     say = _silent if said is None else said.append
     paths = [folder / name for name in files]
-    asked = EvaluationSettings(mispredictions=20)
-    return evaluate_files(paths, folder / "b.json", None, ColumnOptions(time="time"), cut, say, asked)
+    options = EvaluationOptions(time="time", mispredictions=20)
+    return evaluate_files(paths, folder / "b.json", None, options, cut, say)
 
 
 def _same_but_for_order(one: Evaluation, other: Evaluation) -> None:
@@ -258,9 +258,9 @@ import sys
 from pathlib import Path
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
-from driftline_processor.readers.column_options import ColumnOptions
+from driftline_processor.evaluation.files.options import EvaluationOptions
 folder = Path(sys.argv[1])
-evaluate_files([folder / "many.parquet"], folder / "b.json", None, ColumnOptions(), Cut(), lambda _: None)
+evaluate_files([folder / "many.parquet"], folder / "b.json", None, EvaluationOptions(), Cut(), lambda _: None)
 status = Path("/proc/self/status").read_text()
 print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 """
@@ -279,7 +279,7 @@ def test_memory_of_two_million_labelled_rows_stays_below_a_ceiling(tmp_path: Pat
     table = pa.table(columns)
     pq.write_table(table, tmp_path / "many.parquet")
     pq.write_table(table.slice(0, 20_000), tmp_path / REFERENCE)
-    options = ColumnOptions(model="m", task="binary", score=("score",), actual="label")
+    options = EvaluationOptions(model="m", task="binary", score=("score",), actual="label")
     build_from_files([tmp_path / REFERENCE], options, _silent).save(tmp_path / "b.json")
 
     done = subprocess.run([sys.executable, "-c", MEASURE, str(tmp_path)], capture_output=True, text=True, check=True)
@@ -323,7 +323,7 @@ def test_many_outcomes_apart_join_as_few_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, timed: bool, form: str, sampled: bool
 ) -> None:
     _write_apart(tmp_path, timed)
-    options = ColumnOptions(
+    options = EvaluationOptions(
         model="m",
         task="binary",
         score=("score",),
@@ -339,7 +339,7 @@ def test_many_outcomes_apart_join_as_few_do(
     )
 
     def evaluated(said: list[str]) -> EvaluationResult:
-        rows = ColumnOptions(time="time", id="id", slices=("country", "segment"))
+        rows = EvaluationOptions(time="time", id="id", slices=("country", "segment"))
         return evaluate_files(
             files, tmp_path / "b.json", tmp_path / f"outcomes.{form}", rows, Cut("12h"), said.append, asked
         )

@@ -12,10 +12,10 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.rolling_reference import read_rolling
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
-from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput
 
 HOUR = 3_600 * 10**9
@@ -29,10 +29,10 @@ def rows(hours: int, an_hour: int) -> dict[str, np.ndarray]:
 
 
 def evaluate(
-    path: Path, rolling: Rolling | None, cut: Cut, reference: Path | None = None, **more: object
+    path: Path, rolling: Rolling | None, cut: Cut, reference: Path | None = None, exact: bool = False
 ) -> EvaluationResult:
-    options = ColumnOptions(model="m", task="binary", time="ts", features=("age",))
-    asked = EvaluationSettings(past=rolling, **more)  # type: ignore[arg-type]
+    options = EvaluationOptions(model="m", task="binary", time="ts", features=("age",), exact=exact)
+    asked = EvaluationSettings(past=rolling)
     return evaluate_files([path], reference, None, options, cut, lambda _: None, asked)
 
 
@@ -94,4 +94,4 @@ def test_what_cannot_be_is_said_with_the_fix(tmp_path: Path) -> None:
         read_rolling("", "24h")
     pq.write_table(pa.table({"age": frame["age"]}), path)
     with pytest.raises(BadInput, match=r"--reference-last needs a time; name it with --time"):
-        evaluate_files([path], None, None, ColumnOptions(), Cut(), lambda _: None, EvaluationSettings(past=rolling))
+        evaluate_files([path], None, None, EvaluationOptions(), Cut(), lambda _: None, EvaluationSettings(past=rolling))

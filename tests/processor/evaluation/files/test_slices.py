@@ -13,9 +13,9 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.cli.commands import app
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
+from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.sentences.causes import explanation_sentence
-from driftline_processor.readers.column_options import ColumnOptions
 from typer.testing import CliRunner
 
 START = pd.Timestamp("2026-01-05", tz="UTC")
@@ -48,7 +48,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluated(folder: Path, baseline: str, cut: Cut, *slices: str, say: Say = print) -> EvaluationResult:
-    options = ColumnOptions(slices=slices)
+    options = EvaluationOptions(slices=slices)
     return evaluate_files([folder / "week.parquet"], folder / baseline, None, options, cut, say)
 
 
@@ -68,7 +68,7 @@ def test_a_slice_that_moved_is_found_in_its_days_and_dated(files: Path) -> None:
 
 def test_a_baseline_remembers_its_slices_and_rows_give_theirs(files: Path) -> None:
     built = evaluated(files, "sliced.json", Cut()).evaluations[0]
-    options = ColumnOptions(task="binary", features=("income", "age"), slices=("country",))
+    options = EvaluationOptions(task="binary", features=("income", "age"), slices=("country",))
     rows = evaluate_files([files / "week.parquet"], files / "reference.parquet", None, options, Cut(), print)
     assert rows.slices == ("country",)
     assert rows.evaluations[0].slices == built.slices
@@ -90,7 +90,7 @@ def test_values_beyond_twenty_are_other_and_too_many_windows_are_refused(files: 
     rows["shop"] = [f"s{at % 40:02}" if at % 3 else "s00" for at in range(len(rows))]
     rows.to_csv(tmp_path / "week.csv", index=False)
     (tmp_path / "plain.json").write_text((files / "plain.json").read_text())
-    options = ColumnOptions(slices=("shop",))
+    options = EvaluationOptions(slices=("shop",))
     [whole] = evaluate_files([tmp_path / "week.csv"], tmp_path / "plain.json", None, options, Cut(), print).evaluations
     assert len(whole.slices) == 21
     assert sum(of.rows for of in whole.slices.values()) == 3_000

@@ -66,7 +66,7 @@ def test_statistics_are_folded_and_in_words(browse: Browse) -> None:
     model = flights()
     july = next(one for one in model.windows["1mo"] if one.window.start == ns(2013, 7, 1))
     july.features["temp"] = structs.replace(
-        july.features["temp"], design_effect=12.5, would_see=0.2, alike=(1, 9), blocks=(0.01, 0.2)
+        july.features["temp"], design_effect=12.5, detectable_change=0.2, alike=(1, 9), blocks=(0.01, 0.2)
     )
     html = browse(FakeView([model])).get(TEMP).text
     before, folded = html.split('<details class="card" id="how">')

@@ -118,7 +118,7 @@ def test_four_numbers_stand_for_a_window_with_what_they_are_read_against() -> No
         "roc_auc": MetricValue(0.68, 900, "rows", low=0.66, high=0.7),
     }
     told.realized_changes = {"roc_auc": MetricChange("not_worse", 0.0)}
-    told.beside_constant = MetricChange("worse", 0.05)
+    told.constant_comparison = MetricChange("worse", 0.05)
     told.delay = Delay(400, 12 * 3600, 5 * 86_400, None)
     found = [(one.title, one.value, one.interval, one.beside, one.bad) for one in figures(selected(model), told)]
     assert found == [
@@ -420,6 +420,9 @@ def test_a_year_of_days_with_two_hundred_features_is_a_small_page(browse: Browse
 @pytest.mark.parametrize("tab", ["", "/drift", "/performance", "/data", "/versions", "/incidents", "/features/temp"])
 def test_each_page_says_that_windows_wait_to_be_judged(browse: Browse, tab: str) -> None:
     said = "40 windows wait to be judged: what is shown of them may change."
-    model = replace(flights(), unjudged=40, waiting=41)
+    model = replace(flights(), pending_windows=40, waiting=41)
     assert said in page(browse(FakeView([model])), f"/models/flights{tab}").text
-    assert "wait to be judged" not in page(browse(FakeView([replace(model, unjudged=0)])), f"/models/flights{tab}").text
+    assert (
+        "wait to be judged"
+        not in page(browse(FakeView([replace(model, pending_windows=0)])), f"/models/flights{tab}").text
+    )

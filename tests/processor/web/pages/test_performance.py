@@ -231,7 +231,7 @@ def test_estimates_that_outcomes_contradict_are_folded_below_what_was_realized(b
 def test_the_table_of_windows_says_where_some_are_missing(browse: Browse) -> None:
     model = flights()
     del model.windows["1mo"][2:4]
-    model.unjudged = 2
+    model.pending_windows = 2
     text = browse(FakeView([model])).get("/models/flights/performance?window=1mo").text
     table = text.partition('id="values-by-window"')[2].partition("</table>")[0]
     words = "1 May to 30 June 2013: 2 windows not judged yet, or without a prediction"

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 from driftline.tables.table import F64
-from scipy.special import digamma
 
 from driftline_processor.core.drift.p_values import anderson_darling_tail
+from driftline_processor.core.special_functions import digamma
 
 from .brownian_bridge import bridge_p_values
 from .method import Counts, Measured, Method

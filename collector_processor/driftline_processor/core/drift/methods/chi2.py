@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 from driftline.tables.table import F64
-from scipy.special import chdtrc
 
 from driftline_processor.core.drift.p_values import Samples, sum_p_values
+from driftline_processor.core.special_functions import chdtrc
 
 from .method import Counts, Measured, Method
 from .psi import psi_excess

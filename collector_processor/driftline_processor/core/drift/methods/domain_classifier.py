@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 from driftline.tables.table import F64
-from scipy.special import chdtrc, ndtr
+
+from driftline_processor.core.special_functions import chdtrc, ndtr
 
 from .method import Counts, Measured, Method, Sums
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 from driftline.tables.table import F64
-from scipy.special import kolmogorov
 
 from driftline_processor.core.drift.p_values import ks_p_values
+from driftline_processor.core.special_functions import kolmogorov
 
 from .method import Counts, Measured, Method
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 from driftline.tables.table import F64
-from scipy.special import stdtr
 
 from driftline_processor.core.drift.p_values import drawn_sum_p_value
+from driftline_processor.core.special_functions import stdtr
 
 from .method import Counts, Measured, Method, Moments, middles, moments
 

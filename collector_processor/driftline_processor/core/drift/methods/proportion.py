@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from driftline.tables.table import F64
-from scipy.special import betainc, ndtr
 
 from driftline_processor.core.drift.coarse_bins import EXPECTED
+from driftline_processor.core.special_functions import betainc, ndtr
 
 from .method import Counts, Measured, Method
 

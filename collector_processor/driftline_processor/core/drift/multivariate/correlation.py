@@ -6,10 +6,10 @@ import numpy as np
 from driftline.panes.pane import Pane
 from driftline.panes.pca import Space
 from driftline.tables.table import F64
-from scipy.special import ndtr
 
 from driftline_processor.core.drift.p_values import benjamini_hochberg
 from driftline_processor.core.evaluation import DriftContributor
+from driftline_processor.core.special_functions import ndtr
 
 from .method import ALPHA, JointMethod, JointResult, PanePair
 from .second_moments import Correlations, correlations, pairs_of

@@ -13,9 +13,9 @@ import numpy as np
 from driftline.panes.pane import Pane
 from driftline.panes.pca import UNIT
 from driftline.tables.table import F64
-from scipy.special import stdtr
 
 from driftline_processor.core.evaluation import DriftContributor
+from driftline_processor.core.special_functions import stdtr
 
 from .method import JointMethod, JointResult, PanePair
 from .second_moments import imputed

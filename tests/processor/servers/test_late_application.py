@@ -1,0 +1,61 @@
+"""Requests that come while an application is loaded wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from driftline_processor.servers.late_application import LateApplication
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message
+
+SCOPE: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "headers": []}
+
+
+async def answer_of(application: LateApplication) -> int:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await application(SCOPE, receive, send)
+    status: int = sent[0]["status"]
+    return status
+
+
+def test_a_request_before_the_application_is_loaded_waits_for_it() -> None:
+    async def story() -> None:
+        application = LateApplication(lambda: PlainTextResponse("here"))
+        early = [asyncio.create_task(answer_of(application)) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        assert not any(task.done() for task in early)
+
+        early[0].cancel()  # a client that goes away takes nothing from the others
+        await asyncio.to_thread(application.load)
+
+        assert await asyncio.gather(*early[1:]) == [200, 200]
+        assert await answer_of(application) == 200
+
+    asyncio.run(story())
+
+
+def test_what_kept_the_application_from_loading_ends_every_request() -> None:
+    def broken() -> ASGIApp:
+        raise ImportError("jinja2")
+
+    async def story() -> None:
+        application = LateApplication(broken)
+        early = asyncio.create_task(answer_of(application))
+        await asyncio.sleep(0)
+        with pytest.raises(ImportError):
+            application.load()
+        with pytest.raises(ImportError):
+            await early
+        with pytest.raises(ImportError):
+            await answer_of(application)
+
+    asyncio.run(story())
