@@ -34,7 +34,7 @@ class Builder:
             if kind is Verdict:
                 made["advice"] = fact("send_outcomes")
             self._depth += 1
-            return kind(**made)  # type: ignore[operator]
+            return kind(**made)
         if origin in (Union, UnionType):
             if NoneType in inner and self._random.random() < self._gaps:
                 return None
