@@ -293,7 +293,7 @@ def test_points_of_scopes_whose_rows_are_in_records_are_not_counted_again(open_s
 def test_what_driftline_derives_is_never_read_back(open_state: Open) -> None:
     state = open_state()
     submit(state, metrics_body([predictions_of(5, start=NOON, time=NOON + MINUTE)], scope="driftline.processor"))
-    assert state.state.publish().models == []
+    assert list(state.state.publish().models) == []
 
 
 def test_a_feature_that_the_baseline_does_not_know_is_new(open_state: Open) -> None:

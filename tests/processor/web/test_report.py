@@ -13,6 +13,7 @@ from driftline_processor.present.verdicts import verdict_certainty, verdict_next
 from driftline_processor.web.place import Place
 from driftline_processor.web.report import shows
 from driftline_processor.web.selection import select
+from msgspec import structs
 from starlette.testclient import TestClient
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401
@@ -72,7 +73,8 @@ def test_a_report_of_a_range_says_what_was_true_at_its_end(browse: Browse) -> No
 def test_a_report_of_an_earlier_window_says_of_when_its_verdict_is_and_how_sure_that_one_is(browse: Browse) -> None:
     model = flights()
     chosen = select(Place("flights", window="1mo", at="2013-07-01"), [model])
-    then, today = chosen.verdict(), replace(model.verdict, certainty=(fact("rise_detected", outcomes=123_456),))  # type: ignore[type-var]
+    assert model.verdict is not None
+    then, today = chosen.verdict(), structs.replace(model.verdict, certainty=(fact("rise_detected", outcomes=123_456),))
     assert then is not None
     assert verdict_certainty(then)
     model.verdict = today

@@ -159,7 +159,7 @@ WRONG = {
     "made(tasks={'binari'})": "is left out: its task 'binari' is not known; write some of binary, multiclass, ranking",
     "made(tasks=set())": "is left out: it names no task; write some of binary, multiclass, ranking, regression",
     "made(direction=2)": "is left out: its direction is 2; write 1 = higher is better, -1 = lower is better, or 0",
-    "made(unit='euro')": "is left out: its unit 'euro' is not known; write one of share, score, nats, target",
+    "made(unit='euro')": "is left out: its unit 'euro' is not known; write one of fraction, score, nats, target",
     "made(title='')": "is left out: it has no title; write what pages call it",
     "made(least=1.0, greatest=1.0)": "is left out: its least value 1 is not below its greatest, 1",
     "made(tasks=None)": "cannot be loaded: TypeError: ",
