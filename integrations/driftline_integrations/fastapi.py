@@ -96,14 +96,16 @@ def served_routes(routes: Iterable[Any], prefix: str = "") -> Iterator[ServedRou
     contexts_of = getattr(
         sys.modules.get("fastapi.routing"), "iter_route_contexts", iter
     )  # included routers, as of 0.137
-    for context in contexts_of(list(routes)):
-        route, path = getattr(context, "original_route", context), getattr(context, "path", None)
+    for route_context in contexts_of(list(routes)):
+        route, path = getattr(route_context, "original_route", route_context), getattr(route_context, "path", None)
         within = getattr(route, "routes", None)
         if within:
             yield from served_routes(within, prefix + (path or ""))
         elif hasattr(route, "endpoint") and path is not None:
             if hasattr(route, "methods"):  # else it is for websockets
-                yield ServedRoute(None if context.methods is None else frozenset(context.methods), prefix + path)
+                yield ServedRoute(
+                    None if route_context.methods is None else frozenset(route_context.methods), prefix + path
+                )
         elif isinstance(getattr(route, "app", None), StaticFiles):
             yield ServedRoute(_FILES, prefix + (path or ""), opaque=True)
         else:

@@ -69,7 +69,8 @@ def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[st
 def _fired_lines(fired: Fired) -> Iterator[str]:
     windows = "" if not fired.windows else f", in {'1 window' if fired.windows == 1 else f'{fired.windows} windows'}"
     windows += f" of {fired.window}" if fired.windows else ""
-    yield f"Fired: {short(fired.policy, 80)}, {fired.severity}, after {time_words(fired.after)}{windows}. Told: {_who(fired)}."
+    firing = f"{short(fired.policy, 80)}, {fired.severity}, after {time_words(fired.after)}{windows}"
+    yield f"Fired: {firing}. Told: {_who(fired)}."
     yield from (f"Would be done: {printable(action)[:300]}" for action in fired.done)
 
 
@@ -242,7 +243,8 @@ def expectations_table() -> str:
 
     def row(fault: Fault) -> str:
         size = f"{fault.size:g} {fault.unit}" if fault.unit else "–"
-        return f"| `{fault.name}` | {fault.what} | {size} | {fault.why} | [{fault.runbook}](../runbooks/{fault.runbook}.md) |"
+        link = f"[{fault.runbook}](../runbooks/{fault.runbook}.md)"
+        return f"| `{fault.name}` | {fault.what} | {size} | {fault.why} | {link} |"
 
     head = "| fault | what breaks | size | what should be told | runbook |\n|---|---|---|---|---|"
     return "\n".join([head, *map(row, FAULTS.values())])

@@ -228,9 +228,11 @@ def _sign(number: float) -> str:
 
 def _over_windows(function: str, signal: Signal, windows: int, scope: Scope) -> str:
     """Return an aggregate over the time of so many windows before the newest one."""
-    model_query = by_model(query(signal, scope.window, scope.models))
-    window_length = length(scope.window)
-    return f"{function}_over_time({model_query}[{duration(windows * window_length)}:{duration(window_length // SAMPLES)}] offset {duration(window_length)})"
+    base = by_model(query(signal, scope.window, scope.models))
+    span = length(scope.window)
+    return (
+        f"{function}_over_time({base}[{duration(windows * span)}:{duration(span // SAMPLES)}] offset {duration(span)})"
+    )
 
 
 def _burn(condition: BurnRate, window: str, models: Models) -> str:

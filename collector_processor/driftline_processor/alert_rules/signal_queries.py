@@ -95,7 +95,8 @@ def query(signal: Signal, window: str, models: Models, end: End = "value") -> st
     if metric == signal.name:
         return series(_ENDS[end], models, label_values)
     failed = series(m.DRIFTLINE_ESTIMATE_STATUS, models, {**label_values, a.DRIFTLINE_STATE: "failed"})
-    return f"({series(m.DRIFTLINE_ESTIMATE_VALUE, models, label_values)} unless ignoring ({labels([a.DRIFTLINE_STATE])}) {failed})"
+    estimate = series(m.DRIFTLINE_ESTIMATE_VALUE, models, label_values)
+    return f"({estimate} unless ignoring ({labels([a.DRIFTLINE_STATE])}) {failed})"
 
 
 def reference_query(signal: Signal, window: str, models: Models) -> str:

@@ -125,15 +125,15 @@ def snapshot(
         from . import client
 
         selection = client.SnapshotRows(model, version, environment, since, until, labelled)
-        answer = (
+        reply = (
             client.fetch_snapshot(url, selection, output)
             if state is None
             else client.read_snapshot(state, selection, output)
         )
-        for rename in answer["renamed"]:
+        for rename in reply["renamed"]:
             say(f"a feature has the name of a part: {rename}")
         typer.echo(
-            f"{output}: {answer['rows']:,} rows of {answer['features']} features, {answer['labelled']:,} with an outcome"
+            f"{output}: {reply['rows']:,} rows of {reply['features']} features, {reply['labelled']:,} with an outcome"
         )
 
 

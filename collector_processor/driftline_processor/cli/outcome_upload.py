@@ -306,8 +306,8 @@ def upload_name(path: Path, target: UploadTarget, columns: OutcomeColumns, rows:
 
 
 def _take(pushed: UploadResult, part: UploadPart, answer: dict[str, Any]) -> None:
-    rejected = [(None if rejection["index"] is None else part.first + rejection["index"] + 1, rejection.get("rows", 1), rejection["reason"])
-                for rejection in answer["rejected"]]  # fmt: skip
+    rejected = [(None if row["index"] is None else part.first + row["index"] + 1, row.get("rows", 1), row["reason"])
+                for row in answer["rejected"]]  # fmt: skip
     if answer.get("more_rejected"):
         rejected.append((None, answer["more_rejected"], "more of the same part were rejected"))
     pushed.reasons += rejected

@@ -69,9 +69,9 @@ def choose_ports(first: int | None = None) -> tuple[Ports, str]:
     if not occupied:
         return Ports(), ""
     chosen = Ports(*(port if str(port) not in occupied else _free_port() for port in usual))
-    occupied_text = f"{', '.join(occupied[:-1])} and {occupied[-1]} are" if occupied[1:] else f"{occupied[0]} is"
+    busy = f"{', '.join(occupied[:-1])} and {occupied[-1]} are" if occupied[1:] else f"{occupied[0]} is"
     return chosen, (
-        f"{occupied_text} in use, by another processor perhaps: the pages are at port {chosen.web}, OTLP at {chosen.http} "
+        f"{busy} in use, by another processor perhaps: the pages are at port {chosen.web}, OTLP at {chosen.http} "
         f"(HTTP) and {chosen.grpc} (gRPC), the service at {chosen.service}."
     )
 

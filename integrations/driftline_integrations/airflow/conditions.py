@@ -88,7 +88,7 @@ def newest_window(model: Mapping[str, Any], length: str = "") -> Mapping[str, An
         for version in model.get("versions", ())
         if version.get("in_use", True)
         for name, window in version.get("windows", {}).items()
-        if known.get("closed") and length in ("", name)
+        if window.get("closed") and length in ("", name)
     ]
 
     def order(window: Mapping[str, Any]) -> tuple[str, str]:

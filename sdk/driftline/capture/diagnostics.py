@@ -82,33 +82,33 @@ def warn_improbable_scores(plan: CallPlan, scores: F64) -> None:
 
 
 def warn_absent_fields(
-    plan: CallPlan, names: tuple[str, ...], rows: int, *, ids: bool = True, field_names: Collection[str] | None = None
+    plan: CallPlan, names: tuple[str, ...], rows: int, *, ids: bool = True, fields: Collection[str] | None = None
 ) -> None:
     """Warn once of each field that is to hold an id, a time or a slice and is none of the input's.
 
     Times and slices of such rows are counted; an id may be said in another way. ``names``: of the input's fields.
-    ``ids``: whether ids are to be found there. ``field_names``: the fields that were found there or in an argument; where
+    ``ids``: whether ids are to be found there. ``fields``: the fields that were found there or in an argument; where
     arguments are looked through, too, nobody else knows.
     """
     inputs = plan.inputs
-    if field_names is None:
+    if fields is None:
         if inputs.as_given:
             return
-        field_names = names
-    if ids and inputs.id_field and inputs.id_field not in field_names:
+        fields = names
+    if ids and inputs.id_field and inputs.id_field not in fields:
         _warn_absent(
             plan, names, "ids", inputs.id_field,
             "where no id is said in another way it is made up, and no outcome finds it: "
             "id= names a field, an argument or a function of the arguments",
         )  # fmt: skip
-    if inputs.time_field and inputs.time_field not in field_names:
+    if inputs.time_field and inputs.time_field not in fields:
         UNUSABLE.add(NO_SUCH_FIELD, rows)
         _warn_absent(
             plan, names, "times", inputs.time_field,
             "the time of the call counts instead: time= names a field, an argument or a function of the arguments",
         )  # fmt: skip
     for field in inputs.slice_fields:
-        if field not in field_names:
+        if field not in fields:
             UNUSABLE.add(NO_SUCH_FIELD, rows)
             _warn_absent(
                 plan, names, "slices", field,
@@ -173,9 +173,10 @@ def _result(plan: CallPlan, scored: bool, decided: bool) -> str:
     if not scored:
         return f"{result_text} as the predicted class" if decided else f"{result_text} could not be read"
     if plan.by_class and len(task.classes) <= _MOST_CLASSES:
-        class_names = ", ".join(map(repr, task.classes))
+        classes = ", ".join(map(repr, task.classes))
         fix = "classes=..., positive_class=..." if task.has_threshold else "classes=..."
-        return f"{result_text} as the scores of classes {class_names} in this order (other classes or another order: Model({fix}))"
+        order = f"{result_text} as the scores of classes {classes} in this order"
+        return f"{order} (other classes or another order: Model({fix}))"
     if task.has_threshold and decided and plan.predicted is not None:
         return f"{result_text} as the score of class {task.positive_class!r} and the predicted class"
     return f"{result_text} as {_SCORES_IN_WORDS.of(task)(task)}"

@@ -54,7 +54,7 @@ def _tell_absent(prediction: Prediction) -> None:
         field_names.append(plan.inputs.id_field)
     if prediction.when is not ABSENT:
         field_names.append(plan.inputs.time_field)
-    warn_absent_fields(plan, names, prediction.count, field_names=field_names)
+    warn_absent_fields(plan, names, prediction.count, fields=field_names)
 
 
 def take_features(prediction: Prediction, value: Any) -> None:

@@ -289,7 +289,7 @@ def anonymous_number_bins(values: F64, fewest: int = RARE) -> NumberBins:
 
     For bins that are kept where single rows must be forgotten, see docs/how-to/delete-data.md. A value that so many
     rows have, and more than 1 % of them, has a bin of its own. All other edges are numbers with few digits between the
-    values of two rows, with at least ``fewest`` rows from one to the next, and beyond the outer ones. So a few rows have
+    values of two rows, at least ``fewest`` rows from one to the next, and beyond the outer ones. So a few rows have
     no extremes.
 
     >>> anonymous_number_bins(np.append(np.arange(1_000.0), 31337.777)).edges[-2:]
