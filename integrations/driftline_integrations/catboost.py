@@ -77,12 +77,12 @@ _ANSWERS = {
 }
 
 
-def _reading(fitted: FittedEstimator, method: str, given: CallArguments) -> str:
+def _reading(fitted: FittedEstimator, method: str, call_arguments: CallArguments) -> str:
     from driftline_integrations.estimators.conventions import conventional_reading
 
     if method != "predict":
-        return conventional_reading(fitted, method, given)
-    return _ANSWERS.get((fitted.kind, str(given.get("prediction_type") or fitted.objective)), "")
+        return conventional_reading(fitted, method, call_arguments)
+    return _ANSWERS.get((fitted.kind, str(call_arguments.get("prediction_type") or fitted.objective)), "")
 
 
 def _rows(data: Any) -> Any:

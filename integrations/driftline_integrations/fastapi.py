@@ -93,15 +93,19 @@ def served_routes(routes: Iterable[Any], prefix: str = "") -> Iterator[ServedRou
     >>> [route.path for route in served_routes([Mount("/v1", routes=[Route("/predict", print, methods=["POST"])])])]
     ['/v1/predict']
     """
-    spread = getattr(sys.modules.get("fastapi.routing"), "iter_route_contexts", iter)  # included routers, as of 0.137
-    for one in spread(list(routes)):
-        route, path = getattr(one, "original_route", one), getattr(one, "path", None)
+    contexts_of = getattr(
+        sys.modules.get("fastapi.routing"), "iter_route_contexts", iter
+    )  # included routers, as of 0.137
+    for route_context in contexts_of(list(routes)):
+        route, path = getattr(route_context, "original_route", route_context), getattr(route_context, "path", None)
         within = getattr(route, "routes", None)
         if within:
             yield from served_routes(within, prefix + (path or ""))
         elif hasattr(route, "endpoint") and path is not None:
             if hasattr(route, "methods"):  # else it is for websockets
-                yield ServedRoute(None if one.methods is None else frozenset(one.methods), prefix + path)
+                yield ServedRoute(
+                    None if route_context.methods is None else frozenset(route_context.methods), prefix + path
+                )
         elif isinstance(getattr(route, "app", None), StaticFiles):
             yield ServedRoute(_FILES, prefix + (path or ""), opaque=True)
         else:
@@ -119,13 +123,16 @@ def paths_meet(mapped: str, served: ServedRoute) -> bool:
     >>> paths_meet("/models/churn/predict", named), paths_meet("/a", ServedRoute(None, "/a/"))
     (True, False)
     """
-    own, theirs = mapped.split("/"), served.path.rstrip("/").split("/") if served.opaque else served.path.split("/")
-    for mine, other in zip(own, theirs, strict=False):
-        if ":path}" in mine or ":path}" in other:
+    mapped_parts, served_parts = (
+        mapped.split("/"),
+        served.path.rstrip("/").split("/") if served.opaque else served.path.split("/"),
+    )
+    for mapped_part, their in zip(mapped_parts, served_parts, strict=False):
+        if ":path}" in mapped_part or ":path}" in their:
             return True
-        if mine != other and "{" not in mine and "{" not in other:
+        if mapped_part != their and "{" not in mapped_part and "{" not in their:
             return False
-    return len(own) == len(theirs) or (served.opaque and len(own) > len(theirs))
+    return len(mapped_parts) == len(served_parts) or (served.opaque and len(mapped_parts) > len(served_parts))
 
 
 __all__ = ["FastAPIInstrumentor", "Route", "instrument", "uninstrument"]
@@ -241,10 +248,10 @@ class InstrumentedApp:
                     path = path_within(path, scope["root_path"])
                 route = self._exact.get((method, path))
                 if route is not None:
-                    given = request_parts(route, headers, _NOTHING, scope) if route.reads_more else None
-                    tee = Tee(route, given, headers, receive, send)
-                elif (model := self.outcomes.model_at(method, path)) is None and (found := self._find(method, path)):
-                    tee = Tee(found[0], request_parts(found[0], headers, found[1], scope), headers, receive, send)
+                    parts = request_parts(route, headers, _NOTHING, scope) if route.reads_more else None
+                    tee = Tee(route, parts, headers, receive, send)
+                elif (model := self.outcomes.model_at(method, path)) is None and (match := self._find(method, path)):
+                    tee = Tee(match[0], request_parts(match[0], headers, match[1], scope), headers, receive, send)
             except Exception as fault:
                 FAULTS.swallow("arrival", fault)
             if model is not None:
@@ -270,8 +277,8 @@ class InstrumentedApp:
 
     def _find(self, method: str, path: str) -> tuple[RoutePlan, Mapping[str, Any]] | None:
         """Return the template that a request is for, and the parameters of its path."""
-        for own, pattern, convertors, plan in self._templates:
-            if own == method and (match := pattern.match(path)):
+        for route_method, pattern, convertors, plan in self._templates:
+            if route_method == method and (match := pattern.match(path)):
                 return plan, {name: convertors[name].convert(text) for name, text in match.groupdict().items()}
         return None
 
@@ -302,8 +309,8 @@ def _enter_class() -> None:
         if site is None or scope["type"] != "http":
             return await plain(self, scope, receive, send)
         try:
-            given = dict(scope["headers"]).get(ID_HEADER)
-            passage = Passage(given.decode("latin-1") if given else "")
+            id_value = dict(scope["headers"]).get(ID_HEADER)
+            passage = Passage(id_value.decode("latin-1") if id_value else "")
             passage.onward = send
             token = OPEN.set(passage)
         except Exception as fault:

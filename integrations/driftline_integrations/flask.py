@@ -132,8 +132,8 @@ class InstrumentedApp:
         """Take the layers out; where another one stands around one by now, it lets everything through."""
         self._active = False
         self.mapped.close()
-        for name, own in self._own.items():
-            if app.__dict__.get(name) is own:
+        for name, layer in self._own.items():
+            if app.__dict__.get(name) is layer:
                 del app.__dict__[name]
 
     def _full_dispatch_request(self, method: Callable[[], Any], _: tuple[Any, ...]) -> Any:
@@ -182,10 +182,10 @@ class InstrumentedApp:
             self.mapped.look()
             return None
         headers = {name: str(request.headers.get(name, "")) for name in plan.headers}  # the request is not kept
-        given = RequestParts(
+        request_parts = RequestParts(
             headers.__getitem__, request.view_args or {}, request.query_string, context=context.get_current()
         )
-        return RequestPrediction(plan, given)
+        return RequestPrediction(plan, request_parts)
 
     def _plan_of(self, request: Any) -> RoutePlan | None:
         rule = request.url_rule
@@ -313,11 +313,11 @@ def _answer(visit: RequestPrediction, result: Any) -> None:
         FAULTS.swallow("response", fault)
 
 
-def _status(said: Any) -> int:
+def _status(status: Any) -> int:
     """Return the status in a tuple that a view returned: a number, or "404 Not Found"; 200 for headers."""
-    if isinstance(said, int):
-        return int(said)
-    first = said.partition(" ")[0] if isinstance(said, str) else ""
+    if isinstance(status, int):
+        return int(status)
+    first = status.partition(" ")[0] if isinstance(status, str) else ""
     return int(first) if first.isdigit() else 200
 
 

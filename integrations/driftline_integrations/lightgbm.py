@@ -68,12 +68,12 @@ def _look(booster: Any) -> FittedEstimator | None:
     return fitted_booster("regression", 0, names, objective)
 
 
-def _reading(fitted: FittedEstimator, method: str, given: CallArguments) -> str:  # noqa: ARG001
+def _reading(fitted: FittedEstimator, method: str, call_arguments: CallArguments) -> str:  # noqa: ARG001
     from driftline_integrations.estimators.conventions import asks_for_explanation, asks_for_margins
 
-    if asks_for_explanation(given):
+    if asks_for_explanation(call_arguments):
         return ""
-    if asks_for_margins(given):
+    if asks_for_margins(call_arguments):
         return "margin" if fitted.kind == "classifier" else ""
     return {"binary": "probability of the second", "multiclass": "probability"}.get(fitted.task, "value")
 

@@ -156,8 +156,10 @@ def _place(model: Model, loaded: Any, **options: Any) -> RecordingPlan:
     schema = loaded.metadata.get_input_schema()
     names = tuple(schema.input_names()) if schema is not None and schema.has_input_names() else None
     recorder = Recorder(model, "PyFuncModel.predict", feature_names=names, **options)
-    said = options.get("score") is not None or options.get("predicted") is not None
-    return RecordingPlan(recorder, _features, None if said or fitted is None else _reading(fitted, loaded, model))
+    has_selectors = options.get("score") is not None or options.get("predicted") is not None
+    return RecordingPlan(
+        recorder, _features, None if has_selectors or fitted is None else _reading(fitted, loaded, model)
+    )
 
 
 def _features(data: Any, params: Any = None) -> Any:  # noqa: ARG001 - params say how, not what

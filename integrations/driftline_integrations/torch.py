@@ -71,17 +71,17 @@ class DeviceCopies:
         if isinstance(value, torch.Tensor) and value.is_cuda:
             copy = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
             copy.copy_(value.detach(), non_blocking=True)
-            here = torch.cuda.Event()
-            here.record(torch.cuda.current_stream(value.device))
-            self._here.append(here)
+            event = torch.cuda.Event()
+            event.record(torch.cuda.current_stream(value.device))
+            self._here.append(event)
             self.cost += copy.numel() * copy.element_size()
             value = copy
         self.copies[name] = value
 
     def wait(self) -> int:
         """Wait for the device; return how long the work took there, in nanoseconds."""
-        for here in self._here:
-            here.synchronize()
+        for event in self._here:
+            event.synchronize()
         self._end.synchronize()
         return int(self._start.elapsed_time(self._end) * 1e6)
 
@@ -293,10 +293,10 @@ class Hooks:
     def _leave_to(self, device: DeviceCopies, prediction: Prediction, result: Any) -> None:
         """Let the background thread read what the device will have."""
         device.stop()
-        wanted = {name: select for name, select in self._select.items() if select is not None}
+        selectors = {name: select for name, select in self._select.items() if select is not None}
         try:
             with torch.no_grad():
-                for name, select in (wanted or {"result": _itself}).items():
+                for name, select in (selectors or {"result": _itself}).items():
                     device.fetch(name, select(result))
         except Exception as fault:
             FAULTS.swallow("result", fault)
@@ -351,18 +351,18 @@ def _hooked_class(plain: Any) -> Any:
     starts at the caller, and traces the hooks as of a part of a larger network. PyTorch itself gives modules a class of
     their own in ``parametrize`` and ``fully_shard``. Pickles name the plain class, and deep copies keep this one.
     """
-    for known in plain.__subclasses__():  # one for all, so that modules of one structure share what is compiled
-        if vars(known).get("_driftline_plain") is plain:
-            return known
+    for subclass in plain.__subclasses__():  # one for all, so that modules of one structure share what is compiled
+        if vars(subclass).get("_driftline_plain") is plain:
+            return subclass
 
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         return plain.forward(self, *args, **kwargs)
 
     def reduce(self: Any, protocol: Any) -> Any:
-        made = plain.__reduce_ex__(self, protocol)
-        if not isinstance(made, tuple):
-            return made
-        make, arguments, *rest = made
+        reduced = plain.__reduce_ex__(self, protocol)
+        if not isinstance(reduced, tuple):
+            return reduced
+        make, arguments, *rest = reduced
         arguments = tuple(plain if argument is kind else argument for argument in arguments)
         if make is vars(copyreg)["__newobj__"]:  # pickle compares the class that it makes with that of the object
             make = plain.__new__
@@ -372,14 +372,14 @@ def _hooked_class(plain: Any) -> Any:
         if hasattr(plain, "__deepcopy__"):
             return plain.__deepcopy__(self, memo)
         make, arguments, state = reduce(self, 4)[:3]
-        made = memo[id(self)] = make(*copy.deepcopy(arguments, memo))
-        made.__class__ = kind
-        made.__setstate__(copy.deepcopy(state, memo))
-        return made
+        copied = memo[id(self)] = make(*copy.deepcopy(arguments, memo))
+        copied.__class__ = kind
+        copied.__setstate__(copy.deepcopy(state, memo))
+        return copied
 
     # The compiler keeps what it has compiled with the code object, and eight versions of each: one for every class.
     forward.__code__ = forward.__code__.replace(co_name="forward")
-    own = {
+    attributes = {
         "forward": functools.wraps(plain.forward)(forward),
         "__reduce_ex__": reduce,
         "__deepcopy__": deepcopy,
@@ -388,7 +388,7 @@ def _hooked_class(plain: Any) -> Any:
         "__doc__": plain.__doc__,
         "_driftline_plain": plain,
     }
-    kind = type(plain)(plain.__name__, (plain,), own)
+    kind = type(plain)(plain.__name__, (plain,), attributes)
     return kind
 
 
@@ -443,34 +443,38 @@ def _features_of(module: torch.nn.Module, selector: Selector | None) -> Callable
     names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if selector is not None and selector not in names:
         raise TypeError(f"{type(module).__name__}.forward has no argument {selector!r}; it has {', '.join(names)}")
-    wanted = selector or (names[0] if names else "")
-    position = names.index(wanted) if wanted else 0
+    keyword = selector or (names[0] if names else "")
+    position = names.index(keyword) if keyword else 0
 
     def features(*args: Any, **kwargs: Any) -> Any:
-        given = args[position] if len(args) > position else kwargs.get(wanted, ABSENT)
-        return given if not isinstance(given, torch.Tensor) or given.is_floating_point() else _number_of_rows(given)
+        argument = args[position] if len(args) > position else kwargs.get(keyword, ABSENT)
+        return (
+            argument
+            if not isinstance(argument, torch.Tensor) or argument.is_floating_point()
+            else _number_of_rows(argument)
+        )
 
     return features
 
 
-def as_rows(given: Any) -> Any:
+def as_rows(value: Any) -> Any:
     """Return the features to record: rows of numbers as they are; for any other tensor its number of rows.
 
     Args:
-        given: First argument of ``forward``.
+        value: First argument of ``forward``.
 
     >>> as_rows(torch.zeros(1, 3)).shape, as_rows(torch.zeros(8, 3, 32, 32)).count
     (torch.Size([3]), 8)
     """
-    if not isinstance(given, torch.Tensor):
-        return given
-    if given.ndim not in (1, 2) or given.shape[-1] > MOST_COLUMNS:
-        return _number_of_rows(given)
-    return given[0] if given.ndim == 2 and len(given) == 1 else given
+    if not isinstance(value, torch.Tensor):
+        return value
+    if value.ndim not in (1, 2) or value.shape[-1] > MOST_COLUMNS:
+        return _number_of_rows(value)
+    return value[0] if value.ndim == 2 and len(value) == 1 else value
 
 
-def _number_of_rows(given: torch.Tensor) -> Any:
-    return Featureless(len(given)) if given.ndim and len(given) > 1 else ABSENT
+def _number_of_rows(tensor: torch.Tensor) -> Any:
+    return Featureless(len(tensor)) if tensor.ndim and len(tensor) > 1 else ABSENT
 
 
 def _without_gradients(selector: Selector | None) -> Selector | None:

@@ -42,7 +42,9 @@ class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
         global _declared
         _declared = DeclaredNetworks(
-            (instrumentor.with_providers(one.model), one.estimator) for one in declared() if "." in one.estimator
+            (instrumentor.with_providers(declaration.model), declaration.estimator)
+            for declaration in declared()
+            if "." in declaration.estimator
         )
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
@@ -58,9 +60,9 @@ class DeclaredNetworks:
 
     def __init__(self, classes: Iterable[tuple[Model, str]] = ()) -> None:
         self._made: list[ConstructorHook] = []
-        named = [(model, path.rpartition(".")) for model, path in classes]
+        paths = [(model, path.rpartition(".")) for model, path in classes]
         self._imports = ImportHooks(
-            *((home, functools.partial(self._attend, model, kind)) for model, (home, _, kind) in named)
+            *((home, functools.partial(self._attend, model, kind)) for model, (home, _, kind) in paths)
         )
         self._imports.await_all()
 
@@ -78,9 +80,9 @@ class DeclaredNetworks:
                     model.name, conflict.found, conflict.required,
                 )  # fmt: skip
             return
-        made = ConstructorHook(functools.partial(_instrument, model, kind), ("__init__", "__setstate__"))
-        made.attend([kind])
-        self._made.append(made)
+        hook = ConstructorHook(functools.partial(_instrument, model, kind), ("__init__", "__setstate__"))
+        hook.attend([kind])
+        self._made.append(hook)
 
     def leave(self) -> None:
         """Put the classes back as they were, where nobody else has changed them since."""

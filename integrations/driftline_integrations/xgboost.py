@@ -84,12 +84,12 @@ _ANSWERS = {
 }
 
 
-def _reading(fitted: FittedEstimator, method: str, given: CallArguments) -> str:  # noqa: ARG001
+def _reading(fitted: FittedEstimator, method: str, call_arguments: CallArguments) -> str:  # noqa: ARG001
     from driftline_integrations.estimators.conventions import asks_for_explanation, asks_for_margins
 
-    if asks_for_explanation(given) or given.get("training"):
+    if asks_for_explanation(call_arguments) or call_arguments.get("training"):
         return ""
-    if asks_for_margins(given) or given.get("predict_type") == "margin":
+    if asks_for_margins(call_arguments) or call_arguments.get("predict_type") == "margin":
         return "margin" if fitted.kind == "classifier" else ""
     return _ANSWERS.get(fitted.objective, "value" if fitted.kind == "regressor" else "")
 
@@ -120,13 +120,13 @@ def _categories(data: Any) -> dict[int, Any]:
     if "c" not in (data.feature_types or ()) or not hasattr(data, "get_categories"):
         return {}
     try:
-        known = data.get_categories(export_to_arrow=True).to_arrow()
+        table = data.get_categories(export_to_arrow=True).to_arrow()
     except ImportError:  # pyarrow is not there
         return {}
     except Exception as fault:  # an experimental call, says XGBoost
         FAULTS.swallow("categories", fault)
         return {}
-    return {place: categories for place, (_, categories) in enumerate(known) if categories is not None}
+    return {place: categories for place, (_, categories) in enumerate(table) if categories is not None}
 
 
 _XGBOOST = LibraryInstrumentation(

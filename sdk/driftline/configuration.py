@@ -92,8 +92,8 @@ def destination(signal: str, target: Endpoint | None) -> dict[str, Any]:
     {'endpoint': 'http://driftline:4318/v1/traces'}
     """
     grpc = _grpc(signal, target)
-    given = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-    base = target.base if target else given or (DEFAULT_GRPC if grpc else DEFAULT)
+    endpoint = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    base = target.base if target else endpoint or (DEFAULT_GRPC if grpc else DEFAULT)
     arguments: dict[str, Any] = {}
     if target is not None:
         arguments["endpoint"] = base if grpc else f"{base}/v1/{signal.lower()}"

@@ -156,10 +156,10 @@ def read_declarations() -> Declarations:
 def _load(path: str) -> Declarations:
     try:
         show_log_lines()  # nobody calls configure() here, and how a route was read is what its author needs to see
-        found = contents_of(path)
-        for mistake in found.mistakes:
+        contents = contents_of(path)
+        for mistake in contents.mistakes:
             logger.error("driftline: %s: %s", path, mistake)
-        return found
+        return contents
     except OSError as error:
         logger.error(
             "driftline: DRIFTLINE_CONFIG names %s, which cannot be read (%s); nothing of it is instrumented",
@@ -185,7 +185,7 @@ def contents_of(path: str) -> Declarations:
     """
     with open(path, "rb") as file:
         document = tomllib.load(file)
-    found: list[DeclaredModel] = []
+    declared_models: list[DeclaredModel] = []
     mistakes = [Mistake(_unknown(key, key, ("models",))) for key in document if key != "models"]
     tables = document.get("models", {})
     if not isinstance(tables, dict):
@@ -193,16 +193,16 @@ def contents_of(path: str) -> Declarations:
         tables = {}
     left_out = [SkippedModel("", "", f"{path}, which may name it, has mistakes")] if mistakes else []
     for name, table in tables.items():
-        own = list(_mistakes(name, table, path))
+        own_mistakes = list(_mistakes(name, table, path))
         try:
-            if not own:
-                found.append(_declared(name, table, path))
+            if not own_mistakes:
+                declared_models.append(_declared(name, table, path))
         except Exception as error:  # what the model says of its arguments together
-            own.append(Mistake(f"models.{name}: {error}"))
-        if own:
-            mistakes += own
+            own_mistakes.append(Mistake(f"models.{name}: {error}"))
+        if own_mistakes:
+            mistakes += own_mistakes
             left_out.append(_left_out(name, table, path))
-    return Declarations(tuple(found), tuple(left_out), tuple(mistakes))
+    return Declarations(tuple(declared_models), tuple(left_out), tuple(mistakes))
 
 
 def _left_out(name: str, table: Any, path: str) -> SkippedModel:
@@ -219,17 +219,17 @@ def _declared(name: str, table: dict[str, Any], path: str) -> DeclaredModel:
 
     from .model import Model
 
-    options = {own: table[own] for own in _MODEL if own in table}
+    options = {key: table[key] for key in _MODEL if key in table}
     if "privacy" in options:
         options["privacy"] = Privacy(**options["privacy"])
     if "baseline" in options:
         options["baseline"] = _beside(path, options["baseline"])
-    extra = {own: table[own] for own in _INTEGRATIONS if own in table}
+    extra = {integration: table[integration] for integration in _INTEGRATIONS if integration in table}
     return DeclaredModel(Model(name, **options), **extra, source=path)
 
 
-def _beside(path: str, other: str) -> Path:
-    return Path(path).resolve().parent / other
+def _beside(path: str, relative_path: str) -> Path:
+    return Path(path).resolve().parent / relative_path
 
 
 def _mistakes(name: str, table: Any, path: str) -> Iterator[Mistake]:
@@ -239,16 +239,16 @@ def _mistakes(name: str, table: Any, path: str) -> Iterator[Mistake]:
         yield Mistake(f"{key}: must be a table, [{key}]")
         return
     sound: dict[str, Any] = {}
-    for own, value in table.items():
-        expected = _KEYS.get(own)
+    for argument, value in table.items():
+        expected = _KEYS.get(argument)
         if expected is None:
-            yield Mistake(_unknown(f"{key}.{own}", own, tuple(_KEYS)))
+            yield Mistake(_unknown(f"{key}.{argument}", argument, tuple(_KEYS)))
         elif not isinstance(value, expected[0]) or (
-            expected is _NAMES and not all(isinstance(element, str) for element in table[own])
+            expected is _NAMES and not all(isinstance(element, str) for element in table[argument])
         ):
-            yield Mistake(f"{key}.{own}: must be {expected[1]}, not {value!r}")
+            yield Mistake(f"{key}.{argument}: must be {expected[1]}, not {value!r}")
         else:
-            sound[own] = value
+            sound[argument] = value
     if sound.get("capture", "features") not in _CAPTURES:
         yield Mistake(f"{key}.capture: must be one of {', '.join(_CAPTURES)}, not {sound['capture']!r}")
     if not table.get("task") and "baseline" not in table and "routes" in table:  # an estimator knows its task
@@ -279,11 +279,11 @@ def _argument_mistakes(sound: dict[str, Any], table: dict[str, Any], path: str, 
         checks.append(lambda: resolve_task("binary", threshold=sound["threshold"]))
     if "quantiles" in sound:
         checks.append(lambda: quantile_levels("regression", sound["quantiles"]))
-    said: dict[str, Any] = {own: sound[own] for own in _CLASSES if own in sound}
-    if "baseline" in table or len(said) < sum(own in table for own in _CLASSES):  # nobody knows the classes
-        said = {"classes": ("0", "1")}
+    class_arguments: dict[str, Any] = {key: sound[key] for key in _CLASSES if key in sound}
+    if "baseline" in table or len(class_arguments) < sum(key in table for key in _CLASSES):  # nobody knows the classes
+        class_arguments = {"classes": ("0", "1")}
     if sound.get("task"):
-        checks.append(lambda: resolve_task(sound["task"], **said))
+        checks.append(lambda: resolve_task(sound["task"], **class_arguments))
     checks.append(lambda: declared_texts(sound.get("text_features", ()), ()))
     for check in checks:
         try:
@@ -295,22 +295,22 @@ def _argument_mistakes(sound: dict[str, Any], table: dict[str, Any], path: str, 
 def _privacy_mistakes(table: dict[str, Any], key: str) -> Iterator[Mistake]:
     from driftline.privacy.policy import Privacy
 
-    known = tuple(inspect.signature(Privacy).parameters)
-    for own in table:
-        if own not in known:
-            yield Mistake(_unknown(f"{key}.{own}", own, known))
-    rules = {own: value for own, value in table.items() if own in known}
-    said: set[str] = set()
-    for trial in (*({"key": rules.get("key"), own: value} for own, value in rules.items()), rules):  # alone, then all
+    parameters = tuple(inspect.signature(Privacy).parameters)
+    for argument in table:
+        if argument not in parameters:
+            yield Mistake(_unknown(f"{key}.{argument}", argument, parameters))
+    rules = {key: value for key, value in table.items() if key in parameters}
+    mistakes: set[str] = set()
+    for trial in (*({"key": rules.get("key"), key: value} for key, value in rules.items()), rules):  # alone, then all
         try:
             Privacy(**trial)
         except (TypeError, ValueError) as error:
-            if str(error) not in said:
-                said.add(str(error))
+            if str(error) not in mistakes:
+                mistakes.add(str(error))
                 yield Mistake(f"{key}: {error}")
 
 
-def _unknown(key: str, name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    fix = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(known)}"
+def _unknown(key: str, name: str, known_keys: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, known_keys, 1)
+    fix = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(known_keys)}"
     return f"{key}: there is no such key; {fix}"

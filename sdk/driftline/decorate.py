@@ -73,9 +73,9 @@ def decorate(
             f"driftline.Model({name!r}) has no task; "
             "say task='binary', 'multiclass', 'regression' or 'ranking', or give a baseline"
         )
-    for selector, given in (("id", id), ("time", time), ("score", score), ("predicted", predicted)):
-        if not (given is None or isinstance(given, str) or callable(given)):
-            raise TypeError(f"{name}.predict({selector}=) takes a name or a function, not {describe(given).text}")
+    for selector, argument in (("id", id), ("time", time), ("score", score), ("predicted", predicted)):
+        if not (argument is None or isinstance(argument, str) or callable(argument)):
+            raise TypeError(f"{name}.predict({selector}=) takes a name or a function, not {describe(argument).text}")
     inputs = read_signature(plain, features, id, slices, time)
     plan = plan_of(identity, pipeline, name_of(plain), inputs, score, predicted, span_features)
     wrapper = next((wrap for test, wrap in _WRAPPERS if _says(test, plain)), recorded)(plan, plain)

@@ -213,8 +213,8 @@ def evaluate(
     {'age': 'drift', 'plan': 'ok'}
     """
     options = {name: value for name, value in locals().items() if name not in _NO_OPTIONS}
-    found: EvaluationReport = _evaluator()(current, baseline, outcomes, {**options, **unknown}, progress)
-    return found
+    evaluation_report: EvaluationReport = _evaluator()(current, baseline, outcomes, {**options, **unknown}, progress)
+    return evaluation_report
 
 
 _NO_OPTIONS = ("current", "baseline", "outcomes", "progress", "unknown")

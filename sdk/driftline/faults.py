@@ -72,14 +72,14 @@ def position(error: BaseException) -> str:
     >>> position(ValueError("raised nowhere"))
     'an unknown line'
     """
-    found = "an unknown line"
-    at = error.__traceback__
-    while at is not None:
-        module = str(at.tb_frame.f_globals.get("__name__", ""))
+    line = "an unknown line"
+    traceback = error.__traceback__
+    while traceback is not None:
+        module = str(traceback.tb_frame.f_globals.get("__name__", ""))
         if module.partition(".")[0] in ("driftline", "driftline_integrations"):
-            found = f"{module}:{at.tb_lineno}"
-        at = at.tb_next
-    return found
+            line = f"{module}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return line
 
 
 FAULTS = Faults()
@@ -101,17 +101,17 @@ def retry_in_halves(rows: Sequence[T], make: Callable[[Sequence[T]], Made], step
     >>> retry_in_halves([4, 2, 0, 1], lambda rows: [8 // row for row in rows], "division")
     [[2, 4], [8]]
     """
-    made: list[Made] = []
+    results: list[Made] = []
     waiting = [rows]
     failures = 0
     while waiting:
-        some = waiting.pop()
+        part = waiting.pop()
         try:
-            made.append(make(some))
+            results.append(make(part))
         except Exception as error:
             FAULTS.swallow(step, error)
             failures += 1
-            if len(some) > 1 and failures < MOST_FAILURES:
-                middle = len(some) // 2
-                waiting += [some[middle:], some[:middle]]  # the first half is next: rows stay in order
-    return made
+            if len(part) > 1 and failures < MOST_FAILURES:
+                middle = len(part) // 2
+                waiting += [part[middle:], part[:middle]]  # the first half is next: rows stay in order
+    return results

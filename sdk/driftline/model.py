@@ -115,10 +115,10 @@ class Model:
                 positive_class = loaded.task.positive_class or None if positive_class is None else positive_class
                 threshold = loaded.task.threshold if threshold is None else threshold
                 quantiles = loaded.task.quantiles if quantiles is None else quantiles
-        known = Task()
+        task_options = Task()
         if task:
             threshold = 0.5 if threshold is None else threshold
-            known = resolve_task(
+            task_options = resolve_task(
                 task, classes=classes, positive_class=positive_class, threshold=threshold, quantiles=quantiles
             )
         vocabularies = {} if loaded is None else loaded.texts
@@ -128,7 +128,7 @@ class Model:
         self._identity = Identity(
             name.strip(),
             str(version),
-            known,
+            task_options,
             None if features is None else tuple(map(str, features)),
             tracer_provider,
             meter_provider,
@@ -201,9 +201,11 @@ class Model:
 
         from driftline.tables.classes import complete_task
 
-        given, known = complete_task(self.name, self._given, task, classes, positive_class)
+        declared, completed_task = complete_task(self.name, self._given, task, classes, positive_class)
         model = Model.__new__(Model)
-        model.__dict__.update(self.__dict__, _given=given, _blocks={}, _identity=replace(self._identity, task=known))
+        model.__dict__.update(
+            self.__dict__, _given=declared, _blocks={}, _identity=replace(self._identity, task=completed_task)
+        )
         return model
 
     def learn(self, task: str, classes: Sequence[object] | int | None = None, positive_class: object = None) -> Model:
@@ -474,8 +476,8 @@ class Model:
         return send_outcomes(self._identity, outcomes) if self._enabled else Accepted(0)
 
 
-def _restore(name: str, given: dict[str, Any]) -> Model:
-    return Model(name, **given)
+def _restore(name: str, arguments: dict[str, Any]) -> Model:
+    return Model(name, **arguments)
 
 
 def _load(baseline: Baseline | str | os.PathLike[str] | None) -> Baseline | None:

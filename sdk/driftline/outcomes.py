@@ -95,9 +95,9 @@ def _unknown_class(classes: Sequence[str], actual: object) -> str:
     """Return the sentence for an actual outside of the classes, "" for any other."""
     if class_text(actual) in classes:
         return ""
-    named = ", ".join(map(repr, classes[:_MOST_CLASSES]))
+    class_names = ", ".join(map(repr, classes[:_MOST_CLASSES]))
     more = len(classes) - _MOST_CLASSES
-    return f"its actual is none of the classes {named}{f' and {more} more' if more > 0 else ''}"
+    return f"its actual is none of the classes {class_names}{f' and {more} more' if more > 0 else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +171,10 @@ def rows_of(
             raise ValueError(f"the outcomes have no column {missing[0]!r}; their columns are {names}")
         used = [name for name in names if name in FIELDS or str(name).startswith(SLICE)]
         columns = [_listed(outcomes[name]) for name in used]
-        given: Iterable[Any] = (dict(zip(used, row, strict=True)) for row in zip(*columns, strict=True))
+        mappings: Iterable[Any] = (dict(zip(used, row, strict=True)) for row in zip(*columns, strict=True))
     else:
-        given = outcomes
-    for row in given:
+        mappings = outcomes
+    for row in mappings:
         yield _row(row if isinstance(row, Mapping) else dict(zip(FIELDS, row, strict=False)), hash_id, protect)
 
 
@@ -212,8 +212,8 @@ def _row(
         slices |= inner
     elif inner is not None and inner == inner:
         row["slices"] = describe(inner).text  # no value may leave unprotected, and the receiver refuses a text
-    if slices and (kept := protect_slices(protect, slices)):
-        row.setdefault("slices", kept)
+    if slices and (kept_slices := protect_slices(protect, slices)):
+        row.setdefault("slices", kept_slices)
     return row
 
 

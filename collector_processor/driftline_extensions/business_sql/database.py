@@ -118,30 +118,30 @@ def said_by(error: BaseException, url: str) -> str:
     """
     error = getattr(error, "orig", None) or error
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[0] if lines else type(error).__name__
+    text = lines[0] if lines else type(error).__name__
     for secret in secrets_of(url):
-        if len(secret) < _SHORT_SECRET and secret in said:
+        if len(secret) < _SHORT_SECRET and secret in text:
             return type(error).__name__
-        said = said.replace(secret, "***").replace(repr(secret)[1:-1], "***")
-    return printable(said[:LONGEST])
+        text = text.replace(secret, "***").replace(repr(secret)[1:-1], "***")
+    return printable(text[:LONGEST])
 
 
-def _fetch(rows: Iterable[Sequence[object]], most: int) -> list[Sequence[object]]:
+def _fetch(rows: Iterable[Sequence[object]], limit: int) -> list[Sequence[object]]:
     """Return the first rows.
 
     Raises:
         SqlError: They take more memory than a reading may.
     """
-    found: list[Sequence[object]] = []
+    rows_read: list[Sequence[object]] = []
     size = 0
-    for row in islice(rows, most):
+    for row in islice(rows, limit):
         size += sum(map(getsizeof, row))
         if size > MOST_MEMORY:
             raise SqlError(
                 f"its rows take more than {MOST_MEMORY >> 20} MiB; select the columns alone that tell rows apart"
             )
-        found.append(row)
-    return found
+        rows_read.append(row)
+    return rows_read
 
 
 class SqliteDatabase:
@@ -216,16 +216,16 @@ class AnyDatabase:
                 # Its logger would show parameters; its errors are passed on without them.
                 self._engine = create_engine(self._url, poolclass=NullPool, hide_parameters=True)
             kind = self._engine.dialect.name
-            at = datetime.fromtimestamp(since // 10**9, UTC).astimezone(ZoneInfo(query.timezone))
+            since_time = datetime.fromtimestamp(since // 10**9, UTC).astimezone(ZoneInfo(query.timezone))
             values: dict[str, Any] = {
-                SINCE: at if kind in _ZONED else at.replace(tzinfo=None),
+                SINCE: since_time if kind in _ZONED else since_time.replace(tzinfo=None),
                 SINCE_UNIX: since // 10**9,
             }
             if kind == "sqlite":
                 values[SINCE] = wall_time(since, ZoneInfo(query.timezone))
             kinds: dict[str, Any] = {SINCE: DateTime(timezone=kind in _ZONED), SINCE_UNIX: Integer()}
-            named = dict.fromkeys(parameters_of(query.query))
-            bound = [bindparam(name, values[name], None if kind == "sqlite" else kinds[name]) for name in named]
+            parameters = dict.fromkeys(parameters_of(query.query))
+            bound = [bindparam(name, values[name], None if kind == "sqlite" else kinds[name]) for name in parameters]
             with self._engine.connect() as connection:
                 self._connection = connection.connection.dbapi_connection
                 try:
@@ -250,8 +250,8 @@ class AnyDatabase:
         seconds = query.timeout.total_seconds()
         is_mariadb = kind == "mysql" and getattr(self._engine.dialect, "is_mariadb", False)
         for statement in _SESSION.get("mariadb" if is_mariadb else kind, ()):
-            said = statement.format(timezone=query.timezone, milliseconds=int(seconds * 1000), seconds=seconds)
-            connection.exec_driver_sql(said)
+            command = statement.format(timezone=query.timezone, milliseconds=int(seconds * 1000), seconds=seconds)
+            connection.exec_driver_sql(command)
         connection.commit()  # of a transaction that has begun, only the next one is read only
 
     def cancel(self) -> None:

@@ -52,22 +52,22 @@ _ASIDE = re.compile(
 _PARAMETER = re.compile(r"(?<![:\w\\]):([A-Za-z_]\w*)")
 
 
-def _database(written: object, info: ValidationInfo) -> object:
+def _database(url: object, info: ValidationInfo) -> object:
     """Return an address of a database; the path of a file of SQLite is relative to the file that names it."""
-    if isinstance(written, SecretStr):
-        written = written.get_secret_value()
-    if not isinstance(written, str):
+    if isinstance(url, SecretStr):
+        url = url.get_secret_value()
+    if not isinstance(url, str):
         raise ValueError("is no address of a database; write one such as 'sqlite:///shop.db'")
-    found = _ADDRESS.fullmatch(written)
-    if found is None:
+    match = _ADDRESS.fullmatch(url)
+    if match is None:
         raise ValueError(
             "is no address of a database; write kind, '://' and place, as in 'sqlite:///shop.db' or "
             "'postgresql+psycopg://reader:${env:PASSWORD}@db/shop'"
         )
-    if found["kind"] != "sqlite" or found["driver"]:
-        return written
-    path = found["rest"].removeprefix("/")
-    if not path or path == ":memory:" or not found["rest"].startswith("/"):
+    if match["kind"] != "sqlite" or match["driver"]:
+        return url
+    path = match["rest"].removeprefix("/")
+    if not path or path == ":memory:" or not match["rest"].startswith("/"):
         raise ValueError("names no file; write its path behind three slashes, as in 'sqlite:///shop.db'")
     if "?" in path or "\0" in path:
         raise ValueError("goes on behind the path of its file, which is always opened read only; write the path alone")
@@ -77,10 +77,10 @@ def _database(written: object, info: ValidationInfo) -> object:
 Database = Annotated[Secret, BeforeValidator(_database), Form("secret address of a database")]
 
 
-def _positive(written: timedelta) -> timedelta:
-    if written < SHORTEST:
+def _positive(duration: timedelta) -> timedelta:
+    if duration < SHORTEST:
         raise ValueError("is less than a second; write more, such as '5m'")
-    return written
+    return duration
 
 
 class SqlQuery(BusinessSource):
@@ -140,11 +140,11 @@ def place_of(url: str) -> str:
     >>> place_of("sqlite:////var/lib/shop.db")
     'sqlite shop.db'
     """
-    found = _ADDRESS.fullmatch(url)
-    if found is None:
+    match = _ADDRESS.fullmatch(url)
+    if match is None:
         return "SQL"
-    rest = found["rest"].rpartition("@")[2].partition("?")[0].partition(";")[0]
-    return f"{found['kind']} {Path(rest).name if found['kind'] == 'sqlite' else rest}".strip()
+    rest = match["rest"].rpartition("@")[2].partition("?")[0].partition(";")[0]
+    return f"{match['kind']} {Path(rest).name if match['kind'] == 'sqlite' else rest}".strip()
 
 
 def secrets_of(url: str) -> list[str]:
@@ -157,11 +157,11 @@ def secrets_of(url: str) -> list[str]:
     before, _, behind = rest.rpartition("@")
     parts = [user.partition(":")[2] for user in (before, rest.partition("@")[0] if before else "")]
     for option in behind.partition("?")[2].split("&"):
-        for name, _, value in (option.partition("="), *(one.partition("=") for one in unquote(option).split(";"))):
+        for name, _, value in (option.partition("="), *(part.partition("=") for part in unquote(option).split(";"))):
             if len(value) >= LONG_OPTION or _SECRET_OPTION.search(name):
                 parts.append(value)
-    found = {form for part in parts for form in (part, unquote(part), unquote(part.replace("+", " "))) if form}
-    return sorted(found, key=lambda one: (-len(one), one))
+    forms = {form for part in parts for form in (part, unquote(part), unquote(part.replace("+", " "))) if form}
+    return sorted(forms, key=lambda part: (-len(part), part))
 
 
 def query_problems(query: str) -> Iterator[str]:
@@ -203,12 +203,12 @@ def escaped(query: str) -> str:
 
 def _driver_problems(url: str) -> Iterator[str]:
     """Yield what has to be installed, and what is no kind of database."""
-    found = _ADDRESS.fullmatch(url)
-    if found is None or (found["kind"] == "sqlite" and not found["driver"]):
+    match = _ADDRESS.fullmatch(url)
+    if match is None or (match["kind"] == "sqlite" and not match["driver"]):
         return
     if find_spec("sqlalchemy") is None:
-        if found["kind"] not in DATABASES and not found["driver"]:
-            yield f"'{found['kind']:.40}' is no kind of database; {near(found['kind'], DATABASES)}"
+        if match["kind"] not in DATABASES and not match["driver"]:
+            yield f"'{match['kind']:.40}' is no kind of database; {near(match['kind'], DATABASES)}"
         yield f"databases other than SQLite are read by SQLAlchemy, which is not installed; {EXTRA}"
         return
     from sqlalchemy.engine import make_url
@@ -217,8 +217,8 @@ def _driver_problems(url: str) -> Iterator[str]:
     try:
         dialect: Any = make_url(url).get_dialect()
     except NoSuchModuleError:
-        said = f"{found['kind']}{found['driver'] or ''}"
-        yield f"'{said:.40}' is no kind of database that is installed; {near(found['kind'], DATABASES)}"
+        scheme = f"{match['kind']}{match['driver'] or ''}"
+        yield f"'{scheme:.40}' is no kind of database that is installed; {near(match['kind'], DATABASES)}"
         return
     except (ArgumentError, ValueError):
         yield "is no address of a database; special characters of a password are written as %40, %2F and so on"
@@ -226,4 +226,4 @@ def _driver_problems(url: str) -> Iterator[str]:
     try:
         dialect.import_dbapi()
     except ImportError as error:
-        yield f"the driver of {found['kind']} is not installed; pip install {error.name or dialect.driver}"
+        yield f"the driver of {match['kind']} is not installed; pip install {error.name or dialect.driver}"

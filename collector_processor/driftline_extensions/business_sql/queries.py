@@ -144,14 +144,17 @@ class BusinessQueries:
     @property
     def lines(self) -> list[str]:
         """Lines about what is read, for people."""
-        series = [one for database in self._databases for one in database.series]
-        return [f"business series {one.name} from {printable(one.query.place)}" for one in series]
+        series = [business_series for database in self._databases for business_series in database.series]
+        return [
+            f"business series {business_series.name} from {printable(business_series.query.place)}"
+            for business_series in series
+        ]
 
     def sentence(self) -> str | None:
         """Say what cannot be read, for the health of the process; None while everything can."""
-        said = [sentence for database in self._databases for sentence in database.sentences()]
-        more = f"; and {len(said) - 1} more" if len(said) > 1 else ""
-        return f"{said[0]}{more}" if said else None
+        sentences = [sentence for database in self._databases for sentence in database.sentences()]
+        more = f"; and {len(sentences) - 1} more" if len(sentences) > 1 else ""
+        return f"{sentences[0]}{more}" if sentences else None
 
 
 class _DatabaseReader:
@@ -187,13 +190,13 @@ class _DatabaseReader:
             self._thread.join(grace)
 
     def sentences(self) -> Iterator[str]:
-        for one in self.series:
-            if (said := one.fault or one.notice) is not None:
-                yield f"{one.key}: {said}"
+        for business_series in self.series:
+            if (problem := business_series.fault or business_series.notice) is not None:
+                yield f"{business_series.key}: {problem}"
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            following = min(self.series, key=lambda one: one.due)
+            following = min(self.series, key=lambda business_series: business_series.due)
             if self._stopping.wait(max(0.0, following.due - self._monotonic())):
                 return
             with suppress(_Ended):
@@ -215,17 +218,17 @@ class _DatabaseReader:
 
     def _read(self, series: _Series) -> None:
         """Read a series once, and store what is new of it."""
-        now, query, known = self._clock(), series.query, self._intake.points()
-        before = known.reading(series.name)
+        now, query, points = self._clock(), series.query, self._intake.points()
+        before = points.reading(series.name)
         until = before.until if before is not None and before.query == series.digest else 0
         oldest = max(0, now - self._retention)
-        back = 0 if series.at_once else int(query.look_back.total_seconds() * 10**9)
-        result = self._query(series, max(oldest, until - back))
+        look_back = 0 if series.at_once else int(query.look_back.total_seconds() * 10**9)
+        result = self._query(series, max(oldest, until - look_back))
         try:
             rows = business_rows(
                 *(series.name, series.digest, result.columns, result.rows, ZoneInfo(query.timezone), now, oldest),
                 None if query.period is None else int(query.period.total_seconds() * 10**9),
-                known.spacing(series.name),
+                points.spacing(series.name),
             )
         except ValueError as error:
             raise SqlError(str(error)) from None
@@ -274,7 +277,7 @@ class _DatabaseReader:
         points = self._intake.points().changed(rows.points)
         if not points and not refused and reading == before:
             return
-        rejected = Counter(one.reason for one in refused)
+        rejected = Counter(refusal.reason for refusal in refused)
         while len(points) > TOGETHER:  # how far comes with the last ones: until then all are read again
             self._offer(Request(urandom(16), business=points[:TOGETHER]))
             points = points[TOGETHER:]
@@ -282,7 +285,7 @@ class _DatabaseReader:
         if refused:
             more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
             _log.warning("%s: left out: %s%s", series.key, refused[0].words, more)
-            series.known |= {one.digest for one in refused}
+            series.known |= {refusal.digest for refusal in refused}
 
     def _offer(self, request: Request) -> None:
         """Store points, and wait until they are on disk."""
@@ -295,8 +298,10 @@ class _DatabaseReader:
     def _newly_refused(self, series: _Series, refused: Sequence[RefusedRow]) -> list[RefusedRow]:
         """Return the rows that no earlier reading refused."""
         if len(series.known) > MOST_REMEMBERED:
-            series.known = {one.digest for one in refused} & series.known
-        return [one for one in {row.digest: row for row in refused}.values() if one.digest not in series.known]
+            series.known = {refusal.digest for refusal in refused} & series.known
+        return [
+            refusal for refusal in {row.digest: row for row in refused}.values() if refusal.digest not in series.known
+        ]
 
     def _succeeded(self, series: _Series, result: SqlResult, moved: bool, ordered: bool) -> None:
         if series.fault is not None:

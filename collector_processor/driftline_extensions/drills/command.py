@@ -79,10 +79,10 @@ def drill(
             raise BadInput("name one fault, such as unit-change, or write --all")
         if not records and outcomes:
             raise BadInput("--records is missing: outcomes belong to recorded rows; name the rows")
-        most = None
+        limit_ns = None
         if within:
             try:
-                most = int(parse_duration(within, "d", "h").total_seconds() * 1e9)
+                limit_ns = int(parse_duration(within, "d", "h").total_seconds() * 1e9)
             except ValueError as error:
                 raise BadInput(f"--within: {error}") from error
         request = DrillRequest(
@@ -105,19 +105,19 @@ def drill(
                 say(texts.first_sentence(result))
         style = Format.JSON if as_json else style
         if style is Format.JSON:
-            told = [texts.drill_json(one) for one in results]
-            typer.echo(json.dumps({"drills": told, "summary": texts.summary(results, most)}, indent=2))
+            documents = [texts.drill_json(result) for result in results]
+            typer.echo(json.dumps({"drills": documents, "summary": texts.summary(results, limit_ns)}, indent=2))
         elif style is Format.JUNIT:
-            typer.echo(texts.table_junit(results, most))
+            typer.echo(texts.table_junit(results, limit_ns))
         elif style is Format.MARKDOWN:
-            typer.echo(texts.table_markdown(results, most))
+            typer.echo(texts.table_markdown(results, limit_ns))
         elif every or len(results) > 1:
-            typer.echo(texts.table_text(results, most))
+            typer.echo(texts.table_text(results, limit_ns))
         else:
-            typer.echo("\n".join(line for line in texts.drill_lines(results[0], most) if line))
-        if not every and any(one.outcome == "not_applicable" for one in results):
+            typer.echo("\n".join(line for line in texts.drill_lines(results[0], limit_ns) if line))
+        if not every and any(result.outcome == "not_applicable" for result in results):
             raise typer.Exit(BAD_INPUT)
-        if not all(texts.has_passed(one, most) for one in results):
+        if not all(texts.has_passed(result, limit_ns) for result in results):
             raise typer.Exit(MISSED)
 
 

@@ -131,9 +131,13 @@ class DrillResult:
         names = " and ".join(short(name, 40) for name in self.features)
         return f"{self.fault.words} of {names}" if names else self.fault.words
 
-    def within(self, most: int | None) -> bool:
+    def within(self, limit_ns: int | None) -> bool:
         """Return True where it was found and named, after so many nanoseconds at most."""
-        return self.outcome == "found" and self.found_after is not None and (most is None or self.found_after <= most)
+        return (
+            self.outcome == "found"
+            and self.found_after is not None
+            and (limit_ns is None or self.found_after <= limit_ns)
+        )
 
 
 @dataclass
@@ -198,7 +202,7 @@ class Range:
         broken = fault.inject(self.traffic, how)
         features = self._broken(fault, feature)
         noise = self._fired(self.quiet, ())
-        lived = self._live(broken, lambda seen: self._is_told(fault, features, seen, noise))
+        lived = self._live(broken, lambda life: self._is_told(fault, features, life, noise))
         result = DrillResult(
             fault=fault,
             model=model,
@@ -215,10 +219,10 @@ class Range:
         )
         return self._judged(result, lived)
 
-    def _live(self, traffic: Traffic, ended: Any) -> Lived:
+    def _live(self, traffic: Traffic, has_ended: Any) -> Lived:
         self._made += 1
         shadow = self.past.copy(self.folder / f"drill-{self._made}")
-        return shadow.live(traffic, self.at, self.end, shadow.step, ended)
+        return shadow.live(traffic, self.at, self.end, shadow.step, has_ended)
 
     def _broken(self, fault: Fault, feature: str) -> tuple[str, ...]:
         if not feature or fault.name == "adversarial-burst":
@@ -229,18 +233,22 @@ class Range:
 
     def _fired(self, lived: Lived, noise: Sequence[Fired]) -> list[Fired]:
         """Return the policies that fired after the fault, the first at the head, but for those that fire anyway."""
-        silent = {one.policy: one.after for one in noise}
-        found = [
+        silent = {firing.policy: firing.after for firing in noise}
+        firings = [
             self._told_of(alert, lived)
             for alert in lived.alerts
             if alert.seen > self.at or (alert.open and alert.until is None)
         ]
-        kept = [one for one in found if one.policy not in silent or one.after < silent[one.policy]]
-        return sorted(kept, key=lambda one: one.after)
+        unsilenced = [
+            firing for firing in firings if firing.policy not in silent or firing.after < silent[firing.policy]
+        ]
+        return sorted(unsilenced, key=lambda firing: firing.after)
 
     def _told_of(self, alert: Alert, lived: Lived) -> Fired:
-        messages = [(time, one, said) for time, one, said in lived.told if one.alert == alert.id]
-        times = [time for time, one, _ in messages if one.kind in ("opened", "passed")]
+        messages = [
+            (time, message, description) for time, message, description in lived.told if message.alert == alert.id
+        ]
+        times = [time for time, message, _ in messages if message.kind in ("opened", "passed")]
         windows = 0
         if alert.window and alert.state != "no_data":
             windows = max(0, math.ceil((alert.fired - self.at) / length(alert.window)))
@@ -253,10 +261,16 @@ class Range:
             min([*times, alert.seen]) - self.at,
             windows,
             alert.window,
-            tuple(dict.fromkeys(one.channel for _, one, _ in messages if not one.is_order)),
-            tuple(_done(one, said) for _, one, said in messages if one.is_order)
-            + tuple(_awaited(one) for one in lived.messages if one.alert == alert.id and one.id in lived.approvals),
-            tuple(dict.fromkeys(self._holding(one.channel) for one in lived.messages if _waits(one, alert))),
+            tuple(dict.fromkeys(message.channel for _, message, _ in messages if not message.is_order)),
+            tuple(_done(message, description) for _, message, description in messages if message.is_order)
+            + tuple(
+                _awaited(message)
+                for message in lived.messages
+                if message.alert == alert.id and message.id in lived.approvals
+            ),
+            tuple(
+                dict.fromkeys(self._holding(message.channel) for message in lived.messages if _waits(message, alert))
+            ),
             alert.silenced is not None,
         )
 
@@ -267,9 +281,9 @@ class Range:
     def _named(self, fault: Fault, features: Sequence[str], lived: Lived, fired: Sequence[Fired]) -> int | None:
         """Return after how long the cause was named; None where it was not."""
         for look in lived.looks:
-            known = [one for one in fired if one.after <= look.time - self.at]
-            subjects = [subject for one in known for subject in one.subjects]
-            if look.time > self.at and known and fault.named(look.verdict, subjects, features):
+            known_firings = [firing for firing in fired if firing.after <= look.time - self.at]
+            subjects = [subject for known_firing in known_firings for subject in known_firing.subjects]
+            if look.time > self.at and known_firings and fault.named(look.verdict, subjects, features):
                 return look.time - self.at
         return None
 
@@ -288,18 +302,23 @@ class Range:
         fired = self._fired(lived, noise)
         if not fired:
             return False
-        named = self._named(fault, features, lived, fired)
-        return named is not None or lived.until - self.at - fired[0].after >= TOLD_FURTHER
+        named_after = self._named(fault, features, lived, fired)
+        return named_after is not None or lived.until - self.at - fired[0].after >= TOLD_FURTHER
 
     def _judged(self, result: DrillResult, lived: Lived) -> DrillResult:
         fired = self._fired(lived, result.noise)
         fault, features = result.fault, result.features
         if fired:
-            named = self._named(fault, features, lived, fired)
-            told = self._verdict_at(lived, named if named is not None else fired[0].after)
-            outcome: Outcome = "unnamed" if named is None else "found"
+            named_after = self._named(fault, features, lived, fired)
+            verdict = self._verdict_at(lived, named_after if named_after is not None else fired[0].after)
+            outcome: Outcome = "unnamed" if named_after is None else "found"
             return replace(
-                result, outcome=outcome, fired=fired, found_after=fired[0].after, named_after=named, verdict=told
+                result,
+                outcome=outcome,
+                fired=fired,
+                found_after=fired[0].after,
+                named_after=named_after,
+                verdict=verdict,
             )
         would = tuple(self._would_find(fault, features, lived))
         thin = "" if would else self._too_thin(fault, features, lived)
@@ -308,7 +327,7 @@ class Range:
         return replace(result, why=self._missed(result), would=would)
 
     def _verdict_at(self, lived: Lived, after: int) -> Verdict | None:
-        looks: list[Look] = [one for one in lived.looks if one.time - self.at >= after]
+        looks: list[Look] = [look for look in lived.looks if look.time - self.at >= after]
         return looks[0].verdict if looks else (lived.looks[-1].verdict if lived.looks else None)
 
     def _missed(self, result: DrillResult) -> str:
@@ -316,7 +335,7 @@ class Range:
         if not self.config.watched_policies:
             return "nobody is told of anything: `notify` names no channel, and no policy is written"
         if result.noise:
-            names = ", ".join(dict.fromkeys(short(one.policy, 40) for one in result.noise))
+            names = ", ".join(dict.fromkeys(short(firing.policy, 40) for firing in result.noise))
             return f"{names} fired without the fault, too, and no other policy fired"
         if result.seen_after is not None:
             return "the pages showed it, and no policy fired"
@@ -334,38 +353,40 @@ class Range:
                 return "its rows before the fault are too few, or too short a time, to tell its pace"
             return ""
         view = leading_view(lived)
-        known = [] if view is None else [*_closed_after(view, self.at)]
+        evaluations = [] if view is None else [*_closed_after(view, self.at)]
         # 2: windows that must have ended after a fault before one may say that it is not found
-        if len(known) < 2:
-            ended = "no window" if not known else "one window alone"
-            return f"{ended} ended after the fault; give it more traffic, or shorter windows"
+        if len(evaluations) < 2:
+            window_count = "no window" if not evaluations else "one window alone"
+            return f"{window_count} ended after the fault; give it more traffic, or shorter windows"
         for name in features:
-            columns = [column for one in known if (column := one.features.get(name)) is not None]
-            blind = [one for one in columns if one.state in ("inconclusive", "no_baseline")]
+            columns = [column for evaluation in evaluations if (column := evaluation.features.get(name)) is not None]
+            blind = [column for column in columns if column.state in ("inconclusive", "no_baseline")]
             if columns and len(blind) == len(columns):
                 return _blindness(name, blind[-1])
         if "outcomes" in fault.needs and fault.name != "label-delay":
-            mature = [one for one in known if one.maturity == "mature" and one.outcome_rows]
+            mature = [
+                evaluation for evaluation in evaluations if evaluation.maturity == "mature" and evaluation.outcome_rows
+            ]
             if not mature:
                 return "no window after the fault had all its outcomes; give it more traffic"
-            changes = [one for window in mature for one in window.realized_changes.values()]
-            if not changes or all(one.state == "inconclusive" for one in changes):
-                most = max(one.outcome_rows for one in mature)
-                return f"windows have {most:,} outcomes at most, too few to tell a loss"
+            changes = [realized_change for window in mature for realized_change in window.realized_changes.values()]
+            if not changes or all(change.state == "inconclusive" for change in changes):
+                most_outcomes = max(evaluation.outcome_rows for evaluation in mature)
+                return f"windows have {most_outcomes:,} outcomes at most, too few to tell a loss"
         return ""
 
     def _would_find(self, fault: Fault, features: Sequence[str], lived: Lived) -> Iterator[str]:
         """Yield the policy that looks for a fault, and after how long it would have found it, by a replay."""
-        written = self.condition(fault, features)
-        if not written or written.startswith("verdict"):
+        condition = self.condition(fault, features)
+        if not condition or condition.startswith("verdict"):
             return
-        policy = Policy.model_validate({"when": written})
+        policy = Policy.model_validate({"when": condition})
         quiet, view = leading_view(self.quiet), leading_view(lived)
         if view is None or (quiet is not None and _first(policy, quiet, self.at) is not None):
             return
         first = _first(policy, view, self.at)
         if first is not None:
-            yield f"A policy '{written}' would have found it after {time_words(max(first - self.at, 0))}."
+            yield f"A policy '{condition}' would have found it after {time_words(max(first - self.at, 0))}."
 
     def condition(self, fault: Fault, features: Sequence[str]) -> str:
         """Return the condition that looks for a fault; "" where there is none for this traffic."""
@@ -380,15 +401,19 @@ class Range:
         return fault.condition.format(feature=name, latency=f"{latency:.3g}" if latency < 1000 else f"{latency:.0f}")
 
 
-def _closed_after(view: ModelView, at: int) -> Iterator[Evaluation]:
-    for known in view.windows.values():
-        yield from (one for one in known if one.closed and one.rows and one.window.start >= at)
+def _closed_after(view: ModelView, time: int) -> Iterator[Evaluation]:
+    for evaluations in view.windows.values():
+        yield from (
+            evaluation
+            for evaluation in evaluations
+            if evaluation.closed and evaluation.rows and evaluation.window.start >= time
+        )
 
 
-def _first(policy: Policy, view: ModelView, at: int) -> int | None:
+def _first(policy: Policy, view: ModelView, time: int) -> int | None:
     """Return when a policy fires first after a time, over the windows of a model; None where it does not."""
     history = replayed_model(view.key, view.tier, view.windows, view.timezone).history
-    fired = [one.fired for one in policy.rule.replay(history) if one.fired > at]
+    fired = [firing.fired for firing in policy.rule.replay(history) if firing.fired > time]
     return min(fired, default=None)
 
 
@@ -402,8 +427,8 @@ def _blindness(name: str, column: ColumnDrift) -> str:
     return f"{rows}, {lack}"
 
 
-def _done(message: Message, said: str) -> str:
-    return f"{message.channel}: {said}" if said else message.channel
+def _done(message: Message, description: str) -> str:
+    return f"{message.channel}: {description}" if description else message.channel
 
 
 def _waits(message: Message, alert: Alert) -> bool:
@@ -435,7 +460,7 @@ def default_fault(name: str) -> Fault:
     """
     from driftline_processor.core.nearest_names import near
 
-    written = name.strip().lower().replace("_", "-").replace(" ", "-")
-    if written not in FAULTS:
-        raise BadInput(f"there is no fault '{name:.80}'; {near(written, [*FAULTS])}")
-    return FAULTS[written]
+    slug = name.strip().lower().replace("_", "-").replace(" ", "-")
+    if slug not in FAULTS:
+        raise BadInput(f"there is no fault '{name:.80}'; {near(slug, [*FAULTS])}")
+    return FAULTS[slug]

@@ -95,16 +95,16 @@ class Fault:
             subjects: What the policies that fired found something of.
             features: The inputs that are broken; one of them has to be named.
         """
-        shown = () if verdict is None else (verdict.cause, verdict.advice, *verdict.reasons)
-        facts = [fact for one in shown for fact in facts_within(one)]
+        texts = () if verdict is None else (verdict.cause, verdict.advice, *verdict.reasons)
+        facts = [fact for text in texts for fact in facts_within(text)]
         metric = "" if verdict is None else verdict.metric
         if not self.cause.isdisjoint({*subjects, metric, *(fact.kind for fact in facts), *map(_check, facts)}):
             return True
         if verdict is None or (verdict.kind not in self.kinds and not (verdict.state == "no_data" in self.states)):
             return False
-        named = {name for one in shown for name in columns_of(one)}
-        named |= {one.removeprefix(_COLUMN) for one in subjects if one.startswith(_COLUMN)}
-        return not features or not named.isdisjoint(features)
+        names = {name for text in texts for name in columns_of(text)}
+        names |= {subject.removeprefix(_COLUMN) for subject in subjects if subject.startswith(_COLUMN)}
+        return not features or not names.isdisjoint(features)
 
 
 _COLUMN = "column:"
@@ -135,7 +135,7 @@ def _mixed(before: Column, after: Column, rows: NDArray[np.bool_]) -> Column:
     """Return ``after`` in some rows, else ``before``."""
     codes, categories = before.codes, before.categories
     if after.codes is not None or codes is not None:
-        index = {category: at for at, category in enumerate(categories)}
+        index = {category: index for index, category in enumerate(categories)}
         for category in after.categories:
             index.setdefault(category, len(index))
         places = np.array([*(index[category] for category in after.categories), -1], np.int32)
@@ -164,10 +164,14 @@ def _unit(traffic: Traffic, how: Injection) -> Traffic:
 
 
 def _swapped(traffic: Traffic, how: Injection) -> Traffic:
-    other = partner_of(traffic, how.feature)
+    partner = partner_of(traffic, how.feature)
     rows = how.rows(traffic)
-    one, two = traffic.features[how.feature], traffic.features[other]
-    features = {**traffic.features, how.feature: _mixed(one, two, rows), other: _mixed(two, one, rows)}
+    column, partner_column = traffic.features[how.feature], traffic.features[partner]
+    features = {
+        **traffic.features,
+        how.feature: _mixed(column, partner_column, rows),
+        partner: _mixed(partner_column, column, rows),
+    }
     return _asked_again(traffic, features, rows)
 
 
@@ -179,11 +183,11 @@ def _schema(traffic: Traffic, how: Injection) -> Traffic:
         numbers = np.where(column.codes >= 0, column.codes.astype(np.float64), np.nan)
         return _changed(traffic, how.feature, Column(numbers, np.full(n, -1, np.int32)), rows)
     values = np.where(rows, numbers_of(column), np.nan)
-    found = np.flatnonzero(np.isfinite(values))
-    kept, codes = np.unique([f"{value:.6g}" for value in values[found].tolist()], return_inverse=True)
-    written = np.full(n, -1, np.int32)
-    written[found] = codes.reshape(-1)
-    return _changed(traffic, how.feature, Column(np.full(n, np.nan), written, tuple(map(str, kept))), rows)
+    finite_rows = np.flatnonzero(np.isfinite(values))
+    categories, codes = np.unique([f"{value:.6g}" for value in values[finite_rows].tolist()], return_inverse=True)
+    new_codes = np.full(n, -1, np.int32)
+    new_codes[finite_rows] = codes.reshape(-1)
+    return _changed(traffic, how.feature, Column(np.full(n, np.nan), new_codes, tuple(map(str, categories))), rows)
 
 
 def _inputs_move(traffic: Traffic, how: Injection) -> Traffic:
@@ -197,19 +201,21 @@ def _inputs_move(traffic: Traffic, how: Injection) -> Traffic:
         return traffic
     weights = np.exp(np.clip(how.size * _places(traffic.features[how.feature])[after], -30, 30))
     hit = after[how.rows(traffic)[after]]
-    drawn = np.arange(len(traffic))
-    drawn[hit] = how.rng.choice(after, len(hit), p=weights / weights.sum())
+    drawn_rows = np.arange(len(traffic))
+    drawn_rows[hit] = how.rng.choice(after, len(hit), p=weights / weights.sum())
     if traffic.model is not None and traffic.scores is not None and traffic.actual is not None:
         rows: NDArray[np.bool_] = np.zeros(len(traffic), np.bool_)
         rows[hit] = True
-        asked = _changed(traffic, how.feature, take_rows(traffic.features[how.feature], drawn), rows)
-        assert asked.scores is not None
-        followed = traffic.model.truth(asked.scores, how.rng)
-        slices = {name: asked.features[name] if name == how.feature else one for name, one in asked.slices.items()}
-        return replace(asked, actual=_mixed(traffic.actual, followed, rows), slices=slices)
-    moved = traffic.take(drawn)
-    known = np.where(moved.known > 0, traffic.time + (moved.known - moved.time), 0)
-    return replace(moved, time=traffic.time, number=traffic.number, known=known)
+        changed = _changed(traffic, how.feature, take_rows(traffic.features[how.feature], drawn_rows), rows)
+        assert changed.scores is not None
+        followed = traffic.model.truth(changed.scores, how.rng)
+        slices = {
+            name: changed.features[name] if name == how.feature else column for name, column in changed.slices.items()
+        }
+        return replace(changed, actual=_mixed(traffic.actual, followed, rows), slices=slices)
+    moved = traffic.take(drawn_rows)
+    known_times = np.where(moved.known > 0, traffic.time + (moved.known - moved.time), 0)
+    return replace(moved, time=traffic.time, number=traffic.number, known=known_times)
 
 
 def _places(column: Column) -> F64:
@@ -217,12 +223,12 @@ def _places(column: Column) -> F64:
     from scipy.special import ndtri
 
     values = numbers_of(column) if column.numbers is not None else np.asarray(column.codes, np.float64)
-    found = np.isfinite(values) & (values >= 0 if column.numbers is None else np.ones(len(values), np.bool_))
+    usable = np.isfinite(values) & (values >= 0 if column.numbers is None else np.ones(len(values), np.bool_))
     places = np.zeros(len(values))
-    if found.any():
-        order = np.sort(values[found])
-        middle = (np.searchsorted(order, values[found]) + np.searchsorted(order, values[found], side="right")) / 2
-        places[found] = ndtri(np.clip(middle / len(order), 0.01, 0.99))
+    if usable.any():
+        order = np.sort(values[usable])
+        middle = (np.searchsorted(order, values[usable]) + np.searchsorted(order, values[usable], side="right")) / 2
+        places[usable] = ndtri(np.clip(middle / len(order), 0.01, 0.99))
     return places
 
 
@@ -232,8 +238,8 @@ def _truth_turns(traffic: Traffic, how: Injection) -> Traffic:
     rows = how.rows(traffic)
     if traffic.task.predicts_number:
         numbers = numbers_of(traffic.actual)
-        spread = float(np.nanstd(numbers)) or 1.0
-        return replace(traffic, actual=Column(np.where(rows, numbers + how.size * spread, numbers)))
+        deviation = float(np.nanstd(numbers)) or 1.0
+        return replace(traffic, actual=Column(np.where(rows, numbers + how.size * deviation, numbers)))
     rows &= how.rng.random(len(traffic)) < min(how.size, 1.0)
     return replace(traffic, actual=_turned(traffic.actual, traffic.task.classes, rows))
 
@@ -290,13 +296,13 @@ def _burst(traffic: Traffic, how: Injection) -> Traffic:
     if not added or not len(before):
         return traffic
     seeds = before[np.argsort(_margins(traffic)[before], kind="stable")[:PROBES]]
-    drawn = seeds[how.rng.integers(0, len(seeds), added)]
+    seed_rows = seeds[how.rng.integers(0, len(seeds), added)]
     time = np.sort(how.at + how.rng.integers(0, DAY, added))
-    rows = traffic.take(drawn)
+    rows = traffic.take(seed_rows)
     column = rows.features[how.feature]
     if column.numbers is not None:
-        spread = float(np.nanstd(numbers_of(traffic.features[how.feature]))) or 1.0
-        numbers = column.numbers + spread * 0.01 * how.rng.integers(-2, 3, added)
+        deviation = float(np.nanstd(numbers_of(traffic.features[how.feature]))) or 1.0
+        numbers = column.numbers + deviation * 0.01 * how.rng.integers(-2, 3, added)
         rows = rows.with_features({**rows.features, how.feature: replace(column, numbers=numbers)})
     number = int(traffic.number.max()) + 1 + np.arange(added, dtype=np.int64)
     return merged(traffic, replace(rows, time=time, number=number, known=np.zeros(added, np.int64)))
@@ -314,7 +320,7 @@ def _margins(traffic: Traffic) -> F64:
     return np.abs(traffic.scores[:, 0] - np.median(traffic.scores[:, 0]))
 
 
-def merged(one: Traffic, two: Traffic) -> Traffic:
+def merged(traffic: Traffic, two: Traffic) -> Traffic:
     """Return the rows of two traffics of one model, by time; both have the same columns, and no rankings."""
     from driftline.tables.table import concatenate
 
@@ -324,19 +330,19 @@ def merged(one: Traffic, two: Traffic) -> Traffic:
     def array(first: F64 | None, second: F64 | None) -> F64 | None:
         return None if first is None or second is None else np.concatenate([first, second])
 
-    both = replace(
-        one,
-        time=np.concatenate([one.time, two.time]),
-        number=np.concatenate([one.number, two.number]),
-        features={name: concatenate([values, two.features[name]]) for name, values in one.features.items()},
-        scores=array(one.scores, two.scores),
-        predicted=column(one.predicted, two.predicted),
-        actual=column(one.actual, two.actual),
-        known=np.concatenate([one.known, two.known]),
-        duration=array(one.duration, two.duration),
-        slices={name: concatenate([values, two.slices[name]]) for name, values in one.slices.items()},
+    joined = replace(
+        traffic,
+        time=np.concatenate([traffic.time, two.time]),
+        number=np.concatenate([traffic.number, two.number]),
+        features={name: concatenate([values, two.features[name]]) for name, values in traffic.features.items()},
+        scores=array(traffic.scores, two.scores),
+        predicted=column(traffic.predicted, two.predicted),
+        actual=column(traffic.actual, two.actual),
+        known=np.concatenate([traffic.known, two.known]),
+        duration=array(traffic.duration, two.duration),
+        slices={name: concatenate([values, two.slices[name]]) for name, values in traffic.slices.items()},
     )
-    return both.take(np.argsort(both.time, kind="stable"))
+    return joined.take(np.argsort(joined.time, kind="stable"))
 
 
 # -- which input ----------------------------------------------------------------------------------------------------
@@ -344,8 +350,8 @@ def merged(one: Traffic, two: Traffic) -> Traffic:
 
 def is_number(column: Column) -> bool:
     """Return True where most values of an input that are there are numbers."""
-    there = np.isfinite(numbers_of(column)) if column.numbers is not None else np.zeros(0, np.bool_)
-    return bool(there.sum() > (0 if column.codes is None else (column.codes >= 0).sum()))
+    is_finite = np.isfinite(numbers_of(column)) if column.numbers is not None else np.zeros(0, np.bool_)
+    return bool(is_finite.sum() > (0 if column.codes is None else (column.codes >= 0).sum()))
 
 
 def partner_of(traffic: Traffic, name: str) -> str:
@@ -355,14 +361,16 @@ def partner_of(traffic: Traffic, name: str) -> str:
         BadInput: There is none.
     """
     number = is_number(traffic.features[name])
-    others = [one for one, column in traffic.features.items() if one != name and is_number(column) == number]
-    if not others:
+    candidates = [
+        candidate for candidate, column in traffic.features.items() if candidate != name and is_number(column) == number
+    ]
+    if not candidates:
         kind = "number" if number else "category"
         raise BadInput(f"{traffic.key.model}: no other input is a {kind}, so '{short(name, 40)}' is swapped with none")
     if not number:
-        return others[0]
-    own = _quantiles(traffic.features[name])
-    return max(others, key=lambda one: _apart(own, _quantiles(traffic.features[one])))
+        return candidates[0]
+    quantiles = _quantiles(traffic.features[name])
+    return max(candidates, key=lambda candidate: _apart(quantiles, _quantiles(traffic.features[candidate])))
 
 
 def _quantiles(column: Column) -> F64:
@@ -370,37 +378,39 @@ def _quantiles(column: Column) -> F64:
     return np.asarray(np.quantile(numbers[np.isfinite(numbers)], [0.05, 0.5, 0.95]), np.float64)
 
 
-def _apart(one: F64, two: F64) -> float:
+def _apart(first: F64, second: F64) -> float:
     """Return how far two quantile ranges lie apart, in their lengths."""
-    reach = max(float(one[2] - one[0]), float(two[2] - two[0]), 1e-12)
-    return abs(float(one[1] - two[1])) / reach
+    reach = max(float(first[2] - first[0]), float(second[2] - second[0]), 1e-12)
+    return abs(float(first[1] - second[1])) / reach
 
 
-def choose_feature(fault: Fault, traffic: Traffic, wanted: str) -> str:
+def choose_feature(fault: Fault, traffic: Traffic, asked_name: str) -> str:
     """Return the input that a fault breaks: the one that is wanted, else the first that it can break.
 
     Raises:
         BadInput: There is no such input, or the fault cannot break it.
     """
-    known = traffic.features
+    features = traffic.features
     if not fault.inputs:
-        if wanted and wanted not in known:
-            raise BadInput(f"--feature: there is no input '{wanted:.80}'; {near(wanted, [*known])}")
+        if asked_name and asked_name not in features:
+            raise BadInput(f"--feature: there is no input '{asked_name:.80}'; {near(asked_name, [*features])}")
         return ""
     fit = [
         name
-        for name, column in known.items()
+        for name, column in features.items()
         if (fault.inputs == "any" or is_number(column)) and (length(column) and is_present(column).any())
     ]
-    if not wanted:
+    if not asked_name:
         if not fit:
             raise BadInput(f"{traffic.key.model}: has no input that is a number, so it has no {fault.words}")
         return fit[0]
-    if wanted not in known:
-        raise BadInput(f"--feature: there is no input '{wanted:.80}'; {near(wanted, [*known])}")
-    if wanted not in fit:
-        raise BadInput(f"--feature: '{wanted:.80}' holds no numbers; a {fault.words} is of an input that is a number")
-    return wanted
+    if asked_name not in features:
+        raise BadInput(f"--feature: there is no input '{asked_name:.80}'; {near(asked_name, [*features])}")
+    if asked_name not in fit:
+        raise BadInput(
+            f"--feature: '{asked_name:.80}' holds no numbers; a {fault.words} is of an input that is a number"
+        )
+    return asked_name
 
 
 def lacking(fault: Fault, traffic: Traffic) -> str:

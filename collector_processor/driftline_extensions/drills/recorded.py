@@ -72,7 +72,7 @@ def recorded_traffic(
 def _traffic(rows: FileRows, tables: Sequence[object], key: ModelKey, baseline: Baseline) -> Traffic:
     from driftline.tables.table import PredictionTable
 
-    batches = [one for one in tables if isinstance(one, PredictionTable)]
+    batches = [table for table in tables if isinstance(table, PredictionTable)]
     n = len(rows)
     time = np.zeros(n, np.int64) if rows.time is None else np.asarray(rows.time)
     usable = np.ones(n, np.bool_) if rows.usable is None else rows.usable
@@ -113,41 +113,45 @@ def _plain(items: Items | None) -> Items | None:
 
 def _joined(parts: Sequence[Traffic]) -> Traffic:
     """Return the rows of several files by time, each with a number of its own."""
-    if len(parts) > 1 and any(one.items is not None for one in parts):
+    if len(parts) > 1 and any(part.items is not None for part in parts):
         raise BadInput("rankings of several files: a drill takes those of one; name one file")
     first = parts[0]
     if len(parts) > 1:
         first = replace(
             first,
-            time=np.concatenate([one.time for one in parts]),
+            time=np.concatenate([part.time for part in parts]),
             number=np.arange(sum(map(len, parts)), dtype=np.int64),
-            features=_columns([one.features for one in parts], [len(one) for one in parts]),
-            scores=None if any(one.scores is None for one in parts) else np.concatenate([one.scores for one in parts]),
-            predicted=_column([one.predicted for one in parts], [len(one) for one in parts]),
-            actual=_column([one.actual for one in parts], [len(one) for one in parts]),
-            known=np.concatenate([one.known for one in parts]),
+            features=_columns([part.features for part in parts], [len(part) for part in parts]),
+            scores=None
+            if any(part.scores is None for part in parts)
+            else np.concatenate([part.scores for part in parts]),
+            predicted=_column([part.predicted for part in parts], [len(part) for part in parts]),
+            actual=_column([part.actual for part in parts], [len(part) for part in parts]),
+            known=np.concatenate([part.known for part in parts]),
             duration=None
-            if any(one.duration is None for one in parts)
-            else np.concatenate([one.duration for one in parts]),
-            slices=_columns([one.slices for one in parts], [len(one) for one in parts]),
+            if any(part.duration is None for part in parts)
+            else np.concatenate([part.duration for part in parts]),
+            slices=_columns([part.slices for part in parts], [len(part) for part in parts]),
         )
     ordered = first.take(np.argsort(first.time, kind="stable"))
     return replace(ordered, number=np.arange(len(ordered), dtype=np.int64))
 
 
 def _columns(parts: Sequence[object], sizes: Sequence[int]) -> dict[str, Column]:
-    known = [dict(one) for one in parts]  # type: ignore[call-overload]
-    names = dict.fromkeys(name for one in known for name in one)
-    found = {name: _column([one.get(name) for one in known], sizes) for name in names}
-    return {name: column for name, column in found.items() if column is not None}
+    columns_of_parts = [dict(part) for part in parts]  # type: ignore[call-overload]
+    names = dict.fromkeys(name for columns_of_part in columns_of_parts for name in columns_of_part)
+    columns = {
+        name: _column([columns_of_part.get(name) for columns_of_part in columns_of_parts], sizes) for name in names
+    }
+    return {name: column for name, column in columns.items() if column is not None}
 
 
 def _column(parts: Sequence[Column | None], sizes: Sequence[int]) -> Column | None:
     """Return the values of several files as one column, missing where a file has none."""
-    if all(one is None for one in parts):
+    if all(part is None for part in parts):
         return None
     filled = [
-        Column(np.full(size, np.nan)) if one is None else take_rows(one, slice(None))
-        for one, size in zip(parts, sizes, strict=True)
+        Column(np.full(size, np.nan)) if part is None else take_rows(part, slice(None))
+        for part, size in zip(parts, sizes, strict=True)
     ]
     return concatenate(filled)

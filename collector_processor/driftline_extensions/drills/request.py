@@ -107,12 +107,12 @@ def _drill_model(
 ) -> Iterator[DrillResult]:
     settings = config.models.get(name, Model())
     if request.records:
-        traffic, at = _recorded(config, name, request, say)
+        traffic, start = _recorded(config, name, request, say)
     else:
-        traffic, at = _synthetic(name, settings, request)
+        traffic, start = _synthetic(name, settings, request)
     try:
         with shadow_folder() as folder:
-            drills = Range(config, traffic, at, folder)
+            drills = Range(config, traffic, start, folder)
             for fault in faults:
                 yield drills.drill(fault, request.settings)
     except (StorageError, OSError) as error:
@@ -130,21 +130,21 @@ def _configuration(file: Path | None) -> Config:
 
 def _models(config: Config, request: DrillRequest) -> list[str]:
     """Return the models to drill; "" stands for that of the baseline of recorded rows."""
-    known = [*config.models]
+    names = [*config.models]
     if request.model:
-        if known and request.model not in known and not request.records:
+        if names and request.model not in names and not request.records:
             raise BadInput(
-                f"--model: the configuration has no model '{request.model:.80}'; {near(request.model, known)}"
+                f"--model: the configuration has no model '{request.model:.80}'; {near(request.model, names)}"
             )
         return [request.model]
     if request.records:
-        if len(known) > 1:
+        if len(names) > 1:
             raise BadInput(
-                f"--model is missing: {request.config} names {len(known)} models; "
-                f"say of which the rows are, such as {known[0]}"
+                f"--model is missing: {request.config} names {len(names)} models; "
+                f"say of which the rows are, such as {names[0]}"
             )
-        return known or [""]
-    return known or [NAMELESS]
+        return names or [""]
+    return names or [NAMELESS]
 
 
 def _synthetic(name: str, settings: Model, request: DrillRequest) -> tuple[Traffic, int]:
@@ -166,11 +166,11 @@ def _synthetic(name: str, settings: Model, request: DrillRequest) -> tuple[Traff
     return traffic, START + before * DAY
 
 
-def _days(written: str) -> int:
+def _days(text: str) -> int:
     try:
-        return int(written.removesuffix("d"))
+        return int(text.removesuffix("d"))
     except ValueError:
-        raise BadInput(f"--at '{written:.40}': of synthetic traffic write days after its start, such as 28d") from None
+        raise BadInput(f"--at '{text:.40}': of synthetic traffic write days after its start, such as 28d") from None
 
 
 def _baseline(name: str, settings: Model, file: Path | None) -> Baseline | None:

@@ -50,9 +50,9 @@ def shadow_config(config: Config, model: str) -> Config:
         config: The real one.
         model: The model that is drilled.
     """
-    told = config.models.get(model, Model())
+    settings = config.models.get(model, Model())
     storage = Storage(in_memory=False, retention=RETENTION, log=config.storage.log)
-    return config.model_copy(update={"storage": storage, "models": {model: told}, "exporters": {}, "processes": 1})
+    return config.model_copy(update={"storage": storage, "models": {model: settings}, "exporters": {}, "processes": 1})
 
 
 class RecordingCouriers(Couriers):
@@ -71,14 +71,16 @@ class RecordingCouriers(Couriers):
     def post(self, messages: Sequence[Message]) -> None:
         """Note messages as delivered; those of actions with what would have been done."""
         for message in messages:
-            said = self._describe(message) if message.is_order else ""
-            self.told.append((self._now(), message, said))
-            self._taken.append(Delivery(message.id, self._now(), "dry_run" if said else "delivered", said[:500]))
+            description = self._describe(message) if message.is_order else ""
+            self.told.append((self._now(), message, description))
+            self._taken.append(
+                Delivery(message.id, self._now(), "dry_run" if description else "delivered", description[:500])
+            )
 
     def deliveries(self) -> list[Delivery]:
         """Return what came of messages since the last call."""
-        taken, self._taken = self._taken, []
-        return taken
+        recorded, self._taken = self._taken, []
+        return recorded
 
     def _describe(self, message: Message) -> str:
         keys = self._actions.get(message.channel)
@@ -160,7 +162,7 @@ class Shadow:
         start: int,
         end: int,
         step: int,
-        ended: Callable[[Lived], bool] = lambda _: False,
+        has_ended: Callable[[Lived], bool] = lambda _: False,
     ) -> Lived:
         """Live through traffic: send it as it comes, and join, judge and look at policies after each step.
 
@@ -169,7 +171,7 @@ class Shadow:
             start: From when, unix nanoseconds.
             end: Until when.
             step: Nanoseconds from one judging to the next.
-            ended: Whether all is known that somebody wants to know.
+            has_ended: Whether all is known that somebody wants to know.
         """
         storage = self.config.storage.model_copy(update={"directory": self.folder})
         self.now = max(self.now, start)
@@ -186,8 +188,8 @@ class Shadow:
                 if time >= due or time >= end:
                     due = time + step
                     state.settle()
-                    lived = self._lived(state, couriers, looked=True)
-                    if ended(lived):
+                    lived = self._lived(state, couriers, with_look=True)
+                    if has_ended(lived):
                         break
             self.told += couriers.told
             return lived
@@ -199,9 +201,9 @@ class Shadow:
         shutil.copytree(self.folder, folder)
         return Shadow(self.config, folder, self.now, [*self.looks], [*self.told])
 
-    def _lived(self, state: State, couriers: RecordingCouriers, *, looked: bool = False) -> Lived:
-        views = [one for one in state.snapshot.models if one.in_use and not one.retired]
-        if looked:
+    def _lived(self, state: State, couriers: RecordingCouriers, *, with_look: bool = False) -> Lived:
+        views = [model for model in state.snapshot.models if model.in_use and not model.retired]
+        if with_look:
             self.looks.append(Look(self.now, verdict_of(views) if views else None))
         return Lived(
             tuple(self.looks),
@@ -226,11 +228,11 @@ def shadow_folder() -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix=PREFIX, dir=base) as folder:
             yield Path(folder)
         return
-    own = ProcessFolder(base, PREFIX)
+    process_folder = ProcessFolder(base, PREFIX)
     try:
-        yield own.path
+        yield process_folder.path
     finally:
-        own.close()
+        process_folder.close()
 
 
 def leading_view(lived: Lived) -> ModelView | None:
@@ -244,14 +246,14 @@ def _requests(traffic: Traffic, start: int, end: int, every: int) -> Iterator[tu
     Requests one after the other are one request, as those of protobuf are.
     """
     order = traffic.known.argsort(kind="stable")
-    known = traffic.known[order]
+    known_times = traffic.known[order]
 
     def sent(from_time: int, to_time: int) -> Iterator[bytes]:
         first, last = traffic.time.searchsorted([from_time, to_time])
         if first == 0 and last > 0:
             yield from traffic.announcement()
         yield from traffic.take(slice(int(first), int(last))).predictions()
-        first, last = known.searchsorted([max(from_time, 1), to_time])
+        first, last = known_times.searchsorted([max(from_time, 1), to_time])
         yield from traffic.take(order[first:last]).outcomes()
 
     time = start

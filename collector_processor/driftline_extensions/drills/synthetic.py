@@ -136,21 +136,21 @@ class _Model:
                 places = np.linspace(-1.5, 1.5, max(len(column.categories), 1))
                 levels[name] = dict(zip(column.categories, places.tolist(), strict=True))
         scores = len(task.classes) if task.has_class_scores else 1
-        at = np.arange(len(names))
-        weights = np.array([np.cos(at * (1.0 + score) * 0.7) for score in range(scores)])
+        index = np.arange(len(names))
+        weights = np.array([np.cos(index * (1.0 + score) * 0.7) for score in range(scores)])
         norms = np.sqrt((weights**2).sum(axis=1, keepdims=True))
         return cls(task, levels, STEEPNESS * weights / np.maximum(norms, 1e-9))
 
     def __call__(self, features: Features) -> F64:
         """Return the scores of rows: float64 (n, k)."""
         inputs = np.array([self._place(name, features[name]) for name in self.levels])
-        said = (self.weights @ inputs).T
+        outputs = (self.weights @ inputs).T
         if self.task.has_threshold:
-            return np.asarray(1 / (1 + np.exp(1.0 - said)), np.float64)
+            return np.asarray(1 / (1 + np.exp(1.0 - outputs)), np.float64)
         if self.task.has_class_scores:
-            powers = np.exp(said)
+            powers = np.exp(outputs)
             return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
-        return np.asarray(100 + 10 * said, np.float64)
+        return np.asarray(100 + 10 * outputs, np.float64)
 
     def truth(self, scores: F64, rng: Random) -> Column:
         """Draw what happens, as likely as the scores say."""
@@ -162,17 +162,21 @@ class _Model:
             positive = self.task.positive or 0
             shares = np.empty((n, 2))
             shares[:, positive], shares[:, 1 - positive] = scores[:, 0], 1 - scores[:, 0]
-        drawn = (rng.random(n)[:, None] > shares.cumsum(axis=1)).sum(axis=1)
+        classes = (rng.random(n)[:, None] > shares.cumsum(axis=1)).sum(axis=1)
         return Column(
-            codes=np.minimum(drawn, len(self.task.classes) - 1).astype(np.int32), categories=self.task.classes
+            codes=np.minimum(classes, len(self.task.classes) - 1).astype(np.int32), categories=self.task.classes
         )
 
     def _place(self, name: str, column: Column) -> F64:
         """Return the place of each value among those of the reference, -1.7 to 1.7; missing ones lie in the middle."""
         levels = self.levels[name]
         if isinstance(levels, Mapping):
-            known = np.array([levels.get(category, 0.0) for category in column.categories] + [0.0])
-            return np.zeros(length(column)) if column.codes is None else np.asarray(known[column.codes], np.float64)
+            levels_of_codes = np.array([levels.get(category, 0.0) for category in column.categories] + [0.0])
+            return (
+                np.zeros(length(column))
+                if column.codes is None
+                else np.asarray(levels_of_codes[column.codes], np.float64)
+            )
         numbers = column.numbers
         if numbers is None:
             return np.zeros(length(column))
@@ -181,24 +185,26 @@ class _Model:
 
 
 def _task(name: str, settings: Model, baseline: Baseline | None) -> Task:
-    known = Task() if baseline is None else baseline.task
-    kind = settings.task or known.kind or "binary"
-    asked = Task(kind)
-    if asked.ranks_items:
+    baseline_task = Task() if baseline is None else baseline.task
+    kind = settings.task or baseline_task.kind or "binary"
+    asked_task = Task(kind)
+    if asked_task.ranks_items:
         raise BadInput(f"{name}: rankings are not drawn; name rows with --records")
-    own = known if kind == known.kind else asked
-    usual = ("0", "1") if asked.has_threshold else ("a", "b", "c") if asked.has_class_scores else ()
-    classes = settings.classes or own.classes or usual
-    positive = settings.positive_class or own.positive_class or (classes[-1] if asked.has_threshold else "")
-    threshold = own.threshold if settings.threshold is None else settings.threshold
+    task = baseline_task if kind == baseline_task.kind else asked_task
+    usual = ("0", "1") if asked_task.has_threshold else ("a", "b", "c") if asked_task.has_class_scores else ()
+    classes = settings.classes or task.classes or usual
+    positive = settings.positive_class or task.positive_class or (classes[-1] if asked_task.has_threshold else "")
+    threshold = task.threshold if settings.threshold is None else settings.threshold
     return Task(kind, tuple(classes), positive, threshold)
 
 
 def _draws(baseline: Baseline) -> dict[str, Draw]:
     """Return how each input of a baseline is drawn; embeddings are left out."""
     parts = baseline.pane.parts
-    known = ((name, over) for name, over in baseline.bins.features.items() if name not in baseline.bins.projections)
-    return {name: _of_bins(over, parts[f"feature:{name}"]) for name, over in known if f"feature:{name}" in parts}
+    plain_bins = (
+        (name, over) for name, over in baseline.bins.features.items() if name not in baseline.bins.projections
+    )
+    return {name: _of_bins(over, parts[f"feature:{name}"]) for name, over in plain_bins if f"feature:{name}" in parts}
 
 
 def _of_bins(over: Bins, counts: F64) -> Draw:
@@ -208,25 +214,27 @@ def _of_bins(over: Bins, counts: F64) -> Draw:
     shares = shares / total if total > 0 else np.full(len(shares), 1 / len(shares))
 
     def draw(n: int, rng: Random) -> Column:
-        at = rng.choice(len(shares), n, p=shares)
-        missing = at == len(shares) - 1
+        bin_index = rng.choice(len(shares), n, p=shares)
+        missing = bin_index == len(shares) - 1
         if isinstance(over, CategoryBins):
             categories = (*over.categories, "other")
-            return Column(codes=np.where(missing, -1, at).astype(np.int32), categories=categories)
-        return Column(numbers=np.where(missing, np.nan, _within(over, np.minimum(at, over.size - 1), rng)))
+            return Column(codes=np.where(missing, -1, bin_index).astype(np.int32), categories=categories)
+        return Column(numbers=np.where(missing, np.nan, _within(over, np.minimum(bin_index, over.size - 1), rng)))
 
     return draw
 
 
-def _within(over: NumberBins, at: I64, rng: Random) -> F64:
+def _within(over: NumberBins, bin_index: I64, rng: Random) -> F64:
     edges = over.edges
     if not len(edges):
-        return np.zeros(len(at))
+        return np.zeros(len(bin_index))
     reach = float(edges[-1] - edges[0]) / max(len(edges) - 1, 1) or max(abs(float(edges[0])), 1.0) * 0.01
     low, high = np.concatenate([[edges[0] - reach], edges]), np.concatenate([edges, [edges[-1] + reach]])
-    drawn = low[at] + (high - low)[at] * rng.random(len(at))
-    whole = bool(np.all(edges == np.round(edges))) and float(np.median(np.diff(edges, prepend=edges[0] - 1))) <= 1.0
-    return np.floor(drawn) if whole else np.asarray(drawn, np.float64)
+    numbers = low[bin_index] + (high - low)[bin_index] * rng.random(len(bin_index))
+    is_integral = (
+        bool(np.all(edges == np.round(edges))) and float(np.median(np.diff(edges, prepend=edges[0] - 1))) <= 1.0
+    )
+    return np.floor(numbers) if is_integral else np.asarray(numbers, np.float64)
 
 
 def _features(draws: Mapping[str, Draw], n: int, rng: Random) -> dict[str, Column]:

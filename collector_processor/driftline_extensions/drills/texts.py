@@ -23,14 +23,14 @@ def first_sentence(result: DrillResult) -> str:
     if result.outcome == "not_found":
         return f"{drill} was not found in {time_words(result.lived)}: {printable(result.why)}."
     first = result.fired[0]
-    found = f"{drill} was found after {time_words(result.found_after or 0)}, by {short(first.policy, 80)}"
+    sentence = f"{drill} was found after {time_words(result.found_after or 0)}, by {short(first.policy, 80)}"
     if result.outcome == "found":
-        later = ""
+        later_text = ""
         if (result.named_after or 0) > (result.found_after or 0):
-            later = f", after {time_words(result.named_after or 0)}"
-        return f"{found}; its cause was named rightly{later}."
-    named = "" if result.verdict is None else verdict_cause(result.verdict)
-    return f"{found}; its cause was not named" + (f", but: {named}." if named else ".")
+            later_text = f", after {time_words(result.named_after or 0)}"
+        return f"{sentence}; its cause was named rightly{later_text}."
+    cause = "" if result.verdict is None else verdict_cause(result.verdict)
+    return f"{sentence}; its cause was not named" + (f", but: {cause}." if cause else ".")
 
 
 def quiet_sentence(result: DrillResult) -> str:
@@ -39,7 +39,7 @@ def quiet_sentence(result: DrillResult) -> str:
         return ""
     if not result.noise:
         return "The same traffic without the fault stayed quiet."
-    names = ", ".join(dict.fromkeys(short(one.policy, 80) for one in result.noise))
+    names = ", ".join(dict.fromkeys(short(firing.policy, 80) for firing in result.noise))
     return f"The same traffic without the fault was not quiet: {names} fired."
 
 
@@ -56,27 +56,31 @@ def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[st
     fraction = "" if result.fraction >= 1 else f", in {result.fraction:.0%} of the rows"
     yield f"What broke: {fault.what}{size}{fraction}, from {iso_time(result.at)} on; {result.rows:,.0f} rows a day."
     yield f"What should be told: {fault.why}"
-    for one in result.fired:
-        yield from _fired_lines(one)
+    for firing in result.fired:
+        yield from _fired_lines(firing)
     if not result.fired and result.seen_after is not None:
         yield f"The pages showed it after {time_words(result.seen_after)}."
     if result.verdict is not None:
         yield f"The verdict then: {verdict_sentence(result.verdict)}"
-    yield from (printable(one) for one in result.would)
+    yield from (printable(firing) for firing in result.would)
     yield f"Runbook: /runbooks/{fault.runbook}"
 
 
-def _fired_lines(one: Fired) -> Iterator[str]:
-    windows = "" if not one.windows else f", in {'1 window' if one.windows == 1 else f'{one.windows} windows'}"
-    windows += f" of {one.window}" if one.windows else ""
-    yield f"Fired: {short(one.policy, 80)}, {one.severity}, after {time_words(one.after)}{windows}. Told: {_who(one)}."
-    yield from (f"Would be done: {printable(said)[:300]}" for said in one.done)
+def _fired_lines(fired: Fired) -> Iterator[str]:
+    windows = "" if not fired.windows else f", in {'1 window' if fired.windows == 1 else f'{fired.windows} windows'}"
+    windows += f" of {fired.window}" if fired.windows else ""
+    firing = f"{short(fired.policy, 80)}, {fired.severity}, after {time_words(fired.after)}{windows}"
+    yield f"Fired: {firing}. Told: {_who(fired)}."
+    yield from (f"Would be done: {printable(action)[:300]}" for action in fired.done)
 
 
-def _who(one: Fired) -> str:
+def _who(fired: Fired) -> str:
     """Say who is told of a policy that fired, and who is told later."""
-    who = [*(short(name, 80) for name in one.told), *(f"held for the {short(name, 100)}" for name in one.held)]
-    return ", ".join(who) or ("nobody: it is silenced" if one.silenced else "nobody: it names no channel")
+    recipients = [
+        *(short(name, 80) for name in fired.told),
+        *(f"held for the {short(name, 100)}" for name in fired.held),
+    ]
+    return ", ".join(recipients) or ("nobody: it is silenced" if fired.silenced else "nobody: it names no channel")
 
 
 def drill_json(result: DrillResult) -> dict[str, Any]:
@@ -98,7 +102,7 @@ def drill_json(result: DrillResult) -> dict[str, Any]:
         "named_after_seconds": _seconds(result.named_after),
         "seen_after_seconds": _seconds(result.seen_after),
         "windows": result.fired[0].windows if result.fired else None,
-        "fired": [_fired_json(one) for one in result.fired],
+        "fired": [_fired_json(firing) for firing in result.fired],
         "verdict": None
         if verdict is None
         else {
@@ -108,8 +112,8 @@ def drill_json(result: DrillResult) -> dict[str, Any]:
             "sentence": verdict_sentence(verdict),
         },
         "quiet": not result.noise,
-        "fired_without_fault": [_fired_json(one) for one in result.noise],
-        "would_have_found": [printable(one) for one in result.would],
+        "fired_without_fault": [_fired_json(firing) for firing in result.noise],
+        "would_have_found": [printable(firing) for firing in result.would],
         "expected": {
             "kinds": list(result.fault.kinds),
             "states": list(result.fault.states),
@@ -119,19 +123,19 @@ def drill_json(result: DrillResult) -> dict[str, Any]:
     }
 
 
-def _fired_json(one: Fired) -> dict[str, Any]:
+def _fired_json(fired: Fired) -> dict[str, Any]:
     return {
-        "policy": one.policy,
-        "severity": one.severity,
-        "state": one.state or None,
-        "found": one.found,
-        "after_seconds": one.after // 10**9,
-        "windows": one.windows,
-        "window": one.window,
-        "told": list(one.told),
-        "held": list(one.held),
-        "silenced": one.silenced,
-        "done": list(one.done),
+        "policy": fired.policy,
+        "severity": fired.severity,
+        "state": fired.state or None,
+        "found": fired.found,
+        "after_seconds": fired.after // 10**9,
+        "windows": fired.windows,
+        "window": fired.window,
+        "told": list(fired.told),
+        "held": list(fired.held),
+        "silenced": fired.silenced,
+        "done": list(fired.done),
     }
 
 
@@ -160,34 +164,40 @@ def has_passed(result: DrillResult, limit_ns: int | None = None) -> bool:
 
 def summary(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
     """Say how many drills were found."""
-    done = [one for one in results if one.outcome != "not_applicable"]
-    named = sum(one.within(limit_ns) for one in done)
+    applicable = [result for result in results if result.outcome != "not_applicable"]
+    found_count = sum(result.within(limit_ns) for result in applicable)
     limit = "" if limit_ns is None else f" within {time_words(limit_ns)}"
-    noisy = sorted({one.model for one in done if one.noise})
+    noisy = sorted({result.model for result in applicable if result.noise})
     quiet = (
         "The same traffic without a fault stayed quiet."
         if not noisy
         else f"Not quiet without a fault: {', '.join(short(name, 80) for name in noisy)}."
     )
-    return f"{named} of {len(done)} drills were found, and their cause named rightly{limit}. {quiet}"
+    return f"{found_count} of {len(applicable)} drills were found, and their cause named rightly{limit}. {quiet}"
 
 
 def _rows(results: Sequence[DrillResult], limit_ns: int | None) -> Iterator[list[str]]:
-    models = list(dict.fromkeys(one.model for one in results))
-    known = {(one.fault.name, one.model): one for one in results}
+    models = list(dict.fromkeys(result.model for result in results))
+    results_by_fault = {(result.fault.name, result.model): result for result in results}
     yield ["fault", *(short(name, 40) for name in models)]
-    for name in dict.fromkeys(one.fault.name for one in results):
-        yield [name, *(cell(known[name, model], limit_ns) if (name, model) in known else "" for model in models)]
+    for name in dict.fromkeys(result.fault.name for result in results):
+        yield [
+            name,
+            *(
+                cell(results_by_fault[name, model], limit_ns) if (name, model) in results_by_fault else ""
+                for model in models
+            ),
+        ]
 
 
 def table_text(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
     """Return the table of faults by models for a terminal, the summary first."""
     rows = [*_rows(results, limit_ns)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    told = [first_sentence(one) for one in results if not has_passed(one, limit_ns)]
-    advice = [f"  {printable(said)}" for one in results for said in one.would]
-    return "\n".join([summary(results, limit_ns), "", *lines, *([""] if told else []), *told, *advice])
+    sentences = [first_sentence(result) for result in results if not has_passed(result, limit_ns)]
+    advice = [f"  {printable(advice_line)}" for result in results for advice_line in result.would]
+    return "\n".join([summary(results, limit_ns), "", *lines, *([""] if sentences else []), *sentences, *advice])
 
 
 def table_markdown(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
@@ -195,27 +205,27 @@ def table_markdown(results: Sequence[DrillResult], limit_ns: int | None = None) 
     head, *rows = [[text.replace("|", "\\|") for text in row] for row in _rows(results, limit_ns)]
     lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
     missed = [
-        f"- {first_sentence(one)} {' '.join(map(printable, one.would))}".rstrip()
-        for one in results
-        if not has_passed(one, limit_ns)
+        f"- {first_sentence(result)} {' '.join(map(printable, result.would))}".rstrip()
+        for result in results
+        if not has_passed(result, limit_ns)
     ]
     return "\n".join([summary(results, limit_ns), "", *lines, *([""] if missed else []), *missed])
 
 
 def table_junit(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
     """Return the same as JUnit XML: a test case a drill, one that cannot be done skipped."""
-    done = [one for one in results if one.outcome != "not_applicable"]
-    failed = [one for one in done if not one.within(limit_ns)]
-    counts = {"tests": len(results), "failures": len(failed), "skipped": len(results) - len(done)}
+    applicable = [result for result in results if result.outcome != "not_applicable"]
+    failed = [result for result in applicable if not result.within(limit_ns)]
+    counts = {"tests": len(results), "failures": len(failed), "skipped": len(results) - len(applicable)}
     suite = Element("testsuite", {"name": "driftline drill", **{name: str(n) for name, n in counts.items()}})
-    for one in results:
-        case = SubElement(suite, "testcase", {"classname": _xml(one.model), "name": one.fault.name})
-        sentence = _xml(first_sentence(one))
-        if one.outcome == "not_applicable":
+    for result in results:
+        case = SubElement(suite, "testcase", {"classname": _xml(result.model), "name": result.fault.name})
+        sentence = _xml(first_sentence(result))
+        if result.outcome == "not_applicable":
             SubElement(case, "skipped", {"message": sentence})
-        elif not one.within(limit_ns):
-            failure = SubElement(case, "failure", {"message": sentence, "type": one.outcome})
-            failure.text = _xml("\n".join(drill_lines(one, limit_ns)))
+        elif not result.within(limit_ns):
+            failure = SubElement(case, "failure", {"message": sentence, "type": result.outcome})
+            failure.text = _xml("\n".join(drill_lines(result, limit_ns)))
         else:
             SubElement(case, "system-out").text = sentence
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suite, encoding="unicode")
@@ -223,15 +233,18 @@ def table_junit(results: Sequence[DrillResult], limit_ns: int | None = None) -> 
 
 def _xml(text: str) -> str:
     """Return a text without the characters that XML cannot hold."""
-    return "".join(one for one in text if one in "\n\t" or (one.isprintable() and not 0xD800 <= ord(one) <= 0xDFFF))
+    return "".join(
+        letter for letter in text if letter in "\n\t" or (letter.isprintable() and not 0xD800 <= ord(letter) <= 0xDFFF)
+    )
 
 
 def expectations_table() -> str:
     """Return what each fault breaks and what should be told of it, as Markdown: a part of the documentation."""
 
-    def row(one: Fault) -> str:
-        size = f"{one.size:g} {one.unit}" if one.unit else "–"
-        return f"| `{one.name}` | {one.what} | {size} | {one.why} | [{one.runbook}](../runbooks/{one.runbook}.md) |"
+    def row(fault: Fault) -> str:
+        size = f"{fault.size:g} {fault.unit}" if fault.unit else "–"
+        link = f"[{fault.runbook}](../runbooks/{fault.runbook}.md)"
+        return f"| `{fault.name}` | {fault.what} | {size} | {fault.why} | {link} |"
 
     head = "| fault | what breaks | size | what should be told | runbook |\n|---|---|---|---|---|"
     return "\n".join([head, *map(row, FAULTS.values())])

@@ -85,8 +85,8 @@ class Traffic:
         """Return some rows; positions must keep the order of time."""
         items = self.items
         if items is not None:
-            at = np.arange(len(self))[rows]
-            starts, ends = items.offsets[at], items.offsets[at + 1]
+            positions = np.arange(len(self))[rows]
+            starts, ends = items.offsets[positions], items.offsets[positions + 1]
             sizes = ends - starts
             places = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes) + np.arange(sizes.sum())
             items = Items(
@@ -118,26 +118,26 @@ class Traffic:
         """Yield the rows as ``ExportLogsServiceRequest``, as the SDK of a service sends them."""
         identity = Identity(self.key.model, self.key.version, self.task)
         for start in range(0, len(self), MOST_ROWS):
-            some = self.take(slice(start, start + MOST_ROWS))
+            part = self.take(slice(start, start + MOST_ROWS))
             batch = PredictionBatch(
                 identity,
-                some.time,
-                np.zeros(len(some)) if some.duration is None else some.duration,
-                row_ids(some.number),
-                scores=some.scores,
-                predicted=some.predicted,
-                items=some.items,
-                features=dict(some.features),
-                slices=dict(some.slices),
+                part.time,
+                np.zeros(len(part)) if part.duration is None else part.duration,
+                row_ids(part.number),
+                scores=part.scores,
+                predicted=part.predicted,
+                items=part.items,
+                features=dict(part.features),
+                slices=dict(part.slices),
             )
             columns = batch.wire_columns()
-            if some.duration is None:
+            if part.duration is None:
                 del columns[a.DRIFTLINE_PREDICTION_DURATION]
-            newest = int(some.time[-1])
+            newest = int(part.time[-1])
             attributes = {
                 **identity.record_attributes(),
-                a.DRIFTLINE_BATCH_ID: f"drill-{int(some.number[0])}-{int(some.number[-1])}-{len(some)}",
-                a.ML_PREDICTION_COUNT: len(some),
+                a.DRIFTLINE_BATCH_ID: f"drill-{int(part.number[0])}-{int(part.number[-1])}-{len(part)}",
+                a.ML_PREDICTION_COUNT: len(part),
                 a.DRIFTLINE_PREDICTION_COLUMNS: column_codec.encode(columns),
             }
             yield self._request([log_record(events.DRIFTLINE_PREDICTION_BATCH, newest, attributes, observed=newest)])
@@ -148,18 +148,18 @@ class Traffic:
             return
         truth, ids = values_of(self.actual), row_ids(self.number)
         numbered = zip(truth, self.known.tolist(), self.time.tolist(), texts_of(ids), strict=True)
-        told = [one for one in numbered if one[0] is not None and one[1]]
-        for start in range(0, len(told), MOST_ROWS):
+        labelled = [row for row in numbered if row[0] is not None and row[1]]
+        for start in range(0, len(labelled), MOST_ROWS):
             records = []
-            for actual, known, predicted, id in told[start : start + MOST_ROWS]:
+            for actual, known_time, predicted, id in labelled[start : start + MOST_ROWS]:
                 attributes = {
                     a.ML_MODEL_NAME: self.key.model,
                     a.ML_PREDICTION_ID: id,
                     a.ML_OUTCOME_ACTUAL: actual,
-                    a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO: known,
+                    a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO: known_time,
                     a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO: predicted,
                 }
-                records.append(log_record(events.ML_OUTCOME, known, attributes))
+                records.append(log_record(events.ML_OUTCOME, known_time, attributes))
             yield self._request(records)
 
     def announcement(self) -> Iterator[bytes]:
@@ -201,8 +201,8 @@ def values_of(column: Column) -> list[Any]:
     [1.5, 'no']
     """
     numbers = numbers_of(column)
-    found: list[Any] = [None if number != number else number for number in numbers.tolist()]
+    values: list[Any] = [None if number != number else number for number in numbers.tolist()]
     if column.codes is not None:
-        for at in np.flatnonzero(column.codes >= 0).tolist():
-            found[at] = column.categories[column.codes[at]]
-    return found
+        for row in np.flatnonzero(column.codes >= 0).tolist():
+            values[row] = column.categories[column.codes[row]]
+    return values

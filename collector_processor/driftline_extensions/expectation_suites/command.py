@@ -50,12 +50,12 @@ def import_(
             raise BadInput(f"{file}: it does not name its data; name the model with --model NAME")
         for left_out in imported.left_out:
             say(left_out.sentence(str(file)))
-        written = to_yaml(imported, name, file.name)
+        yaml_text = to_yaml(imported, name, file.name)
         if output is None:
-            typer.echo(written, nl=False)
+            typer.echo(yaml_text, nl=False)
             return
         try:
-            output.write_text(written, encoding="utf-8")
+            output.write_text(yaml_text, encoding="utf-8")
         except OSError as error:
             raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
         say(f"{output}: {many(imported.read, 'check')} read, {len(imported.left_out)} left out")

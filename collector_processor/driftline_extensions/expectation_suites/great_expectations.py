@@ -33,21 +33,21 @@ def read_suite(text: str) -> ImportedSuite:
     checks = suite.get("expectations") if isinstance(suite, dict) else None
     if not isinstance(checks, list):
         raise ValueError("it is no suite of Great Expectations: it has no list 'expectations'")
-    named = (suite.get(key) for key in ("name", "data_asset_name", "expectation_suite_name"))
-    imported = ImportedSuite(next((str(name) for name in named if name), ""))
+    names = (suite.get(key) for key in ("name", "data_asset_name", "expectation_suite_name"))
+    imported = ImportedSuite(next((str(name) for name in names if name), ""))
     position = 0
     for check in checks:
-        said: Kwargs = check if isinstance(check, dict) else {}
-        name = str(said.get("type") or said.get("expectation_type") or "an expectation without a type")
-        kwargs = said.get("kwargs") if isinstance(said.get("kwargs"), dict) else {}
-        found = re.compile(rf'"(?:expectation_type|type)"\s*:\s*{re.escape(json.dumps(name))}').search(text, position)
-        position = found.end() if found else position
+        arguments: Kwargs = check if isinstance(check, dict) else {}
+        name = str(arguments.get("type") or arguments.get("expectation_type") or "an expectation without a type")
+        kwargs = arguments.get("kwargs") if isinstance(arguments.get("kwargs"), dict) else {}
+        match = re.compile(rf'"(?:expectation_type|type)"\s*:\s*{re.escape(json.dumps(name))}').search(text, position)
+        position = match.end() if match else position
         try:
             _read(imported, name, kwargs or {})
             imported.read += 1
         except Unsupported as reason:
             column = (kwargs or {}).get("column")
-            line = text.count("\n", 0, found.start()) + 1 if found else 0
+            line = text.count("\n", 0, match.start()) + 1 if match else 0
             imported.left_out.append(SkippedCheck(f"{name}({column})" if column else name, line, str(reason)))
     return imported
 
@@ -55,9 +55,11 @@ def read_suite(text: str) -> ImportedSuite:
 def _read(imported: ImportedSuite, name: str, kwargs: Kwargs) -> None:
     if name not in READERS:
         raise Unsupported("there is no such expectation here")
-    reader, known = READERS[name]
+    reader, known_arguments = READERS[name]
     strange = [
-        key for key, value in kwargs.items() if value not in (None, False, []) and key not in {*known, *_HARMLESS}
+        key
+        for key, value in kwargs.items()
+        if value not in (None, False, []) and key not in {*known_arguments, *_HARMLESS}
     ]
     if strange:
         raise Unsupported(f"'{strange[0]}' has no counterpart")
@@ -130,13 +132,13 @@ def _set(key: str) -> Callable[[ImportedSuite, Kwargs], None]:
 
 
 def _type(imported: ImportedSuite, kwargs: Kwargs) -> None:
-    named = kwargs.get("type_list") or [kwargs.get("type_")]
-    found = {_kind(one) for one in named}
-    if len(found) > 1:
-        found = {"number"} if found == {"whole", "number"} else found
-    if len(found) != 1:
-        raise Unsupported(f"its types are of several kinds: {', '.join(map(str, named))}")
-    imported.expect(_column(kwargs), "type", share_rule(found.pop(), share(_mostly(kwargs))))
+    type_names = kwargs.get("type_list") or [kwargs.get("type_")]
+    kinds = {_kind(type_name) for type_name in type_names}
+    if len(kinds) > 1:
+        kinds = {"number"} if kinds == {"whole", "number"} else kinds
+    if len(kinds) != 1:
+        raise Unsupported(f"its types are of several kinds: {', '.join(map(str, type_names))}")
+    imported.expect(_column(kwargs), "type", share_rule(kinds.pop(), share(_mostly(kwargs))))
 
 
 def _kind(name: object) -> str:

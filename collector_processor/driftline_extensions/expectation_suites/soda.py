@@ -41,8 +41,8 @@ def read_checks(text: str, dataset: str = "") -> ImportedSuite:
         raise ValueError(f"it is no YAML: {error}") from None
     if not isinstance(root, yaml.MappingNode):
         raise ValueError("it has no checks; a Soda file begins with 'checks for DATASET:'")
-    named = [match["dataset"] for key, _ in root.value if (match := _CHECKS.fullmatch(key.value))]
-    names = list(dict.fromkeys(named))
+    datasets = [match["dataset"] for key, _ in root.value if (match := _CHECKS.fullmatch(key.value))]
+    names = list(dict.fromkeys(datasets))
     if not names:
         raise ValueError("it has no checks; a Soda file begins with 'checks for DATASET:'")
     if dataset and dataset not in names:
@@ -62,22 +62,22 @@ def read_checks(text: str, dataset: str = "") -> ImportedSuite:
 
 def _read_all(imported: ImportedSuite, checks: yaml.Node, part: str) -> None:
     for node in checks.value if isinstance(checks, yaml.SequenceNode) else [checks]:
-        written, config = _parts(node)
+        check, config = _parts(node)
         try:
             if part:
                 raise Unsupported(f"it is for a part of the rows, {part}")
-            _read(imported, written, config)
+            _read(imported, check, config)
             imported.read += 1
         except Unsupported as reason:
-            imported.left_out.append(SkippedCheck(written or "a check", node.start_mark.line + 1, str(reason)))
+            imported.left_out.append(SkippedCheck(check or "a check", node.start_mark.line + 1, str(reason)))
 
 
 def _parts(node: yaml.Node) -> tuple[str, Config]:
     """Return the check as a text, and the configuration below it."""
     plain = _plain(node)
     if isinstance(plain, dict) and len(plain) == 1:
-        written, config = next(iter(plain.items()))
-        return str(written).strip(), config if isinstance(config, dict) else {"": config}
+        check, config = next(iter(plain.items()))
+        return str(check).strip(), config if isinstance(config, dict) else {"": config}
     return str(plain).strip(), {}
 
 
@@ -85,73 +85,73 @@ def _plain(node: yaml.Node) -> Any:
     if isinstance(node, yaml.MappingNode):
         return {str(key.value): _plain(value) for key, value in node.value}
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(one) for one in node.value]
+        return [_plain(child) for child in node.value]
     loader = Loader("")
     return loader.construct_object(node)
 
 
-def _read(imported: ImportedSuite, written: str, config: Config) -> None:
-    if written == "schema":
+def _read(imported: ImportedSuite, check: str, config: Config) -> None:
+    if check == "schema":
         _schema(imported, config)
         return
-    match = _METRIC.fullmatch(written)
-    metric = match["metric"] if match else written
-    if metric == "values" and "must exist in" in written:
+    match = _METRIC.fullmatch(check)
+    metric = match["metric"] if match else check
+    if metric == "values" and "must exist in" in check:
         raise Unsupported("it compares with another dataset; name the values under 'valid values'")
     if match is None or metric not in SUPPORTED:
         raise Unsupported("there is no such check here")
     columns = [name.strip() for name in (match["columns"] or "").split(",") if name.strip()]
-    said = dict(config)
-    condition = _condition(match["rest"], said)
-    said.pop("name", None)
-    said.pop("", None)
+    remaining = dict(config)
+    condition = _condition(match["rest"], remaining)
+    remaining.pop("name", None)
+    remaining.pop("", None)
     if metric == "row_count":
-        _known(said)
-        imported.expect("", "rows", _ends(condition, whole=True))
+        _known(remaining)
+        imported.expect("", "rows", _ends(condition, integral=True))
         return
     if len(columns) != 1:
         raise Unsupported("it is about several columns" if columns else "it names no column")
     column = columns[0]
     if metric == "freshness":
-        _known(said)
+        _known(remaining)
         age = _AGE.fullmatch(condition)
         if age is None:
             raise Unsupported(f"{condition!r} is no age such as '< 1d'")
         imported.expect("", "freshness", age["age"])
     elif metric in _MOMENTS:
-        _known(said)
+        _known(remaining)
         imported.expect(column, _MOMENTS[metric], _ends(condition))
     elif metric.startswith("missing"):
-        _known(said)
+        _known(remaining)
         imported.expect(column, "missing", _share(condition, metric))
     elif metric.startswith("duplicate"):
-        _known(said)
+        _known(remaining)
         if not _none(condition, metric.endswith("count")):
             raise Unsupported("only that there are none ('= 0') has a counterpart: unique")
         imported.expect(column, "unique", True)
     else:
-        _invalid(imported, column, _share(condition, metric), said)
+        _invalid(imported, column, _share(condition, metric), remaining)
 
 
-def _condition(rest: str, said: dict[str, Any]) -> str:
+def _condition(rest: str, config: dict[str, Any]) -> str:
     """Return what must hold: behind the metric, or the opposite of what fails (or else warns) below it."""
     if rest.strip():
         return rest.strip()
-    failing = said.pop("fail", None)
-    warning = said.pop("warn", None)
-    told = str(failing if failing is not None else warning or "")
-    match = _LIMIT.fullmatch(told.removeprefix("when").strip())
+    failing = config.pop("fail", None)
+    warning = config.pop("warn", None)
+    threshold = str(failing if failing is not None else warning or "")
+    match = _LIMIT.fullmatch(threshold.removeprefix("when").strip())
     if match is None:
-        raise Unsupported(f"{told!r} is no condition such as 'when > 5%'" if told else "it has no condition")
+        raise Unsupported(f"{threshold!r} is no condition such as 'when > 5%'" if threshold else "it has no condition")
     return f"{_INVERTED[match['sign']]} {match['number']}"
 
 
-def _known(said: Config) -> None:
-    if said:
-        raise Unsupported(f"'{next(iter(said))}' has no counterpart")
+def _known(config: Config) -> None:
+    if config:
+        raise Unsupported(f"'{next(iter(config))}' has no counterpart")
 
 
-def _ends(condition: str, whole: bool = False) -> list[float | int | None]:
+def _ends(condition: str, integral: bool = False) -> list[float | int | None]:
     """Return ``[low, high]`` of a condition on a value, both included."""
     between = _BETWEEN.fullmatch(condition)
     if between is not None:
@@ -160,7 +160,7 @@ def _ends(condition: str, whole: bool = False) -> list[float | int | None]:
     if match is None or match["sign"] == "!=":
         raise Unsupported(f"{condition!r} is no condition such as '>= 0' or 'between 0 and 9'")
     value, sign = _value(match["number"]), match["sign"]
-    after, before = (value + 1, value - 1) if whole else (next_above(value), next_below(value))
+    after, before = (value + 1, value - 1) if integral else (next_above(value), next_below(value))
     ends: dict[str, list[float | int | None]] = {
         ">": [after, None],
         ">=": [value, None],
@@ -184,8 +184,8 @@ def _none(condition: str, count: bool) -> bool:
     match = _LIMIT.fullmatch(condition)
     if match is None:
         return False
-    said = match["sign"], _value(match["number"])
-    return said in {("=", 0), ("<=", 0)} or (count and said == ("<", 1))
+    comparison = match["sign"], _value(match["number"])
+    return comparison in {("=", 0), ("<=", 0)} or (count and comparison == ("<", 1))
 
 
 def _share(condition: str, metric: str) -> str | int:
@@ -200,29 +200,29 @@ def _share(condition: str, metric: str) -> str | int:
     return f"{match['sign']} {share(_value(match['number']) / 100)}"
 
 
-def _invalid(imported: ImportedSuite, column: str, limit: str | int, said: dict[str, Any]) -> None:
+def _invalid(imported: ImportedSuite, column: str, limit: str | int, config: dict[str, Any]) -> None:
     """Return what is not invalid is valid: so many of the values must keep the rules that stand below the check."""
-    sign, _, most = (f"<= {limit}%" if limit == 0 else str(limit)).partition(" ")
-    if sign not in ("<", "<=") and most != "0%":
+    sign, _, limit_value = (f"<= {limit}%" if limit == 0 else str(limit)).partition(" ")
+    if sign not in ("<", "<=") and limit_value != "0%":
         raise Unsupported("it wants invalid values")
-    rest = share(round(1 - float(most.rstrip("%")) / 100, 12))
+    rest = share(round(1 - float(limit_value.rstrip("%")) / 100, 12))
     mostly = f"> {rest}" if sign == "<" else rest
     rules: dict[str, Any] = {}
-    low, high = said.pop("valid min", None), said.pop("valid max", None)
+    low, high = config.pop("valid min", None), config.pop("valid max", None)
     if low is not None or high is not None:
         rules["range"] = [None if end is None else number(end) for end in (low, high)]
-    short, long, exact = (said.pop(f"valid {what}", None) for what in ("min length", "max length", "length"))
+    short, long, exact = (config.pop(f"valid {measure}", None) for measure in ("min length", "max length", "length"))
     if exact is not None:
         short = long = exact
     if short is not None or long is not None:
         rules["length"] = [None if end is None else number(end) for end in (short, long)]
     for key, rule in (("valid values", "values"), ("invalid values", "not_values")):
-        values = said.pop(key, None)
+        values = config.pop(key, None)
         if values is not None:
             if not isinstance(values, list) or not values:
                 raise Unsupported(f"'{key}' is no list")
             rules[rule] = values
-    pattern, form = said.pop("valid regex", None), said.pop("valid format", None)
+    pattern, form = config.pop("valid regex", None), config.pop("valid format", None)
     if form is not None:
         if form not in _FORMATS or pattern is not None:
             raise Unsupported(f"the format {form!r} has no counterpart")
@@ -233,7 +233,7 @@ def _invalid(imported: ImportedSuite, column: str, limit: str | int, said: dict[
         except UnusablePattern as reason:
             raise Unsupported(f"its regex cannot be matched: {reason}") from None
         rules["pattern"] = str(pattern)
-    _known(said)
+    _known(config)
     if not rules:
         raise Unsupported("it does not say below it what is valid")
     if len(rules) > 1 and mostly != "100%":
@@ -243,9 +243,9 @@ def _invalid(imported: ImportedSuite, column: str, limit: str | int, said: dict[
 
 
 def _schema(imported: ImportedSuite, config: Config) -> None:
-    told = config.get("fail") or config.get("warn") or {}
-    names = told.get("when required column missing") if isinstance(told, dict) else None
-    if not isinstance(names, list) or len(told) != 1 or config.keys() - {"fail", "warn", "name"}:
+    rules = config.get("fail") or config.get("warn") or {}
+    names = rules.get("when required column missing") if isinstance(rules, dict) else None
+    if not isinstance(names, list) or len(rules) != 1 or config.keys() - {"fail", "warn", "name"}:
         raise Unsupported("only 'when required column missing' has a counterpart")
     for name in names:
         imported.expect(str(name), "exists", True)

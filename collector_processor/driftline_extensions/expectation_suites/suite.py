@@ -47,20 +47,20 @@ class ImportedSuite:
         """Add a rule; ``feature``: "" for the rows as a whole. Raises :class:`Unsupported` where it contradicts one."""
         into = self.rows if not feature else self.features.setdefault(feature, {})
         before = into.get(key, value)
-        both = _both(before, value) if before != value else value
-        if both is None:
+        intersection = _both(before, value) if before != value else value
+        if intersection is None:
             raise Unsupported(f"another check expects {key}: {before} already; keep one of the two")
-        into[key] = both
+        into[key] = intersection
 
 
-def _both(one: Any, other: Any) -> list[float | int | None] | None:
+def _both(first: Any, second: Any) -> list[float | int | None] | None:
     """Return the range that keeps two ranges; None for no ranges, or an empty one."""
-    if not (isinstance(one, list) and isinstance(other, list) and len(one) == len(other) == 2):
+    if not (isinstance(first, list) and isinstance(second, list) and len(first) == len(second) == 2):
         return None
-    ends = [*one, *other]
+    ends = [*first, *second]
     if any(isinstance(end, (str, bool)) for end in ends):
         return None
-    lows, highs = ([end for end in pair if end is not None] for pair in zip(one, other, strict=True))
+    lows, highs = ([end for end in pair if end is not None] for pair in zip(first, second, strict=True))
     low, high = max(lows, default=None), min(highs, default=None)
     return None if low is not None and high is not None and low > high else [low, high]
 
@@ -121,9 +121,9 @@ def _stays(text: str) -> bool:
 def _escaped(value: Any) -> Any:
     """Return a value in which our reader fills in no variable; keys are never filled in."""
     if isinstance(value, dict):
-        return {key: _escaped(one) for key, one in value.items()}
+        return {key: _escaped(child) for key, child in value.items()}
     if isinstance(value, list):
-        return [_escaped(one) for one in value]
+        return [_escaped(child) for child in value]
     if isinstance(value, str) and ("$$" in value or "${" in value):
         return value.replace("$", "$$")
     return value
@@ -145,7 +145,7 @@ def to_yaml(imported: ImportedSuite, model: str, source: str) -> str:
     if imported.features:
         settings["features"] = {name: {"expect": rules} for name, rules in imported.features.items()}
     head = [f"# {_line(f'from {source}: {imported.read} checks read, {len(imported.left_out)} left out')}"]
-    head += [f"# {_line(one.sentence(source))}" for one in imported.left_out]
+    head += [f"# {_line(omission.sentence(source))}" for omission in imported.left_out]
     body = yaml.dump(
         {"models": {model: _escaped(settings)}}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120
     )

@@ -54,14 +54,14 @@ def run_event(evaluation: Evaluation, now: int, datasets: Sequence[Dataset] = ()
     """
     key, window = evaluation.key, evaluation.window
     place = (key.model, key.version, key.environment, window.name, str(window.start), str(window.end))
-    said = "\0".join((*place, *(dataset.name for dataset in datasets)))
+    identity = "\0".join((*place, *(dataset.name for dataset in datasets)))
     facets: Json = {"dataQualityMetrics": _metrics(evaluation), "dataQualityAssertions": _assertions(evaluation)}
     timed = window.end > 0
     return {
         "eventType": "COMPLETE",
         "eventTime": iso_time(now),
         "run": {
-            "runId": _uuid(said),
+            "runId": _uuid(identity),
             "facets": {"nominalTime": _facet(NOMINAL, **_nominal(window.start, window.end))} if timed else {},
         },
         "job": {"namespace": NAMESPACE, "name": f"evaluate.{key.model or 'model'}"},
@@ -111,19 +111,22 @@ def _column(column: ColumnDrift, rows: int) -> Json:
 
 def _assertions(evaluation: Evaluation) -> Json:
     """Return the expectations that are met or broken, and each check with its findings."""
-    told = [_expected(expected) for expected in evaluation.expected if expected.state != "inconclusive"]
-    found: dict[str, list[Json]] = {}
+    assertions = [_expected(expected) for expected in evaluation.expected if expected.state != "inconclusive"]
+    findings_by_column: dict[str, list[Json]] = {}
     for finding in evaluation.findings:
-        found.setdefault(finding.check, []).extend(_finding(finding))
+        findings_by_column.setdefault(finding.check, []).extend(_finding(finding))
     if evaluation.features:  # without a baseline nothing is checked
         for name, check in CHECKS.items():
-            whole = {"assertion": name, "success": name not in found, "name": f"driftline.{name}"}
-            told += [{**whole, "description": check.title, "severity": "warn"}, *found.get(name, ())]
-    return _facet(ASSERTIONS, assertions=told)
+            assertion = {"assertion": name, "success": name not in findings_by_column, "name": f"driftline.{name}"}
+            assertions += [
+                {**assertion, "description": check.title, "severity": "warn"},
+                *findings_by_column.get(name, ()),
+            ]
+    return _facet(ASSERTIONS, assertions=assertions)
 
 
 def _expected(expected: Expected) -> Json:
-    made: Json = {
+    document: Json = {
         "assertion": expected.rule.partition(":")[0],
         "success": expected.state == "met",
         "name": expected.rule,
@@ -132,14 +135,14 @@ def _expected(expected: Expected) -> Json:
         "expected": expected.rule.partition(": ")[2],
     }
     if expected.low is not None:
-        made["actual"] = (
+        document["actual"] = (
             f"{expected.low:.10g}" if expected.low == expected.high else f"{expected.low} to {expected.high}"
         )
-    return made | ({"column": expected.feature} if expected.feature else {})
+    return document | ({"column": expected.feature} if expected.feature else {})
 
 
 def _finding(finding: Finding) -> list[Json]:
-    made: Json = {
+    document: Json = {
         "assertion": finding.check,
         "success": False,
         "name": f"driftline.{finding.check}",
@@ -147,5 +150,5 @@ def _finding(finding: Finding) -> list[Json]:
         "severity": "warn" if finding.severity == "minor" else "error",
     }
     if finding.was is not None and finding.now is not None:
-        made |= {"expected": f"{finding.was:.10g}", "actual": f"{finding.now:.10g}"}
-    return [made | {"column": feature} for feature in finding.features]
+        document |= {"expected": f"{finding.was:.10g}", "actual": f"{finding.now:.10g}"}
+    return [document | {"column": feature} for feature in finding.features]

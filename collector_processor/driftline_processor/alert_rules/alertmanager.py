@@ -53,11 +53,11 @@ def alertmanager_config(config: Config, before: str = "") -> str:
     Raises:
         ValueError: The file as it was is not YAML; the message says so.
     """
-    kept = _read(before)
+    previous = _read(before)
     routes = [*_policy_routes(config.watched_policies), _route(PROCESSOR, [("alertname", one_of(_own_alerts()))])]
     routes += _owner_routes(config.models)
     tree: Route = {
-        **{key: one for key, one in kept.items() if key in ("global", "templates")},
+        **{key: value for key, value in previous.items() if key in ("global", "templates")},
         "route": {
             "receiver": f"{NOBODY} ticket",
             "group_by": [label(a.ML_MODEL_NAME), label(a.DEPLOYMENT_ENVIRONMENT_NAME)],
@@ -68,7 +68,7 @@ def alertmanager_config(config: Config, before: str = "") -> str:
         },
         "inhibit_rules": [*_inhibitions(config.watched_policies)],
     }
-    tree["receivers"] = _receivers(tree["route"], kept.get("receivers"))
+    tree["receivers"] = _receivers(tree["route"], previous.get("receivers"))
     return _HEAD + "".join(f"# {line}\n" for line in _silences(config.silences)) + dump(tree)
 
 
@@ -83,20 +83,20 @@ def _read(before: str) -> Mapping[str, Any]:
 def _own_alerts() -> list[str]:
     """Return the names of the alerts on the processor itself."""
     groups = yaml.safe_load(rules_of_any_model())["groups"]
-    own = next(group for group in groups if group["name"] == _GROUP_OF_PROCESSOR)
-    return [rule["alert"] for rule in own["rules"]]
+    processor_group = next(group for group in groups if group["name"] == _GROUP_OF_PROCESSOR)
+    return [rule["alert"] for rule in processor_group["rules"]]
 
 
-def _route(receiver: str, wanted: Sequence[tuple[str, str | Pattern]], **more: object) -> Route:
-    return {"receiver": receiver, "matchers": [matcher(name, one) for name, one in wanted], **more}
+def _route(receiver: str, labels: Sequence[tuple[str, str | Pattern]], **more: object) -> Route:
+    return {"receiver": receiver, "matchers": [matcher(name, value) for name, value in labels], **more}
 
 
 def _policy_routes(policies: Mapping[str, Policy]) -> Iterator[Route]:
     """Yield the routes of policies that name channels, or an owner of their own."""
     for name, policy in policies.items():
-        *others, last = policy.notify or ("",)
+        *other_channels, last = policy.notify or ("",)
         if last:
-            yield from (_route(channel, [("policy", name)], **{"continue": True}) for channel in others)
+            yield from (_route(channel, [("policy", name)], **{"continue": True}) for channel in other_channels)
             yield _route(last, [("policy", name)])
     for owner in dict.fromkeys(policy.owner for policy in policies.values() if policy.owner):
         page = _route(f"{owner} page", [("severity", "page")])
@@ -117,8 +117,8 @@ def _owner_routes(models: Mapping[str, Model]) -> Iterator[Route]:
             daily = {"group_by": [], "group_wait": "5m", "group_interval": "1d", "repeat_interval": "1w"}
             routes.append(_route(f"{owner} digest", [(a.ML_MODEL_NAME, one_of(digest))], **daily))
         if first := tiers.get(1):
-            wanted = [(a.ML_MODEL_NAME, one_of(first)), ("severity", "page")]
-            routes.append(_route(f"{owner} page", wanted, repeat_interval="1h"))
+            labels = [(a.ML_MODEL_NAME, one_of(first)), ("severity", "page")]
+            routes.append(_route(f"{owner} page", labels, repeat_interval="1h"))
         routes.append(_route(f"{owner} page", [("severity", "page")]))
         yield _route(f"{owner} ticket", [(a.ML_MODEL_NAME, one_of(names))], routes=routes)
 
@@ -142,18 +142,18 @@ def _inhibitions(policies: Mapping[str, Policy]) -> Iterator[dict[str, list[str]
             }
 
 
-def _receivers(route: Route, kept: object) -> list[dict[str, Any]]:
+def _receivers(route: Route, previous: object) -> list[dict[str, Any]]:
     """Return the receivers that routes name, filled as they were; others stay, too."""
-    listed = kept if isinstance(kept, list) else []
-    before = {one["name"]: one for one in listed if isinstance(one, dict) and "name" in one}
+    listed = previous if isinstance(previous, list) else []
+    before = {receiver["name"]: receiver for receiver in listed if isinstance(receiver, dict) and "name" in receiver}
     names = dict.fromkeys([*_named(route), *before])
     return [before.get(name, {"name": name}) for name in names]
 
 
 def _named(route: Route) -> Iterator[str]:
     yield route["receiver"]
-    for one in route.get("routes", ()):
-        yield from _named(one)
+    for child in route.get("routes", ()):
+        yield from _named(child)
 
 
 def _silences(silences: Mapping[str, Silence]) -> Iterator[str]:
@@ -161,12 +161,12 @@ def _silences(silences: Mapping[str, Silence]) -> Iterator[str]:
     if silences:
         yield "Silences are entered into a running Alertmanager:"
     for name, silence in silences.items():
-        wanted = [*_matching(a.ML_MODEL_NAME, silence.models), *_matching("policy", silence.policies)]
-        if not wanted:
-            wanted = [matcher("alertname", Pattern(".+"))]
+        labels = [*_matching(a.ML_MODEL_NAME, silence.models), *_matching("policy", silence.policies)]
+        if not labels:
+            labels = [matcher("alertname", Pattern(".+"))]
         times = f"--start={iso_time(silence.since)} --end={iso_time(silence.until)}"
         comment = shlex.quote(f"driftline.yaml: silences.{name}")
-        yield printable(f"amtool silence add {times} --comment={comment} {' '.join(map(shlex.quote, wanted))}")
+        yield printable(f"amtool silence add {times} --comment={comment} {' '.join(map(shlex.quote, labels))}")
 
 
 def _matching(name: str, patterns: Iterable[str]) -> list[str]:

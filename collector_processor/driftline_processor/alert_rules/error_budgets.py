@@ -62,7 +62,7 @@ WORKBOOK: Final = (
 )
 """Table 5-8 of the workbook: 2 % of the budget of 30 days in an hour, 5 % in six, 10 % in one day and in three."""
 
-COUNTED: Final = tuple(sorted({name for one in WORKBOOK for name in (one.long, one.short)}, key=length))
+COUNTED: Final = tuple(sorted({name for pair in WORKBOOK for name in (pair.long, pair.short)}, key=length))
 """The windows over which calls are counted."""
 
 
@@ -97,16 +97,16 @@ class Budget(NamedTuple):
 
 def budgets(models: Mapping[str, Model]) -> tuple[list[Budget], list[LeftOut]]:
     """Return the error budgets of the objectives of some models, and the objectives that have none."""
-    found: list[Budget] = []
+    all_budgets: list[Budget] = []
     without: dict[tuple[str, str], list[str]] = {}
     for name, model in models.items():
         for objective in model.performance.objectives:
-            one = _budget(name, model, objective)
-            if isinstance(one, str):
-                without.setdefault((objective.rule, one), []).append(name)
+            budget = _budget(name, model, objective)
+            if isinstance(budget, str):
+                without.setdefault((objective.rule, budget), []).append(name)
             else:
-                found.append(one)
-    return found, [LeftOut(_place(names, rule), reason) for (rule, reason), names in without.items()]
+                all_budgets.append(budget)
+    return all_budgets, [LeftOut(_place(names, rule), reason) for (rule, reason), names in without.items()]
 
 
 def _place(names: Sequence[str], rule: str) -> str:
@@ -160,28 +160,28 @@ def recorded(kind: str, window: str) -> str:
     return f"{level}:burn_{kind}{window}"
 
 
-def recording_rules(known: Sequence[Budget]) -> Iterator[Rule]:
+def recording_rules(budgets: Sequence[Budget]) -> Iterator[Rule]:
     """Yield rules that record how fast budgets are spent: 1 = so fast that just nothing is left after the period.
 
     The model, which the series carry anyhow, is a label of each rule, too: two rules with the same labels are one to
     ``promtool check rules``, whatever their expressions say.
     """
-    for budget in known:
-        named = {label(a.ML_MODEL_NAME): budget.model, label(a.DRIFTLINE_OBJECTIVE_RULE): budget.rule}
+    for budget in budgets:
+        labels = {label(a.ML_MODEL_NAME): budget.model, label(a.DRIFTLINE_OBJECTIVE_RULE): budget.rule}
         if budget.counted:
             for window in COUNTED:
                 spent = f"({failed_share(budget, window)}) / {budget.allowed:.12g}"
-                yield {"record": recorded("rate", window), "expr": spent, "labels": {**named}}
+                yield {"record": recorded("rate", window), "expr": spent, "labels": {**labels}}
             continue
         for window in sorted({name for pair in budget.longs for name in pair if name}, key=length):
             spent = f"{_spent(budget, window, significant=False)} / {budget.allowed:.12g}"
-            yield {"record": recorded("window", window), "expr": spent, "labels": {**named}}
+            yield {"record": recorded("window", window), "expr": spent, "labels": {**labels}}
         for window, _ in budget.longs:
-            least = _spent(budget, window, significant=False)
+            least_spent = _spent(budget, window, significant=False)
             if has_interval(budget.signal):
-                least = f"({_spent(budget, window, significant=True)} or {least})"
-            expression = f"{least} / {budget.allowed:.12g}"
-            yield {"record": recorded("window_least", window), "expr": expression, "labels": {**named}}
+                least_spent = f"({_spent(budget, window, significant=True)} or {least_spent})"
+            expression = f"{least_spent} / {budget.allowed:.12g}"
+            yield {"record": recorded("window_least", window), "expr": expression, "labels": {**labels}}
 
 
 def failed_share(budget: Budget, window: str) -> str:
@@ -191,20 +191,22 @@ def failed_share(budget: Budget, window: str) -> str:
 
 def counted_failures(budget: Budget, window: str) -> str:
     """Return the rate of calls that failed an objective."""
-    of = (one_of([budget.model]),)
+    models = (one_of([budget.model]),)
     if budget.objective.metric not in LATENCIES:
-        failed = series(m.DRIFTLINE_PREDICTION_FAILURES, of, {})
+        failed = series(m.DRIFTLINE_PREDICTION_FAILURES, models, {})
         return f"sum without ({label(a.ERROR_TYPE)}) (rate({failed}[{window}]))"
-    within = series(m.DRIFTLINE_PREDICT_DURATION, of, {"le": one_of(_bounds(budget.objective.limit))}, "_bucket")
+    within = series(m.DRIFTLINE_PREDICT_DURATION, models, {"le": one_of(_bounds(budget.objective.limit))}, "_bucket")
     return f"({counted_calls(budget, window)} - sum without (le) (rate({within}[{window}])))"
 
 
 def counted_calls(budget: Budget, window: str) -> str:
     """Return the rate of calls by which an objective is counted."""
-    of = (one_of([budget.model]),)
+    models = (one_of([budget.model]),)
     if budget.objective.metric in LATENCIES:
-        return f"rate({series(m.DRIFTLINE_PREDICT_DURATION, of, {}, '_count')}[{window}])"
-    return f"sum without ({label(a.ML_PREDICTION_CLASS)}) (rate({series(m.DRIFTLINE_PREDICTIONS, of, {})}[{window}]))"
+        return f"rate({series(m.DRIFTLINE_PREDICT_DURATION, models, {}, '_count')}[{window}])"
+    return (
+        f"sum without ({label(a.ML_PREDICTION_CLASS)}) (rate({series(m.DRIFTLINE_PREDICTIONS, models, {})}[{window}]))"
+    )
 
 
 def _bounds(limit: float) -> list[str]:
@@ -216,27 +218,27 @@ def _spent(budget: Budget, window: str, *, significant: bool) -> str:
     """Return the share that failed in the newest window; ``significant``: at least, by its interval."""
     objective = budget.objective
     end: End = ("high" if objective.upwards else "low") if significant else "value"
-    told = query(budget.signal, window, (one_of([budget.model]),), end)
-    without = f"max by ({labels(MODEL)}) ({told})"
+    spent_query = query(budget.signal, window, (one_of([budget.model]),), end)
+    without = f"max by ({labels(MODEL)}) ({spent_query})"
     return f"(1 - {without})" if objective.upwards else without
 
 
-def alerts(known: Sequence[Budget], runbook: str) -> Iterator[Rule]:
+def alerts(budgets: Sequence[Budget], runbook: str) -> Iterator[Rule]:
     """Yield the alerts on budgets that are spent too fast: one for each pair of windows, over all its models."""
-    if any(budget.counted for budget in known):
+    if any(budget.counted for budget in budgets):
         yield from (_alert("rate", "rate", burn, "", "calls", runbook) for burn in WORKBOOK)
     pairs: dict[tuple[str, str], list[str]] = {}
-    for budget in known:
+    for budget in budgets:
         for pair in budget.longs:
             pairs.setdefault(pair, []).append(budget.model)
     for long, short in sorted(pairs, key=lambda pair: (length(pair[0]), pair[1])):
-        of = matchers([(a.ML_MODEL_NAME, one_of(pairs[long, short]))])
-        yield _alert("window_least", "window", burn_of(long, short), of, "windows", runbook)
+        label_matchers = matchers([(a.ML_MODEL_NAME, one_of(pairs[long, short]))])
+        yield _alert("window_least", "window", burn_of(long, short), label_matchers, "windows", runbook)
 
 
-def _alert(long: str, short: str, burn: Burn, of: str, unit: str, runbook: str) -> Rule:
+def _alert(long: str, short: str, burn: Burn, label_matchers: str, unit: str, runbook: str) -> Rule:
     limit = f"> {burn.factor:g}"
-    expression = f"{recorded(long, burn.long)}{of} {limit}"
+    expression = f"{recorded(long, burn.long)}{label_matchers} {limit}"
     if burn.short:
         expression += f" and {recorded(short, burn.short)} {limit}"
     rule = f"{{{{ $labels.{label(a.DRIFTLINE_OBJECTIVE_RULE)} }}}}"

@@ -43,18 +43,18 @@ def openslo_documents(config: Config) -> str:
 
 
 def _documents(models: Mapping[str, Model]) -> Iterator[Document]:
-    known, _ = budgets(models)
-    for name in dict.fromkeys(budget.model for budget in known):
+    budgets_of_models, _ = budgets(models)
+    for name in dict.fromkeys(budget.model for budget in budgets_of_models):
         model = models[name]
         labels = {"team": _label(model.team or ""), "tier": str(model.tier or "")}
         metadata = {"name": object_name(name), "displayName": short(name)}
-        told = {key: text for key, text in labels.items() if text}
+        filled_labels = {key: text for key, text in labels.items() if text}
         yield _object(
             "Service",
-            {**metadata, **({"labels": told} if told else {})},
+            {**metadata, **({"labels": filled_labels} if filled_labels else {})},
             {"description": short(f"The model {name}.", 200)},
         )
-    for budget in known:
+    for budget in budgets_of_models:
         yield _slo(budget)
 
 
@@ -82,8 +82,8 @@ def _ratio(budget: Budget) -> Document:
         bad, total = counted_failures(budget, _RATE), counted_calls(budget, _RATE)
     else:
         longest = max((long for long, _ in budget.longs), key=length)
-        told = query(budget.signal, longest, (one_of([budget.model]),))
-        bad, total = (f"1 - {told}" if budget.objective.upwards else told), f"{told} ^ 0"
+        ratio_query = query(budget.signal, longest, (one_of([budget.model]),))
+        bad, total = (f"1 - {ratio_query}" if budget.objective.upwards else ratio_query), f"{ratio_query} ^ 0"
     return {"counter": False, "bad": _source(f"sum({bad})"), "total": _source(f"sum({total})")}
 
 
@@ -104,11 +104,11 @@ def object_name(*parts: str) -> str:
     'churn-recall-0-9-90ac1d4e'
     """
     text = "\0".join(parts)
-    kept = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    if kept == text and len(kept) <= _LONGEST:
-        return kept
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if slug == text and len(slug) <= _LONGEST:
+        return slug
     digest = xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogatepass"))[:_DIGEST]
-    return f"{kept[: _LONGEST - _DIGEST - 1].strip('-')}-{digest}".strip("-")
+    return f"{slug[: _LONGEST - _DIGEST - 1].strip('-')}-{digest}".strip("-")
 
 
 def _label(text: str) -> str:

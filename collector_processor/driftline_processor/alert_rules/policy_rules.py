@@ -93,11 +93,11 @@ def scopes(policy: Policy, models: Mapping[str, Model]) -> list[Scope]:
     if policy.tiers or not patterned:
         return [Scope((one_of(names),), window) for window, names in by_window.items()]
     usual = _window(policy, Model())
-    apart = [Scope((one_of(names),), window) for window, names in by_window.items() if window != usual]
-    others = [name for window, names in by_window.items() if window != usual for name in names]
+    window_scopes = [Scope((one_of(names),), window) for window, names in by_window.items() if window != usual]
+    other_names = [name for window, names in by_window.items() if window != usual for name in names]
     all_of_them = globs(policy.models)
     every = () if all_of_them is None else (all_of_them,)
-    return [Scope((*every, *([none_of(others)] if others else [])), usual), *apart]
+    return [Scope((*every, *([none_of(other_names)] if other_names else [])), usual), *window_scopes]
 
 
 def _window(policy: Policy, model: Model) -> str:
@@ -132,20 +132,20 @@ def policy_rules(
 
 def _alert(name: str, policy: Policy, scope: Scope, runbook: str) -> Rule:
     condition = policy.condition
-    held = (policy.in_a_row - 1) * length(scope.window)
+    hold_time = (policy.in_a_row - 1) * length(scope.window)
     windows = max(policy.resolve_after - 1, -(-policy.rule.patience.cool_down // length(scope.window)))
     quiet = windows * length(scope.window)
     severity = SEVERITIES[policy.severity]
     if policy.severity is None and isinstance(condition, VerdictIs) and set(condition.states) <= GRAVE:
         severity = "page"
-    named = {"severity": severity, "policy": literal(name), label(a.DRIFTLINE_WINDOW): scope.window}
+    labels = {"severity": severity, "policy": literal(name), label(a.DRIFTLINE_WINDOW): scope.window}
     # 300 * 10**9: nanoseconds for which the last window must show it: a restart and a scrape that fails are ridden out
     return {
         "alert": ALERT,
         "expr": _expression(condition, scope),
-        "for": duration(held + (300 * 10**9)),
+        "for": duration(hold_time + (300 * 10**9)),
         **({"keep_firing_for": duration(quiet)} if quiet else {}),
-        "labels": {**named, **({"owner": literal(policy.owner)} if policy.owner else {})},
+        "labels": {**labels, **({"owner": literal(policy.owner)} if policy.owner else {})},
         "annotations": {
             "summary": summary(f"the policy {literal(name)} fires"),
             "description": f"It fires where {literal(condition.written)}, in windows of {scope.window}.",
@@ -173,12 +173,12 @@ def _expression(condition: Condition, scope: Scope) -> str:
             return f"{by_model(series(m.DRIFTLINE_MODEL_STATUS, models, {a.DRIFTLINE_STATE: one_of(states)}))} == 1"
         case Drifts(column=column, count=count):
             drifted = {a.DRIFTLINE_DRIFT_COLUMN: column.removesuffix("s") if column == "features" else column}
-            wanted = {**of_window, **drifted, a.DRIFTLINE_DRIFT_SLICE: "", a.DRIFTLINE_STATE: "drift"}
-            return f"count by ({labels(MODEL)}) ({series(m.DRIFTLINE_DRIFT_STATUS, models, wanted)} == 1) >= {count}"
+            selected = {**of_window, **drifted, a.DRIFTLINE_DRIFT_SLICE: "", a.DRIFTLINE_STATE: "drift"}
+            return f"count by ({labels(MODEL)}) ({series(m.DRIFTLINE_DRIFT_STATUS, models, selected)} == 1) >= {count}"
         case ObjectiveBroken(rule=rule):
-            named = {a.DRIFTLINE_OBJECTIVE_RULE: rule} if rule else {}
-            wanted = {**of_window, **named, a.DRIFTLINE_STATE: "broken"}
-            return f"{by_model(series(m.DRIFTLINE_OBJECTIVE_STATUS, models, wanted))} == 1"
+            rule_label = {a.DRIFTLINE_OBJECTIVE_RULE: rule} if rule else {}
+            selected = {**of_window, **rule_label, a.DRIFTLINE_STATE: "broken"}
+            return f"{by_model(series(m.DRIFTLINE_OBJECTIVE_STATUS, models, selected))} == 1"
         case OutcomesLate():
             late = series(m.DRIFTLINE_OUTCOME_SLA_STATUS, models, {**of_window, a.DRIFTLINE_STATE: "broken"})
             return f"{by_model(late)} == 1"
@@ -198,8 +198,8 @@ def _comparison(condition: Comparison, scope: Scope) -> str:
     compared = f"{number} {condition.sign} {_limit(condition.signal, condition.limit, scope)}"
     if condition.limit.of != "average":
         return compared
-    known = _over_windows("count", condition.signal, condition.limit.windows, scope)
-    return f"{compared} and {known} >= {SAMPLES * min(FEWEST_EARLIER, condition.limit.windows) - 1}"
+    window_count = _over_windows("count", condition.signal, condition.limit.windows, scope)
+    return f"{compared} and {window_count} >= {SAMPLES * min(FEWEST_EARLIER, condition.limit.windows) - 1}"
 
 
 def _limit(signal: Signal, limit: Limit, scope: Scope) -> str:
@@ -212,14 +212,14 @@ def _limit(signal: Signal, limit: Limit, scope: Scope) -> str:
         base = f"last_over_time({by_model(query(signal, scope.window, scope.models))}[{STALE}:1m] offset 1w)"
     else:
         base = _over_windows("avg", signal, limit.windows, scope)
-    written = base if limit.factor == 1 else f"{limit.factor:.12g} * {base}"
+    expression = base if limit.factor == 1 else f"{limit.factor:.12g} * {base}"
     if limit.number:
-        written += f" {_sign(limit.number)} {abs(limit.number):.12g}"
+        expression += f" {_sign(limit.number)} {abs(limit.number):.12g}"
     if limit.deviations:
         of_sample = math.sqrt(limit.windows / (limit.windows - 1))
-        spread = _over_windows("stddev", signal, limit.windows, scope)
-        written += f" {_sign(limit.deviations)} {abs(limit.deviations) * of_sample:.6g} * {spread}"
-    return f"({written})"
+        deviation = _over_windows("stddev", signal, limit.windows, scope)
+        expression += f" {_sign(limit.deviations)} {abs(limit.deviations) * of_sample:.6g} * {deviation}"
+    return f"({expression})"
 
 
 def _sign(number: float) -> str:
@@ -228,9 +228,11 @@ def _sign(number: float) -> str:
 
 def _over_windows(function: str, signal: Signal, windows: int, scope: Scope) -> str:
     """Return an aggregate over the time of so many windows before the newest one."""
-    of = by_model(query(signal, scope.window, scope.models))
-    one = length(scope.window)
-    return f"{function}_over_time({of}[{duration(windows * one)}:{duration(one // SAMPLES)}] offset {duration(one)})"
+    base = by_model(query(signal, scope.window, scope.models))
+    span = length(scope.window)
+    return (
+        f"{function}_over_time({base}[{duration(windows * span)}:{duration(span // SAMPLES)}] offset {duration(span)})"
+    )
 
 
 def _burn(condition: BurnRate, window: str, models: Models) -> str:

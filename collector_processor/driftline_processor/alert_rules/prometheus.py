@@ -49,14 +49,16 @@ def rules_of_any_model() -> str:
 def rules_of_models(config: Config) -> RuleFile:
     """Return the rules on the error budgets of a configuration's objectives, and on its policies."""
     budgets, without = error_budgets.budgets(config.models)
-    fired, unsaid = policy_rules.policy_rules(config.watched_policies, config.models, runbook(policy_rules.ALERT))
+    fired, policies_left_out = policy_rules.policy_rules(
+        config.watched_policies, config.models, runbook(policy_rules.ALERT)
+    )
     spent = [
         *error_budgets.recording_rules(budgets),
         *error_budgets.alerts(budgets, runbook(error_budgets.ALERT)),
     ]
-    named = (("driftline-error-budgets", spent), ("driftline-policies", fired))
-    groups = [{"name": name, "rules": rules} for name, rules in named if rules]
-    left_out = [*without, *unsaid]
+    rule_groups = (("driftline-error-budgets", spent), ("driftline-policies", fired))
+    groups = [{"name": name, "rules": rules} for name, rules in rule_groups if rules]
+    left_out = [*without, *policies_left_out]
     return RuleFile(_HEAD + comments(left_out) + dump({"groups": groups}), left_out)
 
 
@@ -67,7 +69,7 @@ def runbook(alert: str) -> str:
 
 def comments(left_out: Sequence[LeftOut]) -> str:
     """Return what is left out as comments of YAML."""
-    return "".join(f"# {printable(one.sentence)}\n" for one in left_out)
+    return "".join(f"# {printable(omission.sentence)}\n" for omission in left_out)
 
 
 def dump(tree: object) -> str:

@@ -57,34 +57,34 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
-def matcher(attribute: str, wanted: str | Pattern) -> str:
+def matcher(attribute: str, value: str | Pattern) -> str:
     """Return a matcher of a label.
 
     >>> matcher("severity", "page"), matcher("severity", Pattern("page|info", negated=True))
     ('severity="page"', 'severity!~"page|info"')
     """
-    if isinstance(wanted, Pattern):
-        return f"{label(attribute)}{'!~' if wanted.negated else '=~'}{quoted(wanted.text)}"
-    return f"{label(attribute)}={quoted(wanted if len(wanted) <= LINKED else handle(wanted))}"
+    if isinstance(value, Pattern):
+        return f"{label(attribute)}{'!~' if value.negated else '=~'}{quoted(value.text)}"
+    return f"{label(attribute)}={quoted(value if len(value) <= LINKED else handle(value))}"
 
 
-def matchers(wanted: Iterable[tuple[str, str | Pattern]]) -> str:
+def matchers(labels: Iterable[tuple[str, str | Pattern]]) -> str:
     """Return matchers in braces; "" where there is none."""
-    written = ",".join(matcher(attribute, one) for attribute, one in wanted)
-    return f"{{{written}}}" if written else ""
+    text = ",".join(matcher(attribute, value) for attribute, value in labels)
+    return f"{{{text}}}" if text else ""
 
 
-def series(metric: str, models: Models, wanted: Wanted, suffix: str = "") -> str:
+def series(metric: str, models: Models, labels: Wanted, suffix: str = "") -> str:
     """Return the series of a metric of the registry.
 
     Args:
         metric: Its name in the registry.
         models: Of which models.
-        wanted: What its other labels are.
+        labels: What its other labels are.
         suffix: Of a histogram: ``_bucket`` or ``_count``.
     """
-    named = ((a.ML_MODEL_NAME, one) for one in models)
-    return f"{m.PROMETHEUS[metric]}{suffix}{matchers([*named, *wanted.items()])}"
+    model_labels = ((a.ML_MODEL_NAME, model) for model in models)
+    return f"{m.PROMETHEUS[metric]}{suffix}{matchers([*model_labels, *labels.items()])}"
 
 
 def one_of(names: Iterable[str]) -> str | Pattern:
@@ -93,14 +93,14 @@ def one_of(names: Iterable[str]) -> str | Pattern:
     >>> one_of(["churn"]), one_of(["a.b", "c"])
     ('churn', Pattern(text='a\\\\.b|c', negated=False))
     """
-    known = [name if len(name) <= LINKED else handle(name) for name in dict.fromkeys(names)]
-    return known[0] if len(known) == 1 else Pattern("|".join(map(re.escape, known)))
+    names_written = [name if len(name) <= LINKED else handle(name) for name in dict.fromkeys(names)]
+    return names_written[0] if len(names_written) == 1 else Pattern("|".join(map(re.escape, names_written)))
 
 
 def none_of(names: Iterable[str]) -> Pattern:
     """Return what a label is that has none of some texts."""
-    known = one_of(names)
-    return Pattern(known.text if isinstance(known, Pattern) else re.escape(known), negated=True)
+    pattern = one_of(names)
+    return Pattern(pattern.text if isinstance(pattern, Pattern) else re.escape(pattern), negated=True)
 
 
 def glob(pattern: str) -> str:
@@ -124,8 +124,8 @@ def _glob_part(part: str) -> str:
 
 def globs(patterns: Iterable[str]) -> Pattern | None:
     """Return what a label matches that one of some patterns of the shell does; None = every label does."""
-    known = [*patterns]
-    return None if "*" in known else Pattern("|".join(map(glob, known)))
+    patterns_list = [*patterns]
+    return None if "*" in patterns_list else Pattern("|".join(map(glob, patterns_list)))
 
 
 def literal(text: str) -> str:
@@ -139,7 +139,7 @@ def literal(text: str) -> str:
 
 def summary(words: str) -> str:
     """Return the summary of an alert: which model, in which version and environment, and what is so of it."""
-    name, version, environment = (f"$labels.{label(one)}" for one in MODEL)
+    name, version, environment = (f"$labels.{label(attribute)}" for attribute in MODEL)
     of_version = f"{{{{ with {version} }}}} {{{{ . }}}}{{{{ end }}}}"
     of_environment = f"{{{{ with {environment} }}}} in {{{{ . }}}}{{{{ end }}}}"
     return f"{{{{ {name} }}}}{of_version}{of_environment}: {words}"

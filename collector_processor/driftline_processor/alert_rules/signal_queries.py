@@ -65,37 +65,38 @@ def query(signal: Signal, window: str, models: Models, end: End = "value") -> st
     """
     if end != "value" and not has_interval(signal):
         raise NoQueryError(f"the interval of {_named(signal)} is no metric; leave out significant")
-    of: Wanted = {a.DRIFTLINE_WINDOW: window}
+    label_values: Wanted = {a.DRIFTLINE_WINDOW: window}
     if signal.is_business:
         raise NoQueryError(f"{_named(signal)} is a metric of yours; ask for that one, or let Driftline tell it")
     if signal.name == "predictions":
         raise NoQueryError("how many predictions a window holds is no metric; let Driftline tell it")
     if signal.name == "coverage":
-        return series(m.DRIFTLINE_OUTCOME_COVERAGE, models, of)
+        return series(m.DRIFTLINE_OUTCOME_COVERAGE, models, label_values)
     if signal.name in _WEIGHTINGS:
         return series(
             m.DRIFTLINE_DRIFT_FRACTION,
             models,
-            {**of, a.DRIFTLINE_DRIFT_WEIGHTING: _WEIGHTINGS[signal.name], a.DRIFTLINE_DRIFT_SLICE: ""},
+            {**label_values, a.DRIFTLINE_DRIFT_WEIGHTING: _WEIGHTINGS[signal.name], a.DRIFTLINE_DRIFT_SLICE: ""},
         )
     if match := _OF_COLUMN.fullmatch(signal.name):
-        return _drift_query(match["what"], match["column"], signal.slice, models, of)
-    of = {**of, a.DRIFTLINE_PERFORMANCE_SLICE: signal.slice}
+        return _drift_query(match["what"], match["column"], signal.slice, models, label_values)
+    label_values = {**label_values, a.DRIFTLINE_PERFORMANCE_SLICE: signal.slice}
     if signal.name in LATENCIES:
         return series(
-            m.DRIFTLINE_SERVICE_LATENCY, models, {**of, a.DRIFTLINE_SERVICE_QUANTILE: f"{LATENCIES[signal.name]:g}"}
+            m.DRIFTLINE_SERVICE_LATENCY,
+            models,
+            {**label_values, a.DRIFTLINE_SERVICE_QUANTILE: f"{LATENCIES[signal.name]:g}"},
         )
     if signal.name in (ERROR_RATE, AVAILABILITY):
-        failed = series(m.DRIFTLINE_SERVICE_ERROR_RATE, models, of)
+        failed = series(m.DRIFTLINE_SERVICE_ERROR_RATE, models, label_values)
         return failed if signal.name == ERROR_RATE else f"(1 - {failed})"
     metric = signal.name.removeprefix(ESTIMATED)
-    of = {**of, a.DRIFTLINE_PERFORMANCE_METRIC: metric}
+    label_values = {**label_values, a.DRIFTLINE_PERFORMANCE_METRIC: metric}
     if metric == signal.name:
-        return series(_ENDS[end], models, of)
-    failed = series(m.DRIFTLINE_ESTIMATE_STATUS, models, {**of, a.DRIFTLINE_STATE: "failed"})
-    return (
-        f"({series(m.DRIFTLINE_ESTIMATE_VALUE, models, of)} unless ignoring ({labels([a.DRIFTLINE_STATE])}) {failed})"
-    )
+        return series(_ENDS[end], models, label_values)
+    failed = series(m.DRIFTLINE_ESTIMATE_STATUS, models, {**label_values, a.DRIFTLINE_STATE: "failed"})
+    estimate = series(m.DRIFTLINE_ESTIMATE_VALUE, models, label_values)
+    return f"({estimate} unless ignoring ({labels([a.DRIFTLINE_STATE])}) {failed})"
 
 
 def reference_query(signal: Signal, window: str, models: Models) -> str:
@@ -108,12 +109,16 @@ def reference_query(signal: Signal, window: str, models: Models) -> str:
     )
 
 
-def _drift_query(what: str, column: str, slice: str, models: Models, of: Wanted) -> str:
-    if what == "missing":
+def _drift_query(metric: str, column: str, slice: str, models: Models, labels: Wanted) -> str:
+    if metric == "missing":
         raise NoQueryError(f"the share of missing values of {column} is no metric; let DataFault tell it")
-    named = {a.DRIFTLINE_DRIFT_COLUMN: column} if column in ("score", "class") else {a.DRIFTLINE_FEATURE_NAME: column}
+    column_label = (
+        {a.DRIFTLINE_DRIFT_COLUMN: column} if column in ("score", "class") else {a.DRIFTLINE_FEATURE_NAME: column}
+    )
     return series(
-        m.DRIFTLINE_DRIFT_VALUE, models, {**of, **named, a.DRIFTLINE_DRIFT_METHOD: what, a.DRIFTLINE_DRIFT_SLICE: slice}
+        m.DRIFTLINE_DRIFT_VALUE,
+        models,
+        {**labels, **column_label, a.DRIFTLINE_DRIFT_METHOD: metric, a.DRIFTLINE_DRIFT_SLICE: slice},
     )
 
 

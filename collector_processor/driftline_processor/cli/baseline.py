@@ -65,9 +65,11 @@ def build(
                 raise BadInput("--from-production takes no files: it asks the processor at --url")
             from .client import fetch_production_baseline, read_production_baseline
 
-            asked = (from_production, columns.version, environment, since, until)
+            selection = (from_production, columns.version, environment, since, until)
             baseline = (
-                fetch_production_baseline(url, *asked) if state is None else read_production_baseline(state, *asked)
+                fetch_production_baseline(url, *selection)
+                if state is None
+                else read_production_baseline(state, *selection)
             )
         else:
             rows_to = kept_rows_path(output) if keep_rows else None
@@ -78,8 +80,8 @@ def build(
             raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
         from driftline_processor.present.numbers import many
 
-        held = f"{many(len(baseline.bins.features), 'feature')} of {many(baseline.pane.rows)}"
-        typer.echo(f"{output}: {held}; next: driftline evaluate DATA... --baseline {output}")
+        contents = f"{many(len(baseline.bins.features), 'feature')} of {many(baseline.pane.rows)}"
+        typer.echo(f"{output}: {contents}; next: driftline evaluate DATA... --baseline {output}")
 
 
 def _from_files(
@@ -95,9 +97,11 @@ def _from_files(
         raise missing_option("model", "name the model")
     if not columns.task:
         raise missing_option("task", "it must be 'binary', 'multiclass', 'regression' or 'ranking'")
-    known = None if importance is None else read_importance(importance)
+    importances = None if importance is None else read_importance(importance)
     with show_progress() as progress:
-        return build_from_files(expand_paths(data), columns, say, rows_to=rows_to, importance=known, progress=progress)
+        return build_from_files(
+            expand_paths(data), columns, say, rows_to=rows_to, importance=importances, progress=progress
+        )
 
 
 @app.command()

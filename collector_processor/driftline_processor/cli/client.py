@@ -61,12 +61,12 @@ def read_production_baseline(
     from driftline_processor.store.database import StorageError
 
     try:
-        found = production_of_state(directory, ModelKey(model, version, environment), *time_range(since, until))
+        production = production_of_state(directory, ModelKey(model, version, environment), *time_range(since, until))
     except StorageError as error:
         raise BadInput(str(error)) from error
-    if found is None:
+    if production is None:
         raise BadInput(f"{directory}: no rows of {model} {version}".rstrip() + " were counted in that time")
-    return found
+    return production
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +86,22 @@ class SnapshotRows:
     labelled: bool = False
 
 
-def fetch_snapshot(url: str, wanted: SnapshotRows, path: Path) -> dict[str, Any]:
+def fetch_snapshot(url: str, selection: SnapshotRows, path: Path) -> dict[str, Any]:
     """Write rows that a processor keeps as Parquet; return what there is to say of them.
 
     Raises :class:`BadInput` when nothing answers there, it has no such rows, or the file cannot be written.
     """
-    parameters = _written(time_range(wanted.since, wanted.until))
-    named = {"version": wanted.version, "environment": wanted.environment, "labelled": "1" if wanted.labelled else ""}
-    parameters |= {name: value for name, value in named.items() if value}
+    parameters = _written(time_range(selection.since, selection.until))
+    query = {
+        "version": selection.version,
+        "environment": selection.environment,
+        "labelled": "1" if selection.labelled else "",
+    }
+    parameters |= {name: value for name, value in query.items() if value}
     address, part = _address(url), path.with_name(path.name + ".part")
     try:
         with httpx.stream(
-            "GET", f"{address}/v1/snapshots/{quote(wanted.model, safe='')}", params=parameters, timeout=_LONG_WAIT
+            "GET", f"{address}/v1/snapshots/{quote(selection.model, safe='')}", params=parameters, timeout=_LONG_WAIT
         ) as answer:
             if not answer.is_success:
                 answer.read()
@@ -115,7 +119,7 @@ def fetch_snapshot(url: str, wanted: SnapshotRows, path: Path) -> dict[str, Any]
         part.unlink(missing_ok=True)
 
 
-def read_snapshot(directory: Path, wanted: SnapshotRows, path: Path) -> dict[str, Any]:
+def read_snapshot(directory: Path, selection: SnapshotRows, path: Path) -> dict[str, Any]:
     """Write the same from the state that a processor left in a directory.
 
     Raises :class:`BadInput` when there is none, when a processor has it open, or it has no such rows.
@@ -123,17 +127,17 @@ def read_snapshot(directory: Path, wanted: SnapshotRows, path: Path) -> dict[str
     from driftline_processor.queries.snapshot import snapshot_of_state
     from driftline_processor.store.database import StorageError
 
-    since, until = time_range(wanted.since, wanted.until)
-    key = ModelKey(wanted.model, wanted.version, wanted.environment)
+    since, until = time_range(selection.since, selection.until)
+    key = ModelKey(selection.model, selection.version, selection.environment)
     try:
-        found = snapshot_of_state(directory, path, key, since, until, wanted.labelled)
+        snapshot = snapshot_of_state(directory, path, key, since, until, selection.labelled)
     except StorageError as error:
         raise BadInput(str(error)) from error
     except OSError as error:
         raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
-    if found is None:
-        raise BadInput(f"{directory}: no rows of {wanted.model} are kept from that time")
-    return found.told()
+    if snapshot is None:
+        raise BadInput(f"{directory}: no rows of {selection.model} are kept from that time")
+    return snapshot.told()
 
 
 def fetch_outcomes(url: str, model: str, id: str) -> dict[str, Any]:
@@ -154,13 +158,13 @@ def misspelled_models(url: str, models: Collection[str]) -> list[str]:
     unknown = sorted(models)
     if len(unknown) > 1:
         try:
-            known = fetch_models(lambda path: httpx.get(_address(url) + path, timeout=_WAIT))["models"]
-            unknown = sorted(set(unknown) - {one["model"] for one in known})
+            answered = fetch_models(lambda path: httpx.get(_address(url) + path, timeout=_WAIT))["models"]
+            unknown = sorted(set(unknown) - {answered_model["model"] for answered_model in answered})
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
             return []
-    said = (_misspelled_model(url, name) for name in unknown[:MOST_ASKED])
+    messages = (_misspelled_model(url, name) for name in unknown[:MOST_ASKED])
     # 5: models with a misspelled name that are told of one upload
-    return list(islice(filter(None, said), 5))
+    return list(islice(filter(None, messages), 5))
 
 
 MOST_ASKED = 20
@@ -171,8 +175,8 @@ def _misspelled_model(url: str, model: str) -> str:
     """Return the processor's question which model was meant; "" where it knows the model, or no name is near."""
     try:
         answer = httpx.get(f"{_address(url)}/api/v1/models/{quote(handle(model), safe='')}", timeout=_WAIT)
-        said = str(answer.json()["error"]) if answer.status_code == httpx.codes.NOT_FOUND else ""
-        return said if said.endswith("?") else ""
+        message = str(answer.json()["error"]) if answer.status_code == httpx.codes.NOT_FOUND else ""
+        return message if message.endswith("?") else ""
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
         return ""
 
@@ -190,30 +194,32 @@ def delete_model(url: str, model: str, versions: Sequence[str] = (), environment
 
     ``versions``: only these, none = all. Raises :class:`BadInput` when nothing answers there, or it is refused.
     """
-    said = _delete(url, "/v1/models", model, "version", versions, environment)
-    return f"{said}; nothing is known any more of {', '.join([model, *versions])}"
+    deleted = _delete(url, "/v1/models", model, "version", versions, environment)
+    return f"{deleted}; nothing is known any more of {', '.join([model, *versions])}"
 
 
 def _delete(url: str, path: str, model: str, by: str, values: Sequence[str], environment: str) -> str:
     parameters: dict[str, str | list[str]] = {"model": model, by: list(values)}
     parameters |= {"environment": environment} if environment else {}
-    said = json.loads(_ask("DELETE", url, path, parameters, wait=None))
-    predictions, outcomes = said["predictions"], said["outcomes"]
+    answer = json.loads(_ask("DELETE", url, path, parameters, wait=None))
+    predictions, outcomes = answer["predictions"], answer["outcomes"]
     deleted = f"{many(predictions, 'prediction')} and {many(outcomes, 'outcome')} of {model}"
     return f"{deleted} are deleted, from the disk, too"
 
 
 def versions(url: str, model: str, environment: str) -> dict[str, Any]:
     """Return what ``GET /api/v1/models/{name}/versions`` says. Raises :class:`BadInput` when nothing answers there."""
-    asked = {"environment": environment} if environment else {}
-    found: dict[str, Any] = json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/versions", asked))
-    return found
+    parameters = {"environment": environment} if environment else {}
+    answer: dict[str, Any] = json.loads(
+        _ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/versions", parameters)
+    )
+    return answer
 
 
-def fetch_retraining(url: str, model: str, asked: Mapping[str, str]) -> dict[str, Any]:
+def fetch_retraining(url: str, model: str, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Return whether retraining pays, as a processor says. Raises :class:`BadInput` when nothing answers there."""
     path = f"/api/v1/models/{quote(handle(model), safe='')}/retraining"
-    return dict(json.loads(_ask("GET", url, path, {**asked})))
+    return dict(json.loads(_ask("GET", url, path, {**parameters})))
 
 
 def fetch_training_runs(url: str, model: str) -> list[dict[str, Any]]:
@@ -239,17 +245,17 @@ class ReportRange:
     environment: str = ""
 
 
-def fetch_report(url: str, model: str, asked: ReportRange) -> str:
+def fetch_report(url: str, model: str, report_range: ReportRange) -> str:
     """Return a report as HTML. Raises :class:`BadInput` when nothing answers there, or it has no such model or time."""
     now = time.time_ns()
-    said = {
-        "from": iso_time(_moment("--from", asked.since, now)) if asked.since else "",
-        "to": iso_time(_moment("--to", asked.until, now)) if asked.until else "",
-        "window": asked.window,
-        "version": asked.version,
-        "environment": asked.environment,
+    query = {
+        "from": iso_time(_moment("--from", report_range.since, now)) if report_range.since else "",
+        "to": iso_time(_moment("--to", report_range.until, now)) if report_range.until else "",
+        "window": report_range.window,
+        "version": report_range.version,
+        "environment": report_range.environment,
     }
-    parameters: dict[str, str | list[str]] = {name: value for name, value in said.items() if value}
+    parameters: dict[str, str | list[str]] = {name: value for name, value in query.items() if value}
     path = f"/api/v1/models/{quote(handle(model), safe='')}/report"
     return _ask("GET", url, path, parameters, wait=_LONG_WAIT)
 
@@ -276,13 +282,13 @@ def time_range(since: str, until: str, now: int | None = None) -> tuple[int, int
     return _moment("--since", since, now), _moment("--until", until, now)
 
 
-def _moment(option: str, said: str, now: int) -> int:
-    if said[:-1].isdecimal() and said[-1:] in _SECONDS:
-        return now - int(said[:-1]) * _SECONDS[said[-1]] * 10**9
+def _moment(option: str, text: str, now: int) -> int:
+    if text[:-1].isdecimal() and text[-1:] in _SECONDS:
+        return now - int(text[:-1]) * _SECONDS[text[-1]] * 10**9
     try:
-        return instant(said)
+        return instant(text)
     except ValueError:
-        raise BadInput(f"{option}: {said!r} is no time; say 30d, 24h or 2026-03-01T00:00:00Z") from None
+        raise BadInput(f"{option}: {text!r} is no time; say 30d, 24h or 2026-03-01T00:00:00Z") from None
 
 
 def _written(times: tuple[int, int]) -> dict[str, str]:
@@ -296,39 +302,46 @@ def _path(model: str, version: str) -> str:
 
 def fetch_alerts(url: str, model: str = "", state: str = "") -> dict[str, Any]:
     """Return the alerts, as ``GET /api/v1/alerts`` answers them; :class:`BadInput` when nothing answers there."""
-    asked: dict[str, str | list[str]] = {name: text for name, text in (("model", model), ("state", state)) if text}
-    return dict(json.loads(_ask("GET", url, "/api/v1/alerts", asked)))
+    parameters: dict[str, str | list[str]] = {name: text for name, text in (("model", model), ("state", state)) if text}
+    return dict(json.loads(_ask("GET", url, "/api/v1/alerts", parameters)))
 
 
 def fetch_audit(url: str, model: str, kind: str, limit: int) -> dict[str, Any]:
     """Return what was done, as ``GET /api/v1/audit`` answers it; :class:`BadInput` when nothing answers there."""
-    said = {"model": model, "kind": kind, "limit": str(limit)}
-    return dict(json.loads(_ask("GET", url, "/api/v1/audit", {name: text for name, text in said.items() if text})))
+    parameters = {"model": model, "kind": kind, "limit": str(limit)}
+    return dict(
+        json.loads(_ask("GET", url, "/api/v1/audit", {name: text for name, text in parameters.items() if text}))
+    )
 
 
 def fetch_windows(url: str, alert: Mapping[str, Any], window: str) -> list[dict[str, Any]]:
     """Return the windows of a length of the version that an alert is about; :class:`BadInput` as above."""
-    asked: dict[str, str | list[str]] = {"window": window, "slices": "false", **_version_of(alert)}
+    parameters: dict[str, str | list[str]] = {"window": window, "slices": "false", **_version_of(alert)}
     path = f"/api/v1/models/{quote(handle(alert['model']), safe='')}/evaluations"
-    return list(json.loads(_ask("GET", url, path, asked, wait=_LONG_WAIT))["windows"])
+    return list(json.loads(_ask("GET", url, path, parameters, wait=_LONG_WAIT))["windows"])
 
 
 def fetch_wrong(url: str, alert: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return ten wrong predictions of the time of an alert, the worst first; :class:`BadInput` as above."""
     until = alert["until"] or iso_time(time.time_ns())
-    asked: dict[str, str | list[str]] = {"since": alert["since"], "until": until, "limit": "10", **_version_of(alert)}
+    parameters: dict[str, str | list[str]] = {
+        "since": alert["since"],
+        "until": until,
+        "limit": "10",
+        **_version_of(alert),
+    }
     path = f"/api/v1/models/{quote(handle(alert['model']), safe='')}/mispredictions"
-    return list(json.loads(_ask("GET", url, path, asked, wait=_LONG_WAIT))["rows"])
+    return list(json.loads(_ask("GET", url, path, parameters, wait=_LONG_WAIT))["rows"])
 
 
 def _version_of(alert: Mapping[str, Any]) -> dict[str, str]:
-    said = {"version": handle(alert["version"]), "environment": handle(alert["environment"])}
-    return {name: text for name, text in said.items() if text}
+    parameters = {"version": handle(alert["version"]), "environment": handle(alert["environment"])}
+    return {name: text for name, text in parameters.items() if text}
 
 
 def find_alert(url: str, begin: str) -> dict[str, Any]:
     """Return the alert whose id begins so. Raises :class:`BadInput` where none does, or several do."""
-    alerts = {str(one["id"]): one for one in fetch_alerts(url)["alerts"]}
+    alerts = {str(alert_json["id"]): alert_json for alert_json in fetch_alerts(url)["alerts"]}
     ids = [id for id in alerts if begin and id.startswith(begin)]
     if begin in ids or len(ids) == 1:
         return dict(alerts[begin if begin in ids else ids[0]])
@@ -350,10 +363,10 @@ def approve_action(url: str, alert: str, action: str, by: str, why: str) -> dict
 
 def fetch_review(url: str, quarter: str = "", since: str = "", until: str = "") -> str:
     """Return the review of a period as one HTML document; :class:`BadInput` when nothing answers, or it is none."""
-    asked: dict[str, str | list[str]] = {
+    parameters: dict[str, str | list[str]] = {
         name: text for name, text in (("quarter", quarter), ("from", since), ("to", until)) if text
     }
-    return _ask("GET", url, "/api/v1/review", asked, wait=_LONG_WAIT)
+    return _ask("GET", url, "/api/v1/review", parameters, wait=_LONG_WAIT)
 
 
 def fetch_decisions(url: str, model: str) -> dict[str, Any]:
@@ -377,11 +390,11 @@ def replay_policies(url: str, policies: object, model: str = "", *, all_quiet: b
 
     Raises :class:`BadInput` when nothing answers there, or a policy is refused.
     """
-    asked: dict[str, str | list[str]] = {"model": model} if model else {}
+    parameters: dict[str, str | list[str]] = {"model": model} if model else {}
     content = json.dumps({"policies": policies, "all_quiet": all_quiet}).encode()
     headers = {"content-type": "application/json"}
     answer = _ask(
-        "POST", url, "/api/v1/policies/replay", parameters=asked, content=content, wait=_LONG_WAIT, headers=headers
+        "POST", url, "/api/v1/policies/replay", parameters=parameters, content=content, wait=_LONG_WAIT, headers=headers
     )
     return dict(json.loads(answer))
 
@@ -417,7 +430,7 @@ def _silent(address: str) -> BadInput:
 
 def _refused(address: str, answer: httpx.Response) -> BadInput:
     try:
-        said = answer.json()["error"]
+        message = answer.json()["error"]
     except (ValueError, KeyError, TypeError):
-        said = f"it answers {answer.status_code}, but not as Driftline does; name the pages' address (web.endpoint)"
-    return BadInput(f"{address}: {said}")
+        message = f"it answers {answer.status_code}, but not as Driftline does; name the pages' address (web.endpoint)"
+    return BadInput(f"{address}: {message}")

@@ -124,14 +124,16 @@ def snapshot(
     with report_bad_input():
         from . import client
 
-        wanted = client.SnapshotRows(model, version, environment, since, until, labelled)
-        told = (
-            client.fetch_snapshot(url, wanted, output) if state is None else client.read_snapshot(state, wanted, output)
+        selection = client.SnapshotRows(model, version, environment, since, until, labelled)
+        reply = (
+            client.fetch_snapshot(url, selection, output)
+            if state is None
+            else client.read_snapshot(state, selection, output)
         )
-        for one in told["renamed"]:
-            say(f"a feature has the name of a part: {one}")
+        for rename in reply["renamed"]:
+            say(f"a feature has the name of a part: {rename}")
         typer.echo(
-            f"{output}: {told['rows']:,} rows of {told['features']} features, {told['labelled']:,} with an outcome"
+            f"{output}: {reply['rows']:,} rows of {reply['features']} features, {reply['labelled']:,} with an outcome"
         )
 
 

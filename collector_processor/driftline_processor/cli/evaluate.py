@@ -68,10 +68,10 @@ def evaluate(
         with show_progress() as progress:
             result = evaluate_request(data, baseline, outcomes, options, say, progress)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
-        known = {name for evaluation in result.evaluations for name in evaluation.realized}
+        metrics = {name for evaluation in result.evaluations for name in evaluation.realized}
         cuts = {name.partition("=")[0] for evaluation in result.evaluations for name in evaluation.performance_slices}
         keys, chosen = {*cuts, *result.slices}, result.choices.names()
-        conditions = [parse(text, names, kind, chosen, keys, known) for text in fail_on or ()]
+        conditions = [parse(text, names, kind, chosen, keys, metrics) for text in fail_on or ()]
         answer = result.to_json(options.curves)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
@@ -91,9 +91,9 @@ def evaluate(
 
             write_text(html, file_report(result, time.time_ns()))
             say(f"{html}: the report")
-        for written in write or ():
+        for output in write or ():
             from driftline_processor.evaluation.formats import write_windows
 
-            write_windows(written, result.evaluations, time.time_ns(), data)
+            write_windows(output, result.evaluations, time.time_ns(), data)
         if check(conditions, answer, say):
             raise typer.Exit(CROSSED)

@@ -19,14 +19,14 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands."""
-        own = super().list_commands(ctx)
-        return [*own, *sorted(installed(GROUP).keys() - {*own})]
+        names = super().list_commands(ctx)
+        return [*names, *sorted(installed(GROUP).keys() - {*names})]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command; None if there is none of this name, or if its extension cannot be imported."""
-        own = super().get_command(ctx, cmd_name)
-        if own is not None or (extension := installed(GROUP).get(cmd_name)) is None:
-            return own
+        command = super().get_command(ctx, cmd_name)
+        if command is not None or (extension := installed(GROUP).get(cmd_name)) is None:
+            return command
         try:
             return typer.main.get_command(extension.load())
         except Exception as error:  # of any distribution

@@ -96,19 +96,19 @@ class Condition:
         """
         if not self.any_feature:
             return {"": _at(window, self.keys)}
-        at = self.keys.index(ANY)
-        columns = _below(window, self.keys[:at])
-        found: dict[str, float | str | None] = {}
+        index = self.keys.index(ANY)
+        columns = _below(window, self.keys[:index])
+        values_by_key: dict[str, float | str | None] = {}
         for name, column in columns.items() if isinstance(columns, Mapping) else ():
-            value = _at(column, self.keys[at + 1 :])
+            value = _at(column, self.keys[index + 1 :])
             if value is not None or column.get("state") in _UNJUDGED:
-                found[name] = value
-        return found
+                values_by_key[name] = value
+        return values_by_key
 
     def fired(self, window: Mapping[str, Any]) -> dict[str, float | str]:
         """Return the values for which the condition is true, by feature, or under ""."""
-        known = {name: value for name, value in self.values(window).items() if value is not None}
-        return {name: value for name, value in known.items() if self.compare(value, self.value)}
+        values = {name: value for name, value in self.values(window).items() if value is not None}
+        return {name: value for name, value in values.items() if self.compare(value, self.value)}
 
     def written(self, fired: Mapping[str, float | str]) -> str:
         """Return the values for which the condition is true, in words; a value of calls with its unit.
@@ -199,8 +199,8 @@ def _word_condition(text: str, path: str, sign: str, word: str) -> Condition:
     """Return a condition on a word of the verdict. Raises :class:`BadInput` with the words that there are."""
     leaf = path.partition(".")[2]
     if leaf not in _VERDICT_WORDS:
-        there = ", ".join(f"verdict.{name}" for name in _VERDICT_WORDS)
-        raise BadInput(f"--fail-on {text!r}: no word '{leaf}' in the verdict; there are {there}")
+        word_list = ", ".join(f"verdict.{name}" for name in _VERDICT_WORDS)
+        raise BadInput(f"--fail-on {text!r}: no word '{leaf}' in the verdict; there are {word_list}")
     if sign not in ("==", "!="):
         raise BadInput(f"--fail-on {text!r}: {path} is a word; compare it with == or !=")
     words = _VERDICT_WORDS[leaf]
@@ -232,8 +232,8 @@ def _service_condition(text: str, path: str, sign: str, limit: str) -> Condition
     if name == AVAILABILITY:
         raise BadInput(f"--fail-on {text!r}: availability is 1 - error_rate; write service.error_rate")
     if name not in _OF_CALLS:
-        what = f"no '{path.partition('.')[2]}' of calls" if parts else f"'{path}' is no number"
-        raise BadInput(f"--fail-on {text!r}: {what}; {near(name, (*_OF_CALLS, *_CALLS))}")
+        problem = f"no '{path.partition('.')[2]}' of calls" if parts else f"'{path}' is no number"
+        raise BadInput(f"--fail-on {text!r}: {problem}; {near(name, (*_OF_CALLS, *_CALLS))}")
     leaf = parts[1] if len(parts) == 2 else "value"
     if leaf not in _METRIC_LEAVES or len(parts) > 2:
         raise BadInput(f"--fail-on {text!r}: no '{'.'.join(parts[1:])}' in {name}; {near(leaf, _METRIC_LEAVES)}")
@@ -255,10 +255,10 @@ def metrics_in(conditions: Iterable[str]) -> tuple[str, ...]:
     >>> metrics_in(["performance.realized.fbeta@0.5.value < 0.8", "drift.fraction > 0.3"])
     ('fbeta@0.5',)
     """
-    found = (_CONDITION.fullmatch(text) for text in conditions)
-    paths = [match[1] for match in found if match is not None]
-    whole, slices = map(_METRIC.fullmatch, paths), map(_OF_SLICES.fullmatch, paths)
-    names = (*(path["name"] for path in whole if path), *(path["metric"] for path in slices if path))
+    matches = (_CONDITION.fullmatch(text) for text in conditions)
+    paths = [match[1] for match in matches if match is not None]
+    of_model, slices = map(_METRIC.fullmatch, paths), map(_OF_SLICES.fullmatch, paths)
+    names = (*(path["name"] for path in of_model if path), *(path["metric"] for path in slices if path))
     return tuple(name for name in names if name)
 
 
@@ -310,8 +310,8 @@ def _check_metric(name: str, kind: str, metrics: Collection[str]) -> None:
 
 def _estimated_keys(parts: tuple[str, ...]) -> tuple[str, ...]:
     """Return the keys of an estimate, which has more metrics than the realized ones of an older baseline."""
-    if parts[2] not in (known := estimated_names()):
-        raise LookupError(f"no estimated metric '{parts[2]}'; {near(parts[2], known)}")
+    if parts[2] not in (metrics := estimated_names()):
+        raise LookupError(f"no estimated metric '{parts[2]}'; {near(parts[2], metrics)}")
     leaf = parts[3] if len(parts) == 4 else "value"
     if leaf not in _ESTIMATE_LEAVES:
         raise LookupError(f"no '{leaf}' in an estimate; {near(leaf, _ESTIMATE_LEAVES)}")
@@ -355,8 +355,8 @@ def _check_key(key: str, slices: Collection[str]) -> None:
 def _column_keys(path: str, features: Collection[str] | None, methods: Sequence[str]) -> tuple[str, ...]:
     """Return the keys below ``drift.features`` (where a name comes first), ``drift.score`` or ``drift.class``."""
     match = _LEAF.fullmatch(path)
-    named = match is not None and match["name"] is not None
-    if match is None or named != (features is not None):
+    is_named = match is not None and match["name"] is not None
+    if match is None or is_named != (features is not None):
         raise LookupError(
             f"'{path}' is no value of a column; there are rows, effect, missing.was, missing.now and "
             "methods.METHOD.value"
@@ -385,19 +385,19 @@ def check(conditions: Sequence[Condition], answer: Mapping[str, Any], say: Say) 
             crossed |= _of_all_rows(condition, answer, say)
             continue
         closed = [window for window in answer["windows"] if window["closed"]]
-        fired = [(window, found) for window in closed if (found := condition.fired(window))]
+        fired = [(window, values) for window in closed if (values := condition.fired(window))]
         if fired:
             crossed = True
-            window, found = fired[0]
+            window, values = fired[0]
             first = f", first in the one from {window['start']}" if len(closed) > 1 and window["start"] else ""
-            told = f"true in {len(fired)} of {many(len(closed), 'window')}{first}"
-            say(f"--fail-on {condition.text!r}: {told}, where it is {condition.written(found)}")
+            summary = f"true in {len(fired)} of {many(len(closed), 'window')}{first}"
+            say(f"--fail-on {condition.text!r}: {summary}, where it is {condition.written(values)}")
         lacking = [_unknown(condition, window) for window in closed]
-        if unknown := sum(one is not None for one in lacking):
+        if unknown := sum(columns is not None for columns in lacking):
             count = f"{unknown} of {many(len(closed), 'window')}"
-            features = listed(tuple(dict.fromkeys(name for one in lacking for name in one or () if name)))
-            of = f" of {features}" if features else ""
-            say(f"--fail-on {condition.text!r}: the value{of} is unknown in {count}, where it never fires")
+            features = listed(tuple(dict.fromkeys(name for columns in lacking for name in columns or () if name)))
+            features_text = f" of {features}" if features else ""
+            say(f"--fail-on {condition.text!r}: the value{features_text} is unknown in {count}, where it never fires")
     return crossed
 
 
@@ -415,9 +415,9 @@ def _written(fired: Mapping[str, float | str]) -> str:
     >>> _written({"age": 0.25, "income": 1.5}), _written({"": 0.3}), _written({"": "degraded"})
     ('1.5 (income), 0.25 (age)', '0.3', 'degraded')
     """
-    ranked = sorted(fired.items(), key=lambda one: 0.0 if isinstance(one[1], str) else -abs(one[1]))
-    told = [(name, value if isinstance(value, str) else number(value)) for name, value in ranked]
-    return listed([f"{value} ({name})" if name else value for name, value in told], most=5)
+    ranked = sorted(fired.items(), key=lambda entry: 0.0 if isinstance(entry[1], str) else -abs(entry[1]))
+    values = [(name, value if isinstance(value, str) else number(value)) for name, value in ranked]
+    return listed([f"{value} ({name})" if name else value for name, value in values], most=5)
 
 
 def _of_all_rows(condition: Condition, answer: Mapping[str, Any], say: Say) -> bool:

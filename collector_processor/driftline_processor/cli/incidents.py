@@ -34,17 +34,17 @@ def list_incidents(
     with report_bad_input():
         from . import client
 
-        found = client.fetch_alerts(url, model, "" if all_of_them else "open")
+        answer = client.fetch_alerts(url, model, "" if all_of_them else "open")
         if as_json:
-            typer.echo(json.dumps(found, indent=2))
+            typer.echo(json.dumps(answer, indent=2))
             return
-        if not found["alerts"] and model and (unknown := client.misspelled_models(url, [model])):
+        if not answer["alerts"] and model and (unknown := client.misspelled_models(url, [model])):
             raise BadInput(unknown[0])
-        if not found["alerts"]:
+        if not answer["alerts"]:
             typer.echo("no alert is open" if not all_of_them else "there is no alert")
             return
-        for one in found["alerts"]:
-            typer.echo("\n".join(alert_lines(one)))
+        for alert in answer["alerts"]:
+            typer.echo("\n".join(alert_lines(alert)))
 
 
 @app.command()
@@ -62,13 +62,15 @@ def ack(
     with report_bad_input():
         from . import client
 
-        found = client.acknowledge_alert(url, client.find_alert(url, alert)["id"], by, why, take_over=take_over)
-        taken = found["acknowledged"]
-        since = _seconds(taken["time"])
-        if taken["by"] != by:
-            typer.echo(f"{found['model']}: {taken['by']} has it, since {since}; --take-over takes it on", err=True)
+        answer = client.acknowledge_alert(url, client.find_alert(url, alert)["id"], by, why, take_over=take_over)
+        acknowledgement = answer["acknowledged"]
+        since = _seconds(acknowledgement["time"])
+        if acknowledgement["by"] != by:
+            typer.echo(
+                f"{answer['model']}: {acknowledgement['by']} has it, since {since}; --take-over takes it on", err=True
+            )
             raise typer.Exit(1)
-        typer.echo(f"{found['model']}: yours, since {since}")
+        typer.echo(f"{answer['model']}: yours, since {since}")
 
 
 @app.command()
@@ -83,10 +85,10 @@ def approve(
     with report_bad_input():
         from . import client
 
-        found = client.approve_action(url, client.find_alert(url, alert)["id"], action, by, why)
-        order = next(one for one in found["messages"] if one["channel"] == action and one["approved"])
-        given = order["approved"]
-        typer.echo(f"{found['model']}: {action} is approved by {given['by']}, since {_seconds(given['time'])}")
+        answer = client.approve_action(url, client.find_alert(url, alert)["id"], action, by, why)
+        order = next(message for message in answer["messages"] if message["channel"] == action and message["approved"])
+        approval = order["approved"]
+        typer.echo(f"{answer['model']}: {action} is approved by {approval['by']}, since {_seconds(approval['time'])}")
 
 
 @app.command()
@@ -103,25 +105,25 @@ def audit(
     with report_bad_input():
         from . import client
 
-        found = client.fetch_audit(url, model, kind, limit)
+        answer = client.fetch_audit(url, model, kind, limit)
         if as_json:
-            typer.echo(json.dumps(found, indent=2))
+            typer.echo(json.dumps(answer, indent=2))
             return
-        if not found["entries"]:
+        if not answer["entries"]:
             typer.echo("nothing was done yet")
             return
-        for one in reversed(found["entries"]):
-            typer.echo(entry_line(one))
+        for entry in reversed(answer["entries"]):
+            typer.echo(entry_line(entry))
 
 
 def entry_line(entry: Mapping[str, Any]) -> str:
     """Return something that was done in a line, from the JSON of the API."""
     place = f" ({entry['environment']})" if entry["environment"] else ""
-    who = f"; {entry['by']}" if entry["by"] else ""
+    author = f"; {entry['by']}" if entry["by"] else ""
     why = f": {entry['why']}" if entry["why"] else ""
     alert = f"  alert {entry['alert']}" if entry["alert"] else ""
-    said = f"{entry['subject']} {entry['words']}{who}{why}"
-    return f"{_seconds(entry['time'])}  {entry['kind']}  {entry['model'] or '-'}{place}  {said}{alert}"
+    statement = f"{entry['subject']} {entry['words']}{author}{why}"
+    return f"{_seconds(entry['time'])}  {entry['kind']}  {entry['model'] or '-'}{place}  {statement}{alert}"
 
 
 def alert_lines(alert: Mapping[str, Any]) -> Sequence[str]:
@@ -130,17 +132,25 @@ def alert_lines(alert: Mapping[str, Any]) -> Sequence[str]:
     place = f" ({alert['environment']})" if alert["environment"] else ""
     when = f"since {_seconds(alert['since']) if alert['since'] else 'some time'}"
     when += f" until {_seconds(alert['until'])}" if alert["until"] else ""
-    taken = alert["acknowledged"]
-    told = ", ".join(_sent_words(one) for one in alert["messages"] if "/" not in one["channel"]) or "nobody"
+    acknowledgement = alert["acknowledged"]
+    recipients = (
+        ", ".join(_sent_words(message) for message in alert["messages"] if "/" not in message["channel"]) or "nobody"
+    )
     silenced = f"silenced until {_seconds(alert['silenced'])}" if alert["open"] and alert.get("silenced") else ""
-    told = f"told: {told}" + (f", {silenced}" if silenced else "") if told != "nobody" or not silenced else silenced
-    done = "; ".join(_sent_words(one) for one in alert["messages"] if "/" in one["channel"])
+    recipients = (
+        f"told: {recipients}" + (f", {silenced}" if silenced else "")
+        if recipients != "nobody" or not silenced
+        else silenced
+    )
+    actions = "; ".join(_sent_words(message) for message in alert["messages"] if "/" in message["channel"])
     escalated = f"; escalated to {', '.join(alert['escalated_to'])}" if alert["escalated_to"] else ""
     return [
         f"{alert['id']}  {state}  {alert['severity']}  {alert['model']}{place}  {alert['policy']}  {when}",
         f"  {alert['found']}",
-        f"  {told}; " + (f"{taken['by']} has it" if taken else "nobody has it in hand") + escalated,
-        *([f"  done: {done}"] if done else []),
+        f"  {recipients}; "
+        + (f"{acknowledgement['by']} has it" if acknowledgement else "nobody has it in hand")
+        + escalated,
+        *([f"  done: {actions}"] if actions else []),
     ]
 
 
@@ -155,6 +165,6 @@ def _seconds(time: str) -> str:
 
 def _sent_words(message: Mapping[str, Any]) -> str:
     """Return what was sent, and what came of it."""
-    said = f"{message['channel']} {message['kind']}: {message['result'].replace('_', ' ')}"
-    said += f" ({message['detail']})" if message["detail"] else ""
-    return said + (f", approved by {message['approved']['by']}" if message.get("approved") else "")
+    text = f"{message['channel']} {message['kind']}: {message['result'].replace('_', ' ')}"
+    text += f" ({message['detail']})" if message["detail"] else ""
+    return text + (f", approved by {message['approved']['by']}" if message.get("approved") else "")

@@ -43,22 +43,22 @@ def decisions(
     with report_bad_input():
         from . import client
 
-        found = client.fetch_decisions(url, model)
+        answer = client.fetch_decisions(url, model)
         if as_json:
-            typer.echo(json.dumps(found, indent=2))
+            typer.echo(json.dumps(answer, indent=2))
             return
-        if not found["decisions"]:
+        if not answer["decisions"]:
             typer.echo(f"nothing was decided about {model}")
-        for one in found["decisions"]:
-            version = f" version {one['version']}" if one["version"] else ""
-            typer.echo(f"{one['time']}  {one['kind']}{version}  by {one['by']}: {one['why']}")
+        for decision in answer["decisions"]:
+            version = f" version {decision['version']}" if decision["version"] else ""
+            typer.echo(f"{decision['time']}  {decision['kind']}{version}  by {decision['by']}: {decision['why']}")
 
 
 def _decide(url: str, model: str, version: str, kind: str, by: str, why: str) -> None:
     with report_bad_input():
         from . import client
 
-        made = client.decide(url, model, version, kind, by, why)
-        typer.echo(f"{made['model']}: {made['kind']}, by {made['by']}, {made['time']}")
-        if made.get("warning"):
-            typer.echo(f"it is kept, but {made['warning']}", err=True)
+        decision = client.decide(url, model, version, kind, by, why)
+        typer.echo(f"{decision['model']}: {decision['kind']}, by {decision['by']}, {decision['time']}")
+        if decision.get("warning"):
+            typer.echo(f"it is kept, but {decision['warning']}", err=True)

@@ -50,9 +50,9 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
     offered = options_of(model)
 
     @wraps(command)
-    def with_options(**given: Any) -> None:
-        options = {name: _value(field, given.pop(name)) for name, field in offered.items()}
-        command(**{place: model(**options)}, **given)
+    def with_options(**arguments: Any) -> None:
+        options = {name: _value(field, arguments.pop(name)) for name, field in offered.items()}
+        command(**{place: model(**options)}, **arguments)
 
     parameters: list[Parameter] = []
     for name, parameter in signature(command).parameters.items():
@@ -71,13 +71,13 @@ def _parameter(field: OptionField) -> Parameter:
     meaning = described.help + ("; repeatable." if described.repeated else ".")
     if field.listed:
         kind, default = (list[str] | None, None) if described.repeated else (str, "")
-    written = f"--{field.name.replace('_', '-')}"
-    typed = typer.Option(written, metavar=described.metavar or None, help=meaning)
+    option = f"--{field.name.replace('_', '-')}"
+    typed = typer.Option(option, metavar=described.metavar or None, help=meaning)
     return Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, typed])
 
 
-def _value(field: OptionField, given: Any) -> Any:
+def _value(field: OptionField, value: Any) -> Any:
     """Return the value of a field from that of its option."""
     if not field.listed:
-        return given
-    return listed_names(given) if isinstance(given, str) else tuple(given or ())
+        return value
+    return listed_names(value) if isinstance(value, str) else tuple(value or ())

@@ -122,9 +122,9 @@ def _csv(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies:
             models: set[str] = set()
             for line in block:
                 # A line break within a cell would be another row there; a torn line is named there as such.
-                whole = len(line) == len(header)
-                writer.writerow([" ".join(line[at].splitlines()) for at, _ in places] if whole else torn)
-                models.update(line[at].removeprefix(mark) for at, mark in of_model if whole)
+                is_complete = len(line) == len(header)
+                writer.writerow([" ".join(line[index].splitlines()) for index, _ in places] if is_complete else torn)
+                models.update(line[index].removeprefix(mark) for index, mark in of_model if is_complete)
             yield len(block), "text/csv", _bytes(out.getvalue()), models
 
 
@@ -136,8 +136,8 @@ def _parquet(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodie
         out = io.BytesIO()
         with pa.ipc.new_stream(out, renamed.schema) as stream:
             stream.write_table(renamed.combine_chunks())
-        named = pc.unique(renamed["model"]).to_pylist() if "model" in renamed.column_names else []
-        yield len(renamed), "application/vnd.apache.arrow.stream", out.getvalue(), _texts(named)
+        models = pc.unique(renamed["model"]).to_pylist() if "model" in renamed.column_names else []
+        yield len(renamed), "application/vnd.apache.arrow.stream", out.getvalue(), _texts(models)
 
 
 def _rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
@@ -146,9 +146,9 @@ def _rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Tabl
     for batch in batches:
         waiting.append(pa.Table.from_batches([batch]))
         while sum(map(len, waiting)) >= rows:
-            whole = pa.concat_tables(waiting)
-            yield whole.slice(0, rows)
-            waiting = [whole.slice(rows)]
+            table = pa.concat_tables(waiting)
+            yield table.slice(0, rows)
+            waiting = [table.slice(rows)]
     if sum(map(len, waiting)):
         yield pa.concat_tables(waiting)
 
@@ -161,8 +161,8 @@ def _ndjson(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies
             read = [_loaded(line) for line in block]
             if not chosen:
                 chosen = columns.chosen(_keys(read), path, say)
-            named = [column for column, field in chosen.items() if field == "model"]
-            models = {text for row in read if isinstance(row, dict) for text in _texts(map(row.get, named))}
+            model_columns = [column for column, field in chosen.items() if field == "model"]
+            models = {text for row in read if isinstance(row, dict) for text in _texts(map(row.get, model_columns))}
             body = _bytes("\n".join(_line(row, chosen, columns) for row in read))
             yield len(block), "application/x-ndjson", body, models
 
@@ -177,13 +177,13 @@ def _document(text: str, path: Path) -> Iterator[Any]:
         document = load_json(_bytes(text), len(text))
     except UnreadableJson:
         return filter(str.strip, iter(text.splitlines()))
-    found = document.get("outcomes", [document]) if isinstance(document, dict) else document
-    if not isinstance(found, list):
+    outcomes = document.get("outcomes", [document]) if isinstance(document, dict) else document
+    if not isinstance(outcomes, list):
         raise BadInput(f'{path}: no outcomes; write a list of them, or {{"outcomes": […]}}')
-    said = {
+    shared = {
         name: document[name] for name in ("model", "environment") if isinstance(document, dict) and name in document
     }
-    return iter([said | row if isinstance(row, dict) else row for row in found])
+    return iter([shared | row if isinstance(row, dict) else row for row in outcomes])
 
 
 def _loaded(line: Any) -> Any:
@@ -204,8 +204,8 @@ def _line(row: Any, chosen: Mapping[str, str], columns: OutcomeColumns) -> str:
     if not isinstance(row, dict):
         return " ".join(row.splitlines()) if isinstance(row, str) else json.dumps(row)
     fields = {key: chosen.get(key, key) for key in row}
-    kept = {field: row[key] for key, field in fields.items() if key in chosen or _is_field(key)}
-    return json.dumps({field: value for field, value in kept.items() if field not in columns.without})
+    record = {field: row[key] for key, field in fields.items() if key in chosen or _is_field(key)}
+    return json.dumps({field: value for field, value in record.items() if field not in columns.without})
 
 
 def _text(path: Path) -> IO[str]:
@@ -279,12 +279,12 @@ def upload_outcomes(
     address = (target.url if "://" in target.url else f"http://{target.url}").rstrip("/")
     upload = upload_name(path, target, columns, rows)
     with httpx.Client(base_url=address, timeout=120.0) as client:
-        known = _known(client, upload, target, say)
-        done, faulty = int(known.get("next", 0)), set(known.get("parts_with_rejected", ()))
-        pushed = UploadResult(went_on=done)
-        pushed.accepted, pushed.rejected = int(known.get("accepted", 0)), int(known.get("rejected", 0))
+        progress = _known(client, upload, target, say)
+        next_part, faulty = int(progress.get("next", 0)), set(progress.get("parts_with_rejected", ()))
+        pushed = UploadResult(went_on=next_part)
+        pushed.accepted, pushed.rejected = int(progress.get("accepted", 0)), int(progress.get("rejected", 0))
         for part in split_outcomes(path, columns, say, rows):
-            if part.number >= done or part.number in faulty:
+            if part.number >= next_part or part.number in faulty:
                 _take(pushed, part, _send(client, upload, part, target, say))
             pushed.models |= part.models
             sent(part.rows)
@@ -300,14 +300,14 @@ def upload_name(path: Path, target: UploadTarget, columns: OutcomeColumns, rows:
                 digest.update(block)
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
-    said = (target.model, target.environment, sorted(columns.given.items()), rows, path.suffix, pa.__version__)
-    digest.update(repr(said).encode())
+    identity = (target.model, target.environment, sorted(columns.given.items()), rows, path.suffix, pa.__version__)
+    digest.update(repr(identity).encode())
     return f"push-{digest.hexdigest()}"
 
 
 def _take(pushed: UploadResult, part: UploadPart, answer: dict[str, Any]) -> None:
-    rejected = [(None if one["index"] is None else part.first + one["index"] + 1, one.get("rows", 1), one["reason"])
-                for one in answer["rejected"]]  # fmt: skip
+    rejected = [(None if row["index"] is None else part.first + row["index"] + 1, row.get("rows", 1), row["reason"])
+                for row in answer["rejected"]]  # fmt: skip
     if answer.get("more_rejected"):
         rejected.append((None, answer["more_rejected"], "more of the same part were rejected"))
     pushed.reasons += rejected
@@ -324,8 +324,8 @@ def _known(client: httpx.Client, upload: str, target: UploadTarget, say: Say) ->
 
 
 def _send(client: httpx.Client, upload: str, part: UploadPart, target: UploadTarget, say: Say) -> dict[str, Any]:
-    named = {"model": target.model, "environment": target.environment, "upload": upload, "part": str(part.number)}
-    parameters = {name: value for name, value in named.items() if value}
+    query = {"model": target.model, "environment": target.environment, "upload": upload, "part": str(part.number)}
+    parameters = {name: value for name, value in query.items() if value}
     headers = {"content-type": part.kind}
     post = lambda: client.post("/v1/outcomes", params=parameters, content=part.body, headers=headers)  # noqa: E731
     before = f"the first {many(part.first)}" if part.first else "nothing"
@@ -341,29 +341,29 @@ def _answer(
     """
     end: float | None = None
     for wait in doubling_pauses(_SHORTEST_PAUSE, _LONGEST_PAUSE):
-        pause, there = wait, f"{before} are there" if before != "nothing" else ""
+        pause, present = wait, f"{before} are there" if before != "nothing" else ""
         try:
             answer = ask()
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise BadInput(f"--endpoint: {address} is no URL: {error}") from None
         except httpx.HTTPError as error:
-            said = f"nothing answers at {address} ({type(error).__name__})"
-            there = there or "start 'driftline up', or name a running one with --endpoint"
+            problem = f"nothing answers at {address} ({type(error).__name__})"
+            present = present or "start 'driftline up', or name a running one with --endpoint"
         else:
             if answer.status_code not in RETRYABLE_STATUSES:
                 return answer
-            said = f"{address} answers {answer.status_code}{_reason(answer)}"
-            told = seconds_to_wait(answer.headers.get("retry-after"))
-            pause = wait if told is None else max(told, _SHORTEST_PAUSE)
+            problem = f"{address} answers {answer.status_code}{_reason(answer)}"
+            seconds = seconds_to_wait(answer.headers.get("retry-after"))
+            pause = wait if seconds is None else max(seconds, _SHORTEST_PAUSE)
         if end is None:
             end = target.clock() + target.timeout
         left = end - target.clock()
         if pause > left:
             break
         if wait == _SHORTEST_PAUSE:
-            say(f"{said}; trying again for {left:.0f} s")
+            say(f"{problem}; trying again for {left:.0f} s")
         target.pause(pause)
-    raise BadInput(f"{said}; {there or 'nothing is there'}; run it again, and it goes on where it stopped")
+    raise BadInput(f"{problem}; {present or 'nothing is there'}; run it again, and it goes on where it stopped")
 
 
 def _reason(answer: httpx.Response) -> str:
@@ -378,24 +378,24 @@ def _said(answer: httpx.Response, address: str) -> Any:
         document = answer.json()
         if answer.is_success:
             return document
-        said = document["error"]
+        message = document["error"]
     except (ValueError, KeyError, TypeError):
-        said = (
+        message = (
             f"it answers {answer.status_code}, but not as Driftline does; name the address of its pages or of OTLP/HTTP"
         )
-    raise BadInput(f"{address}: {said}")
+    raise BadInput(f"{address}: {message}")
 
 
-def sentences(path: Path, pushed: UploadResult, most: int) -> Iterator[str]:
+def sentences(path: Path, pushed: UploadResult, limit: int) -> Iterator[str]:
     """Say what became of a file: how many rows, and what was wrong with the first of those that were rejected."""
     yield f"{path}: {count(pushed.accepted)} accepted, {count(pushed.rejected)} rejected"
-    for row, rows, reason in pushed.reasons[:most]:
+    for row, rows, reason in pushed.reasons[:limit]:
         yield f"  {f'row {count(row)}' if row is not None else many(rows)}: {reason}"
-    if len(pushed.reasons) > most:
-        yield f"  and {count(len(pushed.reasons) - most)} more; --rejected FILE writes them all"
+    if len(pushed.reasons) > limit:
+        yield f"  and {count(len(pushed.reasons) - limit)} more; --rejected FILE writes them all"
 
 
-def write_rejected(path: Path, found: Sequence[tuple[Path, UploadResult]]) -> None:
+def write_rejected(path: Path, results: Sequence[tuple[Path, UploadResult]]) -> None:
     """Write what was rejected as CSV: file, row, rows, reason."""
     import csv
 
@@ -403,7 +403,7 @@ def write_rejected(path: Path, found: Sequence[tuple[Path, UploadResult]]) -> No
         with path.open("w", newline="") as out:
             writer = csv.writer(out)
             writer.writerow(("file", "row", "rows", "reason"))
-            for file, pushed in found:
+            for file, pushed in results:
                 writer.writerows((file, row, rows, reason) for row, rows, reason in pushed.reasons)
     except OSError as error:
         raise BadInput(f"--rejected {path}: cannot be written: {error.strerror}") from error

@@ -59,13 +59,13 @@ def push(
     Exit code 0: all rows were accepted, 3: some were rejected, 2: bad input, or nobody took them.
     """
     with report_bad_input():
-        from driftline_processor.readers.sources import expand_paths as named
+        from driftline_processor.readers.sources import expand_paths
 
         from .client import misspelled_models
         from .outcome_upload import OutcomeColumns, UploadTarget, sentences, write_rejected
         from .outcome_upload import upload_outcomes as send
 
-        said = {
+        columns_by_field = {
             "id": id,
             "actual": actual,
             "time": time,
@@ -75,26 +75,26 @@ def push(
             "value": value,
             "retracted": retracted,
         }
-        given = {field: column for field, column in said.items() if column} | _slices(slices or [])
+        chosen_fields = {field: column for field, column in columns_by_field.items() if column} | _slices(slices or [])
         columns = OutcomeColumns(
-            given, frozenset({"model"} if model else ()) | frozenset({"environment"} if environment else ())
+            chosen_fields, frozenset({"model"} if model else ()) | frozenset({"environment"} if environment else ())
         )
         target = UploadTarget(endpoint, model, environment, timeout)
-        found = []
-        for file in named(files):
+        results = []
+        for file in expand_paths(files):
             with _progress(file) as sent:
                 pushed = send(file, target, columns, say, sent)
             if pushed.went_on:
                 say(f"{file}: an earlier run had sent {pushed.went_on:,} parts; it went on behind them")
-            found.append((file, pushed))
+            results.append((file, pushed))
             for sentence in sentences(file, pushed, SHOWN):
                 typer.echo(sentence)
-        models = {model} if model else {name for _, pushed in found for name in pushed.models}
+        models = {model} if model else {name for _, pushed in results for name in pushed.models}
         for misspelled in misspelled_models(endpoint, models):
             say(f"{misspelled} Its outcomes wait until it predicts.")
         if rejected is not None:
-            write_rejected(rejected, found)
-        if any(pushed.rejected for _, pushed in found):
+            write_rejected(rejected, results)
+        if any(pushed.rejected for _, pushed in results):
             raise typer.Exit(REJECTED)
 
 
@@ -119,25 +119,25 @@ def show(
             typer.echo(_sentence(outcome))
 
 
-def _sentence(one: Mapping[str, Any]) -> str:
+def _sentence(outcome: Mapping[str, Any]) -> str:
     """Say one outcome in a line: when it was known and came, what it said, and for which versions it counts."""
-    said = "retracted" if one["retracted"] else f"actual {one['actual']}"
-    more = [f"{name} {one[name]}" for name in ("item", "value", "weight") if one[name] is not None]
-    more += [f"{name}={value}" for name, value in one["slices"].items()]
-    versions = [mine["version"] or "the model" for mine in one["belongs_to"] if mine["counts"]]
+    statement = "retracted" if outcome["retracted"] else f"actual {outcome['actual']}"
+    more = [f"{name} {outcome[name]}" for name in ("item", "value", "weight") if outcome[name] is not None]
+    more += [f"{name}={value}" for name, value in outcome["slices"].items()]
+    versions = [belonging["version"] or "the model" for belonging in outcome["belongs_to"] if belonging["counts"]]
     if versions:
         state = f"counts for {', '.join(versions)}"
     else:
-        state = "was replaced" if one["belongs_to"] else "waits for its prediction"
-    return f"{one['time']}  {', '.join([said, *more])}  ({state}; came {one['received']})"
+        state = "was replaced" if outcome["belongs_to"] else "waits for its prediction"
+    return f"{outcome['time']}  {', '.join([statement, *more])}  ({state}; came {outcome['received']})"
 
 
-def _slices(said: list[str]) -> dict[str, str]:
-    named = [one.partition("=") for one in said]
-    for name, mark, column in named:
+def _slices(texts: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    for name, mark, column in pairs:
         if not (name and mark and column):
             raise BadInput(f"--slice {name}{mark}{column}: write NAME=COLUMN, such as country=country_code")
-    return {f"slice.{name}": column for name, _, column in named}
+    return {f"slice.{name}": column for name, _, column in pairs}
 
 
 @contextmanager
@@ -149,8 +149,8 @@ def _progress(file: Path) -> Iterator[Callable[[int], object]]:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    shown = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f} rows"), TimeElapsedColumn())
-    with Progress(*shown, console=Console(stderr=True), transient=True) as progress:
+    bar_columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f} rows"), TimeElapsedColumn())
+    with Progress(*bar_columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(file.name, total=None)
         yield lambda rows: progress.advance(task, rows)
 
@@ -177,8 +177,8 @@ def forget(
                 "say what to delete: --id ID, --subject VALUE or --version NAME, one of them as often as needed"
             )
         if not id and not subject:
-            what = ", ".join([model, *(version or [])])
-            if not yes and sys.stdin.isatty() and not typer.confirm(f"Delete everything that is known of {what}?"):
+            erased = ", ".join([model, *(version or [])])
+            if not yes and sys.stdin.isatty() and not typer.confirm(f"Delete everything that is known of {erased}?"):
                 raise typer.Exit(0)
             typer.echo(delete_model(url, model, version or [], environment))
             return

@@ -81,10 +81,15 @@ def replay(
 
             address = url or "http://127.0.0.1:8780"
             answer = client.replay_policies(address, written_policies(file), columns.model, all_quiet=quiet)
-        told = name_told(config, answer)
-        typer.echo(json.dumps(told, indent=2) if as_json else "\n".join(replay_lines(told)))
-        fired = [one for model in told["models"] for policy in model["policies"] for one in policy["firings"]]
-        if fail_on_fire and any(not one["untold"] for one in fired):
+        answer_with_names = name_told(config, answer)
+        typer.echo(json.dumps(answer_with_names, indent=2) if as_json else "\n".join(replay_lines(answer_with_names)))
+        fired = [
+            firing
+            for model in answer_with_names["models"]
+            for policy in model["policies"]
+            for firing in policy["firings"]
+        ]
+        if fail_on_fire and any(not firing["untold"] for firing in fired):
             raise typer.Exit(FIRED)
 
 
@@ -126,8 +131,8 @@ def _replay_rows(
     with show_progress() as progress:
         result = evaluate_request(rows, baseline, outcomes, options, say, progress)
     windows: dict[str, list[Evaluation]] = {}
-    for one in result.evaluations:
-        windows.setdefault(one.window.name, []).append(one)
+    for evaluation in result.evaluations:
+        windows.setdefault(evaluation.window.name, []).append(evaluation)
     of_file = config.models.get(result.key.model)
     model = replayed_model(result.key, None if of_file is None else of_file.tier, windows, result.timezone)
     return replay_policies(config.policies, [model], all_quiet=quiet)
@@ -142,22 +147,24 @@ def name_told(config: Config, answer: dict[str, Any]) -> dict[str, Any]:
     from driftline.tables.timestamps import instant
 
     for model in answer["models"]:
-        known = config.models.get(model["model"])
-        tier = None if known is None else known.tier
-        for told in model["policies"]:
-            policy = config.policies[told["policy"]]
-            told["channels"] = [*(policy.notify or config.told)]
-            for one in told["firings"]:
-                time = instant(one["fired"])
+        model_config = config.models.get(model["model"])
+        tier = None if model_config is None else model_config.tier
+        for policy_json in model["policies"]:
+            policy = config.policies[policy_json["policy"]]
+            policy_json["channels"] = [*(policy.notify or config.told)]
+            for firing in policy_json["firings"]:
+                time = instant(firing["fired"])
                 silenced = [
                     name
                     for name, silence in config.silences.items()
-                    if silence.covers(model["model"], told["policy"], time)
+                    if silence.covers(model["model"], policy_json["policy"], time)
                 ]
-                held_back = [f"policy {name}" for name in one["held_back_by"]]
-                one["untold"] = ", ".join([*held_back, *(f"silence {name}" for name in silenced)])
-                one["held"] = [] if one["untold"] else _held(config, policy, told["channels"], one, tier)
-                one["actions"] = [] if one["untold"] else _actions(config, policy)
+                held_back = [f"policy {name}" for name in firing["held_back_by"]]
+                firing["untold"] = ", ".join([*held_back, *(f"silence {name}" for name in silenced)])
+                firing["held"] = (
+                    [] if firing["untold"] else _held(config, policy, policy_json["channels"], firing, tier)
+                )
+                firing["actions"] = [] if firing["untold"] else _actions(config, policy)
     return answer
 
 
@@ -169,7 +176,7 @@ def _held(
 
     from driftline_processor.core.wording import iso_time
 
-    found = []
+    holding_channels = []
     for name in channels:
         keys, state = config.all_channels.get(name), firing["state"] or ""
         if keys is None:
@@ -177,13 +184,13 @@ def _held(
         until = keys.held_until(instant(firing["fired"]), "opened", state, policy.severity_in(state), tier)
         if until is not None:
             why = "digest" if keys.collects(tier) else "quiet hours"
-            found.append({"channel": name, "by": why, "until": iso_time(until)})
-    return found
+            holding_channels.append({"channel": name, "by": why, "until": iso_time(until)})
+    return holding_channels
 
 
 def _actions(config: Config, policy: Policy) -> list[dict[str, Any]]:
     """Return what a policy does about an alert; a dry run needs no approval."""
-    known = [(name, config.actions[name]) for name in dict.fromkeys(policy.actions)]
+    actions = [(name, config.actions[name]) for name in dict.fromkeys(policy.actions)]
     return [
         {
             "action": name,
@@ -192,7 +199,7 @@ def _actions(config: Config, policy: Policy) -> list[dict[str, Any]]:
             "dry_run": keys.dry_run,
             "rate_limit": None if keys.rate_limit is None else str(keys.rate_limit),
         }
-        for name, keys in known
+        for name, keys in actions
     ]
 
 
@@ -216,32 +223,32 @@ def replay_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     for model in answer["models"]:
         name = " ".join(filter(None, [short(model["model"]), short(model["version"])]))
         place = f" ({short(model['environment'])})" if model["environment"] else ""
-        for one in model["policies"]:
-            yield f"{name}{place}: {one['policy']}: {one['condition']}"
-            if not one["windows"]:
-                known = ", ".join(one["known_windows"]) or "none"
-                yield f"  no window of {one['window'] or 'any length'} is there; windows: {known}"
+        for policy in model["policies"]:
+            yield f"{name}{place}: {policy['policy']}: {policy['condition']}"
+            if not policy["windows"]:
+                lengths = ", ".join(policy["known_windows"]) or "none"
+                yield f"  no window of {policy['window'] or 'any length'} is there; windows: {lengths}"
                 continue
-            yield f"  {one['windows']:,} windows of {one['window']}, {one['since']} to {one['until']}"
-            who = ", ".join(one["channels"]) or "nobody: notify names no channel"
-            for firing in one["firings"]:
+            yield f"  {policy['windows']:,} windows of {policy['window']}, {policy['since']} to {policy['until']}"
+            recipients = ", ".join(policy["channels"]) or "nobody: notify names no channel"
+            for firing in policy["firings"]:
                 until = f"until {firing['until']}" if firing["until"] else "and lasts"
                 yield f"  fired {firing['fired']}, since {firing['since'] or 'some time'} {until}: {firing['found']}"
                 if firing["untold"]:
                     yield f"    told: nobody, because of {firing['untold']}"
                     continue
-                yield f"    told: {who}"
-                for held in firing["held"]:
-                    yield f"    held back: {held['channel']}, by its {held['by']}, until {held['until']}"
-                yield from (f"    would run: {action_words(done)}" for done in firing["actions"])
-            if not one["firings"]:
+                yield f"    told: {recipients}"
+                for waiting in firing["held"]:
+                    yield f"    held back: {waiting['channel']}, by its {waiting['by']}, until {waiting['until']}"
+                yield from (f"    would run: {action_words(action)}" for action in firing["actions"])
+            if not policy["firings"]:
                 yield "  never fired"
-            alarms = one["false_alarms"]
+            alarms = policy["false_alarms"]
             yield f"  false alarms: {alarms['sentence']}"
             share = alarms["share_of_quiet_windows"]
             if share is not None:
-                shown = [format_percent(share[part]) for part in ("value", "low", "high")]
-                yield f"    it held in {shown[0]} of the quiet windows ({shown[1]} to {shown[2]})"
+                percents = [format_percent(share[part]) for part in ("value", "low", "high")]
+                yield f"    it held in {percents[0]} of the quiet windows ({percents[1]} to {percents[2]})"
     if not answer["models"]:
         yield "no model has been seen"
     elif answer["about_no_model"]:

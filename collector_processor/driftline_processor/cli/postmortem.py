@@ -32,14 +32,14 @@ def postmortem(
 ) -> None:
     """Write what is known of an alert: onset, messages, actions, recovery, cause, loss, and what finds it sooner."""
     with report_bad_input():
-        from driftline_processor.present.postmortem import postmortem as written
+        from driftline_processor.present.postmortem import postmortem as written_postmortem
         from driftline_processor.readers.errors import BadInput
 
         from . import client
 
         if output is not None and output.suffix.lower() not in (".html", ".md"):
             raise BadInput(f"-o {output}: a postmortem is .html or .md; name one of them")
-        text = written(_incident(alert, config, url))
+        text = written_postmortem(_incident(alert, config, url))
         if output is None:
             typer.echo(text)
             return
@@ -72,8 +72,8 @@ def _replays(alert: dict[str, Any], config: Path | None, url: str) -> tuple[dict
     from . import client
 
     first = client.replay_policies(url, {"sooner": {"when": OTHERS[0]}}, alert["model"])
-    told = [one for one in first["models"] if one["version"] == alert["version"]] or first["models"]
-    lengths = sorted({name for one in told for policy in one["policies"] for name in policy["known_windows"]})
+    models = [model for model in first["models"] if model["version"] == alert["version"]] or first["models"]
+    lengths = sorted({name for model in models for policy in model["policies"] for name in policy["known_windows"]})
     if not lengths:
         return {}, [], "Nobody can tell: no window of the model has closed."
     tried: dict[str, tuple[str, dict[str, Any]]] = {}
@@ -87,9 +87,9 @@ def _replays(alert: dict[str, Any], config: Path | None, url: str) -> tuple[dict
         answer = client.replay_policies(url, {name: keys for name, (_, keys) in tried.items()}, alert["model"])
     except BadInput as error:
         return {}, lengths, f"Nobody can tell: {error}"
-    for one in answer["models"]:
-        if (one["version"], one["environment"]) == (alert["version"], alert["environment"]):
-            replays |= {tried[told["policy"]][0]: told for told in one["policies"] if told["policy"] in tried}
+    for model in answer["models"]:
+        if (model["version"], model["environment"]) == (alert["version"], alert["environment"]):
+            replays |= {tried[models["policy"]][0]: models for models in model["policies"] if models["policy"] in tried}
     return replays, lengths, "" if replays else "Nobody can tell: the version of the alert is not in use any more."
 
 
@@ -104,23 +104,26 @@ def _own_policy(alert: dict[str, Any], config: Path | None) -> dict[str, Any]:
         load(config)
     except ConfigError as error:
         raise BadInput(f"--config {config}: {error}") from error
-    written = written_policies(config)
-    own = written.get(alert["policy"]) if isinstance(written, dict) else None
-    return dict(own) if isinstance(own, dict) and "when" in own else {}
+    policies = written_policies(config)
+    policy = policies.get(alert["policy"]) if isinstance(policies, dict) else None
+    return dict(policy) if isinstance(policy, dict) and "when" in policy else {}
 
 
-def _otherwise(own: dict[str, Any], lengths: list[str]) -> list[tuple[str, dict[str, Any]]]:
+def _otherwise(policy: dict[str, Any], lengths: list[str]) -> list[tuple[str, dict[str, Any]]]:
     """Return a policy with less patience, each in words: fewer windows, not `significant`, shorter windows."""
-    if not own:
+    if not policy:
         return []
-    kept: dict[str, Any] = {name: own[name] for name in _KEPT if name in own}
-    found: list[tuple[str, dict[str, Any]]] = []
-    if kept.get("in_a_row", 1) > 1:
-        found.append(("the same policy with in_a_row: 1", {**kept, "in_a_row": 1}))
-    if kept.get("surely"):
-        found.append(("the same policy with significant: false", {**kept, "significant": False}))
-    others = [one for one in lengths if one != kept.get("window")]
-    return [*found, *((f"the same policy with window: {one}", {**kept, "window": one}) for one in others)]
+    shared: dict[str, Any] = {name: policy[name] for name in _KEPT if name in policy}
+    variants: list[tuple[str, dict[str, Any]]] = []
+    if shared.get("in_a_row", 1) > 1:
+        variants.append(("the same policy with in_a_row: 1", {**shared, "in_a_row": 1}))
+    if shared.get("surely"):
+        variants.append(("the same policy with significant: false", {**shared, "significant": False}))
+    other_lengths = [length for length in lengths if length != shared.get("window")]
+    return [
+        *variants,
+        *((f"the same policy with window: {length}", {**shared, "window": length}) for length in other_lengths),
+    ]
 
 
 _KEPT: tuple[str, ...] = ("when", "surely", "window", "in_a_row", "resolve")

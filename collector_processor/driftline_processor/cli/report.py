@@ -31,9 +31,9 @@ def report(
 
         if output is None and sys.stdout.isatty():
             raise BadInput(f"the report is a file of HTML: driftline report {model} -o report.html")
-        written = client.fetch_report(url, model, client.ReportRange(since, until, window, version, environment))
+        html = client.fetch_report(url, model, client.ReportRange(since, until, window, version, environment))
         if output is None:
-            sys.stdout.write(written)
+            sys.stdout.write(html)
         else:
-            client.write_text(output, written)
-            typer.echo(f"{output}: {len(written.encode()) / 1000:.0f} kB")
+            client.write_text(output, html)
+            typer.echo(f"{output}: {len(html.encode()) / 1000:.0f} kB")

@@ -86,7 +86,7 @@ def retrain_check(
         if metric and metric not in LOSSES:
             raise BadInput(f"--metric {metric}: it is no mean over predictions; there are {', '.join(LOSSES)}")
         numbers = _limits(value, predictions, cost, recovered)
-        if wrong := [f"{name} {said:g}" for name, said, most in numbers if not 0 <= said <= most]:
+        if wrong := [f"{name} {number:g}" for name, number, limit in numbers if not 0 <= number <= limit]:
             raise BadInput(f"{wrong[0]}: write a number of at least 0, and of --recovered at most 1")
         if cost is not None and price_sheet is not None:
             raise BadInput("--cost and --price-sheet: the cost comes from one of them; leave the other out")
@@ -122,8 +122,12 @@ def _limits(
     value: float | None, predictions: float | None, cost: float | None, recovered: float | None
 ) -> list[tuple[str, float, float]]:
     """Return the numbers that were said, each with its option and the most that it may be."""
-    said = (("--value", value, 1e15), ("--predictions", predictions, 1e15), ("--cost", cost, 1e15))
-    return [(name, one, most) for name, one, most in (*said, ("--recovered", recovered, 1.0)) if one is not None]
+    options = (("--value", value, 1e15), ("--predictions", predictions, 1e15), ("--cost", cost, 1e15))
+    return [
+        (name, number, limit)
+        for name, number, limit in (*options, ("--recovered", recovered, 1.0))
+        if number is not None
+    ]
 
 
 def days_of(horizon: str) -> float:
@@ -134,10 +138,10 @@ def days_of(horizon: str) -> float:
     """
     from driftline_processor.readers.errors import BadInput
 
-    found = _HORIZON.fullmatch(horizon)
-    if found is None or float(found[1]) <= 0:
+    match = _HORIZON.fullmatch(horizon)
+    if match is None or float(match[1]) <= 0:
         raise BadInput(f"--horizon {horizon}: write hours, days or weeks, such as 30d")
-    return float(found[1]) * _DAYS[found[2]]
+    return float(match[1]) * _DAYS[match[2]]
 
 
 def answer_lines(answer: Mapping[str, Any]) -> list[str]:
@@ -167,7 +171,7 @@ def _weigh_served(
         amount, currency = priced.amount, priced.currency
         source = {"source": priced.source, "runs": priced.runs}
         say(f"{price_sheet}: a run costs {amount:,.2f} {currency}".rstrip() + f", the median of {priced.runs}")
-    said = {
+    parameters = {
         "version": columns.version,
         "environment": environment,
         "window": window,
@@ -179,7 +183,7 @@ def _weigh_served(
         "predictions": _written(terms.predictions),
         "recovered": _written(terms.share),
     }
-    answer = client.fetch_retraining(url, columns.model, {name: text for name, text in said.items() if text})
+    answer = client.fetch_retraining(url, columns.model, {name: text for name, text in parameters.items() if text})
     return {**answer, "cost": {**answer["cost"], **source}} if answer["cost"] else answer
 
 
@@ -206,7 +210,7 @@ def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> Retra
         for run in runs
         if run["error"] is None
     )
-    costs = [found.amount for usage in used if (found := prices.cost(usage)) is not None]
+    costs = [cost.amount for usage in used if (cost := prices.cost(usage)) is not None]
     if not costs:
         raise BadInput(f"--price-sheet {sheet}: no training run of {model} is known that it prices; say --cost")
     return RetrainCost(median(costs), prices.currency, "price sheet", len(costs))
@@ -232,8 +236,8 @@ def _weigh_files(
     options = EvaluationOptions.of_columns(columns, window=window, config=config, metrics=metrics)
     with show_progress() as progress:
         result = evaluate_request(data, baseline, outcomes, options, say, progress)
-    windows = [one for one in result.evaluations if one.closed]
-    measured = [one for one in windows if one.realized and one.maturity == "mature"]
+    windows = [evaluation for evaluation in result.evaluations if evaluation.closed]
+    measured = [window for window in windows if window.realized and window.maturity == "mature"]
     answer = weigh_retraining(question_of(terms, windows, measured, measured, ()))
     return answer_json(answer, result.key)
 

@@ -28,9 +28,9 @@ def review(
 
         if output is None and sys.stdout.isatty():
             raise BadInput("the review is a file of HTML: driftline review -o review.html")
-        written = client.fetch_review(url, quarter, since, until)
+        html = client.fetch_review(url, quarter, since, until)
         if output is None:
-            sys.stdout.write(written)
+            sys.stdout.write(html)
         else:
-            client.write_text(output, written)
-            typer.echo(f"{output}: {len(written.encode()) / 1000:.0f} kB")
+            client.write_text(output, html)
+            typer.echo(f"{output}: {len(html.encode()) / 1000:.0f} kB")

@@ -22,15 +22,15 @@ def rules(
         from driftline_processor.config.schema import ConfigError, load
 
         try:
-            known = load(config)
+            settings = load(config)
         except ConfigError as error:
             raise BadInput(str(error)) from error
         routes = output / ALERTMANAGER
         try:
             before = routes.read_text(encoding="utf-8") if routes.exists() else ""
-            made = rule_files(known, before)
+            files = rule_files(settings, before)
             output.mkdir(parents=True, exist_ok=True)
-            for name, text in made.texts.items():
+            for name, text in files.texts.items():
                 (output / name).write_text(text, encoding="utf-8")
         except UnicodeDecodeError as error:
             raise BadInput(f"{routes}: is not UTF-8; mend it, or move it away") from error
@@ -38,6 +38,6 @@ def rules(
             raise BadInput(f"{routes}: {error}") from error
         except OSError as error:
             raise BadInput(f"{error.filename or output}: cannot be written: {error.strerror}") from error
-        for one in made.left_out:
-            say(one.sentence)
-        typer.echo("\n".join(str(output / name) for name in made.texts))
+        for omission in files.left_out:
+            say(omission.sentence)
+        typer.echo("\n".join(str(output / name) for name in files.texts))

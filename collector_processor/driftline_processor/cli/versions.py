@@ -57,30 +57,35 @@ def table(challengers: Sequence[Mapping[str, Any]]) -> Table:
     from driftline_processor.present.versions import LOSS_WORDS, VERDICT_WORDS, ends, mean_loss
     from driftline_processor.terminal.console import empty
 
-    found = empty()
+    rows = empty()
     for title in ("version", "loss", "champion", "challenger", "difference", "verdict", "requests"):
-        found.add_column(title, justify="left" if title in ("version", "loss", "verdict") else "right", no_wrap=True)
+        rows.add_column(title, justify="left" if title in ("version", "loss", "verdict") else "right", no_wrap=True)
     colours = {"worse": "bold red", "better": "green", "inconclusive": "dim"}
     for challenger in challengers:
         name = f"{challenger['challenger']['version'] or 'no version'} ({challenger['role']})"
-        for loss, told in challenger["comparisons"].items():
-            found.add_row(
+        for loss, comparison in challenger["comparisons"].items():
+            rows.add_row(
                 name,
                 LOSS_WORDS.get(loss, loss),
-                mean_loss(loss, told["champion"]),
-                mean_loss(loss, told["challenger"]),
-                ends(loss, told["low"], told["high"]),
-                Text(VERDICT_WORDS[told["verdict"]], colours[told["verdict"]]),
-                count(told["rows"]),
+                mean_loss(loss, comparison["champion"]),
+                mean_loss(loss, comparison["challenger"]),
+                ends(loss, comparison["low"], comparison["high"]),
+                Text(VERDICT_WORDS[comparison["verdict"]], colours[comparison["verdict"]]),
+                count(comparison["rows"]),
             )
             name = ""
-        for metric, champion, its in _of_calls(challenger):
-            values = (measured_text(metric, champion["value"]), measured_text(metric, its["value"]))
-            found.add_row(
-                name, service_title(metric), *values, "", "", f"{count(champion['rows'] + its['rows'])} calls"
+        for metric, champion, challenger_value in _of_calls(challenger):
+            values = (measured_text(metric, champion["value"]), measured_text(metric, challenger_value["value"]))
+            rows.add_row(
+                name,
+                service_title(metric),
+                *values,
+                "",
+                "",
+                f"{count(champion['rows'] + challenger_value['rows'])} calls",
             )
             name = ""
-    return found
+    return rows
 
 
 def _of_calls(challenger: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:

@@ -49,9 +49,11 @@ def load() -> pd.DataFrame:
     table["weekday"] = pd.to_datetime(table[["year", "month", "day"]]).dt.day_of_week
     table["departure_minute"] = _minute_of_day(table["sched_dep_time"])
     table["arrival_minute"] = _minute_of_day(table["sched_arr_time"])
-    known = table["arr_delay"].notna()
-    table["late"] = (table["arr_delay"] > LATE_MINUTES).astype(float).where(known)
-    table["landed"] = (table["time"] + pd.to_timedelta(table["dep_delay"] + table["air_time"], unit="min")).where(known)
+    has_delay = table["arr_delay"].notna()
+    table["late"] = (table["arr_delay"] > LATE_MINUTES).astype(float).where(has_delay)
+    table["landed"] = (table["time"] + pd.to_timedelta(table["dep_delay"] + table["air_time"], unit="min")).where(
+        has_delay
+    )
     table = table.sort_values(["time", "carrier", "flight", "origin"], kind="stable").reset_index(drop=True)
     number = table["flight"].astype(str)
     table["id"] = table["carrier"] + number + "-" + table["origin"] + "-" + table["time"].dt.strftime("%Y%m%dT%H%M")

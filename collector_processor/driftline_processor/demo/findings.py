@@ -67,29 +67,29 @@ def findings_of(answer: Mapping[str, Any], loss_with_frozen_weather: Callable[[s
         loss_with_frozen_weather: Name of a month → the model's log loss in it with the weather of the winter.
     """
     verdict = answer["verdict"]
-    told = [] if verdict is None else [f"{verdict['sentence']} {verdict['next']}"]
+    sentences = [] if verdict is None else [f"{verdict['sentence']} {verdict['next']}"]
     months = [month for window in answer["windows"] if (month := month_of(window)) is not None]
     warned = [month for month in months if month.state == "at_risk"]
     wrong = [month for month in months if month.state == "degraded"]
     if warned and wrong and months.index(warned[0]) < months.index(wrong[0]):
-        told.append(f"{warned[0].name} warned, before there was a loss. {warned[0].sentence}")
+        sentences.append(f"{warned[0].name} warned, before there was a loss. {warned[0].sentence}")
     if wrong:
         worst = max(wrong, key=lambda month: month.over_constant)
-        told.append(f"{worst.name} was worst. {worst.sentence} {worst.advice}")
+        sentences.append(f"{worst.name} was worst. {worst.sentence} {worst.advice}")
         mended = loss_with_frozen_weather(worst.name)
-        told.append(
+        sentences.append(
             f"Asked again about {worst.name} with temp and dewp held at their training means, the same model has a "
             f"log loss of {number(mended)}: weather that it had never seen was the cause."
         )
     calm = [month for month in months if month.state == "healthy" and month.score_psi >= LARGE_PSI]
     if calm:
         furthest = max(calm, key=lambda month: month.score_psi)
-        told.append(f"{furthest.name} shows that drift is not loss. {furthest.sentence}")
+        sentences.append(f"{furthest.name} shows that drift is not loss. {furthest.sentence}")
     unseen = [month for month in wrong if month.score_psi < LARGE_PSI / 2]
     if unseen:
         nearest = min(unseen, key=lambda month: month.score_psi)
-        told.append(f"{nearest.name} shows that loss is not drift. {nearest.sentence}")
-    return told
+        sentences.append(f"{nearest.name} shows that loss is not drift. {nearest.sentence}")
+    return sentences
 
 
 def log_loss_with_frozen_weather(model: Any, flights: pd.DataFrame, month: str) -> float:

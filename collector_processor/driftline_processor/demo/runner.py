@@ -56,20 +56,22 @@ def choose_ports(first: int | None = None) -> tuple[Ports, str]:
         RuntimeError: A port that was asked for is in use.
     """
     if first is not None:
-        asked = Ports(*range(first, first + 4))
-        taken = [str(port) for port in astuple(asked) if not _is_free(port)]
-        if taken:
-            verb = "is" if len(taken) == 1 else "are"
-            raise RuntimeError(f"{' and '.join(taken)} {verb} in use; --port N takes N and the three ports behind it")
-        return asked, ""
+        ports = Ports(*range(first, first + 4))
+        occupied = [str(port) for port in astuple(ports) if not _is_free(port)]
+        if occupied:
+            verb = "is" if len(occupied) == 1 else "are"
+            raise RuntimeError(
+                f"{' and '.join(occupied)} {verb} in use; --port N takes N and the three ports behind it"
+            )
+        return ports, ""
     usual = astuple(Ports())
-    taken = [str(port) for port in usual if not _is_free(port)]
-    if not taken:
+    occupied = [str(port) for port in usual if not _is_free(port)]
+    if not occupied:
         return Ports(), ""
-    chosen = Ports(*(port if str(port) not in taken else _free_port() for port in usual))
-    which = f"{', '.join(taken[:-1])} and {taken[-1]} are" if taken[1:] else f"{taken[0]} is"
+    chosen = Ports(*(port if str(port) not in occupied else _free_port() for port in usual))
+    busy = f"{', '.join(occupied[:-1])} and {occupied[-1]} are" if occupied[1:] else f"{occupied[0]} is"
     return chosen, (
-        f"{which} in use, by another processor perhaps: the pages are at port {chosen.web}, OTLP at {chosen.http} "
+        f"{busy} in use, by another processor perhaps: the pages are at port {chosen.web}, OTLP at {chosen.http} "
         f"(HTTP) and {chosen.grpc} (gRPC), the service at {chosen.service}."
     )
 
@@ -89,17 +91,17 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _await(url: str, process: subprocess.Popen[bytes], what: str) -> None:
+def _await(url: str, process: subprocess.Popen[bytes], name: str) -> None:
     """Wait until ``url`` answers 200; raises ``RuntimeError`` when the process ends or time runs out."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"{what} ended with exit code {process.returncode} before it was ready (see above)")
+            raise RuntimeError(f"{name} ended with exit code {process.returncode} before it was ready (see above)")
         with contextlib.suppress(httpx.HTTPError):
             if httpx.get(url, timeout=2).status_code == 200:
                 return
         time.sleep(0.1)
-    raise RuntimeError(f"{what} did not answer at {url} within {START_SECONDS} s")
+    raise RuntimeError(f"{name} did not answer at {url} within {START_SECONDS} s")
 
 
 @contextlib.contextmanager
@@ -161,23 +163,23 @@ def _months(pages: httpx.Client) -> dict[str, Any]:
 
 def _settle(pages: httpx.Client, predictions: int, outcomes: int, steps: Steps) -> dict[str, Any]:
     """Wait until every row and every outcome is in the evaluated months; give up when nothing moves any more."""
-    shown = (-1, -1)
+    progress = (-1, -1)
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.HTTPStatusError):
-            found = _months(pages)
+            months = _months(pages)
             now = (
-                sum(window["rows"] for window in found["windows"]),
-                sum(window["outcomes"]["rows"] for window in found["windows"]),
+                sum(window["rows"] for window in months["windows"]),
+                sum(window["outcomes"]["rows"] for window in months["windows"]),
             )
             steps.go_on(now[0], f"Evaluating, with {count(now[1])} of {count(outcomes)} outcomes")
-            if now == (predictions, outcomes) and (found["verdict"] or {}).get("state") != "lagging":
-                return found
-            if now != shown:
-                shown, deadline = now, time.monotonic() + SETTLE_SECONDS
+            if now == (predictions, outcomes) and (months["verdict"] or {}).get("state") != "lagging":
+                return months
+            if now != progress:
+                progress, deadline = now, time.monotonic() + SETTLE_SECONDS
         time.sleep(LOOK_EVERY)
     raise RuntimeError(
-        f"the processor shows {count(shown[0])} of {count(predictions)} predictions and {count(shown[1])} of "
+        f"the processor shows {count(progress[0])} of {count(predictions)} predictions and {count(progress[1])} of "
         f"{count(outcomes)} outcomes, "
         f"and nothing new for {SETTLE_SECONDS} s"
     )
@@ -223,9 +225,9 @@ def run(console: Console, once: bool = False, forward: str | None = None, port: 
 def play(directory: Path, console: Console, forward: str | None = None, port: int | None = None) -> Iterator[Finding]:
     """Train, start processor and service, replay, tell; both keep serving until the context ends."""
     started = time.monotonic()
-    ports, told = choose_ports(port)
-    if told:
-        console.print(told)
+    ports, note = choose_ports(port)
+    if note:
+        console.print(note)
     page, service = f"http://127.0.0.1:{ports.web}", f"http://127.0.0.1:{ports.service}"
     configuration = _configuration(directory, ports, forward)
     processor_command = [sys.executable, "-m", "driftline_processor", "up", "--config", str(configuration)]
@@ -255,17 +257,17 @@ def play(directory: Path, console: Console, forward: str | None = None, port: in
                 _replay(replayed, client, steps)
             steps.begin("Evaluating", len(replayed))
             with httpx.Client(base_url=page, timeout=30) as pages:
-                found = _settle(pages, len(replayed), int(replayed["late"].notna().sum()), steps)
+                settled = _settle(pages, len(replayed), int(replayed["late"].notna().sum()), steps)
             steps.begin("Asking the model again about the worst month")
-            sentences = findings.findings_of(found, partial(findings.log_loss_with_frozen_weather, model, flights))
-        console.print(windows_table(found))
+            sentences = findings.findings_of(settled, partial(findings.log_loss_with_frozen_weather, model, flights))
+        console.print(windows_table(settled))
         console.print("\n[bold]What was found[/]")
         for sentence in sentences:
             console.print(Text(f" • {sentence}"))
         seconds = round(time.monotonic() - started)
         predictions = many(len(replayed), "prediction")
         console.print(f"\n{predictions}, with every outcome there is, in {many(seconds, 'second')}.")
-        yield Finding(found, sentences, page)
+        yield Finding(settled, sentences, page)
 
 
 def _replay(replayed: pd.DataFrame, client: httpx.Client, steps: Steps) -> None:
@@ -278,7 +280,7 @@ def _replay(replayed: pd.DataFrame, client: httpx.Client, steps: Steps) -> None:
 def _links(page: str, console: Console) -> None:
     model = f"{page}/models/{train.MODEL_NAME}"
     console.print("\n[bold]Look[/]")
-    for what, url in (
+    for name, url in (
         ("all models", page),
         ("month by month", f"{model}?window=1mo"),
         ("week by week", f"{model}?window=1w"),
@@ -287,4 +289,4 @@ def _links(page: str, console: Console) -> None:
         ("for Prometheus", f"{page}/metrics"),
         ("as JSON", f"{page}/api/v1/models/{train.MODEL_NAME}/evaluations?window=1mo"),
     ):
-        console.print(f"  {what:<16}{url}", soft_wrap=True)
+        console.print(f"  {name:<16}{url}", soft_wrap=True)

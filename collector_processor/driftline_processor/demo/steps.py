@@ -64,8 +64,8 @@ class Steps:
 
     def line(self) -> str:
         """Return the step as a line, without its time."""
-        of = f": {count(self._done)} of {count(self._total)}" if self._total else ""
-        return escape(f"{self._what}{of}")
+        progress = f": {count(self._done)} of {count(self._total)}" if self._total else ""
+        return escape(f"{self._what}{progress}")
 
     def _tell(self) -> None:
         while not self._ended.wait(self._silence):

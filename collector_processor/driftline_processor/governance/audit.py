@@ -74,16 +74,16 @@ class Audit:
             model: About one model only; a silence stands with each model that it covers.
             kind: Of one kind only.
         """
-        found = [*self._of_alerts(), *self._of_decisions(), *self._of_silences(model)]
-        chosen = [one for one in found if (not kind or one.kind == kind) and self._is_about(one, model)]
-        return sorted(chosen, key=lambda one: (-one.time, -KINDS.index(one.kind)))
+        all_entries = [*self._of_alerts(), *self._of_decisions(), *self._of_silences(model)]
+        chosen = [entry for entry in all_entries if (not kind or entry.kind == kind) and self._is_about(entry, model)]
+        return sorted(chosen, key=lambda entry: (-entry.time, -KINDS.index(entry.kind)))
 
     def _is_about(self, entry: Entry, model: str) -> bool:
         return not model or entry.model == model or entry.kind == "silenced"
 
     def _of_alerts(self) -> Iterator[Entry]:
-        known = self.alerts.alerts
-        for alert in known.values():
+        alerts = self.alerts.alerts
+        for alert in alerts.values():
             yield _of(alert, alert.seen, "fired", alert.policy, f"fires, {alert.severity}", why=alert.words)
             if alert.over is not None:
                 yield _of(alert, alert.over, "over", alert.policy, "is over", why=alert.words)
@@ -92,18 +92,27 @@ class Audit:
                 yield _of(alert, alert.acknowledged, "taken_on", alert.policy, "took it on", by, why)
         deliveries, approvals = self.alerts.deliveries, self.alerts.approvals
         for message in self.alerts.messages.values():
-            alert_of = next((known[one] for one in message.about if one in known), None)
+            alert_of = next((alerts[alert_id] for alert_id in message.about if alert_id in alerts), None)
             yield _sent(message, alert_of)
-            given = approvals.get(message.id)
-            if given is not None and given.time is not None:
-                yield _about(message, alert_of, given.time, "approved", "approved it", given.by, given.why)
+            approval = approvals.get(message.id)
+            if approval is not None and approval.time is not None:
+                yield _about(message, alert_of, approval.time, "approved", "approved it", approval.by, approval.why)
             if (delivery := deliveries.get(message.id)) is not None:
                 yield _answered(message, alert_of, delivery)
 
     def _of_decisions(self) -> Iterator[Entry]:
-        for one in self.decisions.known:
-            version = f", version {one.version}" if one.version else ""
-            yield Entry(one.time, "decided", one.model, "", one.kind, one.words + version, one.by, one.why)
+        for decision in self.decisions.known:
+            version = f", version {decision.version}" if decision.version else ""
+            yield Entry(
+                decision.time,
+                "decided",
+                decision.model,
+                "",
+                decision.kind,
+                decision.words + version,
+                decision.by,
+                decision.why,
+            )
 
     def _of_silences(self, model: str) -> Iterator[Entry]:
         for name, silence in self.silences.items():
@@ -139,5 +148,5 @@ def _answered(message: Message, alert: Alert | None, delivery: Delivery) -> Entr
 
 def entry_json(entry: Entry) -> dict[str, Any]:
     """Return an entry as the API shows it."""
-    said = {name: printable(text) if isinstance(text, str) else text for name, text in asdict(entry).items()}
-    return {**said, "time": iso_time(entry.time), "by": said["by"] or None, "alert": said["alert"] or None}
+    fields = {name: printable(text) if isinstance(text, str) else text for name, text in asdict(entry).items()}
+    return {**fields, "time": iso_time(entry.time), "by": fields["by"] or None, "alert": fields["alert"] or None}

@@ -62,7 +62,9 @@ class DecisionStore:
     def __init__(self, connection: Connection, unreadable: UnreadableRows) -> None:
         self._connection = connection
         rows = read(connection, "FROM decisions ORDER BY time").to_pylist()
-        self.known: Sequence[Decision] = tuple(one for _, one in unreadable.skipped("decisions", rows, _decision))
+        self.known: Sequence[Decision] = tuple(
+            decision for _, decision in unreadable.skipped("decisions", rows, _decision)
+        )
 
     def record(self, model: str, version: str, kind: DecisionKind, by: str, why: str, now: int) -> Decision:
         """Store a decision, and return it.
@@ -77,19 +79,19 @@ class DecisionStore:
         """
         model, version, by, why = map(_storable, (model, version, by, why))
         parts = (model, version, kind, by, why, str(now))
-        made = Decision(xxhash.xxh3_64_hexdigest("\0".join(parts).encode()), model, version, kind, by, why, now)
-        kept = (*self.known, made)[-MOST:]
-        gone = [one.id for one in self.known[: len(self.known) + 1 - len(kept)]]
+        decision = Decision(xxhash.xxh3_64_hexdigest("\0".join(parts).encode()), model, version, kind, by, why, now)
+        remaining = (*self.known, decision)[-MOST:]
+        removed_ids = [removed.id for removed in self.known[: len(self.known) + 1 - len(remaining)]]
         with transaction(self._connection):
-            if gone:
-                self._connection.execute("DELETE FROM decisions WHERE list_contains(?, id)", [gone])
-            insert(self._connection, "decisions", pa.Table.from_pylist([asdict(made)], _DECISIONS))
-        self.known = kept
-        return made
+            if removed_ids:
+                self._connection.execute("DELETE FROM decisions WHERE list_contains(?, id)", [removed_ids])
+            insert(self._connection, "decisions", pa.Table.from_pylist([asdict(decision)], _DECISIONS))
+        self.known = remaining
+        return decision
 
     def of(self, model: str) -> list[Decision]:
         """Return the decisions about a model, the newest first."""
-        return [one for one in reversed(self.known) if one.model == _storable(model)]
+        return [decision for decision in reversed(self.known) if decision.model == _storable(model)]
 
 
 def decision_json(decision: Decision) -> dict[str, Any]:

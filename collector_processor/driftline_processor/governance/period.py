@@ -84,15 +84,15 @@ def read_period(quarter: str, since: str, until: str, now: int) -> Period:
     return Period(start, end)
 
 
-def _day(name: str, said: str) -> int:
+def _day(name: str, text: str) -> int:
     try:
-        found = datetime.fromisoformat(said.strip())
-        if not 1970 <= found.year < 9999:
+        parsed = datetime.fromisoformat(text.strip())
+        if not 1970 <= parsed.year < 9999:
             raise ValueError
-        return _time(found if found.tzinfo is not None else found.replace(tzinfo=UTC))
+        return _time(parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
-        raise ValueError(f"{name}: '{said:.40}' is no day; write one like 2026-07-01, or -30d") from None
+        raise ValueError(f"{name}: '{text:.40}' is no day; write one like 2026-07-01, or -30d") from None
 
 
-def _time(at: datetime) -> int:
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1_000
+def _time(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1_000

@@ -128,77 +128,81 @@ class Review:
     @property
     def grades(self) -> dict[str, Counter[Grade]]:
         """How many models have which grade, by subject."""
-        return {name: Counter(one.card.grades[name].grade for one in self.models) for name in SUBJECTS}
+        return {name: Counter(model.card.grades[name].grade for model in self.models) for name in SUBJECTS}
 
     @property
     def tiers(self) -> list[tuple[str, list[ReviewedModel]]]:
         """The models of each tier."""
-        found: dict[str, list[ReviewedModel]] = {}
-        for one in self.models:
-            found.setdefault(one.card.tier, []).append(one)
-        return sorted(found.items(), key=lambda tier: tier[0] or "9")
+        models_by_tier: dict[str, list[ReviewedModel]] = {}
+        for model in self.models:
+            models_by_tier.setdefault(model.card.tier, []).append(model)
+        return sorted(models_by_tier.items(), key=lambda tier: tier[0] or "9")
 
     @property
     def loss(self) -> float | None:
         """What all models lost that tell it, over the days that tell it; None where none does."""
-        known = [total for one in self.models if (total := one.card.total_loss) is not None]
-        return sum(known) if known else None
+        totals = [total for model in self.models if (total := model.card.total_loss) is not None]
+        return sum(totals) if totals else None
 
     @property
     def incidents(self) -> list[ReviewedIncident]:
         """Of all models, the longest first."""
-        every = [incident for one in self.models for incident in one.incidents]
-        return sorted(every, key=lambda one: -(one.lasted or 0))
+        every = [incident for model in self.models for incident in model.incidents]
+        return sorted(every, key=lambda incident: -(incident.lasted or 0))
 
 
 def review(
-    known: Sequence[ModelView], period: Period, incidents: Sequence[Incident], told: Told | None = None
+    model_views: Sequence[ModelView], period: Period, incidents: Sequence[Incident], record: Told | None = None
 ) -> Review:
     """Return the review of a period.
 
     Args:
-        known: All versions of all models.
+        model_views: All versions of all models.
         period: What it is of.
         incidents: Of all models.
-        told: What was told and decided; None = nothing.
+        record: What was told and decided; None = nothing.
     """
-    told = told or Told()
-    decided = sorted(_decisions(told, period), key=lambda one: one.time)
-    taken: dict[str, list[Alert]] = {}
-    for alert in told.alerts:
+    record = record or Told()
+    decided = sorted(_decisions(record, period), key=lambda decision: decision.time)
+    alerts_by_model: dict[str, list[Alert]] = {}
+    for alert in record.alerts:
         if alert.acknowledged is not None:
-            taken.setdefault(alert.model, []).append(alert)
+            alerts_by_model.setdefault(alert.model, []).append(alert)
     models = []
-    for card in scorecards(known, period, incidents):
+    for card in scorecards(model_views, period, incidents):
         name = card.model.key.model
-        found = tuple(_reviewed(one, period, taken.get(name, ())) for one in card.incidents)
-        mine = tuple(one for one in decided if one.model == name)
-        models.append(ReviewedModel(card, trend(card.model, period), found, mine))
-    currency = next((one.currency for one in known if one.currency), "")
+        incidents_of_model = tuple(
+            _reviewed(incident, period, alerts_by_model.get(name, ())) for incident in card.incidents
+        )
+        own_decisions = tuple(decision for decision in decided if decision.model == name)
+        models.append(ReviewedModel(card, trend(card.model, period), incidents_of_model, own_decisions))
+    currency = next((decision.currency for decision in model_views if decision.currency), "")
     return Review(period, tuple(models), tuple(decided), currency)
 
 
 def trend(view: ModelView, period: Period) -> Trend:
     """Return how one version did over a period, by the metric that stands for it."""
     windows = windows_of(view, period)
-    measured = [one for one in windows if has_performance(one) and view.mature(one)]
+    measured = [window for window in windows if has_performance(window) and view.mature(window)]
     names = metric_names(measured[-1].realized) if measured else []
     metric = next((name for name in names if direction(name)), "")
-    values = [value.value for one in measured if (value := one.realized.get(metric)) and value.value is not None]
+    values = [
+        value.value for evaluation in measured if (value := evaluation.realized.get(metric)) and value.value is not None
+    ]
     base = measured[-1].reference.get(metric) if measured else None
     step = -(-len(windows) // DRAWN) or 1
     thinned = [*reversed([*reversed(windows)][::step])]
     first, last = (values[0], values[-1]) if values else (None, None)
-    rows = sum(one.rows for one in windows)
+    rows = sum(window.rows for window in windows)
     return Trend(thinned, metric, first, last, None if base is None else base.value, len(windows), rows)
 
 
-def _reviewed(incident: Incident, period: Period, taken: Sequence[Alert]) -> ReviewedIncident:
+def _reviewed(incident: Incident, period: Period, alerts: Sequence[Alert]) -> ReviewedIncident:
     lasted = None
     if incident.since is not None:
         until = period.end if incident.until is None else min(incident.until, period.end)
         lasted = max(until - max(incident.since, period.start), 0)
-    by = [one.acknowledged_by for one in taken if _meet(incident, one)]
+    by = [alert.acknowledged_by for alert in alerts if _meet(incident, alert)]
     return ReviewedIncident(incident, lasted, by[0] if by else "")
 
 
@@ -207,25 +211,25 @@ def _meet(incident: Incident, alert: Alert) -> bool:
     if alert.environment != incident.key.environment:
         return False
     since = alert.fired if alert.since is None else alert.since
-    ended = incident.until is not None and since >= incident.until
+    ended_before = incident.until is not None and since >= incident.until
     over = alert.until is not None and incident.since is not None and alert.until <= incident.since
-    return not ended and not over
+    return not ended_before and not over
 
 
-def _decisions(told: Told, period: Period) -> Iterator[ReviewedDecision]:
-    for alert in told.alerts:
+def _decisions(record: Told, period: Period) -> Iterator[ReviewedDecision]:
+    for alert in record.alerts:
         if alert.acknowledged is not None and period.start <= alert.acknowledged < period.end:
-            what = f"took on {alert.policy}"
-            yield ReviewedDecision(alert.acknowledged, alert.model, what, alert.acknowledged_by, alert.why)
-    of_alert = {one.id: one for one in told.alerts}
-    messages = {one.id: one for one in told.messages}
-    for approval in told.approvals:
+            decision_text = f"took on {alert.policy}"
+            yield ReviewedDecision(alert.acknowledged, alert.model, decision_text, alert.acknowledged_by, alert.why)
+    of_alert = {alert.id: alert for alert in record.alerts}
+    messages = {message.id: message for message in record.messages}
+    for approval in record.approvals:
         message = messages.get(approval.message)
         about = None if message is None else of_alert.get(message.alert)
         if approval.time is None or not period.start <= approval.time < period.end or message is None or about is None:
             continue
         yield ReviewedDecision(approval.time, about.model, f"approved {message.channel}", approval.by, approval.why)
-    for one in told.decisions:
-        if period.start <= one.time < period.end:
-            what = f"{one.words}{f', version {one.version}' if one.version else ''}"
-            yield ReviewedDecision(one.time, one.model, what, one.by, one.why)
+    for decision in record.decisions:
+        if period.start <= decision.time < period.end:
+            decision_text = f"{decision.words}{f', version {decision.version}' if decision.version else ''}"
+            yield ReviewedDecision(decision.time, decision.model, decision_text, decision.by, decision.why)

@@ -123,17 +123,17 @@ class Scorecard:
         return None if self.loss is None else self.loss.amount * self.loss_days
 
 
-def scorecards(known: Sequence[ModelView], period: Period, incidents: Sequence[Incident]) -> list[Scorecard]:
+def scorecards(model_views: Sequence[ModelView], period: Period, incidents: Sequence[Incident]) -> list[Scorecard]:
     """Return the scorecard of each model: by tier, and in it by the money that troubles cost, then the worst first.
 
     Args:
-        known: All versions of all models.
+        model_views: All versions of all models.
         period: What they are of.
         incidents: Of all models.
     """
     by_model: dict[str, list[ModelView]] = {}
-    for one in known:
-        by_model.setdefault(one.key.model, []).append(one)
+    for model_view in model_views:
+        by_model.setdefault(model_view.key.model, []).append(model_view)
     of_model: dict[str, list[Incident]] = {}
     for incident in incidents:
         of_model.setdefault(incident.key.model, []).append(incident)
@@ -152,26 +152,28 @@ def scorecard(
         incidents: Of the model.
         as_of: The verdict of an earlier time, where that is looked at; None = of now.
     """
-    used = tuple(one for one in views if one.in_use and not one.shadow) or tuple(views)
+    used = tuple(view for view in views if view.in_use and not view.shadow) or tuple(views)
     leading, verdict = leading_model(views), as_of or verdict_of(views)
-    there = tuple(one for one in incidents if not one.minor and period.meets(one.since, one.until))
-    lost = [found for one in used if one.currency and (found := _loss(one, period)) is not None]
-    loss = add_losses(one for one, _ in lost)
+    relevant = tuple(
+        incident for incident in incidents if not incident.minor and period.meets(incident.since, incident.until)
+    )
+    lost = [model_loss for view in used if view.currency and (model_loss := _loss(view, period)) is not None]
+    loss = add_losses(view for view, _ in lost)
     lines = [
         _verdict(verdict),
         _objectives(used, period),
         _drift(used, period),
         _labels(used, period),
-        _service(used, period, there),
-        _incidents(used, period, there, verdict),
+        _service(used, period, relevant),
+        _incidents(used, period, relevant, verdict),
         _baseline(leading),
         _fairness(used, period),
         _money(leading, loss),
     ]
-    tier = next((str(one.tier) for one in views if one.tier is not None), "")
-    owner = next((one.team for one in views if one.team), "")
+    tier = next((str(view.tier) for view in views if view.tier is not None), "")
+    owner = next((view.team for view in views if view.team), "")
     days = max((days for _, days in lost), default=0.0)
-    return Scorecard(leading, used, tier, owner, verdict, tuple(lines), there, loss, days)
+    return Scorecard(leading, used, tier, owner, verdict, tuple(lines), relevant, loss, days)
 
 
 def windows_of(view: ModelView, period: Period) -> Sequence[Evaluation]:
@@ -179,26 +181,26 @@ def windows_of(view: ModelView, period: Period) -> Sequence[Evaluation]:
 
     Where no length has so many, those of the length that has most.
     """
-    within = [_within(known, period) for known in view.windows.values()]
+    within = [_within(window, period) for window in view.windows.values()]
     # 5: windows that show a trend: of a quarter there are three months, and thirteen weeks
-    trends = [known for known in within if len(known) >= 5]
+    trends = [evaluations for evaluations in within if len(evaluations) >= 5]
     if trends:
         return max(trends, key=_length)
-    return max(within, key=lambda known: (len(known), _length(known)), default=())
+    return max(within, key=lambda evaluations: (len(evaluations), _length(evaluations)), default=())
 
 
-def _within(known: Sequence[Evaluation], period: Period) -> list[Evaluation]:
-    return [one for one in known if one.closed and period.holds(one.window)]
+def _within(evaluations: Sequence[Evaluation], period: Period) -> list[Evaluation]:
+    return [evaluation for evaluation in evaluations if evaluation.closed and period.holds(evaluation.window)]
 
 
-def _length(known: Sequence[Evaluation]) -> int:
-    return known[-1].window.end - known[-1].window.start if known else 0
+def _length(evaluations: Sequence[Evaluation]) -> int:
+    return evaluations[-1].window.end - evaluations[-1].window.start if evaluations else 0
 
 
 def _all_within(views: Sequence[ModelView], period: Period) -> Iterator[Sequence[Evaluation]]:
     for view in views:
-        for known in view.windows.values():
-            yield _within(known, period)
+        for window in view.windows.values():
+            yield _within(window, period)
 
 
 def _order(card: Scorecard) -> tuple[str, float, int, str]:
@@ -209,8 +211,8 @@ def _order(card: Scorecard) -> tuple[str, float, int, str]:
 
 
 def _loss(view: ModelView, period: Period) -> tuple[DailyLoss, float] | None:
-    by_length = sorted((_within(known, period) for known in view.windows.values()), key=_length, reverse=True)
-    return next((found for known in by_length if (found := loss_of_period(view, known)) is not None), None)
+    by_length = sorted((_within(window, period) for window in view.windows.values()), key=_length, reverse=True)
+    return next((loss for evaluations in by_length if (loss := loss_of_period(view, evaluations)) is not None), None)
 
 
 # -- the lines --------------------------------------------------------------------------------------------------------
@@ -254,32 +256,32 @@ class _Kept:
     @property
     def words(self) -> str:
         """How often it was kept, and how much of its budget is left."""
-        told = self.states["met"] + self.states["broken"]
-        said = f"{short(self.rule, 80)}: met in {self.states['met']} of {many(told, 'window')}"
-        if not told:
-            said = f"{short(self.rule, 80)}: none of {many(self.states['inconclusive'], 'window')} can tell"
+        judged_windows = self.states["met"] + self.states["broken"]
+        text = f"{short(self.rule, 80)}: met in {self.states['met']} of {many(judged_windows, 'window')}"
+        if not judged_windows:
+            text = f"{short(self.rule, 80)}: none of {many(self.states['inconclusive'], 'window')} can tell"
         elif self.states["inconclusive"]:
-            said += f", {self.states['inconclusive']} inconclusive"
-        return said + ("" if self.spent is None else f", {percent(self.spent)} of its error budget is spent")
+            text += f", {self.states['inconclusive']} inconclusive"
+        return text + ("" if self.spent is None else f", {percent(self.spent)} of its error budget is spent")
 
 
 def _objectives(views: Sequence[ModelView], period: Period) -> ScoreLine:
-    found = list(_kept(views, period))
-    if not found:
+    objectives = list(_kept(views, period))
+    if not objectives:
         return ScoreLine("objectives", "not_agreed", "No objective is set.", "performance")
-    worst = _worst(one.grade for one in found)
-    ranked = sorted(found, key=lambda one: [*GRADES].index(one.grade))
-    return ScoreLine("objectives", worst, _listed([one.words for one in ranked]), "performance")
+    worst = _worst(objective.grade for objective in objectives)
+    ranked = sorted(objectives, key=lambda objective: [*GRADES].index(objective.grade))
+    return ScoreLine("objectives", worst, _listed([objective.words for objective in ranked]), "performance")
 
 
 def _kept(views: Sequence[ModelView], period: Period) -> Iterator[_Kept]:
     """Yield how each objective was kept, by the windows of the length of which most tell."""
     by_rule: dict[str, list[list[tuple[Evaluation, ObjectiveState]]]] = {}
-    for known in _all_within(views, period):
+    for evaluations in _all_within(views, period):
         of_length: dict[str, list[tuple[Evaluation, ObjectiveState]]] = {}
-        for one in known:
-            for state in one.objectives:
-                of_length.setdefault(state.rule, []).append((one, state))
+        for evaluation in evaluations:
+            for state in evaluation.objectives:
+                of_length.setdefault(state.rule, []).append((evaluation, state))
         for rule, states in of_length.items():
             by_rule.setdefault(rule, []).append(states)
     for rule, lengths in by_rule.items():
@@ -299,29 +301,37 @@ def _spent(rule: str, states: Sequence[tuple[Evaluation, ObjectiveState]]) -> fl
         return None
     if budget is None:
         return None
-    known = [(read.value, state.rows) for one, state in states if (read := signal.read(one)) is not None and state.rows]
-    rows = sum(rows for _, rows in known)
+    readings = [
+        (read.value, state.rows)
+        for evaluation, state in states
+        if (read := signal.read(evaluation)) is not None and state.rows
+    ]
+    rows = sum(rows for _, rows in readings)
     if not rows:
         return None
-    failed = sum((1 - value if objective.upwards else value) * rows for value, rows in known)
+    failed = sum((1 - value if objective.upwards else value) * rows for value, rows in readings)
     return failed / rows / budget
 
 
 def _drift(views: Sequence[ModelView], period: Period) -> ScoreLine:
-    known = [windows[-1] for view in views if (windows := windows_of(view, period))]
-    drifting = {name for one in known for name, column in one.features.items() if column.state == "drift"}
-    outputs = [column for one in known for column in (one.score, one.predicted) if column is not None]
+    newest = [windows[-1] for view in views if (windows := windows_of(view, period))]
+    drifting = {
+        name for evaluation in newest for name, column in evaluation.features.items() if column.state == "drift"
+    }
+    outputs = [
+        column for evaluation in newest for column in (evaluation.score, evaluation.predicted) if column is not None
+    ]
     outputs_drift = sorted({column.words for column in outputs if column.state == "drift"})
     if drifting or outputs_drift:
-        named = [short(name, 40) for name in (*sorted(outputs_drift), *sorted(drifting))]
-        return ScoreLine("drift", "watch", f"In the newest window {_names(named)} {_drifts(named)}.", "drift")
-    compared = sum(one.drift.compared for one in known)
+        columns = [short(name, 40) for name in (*sorted(outputs_drift), *sorted(drifting))]
+        return ScoreLine("drift", "watch", f"In the newest window {_names(columns)} {_drifts(columns)}.", "drift")
+    compared = sum(evaluation.drift.compared for evaluation in newest)
     if not compared and not any(column.state in ("ok", "within_normal_variation") for column in outputs):
         why = "there is no baseline" if all(view.baseline is None for view in views) else "too few rows came"
         return ScoreLine(
-            "drift", "inconclusive", f"Nothing could be compared: {why if known else 'no window closed'}.", "drift"
+            "drift", "inconclusive", f"Nothing could be compared: {why if newest else 'no window closed'}.", "drift"
         )
-    unsure = sum(column.state == "inconclusive" for one in known for column in one.features.values())
+    unsure = sum(column.state == "inconclusive" for evaluation in newest for column in evaluation.features.values())
     if unsure > compared:
         return ScoreLine(
             "drift",
@@ -329,7 +339,9 @@ def _drift(views: Sequence[ModelView], period: Period) -> ScoreLine:
             f"Of {many(unsure + compared, 'feature')} only {compared} could be compared.",
             "drift",
         )
-    days = many(sum(bool(one.drift.drifted) for view in views for one in windows_of(view, period)), "window")
+    days = many(
+        sum(bool(evaluation.drift.drifted) for view in views for evaluation in windows_of(view, period)), "window"
+    )
     return ScoreLine(
         "drift",
         "kept",
@@ -339,36 +351,50 @@ def _drift(views: Sequence[ModelView], period: Period) -> ScoreLine:
 
 
 def _labels(views: Sequence[ModelView], period: Period) -> ScoreLine:
-    known = [one for windows in _all_within(views, period) for one in windows if one.label_sla is not None]
-    if not known:
-        shares = [one.coverage for view in views for one in windows_of(view, period) if one.coverage is not None]
-        held = f"; outcomes of {percent(sum(shares) / len(shares))} of the predictions came" if shares else ""
-        return ScoreLine("labels", "not_agreed", f"Nobody agreed how late outcomes may be{held}.", "data")
-    length = max({_length([one]) for one in known}, key=lambda length: sum(_length([one]) == length for one in known))
-    counted = [one for one in known if _length([one]) == length]
-    states = Counter(one.label_sla.state for one in counted if one.label_sla is not None)
-    told = states["met"] + states["broken"]
-    if not told:
+    evaluations = [
+        window for windows in _all_within(views, period) for window in windows if window.label_sla is not None
+    ]
+    if not evaluations:
+        shares = [
+            evaluation.coverage
+            for view in views
+            for evaluation in windows_of(view, period)
+            if evaluation.coverage is not None
+        ]
+        coverage_text = f"; outcomes of {percent(sum(shares) / len(shares))} of the predictions came" if shares else ""
+        return ScoreLine("labels", "not_agreed", f"Nobody agreed how late outcomes may be{coverage_text}.", "data")
+    length = max(
+        {_length([evaluation]) for evaluation in evaluations},
+        key=lambda length: sum(_length([evaluation]) == length for evaluation in evaluations),
+    )
+    counted = [evaluation for evaluation in evaluations if _length([evaluation]) == length]
+    states = Counter(evaluation.label_sla.state for evaluation in counted if evaluation.label_sla is not None)
+    judged_windows = states["met"] + states["broken"]
+    if not judged_windows:
         return ScoreLine(
             "labels",
             "inconclusive",
             f"In none of {many(len(counted), 'window')} is the time for outcomes over.",
             "data",
         )
-    last = next(one.label_sla for one in reversed(counted) if one.label_sla and one.label_sla.state != "inconclusive")
+    last = next(
+        evaluation.label_sla
+        for evaluation in reversed(counted)
+        if evaluation.label_sla and evaluation.label_sla.state != "inconclusive"
+    )
     agreed = f"{format_percent(last.coverage)} within {last.within / DAY:g} days were agreed"
-    reason = f"Outcomes came in time in {states['met']} of {many(told, 'window')}; {agreed}."
+    reason = f"Outcomes came in time in {states['met']} of {many(judged_windows, 'window')}; {agreed}."
     grade: Grade = "broken" if last.state == "broken" else "watch" if states["broken"] else "kept"
     return ScoreLine("labels", grade, reason, "data")
 
 
 def _service(views: Sequence[ModelView], period: Period, incidents: Sequence[Incident]) -> ScoreLine:
     tab = "performance"
-    failing = [one for one in incidents if one.kind in ("service", "latency") and one.open]
+    failing = [incident for incident in incidents if incident.kind in ("service", "latency") and incident.open]
     if failing:
         return ScoreLine("service", "broken", failing[0].sentence, tab)
-    agreed = [one for one in _kept(views, period) if _of_service(one.rule)]
-    levels = [one.service for view in views for one in windows_of(view, period)[-1:] if one.service is not None]
+    agreed = [line for line in _kept(views, period) if _of_service(line.rule)]
+    levels = [line.service for view in views for line in windows_of(view, period)[-1:] if line.service is not None]
     if not levels:
         return ScoreLine("service", "inconclusive", "No call was counted: latency and errors are not known.", tab)
     measured = "; ".join(
@@ -380,8 +406,8 @@ def _service(views: Sequence[ModelView], period: Period, incidents: Sequence[Inc
         return ScoreLine(
             "service", "not_agreed", f"No objective of calls is set; in the newest window {measured}.", tab
         )
-    reason = _listed([one.words for one in agreed]).rstrip(".") + f". In the newest window {measured}."
-    return ScoreLine("service", _worst(one.grade for one in agreed), reason, tab)
+    reason = _listed([line.words for line in agreed]).rstrip(".") + f". In the newest window {measured}."
+    return ScoreLine("service", _worst(line.grade for line in agreed), reason, tab)
 
 
 def _of_service(rule: str) -> bool:
@@ -392,54 +418,63 @@ def _incidents(
     views: Sequence[ModelView], period: Period, incidents: Sequence[Incident], verdict: Verdict | None
 ) -> ScoreLine:
     if not incidents:
-        judged = sum(len(windows_of(view, period)) for view in views)
-        if not judged:
+        windows = sum(len(windows_of(view, period)) for view in views)
+        if not windows:
             return ScoreLine("incidents", "inconclusive", "No window of the period has been judged.", "incidents")
         if verdict is None or verdict.state == "unknown":
             reason = "None was seen, but nobody can tell whether the model is healthy."
             return ScoreLine("incidents", "inconclusive", reason, "incidents")
-        return ScoreLine("incidents", "kept", f"None in {many(judged, 'window')} that were judged.", "incidents")
-    lasting = [one for one in incidents if one.open]
-    kinds = Counter(one.kind for one in incidents)
+        return ScoreLine("incidents", "kept", f"None in {many(windows, 'window')} that were judged.", "incidents")
+    still_open = [incident for incident in incidents if incident.open]
+    kinds = Counter(incident.kind for incident in incidents)
     counted = ", ".join(f"{count} {KINDS[kind]}" for kind, count in kinds.most_common(NAMED))
-    grave = any(one.kind in GRAVE or one.subject in ("degraded", "no_data") for one in lasting)
-    reason = f"{many(len(incidents), 'incident')} ({counted}), {len(lasting)} of them open."
+    grave = any(incident.kind in GRAVE or incident.subject in ("degraded", "no_data") for incident in still_open)
+    reason = f"{many(len(incidents), 'incident')} ({counted}), {len(still_open)} of them open."
     return ScoreLine("incidents", "broken" if grave else "watch", reason, "incidents")
 
 
 def _baseline(model: ModelView) -> ScoreLine:
-    known, tab = model.baseline, ""
-    if known is None or known.learned < known.needed:
+    baseline, tab = model.baseline, ""
+    if baseline is None or baseline.learned < baseline.needed:
         return ScoreLine("baseline", "inconclusive", "There is no baseline yet.", tab)
-    if known.other_version:
-        other = short(known.other_version, 40)
-        return ScoreLine("baseline", "watch", f"It was made for version {other}.", tab)
-    if known.source == "provisional":
+    if baseline.other_version:
+        other_version = short(baseline.other_version, 40)
+        return ScoreLine("baseline", "watch", f"It was made for version {other_version}.", tab)
+    if baseline.source == "provisional":
         return ScoreLine("baseline", "watch", "It was learned from the first rows, right or wrong.", tab)
-    if known.until is None:
+    if baseline.until is None:
         return ScoreLine("baseline", "inconclusive", "Its rows have no times, so nobody knows how old it is.", tab)
-    days = max(model.watermark - known.until, 0) / DAY
-    reason = f"Its rows are of {date_words(known.until, model.timezone, days=True)} at the latest, {days:.0f} days ago."
+    days = max(model.watermark - baseline.until, 0) / DAY
+    reason = (
+        f"Its rows are of {date_words(baseline.until, model.timezone, days=True)} at the latest, {days:.0f} days ago."
+    )
     # 365: days after which a baseline is worth a look: it has seen no season since a year ago
     return ScoreLine("baseline", "watch" if days > 365 else "kept", reason, tab)
 
 
 def _fairness(views: Sequence[ModelView], period: Period) -> ScoreLine:
     tab = "performance"
-    known = [one for view in views for one in reversed(windows_of(view, period)) if one.fairness]
-    if not known:
-        longest = [one for windows in _all_within(views, period) for one in reversed(windows) if one.fairness]
-        known = longest
-    if not known:
+    evaluations = [
+        evaluation for view in views for evaluation in reversed(windows_of(view, period)) if evaluation.fairness
+    ]
+    if not evaluations:
+        longest = [window for windows in _all_within(views, period) for window in reversed(windows) if window.fairness]
+        evaluations = longest
+    if not evaluations:
         return ScoreLine("fairness", "not_agreed", "No attribute of groups is named.", tab)
-    mature = next((one for one in known if one.maturity == "mature"), known[0])
-    criteria = [(one.attribute, criterion) for one in mature.fairness for criterion in one.criteria]
+    mature = next((evaluation for evaluation in evaluations if evaluation.maturity == "mature"), evaluations[0])
+    criteria = [
+        (evaluation.attribute, criterion) for evaluation in mature.fairness for criterion in evaluation.criteria
+    ]
     states = [criterion.state for _, criterion in criteria]
     broken = [(name, criterion) for name, criterion in criteria if criterion.state == "broken"]
     if broken:
-        words = [f"{short(name, 40)}, {one.name.replace('_', ' ')}: {criterion_sentence(one)}" for name, one in broken]
+        words = [
+            f"{short(name, 40)}, {evaluation.name.replace('_', ' ')}: {criterion_sentence(evaluation)}"
+            for name, evaluation in broken
+        ]
         return ScoreLine("fairness", "broken", _listed(words), tab)
-    attributes = _names([short(one.attribute, 40) for one in mature.fairness])
+    attributes = _names([short(evaluation.attribute, 40) for evaluation in mature.fairness])
     if not states or "met" not in states:
         reason = f"The groups of {attributes} have too few rows to tell{_fewest(mature.fairness)}."
         return ScoreLine("fairness", "inconclusive", reason, tab)
@@ -451,9 +486,12 @@ def _fairness(views: Sequence[ModelView], period: Period) -> ScoreLine:
 
 def _fewest(fairness: Sequence[Fairness]) -> str:
     """Return which group of each attribute says least of the criteria that cannot tell, to be put behind a clause."""
-    untold = [(one, [each.name for each in one.criteria if each.state == "inconclusive"]) for one in fairness]
-    said = [sentence for one, names in untold if (sentence := fewest_sentence(one, names))]
-    return f": {'; '.join(said)}" if said else ""
+    untold = [
+        (group_fairness, [criterion.name for criterion in group_fairness.criteria if criterion.state == "inconclusive"])
+        for group_fairness in fairness
+    ]
+    sentences = [sentence for group_fairness, names in untold if (sentence := fewest_sentence(group_fairness, names))]
+    return f": {'; '.join(sentences)}" if sentences else ""
 
 
 def _money(model: ModelView, loss: DailyLoss | None) -> ScoreLine:

@@ -37,12 +37,12 @@ class Condition:
         window: str,
     ) -> Condition:
         """Return a condition. Raises ``ValueError`` where a state is none, or nothing is asked."""
-        named = (states,) if isinstance(states, str) else tuple(states)
-        if unknown := [state for state in named if state not in STATES]:
+        state_names = (states,) if isinstance(states, str) else tuple(states)
+        if unknown := [state for state in state_names if state not in STATES]:
             raise ValueError(f"{unknown[0]!r} is no state of a verdict; there are {', '.join(STATES)}")
-        if not named and drift_fraction is None and coverage is None and outcomes is None:
+        if not state_names and drift_fraction is None and coverage is None and outcomes is None:
             raise ValueError("there is nothing to wait for; say states, drift_fraction, coverage or outcomes")
-        return cls(named, drift_fraction, coverage, outcomes, window)
+        return cls(state_names, drift_fraction, coverage, outcomes, window)
 
     def to_json(self) -> dict[str, Any]:
         """Return the condition as a trigger travels; ``Condition(**document)`` is it again."""
@@ -58,20 +58,22 @@ class Condition:
         state = str(verdict.get("state", "not judged yet"))
         window = newest_window(model, self.window)
         drift = ((window or {}).get("drift") or {}).get("fraction")
-        known = (window or {}).get("outcomes") or {}
-        asked: list[tuple[bool, str]] = []
+        outcomes = (window or {}).get("outcomes") or {}
+        results: list[tuple[bool, str]] = []
         if self.states:
-            asked.append((state in self.states, f"the verdict is {state}"))
-        for name, least, found in (
+            results.append((state in self.states, f"the verdict is {state}"))
+        for name, minimum, number in (
             ("share of drift", self.drift_fraction, drift),
-            ("coverage of outcomes", self.coverage, known.get("coverage")),
-            ("outcomes", self.outcomes, known.get("rows")),
+            ("coverage of outcomes", self.coverage, outcomes.get("coverage")),
+            ("outcomes", self.outcomes, outcomes.get("rows")),
         ):
-            if least is not None:
-                said = "not known" if found is None else f"{found:g}"
-                asked.append((found is not None and found >= least, f"{name}: {said}, {least:g} wanted"))
-        of = "" if window is None else f"; window from {window['start']}"
-        return all(held for held, _ in asked), f"{', '.join(said for _, said in asked)}{of}"
+            if minimum is not None:
+                description = "not known" if number is None else f"{number:g}"
+                results.append((number is not None and number >= minimum, f"{name}: {description}, {minimum:g} wanted"))
+        window_text = "" if window is None else f"; window from {window['start']}"
+        return all(
+            is_met for is_met, _ in results
+        ), f"{', '.join(description for _, description in results)}{window_text}"
 
 
 def newest_window(model: Mapping[str, Any], length: str = "") -> Mapping[str, Any] | None:
@@ -81,18 +83,18 @@ def newest_window(model: Mapping[str, Any], length: str = "") -> Mapping[str, An
         model: The answer of ``GET /api/v1/models/{name}``.
         length: Length of the window, "" = the longest.
     """
-    found = [
-        known["closed"]
+    windows = [
+        window["closed"]
         for version in model.get("versions", ())
         if version.get("in_use", True)
-        for name, known in version.get("windows", {}).items()
-        if known.get("closed") and length in ("", name)
+        for name, window in version.get("windows", {}).items()
+        if window.get("closed") and length in ("", name)
     ]
 
     def order(window: Mapping[str, Any]) -> tuple[str, str]:
         return window["end"], _backwards(window["start"])
 
-    return max(found, key=order, default=None)
+    return max(windows, key=order, default=None)
 
 
 def _backwards(time: str) -> str:

@@ -50,13 +50,13 @@ class DriftlineHook(BaseHook):  # type: ignore[misc]
 
     def address(self) -> tuple[str, dict[str, str]]:
         """Return the address of the pages, and the headers of a request."""
-        found = self.get_connection(self.driftline_conn_id)
-        host = found.host or "localhost"
+        connection = self.get_connection(self.driftline_conn_id)
+        host = connection.host or "localhost"
         if "://" not in host:
-            host = f"{found.schema or 'http'}://{host}"
-        if found.port:
-            host = f"{host.rstrip('/')}:{found.port}"
-        headers = {"Authorization": f"Bearer {found.password}"} if found.password else {}
+            host = f"{connection.schema or 'http'}://{host}"
+        if connection.port:
+            host = f"{host.rstrip('/')}:{connection.port}"
+        headers = {"Authorization": f"Bearer {connection.password}"} if connection.password else {}
         return host.rstrip("/"), headers
 
     def model(self, name: str) -> dict[str, Any]:
@@ -76,9 +76,9 @@ class DriftlineHook(BaseHook):  # type: ignore[misc]
 
     def _get(self, path: str, parameters: Mapping[str, object] | None = None) -> dict[str, Any]:
         address, headers = self.address()
-        asked = {name: str(value) for name, value in (parameters or {}).items()}
+        query = {name: str(value) for name, value in (parameters or {}).items()}
         try:
-            return read_answer(address, httpx.get(address + path, params=asked, headers=headers, timeout=SECONDS))
+            return read_answer(address, httpx.get(address + path, params=query, headers=headers, timeout=SECONDS))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise silent(address, error) from error
 
@@ -86,10 +86,10 @@ class DriftlineHook(BaseHook):  # type: ignore[misc]
 async def fetch_model(client: httpx.AsyncClient, address: str, headers: Mapping[str, str], name: str) -> dict[str, Any]:
     """Return what is known of a model, without holding up the triggerer."""
     try:
-        found = await client.get(address + model_path(name), headers=dict(headers), timeout=SECONDS)
+        response = await client.get(address + model_path(name), headers=dict(headers), timeout=SECONDS)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise silent(address, error) from error
-    return read_answer(address, found)
+    return read_answer(address, response)
 
 
 def model_path(name: str) -> str:
@@ -97,7 +97,7 @@ def model_path(name: str) -> str:
     return f"/api/v1/models/{quote(name, safe='')}"
 
 
-def read_answer(address: str, found: httpx.Response) -> dict[str, Any]:
+def read_answer(address: str, response: httpx.Response) -> dict[str, Any]:
     """Return the document of an answer.
 
     Raises:
@@ -105,15 +105,15 @@ def read_answer(address: str, found: httpx.Response) -> dict[str, Any]:
         DriftlineError: Any other refusal.
     """
     try:
-        document = found.json()
+        document = response.json()
     except ValueError:
         document = None
-    if found.is_success and isinstance(document, dict):
+    if response.is_success and isinstance(document, dict):
         return document
-    said = document.get("error") if isinstance(document, dict) else None
-    if found.status_code == httpx.codes.NOT_FOUND and said:
-        raise UnknownModelError(f"{address}: {said}")
-    raise DriftlineError(f"{address}: {said or f'it answers {found.status_code}, but not as Driftline does'}")
+    error = document.get("error") if isinstance(document, dict) else None
+    if response.status_code == httpx.codes.NOT_FOUND and error:
+        raise UnknownModelError(f"{address}: {error}")
+    raise DriftlineError(f"{address}: {error or f'it answers {response.status_code}, but not as Driftline does'}")
 
 
 def silent(address: str, error: Exception) -> DriftlineError:

@@ -47,14 +47,14 @@ class VerdictOperator(BaseOperator):  # type: ignore[misc]
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any] | None:  # noqa: ARG002
         """Return the verdict."""
         verdict: dict[str, Any] | None = DriftlineHook(self.driftline_conn_id).model(self.model).get("verdict")
-        state, said = ("unknown", "nothing of it was judged yet")
+        state, sentence = ("unknown", "nothing of it was judged yet")
         if verdict is not None:
-            state, said = verdict["state"], verdict["sentence"]
-        self.log.info("%s is %s: %s", self.model, state, said)
+            state, sentence = verdict["state"], verdict["sentence"]
+        self.log.info("%s is %s: %s", self.model, state, sentence)
         if state in self.fail_on:
-            raise AirflowFailException(f"{self.model} is {state}: {said}")
+            raise AirflowFailException(f"{self.model} is {state}: {sentence}")
         if state in self.skip_on:
-            raise AirflowSkipException(f"{self.model} is {state}: {said}")
+            raise AirflowSkipException(f"{self.model} is {state}: {sentence}")
         return verdict
 
 
@@ -104,20 +104,20 @@ class EvaluateOperator(BaseOperator):  # type: ignore[misc]
             *self.options,
         ]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            process = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:
-            said = f"{self.command} cannot be started: {error.strerror}; name it as command="
-            raise AirflowFailException(said) from None
-        for line in done.stderr.splitlines():
+            problem = f"{self.command} cannot be started: {error.strerror}; name it as command="
+            raise AirflowFailException(problem) from None
+        for line in process.stderr.splitlines():
             self.log.info("%s", line)
-        lines = done.stderr.strip().splitlines()
-        if done.returncode not in (0, CROSSED):
-            last = lines[-1] if lines else f"driftline evaluate ended with {done.returncode}"
+        lines = process.stderr.strip().splitlines()
+        if process.returncode not in (0, CROSSED):
+            last = lines[-1] if lines else f"driftline evaluate ended with {process.returncode}"
             raise AirflowException(last)
-        if done.returncode == CROSSED:
-            told = "; ".join(line for line in lines if "--fail-on" in line)
-            raise (AirflowSkipException if self.skip else AirflowFailException)(told)
-        verdict: dict[str, Any] | None = json.loads(done.stdout).get("verdict")
+        if process.returncode == CROSSED:
+            fired = "; ".join(line for line in lines if "--fail-on" in line)
+            raise (AirflowSkipException if self.skip else AirflowFailException)(fired)
+        verdict: dict[str, Any] | None = json.loads(process.stdout).get("verdict")
         return verdict
 
 
@@ -165,7 +165,7 @@ def _listed(names: Collection[str] | str) -> list[str]:
 
 
 def _states(names: Collection[str] | str) -> tuple[str, ...]:
-    named = _listed(names)
-    if unknown := [state for state in named if state not in STATES]:
+    state_names = _listed(names)
+    if unknown := [state for state in state_names if state not in STATES]:
         raise ValueError(f"{unknown[0]!r} is no state of a verdict; there are {', '.join(STATES)}")
-    return tuple(named)
+    return tuple(state_names)

@@ -74,7 +74,7 @@ class VerdictSensor(BaseSensorOperator):  # type: ignore[misc]
         """Return whether the condition holds now."""
         condition = Condition(**{**self.condition, "states": tuple(self.condition["states"])})
         try:
-            found = DriftlineHook(self.driftline_conn_id).model(self.model)
+            model_answer = DriftlineHook(self.driftline_conn_id).model(self.model)
         except UnknownModelError as error:
             if not self.wait_for_model:
                 raise
@@ -83,9 +83,9 @@ class VerdictSensor(BaseSensorOperator):  # type: ignore[misc]
         except DriftlineError as error:
             self.log.warning("%s", error)
             return False
-        held, said = condition.holds(found)
-        self.log.info("%s: %s", self.model, said)
-        return held
+        is_met, sentence = condition.holds(model_answer)
+        self.log.info("%s: %s", self.model, sentence)
+        return is_met
 
     def end_waiting(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: ARG002
         """Return the verdict that the trigger found; fail where nobody knows the model."""

@@ -51,7 +51,7 @@ class VerdictTrigger(BaseTrigger):  # type: ignore[misc]
         async with httpx.AsyncClient() as client:
             while True:
                 try:
-                    found = await fetch_model(client, address, headers, self.model)
+                    model_answer = await fetch_model(client, address, headers, self.model)
                 except UnknownModelError as error:
                     if not self.wait_for_model:
                         yield TriggerEvent({"state": "unknown_model", "said": str(error)})
@@ -60,9 +60,9 @@ class VerdictTrigger(BaseTrigger):  # type: ignore[misc]
                 except DriftlineError as error:
                     self.log.warning("%s; asked again in %g seconds", error, self.poke_interval)
                 else:
-                    held, said = condition.holds(found)
-                    self.log.info("%s: %s", self.model, said)
-                    if held:
-                        yield TriggerEvent({"state": "held", "said": said, "verdict": found.get("verdict")})
+                    is_met, sentence = condition.holds(model_answer)
+                    self.log.info("%s: %s", self.model, sentence)
+                    if is_met:
+                        yield TriggerEvent({"state": "held", "said": sentence, "verdict": model_answer.get("verdict")})
                         return
                 await asyncio.sleep(self.poke_interval)

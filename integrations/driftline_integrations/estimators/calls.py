@@ -108,8 +108,12 @@ class OpenPrediction:
         """
         prediction = self.prediction
         task = (prediction.fills or prediction).plan.identity.task
-        score, predicted = said = READINGS[self.reading](result, self.fitted, task)
-        if prediction.batch is None and prediction.fills is None and (plain := single_result(said, task)) is not None:
+        score, predicted = reading = READINGS[self.reading](result, self.fitted, task)
+        if (
+            prediction.batch is None
+            and prediction.fills is None
+            and (plain := single_result(reading, task)) is not None
+        ):
             return plain
         if score is not ABSENT:
             prediction.score = score
@@ -176,9 +180,9 @@ class WatchedEstimator:
         if fitted is None:
             return None
         recorder, names = self._recorders.get(method) or self._recorder(method, estimator, bound, fitted)
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        samples = given.get(names[0] if names else "", ABSENT)
-        reading = self.family.reading(fitted, method, given)
+        arguments = {**dict(zip(names, args, strict=False)), **kwargs}
+        samples = arguments.get(names[0] if names else "", ABSENT)
+        reading = self.family.reading(fitted, method, arguments)
         if not reading or samples is ABSENT or _answered_already(method, estimator, samples):
             return None
         if self.joins and (outer := current()) is not None and not fitted.suits(outer.plan.identity.task):
@@ -194,8 +198,8 @@ class WatchedEstimator:
 
         name = f"{type(estimator).__name__}.{method}"
         recorder = Recorder(self._told, name, feature_names=fitted.names, joins=self.joins, **self._options)
-        made = self._recorders[method] = recorder, tuple(inspect.signature(bound).parameters)
-        return made
+        recorder_and_names = self._recorders[method] = recorder, tuple(inspect.signature(bound).parameters)
+        return recorder_and_names
 
 
 _watched = IdentityMap[WatchedEstimator]()
@@ -239,7 +243,9 @@ def uninstrument(estimator: Any) -> None:
     """Record nothing of an estimator any more; with the last one, the methods of its class are the library's again."""
     watched = _watched.get(estimator)
     _watched.forget(estimator)
-    if watched is not None and not any(other.library == watched.library for other in _watched.values()):
+    if watched is not None and not any(
+        other_estimator.library == watched.library for other_estimator in _watched.values()
+    ):
         _restore(watched.library)
 
 
@@ -273,26 +279,26 @@ def record_call(
     kwargs: dict[str, Any],
 ) -> Any:
     """Call a wrapped method, and record it where it is a prediction."""
-    asked = None
+    open_prediction = None
     try:
         watched = _watched_by(family, method, estimator, sys._getframe(2))
         if watched is not None:
-            asked = watched.ask(method.name, estimator, bound, args, kwargs)
+            open_prediction = watched.ask(method.name, estimator, bound, args, kwargs)
     except Exception as fault:
         FAULTS.swallow("estimator", fault)
-    if asked is None:
+    if open_prediction is None:
         return bound(*args, **kwargs)
     try:
         result = bound(*args, **kwargs)
     except BaseException as error:
-        asked.recorder.close(asked.prediction, ABSENT, error)
+        open_prediction.recorder.close(open_prediction.prediction, ABSENT, error)
         raise
     answer = result
     try:
-        answer = asked.answer(result)
+        answer = open_prediction.answer(result)
     except Exception as fault:
         FAULTS.swallow("estimator", fault)
-    asked.recorder.close(asked.prediction, answer)
+    open_prediction.recorder.close(open_prediction.prediction, answer)
     return result
 
 

@@ -34,21 +34,21 @@ _CONVENTIONS = {
 }
 
 
-def asks_for_explanation(given: CallArguments) -> bool:
+def asks_for_explanation(call_arguments: CallArguments) -> bool:
     """Return True where a call asks why, for leaves or contributions, and not what."""
-    return any(given.get(flag) for flag in _EXPLANATIONS)
+    return any(call_arguments.get(flag) for flag in _EXPLANATIONS)
 
 
-def asks_for_margins(given: CallArguments) -> bool:
+def asks_for_margins(call_arguments: CallArguments) -> bool:
     """Return True where a call asks for what stands before the link function: logits, logs."""
-    return any(given.get(flag) for flag in _MARGINS)
+    return any(call_arguments.get(flag) for flag in _MARGINS)
 
 
-def conventional_reading(fitted: FittedEstimator, method: str, given: CallArguments) -> str:
+def conventional_reading(fitted: FittedEstimator, method: str, call_arguments: CallArguments) -> str:
     """Return the reading of a method's result, a key of ``READINGS``; "" where it predicts nothing."""
-    if asks_for_explanation(given):
+    if asks_for_explanation(call_arguments):
         return ""
-    if asks_for_margins(given):
+    if asks_for_margins(call_arguments):
         return "margin" if fitted.kind == "classifier" else ""
     return _CONVENTIONS.get((fitted.kind, method), "")
 
@@ -124,13 +124,13 @@ def _value(result: Any, fitted: FittedEstimator, task: Task) -> ScoreAndClass:  
     return result[0] if isinstance(result, tuple) and result else result, ABSENT
 
 
-def single_result(said: ScoreAndClass, task: Task) -> float | str | None:
+def single_result(score_and_class: ScoreAndClass, task: Task) -> float | str | None:
     """Return one row as a plain score, or a plain class: read at once, where an array costs 15 µs.
 
     >>> single_result((np.array([[0.75, 0.25]]), ABSENT), Task("binary", ("0", "1"), "1"))
     0.25
     """
-    score, predicted = said
+    score, predicted = score_and_class
     if isinstance(score, np.ndarray) and (task.has_threshold or task.predicts_number):
         if score.shape == (1, 2) and (positive := task.positive) is not None:
             return float(score.item(positive))

@@ -80,22 +80,22 @@ def look(estimator: Any) -> FittedEstimator | None:
     classes = _fitted_attribute(estimator, "classes_")
     if classes is None:
         return None
-    if isinstance(classes, list) and any(isinstance(one, np.ndarray | list) for one in classes):
+    if isinstance(classes, list) and any(isinstance(array, np.ndarray | list) for array in classes):
         raise TypeError(
             f"{type(estimator).__name__} predicts {len(classes)} targets at once; record each as a model of its own: "
             "with model.prediction(features=...) as p: p.score = ..."
         )
-    known = tuple(np.asarray(classes).tolist())
-    if len(known) == 2:
-        return FittedEstimator("classifier", "binary", known, known[1], names)
-    return FittedEstimator("classifier", "multiclass", known, None, names) if known else None
+    class_values = tuple(np.asarray(classes).tolist())
+    if len(class_values) == 2:
+        return FittedEstimator("classifier", "binary", class_values, class_values[1], names)
+    return FittedEstimator("classifier", "multiclass", class_values, None, names) if class_values else None
 
 
 def last_step(estimator: Any) -> Any:
     """Return the estimator that decides: the last step of a pipeline, the best one of a search."""
     for _ in range(_MOST_STEPS):
-        own = getattr(estimator, "__dict__", {})
-        steps, best = own.get("steps"), own.get("best_estimator_")
+        attributes = getattr(estimator, "__dict__", {})
+        steps, best = attributes.get("steps"), attributes.get("best_estimator_")
         if best is not None:
             estimator = best
         elif isinstance(steps, list) and steps and hasattr(steps[-1], "__len__") and hasattr(steps[-1][-1], "predict"):
@@ -107,8 +107,8 @@ def last_step(estimator: Any) -> Any:
 
 def mark(estimator: Any) -> object:
     """Return an object that another fit replaces, so that what was learned of the old one is forgotten."""
-    own = getattr(last_step(estimator), "__dict__", {})
-    return next((own[name] for name in ("_Booster", "_classes", "classes_") if name in own), None)
+    attributes = getattr(last_step(estimator), "__dict__", {})
+    return next((attributes[name] for name in ("_Booster", "_classes", "classes_") if name in attributes), None)
 
 
 def _kind(estimator: Any) -> str:

@@ -76,12 +76,12 @@ class LibraryInstrumentation:
 
 def _subclasses(root: type) -> Iterator[type]:
     """Yield a class and all that derive from it, each once."""
-    seen, waiting = {root}, [root]
+    subclasses, waiting = {root}, [root]
     while waiting:
         kind = waiting.pop()
         yield kind
-        children: set[type] = set(kind.__subclasses__()) - seen
-        seen |= children
+        children: set[type] = set(kind.__subclasses__()) - subclasses
+        subclasses |= children
         waiting.extend(children)
 
 

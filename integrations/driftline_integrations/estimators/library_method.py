@@ -88,9 +88,9 @@ class LibraryMethod:
         methods.wrap_inherited_methods(getattr(module, self._kind), (self._method,), self._call, self._library)
 
     def _place(self, target: Any) -> RecordingPlan | None:
-        known = self._places.get(target) or self._learned.get(target)
-        if known is not None or not self._imports.wanted or target in self._learned:
-            return known
+        cached = self._places.get(target) or self._learned.get(target)
+        if cached is not None or not self._imports.wanted or target in self._learned:
+            return cached
         place = None
         try:
             place = self._unnamed(target)
@@ -125,7 +125,7 @@ class LibraryMethod:
         except BaseException as error:
             place.recorder.close(prediction, ABSENT, error)
             raise
-        said = result
+        answer = result
         try:
             if place.read is not None:
                 score, predicted = place.read(result, *args, **kwargs)
@@ -134,10 +134,10 @@ class LibraryMethod:
                 if predicted is not ABSENT:
                     prediction.predicted = predicted
             if place.result is not None:
-                said = place.result(result, *args, **kwargs)
+                answer = place.result(result, *args, **kwargs)
         except Exception as fault:
             FAULTS.swallow("asked", fault)
-        place.recorder.close(prediction, said)
+        place.recorder.close(prediction, answer)
         return result
 
     @staticmethod

@@ -32,14 +32,14 @@ def model_of(estimator: Any) -> Model:
     if name:
         return declared_model(name) or with_providers(Model(name, version=read("DRIFTLINE_MODEL_VERSION")))
     file, last = read_declarations(), last_step(estimator)
-    for asked in (estimator, last):
-        for one in file.declared:
-            if one.estimator and isinstance(asked, _class(one.estimator)):
-                return with_providers(one.model)
+    for candidate in (estimator, last):
+        for declaration in file.declared:
+            if declaration.estimator and isinstance(candidate, _class(declaration.estimator)):
+                return with_providers(declaration.model)
     for left in file.left_out:
         if not left.estimator or isinstance(estimator, kind := _class(left.estimator)) or isinstance(last, kind):
             raise ModelLeftOut(left.reason)
-    anybody = [one for one in file.declared if not one.estimator and not one.routes]
+    anybody = [declaration for declaration in file.declared if not declaration.estimator and not declaration.routes]
     if len(anybody) == 1:
         return with_providers(anybody[0].model)
     return with_providers(Model(type(last).__name__, version=read("DRIFTLINE_MODEL_VERSION")))
@@ -48,9 +48,9 @@ def model_of(estimator: Any) -> Model:
 def declared_model(name: str) -> Model | None:
     """Return the file's model of a name, None for none. Raises :class:`ModelLeftOut` where the file leaves it out."""
     file = read_declarations()
-    for one in file.declared:
-        if one.model.name == name:
-            return with_providers(one.model)
+    for declaration in file.declared:
+        if declaration.model.name == name:
+            return with_providers(declaration.model)
     for left in file.left_out:
         if left.name in (name, ""):
             raise ModelLeftOut(left.reason)

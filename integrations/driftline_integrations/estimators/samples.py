@@ -145,10 +145,12 @@ def rows_of_matrix(
     if rows != 1 or width > MOST_CELLS:
         return Matrix(rows, width, names, read, categories)
     values = read()[0] if width else np.empty(0)
-    known = categories()
-    if not known:
+    category_table = categories()
+    if not category_table:
         return values if names is None else dict(zip(names, values.tolist(), strict=True))
-    row = [_category(code, known[i]) if i in known else code for i, code in enumerate(values.tolist())]
+    row = [
+        _category(code, category_table[i]) if i in category_table else code for i, code in enumerate(values.tolist())
+    ]
     return row if names is None else dict(zip(names, row, strict=True))
 
 

@@ -54,8 +54,8 @@ class ConstructorHook:
         births: Those methods; ``__setstate__`` is where an object comes from that is unpickled.
     """
 
-    def __init__(self, told: Callable[[Any], None], births: Iterable[str] = ("__init__",)) -> None:
-        self._told = told
+    def __init__(self, callback: Callable[[Any], None], births: Iterable[str] = ("__init__",)) -> None:
+        self._told = callback
         self._births = tuple(births)
         self._wrapped: list[tuple[type, str, Any, Any]] = []
         self._wanted = False
@@ -79,11 +79,11 @@ class ConstructorHook:
 
     def _born(self, birth: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(birth)
-        def born(made: Any, /, *args: Any, **kwargs: Any) -> None:
-            birth(made, *args, **kwargs)
+        def born(instance: Any, /, *args: Any, **kwargs: Any) -> None:
+            birth(instance, *args, **kwargs)
             try:
                 if self._wanted:
-                    self._told(made)
+                    self._told(instance)
             except Exception as fault:  # it is somebody's constructor
                 FAULTS.swallow("instrument", fault)
 

@@ -32,13 +32,13 @@ class IdentityMap(Generic[V]):
 
     def set(self, target: Any, value: V) -> None:
         """Remember a value. Raises ``TypeError`` where the object cannot be referred to weakly."""
-        key, held = id(target), self._held
-        held[key] = ref(target, lambda _: held.pop(key, None)), value
+        key, entries = id(target), self._held
+        entries[key] = ref(target, lambda _: entries.pop(key, None)), value
 
     def get(self, target: Any) -> V | None:
         """Return the value of an object, None where there is none."""
-        found = self._held.get(id(target))
-        return None if found is None else found[1]
+        entry = self._held.get(id(target))
+        return None if entry is None else entry[1]
 
     def forget(self, target: Any) -> None:
         """Know nothing of an object any more."""

@@ -46,10 +46,10 @@ _NAMES = ("tracer_provider", "meter_provider")
 _providers: dict[str, dict[str, Any]] = {}
 
 
-def remember_providers(instrumentor: object, given: Mapping[str, Any]) -> None:
+def remember_providers(instrumentor: object, options: Mapping[str, Any]) -> None:
     """Remember what the arguments of ``instrument()`` say of providers."""
     forget_providers(instrumentor)
-    providers = {name: given[name] for name in _NAMES if given.get(name) is not None}
+    providers = {name: options[name] for name in _NAMES if options.get(name) is not None}
     if providers:
         _providers[type(instrumentor).__name__] = providers
 

@@ -61,16 +61,16 @@ def instrument_as_declared(app: Any, instrument: Callable[..., Any]) -> None:
     A model whose routes have mistakes is left out, as any other with a mistake is.
     """
     file = read_declarations()
-    for one in file.declared:
+    for declaration in file.declared:
         try:
-            instrument(with_providers(one.model), app, routes=one.routes, outcomes=one.outcomes)
+            instrument(with_providers(declaration.model), app, routes=declaration.routes, outcomes=declaration.outcomes)
         except RouteMistakes as mistakes:
             for mistake in mistakes.each:
-                logger.error("driftline: %s: models.%s.%s", one.source, one.model.name, mistake)
-            file.leave_out(one)
+                logger.error("driftline: %s: models.%s.%s", declaration.source, declaration.model.name, mistake)
+            file.leave_out(declaration)
         except (TypeError, ValueError) as error:
-            logger.error("driftline: %s: models.%s.%s", one.source, one.model.name, error)
-            file.leave_out(one)
+            logger.error("driftline: %s: models.%s.%s", declaration.source, declaration.model.name, error)
+            file.leave_out(declaration)
         except Exception as fault:
             FAULTS.swallow("instrument", fault)
 
@@ -131,8 +131,8 @@ class MappedRoutes:
 
     def _has(self, plan: RoutePlan) -> bool:
         """Return True where the route is mapped here, and there."""
-        own = self._plans.get((plan.method, plan.path))
-        if own is None or own.model.name != plan.model.name:
+        plan_at_path = self._plans.get((plan.method, plan.path))
+        if plan_at_path is None or plan_at_path.model.name != plan.model.name:
             return False
         return any(
             (served.methods is None or plan.method in served.methods) and self._meets(plan.path, served)
@@ -143,7 +143,7 @@ class MappedRoutes:
         route = f"{plan.method} {plan.path}"
         if not FAULTS.once(f"absent {plan.model.name} {route}"):
             return
-        served = [_text(one, plan.method) for one in self._served() if not one.opaque]
+        served = [_text(route, plan.method) for route in self._served() if not route.opaque]
         # 0.65: ratio of `difflib`: "POST /v1/predict" and "POST /predict" have 0.9, "GET /redoc" has 0.61
         near = difflib.get_close_matches(route, served, 3, 0.65)
         logger.warning(

@@ -60,10 +60,10 @@ class Tee(RequestPrediction):
     __slots__ = ("_receive", "_said", "_send", "heard", "status")
 
     def __init__(
-        self, route: RoutePlan, given: RequestParts | None, headers: Headers, receive: Receive, send: Send
+        self, route: RoutePlan, request_parts: RequestParts | None, headers: Headers, receive: Receive, send: Send
     ) -> None:
         self.route = route
-        self._given = given
+        self._given = request_parts
         self._body = self._told = None  # all that a visit has: each function on the way costs a request half a µs
         self._receive, self._send = receive, send
         self.heard: bytes | None = b"" if route.reads_body and _readable(route, headers, "request") else None
@@ -76,15 +76,15 @@ class Tee(RequestPrediction):
         if self.heard is not None:
             try:
                 if message["type"] == "http.request":
-                    heard = self.heard = self.heard + message.get("body", b"")  # of one part, that part itself
-                    if len(heard) > self.route.limit:
+                    body = self.heard = self.heard + message.get("body", b"")  # of one part, that part itself
+                    if len(body) > self.route.limit:
                         self.heard = None
                         self.route.go_without("request_too_large")
                     elif not message.get("more_body", False):
                         self.heard = None
-                        self._body = heard
+                        self._body = body
                         if self.prediction is not None:
-                            self.take_body(heard)
+                            self.take_body(body)
             except Exception as fault:
                 FAULTS.swallow("request", fault)
         return message
@@ -99,27 +99,27 @@ class Tee(RequestPrediction):
                     readable = _readable(self.route, dict(message.get("headers", ())), "response")
                     self._said: bytes | None = b"" if readable else None
                 elif message["type"] == "http.response.body":
-                    said = self._said
-                    if said is not None:
-                        said = self._said = said + message.get("body", b"")
-                        if len(said) > self.route.limit:
-                            said = self._said = None
+                    body = self._said
+                    if body is not None:
+                        body = self._said = body + message.get("body", b"")
+                        if len(body) > self.route.limit:
+                            body = self._said = None
                             self.route.go_without("response_too_large")
                     if not message.get("more_body", False):
-                        self.answer(self.status, UNREAD if said is None else said)
+                        self.answer(self.status, UNREAD if body is None else body)
             except Exception as fault:
                 FAULTS.swallow("response", fault)
         return self._send(message)
 
 
-def _readable(route: RoutePlan, headers: Headers, what: str) -> bool:
+def _readable(route: RoutePlan, headers: Headers, direction: str) -> bool:
     """Return True where a body is JSON of a size that is read; count it where it is not."""
     kind, length = headers.get(b"content-type", b""), headers.get(b"content-length", b"")
     if (kind != _JSON and not is_json(kind.decode("latin-1"))) or b"content-encoding" in headers:
-        route.go_without(f"{what}_not_json")
+        route.go_without(f"{direction}_not_json")
         return False
     if len(length) >= route.digits and length.isdigit() and int(length) > route.limit:
-        route.go_without(f"{what}_too_large")
+        route.go_without(f"{direction}_too_large")
         return False
     return True
 
@@ -134,9 +134,9 @@ def request_parts(route: RoutePlan, headers: Headers, path: Mapping[str, Any], s
     """Return what is read of a request later besides its body, None for nothing: a second's requests wait for it."""
     if not route.reads_more:
         return None
-    wanted = {name: header_text(headers, name) for name in route.headers}
+    wanted_headers = {name: header_text(headers, name) for name in route.headers}
     return RequestParts(
-        wanted.__getitem__,
+        wanted_headers.__getitem__,
         path,
         scope["query_string"],
         context=context.get_current() if route.reads_baggage else None,
@@ -159,6 +159,6 @@ async def answer_outcomes(model: Model, headers: Headers, receive: Receive, send
         body += message.get("body", b"")
         more = message.get("more_body", False) and len(body) <= OUTCOME_BYTES
     status, answer = take_outcomes(model, bytes(body), header_text(headers, "content-type"))
-    said = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": said})
+    answer_headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": answer_headers})
     await send({"type": "http.response.body", "body": answer})

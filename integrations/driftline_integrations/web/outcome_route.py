@@ -29,9 +29,11 @@ class OutcomeRoutes:
         """Take a model's outcomes at a path. Raises ``ValueError`` for what is no path, or one that is taken."""
         if not path.startswith("/"):
             raise ValueError(f"outcomes: {path!r} is no path; write it as '/outcomes'")
-        taken = self._models.get(path, model)
-        if taken.name != model.name:
-            raise ValueError(f"outcomes: {path!r} takes those of {taken.name}; give those of {model.name} another path")
+        mapped_model = self._models.get(path, model)
+        if mapped_model.name != model.name:
+            raise ValueError(
+                f"outcomes: {path!r} takes those of {mapped_model.name}; give those of {model.name} another path"
+            )
         self._models[path] = model
 
     def model_at(self, method: str, path: str) -> Model | None:

@@ -45,37 +45,37 @@ class RequestPrediction(Opening):
 
     __slots__ = ("_body", "_given", "_told", "route")
 
-    def __init__(self, route: RoutePlan, given: RequestParts | None) -> None:
+    def __init__(self, route: RoutePlan, request_parts: RequestParts | None) -> None:
         self.route = route
-        self._given = given
+        self._given = request_parts
         self._body: bytes | None = None
         self._told: RequestContents | None = None
         self.open(route.plan)
 
     def asked(self) -> Prediction | None:
         """Return the prediction, with what the request says where that is read before the response."""
-        told = self._made()
-        if told is None:
+        contents = self._made()
+        if contents is None:
             return self.prediction
         if self.route.early and (self._body is not None or not self.route.reads_body):
-            told.read_request()
-        return told.prediction
+            contents.read_request()
+        return contents.prediction
 
     def _made(self) -> RequestContents | None:
         """Return what the prediction will be told; None where it is over and was never made."""
-        told = self._told
-        if told is None and not self.closed and (prediction := super().asked()) is not None:
-            told = self._told = RequestContents(self.route, prediction, self._given)
-            told.body = self._body
-        return told
+        contents = self._told
+        if contents is None and not self.closed and (prediction := super().asked()) is not None:
+            contents = self._told = RequestContents(self.route, prediction, self._given)
+            contents.body = self._body
+        return contents
 
     def take_body(self, body: bytes) -> None:
         """Take the whole body of the request; it is read now where somebody may ask for an id that is in it."""
         self._body = body
-        if self.prediction is not None and (told := self._made()) is not None:
-            told.body = body
+        if self.prediction is not None and (contents := self._made()) is not None:
+            contents.body = body
             if self.route.early:
-                told.read_request()
+                contents.read_request()
 
     def start_answer(self, status: int) -> None:
         """Decide whether the answer names the prediction: not where there is none, or where its body says the id."""
@@ -84,16 +84,16 @@ class RequestPrediction(Opening):
             if route.named_at_once:
                 self.id = self.exchange.named = self.exchange.given or IDS.uuid7(self.time)
                 return
-            if (said := route.id_in(self._body)) is not None:
-                self.id = said or self.exchange.given or IDS.uuid7(self.time)
-                self.exchange.named = header_id(said) if said else self.id
+            if (id_value := route.id_in(self._body)) is not None:
+                self.id = id_value or self.exchange.given or IDS.uuid7(self.time)
+                self.exchange.named = header_id(id_value) if id_value else self.id
                 return
-        told = self._made()
-        if told is None:
+        contents = self._made()
+        if contents is None:
             return
         if route.early:
-            told.read_request()
-        prediction = told.prediction
+            contents.read_request()
+        prediction = contents.prediction
         success = 200 <= status < 300 or status >= 500 or prediction.inner is not None
         if (not success or route.id_from_response) and prediction.exchange is not None:
             prediction.exchange.forget(prediction)
@@ -104,25 +104,27 @@ class RequestPrediction(Opening):
             return
         try:
             if self.id and self.prediction is None and response.__class__ is bytes:
-                body, given = self._body, self._given
+                body, parts = self._body, self._given
                 cost = ROW_BYTES + len(response) + (0 if body is None else len(body))
-                self.close(self.route, cost, body if given is None else (given, body), response)
+                self.close(self.route, cost, body if parts is None else (parts, body), response)
                 return
-            told = self._made()
+            contents = self._made()
             self.closed = True
-            if told is not None:
-                told.response = response
-                self._end(told, status)
+            if contents is not None:
+                contents.response = response
+                self._end(contents, status)
         except Exception as fault:
             FAULTS.swallow("response", fault)
 
-    def _end(self, told: RequestContents, status: int) -> None:
-        route, prediction, response = self.route, told.prediction, told.response
+    def _end(self, request_contents: RequestContents, status: int) -> None:
+        route, prediction, response = self.route, request_contents.prediction, request_contents.response
         if 200 <= status < 300 and response.__class__ is bytes:
-            told.cost += len(response) + (0 if told.body is None else len(told.body))
-            route.recorder.close_later(prediction, told)
+            request_contents.cost += len(response) + (
+                0 if request_contents.body is None else len(request_contents.body)
+            )
+            route.recorder.close_later(prediction, request_contents)
             return
-        result = told.read()
+        result = request_contents.read()
         if status >= 500:
             route.recorder.close(prediction, error=str(status))
         elif 200 <= status < 300 or prediction.inner is not None or self._says_result(result):
@@ -139,16 +141,16 @@ class RequestPrediction(Opening):
         """Close it with what the application raised."""
         if self.closed:
             return
-        told = None
+        contents = None
         try:
-            told = self._made()
+            contents = self._made()
             self.closed = True
-            if told is not None:
-                told.read_request()
+            if contents is not None:
+                contents.read_request()
         except Exception as fault:
             FAULTS.swallow("request", fault)
-        if told is not None:
-            self.route.recorder.close(told.prediction, error=error)
+        if contents is not None:
+            self.route.recorder.close(contents.prediction, error=error)
 
     def refuse(self, status: int) -> None:
         """Close it with a status that was raised: what answers so stands around the route, and its body is not seen."""

@@ -89,8 +89,8 @@ class RoutePlan:
         self.path = path
         self.limit = route.limit
         self.features = tuple(parse_source(text, "features", path) for text in feature_sources(route))
-        own = parse_source(route.id, "id", path) if route.id else None
-        self.id = own if own is not None and own.kind else None
+        id_source = parse_source(route.id, "id", path) if route.id else None
+        self.id = id_source if id_source is not None and id_source.kind else None
         if (
             self.id is not None
             and self.id.kind in FIELDS
@@ -117,14 +117,14 @@ class RoutePlan:
         self.recorder = Recorder(
             model,
             f"{method} {path}",
-            id_field=route.id if own is not None and not own.kind else "",
+            id_field=route.id if id_source is not None and not id_source.kind else "",
             score=response_selector(score),
             predicted=response_selector(predicted),
             span_features=route.span_features,
             fix=lambda selectors: f'routes={{"{method} {path}": Route({selectors})}}',
         )
         self.plan = self.recorder.plan
-        self._said = tuple(None if one is None else one.parts for one in (score, predicted))
+        self._said = tuple(None if source is None else source.parts for source in (score, predicted))
         self._in_body = self.features == (Source("body", ()),) and self.id is None  # the row, and its id
         self._plain = self._in_body and not self.reads_more and not self.slices
 
@@ -142,27 +142,27 @@ class RoutePlan:
         """Return what most requests and responses say: one object in, a number out, and perhaps a class."""
         if not self._plain or not isinstance(request, bytes):
             return None
-        taken = take_row(self.plan, parse_json(request))
-        if taken is None:
+        features = take_row(self.plan, parse_json(request))
+        if features is None:
             return None
-        said, (score_at, class_at) = parse_json(response), self._said
+        answer, (score_at, class_at) = parse_json(response), self._said
         try:
-            score = said if score_at is None else _value_at(said, score_at)
-            decided = None if class_at is None else _value_at(said, class_at)
+            score = answer if score_at is None else _value_at(answer, score_at)
+            decided = None if class_at is None else _value_at(answer, class_at)
         except (LookupError, TypeError):
             return None
         if score.__class__ is not self.plan.score_type:
             return None
         if class_at is None:
-            return *taken, score, ""
-        return (*taken, score, class_text(decided)) if is_plain_class(self.plan, decided) else None
+            return *features, score, ""
+        return (*features, score, class_text(decided)) if is_plain_class(self.plan, decided) else None
 
     def later(self, prediction: Prediction, request: Request, response: bytes) -> RequestContents:
         """Return the reader of any other request and response."""
-        given, body = request if isinstance(request, tuple) else (None, request)
-        told = RequestContents(self, prediction, given)
-        told.body, told.response = body, response
-        return told
+        parts, body = request if isinstance(request, tuple) else (None, request)
+        contents = RequestContents(self, prediction, parts)
+        contents.body, contents.response = body, response
+        return contents
 
     def id_in(self, body: bytes | None) -> str | None:
         """Return the id that a field of the body says, "" for none; None where it takes a closer look."""
@@ -175,25 +175,25 @@ class RoutePlan:
         except Exception:  # no JSON
             return None
 
-    def read_features(self, given: RequestParts) -> Any:
+    def read_features(self, request_parts: RequestParts) -> Any:
         """Return one row or a batch; of several sources, the row that they make together."""
         if len(self.features) == 1:
-            return _as_row(self.features[0], read_source(self.features[0], given))
+            return _as_row(self.features[0], read_source(self.features[0], request_parts))
         row: dict[str, Any] = {}
         for source in self.features:
-            part = _as_row(source, read_source(source, given))
+            part = _as_row(source, read_source(source, request_parts))
             if not isinstance(part, Mapping):
                 raise MissingValue(f"{describe(part).text}, which is no row that another can be added to", ())
             row.update(part)
         return row
 
-    def read_slices(self, given: RequestParts, features: Any) -> dict[str, Any] | None:
+    def read_slices(self, request_parts: RequestParts, features: Any) -> dict[str, Any] | None:
         """Return the slices that were asked for and are there; of a batch, one value per row where rows have them."""
         slices: dict[str, Any] = {}
         for name, source in self.slices:
             try:
                 if source.kind:
-                    value = read_source(source, given)
+                    value = read_source(source, request_parts)
                 elif isinstance(features, list):
                     value = [row.get(source.parts[0]) if isinstance(row, Mapping) else None for row in features]
                 else:
@@ -206,12 +206,12 @@ class RoutePlan:
                 slices[name] = value
         return slices or None
 
-    def read_id(self, given: RequestParts) -> Any:
+    def read_id(self, request_parts: RequestParts) -> Any:
         """Return the id that the request says outside its features, ``ABSENT`` for none."""
         if self.id is None or self.id_from_response:
             return ABSENT
         try:
-            return read_source(self.id, given)
+            return read_source(self.id, request_parts)
         except MissingValue:
             return ABSENT
 
@@ -225,10 +225,10 @@ class RequestContents:
 
     __slots__ = ("_taken", "body", "cost", "given", "prediction", "response", "route")
 
-    def __init__(self, route: RoutePlan, prediction: Prediction, given: RequestParts | None) -> None:
+    def __init__(self, route: RoutePlan, prediction: Prediction, request_parts: RequestParts | None) -> None:
         self.route = route
         self.prediction = prediction
-        self.given = given or RequestParts(lambda _: "", {}, b"")
+        self.given = request_parts or RequestParts(lambda _: "", {}, b"")
         self.body: bytes | None = None
         self.response: Any = UNREAD
         self.cost = ROW_BYTES
@@ -239,11 +239,11 @@ class RequestContents:
         if self._taken:
             return
         self._taken = True
-        route, given, body = self.route, self.given, self.body
+        route, parts, body = self.route, self.given, self.body
         self.body = None
         if body is not None:
             try:
-                given.body = parse_json(body)
+                parts.body = parse_json(body)
             except Exception:  # no JSON, nested too deep, or in no encoding
                 route.go_without("request_not_json")
                 return
@@ -251,11 +251,11 @@ class RequestContents:
             features: Any = None
             if body is not None or not route.reads_body:  # why there is none is counted
                 try:
-                    features = route.read_features(given)
+                    features = route.read_features(parts)
                 except MissingValue:
                     route.go_without("features_not_found")
-            slices = route.read_slices(given, features) if route.slices else None
-            route.recorder.add(self.prediction, features=features, id=route.read_id(given), slices=slices)
+            slices = route.read_slices(parts, features) if route.slices else None
+            route.recorder.add(self.prediction, features=features, id=route.read_id(parts), slices=slices)
         except Exception as fault:
             FAULTS.swallow("request", fault)
 
@@ -282,11 +282,11 @@ def _parse_response(body: bytes) -> Any:
         return _NO_JSON
 
 
-def _value_at(said: Any, parts: tuple[str, ...]) -> Any:
+def _value_at(document: Any, parts: tuple[str, ...]) -> Any:
     """Return the value at the end of a path through objects; raises where the path breaks."""
     for part in parts:
-        said = said[part]
-    return said
+        document = document[part]
+    return document
 
 
 def _as_row(source: Source, value: Any) -> Any:
@@ -303,7 +303,7 @@ def plan_routes(model: Model, routes: Mapping[str, Route | Mapping[str, Any]]) -
         )
     plans: list[RoutePlan] = []
     mistakes: list[str] = []
-    for text, given in routes.items():
+    for text, declared in routes.items():
         key = f"routes.{text!r}"
         try:
             method, path = parse_method_and_path(text, key)
@@ -311,7 +311,7 @@ def plan_routes(model: Model, routes: Mapping[str, Route | Mapping[str, Any]]) -
             method, path = "", ""
             mistakes.append(str(mistake))
         try:
-            route = parse_route(given, key)
+            route = parse_route(declared, key)
             if method and not mistakes:
                 plans.append(RoutePlan(model, method, path, route))
         except RouteMistakes as more:

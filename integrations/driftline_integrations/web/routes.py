@@ -87,20 +87,20 @@ def parse_route(given: Route | Mapping[str, Any], key: str) -> Route:
     'probability'
     """
     if isinstance(given, Route):
-        values = {one.name: getattr(given, one.name) for one in fields(given)}
+        values = {field.name: getattr(given, field.name) for field in fields(given)}
     elif isinstance(given, Mapping):
         values = dict(given)
     else:
         raise RouteMistakes([f"{key}: a route is a Route(...) or a table, not {describe(given).text}"])
-    mistyped = [(name, said) for name, value in values.items() for said in _mistyped(name, value, key)]
-    odd, mistakes = {name for name, _ in mistyped}, [said for _, said in mistyped]
+    mistyped = [(name, mistake) for name, value in values.items() for mistake in _mistyped(name, value, key)]
+    odd, mistakes = {name for name, _ in mistyped}, [mistake for _, mistake in mistyped]
     route = Route(**{name: value for name, value in values.items() if name not in odd})
-    named = [(f"slices.{name}", "slices", text) for name, text in route.slices.items()]
-    named += [(name, name, getattr(route, name)) for name in ("id", "score", "predicted")]
-    named += [("features", "features", text) for text in feature_sources(route)]
-    for name, what, text in named:
+    sources = [(f"slices.{name}", "slices", text) for name, text in route.slices.items()]
+    sources += [(name, name, getattr(route, name)) for name in ("id", "score", "predicted")]
+    sources += [("features", "features", text) for text in feature_sources(route)]
+    for name, kind, text in sources:
         try:
-            parse_source(text, what, f"{key}.{name}")
+            parse_source(text, kind, f"{key}.{name}")
         except ValueError as mistake:
             mistakes.append(str(mistake))
     if mistakes:
@@ -113,14 +113,14 @@ def _mistyped(name: str, value: Any, key: str) -> Iterator[str]:
     if name not in _EXPECTED:
         yield f"{key}.{name}: a route has no such key; it has {', '.join(_EXPECTED)}"
         return
-    kinds, what = _EXPECTED[name]
+    kinds, expected = _EXPECTED[name]
     right = isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds)
     if not right or (isinstance(value, list | tuple) and not all(isinstance(text, str) for text in value)):
-        yield f"{key}.{name}: must be {what}, not {value!r}"
+        yield f"{key}.{name}: must be {expected}, not {value!r}"
     elif name == "slices":
-        for own, text in value.items():
+        for text_key, text in value.items():
             if not isinstance(text, str):
-                yield f"{key}.slices.{own}: must be a text such as 'header:x-region', not {text!r}"
+                yield f"{key}.slices.{text_key}: must be a text such as 'header:x-region', not {text!r}"
 
 
 def feature_sources(route: Route) -> tuple[str, ...]:
@@ -141,20 +141,20 @@ class Source:
     parts: tuple[str, ...]
 
 
-def parse_source(text: str, what: str, key: str) -> Source:
-    """Read ``kind:a.b``. Raises ``ValueError`` with the fix for a kind that ``what`` cannot come from.
+def parse_source(text: str, argument: str, key: str) -> Source:
+    """Read ``kind:a.b``. Raises ``ValueError`` with the fix for a kind that ``argument`` cannot come from.
 
     >>> parse_source("header:x-region", "slices", "slices.region")
     Source(kind='header', parts=('x-region',))
     """
-    kinds = _KINDS[what]
+    kinds = _KINDS[argument]
     kind, colon, rest = text.partition(":")
     if not colon:
-        if what == "features":
+        if argument == "features":
             kind, rest = text, ""
         else:
             kind, rest = ("response" if kinds == ("response",) else ""), text
-    if kind not in kinds and not (kind == "" and what in ("id", "slices")):
+    if kind not in kinds and not (kind == "" and argument in ("id", "slices")):
         raise ValueError(f"{key}: {text!r} is not one of {', '.join(kinds)}; write {kinds[0]!r} or '{kinds[0]}:name'")
     if kind in ("header", "baggage"):
         return Source(kind, (rest.strip().lower() if kind == "header" else rest.strip(),))
@@ -177,9 +177,9 @@ def parse_method_and_path(text: str, key: str) -> tuple[str, str]:
 class RouteMistakes(ValueError):  # noqa: N818 - of who wrote the routes
     """The mistakes in routes: every mistake, ``each`` a sentence with the key, the rule and the fix."""
 
-    def __init__(self, each: Sequence[str]) -> None:
-        super().__init__("; ".join(each))
-        self.each = tuple(each)
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("; ".join(mistakes))
+        self.each = tuple(mistakes)
 
 
 class MissingValue(LookupError):  # noqa: N818 - what a place is, not an error of the program
@@ -201,8 +201,8 @@ def follow_path(value: Any, parts: Sequence[str]) -> Any:
                 continue
             return [follow_path(element, parts[i:]) for element in value]
         if not isinstance(value, Mapping) or part not in value:
-            found = describe(value)
-            raise MissingValue(f"{found.text} without {part!r}", found.fields)
+            description = describe(value)
+            raise MissingValue(f"{description.text} without {part!r}", description.fields)
         value = value[part]
     return value
 
@@ -253,16 +253,18 @@ def parse_parameter(text: Any) -> Any:
     return {"true": True, "false": False}.get(text, text)
 
 
-def read_source(source: Source, given: RequestParts) -> Any:
+def read_source(source: Source, request_parts: RequestParts) -> Any:
     """Return the value at a place of a request; raises ``MissingValue`` for nothing."""
     kind, parts = source.kind, source.parts
     if kind == "body":
-        return follow_path(given.body, parts) if parts else given.body
+        return follow_path(request_parts.body, parts) if parts else request_parts.body
     if kind == "header":
-        return given.header(parts[0])[:SLICE_LENGTH] or None
+        return request_parts.header(parts[0])[:SLICE_LENGTH] or None
     if kind == "baggage":
-        value = baggage.get_baggage(parts[0], given.context)
+        value = baggage.get_baggage(parts[0], request_parts.context)
         return None if value is None else str(value)[:SLICE_LENGTH]
-    found: Mapping[str, Any] = given.path if kind == "path" else dict(parse_qsl(given.query.decode("latin-1")))
-    found = {name: parse_parameter(text) for name, text in found.items()}
-    return follow_path(found, parts) if parts else found
+    values: Mapping[str, Any] = (
+        request_parts.path if kind == "path" else dict(parse_qsl(request_parts.query.decode("latin-1")))
+    )
+    values = {name: parse_parameter(text) for name, text in values.items()}
+    return follow_path(values, parts) if parts else values

@@ -171,16 +171,18 @@ class Baseline:
             key, task, classes, positive_class, threshold, text_features, quantiles=quantiles
         )
         columns = FrameColumns(score, predicted, actual, time, id, features, slices)
-        table, rows, named, texts = read_frame(X, description, columns)
+        table, rows, column_names, texts = read_frame(X, description, columns)
         seasons = _seasonality(seasonality, timezone, time is not None)
         if importance is None and predict is not None:
-            importance = permutation_importance(X, predict, cast(list[str], named["features"]), table.task, rows.actual)
+            importance = permutation_importance(
+                X, predict, cast(list[str], column_names["features"]), table.task, rows.actual
+            )
         baseline = cls.from_tables(
             [table],
             [rows.actual],
-            columns=named,
+            columns=column_names,
             texts=texts,
-            importance=_importance(importance, named),
+            importance=_importance(importance, column_names),
             named=features is not None,
             seasonality=seasons,
         )
@@ -265,22 +267,22 @@ class Baseline:
         )
         seasons = _seasonality(seasonality, timezone, time is not None)
         description = replace(description, strange=refuse_unknown_classes, seasonality=seasons)
-        named: Columns = {}
+        columns: Columns = {}
 
         def rows() -> Iterator[ReferenceRows]:
             chosen = features
             for batch in open_batches():
-                read, own = rows_from_frame(
+                read, own_names = rows_from_frame(
                     batch, description, FrameColumns(score, predicted, actual, time, id, chosen, slices)
                 )
-                if not named:
-                    named.update(own)
-                chosen = cast(list[str], own["features"])
+                if not columns:
+                    columns.update(own_names)
+                chosen = cast(list[str], own_names["features"])
                 yield read
 
         built = build(rows, description)
-        extras = replace(built.extras, importance=_importance(importance, named))
-        baseline = cls(model, version, built.task, built.bins, built.pane, named, texts=built.texts, extras=extras)
+        extras = replace(built.extras, importance=_importance(importance, columns))
+        baseline = cls(model, version, built.task, built.bins, built.pane, columns, texts=built.texts, extras=extras)
         return _finished(baseline, privacy)
 
     @classmethod
@@ -319,11 +321,11 @@ class Baseline:
         first = tables[0]
         marks = None if named else marks_of(tables, texts or {})
         bins = choose_bins(tables, first.task, marks, anonymous=provisional)
-        pane, found = fold_tables(tables, actual or [None] * len(tables), bins, seasonality)
+        pane, seasons = fold_tables(tables, actual or [None] * len(tables), bins, seasonality)
         if provisional:
-            period = None if found.period is None else found.period.widened()
-            found = replace(found, ranges=Ranges.counted(pane, bins), period=period)
-        extras = replace(found, importance=importance, marks=marks)
+            period = None if seasons.period is None else seasons.period.widened()
+            seasons = replace(seasons, ranges=Ranges.counted(pane, bins), period=period)
+        extras = replace(seasons, importance=importance, marks=marks)
         key = first.key
         return cls(key.model, key.version, first.task, bins, pane, columns or {}, provisional, texts or {}, extras)
 
@@ -457,8 +459,8 @@ def _seasonality(kind: Kind | Literal["none"] | None, timezone: str, timed: bool
     return UnknownSeasonality(timezone) if kind is None else Seasonality(kind, timezone)
 
 
-def _importance(given: Mapping[str, float] | ArrayLike | None, columns: Columns) -> Importance | None:
-    return None if given is None else Importance.given(given, cast(list[str], columns["features"]))
+def _importance(importance: Mapping[str, float] | ArrayLike | None, columns: Columns) -> Importance | None:
+    return None if importance is None else Importance.given(importance, cast(list[str], columns["features"]))
 
 
 def protect_baseline(baseline: Baseline, privacy: Privacy, capture: Capture = "features") -> Baseline:
@@ -519,13 +521,17 @@ def _under(rules: Mapping[str, Rule | None], baseline: Baseline) -> Baseline:
         if fit is not None:
             features[name], parts[f"feature:{name}"] = fit
     projections = {name: projection for name, projection in baseline.bins.projections.items() if rules[name] is None}
-    texts = {name: words for name, words in baseline.texts.items() if any(text_of.get(own) == name for own in features)}
-    named = {role: name for role, name in baseline.columns.items() if role != "features"}
+    texts = {
+        name: words
+        for name, words in baseline.texts.items()
+        if any(text_of.get(feature) == name for feature in features)
+    }
+    columns = {role: name for role, name in baseline.columns.items() if role != "features"}
     return replace(
         baseline,
         bins=replace(baseline.bins, features=features, projections=projections, space=None),
         pane=Pane(parts),
-        columns={**named, "features": list(raw_names(tuple(features), tuple(texts)))},
+        columns={**columns, "features": list(raw_names(tuple(features), tuple(texts)))},
         texts=texts,
         extras=replace(baseline.extras.leaving(_leaving(features, texts, rules)), ruled=_ruled(features, rules, ruled)),
     )
@@ -536,12 +542,12 @@ def _without_ruled_keys(baseline: Baseline, privacy: Privacy) -> Baseline:
     ruled = [] if slices is None else [key for key in slices.of if privacy.rule(key) is not None]
     if slices is None or not ruled:
         return baseline
-    named = {role: name for role, name in baseline.columns.items() if role != "slices"}
-    kept = [key for key in slices.of if key not in ruled]
-    columns: Columns = {**named, "slices": kept} if kept else named
+    remaining_columns = {role: name for role, name in baseline.columns.items() if role != "slices"}
+    keys = [key for key in slices.of if key not in ruled]
+    columns: Columns = {**remaining_columns, "slices": keys} if keys else remaining_columns
     outcomes = baseline.extras.slice_outcomes
-    known = None if outcomes is None else outcomes.without(ruled)
-    extras = replace(baseline.extras, slices=slices.without(ruled), slice_outcomes=known)
+    remaining_outcomes = None if outcomes is None else outcomes.without(ruled)
+    extras = replace(baseline.extras, slices=slices.without(ruled), slice_outcomes=remaining_outcomes)
     return replace(baseline, columns=columns, extras=extras)
 
 

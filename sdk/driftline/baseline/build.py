@@ -87,15 +87,15 @@ def build(open_rows: Pass, description: ReferenceDescription) -> BaselineParts:
     Raises ``ValueError``, with the fix, when there are no rows, when classes or positive class cannot be known, and
     when scores do not fit them.
     """
-    sample, seen = Sample(description.sample), set[str]()
+    sample, classes = Sample(description.sample), set[str]()
     for rows in open_rows():
-        seen.update(seen_classes([one for one in (rows.actual, rows.predicted) if one is not None]))
+        classes.update(seen_classes([column for column in (rows.actual, rows.predicted) if column is not None]))
         sample.add(rows)
-    drawn = sample.rows()
-    settle = description.settle(drawn) if description.settle is not None else _as_it_is
-    drawn = settle(drawn)
-    task, texts = task_and_vocabularies(drawn, description, seen)
-    reference = table_of(drawn, description.key, task, texts)
+    sampled = sample.rows()
+    settle = description.settle(sampled) if description.settle is not None else _as_it_is
+    sampled = settle(sampled)
+    task, texts = task_and_vocabularies(sampled, description, classes)
+    reference = table_of(sampled, description.key, task, texts)
 
     ranked = Pane()
 
@@ -109,11 +109,11 @@ def build(open_rows: Pass, description: ReferenceDescription) -> BaselineParts:
             if rows.rows:
                 yield table_of(settle(rows), description.key, task, texts), rows.actual
 
-    marks = None if description.named else NonFeatures.learned(_not(texts, drawn.features))
+    marks = None if description.named else NonFeatures.learned(_not(texts, sampled.features))
     bins = choose_bins([reference], task, marks)
     pane, extras = fold_all(tables(), bins, reference, description.seasonality)
     pane = merge([pane, ranked])
-    return BaselineParts(task, bins, pane, texts, replace(extras, marks=marks), reference, drawn.actual)
+    return BaselineParts(task, bins, pane, texts, replace(extras, marks=marks), reference, sampled.actual)
 
 
 def fold_lists(task: Task, relevance: Relevance) -> Pane:
@@ -143,20 +143,20 @@ def fold_all(
         cuts = sliced.cuts(table)
         panes = fold_by(table, bins, group, len(folded), cuts=list(cuts.values()))
         sliced.add(cuts)
-        folded = [merge(both) for both in zip(folded, panes, strict=True)]
+        folded = [merge(pair) for pair in zip(folded, panes, strict=True)]
         if actual is not None:
-            known = fold_outcomes(table.task, table.scores, table.predicted, actual, table.weight)
-            outcomes = merge([outcomes, known])
-        if (own := Period.of(table.time)) is not None:
-            period = own.joined(period)
+            outcome_sums = fold_outcomes(table.task, table.scores, table.predicted, actual, table.weight)
+            outcomes = merge([outcomes, outcome_sums])
+        if (table_period := Period.of(table.time)) is not None:
+            period = table_period.joined(period)
         for gatherer in gatherers.values():
             gatherer.add(table, actual)
     pane = merge([*folded, outcomes])
     pieces = {name: gatherer.piece() for name, gatherer in gatherers.items()}
     in_time = None
     if stretches is not None:
-        whole = [merge(both) for both in zip(folded[:-2:2], folded[1:-2:2], strict=True)]
-        in_time = TimeBlocks.folded(stretches, whole, bins, folded[1:-2:2])
+        merged_panes = [merge(pair) for pair in zip(folded[:-2:2], folded[1:-2:2], strict=True)]
+        in_time = TimeBlocks.folded(stretches, merged_panes, bins, folded[1:-2:2])
     extras = replace(Extras(**pieces), period=period, blocks=in_time, embeddings=Embeddings.of_bins(bins))
     return pane, replace(extras, slices=sliced.piece())
 
@@ -184,7 +184,9 @@ def choose_bins(
         features=features,
         score=numbers(np.concatenate(scores)) if scores else None,
         classes=CategoryBins(task.classes) if task.classes and decided else None,
-        projections={name: found for name, columns in vectors.items() if (found := _projection(columns)) is not None},
+        projections={
+            name: projection for name, columns in vectors.items() if (projection := _projection(columns)) is not None
+        },
         space=choose_space(tables, features),
     )
 
@@ -194,13 +196,15 @@ def marks_of(tables: Sequence[PredictionTable], texts: Mapping[str, Vocabulary])
     names = dict.fromkeys(name for table in tables for name in table.features)
     parts = {name: [table.features[name] for table in tables if name in table.features] for name in names}
     return NonFeatures.learned(
-        {name: concatenate(own) for name, own in parts.items() if raw_names((name,), tuple(texts)) == (name,)}
+        {name: concatenate(part) for name, part in parts.items() if raw_names((name,), tuple(texts)) == (name,)}
     )
 
 
 def _projection(columns: Sequence[Column]) -> Projection | None:
-    together = concatenate(list(columns)).vectors if all(column.vectors is not None for column in columns) else None
-    return None if together is None else Projection.of(together)
+    joined_column = (
+        concatenate(list(columns)).vectors if all(column.vectors is not None for column in columns) else None
+    )
+    return None if joined_column is None else Projection.of(joined_column)
 
 
 def fold_tables(
@@ -214,14 +218,14 @@ def fold_tables(
         ReferenceRows(len(table), table.features, table.scores, time=table.time, slices=table.slices)
         for table in tables
     ]
-    together = joined(parts)
-    times = np.zeros(together.rows, np.int64) if together.time is None else together.time
-    no_ids = Text(np.zeros(together.rows + 1, dtype=np.int32), b"")
+    joined_rows = joined(parts)
+    times = np.zeros(joined_rows.rows, np.int64) if joined_rows.time is None else joined_rows.time
+    no_ids = Text(np.zeros(joined_rows.rows + 1, dtype=np.int32), b"")
     first = tables[0]
     sample = PredictionTable(
-        *(first.key, first.task, times, no_ids, together.scores),
-        features=dict(together.features),
-        slices=dict(together.slices),
+        *(first.key, first.task, times, no_ids, joined_rows.scores),
+        features=dict(joined_rows.features),
+        slices=dict(joined_rows.slices),
     )
     return fold_all(zip(tables, actual, strict=True), bins, sample, seasonality)
 
@@ -245,11 +249,11 @@ def table_of(rows: ReferenceRows, key: ModelKey, task: Task, texts: Mapping[str,
 
 
 def task_and_vocabularies(
-    rows: ReferenceRows, description: ReferenceDescription, seen: Collection[str]
+    rows: ReferenceRows, description: ReferenceDescription, classes: Collection[str]
 ) -> tuple[Task, dict[str, Vocabulary]]:
     """Return the task and the vocabularies of the texts: as they were said, else as rows show them.
 
-    ``seen``: the classes of all rows. Raises ``ValueError``, with the fix, when classes cannot be known, and when no
+    ``classes``: the classes of all rows. Raises ``ValueError``, with the fix, when classes cannot be known, and when no
     score or no time can be read.
     """
     if rows.scores is not None and len(rows.scores) and np.isnan(rows.scores).all():
@@ -269,7 +273,7 @@ def task_and_vocabularies(
         classes=description.classes,
         positive_class=description.positive_class,
         threshold=description.threshold,
-        seen=[Column(codes=np.arange(len(seen), dtype=np.int32), categories=tuple(seen))],
+        columns=[Column(codes=np.arange(len(classes), dtype=np.int32), categories=tuple(classes))],
         score_columns=0 if rows.scores is None else rows.scores.shape[1],
         quantiles=description.quantiles,
     )

@@ -153,8 +153,8 @@ def parse(text: str, where: str) -> Fields:
         bins = replace(bins, projections=dict(extras.embeddings.of))
     _check_lengths(read, pane, bins, task)
     columns = read.get(root, "columns", dict, "")
-    for role, named in columns.items():
-        if not isinstance(named, str) and not (isinstance(named, list) and all(isinstance(n, str) for n in named)):
+    for role, column in columns.items():
+        if not isinstance(column, str) and not (isinstance(column, list) and all(isinstance(n, str) for n in column)):
             raise read.error(f"columns.{role}", "must be a column name or a list of them")
     wants_texts = schema == SCHEMA_WITH_TEXTS or (schema == SCHEMA_WITH_EXTRAS and "texts" in root)
     texts = read.get(root, "texts", dict, "") if wants_texts else {}
@@ -224,16 +224,16 @@ class _Reader:
             return self._floats(value, key)
         if not isinstance(value, dict) or value.keys() != {"size", "at", "values"}:
             raise self.error(key, "must be a list of numbers or {size, at, values}")
-        size, at = value["size"], value["at"]
+        size, indices = value["size"], value["at"]
         if not is_whole(size) or not 0 <= size <= 1_000_000:
             raise self.error(f"{key}.size", "must be a whole number up to 1,000,000")
-        if not isinstance(at, list) or not all(is_whole(index) and 0 <= index < size for index in at):
+        if not isinstance(indices, list) or not all(is_whole(index) and 0 <= index < size for index in indices):
             raise self.error(f"{key}.at", "must be a list of positions below size")
         values = self._floats(value["values"], f"{key}.values")
-        if len(at) != len(values):
-            raise self.error(key, f"has {len(at)} positions but {len(values)} values")
+        if len(indices) != len(values):
+            raise self.error(key, f"has {len(indices)} positions but {len(values)} values")
         dense = np.zeros(size)
-        dense[np.array(at, dtype=np.intp)] = values
+        dense[np.array(indices, dtype=np.intp)] = values
         return dense
 
     def _floats(self, values: object, key: str) -> F64:
@@ -267,22 +267,22 @@ def _task(read: _Reader, value: dict[str, Any]) -> Task:
 
 
 def _check_lengths(read: _Reader, pane: Pane, bins: ModelBins, task: Task) -> None:
-    wanted = {f"feature:{name}": feature.size + 2 for name, feature in bins.features.items()}
-    wanted |= {f"embedding:{name}": 1 + WIDTH for name in bins.projections}
-    wanted |= {"rows": 3, "duration": len(DURATION_BOUNDS) + 2} | dict(outcome_widths(task))
+    width_by_part = {f"feature:{name}": feature.size + 2 for name, feature in bins.features.items()}
+    width_by_part |= {f"embedding:{name}": 1 + WIDTH for name in bins.projections}
+    width_by_part |= {"rows": 3, "duration": len(DURATION_BOUNDS) + 2} | dict(outcome_widths(task))
     if bins.score is not None:
-        wanted["score"] = bins.score.size + 2
+        width_by_part["score"] = bins.score.size + 2
     if bins.classes is not None:
-        wanted["class"] = bins.classes.size + 2
+        width_by_part["class"] = bins.classes.size + 2
     if bins.space is not None:
-        wanted |= widths(len(bins.space.names))
+        width_by_part |= widths(len(bins.space.names))
     for name, values in pane.parts.items():
         strayed = part_width(name, len(bins.features))
         if strayed is not None:
-            wanted[name] = strayed
-        if name in wanted and len(values) != wanted[name]:
-            raise read.error(f"pane.{name}", f"has {len(values)} entries where {wanted[name]} belong")
-        if name.startswith("feature:") and name not in wanted:
+            width_by_part[name] = strayed
+        if name in width_by_part and len(values) != width_by_part[name]:
+            raise read.error(f"pane.{name}", f"has {len(values)} entries where {width_by_part[name]} belong")
+        if name.startswith("feature:") and name not in width_by_part:
             raise read.error(f"pane.{name}", "counts a feature that has no bins")
     for name in ("rows", *(f"feature:{feature}" for feature in bins.features)):
         if name not in pane.parts:

@@ -71,10 +71,10 @@ def table_from_frame(
     description = ReferenceDescription(
         ModelKey(model, version), task, classes, positive_class, threshold, text_features
     )
-    table, rows, named, texts = read_frame(
+    table, rows, column_names, texts = read_frame(
         X, description, FrameColumns(score, predicted, actual, time, id, features, slices)
     )
-    return table, rows.actual, named, texts
+    return table, rows.actual, column_names, texts
 
 
 def read_frame(
@@ -84,12 +84,12 @@ def read_frame(
 
     The rows themselves are returned, whose ``actual`` is that.
     """
-    rows, named = rows_from_frame(X, description, columns)
-    seen = seen_classes([column for column in (rows.actual, rows.predicted) if column is not None])
-    whole, texts = task_and_vocabularies(rows, description, seen)
-    if rows.actual is not None and whole.classes:
-        refuse_unknown_classes(rows.actual, whole)
-    return table_of(rows, description.key, whole, texts), rows, named, texts
+    rows, column_names = rows_from_frame(X, description, columns)
+    classes = seen_classes([column for column in (rows.actual, rows.predicted) if column is not None])
+    task, texts = task_and_vocabularies(rows, description, classes)
+    if rows.actual is not None and task.classes:
+        refuse_unknown_classes(rows.actual, task)
+    return table_of(rows, description.key, task, texts), rows, column_names, texts
 
 
 def rows_from_frame(
@@ -98,26 +98,28 @@ def rows_from_frame(
     """Read rows as they are, and the names of the columns they came from."""
     only = columns.features if isinstance(X, np.ndarray) and X.dtype.names is None else None
     frame = columns_of(X, only)
-    given = {role: getattr(columns, role) for role in ROLES}
-    named: Columns = {role: name for role in ROLES if (name := _named(role, given[role], frame)) is not None}
-    taken = {name for own in named.values() for name in ([own] if isinstance(own, str) else own)}
+    column_of_role = {role: getattr(columns, role) for role in ROLES}
+    column_names: Columns = {
+        role: name for role in ROLES if (name := _named(role, column_of_role[role], frame)) is not None
+    }
+    taken_names = {name for names in column_names.values() for name in ([names] if isinstance(names, str) else names)}
     if columns.features is None:
-        chosen = [name for name in frame if name not in taken and not is_time(frame[name])]
+        chosen = [name for name in frame if name not in taken_names and not is_time(frame[name])]
     else:
         chosen = list(columns.features)
     for name in chosen:
         if name not in frame:
             raise ValueError(f"features: {_no_column(name, frame)}")
-    named["features"] = chosen
+    column_names["features"] = chosen
 
     task = Task(description.task)
     ranking = task.ranks_items
-    scores = _scores(columns.score, named.get("score"), frame, ranking=ranking)
-    decided = None if ranking else _column(columns.predicted, named.get("predicted"), frame)
-    truth = None if ranking else _column(columns.actual, named.get("actual"), frame)
-    relevance = _relevance(columns, named, frame) if ranking else None
-    if ranking and "predicted" in named:
-        named["items"] = named.pop("predicted")
+    scores = _scores(columns.score, column_names.get("score"), frame, ranking=ranking)
+    decided = None if ranking else _column(columns.predicted, column_names.get("predicted"), frame)
+    truth = None if ranking else _column(columns.actual, column_names.get("actual"), frame)
+    relevance = _relevance(columns, column_names, frame) if ranking else None
+    if ranking and "predicted" in column_names:
+        column_names["items"] = column_names.pop("predicted")
     if task.predicts_number and scores is None and decided is not None:
         scores = numbers_of(decided)[:, np.newaxis]  # a regression predicts its value
     if scores is None and decided is None and not (ranking and columns.predicted is not None):
@@ -126,86 +128,104 @@ def rows_from_frame(
     for name in description.text_features or ():
         if name not in read:
             raise ValueError(f"text_features: {_no_column(name, read)}")
-    times = _column(columns.time, named.get("time"), frame)
+    times = _column(columns.time, column_names.get("time"), frame)
     cuts = _slices(columns.slices, frame)
     if cuts:
-        named["slices"] = list(cuts)
+        column_names["slices"] = list(cuts)
     parts = [*read.items(), ("predicted", decided), ("actual", truth), ("time", times), *cuts.items()]
     rows = [(length(column), name) for name, column in parts if column is not None]
     rows += [] if scores is None else [(len(scores), "score")]
     n = _agreed(rows if relevance is None else [*rows, (len(relevance), "actual")])
-    at = None if times is None else instants(times)
-    return ReferenceRows(n, read, scores, decided, truth, at, cuts, relevance), named
+    row_times = None if times is None else instants(times)
+    return ReferenceRows(n, read, scores, decided, truth, row_times, cuts, relevance), column_names
 
 
-def _relevance(columns: FrameColumns, named: Columns, frame: Mapping[str, ArrayLike]) -> Relevance | None:
+def _relevance(columns: FrameColumns, column_names: Columns, frame: Mapping[str, ArrayLike]) -> Relevance | None:
     """Return the relevant items of rankings: ``predicted`` are their items, ``actual`` names the relevant ones."""
     ranked, actual = (
-        None if given is None else values_of(frame[own] if isinstance(own := named.get(role), str) else given)
-        for role, given in (("predicted", columns.predicted), ("actual", columns.actual))
+        None
+        if column is None
+        else values_of(frame[column_name] if isinstance(column_name := column_names.get(role), str) else column)
+        for role, column in (("predicted", columns.predicted), ("actual", columns.actual))
     )
     if actual is None:
         return None
     if ranked is not None:
         _agreed([(len(ranked), "predicted"), (len(actual), "actual")])
-    lists = [None] * len(actual) if ranked is None else [one_ranking(copy_ranking(one)) for one in ranked]
+    lists = [None] * len(actual) if ranked is None else [one_ranking(copy_ranking(ranking)) for ranking in ranked]
     return relevance_in(items_of(lists), statements_of_values(actual))
 
 
-def _slices(given: Mapping[str, ArrayLike] | Sequence[str], frame: Mapping[str, ArrayLike]) -> dict[str, Column]:
+def _slices(slices: Mapping[str, ArrayLike] | Sequence[str], frame: Mapping[str, ArrayLike]) -> dict[str, Column]:
     """Return the columns that define slices."""
-    if isinstance(given, str):
-        raise ValueError(f"slices: {given!r} is one name; pass a list of them, as [{given!r}]")
+    if isinstance(slices, str):
+        raise ValueError(f"slices: {slices!r} is one name; pass a list of them, as [{slices!r}]")
     cuts = {}
-    for key in given:
+    for key in slices:
         if not key or "=" in key:
             raise ValueError(f"slices: {key!r} is no key: it must be a name without '='")
-        if not isinstance(given, Mapping) and key not in frame:
+        if not isinstance(slices, Mapping) and key not in frame:
             raise ValueError(f"slices: {_no_column(key, frame)}")
-        cuts[key] = column_of(given[key] if isinstance(given, Mapping) else frame[key])
+        cuts[key] = column_of(slices[key] if isinstance(slices, Mapping) else frame[key])
     return cuts
 
 
-def _named(role: str, given: ArrayLike | None, frame: Mapping[str, ArrayLike]) -> str | list[str] | None:
+def _named(role: str, column: ArrayLike | None, frame: Mapping[str, ArrayLike]) -> str | list[str] | None:
     """Return the name or names of the columns in an argument; None for an array or nothing."""
-    if isinstance(given, str):
-        if given not in frame:
-            raise ValueError(f"{role}: {_no_column(given, frame)}")
-        return given
-    if role == "score" and isinstance(given, list | tuple) and given and all(isinstance(name, str) for name in given):
-        for name in given:
+    if isinstance(column, str):
+        if column not in frame:
+            raise ValueError(f"{role}: {_no_column(column, frame)}")
+        return column
+    if (
+        role == "score"
+        and isinstance(column, list | tuple)
+        and column
+        and all(isinstance(name, str) for name in column)
+    ):
+        for name in column:
             if name not in frame:
                 raise ValueError(f"{role}: {_no_column(name, frame)}")
-        return list(given)
+        return list(column)
     return None
 
 
-def _column(given: ArrayLike | None, named: str | list[str] | None, frame: Mapping[str, ArrayLike]) -> Column | None:
-    if isinstance(named, str):
-        return column_of(frame[named])
-    return None if given is None else column_of(given)
+def _column(
+    column: ArrayLike | None, column_name: str | list[str] | None, frame: Mapping[str, ArrayLike]
+) -> Column | None:
+    if isinstance(column_name, str):
+        return column_of(frame[column_name])
+    return None if column is None else column_of(column)
 
 
 def _scores(
-    given: ArrayLike | None, named: str | list[str] | None, frame: Mapping[str, ArrayLike], *, ranking: bool = False
+    column: ArrayLike | None,
+    column_name: str | list[str] | None,
+    frame: Mapping[str, ArrayLike],
+    *,
+    ranking: bool = False,
 ) -> F64 | None:
-    if ranking and not isinstance(named, list):
-        values = given if named is None else frame[named]
+    if ranking and not isinstance(column_name, list):
+        values = column if column_name is None else frame[column_name]
         return None if values is None else first_of(values)
-    if named is not None:
+    if column_name is not None:
         return np.column_stack(
-            [numbers_of(column_of(frame[name])) for name in ([named] if isinstance(named, str) else named)]
+            [
+                numbers_of(column_of(frame[name]))
+                for name in ([column_name] if isinstance(column_name, str) else column_name)
+            ]
         )
-    return None if given is None else score_matrix(given)
+    return None if column is None else score_matrix(column)
 
 
 def _agreed(rows: Sequence[tuple[int, str]]) -> int:
-    (fewest, one), (most, another) = min(rows), max(rows)
-    if fewest != most:
-        raise ValueError(f"columns have different lengths: {one} has {fewest} rows and {another} has {most}")
-    if most == 0:
+    (smallest, shortest_name), (largest, longest_name) = min(rows), max(rows)
+    if smallest != largest:
+        raise ValueError(
+            f"columns have different lengths: {shortest_name} has {smallest} rows and {longest_name} has {largest}"
+        )
+    if largest == 0:
         raise ValueError("there are no rows; a baseline needs reference rows")
-    return most
+    return largest
 
 
 def refuse_unknown_classes(truth: Column, task: Task) -> None:

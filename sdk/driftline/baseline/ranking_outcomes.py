@@ -38,13 +38,13 @@ from driftline.tables.performance_columns import actual_numbers
 from driftline.tables.table import F64, I32, I64, Column, Items
 
 
-def carry_forward(group: I64, taken_back: Mask, said: Mask) -> NDArray[np.intp]:
+def carry_forward(group: I64, taken_back: Mask, has_value: Mask) -> NDArray[np.intp]:
     """Return, for each of n words, the place of the one that it has something from, -1 where nobody said it.
 
     Args:
         group: int64 (n,), of which prediction; the words of one stand together, oldest first.
         taken_back: bool (n,), words that take back all that was said before them.
-        said: bool (n,), those that say it.
+        has_value: bool (n,), those that say it.
 
     >>> group, nobody = np.array([7, 7, 7, 8]), np.zeros(4, np.bool_)
     >>> carry_forward(group, nobody, np.array([True, False, False, False]))
@@ -55,7 +55,7 @@ def carry_forward(group: I64, taken_back: Mask, said: Mask) -> NDArray[np.intp]:
     place = np.arange(len(group))
     begins = np.diff(group, prepend=group[:1] - 1) != 0
     since = np.maximum.accumulate(np.where(begins | taken_back, place, 0))
-    last = np.maximum.accumulate(np.where(said & ~taken_back, place, -1))
+    last = np.maximum.accumulate(np.where(has_value & ~taken_back, place, -1))
     return np.where(last >= since, last, -1)
 
 
@@ -114,7 +114,7 @@ def read_actuals(actual: Column) -> tuple[F64, I32, list[Relevant]]:
     """
     gains = actual_numbers(Column(actual.numbers, actual.codes, tuple(map(class_text, actual.categories))))
     gains = np.where(np.isfinite(gains), gains, np.nan)
-    which = np.full(len(gains), -1, np.int32)
+    set_of_row = np.full(len(gains), -1, np.int32)
     sets: list[Relevant] = []
     if actual.codes is not None and actual.categories:
         places = np.full(len(actual.categories) + 1, -1, np.int32)  # the last is where code -1 lands
@@ -123,8 +123,8 @@ def read_actuals(actual: Column) -> tuple[F64, I32, list[Relevant]]:
             if relevant is not None:
                 places[code] = len(sets)
                 sets.append(relevant)
-        which = places[actual.codes]
-    return gains, which, sets
+        set_of_row = places[actual.codes]
+    return gains, set_of_row, sets
 
 
 def relevance_in(lists: Items, statements: ListStatements, left_out: I64 | None = None) -> Relevance:
@@ -142,19 +142,19 @@ def relevance_in(lists: Items, statements: ListStatements, left_out: I64 | None 
     """
     n = len(lists)
     about = np.full(len(statements.row), -1, np.int32) if statements.item.codes is None else statements.item.codes
-    whole, place = about < 0, np.arange(len(statements.row))
-    replaces = whole & (statements.retracted | (statements.relevant >= 0) | (statements.gain <= 0))
+    is_whole_list, place = about < 0, np.arange(len(statements.row))
+    replaces = is_whole_list & (statements.retracted | (statements.relevant >= 0) | (statements.gain <= 0))
     since = np.full(n, -1, np.int64)
     since[statements.row[replaces]] = place[replaces]  # of equal rows numpy keeps the last
     last = since[since >= 0]
     has_statement, somewhere = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
     has_statement[statements.row[last]] = ~statements.retracted[last]
-    stands = place > since[statements.row]
-    somewhere[statements.row[stands & whole & (statements.gain > 0)]] = True
+    is_valid = place > since[statements.row]
+    somewhere[statements.row[is_valid & is_whole_list & (statements.gain > 0)]] = True
 
     codes = _Codes(lists.ids.categories)
     of_sets = _statements(statements, last[(statements.relevant[last] >= 0) & ~statements.retracted[last]], codes)
-    single = np.flatnonzero(stands & ~whole)
+    single = np.flatnonzero(is_valid & ~is_whole_list)
     rows = np.concatenate([of_sets[0], statements.row[single]])
     items = np.concatenate([of_sets[1], codes.of(statements.item.categories)[about[single]]])
     gains = np.concatenate([of_sets[2], np.where(statements.retracted, np.nan, statements.gain)[single]])
@@ -178,13 +178,13 @@ def worth_of(row: I64, about: I32, value: F64, retracted: Mask, n: int) -> F64:
     width = int(about.max(initial=0)) + 2
     group = row * width + about + 1
     order = np.argsort(group, kind="stable")
-    of = carry_forward(group[order], retracted[order], ~np.isnan(value[order]))
+    source = carry_forward(group[order], retracted[order], ~np.isnan(value[order]))
     stays = np.empty(len(value))
-    stays[order] = np.append(value[order], np.nan)[of]
+    stays[order] = np.append(value[order], np.nan)[source]
     value, final = stays, _last_of_each(row, about.astype(np.int64) + 1, width)
     final = final[~np.isnan(value[final])]
-    known = np.bincount(row[final], minlength=n) > 0
-    return np.where(known, np.bincount(row[final], value[final], minlength=n), np.nan)
+    has_worth = np.bincount(row[final], minlength=n) > 0
+    return np.where(has_worth, np.bincount(row[final], value[final], minlength=n), np.nan)
 
 
 def statements_of_values(values: Sequence[Any]) -> ListStatements:
@@ -194,14 +194,14 @@ def statements_of_values(values: Sequence[Any]) -> ListStatements:
     [0, 1, 2]
     """
     texts = [_text(value) for value in values]
-    gain, which, sets = read_actuals(column_of(texts))
-    row = np.flatnonzero(~np.isnan(gain) | (which >= 0))
+    gain, set_of_row, sets = read_actuals(column_of(texts))
+    row = np.flatnonzero(~np.isnan(gain) | (set_of_row >= 0))
     of_lists = Column(codes=np.full(len(row), -1, np.int32))
-    return ListStatements(row, of_lists, gain[row], np.zeros(len(row), np.bool_), which[row], sets)
+    return ListStatements(row, of_lists, gain[row], np.zeros(len(row), np.bool_), set_of_row[row], sets)
 
 
 def _text(value: Any) -> Any:
-    pairs = isinstance(value, list | tuple) and all(isinstance(one, tuple) and len(one) == 2 for one in value)
+    pairs = isinstance(value, list | tuple) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value)
     text = relevant_text(dict(value) if pairs and value else value)
     return value if text is None else text
 
@@ -218,14 +218,17 @@ class _Codes:
         return np.array([*(index.setdefault(category, len(index)) for category in categories), -1], np.int64)
 
 
-def _statements(statements: ListStatements, which: NDArray[np.intp], codes: _Codes) -> tuple[I64, I64, F64]:
+def _statements(statements: ListStatements, set_of_row: NDArray[np.intp], codes: _Codes) -> tuple[I64, I64, F64]:
     """Return list, item and gain of all that the sets of these statements hold."""
-    sets = [(codes.of(tuple(one))[:-1], np.array([*one.values()], np.float64)) for one in statements.sets]
-    used = statements.relevant[which].tolist()
+    sets = [
+        (codes.of(tuple(gain_by_item))[:-1], np.array([*gain_by_item.values()], np.float64))
+        for gain_by_item in statements.sets
+    ]
+    used = statements.relevant[set_of_row].tolist()
     lengths = np.array([len(sets[code][0]) for code in used], np.int64)
     nothing = np.zeros(0)
     return (
-        np.repeat(statements.row[which], lengths),
+        np.repeat(statements.row[set_of_row], lengths),
         np.concatenate([nothing.astype(np.int64), *(sets[code][0] for code in used)]),
         np.concatenate([nothing, *(sets[code][1] for code in used)]),
     )
@@ -233,39 +236,41 @@ def _statements(statements: ListStatements, which: NDArray[np.intp], codes: _Cod
 
 def _last_of_each(rows: I64, items: I64, width: int) -> NDArray[np.intp]:
     """Return the place of the last statement about each item of each list, by list."""
-    _, back = np.unique((rows * width + items)[::-1], return_index=True)
-    last: NDArray[np.intp] = len(rows) - 1 - back
+    _, positions = np.unique((rows * width + items)[::-1], return_index=True)
+    last: NDArray[np.intp] = len(rows) - 1 - positions
     return last
 
 
 def _placed(
-    lists: Items, found: tuple[I64, I64, F64], width: int, told: Mask, somewhere: Mask, left_out: I64 | None
+    lists: Items, statements: tuple[I64, I64, F64], width: int, is_stated: Mask, somewhere: Mask, left_out: I64 | None
 ) -> Relevance:
     """Put gains where their items stand; those of items that a list lacks are what it missed."""
-    rows, items, gains = found
-    n, own = len(lists), np.zeros(0, np.int32) if lists.ids.codes is None else lists.ids.codes
-    wanted = np.zeros(width + 1, np.bool_)  # the last is where code -1 lands
-    wanted[items] = True
-    at = np.flatnonzero(wanted[own]) if len(items) else np.zeros(0, np.intp)
-    at_row = np.searchsorted(lists.offsets, at, side="right") - 1
-    keys, first = np.unique(at_row * width + own[at], return_index=True)  # an item stands where it stands first
+    rows, items, gains = statements
+    n, item_codes = len(lists), np.zeros(0, np.int32) if lists.ids.codes is None else lists.ids.codes
+    is_stated_item = np.zeros(width + 1, np.bool_)  # the last is where code -1 lands
+    is_stated_item[items] = True
+    positions = np.flatnonzero(is_stated_item[item_codes]) if len(items) else np.zeros(0, np.intp)
+    at_row = np.searchsorted(lists.offsets, positions, side="right") - 1
+    keys, first = np.unique(
+        at_row * width + item_codes[positions], return_index=True
+    )  # an item stands where it stands first
     key = rows * width + items
     where = np.minimum(np.searchsorted(keys, key), max(len(keys) - 1, 0))
-    there = keys[where] == key if len(keys) else np.zeros(len(key), np.bool_)
+    is_ranked = keys[where] == key if len(keys) else np.zeros(len(key), np.bool_)
 
-    placed = np.zeros(len(own))
-    placed[at[first[where[there]]]] = gains[there]
+    placed = np.zeros(len(item_codes))
+    placed[positions[first[where[is_ranked]]]] = gains[is_ranked]
     positive = np.zeros(n, np.bool_)
     positive[rows[gains > 0]] = True
     clicked = somewhere.copy()
-    clicked[rows[there & (gains > 0)]] = True
-    lost = ~there & (gains > 0)
+    clicked[rows[is_ranked & (gains > 0)]] = True
+    lost = ~is_ranked & (gains > 0)
     if left_out is not None:
         clicked[rows[lost & (left_out[rows] > 0)]] = True
     missed = np.bincount(rows[lost], minlength=n)
     return Relevance(
-        np.where(told, clicked, np.nan),
-        told & (positive | ~somewhere),
+        np.where(is_stated, clicked, np.nan),
+        is_stated & (positive | ~somewhere),
         lists.offsets.astype(np.int64),
         placed,
         np.concatenate([[0], np.cumsum(missed)]).astype(np.int64),

@@ -54,21 +54,21 @@ class ReferenceRows:
     slices: Mapping[str, Column] = field(default_factory=dict)
     relevance: Relevance | None = None
 
-    def take(self, at: NDArray[np.intp]) -> ReferenceRows:
+    def take(self, rows: NDArray[np.intp]) -> ReferenceRows:
         """Return the rows at these positions, with no text of any other row."""
 
         def some(column: Column) -> Column:
-            return used_categories(take_rows(column, at))
+            return used_categories(take_rows(column, rows))
 
         return ReferenceRows(
-            len(at),
+            len(rows),
             {name: some(column) for name, column in self.features.items()},
-            None if self.scores is None else self.scores[at],
+            None if self.scores is None else self.scores[rows],
             None if self.predicted is None else some(self.predicted),
             None if self.actual is None else some(self.actual),
-            None if self.time is None else self.time[at],
+            None if self.time is None else self.time[rows],
             {name: some(column) for name, column in self.slices.items()},
-            None if self.relevance is None else taken_relevance(self.relevance, at),
+            None if self.relevance is None else taken_relevance(self.relevance, rows),
         )
 
     def size(self) -> int:
@@ -76,7 +76,7 @@ class ReferenceRows:
         columns = [
             *self.features.values(),
             *self.slices.values(),
-            *(one for one in (self.predicted, self.actual) if one is not None),
+            *(column for column in (self.predicted, self.actual) if column is not None),
         ]
         arrays = [self.scores, self.time, *(part for c in columns for part in (c.numbers, c.codes, c.vectors))]
         texts = sum(len(category) for column in columns for category in column.categories)
@@ -150,9 +150,9 @@ class Sample:
             self._parts.append((np.empty(0), rows))
             return
         # each row draws a number, and those with the least ones stay: whoever lost once cannot come back
-        drawn = self._random.random(rows.rows)
-        at = np.flatnonzero(drawn < self._limit)
-        self._parts.append((drawn[at], rows if len(at) == rows.rows else rows.take(at)))
+        random_numbers = self._random.random(rows.rows)
+        chosen = np.flatnonzero(random_numbers < self._limit)
+        self._parts.append((random_numbers[chosen], rows if len(chosen) == rows.rows else rows.take(chosen)))
         if sum(part.rows for _, part in self._parts) > 2 * self.most or self._size() > self.bytes:
             self._shrink(self.most)
             while self.most > FEWEST_SAMPLED and self._size() > self.bytes:
@@ -170,14 +170,14 @@ class Sample:
     def _size(self) -> int:
         return sum(part.size() for _, part in self._parts)
 
-    def _shrink(self, most: int) -> None:
-        drawn = np.concatenate([own for own, _ in self._parts])
-        if len(drawn) <= most:
+    def _shrink(self, limit: int) -> None:
+        random_numbers = np.concatenate([part_numbers for part_numbers, _ in self._parts])
+        if len(random_numbers) <= limit:
             return
-        chosen = np.sort(np.argpartition(drawn, most)[:most])
-        self._limit = float(drawn[chosen].max())
+        chosen = np.sort(np.argpartition(random_numbers, limit)[:limit])
+        self._limit = float(random_numbers[chosen].max())
         rows = joined([part for _, part in self._parts]).take(chosen)
-        self._parts = [(drawn[chosen], rows)]
+        self._parts = [(random_numbers[chosen], rows)]
 
 
 STEP = 300 * 10**9

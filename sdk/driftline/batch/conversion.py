@@ -74,20 +74,20 @@ def prediction_batches(entries: Iterable[Prediction | BufferedRow | UnmadePredic
 def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRow]) -> PredictionBatch:
     _, _, values, times, durations, ids, scores, decided, slices, errors, contexts = zip(*group, strict=True)
     if not plan.told_read:
-        scored, said = any(score is not None for score in scores), any(decided)
-        log_first_call(plan, None, scored=scored, decided=said, unread=None)
+        scored, any_decided = any(score is not None for score in scores), any(decided)
+        log_first_call(plan, None, scored=scored, decided=any_decided, unread=None)
     columns: Columns = {}
     if shape is not None:
-        wanted = ColumnSelection(plan)
+        selection = ColumnSelection(plan)
         columns = {
             str(name): column_of_clean(column)
             for name, column in zip(shape.names, zip(*values, strict=True), strict=True)
-            if wanted(name)
+            if selection(name)
         }
     predicted = column_of_values([text or None for text in decided]) if any(decided) else None
     if isinstance(predicted, Column):
         warn_unknown_class(plan, predicted.categories)
-    slice_names = dict.fromkeys(chain.from_iterable(one for one in slices if one))
+    slice_names = dict.fromkeys(chain.from_iterable(mapping for mapping in slices if mapping))
     time = np.array(times, np.int64)
     if plan.inputs.time_field in columns:
         time = _or_now(columns[plan.inputs.time_field], time)
@@ -96,13 +96,15 @@ def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRo
         plan.identity,
         time,
         np.array(durations, np.float64) * 1e-9,
-        _fit(texts([id or IDS.uuid7(at) for id, at in zip(ids, times, strict=True)]), plan),
+        _fit(texts([id or IDS.uuid7(time) for id, time in zip(ids, times, strict=True)]), plan),
         trace,
         span,
         _errors(errors),
         predicted=predicted if isinstance(predicted, Column) else None,
         features=features_of(plan, columns),
-        slices={name: _slice_values([one.get(name) if one else None for one in slices]) for name in slice_names},
+        slices={
+            name: _slice_values([mapping.get(name) if mapping else None for mapping in slices]) for name in slice_names
+        },
     )
     if plan.identity.task.ranks_items:  # last, so that what is no number is not counted at each of some attempts
         block.items, block.scores = _rankings(plan, scores)
@@ -146,13 +148,13 @@ def _rankings(plan: CallPlan, rankings: Sequence[Any]) -> tuple[Items | None, F6
     ``rankings``: one per row, None where it has none; a float is the first score of items that nobody named.
     """
     ranked = [ranking if isinstance(ranking, tuple) else None for ranking in rankings]
-    if any(one is not None for one in ranked):
+    if any(ranking is not None for ranking in ranked):
         items = items_of(ranked)
         if plan.identity.hash_id is not None:
             fit = tuple(map(plan.identity.hash_id, items.ids.categories))
             items = replace(items, ids=replace(items.ids, categories=fit))
         if items.scores is not None and not np.isfinite(items.scores).all():
-            scored = [one[1] for one in ranked if one is not None and one[1] is not None]
+            scored = [ranking[1] for ranking in ranked if ranking is not None and ranking[1] is not None]
             unsound = sum(not all(map(math.isfinite, scores)) for scores in scored)
             UNRECORDED.add((plan.identity.name, SCORE_NOT_A_NUMBER), unsound)
             items = replace(items, scores=np.where(np.isfinite(items.scores), items.scores, np.nan))
@@ -234,16 +236,16 @@ def _batch(prediction: Prediction) -> PredictionBatch:
 
 def _batch_ids(prediction: Prediction, columns: Columns) -> Text:
     n = prediction.count
-    given: Sequence[Any] | None = prediction.ids
-    if given is None and prediction.plan.inputs.id_field in columns:
-        given = list_of(columns[prediction.plan.inputs.id_field])
-    if given is not None and len(given) != n:
-        FAULTS.swallow("ids", ValueError(f"{len(given)} ids were given for {n} rows; ids are made up instead"))
-        given = None
+    ids: Sequence[Any] | None = prediction.ids
+    if ids is None and prediction.plan.inputs.id_field in columns:
+        ids = list_of(columns[prediction.plan.inputs.id_field])
+    if ids is not None and len(ids) != n:
+        FAULTS.swallow("ids", ValueError(f"{len(ids)} ids were given for {n} rows; ids are made up instead"))
+        ids = None
     return (
         prediction_batch.numbered_ids(prediction.id, n)
-        if given is None
-        else prediction_batch.given_ids(given, prediction.id)
+        if ids is None
+        else prediction_batch.given_ids(ids, prediction.id)
     )
 
 
@@ -258,17 +260,17 @@ def _batch_times(prediction: Prediction, columns: Columns) -> I64:
     inputs, when = prediction.plan.inputs, prediction.when
     if when is ABSENT or when is None:
         return _or_now(columns[inputs.time_field], now) if inputs.time_field in columns else now
-    one = isinstance(when, str) or not hasattr(when, "__len__")
-    values = [clean_value(when)] * len(now) if one else [clean_value(value) for value in when]
+    is_one_time = isinstance(when, str) or not hasattr(when, "__len__")
+    values = [clean_value(when)] * len(now) if is_one_time else [clean_value(value) for value in when]
     return _or_now(column_of_values(values), now)
 
 
-def _or_now(said: Values, now: I64) -> I64:
+def _or_now(values: Values, now: I64) -> I64:
     """Return the instants that were said, and now where there is none."""
-    if _rows(said) != len(now):
-        FAULTS.swallow("times", ValueError(f"{_rows(said)} times were given for {len(now)} rows"))
+    if _rows(values) != len(now):
+        FAULTS.swallow("times", ValueError(f"{_rows(values)} times were given for {len(now)} rows"))
         return now
-    times = instants(said)
+    times = instants(values)
     return np.where(times > 0, times, now)
 
 

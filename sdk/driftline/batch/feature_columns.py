@@ -36,15 +36,15 @@ def features_of(plan: CallPlan, columns: Columns) -> Columns:
 
 def slices_of(plan: CallPlan, columns: Columns) -> Columns:
     """Return the slices among columns; a long text cuts nothing, and stays home as well."""
-    kept = {name: values for name, values in columns.items() if plan.cuts(name)}
+    slices = {name: values for name, values in columns.items() if plan.cuts(name)}
     return {
-        name: drop_long_texts(plan.identity.name, name, v) if isinstance(v, Column) else v for name, v in kept.items()
+        name: drop_long_texts(plan.identity.name, name, v) if isinstance(v, Column) else v for name, v in slices.items()
     }
 
 
 def drop_long_texts(model: str, name: str, column: Column) -> Column:
     """Return a column without its texts of more than 256 characters, which are missing, counted and told once."""
-    kept, lost = without_texts(column)
+    short_texts, lost = without_texts(column)
     UNUSABLE.add(UNDECLARED_TEXT, lost)
     if lost and FAULTS.once(f"text {model} {name}"):
         logger.warning(
@@ -52,7 +52,7 @@ def drop_long_texts(model: str, name: str, column: Column) -> Column:
             "Model(text_features=(%r,)) records their length, words and script instead",
             model, name, TEXT_LIMIT, name,
         )  # fmt: skip
-    return kept
+    return short_texts
 
 
 def _texts(plan: CallPlan, name: str, texts: Column) -> Columns:
@@ -63,13 +63,13 @@ def _texts(plan: CallPlan, name: str, texts: Column) -> Columns:
         columns[name] = Column(
             texts.numbers, texts.codes, tuple(str(category)[:LONGEST_KEPT] for category in texts.categories)
         )
-    kept: Columns = {}
-    for own, column in columns.items():
-        rule = identity.privacy.part(name, own)
+    text_columns: Columns = {}
+    for column_name, column in columns.items():
+        rule = identity.privacy.part(name, column_name)
         values = column if rule is None else rule.column(column)
         if values is not None:
-            kept[own] = values
-    return kept
+            text_columns[column_name] = values
+    return text_columns
 
 
 MOST_FEATURES = 1000

@@ -145,11 +145,11 @@ class PredictionBatch:
         if self.errors is not None and self.errors.codes is not None:
             failed, errors = self.errors.codes + np.int32(1), ("", *self.errors.categories)
         cells = np.bincount((decided + np.int32(1)) * np.int32(len(errors)) + failed)
-        found = np.flatnonzero(cells)
+        filled = np.flatnonzero(cells)
         return Counter(
             {
                 (classes[cell // len(errors) - 1], errors[cell % len(errors)]): int(times)
-                for cell, times in zip(found.tolist(), cells[found].tolist(), strict=True)
+                for cell, times in zip(filled.tolist(), cells[filled].tolist(), strict=True)
             }
         )
 
@@ -236,17 +236,20 @@ def _widths(features: Columns) -> Iterator[tuple[str, int]]:
 
 
 def _sampled(ids: Sequence[Ids | None], blocks: Sequence[PredictionBatch], width: int) -> Ids | None:
-    if all(one is None for one in ids):
+    if all(ids_of_block is None for ids_of_block in ids):
         return None
-    parts = [np.zeros(len(block), f"V{width}") if one is None else one for one, block in zip(ids, blocks, strict=True)]
+    parts = [
+        np.zeros(len(block), f"V{width}") if ids_of_block is None else ids_of_block
+        for ids_of_block, block in zip(ids, blocks, strict=True)
+    ]
     return np.concatenate(parts)
 
 
 def _errors(blocks: Sequence[PredictionBatch]) -> Column | None:
     if all(block.errors is None for block in blocks):
         return None
-    none = [Column(codes=np.full(len(b), -1, np.int32)) if b.errors is None else b.errors for b in blocks]
-    return concatenate(none)
+    no_errors = [Column(codes=np.full(len(b), -1, np.int32)) if b.errors is None else b.errors for b in blocks]
+    return concatenate(no_errors)
 
 
 def _join(columns: Sequence[Values]) -> Any:

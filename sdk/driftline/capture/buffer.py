@@ -97,10 +97,10 @@ class BoundedBuffer(Generic[T]):
         """Take everything that is there now."""
         with self._lock:
             take = self._items.popleft
-            taken = [take() for _ in range(len(self._items))]
+            drained = [take() for _ in range(len(self._items))]
             left = [self._measure(item) for item in list(self._items)]  # what came meanwhile: little, or nothing
             self._bytes, self._rows = sum(cost for cost, _ in left), sum(rows for _, rows in left)
-            return taken
+            return drained
 
     def first(self) -> T | None:
         """Return the oldest item and leave it there."""

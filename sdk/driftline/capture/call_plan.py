@@ -121,12 +121,12 @@ class CallPlan:
 
     def wanted(self, name: str) -> bool:
         """Return True where an input field of that name is a feature: allowed by the model, and neither id nor time."""
-        known = self._known.get(name)
-        if known is None:
+        is_wanted = self._known.get(name)
+        if is_wanted is None:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            known = self._known[name] = self._wanted(name)
-        return known
+            is_wanted = self._known[name] = self._wanted(name)
+        return is_wanted
 
     def _wanted(self, name: str) -> bool:
         features = self._features
@@ -152,9 +152,9 @@ class CallPlan:
                 self.shapes.clear()
                 self.names_held = len(names)
             recorded, unrecorded = self._span_attributes()
-            wanted = self._rides if self.span_values else lambda _: False
+            rides = self._rides if self.span_values else lambda _: False
             guard = self.identity.privacy.guard(names, self.inputs.time_field, self.identity.text_features)
-            shape = self.shapes[names] = RowSchema(names, self.inputs.id_field, wanted, recorded, unrecorded, guard)
+            shape = self.shapes[names] = RowSchema(names, self.inputs.id_field, rides, recorded, unrecorded, guard)
         return shape
 
     def _span_attributes(self) -> tuple[dict[str, Any], dict[str, Any]]:

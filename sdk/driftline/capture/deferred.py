@@ -117,19 +117,19 @@ def _read_closely(late: UnmadePrediction) -> Prediction:
     return prediction
 
 
-def end_deferred(prediction: Prediction, later: DeferredReading) -> None:
+def end_deferred(prediction: Prediction, deferred_reading: DeferredReading) -> None:
     """Close a prediction now, and read it later. Its span ends then too, with the time of now. Never raises."""
     elapsed = elapsed_of(prediction)
     try:
         if prediction.fills is not None:  # the prediction around it is about to ask for what this one knows
-            end(prediction, later.read(), None)
+            end(prediction, deferred_reading.read(), None)
             return
         prediction.closed = True
         leave(prediction)
         prediction.elapsed = elapsed
-        prediction.later = later
+        prediction.later = deferred_reading
         let_go(prediction)
-        if not prediction.plan.pipeline.append(prediction, later.cost, 1):
+        if not prediction.plan.pipeline.append(prediction, deferred_reading.cost, 1):
             read_deferred(prediction)  # no thread will, and the span must end
     except Exception as fault:
         FAULTS.swallow("end", fault)
@@ -137,12 +137,12 @@ def end_deferred(prediction: Prediction, later: DeferredReading) -> None:
 
 def read_deferred(prediction: Prediction) -> None:
     """Read a prediction that was closed before. Never raises."""
-    later, span = prediction.later, prediction.span
+    reading, span = prediction.later, prediction.span
     prediction.later = None
     result: Any = ABSENT
     try:
-        if later is not None:
-            result = later.read()
+        if reading is not None:
+            result = reading.read()
     except Exception as fault:
         FAULTS.swallow("read", fault)
     try:

@@ -33,10 +33,12 @@ def log_first_call(plan: CallPlan, rows: int | None, *, scored: bool, decided: b
         logger.warning("driftline: %s", unread_line(plan, unread))
     if not plan.told_read:
         plan.told_read = True
-        given = "no features" if plan.first_input is None else plan.first_input.text
-        what = "one row" if rows is None else f"{rows} rows"
+        features_text = "no features" if plan.first_input is None else plan.first_input.text
+        row_count = "one row" if rows is None else f"{rows} rows"
         result = _result(plan, scored, decided)
-        logger.info("driftline: %s.%s: read %s as %s, %s", plan.identity.name, plan.name, given, what, result)
+        logger.info(
+            "driftline: %s.%s: read %s as %s, %s", plan.identity.name, plan.name, features_text, row_count, result
+        )
 
 
 def unread_line(plan: CallPlan, unread: Unread) -> str:
@@ -80,33 +82,33 @@ def warn_improbable_scores(plan: CallPlan, scores: F64) -> None:
 
 
 def warn_absent_fields(
-    plan: CallPlan, names: tuple[str, ...], rows: int, *, ids: bool = True, found: Collection[str] | None = None
+    plan: CallPlan, names: tuple[str, ...], rows: int, *, ids: bool = True, fields: Collection[str] | None = None
 ) -> None:
     """Warn once of each field that is to hold an id, a time or a slice and is none of the input's.
 
     Times and slices of such rows are counted; an id may be said in another way. ``names``: of the input's fields.
-    ``ids``: whether ids are to be found there. ``found``: the fields that were found there or in an argument; where
+    ``ids``: whether ids are to be found there. ``fields``: the fields that were found there or in an argument; where
     arguments are looked through, too, nobody else knows.
     """
     inputs = plan.inputs
-    if found is None:
+    if fields is None:
         if inputs.as_given:
             return
-        found = names
-    if ids and inputs.id_field and inputs.id_field not in found:
+        fields = names
+    if ids and inputs.id_field and inputs.id_field not in fields:
         _warn_absent(
             plan, names, "ids", inputs.id_field,
             "where no id is said in another way it is made up, and no outcome finds it: "
             "id= names a field, an argument or a function of the arguments",
         )  # fmt: skip
-    if inputs.time_field and inputs.time_field not in found:
+    if inputs.time_field and inputs.time_field not in fields:
         UNUSABLE.add(NO_SUCH_FIELD, rows)
         _warn_absent(
             plan, names, "times", inputs.time_field,
             "the time of the call counts instead: time= names a field, an argument or a function of the arguments",
         )  # fmt: skip
     for field in inputs.slice_fields:
-        if field not in found:
+        if field not in fields:
             UNUSABLE.add(NO_SUCH_FIELD, rows)
             _warn_absent(
                 plan, names, "slices", field,
@@ -114,19 +116,19 @@ def warn_absent_fields(
             )  # fmt: skip
 
 
-def _warn_absent(plan: CallPlan, names: tuple[str, ...], what: str, field: str, then: str) -> None:
-    if FAULTS.once(f"absent {what} {field} {plan.identity.name} {plan.name}"):
+def _warn_absent(plan: CallPlan, names: tuple[str, ...], kind: str, field: str, then: str) -> None:
+    if FAULTS.once(f"absent {kind} {field} {plan.identity.name} {plan.name}"):
         from difflib import get_close_matches
 
         near = (
             names if len(names) <= _MOST_FIELDS else get_close_matches(field, list(map(str, names)), _MOST_FIELDS, 0.0)
         )
-        shown = ", ".join(map(repr, near)) + (", ..." if len(names) > _MOST_FIELDS else "")
+        near_names = ", ".join(map(repr, near)) + (", ..." if len(names) > _MOST_FIELDS else "")
         logger.warning(
             "driftline: %s.%s takes %s from the field %r, but %s %s; %s",
-            plan.identity.name, plan.name, what, field,
+            plan.identity.name, plan.name, kind, field,
             "no argument has it, and features= gave" if plan.inputs.as_given else "was given",
-            f"the fields {shown}" if names else "no fields", then,
+            f"the fields {near_names}" if names else "no fields", then,
         )  # fmt: skip
 
 
@@ -143,12 +145,12 @@ def warn_unknown_class(plan: CallPlan, decided: Iterable[str]) -> None:
         return
     plan.told_strange = True
     name = plan.identity.name
-    what = "a class" if plan.identity.discreet else f"class {strange[:_MOST_LETTERS]!r}"
-    which = ", positive_class=..." if plan.identity.task.has_threshold else ""
+    class_text = "a class" if plan.identity.discreet else f"class {strange[:_MOST_LETTERS]!r}"
+    argument = ", positive_class=..." if plan.identity.task.has_threshold else ""
     logger.warning(
         "driftline: %s.%s predicts %s, but the classes of %s are %s: name them in the order of the scores, "
         "driftline.Model(%r, classes=(...)%s), or such predictions and outcomes cannot be used",
-        name, plan.name, what, name, ", ".join(map(repr, classes)), name, which,
+        name, plan.name, class_text, name, ", ".join(map(repr, classes)), name, argument,
     )  # fmt: skip
 
 
@@ -167,16 +169,17 @@ def _words(plan: CallPlan, result: Unread) -> str:
 
 def _result(plan: CallPlan, scored: bool, decided: bool) -> str:
     task = plan.identity.task
-    what = "what was set" if plan.first_result is None else _words(plan, plan.first_result)
+    result_text = "what was set" if plan.first_result is None else _words(plan, plan.first_result)
     if not scored:
-        return f"{what} as the predicted class" if decided else f"{what} could not be read"
+        return f"{result_text} as the predicted class" if decided else f"{result_text} could not be read"
     if plan.by_class and len(task.classes) <= _MOST_CLASSES:
-        named = ", ".join(map(repr, task.classes))
+        classes = ", ".join(map(repr, task.classes))
         fix = "classes=..., positive_class=..." if task.has_threshold else "classes=..."
-        return f"{what} as the scores of classes {named} in this order (other classes or another order: Model({fix}))"
+        order = f"{result_text} as the scores of classes {classes} in this order"
+        return f"{order} (other classes or another order: Model({fix}))"
     if task.has_threshold and decided and plan.predicted is not None:
-        return f"{what} as the score of class {task.positive_class!r} and the predicted class"
-    return f"{what} as {_SCORES_IN_WORDS.of(task)(task)}"
+        return f"{result_text} as the score of class {task.positive_class!r} and the predicted class"
+    return f"{result_text} as {_SCORES_IN_WORDS.of(task)(task)}"
 
 
 def _score_at_threshold(task: Task) -> str:

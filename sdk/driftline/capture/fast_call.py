@@ -47,13 +47,15 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
     before = position - 1
     shapes, start_span, span_name, append = plan.shapes, plan.start_span, plan.span_name, plan.pipeline.append
     score_type, readers = plan.score_type, row_result.readers(plan.identity.task)
-    asked = again = 0  # unix nanoseconds: a tracer that made no span is asked again when the clock is not between them
-    kind_of, number, text, whole, flag = type, float, str, int, bool  # a builtin is looked up: 0.1 µs in a row of 20
-    most, far = TEXT_LIMIT, 2**63
+    asked_at = ask_again_at = (
+        0  # unix nanoseconds: a tracer that made no span is asked again when the clock is not between them
+    )
+    kind_of, number, text, integer, flag = type, float, str, int, bool  # a builtin is looked up: 0.1 µs in a row of 20
+    longest, far = TEXT_LIMIT, 2**63
 
     @functools.wraps(function)
     def predict(first: Any = ABSENT, /, *rest: Any, **named: Any) -> Any:  # one argument, handed on as one: 40 ns less
-        nonlocal asked, again
+        nonlocal asked_at, ask_again_at
         row = first
         if position or first is ABSENT:
             row = rest[before] if len(rest) > before >= 0 else named.get(argument)
@@ -71,23 +73,23 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                 names, values = tuple(row), tuple(row.values())
                 shape = plan.newest = shapes.get(names) or plan.shape_of(names)
             began = call._now()
-            untraced = asked <= began < again
+            untraced = asked_at <= began < ask_again_at
             extra = 0
             for value in values:
                 if kind_of(value) is number:
                     continue
                 if kind_of(value) is text:
-                    if len(value) <= most and (untraced or value.isascii() or sendable(value) is value):
+                    if len(value) <= longest and (untraced or value.isascii() or sendable(value) is value):
                         continue
-                elif kind_of(value) is flag or (kind_of(value) is whole and -far <= value < far):
+                elif kind_of(value) is flag or (kind_of(value) is integer and -far <= value < far):
                     continue
                 values = clean(values)
                 extra = cost_of(values)
                 break
             id = None
             if get_id is not None:
-                given = get_id(_all(first, rest), named)
-                id = None if given is ABSENT else id_text(given) or None
+                id_value = get_id(_all(first, rest), named)
+                id = None if id_value is ABSENT else id_text(id_value) or None
             elif shape.id_at is not None:
                 id = id_text(values[shape.id_at]) or None
             if shape.guard is not None:
@@ -97,7 +99,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
             if not untraced:
                 span = start_span(span_name, start_time=began)
                 if span is INVALID_SPAN:
-                    asked, again, span = began, began + PATIENCE, None
+                    asked_at, ask_again_at, span = began, began + PATIENCE, None
                 else:
                     span_token = attach(set_span_in_context(span))
         except Exception as fault:
@@ -253,9 +255,9 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
             prediction = Prediction(plan, None)
             prediction.shape = shape
             if get_id is not None:
-                given = get_id(args, kwargs)
-                if given is not ABSENT:
-                    prediction.identify(given)
+                id_value = get_id(args, kwargs)
+                if id_value is not ABSENT:
+                    prediction.identify(id_value)
             elif shape.id_at is not None:
                 prediction.identify(values[shape.id_at])
             prediction.values = values if shape.guard is None else shape.guard(values)

@@ -41,14 +41,14 @@ def recorded_generator(plan: CallPlan, function: Callable[..., Any]) -> Callable
     def predict(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         steps = RecordedIteration(plan, args, kwargs)
         step: Any = None
-        given: Any = None
+        sent: Any = None
         try:
             iterator = function(*args, **kwargs)
             step = iterator.send
             while True:
                 steps.enter()
                 try:
-                    value = step(given)
+                    value = step(sent)
                 except StopIteration as stop:
                     result = stop.value
                     break
@@ -56,11 +56,11 @@ def recorded_generator(plan: CallPlan, function: Callable[..., Any]) -> Callable
                     steps.leave()
                 steps.keep(value)
                 try:
-                    step, given = iterator.send, (yield value)
+                    step, sent = iterator.send, (yield value)
                 except BaseException as thrown:  # GeneratorExit too: close() is that, thrown
-                    step, given = iterator.throw, thrown
+                    step, sent = iterator.throw, thrown
         except BaseException as error:
-            step = given = None  # an exception that its own traceback holds would wait for the garbage collector
+            step = sent = None  # an exception that its own traceback holds would wait for the garbage collector
             steps.close(ABSENT, error)
             raise
         steps.close(result, None)
@@ -159,9 +159,9 @@ class RecordedIteration:
             return
         try:
             selective = self._prediction.plan.selective
-            kept = value if selective else self._prediction.plan.keep(value)
-            self._values.append(kept)
-            self._room -= _PER_OBJECT if selective else sys.getsizeof(kept) + _PER_VALUE
+            stored = value if selective else self._prediction.plan.keep(value)
+            self._values.append(stored)
+            self._room -= _PER_OBJECT if selective else sys.getsizeof(stored) + _PER_VALUE
             if self._room < 0:
                 self._values.clear()
         except Exception as fault:

@@ -19,11 +19,11 @@ class LiveObjects(Generic[T]):
         self._all: weakref.WeakSet[T] = weakref.WeakSet()
         self.listeners: list[Callable[[T], object]] = []
 
-    def add(self, one: T) -> None:
+    def add(self, target: T) -> None:
         """Remember one."""
-        self._all.add(one)
+        self._all.add(target)
         for listener in self.listeners:
-            listener(one)
+            listener(target)
 
     def __iter__(self) -> Iterator[T]:
         return iter(list(self._all))

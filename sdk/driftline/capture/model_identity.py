@@ -127,8 +127,8 @@ FEW_FEATURES = 64
 """Unless asked for, as on a span. On a baseline's bins a feature is a hundred series in Prometheus, per process."""
 
 
-def most_features(asked: bool | None, capture: Capture) -> int:
-    """Return of how many features the distributions are sent. ``asked``: what code says, else the environment.
+def most_features(requested: bool | None, capture: Capture) -> int:
+    """Return of how many features the distributions are sent. ``requested``: what code says, else the environment.
 
     Raises ``ValueError`` where they are turned off, though they are all that leaves, and where the environment says
     neither true nor false.
@@ -136,15 +136,15 @@ def most_features(asked: bool | None, capture: Capture) -> int:
     >>> most_features(None, "features"), most_features(True, "features"), most_features(None, "none")
     (64, 1024, 1024)
     """
-    if asked is None and read("DRIFTLINE_DISTRIBUTIONS"):
-        asked = switch("DRIFTLINE_DISTRIBUTIONS")
+    if requested is None and read("DRIFTLINE_DISTRIBUTIONS"):
+        requested = switch("DRIFTLINE_DISTRIBUTIONS")
     if capture != "features":
-        if asked is False:
+        if requested is False:
             raise ValueError(
                 f"capture={capture!r} keeps features in the process, so drift can be seen by their distributions only; "
                 "leave out distributions=False (DRIFTLINE_DISTRIBUTIONS=false)"
             )
         return MOST_FEATURES
-    if asked is None:
+    if requested is None:
         return FEW_FEATURES
-    return MOST_FEATURES if asked else 0
+    return MOST_FEATURES if requested else 0

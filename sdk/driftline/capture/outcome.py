@@ -148,9 +148,9 @@ def protect_slices(protect: Callable[[Mapping[str, Any]], Mapping[str, Any]], sl
     return {name: value for name, value in cleaned.items() if value is not None and value == value and value != ""}
 
 
-def _read(name: str, rule: str, read: Callable[[Any], T], given: object) -> T:
+def _read(name: str, rule: str, read: Callable[[Any], T], value: object) -> T:
     """Read an argument; the error tells its type, never its value: it may be somebody's birthday."""
     try:
-        return read(given)
+        return read(value)
     except Exception:
-        raise UnusableOutcome(f"its {name} is no {rule}; it was given {describe(given).text}") from None
+        raise UnusableOutcome(f"its {name} is no {rule}; it was given {describe(value).text}") from None

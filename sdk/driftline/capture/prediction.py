@@ -300,7 +300,7 @@ class Prediction:
             self._predicted = predicted
         self.said = True
 
-    def _is_nowhere(self, what: str) -> bool:
+    def _is_nowhere(self, action: str) -> bool:
         """Return True for a detached prediction; else log once that a value came after the call. Never raises.
 
         The span has ended, and the record must hold the same values.
@@ -310,11 +310,11 @@ class Prediction:
         except AttributeError:
             return True
         try:
-            if FAULTS.once(f"late {what} {model}"):
+            if FAULTS.once(f"late {action} {model}"):
                 logger.warning(
                     "driftline: the %s of a prediction of %s was set after its call, when its span had ended, so it "
                     "stays as it was; set it inside the call, or inside the with block: driftline.current().%s = ...",
-                    what, model, what,
+                    action, model, action,
                 )  # fmt: skip
         except Exception as fault:
             FAULTS.swallow("late", fault)
@@ -337,15 +337,15 @@ def drafted(draft: Draft) -> Prediction | None:
 
 def opened() -> Prediction | None:
     """Return the newest prediction of this thread or task, closed or not."""
-    found: Prediction | Draft | None = OPEN.get()
-    if not found:
+    prediction: Prediction | Draft | None = OPEN.get()
+    if not prediction:
         return None
-    if isinstance(found, list):
-        return drafted(found)
-    if not found.closed:
-        return found
-    opening: LazyPrediction | None = found.opening  # of a request
-    return found if opening is None else opening.asked() or found
+    if isinstance(prediction, list):
+        return drafted(prediction)
+    if not prediction.closed:
+        return prediction
+    opening: LazyPrediction | None = prediction.opening  # of a request
+    return prediction if opening is None else opening.asked() or prediction
 
 
 def current() -> Prediction | None:

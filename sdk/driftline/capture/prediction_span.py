@@ -39,10 +39,10 @@ def scored_attributes(
         del attributes[a.ML_PREDICTION_CLASS]
     keys = shape.keys
     if keys:
-        kept = values if shape.pick is None else shape.pick(values)
-        attributes.update(zip(keys, kept))  # noqa: B905 - equally long; strict=True would double the cost
+        picked = values if shape.pick is None else shape.pick(values)
+        attributes.update(zip(keys, picked))  # noqa: B905 - equally long; strict=True would double the cost
         if values.__class__ is not tuple:
-            _remove_missing(attributes, shape, kept)
+            _remove_missing(attributes, shape, picked)
     return attributes
 
 
@@ -62,9 +62,9 @@ def span_attributes(prediction: Prediction) -> dict[str, Any]:
         return attributes
     _set_result(attributes, prediction)
     if values is not None:
-        kept = values if shape.pick is None else shape.pick(values)
-        attributes.update(zip(shape.keys, kept, strict=True))
-        _remove_missing(attributes, shape, kept)
+        picked = values if shape.pick is None else shape.pick(values)
+        attributes.update(zip(shape.keys, picked, strict=True))
+        _remove_missing(attributes, shape, picked)
     for name, value in (prediction.slices or {}).items():
         if value.__class__ is not list and value is not None:  # the slices of a batch stay in its record
             attributes[f"{a.DRIFTLINE_SLICE_VALUE}.{sendable(name)}"] = value

@@ -55,10 +55,10 @@ class RowSchema:
         self.id_at = names.index(id_field) if id_field in names else None
         self.cost = ROW_BYTES + VALUE_BYTES * len(names)
         positions = [i for i, name in enumerate(names) if wanted(str(name))]
-        kept = positions[: min(_MOST_FEATURES, max(0, _attribute_limit() - _RESERVED))]
-        self.dropped = len(positions) - len(kept)
-        self.keys = tuple(f"{a.DRIFTLINE_FEATURE_VALUE}.{sendable(str(names[i]))}" for i in kept)
-        self.pick = None if len(kept) == len(names) else _picker(kept)
+        kept_positions = positions[: min(_MOST_FEATURES, max(0, _attribute_limit() - _RESERVED))]
+        self.dropped = len(positions) - len(kept_positions)
+        self.keys = tuple(f"{a.DRIFTLINE_FEATURE_VALUE}.{sendable(str(names[i]))}" for i in kept_positions)
+        self.pick = None if len(kept_positions) == len(names) else _picker(kept_positions)
         last = {a.DRIFTLINE_FEATURE_DROPPED: self.dropped} if self.dropped else {}
         self.recorded = {**recorded, **dict.fromkeys(self.keys), **last}
         self.unrecorded = {**unrecorded, **dict.fromkeys(self.keys), **last}

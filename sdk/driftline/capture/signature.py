@@ -47,11 +47,11 @@ def callable_like(target: Any, call: Callable[..., Any]) -> Any:
     """
     import wrapt  # which loads asyncio, and few services decorate anything but functions
 
-    own: dict[str, Any] = {"__call__": staticmethod(call), "__reduce_ex__": _reduce, "__copy__": _copy}
-    own["__deepcopy__"] = _deepcopy
+    attributes: dict[str, Any] = {"__call__": staticmethod(call), "__reduce_ex__": _reduce, "__copy__": _copy}
+    attributes["__deepcopy__"] = _deepcopy
     if hasattr(type(target), "__get__") and not isinstance(target, MethodType):
-        own["__get__"] = _bind
-    return type(type(target).__name__, (wrapt.ObjectProxy,), own)(target)
+        attributes["__get__"] = _bind
+    return type(type(target).__name__, (wrapt.ObjectProxy,), attributes)(target)
 
 
 def _bind(self: Any, instance: Any, owner: type | None = None) -> Any:  # noqa: ARG001 - the descriptor protocol
@@ -132,10 +132,10 @@ def read_signature(
     """
     name = name_of(function)
     everything = _parameters(name, function, features)
-    own = 1 if everything and everything[0].name in ("self", "cls") else 0  # selectors do not see it
-    parameters = everything[own:]
-    getters = {p.name: _getter(p, i) for i, p in enumerate(parameters, own)}
-    id_getter, time_getter = _select(id, getters, own), _select(time, getters, own)
+    first_argument = 1 if everything and everything[0].name in ("self", "cls") else 0  # selectors do not see it
+    parameters = everything[first_argument:]
+    getters = {p.name: _getter(p, i) for i, p in enumerate(parameters, first_argument)}
+    id_getter, time_getter = _select(id, getters, first_argument), _select(time, getters, first_argument)
     slice_names = () if slices is None or callable(slices) else (slices,) if isinstance(slices, str) else tuple(slices)
     if features is None:
         used = {id, time, *slice_names}
@@ -145,18 +145,18 @@ def read_signature(
         chosen = features
     else:
         chosen = tuple(features)
-    for wanted in (chosen,) if isinstance(chosen, str) else chosen if isinstance(chosen, tuple) else ():
-        if wanted not in getters:
-            raise TypeError(f"{name} has no parameter {wanted!r} for features=; its parameters are {list(getters)}")
+    for selector in (chosen,) if isinstance(chosen, str) else chosen if isinstance(chosen, tuple) else ():
+        if selector not in getters:
+            raise TypeError(f"{name} has no parameter {selector!r} for features=; its parameters are {list(getters)}")
     argument = next((p for p in parameters if p.name == chosen), None)
     slice_getters = {n: getters[n] for n in slice_names if n in getters}
     as_given = callable(chosen)
     if as_given:  # it seldom hands on what is no feature
-        id_getter = id_getter or (_field_getter(id, own) if isinstance(id, str) else None)
-        time_getter = time_getter or (_field_getter(time, own) if isinstance(time, str) else None)
-        slice_getters = {n: slice_getters.get(n) or _field_getter(n, own) for n in slice_names}
+        id_getter = id_getter or (_field_getter(id, first_argument) if isinstance(id, str) else None)
+        time_getter = time_getter or (_field_getter(time, first_argument) if isinstance(time, str) else None)
+        slice_getters = {n: slice_getters.get(n) or _field_getter(n, first_argument) for n in slice_names}
     return Inputs(
-        features=None if isinstance(chosen, tuple) else _select(chosen, getters, own),
+        features=None if isinstance(chosen, tuple) else _select(chosen, getters, first_argument),
         argument=chosen if isinstance(chosen, str) else "",
         scalars=tuple((n, getters[n]) for n in chosen) if isinstance(chosen, tuple) else (),
         id=id_getter,
@@ -167,7 +167,7 @@ def read_signature(
         time_name=time if isinstance(time, str) else "",
         slices=tuple(slice_getters.items()),
         slice_fields=tuple(n for n in slice_names if n not in getters),
-        slices_function=_select(slices, {}, own) if callable(slices) else None,
+        slices_function=_select(slices, {}, first_argument) if callable(slices) else None,
         position=sys.maxsize
         if argument is None or argument.kind is argument.KEYWORD_ONLY
         else everything.index(argument),
@@ -200,23 +200,23 @@ def _getter(parameter: inspect.Parameter, position: int) -> Getter:
     return get
 
 
-def _select(selector: Selector | None, getters: dict[str, Getter], own: int) -> Getter | None:
+def _select(selector: Selector | None, getters: dict[str, Getter], first_argument: int) -> Getter | None:
     if selector is None:
         return None
     if isinstance(selector, str):
         return getters.get(selector)
     function = selector
-    return lambda args, kwargs: function(*args[own:], **kwargs)
+    return lambda args, kwargs: function(*args[first_argument:], **kwargs)
 
 
-def _field_getter(name: str, own: int) -> Getter:
+def _field_getter(name: str, first_argument: int) -> Getter:
     """Return the functions that look for a field in each of the call's arguments, in order."""
 
     def get(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if name in kwargs:
             return kwargs[name]
-        found = (field_of(value, name) for value in (*args[own:], *kwargs.values()))
-        return next((value for value in found if value is not ABSENT), ABSENT)
+        fields = (field_of(value, name) for value in (*args[first_argument:], *kwargs.values()))
+        return next((value for value in fields if value is not ABSENT), ABSENT)
 
     return get
 

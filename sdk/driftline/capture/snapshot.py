@@ -33,8 +33,8 @@ def take_inputs(prediction: Prediction, plan: CallPlan, args: tuple[Any, ...], k
         if value is not ABSENT and value is not None:
             take_features(prediction, value)
     elif inputs.scalars:
-        given = [(name, value) for name, get in inputs.scalars if (value := get(args, kwargs)) is not ABSENT]
-        _take_row(prediction, tuple(name for name, _ in given), clean(tuple(value for _, value in given)))
+        values = [(name, value) for name, get in inputs.scalars if (value := get(args, kwargs)) is not ABSENT]
+        _take_row(prediction, tuple(name for name, _ in values), clean(tuple(value for _, value in values)))
     if inputs.id is not None:
         take_id(prediction, inputs.id(args, kwargs))
     if inputs.time is not None:
@@ -49,12 +49,12 @@ def _tell_absent(prediction: Prediction) -> None:
     """Warn of each field that neither an argument nor what was made of the arguments has."""
     batch, plan = prediction.batch, prediction.plan
     names = (prediction.names if batch is None else batch.names()) or ()
-    found = [*names, *(prediction.slices or {})]
+    field_names = [*names, *(prediction.slices or {})]
     if prediction.identified or prediction.ids is not None:
-        found.append(plan.inputs.id_field)
+        field_names.append(plan.inputs.id_field)
     if prediction.when is not ABSENT:
-        found.append(plan.inputs.time_field)
-    warn_absent_fields(plan, names, prediction.count, found=found)
+        field_names.append(plan.inputs.time_field)
+    warn_absent_fields(plan, names, prediction.count, fields=field_names)
 
 
 def take_features(prediction: Prediction, value: Any) -> None:
@@ -66,18 +66,18 @@ def take_features(prediction: Prediction, value: Any) -> None:
     if isinstance(snapshot, tuple):
         names, values = snapshot
         if names is None:
-            one = plan.inputs.argument and isinstance(value, SCALARS)
-            names = (plan.inputs.argument,) if one else plan.default_names(len(values))
+            is_scalar = plan.inputs.argument and isinstance(value, SCALARS)
+            names = (plan.inputs.argument,) if is_scalar else plan.default_names(len(values))
         _take_row(prediction, names, values)
         return
-    kept = snapshot.kept() if isinstance(snapshot, Batch) else snapshot
-    if isinstance(kept, Unrecorded):
-        warn_unrecorded(plan, value, kept)
-        if kept.rows is None:
+    stored = snapshot.kept() if isinstance(snapshot, Batch) else snapshot
+    if isinstance(stored, Unrecorded):
+        warn_unrecorded(plan, value, stored)
+        if stored.rows is None:
             return
-        kept = Featureless(kept.rows)
-    prediction.batch = kept
-    prediction.count = kept.count
+        stored = Featureless(stored.rows)
+    prediction.batch = stored
+    prediction.count = stored.count
 
 
 def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
@@ -115,7 +115,7 @@ def take_id(prediction: Prediction, value: Any) -> None:
 
 
 def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    inputs, wanted = prediction.plan.inputs, prediction.plan.cuts
+    inputs, is_slice = prediction.plan.inputs, prediction.plan.cuts
     slices = {name: value for name, get in inputs.slices if (value := get(args, kwargs)) is not ABSENT}
     if inputs.slices_function is not None:
         more = inputs.slices_function(args, kwargs)
@@ -123,18 +123,21 @@ def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str
     take_slices(prediction, slices)
     if prediction.batch is None and inputs.slice_fields:
         names, values = prediction.names, prediction.values or ()
-        fields = {name: values[names.index(name)] for name in inputs.slice_fields if name in names and wanted(name)}
+        fields = {name: values[names.index(name)] for name in inputs.slice_fields if name in names and is_slice(name)}
         prediction.slices = {**(prediction.slices or {}), **fields} or None
 
 
 def take_slices(prediction: Prediction, slices: Mapping[str, Any]) -> None:
     """Keep slices beside those that are there: of one row, or of a batch also n values; as the privacy rules say."""
-    kept = prediction.plan.identity.privacy.slices(slices)
+    kept_slices = prediction.plan.identity.privacy.slices(slices)
     if prediction.batch is None:
-        kept = {name: clean_value(value) for name, value in kept.items()}
+        kept_slices = {name: clean_value(value) for name, value in kept_slices.items()}
     else:
-        kept = {name: clean_value(value) if isinstance(value, SCALARS) else list(value) for name, value in kept.items()}
-    prediction.slices = {**(prediction.slices or {}), **kept} or None
+        kept_slices = {
+            name: clean_value(value) if isinstance(value, SCALARS) else list(value)
+            for name, value in kept_slices.items()
+        }
+    prediction.slices = {**(prediction.slices or {}), **kept_slices} or None
 
 
 def take_result(prediction: Prediction, result: Any) -> None:
@@ -143,8 +146,8 @@ def take_result(prediction: Prediction, result: Any) -> None:
     if result is not ABSENT:
         set_in_code = prediction.said and (prediction.scored or prediction.decided)  # then that is all that is read
         if plan.first_result is None:
-            said = prediction.score if prediction.scored else prediction.predicted
-            plan.note_result(said if set_in_code and not plan.selective else result)
+            score_or_class = prediction.score if prediction.scored else prediction.predicted
+            plan.note_result(score_or_class if set_in_code and not plan.selective else result)
         if not plan.selective:
             if not set_in_code:
                 prediction.result = result if type(result) is float else plan.keep(result)
@@ -161,8 +164,8 @@ def take_result(prediction: Prediction, result: Any) -> None:
 
 def _selected(prediction: Prediction, selector: Selector, result: Any) -> Any:
     """Return the value of a selector; ``ABSENT`` where it finds nothing and an inner layer has the value."""
-    found = select(selector, result)
-    return ABSENT if found.__class__ is Unread and prediction.inner is not None else found
+    selected = select(selector, result)
+    return ABSENT if selected.__class__ is Unread and prediction.inner is not None else selected
 
 
 def select(selector: Selector, result: Any) -> Any:
@@ -172,15 +175,15 @@ def select(selector: Selector, result: Any) -> Any:
     if isinstance(result, Mapping):
         return result[selector] if selector in result else _without(result, selector)
     if isinstance(result, list):
-        return [select(selector, one) for one in result]
+        return [select(selector, element) for element in result]
     if hasattr(result, "columns") and hasattr(result, "__getitem__"):
         return result[selector]
     return getattr(result, selector, _without(result, selector))
 
 
 def _without(result: Any, name: str) -> Unread:
-    what = outputs.describe(result)
-    return Unread(f"{what.text} without {name!r}", what.fields)
+    description = outputs.describe(result)
+    return Unread(f"{description.text} without {name!r}", description.fields)
 
 
 def fill(outer: Prediction, inner: Prediction) -> None:
@@ -250,17 +253,17 @@ def _read_output(prediction: Prediction) -> Output:
     n, one_row = prediction.count, prediction.batch is None
     layer = prediction
     if prediction.inner is not None and not prediction.scored and not prediction.decided:
-        own = _read(task, prediction.result, n, one_row=one_row) if prediction.result is not ABSENT else None
-        if own is not None and own.unread is None:
-            return own
+        own_output = _read(task, prediction.result, n, one_row=one_row) if prediction.result is not ABSENT else None
+        if own_output is not None and own_output.unread is None:
+            return own_output
         layer = prediction.inner
     if not layer.scored and not layer.decided:
         if layer.result is ABSENT:
             return Output()
         return _read(task, layer.result, n, one_row=one_row)
     if task.ranks_items:
-        said = (layer.predicted if layer.decided else None, layer.score if layer.scored else None)
-        return rankings.read_separate(*said, n, one_row=one_row)
+        class_and_score = (layer.predicted if layer.decided else None, layer.score if layer.scored else None)
+        return rankings.read_separate(*class_and_score, n, one_row=one_row)
     output = Output()
     if layer.scored:
         output = outputs.score_of(task, layer.score, n, one_row=one_row)
@@ -272,10 +275,10 @@ def _read_output(prediction: Prediction) -> Output:
     return output
 
 
-def _read(task: Task, kept: Any, n: int, *, one_row: bool) -> Output:
+def _read(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
     if task.ranks_items:
-        return rankings.read(kept, n, one_row=one_row)
-    return outputs.read(task, kept, n, one_row=one_row)
+        return rankings.read(stored, n, one_row=one_row)
+    return outputs.read(task, stored, n, one_row=one_row)
 
 
 def read_one(prediction: Prediction) -> tuple[Any, str, Unread | None]:

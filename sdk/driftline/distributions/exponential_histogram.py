@@ -55,19 +55,21 @@ class Buckets:
         index = ((np.arange(len(self.counts)) + self.offset) >> shift) - first
         return Buckets(scale, first, np.bincount(index, self.counts).astype(np.int64))
 
-    def __add__(self, other: Buckets) -> Buckets:
-        if not len(self.counts) or not len(other.counts):
-            return self if len(self.counts) else other
-        scale = min(self.scale, other.scale)
-        ends = [(each.offset, each.offset + len(each.counts) - 1, each.scale - scale) for each in (self, other)]
+    def __add__(self, buckets: Buckets) -> Buckets:
+        if not len(self.counts) or not len(buckets.counts):
+            return self if len(self.counts) else buckets
+        scale = min(self.scale, buckets.scale)
+        ends = [(part.offset, part.offset + len(part.counts) - 1, part.scale - scale) for part in (self, buckets)]
         low = min(first >> shift for first, _, shift in ends)
         high = max(last >> shift for _, last, shift in ends)
         scale -= _shift(low, high)
-        one, two = self.at(scale), other.at(scale)
-        low = min(one.offset, two.offset)
-        counts = np.zeros(max(each.offset + len(each.counts) for each in (one, two)) - low, np.int64)
-        for each in (one, two):
-            counts[each.offset - low : each.offset - low + len(each.counts)] += each.counts
+        own_buckets, second = self.at(scale), buckets.at(scale)
+        low = min(own_buckets.offset, second.offset)
+        counts = np.zeros(
+            max(buckets.offset + len(buckets.counts) for buckets in (own_buckets, second)) - low, np.int64
+        )
+        for part in (own_buckets, second):
+            counts[part.offset - low : part.offset - low + len(part.counts)] += part.counts
         return Buckets(scale, low, counts)
 
     def trimmed(self) -> Buckets:
@@ -89,12 +91,12 @@ class Part:
     low: float = np.inf
     high: float = -np.inf
 
-    def add(self, other: Part) -> None:
+    def add(self, part: Part) -> None:
         """Take what another part of the same feature holds."""
-        self.buckets += other.buckets
-        self.count += other.count
-        self.total += other.total
-        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self.buckets += part.buckets
+        self.count += part.count
+        self.total += part.total
+        self.low, self.high = min(self.low, part.low), max(self.high, part.high)
 
 
 def part_of(values: F64, logs: F64, scale: int | None = None) -> Part:
@@ -167,12 +169,12 @@ class ExponentialBuckets:
         if len(negative):
             self._add(-1, negative, np.log2(-negative))
 
-    def merge(self, other: ExponentialBuckets) -> None:
+    def merge(self, exponential_buckets: ExponentialBuckets) -> None:
         """Take what another one counted."""
-        self.zeros += other.zeros
-        for sign, part in other.coarse.items():
+        self.zeros += exponential_buckets.zeros
+        for sign, part in exponential_buckets.coarse.items():
             self.coarse[sign].add(part)
-        for window, part in other.fine.items():
+        for window, part in exponential_buckets.fine.items():
             if window in self.fine:
                 self.fine[window].add(part)
             elif len(self.fine) < MOST_PARTS:
@@ -234,8 +236,8 @@ class ExponentialBuckets:
             return
         self._next_look = 2 * self._count
         index = _index(newest, scale)
-        at, counts = np.unique(index, return_counts=True)
-        for crowded in at[counts >= max(ENOUGH / 2, CROWDED * len(newest))].tolist():
+        bucket_index, counts = np.unique(index, return_counts=True)
+        for crowded in bucket_index[counts >= max(ENOUGH / 2, CROWDED * len(newest))].tolist():
             crowd = np.unique(newest[index == crowded])
             if len(crowd) < 2 or len(self.fine) == MOST_PARTS:
                 continue  # one value again and again hides nothing

@@ -48,11 +48,11 @@ class BinnedNumbers:
                 self.total += float(values.sum())
             self.low, self.high = min(self.low, float(values[0])), max(self.high, float(values[-1]))
 
-    def merge(self, other: BinnedNumbers) -> None:
+    def merge(self, binned_numbers: BinnedNumbers) -> None:
         """Take what another one counted over the same bins."""
-        self.counts += other.counts
-        self.total += other.total
-        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self.counts += binned_numbers.counts
+        self.total += binned_numbers.total
+        self.low, self.high = min(self.low, binned_numbers.low), max(self.high, binned_numbers.high)
 
     def fresh(self, *, cumulative: bool) -> BinnedNumbers:  # noqa: ARG002 - as Exponential has it
         """Return an empty one over the same bins."""
@@ -80,23 +80,23 @@ class FrequentCategories:
 
     def name(self, counts: dict[str, int]) -> Counter[str]:
         """Return the counts of the categories that may be named; the other counts go to ``other``, or wait."""
-        named: Counter[str] = Counter()
+        counts_by_name: Counter[str] = Counter()
         for category, n in counts.items():
             if category not in self._named:
                 if len(self._named) == MOST_CATEGORIES or len(category) > LONGEST_CATEGORY:
-                    named[OTHER] += n
+                    counts_by_name[OTHER] += n
                     continue
                 if category not in self._waiting and len(self._waiting) == MOST_WAITING:
-                    named[OTHER] += self.give_up()
+                    counts_by_name[OTHER] += self.give_up()
                 self._waiting[category] += n
                 if self._waiting[category] < RARE:
                     continue
                 n = self._waiting.pop(category)
                 self._named.add(category)
                 if len(self._named) == MOST_CATEGORIES:
-                    named[OTHER] += self.give_up()
-            named[category] += n
-        return +named
+                    counts_by_name[OTHER] += self.give_up()
+            counts_by_name[category] += n
+        return +counts_by_name
 
     def give_up(self) -> int:
         """Return the number of waiting rows, and let their categories start anew."""
@@ -153,16 +153,16 @@ class FeatureDistribution:
         self.invalid += infinite
         self.missing += unused - infinite - (texts if self.bins is None else 0)
 
-    def merge(self, other: FeatureDistribution) -> None:
+    def merge(self, feature_distribution: FeatureDistribution) -> None:
         """Take what another one counted over the same bins."""
-        mine, others = self.numbers, other.numbers
-        if isinstance(mine, BinnedNumbers) and isinstance(others, BinnedNumbers):
-            mine.merge(others)
-        if isinstance(mine, ExponentialBuckets) and isinstance(others, ExponentialBuckets):
-            mine.merge(others)
-        self.categories += other.categories
-        self.missing += other.missing
-        self.invalid += other.invalid
+        numbers, other_numbers = self.numbers, feature_distribution.numbers
+        if isinstance(numbers, BinnedNumbers) and isinstance(other_numbers, BinnedNumbers):
+            numbers.merge(other_numbers)
+        if isinstance(numbers, ExponentialBuckets) and isinstance(other_numbers, ExponentialBuckets):
+            numbers.merge(other_numbers)
+        self.categories += feature_distribution.categories
+        self.missing += feature_distribution.missing
+        self.invalid += feature_distribution.invalid
 
     def fresh(self, *, cumulative: bool) -> FeatureDistribution:
         """Return an empty one that goes on where this ends."""
@@ -186,9 +186,11 @@ class FeatureDistribution:
 
     def _name(self, counts: I64, categories: tuple[str, ...]) -> None:
         """Count categories; of a block with thousands of different ones only the most frequent are looked at."""
-        most = np.argsort(-counts, kind="stable")[:MOST_WAITING]
-        rest = int(counts.sum() - counts[most].sum())
-        named = self._vocabulary.name({categories[at]: int(counts[at]) for at in most.tolist() if counts[at]})
+        frequent = np.argsort(-counts, kind="stable")[:MOST_WAITING]
+        rest = int(counts.sum() - counts[frequent].sum())
+        names = self._vocabulary.name(
+            {categories[code]: int(counts[code]) for code in frequent.tolist() if counts[code]}
+        )
         if rest:
-            named[OTHER] += rest
-        self.categories += named
+            names[OTHER] += rest
+        self.categories += names

@@ -49,7 +49,7 @@ class ModelDistributions:
         most: How many features are counted, while there is ``room``.
     """
 
-    def __init__(self, bins: ModelBins, most: int, room: FeatureBudget) -> None:
+    def __init__(self, bins: ModelBins, limit: int, room: FeatureBudget) -> None:
         self.rows = 0
         self.durations: dict[str, BinnedNumbers] = {}
         self.score = FeatureDistribution(bins.score)
@@ -57,7 +57,7 @@ class ModelDistributions:
             name: FeatureDistribution(over) for name, over in bins.features.items()
         }
         self._bins = bins
-        self._most = most
+        self._most = limit
         self._room = room
 
     def add(self, block: PredictionBatch) -> None:
@@ -83,21 +83,21 @@ class ModelDistributions:
                 feature.missing += n
         self.rows += n
 
-    def merge(self, other: ModelDistributions) -> None:
+    def merge(self, model_distributions: ModelDistributions) -> None:
         """Take what another one counted."""
-        for error, durations in other.durations.items():
+        for error, durations in model_distributions.durations.items():
             self.duration(error).merge(durations)
-        self.score.merge(other.score)
-        for name, feature in other.features.items():
-            mine = self.features.get(name)
-            if mine is None:
+        self.score.merge(model_distributions.score)
+        for name, feature in model_distributions.features.items():
+            own_feature = self.features.get(name)
+            if own_feature is None:
                 self.features[name] = feature
                 feature.missing += self.rows
             else:
-                mine.merge(feature)
-        for name in self.features.keys() - other.features.keys():
-            self.features[name].missing += other.rows
-        self.rows += other.rows
+                own_feature.merge(feature)
+        for name in self.features.keys() - model_distributions.features.keys():
+            self.features[name].missing += model_distributions.rows
+        self.rows += model_distributions.rows
 
     def fresh(self, *, cumulative: bool) -> ModelDistributions:
         """Return an empty one that goes on where this ends."""
@@ -235,10 +235,10 @@ class Distributions:
             if last:
                 for stream in streams:
                     stream.news |= stream.current.settle()
-            taken = [stream.current for stream in streams]
+            current = [stream.current for stream in streams]
             for stream in streams:
                 stream.current = stream.current.fresh(cumulative=self.cumulative)
-        for stream, tally in zip(streams, taken, strict=True):
+        for stream, tally in zip(streams, current, strict=True):
             stream.news = stream.news or bool(tally.durations)
             stream.told.merge(tally)
         return now, streams
@@ -279,30 +279,30 @@ class Distributions:
                         identity.version,
                     )
                 return None
-            most = min(identity.distributions, self._room.left)
-            bins = _allowed(self._bins.get(identity.name, _NONE), identity, most)
+            limit = min(identity.distributions, self._room.left)
+            bins = _allowed(self._bins.get(identity.name, _NONE), identity, limit)
             self._room.left -= len(bins.features)
-            current, told = (ModelDistributions(bins, identity.distributions, self._room) for _ in range(2))
-            stream = Stream(identity, current, told, self._start)
+            current, reported = (ModelDistributions(bins, identity.distributions, self._room) for _ in range(2))
+            stream = Stream(identity, current, reported, self._start)
             self._streams[key] = stream
         return stream
 
 
 def _countable(block: PredictionBatch) -> PredictionBatch:
     """Return a block without what is not counted: texts that were kept, and of vectors all but their norms."""
-    kept = block.identity.kept_texts
+    kept_texts = block.identity.kept_texts
     norms = {
         name: Column(values.numbers)
         for name, values in block.features.items()
         if isinstance(values, Column) and values.vectors is not None
     }
-    if not norms and not kept:
+    if not norms and not kept_texts:
         return block
     features = {**block.features, **norms}
-    return replace(block, features={name: values for name, values in features.items() if name not in kept})
+    return replace(block, features={name: values for name, values in features.items() if name not in kept_texts})
 
 
-def _allowed(bins: ModelBins, identity: Identity, most: int) -> ModelBins:
-    """Return the bins of the features that the model records, ``most`` at most."""
-    kept = [name for name in bins.features if identity.records(name)][:most]
-    return ModelBins({name: bins.features[name] for name in kept}, bins.score, bins.classes)
+def _allowed(bins: ModelBins, identity: Identity, limit: int) -> ModelBins:
+    """Return the bins of the features that the model records, ``limit`` at most."""
+    names = [name for name in bins.features if identity.records(name)][:limit]
+    return ModelBins({name: bins.features[name] for name in names}, bins.score, bins.classes)

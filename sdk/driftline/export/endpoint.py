@@ -68,21 +68,21 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
     >>> resolve(environ={"DRIFTLINE_ENDPOINT": "http://driftline:4318"}).url
     'http://driftline:4318/v1/logs'
     """
-    own = given or (read("DRIFTLINE_ENDPOINT", environ) if signal == "logs" else "")
-    if own:
-        _check(own, "configure(endpoint=)" if given else "the variable DRIFTLINE_ENDPOINT")
-    protocol = _protocol(own, _setting(environ, signal, "PROTOCOL"))
+    own_endpoint = given or (read("DRIFTLINE_ENDPOINT", environ) if signal == "logs" else "")
+    if own_endpoint:
+        _check(own_endpoint, "configure(endpoint=)" if given else "the variable DRIFTLINE_ENDPOINT")
+    protocol = _protocol(own_endpoint, _setting(environ, signal, "PROTOCOL"))
     full = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
-    base = own or full or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+    base = own_endpoint or full or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
     base = base or (DEFAULT_GRPC if protocol == "grpc" else DEFAULT)
     if protocol == "grpc":
         url = urlsplit(base).netloc or base
-    elif full and not own:
+    elif full and not own_endpoint:
         url, base = full, full.removesuffix(f"/v1/{signal}")
     else:
         url = base.rstrip("/") + f"/v1/{signal}"
     headers = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS", "")
-    if not headers and (given or not own):
+    if not headers and (given or not own_endpoint):
         headers = environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
     insecure = _setting(environ, signal, "INSECURE").lower()
     return Endpoint(
@@ -132,16 +132,16 @@ def disabled(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def _setting(environ: Mapping[str, str], signal: Signal, name: str) -> str:
-    own = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}")
-    return (own or environ.get(f"OTEL_EXPORTER_OTLP_{name}") or "").strip()
+    of_signal = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}")
+    return (of_signal or environ.get(f"OTEL_EXPORTER_OTLP_{name}") or "").strip()
 
 
-def _protocol(own: str, wanted: str) -> Literal["http", "grpc"]:
+def _protocol(of_signal: str, general: str) -> Literal["http", "grpc"]:
     """Own endpoints say by their port what they speak, since the protocol setting belongs to the other backend."""
-    port = urlsplit(own if "//" in own else f"//{own}").port if own else None
+    port = urlsplit(of_signal if "//" in of_signal else f"//{of_signal}").port if of_signal else None
     if port == 4317:
         return "grpc"
-    return "grpc" if wanted.lower() == "grpc" and port != 4318 else "http"
+    return "grpc" if general.lower() == "grpc" and port != 4318 else "http"
 
 
 def _seconds(text: str) -> float:

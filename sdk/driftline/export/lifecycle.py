@@ -195,30 +195,30 @@ def flush(timeout: float = 10.0) -> bool:
     return _flush(timeout, TEMPORARY)
 
 
-def _flush(timeout: float, again: Collection[State]) -> bool:
+def _flush(timeout: float, states: Collection[State]) -> bool:
     """Flush pipelines and providers side by side: an absent receiver of one must not delay another."""
     end = _clock() + timeout
     settle_predictions(timeout)  # rows are counted, and their spans end, before the providers send
     for closing in _closings:
         closing.begin_flush()
-    delivered = [flush_pipeline(pipeline, end - _clock(), again) for pipeline in pipelines()]
+    delivered = [flush_pipeline(pipeline, end - _clock(), states) for pipeline in pipelines()]
     sent = [closing.flushed(end - _clock()) for closing in _closings]
     return all(delivered) and all(sent)
 
 
-def flush_pipeline(pipeline: ManagedPipeline, timeout: float, again: Collection[State] = TEMPORARY) -> bool:
+def flush_pipeline(pipeline: ManagedPipeline, timeout: float, states: Collection[State] = TEMPORARY) -> bool:
     """Flush one pipeline. Never raises.
 
     Args:
         pipeline: Pipeline to flush.
         timeout: Seconds.
-        again: States of a delivery after which the pipeline sends again.
+        states: States of a delivery after which the pipeline sends again.
 
     Returns:
         True where everything arrived.
     """
     try:
-        return pipeline.flush(timeout, again=again)
+        return pipeline.flush(timeout, again=states)
     except Exception as fault:
         FAULTS.swallow("flush", fault)
         return False

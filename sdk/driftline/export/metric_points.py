@@ -48,7 +48,7 @@ def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality)
 
     One model a request, so no two resources in it are equal: of such the stock encoder loses the first.
     """
-    identity, told = stream.identity, stream.told
+    identity, distributions = stream.identity, stream.told
     base: Attributes = {a.ML_MODEL_NAME: identity.name}
     if identity.version:
         base[a.ML_MODEL_VERSION] = identity.version
@@ -57,20 +57,20 @@ def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality)
     if instance and instance != resource[a.SERVICE_INSTANCE_ID]:  # a fork whose resource names its parent: as counts do
         base[a.SERVICE_INSTANCE_ID] = instance
     points = _Points(base, stream.start, time, temporality)
-    rows = points.of_rows(told, identity.task.kind, exact=identity.capture != "none")
-    features = points.of_features(told, exact=identity.capture == "features")
+    rows = points.of_rows(distributions, identity.task.kind, exact=identity.capture != "none")
+    features = points.of_features(distributions, exact=identity.capture == "features")
     marked = {a.DRIFTLINE_CAPTURE: "metrics"}
     scopes: list[tuple[Attributes, Sequence[Metric]]] = [({}, [*rows, *features])]
     if identity.capture == "none":
         scopes = [(marked, [*rows, *features])]
     elif identity.capture == "scores":
         scopes = [({}, rows), (marked, features)]
-    said = [
-        ScopeMetrics(InstrumentationScope(SCOPE, VERSION, SCHEMA_URL, attributes), list(each), SCHEMA_URL)
-        for attributes, each in scopes
-        if each
+    scope_metrics = [
+        ScopeMetrics(InstrumentationScope(SCOPE, VERSION, SCHEMA_URL, attributes), list(metrics), SCHEMA_URL)
+        for attributes, metrics in scopes
+        if metrics
     ]
-    return MetricsData([ResourceMetrics(Resource(resource), said, "")])
+    return MetricsData([ResourceMetrics(Resource(resource), scope_metrics, "")])
 
 
 class _Points:
@@ -81,22 +81,23 @@ class _Points:
         self._span = (start, time)
         self._temporality = temporality
 
-    def of_rows(self, told: ModelDistributions, task: str, *, exact: bool) -> list[Metric]:
+    def of_rows(self, model_distributions: ModelDistributions, task: str, *, exact: bool) -> list[Metric]:
         """Return the points of durations and scores. ``exact``: as for features."""
         durations = [
-            self._binned(binned, {a.ERROR_TYPE: error} if error else {}) for error, binned in told.durations.items()
+            self._binned(binned, {a.ERROR_TYPE: error} if error else {})
+            for error, binned in model_distributions.durations.items()
         ]
-        scores = list(self._numbers(told.score, {a.ML_MODEL_TASK: task} if task else {}))
+        scores = list(self._numbers(model_distributions.score, {a.ML_MODEL_TASK: task} if task else {}))
         return [
             *self._histograms(metrics.ML_PREDICT_DURATION, durations),
             *self._histograms(metrics.DRIFTLINE_PREDICTION_SCORE, scores if exact else map(_blurred, scores)),
         ]
 
-    def of_features(self, told: ModelDistributions, *, exact: bool) -> list[Metric]:
+    def of_features(self, model_distributions: ModelDistributions, *, exact: bool) -> list[Metric]:
         """Return the points of features. ``exact``: with sums and extremes, which tell the value of a single row."""
         values: list[Any] = []
         categories, missing = [], []
-        for name, feature in told.features.items():
+        for name, feature in model_distributions.features.items():
             key = {a.DRIFTLINE_FEATURE_NAME: sendable(name)}
             values += self._numbers(feature, key)
             categories += [
@@ -140,10 +141,10 @@ class _Points:
         positive, negative = numbers.coarse[1], numbers.coarse[-1]
         if positive.count or negative.count or numbers.zeros:
             yield self._part(positive, negative, numbers.zeros, attributes)
-        for at, (window, part) in enumerate(numbers.fine.items(), start=1):
+        for index, (window, part) in enumerate(numbers.fine.items(), start=1):
             if part.count:
                 two = (part, Part()) if window.sign > 0 else (Part(), part)
-                yield self._part(*two, 0, {**attributes, a.DRIFTLINE_HISTOGRAM_PART: at})
+                yield self._part(*two, 0, {**attributes, a.DRIFTLINE_HISTOGRAM_PART: index})
 
     def _part(
         self, positive: Part, negative: Part, zeros: int, attributes: Attributes
@@ -177,8 +178,10 @@ class _Points:
             (ExponentialHistogramDataPoint, ExponentialHistogram),
         )
         points = list(points)
-        found = [(kind, [point for point in points if isinstance(point, of)]) for of, kind in kinds]
-        return [_metric(name, kind(chosen, self._temporality)) for kind, chosen in found if chosen]
+        points_by_kind = [
+            (kind, [point for point in points if isinstance(point, point_type)]) for point_type, kind in kinds
+        ]
+        return [_metric(name, kind(chosen, self._temporality)) for kind, chosen in points_by_kind if chosen]
 
     def _sum(self, name: str, points: list[NumberDataPoint]) -> list[Metric]:
         return [_metric(name, Sum(points, self._temporality, is_monotonic=True))] if points else []

@@ -152,8 +152,8 @@ class Reporter:
     def _run(self, stop: threading.Event) -> None:
         while not stop.wait(self._interval):
             try:
-                with threads.hold_lock(self._lock, stop.is_set) as mine:
-                    if mine:
+                with threads.hold_lock(self._lock, stop.is_set) as acquired:
+                    if acquired:
                         self._report(time.monotonic() + SEND_SECONDS, all_of_it=True)
             except Exception as error:
                 with contextlib.suppress(Exception):
@@ -173,7 +173,7 @@ class Reporter:
             return None  # nothing was counted
         cumulative = self._cumulative
         temporality = AggregationTemporality.CUMULATIVE if cumulative else AggregationTemporality.DELTA
-        taken, streams = self.distributions.take(last=self._closed)
+        taken_streams, streams = self.distributions.take(last=self._closed)
         with suppress_instrumentation():
             for stream in streams:
                 if not (stream.news or (all_of_it and cumulative)):
@@ -187,12 +187,12 @@ class Reporter:
                     except Exception as error:
                         warn_unopened("metrics", error)
                         return Delivery("unsupported", "there is no channel")
-                body = encode_metrics(metrics_data(stream, taken, temporality)).SerializeToString()
+                body = encode_metrics(metrics_data(stream, taken_streams, temporality)).SerializeToString()
                 delivery = self._channel.send(body, deadline - now)
                 if delivery.state != "delivered":
                     self._tell(delivery)
                     return delivery
-                self.distributions.settle(stream, taken)
+                self.distributions.settle(stream, taken_streams)
                 self._heed(delivery)
         return None
 
@@ -201,23 +201,23 @@ class Reporter:
         name = "the metrics channel" if self._channel is None else self._channel.name
         kind = "rejected" if delivery.rejected else "warning"
         if delivery.reason and FAULTS.once(f"{kind} of distributions {name}"):
-            said = f"rejected {delivery.rejected} points" if delivery.rejected else "warns"
-            logger.warning("driftline: %s took distributions and %s: %s", name, said, delivery.reason)
+            problem = f"rejected {delivery.rejected} points" if delivery.rejected else "warns"
+            logger.warning("driftline: %s took distributions and %s: %s", name, problem, delivery.reason)
 
     def _tell(self, delivery: Delivery) -> None:
         """Log once why a report did not arrive."""
         name = "the metrics channel" if self._channel is None else self._channel.name
-        said = delivery.reason
+        reason = delivery.reason
         if delivery.state == "unreachable":
-            said = "nothing listens there"
+            reason = "nothing listens there"
         elif delivery.state == "unsupported":
-            said = f"it does not take OTLP metrics ({delivery.reason})"
+            reason = f"it does not take OTLP metrics ({delivery.reason})"
         if FAULTS.once(f"{delivery.state} {name}"):  # one line with the records, where both go to one place
             logger.warning(
                 "driftline: distributions did not reach %s: %s; they go on being counted "
                 "(OTEL_EXPORTER_OTLP_METRICS_ENDPOINT says where to, DRIFTLINE_DISTRIBUTIONS=false turns them off)",
                 name,
-                said,
+                reason,
             )
 
 
@@ -259,5 +259,5 @@ def metrics_wanted(configured: bool, environ: Mapping[str, str] = os.environ) ->
     if exporters:
         return "otlp" in exporters
     places = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-    said = configured or any(environ.get(name, "").strip() for name in places)
-    return said or not read("DRIFTLINE_ENDPOINT", environ)
+    is_configured = configured or any(environ.get(name, "").strip() for name in places)
+    return is_configured or not read("DRIFTLINE_ENDPOINT", environ)

@@ -78,12 +78,14 @@ def any_value(value: Any) -> Parts:
         return _field(0x3A, [value])
     parts: Parts = []
     if isinstance(value, Mapping):
-        for key, one in value.items():
-            parts += _bytes_entry(key, one) if one.__class__ is bytes else _field(0x0A, _key_value(key, one))
+        for key, element in value.items():
+            parts += (
+                _bytes_entry(key, element) if element.__class__ is bytes else _field(0x0A, _key_value(key, element))
+            )
         return _field(0x32, parts)
     if isinstance(value, list | tuple):
-        for one in value:
-            parts += _field(0x0A, any_value(one))
+        for element in value:
+            parts += _field(0x0A, any_value(element))
         return _field(0x2A, parts)
     raise TypeError(f"{value!r} is no attribute value; make it text, a number, a bool, bytes, a list or a mapping")
 

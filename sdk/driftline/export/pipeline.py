@@ -285,8 +285,8 @@ class Pipeline:
         return "the channel" if self._channel is None else self._channel.name
 
     def _run(self) -> None:
-        with threads.hold_lock(self._lock, self._must_end) as mine:
-            if mine:  # while the interpreter ends, some imports and all thread pools are refused
+        with threads.hold_lock(self._lock, self._must_end) as acquired:
+            if acquired:  # while the interpreter ends, some imports and all thread pools are refused
                 self._open()
                 resource.own_attributes()
         while not self._ended():
@@ -320,8 +320,8 @@ class Pipeline:
         self._wake.clear()
         self._full.clear()
         self._due = AT_ONCE
-        with threads.hold_lock(self._lock, self._must_end) as mine:
-            if mine:
+        with threads.hold_lock(self._lock, self._must_end) as acquired:
+            if acquired:
                 self._convert()
                 self._send(time.monotonic() + 60.0)
 
@@ -331,8 +331,8 @@ class Pipeline:
         predictions = [entry for entry in entries if not isinstance(entry, Outcome | TrainingRecord)]
         events = [entry for entry in entries if isinstance(entry, Outcome | TrainingRecord)]
         try:
-            unsaid = [self._baselines[key] for key in self._baselines if key not in self._announced]
-            baselines = [(identity, baseline.to_json()) for identity, baseline in unsaid]
+            unannounced = [self._baselines[key] for key in self._baselines if key not in self._announced]
+            baselines = [(identity, baseline.to_json()) for identity, baseline in unannounced]
             from .records import frames  # loads all that turns calls into columns, which no call needs
 
             for frame in frames(predictions, events, baselines, counted=self._count):

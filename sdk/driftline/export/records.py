@@ -32,7 +32,7 @@ _now = time.time_ns
 
 def frames(
     predictions: Iterable[Prediction | BufferedRow | UnmadePrediction],
-    told: Iterable[Outcome | TrainingRecord],
+    outcomes: Iterable[Outcome | TrainingRecord],
     baselines: Iterable[tuple[Identity, str]],
     counted: Counted,
 ) -> Iterator[ExportRequest]:
@@ -52,9 +52,9 @@ def frames(
             continue
         for start in range(0, len(block), MOST_ROWS):
             rows = range(start, min(start + MOST_ROWS, len(block)))
-            for some in retry_in_halves(rows, partial(_batches, block), "record"):
-                yield from some
-    yield from _events(told)
+            for halve in retry_in_halves(rows, partial(_batches, block), "record"):
+                yield from halve
+    yield from _events(outcomes)
 
 
 def _batches(block: PredictionBatch, rows: Sequence[int]) -> list[ExportRequest]:
@@ -81,15 +81,15 @@ def _batches(block: PredictionBatch, rows: Sequence[int]) -> list[ExportRequest]
     return []
 
 
-def _events(told: Iterable[Outcome | TrainingRecord]) -> Iterator[ExportRequest]:
+def _events(outcomes: Iterable[Outcome | TrainingRecord]) -> Iterator[ExportRequest]:
     groups: dict[Identity, list[bytes]] = {}
-    for one in told:
+    for outcome in outcomes:
         try:
-            record = b"".join(log_record(one.event, one.recorded, one.attributes()))
+            record = b"".join(log_record(outcome.event, outcome.recorded, outcome.attributes()))
         except Exception as error:
             FAULTS.swallow("outcome", error)
         else:
-            groups.setdefault(one.identity, []).append(record)
+            groups.setdefault(outcome.identity, []).append(record)
     for identity, records in groups.items():
         try:
             yield from _filled(identity, records)

@@ -53,8 +53,8 @@ def instance_of(identity: Identity) -> str:
     Workers of one server have one resource, unless somebody gives each its ``service.instance.id``: four cumulative
     counters that say different things under one name. A process that was forked has that of its parent.
     """
-    named = a.SERVICE_INSTANCE_ID in _application_attributes(identity)
-    return "" if named and os.getpid() == _ORIGIN else instance_id()
+    has_instance_id = a.SERVICE_INSTANCE_ID in _application_attributes(identity)
+    return "" if has_instance_id and os.getpid() == _ORIGIN else instance_id()
 
 
 @cache

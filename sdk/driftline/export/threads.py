@@ -52,13 +52,13 @@ def hold_lock(lock: Lock, must_end: Callable[[], bool]) -> Iterator[bool]:
     ...     mine, theirs
     (True, False)
     """
-    mine = False
-    while not (mine or must_end()):
-        mine = lock.acquire(timeout=_TURN_SECONDS)
+    acquired = False
+    while not (acquired or must_end()):
+        acquired = lock.acquire(timeout=_TURN_SECONDS)
     try:
-        yield mine
+        yield acquired
     finally:
-        if mine:
+        if acquired:
             lock.release()
 
 
@@ -131,8 +131,8 @@ class BoundedClose:
         return self._done.wait(max(0.0, timeout))
 
     def _run(self) -> None:
-        begun, done = self._begun, self._done
-        begun.wait()
+        began_event, done_event = self._begun, self._done
+        began_event.wait()
         if self._resting:
             return
         try:
@@ -140,4 +140,4 @@ class BoundedClose:
         except Exception as error:
             FAULTS.swallow("exit", error)
         finally:
-            done.set()
+            done_event.set()

@@ -142,8 +142,8 @@ def warn_unopened(signal: Signal, error: Exception) -> None:
     if not isinstance(error, ChannelError | ValueError):  # those two come from settings or a bad install
         FAULTS.swallow("channel", error)
     elif FAULTS.once(f"unopened {signal}"):
-        what = "predictions and outcomes are not recorded" if signal == "logs" else "distributions are not sent"
-        logger.warning("driftline: %s: %s", what, error)
+        consequence = "predictions and outcomes are not recorded" if signal == "logs" else "distributions are not sent"
+        logger.warning("driftline: %s: %s", consequence, error)
 
 
 class HttpChannel:
@@ -301,8 +301,8 @@ def _taken(answer: bytes) -> Delivery:
     except Exception:  # not OTLP's: a page, or JSON
         return Delivery("delivered")
     rejected = max(0, partial.rejected_log_records)
-    said = "".join(letter if letter.isprintable() else " " for letter in partial.error_message[:_LONGEST_MESSAGE])
-    return Delivery("delivered", said or ("it does not say why" if rejected else ""), rejected=rejected)
+    message = "".join(letter if letter.isprintable() else " " for letter in partial.error_message[:_LONGEST_MESSAGE])
+    return Delivery("delivered", message or ("it does not say why" if rejected else ""), rejected=rejected)
 
 
 def _grpc_failure(error: Any) -> Delivery:
@@ -395,19 +395,19 @@ class Backoff:
 def attempt_until(
     deadline: float,
     attempt: Callable[[], Delivery | None],
-    again: Collection[State],
+    states: Collection[State],
     sleep: Callable[[float], object] = time.sleep,
 ) -> Delivery | None:
     """Call ``attempt`` until it returns no failure, or one after which no further attempt is of use before a deadline.
 
-    ``deadline``: monotonic seconds. ``again``: the states after which it is called again. Returns the last failure.
+    ``deadline``: monotonic seconds. ``states``: the states after which it is called again. Returns the last failure.
 
     >>> answers = [Delivery("retry", "503"), None]
     >>> attempt_until(time.monotonic() + 60, lambda: answers.pop(0), TEMPORARY, sleep=print)
     0.25
     """
     pauses = list(FLUSH_PAUSES)
-    while (failure := attempt()) is not None and failure.state in again:
+    while (failure := attempt()) is not None and failure.state in states:
         pause = pauses.pop(0) if len(pauses) > 1 else pauses[0]
         pause = pause if failure.after is None else max(SHORTEST_AFTER, failure.after)
         if time.monotonic() + pause >= deadline:

@@ -73,7 +73,7 @@ class Matrix(Batch):
         """Split by column; numbers at once: 12 µs for 1,000 rows of 20, column by column 18."""
         if self.array.dtype.kind in _NUMERIC and not isinstance(self.array, np.ma.MaskedArray):
             columns = np.ascontiguousarray(np.asarray(self.array).T)
-            return {name: columns[at] for at, name in enumerate(names) if wanted(name)}
+            return {name: columns[index] for index, name in enumerate(names) if wanted(name)}
         return super().columns(names, wanted)
 
 
@@ -81,11 +81,11 @@ class Lists(Batch):
     """Columns of Python values, as they are kept of arrays of objects: plain ones, none longer than it needs to be."""
 
     def __init__(self, columns: list[list[Any]], rows: int, names: tuple[str, ...] | None = None) -> None:
-        kept = [tamed(column) for column in columns]
-        self._columns = [column for column, _ in kept]
+        tame_columns = [tamed(column) for column in columns]
+        self._columns = [column for column, _ in tame_columns]
         self._names = names
         self.count = rows
-        self.cost = sum(cost for _, cost in kept)
+        self.cost = sum(cost for _, cost in tame_columns)
 
     def snapshot(self) -> Batch:
         """Return itself: its values are its own."""

@@ -75,7 +75,7 @@ class ArrowTable(Batch):
 
     def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
         """Read the columns that are wanted."""
-        return {name: array_column(self.table.column(at)) for at, name in enumerate(names) if wanted(name)}
+        return {name: array_column(self.table.column(index)) for index, name in enumerate(names) if wanted(name)}
 
 
 def array_column(values: Any) -> NDArray[Any] | Column:

@@ -52,8 +52,8 @@ class Batch:
         """Return the snapshot, which no later change reaches, unless it is larger than ``MOST_BYTES``."""
         if self.cost > MOST_BYTES:
             return self._too_large()
-        kept = self.snapshot()
-        return kept if kept.cost <= MOST_BYTES else kept._too_large()
+        snapshot = self.snapshot()
+        return snapshot if snapshot.cost <= MOST_BYTES else snapshot._too_large()
 
     def _too_large(self) -> Unrecorded:
         room = max(1, self.count * MOST_BYTES // self.cost)
@@ -85,7 +85,7 @@ class Batch:
             names: the names of all columns, in their order.
             wanted: says whether a column is read; asked once per column, in order.
         """
-        return {name: column_of_any(self.values(at)) for at, name in enumerate(names) if wanted(name)}
+        return {name: column_of_any(self.values(index)) for index, name in enumerate(names) if wanted(name)}
 
 
 class Featureless(Batch):

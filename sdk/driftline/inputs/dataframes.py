@@ -94,11 +94,11 @@ def _pairs(frame: FrameLike, names: Sequence[str] | None) -> Iterable[tuple[str,
             f"X is {_described(frame)}; "
             "pass a DataFrame, a pyarrow Table, a dict of columns, a 2-D array or a list of rows"
         )
-    own, width = read.names(), read.width()
-    if own is None and names is not None and len(names) != width:
+    own_names, width = read.names(), read.width()
+    if own_names is None and names is not None and len(names) != width:
         raise ValueError(f"X has {width} columns, but features names {len(names)}")
-    named = own if own is not None else names or [f"f{at}" for at in range(width)]
-    return [(str(name), read.values(at)) for at, name in enumerate(named)]
+    column_names = own_names if own_names is not None else names or [f"f{index}" for index in range(width)]
+    return [(str(name), read.values(index)) for index, name in enumerate(column_names)]
 
 
 def _described(value: Any) -> str:

@@ -86,8 +86,8 @@ def _mappings(value: list[Any] | tuple[Any, ...]) -> list[Row]:
             rows.append(_no_row())
             continue
         try:
-            own = tuple(element)
-            names = names if own == names else own  # one tuple per key set, not one per row
+            element_keys = tuple(element)
+            names = names if element_keys == names else element_keys  # one tuple per key set, not one per row
             rows.append((names, clean(tuple(element.values()))))
         except Exception as fault:  # the other rows are sound
             rows.append(_no_row(fault))
@@ -129,8 +129,8 @@ class Rows(Batch):
         first = self.rows[0][0] if self.rows else None
         if all(names is first for names, _ in self.rows):
             return first
-        found = dict.fromkeys(name for names, _ in self.rows for name in names or ())
-        return tuple(found) if found or first is not None else None
+        all_names = dict.fromkeys(name for names, _ in self.rows for name in names or ())
+        return tuple(all_names) if all_names or first is not None else None
 
     def width(self) -> int:
         """Return the number of values of the longest row."""
@@ -142,13 +142,15 @@ class Rows(Batch):
         if names is None:
             return [values[at] if at < len(values) else None for _, values in self.rows]
         name = names[at]
-        found = (own.index(name) if own is not None and name in own else -1 for own, _ in self.rows)
-        return [row[1][place] if place >= 0 else None for place, row in zip(found, self.rows, strict=True)]
+        positions = (
+            row_names.index(name) if row_names is not None and name in row_names else -1 for row_names, _ in self.rows
+        )
+        return [row[1][place] if place >= 0 else None for place, row in zip(positions, self.rows, strict=True)]
 
     def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
         """Turn rows into columns; rows of other names are matched by name, and lack what they lack."""
-        own = self.rows[0][0] if self.rows else None
-        if all(names is own or names == own for names, _ in self.rows) and self._rectangular():
+        first_names = self.rows[0][0] if self.rows else None
+        if all(names is first_names or names == first_names for names, _ in self.rows) and self._rectangular():
             columns = zip(*(values for _, values in self.rows), strict=True)
             chosen = ((name, column) for name, column in zip(names, columns, strict=False) if wanted(name))
             return {name: column_of_clean(column) for name, column in chosen}
@@ -159,8 +161,8 @@ class Rows(Batch):
 
     def _by_name(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
         columns: dict[str, list[Any]] = {name: [None] * self.count for name in names if wanted(name)}
-        for position, (own, values) in enumerate(self.rows):
-            for name, value in zip(own or names, values, strict=False):
+        for position, (row_names, values) in enumerate(self.rows):
+            for name, value in zip(row_names or names, values, strict=False):
                 column = columns.get(name)
                 if column is not None:
                     column[position] = value

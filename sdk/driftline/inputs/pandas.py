@@ -56,11 +56,11 @@ class Frame(Batch):
         """Copy it. Texts in Arrow's memory cannot be changed and are shared; Python objects become plain values."""
         objects: list[int] = []
         texts = 0
-        for at, dtype in enumerate(self.frame.dtypes.tolist()):
+        for index, dtype in enumerate(self.frame.dtypes.tolist()):
             if _holds_objects(dtype):
-                objects.append(at)
+                objects.append(index)
             elif dtype.kind == "O":
-                texts += _bytes_of(self.values(at).array)
+                texts += _bytes_of(self.values(index).array)
         copy = (
             _Split(self.frame.copy(), self._categories, objects)
             if objects
@@ -83,11 +83,11 @@ class Frame(Batch):
 
     def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
         """Read column by column; all of them in half of the time that one by one takes."""
-        chosen = [at for at, name in enumerate(names) if wanted(name)]
+        chosen = [index for index, name in enumerate(names) if wanted(name)]
         if 2 * len(chosen) > len(names):
             series = self._all()
-            return {names[at]: _column(series[at]) for at in chosen}
-        return {names[at]: _column(self.values(at)) for at in chosen}
+            return {names[position]: _column(series[position]) for position in chosen}
+        return {names[position]: _column(self.values(position)) for position in chosen}
 
     def _all(self) -> list[Any]:
         return [series for _, series in self.frame.items()]
@@ -100,20 +100,20 @@ class _Split(Frame):
         super().__init__(frame, categories)
         self._lists: dict[int, list[Any]] = {}
         changed = False
-        for at in objects:
-            given = super().values(at).tolist()
-            self._lists[at], cost = tamed(given)
+        for index in objects:
+            elements = super().values(index).tolist()
+            self._lists[index], cost = tamed(elements)
             self.cost += cost
-            changed |= self._lists[at] is not given
+            changed |= self._lists[index] is not elements
         if changed:  # else the column holds what the list holds, and to take it out costs as much as all of this
-            for at in objects:
-                frame.isetitem(at, 0.0)
+            for index in objects:
+                frame.isetitem(index, 0.0)
 
     def values(self, at: int) -> Any:
         return self._lists[at] if at in self._lists else super().values(at)
 
     def _all(self) -> list[Any]:
-        return [self._lists.get(at, series) for at, series in enumerate(super()._all())]
+        return [self._lists.get(index, series) for index, series in enumerate(super()._all())]
 
 
 def _holds_objects(dtype: Any) -> bool:
@@ -129,15 +129,15 @@ def _bytes_of(array: Any) -> int:
     ones only: where a frame is predicted in pieces, each piece holds the buffers of all.
     """
     if getattr(array.dtype, "storage", "") == "pyarrow":
-        most: int = array.__arrow_array__().get_total_buffer_size()
-        if most <= _ROOM * len(array):
-            return most
+        total_bytes: int = array.__arrow_array__().get_total_buffer_size()
+        if total_bytes <= _ROOM * len(array):
+            return total_bytes
     return int(array.nbytes)
 
 
-def _column(held: Any) -> NDArray[Any] | Column:
+def _column(series: Any) -> NDArray[Any] | Column:
     """Return a column of a frame: a list of plain values, or a Series."""
-    return column_of_values(held) if isinstance(held, list) else series_column(held)
+    return column_of_values(series) if isinstance(series, list) else series_column(series)
 
 
 def series_column(series: Any) -> NDArray[Any] | Column:
@@ -160,4 +160,6 @@ def series_column(series: Any) -> NDArray[Any] | Column:
         return seconds_of(np.asarray(series.to_numpy(dtype="datetime64[ns]" if kind == "M" else "timedelta64[ns]")))
     missing = np.asarray(series.isna(), np.bool_)
     values = series.astype(object).tolist()
-    return column_of_values([None if gone else value for value, gone in zip(values, missing.tolist(), strict=True)])
+    return column_of_values(
+        [None if is_missing else value for value, is_missing in zip(values, missing.tolist(), strict=True)]
+    )

@@ -87,7 +87,7 @@ class PolarsFrame(Batch):
 
     def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
         """Read the columns that are wanted."""
-        return {name: series_column(self.frame.to_series(at)) for at, name in enumerate(names) if wanted(name)}
+        return {name: series_column(self.frame.to_series(index)) for index, name in enumerate(names) if wanted(name)}
 
 
 def series_column(series: Any) -> NDArray[Any] | Column:

@@ -119,8 +119,8 @@ def clean_value(value: Any) -> Any:
     if isinstance(value, str):
         return sendable(str(value)[:TEXT_LIMIT])
     if isinstance(value, int):  # an IntEnum, too
-        whole = int.__pos__(value)  # a range finds an int at once, and looks for anything else one by one
-        return whole if whole in _INT64 else number(whole)
+        integer = int.__pos__(value)  # a range finds an int at once, and looks for anything else one by one
+        return integer if integer in _INT64 else number(integer)
     if isinstance(value, float):
         return float(value)
     if isinstance(value, bytes):

@@ -27,8 +27,8 @@ MOST_CELLS = 8_000_000
 
 def reader(kind: type) -> Reader | None:
     """Return the reader of sparse matrices and arrays, if it is one."""
-    ours = any(base.__module__.startswith("scipy.sparse") for base in kind.__mro__)
-    return read if ours and hasattr(kind, "tocsc") else None
+    is_sparse = any(base.__module__.startswith("scipy.sparse") for base in kind.__mro__)
+    return read if is_sparse and hasattr(kind, "tocsc") else None
 
 
 def read(value: Any) -> Row | Batch | Unrecorded:
@@ -75,6 +75,6 @@ class SparseMatrix(Batch):
     def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
         """Make the wanted columns dense, as many as there is room for; the others are counted."""
         room = MOST_CELLS // max(1, self.count)
-        chosen = [(at, name) for at, name in enumerate(names) if wanted(name)]
+        chosen = [(index, name) for index, name in enumerate(names) if wanted(name)]
         UNUSABLE.add(TOO_MANY_FEATURES, max(0, len(chosen) - room))
-        return {name: self.values(at) for at, name in chosen[:room]}
+        return {name: self.values(position) for position, name in chosen[:room]}

@@ -87,8 +87,8 @@ SCRIPTS = (*dict.fromkeys(_SCRIPTS), OTHER, NONE)
 def script_of_letter(letter: str) -> str:
     """Return the script of one letter; "other" where the table does not have it."""
     code = ord(letter)
-    at = bisect_right(_LOWS, code) - 1
-    return _SCRIPTS[at] if at >= 0 and code <= _HIGHS[at] else OTHER
+    index = bisect_right(_LOWS, code) - 1
+    return _SCRIPTS[index] if index >= 0 and code <= _HIGHS[index] else OTHER
 
 
 def script_of(text: str) -> str:
@@ -133,12 +133,12 @@ def describe(name: str, texts: Column, vocabulary: Vocabulary | None = None) -> 
         LENGTH: _numbers(codes, list(map(full_length, texts.categories))),
         WORDS: _numbers(codes, list(map(len, words))),
     }
-    found = [vocabulary.look_up(own) for own in words] if vocabulary else []
+    ranks = [vocabulary.look_up(word) for word in words] if vocabulary else []
     if vocabulary:
-        columns[UNKNOWN] = _numbers(codes, [unknown for unknown, _ in found])
+        columns[UNKNOWN] = _numbers(codes, [unknown for unknown, _ in ranks])
     columns[SCRIPT] = _categories(codes, [script_of(category) for category in texts.categories])
     if vocabulary and vocabulary.has_topics:
-        columns[TOPIC] = _categories(codes, [topic for _, topic in found])
+        columns[TOPIC] = _categories(codes, [topic for _, topic in ranks])
     return {f"{name}{suffix}": column for suffix, column in columns.items()}
 
 
@@ -170,8 +170,8 @@ def looks_like_texts(column: Column) -> bool:
     texts = int(counts.sum())
     if texts < FEWEST_GUESSED or 2 * np.count_nonzero(counts) <= texts:
         return False
-    some = sample(column.categories)
-    return sum(len(text[:1000].split()) for text in some) >= FEWEST_WORDS * len(some)
+    sampled = sample(column.categories)
+    return sum(len(text[:1000].split()) for text in sampled) >= FEWEST_WORDS * len(sampled)
 
 
 def without_texts(column: Column) -> tuple[Column, int]:
@@ -185,8 +185,8 @@ def without_texts(column: Column) -> tuple[Column, int]:
     is_short = np.array([len(category) <= TEXT_LIMIT for category in column.categories])
     place = np.where(is_short, np.cumsum(is_short) - 1, -1).astype(np.int32)
     codes = np.append(place, np.int32(-1))[column.codes]
-    kept = tuple(category for category in column.categories if len(category) <= TEXT_LIMIT)
-    return Column(column.numbers, codes, kept), int(np.count_nonzero((codes < 0) & (column.codes >= 0)))
+    short_texts = tuple(category for category in column.categories if len(category) <= TEXT_LIMIT)
+    return Column(column.numbers, codes, short_texts), int(np.count_nonzero((codes < 0) & (column.codes >= 0)))
 
 
 def raw_names(features: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
@@ -195,8 +195,8 @@ def raw_names(features: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
     >>> raw_names(["age", "message.length", "message.words"], ["message"])
     ('age', 'message')
     """
-    of = {f"{name}{suffix}": name for name in texts for suffix in SUFFIXES}
-    return tuple(dict.fromkeys(of.get(name, name) for name in features))
+    source_by_name = {f"{name}{suffix}": name for name in texts for suffix in SUFFIXES}
+    return tuple(dict.fromkeys(source_by_name.get(name, name) for name in features))
 
 
 def _categories(codes: NDArray[Any], categories: Sequence[str]) -> Column:

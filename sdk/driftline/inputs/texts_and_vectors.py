@@ -182,10 +182,10 @@ def column_of_vectors(values: Sequence[Any]) -> Column:
     UNUSABLE.add(VECTOR_TOO_LONG, too_long)
     if not lengths:
         return Column(np.full(len(values), np.nan))
-    k, kept = lengths.most_common(1)[0]
+    k, vector_count = lengths.most_common(1)[0]
     rows = np.full((len(values), k), np.nan, np.float32)
     for row, value in enumerate(values):
         if isinstance(value, Vector) and value.length == k:
             rows[row] = value.numbers
-    UNUSABLE.add(VECTOR_LENGTH, sum(value is not None for value in values) - kept - too_long)
+    UNUSABLE.add(VECTOR_LENGTH, sum(value is not None for value in values) - vector_count - too_long)
     return vector_column(rows)

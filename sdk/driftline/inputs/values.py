@@ -56,8 +56,8 @@ def _few_characters(values: list[Any]) -> bool:
 
     One among them may be long. That is found where categories are read, as in the texts of Arrow.
     """
-    some = (values[0], values[len(values) // 2], values[-1])  # to join documents would copy them
-    if not all(value.__class__ is str and len(value) <= TEXT_LIMIT for value in some):
+    samples = (values[0], values[len(values) // 2], values[-1])  # to join documents would copy them
+    if not all(value.__class__ is str and len(value) <= TEXT_LIMIT for value in samples):
         return False
     try:
         return len("".join(values)) <= _VALUE_BYTES * len(values)
@@ -211,8 +211,8 @@ def by_code(codes: NDArray[Any], distinct: list[Any]) -> NDArray[Any] | Column:
     """
     read = column_of_values(distinct)
     if not isinstance(read, Column):
-        found: F64 = np.append(read.astype(np.float64), np.nan)[codes]
-        return found
+        f64: F64 = np.append(read.astype(np.float64), np.nan)[codes]
+        return f64
     numbers = None if read.numbers is None else np.append(read.numbers, np.nan)[codes]
     texts = None if read.codes is None else np.append(read.codes, np.int32(-1))[codes]
     return Column(numbers, texts, read.categories)

@@ -65,10 +65,10 @@ class Vocabulary:
     _ordered: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        numbers = [self.hashes[at : at + _WIDTH] for at in range(0, len(self.hashes), _WIDTH)]
+        numbers = [self.hashes[index : index + _WIDTH] for index in range(0, len(self.hashes), _WIDTH)]
         first = numbers.index(_RARER_FOLLOW) if _RARER_FOLLOW in numbers else len(numbers)
-        words = [one for one in numbers if one != _RARER_FOLLOW]
-        object.__setattr__(self, "_rank", {int.from_bytes(one): at for at, one in enumerate(words)})
+        words = [number for number in numbers if number != _RARER_FOLLOW]
+        object.__setattr__(self, "_rank", {int.from_bytes(word): index for index, word in enumerate(words)})
         object.__setattr__(self, "_first", first)
         object.__setattr__(self, "_ordered", first < len(numbers))
 
@@ -83,12 +83,12 @@ class Vocabulary:
     @classmethod
     def learn(cls, texts: Iterable[str]) -> Vocabulary:
         """Return the vocabulary of different texts: the words of at least ten of them, at most 2,000."""
-        found: Counter[str] = Counter()
+        word_counts: Counter[str] = Counter()
         many = 0
         for text in texts:
             many += 1
-            found.update({word for word in words_of(text) if len(word) <= 64})
-        frequent = sorted((-times, word) for word, times in found.items() if times >= FEWEST_TEXTS)
+            word_counts.update({word for word in words_of(text) if len(word) <= 64})
+        frequent = sorted((-times, word) for word, times in word_counts.items() if times >= FEWEST_TEXTS)
         sides: dict[bool, dict[bytes, None]] = {True: {}, False: {}}
         for less, word in frequent[: MOST_WORDS - 1]:
             number = _hash(word).to_bytes(_WIDTH)
@@ -117,12 +117,14 @@ class Vocabulary:
             return float("nan"), ""
         unknown, best, number = 0, len(self._rank), -1
         for word, times in Counter(words).items():
-            own = _hash(word)
-            rank = self._rank.get(own)
+            word_hash = _hash(word)
+            rank = self._rank.get(word_hash)
             if rank is None:
                 unknown += times
-            elif (away := rank - self._first if rank >= self._first else len(self._rank) - rank) < best or number < 0:
-                best, number = away, own
+            elif (
+                distance := rank - self._first if rank >= self._first else len(self._rank) - rank
+            ) < best or number < 0:
+                best, number = distance, word_hash
         return unknown / len(words), f"topic {number % TOPICS}" if number >= 0 else "unknown"
 
     def to_json(self) -> str:
@@ -145,7 +147,7 @@ def sample(texts: Sequence[str]) -> Sequence[str]:
     """Return at most 20,000 of different texts, evenly spread."""
     if len(texts) <= MOST_READ:
         return texts
-    return [texts[at] for at in np.linspace(0, len(texts) - 1, MOST_READ).astype(np.int64).tolist()]
+    return [texts[index] for index in np.linspace(0, len(texts) - 1, MOST_READ).astype(np.int64).tolist()]
 
 
 def _hash(word: str) -> int:

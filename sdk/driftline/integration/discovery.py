@@ -24,13 +24,13 @@ def integration_for(target: Any) -> Callable[..., Any]:
     Raises:
         TypeError: No entry point fits the object.
     """
-    known = {point.name: point for point in entry_points(group=GROUP)}
+    entry_points_by_name = {point.name: point for point in entry_points(group=GROUP)}
     for base in type(target).__mro__:
-        point = known.get(base.__module__.partition(".")[0])
+        point = entry_points_by_name.get(base.__module__.partition(".")[0])
         if point is not None:
-            found: Callable[..., Any] = point.load()
-            return found
+            integration: Callable[..., Any] = point.load()
+            return integration
     raise TypeError(
         f"instrument() knows no {type(target).__module__}.{type(target).__qualname__}; it knows objects of "
-        f"{', '.join(sorted(known))}; decorate the function that predicts instead: @model.predict"
+        f"{', '.join(sorted(entry_points_by_name))}; decorate the function that predicts instead: @model.predict"
     )

@@ -141,14 +141,14 @@ class Recorder:
         """
         end(prediction, result, error)
 
-    def close_later(self, prediction: Prediction, later: DeferredReading) -> None:
+    def close_later(self, prediction: Prediction, deferred_reading: DeferredReading) -> None:
         """Close a prediction whose input and result are read on the background thread.
 
         Args:
             prediction: Open prediction.
-            later: Reader of input and result.
+            deferred_reading: Reader of input and result.
         """
-        end_deferred(prediction, later)
+        end_deferred(prediction, deferred_reading)
 
     def abandon(self, prediction: Prediction, reason: str) -> None:
         """Close a prediction that the model never made: no record, no count, and a span with an error type.

@@ -105,20 +105,20 @@ def output_of_row(task: Task, output: Output) -> tuple[Any, str, Unread | None]:
     return score, predicted, output.unread
 
 
-def read(task: Task, kept: Any, n: int, *, one_row: bool = False) -> Output:
+def read(task: Task, stored: Any, n: int, *, one_row: bool = False) -> Output:
     """Read the kept result of a batch of n rows, or of one row."""
-    if kept.__class__ is Unread:
-        return Output(unread=kept)
-    if kept is None:
+    if stored.__class__ is Unread:
+        return Output(unread=stored)
+    if stored is None:
         return Output(unread=Unread("None"))
-    values = _as_array(kept) if not task.predicts_number or kept.__class__ is not list else column_of_values(kept)
+    values = _as_array(stored) if not task.predicts_number or stored.__class__ is not list else column_of_values(stored)
     if isinstance(values, Column) and values.numbers is not None and task.predicts_number:
         values = values.numbers  # the texts among them are missing
     if isinstance(values, Column):
         read_as_classes = not task.predicts_number and n == _length(values)
-        return Output(predicted=class_column(values)) if read_as_classes else _unread(kept)
+        return Output(predicted=class_column(values)) if read_as_classes else _unread(stored)
     if values.dtype.kind not in "fiub":
-        return _unread(kept)
+        return _unread(stored)
     shape = values.shape
     if one_row and shape in ((), (1,), (1, 1)):
         values = values.reshape(1)
@@ -127,25 +127,25 @@ def read(task: Task, kept: Any, n: int, *, one_row: bool = False) -> Output:
     elif len(shape) == 2 and shape[1] == 1:
         values = values[:, 0]
     if len(values.shape) not in (1, 2) or len(values) != n:
-        return _unread(kept)
-    return (_numbers if task.predicts_number else _scores_or_classes)(task, values, kept)
+        return _unread(stored)
+    return (_numbers if task.predicts_number else _scores_or_classes)(task, values, stored)
 
 
-def _numbers(task: Task, values: NDArray[Any], kept: Any) -> Output:
+def _numbers(task: Task, values: NDArray[Any], stored: Any) -> Output:
     fits = values.ndim == 2 and values.shape[1] == len(task.quantiles) if task.quantiles else values.ndim == 1
     if not fits or values.dtype.kind not in "fiu":
-        return _unread(kept)
+        return _unread(stored)
     return Output(scores=_double(values) if task.quantiles else _double(values)[:, None])
 
 
-def _scores_or_classes(task: Task, values: NDArray[Any], kept: Any) -> Output:
+def _scores_or_classes(task: Task, values: NDArray[Any], stored: Any) -> Output:
     kind = values.dtype.kind
     if values.ndim == 2:
         if kind != "f" or not 0 < values.shape[1] == len(task.classes):
-            return _unread(kept)
+            return _unread(stored)
         return Output(scores=task.shape_scores(_double(values)), by_class=True)
     if kind == "f":
-        return Output(scores=_double(values)[:, None]) if task.has_threshold else _unread(kept)
+        return Output(scores=_double(values)[:, None]) if task.has_threshold else _unread(stored)
     return Output(predicted=class_column(Column(numbers=_double(values))))
 
 
@@ -153,22 +153,22 @@ def _double(values: NDArray[Any]) -> F64:
     return values.astype(np.float64)
 
 
-def _as_array(kept: Any) -> NDArray[Any] | Column:
-    if isinstance(kept, Column):
-        return kept
-    if isinstance(kept, list):
-        kinds = set(map(type, kept))
-        if kinds <= {int, bool, type(None)} and kept:  # classes; as doubles they would be read as scores
-            return class_column_of(kept)
+def _as_array(stored: Any) -> NDArray[Any] | Column:
+    if isinstance(stored, Column):
+        return stored
+    if isinstance(stored, list):
+        kinds = set(map(type, stored))
+        if kinds <= {int, bool, type(None)} and stored:  # classes; as doubles they would be read as scores
+            return class_column_of(stored)
         if kinds <= {float} or len(kinds) > 1:
-            values = column_of_values([value.item() if isinstance(value, np.generic) else value for value in kept])
+            values = column_of_values([value.item() if isinstance(value, np.generic) else value for value in stored])
             if isinstance(values, Column) and values.numbers is not None and kinds & _FLOATS:
                 return values.numbers  # a text among scores is no class
             return values
-        return np.array(kept) if issubclass(kinds.pop(), np.generic) else column_of_values(kept)
-    if isinstance(kept, str):
-        return Column(codes=np.zeros(1, np.int32), categories=(str(kept),))
-    array = np.asarray(kept)
+        return np.array(stored) if issubclass(kinds.pop(), np.generic) else column_of_values(stored)
+    if isinstance(stored, str):
+        return Column(codes=np.zeros(1, np.int32), categories=(str(stored),))
+    array = np.asarray(stored)
     if array.dtype.kind in "OUS" and array.ndim <= 2 and array.size == len(array.reshape(-1)):
         flat = array.reshape(-1).tolist()
         return _as_array(flat) if array.ndim <= 1 or array.shape[1] == 1 else array
@@ -180,35 +180,35 @@ def _length(column: Column) -> int:
     return 0 if values is None else len(values)
 
 
-def _unread(kept: Any) -> Output:
-    if isinstance(kept, list):
-        return Output(unread=Unread(f"a list of {len(kept)}"))
-    return Output(unread=kept if isinstance(kept, Unread) else describe(kept))
+def _unread(stored: Any) -> Output:
+    if isinstance(stored, list):
+        return Output(unread=Unread(f"a list of {len(stored)}"))
+    return Output(unread=stored if isinstance(stored, Unread) else describe(stored))
 
 
-def score_of(task: Task, given: Any, n: int, *, one_row: bool) -> Output:
+def score_of(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
     """Read what was said to be the score: numbers of any dtype, in the shapes of the task."""
-    if isinstance(given, int) and not isinstance(given, float):
-        given = float(given)
-    elif isinstance(given, list) and set(map(type, given)) <= {int, float, bool, np.float64, np.float32}:
-        given = np.array(given, np.float64)
-    elif isinstance(given, np.ndarray | np.generic) and given.dtype.kind in "iub":
-        given = given.astype(np.float64)
-    output = read(task, given, n, one_row=one_row)
+    if isinstance(stored, int) and not isinstance(stored, float):
+        stored = float(stored)
+    elif isinstance(stored, list) and set(map(type, stored)) <= {int, float, bool, np.float64, np.float32}:
+        stored = np.array(stored, np.float64)
+    elif isinstance(stored, np.ndarray | np.generic) and stored.dtype.kind in "iub":
+        stored = stored.astype(np.float64)
+    output = read(task, stored, n, one_row=one_row)
     return output if output.scores is not None else Output(unread=output.unread or Unread("no score"))
 
 
-def predicted_of(given: Any, n: int) -> Output:
+def predicted_of(stored: Any, n: int) -> Output:
     """Read what was said to be the predicted class: one value per row, of any kind."""
-    if isinstance(given, Unread):
-        return Output(unread=given)
-    if isinstance(given, _AT_ONCE):
-        given = [given]
-    column = given if isinstance(given, Column) else None
+    if isinstance(stored, Unread):
+        return Output(unread=stored)
+    if isinstance(stored, _AT_ONCE):
+        stored = [stored]
+    column = stored if isinstance(stored, Column) else None
     if column is None:
-        flat = np.asarray(given).reshape(-1).tolist() if not isinstance(given, list) else given
+        flat = np.asarray(stored).reshape(-1).tolist() if not isinstance(stored, list) else stored
         column = class_column_of(flat)
-    return Output(predicted=class_column(column)) if _length(column) == n else _unread(given)
+    return Output(predicted=class_column(column)) if _length(column) == n else _unread(stored)
 
 
 def class_column_of(values: list[Any]) -> Column:

@@ -40,7 +40,7 @@ def copy_ranking(result: Any) -> Any:
     return _plain(result, _DEPTH, _MOST_ROWS)
 
 
-def _plain(value: Any, depth: int, most: int) -> Any:
+def _plain(value: Any, depth: int, limit: int) -> Any:
     if value is None or isinstance(value, str | int | float | np.generic):
         return clean_value(value)
     if value.__class__ is Unread or depth == 0:
@@ -48,21 +48,21 @@ def _plain(value: Any, depth: int, most: int) -> Any:
     if isinstance(value, Mapping):
         return {_key(key): _plain(value[key], depth - 1, MOST_ITEMS) for key in list(value)[:_MOST_ROWS]}
     if isinstance(value, tuple | list):
-        plain = [_plain(element, depth - 1, MOST_ITEMS) for element in value[:most]]
+        plain = [_plain(element, depth - 1, MOST_ITEMS) for element in value[:limit]]
         return tuple(plain) if isinstance(value, tuple) else plain
     if isinstance(value, np.ndarray):
         if value.ndim == 0 or value.dtype.kind not in "iufUSO":
             return describe(value)
-        cut = value[:most] if value.ndim == 1 else value[:most, :MOST_ITEMS]
-        return _plain(cut.tolist(), depth, most)
+        cut = value[:limit] if value.ndim == 1 else value[:limit, :MOST_ITEMS]
+        return _plain(cut.tolist(), depth, limit)
     columns = _columns(value)
     if columns is not None:
-        return _plain(columns, depth, most)
+        return _plain(columns, depth, limit)
     if any(hasattr(value, method) for method in _LISTS):  # a Series, an Arrow array
-        return _plain(values_of(value), depth, most)
+        return _plain(values_of(value), depth, limit)
     fields = describe(value).fields
     if fields and _named(fields, ITEM_NAMES):
-        return _plain({name: getattr(value, name, None) for name in fields}, depth, most)
+        return _plain({name: getattr(value, name, None) for name in fields}, depth, limit)
     return describe(value)
 
 
@@ -90,16 +90,16 @@ def values_of(column: Any) -> list[Any]:
     return list(column)
 
 
-def read(kept: Any, n: int, *, one_row: bool) -> Output:
+def read(stored: Any, n: int, *, one_row: bool) -> Output:
     """Read the kept result of n rows as rankings."""
-    if kept.__class__ is Unread:
-        return Output(unread=kept)
+    if stored.__class__ is Unread:
+        return Output(unread=stored)
     if one_row:
-        ranked = one_ranking(kept)
-        return Output(unread=_unread(kept)) if ranked is None else Output(rankings=[ranked])
-    lists = _rows(kept, n)
+        ranked = one_ranking(stored)
+        return Output(unread=_unread(stored)) if ranked is None else Output(rankings=[ranked])
+    lists = _rows(stored, n)
     if lists is None:
-        return Output(unread=_unread(kept))
+        return Output(unread=_unread(stored))
     rankings = [None if row is None else one_ranking(row) for row in lists]
     strange = next((row for row, ranked in zip(lists, rankings, strict=True) if ranked is None and row is not None), 0)
     return Output(rankings=rankings, unread=None if strange == 0 else Unread(f"a list with {_unread(strange).text}"))
@@ -130,13 +130,13 @@ def read_separate(items: Any, scores: Any, n: int, *, one_row: bool) -> Output:
 
 
 def _of_scores(scores: Any, n: int, *, one_row: bool) -> Output:
-    whole = read(scores, n, one_row=one_row)
+    output = read(scores, n, one_row=one_row)
     lists = [scores] if one_row else _rows(scores, n)
-    if whole.rankings is not None or lists is None:
-        return whole
-    numbers = [_scores(one if isinstance(one, list | tuple) else [one]) for one in lists]
+    if output.rankings is not None or lists is None:
+        return output
+    numbers = [_scores(ranking if isinstance(ranking, list | tuple) else [ranking]) for ranking in lists]
     first = np.array([[number[0] if number else np.nan] for number in numbers])
-    return whole if np.isnan(first).all() else Output(scores=first)
+    return output if np.isnan(first).all() else Output(scores=first)
 
 
 def one_ranking(value: Any) -> Ranked | None:
@@ -155,16 +155,16 @@ def one_ranking(value: Any) -> Ranked | None:
         return (), None
     if len(value) == 1 and isinstance(value[0], list):  # one row, as an array (1, k)
         return one_ranking(value[0])
-    if isinstance(value, tuple) and len(value) == 2 and all(isinstance(one, list) for one in value):
+    if isinstance(value, tuple) and len(value) == 2 and all(isinstance(element, list) for element in value):
         return _parallel(value[0], value[1])
-    if all(isinstance(one, dict) for one in value):
+    if all(isinstance(element, dict) for element in value):
         item, score = _named(value[0], ITEM_NAMES), _named(value[0], SCORE_NAMES)
         if not item:
             return None
-        scores = _scores([one.get(score) for one in value]) if score else None
-        return _with(tuple(one.get(item) for one in value), scores)
-    if all(isinstance(one, list | tuple) and len(one) == 2 and _is_score(one[1]) for one in value):
-        return _with(tuple(one[0] for one in value), _scores([one[1] for one in value]))
+        scores = _scores([element.get(score) for element in value]) if score else None
+        return _with(tuple(element.get(item) for element in value), scores)
+    if all(isinstance(element, list | tuple) and len(element) == 2 and _is_score(element[1]) for element in value):
+        return _with(tuple(element[0] for element in value), _scores([element[1] for element in value]))
     return _with(tuple(value), None)
 
 
@@ -197,12 +197,12 @@ def _of_mapping(value: dict[Any, Any]) -> Ranked | None:
     return _with(tuple(order), _scores([value[item] for item in order]))
 
 
-def _parallel(one: list[Any], other: list[Any]) -> Ranked | None:
+def _parallel(first: list[Any], second: list[Any]) -> Ranked | None:
     """Two equally long lists, of which exactly one holds floats: those are the scores."""
-    floats = [bool(values) and all(isinstance(value, float) for value in values) for values in (one, other)]
-    if len(one) != len(other) or floats[0] == floats[1]:
+    floats = [bool(values) and all(isinstance(value, float) for value in values) for values in (first, second)]
+    if len(first) != len(second) or floats[0] == floats[1]:
         return None
-    items, scores = (other, one) if floats[0] else (one, other)
+    items, scores = (second, first) if floats[0] else (first, second)
     return _with(tuple(items), _scores(scores))
 
 
@@ -210,14 +210,19 @@ def _with(ids: tuple[Any, ...], scores: tuple[float, ...] | None) -> Ranked | No
     return (ids, scores) if all(isinstance(id, str) or id is None or _is_whole(id) for id in ids) else None
 
 
-def _rows(kept: Any, n: int) -> Sequence[Any] | None:
+def _rows(stored: Any, n: int) -> Sequence[Any] | None:
     """Return one value per row: lists, mappings, or None where a row has none."""
-    if isinstance(kept, tuple) and len(kept) == 2 and n != 2 and all(isinstance(one, list) for one in kept):
-        ids, scores = kept  # two arrays of (n, k), as nearest-neighbour searches return
+    if (
+        isinstance(stored, tuple)
+        and len(stored) == 2
+        and n != 2
+        and all(isinstance(element, list) for element in stored)
+    ):
+        ids, scores = stored  # two arrays of (n, k), as nearest-neighbour searches return
         return list(zip(ids, scores, strict=True)) if len(ids) == len(scores) == n else None
-    if not isinstance(kept, list | tuple) or len(kept) != n:
+    if not isinstance(stored, list | tuple) or len(stored) != n:
         return None
-    return kept if all(row is None or isinstance(row, list | tuple | dict) for row in kept) else None
+    return stored if all(row is None or isinstance(row, list | tuple | dict) for row in stored) else None
 
 
 def _scores(values: Sequence[Any]) -> tuple[float, ...]:
@@ -237,12 +242,12 @@ def _descending(score: Any) -> float:
     return math.inf if number != number else -number
 
 
-def _named(names: Any, wanted: tuple[str, ...]) -> str:
-    return next((name for name in wanted if name in names), "")
+def _named(names: Any, candidates: tuple[str, ...]) -> str:
+    return next((name for name in candidates if name in names), "")
 
 
-def _unread(kept: Any) -> Unread:
-    return kept if isinstance(kept, Unread) else describe(kept)
+def _unread(stored: Any) -> Unread:
+    return stored if isinstance(stored, Unread) else describe(stored)
 
 
 MOST_TEXT = 65_536
@@ -262,14 +267,14 @@ def relevant_text(actual: Any, fit: Callable[[str], str] | None = None) -> str |
     ('["p17", "4"]', '{"p17": 3.0}', None, None)
     """
     if isinstance(actual, Mapping):
-        found: Any = {_item(item, fit): _gain(gain) for item, gain in actual.items()}
+        gains: Any = {_item(item, fit): _gain(gain) for item, gain in actual.items()}
     else:
         values = _listed(actual)
         if values is None:
             return None
-        found = [_item(item, fit) for item in values]
-    text = json.dumps(found, ensure_ascii=False)
-    if len(found) > MOST_ITEMS or len(text) > MOST_TEXT:
+        gains = [_item(item, fit) for item in values]
+    text = json.dumps(gains, ensure_ascii=False)
+    if len(gains) > MOST_ITEMS or len(text) > MOST_TEXT:
         raise ValueError(f"it names more than {MOST_ITEMS:,} items, or {MOST_TEXT:,} characters of them")
     return text
 

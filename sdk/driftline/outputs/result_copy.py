@@ -38,29 +38,33 @@ def copy_result(result: Any) -> Any:
     return keeper(result)
 
 
-def copy_separate(said: Any) -> Any:
+def copy_separate(value: Any) -> Any:
     """Take a snapshot of what was said to be a score or a class: a tuple of them is a list, which it is not elsewhere.
 
     >>> copy_separate((0.25, 0.75)), copy_result((0.25, 0.75)).text
     ([0.25, 0.75], 'a tuple of 2')
     """
-    return copy_result(list(said) if isinstance(said, tuple) else said)
+    return copy_result(list(value) if isinstance(value, tuple) else value)
 
 
-def cost_of(kept: Any) -> int:
+def cost_of(stored: Any) -> int:
     """Return the bytes that a snapshot of a result takes while it waits, about.
 
     >>> cost_of(0.25), cost_of(np.zeros(1000)), cost_of([("a", 0.5)] * 10)
     (0, 8000, 960)
     """
-    if isinstance(kept, np.ndarray):
-        return int(kept.nbytes)
-    if isinstance(kept, list | tuple):
-        return sum(_CELL + cost_of(one) for one in kept) if kept and _is_nested(kept[0]) else _CELL * len(kept)
-    if isinstance(kept, dict):
-        return sum(2 * _CELL + cost_of(one) for one in kept.values())
-    if isinstance(kept, Column):
-        return sum(int(part.nbytes) for part in (kept.numbers, kept.codes) if part is not None)
+    if isinstance(stored, np.ndarray):
+        return int(stored.nbytes)
+    if isinstance(stored, list | tuple):
+        return (
+            sum(_CELL + cost_of(element) for element in stored)
+            if stored and _is_nested(stored[0])
+            else _CELL * len(stored)
+        )
+    if isinstance(stored, dict):
+        return sum(2 * _CELL + cost_of(element) for element in stored.values())
+    if isinstance(stored, Column):
+        return sum(int(part.nbytes) for part in (stored.numbers, stored.codes) if part is not None)
     return 0
 
 
@@ -138,13 +142,13 @@ def _sequence(result: list[Any]) -> Any:
     """Copy a list of numbers or texts, or of equally long lists of numbers."""
     if all(isinstance(value, _AT_ONCE) for value in result):
         return list(result)
-    kept = [list(value) if isinstance(value, tuple) else copy_result(value) for value in result]
-    if any(value.__class__ is Unread for value in kept):
+    elements = [list(value) if isinstance(value, tuple) else copy_result(value) for value in result]
+    if any(value.__class__ is Unread for value in elements):
         return _described(result)
-    if all(isinstance(value, _AT_ONCE) for value in kept):  # they were Decimals, or such
-        return kept
+    if all(isinstance(value, _AT_ONCE) for value in elements):  # they were Decimals, or such
+        return elements
     try:
-        rows = np.array(kept)
+        rows = np.array(elements)
     except ValueError:  # of different lengths
         return _described(result)
     return rows if rows.dtype.kind in "fiub" else _described(result)

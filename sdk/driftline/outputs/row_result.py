@@ -38,8 +38,8 @@ def readers(task: Task) -> Mapping[type, Reader]:
 
 
 def _of_class(task: Task) -> dict[type, Reader]:
-    known: dict[type, Reader] = {**dict.fromkeys((*_BOOLEANS, str), _class), **dict.fromkeys(_INTEGERS, _integer)}
-    return known | {np.ndarray: _columns(task)}
+    readers: dict[type, Reader] = {**dict.fromkeys((*_BOOLEANS, str), _class), **dict.fromkeys(_INTEGERS, _integer)}
+    return readers | {np.ndarray: _columns(task)}
 
 
 def _of_score_or_class(task: Task) -> dict[type, Reader]:

@@ -64,18 +64,18 @@ class BinLookup:
             scale = float(np.float64(CELLS) / (np.float64(high) - np.float64(low)))
         if not 0 < scale < np.inf:
             return None
-        made = cls(low, scale, np.zeros(CELLS, dtype=np.intp), ())
-        at = made._cell(edges, np.empty(len(edges)))
-        counts = np.bincount(at, minlength=CELLS)
-        most = int(counts.max())
+        lookup = cls(low, scale, np.zeros(CELLS, dtype=np.intp), ())
+        cells = lookup._cell(edges, np.empty(len(edges)))
+        counts = np.bincount(cells, minlength=CELLS)
+        most_edges = int(counts.max())
         # 3: edges in one cell. Where edges crowd more than that, as those of heavy tails do, a binary search is as
         # quick.
-        if most > 3:
+        if most_edges > 3:
             return None
         before = np.cumsum(counts) - counts
-        rank = np.arange(len(edges)) - before[at]
-        tables = np.full((most, CELLS), np.nan)
-        tables[rank, at] = edges
+        rank = np.arange(len(edges)) - before[cells]
+        tables = np.full((most_edges, CELLS), np.nan)
+        tables[rank, cells] = edges
         return cls(low, scale, before, tuple(tables))
 
     def search(self, values: F64) -> Index:
@@ -87,14 +87,14 @@ class BinLookup:
         index = np.empty(len(values), dtype=np.intp)
         room, passed = np.empty(_BLOCK), np.empty(_BLOCK, dtype=np.bool_)
         for start in range(0, len(values), _BLOCK):
-            block, found = values[start : start + _BLOCK], index[start : start + _BLOCK]
-            some, beyond = room[: len(block)], passed[: len(block)]
-            at = self._cell(block, some)
-            np.take(self.before, at, out=found, mode="clip")
+            block, block_index = values[start : start + _BLOCK], index[start : start + _BLOCK]
+            block_room, beyond = room[: len(block)], passed[: len(block)]
+            cells = self._cell(block, block_room)
+            np.take(self.before, cells, out=block_index, mode="clip")
             for edges in self.edges:
-                np.take(edges, at, out=some, mode="clip")
-                np.greater_equal(block, some, out=beyond)
-                np.add(found, beyond, out=found)
+                np.take(edges, cells, out=block_room, mode="clip")
+                np.greater_equal(block, block_room, out=beyond)
+                np.add(block_index, beyond, out=block_index)
         return index
 
     def _cell(self, values: F64, room: F64) -> Index:
@@ -217,26 +217,28 @@ def _assign_numbers(bins: NumberBins, column: Column) -> Index:
 
 def _assign_categories(bins: CategoryBins, column: Column) -> Index:
     bin_of = {category: position for position, category in enumerate(bins.categories)}
-    other, missing, invalid = len(bins.categories), bins.size, bins.size + 1
+    other_bin, missing, invalid = len(bins.categories), bins.size, bins.size + 1
     index: Index | None = None
     if column.codes is not None:
         lookup = np.fromiter(
-            (bin_of.get(category, other) for category in column.categories), np.intp, len(column.categories)
+            (bin_of.get(category, other_bin) for category in column.categories), np.intp, len(column.categories)
         )
         index = np.append(lookup, missing)[column.codes]  # code -1 reads the last entry
     if column.numbers is not None:
         values = column.numbers
         if index is None:
             index = np.full(len(values), missing, dtype=np.intp)
-        known = {number: position for category, position in bin_of.items() if (number := _number(category)) is not None}
-        given = ~np.isnan(values)
-        if known and given.any():
-            numbers = np.array(sorted(known))
-            at = np.minimum(np.searchsorted(numbers, values), len(numbers) - 1)
-            positions = np.array([known[number] for number in numbers.tolist()], dtype=np.intp)
-            index[given] = np.where(numbers[at] == values, positions[at], other)[given]
+        position_of_number = {
+            number: position for category, position in bin_of.items() if (number := _number(category)) is not None
+        }
+        is_given = ~np.isnan(values)
+        if position_of_number and is_given.any():
+            numbers = np.array(sorted(position_of_number))
+            nearest = np.minimum(np.searchsorted(numbers, values), len(numbers) - 1)
+            positions = np.array([position_of_number[number] for number in numbers.tolist()], dtype=np.intp)
+            index[is_given] = np.where(numbers[nearest] == values, positions[nearest], other_bin)[is_given]
         else:
-            index[given] = other
+            index[is_given] = other_bin
         index[np.isinf(values)] = invalid
     return np.empty(0, dtype=np.intp) if index is None else index
 
@@ -277,17 +279,17 @@ def number_bins(values: F64) -> NumberBins:
     low, high = _around(distinct, np.flatnonzero(counts > ATOM * len(ordered)))
     # halved, because between two values near the largest float the difference overflows
     quantiles = np.quantile(ordered / 2, QUANTILES) * 2
-    at = np.searchsorted(low, quantiles, side="right") - 1
-    inside = (at >= 0) & (quantiles < np.append(high, -np.inf)[at])
+    index = np.searchsorted(low, quantiles, side="right") - 1
+    inside = (index >= 0) & (quantiles < np.append(high, -np.inf)[index])
     return NumberBins(_edges(quantiles[~inside], low, high))
 
 
-def anonymous_number_bins(values: F64, least: int = RARE) -> NumberBins:
-    """Choose bins of which no edge is the value of fewer than ``least`` rows: float64 (n,), finite ones count.
+def anonymous_number_bins(values: F64, fewest: int = RARE) -> NumberBins:
+    """Choose bins of which no edge is the value of fewer than ``fewest`` rows: float64 (n,), finite ones count.
 
     For bins that are kept where single rows must be forgotten, see docs/how-to/delete-data.md. A value that so many
     rows have, and more than 1 % of them, has a bin of its own. All other edges are numbers with few digits between the
-    values of two rows, with at least ``least`` rows from one to the next, and beyond the outer ones. So a few rows have
+    values of two rows, at least ``fewest`` rows from one to the next, and beyond the outer ones. So a few rows have
     no extremes.
 
     >>> anonymous_number_bins(np.append(np.arange(1_000.0), 31337.777)).edges[-2:]
@@ -299,21 +301,21 @@ def anonymous_number_bins(values: F64, least: int = RARE) -> NumberBins:
     """
     ordered = np.sort(values[np.isfinite(values)])
     distinct, counts = np.unique(ordered, return_counts=True)
-    heavy = counts >= max(least, ATOM * len(ordered))
+    heavy = counts >= max(fewest, ATOM * len(ordered))
     low, high = _around(distinct[heavy], np.arange(np.count_nonzero(heavy)))
     rest = np.repeat(distinct[~heavy], counts[~heavy])
-    bins = min(100, len(rest) // least)
+    bins = min(100, len(rest) // fewest)
     before = np.rint(np.arange(1, bins) * len(rest) / max(bins, 1)).astype(np.intp)  # rows below each edge
     steps = np.flatnonzero(rest[1:] > rest[:-1]) + 1
-    steps = steps[(steps >= least) & (steps <= len(rest) - least)]
+    steps = steps[(steps >= fewest) & (steps <= len(rest) - fewest)]
     if not len(steps) or not len(before):
         return NumberBins(_edges(low, high))
     nearest = np.unique(steps[np.minimum(np.searchsorted(steps, before), len(steps) - 1)])
     chosen, last = [], 0
-    for at in nearest.tolist():
-        if at - last >= least:
-            chosen.append(between(float(rest[at - 1]), float(rest[at])))
-            last = at
+    for cut in nearest.tolist():
+        if cut - last >= fewest:
+            chosen.append(between(float(rest[cut - 1]), float(rest[cut])))
+            last = cut
     quantiles = np.array(chosen)
     inside = np.searchsorted(low, quantiles, side="right") > np.searchsorted(high, quantiles, side="right")
     return NumberBins(_edges(quantiles[~inside], low, high))
@@ -359,18 +361,20 @@ def category_bins(column: Column) -> CategoryBins:
     >>> category_bins(Column(codes=np.repeat([0, 1, 2], [5, 20, 30]), categories=("rare", "b", "a"))).categories
     ('a', 'b')
     """
-    seen: dict[str, int] = {}
+    counts_by_category: dict[str, int] = {}
     if column.codes is not None:
         counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.categories))
         for category, times in zip(column.categories, counts.tolist(), strict=False):
-            seen[category] = seen.get(category, 0) + times
+            counts_by_category[category] = counts_by_category.get(category, 0) + times
     if column.numbers is not None:
         numbers, times_each = np.unique(column.numbers[np.isfinite(column.numbers)], return_counts=True)
         for number, times in zip(numbers.tolist(), times_each.tolist(), strict=True):
             category = number_text(number)
-            seen[category] = seen.get(category, 0) + times
+            counts_by_category[category] = counts_by_category.get(category, 0) + times
     frequent = [
-        (-times, category) for category, times in seen.items() if times >= RARE and len(category) <= LONGEST_CATEGORY
+        (-times, category)
+        for category, times in counts_by_category.items()
+        if times >= RARE and len(category) <= LONGEST_CATEGORY
     ]
     return CategoryBins(tuple(category for _, category in sorted(frequent)[:MOST_CATEGORIES]))
 

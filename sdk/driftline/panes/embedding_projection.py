@@ -69,12 +69,12 @@ class Projection:
             return None
         random = np.random.default_rng(_SEED)
         # 2_000: pairs of vectors of which the median distance is taken
-        one, other = random.integers(0, len(finite), (2, 2_000))
-        apart = np.linalg.norm(finite[one].astype(np.float64) - finite[other], axis=1)
-        median = float(np.median(apart[apart > 0])) if (apart > 0).any() else 1.0
+        first, second = random.integers(0, len(finite), (2, 2_000))
+        distances = np.linalg.norm(finite[first].astype(np.float64) - finite[second], axis=1)
+        median = float(np.median(distances[distances > 0])) if (distances > 0).any() else 1.0
         chosen = cls(vectors.shape[1], float(f"{median:.6g}"))
-        some = finite if len(finite) <= ROWS else finite[random.choice(len(finite), ROWS, replace=False)]
-        features = chosen.features(some)
+        sampled = finite if len(finite) <= ROWS else finite[random.choice(len(finite), ROWS, replace=False)]
+        features = chosen.features(sampled)
         features -= features.mean(axis=0)
         variances, directions = np.linalg.eigh(product(features.T, features) / (len(features) - 1))
         spectrum = tuple(float(f"{variance:.6g}") for variance in variances[::-1] if variance > 1e-9)
@@ -114,9 +114,9 @@ class Projection:
             if group is None:
                 total[0] += rows.sum(axis=0)
             else:
-                own = group[block][usable]
-                order = np.argsort(own, kind="stable")
-                present, starts = np.unique(own[order], return_index=True)
+                block_groups = group[block][usable]
+                order = np.argsort(block_groups, kind="stable")
+                present, starts = np.unique(block_groups[order], return_index=True)
                 if len(present):
                     total[present] += np.add.reduceat(rows[order], starts, axis=0)
         return total
@@ -130,8 +130,8 @@ def _directions(length: int) -> F64:
     """
     bits = np.random.Philox(_SEED).random_raw(2 * length * PROJECTIONS)
     uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    one, other = uniform.reshape(2, length, PROJECTIONS)
-    normal: F64 = np.sqrt(-2 * np.log(one)) * np.cos(2 * np.pi * other)  # Box and Muller
+    first, second = uniform.reshape(2, length, PROJECTIONS)
+    normal: F64 = np.sqrt(-2 * np.log(first)) * np.cos(2 * np.pi * second)  # Box and Muller
     return normal
 
 

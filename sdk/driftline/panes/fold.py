@@ -58,12 +58,12 @@ def groups_of(column: Column) -> Index:
     """
     groups = np.full(length(column), -1, dtype=np.intp)
     if column.numbers is not None:
-        given = np.isfinite(column.numbers)
-        values, at = np.unique(column.numbers[given], return_inverse=True)
-        groups[given] = _hashed([number_text(value) for value in values.tolist()])[at]
+        is_given = np.isfinite(column.numbers)
+        values, positions = np.unique(column.numbers[is_given], return_inverse=True)
+        groups[is_given] = _hashed([number_text(value) for value in values.tolist()])[positions]
     if column.codes is not None:
-        given = column.codes >= 0
-        groups[given] = _hashed(column.categories)[column.codes[given]]
+        is_given = column.codes >= 0
+        groups[is_given] = _hashed(column.categories)[column.codes[is_given]]
     return groups
 
 
@@ -163,8 +163,8 @@ def fold_by(
     """
     folded = fold_parts(table, bins, group, groups, cluster, cuts)
     panes = [Pane({name: sums[position].copy() for name, sums in folded.of_all.items()}) for position in range(groups)]
-    for name, (positions, some) in folded.of_some.items():
-        for position, sums in zip(positions.tolist(), some, strict=True):
+    for name, (positions, part) in folded.of_some.items():
+        for position, sums in zip(positions.tolist(), part, strict=True):
             if sums.any():  # rows of no weight leave nothing
                 panes[position].parts[name] = sums
     return panes
@@ -203,13 +203,13 @@ def fold_parts(
             index = index + (group if where is None else group[where]) * width
         return _counts(index, values, groups * width).reshape(groups, width)
 
-    def stray(found: UnbinnedPart) -> tuple[Index, F64]:
-        at, local = np.zeros(1, dtype=np.intp), found.entries
+    def stray(unbinned_part: UnbinnedPart) -> tuple[Index, F64]:
+        group_indices, local = np.zeros(1, dtype=np.intp), unbinned_part.entries
         if group is not None:  # only the groups it is in: most are quiet, and its parts are wide
-            at, local = np.unique(group[found.rows], return_inverse=True)
-            local = local * found.width + found.entries
-        weighed = _counts(local, _at(weight, found.rows), len(at) * found.width)
-        return at, weighed.reshape(len(at), found.width)
+            group_indices, local = np.unique(group[unbinned_part.rows], return_inverse=True)
+            local = local * unbinned_part.width + unbinned_part.entries
+        weighed = _counts(local, _at(weight, unbinned_part.rows), len(group_indices) * unbinned_part.width)
+        return group_indices, weighed.reshape(len(group_indices), unbinned_part.width)
 
     strayed: dict[str, tuple[Index, F64]] = {}
     key = key_of(table, cluster) if cluster else None
@@ -228,14 +228,16 @@ def fold_parts(
         for cut in cuts:
             cut.add(part, index, over.size + 2, weight)
         if belonging is not None and len(belonging):
-            strayed[PREFIX + part] = stray(together := clustered(belonging, index, over))
+            strayed[PREFIX + part] = stray(combined := clustered(belonging, index, over))
             for cut in cuts:
-                cut.add(PREFIX + part, together.entries, together.width, weight, together.rows)
+                cut.add(PREFIX + part, combined.entries, combined.width, weight, combined.rows)
         if joint is not None and name:
             joint.add(name, index, bool(parts[part][:, over.size :].any()))
         if name:
-            for which, found in unbinned_parts(name, bins.features, column, index, parts[part].sum(axis=0)).items():
-                strayed[which] = stray(found)
+            for part_name, unbinned_part in unbinned_parts(
+                name, bins.features, column, index, parts[part].sum(axis=0)
+            ).items():
+                strayed[part_name] = stray(unbinned_part)
 
     zero = np.zeros(n, dtype=np.intp)
     plain = sums(zero, 1, None)
@@ -282,5 +284,5 @@ def _counts(index: Index | I64, weight: F64 | None, size: int) -> F64:
     return np.bincount(index, weight, minlength=size).astype(np.float64, copy=False)
 
 
-def _at(weight: F64 | None, which: Index | Mask) -> F64 | None:
-    return None if weight is None else weight[which]
+def _at(weight: F64 | None, index: Index | Mask) -> F64 | None:
+    return None if weight is None else weight[index]

@@ -16,7 +16,7 @@ def floats(value: object) -> F64:
     >>> floats([1, 0.5])
     array([1. , 0.5])
     """
-    if not isinstance(value, list) or not all(is_number(one) for one in value):
+    if not isinstance(value, list) or not all(is_number(element) for element in value):
         raise ValueError("must be a list of numbers")
     try:
         array = np.array(value, dtype=np.float64)
@@ -50,10 +50,12 @@ def rounded(values: F64, digits: int = 7) -> F64:
     >>> rounded(np.array([0.123456789, 12345678.9])).tolist()
     [0.1234568, 12345680.0]
     """
-    made = values.astype(np.float64).ravel()
-    cut = np.flatnonzero((made != np.trunc(made)) | (np.abs(made) >= 10.0**digits))  # most are counts, and stay
-    made[cut] = [float(f"{one:.{digits}g}") for one in made[cut].tolist()]
-    return made.reshape(values.shape)
+    numbers = values.astype(np.float64).ravel()
+    cut = np.flatnonzero(
+        (numbers != np.trunc(numbers)) | (np.abs(numbers) >= 10.0**digits)
+    )  # most are counts, and stay
+    numbers[cut] = [float(f"{number:.{digits}g}") for number in numbers[cut].tolist()]
+    return numbers.reshape(values.shape)
 
 
 def short(number: float) -> float | int:

@@ -34,7 +34,7 @@ def map_points(points: F64, matrix: F64) -> F64:
     [[11.0], [2.0]]
     """
     step = max(8, AT_ONCE // matrix.size)
-    made: F64 = np.empty((points.shape[0], matrix.shape[1]))
+    f64: F64 = np.empty((points.shape[0], matrix.shape[1]))
     for start in range(0, len(points), step):
-        np.matmul(points[start : start + step], matrix, out=made[start : start + step])
-    return made
+        np.matmul(points[start : start + step], matrix, out=f64[start : start + step])
+    return f64

@@ -91,9 +91,11 @@ def widths(task: Task) -> Mapping[str, int]:
     9
     """
     k, losses = len(task.classes), len(task.losses)
-    found = {"outcomes": 3, "value": 6, "value_negative": 1, "confusion": k * k, "confusion_excess": k * k}
-    found |= {"losses": losses, "spread": max(0, 2 * losses - 1)} | _PARTS.of(task).widths(task)
-    return found | {count_of(part): k * k if part == "confusion" else 1 for part in COUNTED if part in found}
+    width_by_part = {"outcomes": 3, "value": 6, "value_negative": 1, "confusion": k * k, "confusion_excess": k * k}
+    width_by_part |= {"losses": losses, "spread": max(0, 2 * losses - 1)} | _PARTS.of(task).widths(task)
+    return width_by_part | {
+        count_of(part): k * k if part == "confusion" else 1 for part in COUNTED if part in width_by_part
+    }
 
 
 Mask = NDArray[np.bool_]
@@ -180,10 +182,10 @@ class _Rows:
     groups: int
     weight: F64 | None
 
-    def where(self, which: Mask) -> _Rows:
-        if which.all():
+    def where(self, mask: Mask) -> _Rows:
+        if mask.all():
             return self
-        return _Rows(self.group[which], self.groups, None if self.weight is None else self.weight[which])
+        return _Rows(self.group[mask], self.groups, None if self.weight is None else self.weight[mask])
 
     def ones(self) -> F64:
         return np.ones(len(self.group))
@@ -204,8 +206,8 @@ class _Rows:
         """Return the part of Σ(1 - w) by cell, None for all cells together; empty where all weights are 1."""
         if self.weight is None:
             return {}
-        at = np.zeros(len(self.group), np.int64) if cell is None else cell
-        return {count_of(part): cells(self.group, at, 1 - self.weight, self.groups, width)}
+        cell_of_row = np.zeros(len(self.group), np.int64) if cell is None else cell
+        return {count_of(part): cells(self.group, cell_of_row, 1 - self.weight, self.groups, width)}
 
     def outcomes(self) -> dict[str, Sparse]:
         """Return the part ``outcomes``: number of outcomes, Σw, Σw²."""
@@ -215,8 +217,8 @@ class _Rows:
 
     def means(self, losses: Sequence[F64], counted: bool = False) -> Sparse:
         """Σw and Σw², then Σwℓ, Σw²ℓ and Σw²ℓ² of each loss; with the number of rows before them if ``counted``."""
-        one = self.ones()
-        sums = [*([one] if counted else []), self.times(one), self.times(one, 2)]
+        ones = self.ones()
+        sums = [*([ones] if counted else []), self.times(ones), self.times(ones, 2)]
         for loss in losses:
             sums += [self.times(loss), self.times(loss, 2), self.times(loss * loss, 2)]
         return columns(self.group, sums, len(sums))
@@ -224,12 +226,12 @@ class _Rows:
     def losses(self, losses: Sequence[F64]) -> dict[str, Sparse]:
         """Return the parts ``losses`` and ``spread``."""
         ones = self.ones()
-        spread = [self.times(ones, 2)]
+        loss_sums = [self.times(ones, 2)]
         for loss in losses:
-            spread += [self.times(loss, 2), self.times(loss * loss, 2)]
+            loss_sums += [self.times(loss, 2), self.times(loss * loss, 2)]
         return {
             "losses": columns(self.group, [self.times(ones), *map(self.times, losses)], 1 + len(losses)),
-            "spread": columns(self.group, spread, len(spread)),
+            "spread": columns(self.group, loss_sums, len(loss_sums)),
             **self.counted("losses"),
         }
 
@@ -243,24 +245,24 @@ def _fold_numbers(
     rows: _Rows,
 ) -> dict[str, Sparse]:
     actual = actual_numbers(truth)
-    known = np.abs(actual) <= GREATEST
-    parts = rows.where(known).outcomes()
+    is_labelled = np.abs(actual) <= GREATEST
+    parts = rows.where(is_labelled).outcomes()
     if scores is None or not len(scores):
         return parts
     value = scores[:, task.value_column(scores.shape[1])]
-    usable = known & (np.abs(value) <= GREATEST)
+    usable = is_labelled & (np.abs(value) <= GREATEST)
     y, scored = actual[usable], rows.where(usable)
     error = value[usable] - y
     parts |= scored.losses([error, np.abs(error), error**2, y, y**2])
     if (nonzero := y != 0).any():
-        some = scored.where(nonzero)
-        parts["percentage"] = some.means([np.abs(error[nonzero]) / np.maximum(np.abs(y[nonzero]), EPSILON)])
-        parts |= some.counted("percentage")
+        nonzero_rows = scored.where(nonzero)
+        parts["percentage"] = nonzero_rows.means([np.abs(error[nonzero]) / np.maximum(np.abs(y[nonzero]), EPSILON)])
+        parts |= nonzero_rows.counted("percentage")
     if task.quantiles and scores.shape[1] == len(task.quantiles):
-        usable = known & (np.abs(scores) <= GREATEST).all(axis=1)
-        some = rows.where(usable)
-        parts["quantiles"] = some.means(_quantile_losses(task, scores[usable], actual[usable]))
-        parts |= some.counted("quantiles")
+        usable = is_labelled & (np.abs(scores) <= GREATEST).all(axis=1)
+        nonzero_rows = rows.where(usable)
+        parts["quantiles"] = nonzero_rows.means(_quantile_losses(task, scores[usable], actual[usable]))
+        parts |= nonzero_rows.counted("quantiles")
     return parts
 
 
@@ -284,8 +286,8 @@ def _fold_rankings(
     relevance: Relevance | None,
     rows: _Rows,
 ) -> dict[str, Sparse]:
-    known = clicks_of(actual_numbers(actual)) if relevance is None else relevance
-    sums = fold_relevance(known, rows.weight, task.cutoffs or CUTOFFS, rows.group, rows.groups)
+    relevances = clicks_of(actual_numbers(actual)) if relevance is None else relevance
+    sums = fold_relevance(relevances, rows.weight, task.cutoffs or CUTOFFS, rows.group, rows.groups)
     return {name: Sparse.of(part) for name, part in sums.items()}
 
 
@@ -301,31 +303,31 @@ def _fold_classes(
     truth = class_codes(actual, task.classes)
     if truth is None or classes == 0:
         truth = np.full(n, -1, dtype=np.int32)
-    known = (truth >= 0) & (truth < classes)
+    is_labelled = (truth >= 0) & (truth < classes)
     decided = decide(task, scores, predicted)
     if len(decided) == 0:  # neither score nor decision was sent
         decided = np.full(n, -1, dtype=np.int32)
-    both = known & (decided >= 0) & (decided < classes)
-    cell, judged = truth[both].astype(np.int64) * classes + decided[both], rows.where(both)
-    parts = rows.where(known).outcomes() | {"confusion": judged.cells(cell, classes * classes)}
-    if (excess := judged.excess(cell, classes * classes)) is not None:
+    is_compared = is_labelled & (decided >= 0) & (decided < classes)
+    cell, compared_rows = truth[is_compared].astype(np.int64) * classes + decided[is_compared], rows.where(is_compared)
+    parts = rows.where(is_labelled).outcomes() | {"confusion": compared_rows.cells(cell, classes * classes)}
+    if (excess := compared_rows.excess(cell, classes * classes)) is not None:
         parts["confusion_excess"] = excess
-    parts |= judged.counted("confusion", cell, classes * classes)
+    parts |= compared_rows.counted("confusion", cell, classes * classes)
     if scores is None or not len(scores):
         return parts
     if task.has_class_scores and scores.shape[1] == classes:
-        usable = known & task.are_probabilities(scores)
-        whole = bool(usable.all())  # choosing all of fifty columns would cost more than what follows
-        parts |= _many(scores if whole else scores[usable], truth[usable], rows.where(usable))
+        usable = is_labelled & task.are_probabilities(scores)
+        all_usable = bool(usable.all())  # choosing all of fifty columns would cost more than what follows
+        parts |= _many(scores if all_usable else scores[usable], truth[usable], rows.where(usable))
     elif task.positive is not None and scores.shape[1] == 1:
-        usable = known & task.are_probabilities(scores)
+        usable = is_labelled & task.are_probabilities(scores)
         parts |= _two(scores[usable, 0], truth[usable] == task.positive, rows.where(usable))
     return parts
 
 
 def _two(score: F64, positive: Mask, rows: _Rows) -> dict[str, Sparse]:
     chance = np.clip(np.where(positive, score, 1 - score), EPSILON, 1 - EPSILON)
-    hit, at = positive.astype(np.float64), score_bin(score)
+    hit, score_bins = positive.astype(np.float64), score_bin(score)
     parts = rows.losses([(score - hit) ** 2, -np.log(chance), score, hit])
     place = np.searchsorted(CALIBRATION_EDGES, score, side="left").astype(np.int64)
     bins = [
@@ -333,19 +335,19 @@ def _two(score: F64, positive: Mask, rows: _Rows) -> dict[str, Sparse]:
     ]
     width = 3 * CALIBRATION_BINS
     parts["calibration"] = join_parts(width, [shifted(bin_, width, 3, offset) for offset, bin_ in enumerate(bins)])
-    return parts | _on_grid(("score_negative", "score_positive"), at, positive, rows)
+    return parts | _on_grid(("score_negative", "score_positive"), score_bins, positive, rows)
 
 
 def _many(scores: F64, truth: I32, rows: _Rows) -> dict[str, Sparse]:
     n, classes = scores.shape
-    own = scores[np.arange(n), truth]
-    brier = np.einsum("ij,ij->i", scores, scores) - own**2 + (1 - own) ** 2
-    parts = rows.losses([brier, -np.log(np.clip(own, EPSILON, 1 - EPSILON))])
-    rank = np.count_nonzero(scores > own[:, np.newaxis], axis=1)
-    tied = np.flatnonzero(np.count_nonzero(scores == own[:, np.newaxis], axis=1) > 1)
+    true_scores = scores[np.arange(n), truth]
+    brier = np.einsum("ij,ij->i", scores, scores) - true_scores**2 + (1 - true_scores) ** 2
+    parts = rows.losses([brier, -np.log(np.clip(true_scores, EPSILON, 1 - EPSILON))])
+    rank = np.count_nonzero(scores > true_scores[:, np.newaxis], axis=1)
+    tied = np.flatnonzero(np.count_nonzero(scores == true_scores[:, np.newaxis], axis=1) > 1)
     if len(tied):
-        later = np.arange(classes) > truth[tied, np.newaxis]
-        rank[tied] += np.count_nonzero((scores[tied] == own[tied, np.newaxis]) & later, axis=1)
+        is_later = np.arange(classes) > truth[tied, np.newaxis]
+        rank[tied] += np.count_nonzero((scores[tied] == true_scores[tied, np.newaxis]) & is_later, axis=1)
     parts["ranks"] = rows.cells(rank, classes)
     if (excess := rows.excess(rank, classes)) is not None:
         parts["ranks_excess"] = excess
@@ -355,13 +357,13 @@ def _many(scores: F64, truth: I32, rows: _Rows) -> dict[str, Sparse]:
     return parts
 
 
-def _on_grid(names: tuple[str, str], at: I64, own: Mask, rows: _Rows) -> dict[str, Sparse]:
+def _on_grid(names: tuple[str, str], bins: I64, is_positive: Mask, rows: _Rows) -> dict[str, Sparse]:
     """Return the scores of rows outside and inside a class, by bin of the score grid."""
     parts = {}
-    for name, which in zip(names, (~own, own), strict=True):
-        some = rows.where(which)
-        parts[name] = some.cells(at[which], SCORE_BINS)
-        if (excess := some.excess(at[which], SCORE_BINS)) is not None:
+    for name, is_chosen in zip(names, (~is_positive, is_positive), strict=True):
+        chosen_rows = rows.where(is_chosen)
+        parts[name] = chosen_rows.cells(bins[is_chosen], SCORE_BINS)
+        if (excess := chosen_rows.excess(bins[is_chosen], SCORE_BINS)) is not None:
             parts[excess_of(name)] = excess
     return parts
 

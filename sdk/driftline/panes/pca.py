@@ -103,7 +103,7 @@ class Space:
         return {
             "places": {name: places.tolist() for name, places in self.places.items()},
             "order": list(self.places),
-            "components": [[short(one) for one in row] for row in self.components.tolist()],
+            "components": [[short(number) for number in row] for row in self.components.tolist()],
         }
 
     @classmethod
@@ -111,27 +111,27 @@ class Space:
         """Read it back and check it against the bins. Raises ``ValueError`` that names the rule."""
         read = by_name(value)
         places, order = by_name(read.get("places")), read.get("order")
-        if not isinstance(order, list) or not all(isinstance(one, str) for one in order) or len(order) < 2:
+        if not isinstance(order, list) or not all(isinstance(entry, str) for entry in order) or len(order) < 2:
             raise ValueError("order must be a list of two features or more")
         if sorted(order) != sorted(places):
             raise ValueError("order must name every feature of places once")
-        known = {}
+        places_by_name = {}
         for name in order:
             if name not in bins:
                 raise ValueError(f"{name!r} has places but no bins")
-            own = places[name]
-            if not isinstance(own, list) or not all(is_whole(one) and abs(one) < 2**15 for one in own):
+            numbers = places[name]
+            if not isinstance(numbers, list) or not all(is_whole(entry) and abs(entry) < 2**15 for entry in numbers):
                 raise ValueError(f"the places of {name!r} must be whole numbers below 32768")
-            if len(own) != bins[name].size:
-                raise ValueError(f"{name!r} has {len(own)} places for {bins[name].size} bins")
-            known[name] = np.array(own, dtype=np.int16)
+            if len(numbers) != bins[name].size:
+                raise ValueError(f"{name!r} has {len(numbers)} places for {bins[name].size} bins")
+            places_by_name[name] = np.array(numbers, dtype=np.int16)
         components, d = read.get("components"), len(order)
         if not isinstance(components, list) or not 0 < len(components) < d:
             raise ValueError("components must be a list, not empty, of fewer rows than there are features")
         matrix = [floats(row) for row in components]
         if any(len(row) != d for row in matrix):
             raise ValueError(f"components must have {d} numbers each, one for each feature")
-        return cls(known, np.array(matrix))
+        return cls(places_by_name, np.array(matrix))
 
 
 def rest_of(components: F64) -> F64:
@@ -164,12 +164,14 @@ def normal_scores(counts: F64) -> I16:
     """
     n = float(counts.sum())
     reached = np.concatenate([[0.0], np.cumsum(counts)]) / n
-    at = [_NORMAL.inv_cdf(min(max(share, 0.5 / n), 1 - 0.5 / n)) for share in reached.tolist()]
-    density = np.where((reached > 0) & (reached < 1), np.exp(-np.square(at) / 2) / np.sqrt(2 * np.pi), 0.0)
+    scores_at_bins = [_NORMAL.inv_cdf(min(max(share, 0.5 / n), 1 - 0.5 / n)) for share in reached.tolist()]
+    density = np.where((reached > 0) & (reached < 1), np.exp(-np.square(scores_at_bins) / 2) / np.sqrt(2 * np.pi), 0.0)
     # an empty bin lies where it begins and ends
-    scores = np.divide(density[:-1] - density[1:], np.diff(reached), out=np.array(at[:-1]), where=counts > 0)
-    spread = np.sqrt(np.square(scores) @ counts / n)
-    places: I16 = np.rint(np.clip(scores / spread, -FARTHEST, FARTHEST) * UNIT).astype(np.int16)
+    scores = np.divide(
+        density[:-1] - density[1:], np.diff(reached), out=np.array(scores_at_bins[:-1]), where=counts > 0
+    )
+    deviation = np.sqrt(np.square(scores) @ counts / n)
+    places: I16 = np.rint(np.clip(scores / deviation, -FARTHEST, FARTHEST) * UNIT).astype(np.int16)
     return places
 
 
@@ -182,29 +184,31 @@ def choose_space(tables: Sequence[PredictionTable], bins: Mapping[str, Bins]) ->
     n = sum(map(len, tables))
     if n < LEAST_ROWS:
         return None
-    known: dict[str, tuple[I16, I16]] = {}
+    places_by_name: dict[str, tuple[I16, I16]] = {}
     for name, over in bins.items():
         index = bin_of_each(tables, name, over)
         counts = np.bincount(index, minlength=over.size + 2)[: over.size].astype(np.float64)
         if np.count_nonzero(counts) > 1:
             places = normal_scores(counts)
-            known[name] = places, at_places(places, index)
-        if len(known) > MOST_FEATURES:
+            places_by_name[name] = places, at_places(places, index)
+        if len(places_by_name) > MOST_FEATURES:
             return None
-    if len(known) < 2 or n < LEAST_ROWS_EACH * len(known):
+    if len(places_by_name) < 2 or n < LEAST_ROWS_EACH * len(places_by_name):
         return None
-    points = np.stack([own for _, own in known.values()]) / UNIT
-    return Space({name: own for name, (own, _) in known.items()}, principal(product(points, points.T)))
+    points = np.stack([own_places for _, own_places in places_by_name.values()]) / UNIT
+    return Space(
+        {name: own_places for name, (own_places, _) in places_by_name.items()}, principal(product(points, points.T))
+    )
 
 
 def bin_of_each(tables: Sequence[PredictionTable], name: str, over: Bins) -> NDArray[np.intp]:
     """Return the bin of each row of tables, one after the other: intp (n,); see :func:`driftline.panes.bins.assign`."""
-    found = []
+    bins = []
     for table in tables:
         column = table.features.get(name)
         index = np.empty(0, np.intp) if column is None else assign(over, column)
-        found.append(index if len(index) else np.full(len(table), over.size, dtype=np.intp))
-    return np.concatenate(found)
+        bins.append(index if len(index) else np.full(len(table), over.size, dtype=np.intp))
+    return np.concatenate(bins)
 
 
 def at_places(places: I16, index: NDArray[np.intp]) -> I16:
@@ -221,9 +225,9 @@ def principal(moments: F64, count: int | None = None) -> F64:
     values, vectors = np.linalg.eigh(moments)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     if count is None:
-        held = np.cumsum(values) / values.sum()
+        explained = np.cumsum(values) / values.sum()
         # 0.65: the share of the variance that the components hold: what NannyML takes
-        count = min(int(np.searchsorted(held, 0.65, side="right")) + 1, len(values) - 1)
+        count = min(int(np.searchsorted(explained, 0.65, side="right")) + 1, len(values) - 1)
     first = vectors[:, :count].T
     signs = np.sign(first[np.arange(count), np.argmax(np.abs(first), axis=1)])
     rounded: F64 = np.round(first * signs[:, np.newaxis], 4)
@@ -262,11 +266,11 @@ class Joint:
         """Take in a feature of all rows; ``index``: the bin of each; ``lacks``: whether some is missing or invalid."""
         if name not in self._at:
             return
-        at, places = self._at[name], self._space.places[name]
-        np.take(np.append(places, np.zeros(2, np.int16)), index, out=self._points[at], mode="clip")
-        self._told.add(at)
+        row, places = self._at[name], self._space.places[name]
+        np.take(np.append(places, np.zeros(2, np.int16)), index, out=self._points[row], mode="clip")
+        self._told.add(row)
         if lacks:
-            self._lacking[at] = index >= len(places)
+            self._lacking[row] = index >= len(places)
 
     def sums(self, weight: F64 | None, group: I64 | None, groups: int) -> dict[str, F64]:
         """Return the parts: float64 (groups, width) each, ``unpaired`` only where something is missing.
@@ -276,22 +280,26 @@ class Joint:
         d, n = self._points.shape
         if not self._told:
             return {}
-        for at in set(range(d)) - self._told:
-            self._lacking[at] = np.ones(n, dtype=np.bool_)
+        for row in set(range(d)) - self._told:
+            self._lacking[row] = np.ones(n, dtype=np.bool_)
         order, ends = _ordered(group, groups, n)
         sums = {name: np.zeros((groups, width)) for name, width in widths(d).items()}
         if not self._lacking:
             sums.pop("unpaired", None)
         step = max(64, AT_ONCE // (d * d))
-        for at, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        for row, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
             for first in range(start, end, step):
                 last = min(first + step, end)
-                some: slice | Index = slice(first, last) if order is None else order[first:last]
-                self._add(some, None if weight is None else weight[some], {name: one[at] for name, one in sums.items()})
+                block: slice | Index = slice(first, last) if order is None else order[first:last]
+                self._add(
+                    block,
+                    None if weight is None else weight[block],
+                    {name: part_sums[row] for name, part_sums in sums.items()},
+                )
         return sums
 
-    def _add(self, some: slice | Index, weight: F64 | None, into: dict[str, F64]) -> None:
-        points = self._points[:, some].astype(np.float64)
+    def _add(self, block: slice | Index, weight: F64 | None, into: dict[str, F64]) -> None:
+        points = self._points[:, block].astype(np.float64)
         w = np.ones(points.shape[1]) if weight is None else weight
         total = np.array([w.sum(), w @ w])
         errors = np.rint(self._space.errors(points) * (STEP / UNIT)) / STEP
@@ -303,12 +311,12 @@ class Joint:
         into["pairs"] += np.concatenate([total, weighed.sum(axis=1), moments.ravel()[self._upper]])
         if self._lacking:
             lacking = np.zeros_like(points)
-            for at, which in self._lacking.items():
-                lacking[at] = which[some]
-            gone = lacking if weight is None else lacking * weight
-            each = gone.sum(axis=1)
-            rows = each[:, np.newaxis] + each - gone @ lacking.T
-            into["unpaired"] += np.concatenate([rows, points @ gone.T, points**2 @ gone.T]).ravel()
+            for row, is_lacking in self._lacking.items():
+                lacking[row] = is_lacking[block]
+            lacking_weight = lacking if weight is None else lacking * weight
+            lacking_sums = lacking_weight.sum(axis=1)
+            rows = lacking_sums[:, np.newaxis] + lacking_sums - lacking_weight @ lacking.T
+            into["unpaired"] += np.concatenate([rows, points @ lacking_weight.T, points**2 @ lacking_weight.T]).ravel()
 
 
 def _ordered(group: I64 | None, groups: int, n: int) -> tuple[Index | None, list[int]]:

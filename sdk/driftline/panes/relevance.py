@@ -80,16 +80,16 @@ def relevance_of(
     (array([ 1., nan]), array([ True, False]), array([0., 1.]), array([2.]))
     """
     rows = [[] if row is None else list(row) for row in gains]
-    others = [[] for _ in rows] if missed is None else [list(row) for row in missed]
-    known = np.array([row is not None for row in gains], np.bool_)
+    missed_items = [[] for _ in rows] if missed is None else [list(row) for row in missed]
+    is_known = np.array([row is not None for row in gains], np.bool_)
     derived = np.array([float(any(gain > 0 for gain in row)) for row in rows], np.float64)
     return Relevance(
-        np.where(known, derived, np.nan) if clicked is None else np.array(clicked, np.float64),
-        known,
+        np.where(is_known, derived, np.nan) if clicked is None else np.array(clicked, np.float64),
+        is_known,
         np.cumsum([0, *map(len, rows)], dtype=np.int64),
         np.array([gain for row in rows for gain in row], np.float64),
-        np.cumsum([0, *map(len, others)], dtype=np.int64),
-        np.array([gain for row in others for gain in row], np.float64),
+        np.cumsum([0, *map(len, missed_items)], dtype=np.int64),
+        np.array([gain for row in missed_items for gain in row], np.float64),
     )
 
 
@@ -157,18 +157,18 @@ def fold_relevance(
     (array([[1., 1.]]), array([2., 2., 2., 1., 1., 1., 1., 1., 1.]))
     """
 
-    def counted(which: NDArray[np.bool_]) -> F64:
-        at = np.flatnonzero(which)
-        n = total(at, None)
+    def counted(lists: NDArray[np.bool_]) -> F64:
+        positions = np.flatnonzero(lists)
+        n = total(positions, None)
         if weight is None:
             return np.column_stack([n, n, n])
-        return np.column_stack([n, total(at, weight[at]), total(at, weight[at] ** 2)])
+        return np.column_stack([n, total(positions, weight[positions]), total(positions, weight[positions] ** 2)])
 
-    def total(at: NDArray[np.intp], values: F64 | None) -> F64:
+    def total(positions: NDArray[np.intp], values: F64 | None) -> F64:
         if group is None:
-            return np.array([len(at) if values is None else values.sum()], np.float64)
+            return np.array([len(positions) if values is None else values.sum()], np.float64)
         # of no rows at all bincount makes whole numbers
-        return np.bincount(group[at], values, minlength=groups).astype(np.float64, copy=False)
+        return np.bincount(group[positions], values, minlength=groups).astype(np.float64, copy=False)
 
     known_clicks = ~np.isnan(relevance.clicked)
     parts = {"outcomes": counted(known_clicks), "clicks": counted(known_clicks & (relevance.clicked > 0))[:, 1:]}
@@ -176,9 +176,9 @@ def fold_relevance(
     places = _places(relevance, ranked)
     lists = places.lists  # those of which something is relevant
     w = None if weight is None else weight[lists]
-    some = np.zeros(len(relevance), np.bool_)
-    some[lists] = True
-    head = np.hstack([counted(ranked), counted(some)])
+    is_some = np.zeros(len(relevance), np.bool_)
+    is_some[lists] = True
+    head = np.hstack([counted(ranked), counted(is_some)])
     for cutoff in dict.fromkeys(cutoffs):
         columns = [head]
         for values in places.at(cutoff):
@@ -188,7 +188,7 @@ def fold_relevance(
                 continue
             weighed = w * values
             sums = (weighed, w * weighed, weighed**2)
-            columns.append(np.column_stack([total(lists, one) for one in sums]))
+            columns.append(np.column_stack([total(lists, list_sums) for list_sums in sums]))
         parts[f"{PREFIX}{cutoff}"] = np.hstack(columns)
     return parts
 
@@ -228,25 +228,25 @@ class _Places:
             return np.bincount(row, values, minlength=m).astype(np.float64, copy=False)
 
         within, ideally = self.rank < cutoff, self.ideal_rank < cutoff
-        row, rank, found = self.row[within], self.rank[within], self.found[within]
+        row, rank, is_found = self.row[within], self.rank[within], self.found[within]
         hits = summed(row)
         dcg = summed(row, self.gain[within] / np.log2(rank + 2.0))
         best = summed(self.ideal_row[ideally], self.ideal_gain[ideally] / np.log2(self.ideal_rank[ideally] + 2.0))
-        first = found == 1
+        first = is_found == 1
         return [
             (hits > 0).astype(np.float64),
             hits / cutoff,
             hits / self.relevant,
             dcg / best,
             summed(row[first], 1.0 / (rank[first] + 1.0)),
-            summed(row, found / (rank + 1.0)) / np.minimum(self.relevant, cutoff),
+            summed(row, is_found / (rank + 1.0)) / np.minimum(self.relevant, cutoff),
         ]
 
 
 def _places(relevance: Relevance, ranked: NDArray[np.bool_]) -> _Places:
     row, rank, gain = _relevant(relevance.offsets, relevance.gains, ranked)
-    other, _, lost = _relevant(relevance.missed_offsets, relevance.missed, ranked)
-    all_rows, all_gains = np.concatenate([row, other]), np.concatenate([gain, lost])
+    missed_rows, _, lost = _relevant(relevance.missed_offsets, relevance.missed, ranked)
+    all_rows, all_gains = np.concatenate([row, missed_rows]), np.concatenate([gain, lost])
     lists, index, counts = np.unique(all_rows, return_inverse=True, return_counts=True)
     index = index.reshape(-1)
     order = np.lexsort((-all_gains, index))
@@ -266,11 +266,11 @@ def _places(relevance: Relevance, ranked: NDArray[np.bool_]) -> _Places:
 
 def _relevant(offsets: I64, gains: F64, ranked: NDArray[np.bool_]) -> tuple[NDArray[np.intp], I64, F64]:
     """Return list, place within it (from 0) and gain of every relevant item, in order."""
-    at = np.flatnonzero(gains > 0)
-    row = np.searchsorted(offsets, at, side="right") - 1
+    relevant = np.flatnonzero(gains > 0)
+    row = np.searchsorted(offsets, relevant, side="right") - 1
     keep = ranked[row]
-    at, row = at[keep], row[keep]
-    return row, at - offsets[row], np.minimum(gains[at], GREATEST_GAIN)
+    relevant, row = relevant[keep], row[keep]
+    return row, relevant - offsets[row], np.minimum(gains[relevant], GREATEST_GAIN)
 
 
 def _ordinal(sorted_rows: NDArray[np.intp]) -> I64:
@@ -292,5 +292,5 @@ def _taken(offsets: I64, values: F64, rows: NDArray[np.intp]) -> tuple[I64, F64]
     lengths = np.diff(offsets)[rows]
     now = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(lengths, out=now[1:])
-    at = np.arange(now[-1]) + np.repeat(offsets[rows] - now[:-1], lengths)
-    return now, values[at]
+    positions = np.arange(now[-1]) + np.repeat(offsets[rows] - now[:-1], lengths)
+    return now, values[positions]

@@ -69,20 +69,20 @@ def _cells(group: I64, cell: I64, weight: F64 | None, groups: int, width: int) -
     # 32: a dense vector is quicker than sorting while it has no more cells than so many for each row
     if size <= 32 * len(key) or size <= 1_024:
         sums = np.bincount(key, weight, minlength=size)
-        at = np.flatnonzero(sums)
-        value = sums[at].astype(np.float64, copy=False)
+        filled = np.flatnonzero(sums)
+        value = sums[filled].astype(np.float64, copy=False)
     else:
-        at, inverse = np.unique(key, return_inverse=True)
-        value = np.bincount(inverse, weight, minlength=len(at)).astype(np.float64, copy=False)
+        filled, inverse = np.unique(key, return_inverse=True)
+        value = np.bincount(inverse, weight, minlength=len(filled)).astype(np.float64, copy=False)
         if not value.all():
-            at, value = at[value != 0], value[value != 0]
-    return Sparse(width, at // width + first, at % width, value)
+            filled, value = filled[value != 0], value[value != 0]
+    return Sparse(width, filled // width + first, filled % width, value)
 
 
-def columns(group: I64, values: Sequence[F64], width: int, at: Sequence[int] | None = None) -> Sparse:
+def columns(group: I64, values: Sequence[F64], width: int, cells: Sequence[int] | None = None) -> Sparse:
     """Sum columns of values by group, pairwise, so that a million rows lose no digits.
 
-    ``group``: int64 (n,), increasing; ``values``: float64 (n,) each; ``at``: the entry of each, else 0, 1, ...
+    ``group``: int64 (n,), increasing; ``values``: float64 (n,) each; ``cells``: the entry of each, else 0, 1, ...
 
     >>> columns(np.array([3, 3, 5]), [np.array([1.0, 2.0, 0.0])], 4, [2]).value.tolist()
     [3.0]
@@ -90,7 +90,7 @@ def columns(group: I64, values: Sequence[F64], width: int, at: Sequence[int] | N
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     present = group[starts]
     pieces = []
-    for entry, column in zip(range(len(values)) if at is None else at, values, strict=True):
+    for entry, column in zip(range(len(values)) if cells is None else cells, values, strict=True):
         sums = np.add.reduceat(column, starts) if len(starts) else np.empty(0)
         filled = np.flatnonzero(sums)
         pieces.append(Sparse(width, present[filled], np.full(len(filled), entry), sums[filled]))

@@ -90,55 +90,59 @@ def unbinned_parts(
     >>> stray.rows.tolist(), (stray.entries - 2 * OCTAVES).tolist()
     ([1], [71])
     """
-    own = bins[name]
-    if isinstance(own, CategoryBins):
-        return _of_category(name, bins, own, column, index, counts)
-    found = {}
-    last = own.size - 1
+    column_bins = bins[name]
+    if isinstance(column_bins, CategoryBins):
+        return _of_category(name, bins, column_bins, column, index, counts)
+    parts = {}
+    last = column_bins.size - 1
     if last and (counts[0] or counts[last]) and column.numbers is not None:
         # as unsigned, bin 0 less 1 is the greatest: one comparison finds both ends
-        at = np.flatnonzero((index - 1).view(np.uintp) >= last - 1)
-        at = at[index[at] <= last]
-        found[f"tails:{name}"] = UnbinnedPart(TAILS, at, octave(column.numbers[at]))
-    if counts[own.size + 1]:
-        found |= _of_invalid(name, bins, column, np.flatnonzero(index == own.size + 1))
-    return found
+        rows = np.flatnonzero((index - 1).view(np.uintp) >= last - 1)
+        rows = rows[index[rows] <= last]
+        parts[f"tails:{name}"] = UnbinnedPart(TAILS, rows, octave(column.numbers[rows]))
+    if counts[column_bins.size + 1]:
+        parts |= _of_invalid(name, bins, column, np.flatnonzero(index == column_bins.size + 1))
+    return parts
 
 
-def _of_invalid(name: str, bins: Mapping[str, Bins], column: Column, at: Index) -> dict[str, UnbinnedPart]:
+def _of_invalid(name: str, bins: Mapping[str, Bins], column: Column, rows: Index) -> dict[str, UnbinnedPart]:
     if column.codes is None:
-        return {f"kinds:{name}": UnbinnedPart(len(KINDS), at, np.full(len(at), _INFINITE))}
-    codes = column.codes[at]
-    written = [_NUMBER_IN_TEXT if _is_number(category) else _TEXT for category in column.categories]
-    entries = np.array([*written, _INFINITE], dtype=np.intp)[codes]  # code -1 reads the last
-    return {f"kinds:{name}": UnbinnedPart(len(KINDS), at, entries)} | _elsewhere(name, bins, column, at[codes >= 0])
+        return {f"kinds:{name}": UnbinnedPart(len(KINDS), rows, np.full(len(rows), _INFINITE))}
+    codes = column.codes[rows]
+    kinds = [_NUMBER_IN_TEXT if _is_number(category) else _TEXT for category in column.categories]
+    entries = np.array([*kinds, _INFINITE], dtype=np.intp)[codes]  # code -1 reads the last
+    return {f"kinds:{name}": UnbinnedPart(len(KINDS), rows, entries)} | _elsewhere(name, bins, column, rows[codes >= 0])
 
 
 def _of_category(
-    name: str, bins: Mapping[str, Bins], own: CategoryBins, column: Column, index: Index, counts: F64
+    name: str, bins: Mapping[str, Bins], category_bins: CategoryBins, column: Column, index: Index, counts: F64
 ) -> dict[str, UnbinnedPart]:
-    found = {}
+    parts = {}
     if column.numbers is not None:
-        at = np.flatnonzero(np.isfinite(column.numbers))
-        if len(at):
-            found[f"kinds:{name}"] = UnbinnedPart(len(KINDS), at, np.full(len(at), _NUMBER))
-    if counts[own.size - 1] and column.codes is not None:
-        found |= _elsewhere(name, bins, column, np.flatnonzero((index == own.size - 1) & (column.codes >= 0)))
-    return found
+        rows = np.flatnonzero(np.isfinite(column.numbers))
+        if len(rows):
+            parts[f"kinds:{name}"] = UnbinnedPart(len(KINDS), rows, np.full(len(rows), _NUMBER))
+    if counts[category_bins.size - 1] and column.codes is not None:
+        parts |= _elsewhere(name, bins, column, np.flatnonzero((index == category_bins.size - 1) & (column.codes >= 0)))
+    return parts
 
 
-def _elsewhere(name: str, bins: Mapping[str, Bins], column: Column, at: Index) -> dict[str, UnbinnedPart]:
+def _elsewhere(name: str, bins: Mapping[str, Bins], column: Column, index: Index) -> dict[str, UnbinnedPart]:
     """Count categories that a feature does not know under each feature that does."""
-    if not len(at) or column.codes is None:
+    if not len(index) or column.codes is None:
         return {}
-    codes = column.codes[at]
+    codes = column.codes[index]
     strange = {column.categories[code] for code in np.unique(codes).tolist()}
     rows, entries = [], []
-    for position, (other, theirs) in enumerate(bins.items()):
-        known = strange & set(theirs.categories) if isinstance(theirs, CategoryBins) and other != name else ()
-        if known:
-            mine = np.array([category in known for category in column.categories], dtype=np.bool_)[codes]
-            rows.append(at[mine])
+    for position, (other_name, other_bins) in enumerate(bins.items()):
+        shared_categories = (
+            strange & set(other_bins.categories) if isinstance(other_bins, CategoryBins) and other_name != name else ()
+        )
+        if shared_categories:
+            is_shared = np.array([category in shared_categories for category in column.categories], dtype=np.bool_)[
+                codes
+            ]
+            rows.append(index[is_shared])
             entries.append(np.full(len(rows[-1]), position))
     if not rows:
         return {}

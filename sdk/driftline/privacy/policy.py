@@ -85,9 +85,11 @@ class Privacy:
         hashed = _names("hash", hash)
         if not isinstance(hash_id, bool):
             raise TypeError(f"Privacy(hash_id=) is True or False, not {_kind(hash_id)}")
-        both = [name for name in hashed if name in steps]
-        if both:
-            raise ValueError(f"Privacy: {both[0]!r} is both hashed and rounded; a hash has no steps: choose one")
+        hashed_and_rounded = [name for name in hashed if name in steps]
+        if hashed_and_rounded:
+            raise ValueError(
+                f"Privacy: {hashed_and_rounded[0]!r} is both hashed and rounded; a hash has no steps: choose one"
+            )
         values: dict[str, object] = {
             "allow": None if allow is None else _names("allow", allow),
             "deny": _names("deny", deny),
@@ -101,9 +103,14 @@ class Privacy:
             object.__setattr__(self, attribute, value)
 
     def __repr__(self) -> str:
-        shown: dict[str, object] = {"deny": self.deny, "hash": self.hash, "round": dict(self.round), "key": self.key}
+        arguments: dict[str, object] = {
+            "deny": self.deny,
+            "hash": self.hash,
+            "round": dict(self.round),
+            "key": self.key,
+        }
         parts = [] if self.allow is None else [f"allow={self.allow!r}"]
-        parts += [f"{name}={value!r}" for name, value in shown.items() if value]
+        parts += [f"{name}={value!r}" for name, value in arguments.items() if value]
         parts += ["hash_id=True"] if self.hash_id else []
         return f"driftline.Privacy({', '.join(parts)})"
 
@@ -133,8 +140,8 @@ class Privacy:
         except KeyError:
             if len(self._rules) >= _MOST_NAMES:  # names that change with every call are values in disguise
                 self._rules.clear()
-            found = self._rules[name] = self._find(name)
-            return found
+            rule_of_name = self._rules[name] = self._find(name)
+            return rule_of_name
 
     def allows(self, name: str) -> bool:
         """Return True where a value of a feature may be recorded in any form.
@@ -186,16 +193,16 @@ class Privacy:
             texts: Features that leave as descriptors, under rules of their own. Only ``deny`` applies to the text
                 itself.
         """
-        fields = [(at, str(name)) for at, name in enumerate(names) if name != time]
-        rules = [(at, rule) for at, name in fields if (rule := self._before(name, texts)) is not None]
+        fields = [(index, str(name)) for index, name in enumerate(names) if name != time]
+        rules = [(index, rule) for index, name in fields if (rule := self._before(name, texts)) is not None]
         if not rules:
             return None
 
         def guard(values: tuple[Any, ...]) -> tuple[Any, ...]:
-            kept = list(values)
-            for at, rule in rules:
-                kept[at] = rule.value(kept[at])
-            return row_of(kept) if values.__class__ is Large else Sparse(kept)
+            guarded = list(values)
+            for index, rule in rules:
+                guarded[index] = rule.value(guarded[index])
+            return row_of(guarded) if values.__class__ is Large else Sparse(guarded)
 
         return guard
 
@@ -208,7 +215,7 @@ class Privacy:
         """
         if not self.rules:
             return columns
-        kept: Columns = {}
+        guarded: Columns = {}
         for name, values in columns.items():
             try:
                 rule = self._before(name, texts)
@@ -217,8 +224,8 @@ class Privacy:
                 FAULTS.swallow("privacy", error)
             else:
                 if protected is not None:
-                    kept[name] = protected
-        return kept
+                    guarded[name] = protected
+        return guarded
 
     def slices(self, slices: Mapping[str, Any]) -> dict[str, Any]:
         """Return slices under the rules.
@@ -226,16 +233,16 @@ class Privacy:
         Args:
             slices: Value of one row, or list of n values, by name.
         """
-        kept = {}
+        guarded = {}
         for name, value in slices.items():
             rule = self.rule(str(name))
             if rule is None:
-                kept[name] = value
+                guarded[name] = value
             elif rule is not DENY and _several(value):
-                kept[name] = [rule.value(feature_value(one)) for one in value]
+                guarded[name] = [rule.value(feature_value(element)) for element in value]
             elif rule is not DENY:
-                kept[name] = rule.value(feature_value(value))
-        return kept
+                guarded[name] = rule.value(feature_value(value))
+        return guarded
 
     def id(self, text: str) -> str:
         """Return an id under the rules: its hash where ids are hashed.
@@ -286,34 +293,34 @@ class ProtectedBatch(Batch):
         return self._privacy.columns(self._batch.columns(names, wanted))
 
 
-def rules_in_force(given: Privacy | None) -> Privacy:
+def rules_in_force(privacy: Privacy | None) -> Privacy:
     """Return the rules of a model: those of the code, completed by those of the environment.
 
     A feature that the environment denies is denied: code cannot undo the rule of a platform team.
 
     Args:
-        given: Rules of the code, None without any.
+        privacy: Rules of the code, None without any.
 
     Raises:
         ValueError: A variable of the environment is not valid; the message names it.
-        TypeError: ``given`` is no :class:`Privacy`.
+        TypeError: ``privacy`` is no :class:`Privacy`.
     """
-    given = Privacy() if given is None else given
-    if not isinstance(given, Privacy):
-        raise TypeError(f"Model(privacy=) takes driftline.Privacy(deny=(...), ...), not {_kind(given)}")
+    privacy = Privacy() if privacy is None else privacy
+    if not isinstance(privacy, Privacy):
+        raise TypeError(f"Model(privacy=) takes driftline.Privacy(deny=(...), ...), not {_kind(privacy)}")
     allowed = names("DRIFTLINE_PRIVACY_ALLOW")
-    denied = tuple(name for name in names("DRIFTLINE_PRIVACY_DENY") if name not in given.deny)
+    denied = tuple(name for name in names("DRIFTLINE_PRIVACY_DENY") if name not in privacy.deny)
     hashed, rounded = names("DRIFTLINE_PRIVACY_HASH"), names("DRIFTLINE_PRIVACY_ROUND")
     hash_id = switch("DRIFTLINE_PRIVACY_HASH_ID")
     if not (allowed or denied or hashed or rounded or hash_id):
-        return given
+        return privacy
     return Privacy(
-        allow=allowed or None if given.allow is None else given.allow,
-        deny=(*given.deny, *denied),
-        hash=given.hash or tuple(name for name in hashed if name not in dict(given.round)),
-        round=dict(given.round) or {k: v for k, v in _written_steps(rounded).items() if k not in given.hash},
-        key=given.key,
-        hash_id=given.hash_id or hash_id,
+        allow=allowed or None if privacy.allow is None else privacy.allow,
+        deny=(*privacy.deny, *denied),
+        hash=privacy.hash or tuple(name for name in hashed if name not in dict(privacy.round)),
+        round=dict(privacy.round) or {k: v for k, v in _written_steps(rounded).items() if k not in privacy.hash},
+        key=privacy.key,
+        hash_id=privacy.hash_id or hash_id,
     )
 
 
@@ -330,9 +337,9 @@ def capture_of(given: str | None) -> Capture:
     ('features', 'scores')
     """
     level = read("DRIFTLINE_CAPTURE") if given is None else given
-    for known in CAPTURES:
-        if level == known:
-            return known
+    for capture in CAPTURES:
+        if level == capture:
+            return capture
     where = "the variable DRIFTLINE_CAPTURE" if given is None else "Model(capture=)"
     raise ValueError(f"{where}: {level!r} is no level; write 'features', 'scores' or 'none'")
 
@@ -362,10 +369,10 @@ def _match(name: str, patterns: Iterable[str]) -> bool:
     return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _names(argument: str, given: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        raise TypeError(f"Privacy({argument}=) takes several names, such as {argument}=('email',), not {_kind(given)}")
-    return tuple(_name(argument, name) for name in given)
+def _names(argument: str, names: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(names, str | bytes | Mapping) or not isinstance(names, Iterable):
+        raise TypeError(f"Privacy({argument}=) takes several names, such as {argument}=('email',), not {_kind(names)}")
+    return tuple(_name(argument, name) for name in names)
 
 
 def _name(argument: str, name: object) -> str:
@@ -374,12 +381,12 @@ def _name(argument: str, name: object) -> str:
     return name
 
 
-def _mapping(given: object) -> Mapping[str, Any]:
-    if given is None:
+def _mapping(value: object) -> Mapping[str, Any]:
+    if value is None:
         return {}
-    if not isinstance(given, Mapping):
-        raise TypeError(f"Privacy(round=) takes a step per name, such as round={{'income': 1000}}, not {_kind(given)}")
-    return given
+    if not isinstance(value, Mapping):
+        raise TypeError(f"Privacy(round=) takes a step per name, such as round={{'income': 1000}}, not {_kind(value)}")
+    return value
 
 
 def _step(name: object, step: object) -> float:
@@ -401,14 +408,14 @@ def _written_steps(texts: Iterable[str]) -> dict[str, float]:
     return steps
 
 
-def _key(given: str | bytes | Key | None, *, needed: bool) -> Key | None:
-    if isinstance(given, Key):
-        return given
-    secret = given if given is not None else read("DRIFTLINE_PRIVACY_KEY") if needed else ""
+def _key(value: str | bytes | Key | None, *, needed: bool) -> Key | None:
+    if isinstance(value, Key):
+        return value
+    secret = value if value is not None else read("DRIFTLINE_PRIVACY_KEY") if needed else ""
     if not isinstance(secret, str | bytes):
-        raise TypeError(f"Privacy(key=) is a text or bytes, not {_kind(given)}")
+        raise TypeError(f"Privacy(key=) is a text or bytes, not {_kind(value)}")
     secret = secret.encode() if isinstance(secret, str) else secret
-    if not secret and given is None:
+    if not secret and value is None:
         if needed:
             raise ValueError(f"Privacy: hashing needs a key, or anybody could try out all values; {_FIX}")
         return None

@@ -224,11 +224,11 @@ class CommonValues:
             return bins, counts
         edges, inner = bins.edges, counts[1 : bins.size - 1]
         reach = 4 * TOLERANCE * np.maximum(np.abs(edges[:-1]), np.abs(edges[1:]))
-        own = (np.diff(edges) <= reach) | (edges[1:] == np.nextafter(edges[:-1], np.inf))  # the latter: of zero
-        rare = own & (inner > 0) & (inner < RARE)
+        is_single = (np.diff(edges) <= reach) | (edges[1:] == np.nextafter(edges[:-1], np.inf))  # the latter: of zero
+        rare = is_single & (inner > 0) & (inner < RARE)
         if not rare.any():
             return bins, counts
-        common = own & (inner >= RARE)
+        common = is_single & (inner >= RARE)
         beside_rare = np.append(rare, False) | np.append(False, rare)
         beside_common = np.append(common, False) | np.append(False, common)
         coarse = NumberBins(np.unique([*edges[~beside_rare | beside_common], *_cuts(edges, inner, rare)]))
@@ -246,15 +246,15 @@ def _cuts(edges: F64, inner: F64, rare: NDArray[np.bool_]) -> list[float]:
     cuts: list[float] = []
     of_run: list[float] = []
     last, rows = -1, 0.0
-    for at in np.flatnonzero(inner > 0).tolist():
-        if not rare[at]:
+    for index in np.flatnonzero(inner > 0).tolist():
+        if not rare[index]:
             cuts += of_run[:-1] if rows < RARE else of_run
             of_run, last, rows = [], -1, 0.0
             continue
         if last >= 0 and rows >= RARE:
-            of_run.append(edges[last + 1] / 2 + edges[at] / 2)
+            of_run.append(edges[last + 1] / 2 + edges[index] / 2)
             rows = 0.0
-        last, rows = at, rows + float(inner[at])
+        last, rows = index, rows + float(inner[index])
     return cuts + (of_run[:-1] if rows < RARE else of_run)
 
 

@@ -63,8 +63,8 @@ def class_text(value: object) -> str:
     text = value.decode("utf-8", "replace").strip() if isinstance(value, bytes) else sendable(str(value).strip())
     if text in _BOOLEANS:
         return _BOOLEANS[text]
-    whole = _INTEGRAL.fullmatch(text)
-    return text if whole is None else "0" if whole[1] == "-0" else whole[1]
+    match = _INTEGRAL.fullmatch(text)
+    return text if match is None else "0" if match[1] == "-0" else match[1]
 
 
 def class_column(column: Column) -> Column:
@@ -118,13 +118,13 @@ def seen_classes(columns: Iterable[Column]) -> tuple[str, ...]:
     >>> seen_classes([Column(numbers=np.array([10.0, 2.0, 2.0, np.nan]))])
     ('2', '10')
     """
-    found: set[str] = set()
+    texts: set[str] = set()
     for column in columns:
         canonical = class_column(column)
         if canonical.codes is not None:
             used = np.unique(canonical.codes)
-            found.update(canonical.categories[code] for code in used[used >= 0].tolist())
-    return tuple(sorted(found, key=_order))
+            texts.update(canonical.categories[code] for code in used[used >= 0].tolist())
+    return tuple(sorted(texts, key=_order))
 
 
 def resolve_task(
@@ -133,13 +133,13 @@ def resolve_task(
     classes: Sequence[object] | None = None,
     positive_class: object = None,
     threshold: float = 0.5,
-    seen: Iterable[Column] = (),
+    columns: Iterable[Column] = (),
     score_columns: int = 0,
     quantiles: Sequence[float] | None = None,
 ) -> Task:
     """Complete what a model predicts from what was said and what was seen.
 
-    ``classes``: in the order of the score columns; else the distinct values of ``seen`` (actual, predicted), else
+    ``classes``: in the order of the score columns; else the distinct values of ``columns`` (actual, predicted), else
     ("0", "1") for binary. ``positive_class``: else the last class where the classes are 0 and 1 in any spelling.
     ``score_columns``: how many score columns there are, 0 when unknown. ``quantiles``: the levels that a regression
     predicts, in the order of its score columns. Raises ``ValueError`` with the fix when the
@@ -160,7 +160,7 @@ def resolve_task(
         return Task(kind, quantiles=levels)
     if isinstance(threshold, str) or not 0.0 <= threshold <= 1.0:
         raise ValueError(f"threshold is {threshold!r}; it must be a probability between 0 and 1")
-    texts = tuple(class_text(value) for value in classes) if classes is not None else seen_classes(seen)
+    texts = tuple(class_text(value) for value in classes) if classes is not None else seen_classes(columns)
     if len(set(texts)) < len(texts) or "" in texts:
         raise ValueError(f"classes are {texts}; each class must be named once, and none may be empty")
     if KINDS[kind].has_threshold:
@@ -244,29 +244,33 @@ def complete_task(
             f"{name} is a {given['task']} model, but what predicts is {task}; "
             f"say driftline.Model({name!r}, task={task!r})"
         )
-    told = given["classes"]
+    classes_given = given["classes"]
     if isinstance(classes, int):
-        if told is not None and len(told) != classes:
+        if classes_given is not None and len(classes_given) != classes:
             raise ValueError(
-                f"{name} has {len(told)} classes, but what predicts has {classes}; name them all: classes=..."
+                f"{name} has {len(classes_given)} classes, but what predicts has {classes}; name them all: classes=..."
             )
-        classes = range(classes) if told is None else told
-    if told is not None and classes is not None and {*map(class_text, told)} != {*map(class_text, classes)}:
+        classes = range(classes) if classes_given is None else classes_given
+    if (
+        classes_given is not None
+        and classes is not None
+        and {*map(class_text, classes_given)} != {*map(class_text, classes)}
+    ):
         raise ValueError(
-            f"the classes of {name} are {tuple(map(class_text, told))}, but those of what predicts are "
+            f"the classes of {name} are {tuple(map(class_text, classes_given))}, but those of what predicts are "
             f"{tuple(map(class_text, classes))}; leave classes=... out to take them from there"
         )
-    said: dict[str, Any] = {
+    updated: dict[str, Any] = {
         "task": task,
-        "classes": classes if told is None else told,
+        "classes": classes if classes_given is None else classes_given,
         "positive_class": positive_class if given["positive_class"] is None else given["positive_class"],
         "threshold": 0.5 if given["threshold"] is None else given["threshold"],
     }
-    known = resolve_task(
+    resolved = resolve_task(
         task,
-        classes=said["classes"],
-        positive_class=said["positive_class"],
-        threshold=said["threshold"],
+        classes=updated["classes"],
+        positive_class=updated["positive_class"],
+        threshold=updated["threshold"],
         quantiles=given.get("quantiles"),
     )
-    return {**given, **said}, known
+    return {**given, **updated}, resolved

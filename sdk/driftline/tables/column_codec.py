@@ -165,9 +165,9 @@ def _encode_floats(values: F64 | Array) -> bytes:
         low, high = np.minimum.reduce(values, None), np.maximum.reduce(values, None)
         for name, dtype, limit in _WHOLE[:3]:
             if -limit <= low and high < limit:
-                whole = values.astype(dtype)
-                if (whole == values).all():
-                    return whole.tobytes() + name
+                integers = values.astype(dtype)
+                if (integers == values).all():
+                    return integers.tobytes() + name
                 break
     if values.dtype.itemsize <= 4:
         return values.astype("<f4", copy=False).tobytes() + b"f"
@@ -255,6 +255,6 @@ def _decode_texts(data: bytes, n: int) -> Text:
 
 def _split(data: bytes, offsets: list[int]) -> list[str]:
     if data.isascii():
-        whole = data.decode("ascii")
-        return [whole[a:b] for a, b in pairwise(offsets)]
+        text = data.decode("ascii")
+        return [text[a:b] for a, b in pairwise(offsets)]
     return [data[a:b].decode() for a, b in pairwise(offsets)]

@@ -54,8 +54,8 @@ def first_scores(items: Items) -> F64 | None:
     if items.scores is None:
         return None
     first = np.full((len(items), 1), np.nan)
-    some = items.offsets[1:] > items.offsets[:-1]
-    first[some, 0] = items.scores[items.offsets[:-1][some]]
+    has_items = items.offsets[1:] > items.offsets[:-1]
+    first[has_items, 0] = items.scores[items.offsets[:-1][has_items]]
     return None if np.isnan(first).all() else first
 
 
@@ -68,20 +68,20 @@ def part(items: Items, start: int, stop: int) -> Items:
     return take_items(items, np.arange(start, stop))
 
 
-def take_items(items: Items, rows: NDArray[np.intp], most: int = MOST_ITEMS) -> Items:
-    """Return the rankings with these positions, the first ``most`` items of each, with the categories that they use.
+def take_items(items: Items, rows: NDArray[np.intp], limit: int = MOST_ITEMS) -> Items:
+    """Return the rankings with these positions, the first ``limit`` items of each, with the categories that they use.
 
     >>> some = take_items(items_of([(("a", "b"), None), (("c", "b", "a"), None)]), np.array([1, 0]), 2)
     >>> some.offsets, some.ids.codes, some.ids.categories, some.left_out
     (array([0, 2, 4], dtype=int32), array([2, 1, 0, 1], dtype=int32), ('a', 'b', 'c'), array([1, 0], dtype=int32))
     """
     lengths = np.diff(items.offsets)[rows]
-    kept = np.minimum(lengths, most)
+    counts = np.minimum(lengths, limit)
     offsets = np.zeros(len(rows) + 1, np.int32)
-    np.cumsum(kept, out=offsets[1:])
-    at = np.arange(offsets[-1]) + np.repeat(items.offsets[rows] - offsets[:-1], kept)
-    left_out = lengths - kept + (0 if items.left_out is None else items.left_out[rows])
-    used, now = np.unique(_codes(items)[at], return_inverse=True)
+    np.cumsum(counts, out=offsets[1:])
+    positions = np.arange(offsets[-1]) + np.repeat(items.offsets[rows] - offsets[:-1], counts)
+    left_out = lengths - counts + (0 if items.left_out is None else items.left_out[rows])
+    used, now = np.unique(_codes(items)[positions], return_inverse=True)
     missing = int(len(used) > 0 and used[0] < 0)
     return Items(
         offsets,
@@ -89,7 +89,7 @@ def take_items(items: Items, rows: NDArray[np.intp], most: int = MOST_ITEMS) -> 
             codes=(now.reshape(-1) - missing).astype(np.int32),
             categories=tuple(items.ids.categories[code] for code in used.tolist() if code >= 0),
         ),
-        None if items.scores is None else items.scores[at],
+        None if items.scores is None else items.scores[positions],
         left_out.astype(np.int32) if left_out.any() else None,
     )
 

@@ -84,12 +84,12 @@ def is_present(column: Column) -> NDArray[np.bool_]:
     >>> is_present(Column(numbers=numbers, codes=codes, categories=("a",)))
     array([ True,  True, False])
     """
-    there = np.zeros(length(column), np.bool_)
+    present = np.zeros(length(column), np.bool_)
     if column.numbers is not None:
-        there |= ~np.isnan(column.numbers)
+        present |= ~np.isnan(column.numbers)
     if column.codes is not None:
-        there |= column.codes >= 0
-    return there
+        present |= column.codes >= 0
+    return present
 
 
 def without_errors(n: int) -> Column:

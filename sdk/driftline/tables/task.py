@@ -90,8 +90,8 @@ class Task:
     @property
     def positive(self) -> int | None:
         """Return the place of the positive class; None where the task has none, or it is not known."""
-        known = self.has_threshold and self.positive_class in self.classes
-        return self.classes.index(self.positive_class) if known else None
+        has_positive = self.has_threshold and self.positive_class in self.classes
+        return self.classes.index(self.positive_class) if has_positive else None
 
     @property
     def has_several_scores(self) -> bool:
@@ -138,8 +138,8 @@ class Task:
         """
         shaped = self.of_kind.shape_scores(self, scores)
         if shaped is None:
-            wanted = self.score_columns if self.has_several_scores else 1
-            raise ValueError(f"there are {scores.shape[1]} score columns; a {self.kind} model has {wanted}")
+            width = self.score_columns if self.has_several_scores else 1
+            raise ValueError(f"there are {scores.shape[1]} score columns; a {self.kind} model has {width}")
         return shaped
 
     def are_probabilities(self, scores: F64) -> NDArray[np.bool_]:
@@ -211,8 +211,8 @@ class TaskKind(NamedTuple):
 
 def _score_of_positive(task: Task, scores: F64) -> F64 | None:
     if scores.shape[1] == 2:
-        at = task.classes.index(task.positive_class)
-        return scores[:, at : at + 1]
+        index = task.classes.index(task.positive_class)
+        return scores[:, index : index + 1]
     return scores if scores.shape[1] == 1 else None
 
 
@@ -269,8 +269,8 @@ def _greatest_classes(task: Task, scores: F64) -> I32 | None:
 def _scores_of_classes(task: Task, scores: F64, codes: I32) -> F64 | None:
     if not 0 < scores.shape[1] == len(task.classes):
         return None
-    own: F64 = scores[np.arange(len(scores)), np.where((codes >= 0) & (codes < len(task.classes)), codes, 0)]
-    return own
+    f64: F64 = scores[np.arange(len(scores)), np.where((codes >= 0) & (codes < len(task.classes)), codes, 0)]
+    return f64
 
 
 def _greatest_class(task: Task, score: Any) -> str:

@@ -63,8 +63,8 @@ def _nanoseconds(value: Any) -> int:
     if isinstance(value, datetime):
         aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         nanoseconds = getattr(aware, "nanosecond", 0)  # a pandas Timestamp
-        whole = int(aware.replace(microsecond=0).timestamp()) if nanoseconds == 0 else int(aware.timestamp() // 1)
-        return whole * 1_000_000_000 + aware.microsecond * 1000 + nanoseconds
+        seconds = int(aware.replace(microsecond=0).timestamp()) if nanoseconds == 0 else int(aware.timestamp() // 1)
+        return seconds * 1_000_000_000 + aware.microsecond * 1000 + nanoseconds
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63:
@@ -95,9 +95,9 @@ def instants(values: NDArray[Any] | Column) -> I64:
     if numbers is not None:
         low = np.nextafter(0.0, 1.0)
         for limit, unit in _UNITS:
-            at = (numbers >= low) & (numbers < min(limit, 2.0**63 / unit))
+            in_range = (numbers >= low) & (numbers < min(limit, 2.0**63 / unit))
             fine = 1_000 if unit >= 1_000 else 1  # a double holds today's seconds to 0.24 µs: to whole ones it is exact
-            times[at] = np.rint(numbers[at] * (unit // fine)).astype(np.int64) * fine
+            times[in_range] = np.rint(numbers[in_range] * (unit // fine)).astype(np.int64) * fine
             low = limit
     if codes is not None:
         read = np.array([_or_zero(category) for category in column.categories] or [0], np.int64)
@@ -179,10 +179,12 @@ class Seasonality:
         """
         if self.timezone == "UTC":
             return times
-        quarter, at = np.unique(times // _QUARTER, return_inverse=True)
+        quarter, positions = np.unique(times // _QUARTER, return_inverse=True)
         zone = ZoneInfo(self.timezone)
-        offset = np.array([_offset(one * (_QUARTER // 10**9), zone) for one in quarter.tolist()], np.int64)
-        local: I64 = times + offset[at] * 10**9
+        offset = np.array(
+            [_offset(quarter_number * (_QUARTER // 10**9), zone) for quarter_number in quarter.tolist()], np.int64
+        )
+        local: I64 = times + offset[positions] * 10**9
         return local
 
     def around(self, season: int, radius: int) -> list[int]:
@@ -191,7 +193,7 @@ class Seasonality:
         >>> Seasonality("hour").around(0, 2)
         [22, 23, 0, 1, 2]
         """
-        return list(dict.fromkeys((season + apart) % self.count for apart in range(-radius, radius + 1)))
+        return list(dict.fromkeys((season + distance) % self.count for distance in range(-radius, radius + 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,5 +217,5 @@ AnySeasonality = Seasonality | UnknownSeasonality
 
 
 def _offset(second: int, zone: ZoneInfo) -> int:
-    found = datetime.fromtimestamp(second, zone).utcoffset()
-    return 0 if found is None else round(found.total_seconds())
+    offset = datetime.fromtimestamp(second, zone).utcoffset()
+    return 0 if offset is None else round(offset.total_seconds())

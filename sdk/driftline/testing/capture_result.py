@@ -125,12 +125,12 @@ class Capture:
             AssertionError: No prediction matches. The message shows the recorded predictions.
         """
         __tracebackhide__ = True
-        wanted = failure_messages.of_prediction(
+        expected = failure_messages.of_prediction(
             model, id, score, predicted, features, slices, items=items, version=version, error=error
         )
         rows = self.predictions
         why = partial(failure_messages.why, model, rows, self.counts, self._log)
-        return failure_messages.found("prediction", wanted, rows, why)
+        return failure_messages.found("prediction", expected, rows, why)
 
     def assert_outcome(
         self,
@@ -168,9 +168,11 @@ class Capture:
         """
         __tracebackhide__ = True
         times = {"time": time, "prediction_time": prediction_time}
-        others = {"weight": weight, "item": item, "value": value, "retracted": retracted, "slices": slices}
-        wanted = failure_messages.of_outcome(model, id, actual, **times, **others)
-        return failure_messages.found("outcome", wanted, self.outcomes, partial(failure_messages.log_lines, self._log))
+        other_fields = {"weight": weight, "item": item, "value": value, "retracted": retracted, "slices": slices}
+        expected = failure_messages.of_outcome(model, id, actual, **times, **other_fields)
+        return failure_messages.found(
+            "outcome", expected, self.outcomes, partial(failure_messages.log_lines, self._log)
+        )
 
     def assert_counted(
         self, model: str, predictions: int, *, predicted: object = UNSAID, error: object = UNSAID

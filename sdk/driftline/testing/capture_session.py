@@ -94,7 +94,7 @@ def _take_spans(stack: ExitStack, captured: Capture) -> None:
     tapped: list[object] = [provider]
 
     def take(source: object) -> None:
-        if not any(source is one for one in tapped):
+        if not any(source is tapped_source for tapped_source in tapped):
             tapped.append(source)
             stack.callback(tap(source, captured._sink))
 
@@ -138,10 +138,10 @@ def _start_anew(stack: ExitStack, raising: bool) -> None:
     stack.callback(vars(FAULTS).update, dict(vars(FAULTS)))
     FAULTS.reset()
     FAULTS.raising = raising
-    told = ("told_read", "told_unread", "told_strange")
+    flag_names = ("told_read", "told_unread", "told_strange")
     for plan in PLANS:
-        stack.callback(vars(plan).update, {name: getattr(plan, name) for name in told})
-        vars(plan).update(dict.fromkeys(told, False))
+        stack.callback(vars(plan).update, {name: getattr(plan, name) for name in flag_names})
+        vars(plan).update(dict.fromkeys(flag_names, False))
 
 
 class _Lines(logging.Handler):

@@ -54,13 +54,13 @@ class CapturedPrediction:
         return str(attributes.get(a.ERROR_TYPE, ""))
 
     def __repr__(self) -> str:
-        said = [] if self.score is None else [f"score {self.score!r}"]
-        said += [f"predicted {self.predicted!r}"] if self.predicted else []
-        said += [f"items {self.items!r}"] if self.items else []
-        said += [f"features {dict(self.features)!r}"]
-        said += [f"slices {dict(self.slices)!r}"] if self.slices else []
-        said += [f"error {self.error!r}"] if self.error else []
-        return f"<{self.model} {self.id!r}: {', '.join(said)}>"
+        parts = [] if self.score is None else [f"score {self.score!r}"]
+        parts += [f"predicted {self.predicted!r}"] if self.predicted else []
+        parts += [f"items {self.items!r}"] if self.items else []
+        parts += [f"features {dict(self.features)!r}"]
+        parts += [f"slices {dict(self.slices)!r}"] if self.slices else []
+        parts += [f"error {self.error!r}"] if self.error else []
+        return f"<{self.model} {self.id!r}: {', '.join(parts)}>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,23 +56,23 @@ def predictions(bodies: Iterable[bytes], spans: Iterable[ReadableSpan]) -> list[
     return sorted(rows, key=lambda row: row.time)
 
 
-def _rows(said: Mapping[str, Any], spans: Mapping[int, ReadableSpan]) -> Iterator[CapturedPrediction]:
-    n = int(said[a.ML_PREDICTION_COUNT])
-    sent: dict[str, bytes] = dict(said[a.DRIFTLINE_PREDICTION_COLUMNS])
+def _rows(attributes: Mapping[str, Any], spans: Mapping[int, ReadableSpan]) -> Iterator[CapturedPrediction]:
+    n = int(attributes[a.ML_PREDICTION_COUNT])
+    sent: dict[str, bytes] = dict(attributes[a.DRIFTLINE_PREDICTION_COLUMNS])
     flat: dict[str, bytes] = {name: sent.pop(name) for name in _FLAT if name in sent}
     table = {name: _values(column_codec.decode(data, n)) for name, data in sent.items()}
     items, item_scores = _rankings(table.get(a.DRIFTLINE_PREDICTION_ITEM_COUNT, [0] * n), flat)
     scores = next((table[name] for name in _SCORES if name in table), item_scores)
     decided = table.get(a.ML_PREDICTION_CLASS, [None] * n)
     task = Task(
-        str(said.get(a.ML_MODEL_TASK, "")),
-        tuple(said.get(a.DRIFTLINE_MODEL_CLASSES, ())),
-        str(said.get(a.DRIFTLINE_MODEL_POSITIVE_CLASS, "")),
-        float(said.get(a.DRIFTLINE_MODEL_THRESHOLD, 0.5)),
-        quantiles=tuple(map(float, said.get(a.DRIFTLINE_MODEL_QUANTILES, ()))),
+        str(attributes.get(a.ML_MODEL_TASK, "")),
+        tuple(attributes.get(a.DRIFTLINE_MODEL_CLASSES, ())),
+        str(attributes.get(a.DRIFTLINE_MODEL_POSITIVE_CLASS, "")),
+        float(attributes.get(a.DRIFTLINE_MODEL_THRESHOLD, 0.5)),
+        quantiles=tuple(map(float, attributes.get(a.DRIFTLINE_MODEL_QUANTILES, ()))),
     )
-    identity = Identity(str(said[a.ML_MODEL_NAME]), str(said.get(a.ML_MODEL_VERSION, "")), task)
-    span_ids = [int.from_bytes(one or b"") for one in table.get("span_id", [None] * n)]
+    identity = Identity(str(attributes[a.ML_MODEL_NAME]), str(attributes.get(a.ML_MODEL_VERSION, "")), task)
+    span_ids = [int.from_bytes(span_id or b"") for span_id in table.get("span_id", [None] * n)]
     features, slices = (_under(table, prefix, n) for prefix in (a.DRIFTLINE_FEATURE_VALUE, a.DRIFTLINE_SLICE_VALUE))
     for i in range(n):
         score = None if scores is None else scores[i]
@@ -95,8 +95,10 @@ def _rows(said: Mapping[str, Any], spans: Mapping[int, ReadableSpan]) -> Iterato
 
 def _under(table: Mapping[str, list[Any]], prefix: str, n: int) -> list[dict[str, Any]]:
     """Return n mappings of what stands under a prefix."""
-    named = {name.removeprefix(f"{prefix}."): values for name, values in table.items() if name.startswith(f"{prefix}.")}
-    return [{name: values[i] for name, values in named.items()} for i in range(n)]
+    values_by_name = {
+        name.removeprefix(f"{prefix}."): values for name, values in table.items() if name.startswith(f"{prefix}.")
+    }
+    return [{name: values[i] for name, values in values_by_name.items()} for i in range(n)]
 
 
 def _rankings(
@@ -129,32 +131,32 @@ def _values(column: column_codec.Value) -> list[Any]:
 
 def outcomes(bodies: Iterable[bytes], confirmed: Iterable[tuple[str, Mapping[str, Any]]]) -> list[CapturedOutcome]:
     """Return the outcomes that were buffered, then those of ``Model.outcomes``."""
-    found = []
+    decoded = []
     for record in records(bodies):
         if record.event_name == events.ML_OUTCOME:
-            said = _attributes(record.attributes)
-            found.append(
+            attributes = _attributes(record.attributes)
+            decoded.append(
                 CapturedOutcome(
-                    str(said[a.ML_MODEL_NAME]),
-                    str(said[a.ML_PREDICTION_ID]),
-                    said.get(a.ML_OUTCOME_ACTUAL),
-                    _instant(said.get(a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO)),
-                    _instant(said.get(a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO)),
-                    said.get(a.DRIFTLINE_OUTCOME_WEIGHT),
-                    said.get(a.DRIFTLINE_OUTCOME_ITEM, ""),
-                    said.get(a.DRIFTLINE_OUTCOME_VALUE),
-                    bool(said.get(a.DRIFTLINE_OUTCOME_RETRACTED)),
-                    {name.removeprefix(_SLICE): value for name, value in said.items() if name.startswith(_SLICE)},
+                    str(attributes[a.ML_MODEL_NAME]),
+                    str(attributes[a.ML_PREDICTION_ID]),
+                    attributes.get(a.ML_OUTCOME_ACTUAL),
+                    _instant(attributes.get(a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO)),
+                    _instant(attributes.get(a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO)),
+                    attributes.get(a.DRIFTLINE_OUTCOME_WEIGHT),
+                    attributes.get(a.DRIFTLINE_OUTCOME_ITEM, ""),
+                    attributes.get(a.DRIFTLINE_OUTCOME_VALUE),
+                    bool(attributes.get(a.DRIFTLINE_OUTCOME_RETRACTED)),
+                    {name.removeprefix(_SLICE): value for name, value in attributes.items() if name.startswith(_SLICE)},
                 )
             )
     for model, row in confirmed:
         time, prediction_time = (_instant(row.get(name)) for name in ("time", "prediction_time"))
-        said = {name: row[name] for name in ("weight", "item", "value", "slices") if name in row}
+        attributes = {name: row[name] for name in ("weight", "item", "value", "slices") if name in row}
         retracted = class_text(row.get("retracted")) == "1"
-        found.append(
-            CapturedOutcome(model, row["id"], row["actual"], time, prediction_time, retracted=retracted, **said)
+        decoded.append(
+            CapturedOutcome(model, row["id"], row["actual"], time, prediction_time, retracted=retracted, **attributes)
         )
-    return found
+    return decoded
 
 
 def distributions(bodies: Iterable[bytes]) -> list[Distribution]:
@@ -165,33 +167,33 @@ def distributions(bodies: Iterable[bytes]) -> list[Distribution]:
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     for point in getattr(metric, str(metric.WhichOneof("data"))).data_points:
-                        said = _attributes(point.attributes)
-                        key = (metric.name, *sorted((name, repr(value)) for name, value in said.items()))
-                        newest[key] = _distribution(metric.name, said, point)
+                        attributes = _attributes(point.attributes)
+                        key = (metric.name, *sorted((name, repr(value)) for name, value in attributes.items()))
+                        newest[key] = _distribution(metric.name, attributes, point)
     return list(newest.values())
 
 
-def _distribution(metric: str, said: Mapping[str, Any], point: Any) -> Distribution:
+def _distribution(metric: str, attributes: Mapping[str, Any], point: Any) -> Distribution:
     summed = "as_int" in point.DESCRIPTOR.fields_by_name
     total, low, high = (
         getattr(point, name) if not summed and point.HasField(name) else None for name in ("sum", "min", "max")
     )
     count = point.as_int if summed else point.count
-    model, feature = str(said.get(a.ML_MODEL_NAME, "")), str(said.get(a.DRIFTLINE_FEATURE_NAME, ""))
-    return Distribution(metric, model, feature, count, total, low, high, said, point)
+    model, feature = str(attributes.get(a.ML_MODEL_NAME, "")), str(attributes.get(a.DRIFTLINE_FEATURE_NAME, ""))
+    return Distribution(metric, model, feature, count, total, low, high, attributes, point)
 
 
 def counts(data: MetricsData | None) -> list[Count]:
     """Return the counts of ``ml.predictions``."""
     return [
         Count(
-            str(said.get(a.ML_MODEL_NAME, "")),
-            str(said.get(a.ML_MODEL_VERSION, "")),
-            str(said.get(a.ML_PREDICTION_CLASS, "")),
-            str(said.get(a.ERROR_TYPE, "")),
+            str(attributes.get(a.ML_MODEL_NAME, "")),
+            str(attributes.get(a.ML_MODEL_VERSION, "")),
+            str(attributes.get(a.ML_PREDICTION_CLASS, "")),
+            str(attributes.get(a.ERROR_TYPE, "")),
             value,
         )
-        for name, said, value in _sums(data)
+        for name, attributes, value in _sums(data)
         if name == metrics.ML_PREDICTIONS
     ]
 
@@ -199,8 +201,13 @@ def counts(data: MetricsData | None) -> list[Count]:
 def losses(data: MetricsData | None) -> list[Loss]:
     """Return the losses that the SDK counts: predictions, values and rows, and its own errors."""
     return [
-        Loss(name, str(said.get(a.ML_MODEL_NAME, "")), str(said.get(a.DRIFTLINE_REASON, said.get(a.ERROR_TYPE, ""))), n)
-        for name, said, n in _sums(data)
+        Loss(
+            name,
+            str(attributes.get(a.ML_MODEL_NAME, "")),
+            str(attributes.get(a.DRIFTLINE_REASON, attributes.get(a.ERROR_TYPE, ""))),
+            n,
+        )
+        for name, attributes, n in _sums(data)
         if name in _LOSSES
     ]
 

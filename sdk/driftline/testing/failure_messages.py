@@ -51,20 +51,20 @@ def of_outcome(model: str, id: Any, actual: Any, **others: Any) -> Wanted:
     return _said(model=model, id=id if id is UNSAID else id_text(id), actual=actual, **others)
 
 
-def _said(**given: Any) -> Wanted:
-    if isinstance(given.get("items"), list):
-        given["items"] = tuple(given["items"])
-    return {name: value for name, value in given.items() if value is not UNSAID}
+def _said(**arguments: Any) -> Wanted:
+    if isinstance(arguments.get("items"), list):
+        arguments["items"] = tuple(arguments["items"])
+    return {name: value for name, value in arguments.items() if value is not UNSAID}
 
 
-def found(kind: str, wanted: Wanted, rows: Sequence[Row], why: Callable[[], str]) -> Row:
+def found(kind: str, expected: Wanted, rows: Sequence[Row], why: Callable[[], str]) -> Row:
     """Return the first row that is as wanted. Raises ``AssertionError`` with the nearest ones. ``kind``: of rows."""
     __tracebackhide__ = True
-    differing: list[tuple[Row, list[str]]] = [(row, _differences(wanted, row)) for row in rows]
+    differing: list[tuple[Row, list[str]]] = [(row, _differences(expected, row)) for row in rows]
     for row, differences in differing:
         if not differences:
             return row
-    raise AssertionError("\n".join(line for line in (*_nearest(kind, wanted, differing), why()) if line))
+    raise AssertionError("\n".join(line for line in (*_nearest(kind, expected, differing), why()) if line))
 
 
 def _nearest(kind: str, wanted: Wanted, differing: list[tuple[Row, list[str]]]) -> Iterator[str]:
@@ -89,24 +89,24 @@ def _distance(pair: tuple[Row, list[str]]) -> tuple[bool, bool, int]:
     return "model" in fields, "id" in fields, len(differences)
 
 
-def _described(wanted: Wanted) -> str:
-    return ", ".join(f"{name} {_shown(value)}" for name, value in wanted.items() if name != "model")
+def _described(expected: Wanted) -> str:
+    return ", ".join(f"{name} {_shown(value)}" for name, value in expected.items() if name != "model")
 
 
 def _differences(wanted: Wanted, row: Any) -> list[str]:
     """Return in which ways a row is not as wanted."""
-    found = []
+    differences = []
     for name, expected in wanted.items():
         actual = getattr(row, name)
         if isinstance(expected, Mapping):
-            found += [
+            differences += [
                 f"{name[:-1]} {key!r} is {_shown(actual[key]) if key in actual else 'not there'}, not {_shown(value)}"
                 for key, value in expected.items()
                 if key not in actual or not _same(value, actual[key])
             ]
         elif not _same(expected, actual):
-            found.append(f"{name} is {_shown(actual)}, not {_shown(expected)}")
-    return found
+            differences.append(f"{name} is {_shown(actual)}, not {_shown(expected)}")
+    return differences
 
 
 def _same(expected: Any, actual: Any) -> bool:
@@ -124,13 +124,15 @@ def _shown(value: Any) -> str:
 def counted(counts: Sequence[Count], model: str, predictions: int, predicted: Any, error: Any) -> None:
     """Raise ``AssertionError`` unless so many were counted."""
     __tracebackhide__ = True
-    wanted = _said(model=model, predicted=predicted if predicted is UNSAID else class_text(predicted), error=error)
-    alike = [count for count in counts if not _differences(wanted, count)]
+    expected = _said(model=model, predicted=predicted if predicted is UNSAID else class_text(predicted), error=error)
+    alike = [count for count in counts if not _differences(expected, count)]
     total = sum(count.predictions for count in alike)
     if total == predictions:
         return
-    said = _described(wanted)
-    counted = f"{total} prediction{'' if total == 1 else 's'} of {model!r}{f' with {said}' if said else ''}"
+    description = _described(expected)
+    counted = (
+        f"{total} prediction{'' if total == 1 else 's'} of {model!r}{f' with {description}' if description else ''}"
+    )
     lines = [
         f"{counted} {'was' if total == 1 else 'were'} counted, not {predictions}{'; all that were:' * bool(counts)}"
     ]
@@ -149,10 +151,10 @@ def nothing_lost(lost: Sequence[Loss], log: Sequence[str]) -> None:
         return
     lines = ["not everything could be recorded:"]
     for loss in lost:
-        of = f" of {loss.model}" if loss.model else ""
-        lines.append(f"  {loss.count}{of}: {loss.reason or 'dropped'} ({loss.metric})")
-    said = log_lines(log)
-    raise AssertionError("\n".join([*lines, said] if said else lines))
+        of_model = f" of {loss.model}" if loss.model else ""
+        lines.append(f"  {loss.count}{of_model}: {loss.reason or 'dropped'} ({loss.metric})")
+    log_text = log_lines(log)
+    raise AssertionError("\n".join([*lines, log_text] if log_text else lines))
 
 
 def why(model: str, rows: Sequence[CapturedPrediction], counts: Sequence[Count], log: Sequence[str]) -> str:

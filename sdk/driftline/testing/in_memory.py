@@ -131,8 +131,8 @@ class StandIn(trace.TracerProvider):
         attributes: Any = None,
     ) -> trace.Tracer:
         """Return a tracer that asks."""
-        given = (instrumenting_module_name, instrumenting_library_version)
-        return _Asking(self, (*given, schema_url, attributes))
+        positional = (instrumenting_module_name, instrumenting_library_version)
+        return _Asking(self, (*positional, schema_url, attributes))
 
 
 class _Asking(trace.Tracer):

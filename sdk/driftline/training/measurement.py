@@ -129,13 +129,16 @@ class GpuWatch:
         """Note on which GPUs one of these processes computes now."""
         if self._nvml is None:
             return
-        own = set(processes)
+        process_ids = set(processes)
         for index, handle in enumerate(self._handles):
             try:
-                running = {one.pid for one in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)}
+                running = {
+                    nvmlDeviceGetComputeRunningProcess.pid
+                    for nvmlDeviceGetComputeRunningProcess in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+                }
             except Exception:  # this GPU does not tell
                 continue
-            if running & own:
+            if running & process_ids:
                 self._used.add(index)
 
     def close(self) -> tuple[int | None, str, float | None]:
@@ -143,17 +146,17 @@ class GpuWatch:
         if self._nvml is None:
             return None, "", None
         spent = [
-            now - begun
+            now - began
             for index in self._used
-            if (begun := self._begun.get(index)) is not None and (now := self._millijoules(index)) is not None
+            if (began := self._begun.get(index)) is not None and (now := self._millijoules(index)) is not None
         ]
         kind = self._name(min(self._used)) if self._used else ""
         try:
             self._nvml.nvmlShutdown()
         except Exception:  # the process goes on without
             self._nvml = None
-        whole = self._used and len(spent) == len(self._used)
-        return len(self._used), kind, sum(spent) * _MILLIJOULE if whole else None
+        is_complete = self._used and len(spent) == len(self._used)
+        return len(self._used), kind, sum(spent) * _MILLIJOULE if is_complete else None
 
     def _millijoules(self, index: int) -> int | None:
         try:
@@ -194,15 +197,15 @@ class Measurement:
         self._ended.set()
         self._thread.join(5 * SECONDS_BETWEEN_LOOKS)  # it reads a few files; it must not be at them with us
         self._look()
-        ended = cpu_seconds_of_tree()
-        cpu = None if ended is None or self._began is None else max(0.0, ended - self._began)
+        end = cpu_seconds_of_tree()
+        cpu = None if end is None or self._began is None else max(0.0, end - self._began)
         mark = high_water_mark()
         if mark is not None and (self._high_water is None or mark > self._high_water):
             self._peak = max(self._peak, mark)  # between two looks, to the byte: it was reached during the run
         count, kind, gpu_energy = self._gpus.close()
         joules = {"gpu": gpu_energy, "cpu": self._energy.joules}
-        known = {source: value for source, value in joules.items() if value is not None}
-        return Measured(cpu, self._peak or None, count, kind, known or None)
+        known_joules = {source: value for source, value in joules.items() if value is not None}
+        return Measured(cpu, self._peak or None, count, kind, known_joules or None)
 
     def _run(self) -> None:
         while not self._ended.wait(SECONDS_BETWEEN_LOOKS):
@@ -220,16 +223,16 @@ class Measurement:
 
 def process_tree() -> list[int]:
     """Return the ids of this process and of all below it that run; this one alone where the platform does not tell."""
-    own = os.getpid()
+    own_id = os.getpid()
     children: dict[int, list[int]] = {}
     for pid, fields in _statuses():
         children.setdefault(int(fields[1]), []).append(pid)
-    found, waiting = [], [own]
+    process_ids, waiting = [], [own_id]
     while waiting:
         pid = waiting.pop()
-        found.append(pid)
+        process_ids.append(pid)
         waiting += children.get(pid, ())
-    return found
+    return process_ids
 
 
 def resident_memory(pid: int) -> int:
@@ -253,8 +256,8 @@ def high_water_mark() -> int | None:
 def cpu_seconds_of_tree() -> float | None:
     """Return the CPU seconds of this process, of its children that are over, and of those that run."""
     try:
-        own = os.times()
-        total = own.user + own.system + own.children_user + own.children_system
+        times = os.times()
+        total = times.user + times.system + times.children_user + times.children_system
         below = set(process_tree()) - {os.getpid()}
         ticks = sum(sum(map(int, fields[11:15])) for pid, fields in _statuses() if pid in below)
         return total + ticks / os.sysconf("SC_CLK_TCK")

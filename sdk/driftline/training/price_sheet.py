@@ -169,14 +169,14 @@ def _document(where: str) -> Mapping[str, Any]:
     except UnicodeDecodeError as error:
         raise UnusablePriceSheet(f"{where}: is not UTF-8") from error
     try:
-        found = json.loads(text) if path.suffix == ".json" else _yaml(text, where)
+        document = json.loads(text) if path.suffix == ".json" else _yaml(text, where)
     except UnusablePriceSheet:
         raise
     except Exception as error:  # a parser of YAML raises what it likes
         raise UnusablePriceSheet(f"{where}: is no JSON or YAML: {type(error).__name__}") from error
-    if not isinstance(found, Mapping):
+    if not isinstance(document, Mapping):
         raise UnusablePriceSheet(f"{where}: is no mapping; write keys such as 'cpu_hour: 0.03'")
-    return found
+    return document
 
 
 def _yaml(text: str, where: str) -> Any:
@@ -187,19 +187,19 @@ def _yaml(text: str, where: str) -> Any:
     return yaml.safe_load(text)
 
 
-def _sheet(found: Mapping[str, Any], where: str) -> PriceSheet:
-    for key in found:
+def _sheet(document: Mapping[str, Any], where: str) -> PriceSheet:
+    for key in document:
         if key not in _KEYS:
             raise UnusablePriceSheet(f"{where}: there is no price {str(key)[:80]!r}; there are {', '.join(_KEYS)}")
-    currency = found.get("currency", "")
+    currency = document.get("currency", "")
     if not isinstance(currency, str) or len(currency) > 16:
         raise UnusablePriceSheet(f"{where}: currency is a short text, such as EUR")
-    gpus = found.get("gpu_hour", {})
+    gpus = document.get("gpu_hour", {})
     by_type = gpus if isinstance(gpus, Mapping) else {OTHER: gpus}
     return PriceSheet(
         currency=currency.strip(),
         gpu_hour={str(name): _price(price, f"{where}: gpu_hour.{name}") for name, price in by_type.items()},
-        **{name: _price(found[name], f"{where}: {name}") for name in _PRICES if found.get(name) is not None},
+        **{name: _price(document[name], f"{where}: {name}") for name in _PRICES if document.get(name) is not None},
     )
 
 

@@ -177,8 +177,8 @@ class TrainingRun:
             self._identity = Identity(self._model.strip(), str(self._version))
             self._pipeline = SILENT if disabled() else pipeline_of(None)
         else:
-            own = self._model._identity
-            self._identity = replace(own, version=str(self._version) or own.version)
+            identity = self._model._identity
+            self._identity = replace(identity, version=str(self._version) or identity.version)
             self._pipeline = self._model._pipeline
         tracer = trace.get_tracer(SCOPE, VERSION, self._identity.tracer_provider, SCHEMA_URL)
         self._span = tracer.start_span(f"{TRAIN} {sendable(self._identity.name)}", start_time=self._began)
@@ -188,43 +188,43 @@ class TrainingRun:
 
     def _end(self, error: BaseException | None) -> None:
         elapsed = time.perf_counter_ns() - self._started
-        found = Measured() if self._measurement is None else self._measurement.close()
-        identity, ended = self._identity, self._began + elapsed
+        measured = Measured() if self._measurement is None else self._measurement.close()
+        identity, end = self._identity, self._began + elapsed
         if identity is None:
             return
-        usage = self._usage(found, elapsed * 1e-9)
+        usage = self._usage(measured, elapsed * 1e-9)
         self.cost = None if self._sheet is None else self._sheet.cost(usage)
         if self.cost is not None and self.cost.unpriced:
             self._warn(f"{', '.join(self.cost.unpriced)}: has a price or a use, and not both; it is not in the cost")
-        attributes = self._attributes(identity, usage, found, error)
+        attributes = self._attributes(identity, usage, measured, error)
         try:
             if self._span.is_recording():
                 self._span.set_attributes({a.ML_OPERATION_NAME: TRAIN, **attributes})
                 if a.ERROR_TYPE in attributes:
                     self._span.set_status(Status(StatusCode.ERROR, attributes[a.ERROR_TYPE]))
-            self._span.end(ended)
+            self._span.end(end)
             _count(identity, attributes)
         except Exception as fault:  # a provider of the application's
             FAULTS.swallow("training run", fault)
         if self._pipeline is not None:
-            self._pipeline.append(TrainingRecord(identity, ended, attributes), TrainingRecord.size, 1)
+            self._pipeline.append(TrainingRecord(identity, end, attributes), TrainingRecord.size, 1)
 
-    def _usage(self, found: Measured, seconds: float) -> Usage:
-        gpus = found.gpus if self._gpus is None else _at_least_0(self._gpus)
+    def _usage(self, measured: Measured, seconds: float) -> Usage:
+        gpus = measured.gpus if self._gpus is None else _at_least_0(self._gpus)
         return Usage(
             seconds,
-            found.cpu_seconds,
-            found.peak_memory,
+            measured.cpu_seconds,
+            measured.peak_memory,
             None if gpus is None else gpus * seconds,
-            sendable(str(self._gpu_type or found.gpu_type)[:LONGEST_NAME]),
-            None if found.energy is None else sum(found.energy.values()),
+            sendable(str(self._gpu_type or measured.gpu_type)[:LONGEST_NAME]),
+            None if measured.energy is None else sum(measured.energy.values()),
         )
 
     def _attributes(
-        self, identity: Identity, usage: Usage, found: Measured, error: BaseException | None
+        self, identity: Identity, usage: Usage, measured: Measured, error: BaseException | None
     ) -> dict[str, Any]:
         cost = self.cost
-        known: dict[str, Any] = {
+        attributes: dict[str, Any] = {
             a.ML_MODEL_NAME: identity.name,
             a.ML_MODEL_VERSION: identity.version or None,
             a.DRIFTLINE_TRAINING_RUN_ID: self.id,
@@ -232,21 +232,25 @@ class TrainingRun:
             a.DRIFTLINE_TRAINING_CPU_TIME: usage.cpu_seconds,
             a.DRIFTLINE_TRAINING_MEMORY_PEAK: usage.peak_memory,
             a.DRIFTLINE_TRAINING_ENERGY: usage.energy,
-            a.DRIFTLINE_TRAINING_ENERGY_SOURCES: None if found.energy is None else tuple(found.energy),
+            a.DRIFTLINE_TRAINING_ENERGY_SOURCES: None if measured.energy is None else tuple(measured.energy),
             a.DRIFTLINE_TRAINING_ROWS: self._rows,
             a.DRIFTLINE_TRAINING_EPOCHS: self._epochs,
             a.ERROR_TYPE: None if error is None or _is_fine(error) else _type_name(error),
         }
         if usage.gpu_seconds:
-            known[a.DRIFTLINE_TRAINING_GPU_TIME] = usage.gpu_seconds
-            known[a.DRIFTLINE_TRAINING_GPU_COUNT] = round(usage.gpu_seconds / usage.seconds) if usage.seconds else None
-            known[a.DRIFTLINE_TRAINING_GPU_TYPE] = usage.gpu_type or None
+            attributes[a.DRIFTLINE_TRAINING_GPU_TIME] = usage.gpu_seconds
+            attributes[a.DRIFTLINE_TRAINING_GPU_COUNT] = (
+                round(usage.gpu_seconds / usage.seconds) if usage.seconds else None
+            )
+            attributes[a.DRIFTLINE_TRAINING_GPU_TYPE] = usage.gpu_type or None
         if cost is not None:
-            known[a.DRIFTLINE_TRAINING_COST] = cost.amount
-            known[a.DRIFTLINE_TRAINING_CURRENCY] = cost.currency or None
-            known |= {f"{a.DRIFTLINE_TRAINING_RESOURCE_COST}.{name}": amount for name, amount in cost.parts.items()}
-        known |= {f"{a.DRIFTLINE_TRAINING_RESULT_VALUE}.{name}": value for name, value in self._results.items()}
-        return {name: value for name, value in known.items() if value is not None}
+            attributes[a.DRIFTLINE_TRAINING_COST] = cost.amount
+            attributes[a.DRIFTLINE_TRAINING_CURRENCY] = cost.currency or None
+            attributes |= {
+                f"{a.DRIFTLINE_TRAINING_RESOURCE_COST}.{name}": amount for name, amount in cost.parts.items()
+            }
+        attributes |= {f"{a.DRIFTLINE_TRAINING_RESULT_VALUE}.{name}": value for name, value in self._results.items()}
+        return {name: value for name, value in attributes.items() if value is not None}
 
     def _warn(self, sentence: str, error: BaseException | None = None) -> None:
         if FAULTS.once(f"training run: {sentence}"):
@@ -305,14 +309,14 @@ def _count(identity: Identity, attributes: Mapping[str, Any]) -> None:
     meter.create_histogram(**described(metrics.DRIFTLINE_TRAINING_DURATION)).record(
         attributes[a.DRIFTLINE_TRAINING_DURATION], failed
     )
-    for name, attribute, of in (
+    for name, attribute, noun in (
         (metrics.DRIFTLINE_TRAINING_CPU_TIME, a.DRIFTLINE_TRAINING_CPU_TIME, about),
         (metrics.DRIFTLINE_TRAINING_GPU_TIME, a.DRIFTLINE_TRAINING_GPU_TIME, with_one(a.DRIFTLINE_TRAINING_GPU_TYPE)),
         (metrics.DRIFTLINE_TRAINING_ENERGY, a.DRIFTLINE_TRAINING_ENERGY, about),
         (metrics.DRIFTLINE_TRAINING_COST, a.DRIFTLINE_TRAINING_COST, with_one(a.DRIFTLINE_TRAINING_CURRENCY)),
     ):
         if attribute in attributes:
-            meter.create_counter(**described(name)).add(attributes[attribute], of)
+            meter.create_counter(**described(name)).add(attributes[attribute], noun)
     if a.DRIFTLINE_TRAINING_MEMORY_PEAK in attributes:
         gauge = meter.create_gauge(**described(metrics.DRIFTLINE_TRAINING_MEMORY_PEAK))
         gauge.set(attributes[a.DRIFTLINE_TRAINING_MEMORY_PEAK], about)

@@ -298,7 +298,7 @@ def _breaking(code: CodeType, monkeypatch: pytest.MonkeyPatch, run: Callable[[],
 
 def _twice(service: Service, run: Callable[[], Any]) -> tuple[Any, Any]:
     given = run(), run()
-    flush_pipeline(pipeline_of(service.channel), 1.0, again=())
+    flush_pipeline(pipeline_of(service.channel), 1.0, states=())
     return given
 
 
@@ -322,7 +322,7 @@ def test_whatever_breaks_inside_the_program_goes_on(
 
     service, run = made()
     expected = run()
-    flush_pipeline(pipeline_of(service.channel), 1.0, again=())
+    flush_pipeline(pipeline_of(service.channel), 1.0, states=())
     service, run = made()
     steps = [code for code in _seen(partial(_twice, service, run)) if not _taken_at_its_word(code)]
     hurt = []

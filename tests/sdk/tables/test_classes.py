@@ -87,15 +87,15 @@ def test_score_columns_keep_the_order_that_was_given() -> None:
 
 def test_classes_are_learned_from_what_was_seen() -> None:
     seen = [Column(codes=np.array([0, 1], np.int32), categories=("cat", "ant"))]
-    assert resolve_task("multiclass", seen=seen).classes == ("ant", "cat")
-    assert resolve_task("binary", seen=seen, positive_class="cat", threshold=0.3) == Task(
+    assert resolve_task("multiclass", columns=seen).classes == ("ant", "cat")
+    assert resolve_task("binary", columns=seen, positive_class="cat", threshold=0.3) == Task(
         "binary", ("ant", "cat"), "cat", 0.3
     )
-    assert resolve_task("binary", seen=[Column(numbers=np.array([0.0, 0.0]))]).classes == ("0", "1")
+    assert resolve_task("binary", columns=[Column(numbers=np.array([0.0, 0.0]))]).classes == ("0", "1")
 
 
 def test_a_regression_has_no_classes() -> None:
-    assert resolve_task("regression", seen=[Column(numbers=np.array([1.5]))]) == Task("regression")
+    assert resolve_task("regression", columns=[Column(numbers=np.array([1.5]))]) == Task("regression")
 
 
 @pytest.mark.parametrize(

@@ -54,18 +54,18 @@ class IsotonicSteps:
         if min(negative.sum(), positive.sum()) < 30:
             return None
         weights = negative + positive
-        held = np.flatnonzero(weights > 0)
-        return cls.pooled(held, weights[held], positive[held])
+        filled = np.flatnonzero(weights > 0)
+        return cls.pooled(filled, weights[filled], positive[filled])
 
     @classmethod
-    def pooled(cls, at: I64, weight: F64, positive: F64) -> Self:
-        """Pool adjacent violators of b places. ``at``: int64, in order; ``weight`` above 0, ``positive``: float64."""
+    def pooled(cls, bins: I64, weight: F64, positive: F64) -> Self:
+        """Pool adjacent violators of b places. ``bins``: int64, in order; ``weight`` above 0, ``positive``: float64."""
         first: list[int] = []
         total: list[float] = []
         hits: list[float] = []
-        for place, own, hit in zip(at.tolist(), weight.tolist(), positive.tolist(), strict=True):
+        for place, bin_weight, hit in zip(bins.tolist(), weight.tolist(), positive.tolist(), strict=True):
             first.append(place)
-            total.append(own)
+            total.append(bin_weight)
             hits.append(hit)
             while len(first) > 1 and hits[-2] * total[-1] >= hits[-1] * total[-2]:
                 first.pop()
@@ -88,13 +88,16 @@ class IsotonicSteps:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         lists = {"rate": self.rate.tolist(), "weight": self.weight.tolist()}
-        return {"first": self.first.tolist(), **{name: [short(one) for one in of] for name, of in lists.items()}}
+        return {
+            "first": self.first.tolist(),
+            **{name: [short(number) for number in numbers] for name, numbers in lists.items()},
+        }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Read it back. Raises ``ValueError`` that names the rule."""
         first, rate, weight = value.get("first"), floats(value.get("rate")), floats(value.get("weight"))
-        if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < SCORE_BINS for at in first):
+        if not isinstance(first, list) or not all(is_whole(index) and 0 <= index < SCORE_BINS for index in first):
             raise ValueError("first must be bins of the score grid")
         if first[:1] != [0] or sorted(set(first)) != first or len({len(first), len(rate), len(weight)}) > 1:
             raise ValueError("first must ascend from 0, with a rate and a weight for each")
@@ -149,24 +152,24 @@ def resample_calibration(negative: F64, positive: F64) -> ResampledCalibration:
     ([0.2, 0.5, 0.8], (64, 100))
     """
     weights = negative + positive
-    held = np.flatnonzero(weights > 0)
-    reached = np.cumsum(weights[held])
+    filled = np.flatnonzero(weights > 0)
+    reached = np.cumsum(weights[filled])
     # 512: places of scores with equal numbers of rows
-    place_of = ((reached - weights[held] / 2) * (512 / reached[-1])).astype(np.int64)
+    place_of = ((reached - weights[filled] / 2) * (512 / reached[-1])).astype(np.int64)
     _, first, group = np.unique(place_of, return_index=True, return_inverse=True)
-    weight, hits = (np.bincount(group, of[held]).astype(np.float64, copy=False) for of in (weights, positive))
+    weight, hits = (np.bincount(group, counts[filled]).astype(np.float64, copy=False) for counts in (weights, positive))
     random = np.random.default_rng(_SEED)
     smooth, curves = _curves(weight, hits, random)
     rows = np.floor(weight + random.random(curves.shape))
-    drawn = random.binomial(rows.astype(np.int64), curves).astype(np.float64)
+    drawn_hits = random.binomial(rows.astype(np.int64), curves).astype(np.float64)
     places = np.arange(len(weight))
     off = np.empty(curves.shape)
-    for at, (n, hit, curve) in enumerate(zip(rows, drawn, curves, strict=True)):
-        own = np.flatnonzero(n)
-        learned = IsotonicSteps.pooled(own, n[own], hit[own]) if len(own) else None
-        off[at] = 0.0 if learned is None else learned.rate[np.searchsorted(learned.first, places, side="right") - 1]
-        off[at] -= curve
-    place = np.searchsorted(held[first], np.arange(SCORE_BINS), side="right") - 1
+    for index, (n, hit, curve) in enumerate(zip(rows, drawn_hits, curves, strict=True)):
+        with_rows = np.flatnonzero(n)
+        learned = IsotonicSteps.pooled(with_rows, n[with_rows], hit[with_rows]) if len(with_rows) else None
+        off[index] = 0.0 if learned is None else learned.rate[np.searchsorted(learned.first, places, side="right") - 1]
+        off[index] -= curve
+    place = np.searchsorted(filled[first], np.arange(SCORE_BINS), side="right") - 1
     return ResampledCalibration(np.maximum(place, 0), smooth, off)
 
 
@@ -174,12 +177,17 @@ def _curves(weight: F64, hits: F64, random: np.random.Generator) -> tuple[F64, F
     """Return the curve, float64 (p,), and ``DRAWN`` curves at distances that chance explains, float64 (DRAWN, p)."""
     total = float(weight.sum())
     rank = (np.cumsum(weight) - weight / 2) / total
-    z = np.array([NormalDist().inv_cdf(one) for one in rank.tolist()])
+    z = np.array([NormalDist().inv_cdf(share) for share in rank.tolist()])
     x = np.stack([np.ones(len(z)), z, z**2, z**3])
-    found, spread = next(fit for terms in (4, 3, 2, 1) if (fit := _fitted(x[:terms], weight, hits)) is not None)
-    others = found + random.standard_normal((DRAWN, len(x)))[:, : len(found)] @ np.linalg.cholesky(spread).T
-    used = x[: len(found)]
-    return _logistic(found @ used), _logistic(others @ used)
+    coefficients, covariance = next(
+        fit for terms in (4, 3, 2, 1) if (fit := _fitted(x[:terms], weight, hits)) is not None
+    )
+    drawn_coefficients = (
+        coefficients
+        + random.standard_normal((DRAWN, len(x)))[:, : len(coefficients)] @ np.linalg.cholesky(covariance).T
+    )
+    used = x[: len(coefficients)]
+    return _logistic(coefficients @ used), _logistic(drawn_coefficients @ used)
 
 
 def _fitted(x: F64, weight: F64, hits: F64) -> tuple[F64, F64] | None:
@@ -189,22 +197,22 @@ def _fitted(x: F64, weight: F64, hits: F64) -> tuple[F64, F64] | None:
     for good where positives are few. ``x``: float64 (k, p), the first of ones; of no other term there always is an end.
     """
     share = (float(hits.sum()) + 0.5) / (float(weight.sum()) + 1)
-    found = np.zeros(len(x))
-    found[0] = math.log(share / (1 - share))
-    now = _Likely.of(found, x, weight, hits)
+    coefficients = np.zeros(len(x))
+    coefficients[0] = math.log(share / (1 - share))
+    now = _Likely.of(coefficients, x, weight, hits)
     for _ in range(_STEPS):
         step = now.step
         for _ in range(_HALVINGS):
-            then = _Likely.of(found + step, x, weight, hits)
+            then = _Likely.of(coefficients + step, x, weight, hits)
             if then.value > now.value:
                 break
             step = step / 2
         else:
             then, step = now, np.zeros(len(x))
-        found, now = found + step, then
+        coefficients, now = coefficients + step, then
         if np.abs(now.step).max() < _NEAR:
-            return found, now.spread
-    return (found, now.spread) if len(x) == 1 else None
+            return coefficients, now.spread
+    return (coefficients, now.spread) if len(x) == 1 else None
 
 
 class _Likely(NamedTuple):
@@ -215,18 +223,18 @@ class _Likely(NamedTuple):
     spread: F64
 
     @classmethod
-    def of(cls, found: F64, x: F64, weight: F64, hits: F64) -> _Likely:
+    def of(cls, coefficients: F64, x: F64, weight: F64, hits: F64) -> _Likely:
         penalties = _PENALTIES[: len(x)]
-        line = np.clip(found @ x, -_STEEPEST, _STEEPEST)
+        line = np.clip(coefficients @ x, -_STEEPEST, _STEEPEST)
         p = 1 / (1 + np.exp(-line))
         varies = weight * np.maximum(p * (1 - p), 1e-9)
         information = (x * varies) @ x.T + np.diag(penalties)
-        spread = np.linalg.inv(information).astype(np.float64, copy=False)
-        leverage = varies * ((spread @ x) * x).sum(axis=0)
-        step = spread @ (x @ (hits - weight * p + leverage * (0.5 - p)) - penalties * found)
+        covariance = np.linalg.inv(information).astype(np.float64, copy=False)
+        leverage = varies * ((covariance @ x) * x).sum(axis=0)
+        step = covariance @ (x @ (hits - weight * p + leverage * (0.5 - p)) - penalties * coefficients)
         of_rows = float(hits @ line - weight @ np.logaddexp(0, line))
-        value = of_rows + float(np.linalg.slogdet(information)[1] - penalties @ found**2) / 2
-        return cls(value, step, spread)
+        value = of_rows + float(np.linalg.slogdet(information)[1] - penalties @ coefficients**2) / 2
+        return cls(value, step, covariance)
 
 
 def _logistic(x: F64) -> F64:

@@ -102,12 +102,12 @@ class Extras:
         """Read the pieces. Raises ``ValueError`` that names key and rule."""
         pieces: dict[str, Any] = {}
         unread = {}
-        for name, one in by_name(value).items():
+        for name, entry in by_name(value).items():
             if name not in PIECES:
-                unread[name] = one
+                unread[name] = entry
                 continue
             try:
-                pieces[name] = PIECES[name].from_json(one, bins)
+                pieces[name] = PIECES[name].from_json(entry, bins)
             except (ValueError, OverflowError) as error:
                 raise ValueError(f"{name}: {error}") from None
         return cls(**pieces, unread=unread)

@@ -65,12 +65,12 @@ class Cycles:
     def parts(self) -> frozenset[str]:
         """Names of the parts that repeat, where some do for sure."""
         kind = self.kind
-        looked = ([self.hours] if kind in ("hour", "hour_of_week") else []) + (
+        chances = ([self.hours] if kind in ("hour", "hour_of_week") else []) + (
             [self.weekdays] if kind in ("weekday", "hour_of_week") else []
         )
         # 0.2: chance below which a column beside others that repeat keeps its seasons: hours are the same hours for all
         # of them
-        return frozenset(name for p in looked for name, chance in p.items() if chance <= 0.2)
+        return frozenset(name for p in chances for name, chance in p.items() if chance <= 0.2)
 
 
 def find_cycles(clock: Seasonality, hours: I64, counts: Mapping[str, F64], bins: Mapping[str, Bins]) -> Cycles:
@@ -114,9 +114,9 @@ def hours_of_rows(times: I64) -> tuple[I64, I64]:
     low = max(low, high - LONGEST)
     inside = (times != 0) & (times >= low) & (times <= high)
     hour, place = np.unique(times[inside] // HOUR, return_inverse=True)
-    found = np.full(len(times), -1, np.int64)
-    found[inside] = place
-    return hour * HOUR, found
+    hours = np.full(len(times), -1, np.int64)
+    hours[inside] = place
+    return hour * HOUR, hours
 
 
 def _values(over: Bins, counts: F64) -> tuple[F64, F64] | None:
@@ -129,88 +129,93 @@ def _values(over: Bins, counts: F64) -> tuple[F64, F64] | None:
     if usable.sum() <= 0:
         return None
     if isinstance(over, CategoryBins):
-        kept = np.argsort(-usable, kind="stable")[:10]
-        looked = np.zeros((len(total), len(kept)))
-        looked[kept, np.arange(len(kept))] = 1.0
+        frequent = np.argsort(-usable, kind="stable")[:10]
+        indicators = np.zeros((len(total), len(frequent)))
+        indicators[frequent, np.arange(len(frequent))] = 1.0
     else:
         rank = (np.cumsum(usable) - usable / 2) / usable.sum()
-        looked = np.zeros((len(total), 2))
-        looked[: over.size] = np.column_stack([rank, np.abs(2 * rank - 1)])
-        looked[over.size :] = usable @ looked[: over.size] / usable.sum()  # where a value lacks, nothing is told
+        indicators = np.zeros((len(total), 2))
+        indicators[: over.size] = np.column_stack([rank, np.abs(2 * rank - 1)])
+        indicators[over.size :] = (
+            usable @ indicators[: over.size] / usable.sum()
+        )  # where a value lacks, nothing is told
     missing = np.zeros((len(total), 1))
     missing[over.size :] = 1.0
-    every = np.hstack([looked, missing])
+    every = np.hstack([indicators, missing])
     return counts.sum(axis=1), counts @ every
 
 
-def _chances(at: F64, series: Mapping[str, tuple[F64, F64]], cycles: int, least: int) -> dict[str, float]:
-    """Return the p-value of each column: float64 ``at`` (t,), the times, in cycles."""
-    if cycles < least or not series:
+def _chances(time: F64, series: Mapping[str, tuple[F64, F64]], cycles: int, fewest_hours: int) -> dict[str, float]:
+    """Return the p-value of each column: float64 ``time`` (t,), the times, in cycles."""
+    if cycles < fewest_hours or not series:
         return {}
     names = list(series)
     weight = np.sqrt(np.max([series[name][0] for name in names], axis=0))
-    held = weight > 0
+    filled = weight > 0
     columns, owner = [], []
     for place, name in enumerate(names):
         rows, sums = series[name]
-        own = np.divide(sums, rows[:, np.newaxis], out=np.zeros_like(sums), where=rows[:, np.newaxis] > 0)
-        own = np.where(rows[:, np.newaxis] > 0, own, sums.sum(axis=0) / rows.sum())
-        columns.append(own)
-        owner += [place] * own.shape[1]
-    p = _cycle_chances(at[held], np.hstack(columns)[held], weight[held], cycles)
-    which = np.array(owner)
+        means = np.divide(sums, rows[:, np.newaxis], out=np.zeros_like(sums), where=rows[:, np.newaxis] > 0)
+        means = np.where(rows[:, np.newaxis] > 0, means, sums.sum(axis=0) / rows.sum())
+        columns.append(means)
+        owner += [place] * means.shape[1]
+    p = _cycle_chances(time[filled], np.hstack(columns)[filled], weight[filled], cycles)
+    owners = np.array(owner)
     return {
-        name: min(1.0, float(p[which == place].min()) * int((which == place).sum())) for place, name in enumerate(names)
+        name: min(1.0, float(p[owners == place].min()) * int((owners == place).sum()))
+        for place, name in enumerate(names)
     }
 
 
-def _cycle_chances(at: F64, values: F64, weight: F64, cycles: int) -> F64:
+def _cycle_chances(time: F64, values: F64, weight: F64, cycles: int) -> F64:
     """Return the p-value of a cycle in each series: float64 (q,).
 
     The power at a frequency, over the mean power at ``k`` frequencies around it, is F(2, 2k) where the spectrum is
     flat: P(F > f) = (1 + f / k)^-k. Where it falls, the neighbours hold more by its bend, and the test is cautious.
 
     Args:
-        at: float64 (t,), times in cycles.
+        time: float64 (t,), times in cycles.
         values: float64 (t, q).
         weight: float64 (t,), by which a deviation counts.
         cycles: Number of cycles that the times reach over.
     """
-    step = float(np.diff(np.unique(at)).min(initial=1.0))  # where clocks are set back an hour comes twice
-    apart = 1 / (float(at.max() - at.min()) + step)
-    middle = at - at.mean()
+    step = float(np.diff(np.unique(time)).min(initial=1.0))  # where clocks are set back an hour comes twice
+    resolution = 1 / (float(time.max() - time.min()) + step)
+    middle = time - time.mean()
     level = np.column_stack([np.ones_like(middle), middle / max(float(np.abs(middle).max()), 1e-300)])
     level *= weight[:, np.newaxis]
     q, _ = np.linalg.qr(level)
     y = values * weight[:, np.newaxis]
     y = y - q @ (q.T @ y)
-    spread = (y**2).sum(axis=0)
+    total_square = (y**2).sum(axis=0)
     finest = 1 / (2 * step)
-    least = np.ones(values.shape[1])
-    for times in range(1, MULTIPLES + 1):
+    smallest_chance = np.ones(values.shape[1])
+    for multiple in range(1, MULTIPLES + 1):
         # 6: frequencies on either side that a cycle is compared with, at most; fewer where there are few cycles, half
         # as many as there are. They lie as close together as the reference can tell apart.
         around = range(1, max(1, min(6, cycles // 2)) + 1)
-        frequencies = [times, *(times + way * count * apart for count in around for way in (-1, 1))]
-        found = [_power(middle, frequency, weight, q, y) for frequency in frequencies if frequency < finest - apart / 4]
-        if len(found) < 3:
+        frequencies = [multiple, *(multiple + way * count * resolution for count in around for way in (-1, 1))]
+        powers = [
+            _power(middle, frequency, weight, q, y) for frequency in frequencies if frequency < finest - resolution / 4
+        ]
+        if len(powers) < 3:
             break
-        beside = np.mean(found[1:], axis=0)
+        neighbours = np.mean(powers[1:], axis=0)
         # of what does not vary at all, rounding must not be told from a cycle
-        ratio = found[0] / np.maximum(beside, 1e-12 * np.maximum(spread, 1e-300))
-        k = len(found) - 1
-        least = np.minimum(least, np.where(spread > 1e-20, (1 + ratio / k) ** -k, 1.0))
-    return np.minimum(1.0, MULTIPLES * least)
+        ratio = powers[0] / np.maximum(neighbours, 1e-12 * np.maximum(total_square, 1e-300))
+        k = len(powers) - 1
+        smallest_chance = np.minimum(smallest_chance, np.where(total_square > 1e-20, (1 + ratio / k) ** -k, 1.0))
+    return np.minimum(1.0, MULTIPLES * smallest_chance)
 
 
-def _power(at: F64, frequency: float, weight: F64, level: F64, y: F64) -> F64:
+def _power(time: F64, frequency: float, weight: F64, level: F64, y: F64) -> F64:
     """Return the power of each series at a frequency, beside its level and trend: float64 (q,)."""
-    angle = 2 * np.pi * frequency * at
+    angle = 2 * np.pi * frequency * time
     wave = np.column_stack([np.cos(angle), np.sin(angle)]) * weight[:, np.newaxis]
     wave -= level @ (level.T @ wave)
     turned, scale, _ = np.linalg.svd(wave, full_matrices=False)
-    kept = scale > 1e-6 * max(float(scale.max()), 1e-300)
-    return np.asarray(((turned[:, kept].T @ y) ** 2).sum(axis=0) / max(1, int(kept.sum())), dtype=np.float64)
+    usable = scale > 1e-6 * max(float(scale.max()), 1e-300)
+    return np.asarray(((turned[:, usable].T @ y) ** 2).sum(axis=0) / max(1, int(usable.sum())), dtype=np.float64)
 
 
 def counted_by_hour(place: I64, hours: int, indices: Iterable[tuple[str, Bins, I64, F64]]) -> dict[str, F64]:
@@ -222,10 +227,10 @@ def counted_by_hour(place: I64, hours: int, indices: Iterable[tuple[str, Bins, I
         indices: Name of a part, its bins, the bin of each row and the weight of each row.
     """
     inside = place >= 0
-    found = {}
+    counts_by_name = {}
     for name, over, index, weight in indices:
         width = over.size + 2
         flat = place[inside] * width + index[inside]
         counts = np.bincount(flat, weight[inside], minlength=hours * width)
-        found[name] = counts.astype(np.float64, copy=False).reshape(hours, width)
-    return found
+        counts_by_name[name] = counts.astype(np.float64, copy=False).reshape(hours, width)
+    return counts_by_name

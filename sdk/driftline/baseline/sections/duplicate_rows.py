@@ -85,16 +85,16 @@ class Counting:
     Repeats(rows=3, distinct=2)
     """
 
-    def __init__(self, most: int = MOST_KEPT) -> None:
-        self._most, self._halved = most, 0
+    def __init__(self, limit: int = MOST_KEPT) -> None:
+        self._most, self._halved = limit, 0
         self._pieces: list[U64] = []
         self._held = self._rows = 0
 
-    def add(self, some: U64) -> None:
+    def add(self, hashes: U64) -> None:
         """Count more rows, but for those that lack a feature."""
-        some = some[some != 0]
-        self._rows += len(some)
-        self._pieces.append(self._below(some))
+        hashes = hashes[hashes != 0]
+        self._rows += len(hashes)
+        self._pieces.append(self._below(hashes))
         self._held += len(self._pieces[-1])
         while self._held > self._most:
             self._halved += 1
@@ -105,8 +105,8 @@ class Counting:
         """Return the repeats; None without rows."""
         if not self._rows:
             return None
-        kept = np.concatenate(self._pieces)
-        return repeats_of(self._rows, len(kept), len(sorted_distinct(kept)), self._halved)
+        hashes = np.concatenate(self._pieces)
+        return repeats_of(self._rows, len(hashes), len(sorted_distinct(hashes)), self._halved)
 
     def recurrence(self, earlier: Counting) -> Recurrence | None:
         """Return the rows that recur from an earlier window; None where either has none.
@@ -122,17 +122,19 @@ class Counting:
         if not self._rows or not earlier._rows:
             return None
         halved = max(self._halved, earlier._halved)
-        own, known = (sorted_distinct(_below(np.concatenate(one._pieces), halved)) for one in (self, earlier))
-        again = int(np.count_nonzero(np.isin(own, known, assume_unique=True)))
-        return Recurrence(len(own), again, earlier._rows) if len(own) else None
+        own_hashes, earlier_hashes = (
+            sorted_distinct(_below(np.concatenate(counting._pieces), halved)) for counting in (self, earlier)
+        )
+        repeated = int(np.count_nonzero(np.isin(own_hashes, earlier_hashes, assume_unique=True)))
+        return Recurrence(len(own_hashes), repeated, earlier._rows) if len(own_hashes) else None
 
-    def _below(self, some: U64) -> U64:
-        return _below(some, self._halved)
+    def _below(self, hashes: U64) -> U64:
+        return _below(hashes, self._halved)
 
 
-def _below(some: U64, halved: int) -> U64:
+def _below(hashes: U64, halved: int) -> U64:
     """Return the fingerprints below a bound, which was halved a number of times."""
-    return some if not halved else some[some >> np.uint64(64 - halved) == 0]
+    return hashes if not halved else hashes[hashes >> np.uint64(64 - halved) == 0]
 
 
 def repeats_of(rows: int, kept: int, distinct: int, halved: int) -> Repeats:
@@ -176,29 +178,33 @@ def fingerprints(features: Mapping[str, Column], names: Collection[str], n: int)
     columns = [(name, features[name]) for name in names if name in features]
     if len(columns) < len(names) or not columns:
         return total
-    numbers = [(_seed(name), one.numbers) for name, one in columns if one.numbers is not None and len(one.numbers)]
+    numbers = [
+        (_seed(name), column.numbers) for name, column in columns if column.numbers is not None and len(column.numbers)
+    ]
     seeds = np.array([seed for seed, _ in numbers], dtype=np.uint64)[:, np.newaxis]
     texts = [
-        (_category_hashes(name, one), one.codes) for name, one in columns if one.codes is not None and len(one.codes)
+        (_category_hashes(name, column), column.codes)
+        for name, column in columns
+        if column.codes is not None and len(column.codes)
     ]
     size = max(1, _AT_ONCE // max(1, len(numbers)))
     for start in range(0, n, size):
-        some = slice(start, start + size)
-        into = total[some]
-        told = np.zeros(len(into), dtype=np.intp)
+        block = slice(start, start + size)
+        into = total[block]
+        present_values = np.zeros(len(into), dtype=np.intp)
         if numbers:  # all at once: of few rows what counts is how often numpy is asked
-            values = np.stack([one[some] for _, one in numbers])
-            given = ~np.isnan(values)
-            told += np.count_nonzero(given, axis=0)
+            values = np.stack([column[block] for _, column in numbers])
+            is_given = ~np.isnan(values)
+            present_values += np.count_nonzero(is_given, axis=0)
             values += 0.0  # -0.0 becomes 0.0
             bits = values.view(np.uint64)
             bits ^= seeds
-            into += np.where(given, _mix(bits), np.uint64(0)).sum(axis=0, dtype=np.uint64)
+            into += np.where(is_given, _mix(bits), np.uint64(0)).sum(axis=0, dtype=np.uint64)
         for hashes, codes in texts:
-            told += codes[some] >= 0
-            into += hashes[codes[some]]
+            present_values += codes[block] >= 0
+            into += hashes[codes[block]]
         into |= np.uint64(1)  # no fingerprint is 0
-        into[told < len(columns)] = 0
+        into[present_values < len(columns)] = 0
     return total
 
 

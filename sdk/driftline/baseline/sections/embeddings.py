@@ -30,17 +30,17 @@ class Embeddings:
     @classmethod
     def from_json(cls, value: object, bins: ModelBins) -> Self:
         """Read it back. Raises ``ValueError`` that names the rule."""
-        of = {}
-        for name, one in by_name(value).items():
+        projections = {}
+        for name, projection in by_name(value).items():
             if name not in bins.features:
                 raise ValueError(f"{name!r} is no feature")
             try:
-                of[name] = from_json(one)
+                projections[name] = from_json(projection)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
-        return cls(of)
+        return cls(projections)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return those of features whose values leave as they are."""
-        of = {name: projection for name, projection in self.of.items() if name in features.plain}
-        return type(self)(of) if of else None
+        projections = {name: projection for name, projection in self.of.items() if name in features.plain}
+        return type(self)(projections) if projections else None

@@ -114,14 +114,16 @@ def score_grid(
     decided = np.where((decided >= 0) & (decided < classes), decided, classes)
     cell = decided * SCORE_BINS + score_bin(score[usable])
     w = None if weight is None else usable_weight(weight)[usable]
-    found = []
-    for at in range(classes + 1):
-        mine = np.flatnonzero(decided == at)
-        if len(mine):
-            index = cell[mine] - at * SCORE_BINS
-            name = f"{GRID}{at if at < classes else OTHER}"
-            found.append(_entries(name, SCORE_BINS, group[usable[mine]], index, None if w is None else w[mine]))
-    return [one for one in found if len(one.value)]
+    entries = []
+    for decision in range(classes + 1):
+        decided_rows = np.flatnonzero(decided == decision)
+        if len(decided_rows):
+            index = cell[decided_rows] - decision * SCORE_BINS
+            name = f"{GRID}{decision if decision < classes else OTHER}"
+            entries.append(
+                _entries(name, SCORE_BINS, group[usable[decided_rows]], index, None if w is None else w[decided_rows])
+            )
+    return [entry for entry in entries if len(entry.value)]
 
 
 def class_sums(
@@ -141,23 +143,25 @@ def class_sums(
     rows = np.flatnonzero(task.are_probabilities(scores) & (decided >= 0) & (decided < k))
     if not len(rows):
         return []
-    s, at = scores[rows], group[rows]
+    s, row_groups = scores[rows], group[rows]
     w = np.ones(len(rows)) if weight is None else usable_weight(weight)[rows]
     bins = score_bin(s)
     p = chances(task, bins, learned)
-    sums = _class_parts(s, p, decided[rows], w, at, groups)
-    found = [_of_dense(CLASSES, sums)]
+    sums = _class_parts(s, p, decided[rows], w, row_groups, groups)
+    entries = [_of_dense(CLASSES, sums)]
     if k <= MOST_AREAS:
         for column in range(k):
-            cell = at * AREA_CELLS + bins[:, column] // COARSE
-            both = [np.bincount(cell, one, minlength=groups * AREA_CELLS) for one in (w, w * p[:, column])]
-            found.append(_of_dense(f"{AREA}{column}", np.hstack([one.reshape(groups, AREA_CELLS) for one in both])))
-    return found
+            cell = row_groups * AREA_CELLS + bins[:, column] // COARSE
+            cell_sums = [np.bincount(cell, numbers, minlength=groups * AREA_CELLS) for numbers in (w, w * p[:, column])]
+            entries.append(
+                _of_dense(f"{AREA}{column}", np.hstack([numbers.reshape(groups, AREA_CELLS) for numbers in cell_sums]))
+            )
+    return entries
 
 
 def chances(task: Task, bins: I64, learned: Mapping[str, IsotonicSteps]) -> F64:
     """Return the chance of each class of each row, float64 (n, k), 1 in sum; ``bins``: of its scores, int64 (n, k)."""
-    p = np.column_stack([learned[name].rates()[bins[:, at]] for at, name in enumerate(task.classes)])
+    p = np.column_stack([learned[name].rates()[bins[:, index]] for index, name in enumerate(task.classes)])
     total = p.sum(axis=1, keepdims=True)
     shares: F64 = np.divide(p, total, out=np.full_like(p, 1 / p.shape[1]), where=total > 0)
     return shares
@@ -175,9 +179,9 @@ def _class_parts(s: F64, p: F64, decided: I32, w: F64, group: I64, groups: int) 
     confusion = np.zeros((2, groups, k, k))
     cell = group * k + decided
     for actual in range(k):
-        own = p[:, actual]
-        for of, values in enumerate((w * own, w * w * own * (1 - own))):
-            confusion[of, :, actual] = np.bincount(cell, values, minlength=groups * k).reshape(groups, k)
+        decided_chance = p[:, actual]
+        for index, values in enumerate((w * decided_chance, w * w * decided_chance * (1 - decided_chance))):
+            confusion[index, :, actual] = np.bincount(cell, values, minlength=groups * k).reshape(groups, k)
     return np.hstack([plain[:, :2], *confusion.reshape(2, groups, k * k), plain[:, 2:]])
 
 
@@ -196,7 +200,7 @@ def loss_sums(
     losses = learned.predict(features, scores[:, 0], bins)
     usable = np.isfinite(scores[:, 0])
     w = np.where(usable, 1.0 if weight is None else usable_weight(weight), 0.0)
-    columns = [w, w * w, *(w * one for one in losses.T), *((w * one) ** 2 for one in losses.T)]
+    columns = [w, w * w, *(w * loss for loss in losses.T), *((w * loss) ** 2 for loss in losses.T)]
     return [_of_dense(LOSS, np.column_stack([np.bincount(group, column, minlength=groups) for column in columns]))]
 
 
@@ -212,9 +216,9 @@ def _entries(part: str, width: int, group: I64, index: I64, weight: F64 | None) 
     ordered = cell[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=-1))
     value = np.add.reduceat(np.ones(len(order)) if weight is None else weight[order], starts)
-    held = np.flatnonzero(value)
-    at = ordered[starts[held]]
-    return Entries(part, width, at // width, at % width, value[held])
+    filled = np.flatnonzero(value)
+    cells = ordered[starts[filled]]
+    return Entries(part, width, cells // width, cells % width, value[filled])
 
 
 MOST_KEPT = 100_000
@@ -261,7 +265,7 @@ class Estimation:
         """Read it back. Raises ``ValueError`` that names the rule."""
         read = by_name(value)
         classes = {
-            name: IsotonicSteps.from_json(by_name(one)) for name, one in by_name(read.get("classes", {})).items()
+            name: IsotonicSteps.from_json(by_name(steps)) for name, steps in by_name(read.get("classes", {})).items()
         }
         losses = LossTrees.from_json(read["losses"], bins) if "losses" in read else None
         return cls(classes, losses, OutcomeBlocks.from_json(read["blocks"]) if "blocks" in read else None)
@@ -269,8 +273,8 @@ class Estimation:
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return it without the trees where they look at features whose bins a rule changes."""
         losses = None if self.losses is None else self.losses.leaving(features)
-        kept = type(self)(self.classes, losses, self.blocks)
-        return kept if kept.to_json() else None
+        remaining = type(self)(self.classes, losses, self.blocks)
+        return remaining if remaining.to_json() else None
 
 
 @dataclass(slots=True)
@@ -292,10 +296,10 @@ class _Kept:
     def __len__(self) -> int:
         return len(self.drawn)
 
-    def take(self, which: NDArray[Any]) -> _Kept:
-        cells = {name: own[which] for name, own in self.cells.items()}
-        scores, decided, actual = self.scores[which], self.decided[which], self.actual[which]
-        return _Kept(self.drawn[which], scores, decided, actual, self.weight[which], self.place[which], cells)
+    def take(self, rows: NDArray[Any]) -> _Kept:
+        cells = {name: cell[rows] for name, cell in self.cells.items()}
+        scores, decided, actual = self.scores[rows], self.decided[rows], self.actual[rows]
+        return _Kept(self.drawn[rows], scores, decided, actual, self.weight[rows], self.place[rows], cells)
 
     @classmethod
     def joined(cls, parts: Sequence[_Kept]) -> _Kept:
@@ -330,11 +334,11 @@ class EstimationGatherer:
         task = table.task
         if actual is None or table.scores is None or not len(table) or not task.losses:
             return
-        drawn = self._random.random(len(table))
+        random_numbers = self._random.random(len(table))
         scores = task.monitored_score(table.scores)[:, np.newaxis] if task.predicts_number else table.scores
-        known = _usable(task, scores, actual)
+        usable = _usable(task, scores, actual)
         self._task = task
-        rows = np.flatnonzero((drawn < self._limit) & known[0])
+        rows = np.flatnonzero((random_numbers < self._limit) & usable[0])
         if not len(rows):
             return
         cells: dict[str, NDArray[np.uint8]] = {}
@@ -342,26 +346,26 @@ class EstimationGatherer:
             over = {f"feature:{name}": feature for name, feature in self._bins.features.items()}
             if self._bins.score is not None:
                 over["score"] = self._bins.score
-            for name, one in over.items():
-                if one.size + 2 <= 256:
+            for name, bins in over.items():
+                if bins.size + 2 <= 256:
                     cells[name] = cell_of(name, table.features, scores[:, 0], self._bins)[rows].astype(np.uint8)
         weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
         place = np.zeros(len(table), np.int64) if self._stretches is None else self._stretches.place(table.time)
         decided = decide(task, scores, table.predicted)
         self._kept.append(
-            _Kept(drawn[rows], scores[rows], decided[rows], known[1][rows], weight[rows], place[rows], cells)
+            _Kept(random_numbers[rows], scores[rows], decided[rows], usable[1][rows], weight[rows], place[rows], cells)
         )
         if sum(map(len, self._kept)) > 2 * MOST_KEPT:
             self._shrink()
 
     def _shrink(self) -> _Kept:
-        whole = _Kept.joined(self._kept)
-        if len(whole) > MOST_KEPT:
-            chosen = np.sort(np.argpartition(whole.drawn, MOST_KEPT)[:MOST_KEPT])
-            self._limit = float(whole.drawn[chosen].max())
-            whole = whole.take(chosen)
-        self._kept = [whole]
-        return whole
+        kept_rows = _Kept.joined(self._kept)
+        if len(kept_rows) > MOST_KEPT:
+            chosen = np.sort(np.argpartition(kept_rows.drawn, MOST_KEPT)[:MOST_KEPT])
+            self._limit = float(kept_rows.drawn[chosen].max())
+            kept_rows = kept_rows.take(chosen)
+        self._kept = [kept_rows]
+        return kept_rows
 
     def piece(self) -> Estimation | None:
         """Return the learned estimation; None without outcomes, or with too few."""
@@ -369,11 +373,13 @@ class EstimationGatherer:
             return None
         task, rows = self._task, self._shrink()
         groups = 1 if self._stretches is None else self._stretches.count + 1
-        found, expected = _LEARN.of(task)(task, rows, groups, self._bins)
+        estimation, expected = _LEARN.of(task)(task, rows, groups, self._bins)
         if self._stretches is not None and expected:
-            panes = [_block(task, rows, at, expected) for at in range(self._stretches.count)]
-            found = Estimation(found.classes, found.losses, OutcomeBlocks.of(self._stretches.length, panes))
-        return found if found.to_json() else None
+            panes = [_block(task, rows, index, expected) for index in range(self._stretches.count)]
+            estimation = Estimation(
+                estimation.classes, estimation.losses, OutcomeBlocks.of(self._stretches.length, panes)
+            )
+        return estimation if estimation.to_json() else None
 
 
 def _usable(task: Task, scores: F64, actual: Column) -> tuple[NDArray[np.bool_], F64]:
@@ -423,11 +429,11 @@ _LEARN = PerKind(
 def _expected_confusion(task: Task, rows: _Kept, groups: int) -> Mapping[str, F64]:
     """Return the expected confusion of each stretch."""
     positive = task.classes.index(task.positive_class)
-    at, hit = score_bin(rows.scores[:, 0]), rows.actual == positive
-    steps = _steps(at, hit, rows.weight)
+    bins, hit = score_bin(rows.scores[:, 0]), rows.actual == positive
+    steps = _steps(bins, hit, rows.weight)
     if steps is None:
         return {}
-    chance = steps.rates()[at]
+    chance = steps.rates()[bins]
     sums = np.zeros((groups, 2, 2))
     usable = (rows.decided >= 0) & (rows.decided < 2)
     cell = rows.place[usable] * 2 + rows.decided[usable]
@@ -437,27 +443,27 @@ def _expected_confusion(task: Task, rows: _Kept, groups: int) -> Mapping[str, F6
     return {EXPECTED: sums.reshape(groups, 4)}
 
 
-def _steps(at: I64, hit: NDArray[np.bool_], weight: F64) -> IsotonicSteps | None:
-    negative = np.bincount(at[~hit], weight[~hit], minlength=SCORE_BINS).astype(np.float64, copy=False)
-    positive = np.bincount(at[hit], weight[hit], minlength=SCORE_BINS).astype(np.float64, copy=False)
+def _steps(bins: I64, hit: NDArray[np.bool_], weight: F64) -> IsotonicSteps | None:
+    negative = np.bincount(bins[~hit], weight[~hit], minlength=SCORE_BINS).astype(np.float64, copy=False)
+    positive = np.bincount(bins[hit], weight[hit], minlength=SCORE_BINS).astype(np.float64, copy=False)
     return IsotonicSteps.of(negative, positive)
 
 
 def _classes(task: Task, rows: _Kept) -> dict[str, IsotonicSteps]:
     bins = score_bin(rows.scores)
-    found = {}
-    for at, name in enumerate(task.classes):
-        steps = _steps(bins[:, at], rows.actual == at, rows.weight)
+    steps_by_class = {}
+    for index, name in enumerate(task.classes):
+        steps = _steps(bins[:, index], rows.actual == index, rows.weight)
         if steps is None:
             return {}
-        found[name] = steps
-    return found
+        steps_by_class[name] = steps
+    return steps_by_class
 
 
 def _expected_sums(task: Task, rows: _Kept, groups: int, classes: Mapping[str, IsotonicSteps]) -> Mapping[str, F64]:
     categories = Column(codes=rows.decided, categories=task.classes)
-    found = class_sums(task, rows.scores, categories, rows.weight, rows.place, groups, classes)
-    sums = next((one.dense(groups) for one in found if one.part == CLASSES), None)
+    entries = class_sums(task, rows.scores, categories, rows.weight, rows.place, groups, classes)
+    sums = next((entry.dense(groups) for entry in entries if entry.part == CLASSES), None)
     return {} if sums is None else {EXPECTED: sums}
 
 
@@ -477,18 +483,18 @@ def _expected_losses(rows: _Kept, groups: int, learned: LossTrees) -> Mapping[st
             for name in learned.inputs
         ]
     )
-    said = np.maximum(learned.trees.predict(np.ascontiguousarray(places)), 0.0)
-    columns = [rows.weight, rows.weight**2, *(rows.weight * one for one in said.T)]
-    columns += [(rows.weight * one) ** 2 for one in said.T]
+    losses = np.maximum(learned.trees.predict(np.ascontiguousarray(places)), 0.0)
+    columns = [rows.weight, rows.weight**2, *(rows.weight * loss for loss in losses.T)]
+    columns += [(rows.weight * loss) ** 2 for loss in losses.T]
     return {EXPECTED: np.column_stack([np.bincount(rows.place, column, minlength=groups) for column in columns])}
 
 
-def _block(task: Task, rows: _Kept, at: int, expected: Mapping[str, F64]) -> Pane:
-    own = np.flatnonzero(rows.place == at)
-    actual = Column(numbers=rows.actual[own])
+def _block(task: Task, rows: _Kept, place: int, expected: Mapping[str, F64]) -> Pane:
+    block_rows = np.flatnonzero(rows.place == place)
+    actual = Column(numbers=rows.actual[block_rows])
     predicted = None
     if not task.predicts_number:
-        actual = Column(codes=rows.actual[own].astype(np.int32), categories=task.classes)
-        predicted = Column(codes=rows.decided[own], categories=(*task.classes, ""))
-    pane = fold_outcomes(task, rows.scores[own], predicted, actual, rows.weight[own])
-    return Pane({**pane.parts, **{name: sums[at] for name, sums in expected.items()}})
+        actual = Column(codes=rows.actual[block_rows].astype(np.int32), categories=task.classes)
+        predicted = Column(codes=rows.decided[block_rows], categories=(*task.classes, ""))
+    pane = fold_outcomes(task, rows.scores[block_rows], predicted, actual, rows.weight[block_rows])
+    return Pane({**pane.parts, **{name: sums[place] for name, sums in expected.items()}})

@@ -51,8 +51,8 @@ class FeatureKinds:
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return those of features that leave."""
-        of = {name: kind for name, kind in self.of.items() if name in features.kept}
-        return type(self)(of) if of else None
+        kinds = {name: kind for name, kind in self.of.items() if name in features.kept}
+        return type(self)(kinds) if kinds else None
 
 
 IDENTIFIER, TIME = "identifier", "time"
@@ -78,8 +78,8 @@ class NonFeatures(FeatureKinds):
     @classmethod
     def learned(cls, features: Mapping[str, Column]) -> Self | None:
         """Return the marks of reference columns, by name; None where there are none."""
-        of = {name: kind for name, column in features.items() if (kind := mark_column(name, column))}
-        return cls(of) if of else None
+        kinds = {name: kind for name, column in features.items() if (kind := mark_column(name, column))}
+        return cls(kinds) if kinds else None
 
     def sentences(self) -> list[str]:
         """Say of each feature that it is compared with nothing, why, and what to do if that is wrong.
@@ -121,30 +121,30 @@ def mark_column(name: str, column: Column) -> str:
     """
     texts = 0 if column.codes is None else np.bincount(column.codes[column.codes >= 0], minlength=1)
     if column.codes is not None and isinstance(texts, np.ndarray) and texts.sum() >= FEWEST_TEXTS:
-        known = 0 if column.numbers is None else int(np.count_nonzero(~np.isnan(column.numbers)))
-        if np.count_nonzero(texts) > MOSTLY * texts.sum() and texts.sum() > MOSTLY * (texts.sum() + known):
+        present = 0 if column.numbers is None else int(np.count_nonzero(~np.isnan(column.numbers)))
+        if np.count_nonzero(texts) > MOSTLY * texts.sum() and texts.sum() > MOSTLY * (texts.sum() + present):
             return IDENTIFIER
     return "" if column.numbers is None or column.vectors is not None else _mark_numbers(name, column.numbers)
 
 
 def _mark_numbers(name: str, values: F64) -> str:
-    known = values[np.isfinite(values)]
-    if len(known) < FEWEST_TEXTS or len(known) < 0.5 * len(values):
+    finite = values[np.isfinite(values)]
+    if len(finite) < FEWEST_TEXTS or len(finite) < 0.5 * len(values):
         return ""
-    least, greatest = float(known.min()), float(known.max())
+    smallest, greatest = float(finite.min()), float(finite.max())
     with np.errstate(over="ignore"):  # two values near the largest float: no clock ticks so
-        steps = np.diff(known)
-    grows = bool((steps >= 0).all()) and greatest > least
-    if any(_YEAR_2000 * unit <= least and greatest < _YEAR_2100 * unit for unit in _UNITS) and len(known) >= 2:
-        different = len(np.unique(known)) > 0.5 * len(known)
-        if different and (_TIME.search(name) or (grows and len(known) >= FEWEST_NUMBERS)):
+        steps = np.diff(finite)
+    grows = bool((steps >= 0).all()) and greatest > smallest
+    if any(_YEAR_2000 * unit <= smallest and greatest < _YEAR_2100 * unit for unit in _UNITS) and len(finite) >= 2:
+        different = len(np.unique(finite)) > 0.5 * len(finite)
+        if different and (_TIME.search(name) or (grows and len(finite) >= FEWEST_NUMBERS)):
             return TIME
-    if (known != np.floor(known)).any() or len(np.unique(known)) < 0.999 * len(known):
+    if (finite != np.floor(finite)).any() or len(np.unique(finite)) < 0.999 * len(finite):
         return ""
     if _ID.search(name):
         return IDENTIFIER
-    counts = grows or bool((steps <= 0).all()) or greatest - least < 2 * len(known)
-    return IDENTIFIER if counts and len(known) >= FEWEST_NUMBERS else ""
+    counts = grows or bool((steps <= 0).all()) or greatest - smallest < 2 * len(finite)
+    return IDENTIFIER if counts and len(finite) >= FEWEST_NUMBERS else ""
 
 
 HASHED, ROUNDED = "hash", "round"

@@ -48,9 +48,9 @@ class Importance:
         Importance(of={'age': 0.7, 'plan': 0.0})
         """
         pairs = list(values.items() if isinstance(values, Mapping) else _parallel(values, features))
-        known = set(features)
+        feature_names = set(features)
         for name, value in pairs:
-            if str(name) not in known:
+            if str(name) not in feature_names:
                 raise ValueError(f"importance: {name!r} is no feature; the features are {', '.join(features)}")
             if not np.isfinite(float(value)):
                 raise ValueError(f"importance: that of {name!r} is {value}; leave the feature out where it is unknown")
@@ -72,15 +72,15 @@ class Importance:
     @classmethod
     def from_json(cls, value: object, _bins: ModelBins) -> Self:
         """Read it back. Raises ``ValueError`` that names the rule."""
-        for name, one in by_name(value).items():
-            if not is_number(one) or not 0 <= float(one) < float("inf"):
+        for name, number in by_name(value).items():
+            if not is_number(number) or not 0 <= float(number) < float("inf"):
                 raise ValueError(f"that of {name!r} must be a finite number, not negative")
-        return cls({name: float(one) for name, one in by_name(value).items()})
+        return cls({name: float(number) for name, number in by_name(value).items()})
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return it for the features that leave: it says nothing of their values."""
-        of = {name: value for name, value in self.of.items() if name in features.kept}
-        return type(self)(of) if of else None
+        value_by_feature = {name: value for name, value in self.of.items() if name in features.kept}
+        return type(self)(value_by_feature) if value_by_feature else None
 
 
 def _parallel(values: Any, features: Sequence[str]) -> Iterator[tuple[str, float]]:
@@ -123,18 +123,18 @@ def permutation_importance(
     if task.ranks_items:
         raise ValueError("predict: importance by permutation is not known for rankings; pass importance=")
     n = _rows(X)
-    at = np.arange(n) if n <= MOST_ROWS else np.linspace(0, n - 1, MOST_ROWS).astype(np.intp)
-    frame = _selected(X, features, at)
+    rows = np.arange(n) if n <= MOST_ROWS else np.linspace(0, n - 1, MOST_ROWS).astype(np.intp)
+    frame = _selected(X, features, rows)
     before = scores_of(predict, frame, task)
-    loss = _loss(before, task, None if actual is None else _target(task, actual)[at])
+    loss = _loss(before, task, None if actual is None else _target(task, actual)[rows])
     random = np.random.default_rng(_SEED)
-    orders = [random.permutation(len(at)) for _ in range(REPEATS)]
+    orders = [random.permutation(len(rows)) for _ in range(REPEATS)]
     base = loss(before)
-    found = {}
+    importances = {}
     for position, name in enumerate(features):
         rises = [loss(scores_of(predict, _shuffled(frame, name, position, order), task)) - base for order in orders]
-        found[name] = max(0.0, float(np.mean(rises)))
-    return found
+        importances[name] = max(0.0, float(np.mean(rises)))
+    return importances
 
 
 def scores_of(predict: Predict, frame: FrameLike, task: Task) -> F64:
@@ -160,15 +160,15 @@ def _target(task: Task, actual: Column) -> F64:
 
 
 def _loss(before: F64, task: Task, truth: F64 | None) -> Callable[[F64], float]:
-    known = None if truth is None else np.flatnonzero(~np.isnan(truth))
-    if truth is None or known is None or not len(known):
+    labelled = None if truth is None else np.flatnonzero(~np.isnan(truth))
+    if truth is None or labelled is None or not len(labelled):
         return lambda scores: float(np.mean(((scores - before) ** 2).sum(axis=1)))
-    wanted = truth[known, np.newaxis]
+    labels = truth[labelled, np.newaxis]
     if task.has_class_scores:
-        wanted = np.eye(len(task.classes))[truth[known].astype(np.intp)]
+        labels = np.eye(len(task.classes))[truth[labelled].astype(np.intp)]
     elif task.has_threshold:
-        wanted = (wanted == task.positive).astype(np.float64)
-    return lambda scores: float(np.mean(((scores[known] - wanted) ** 2).sum(axis=1)))
+        labels = (labels == task.positive).astype(np.float64)
+    return lambda scores: float(np.mean(((scores[labelled] - labels) ** 2).sum(axis=1)))
 
 
 def _rows(X: FrameLike) -> int:
@@ -177,17 +177,17 @@ def _rows(X: FrameLike) -> int:
     return len(X)
 
 
-def _selected(X: FrameLike, features: Sequence[str], at: NDArray[np.intp]) -> Any:
+def _selected(X: FrameLike, features: Sequence[str], rows: NDArray[np.intp]) -> Any:
     """Return the features of some rows, in a frame of the same kind."""
     if isinstance(X, Mapping):
-        return {name: _taken(X[name], at) for name in features}
+        return {name: _taken(X[name], rows) for name in features}
     if isinstance(X, np.ndarray) and X.ndim == 2:
-        return X[at]
+        return X[rows]
     if hasattr(X, "iloc"):  # pandas
-        return X[list(features)].iloc[at]
+        return X[list(features)].iloc[rows]
     if hasattr(X, "select") and hasattr(X, "columns"):  # polars and Arrow
         chosen = X.select(list(features))
-        return chosen.take(at) if hasattr(chosen, "take") else chosen[at]
+        return chosen.take(rows) if hasattr(chosen, "take") else chosen[rows]
     raise ValueError(
         f"predict: the columns of a {type(X).__name__} cannot be shuffled; pass a DataFrame, a pyarrow Table, "
         "a dict of columns or a 2-D array, or importance="
@@ -211,9 +211,9 @@ def _shuffled(frame: Any, name: str, position: int, order: NDArray[np.intp]) -> 
     return frame.set_column(position, name, frame.column(name).take(order))
 
 
-def _taken(values: Any, at: NDArray[np.intp]) -> Any:
+def _taken(values: Any, rows: NDArray[np.intp]) -> Any:
     if isinstance(values, list | tuple):
-        return [values[row] for row in at.tolist()]
+        return [values[row] for row in rows.tolist()]
     if hasattr(values, "iloc"):
-        return values.iloc[at]
-    return values.take(at) if hasattr(values, "take") else np.asarray(values)[at]
+        return values.iloc[rows]
+    return values.take(rows) if hasattr(values, "take") else np.asarray(values)[rows]

@@ -73,22 +73,22 @@ class Trees:
             places: uint8 (features, n).
         """
         n = places.shape[1]
-        found = np.empty((n, len(self.base)))
+        predictions = np.empty((n, len(self.base)))
         for first in range(0, n, _AT_ONCE):
-            some = places[:, first : first + _AT_ONCE]
-            sums = np.tile(self.base, (some.shape[1], 1))
+            block = places[:, first : first + _AT_ONCE]
+            sums = np.tile(self.base, (block.shape[1], 1))
             for feature, place, leaves in zip(self.feature, self.place, self.leaves, strict=True):
-                sums += leaves[_leaf(some, feature, place)]
-            found[first : first + _AT_ONCE] = sums
-        return found
+                sums += leaves[_leaf(block, feature, place)]
+            predictions[first : first + _AT_ONCE] = sums
+        return predictions
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
-            "base": [short(one) for one in self.base.tolist()],
+            "base": [short(number) for number in self.base.tolist()],
             "feature": self.feature.tolist(),
             "place": self.place.tolist(),
-            "leaves": [[short(one) for one in tree.ravel().tolist()] for tree in self.leaves],
+            "leaves": [[short(number) for number in tree.ravel().tolist()] for tree in self.leaves],
         }
 
     @classmethod
@@ -112,7 +112,7 @@ class Trees:
 
 def _questions(value: object, name: str) -> NDArray[np.int64]:
     if not isinstance(value, list) or not all(
-        isinstance(tree, list) and all(is_whole(one) and one >= 0 for one in tree) for tree in value
+        isinstance(tree, list) and all(is_whole(number) and number >= 0 for number in tree) for tree in value
     ):
         raise ValueError(f"{name} must be lists of whole numbers from 0 on")
     depths = {len(tree) for tree in value} or {1}
@@ -123,8 +123,8 @@ def _questions(value: object, name: str) -> NDArray[np.int64]:
 
 def _leaf(places: Codes, feature: Sequence[int] | NDArray[np.int64], place: Codes) -> NDArray[np.uint8]:
     leaf = np.zeros(places.shape[1], np.uint8)
-    for level, (one, least) in enumerate(zip(feature, place, strict=True)):
-        leaf |= (places[one] >= least).view(np.uint8) << np.uint8(level)
+    for level, (feature_index, threshold) in enumerate(zip(feature, place, strict=True)):
+        leaf |= (places[feature_index] >= threshold).view(np.uint8) << np.uint8(level)
     return leaf
 
 
@@ -143,41 +143,45 @@ def train(places: Codes, targets: F64, rng: np.random.Generator) -> tuple[Trees,
     [[1.0], [3.0]]
     """
     n, k = targets.shape
-    known = ~np.isnan(targets)
-    base = np.array([targets[known[:, at], at].mean() if known[:, at].any() else 0.0 for at in range(k)])
-    spread = np.array([targets[known[:, at], at].std() if known[:, at].any() else 0.0 for at in range(k)])
-    spread = np.where(spread > 0, spread, 1.0)
-    residual = np.where(known, (targets - base) / spread, 0.0)
-    held = np.zeros(n, np.bool_)
-    held[rng.permutation(n)[: n // HELD_OUT]] = True
-    grown = _boosted(places, residual, known, held, rng)
-    said = np.full((n, k), np.nan)
-    said[held] = _trees(grown, base, spread).predict(np.ascontiguousarray(places[:, held]))
+    is_known = ~np.isnan(targets)
+    base = np.array(
+        [targets[is_known[:, index], index].mean() if is_known[:, index].any() else 0.0 for index in range(k)]
+    )
+    deviations = np.array(
+        [targets[is_known[:, index], index].std() if is_known[:, index].any() else 0.0 for index in range(k)]
+    )
+    deviations = np.where(deviations > 0, deviations, 1.0)
+    residual = np.where(is_known, (targets - base) / deviations, 0.0)
+    is_held_out = np.zeros(n, np.bool_)
+    is_held_out[rng.permutation(n)[: n // HELD_OUT]] = True
+    grown = _boosted(places, residual, is_known, is_held_out, rng)
+    predictions = np.full((n, k), np.nan)
+    predictions[is_held_out] = _trees(grown, base, deviations).predict(np.ascontiguousarray(places[:, is_held_out]))
     if grown:  # there is something to learn, and a fifth more rows to learn it from
-        grown = _boosted(places, residual, known, np.zeros(n, np.bool_), rng)
-    return _trees(grown, base, spread), said
+        grown = _boosted(places, residual, is_known, np.zeros(n, np.bool_), rng)
+    return _trees(grown, base, deviations), predictions
 
 
 def _boosted(
-    places: Codes, residual: F64, known: NDArray[np.bool_], held: NDArray[np.bool_], rng: np.random.Generator
+    places: Codes, residual: F64, is_known: NDArray[np.bool_], held_out: NDArray[np.bool_], rng: np.random.Generator
 ) -> list[tuple[NDArray[np.int64], Codes, F64]]:
     """Grow trees on the rows that are not held out; [] where the first ones bring nothing on those that are."""
-    fitted, tried = np.flatnonzero(~held), np.flatnonzero(held)
-    own, others = np.ascontiguousarray(places[:, fitted]), np.ascontiguousarray(places[:, tried])
+    fitted, tried = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    fitted_places, tried_places = np.ascontiguousarray(places[:, fitted]), np.ascontiguousarray(places[:, tried])
     r, left = residual[fitted].copy(), residual[tried].copy()
-    seen, seen_held = known[fitted], known[tried]
+    known_fitted, known_tried = is_known[fitted], is_known[tried]
     widths = places.max(axis=1).astype(np.int64) + 1
     grown: list[tuple[NDArray[np.int64], Codes, F64]] = []
-    least, learned = float((left[seen_held] ** 2).sum()), not len(tried)
+    least_error, learned = float((left[known_tried] ** 2).sum()), not len(tried)
     for _ in range(TREES):
-        some = np.arange(len(places)) if len(places) <= MOST_TRIED else rng.permutation(len(places))[:MOST_TRIED]
-        tree = _grow(own, r, seen, some, widths)
+        sampled = np.arange(len(places)) if len(places) <= MOST_TRIED else rng.permutation(len(places))[:MOST_TRIED]
+        tree = _grow(fitted_places, r, known_fitted, sampled, widths)
         if tree is None:
             break
         grown.append(tree)
-        r -= np.where(seen, tree[2][_leaf(own, tree[0], tree[1])], 0.0)
-        left -= np.where(seen_held, tree[2][_leaf(others, tree[0], tree[1])], 0.0)
-        learned = learned or float((left[seen_held] ** 2).sum()) < least
+        r -= np.where(known_fitted, tree[2][_leaf(fitted_places, tree[0], tree[1])], 0.0)
+        left -= np.where(known_tried, tree[2][_leaf(tried_places, tree[0], tree[1])], 0.0)
+        learned = learned or float((left[known_tried] ** 2).sum()) < least_error
         # 8: trees that may bring nothing on held-out rows from the first one on; then there is nothing to be learned.
         # Any that bring something are followed by all others: those that stop when rows of the reference gain no more
         # are too coarse where it has few rows, and there a shift leads.
@@ -186,21 +190,21 @@ def _boosted(
     return grown if learned else []
 
 
-def _trees(grown: list[tuple[NDArray[np.int64], Codes, F64]], base: F64, spread: F64) -> Trees:
+def _trees(grown: list[tuple[NDArray[np.int64], Codes, F64]], base: F64, deviation: F64) -> Trees:
     if not grown:
-        none = np.zeros((0, 1), np.int64)
-        return Trees(base, none, none.astype(np.uint8), np.zeros((0, 2, len(base))))
+        empty = np.zeros((0, 1), np.int64)
+        return Trees(base, empty, empty.astype(np.uint8), np.zeros((0, 2, len(base))))
     feature, place, leaves = (np.stack(part) for part in zip(*grown, strict=True))
-    return Trees(base, feature, place, rounded(leaves * spread, 6))
+    return Trees(base, feature, place, rounded(leaves * deviation, 6))
 
 
 def _grow(
-    places: Codes, residual: F64, known: NDArray[np.bool_], features: NDArray[np.int64], widths: NDArray[np.int64]
+    places: Codes, residual: F64, is_known: NDArray[np.bool_], features: NDArray[np.int64], widths: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], Codes, F64] | None:
     """Ask, level by level, what lowers the squared error of all leaves most; None where nothing does."""
     n, k = residual.shape
     leaf = np.zeros(n, np.int64)
-    asked, from_on = np.zeros(DEPTH, np.int64), np.zeros(DEPTH, np.uint8)
+    questions, from_on = np.zeros(DEPTH, np.int64), np.zeros(DEPTH, np.uint8)
     for level in range(DEPTH):
         leaves, best = 2**level, 0.0
         for feature in features.tolist():
@@ -209,23 +213,27 @@ def _grow(
                 continue
             cell = leaf * width + places[feature]
             gain = np.zeros(width - 1)
-            for at in range(k):
-                both = (np.bincount(cell, of[:, at], minlength=leaves * width) for of in (residual, known))
-                sums, rows = (one.astype(np.float64, copy=False).reshape(leaves, width) for one in both)
+            for index in range(k):
+                sums_of_cells = (
+                    np.bincount(cell, values[:, index], minlength=leaves * width) for values in (residual, is_known)
+                )
+                sums, rows = (
+                    sums_of_leaf.astype(np.float64, copy=False).reshape(leaves, width) for sums_of_leaf in sums_of_cells
+                )
                 gain += _gain(sums, rows)
             split = int(gain.argmax())
             if gain[split] > best:
-                best, asked[level], from_on[level] = float(gain[split]), feature, split + 1
+                best, questions[level], from_on[level] = float(gain[split]), feature, split + 1
         if best <= 0:
             if level == 0:
                 return None
             from_on[level] = 255  # nobody: a level that tells nothing apart
-        leaf |= (places[asked[level]] >= from_on[level]).astype(np.int64) << level
+        leaf |= (places[questions[level]] >= from_on[level]).astype(np.int64) << level
     values = np.empty((2**DEPTH, k))
-    for at in range(k):
-        residuals = np.bincount(leaf, residual[:, at], minlength=len(values))
-        values[:, at] = RATE * residuals / (np.bincount(leaf, known[:, at], minlength=len(values)) + RIDGE)
-    return asked, from_on, values
+    for index in range(k):
+        residuals = np.bincount(leaf, residual[:, index], minlength=len(values))
+        values[:, index] = RATE * residuals / (np.bincount(leaf, is_known[:, index], minlength=len(values)) + RIDGE)
+    return questions, from_on, values
 
 
 def _gain(sums: F64, rows: F64) -> F64:
@@ -278,14 +286,14 @@ class LossTrees:
         rng = np.random.default_rng(_SEED)
         orders = {name: _order(cells[name], over[name], losses) for name in inputs if _categories(over[name])}
         places = np.stack([_placed(cells[name], orders.get(name)) for name in inputs])
-        some = np.sort(rng.permutation(n)[:MOST_TRAINED])
-        trees, held = train(np.ascontiguousarray(places[:, some]), losses[some], rng)
-        tried = ~np.isnan(held[:, 0])
-        said, real = np.maximum(held[tried], 0.0), losses[some][tried]
-        wrong = np.nansum((real - said) ** 2, axis=0)
-        squares = (said**2 * ~np.isnan(real)).sum(axis=0)
-        spread = np.divide(wrong, squares, out=np.ones(len(wrong)), where=squares > 0)
-        return cls(inputs, orders, trees, rounded(spread, 6))
+        sampled = np.sort(rng.permutation(n)[:MOST_TRAINED])
+        trees, held_predictions = train(np.ascontiguousarray(places[:, sampled]), losses[sampled], rng)
+        tried = ~np.isnan(held_predictions[:, 0])
+        expected, real = np.maximum(held_predictions[tried], 0.0), losses[sampled][tried]
+        wrong = np.nansum((real - expected) ** 2, axis=0)
+        squares = (expected**2 * ~np.isnan(real)).sum(axis=0)
+        relative_variance = np.divide(wrong, squares, out=np.ones(len(wrong)), where=squares > 0)
+        return cls(inputs, orders, trees, rounded(relative_variance, 6))
 
     def predict(self, features: Mapping[str, Column], values: F64, bins: ModelBins) -> F64:
         """Return the expected losses of n rows, float64 (n, 3); ``values``: what was predicted, float64 (n,)."""
@@ -296,8 +304,8 @@ class LossTrees:
 
     def needs(self, features: Mapping[str, Column]) -> bool:
         """Return True where rows with these features have enough of them for it: any at all, where it looks at any."""
-        named = [name.removeprefix("feature:") for name in self.inputs if name != SCORE]
-        return not named or any(name in features for name in named)
+        feature_names = [name.removeprefix("feature:") for name in self.inputs if name != SCORE]
+        return not feature_names or any(name in features for name in feature_names)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -305,7 +313,7 @@ class LossTrees:
             "inputs": list(self.inputs),
             "orders": {name: order.tolist() for name, order in self.orders.items()},
             "trees": self.trees.to_json(),
-            "spread": [short(one) for one in self.spread.tolist()],
+            "spread": [short(number) for number in self.spread.tolist()],
         }
 
     @classmethod
@@ -313,24 +321,24 @@ class LossTrees:
         """Read them back. Raises ``ValueError`` that names the rule."""
         read, over = by_name(value), _bins(bins)
         inputs = read.get("inputs")
-        if not isinstance(inputs, list) or not inputs or not all(one in over for one in inputs):
+        if not isinstance(inputs, list) or not inputs or not all(entry in over for entry in inputs):
             raise ValueError("inputs must be parts that have bins")
         orders = {}
         for name, order in by_name(read.get("orders")).items():
             if name not in inputs or not isinstance(order, list) or len(order) != over[name].size + 2:
                 raise ValueError(f"the order of {name!r} must have a place for each of its bins")
-            if not all(is_whole(one) and 0 <= one < 256 for one in order):
+            if not all(is_whole(entry) and 0 <= entry < 256 for entry in order):
                 raise ValueError(f"the order of {name!r} must be bytes")
             orders[name] = np.array(order, np.uint8)
-        trees, spread = Trees.from_json(read.get("trees"), len(inputs)), floats(read.get("spread"))
-        if len(spread) != len(OUTPUTS) or len(trees.base) != len(OUTPUTS) or (spread < 0).any():
+        trees, relative_variance = Trees.from_json(read.get("trees"), len(inputs)), floats(read.get("spread"))
+        if len(relative_variance) != len(OUTPUTS) or len(trees.base) != len(OUTPUTS) or (relative_variance < 0).any():
             raise ValueError(f"there must be {len(OUTPUTS)} outputs, each with a spread")
-        return cls(tuple(inputs), orders, trees, spread)
+        return cls(tuple(inputs), orders, trees, relative_variance)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return them where the bins of all they look at stay as they are."""
-        named = [name.removeprefix("feature:") for name in self.inputs if name != SCORE]
-        return self if all(name in features.plain for name in named) else None
+        feature_names = [name.removeprefix("feature:") for name in self.inputs if name != SCORE]
+        return self if all(name in features.plain for name in feature_names) else None
 
 
 def cell_of(name: str, features: Mapping[str, Column], values: F64, bins: ModelBins) -> NDArray[np.intp]:
@@ -343,8 +351,8 @@ def cell_of(name: str, features: Mapping[str, Column], values: F64, bins: ModelB
 
 
 def _bins(bins: ModelBins) -> dict[str, Bins]:
-    named: dict[str, Bins] = {f"feature:{name}": over for name, over in bins.features.items()}
-    return named if bins.score is None else {**named, SCORE: bins.score}
+    bins_by_name: dict[str, Bins] = {f"feature:{name}": over for name, over in bins.features.items()}
+    return bins_by_name if bins.score is None else {**bins_by_name, SCORE: bins.score}
 
 
 def _categories(over: Bins) -> bool:

@@ -49,7 +49,9 @@ class PcaFit:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         value: dict[str, Any] = {"rows": self.rows, "optimism": short(self.optimism)}
-        return value if self.factors is None else {**value, "factors": [short(one) for one in self.factors.tolist()]}
+        return (
+            value if self.factors is None else {**value, "factors": [short(factor) for factor in self.factors.tolist()]}
+        )
 
     @classmethod
     def from_json(cls, value: object, bins: ModelBins) -> Self:
@@ -60,10 +62,10 @@ class PcaFit:
             raise ValueError("must have a whole number of rows, and optimism, a number")
         if factors is None:
             return cls(rows, float(optimism))
-        known, d = floats(factors), 0 if bins.space is None else len(bins.space.names)
-        if len(known) != d * (d - 1) // 2 or (known <= 0).any():
+        factor_values, d = floats(factors), 0 if bins.space is None else len(bins.space.names)
+        if len(factor_values) != d * (d - 1) // 2 or (factor_values <= 0).any():
             raise ValueError(f"factors must be {d * (d - 1) // 2} numbers above 0, one for each pair of features")
-        return cls(rows, float(optimism), known)
+        return cls(rows, float(optimism), factor_values)
 
     def leaving(self, _features: FeatureFilter) -> Self | None:
         """Return None: where any rule applies, the space stays behind, too."""
@@ -89,26 +91,28 @@ def measure_pca_fit(space: Space, sample: PredictionTable, bins: ModelBins) -> P
     """Compare a space with those of four fifths of its rows; find how surely each pair's correlation is known."""
     n = len(sample)
     index = {name: bin_of_each([sample], name, bins.features[name]) for name in space.names}
-    points = np.stack([at_places(space.places[name], at) for name, at in index.items()]) / UNIT
+    points = np.stack([at_places(space.places[name], bin_index) for name, bin_index in index.items()]) / UNIT
     errors = distances(space.rest, points)
     counts = {
-        name: np.stack([np.bincount(at[fold::FOLDS], minlength=bins.features[name].size + 2) for fold in range(FOLDS)])
-        for name, at in index.items()
+        name: np.stack(
+            [np.bincount(bin_index[fold::FOLDS], minlength=bins.features[name].size + 2) for fold in range(FOLDS)]
+        )
+        for name, bin_index in index.items()
     }
     moments, gained = product(points, points.T), 0.0
     for fold in range(FOLDS):
-        others = np.arange(FOLDS) != fold
-        held = points[:, fold::FOLDS]
-        rest = rest_of(principal(moments - product(held, held.T), len(space.components)))
-        moved = np.empty(held.shape)
-        for row, (name, at) in enumerate(index.items()):
-            own = counts[name][others, : bins.features[name].size].sum(axis=0).astype(np.float64)
-            places = normal_scores(own) if np.count_nonzero(own) > 1 else space.places[name]
-            moved[row] = at_places(places, at[fold::FOLDS]) / UNIT
+        is_other_fold = np.arange(FOLDS) != fold
+        held_out = points[:, fold::FOLDS]
+        rest = rest_of(principal(moments - product(held_out, held_out.T), len(space.components)))
+        moved = np.empty(held_out.shape)
+        for row, (name, bin_index) in enumerate(index.items()):
+            fold_counts = counts[name][is_other_fold, : bins.features[name].size].sum(axis=0).astype(np.float64)
+            places = normal_scores(fold_counts) if np.count_nonzero(fold_counts) > 1 else space.places[name]
+            moved[row] = at_places(places, bin_index[fold::FOLDS]) / UNIT
         gained += float((distances(rest, moved) - errors[fold::FOLDS]).sum())
     # 20_000: rows: a factor is then known to 3 %
-    some = points[:, :: -(-n // 20_000)]
-    return PcaFit(n, round(gained / n, 6), factors(some) if len(points) <= MOST_PAIRED else None)
+    sampled = points[:, :: -(-n // 20_000)]
+    return PcaFit(n, round(gained / n, 6), factors(sampled) if len(points) <= MOST_PAIRED else None)
 
 
 def factors(points: F64) -> F64:
@@ -127,14 +131,14 @@ def factors(points: F64) -> F64:
     [1.0]
     """
     n = points.shape[1]
-    spread = np.sqrt(np.maximum((points**2).mean(axis=1), 1e-12))
-    u = points / spread[:, np.newaxis]
+    deviation = np.sqrt(np.maximum((points**2).mean(axis=1), 1e-12))
+    u = points / deviation[:, np.newaxis]
     r = np.clip(product(u, u.T) / n, -0.999, 0.999)
     square = u**2
-    both, uneven = product(square, square.T) / n, product(u**3, u.T) / n
-    fourth = np.diagonal(both)
-    own = fourth[:, np.newaxis] + fourth + 2 * both
-    found = (both - r * (uneven + uneven.T) + r**2 * own / 4) / (1 - r**2) ** 2
+    square_products, uneven = product(square, square.T) / n, product(u**3, u.T) / n
+    fourth = np.diagonal(square_products)
+    fourth_moments = fourth[:, np.newaxis] + fourth + 2 * square_products
+    variances = (square_products - r * (uneven + uneven.T) + r**2 * fourth_moments / 4) / (1 - r**2) ** 2
     # 0.1: a pair that is all but one feature twice has none; so little is taken for it
-    rounded: F64 = np.round(np.maximum(found, 0.1), 3)[np.triu_indices(len(points), 1)]
+    rounded: F64 = np.round(np.maximum(variances, 0.1), 3)[np.triu_indices(len(points), 1)]
     return rounded

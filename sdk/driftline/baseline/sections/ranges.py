@@ -35,41 +35,44 @@ class Ranges:
 
         To the edge of a bin, beyond the outer edges to a power of two.
         """
-        of, octaves = dict[str, tuple[float, float]](), np.concatenate([[-np.inf], octave_bounds(), [np.inf]])
+        range_by_name, octaves = (
+            dict[str, tuple[float, float]](),
+            np.concatenate([[-np.inf], octave_bounds(), [np.inf]]),
+        )
         for name, over in bins.features.items():
             counts = pane.parts.get(f"feature:{name}")
             if counts is None or not isinstance(over, NumberBins) or not counts[: over.size].any():
                 continue
-            held = np.flatnonzero(counts[: over.size])
+            filled = np.flatnonzero(counts[: over.size])
             far = np.flatnonzero(pane.parts.get(f"tails:{name}", np.zeros(1)))
             edges = np.concatenate([[octaves[far[0]] if len(far) else -np.inf], over.edges, [np.inf]])
             edges[-1] = octaves[far[-1] + 1] if len(far) else np.inf
-            least, greatest = float(edges[held[0]]), float(edges[held[-1] + 1])
-            if np.isfinite(least) and np.isfinite(greatest):
-                of[name] = (least, greatest)
-        return cls(of) if of else None
+            smallest, greatest = float(edges[filled[0]]), float(edges[filled[-1] + 1])
+            if np.isfinite(smallest) and np.isfinite(greatest):
+                range_by_name[name] = (smallest, greatest)
+        return cls(range_by_name) if range_by_name else None
 
     def to_json(self) -> dict[str, list[float]]:
         """Return name → [least, greatest]."""
-        return {name: [short(least), short(greatest)] for name, (least, greatest) in self.of.items()}
+        return {name: [short(smallest), short(greatest)] for name, (smallest, greatest) in self.of.items()}
 
     @classmethod
     def from_json(cls, value: object, bins: ModelBins) -> Self:
         """Read them back. Raises ``ValueError`` that names the rule."""
-        of = {}
-        for name, one in by_name(value).items():
+        range_by_name = {}
+        for name, entry in by_name(value).items():
             if not isinstance(bins.features.get(name), NumberBins):
                 raise ValueError(f"{name!r} is no feature that is a number")
-            both = floats(one).tolist()
-            if len(both) != 2 or both[0] > both[1]:
+            ends = floats(entry).tolist()
+            if len(ends) != 2 or ends[0] > ends[1]:
                 raise ValueError(f"that of {name!r} must be [least, greatest]")
-            of[name] = (both[0], both[1])
-        return cls(of)
+            range_by_name[name] = (ends[0], ends[1])
+        return cls(range_by_name)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return those of features that leave as they are: a range is two values."""
-        of = {name: both for name, both in self.of.items() if name in features.plain}
-        return type(self)(of) if of else None
+        range_by_name = {name: ends for name, ends in self.of.items() if name in features.plain}
+        return type(self)(range_by_name) if range_by_name else None
 
 
 class RangesGatherer:
@@ -82,14 +85,14 @@ class RangesGatherer:
 
     def add(self, table: PredictionTable, _actual: Column | None) -> None:
         """Take in more rows."""
-        for name, (least, greatest) in self._of.items():
+        for name, (smallest, greatest) in self._of.items():
             column = table.features.get(name)
             if column is not None and column.numbers is not None:
                 finite = column.numbers[np.isfinite(column.numbers)]
                 if len(finite):
-                    self._of[name] = (min(least, float(finite.min())), max(greatest, float(finite.max())))
+                    self._of[name] = (min(smallest, float(finite.min())), max(greatest, float(finite.max())))
 
     def piece(self) -> Ranges | None:
         """Return the ranges; None where no number has any finite value."""
-        of = {name: both for name, both in self._of.items() if both[0] <= both[1]}
-        return Ranges(of) if of else None
+        range_by_name = {name: ends for name, ends in self._of.items() if ends[0] <= ends[1]}
+        return Ranges(range_by_name) if range_by_name else None

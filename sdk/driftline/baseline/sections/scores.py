@@ -53,16 +53,16 @@ class ClassScores:
     @classmethod
     def from_json(cls, value: object, bins: ModelBins) -> Self:
         """Read them back. Raises ``ValueError`` that names the rule."""
-        known = () if bins.classes is None else bins.classes.categories
-        of = {}
-        for name, one in by_name(value).items():
-            if name not in known:
+        classes = () if bins.classes is None else bins.classes.categories
+        scores_by_class = {}
+        for name, entry in by_name(value).items():
+            if name not in classes:
                 raise ValueError(f"{name!r} is no class")
-            rows = [floats(row) for row in one] if isinstance(one, list) else []
+            rows = [floats(row) for row in entry] if isinstance(entry, list) else []
             if [len(row) for row in rows] != [CELLS, CELLS]:
                 raise ValueError(f"those of {name!r} must be two lists of {CELLS} counts")
-            of[name] = np.stack(rows)
-        return cls(of)
+            scores_by_class[name] = np.stack(rows)
+        return cls(scores_by_class)
 
     def leaving(self, _features: FeatureFilter) -> Self | None:
         """Return them: they say nothing of features."""
@@ -86,8 +86,8 @@ class ClassScoresGatherer:
             with np.errstate(invalid="ignore"):
                 usable = np.flatnonzero((score >= 0) & (score <= 1))
             cell = np.minimum((score[usable] * CELLS).astype(np.intp), CELLS - 1)
-            own = np.zeros(0, np.intp) if truth is None else cell[truth[usable] == code]
-            counts = np.stack([np.bincount(rows, minlength=CELLS) for rows in (cell, own)]).astype(np.float64)
+            class_cells = np.zeros(0, np.intp) if truth is None else cell[truth[usable] == code]
+            counts = np.stack([np.bincount(rows, minlength=CELLS) for rows in (cell, class_cells)]).astype(np.float64)
             self._of[name] = self._of.get(name, np.zeros((2, CELLS))) + counts
 
     def piece(self) -> ClassScores | None:
@@ -119,10 +119,10 @@ class ScoreMeans:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        known = {"mean": self.mean, "rows": self.rows, "outcome": self.outcome, "labelled": self.labelled}
-        lists: dict[str, Any] = {name: _shortened(of) for name, of in known.items() if of is not None}
+        means = {"mean": self.mean, "rows": self.rows, "outcome": self.outcome, "labelled": self.labelled}
+        lists: dict[str, Any] = {name: _shortened(numbers) for name, numbers in means.items() if numbers is not None}
         if self.classes is not None:
-            lists["classes"] = [_shortened(one) for one in self.classes]
+            lists["classes"] = [_shortened(class_means) for class_means in self.classes]
         return {"first": self.first.tolist(), **lists}
 
 
@@ -143,18 +143,20 @@ class ScoreByFeature:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {name: one.to_json() for name, one in self.of.items()}
+        return {name: means.to_json() for name, means in self.of.items()}
 
     @classmethod
     def from_json(cls, value: object, bins: ModelBins) -> Self:
         """Read them back. Raises ``ValueError`` that names the rule."""
-        columns, of = block_columns(bins), {}
-        for name, one in by_name(value).items():
+        columns, means_by_feature = block_columns(bins), {}
+        for name, entry in by_name(value).items():
             if name not in columns:
                 raise ValueError(f"{name!r} has no bins")
-            read = by_name(one)
+            read = by_name(entry)
             first = read.get("first")
-            if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < columns[name].size for at in first):
+            if not isinstance(first, list) or not all(
+                is_whole(bin_index) and 0 <= bin_index < columns[name].size for bin_index in first
+            ):
                 raise ValueError(f"that of {name!r} needs first, a list of bins")
             if first[:1] != [0] or sorted(set(first)) != first:
                 raise ValueError(f"that of {name!r} needs first bins that ascend from 0")
@@ -162,25 +164,25 @@ class ScoreByFeature:
             if not len(mean) == len(rows) == len(first) + 1:
                 raise ValueError(f"that of {name!r} needs a mean and a number of rows for each cell and one more")
             outcome, labelled = (floats(read[key]) if key in read else None for key in ("outcome", "labelled"))
-            classes = np.stack([floats(one) for one in read["classes"]]) if read.get("classes") else None
-            told = [one for one in (outcome, classes) if one is not None]
-            if len(told) != (labelled is not None) or any(
-                one.shape[-1] != len(rows) for one in (*told, rows if labelled is None else labelled)
+            classes = np.stack([floats(entry) for entry in read["classes"]]) if read.get("classes") else None
+            outcome_means = [entry for entry in (outcome, classes) if entry is not None]
+            if len(outcome_means) != (labelled is not None) or any(
+                entry.shape[-1] != len(rows) for entry in (*outcome_means, rows if labelled is None else labelled)
             ):
                 raise ValueError(
                     f"that of {name!r} needs labelled and outcome or classes, for each cell and one more, or none"
                 )
-            of[name] = ScoreMeans(np.array(first, np.intp), mean, rows, outcome, labelled, classes)
-        return cls(of)
+            means_by_feature[name] = ScoreMeans(np.array(first, np.intp), mean, rows, outcome, labelled, classes)
+        return cls(means_by_feature)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return those of features whose bins no rule changes."""
-        of = {
-            n: one
-            for n, one in self.of.items()
+        means_by_feature = {
+            n: means
+            for n, means in self.of.items()
             if not n.startswith("feature:") or n[len("feature:") :] in features.plain
         }
-        return type(self)(of) if of else None
+        return type(self)(means_by_feature) if means_by_feature else None
 
 
 class ScoreByFeatureGatherer:
@@ -204,19 +206,19 @@ class ScoreByFeatureGatherer:
         labelled, outcomes = _outcomes(table.task, actual, weight)
         for name, bins in self._bins.items():
             column = Column(numbers=score) if name == "score" else table.features.get(name[len("feature:") :])
-            at = np.empty(0, np.intp) if column is None else assign(bins, column)
-            if not len(at):
-                at = np.full(len(score), bins.size, np.intp)
+            bin_index = np.empty(0, np.intp) if column is None else assign(bins, column)
+            if not len(bin_index):
+                bin_index = np.full(len(score), bins.size, np.intp)
             for row, values in enumerate((weight, scored, labelled)):
-                self._sums[name][row] += np.bincount(at, values, minlength=bins.size + 2)
+                self._sums[name][row] += np.bincount(bin_index, values, minlength=bins.size + 2)
             if len(outcomes):
-                sums = np.stack([np.bincount(at, values, minlength=bins.size + 2) for values in outcomes])
+                sums = np.stack([np.bincount(bin_index, values, minlength=bins.size + 2) for values in outcomes])
                 before = self._outcomes.get(name)
                 self._outcomes[name] = sums.astype(np.float64) if before is None else before + sums
 
     def piece(self) -> ScoreByFeature | None:
         """Return the means; None where no row has a score."""
-        of = {}
+        means_by_feature = {}
         for name, (rows, scored, labelled) in self._sums.items():
             if not rows.any():
                 continue
@@ -224,14 +226,20 @@ class ScoreByFeatureGatherer:
             first = np.arange(size) if name == "score" else BlockCounts.of(rows[np.newaxis], size).first
             starts = np.append(first, size)
             weight = np.add.reduceat(rows, starts)
-            known = np.add.reduceat(labelled, starts) if labelled.any() else None
-            told = (
-                [] if known is None else [_means(np.add.reduceat(one, starts), known) for one in self._outcomes[name]]
+            labelled_rows = np.add.reduceat(labelled, starts) if labelled.any() else None
+            outcome_means = (
+                []
+                if labelled_rows is None
+                else [_means(np.add.reduceat(outcomes, starts), labelled_rows) for outcomes in self._outcomes[name]]
             )
-            outcome, classes = (told[0], None) if len(told) == 1 else (None, np.stack(told) if told else None)
+            outcome, classes = (
+                (outcome_means[0], None)
+                if len(outcome_means) == 1
+                else (None, np.stack(outcome_means) if outcome_means else None)
+            )
             means = _means(np.add.reduceat(scored, starts), weight)
-            of[name] = ScoreMeans(first, means, weight, outcome, known, classes)
-        return ScoreByFeature(of) if of else None
+            means_by_feature[name] = ScoreMeans(first, means, weight, outcome, labelled_rows, classes)
+        return ScoreByFeature(means_by_feature) if means_by_feature else None
 
 
 def _means(total: F64, weight: F64) -> F64:

@@ -91,12 +91,14 @@ class SeasonShorts:
         """Read them back. Raises ``ValueError`` that names the rule."""
         read = by_name(value)
         length, starts = _read_starts(read, "shorts")
-        of = {}
+        counts_by_name = {}
         for name, counts in by_name(read.get("of")).items():
             if name not in blocks:
                 raise ValueError(f"shorts: {name!r} has no blocks")
-            of[name] = _matrix(counts, len(starts), blocks[name].counts.shape[1], f"shorts: that of {name!r}")
-        return cls(length, starts, _matrix(read.get("rows"), len(starts), 3, "shorts: rows"), of)
+            counts_by_name[name] = _matrix(
+                counts, len(starts), blocks[name].counts.shape[1], f"shorts: that of {name!r}"
+            )
+        return cls(length, starts, _matrix(read.get("rows"), len(starts), 3, "shorts: rows"), counts_by_name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,15 +160,17 @@ class Seasons:
             raise ValueError(f"{min(missing)} is missing")
         seasonality = Seasonality(read["kind"], _zone(read["timezone"]))
         wide = widths_of(bins)
-        of = {}
-        for name, one in by_name(read["of"]).items():
+        counts_by_name = {}
+        for name, entry in by_name(read["of"]).items():
             if name not in wide:
                 raise ValueError(f"{name!r} is counted but has no bins")
-            of[name] = _dense(one, seasonality.count, wide[name], name)
+            counts_by_name[name] = _dense(entry, seasonality.count, wide[name], name)
         rows = _matrix(read["rows"], seasonality.count, 3, "rows")
         length, starts, block_rows, blocks = _read_blocks(by_name(read.get("blocks", {})), bins)
         shorts = SeasonShorts.from_json(read["shorts"], blocks) if "shorts" in read else None
-        return cls(seasonality, rows, of, length, starts, block_rows, blocks, bool(read.get("found")), shorts)
+        return cls(
+            seasonality, rows, counts_by_name, length, starts, block_rows, blocks, bool(read.get("found")), shorts
+        )
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return them without the features whose bins a rule changes, and without what is known of all together."""
@@ -211,32 +215,34 @@ def _read_blocks(read: Mapping[str, Any], bins: ModelBins) -> tuple[int, I64, F6
     if missing := {"length", "starts", "rows", "of"} - read.keys():
         raise ValueError(f"blocks: {min(missing)} is missing")
     length, starts = _read_starts(read, "blocks")
-    columns, of = block_columns(bins), {}
-    for name, one in by_name(read["of"]).items():
+    columns, blocks_by_name = block_columns(bins), {}
+    for name, entry in by_name(read["of"]).items():
         if name not in columns:
             raise ValueError(f"blocks: {name!r} is counted but has no bins")
-        first, width = by_name(one).get("first"), RANKS
+        first, width = by_name(entry).get("first"), RANKS
         if isinstance(columns[name], CategoryBins) != (first is not None):
             raise ValueError(f"blocks: that of {name!r} needs first bins of categories, and null of numbers")
         if first is not None:
-            if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < columns[name].size for at in first):
+            if not isinstance(first, list) or not all(
+                is_whole(cell) and 0 <= cell < columns[name].size for cell in first
+            ):
                 raise ValueError(f"blocks: that of {name!r} needs first, a list of bins")
             if first[:1] != [0] or sorted(set(first)) != first:
                 raise ValueError(f"blocks: that of {name!r} needs first bins that ascend from 0")
             width = len(first)
-        counts = _matrix(one.get("counts"), len(starts), width, f"blocks: that of {name!r}")
-        of[name] = Deseasonalized(None if first is None else np.array(first, np.intp), counts)
-    return length, starts, _matrix(read["rows"], len(starts), 3, "blocks: rows"), of
+        counts = _matrix(entry.get("counts"), len(starts), width, f"blocks: that of {name!r}")
+        blocks_by_name[name] = Deseasonalized(None if first is None else np.array(first, np.intp), counts)
+    return length, starts, _matrix(read["rows"], len(starts), 3, "blocks: rows"), blocks_by_name
 
 
-def _read_starts(read: Mapping[str, Any], what: str) -> tuple[int, I64]:
+def _read_starts(read: Mapping[str, Any], key: str) -> tuple[int, I64]:
     length, starts = read.get("length", 0), read.get("starts")
     if not is_whole(length) or not 0 < length < 2**63:
-        raise ValueError(f"{what}: length must be a whole number of nanoseconds")
+        raise ValueError(f"{key}: length must be a whole number of nanoseconds")
     if not isinstance(starts, list) or not all(is_whole(start) and abs(start) < 2**63 for start in starts):
-        raise ValueError(f"{what}: starts must be a list of whole numbers")
+        raise ValueError(f"{key}: starts must be a list of whole numbers")
     if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
-        raise ValueError(f"{what}: starts must be 2 to {MOST_BLOCKS} times that ascend")
+        raise ValueError(f"{key}: starts must be 2 to {MOST_BLOCKS} times that ascend")
     return length, np.array(starts, np.int64)
 
 
@@ -251,9 +257,9 @@ def _zone(value: object) -> str:
 
 
 def _sparse(counts: F64) -> dict[str, Any]:
-    at = np.flatnonzero(counts)
-    steps = np.diff(at, prepend=0)  # small numbers are short texts
-    return {"steps": steps.tolist(), "values": [short(value) for value in counts.ravel()[at].tolist()]}
+    filled = np.flatnonzero(counts)
+    steps = np.diff(filled, prepend=0)  # small numbers are short texts
+    return {"steps": steps.tolist(), "values": [short(value) for value in counts.ravel()[filled].tolist()]}
 
 
 def _dense(value: object, rows: int, columns: int, name: str) -> F64:
@@ -261,11 +267,13 @@ def _dense(value: object, rows: int, columns: int, name: str) -> F64:
     steps, values = read.get("steps"), floats(read.get("values"))
     if not isinstance(steps, list) or not all(is_whole(step) and 0 <= step < 2**31 for step in steps):
         raise ValueError(f"that of {name!r} needs steps, a list of whole numbers")
-    at = np.cumsum(np.array(steps, np.int64))
-    if len(at) != len(values) or (len(at) and (at[-1] >= rows * columns or (np.diff(at) <= 0).any())):
+    positions = np.cumsum(np.array(steps, np.int64))
+    if len(positions) != len(values) or (
+        len(positions) and (positions[-1] >= rows * columns or (np.diff(positions) <= 0).any())
+    ):
         raise ValueError(f"that of {name!r} must have {rows} × {columns} counts at most, in their order")
     dense = np.zeros(rows * columns)
-    dense[at] = values
+    dense[positions] = values
     return dense.reshape(rows, columns)
 
 
@@ -371,9 +379,9 @@ class SeasonCounts:
     def add_block_rows(self, halves: I64, weight: F64) -> None:
         """Count rows, each in its block; ``halves``: int64 (n,), see :meth:`TimeGrid.halves`."""
         for stretches, chosen in self._stretches(halves):
-            block, own = halves[chosen] // 2, weight[chosen]
-            for at, values in enumerate((np.ones(len(own)), own, own**2)):
-                stretches.rows[:, at] += np.bincount(block, values, minlength=len(stretches.rows))
+            block, row_weight = halves[chosen] // 2, weight[chosen]
+            for power, values in enumerate((np.ones(len(row_weight)), row_weight, row_weight**2)):
+                stretches.rows[:, power] += np.bincount(block, values, minlength=len(stretches.rows))
 
     def _stretches(self, halves: I64) -> Iterator[tuple[_StretchRanks, slice | Index]]:
         """Yield the blocks with all rows, and their short stretches with the rows in these."""
@@ -402,12 +410,12 @@ class SeasonCounts:
             return
         below = self._below[name]
         low, high = below[season, index], below[season, index + 1]
-        apart = high - low
+        difference = high - low
         for tenth in range(RANKS):
             start, end = tenth / RANKS, (tenth + 1) / RANKS
             inside = np.clip(np.minimum(high, end) - np.maximum(low, start), 0.0, None)
             point = (low >= start) & ((low < end) | (tenth == RANKS - 1))  # a bin that the rough look saw nothing in
-            share = np.divide(inside, apart, out=point.astype(np.float64), where=apart > 0)
+            share = np.divide(inside, difference, out=point.astype(np.float64), where=difference > 0)
             ranks[:, tenth] += np.bincount(block, weight * share, minlength=blocks)
 
     def piece(self) -> Seasons | None:
@@ -415,43 +423,47 @@ class SeasonCounts:
         rows = self._panes.pop("rows", None)
         if rows is None or not rows.any():
             return None
-        of = {name: counts for name, counts in self._panes.items() if counts.any()}
-        held = np.flatnonzero(self._whole.rows[:, 0] > 0)
-        found = self.parts is not None
-        if self.stretches is None or len(held) < 2:
-            return Seasons(self.seasonality, rows, of, found=found)
-        starts = self.stretches.start + held.astype(np.int64) * self.stretches.length
+        counts_by_name = {name: counts for name, counts in self._panes.items() if counts.any()}
+        filled = np.flatnonzero(self._whole.rows[:, 0] > 0)
+        is_found = self.parts is not None
+        if self.stretches is None or len(filled) < 2:
+            return Seasons(self.seasonality, rows, counts_by_name, found=is_found)
+        starts = self.stretches.start + filled.astype(np.int64) * self.stretches.length
         blocks = {
-            name: Deseasonalized(self._cells.get(name), self._levelled(self._whole, name, of[name], held))
+            name: Deseasonalized(self._cells.get(name), self._levelled(self._whole, name, counts_by_name[name], filled))
             for name in self._whole.ranks
-            if name in of
+            if name in counts_by_name
         }
-        own = (self.stretches.length, starts, self._whole.rows[held], blocks)
-        return Seasons(self.seasonality, rows, of, *own, found, self._shorts(of))
+        block_arguments = (self.stretches.length, starts, self._whole.rows[filled], blocks)
+        return Seasons(self.seasonality, rows, counts_by_name, *block_arguments, is_found, self._shorts(counts_by_name))
 
-    def _shorts(self, of: Mapping[str, F64]) -> SeasonShorts | None:
+    def _shorts(self, counts_by_name: Mapping[str, F64]) -> SeasonShorts | None:
         """Return the short stretches; None where they have too few rows to tell anything."""
         rows, grid = self._short.rows, self.stretches
-        held = np.flatnonzero(rows[:, 0] > 0)
-        if grid is None or len(held) < 2 or rows[held, 0].sum() < TELLING * len(held):
+        filled = np.flatnonzero(rows[:, 0] > 0)
+        if grid is None or len(filled) < 2 or rows[filled, 0].sum() < TELLING * len(filled):
             return None
-        counts = {name: self._levelled(self._short, name, of[name], held) for name in self._short.ranks if name in of}
-        return SeasonShorts(grid.short, grid.shorts[held], rows[held], counts)
+        counts = {
+            name: self._levelled(self._short, name, counts_by_name[name], filled)
+            for name in self._short.ranks
+            if name in counts_by_name
+        }
+        return SeasonShorts(grid.short, grid.shorts[filled], rows[filled], counts)
 
-    def _levelled(self, stretches: _StretchRanks, name: str, counts: F64, held: Index) -> F64:
+    def _levelled(self, stretches: _StretchRanks, name: str, counts: F64, filled: Index) -> F64:
         """Return stretches without the effect of their seasons, as if all had the mean mix: float64 (b, cells)."""
-        mixed, ranks = stretches.mixed[name][held], stretches.ranks[name][held]
+        mixed, ranks = stretches.mixed[name][filled], stretches.ranks[name][filled]
         rows = mixed.sum(axis=1)
         of_all = self._whole.ranks[name].sum(axis=0)  # the means are those of all rows
         total = of_all.sum()
         if name in self._cells:
             first = self._cells[name]
             usable = np.add.reduceat(counts[:, : block_columns(self.bins)[name].size], first, axis=1)
-            own = usable.sum(axis=1, keepdims=True)
-            shares = np.divide(usable, own, out=np.zeros_like(usable), where=own > 0)
-            apart = ranks - mixed @ shares
+            usable_rows = usable.sum(axis=1, keepdims=True)
+            shares = np.divide(usable, usable_rows, out=np.zeros_like(usable), where=usable_rows > 0)
+            deviation = ranks - mixed @ shares
         else:
-            apart = ranks - np.outer(rows, of_all / max(total, 1e-300))
+            deviation = ranks - np.outer(rows, of_all / max(total, 1e-300))
         share = of_all / max(total, 1e-300)
         # The mean of a season holds the block itself, so the block lies closer to it than to others: by its share.
         season = self._whole.mixed[name].sum(axis=0)
@@ -459,8 +471,8 @@ class SeasonCounts:
         left = 1 - np.divide(own_share, rows, out=np.zeros(len(rows)), where=rows > 0)
         usual = 1 - rows / max(total, 1e-300)
         grown = np.sqrt(np.clip(usual, 0.0, 1.0) / np.maximum(left, 1 / (2 * LEAST_CYCLES)))
-        found = np.maximum(np.outer(rows, share) + apart * np.maximum(grown, 1.0)[:, np.newaxis], 0.0)
-        return np.array([[float(f"{value:.6g}") for value in row] for row in found.tolist()])
+        levelled = np.maximum(np.outer(rows, share) + deviation * np.maximum(grown, 1.0)[:, np.newaxis], 0.0)
+        return np.array([[float(f"{value:.6g}") for value in row] for row in levelled.tolist()])
 
 
 class SeasonsGatherer:
@@ -493,7 +505,7 @@ class SeasonsGatherer:
             return
         seasons, season, weight = counts.seasonality.count, _season(counts.seasonality, table.time), _weight(table)
         squares = np.column_stack([np.ones(len(table)), weight, weight**2])
-        rows = [np.bincount(season, one, minlength=seasons + 1)[:seasons] for one in squares.T]
+        rows = [np.bincount(season, squared_weight, minlength=seasons + 1)[:seasons] for squared_weight in squares.T]
         counts.add_all("rows", np.column_stack(rows))
         space, names = counts.bins.space, counts.bins.features
         joint = Joint(space, len(table)) if space is not None and space.names_in(names) else None
@@ -503,9 +515,9 @@ class SeasonsGatherer:
             inside &= halves < 2 * counts.stretches.count
             counts.add_block_rows(halves[inside], weight[inside])
         columns = block_columns(counts.bins)
-        there = set()
+        present = set()
         for name, over, index in _indices(table, counts.bins):
-            there.add(name)
+            present.add(name)
             if joint is not None:
                 joint.add(name.removeprefix("feature:"), index, bool((index >= over.size).any()))
             if not counts.keeps(name):
@@ -514,18 +526,18 @@ class SeasonsGatherer:
             if halves is not None and counts.rough[name].any():
                 usable = inside & (index < over.size)
                 counts.add_values(name, halves[usable], season[usable], index[usable], weight[usable])
-        for name in columns.keys() - there:  # a column that these rows lack is missing in each
+        for name in columns.keys() - present:  # a column that these rows lack is missing in each
             size = columns[name].size
             lacking = np.full(len(table), size, dtype=np.intp)
             counts.add_all(name, _by_season(season, lacking, weight, seasons, size + 2))
-        given = None if table.weight is None else weight
+        given_weight = None if table.weight is None else weight
         for name, projection in counts.bins.projections.items():
             column = table.features.get(name)
             if column is not None and column.vectors is not None and counts.keeps(f"embedding:{name}"):
-                sums = projection.sums(column.vectors, given, season.astype(np.int64), seasons + 1)
+                sums = projection.sums(column.vectors, given_weight, season.astype(np.int64), seasons + 1)
                 counts.add_all(f"embedding:{name}", sums[:-1])
         if joint is not None:
-            for name, sums in joint.sums(given, season.astype(np.int64), seasons + 1).items():
+            for name, sums in joint.sums(given_weight, season.astype(np.int64), seasons + 1).items():
                 counts.add_all(name, sums[:-1])
 
     def piece(self) -> Seasons | None:
@@ -545,41 +557,41 @@ def seasons_of_panes(
         starts: int64 (p,), the start of each pane, unix nanoseconds; none reaches beyond its hour or season.
         panes: One for each start.
     """
-    held = [at for at, pane in enumerate(panes) if pane.rows]
-    starts, panes = starts[held], [panes[at] for at in held]
+    filled = [index for index, pane in enumerate(panes) if pane.rows]
+    starts, panes = starts[filled], [panes[season_index] for season_index in filled]
     columns, parts = block_columns(bins), None
-    if not held:
+    if not filled:
         return None
     if isinstance(seasonality, UnknownSeasonality):
         hours, first = np.unique(starts // HOUR * HOUR, return_index=True)
         counts = {}
         for name, over in columns.items():
-            none = np.zeros(over.size + 2)
-            counts[name] = np.add.reduceat(np.stack([pane.parts.get(name, none) for pane in panes]), first)
+            no_counts = np.zeros(over.size + 2)
+            counts[name] = np.add.reduceat(np.stack([pane.parts.get(name, no_counts) for pane in panes]), first)
         cycles = find_cycles(seasonality.clock, hours, counts, columns)
         if cycles.kind is None:
             return None
         seasonality, parts = Seasonality(cycles.kind, seasonality.timezone), cycles.parts
     season = seasonality.of(starts)
     rough = {name: np.zeros((seasonality.count, over.size + 2)) for name, over in columns.items()}
-    for at, pane in zip(season.tolist(), panes, strict=True):
+    for season_index, pane in zip(season.tolist(), panes, strict=True):
         for name in rough:
-            rough[name][at] += pane.parts.get(name, 0.0)
-    found = SeasonCounts(seasonality, bins, rough, stretches, parts)
+            rough[name][season_index] += pane.parts.get(name, 0.0)
+    season_counts = SeasonCounts(seasonality, bins, rough, stretches, parts)
     halves = np.zeros(len(season), np.int64) if stretches is None else stretches.halves(starts)
-    for at, half, pane in zip(season.tolist(), halves.tolist(), panes, strict=True):
-        found.add(at, pane)
+    for season_index, half, pane in zip(season.tolist(), halves.tolist(), panes, strict=True):
+        season_counts.add(season_index, pane)
         if stretches is not None and half < 2 * stretches.count:
-            found.add_block(half // 2, at, pane, short=bool(half % 2))
-    return found.piece()
+            season_counts.add_block(half // 2, season_index, pane, short=bool(half % 2))
+    return season_counts.piece()
 
 
 def _cycles(unknown: UnknownSeasonality, sample: PredictionTable, indices: Sequence[tuple[str, Bins, Index]]) -> Cycles:
     """Return the cycles of a sample, from at most 25,000 of its rows."""
-    some = slice(None, None, max(1, -(-len(sample) // MOST_TESTED)))
-    hours, place = hours_of_rows(sample.time[some])
-    weight = _weight(sample)[some]
-    counts = counted_by_hour(place, len(hours), [(name, over, at[some], weight) for name, over, at in indices])
+    sampled = slice(None, None, max(1, -(-len(sample) // MOST_TESTED)))
+    hours, place = hours_of_rows(sample.time[sampled])
+    weight = _weight(sample)[sampled]
+    counts = counted_by_hour(place, len(hours), [(name, over, index[sampled], weight) for name, over, index in indices])
     return find_cycles(unknown.clock, hours, counts, {name: over for name, over, _ in indices})
 
 

@@ -67,7 +67,9 @@ def values_of(column: Column, declared: Sequence[str] = (), least: int = 1) -> t
     chosen = dict.fromkeys(declared)
     if classes.codes is not None and len(chosen) < MOST_VALUES:
         counts = np.bincount(classes.codes[classes.codes >= 0], minlength=len(classes.categories)).tolist()
-        for rows, category in sorted(zip(counts, classes.categories, strict=True), key=lambda one: (-one[0], one[1])):
+        for rows, category in sorted(
+            zip(counts, classes.categories, strict=True), key=lambda pair: (-pair[0], pair[1])
+        ):
             if rows >= least and category != OTHER and len(category) <= LONGEST_CATEGORY:
                 chosen[category] = None
     return tuple(chosen)[:MOST_VALUES]
@@ -81,8 +83,8 @@ def places_of(column: Column | None, values: Sequence[str], n: int) -> I64:
     """
     if column is None or not length(column):
         return np.full(n, -1, np.int64)
-    found = assign(CategoryBins(tuple(values)), class_column(column))
-    return np.where(found > len(values), -1, found).astype(np.int64)
+    places = assign(CategoryBins(tuple(values)), class_column(column))
+    return np.where(places > len(values), -1, places).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,20 +101,22 @@ class Slices:
     @classmethod
     def bounded(cls, of: Mapping[str, Mapping[str, Pane]]) -> Self | None:
         """Return slices that are small enough to travel: those with fewest rows go to the other values of their key."""
-        kept = {key: dict(values) for key, values in of.items()}
+        panes_by_key = {key: dict(values) for key, values in of.items()}
         size = {
             (key, value): sum(int(np.count_nonzero(sums)) for sums in pane.parts.values())
-            for key, values in kept.items()
+            for key, values in panes_by_key.items()
             for value, pane in values.items()
         }
-        rows = {(key, value): kept[key][value].rows for key, value in size}
+        rows = {(key, value): panes_by_key[key][value].rows for key, value in size}
         total = sum(size.values())
         for key, value in sorted((place for place in size if place[1] != OTHER), key=lambda place: rows[place]):
             if total <= MOST_COUNTS:
                 break
             total -= size[key, value]
-            kept[key][OTHER] = _merged(kept[key].get(OTHER), kept[key].pop(value))
-        return cls({key: values for key, values in kept.items() if values}) if any(kept.values()) else None
+            panes_by_key[key][OTHER] = _merged(panes_by_key[key].get(OTHER), panes_by_key[key].pop(value))
+        return (
+            cls({key: values for key, values in panes_by_key.items() if values}) if any(panes_by_key.values()) else None
+        )
 
     def pane(self, name: str) -> Pane | None:
         """Return the rows of a slice by its name; None where the baseline does not know it."""
@@ -135,14 +139,14 @@ class Slices:
     def from_json(cls, value: object, bins: ModelBins) -> Self:
         """Read them back. Raises ``ValueError`` that names the rule."""
         widths = {"rows": 3} | {part: over.size + 2 for part, over in block_columns(bins).items()}
-        of: dict[str, dict[str, Pane]] = {}
+        panes_by_key: dict[str, dict[str, Pane]] = {}
         for key, values in by_name(value).items():
             if not key or "=" in key:
                 raise ValueError(f"{key!r} is no key: it must be a name without '='")
             if len(by_name(values)) > MOST_VALUES + 1:
                 raise ValueError(f"{key!r} has more than {MOST_VALUES} values and other")
-            of[key] = {one: Pane(dict(_parts(by_name(parts), widths))) for one, parts in values.items()}
-        return cls(of)
+            panes_by_key[key] = {name: Pane(dict(_parts(by_name(parts), widths))) for name, parts in values.items()}
+        return cls(panes_by_key)
 
     def with_other(self, key: str, value: str) -> Self:
         """Return them with one value of a key among the others, as where it is not told apart."""
@@ -154,8 +158,8 @@ class Slices:
 
     def without(self, keys: Collection[str]) -> Self | None:
         """Return those of the other keys."""
-        of = {key: values for key, values in self.of.items() if key not in keys}
-        return type(self)(of) if of else None
+        panes_by_key = {key: values for key, values in self.of.items() if key not in keys}
+        return type(self)(panes_by_key) if panes_by_key else None
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return them without the features whose bins a rule changes."""
@@ -198,18 +202,21 @@ class SlicesGatherer:
 
     def piece(self) -> Slices | None:
         """Return the slices; None where there is no key."""
-        of = {}
+        panes_by_key = {}
         for key, sums in self._sums.items():
-            named = (*self._values[key], OTHER)
-            panes = {value: Pane({part: rows[at] for part, rows in sums.items()}) for at, value in enumerate(named)}
-            of[key] = {value: pane for value, pane in panes.items() if pane.rows}
-        return Slices.bounded(of)
+            value_names = (*self._values[key], OTHER)
+            panes = {
+                value: Pane({part: rows[index] for part, rows in sums.items()})
+                for index, value in enumerate(value_names)
+            }
+            panes_by_key[key] = {value: pane for value, pane in panes.items() if pane.rows}
+        return Slices.bounded(panes_by_key)
 
 
-def _merged(pane: Pane | None, other: Pane) -> Pane:
+def _merged(pane: Pane | None, other_pane: Pane) -> Pane:
     if pane is None:
-        return other
-    return Pane({part: sums + pane.parts.get(part, 0.0) for part, sums in other.parts.items()})
+        return other_pane
+    return Pane({part: sums + pane.parts.get(part, 0.0) for part, sums in other_pane.parts.items()})
 
 
 def _sparse(sums: F64) -> Any:
@@ -226,13 +233,13 @@ def _parts(parts: Mapping[str, Any], widths: Mapping[str, int]) -> Iterator[tupl
         if part not in widths:
             raise ValueError(f"{part!r} is counted but has no bins")
         dense = np.zeros(widths[part])
-        at = value.get("at") if isinstance(value, dict) else list(range(widths[part]))
-        if not isinstance(at, list) or not all(is_whole(one) and 0 <= one < widths[part] for one in at):
+        indices = value.get("at") if isinstance(value, dict) else list(range(widths[part]))
+        if not isinstance(indices, list) or not all(is_whole(index) and 0 <= index < widths[part] for index in indices):
             raise ValueError(f"that of {part!r} needs places below {widths[part]}")
         read = floats(value.get("values") if isinstance(value, dict) else value)
-        if len(read) != len(at):
-            raise ValueError(f"that of {part!r} has {len(at)} places but {len(read)} values")
-        dense[np.asarray(at, np.intp)] = read
+        if len(read) != len(indices):
+            raise ValueError(f"that of {part!r} has {len(indices)} places but {len(read)} values")
+        dense[np.asarray(indices, np.intp)] = read
         yield part, dense
 
 
@@ -281,8 +288,8 @@ class SliceOutcomes:
         panes = [Pane() for _ in range(self.count if name in self.of else 0)]
         for part, sums in self.of.get(name, {}).items():
             if part != "spread":
-                for pane, own in zip(panes, sums.dense(self.count), strict=True):
-                    pane.parts[part] = own
+                for pane, block_sums in zip(panes, sums.dense(self.count), strict=True):
+                    pane.parts[part] = block_sums
         return [pane for pane in panes if pane.parts["outcomes"].any()]
 
     def to_json(self) -> dict[str, Any]:
@@ -303,9 +310,9 @@ class SliceOutcomes:
             return {
                 "width": sums.width,
                 "at": filled.tolist(),
-                "values": [short(one) for one in values[filled].tolist()],
+                "values": [short(number) for number in values[filled].tolist()],
             }
-        return {"width": sums.width, "values": [short(one) for one in values.tolist()]}
+        return {"width": sums.width, "values": [short(number) for number in values.tolist()]}
 
     @classmethod
     def from_json(cls, value: object, _bins: ModelBins) -> Self:
@@ -317,13 +324,15 @@ class SliceOutcomes:
         if not is_whole(count) or not 1 <= count <= MOST_BLOCKS + 1:
             raise ValueError(f"count must be 1 to {MOST_BLOCKS + 1}")
         return cls(
-            length, count, {name: _outcome_parts(by_name(one), count) for name, one in by_name(read.get("of")).items()}
+            length,
+            count,
+            {name: _outcome_parts(by_name(entry), count) for name, entry in by_name(read.get("of")).items()},
         )
 
     def without(self, keys: Collection[str]) -> Self | None:
         """Return those of the other keys."""
-        of = {name: parts for name, parts in self.of.items() if name.partition("=")[0] not in keys}
-        return type(self)(self.length, self.count, of) if of else None
+        parts_by_name = {name: parts for name, parts in self.of.items() if name.partition("=")[0] not in keys}
+        return type(self)(self.length, self.count, parts_by_name) if parts_by_name else None
 
     def leaving(self, _features: FeatureFilter) -> Self | None:
         """Return them: they say nothing of features."""
@@ -346,42 +355,42 @@ class SliceOutcomesGatherer:
             return
         place = np.zeros(len(table), np.int64) if self._stretches is None else self._stretches.place(table.time)
         for key, values in self._values.items():
-            at = places_of(table.slices.get(key), values, len(table))
-            inside = np.flatnonzero(at >= 0)
+            places = places_of(table.slices.get(key), values, len(table))
+            inside = np.flatnonzero(places >= 0)
             groups = (len(values) + 1) * self._count
-            known = fold_outcomes_by(
+            outcome_sums = fold_outcomes_by(
                 task,
                 None if table.scores is None else table.scores[inside],
                 None if table.predicted is None else take_rows(table.predicted, inside),
                 take_rows(actual, inside),
                 None if table.weight is None else table.weight[inside],
                 None,
-                at[inside] * self._count + place[inside],
+                places[inside] * self._count + place[inside],
                 groups,
             )
             sums = self._sums[key]
             for part in ERRORS if task.predicts_number else PARTS:
-                if part in known:
-                    sums[part] = sums.get(part, 0.0) + known[part].dense(groups)
+                if part in outcome_sums:
+                    sums[part] = sums.get(part, 0.0) + outcome_sums[part].dense(groups)
 
     def piece(self) -> SliceOutcomes | None:
         """Return the slices of which enough is known; None where there is none."""
-        found: dict[str, dict[str, Sparse]] = {}
+        parts_by_name: dict[str, dict[str, Sparse]] = {}
         rows: dict[str, float] = {}
         for key, sums in self._sums.items():
-            for at, value in enumerate((*self._values[key], OTHER)):
-                name, own = slice_name(key, value), slice(at * self._count, (at + 1) * self._count)
-                parts = {part: dense[own] for part, dense in sums.items()}
+            for index, value in enumerate((*self._values[key], OTHER)):
+                name, slice_rows = slice_name(key, value), slice(index * self._count, (index + 1) * self._count)
+                parts = {part: dense[slice_rows] for part, dense in sums.items()}
                 parts |= {"spread": parts["spread"].sum(axis=0, keepdims=True)} if "spread" in parts else {}
-                found[name] = {part: Sparse.of(rounded(dense)) for part, dense in parts.items()}
-                rows[name] = float(sums["outcomes"][own, 0].sum()) if sums else 0.0
-        left, kept = MOST_SUMS, dict[str, dict[str, Sparse]]()
-        for name in sorted(found, key=lambda name: -rows[name]):
-            left -= sum(len(one.value) for one in found[name].values())
+                parts_by_name[name] = {part: Sparse.of(rounded(dense)) for part, dense in parts.items()}
+                rows[name] = float(sums["outcomes"][slice_rows, 0].sum()) if sums else 0.0
+        left, remaining = MOST_SUMS, dict[str, dict[str, Sparse]]()
+        for name in sorted(parts_by_name, key=lambda name: -rows[name]):
+            left -= sum(len(sums.value) for sums in parts_by_name[name].values())
             if rows[name] >= FEWEST and left >= 0:
-                kept[name] = found[name]
+                remaining[name] = parts_by_name[name]
         length = 0 if self._stretches is None else self._stretches.length
-        return SliceOutcomes(length, self._count, dict(sorted(kept.items()))) if kept else None
+        return SliceOutcomes(length, self._count, dict(sorted(remaining.items()))) if remaining else None
 
     @property
     def _count(self) -> int:
@@ -392,16 +401,20 @@ class SliceOutcomesGatherer:
 def _outcome_parts(parts: Mapping[str, Any], count: int) -> dict[str, Sparse]:
     if "outcomes" not in parts:
         raise ValueError("outcomes is missing in a slice")
-    found = {}
+    sparse_parts = {}
     for name, value in parts.items():
-        one = by_name(value)
-        width, values = one.get("width", 0), floats(one.get("values"))
+        entry = by_name(value)
+        width, values = entry.get("width", 0), floats(entry.get("values"))
         if name not in (*PARTS, *ERRORS) or not is_whole(width) or not 0 < width <= MOST_CLASSES**2:
             raise ValueError(f"{name!r} is no part of a slice, or has no width")
         cells = width * (1 if name == "spread" else count)
-        at = one.get("at", list(range(cells)))
-        if not isinstance(at, list) or len(at) != len(values) or not all(is_whole(x) and 0 <= x < cells for x in at):
+        indices = entry.get("at", list(range(cells)))
+        if (
+            not isinstance(indices, list)
+            or len(indices) != len(values)
+            or not all(is_whole(x) and 0 <= x < cells for x in indices)
+        ):
             raise ValueError(f"{name!r} must have places below its width in each stretch, and a value for each")
-        places, filled = np.array(at, np.int64), np.flatnonzero(values)
-        found[name] = Sparse(width, places[filled] // width, places[filled] % width, values[filled])
-    return found
+        places, filled = np.array(indices, np.int64), np.flatnonzero(values)
+        sparse_parts[name] = Sparse(width, places[filled] // width, places[filled] % width, values[filled])
+    return sparse_parts

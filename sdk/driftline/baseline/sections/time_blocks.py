@@ -82,8 +82,8 @@ class TimeGrid:
 
     def place(self, times: I64) -> I64:
         """Return the stretch of each time, int64 (n,): ``count`` where it lies in none or is not known."""
-        at = (times - self.start) // self.length
-        return np.where((times != 0) & (at >= 0) & (at < self.count), at, self.count)
+        blocks = (times - self.start) // self.length
+        return np.where((times != 0) & (blocks >= 0) & (blocks < self.count), blocks, self.count)
 
     @property
     def short(self) -> int:
@@ -104,8 +104,8 @@ class TimeGrid:
         # 0.38: the short stretch of a block is so much of a block later than that of the one before, about the golden
         # ratio: those of neighbouring blocks are at other times of the day, and all together at every one
         step = next(step for step in range(int(0.38 * many), many + 2) if step and math.gcd(step, many) == 1)
-        at = np.arange(self.count, dtype=np.int64)
-        begin: I64 = self.start + at * self.length + at * step % many * self.short
+        indices = np.arange(self.count, dtype=np.int64)
+        begin: I64 = self.start + indices * self.length + indices * step % many * self.short
         return begin
 
     def halves(self, times: I64) -> I64:
@@ -126,9 +126,9 @@ def _floor(time: int, length: int, begin: int) -> int:
 def _quietest_hour(times: I64) -> int:
     """Return when days begin, nanoseconds after midnight UTC."""
     rows = np.bincount(times // _HOUR % 24, minlength=24)
-    apart = np.minimum(rows, np.roll(rows, 1))  # what is cut in two where a day begins with that hour
-    hour = int(apart.argmin())
-    return hour * _HOUR if 2 * apart[hour] < apart[0] else 0
+    cut_rows = np.minimum(rows, np.roll(rows, 1))  # what is cut in two where a day begins with that hour
+    hour = int(cut_rows.argmin())
+    return hour * _HOUR if 2 * cut_rows[hour] < cut_rows[0] else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,8 +157,8 @@ class BlockCounts:
         """
         total = counts[:, :size].sum(axis=0)
         before = np.cumsum(total) - total
-        least = max(float(total.sum()), 1.0) / CELLS
-        level, heavy = np.floor(before / least + 1e-9), total >= least
+        least_rows = max(float(total.sum()), 1.0) / CELLS
+        level, heavy = np.floor(before / least_rows + 1e-9), total >= least_rows
         first = np.flatnonzero(np.concatenate([[True], (level[1:] > level[:-1]) | heavy[1:] | heavy[:-1]]))
         return cls(first, np.add.reduceat(counts[:, :size], first, axis=1))
 
@@ -202,37 +202,37 @@ class TimeBlocks:
     @classmethod
     def of_panes(cls, length: int, starts: I64, panes: Sequence[Pane], bins: ModelBins) -> Self | None:
         """Make blocks of one pane for each start; None where fewer than two hold rows."""
-        held = [at for at, pane in enumerate(panes) if pane.rows]
-        if len(held) < 2:
+        filled = [index for index, pane in enumerate(panes) if pane.rows]
+        if len(filled) < 2:
             return None
-        of = {}
+        counts_by_name = {}
         for name, over in block_columns(bins).items():
             size = over.size
-            none = np.zeros(size + 2)
-            counts = np.stack([panes[at].parts.get(name, none) for at in held])
+            no_counts = np.zeros(size + 2)
+            counts = np.stack([panes[index].parts.get(name, no_counts) for index in filled])
             if counts[:, :size].any():
                 numbers = isinstance(over, NumberBins) and len(over.edges) > 0
-                of[name] = replace(
+                counts_by_name[name] = replace(
                     BlockCounts.of(counts, size),
                     missing=counts[:, size:].sum(axis=1),
                     outside=counts[:, 0] + counts[:, size - 1] if numbers else None,
                 )
-        return cls(length, starts[held], np.stack([panes[at].parts["rows"] for at in held]), of)
+        return cls(length, starts[filled], np.stack([panes[index].parts["rows"] for index in filled]), counts_by_name)
 
     def and_short(self, length: int, starts: I64, panes: Sequence[Pane]) -> Self:
         """Return them with what short stretches of them looked like: those of one length that begin at these times."""
-        held = [at for at, pane in enumerate(panes) if pane.rows]
-        if len(held) < 2 or sum(panes[at].rows for at in held) < TELLING * len(held):
+        filled = [index for index, pane in enumerate(panes) if pane.rows]
+        if len(filled) < 2 or sum(panes[index].rows for index in filled) < TELLING * len(filled):
             return self
-        of = {}
+        counts_by_name = {}
         for name, cells in self.of.items():
-            known = [panes[at].parts.get(name) for at in held]
-            none = np.zeros_like(cells.counts[0])
-            of[name] = BlockCounts(
-                cells.first, np.stack([none if one is None else cells.coarsen(one[:-2]) for one in known])
+            parts = [panes[index].parts.get(name) for index in filled]
+            no_counts = np.zeros_like(cells.counts[0])
+            counts_by_name[name] = BlockCounts(
+                cells.first, np.stack([no_counts if part is None else cells.coarsen(part[:-2]) for part in parts])
             )
-        rows = np.stack([panes[at].parts["rows"] for at in held])
-        return replace(self, within=type(self)(length, starts[held], rows, of))
+        rows = np.stack([panes[index].parts["rows"] for index in filled])
+        return replace(self, within=type(self)(length, starts[filled], rows, counts_by_name))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -257,28 +257,29 @@ class TimeBlocks:
             raise ValueError("starts must be a list of whole numbers")
         if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
             raise ValueError(f"starts must be 2 to {MOST_BLOCKS} times that ascend")
-        columns, of = block_columns(bins), {}
-        for name, one in by_name(read["of"]).items():
+        columns, counts_by_name = block_columns(bins), {}
+        for name, entry in by_name(read["of"]).items():
             if name not in columns:
                 raise ValueError(f"{name!r} is counted but has no bins")
             try:
-                of[name] = _cells(by_name(one), len(starts), columns[name].size)
+                counts_by_name[name] = _cells(by_name(entry), len(starts), columns[name].size)
             except ValueError as error:
                 raise ValueError(f"that of {name!r} {error}") from None
         within = cls.from_json(read["within"], bins) if "within" in read else None
         if within is not None and any(
-            name not in of or not np.array_equal(one.first, of[name].first) for name, one in within.of.items()
+            name not in counts_by_name or not np.array_equal(entry.first, counts_by_name[name].first)
+            for name, entry in within.of.items()
         ):
             raise ValueError("within must have the cells of the blocks")
-        return cls(length, np.array(starts, np.int64), _matrix(read["rows"], len(starts), 3), of, within)
+        return cls(length, np.array(starts, np.int64), _matrix(read["rows"], len(starts), 3), counts_by_name, within)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return them without the features whose bins a rule changes."""
-        of = {
+        counts_by_name = {
             n: c for n, c in self.of.items() if not n.startswith("feature:") or n[len("feature:") :] in features.plain
         }
         within = None if self.within is None else self.within.leaving(features)
-        return type(self)(self.length, self.starts, self.rows, of, within)
+        return type(self)(self.length, self.starts, self.rows, counts_by_name, within)
 
 
 def block_columns(bins: ModelBins) -> dict[str, Bins]:
@@ -287,31 +288,31 @@ def block_columns(bins: ModelBins) -> dict[str, Bins]:
     >>> block_columns(ModelBins())
     {}
     """
-    named: dict[str, Bins | None] = {f"feature:{name}": over for name, over in bins.features.items()}
-    named |= {"score": bins.score, "class": bins.classes}
-    return {name: over for name, over in named.items() if over is not None}
+    bins_by_name: dict[str, Bins | None] = {f"feature:{name}": over for name, over in bins.features.items()}
+    bins_by_name |= {"score": bins.score, "class": bins.classes}
+    return {name: over for name, over in bins_by_name.items() if over is not None}
 
 
 def _cells_json(cells: BlockCounts) -> dict[str, Any]:
     value: dict[str, Any] = {"first": cells.first.tolist(), "counts": _lists(cells.counts)}
     for name, cases in (("missing", cells.missing), ("outside", cells.outside)):
         if cases is not None:
-            value[name] = [short(one) for one in cases.tolist()] if cases.any() else []
+            value[name] = [short(number) for number in cases.tolist()] if cases.any() else []
     return value
 
 
-def _cases(value: object, blocks: int, what: str) -> F64 | None:
+def _cases(value: object, blocks: int, key: str) -> F64 | None:
     if value is None:
         return None
     read = floats(value)
     if len(read) not in (0, blocks):
-        raise ValueError(f"must have {blocks} counts of {what} values, or none")
+        raise ValueError(f"must have {blocks} counts of {key} values, or none")
     return read if len(read) else np.zeros(blocks)
 
 
 def _cells(value: Mapping[str, Any], blocks: int, size: int) -> BlockCounts:
     first = value.get("first")
-    if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < size for at in first):
+    if not isinstance(first, list) or not all(is_whole(cell) and 0 <= cell < size for cell in first):
         raise ValueError("needs first, a list of bins")
     if first[:1] != [0] or sorted(set(first)) != first:
         raise ValueError("needs first bins that ascend from 0")
@@ -364,18 +365,18 @@ class OutcomeBlocks:
     @classmethod
     def of(cls, length: int, panes: Sequence[Pane]) -> Self | None:
         """Make them of panes with outcomes; None where fewer than two have enough."""
-        held = [pane for pane in panes if pane.parts["outcomes"][0] >= FEWEST]
-        if len(held) < 2:
+        telling = [pane for pane in panes if pane.parts["outcomes"][0] >= FEWEST]
+        if len(telling) < 2:
             return None
-        places = _places(held)
-        made = []
-        for pane in held:
+        places = _places(telling)
+        rounded_panes = []
+        for pane in telling:
             parts = {name: pane.parts[name] for name in (*PARTS, EXPECTED) if name in pane.parts}
             for name in ("score_negative", "score_positive"):
                 if name in parts:
                     parts[name] = np.bincount(places, parts[name], minlength=SCORE_BINS).astype(np.float64, copy=False)
-            made.append(Pane({name: rounded(sums) for name, sums in parts.items()}))
-        return cls(length, made)
+            rounded_panes.append(Pane({name: rounded(sums) for name, sums in parts.items()}))
+        return cls(length, rounded_panes)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -413,25 +414,29 @@ def _sparse(sums: F64) -> Any:
     values = sums.tolist()
     filled = np.flatnonzero(sums)
     if 2 * len(filled) < len(sums):
-        return {"width": len(sums), "at": filled.tolist(), "values": [short(values[at]) for at in filled.tolist()]}
+        return {
+            "width": len(sums),
+            "at": filled.tolist(),
+            "values": [short(values[index]) for index in filled.tolist()],
+        }
     return [short(value) for value in values]
 
 
 def _pane(parts: Mapping[str, Any]) -> Pane:
     if "outcomes" not in parts:
         raise ValueError("outcomes is missing in a block")
-    found = {}
+    pane_parts = {}
     for name, value in parts.items():
         if name not in (*PARTS, EXPECTED):
             raise ValueError(f"{name!r} is no part of a block")
         if not isinstance(value, dict):
-            found[name] = floats(value)
+            pane_parts[name] = floats(value)
             continue
-        width, at, values = value.get("width", -1), value.get("at"), floats(value.get("values"))
-        if not is_whole(width) or not 0 <= width <= 2 * SCORE_BINS or not isinstance(at, list):
+        width, indices, values = value.get("width", -1), value.get("at"), floats(value.get("values"))
+        if not is_whole(width) or not 0 <= width <= 2 * SCORE_BINS or not isinstance(indices, list):
             raise ValueError(f"{name!r} must have a width and places")
-        if len(at) != len(values) or not all(is_whole(one) and 0 <= one < width for one in at):
+        if len(indices) != len(values) or not all(is_whole(index) and 0 <= index < width for index in indices):
             raise ValueError(f"{name!r} must have places below its width, and a value for each")
-        found[name] = np.zeros(width)
-        found[name][at] = values
-    return Pane(found)
+        pane_parts[name] = np.zeros(width)
+        pane_parts[name][indices] = values
+    return Pane(pane_parts)
