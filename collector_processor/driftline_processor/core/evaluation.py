@@ -999,7 +999,7 @@ class WeakSlice(Struct, frozen=True):
         >>> WeakSlice("error", (condition,), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1, "").name
         'age below 25'
         """
-        return " and ".join(f"{one.feature} {one.text}" for one in self.conditions)
+        return " and ".join(f"{condition.feature} {condition.text}" for condition in self.conditions)
 
 
 class WeakSearch(Struct, frozen=True):
@@ -1084,28 +1084,28 @@ def summarize_drift(evaluation: Evaluation) -> DriftSummary:
     """Return the drift of a window without drawings."""
     features, unknown = evaluation.features, MethodValue(None)
     columns = list(features.values())
-    deciding = [one.methods.get(one.decided_by, unknown) for one in columns]
-    states, outputs = Counter(one.state for one in columns), (evaluation.score, evaluation.predicted)
+    deciding = [column.methods.get(column.decided_by, unknown) for column in columns]
+    states, outputs = Counter(column.state for column in columns), (evaluation.score, evaluation.predicted)
     slices = sum(one.state == "drift" for one in evaluation.slices.values())
-    everything = [*columns, *(one for one in outputs if one is not None)]
+    everything = [*columns, *(output for output in outputs if output is not None)]
     known = {one.state for one in everything} | ({"drift"} if slices else set())
     reason = Counter(one.reason for one in everything if one.state == "inconclusive")
     return DriftSummary(
         dict(zip(features, range(len(columns)), strict=True)),
-        tuple(one.state for one in columns),
-        tuple(one.size for one in columns),
-        _numbers([size_of(one) for one in columns]),
+        tuple(column.state for column in columns),
+        tuple(column.size for column in columns),
+        _numbers([size_of(column) for column in columns]),
         _numbers([one.value for one in deciding]),
         _numbers([one.p_value for one in deciding]),
-        _numbers([one.missing_was for one in columns]),
-        _numbers([one.missing_now for one in columns]),
-        np.array([one.rows for one in columns], np.int64),
+        _numbers([column.missing_was for column in columns]),
+        _numbers([column.missing_now for column in columns]),
+        np.array([column.rows for column in columns], np.int64),
         next((state for state in _CERTAIN_FIRST if state in known), "no_baseline"),
         reason.most_common(1)[0][0] if reason else "",
         states["drift"],
         states["ok"] + states["within_normal_variation"] + states["drift"],
         slices,
-        *(None if one is None else (one.state, one.methods.get("psi", unknown).value) for one in outputs),
+        *(None if output is None else (output.state, output.methods.get("psi", unknown).value) for output in outputs),
     )
 
 

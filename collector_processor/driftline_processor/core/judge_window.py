@@ -87,22 +87,22 @@ def judge_window(
     return judge_windows([AskedWindow(window, reference, context)], settings)[0]
 
 
-def judge_windows(asked: Sequence[AskedWindow], settings: ModelSettings = DEFAULTS) -> list[Evaluation]:
+def judge_windows(asked_windows: Sequence[AskedWindow], settings: ModelSettings = DEFAULTS) -> list[Evaluation]:
     """Judge windows of one model, each as it is alone; features of all windows are compared together.
 
     Args:
-        asked: The windows.
+        asked_windows: The windows.
         settings: How the model's windows are judged.
     """
-    evaluations = [_performance(one, settings) for one in asked]
+    evaluations = [_performance(one, settings) for one in asked_windows]
     compared = [
         _Compared(one.window, one.reference, one.context, evaluation)
-        for one, evaluation in zip(asked, evaluations, strict=True)
+        for one, evaluation in zip(asked_windows, evaluations, strict=True)
         if one.reference is not None
     ]
     drifts = drift_of_windows([one.sliced(settings) for one in compared])
-    for one, found in zip(compared, drifts, strict=True):
-        _compare(one, found, settings)
+    for one, drift in zip(compared, drifts, strict=True):
+        _compare(one, drift, settings)
     return evaluations
 
 
@@ -127,9 +127,9 @@ class _Compared(NamedTuple):
         return SlicedWindow(self.window.pane, baseline, slices, rules, self.span, seasonal)
 
 
-def _performance(asked: AskedWindow, settings: ModelSettings) -> Evaluation:
+def _performance(asked_window: AskedWindow, settings: ModelSettings) -> Evaluation:
     """Judge what needs no comparison of features: performance, its estimate, and expectations."""
-    window, reference, context = asked
+    window, reference, context = asked_window
     pane, outcomes = window.pane, context.outcomes
     baseline = None if reference is None else reference.baseline
     task = window.task or (baseline.task if baseline is not None else None)
@@ -159,13 +159,13 @@ def _performance(asked: AskedWindow, settings: ModelSettings) -> Evaluation:
     return evaluation
 
 
-def _compare(compared: _Compared, found: SlicedDrift, settings: ModelSettings) -> None:
+def _compare(compared: _Compared, sliced_drift: SlicedDrift, settings: ModelSettings) -> None:
     """Fill in the drift of a window, its data quality, and likely causes."""
     window, reference, context, evaluation = compared
     pane, baseline, span = window.pane, reference.baseline, compared.span
     task = window.task or baseline.task
     evaluation.baseline_version, evaluation.compared = baseline.version, reference.note
-    drifted, evaluation.slices, own = found
+    drifted, evaluation.slices, own = sliced_drift
     if reference.seasonal and own:
         evaluation.compared = f"{reference.note}; {SLICED}"
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = drifted

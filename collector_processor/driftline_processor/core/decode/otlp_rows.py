@@ -448,8 +448,8 @@ def _drop_others(data: bytes, rows: array[int], before: int) -> None:
     sample = {before, before + count // 2 * 2, len(rows) - 2} if count >= MIN_ROWS else range(before, len(rows), 2)
     if all(data.find(MARK, rows[at], rows[at + 1]) >= 0 for at in sample):
         return
-    ours = [at for at in range(before, len(rows), 2) if data.find(MARK, rows[at], rows[at + 1]) >= 0]
-    kept = array("q", (place for at in ours for place in (rows[at], rows[at + 1])))
+    ours = [index for index in range(before, len(rows), 2) if data.find(MARK, rows[index], rows[index + 1]) >= 0]
+    kept = array("q", (place for our in ours for place in (rows[our], rows[our + 1])))
     del rows[before:]
     rows.extend(kept)
 

@@ -94,11 +94,11 @@ def draw(drawings: Sequence[Drawing], counts: F64) -> list[Cells]:
         for place, one in zip(at, drawn, strict=True):
             found[place] = one
 
-    if widths := {at: one for at, one in enumerate(drawings) if isinstance(one, EqualWidths)}:
+    if widths := {index: drawing for index, drawing in enumerate(drawings) if isinstance(drawing, EqualWidths)}:
         fill(list(widths), EqualWidths.draw(list(widths.values()), now[list(widths)]))
-    if categories := {at: one for at, one in enumerate(drawings) if isinstance(one, FrequentCategories)}:
+    if categories := {index: drawing for index, drawing in enumerate(drawings) if isinstance(drawing, FrequentCategories)}:
         fill(list(categories), FrequentCategories.draw(list(categories.values()), now[list(categories)]))
-    if values := {at: one for at, one in enumerate(drawings) if isinstance(one, DistinctValues)}:
+    if values := {index: drawing for index, drawing in enumerate(drawings) if isinstance(drawing, DistinctValues)}:
         fill(list(values), DistinctValues.draw(list(values.values()), now[list(values)]))
     return [one for one in found if one is not None]
 
@@ -126,13 +126,13 @@ class EqualWidths:
     @staticmethod
     def spread(drawings: Sequence[EqualWidths], shares: F64) -> list[F64]:
         """Return shares over fine bins, float64 (k, bins), as shares over the cells of each drawing."""
-        sizes = [len(one.part) for one in drawings]
+        sizes = [len(drawing.part) for drawing in drawings]
         row = np.repeat(np.arange(len(drawings)), sizes)
         total = np.zeros((len(shares), shares.shape[1] + 1))
         np.cumsum(shares, axis=1, out=total[:, 1:])
-        before = np.concatenate([one.before for one in drawings])
-        within = np.concatenate([one.within for one in drawings])
-        part = np.concatenate([one.part for one in drawings])
+        before = np.concatenate([drawing.before for drawing in drawings])
+        within = np.concatenate([drawing.within for drawing in drawings])
+        part = np.concatenate([drawing.part for drawing in drawings])
         inner = total[row, before] + part * shares[row, within]
         # from the lower open end to the upper one of each column, in one row
         ends = np.cumsum(np.array(sizes, np.intp) + 2)
@@ -147,7 +147,7 @@ class EqualWidths:
     @staticmethod
     def draw(drawings: Sequence[EqualWidths], now: F64) -> list[Cells]:
         """Draw shares, float64 (k, bins)."""
-        return [one._cells(drawn) for one, drawn in zip(drawings, EqualWidths.spread(drawings, now), strict=True)]
+        return [drawing._cells(drawn) for drawing, drawn in zip(drawings, EqualWidths.spread(drawings, now), strict=True)]
 
     def _cells(self, now: F64) -> Cells:
         """Leave out an open cell at either end that nobody has."""
@@ -169,7 +169,7 @@ class DistinctValues:
     @staticmethod
     def draw(drawings: Sequence[DistinctValues], now: F64) -> list[Cells]:
         """Draw shares, float64 (k, bins)."""
-        return [one._cells(own) for one, own in zip(drawings, now, strict=True)]
+        return [drawing._cells(own) for drawing, own in zip(drawings, now, strict=True)]
 
     def _cells(self, now: F64) -> Cells:
         drawn = now[self.atoms]
@@ -189,18 +189,18 @@ class FrequentCategories:
     @staticmethod
     def draw(drawings: Sequence[FrequentCategories], now: F64) -> list[Cells]:
         """Draw shares, float64 (k, bins)."""
-        width = max(len(one.was) for one in drawings)
-        sizes = np.array([len(one.was) - 1 for one in drawings])
+        width = max(len(drawing.was) for drawing in drawings)
+        sizes = np.array([len(drawing.was) - 1 for drawing in drawings])
         greater = np.full((len(drawings), width), -1.0)
-        for row, one in enumerate(drawings):
-            greater[row, : len(one.was)] = one.was
+        for row, drawing in enumerate(drawings):
+            greater[row, : len(drawing.was)] = drawing.was
         np.maximum(greater, np.where(greater < 0, greater, now[:, :width]), out=greater)
         greater[np.arange(width) >= sizes[:, np.newaxis]] = -1.0  # other categories are no category
         # in the order of the baseline, so that a picture keeps its shape over time
         order = np.argsort(-greater, axis=1, kind="stable")[:, :MOST_CATEGORIES]
         found = []
-        for one, own, size, first in zip(drawings, now, sizes.tolist(), order, strict=True):
-            found.append(one._cells(own[: size + 1], np.sort(first[: min(MOST_CATEGORIES, size)])))
+        for drawing, own, size, first in zip(drawings, now, sizes.tolist(), order, strict=True):
+            found.append(drawing._cells(own[: size + 1], np.sort(first[: min(MOST_CATEGORIES, size)])))
         return found
 
     def _cells(self, now: F64, shown: Index) -> Cells:

@@ -150,28 +150,28 @@ def _score_functions(baseline: Baseline, span: int) -> Scores:
         step = many * blocks.length
     parts, place, value, column, names = list[tuple[str, int, int, Index | None]](), [], [], list[int](), list[str]()
     unit, facts, measures, size, reason = list[float](), list[F64](), list[str](), 0, dict[str, str]()
-    for one in references(baseline):
-        if one.kind == "embedding" or one.rows < LEAST_ROWS:
+    for reference in references(baseline):
+        if reference.kind == "embedding" or reference.rows < LEAST_ROWS:
             continue
-        cells = None if blocks is None else blocks.of.get(one.part)
+        cells = None if blocks is None else blocks.of.get(reference.part)
         if cells is None or blocks is None:
-            reason[one.part] = "no_times"
+            reason[reference.part] = "no_times"
             continue
-        counts = cells.coarsen(one.counts)
-        for measure, scale, scores in _of_column(one, counts, cells.first):
+        counts = cells.coarsen(reference.counts)
+        for measure, scale, scores in _of_column(reference, counts, cells.first):
             own = _own(cells.counts, blocks.rows, scores, many)
             if own is None:
-                reason[one.part] = "too_few_days"
+                reason[reference.part] = "too_few_days"
                 break
             place.append(size + np.arange(len(counts)))
             value.append(scores)
             column.append(len(parts))
-            names.append(one.part)
+            names.append(reference.part)
             measures.append(measure)
             unit.append(scale)
             facts.append(own_facts(*own))
         if column and column[-1] == len(parts):
-            parts.append((one.part, size, one.bins.size, cells.first))
+            parts.append((reference.part, size, reference.bins.size, cells.first))
             size += len(counts)
     lengths = np.array([len(one) for one in value], np.int64)
     made = np.round(np.array(facts, np.float64).reshape(-1, BETWEEN + 1), DIGITS)
@@ -187,11 +187,11 @@ def _score_functions(baseline: Baseline, span: int) -> Scores:
     )
 
 
-def _of_column(one: Reference, counts: F64, first: Index | None) -> list[tuple[str, float, F64]]:
+def _of_column(reference: Reference, counts: F64, first: Index | None) -> list[tuple[str, float, F64]]:
     """Return measure, unit and scores of each function of a column: float64 (cells,), mean 0 and variance 1."""
     share = counts / counts.sum()
     found = list[tuple[str, float, F64]]()
-    if one.kind == "number":
+    if reference.kind == "number":
         below = np.concatenate([[0.0], np.cumsum(share)]).clip(0.0, 1.0)
         edge = ndtri(below)
         density = np.exp(-(edge**2) / 2) / np.sqrt(2 * np.pi)
@@ -212,12 +212,12 @@ def _of_column(one: Reference, counts: F64, first: Index | None) -> list[tuple[s
         deviation = float(np.sqrt(share[at] * (1 - share[at])))
         if deviation > 1e-9:
             of = at if first is None else int(first[at])
-            found.append((_category(one, of), deviation, ((np.arange(len(share)) == at) - share[at]) / deviation))
+            found.append((_category(reference, of), deviation, ((np.arange(len(share)) == at) - share[at]) / deviation))
     return found
 
 
-def _category(one: Reference, at: int) -> str:
-    categories = one.bins.categories if isinstance(one.bins, CategoryBins) else ()
+def _category(reference: Reference, at: int) -> str:
+    categories = reference.bins.categories if isinstance(reference.bins, CategoryBins) else ()
     return categories[at] if at < len(categories) else "other" if categories else "share of the commonest value"
 
 
@@ -324,7 +324,7 @@ def follow_lasting(evaluation: Evaluation, before: Evaluation | None) -> Lasting
     memory, start, end = goes_on.memory, evaluation.window.start, evaluation.window.end
     began = start if goes_on.step_began < 0 else goes_on.step_began
     rows = np.broadcast_to(np.array(now.rows), (len(_groups(functions.names)),))
-    rows = np.repeat(rows, [at.stop - at.start for at in _groups(functions.names).values()])
+    rows = np.repeat(rows, [group.stop - group.start for group in _groups(functions.names).values()])
     memory[:, TOTAL] += np.array(now.scores) / FINE * np.sqrt(np.maximum(rows, 1.0)) * (rows > 0)
     memory[:, ROWS] += rows
     if end - began + (end - start) // 2 < functions.step:  # a day has 23 hours when clocks change
@@ -363,17 +363,17 @@ def remembers(evaluation: Evaluation) -> bool:
     return known is None or not known.of or known.memory.size > 0
 
 
-def stored_lasting(known: LastingDrift) -> LastingDrift:
+def stored_lasting(lasting_drift: LastingDrift) -> LastingDrift:
     """Return what is stored: nothing that the windows before and the baseline tell, but for one window in thirty."""
-    memory = known.memory if known.number % REMEMBERED == 0 else np.zeros((0, 0))
-    return replace(known, memory=memory, functions=known.functions if known.varies else None)
+    memory = lasting_drift.memory if lasting_drift.number % REMEMBERED == 0 else np.zeros((0, 0))
+    return replace(lasting_drift, memory=memory, functions=lasting_drift.functions if lasting_drift.varies else None)
 
 
-def same_lasting(one: LastingDrift | None, other: LastingDrift | None) -> bool:
+def same_lasting(lasting_drift: LastingDrift | None, other: LastingDrift | None) -> bool:
     """Return True where the windows after either go on alike."""
-    if one is None or other is None:
-        return one is other
-    return one == other and np.array_equal(one.memory, other.memory)
+    if lasting_drift is None or other is None:
+        return lasting_drift is other
+    return lasting_drift == other and np.array_equal(lasting_drift.memory, other.memory)
 
 
 def _continues(evaluation: Evaluation, before: Evaluation) -> bool:
@@ -486,7 +486,7 @@ def _told(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrif
     """Say what the evidence shows of each column, and begin the next epoch where this one is over."""
     memory, facts = now.memory, functions.facts
     groups = _groups(functions.names)
-    each = [at.stop - at.start for at in groups.values()]
+    each = [group.stop - group.start for group in groups.values()]
     cost = np.log(len(groups) * np.repeat(each, each))
     life, newest = log_evidence(memory, facts)
     life, newest = life - cost + log(WHOLE), newest - cost + log(NEWEST / (now.epoch * (now.epoch + 1)))
@@ -498,7 +498,7 @@ def _told(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrif
     shift = np.where(is_recent, memory[:, RECENT_SHIFT], memory[:, LIFE_SHIFT]) / np.maximum(count, 1.0)
     measures, shifts, sure = list[str](), list[float](), list[tuple[int, int, float]]()
     found, anew = dict(now.found), dict(now.anew)
-    for at, (part, of) in enumerate(groups.items()):
+    for index, (part, of) in enumerate(groups.items()):
         best = of.start + int(evidence[of].argmax())
         told = int(count[best]), int(is_recent[best]), round(float(evidence[best]), 2)
         moved = float(f"{shift[best] * functions.unit[best]:.3g}")
@@ -508,9 +508,9 @@ def _told(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrif
             del found[part]
             anew[part] = end
         elif part in found:
-            same = now.measures[at] == measure
-            told = now.steps[at], now.recent[at], now.evidence[at]
-            measure, moved = now.measures[at], moved if same and count[best] else now.shifts[at]
+            same = now.measures[index] == measure
+            told = now.steps[index], now.recent[index], now.evidence[index]
+            measure, moved = now.measures[index], moved if same and count[best] else now.shifts[index]
         elif evidence[best] >= -log(ALPHA):
             found[part] = (now.began[1] if is_recent[best] else anew.get(part, now.began[0]), end)
         measures.append(measure)

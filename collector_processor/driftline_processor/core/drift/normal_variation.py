@@ -158,16 +158,16 @@ class ScoreFunctions:
         means.append(-np.diff((bounded**2 - 1) * density, axis=1))
         polynomials = np.stack(means) / each[:, 0]
         polynomials = np.where(whole > 0, polynomials, 0.0)
-        for at in range(3):  # Gram and Schmidt, beside the constant function
-            polynomials[at] -= (polynomials[at] * whole).sum(axis=1, keepdims=True)
-            for other in polynomials[1:at] if at > 1 else ():
-                polynomials[at] -= (polynomials[at] * other * whole).sum(axis=1, keepdims=True) * other
-            if at:
+        for index in range(3):  # Gram and Schmidt, beside the constant function
+            polynomials[index] -= (polynomials[index] * whole).sum(axis=1, keepdims=True)
+            for other in polynomials[1:index] if index > 1 else ():
+                polynomials[index] -= (polynomials[index] * other * whole).sum(axis=1, keepdims=True) * other
+            if index:
                 first = polynomials[0]
                 variance = np.maximum((first**2 * whole).sum(axis=1, keepdims=True), 1e-12)
-                polynomials[at] -= (polynomials[at] * first * whole).sum(axis=1, keepdims=True) / variance * first
-                length = np.sqrt((polynomials[at] ** 2 * whole).sum(axis=1, keepdims=True))
-                polynomials[at] = np.where(length > 1e-6, polynomials[at] / np.maximum(length, 1e-6), 0.0)
+                polynomials[index] -= (polynomials[index] * first * whole).sum(axis=1, keepdims=True) / variance * first
+                length = np.sqrt((polynomials[index] ** 2 * whole).sum(axis=1, keepdims=True))
+                polynomials[index] = np.where(length > 1e-6, polynomials[index] / np.maximum(length, 1e-6), 0.0)
         variance = (polynomials[0] ** 2 * whole).sum(axis=1)
         filled = np.count_nonzero(whole, axis=1)
         exists = np.zeros((k, CELLS + c + 1), np.bool_)
@@ -339,16 +339,16 @@ def fit_kept_shares(series: F64, place: I64, signal: F64) -> KeptShares:
     ahead, ones, varies = np.zeros_like(kept), np.zeros_like(kept), kept.copy()  # what is expected of the next block
     told, mean, squares, log = (np.zeros_like(kept) for _ in range(4))
     scales = np.ones_like(kept)
-    for at, step in enumerate(np.diff(place, append=place[-1] + 1).tolist()):
+    for index, step in enumerate(np.diff(place, append=place[-1] + 1).tolist()):
         # 1e-9: least variance of a block beside those before it, in that of a block: less is rounding
         scale = np.maximum(varies + chance, 1e-9)
-        gain, apart, beside = varies / scale, flat[at] - ahead, 1 - ones
+        gain, apart, beside = varies / scale, flat[index] - ahead, 1 - ones
         weighed = beside / scale
         told += beside * weighed
         mean += apart * weighed
         squares += apart * apart / scale
         scales *= scale
-        if at % _TOGETHER == _TOGETHER - 1:
+        if index % _TOGETHER == _TOGETHER - 1:
             log += np.log(scales)
             scales.fill(1.0)
         keeps = (KEPT**step)[:, np.newaxis]
@@ -496,7 +496,7 @@ class OwnWindows:
         """Learn what is usual from the blocks of a reference."""
         bins = block_columns(baseline.bins)
         # in the order of the JSON: sums in another order end in other digits
-        parts = {part: at for at, part in enumerate(sorted(part for part in blocks.of if part in bins))}
+        parts = {part: index for index, part in enumerate(sorted(part for part in blocks.of if part in bins))}
         first = [blocks.of[part].first for part in parts]
         width = max((len(one) for one in first), default=1)
         raw = _stacked(blocks, parts, width)
@@ -647,19 +647,19 @@ class OwnWindows:
         return self._some[parts]
 
     def judge(
-        self, some: ColumnSubset, reference: F64, current: F64, new: F64, worth: F64, lengths: Sequence[float]
+        self, column_subset: ColumnSubset, reference: F64, current: F64, new: F64, worth: F64, lengths: Sequence[float]
     ) -> OwnDistance:
         """Return how far columns of w windows are from the reference, beside what its own windows as long do.
 
         Args:
-            some: The k columns.
+            column_subset: The k columns.
             reference: float64 (w, k, c), effective rows in the cells.
             current: float64 (w, k, c), of the windows; with categories that the reference never had in no cell.
             new: float64 (w, k), rows with such categories.
             worth: float64 (w, k), how many rows count as one, by clusters.
             lengths: Of each window, in blocks.
         """
-        at, picked, usual = some.at, some.functions, [self.of_length(length) for length in lengths]
+        at, picked, usual = column_subset.at, column_subset.functions, [self.of_length(length) for length in lengths]
         n, m = reference.sum(axis=-1), current.sum(axis=-1) + new
         both = picked.scores(np.stack([reference, current]), np.stack([np.zeros(new.shape), new]))
         # the window's cells hold its rows without the new ones, whose share is a function of its own
@@ -689,9 +689,9 @@ class OwnWindows:
         return OwnDistance(
             p, own_freedom, np.sqrt(own_variance), np.sqrt(np.maximum(own_signal, 0.0)), part,
             worth * np.maximum(1.0, own_variance / own_rows),
-            np.stack([np.count_nonzero(own >= far, axis=0) for own, far in zip(sizes, excess, strict=True)]),
+            np.stack([np.count_nonzero(siz >= far, axis=0) for siz, far in zip(sizes, excess, strict=True)]),
             np.array([len(one.own) for one in usual], np.int64),
-            np.stack([own[0] for own in sizes]), np.stack([own[-1] for own in sizes]),
+            np.stack([siz[0] for siz in sizes]), np.stack([siz[-1] for siz in sizes]),
         )  # fmt: skip
 
 
@@ -781,11 +781,11 @@ class _SharesOfBlocks(NamedTuple):
     held: float
     many: float
 
-    def designs(self, own: OwnWindows, rows: float, span: int) -> dict[str, float]:
+    def designs(self, own_windows: OwnWindows, rows: float, span: int) -> dict[str, float]:
         """Return the design effects of the shares of a window, by part."""
         if not self.parts:
             return {}
-        apart = np.log(_apart(own, rows, self.held, span, self.many) / series_factors(KEPT, self.many).variance)
+        apart = np.log(_apart(own_windows, rows, self.held, span, self.many) / series_factors(KEPT, self.many).variance)
         between = self.signal * np.exp(apart @ self.weights)
         design = 1 + between / (1 / max(rows, 1.0) + 1 / max(self.held, 1.0))
         return dict(zip(self.parts, design.tolist(), strict=True))
@@ -808,22 +808,22 @@ class _KnownShares(NamedTuple):
 _SHARES: WeakKeyDictionary[TimeBlocks, _KnownShares] = WeakKeyDictionary()
 
 
-def _shares_of(own: OwnWindows, blocks: TimeBlocks) -> _KnownShares:
+def _shares_of(own_windows: OwnWindows, blocks: TimeBlocks) -> _KnownShares:
     """Return what the blocks of a reference say of shares of rows."""
     missing, outside = dict[str, tuple[F64, F64]](), dict[str, tuple[F64, F64]]()
     for part, cells in blocks.of.items():
         usable = cells.counts.sum(axis=1)
-        if part in own.parts and cells.missing is not None:
+        if part in own_windows.parts and cells.missing is not None:
             missing[part] = cells.missing, usable + cells.missing
-        if part in own.parts and cells.outside is not None:
+        if part in own_windows.parts and cells.outside is not None:
             outside[part] = cells.outside, usable
     share = np.array([float(cases.sum() / max(held.sum(), 1.0)) for cases, held in outside.values()])
-    at = np.array([own.parts[part] for part in outside], np.int64)
+    at = np.array([own_windows.parts[part] for part in outside], np.int64)
     edge = -ndtri(np.minimum(0.5, share / 2))
-    return _KnownShares(_share_of_blocks(own, missing), _share_of_blocks(own, outside), at, edge)
+    return _KnownShares(_share_of_blocks(own_windows, missing), _share_of_blocks(own_windows, outside), at, edge)
 
 
-def _share_of_blocks(own: OwnWindows, known: Mapping[str, tuple[F64, F64]]) -> _SharesOfBlocks:
+def _share_of_blocks(own_windows: OwnWindows, known: Mapping[str, tuple[F64, F64]]) -> _SharesOfBlocks:
     """Return how far shares differ; ``known``: cases and all rows in each block, float64 (b,) each."""
     if not known:
         return _SharesOfBlocks((), np.empty(0), np.empty((0, 0)), 0.0, 0.0)
@@ -833,13 +833,13 @@ def _share_of_blocks(own: OwnWindows, known: Mapping[str, tuple[F64, F64]]) -> _
     _, variance, chance, freedom = _variances(scores, _trust(held), held, np.ones((len(known), 1)))
     moderated, _ = moderate_variances(variance[:, 0], freedom[:, 0])
     signal = np.where(variance[:, 0] > 0, np.maximum(moderated - chance[:, 0], 0.0), 0.0)
-    weights = own.weights[:, [own.parts[part] for part in known]]
+    weights = own_windows.weights[:, [own_windows.parts[part] for part in known]]
     return _SharesOfBlocks(tuple(known), signal, weights, float(held.sum(axis=0).max()), float(len(held)))
 
 
-def _apart(own: OwnWindows, rows: float, of_baseline: float, span: int, many: float) -> F64:
+def _apart(own_windows: OwnWindows, rows: float, of_baseline: float, span: int, many: float) -> F64:
     """Return the variance of a window less the reference of so many blocks, in that of a block: float64 (g,)."""
-    length = own.length(rows, of_baseline, span)
+    length = own_windows.length(rows, of_baseline, span)
     window = mean_variance(KEPT, length) if length > 1 else np.ones_like(KEPT)
     apart: F64 = window + series_factors(KEPT, many).mean
     return apart
@@ -866,9 +866,9 @@ def _stacked(blocks: TimeBlocks, parts: dict[str, int], width: int) -> F64:
     weighed, squared = blocks.rows[:, 1], blocks.rows[:, 2]
     kish = np.divide(weighed, squared, out=np.ones(len(weighed)), where=squared > 0)
     counts = np.zeros((len(blocks.starts), len(parts), width))
-    for at, part in enumerate(parts):
+    for index, part in enumerate(parts):
         own = blocks.of[part].counts
-        counts[:, at, : own.shape[1]] = own
+        counts[:, index, : own.shape[1]] = own
     counts *= kish[:, np.newaxis, np.newaxis]
     return counts
 

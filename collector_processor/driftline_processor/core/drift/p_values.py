@@ -221,11 +221,11 @@ def _sum_bound(value: float, cell: Cell, totals: I64, drawn: int, unit: float) -
     return float(np.exp(min(0.0, float(log.min()))))
 
 
-def _cell(term: Term, of: Samples) -> Cell:
+def _cell(term: Term, samples: Samples) -> Cell:
     """Return the term as a function of the rows in the smaller sample and in the other."""
-    if of.n < of.m:
-        return lambda kept, chosen: term(chosen, kept, of)
-    return lambda kept, chosen: term(kept, chosen, of)
+    if samples.n < samples.m:
+        return lambda kept, chosen: term(chosen, kept, samples)
+    return lambda kept, chosen: term(kept, chosen, samples)
 
 
 def _surely_clear(distance: F64, both: F64, root: F64) -> Mask:
@@ -281,9 +281,9 @@ def _astray(
     """Walk once more, and add up the likelihood of all that leaves the way, each where it first does."""
     inside, low = np.ones(1), 0
     some = list[tuple[I64, F64, int]]()
-    for at, so_far in enumerate(passed.tolist()):
-        inside, low = np.correlate(inside, turned[at], "full"), low + first[at]
-        below, above = max(0, lowest[at] - low), max(0, highest[at] + 1 - low)
+    for index, so_far in enumerate(passed.tolist()):
+        inside, low = np.correlate(inside, turned[index], "full"), low + first[index]
+        below, above = max(0, lowest[index] - low), max(0, highest[index] + 1 - low)
         high = max(above, below)
         for start, astray in ((low, inside[:below]), (low + high, inside[high:])):
             if len(astray):
@@ -335,11 +335,11 @@ def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn: int, un
     so_far, low, passed, p = np.zeros((1, top)), 0, 0, 0.0
     so_far[0, 0] = 1.0
     firsts, choices = _choices(totals[:walked], share, drawn)
-    for at, (rows, first, chosen) in enumerate(zip(totals[:walked].tolist(), firsts.tolist(), choices, strict=True)):
+    for index, (rows, first, chosen) in enumerate(zip(totals[:walked].tolist(), firsts.tolist(), choices, strict=True)):
         chosen = np.trim_zeros(chosen, "b")
         rest = np.arange(first, first + len(chosen), dtype=np.float64)
         steps = np.minimum(cell(rows - rest, rest) * (grid / value), top)
-        if at + 1 == len(totals):  # the last cell holds the rows that are left, and no others
+        if index + 1 == len(totals):  # the last cell holds the rows that are left, and no others
             left = _completed(np.array([drawn]), total, total, drawn)
             needed = drawn - low - first - np.arange(len(so_far))
             row = np.flatnonzero((needed >= 0) & (needed < len(chosen)))

@@ -217,8 +217,8 @@ would count."""
 
 def _drift_together(families: Sequence[Family]) -> list[dict[str, Drift]]:
     samples = [
-        _Sample(at, pane, baseline, reference_table(baseline), family.rules, family.span, family.swings.get(name, {}))
-        for at, family in enumerate(families)
+        _Sample(index, pane, baseline, reference_table(baseline), family.rules, family.span, family.swings.get(name, {}))
+        for index, family in enumerate(families)
         for name, (pane, baseline) in family.slices.items()
     ]
     if not samples:
@@ -280,20 +280,20 @@ def _plan(table: ReferenceTable, rules: Rules, plain: Collection[int] = ()) -> _
     known = table.plans.get(key)
     if isinstance(known, _Plan):
         return known
-    kinds: list[Kind] = ["number" if at in plain else one.kind for at, one in enumerate(table.columns)]
+    kinds: list[Kind] = ["number" if index in plain else column.kind for index, column in enumerate(table.columns)]
     methods = [
-        rules.choices.of(one.name if one.column == "feature" else None, kind)
-        for one, kind in zip(table.columns, kinds, strict=True)
+        rules.choices.of(column.name if column.column == "feature" else None, kind)
+        for column, kind in zip(table.columns, kinds, strict=True)
     ]
     least = [
-        rules.min_effect.get(one.name, METHODS[names[0]].min_effect or 0.0)
-        for one, names in zip(table.columns, methods, strict=True)
+        rules.min_effect.get(column.name, METHODS[names[0]].min_effect or 0.0)
+        for column, names in zip(table.columns, methods, strict=True)
     ]
     found = _Plan(
         methods,
-        np.array([max(one, effect_of(rules.shift, of[0])) for one, of in zip(least, methods, strict=True)]),
-        np.array([max(shift_of(one, of[0]), rules.shift) for one, of in zip(least, methods, strict=True)]),
-        np.array([one.name in rules.min_effect for one in table.columns], np.bool_),
+        np.array([max(one, effect_of(rules.shift, method[0])) for one, method in zip(least, methods, strict=True)]),
+        np.array([max(shift_of(one, method[0]), rules.shift) for one, method in zip(least, methods, strict=True)]),
+        np.array([column.name in rules.min_effect for column in table.columns], np.bool_),
         np.array([kind == "number" for kind in kinds], np.bool_),
         rules,
     )
@@ -396,7 +396,7 @@ class _Columns:
         row = np.repeat(np.arange(len(samples)), [len(table.columns) for table in tables])
         ends = np.cumsum([len(table.columns) for table in tables]).tolist()
         starts = [0, *ends[:-1]]
-        embedded = {start: one for start, one in zip(starts, samples, strict=True) if one.table.embedded.any()}
+        embedded = {start: sample for start, sample in zip(starts, samples, strict=True) if sample.table.embedded.any()}
         vectors, plain = _vectors(embedded)
         plans = [
             _plan(sample.table, sample.rules, plain.get(start, ()))
@@ -451,7 +451,7 @@ class _Columns:
             not_comparable=not_comparable,
             few=(m == 0) & ~(coarse & ~number) & ~not_comparable | paired & (np.minimum(n, m) < MIN_ROWS),
             coarse=coarse,
-            vectors={at: one for at, one in vectors.items() if paired[at]},
+            vectors={at: vector for at, vector in vectors.items() if paired[at]},
             design=np.ones(len(columns)),
             freedom=np.full(len(columns), np.inf),
             worth=np.ones(len(columns)),
@@ -480,12 +480,12 @@ class _Columns:
         for start, sample in zip(self.starts, self.samples, strict=True):
             if not any(part.startswith(PREFIX) for part in sample.pane.parts):
                 continue
-            for at, column in enumerate(sample.table.columns, start):
-                if self.paired[at]:
-                    n, m = self.held[:, at].tolist()
-                    ordered = bool(self.number[at]) or at in self.vectors
+            for index, column in enumerate(sample.table.columns, start):
+                if self.paired[index]:
+                    n, m = self.held[:, index].tolist()
+                    ordered = bool(self.number[index]) or index in self.vectors
                     found = clustered_design(column.part, column.bins.size, n, sample.pane, m, ordered=ordered)
-                    self.design[at], self.freedom[at] = found
+                    self.design[index], self.freedom[index] = found
         self.few |= self.paired & (self.held.min(axis=0) < LEAST_INDEPENDENT * self.design)
 
     def compare_with_own_windows(self) -> None:
@@ -504,15 +504,15 @@ class _Columns:
         for (_, parts, _), some in alike.items():
             self._compare_with(some[0][1], parts, [sample for sample, *_ in some], np.stack([at for *_, at in some]))
 
-    def _compare_with(self, own: OwnWindows, parts: tuple[str, ...], samples: Sequence[_Sample], at: I64) -> None:
+    def _compare_with(self, own_windows: OwnWindows, parts: tuple[str, ...], samples: Sequence[_Sample], at: I64) -> None:
         """Ask of columns, by their places, int64 (samples, parts), whose own windows are the same."""
-        lengths = [_length(own, sample) for sample in samples]
-        known = np.array([own.windows(length) >= LEAST_WINDOWS for length in lengths])[:, np.newaxis]
-        some, first = own.some(parts), at[0]
+        lengths = [_length(own_windows, sample) for sample in samples]
+        known = np.array([own_windows.windows(length) >= LEAST_WINDOWS for length in lengths])[:, np.newaxis]
+        some, first = own_windows.some(parts), at[0]
         embedded = np.array([one in self.vectors for one in first.tolist()], np.bool_)
         categories = ~self.number[first] & ~embedded
         was, now, new = some.cells(self.reference[at], self.current[at], self.size[first], categories)
-        found = own.judge(some, was, now, new, self.design[at], lengths)
+        found = own_windows.judge(some, was, now, new, self.design[at], lengths)
         self.worth[at] = found.design_effect
         self.timed[at] = ~embedded
         # blocks hold the lengths of the vectors of an embedding, which say how alike its rows are
@@ -575,8 +575,8 @@ class _Columns:
         self.p[judged] = adjust_by_family(self.p[judged], family[judged])
         timed = judged[~np.isnan(self.own_p[judged])]
         self.own_p[timed] = adjust_by_family(self.own_p[timed], family[timed])
-        known: State = "ok"
-        self.state = ["inconclusive" if one else known for one in self.not_comparable.tolist()]
+        state: State = "ok"
+        self.state = ["inconclusive" if one else state for one in self.not_comparable.tolist()]
         self.reason = ["not_comparable" if one else "" for one in self.not_comparable.tolist()]
         for at in np.flatnonzero(self.few).tolist():
             self.state[at], self.reason[at] = "inconclusive", "too_few_rows"
@@ -683,7 +683,7 @@ class _Columns:
         unseen = self.coarse & np.array([state != "drift" for state in self.state], np.bool_)
         said, compared = (~np.isnan(self.p) & ~unseen).tolist(), (self.paired & ~unseen).tolist()
         design = np.maximum(self.design, self.worth).tolist()
-        values = {name: of.tolist() for name, of in self.values.items()}
+        values = {name: value.tolist() for name, value in self.values.items()}
         columns = zip(
             self.columns, self.methods, drawn, unseen.tolist(), said, compared, self.rows.tolist(), design,
             optional(self.missing), optional(self.effect), self.excess.tolist(), self.p.tolist(),
@@ -691,14 +691,14 @@ class _Columns:
             strict=True,
         )  # fmt: skip
         found = []
-        for at, (
+        for index, (
             column, names, cells, hidden, sure, known, rows, worth, missing, effect, excess, p, own_p, see, alike, own,
         ) in enumerate(columns):  # fmt: skip
-            methods = {name: MethodValue(values[name][at] if known else None) for name in names}
+            methods = {name: MethodValue(values[name][index] if known else None) for name in names}
             if sure:
-                methods[names[0]] = MethodValue(values[names[0]][at], p)
-            state: State = "inconclusive" if hidden else self.state[at]
-            reason = "not_comparable" if hidden else self.reason[at]
+                methods[names[0]] = MethodValue(values[names[0]][index], p)
+            state: State = "inconclusive" if hidden else self.state[index]
+            reason = "not_comparable" if hidden else self.reason[index]
             comparable = reason != "not_comparable"
             size: Size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
             found.append(
@@ -739,32 +739,32 @@ def _vectors(samples: Mapping[int, _Sample]) -> tuple[dict[int, tuple[Vectors, F
     vectors: dict[int, tuple[Vectors, F64]] = {}
     plain: dict[int, list[int]] = {}
     for start, sample in samples.items():
-        for at, column in enumerate(sample.table.columns):
+        for index, column in enumerate(sample.table.columns):
             own = None if column.embedding is None else sample.pane.parts.get(column.part)
             if column.embedding is None or own is None or not own[: column.bins.size].any():
                 continue
             sums = sample.pane.parts.get(f"embedding:{column.name}")
             if sums is not None and sums[0] > 0:
-                vectors[start + at] = column.embedding, sums[1:] / sums[0]
+                vectors[start + index] = column.embedding, sums[1:] / sums[0]
             else:
-                plain.setdefault(start, []).append(at)
+                plain.setdefault(start, []).append(index)
     return vectors, plain
 
 
 def _wide(tables: Sequence[F64] | Sequence[Mask], width: int, *, repeat: bool = False) -> F64:
     """Return tables below each other, as wide as the widest; ``repeat``: the last column goes on."""
-    if all(one.shape[1] == width for one in tables):
+    if all(table.shape[1] == width for table in tables):
         return np.concatenate(tables)
     mode: Literal["edge", "constant"] = "edge" if repeat else "constant"
-    narrow = [one if one.shape[1] else np.zeros((len(one), 1)) for one in tables] if repeat else tables
+    narrow = [table if table.shape[1] else np.zeros((len(table), 1)) for table in tables] if repeat else tables
     return np.concatenate([np.pad(one, ((0, 0), (0, width - one.shape[1])), mode=mode) for one in narrow])
 
 
-def _length(own: OwnWindows, sample: _Sample) -> float:
+def _length(own_windows: OwnWindows, sample: _Sample) -> float:
     """Return the length of a window in blocks of its reference."""
     rows, of_baseline = (one.parts.get("rows", np.zeros(3)) for one in (sample.pane, sample.baseline.pane))
     held = effective(sample.pane, float(rows[1])), effective(sample.baseline.pane, float(of_baseline[1]))
-    return own.length(*held, sample.span)
+    return own_windows.length(*held, sample.span)
 
 
 def optional(values: F64) -> list[float | None]:

@@ -99,11 +99,11 @@ def decisions_between(panes: Sequence[Pane], classes: int) -> float:
     0.07
     """
     said = [
-        one.parts["confusion"].reshape(classes, classes).sum(axis=0)
-        * effective_rows(one)
-        / one.parts["confusion"].sum()
-        for one in panes
-        if "confusion" in one.parts and one.parts["confusion"].sum() > 0
+        pane.parts["confusion"].reshape(classes, classes).sum(axis=0)
+        * effective_rows(pane)
+        / pane.parts["confusion"].sum()
+        for pane in panes
+        if "confusion" in pane.parts and pane.parts["confusion"].sum() > 0
     ]
     if len(said) < 2:
         return 0.0
@@ -158,8 +158,8 @@ def _explained(
     explains, by = explanation(features, p_value)
     low, high = (np.clip(now + side * DEVIATIONS * deviation, 0.0, 1.0) for side in (-1, 1))
     shares = {
-        name: ClassShare(float(was[at]), float(now[at]), float(low[at]), float(high[at]))
-        for at, name in enumerate(names)
+        name: ClassShare(float(was[index]), float(now[index]), float(low[index]), float(high[index]))
+        for index, name in enumerate(names)
     }
     at = int(np.argmax(np.abs(now - was) / np.maximum(deviation, 1e-12)))
     one = shares[names[at]]

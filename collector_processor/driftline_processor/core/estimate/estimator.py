@@ -187,9 +187,9 @@ class ReferenceLearning:
         Hammersley, Chapman and Robbins on the chi-square divergence).
         """
         away = [
-            (one.value - was.value) ** 2 / (one.mix * rows)
-            for name, one in points.items()
-            if one.value is not None and one.mix > 0 and (was := self.reference.get(name)) and was.value is not None
+            (point.value - was.value) ** 2 / (point.mix * rows)
+            for name, point in points.items()
+            if point.value is not None and point.mix > 0 and (was := self.reference.get(name)) and was.value is not None
         ]
         unlike = max(away, default=0.0)
         worth = self.rows / (rows * (1 + unlike)) if rows > 0 else 0.0
@@ -412,7 +412,7 @@ class _MulticlassLearning(ReferenceLearning):
         if not isinstance(_shift, ClassShift):
             return ReferenceLearning.points(self, pane)
         reason: EstimateReason | None = "too_few_rows" if self._too_few() else None
-        return {name: replace(one, reason=reason) for name, one in _shift.points.items()}, 0
+        return {name: replace(point, reason=reason) for name, point in _shift.points.items()}, 0
 
     def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
         if self.estimated_rows(_pane) < FEWEST:
@@ -453,7 +453,7 @@ class _RegressionLearning(ReferenceLearning):
         if self.estimated_rows(_pane) < FEWEST:
             return None
         blocks = () if self.estimation.blocks is None else self.estimation.blocks.panes
-        known = [(effective_rows(one), *sums) for one in blocks if (sums := target_sums(one)) is not None]
+        known = [(effective_rows(block), *sums) for block in blocks if (sums := target_sums(block)) is not None]
         chance = [variance / rows for rows, _, _, variance in known if rows > 0]
         differ = stretch_variance([mean for rows, _, mean, _ in known if rows > 0], chance)
         return explain_target_shift(_pane, _baseline, differ.over(_span / self.length if self.length else 1.0))
@@ -548,9 +548,9 @@ def score_meaning(pane: Pane, baseline: Baseline, task: Task, span: int) -> Mean
     return Meaning(known.rates, between * _few(off) if between > 0 else between)
 
 
-def _few(known: StretchVariance) -> float:
+def _few(stretch_variance: StretchVariance) -> float:
     """Return the factor of a variance that is known from few stretches: as wide as Student's t is."""
-    return (_tail(known.stretches, DEVIATIONS) / DEVIATIONS) ** 2
+    return (_tail(stretch_variance.stretches, DEVIATIONS) / DEVIATIONS) ** 2
 
 
 def _alike(task: Task, other: Task) -> bool:
@@ -583,9 +583,9 @@ def estimate_metrics(
     if shift is None or shift[0].explains == "inputs":
         return found
     labels = _estimates(known, pane, rows, span, realized or {}, shift[1])
-    both = {name: _with_both(found[name], one) for name, one in labels.items()}
+    both = {name: _with_both(found[name], label) for name, label in labels.items()}
     if shift[0].explains == "labels":
-        both = {name: _with_both(one, found[name]) for name, one in labels.items()}
+        both = {name: _with_both(label, found[name]) for name, label in labels.items()}
     if shift[0].p_value > LEVEL:
         return found | both
     return {name: both[name] if name in both else _unknown_beside_shift(one) for name, one in found.items()}
@@ -597,7 +597,7 @@ def _unknown_beside_shift(estimate: Estimate) -> Estimate:
 
 
 def _estimates(
-    known: ReferenceLearning,
+    reference_learning: ReferenceLearning,
     pane: Pane,
     rows: int,
     span: int,
@@ -605,9 +605,9 @@ def _estimates(
     prior: OutcomeShift | None = None,
 ) -> dict[str, Estimate]:
     """Return the estimates of a window; ``prior``: of a share of positives that has shifted."""
-    points, cut = known.points(pane, prior)
-    labelled = known.labelled(pane, points, rows, prior) if realized else {}
-    made = _Made(known, cut, rows, span, known.method if prior is None else "label_shift")
+    points, cut = reference_learning.points(pane, prior)
+    labelled = reference_learning.labelled(pane, points, rows, prior) if realized else {}
+    made = _Made(reference_learning, cut, rows, span, reference_learning.method if prior is None else "label_shift")
     return {name: made.estimate(name, point, realized.get(name), labelled) for name, point in points.items()}
 
 

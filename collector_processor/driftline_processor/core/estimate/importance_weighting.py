@@ -88,18 +88,18 @@ def ratios(reference: Points, current: Points, rng: np.random.Generator) -> Rati
     group = np.concatenate([np.arange(n) % GROUPS, np.arange(m) % GROUPS])
     fold = np.concatenate([rng.permutation(n) % FOLDS, rng.permutation(m) % FOLDS])
     odds, place = np.empty((1 + GROUPS, n)), np.empty(n + m, np.int64)
-    for at in range(FOLDS):
-        own = fold != at
+    for index in range(FOLDS):
+        own = fold != index
         fitted = _logistic(columns[own], side[own], group[own])
-        held = np.flatnonzero(fold[:n] == at)
+        held = np.flatnonzero(fold[:n] == index)
         odds[:, held] = np.clip(fitted[:, 1:] @ columns[held].T + fitted[:, :1], -_MOST_ODDS, _MOST_ODDS)
-        chosen = fold == at
+        chosen = fold == index
         place[chosen] = score_bin(_chance(columns[chosen] @ fitted[0, 1:] + fitted[0, 0]))
     raw = np.exp(odds)
     raw *= n / raw.sum(axis=1, keepdims=True)
     z = np.concatenate([reference.z, current.z])
     places = [place, *(score_bin(_chance(own)) for own in z.T)]
-    return Ratios(raw[0], raw[1:], min(_alike(one, n) for one in places))
+    return Ratios(raw[0], raw[1:], min(_alike(place, n) for place in places))
 
 
 def _alike(place: I64, n: int) -> float:
@@ -141,7 +141,7 @@ def _logistic(columns: F64, side: F64, group: I64) -> F64:
         if np.abs(step).max() < 1e-6:
             break
     wrong = x * (side - _chance(x @ found))[:, np.newaxis]
-    of_group = np.stack([wrong[group == at].sum(axis=0) for at in range(GROUPS)])
+    of_group = np.stack([wrong[group == index].sum(axis=0) for index in range(GROUPS)])
     fewer = information * ((GROUPS - 1) / GROUPS) + np.diag(ridge)
     return np.vstack([found, found - np.linalg.solve(fewer, of_group.T).T])
 
@@ -166,9 +166,9 @@ def estimate_by_weights(
     unlike = weights.alike < LEAST_ALIKE * len(own)
     whole = _values(task, labelled, own, np.arange(len(own)))
     group = np.arange(len(own)) % GROUPS
-    kept = [np.flatnonzero(group != at) for at in range(GROUPS)]
+    kept = [np.flatnonzero(group != index) for index in range(GROUPS)]
     given, refit = (
-        [_values(task, labelled, of[at] * known, rest) for at, rest in enumerate(kept)]
+        [_values(task, labelled, of[index] * known, rest) for index, rest in enumerate(kept)]
         for of in ([weights.whole] * GROUPS, weights.without)
     )
     found = {}

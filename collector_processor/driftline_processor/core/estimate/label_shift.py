@@ -127,8 +127,8 @@ def prior_shift(window: F64, rates: Rates, between: float = 0.0) -> PriorShift |
     return PriorShift(float(priors[0]), float(shifts[0]), sampling, shifts[1:], priors[1:])
 
 
-def _by_place(again: ResampledCalibration, rows: F64) -> F64:
-    return np.bincount(again.place, rows, minlength=len(again.smooth)).astype(np.float64, copy=False)
+def _by_place(resampled_calibration: ResampledCalibration, rows: F64) -> F64:
+    return np.bincount(resampled_calibration.place, rows, minlength=len(resampled_calibration.smooth)).astype(np.float64, copy=False)
 
 
 def _most_likely(slopes: F64, rows: F64, priors: F64) -> F64:
@@ -418,9 +418,9 @@ def _explanation(fit: ScoreFit, features: Sequence[FeatureShift]) -> tuple[Shift
         return "inputs", tuple(one.name for one in refuting if one.carried > one.due) or (refuting[0].name,)
     if fit.p_value < LEVEL and fit.left > MATERIAL:
         return "inputs", ()
-    alone = [one for one in features if one.carried > 1 - MATERIAL]
-    shown = [one.name for one in sorted(features, key=lambda one: -one.moved) if one.moved > beyond]
-    together = float(chdtrc(len(features), sum(one.off**2 for one in features))) if features else 1.0
+    alone = [feature for feature in features if feature.carried > 1 - MATERIAL]
+    shown = [feature.name for feature in sorted(features, key=lambda one: -one.moved) if feature.moved > beyond]
+    together = float(chdtrc(len(features), sum(feature.off**2 for feature in features))) if features else 1.0
     if len(shown) < 2 or alone or fit.p_value < LEVEL or together < LEVEL:
         return "either", tuple(one.name for one in alone)
     return "labels", tuple(shown)

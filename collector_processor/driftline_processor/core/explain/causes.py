@@ -80,14 +80,14 @@ class ColumnCounts(NamedTuple):
     now: F64
 
 
-def find_concentration(whole: ColumnCounts, slices: Mapping[str, ColumnCounts], cells: I64) -> str:
+def find_concentration(column_counts: ColumnCounts, slices: Mapping[str, ColumnCounts], cells: I64) -> str:
     """Return the slice that holds the move of a feature, "" where the move is not in one slice.
 
     Among several, the slice with most of the moved rows wins.
 
     Args:
-        whole: Counts of all rows.
-        slices: Counts of each slice, a part of ``whole``.
+        column_counts: Counts of all rows.
+        slices: Counts of each slice, a part of ``column_counts``.
         cells: int64 (bins,), cell of each bin.
 
     >>> whole = ColumnCounts(np.array([200.0, 200.0]), np.array([140.0, 260.0]))
@@ -96,7 +96,7 @@ def find_concentration(whole: ColumnCounts, slices: Mapping[str, ColumnCounts], 
     'channel=mobile'
     """
     best, held = "", 0.0
-    total = coarsen(whole.was, cells), coarsen(whole.now, cells)
+    total = coarsen(column_counts.was, cells), coarsen(column_counts.now, cells)
     for name, side in slices.items():
         was, now = coarsen(side.was, cells), coarsen(side.now, cells)
         inside = share_of_rows_moved(was, now)
@@ -297,23 +297,23 @@ def _carrying(
     return carrying
 
 
-def _of_finding(finding: Finding, whole: ExplainInput) -> Cause | None:
+def _of_finding(finding: Finding, explain_input: ExplainInput) -> Cause | None:
     """Return the cause of a finding; None for a finding without a feature, or one that explains little of the move."""
-    parts = {name: whole.sides(f"feature:{name}") for name in finding.features}
-    shifts = [_moved(name, whole) for name, sides in parts.items() if sides is not None]
+    parts = {name: explain_input.sides(f"feature:{name}") for name in finding.features}
+    shifts = [_moved(name, explain_input) for name, sides in parts.items() if sides is not None]
     if not finding.features or finding.check not in ALWAYS | MOSTLY:
         return None
     shift = max(shifts, default=0.0)
     if finding.check in MOSTLY:
         share = abs((finding.now or 0.0) - (finding.was or 0.0))
-        drifts = any(name in whole.found and whole.found[name].state == "drift" for name in finding.features)
+        drifts = any(name in explain_input.found and explain_input.found[name].state == "drift" for name in finding.features)
         # 0.5: least part of the move that a finding explains to be its cause: more than all other causes together
         if drifts and share < 0.5 * shift:
             return None
         shift = max(shift, share)
     else:
         shift = max(shift, finding.now or 0.0)
-    return Cause(finding.features, finding.check, shift, _changes(finding.features[0], whole))
+    return Cause(finding.features, finding.check, shift, _changes(finding.features[0], explain_input))
 
 
 def _of_drift(name: str, views: Mapping[str, ExplainInput]) -> Cause | None:
@@ -380,16 +380,16 @@ def _dated(
 
 
 def _ranked(
-    causes: Collection[tuple[Cause, Finding | None]], whole: ExplainInput
+    causes: Collection[tuple[Cause, Finding | None]], explain_input: ExplainInput
 ) -> list[tuple[Cause, Finding | None]]:
     """Return the causes in order: by share of moved rows times importance, else by share of the score's shift."""
-    shares = _importance(whole)
+    shares = _importance(explain_input)
     if shares is not None:
         own = [
             (
                 sum(
                     {
-                        whole.baseline.raw_name(n): shares.get(whole.baseline.raw_name(n), 0.0) for n in c.features
+                        explain_input.baseline.raw_name(n): shares.get(explain_input.baseline.raw_name(n), 0.0) for n in c.features
                     }.values()
                 )
             )
@@ -409,7 +409,7 @@ def _counts(cause: Cause) -> float:
     return cause.moved * (1.0 if cause.score_shift is None else max(cause.score_shift, LEAST_CARRIED))
 
 
-def _importance(whole: ExplainInput) -> dict[str, float] | None:
-    known = whole.baseline.extras.importance
-    names = {whole.baseline.raw_name(name) for name in whole.baseline.bins.features}
+def _importance(explain_input: ExplainInput) -> dict[str, float] | None:
+    known = explain_input.baseline.extras.importance
+    names = {explain_input.baseline.raw_name(name) for name in explain_input.baseline.bins.features}
     return None if known is None else known.shares(names)

@@ -113,7 +113,7 @@ def _stretches(first: int, last: int) -> list[tuple[int, int, float]]:
     What came and went hides a later change from one look at all of it, but not from a look at what followed.
     """
     length = last - first
-    parts = [(first + at * length // (2 * scale), scale) for scale in (2, 4) for at in range(2 * scale - 1)]
+    parts = [(first + index * length // (2 * scale), scale) for scale in (2, 4) for index in range(2 * scale - 1)]
     parts = [(start, scale) for start, scale in parts if length >= FEW * 2 * scale]
     share = 0.5 if parts else 1.0
     return [(first, last, share), *((start, start + length // scale, 0.5 / len(parts)) for start, scale in parts)]

@@ -207,10 +207,10 @@ class FewestRows(NamedTuple):
 def fewest_rows(fairness: Fairness, criterion: str) -> FewestRows | None:
     """Return the group that has the fewest rows for a criterion; None where no group is known."""
     known = [
-        FewestRows(one.value, rate, one.rates[rate].rows)
-        for one in fairness.groups
+        FewestRows(group.value, rate, group.rates[rate].rows)
+        for group in fairness.groups
         for rate in CRITERIA[criterion]
-        if rate in one.rates
+        if rate in group.rates
     ]
     return min(known, key=lambda one: (one.rows, one.group), default=None)
 
@@ -248,12 +248,12 @@ class _Part(NamedTuple):
         moved = self.ratio.moved
         return counting_as_one(moved.influence, moved.expected, self.fewest, confidence)
 
-    def effect_beside(self, other: _Part, confidence: float, *, ratio: bool = False) -> float:
+    def effect_beside(self, part: _Part, confidence: float, *, ratio: bool = False) -> float:
         """Return the design effect of the difference of two rates, or of their logarithms."""
-        one, two = self.ratio.moved, other.ratio.moved
+        one, two = self.ratio.moved, part.ratio.moved
         if len(one.influence) != len(two.influence):
             return 1.0
-        by, less = (other.value, self.value) if ratio else (1.0, 1.0)
+        by, less = (part.value, self.value) if ratio else (1.0, 1.0)
         influence, expected = by * one.influence - less * two.influence, by**2 * one.expected + less**2 * two.expected
         return counting_as_one(influence, expected, self.fewest, confidence)
 
@@ -288,7 +288,7 @@ def _criterion(
     """Judge one criterion for all groups."""
     ratio = name == "disparate_impact"
     compare, limit = (_ratio, rule.min_ratio) if ratio else (_difference, rule.tolerance)
-    found: list[GroupComparison] = []
+    group_comparisons: list[GroupComparison] = []
     spans: list[tuple[float | None, float | None]] = []
     for rate in CRITERIA[name]:
         own = {value: of_group[rate] for value, of_group in parts.items()}
@@ -304,17 +304,17 @@ def _criterion(
                 if first.state != "inconclusive"
                 else next((pair for pair in pairs if pair.state == "broken"), first)
             )
-            found.append(told)
+            group_comparisons.append(told)
         spans.append(_span(list(own.values()), own[reference] if reference else None))
     differences, ratios = [one for one, _ in spans], [one for _, one in spans]
     return FairnessCriterion(
         name,
         basis if CRITERIA[name] == ("selection_rate",) else "labelled rows",
-        _together([one.state for one in found]),
+        _together([one.state for one in group_comparisons]),
         _worst(differences, max),
         _worst(ratios, min),
         limit,
-        tuple(sorted(found, key=lambda one: one.group)),
+        tuple(sorted(group_comparisons, key=lambda one: one.group)),
     )
 
 

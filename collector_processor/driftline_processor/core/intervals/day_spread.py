@@ -82,9 +82,9 @@ class Neighbours(NamedTuple):
         sure = (self.told / sqrt(self.free) - none) / (whole - none)  # its standard error is one over the root of free
         return min(MOST_KEPT, self.told / self.free) * min(1.0, max(0.0, sure))
 
-    def and_those(self, other: Neighbours) -> Neighbours:
+    def and_those(self, neighbours: Neighbours) -> Neighbours:
         """Return what both tell together."""
-        return Neighbours(self.told + other.told, self.free + other.free)
+        return Neighbours(self.told + neighbours.told, self.free + neighbours.free)
 
 
 class DaySpread(NamedTuple):
@@ -124,7 +124,7 @@ class DaySpread(NamedTuple):
         """Return that of single days, known from stretches of ``length`` days whose days are independent."""
         return self._replace(rows=self.rows / length)
 
-    def pooled(self, own: DaySpread) -> DaySpread:
+    def pooled(self, day_spread: DaySpread) -> DaySpread:
         """Return what a baseline and a window tell together; the window alone where its days differ surely more.
 
         How far days resemble the one before is told by both in any case.
@@ -134,28 +134,28 @@ class DaySpread(NamedTuple):
         >>> round(DaySpread(26.0, 26, 2_600.0).pooled(DaySpread(60.0, 6, 600.0)).freedom, 1)
         6.0
         """
-        neighbours = self.neighbours.and_those(own.neighbours)
-        kept, weight = neighbours.kept, self._weight_beside(own, neighbours.kept)
-        freedom = weight * self.freedom + own.freedom
-        seen = weight * self.squares / _seen(kept, self.freedom) + own.squares / _seen(kept, own.freedom)
-        return DaySpread(seen * _seen(kept, freedom), freedom, weight * self.rows + own.rows, neighbours)
+        neighbours = self.neighbours.and_those(day_spread.neighbours)
+        kept, weight = neighbours.kept, self._weight_beside(day_spread, neighbours.kept)
+        freedom = weight * self.freedom + day_spread.freedom
+        seen = weight * self.squares / _seen(kept, self.freedom) + day_spread.squares / _seen(kept, day_spread.freedom)
+        return DaySpread(seen * _seen(kept, freedom), freedom, weight * self.rows + day_spread.rows, neighbours)
 
-    def _weight_beside(self, own: DaySpread, kept: float) -> float:
+    def _weight_beside(self, day_spread: DaySpread, kept: float) -> float:
         """Return how much days of a baseline count beside those of a window, 0 to 1."""
         counting = (1 - kept**2) / (1 + kept**2)
-        mine, its = self.squares / _seen(kept, self.freedom), own.squares / _seen(kept, own.freedom)
+        mine, its = self.squares / _seen(kept, self.freedom), day_spread.squares / _seen(kept, day_spread.freedom)
         beyond = max(0.0, mine - self.freedom) / self.rows
-        usual = max(1.0, 1 + beyond * own.rows / own.freedom)
-        more = its / own.freedom / usual
+        usual = max(1.0, 1 + beyond * day_spread.rows / day_spread.freedom)
+        more = its / day_spread.freedom / usual
         # 5.0: degrees of freedom that a window and its baseline have together, at least: with four, intervals of two to
         # four days are a twentieth longer; with six, 1 % fewer of five days with twice the standard deviation hold the
         # truth
-        fewest = max(0.0, 5.0 - own.freedom) / self.freedom
-        chance = float(fdtrc(own.freedom * counting, self.freedom * counting, more))
+        fewest = max(0.0, 5.0 - day_spread.freedom) / self.freedom
+        chance = float(fdtrc(day_spread.freedom * counting, self.freedom * counting, more))
         # 40.0: (Days less one)³ of a window for one in SURELY_MORE: two days that differ much may do so by chance.
         # Counted as five days are, intervals of two to four would be a tenth longer, and hardly more of them would hold
         # the truth.
-        return min(1.0, max(fewest, chance / min(SURELY_MORE, own.freedom**3 / 40.0)))
+        return min(1.0, max(fewest, chance / min(SURELY_MORE, day_spread.freedom**3 / 40.0)))
 
 
 def day_spread(influence: F64, expected: F64, rows: float) -> DaySpread | None:
@@ -196,11 +196,11 @@ def _longer(kept: float, days: float) -> float:
     return float(1 + 2 * ((1 - apart / days) * kept**apart).sum())
 
 
-def lent_design(spread: DaySpread, expected: F64, rows: float, confidence: float) -> float:
+def lent_design(day_spread: DaySpread, expected: F64, rows: float, confidence: float) -> float:
     """Return how many rows of a window count as one, Student's t included.
 
     Args:
-        spread: How days differ.
+        day_spread: How days differ.
         expected: float64 (b,), the rows of each day of the window, in any unit.
         rows: Effective rows of the window.
         confidence: Of the interval.
@@ -210,29 +210,29 @@ def lent_design(spread: DaySpread, expected: F64, rows: float, confidence: float
     >>> [round(lent_design(one, np.ones(2), 400.0, 0.95), 2) for one in (alike, apart)]
     [1.21, 12.15]
     """
-    return lent_rows_as_one(spread, expected, rows).at(confidence)
+    return lent_rows_as_one(day_spread, expected, rows).at(confidence)
 
 
-def lent_rows_as_one(spread: DaySpread, expected: F64, rows: float) -> RowsAsOne:
+def lent_rows_as_one(day_spread: DaySpread, expected: F64, rows: float) -> RowsAsOne:
     """Return the same for every confidence; the arguments are those of :func:`lent_design`."""
     held = expected[expected > 0]
     share = held / held.sum() if len(held) else held
     squares = float(share @ share) if len(held) else 1.0
-    freedom = spread.freedom * (1 - spread.kept**2) / (1 + spread.kept**2)
-    if spread.kept > 0:
-        freedom = 1 / (1 / freedom + 1 / spread.neighbours.free)  # what is kept is uncertain, too
+    freedom = day_spread.freedom * (1 - day_spread.kept**2) / (1 + day_spread.kept**2)
+    if day_spread.kept > 0:
+        freedom = 1 / (1 / freedom + 1 / day_spread.neighbours.free)  # what is kept is uncertain, too
     # 5.0: degrees of freedom that days which resemble each other have together, at least: below it Student's t takes
     # twice and three times the length for what is a correlation by chance in one case of six
     freedom = max(5.0, freedom)
-    each = spread.rows / spread.freedom
-    beyond = max(0.0, spread.shown - spread.freedom) / spread.rows
+    each = day_spread.rows / day_spread.freedom
+    beyond = max(0.0, day_spread.shown - day_spread.freedom) / day_spread.rows
     hidden = min(MOST_HIDDEN, 1 + 1 / (beyond * each)) if beyond > 0 else MOST_HIDDEN  # rows hide a part of it
-    kept = min(MOST_KEPT, spread.kept * hidden)
+    kept = min(MOST_KEPT, day_spread.kept * hidden)
     here = rows * squares * _longer(kept, 1 / squares)
     varies = 1 + beyond * here
-    told = max(1.0, freedom * (varies * each * spread.freedom / (spread.shown * here)) ** 2)
+    told = max(1.0, freedom * (varies * each * day_spread.freedom / (day_spread.shown * here)) ** 2)
     by_moments = Design(varies, told)
-    mean, variance = _posterior(spread.shown * freedom / spread.freedom, freedom)
+    mean, variance = _posterior(day_spread.shown * freedom / day_spread.freedom, freedom)
     varies = 1 + (mean - 1) * here / each
     told = 4 + 2 * varies**2 / max(variance * (here / each) ** 2, 1e-300)
     return RowsAsOne((by_moments, Design(varies * (told - 2) / told, told)))

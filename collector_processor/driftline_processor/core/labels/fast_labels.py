@@ -34,11 +34,11 @@ points."""
 
 
 def fast_labels(
-    cohorts: Mapping[str, Pane], whole: Pane, blocks: Sequence[Pane], task: Task, *, days: bool = False
+    cohorts: Mapping[str, Pane], pane: Pane, blocks: Sequence[Pane], task: Task, *, days: bool = False
 ) -> FastLabels | None:
     """Compare the fast half of the outcomes with the slow one; None of rankings, or where either has too few.
 
-    ``cohorts``: by how long outcomes took, the fastest first. ``whole``: the window, ``blocks``: of its time; ``days``:
+    ``cohorts``: by how long outcomes took, the fastest first. ``pane``: the window, ``blocks``: of its time; ``days``:
     they are days, not pieces of one.
     """
     halves = _halves(cohorts)
@@ -46,7 +46,7 @@ def fast_labels(
         return None
     until, fast, slow = halves
     compared = _means if task.predicts_number else _shares
-    tests = compared(fast, slow, whole, blocks, task, FEWEST_DAYS if days else FEWEST_BLOCKS)
+    tests = compared(fast, slow, pane, blocks, task, FEWEST_DAYS if days else FEWEST_BLOCKS)
     if not tests:
         return None
     likeliest = min(tests, key=lambda test: test.p_value)
@@ -123,12 +123,12 @@ def _exact(one: tuple[float, float], other: tuple[float, float]) -> float:
     return min(1.0, 2 * min(more, less))
 
 
-def _means(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: Task, fewest: float) -> list[_Test]:
+def _means(fast: Pane, slow: Pane, pane: Pane, blocks: Sequence[Pane], task: Task, fewest: float) -> list[_Test]:
     found = []
     losses: tuple[tuple[ComparedOutcomes, str], ...] = (("mae", "absolute_error"), ("mean_actual", "actual"))
     for metric, loss in losses:
         halves = [gradients.mean_of_loss(one, (), task, loss) for one in (fast, slow)]
-        all_of = gradients.mean_of_loss(whole, blocks, task, loss)
+        all_of = gradients.mean_of_loss(pane, blocks, task, loss)
         if halves[0] is None or halves[1] is None or all_of is None:
             continue
         less = _counting_as_one(all_of[2], fewest)
@@ -137,7 +137,7 @@ def _means(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: Ta
         variance = sum(variances)
         if min(rows) < FEWEST or variance <= 0:
             continue
-        welch = variance**2 / sum(own**2 / (n - 1) for own, n in zip(variances, rows, strict=True))
+        welch = variance**2 / sum(variance**2 / (n - 1) for variance, n in zip(variances, rows, strict=True))
         z = abs(halves[0][0] - halves[1][0]) / math.sqrt(variance)
         found.append(_Test(metric, halves[0][0], halves[1][0], 2 * float(stdtr(welch, -z))))
     return found

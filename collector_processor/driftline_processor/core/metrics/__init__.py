@@ -72,7 +72,7 @@ def declaration_problems(metric: Metric) -> Iterator[str]:
     name = metric.name
     if not isinstance(name, str) or re.fullmatch("[a-z][a-z0-9_]*", name) is None:
         yield f"its name {name!r} is not allowed; write small letters, digits and underscores, and begin with a letter"
-    elif any(base in ours.bases for ours in _OURS for base in metric.bases):
+    elif any(base in our.bases for our in _OURS for base in metric.bases):
         yield "Driftline has one of that name; rename it"
     if not metric.tasks:
         yield f"it names no task; write some of {', '.join(sorted(KINDS))}"
@@ -190,8 +190,8 @@ def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
 
 def _names_of_classes() -> list[str]:
     """Return the metrics that there are of each class of many, those of decisions first."""
-    found = [metric for metric in METRICS.values() if metric.of_class]
-    return [metric.name for metric in sorted(found, key=lambda one: not one.averages)]
+    metrics = [metric for metric in METRICS.values() if metric.of_class]
+    return [metric.name for metric in sorted(metrics, key=lambda one: not one.averages)]
 
 
 def title(name: str) -> str:

@@ -20,7 +20,7 @@ from .performance_sums import IntervalAndRows, PerformanceSums
 
 def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
     """Return the mean over the classes whose area is defined; None where the scores of a class are not known."""
-    areas = [one for one in sums.area_of_classes if one is not None]
+    areas = [area_of_class for area_of_class in sums.area_of_classes if area_of_class is not None]
     if sums.losses is None or not areas or len(areas) < len(sums.task.classes):
         return None
     defined = [area for area in areas if area.value is not None]
@@ -44,7 +44,7 @@ def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRow
 
 def _moved(curves: Sequence[score_curves.ScoreCurve]) -> Influence:
     """Return how the mean of the areas moves where they all err together."""
-    moved = [score_curves.area(one)[1] for one in curves]
+    moved = [score_curves.area(curve)[1] for curve in curves]
     k = len(moved)
     varies = (sum(sqrt(one.variance) for one in moved) / k) ** 2
     influence = np.sum([one.influence for one in moved], axis=0) / k

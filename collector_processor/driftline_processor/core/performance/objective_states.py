@@ -386,7 +386,7 @@ def _wider(metric: MetricValue, reach: float) -> MetricValue:
 
 def worst_state(objective: Objective, states: Sequence[ObjectiveState]) -> ObjectiveState:
     """Return the worst state, with the verdict of all: broken where one is broken, met where all are met."""
-    verdicts = {one.state for one in states}
+    verdicts = {state.state for state in states}
     state: Judgement = "broken" if "broken" in verdicts else "inconclusive" if "inconclusive" in verdicts else "met"
     return structs.replace(max(states, key=lambda one: _badness(objective, one)), state=state)
 
@@ -464,4 +464,4 @@ def rolling_steps(
     if not starts:
         return None
     first, last = max(min(starts), kept + PANE - 1), min(window.end + PANE - 1, ripe)
-    return [Window("5m", at, at + PANE) for at in range(first - first % PANE, last - last % PANE, PANE)]
+    return [Window("5m", index, index + PANE) for index in range(first - first % PANE, last - last % PANE, PANE)]

@@ -246,11 +246,11 @@ def _earlier(signal: Signal, finding: Finding, windows: int) -> list[float]:
 def _week_before(signal: Signal, finding: Finding) -> float | None:
     """Return the value of the window that a week before was in its place; an hour of clock changes is allowed for."""
     start = finding.evaluation.window.start - WEEK
-    for one in reversed(finding.windows[: finding.at]):
-        if abs(one.window.start - start) <= DAY // 24:
-            read = signal.read(one)
+    for window in reversed(finding.windows[: finding.at]):
+        if abs(window.window.start - start) <= DAY // 24:
+            read = signal.read(window)
             return None if read is None else read.value
-        if one.window.start < start:
+        if window.window.start < start:
             break
     return None
 
@@ -288,7 +288,7 @@ class Drifts:
         columns = [*evaluation.features.values()]
         if self.column != "features":
             columns = [evaluation.score if self.column == "score" else evaluation.predicted]
-        known = [one for one in columns if one is not None]
+        known = [column for column in columns if column is not None]
         drifted = [one.name or one.column for one in known if one.state == "drift"]
         if len(drifted) >= self.count:
             return Judged(True, (fact("columns_drift", names=tuple(drifted)),))
@@ -303,7 +303,7 @@ class Drifts:
         if self.column != "features":
             one = evaluation.score if self.column == "score" else evaluation.predicted
             columns = [] if one is None else [one]
-        known = [(one.state == "drift", one.effect, one) for one in columns if one.effect is not None]
+        known = [(column.state == "drift", column.effect, column) for column in columns if column.effect is not None]
         ranked = [one for _, _, one in sorted(known, key=lambda pair: (not pair[0], -pair[1]))]
         drifted = [one for one in ranked if one.state == "drift"]
         return tuple(_statistics(one) for one in (drifted[:3] or ranked[:1]))
@@ -332,7 +332,7 @@ class ObjectiveBroken:
 
     def judge(self, finding: Finding) -> Judged:
         """Look at the objectives of the window."""
-        known = [one for one in finding.evaluation.objectives if not self.rule or one.rule == self.rule]
+        known = [objective for objective in finding.evaluation.objectives if not self.rule or objective.rule == self.rule]
         broken = [one for one in known if one.state == "broken"]
         if broken:
             return Judged(True, (fact("objective_broken", objective=broken[0]),))
@@ -413,7 +413,7 @@ def _furthest_apart(fairness: Fairness, criterion: str) -> tuple[str, float, str
     """Return the rate of a criterion that differs most, with its least and greatest value and their groups."""
     found: list[tuple[float, tuple[str, float, str, float, str]]] = []
     for rate in CRITERIA[criterion]:
-        values = {one.value: one.rates[rate].value for one in fairness.groups if rate in one.rates}
+        values = {group.value: group.rates[rate].value for group in fairness.groups if rate in group.rates}
         known = [(value, group) for group, value in values.items() if value is not None]
         if len(known) < 2:
             continue
@@ -548,11 +548,11 @@ class AnyOf:
 
 def _facts(judged: Iterable[Judged]) -> tuple[Fact, ...]:
     """Return all facts of some judgements, each of them once."""
-    found: list[Fact] = []
+    facts: list[Fact] = []
     for one in chain.from_iterable(judged.facts for judged in judged):
-        if one not in found:
-            found.append(one)
-    return tuple(found)
+        if one not in facts:
+            facts.append(one)
+    return tuple(facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -646,7 +646,7 @@ def burnt_over(condition: Condition) -> str:
     >>> burnt_over(read_condition("burn rate of 'precision >= 0.95' > 14.4 over 1h and 6h"))
     '1h'
     """
-    return next((one.short for one in leaves(condition) if isinstance(one, BurnRate)), "")
+    return next((leave.short for leave in leaves(condition) if isinstance(leave, BurnRate)), "")
 
 
 def settled(comparison: Comparison) -> str:
@@ -701,7 +701,7 @@ def read_condition(text: str, *, significant: bool = False) -> Condition:
         count, _, sentence = text.partition(" ") if text[:1].isdigit() else ("", "", text)
         # 0.8: how alike a sentence is that a misspelt one may mean: the ratio of difflib; two letters of fourteen may
         # differ
-        meant = [f"{count} {one}".strip() for one in get_close_matches(sentence, _SENTENCES, n=1, cutoff=0.8)]
+        meant = [f"{count} {match}".strip() for match in get_close_matches(sentence, _SENTENCES, n=1, cutoff=0.8)]
         fix = f"did you mean '{meant[0]}'?" if meant else f"write one like {', '.join(map(repr, _SPELLINGS))}"
         raise ValueError(f"'{text:.80}' is no condition; {fix}")
     signal = read_signal(match["signal"], match["slice"] or "")
@@ -792,7 +792,7 @@ def _read_groups(text: str, match: re.Match[str]) -> Condition:
 
 def _read_unfair(text: str, match: re.Match[str]) -> Condition:
     of = (match["attribute"] or "gender").strip()
-    measure = next((name for name, one in MEASURES.items() if one.criterion == match["what"]), "")
+    measure = next((name for name, measure in MEASURES.items() if measure.criterion == match["what"]), "")
     if measure:
         sign, limit = ("<", f"{FOUR_FIFTHS:.0%}") if MEASURES[measure].of == "ratio" else (">", f"{TOLERANCE:.0%}")
         raise ValueError(f"'{text:.80}' has no limit; write '{measure} of {of:.80} {sign} {limit.replace('%', ' %')}'")

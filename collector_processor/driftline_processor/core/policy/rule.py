@@ -52,7 +52,7 @@ class WindowHistory:
 
     def until(self, end: int) -> WindowHistory:
         """Return the windows that had ended at a time, unix nanoseconds."""
-        before = {name: [one for one in known if one.window.end <= end] for name, known in self.windows.items()}
+        before = {name: [one for one in window if one.window.end <= end] for name, window in self.windows.items()}
         return WindowHistory(before, self.timezone, self.read)
 
 
@@ -123,7 +123,7 @@ class Rule:
         """
         if not self.states:
             return self.firings(history, None, 0)
-        found: list[Firing] = []
+        firings: list[Firing] = []
         lasting: Firing | None = None
         for one in self.judged_in(history):
             end = one.window.end
@@ -133,24 +133,24 @@ class Rule:
             if told:
                 lasting = told[-1] if lasting is None else _goes_on(lasting, told[-1])
             elif lasting is not None and not _inconclusive(lasting, verdict):
-                found.append(replace(lasting, until=_over(lasting, verdict, end)))
+                firings.append(replace(lasting, until=_over(lasting, verdict, end)))
                 lasting = None
-        return [*found, lasting] if lasting is not None else found
+        return [*firings, lasting] if lasting is not None else firings
 
 
-def _goes_on(lasting: Firing, told: Firing) -> Firing:
+def _goes_on(firing: Firing, told: Firing) -> Firing:
     """Return a firing that lasts, with what is found now; it keeps when it began, and the gravest state it had."""
-    graver = told.state and lasting.state and rank_state(told.state) < rank_state(lasting.state)
-    state = told.state if graver else lasting.state
-    return replace(lasting, window=told.window, start=told.start, facts=told.facts, state=state)
+    graver = told.state and firing.state and rank_state(told.state) < rank_state(firing.state)
+    state = told.state if graver else firing.state
+    return replace(firing, window=told.window, start=told.start, facts=told.facts, state=state)
 
 
-def _inconclusive(lasting: Firing, verdict: Verdict) -> bool:
+def _inconclusive(firing: Firing, verdict: Verdict) -> bool:
     """Return True where nobody can say that a model is healthy again."""
-    return lasting.state == "degraded" and verdict.state == "unknown"
+    return firing.state == "degraded" and verdict.state == "unknown"
 
 
-def _over(lasting: Firing, verdict: Verdict, end: int) -> int:
+def _over(firing: Firing, verdict: Verdict, end: int) -> int:
     """Return from when on it was over: the start of the state that came, where that is after it fired."""
     began = verdict.since
-    return began if began is not None and lasting.fired <= began <= end else end
+    return began if began is not None and firing.fired <= began <= end else end

@@ -155,7 +155,7 @@ def bounded_errors(errors: Column | None, known: Collection[str]) -> Column | No
     if len(kept) == len(errors.categories):
         return errors
     categories = (*kept, OTHER_ERROR) if OTHER_ERROR not in kept else tuple(kept)
-    index = {category: at for at, category in enumerate(categories)}
+    index = {category: index for index, category in enumerate(categories)}
     place = np.array([*(index.get(category, index[OTHER_ERROR]) for category in errors.categories), -1], np.int32)
     return Column(codes=place[errors.codes], categories=categories)
 

@@ -41,14 +41,14 @@ def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, s
     clock = {"since": since, "timezone": context.timezone, "of_days": window.end - window.start >= DAY}
     if first.reason == "service":
         return fact("repair_service", fault=first.fact)
-    fault = next((one for one in evaluation.findings if is_fault(one) and one.features), None)
+    fault = next((finding for finding in evaluation.findings if is_fault(finding) and finding.features), None)
     if fault is not None:
         return _repair_columns(fault.features, fault.fact)
-    checked = evaluation.explanation is not None and any(one.check for one in evaluation.explanation.causes[:1])
+    checked = evaluation.explanation is not None and any(cause.check for cause in evaluation.explanation.causes[:1])
     cause = first_cause(evaluation, signs)
     if checked and cause.kind == "data_fault" and cause.features:
         return _repair_columns(cause.features, cause.fact)
-    better = next((one for one in context.versions if _is_better(one, evaluation.key.version)), None)
+    better = next((version for version in context.versions if _is_better(version, evaluation.key.version)), None)
     if better is not None:
         return _change_version(better)
     if first.slice:
@@ -56,7 +56,7 @@ def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, s
     if _only_its_level_moved(evaluation):
         auc, was = evaluation.realized["roc_auc"].value, evaluation.reference["roc_auc"].value
         return fact("recalibrate", roc_auc=auc or 0.0, baseline=was or 0.0, **clock)
-    strange = next((one for one in evaluation.findings if _is_strange(one) and one.features == cause.features), None)
+    strange = next((finding for finding in evaluation.findings if _is_strange(finding) and finding.features == cause.features), None)
     if strange is not None:
         return fact("check_column_first", column=strange.features[0], outside=strange.now or 0.0, **clock)
     return fact("retrain", **clock)
@@ -118,14 +118,14 @@ def _longer_window(
 
 def keep(evaluation: Evaluation) -> Fact:
     """Return what to do about a healthy model: nothing, also where its inputs moved; faulty data is repaired."""
-    fault = next((one for one in evaluation.findings if is_fault(one) and one.features), None)
+    fault = next((finding for finding in evaluation.findings if is_fault(finding) and finding.features), None)
     if fault is not None:
         return fact("repair_columns_all_the_same", columns=fault.features, fault=fault.fact)
     if worse_metrics(evaluation):
         return _check_threshold(evaluation)
     if has_small_drift(evaluation):
         return fact("ignore_drift", small=True)
-    if any(one.state == "drift" for one in evaluation.features.values()):
+    if any(feature.state == "drift" for feature in evaluation.features.values()):
         return fact("ignore_drift", small=False)
     return fact("nothing_to_do")
 
@@ -135,7 +135,7 @@ def labels_needed(evaluation: Evaluation) -> int | None:
 
     That of the objectives, else so many that a fall of accuracy by :data:`WORTH_FINDING` is found nine times in ten.
     """
-    needed = [one.needed for one in evaluation.objectives if one.state == "inconclusive" and one.needed]
+    needed = [objective.needed for objective in evaluation.objectives if objective.state == "inconclusive" and objective.needed]
     if needed:
         return max(needed)
     accuracy = evaluation.reference.get("accuracy")
@@ -154,16 +154,16 @@ def _repair_columns(columns: tuple[str, ...], fault: Fact | None) -> Fact:
     return fact("repair_columns", columns=columns, fault=fault)
 
 
-def _is_strange(found: Finding) -> bool:
+def _is_strange(finding: Finding) -> bool:
     """Return True where most values of an input lie where hardly any lay: as in another unit, or of another source."""
     # 0.5: share of an input's values out of its usual range from which on the input itself is doubted before the model
     # is
-    return found.check == OUT_OF_RANGE.name and len(found.features) == 1 and (found.now or 0.0) >= 0.5
+    return finding.check == OUT_OF_RANGE.name and len(finding.features) == 1 and (finding.now or 0.0) >= 0.5
 
 
-def _is_better(one: SideBySide, version: str) -> bool:
+def _is_better(side_by_side: SideBySide, version: str) -> bool:
     """Return True where a challenger is better than this version, its champion."""
-    return one.verdict == "better" and one.champion.name == version
+    return side_by_side.verdict == "better" and side_by_side.champion.name == version
 
 
 def _change_version(better: SideBySide) -> Fact:

@@ -161,7 +161,7 @@ def state_spans(
     """
     context = VerdictContext(timezone=timezone)
     lengths: dict[str, list[Reading]] = {}
-    for one, earlier in usual_service(sorted((one for one in evaluations if one.closed), key=_by_time)):
+    for one, earlier in usual_service(sorted((evaluation for evaluation in evaluations if evaluation.closed), key=_by_time)):
         lengths.setdefault(one.window.name, []).append(_read(one, context, earlier, read, read_outcomes))
     spans = []
     for name, readings in lengths.items():
@@ -191,7 +191,7 @@ def _by_time(evaluation: Evaluation) -> tuple[int, int]:
 
 
 def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdict:
-    closed = [one for one in readings if one.evaluation.closed] or list(readings[-1:])
+    closed = [reading for reading in readings if reading.evaluation.closed] or list(readings[-1:])
     if not closed:
         return _no_window()
     lengths: dict[str, list[Reading]] = {}
@@ -244,9 +244,9 @@ def _refutes(right: _Run, wrong: _Run) -> bool:
     return fine.window.end - since >= _length(shown) or _could_see(fine, shown)
 
 
-def _could_see(evaluation: Evaluation, shown: Reading) -> bool:
+def _could_see(evaluation: Evaluation, reading: Reading) -> bool:
     """Return True where a window's interval is no longer than a loss that another window shows, or nobody can say."""
-    sign = shown.signs[0]
+    sign = reading.signs[0]
     change = evaluation.realized_changes.get(sign.metric)
     if sign.reason in ("level", "constant"):
         change = evaluation.level if sign.reason == "level" else evaluation.beside_constant
@@ -283,21 +283,21 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
     needed = windows_to_turn(_length(readings[0]))
     if previous is not None and previous.state in ("healthy", "degraded") and _began_before(previous, first):
         state, since = previous.state, previous.since
-    for one in readings:
-        if not one.decides:
-            if _could_tell(one.evaluation):
+    for reading in readings:
+        if not reading.decides:
+            if _could_tell(reading.evaluation):
                 turn, undecided = None, True  # the next window does not bear it out
             continue
-        if one.state == state:
-            newest, turn = one, None
+        if reading.state == state:
+            newest, turn = reading, None
             continue
-        streak = turn is not None and turn.reading.state == one.state
-        turn = turn.with_next(one) if turn is not None and streak else _Turn(one, one.since(), 1, _weight(one))
+        streak = turn is not None and turn.reading.state == reading.state
+        turn = turn.with_next(reading) if turn is not None and streak else _Turn(reading, reading.since(), 1, _weight(reading))
         believed = not undecided and (needed == TO_TURN or len(readings) == 1)
-        if turn.told >= needed or (not state and (one.state == "healthy" or believed)):
+        if turn.told >= needed or (not state and (reading.state == "healthy" or believed)):
             if newest is not None:
                 runs.append(_Run(newest, since, None, len(readings)))
-            state, newest, since, turn = one.state, one, turn.since, None
+            state, newest, since, turn = reading.state, reading, turn.since, None
     if newest is None:
         if turn is None or not state:
             return runs
@@ -309,7 +309,7 @@ def _lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:
     """Return the newest window that tells where it shows a loss, of windows of which none makes a run."""
     shown: list[Reading] = []
     for readings in lengths:
-        telling = [one for one in readings if one.decides or _could_tell(one.evaluation)]
+        telling = [reading for reading in readings if reading.decides or _could_tell(reading.evaluation)]
         shown += [one for one in telling[-1:] if one.decides]
     return max(shown, key=lambda one: _by_time(one.evaluation), default=None)
 
@@ -338,12 +338,12 @@ def _run_of_risk(
         alone: Whether no window tells at all.
         harmless: What moved in the deciding window, without a loss.
     """
-    found: list[_Run] = []
+    runs: list[_Run] = []
     for readings in lengths:
         newer = [
-            one.without(harmless)
-            for one in readings
-            if one.evaluation.window.end > ended or (alone and one.start is None)
+            reading.without(harmless)
+            for reading in readings
+            if reading.evaluation.window.end > ended or (alone and reading.start is None)
         ]
         run: list[Reading] = []
         quiet: _Turn | None = None
@@ -360,8 +360,8 @@ def _run_of_risk(
             elif one.evaluation.rows:
                 run, quiet, sure, in_a_row = [], None, False, 0
         if run and sure:
-            found.append(_Run(run[-1], run[0].since(ended), quiet, len(readings)))
-    return max(found, key=lambda run: _by_time(run.reading.evaluation), default=None)
+            runs.append(_Run(run[-1], run[0].since(ended), quiet, len(readings)))
+    return max(runs, key=lambda run: _by_time(run.reading.evaluation), default=None)
 
 
 def _stale(closed: Sequence[Reading], run: _Run) -> bool:

@@ -68,8 +68,8 @@ TOLD_FIRST = ("log_loss", "brier", "roc_auc", "accuracy", "mae", "rmse", "r2", "
 TOLD_LAST = ("average_precision", "recall", "precision", "f1", "fbeta", "balanced_accuracy", "mcc", "specificity")
 """The metrics that a sentence tells where no other is worse: they follow one threshold, or the share of positives."""
 
-_ORDER_TOLD = {name: at - len(TOLD_FIRST) for at, name in enumerate(TOLD_FIRST)} | {
-    name: at + 1 for at, name in enumerate(TOLD_LAST)
+_ORDER_TOLD = {name: index - len(TOLD_FIRST) for index, name in enumerate(TOLD_FIRST)} | {
+    name: index + 1 for index, name in enumerate(TOLD_LAST)
 }
 
 OF_SCORES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "brier", "roc_auc_ovr")
@@ -183,8 +183,8 @@ def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
     for name in DECIDING:
         if name in changes:
             return name, changes[name]
-    known = [name for name in changes if _compares(name)]
-    ranked = sorted(known, key=lambda name: (_rank(name), name))
+    names = [name for name in changes if _compares(name)]
+    ranked = sorted(names, key=lambda name: (_rank(name), name))
     return (ranked[0], changes[ranked[0]]) if ranked else None
 
 
@@ -198,7 +198,7 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
     decides = deciding_change(evaluation)
     if decides is not None and is_fine(*decides):
         return _no_worse(evaluation, *decides)
-    met = [one for one in evaluation.objectives if one.state == "met"]
+    met = [objective for objective in evaluation.objectives if objective.state == "met"]
     if not met or len(met) < len(evaluation.objectives):
         return None
     one = met[0]
@@ -229,7 +229,7 @@ def inconclusive_reason(evaluation: Evaluation) -> InconclusiveReason:
     decides = deciding_change(evaluation)
     if decides is not None and decides[1].state == "inconclusive":
         return decides[1].reason
-    return next((one.reason for one in evaluation.objectives if one.state == "inconclusive" and one.reason), "")
+    return next((objective.reason for objective in evaluation.objectives if objective.state == "inconclusive" and objective.reason), "")
 
 
 def is_worse(metric: str, change: float) -> bool:
@@ -254,9 +254,9 @@ def _outcomes(evaluation: Evaluation) -> dict[str, Any]:
     return {"outcomes": evaluation.outcome_rows, "coverage": evaluation.coverage}
 
 
-def _objective(one: ObjectiveState) -> dict[str, Any]:
-    ends = {"value": one.value, "low": one.low, "high": one.high}
-    return {"metric": one.metric, **ends, "rule": one.rule, "of_change": "= baseline" in one.rule}
+def _objective(objective_state: ObjectiveState) -> dict[str, Any]:
+    ends = {"value": objective_state.value, "low": objective_state.low, "high": objective_state.high}
+    return {"metric": objective_state.metric, **ends, "rule": objective_state.rule, "of_change": "= baseline" in objective_state.rule}
 
 
 def _signed(change: MetricChange) -> tuple[float, float | None, float | None]:
@@ -270,7 +270,7 @@ def _is_better(name: str, change: MetricChange) -> bool:
 
 
 def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
-    broken = [one for one in evaluation.objectives if one.state == "broken"]
+    broken = [objective for objective in evaluation.objectives if objective.state == "broken"]
     for one in sorted(broken, key=lambda one: (not _of_service(one), bool(one.slice), -_excess(one))):
         effect = _beyond(one)
         certainty = fact("objective_certainly_missed", rows=one.rows)
@@ -285,7 +285,7 @@ def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) ->
 
     Calls that last longer make no model degraded: whether they last too long, only an objective says.
     """
-    if any(_of_service(one) for one in evaluation.objectives):
+    if any(_of_service(objective) for objective in evaluation.objectives):
         return
     failure = service_failing(evaluation, earlier)
     if failure is None or failure.metric != ERROR_RATE or failure.measured.value is None:
@@ -298,25 +298,25 @@ def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) ->
     yield Sign("service", shown, certainty, failure.metric, effect, low, high, clear=is_clear(low, high))
 
 
-def _of_service(one: ObjectiveState) -> bool:
+def _of_service(objective_state: ObjectiveState) -> bool:
     """Return True for an objective of the service, which goes before all others."""
-    return one.metric in SERVICE_METRICS
+    return objective_state.metric in SERVICE_METRICS
 
 
-def _beyond(one: ObjectiveState) -> tuple[float | None, float | None, float | None]:
+def _beyond(objective_state: ObjectiveState) -> tuple[float | None, float | None, float | None]:
     """Return by how much an objective's value, and its interval, lie above its limit."""
-    if one.value is None or one.limit is None:
+    if objective_state.value is None or objective_state.limit is None:
         return None, None, None
-    ends = (None if end is None else end - one.limit for end in (one.low, one.high))
-    return one.value - one.limit, *ends  # type: ignore[return-value]
+    ends = (None if end is None else end - objective_state.limit for end in (objective_state.low, objective_state.high))
+    return objective_state.value - objective_state.limit, *ends  # type: ignore[return-value]
 
 
-def _excess(one: ObjectiveState) -> float:
+def _excess(objective_state: ObjectiveState) -> float:
     """Return by how many half lengths of its interval a value lies beyond its limit."""
-    if one.value is None or one.limit is None or one.low is None or one.high is None:
+    if objective_state.value is None or objective_state.limit is None or objective_state.low is None or objective_state.high is None:
         return 0.0
-    half = (one.high - one.low) / 2
-    return abs(one.value - one.limit) / half if half > 0 else 0.0
+    half = (objective_state.high - objective_state.low) / 2
+    return abs(objective_state.value - objective_state.limit) / half if half > 0 else 0.0
 
 
 def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
@@ -407,7 +407,7 @@ def _worse_sign(name: str, evaluation: Evaluation, reason: Reason) -> Sign:
 
 def worse_metrics(evaluation: Evaluation) -> list[str]:
     """Return the metrics that are worse than the baseline's."""
-    return [name for name, one in evaluation.realized_changes.items() if one.state == "worse"]
+    return [name for name, realized_change in evaluation.realized_changes.items() if realized_change.state == "worse"]
 
 
 def is_fine(name: str, change: MetricChange) -> bool:
@@ -432,22 +432,22 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
     states = {"": concept} if told else concept.drifting()
     own = "mae" if concept.measure == "absolute_error" else "accuracy"
     errors = evaluation.realized_changes.get(own) if evaluation.maturity == "mature" else None
-    for name, one in states.items():
-        ended = evaluation.window.end > evaluation.window.start and one.since is not None
-        if ended and (one.since or 0) >= evaluation.window.end:
+    for name, state in states.items():
+        ended = evaluation.window.end > evaluation.window.start and state.since is not None
+        if ended and (state.since or 0) >= evaluation.window.end:
             continue
         if not name and errors is not None and (errors.state == "not_worse" or not is_worse(own, errors.change)):
             continue
-        if one.before is None or one.after is None or one.after <= one.before:
+        if state.before is None or state.after is None or state.after <= state.before:
             continue
-        if not name and not _beyond_days(evaluation, own, errors, one):
+        if not name and not _beyond_days(evaluation, own, errors, state):
             continue
-        metric = "error_rate" if one.measure == "error_rate" else "mae"
-        shown = fact("errors_rose", metric=metric, before=one.before, after=one.after)
-        certainty = fact("rise_detected", outcomes=one.outcomes or concept.outcomes)
-        effect = one.after - one.before
-        clear = bool(name) or errors is None or (errors.state == "worse" and _lasts(evaluation, own, errors, one))
-        yield Sign("errors", shown, certainty, metric, effect, clear=clear, slice=name, since=one.since)
+        metric = "error_rate" if state.measure == "error_rate" else "mae"
+        shown = fact("errors_rose", metric=metric, before=state.before, after=state.after)
+        certainty = fact("rise_detected", outcomes=state.outcomes or concept.outcomes)
+        effect = state.after - state.before
+        clear = bool(name) or errors is None or (errors.state == "worse" and _lasts(evaluation, own, errors, state))
+        yield Sign("errors", shown, certainty, metric, effect, clear=clear, slice=name, since=state.since)
         return
 
 
@@ -505,9 +505,9 @@ def _measured_since(rise: ConceptDrift) -> int | None:
 
 
 def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
-    for found in evaluation.findings:
-        if is_fault(found):
-            yield _fault_sign("data", found, "fault_certain")
+    for finding in evaluation.findings:
+        if is_fault(finding):
+            yield _fault_sign("data", finding, "fault_certain")
     for one in evaluation.expected:
         if one.state == "broken":
             shown, certainty = fact("expectation_broken", expected=one), fact("rows_counted", expected=one)
@@ -515,22 +515,22 @@ def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
             yield Sign("data", shown, certainty, clear=True, features=features, part=f"{one.feature} {one.rule}")
 
 
-def _fault_sign(reason: Reason, found: Finding, certainty: str) -> Sign:
-    effect = None if found.was is None or found.now is None else found.now - found.was
-    part, shown = f"{found.check}:{','.join(found.features)}", found.fact
-    return Sign(reason, shown, fact(certainty), found.check, effect, clear=True, features=found.features, part=part)
+def _fault_sign(reason: Reason, finding: Finding, certainty: str) -> Sign:
+    effect = None if finding.was is None or finding.now is None else finding.now - finding.was
+    part, shown = f"{finding.check}:{','.join(finding.features)}", finding.fact
+    return Sign(reason, shown, fact(certainty), finding.check, effect, clear=True, features=finding.features, part=part)
 
 
-def is_fault(found: Finding) -> bool:
+def is_fault(finding: Finding) -> bool:
     """Return True for critical faults of the data; values that were never seen before may be true, and are drift."""
-    return found.severity == "critical" and found.check not in (OUT_OF_RANGE.name, UNSEEN.name)
+    return finding.severity == "critical" and finding.check not in (OUT_OF_RANGE.name, UNSEEN.name)
 
 
 def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield what is estimated to be worse, while outcomes do not say."""
     if evaluation.maturity == "mature" and evaluation.outcome_rows:
         return
-    worse = [name for name, one in evaluation.estimated_changes.items() if one.state == "worse"]
+    worse = [name for name, estimated_change in evaluation.estimated_changes.items() if estimated_change.state == "worse"]
     for name in told_first(worse):
         if _base(name) in TOLD_LAST:
             continue  # it follows the share of positives, which may move without harm
@@ -553,14 +553,14 @@ def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
 
 def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield values never seen before, and the drift of inputs; that of the most important cause first, if known."""
-    for found in evaluation.findings:
-        if found.severity == "critical" and not is_fault(found):
-            yield _fault_sign("inputs", found, "finding_certain")
+    for finding in evaluation.findings:
+        if finding.severity == "critical" and not is_fault(finding):
+            yield _fault_sign("inputs", finding, "finding_certain")
     weights: Mapping[str, float] = {}
     if evaluation.explanation is not None:
         causes = evaluation.explanation.causes
-        weights = {name: 1.0 / (at + 1) for at, cause in enumerate(causes) for name in cause.features}
-    moved = [one for one in evaluation.features.values() if _matters(one)]
+        weights = {name: 1.0 / (index + 1) for index, cause in enumerate(causes) for name in cause.features}
+    moved = [feature for feature in evaluation.features.values() if _matters(feature)]
     moved.sort(key=lambda one: (-weights.get(one.name, 0.0), -(one.effect or 0.0), one.name))
     for one in moved:
         shown = fact("column_moved", name=one.name)
@@ -615,5 +615,5 @@ def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
 def has_small_drift(evaluation: Evaluation) -> bool:
     """Return True where something drifts, and all of that is small."""
     columns = [*evaluation.features.values(), evaluation.score, evaluation.predicted]
-    drifted = [one for one in columns if one is not None and one.state == "drift"]
+    drifted = [column for column in columns if column is not None and column.state == "drift"]
     return bool(drifted) and not any(_matters(one) for one in drifted)

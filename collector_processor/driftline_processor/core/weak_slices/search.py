@@ -193,14 +193,14 @@ def weak_slices(
     codes = {name: (bins, of[at]) for name, (bins, of) in features.items()}
     content = [values[at] for values in losses.values()] + [of.astype(np.int64) for _, of in codes.values()]
     rows = _Rows(codes, None if weight is None else weight[at], when, halves(when, content), len(losses))
-    found: list[tuple[WeakSlice, Mask]] = []
+    weak_sliceses: list[tuple[WeakSlice, Mask]] = []
     for by, values in losses.items():
         for one, inside in rows.slices(by, values[at]):
-            if not any(_overlap(inside, before) for _, before in found):  # errors and log loss mostly find the same
-                found.append((one, inside))
-    found.sort(key=lambda one: -one[0].excess)
+            if not any(_overlap(inside, before) for _, before in weak_sliceses):  # errors and log loss mostly find the same
+                weak_sliceses.append((one, inside))
+    weak_sliceses.sort(key=lambda one: -one[0].excess)
     paired = min(len(rows.fine), MOST_FEATURES)
-    return WeakSearch(tuple(one for one, _ in found), len(at), len(rows.fine), comb(paired, 2))
+    return WeakSearch(tuple(one for one, _ in weak_sliceses), len(at), len(rows.fine), comb(paired, 2))
 
 
 class _Rows:
@@ -272,30 +272,30 @@ class _Rows:
         return difference(inside[at], loss[at], weight, stretch, few_days(self.time[at]))
 
     def _told(
-        self, by: RowLoss, one: Candidate, inside: Mask, loss: F64, rows: Mask, told: Difference, p: float
+        self, by: RowLoss, candidate: Candidate, inside: Mask, loss: F64, rows: Mask, difference: Difference, p: float
     ) -> WeakSlice:
         at = np.flatnonzero(inside & rows)
         weight = np.ones(len(at)) if self.weight is None else self.weight[at]
         held = float(weight.sum())
-        worth = effective(held, float(weight @ weight)) / told.effect
+        worth = effective(held, float(weight @ weight)) / difference.effect
         if by == "error":
-            wrong, right = (WeightSums(rows, rows) for rows in (told.value * worth, (1 - told.value) * worth))
-            low, high = _ends(told.value, wilson(wrong, right, CONFIDENCE))
+            wrong, right = (WeightSums(rows, rows) for rows in (difference.value * worth, (1 - difference.value) * worth))
+            low, high = _ends(difference.value, wilson(wrong, right, CONFIDENCE))
         else:
-            spread = float(weight @ (loss[at] - told.value) ** 2) / held
-            low, high = _ends(told.value, student(told.value, spread / worth, CONFIDENCE))
+            spread = float(weight @ (loss[at] - difference.value) ** 2) / held
+            low, high = _ends(difference.value, student(difference.value, spread / worth, CONFIDENCE))
         every = np.flatnonzero(rows)
         total = (np.ones(len(every)) if self.weight is None else self.weight[every]) @ loss[every]
-        excess = held * (told.value - told.rest) / float(total)
-        conditions = tuple(cut.conditions[choice]() for cut, choice in zip(one.cuts, one.choice, strict=True))
+        excess = held * (difference.value - difference.rest) / float(total)
+        conditions = tuple(cut.conditions[choice]() for cut, choice in zip(candidate.cuts, candidate.choice, strict=True))
         number = int(np.count_nonzero(inside & np.isfinite(loss)))
         name = " and ".join(f"{part.feature} {part.text}" for part in conditions)
         said, plain = _WORDS[by]
         sentence = (
-            f"{name}: {said.format(told.value)} ({plain.format(low)} to {plain.format(high)}), "
-            f"elsewhere {plain.format(told.rest)}; {number:,} labelled rows"
+            f"{name}: {said.format(difference.value)} ({plain.format(low)} to {plain.format(high)}), "
+            f"elsewhere {plain.format(difference.rest)}; {number:,} labelled rows"
         )
-        return WeakSlice(by, conditions, number, told.value, low, high, told.rest, p, excess, sentence)
+        return WeakSlice(by, conditions, number, difference.value, low, high, difference.rest, p, excess, sentence)
 
 
 def _ends(value: float, limits: Interval) -> tuple[float, float]:

@@ -83,7 +83,7 @@ def classify(reference: Points, current: Points, rng: np.random.Generator) -> Jo
     design = Design.of(reference, current, rng)
     side = np.concatenate([np.zeros(n), np.ones(m)])
     fold = np.concatenate([rng.permutation(n) % FOLDS, rng.permutation(m) % FOLDS])
-    trials = [_Trial.of(design.columns, fold == at) for at in range(FOLDS)]
+    trials = [_Trial.of(design.columns, fold == index) for index in range(FOLDS)]
     found = float(np.mean([trial.auc(side[np.newaxis])[0] for trial in trials]))
     p = _permuted(trials, side, found, rng)
     # of the mean of the folds' AUCs, were the rows of one distribution
@@ -116,7 +116,7 @@ class Design:
         if len(pairs) > MOST_PRODUCTS:
             pairs = [pairs[at] for at in np.sort(rng.choice(len(pairs), MOST_PRODUCTS, replace=False)).tolist()]
         lacking = np.flatnonzero(missing.any(axis=0)).tolist()
-        made_of = [*((at,) for at in range(d)), *((at,) for at in range(d)), *((at,) for at in lacking), *pairs]
+        made_of = [*((index,) for index in range(d)), *((index,) for index in range(d)), *((at,) for at in lacking), *pairs]
         first, second = (np.array([pair[side] for pair in pairs], dtype=np.intp) for side in (0, 1))
         columns = np.hstack([z, z**2, missing[:, lacking], z[:, first] * z[:, second]])
         columns -= columns.mean(axis=0)
@@ -173,11 +173,11 @@ def _told(
         weights = trial.weights(side[np.newaxis])[0]
         whole, own_side = trial.held @ weights, side[np.newaxis, trial.where]
         order = rng.permutation(len(trial.held))
-        for at in range(len(design.names)):
-            own = [column for column, made in enumerate(design.made_of) if at in made]
+        for index in range(len(design.names)):
+            own = [column for column, made in enumerate(design.made_of) if index in made]
             # a product is shuffled as a whole: what it tells, it tells by both of its features
             part = trial.held[:, own] @ weights[own]
-            falls[at] += found - float(auc((whole - part + part[order])[np.newaxis], own_side)[0])
+            falls[index] += found - float(auc((whole - part + part[order])[np.newaxis], own_side)[0])
     falls /= FOLDS
     # 5: features that are named, the most telling first: what a sentence and a card have room for
     first = np.argsort(-falls, kind="stable")[:5]
@@ -188,10 +188,10 @@ def _told(
     )
 
 
-def sentence(found: JointResult) -> str:
+def sentence(joint_result: JointResult) -> str:
     """Return the sentence: the AUC of the classifier, and the features that separate the rows most."""
-    most = f", most by {' and '.join(one.features[0] for one in found.told[:2])}" if found.told else ""
-    return f"a classifier tells these rows from the baseline's with an AUC of {found.now or 0.5:.3f}{most}"
+    most = f", most by {' and '.join(one.features[0] for one in joint_result.told[:2])}" if joint_result.told else ""
+    return f"a classifier tells these rows from the baseline's with an AUC of {joint_result.now or 0.5:.3f}{most}"
 
 
 METHOD = JointMethod(

@@ -146,7 +146,7 @@ def macro_interval(sums: PerformanceSums, weights: ClassWeights) -> IntervalAndR
         every = [table.ratio(*weights.cells(k, code)) for code in range(k)]
         ratios = [one for one in every if one.value is not None]
         together = table.averaged(weights, weighted=False)
-        apart = sum(one.moved.variance for one in ratios) / len(ratios) ** 2 if ratios else 0.0
+        apart = sum(ratio.moved.variance for ratio in ratios) / len(ratios) ** 2 if ratios else 0.0
         return ratios, max(1.0, together.variance / apart) if apart > 0 else 1.0
 
     return mean_of_shares(sums, *sums.once(("macro", weights), inflated))
@@ -160,7 +160,7 @@ def mean_of_shares(sums: PerformanceSums, ratios: list[Ratio], inflated: float =
         ratios: The shares.
         inflated: The variance of the mean as a multiple of that of independent shares.
     """
-    known = [(one.value, sums.share_interval(one)) for one in ratios]
+    known = [(ratio.value, sums.share_interval(ratio)) for ratio in ratios]
     values = [value for value, _ in known if value is not None]
     limits = [found[0] for _, found in known if found is not None]
     return (interval_of_mean(values, limits, inflated), sums.rows) if limits else None

@@ -74,7 +74,7 @@ def mean_cost(table: ConfusionTable, costs: F64, exact: Exact) -> tuple[float, f
     """
     every, place = np.unique(costs, return_inverse=True)
     place = place.reshape(costs.shape)
-    ratios = [table.ratio(own, 1 - own) for own in ((place == at).astype(np.float64) for at in range(len(every)))]
+    ratios = [table.ratio(own, 1 - own) for own in ((place == index).astype(np.float64) for index in range(len(every)))]
     limits = [exact(ratio.hits, ratio.misses) for ratio in ratios]
     share = np.array([ratio.value or 0.0 for ratio in ratios])
     apart = every - share @ every

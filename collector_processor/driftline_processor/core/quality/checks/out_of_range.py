@@ -94,7 +94,7 @@ def find(look: CheckInput) -> CheckResult:
 def _may_be_far(known: FeatureTable) -> Mask:
     """Return False where no value is far beyond the baseline."""
     found = np.zeros(len(known.pairs), np.bool_)
-    tails = [(at, pair, pair.now.tails) for at, pair in enumerate(known.pairs) if pair.now.tails is not None]
+    tails = [(index, pair, pair.now.tails) for index, pair in enumerate(known.pairs) if pair.now.tails is not None]
     if tails:
         largest = np.array([max(abs(pair.least or 0.0), abs(pair.greatest or 0.0)) for _, pair, _ in tails])
         held = (np.stack([one for *_, one in tails]) > 0) & (largest[:, np.newaxis] <= _NEAREST * ((1 + MARGIN) / FAR))

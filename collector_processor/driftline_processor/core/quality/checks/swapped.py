@@ -47,7 +47,7 @@ def find(look: CheckInput) -> CheckResult:
     belong. Only features that changed beyond chance are tried; two that look alike are not told apart.
     """
     pairs = list(look.pairs.values())
-    places = {name: at for at, name in enumerate(look.baseline.bins.features)}
+    places = {name: index for index, name in enumerate(look.baseline.bins.features)}
     found = [*_numbers(look.changed), *_texts(pairs, places)]
     return CheckResult(len(pairs), found)
 
@@ -61,9 +61,9 @@ def _numbers(changed: Sequence[ChangedNumber]) -> Iterator[Suspicion]:
             yield _finding(a.pair, b.pair, (one.share + other.share) / 2, max(a.p, b.p))
 
 
-def _chance(a: ChangedNumber, one: Mixture, b: ChangedNumber, other: Mixture) -> float:
+def _chance(a: ChangedNumber, mixture: Mixture, b: ChangedNumber, other: Mixture) -> float:
     """Return the greatest distance of two estimates of one swap's share."""
-    return min(MOST_UNLIKE, max(ALIKE, (a.noise / one.apart + b.noise / other.apart) / 3))
+    return min(MOST_UNLIKE, max(ALIKE, (a.noise / mixture.apart + b.noise / other.apart) / 3))
 
 
 def _good(fit: Mixture, chance: float) -> bool:
@@ -92,22 +92,22 @@ class _Strayed(NamedTuple):
     p: float = 1.0
 
 
-def _of_other(pair: FeaturePair, other: FeaturePair, places: dict[str, int], *, told: bool) -> _Strayed:
+def _of_other(pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, int], *, told: bool) -> _Strayed:
     """Return the part of a feature that belongs to the other, beyond that in the baseline.
 
     ``told``: the baseline says what strayed in it. Nothing can be told where the baseline itself has nearly as much of
     it as the other one: two columns of the same cities, of which each keeps only some.
     """
-    now = _strange(pair.now, other, places)
+    now = _strange(pair.now, feature_pair, places)
     if now <= 0 or pair.was.with_value <= 0:
         return _Strayed()
-    was, known, most = _strange(pair.was, other, places), 1.0, 0.0
-    if isinstance(other.bins, CategoryBins):
-        theirs = shares(other.was)
+    was, known, most = _strange(pair.was, feature_pair, places), 1.0, 0.0
+    if isinstance(feature_pair.bins, CategoryBins):
+        theirs = shares(feature_pair.was)
         known -= float(theirs[-1])
         if isinstance(pair.bins, CategoryBins):  # categories that both know are seen in neither
             own = set(pair.bins.categories)
-            both = [category in own for category in other.bins.categories]
+            both = [category in own for category in feature_pair.bins.categories]
             known -= float(theirs[:-1][both].sum())
             if any(both):
                 more, most = missed_in_other(pair)
@@ -122,11 +122,11 @@ def _of_other(pair: FeaturePair, other: FeaturePair, places: dict[str, int], *, 
     return _Strayed(share, more_often(least, pair.was.with_value * pair.n, now * pair.m, pair.now.with_value * pair.m))
 
 
-def _strange(sums: Sums, other: FeaturePair, places: dict[str, int]) -> float:
+def _strange(sums: Sums, feature_pair: FeaturePair, places: dict[str, int]) -> float:
     """Return the weight of values that belong to the other feature."""
-    if other.number:
+    if feature_pair.number:
         return 0.0 if sums.kinds is None else float(sums.kinds[_NUMBER])
-    at = places[other.name]
+    at = places[feature_pair.name]
     return 0.0 if sums.elsewhere is None or len(sums.elsewhere) <= at else float(sums.elsewhere[at])
 
 
