@@ -204,17 +204,17 @@ class LastingDrift(Struct, frozen=True, eq=False):
     @property
     def columns(self) -> dict[str, LastingShift]:
         """Return what is told of each column, by the name of its part."""
-        told = {}
+        shifts = {}
         columns = (self.measures, self.shifts, self.steps, self.recent, self.evidence)
         for part, measure, shift, steps, recent, evidence in zip(self.parts, *columns, strict=False):
             began = self.began[1] if recent else self.anew.get(part, self.began[0])
-            since, found = self.found.get(part, (began, None))
-            state: Literal["not_found", "drift"] = "not_found" if found is None else "drift"
-            told[part] = LastingShift(state, measure, shift, steps, since, evidence, found)
+            since, end = self.found.get(part, (began, None))
+            state: Literal["not_found", "drift"] = "not_found" if end is None else "drift"
+            shifts[part] = LastingShift(state, measure, shift, steps, since, evidence, end)
         for part, reason in zip(self.parts, self.reason, strict=False):
             if reason:
-                told[part] = LastingShift("inconclusive", "", None, 0, None, None, None, reason)
-        return told
+                shifts[part] = LastingShift("inconclusive", "", None, 0, None, None, None, reason)
+        return shifts
 
 
 class SliceDrift(Struct, frozen=True):
@@ -243,8 +243,8 @@ class SliceDrift(Struct, frozen=True):
 
     def drifted(self) -> list[ColumnDrift]:
         """Return the columns that drift: features, then score and class."""
-        known = (*self.features.values(), self.score, self.predicted)
-        return [column for column in known if column is not None and column.state == "drift"]
+        columns_and_outputs = (*self.features.values(), self.score, self.predicted)
+        return [column for column in columns_and_outputs if column is not None and column.state == "drift"]
 
     def thinned(self) -> SliceDrift:
         """Return it with those features alone that drift: forty slices of every window are kept for months."""
@@ -933,8 +933,8 @@ class FastLabels(Struct, frozen=True):
         if not self.differ:
             return f"outcomes that came {within} do not differ from later ones by more than chance"
         fast, slow = self._number(self.fast), self._number(self.slow)
-        said = _FAST_AND_SLOW[self.metric].format(within=within, fast=fast, slow=slow)
-        return f"{said}: performance while some are missing is that of the fast ones"
+        comparison = _FAST_AND_SLOW[self.metric].format(within=within, fast=fast, slow=slow)
+        return f"{comparison}: performance while some are missing is that of the fast ones"
 
     def _number(self, value: float) -> str:
         return f"{100 * value:.3g} %" if self.metric in ("actual_rate", "error_rate") else f"{value:.4g}"
@@ -1059,14 +1059,14 @@ class DriftSummary(Struct, frozen=True, eq=False):
 
     def of(self, feature: str, numbers: F64) -> float | None:
         """Return the number of a feature, one of these arrays; None where it is not known."""
-        at = self.places.get(feature)
-        value = math.nan if at is None else numbers.item(at)
+        index = self.places.get(feature)
+        value = math.nan if index is None else numbers.item(index)
         return None if math.isnan(value) else value
 
     def state(self, feature: str) -> State | None:
         """Return the state of a feature; None where it has none."""
-        at = self.places.get(feature)
-        return None if at is None else self.states[at]
+        index = self.places.get(feature)
+        return None if index is None else self.states[index]
 
 
 _CERTAIN_FIRST: tuple[State, ...] = ("drift", "ok", "within_normal_variation", "inconclusive")
@@ -1086,21 +1086,21 @@ def summarize_drift(evaluation: Evaluation) -> DriftSummary:
     columns = list(features.values())
     deciding = [column.methods.get(column.decided_by, unknown) for column in columns]
     states, outputs = Counter(column.state for column in columns), (evaluation.score, evaluation.predicted)
-    slices = sum(one.state == "drift" for one in evaluation.slices.values())
+    slices = sum(column.state == "drift" for column in evaluation.slices.values())
     everything = [*columns, *(output for output in outputs if output is not None)]
-    known = {one.state for one in everything} | ({"drift"} if slices else set())
-    reason = Counter(one.reason for one in everything if one.state == "inconclusive")
+    states_seen = {column.state for column in everything} | ({"drift"} if slices else set())
+    reason = Counter(column.reason for column in everything if column.state == "inconclusive")
     return DriftSummary(
         dict(zip(features, range(len(columns)), strict=True)),
         tuple(column.state for column in columns),
         tuple(column.size for column in columns),
         _numbers([size_of(column) for column in columns]),
-        _numbers([one.value for one in deciding]),
-        _numbers([one.p_value for one in deciding]),
+        _numbers([column.value for column in deciding]),
+        _numbers([column.p_value for column in deciding]),
         _numbers([column.missing_was for column in columns]),
         _numbers([column.missing_now for column in columns]),
         np.array([column.rows for column in columns], np.int64),
-        next((state for state in _CERTAIN_FIRST if state in known), "no_baseline"),
+        next((state for state in _CERTAIN_FIRST if state in states_seen), "no_baseline"),
         reason.most_common(1)[0][0] if reason else "",
         states["drift"],
         states["ok"] + states["within_normal_variation"] + states["drift"],

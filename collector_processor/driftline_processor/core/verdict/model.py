@@ -93,7 +93,7 @@ def verdict_of_model(
         read: Reads a window, as :func:`~.window.read_window` does; one that remembers what it has read is quicker.
     """
     windows = usual_service(sorted(evaluations, key=_by_time))
-    readings = [_read(one, context, earlier, read) for one, earlier in windows]
+    readings = [_read(evaluation, context, earlier, read) for evaluation, earlier in windows]
     verdict = _of_windows(readings, previous)
     if traffic is None or verdict.state == "degraded":
         return verdict
@@ -204,11 +204,11 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     lone = _lone_loss(lengths.values()) if run is None else None
     if lone is not None and lone.stands_out:
         return _not_borne_out(_Turn(lone, lone.since(), 1, _weight(lone)), alone=False)
-    ended = 0 if run is None else run.newest.evaluation.window.end
+    end = 0 if run is None else run.newest.evaluation.window.end
     if run is not None and run.turn is not None and run.turn.reading.stands_out:
         return _not_borne_out(run.turn, alone=run.windows == 1)
     harmless = harmless_parts(run.reading) if run is not None else frozenset()
-    risk = _run_of_risk(lengths.values(), ended, run is None, harmless)
+    risk = _run_of_risk(lengths.values(), end, run is None, harmless)
     if risk is not None:
         quiet = fact("newest_without_drift") if risk.turn is not None else _last_known(closed, run)
         return verdict_of(risk.reading, risk.since, (quiet,), alone=risk.alone)
@@ -216,9 +216,9 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     if run is None or _stale(closed, run):
         since = newest.start if run is None else run.reading.evaluation.window.end
         untold = replace(newest if run is None else _newest_without(closed, run), state="unknown", signs=())
-        alone = sum(one.evaluation.window.name == untold.evaluation.window.name for one in closed) == 1
-        return verdict_of(untold, since, (_last_known(closed, run),), alone=alone and since == untold.start)
-    certainty = tuple(one for one in (_after(closed, run), _lone(run)) if one is not None)
+        is_alone = sum(reading.evaluation.window.name == untold.evaluation.window.name for reading in closed) == 1
+        return verdict_of(untold, since, (_last_known(closed, run),), alone=is_alone and since == untold.start)
+    certainty = tuple(reading for reading in (_after(closed, run), _lone(run)) if reading is not None)
     return verdict_of(run.reading, run.since, certainty, alone=run.alone)
 
 
@@ -227,8 +227,8 @@ def _that_decides(runs: Sequence[_Run]) -> _Run | None:
     newest = max(runs, key=lambda run: _by_time(run.newest.evaluation), default=None)
     if newest is None or newest.reading.state == "degraded":
         return newest
-    lasting = [run for run in runs if run.reading.state == "degraded" and not _refutes(newest, run)]
-    return max(lasting, key=lambda run: _by_time(run.newest.evaluation), default=newest)
+    degraded_runs = [run for run in runs if run.reading.state == "degraded" and not _refutes(newest, run)]
+    return max(degraded_runs, key=lambda run: _by_time(run.newest.evaluation), default=newest)
 
 
 def _refutes(right: _Run, wrong: _Run) -> bool:
@@ -236,12 +236,12 @@ def _refutes(right: _Run, wrong: _Run) -> bool:
 
     They are of rows after it, and could see it: by an interval no longer than the loss, or because they last as long.
     """
-    fine, shown = right.reading.evaluation, wrong.reading
-    ended = shown.evaluation.window.end
-    if fine.window.start < ended:
+    fine, reading = right.reading.evaluation, wrong.reading
+    end = reading.evaluation.window.end
+    if fine.window.start < end:
         return False
-    since = ended if right.since is None else max(right.since, ended)
-    return fine.window.end - since >= _length(shown) or _could_see(fine, shown)
+    since = end if right.since is None else max(right.since, end)
+    return fine.window.end - since >= _length(reading) or _could_see(fine, reading)
 
 
 def _could_see(evaluation: Evaluation, reading: Reading) -> bool:
@@ -310,8 +310,8 @@ def _lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:
     shown: list[Reading] = []
     for readings in lengths:
         telling = [reading for reading in readings if reading.decides or _could_tell(reading.evaluation)]
-        shown += [one for one in telling[-1:] if one.decides]
-    return max(shown, key=lambda one: _by_time(one.evaluation), default=None)
+        shown += [reading for reading in telling[-1:] if reading.decides]
+    return max(shown, key=lambda reading: _by_time(reading.evaluation), default=None)
 
 
 def _could_tell(evaluation: Evaluation) -> bool:
@@ -373,17 +373,17 @@ def _stale(closed: Sequence[Reading], run: _Run) -> bool:
 
 def _without_outcomes(closed: Sequence[Reading], run: _Run) -> list[Reading]:
     """Return the newest windows of the deciding length whose outcomes had their time and did not come."""
-    name, ended = run.reading.evaluation.window.name, run.reading.evaluation.window.end
-    newer = [one for one in closed if one.evaluation.window.name == name and one.evaluation.window.end > ended]
+    name, end = run.reading.evaluation.window.name, run.reading.evaluation.window.end
+    newer = [reading for reading in closed if reading.evaluation.window.name == name and reading.evaluation.window.end > end]
     missing: list[Reading] = []
-    for one in newer:
-        evaluation = one.evaluation
+    for reading in newer:
+        evaluation = reading.evaluation
         if evaluation.young or not evaluation.rows:
             continue
         if _could_tell(evaluation):
             missing.clear()
         else:
-            missing.append(one)
+            missing.append(reading)
     return missing
 
 
@@ -406,8 +406,8 @@ def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:
 
 def _last_known(closed: Sequence[Reading], run: _Run | None) -> Fact:
     if run is None or run.reading.start is None:
-        came = [one.evaluation for one in closed if _could_tell(one.evaluation)]
-        if came and not any(one.reference or one.objectives for one in came):
+        evaluations = [reading.evaluation for reading in closed if _could_tell(reading.evaluation)]
+        if evaluations and not any(reading.reference or reading.objectives for reading in evaluations):
             return fact("outcomes_without_objective")
         return fact("no_window_before")
     return fact("healthy_until", end=run.reading.evaluation.window.end, timezone=run.reading.context.timezone)
@@ -415,10 +415,10 @@ def _last_known(closed: Sequence[Reading], run: _Run | None) -> Fact:
 
 def _after(closed: Sequence[Reading], run: _Run) -> Fact | None:
     """Return until when a healthy model was looked at; None where no window came after that."""
-    ended = run.reading.evaluation.window.end
-    if run.reading.start is None or closed[-1].evaluation.window.end <= ended:
+    end = run.reading.evaluation.window.end
+    if run.reading.start is None or closed[-1].evaluation.window.end <= end:
         return None
-    return fact("known_until", end=ended, timezone=run.reading.context.timezone)
+    return fact("known_until", end=end, timezone=run.reading.context.timezone)
 
 
 def _lone(run: _Run) -> Fact | None:

@@ -55,7 +55,7 @@ class Reading:
             return self
         left = tuple(sign for sign in self.signs if not harmless & {sign.part, sign.part.partition(WHERE)[0]})
         state: Literal["at_risk", "unknown"] = "at_risk" if left else "unknown"
-        return replace(self, state=state, signs=left, clear=any(one.clear for one in left))
+        return replace(self, state=state, signs=left, clear=any(sign.clear for sign in left))
 
     @property
     def start(self) -> int | None:
@@ -74,10 +74,10 @@ class Reading:
         Args:
             earliest: From when on an older drift that lasts counts, unix nanoseconds; None = from the window's start.
         """
-        known = self.signs[0].since if self.signs else None
-        if known is None or self.start is None:
-            return self.start if known is None else known
-        return max(known, self.start if earliest is None else earliest)
+        known_since = self.signs[0].since if self.signs else None
+        if known_since is None or self.start is None:
+            return self.start if known_since is None else known_since
+        return max(known_since, self.start if earliest is None else earliest)
 
 
 def read_window(
