@@ -56,7 +56,7 @@ def kind_of_change(
     """
     broken = [objective for objective in evaluation.objectives if objective.state == "broken" and _of_service(objective.metric)]
     if broken:
-        return KindOfChange("service", "service_changed", tuple(fact("rule_broken", rule=one.rule) for one in broken))
+        return KindOfChange("service", "service_changed", tuple(fact("rule_broken", rule=expectation.rule) for expectation in broken))
     if not any(_of_service(objective.metric) for objective in evaluation.objectives):
         failure = service_failing(evaluation)
         if failure is not None:
@@ -89,8 +89,8 @@ def _stuck(evaluation: Evaluation, pane: Pane, baseline: Baseline) -> Fact | Non
         feature.state in ("drift", "within_normal_variation") for feature in evaluation.features.values()
     ):
         return None
-    found = default_answers(pane, baseline)
-    return None if found is None else fact("one_answer", part=found.part)
+    answers = default_answers(pane, baseline)
+    return None if answers is None else fact("one_answer", part=answers.part)
 
 
 def _is_fault(finding: Finding) -> bool:
@@ -105,7 +105,7 @@ def _moved(evaluation: Evaluation) -> tuple[Fact, ...]:
     """Return which inputs and scores drift; () where none does."""
     drifted = [name for name, feature in evaluation.features.items() if feature.state == "drift"]
     moved = [fact("columns_drift", names=tuple(drifted))] if drifted else []
-    outputs = [one for one in (evaluation.score, evaluation.predicted) if one is not None and one.state == "drift"]
+    outputs = [output for output in (evaluation.score, evaluation.predicted) if output is not None and output.state == "drift"]
     moved += [fact("output_drifts", name=output.words) for output in outputs[:1]]
     return tuple(moved)
 
@@ -128,13 +128,13 @@ def _off(evaluation: Evaluation) -> Fact | None:
         return None
     if any(_holds(evaluation, name) for name in evaluation.weighted):
         return None
-    known = {name: one for name, one in evaluation.estimated.items() if one.error is not None and one.error_deviation}
-    for name, one in known.items():
-        assert one.error is not None
-        assert one.error_deviation is not None
-        if math.erfc(abs(one.error) / one.error_deviation / math.sqrt(2)) <= LEVEL / len(known):
-            return fact("estimate_missed", metric=name, error=one.error)
-    if known or evaluation.outcome_rows < FEWEST or not evaluation.features or _moved(evaluation):
+    estimates = {name: estimate for name, estimate in evaluation.estimated.items() if estimate.error is not None and estimate.error_deviation}
+    for name, estimate in estimates.items():
+        assert estimate.error is not None
+        assert estimate.error_deviation is not None
+        if math.erfc(abs(estimate.error) / estimate.error_deviation / math.sqrt(2)) <= LEVEL / len(estimates):
+            return fact("estimate_missed", metric=name, error=estimate.error)
+    if estimates or evaluation.outcome_rows < FEWEST or not evaluation.features or _moved(evaluation):
         return None
     worse = _first(name for name, realized_change in evaluation.realized_changes.items() if realized_change.state == "worse")
     return None if worse is None else fact("worse_without_drift", metric=worse)
@@ -160,8 +160,8 @@ def _without_outcomes(evaluation: Evaluation, moved: tuple[Fact, ...]) -> KindOf
         return None
     if shift is not None and shift.explains == "either":
         return KindOfChange("covariate_shift", "inputs_or_proportions_moved", (*moved, _shift(shift)))
-    known = evaluation.outcome_rows >= FEWEST and evaluation.maturity == "mature"
-    return KindOfChange("covariate_shift", "inputs_moved" if known else "inputs_moved_without_outcomes", moved)
+    has_outcomes = evaluation.outcome_rows >= FEWEST and evaluation.maturity == "mature"
+    return KindOfChange("covariate_shift", "inputs_moved" if has_outcomes else "inputs_moved_without_outcomes", moved)
 
 
 def _shift(shift: LabelShift) -> Fact:

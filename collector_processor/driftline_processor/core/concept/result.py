@@ -48,8 +48,8 @@ class ConceptDrift:
 
     def drifting(self) -> dict[str, ConceptDrift]:
         """Return the slices in which errors have become more, those with most outcomes first."""
-        told = sorted(self.slices.items(), key=lambda one: (-one[1].outcomes, one[0]))
-        return {name: one for name, one in told if one.state == "drift"}
+        ranked = sorted(self.slices.items(), key=lambda concept_drift: (-concept_drift[1].outcomes, concept_drift[0]))
+        return {name: concept_drift for name, concept_drift in ranked if concept_drift.state == "drift"}
 
 
 def error_rise(concept_drift: ConceptDrift) -> float | None:

@@ -215,16 +215,16 @@ class ScoreFunctions:
             level[:, column] = np.interp(flat[:, column], self.levels[column], GRID)
         level = level.reshape(mean.shape)
         expected = np.diff(ndtr(self.borders - level[..., np.newaxis]), axis=-1)
-        found = np.zeros((*mean.shape, self.weight.shape[1]))
-        found[..., LEVEL] = level
+        all_scores = np.zeros((*mean.shape, self.weight.shape[1]))
+        all_scores[..., LEVEL] = level
         beyond = share - expected
-        found[..., SPREAD] = (self.polynomials[1] * beyond).sum(axis=-1)
-        found[..., SKEW] = (self.polynomials[2] * beyond).sum(axis=-1)
+        all_scores[..., SPREAD] = (self.polynomials[1] * beyond).sum(axis=-1)
+        all_scores[..., SKEW] = (self.polynomials[2] * beyond).sum(axis=-1)
         of_cells = np.arcsin(np.sqrt(np.minimum(share, 1.0)))
         of_cells -= np.where(self.ordered[:, np.newaxis], np.arcsin(np.sqrt(np.clip(expected, 0.0, 1.0))), 0.0)
-        found[..., CELLS:-1] = 2 * of_cells
-        found[..., -1] = 2 * np.arcsin(np.sqrt(np.clip(new / np.maximum(rows[..., 0], 1e-300), 0.0, 1.0)))
-        return found
+        all_scores[..., CELLS:-1] = 2 * of_cells
+        all_scores[..., -1] = 2 * np.arcsin(np.sqrt(np.clip(new / np.maximum(rows[..., 0], 1e-300), 0.0, 1.0)))
+        return all_scores
 
 
 class SeriesFactors(NamedTuple):
@@ -760,7 +760,7 @@ def share_designs(baseline: Baseline, rows: float, span: int) -> ShareDesigns:
     # finding without.
     days = 3.0 * np.sqrt(usual.signal[shares.at, LEVEL] + usual.mean[shares.at, LEVEL])
     level = ndtr(days - shares.edge) + ndtr(-days - shares.edge)
-    missing, outside = (one.designs(windows, rows, span) for one in (shares.missing, shares.outside))
+    missing, outside = (shares_of_blocks.designs(windows, rows, span) for shares_of_blocks in (shares.missing, shares.outside))
     return ShareDesigns(missing, outside, dict(zip(shares.outside.parts, level.tolist(), strict=True)))
 
 

@@ -578,18 +578,18 @@ class _Columns:
         state: State = "ok"
         self.state = ["inconclusive" if is_incomparable else state for is_incomparable in self.not_comparable.tolist()]
         self.reason = ["not_comparable" if is_incomparable else "" for is_incomparable in self.not_comparable.tolist()]
-        for at in np.flatnonzero(self.few).tolist():
-            self.state[at], self.reason[at] = "inconclusive", "too_few_rows"
+        for column_index in np.flatnonzero(self.few).tolist():
+            self.state[column_index], self.reason[column_index] = "inconclusive", "too_few_rows"
         if not len(judged_columns):
             return
         level = ALPHA / np.bincount(family[judged_columns])[family[judged_columns]]
         by_rows = self._see(judged_columns, level)
         self._judge(judged_columns, level, by_rows)
-        for at in np.flatnonzero(self.swing > 0).tolist():
-            if self.state[at] == "drift" and not np.isnan(self.p[at]) and self._may_swing(at):
-                self.state[at], self.reason[at] = "inconclusive", "too_few_days"
-            if not np.isnan(self.would_see[at]):
-                self.would_see[at] = max(float(self.would_see[at]), self._swing_at_most(at))
+        for column_index in np.flatnonzero(self.swing > 0).tolist():
+            if self.state[column_index] == "drift" and not np.isnan(self.p[column_index]) and self._may_swing(column_index):
+                self.state[column_index], self.reason[column_index] = "inconclusive", "too_few_days"
+            if not np.isnan(self.would_see[column_index]):
+                self.would_see[column_index] = max(float(self.would_see[column_index]), self._swing_at_most(column_index))
 
     def _see(self, at: I64, level: F64) -> F64:
         """Work out the smallest shifts that would have been drift, each alone in its family; return those by rows.

@@ -386,30 +386,30 @@ def _height(part: _Part | None) -> tuple[bool, float]:
 
 
 def _difference(
-    group: str, beside: str, rate: str, one: _Part | None, other_part: _Part | None, limit: float, confidence: float
+    group: str, beside: str, rate: str, own_part: _Part | None, other_part: _Part | None, limit: float, confidence: float
 ) -> GroupComparison:
-    if one is None or other_part is None:
+    if own_part is None or other_part is None:
         return GroupComparison(group, rate, None, None, None, "inconclusive", beside)
-    limits = [part.limits(confidence, one.effect_beside(other_part, confidence)) for part in (one, other_part)]
-    low, high, _ = limits_of.difference(one.value, limits[0], other_part.value, limits[1])
-    return GroupComparison(group, rate, one.value - other_part.value, low, high, _state(low, high, -limit, limit), beside)
+    limits = [part.limits(confidence, own_part.effect_beside(other_part, confidence)) for part in (own_part, other_part)]
+    low, high, _ = limits_of.difference(own_part.value, limits[0], other_part.value, limits[1])
+    return GroupComparison(group, rate, own_part.value - other_part.value, low, high, _state(low, high, -limit, limit), beside)
 
 
 def _ratio(
-    group: str, beside: str, rate: str, one: _Part | None, other_part: _Part | None, limit: float, confidence: float
+    group: str, beside: str, rate: str, own_part: _Part | None, other_part: _Part | None, limit: float, confidence: float
 ) -> GroupComparison:
-    if one is None or other_part is None:
+    if own_part is None or other_part is None:
         return GroupComparison(group, rate, None, None, None, "inconclusive", beside)
-    value = one.value / other_part.value if other_part.value > 0 else None
-    if not (one.known and other_part.known):
+    value = own_part.value / other_part.value if other_part.value > 0 else None
+    if not (own_part.known and other_part.known):
         return GroupComparison(group, rate, value, None, None, "inconclusive", beside)
-    effect = one.effect_beside(other_part, confidence, ratio=True)
-    if all(limits_of.has_equal_weights(*part.ratio[:2]) for part in (one, other_part)):
-        share, than = (Share(part.value, part.ratio.effective / effect) for part in (one, other_part))
+    effect = own_part.effect_beside(other_part, confidence, ratio=True)
+    if all(limits_of.has_equal_weights(*part.ratio[:2]) for part in (own_part, other_part)):
+        share, than = (Share(part.value, part.ratio.effective / effect) for part in (own_part, other_part))
         low, high = ratio_interval(share, than, confidence)
     else:
-        limits = [part.limits(confidence, effect) for part in (one, other_part)]
-        low, high = limits_of.quotient(one.value, limits[0], other_part.value, limits[1])
+        limits = [part.limits(confidence, effect) for part in (own_part, other_part)]
+        low, high = limits_of.quotient(own_part.value, limits[0], other_part.value, limits[1])
     state = _state(low, high, limit, 1 / limit if limit > 0 else np.inf)
     return GroupComparison(group, rate, value, low, None if isinf(high) else high, state, beside)
 

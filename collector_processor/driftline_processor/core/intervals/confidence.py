@@ -170,14 +170,14 @@ def power_of_share(rows: int, share: float, limit: float, confidence: float) -> 
 def _quantile(weight_sums: WeightSums, others: WeightSums, tail: float) -> float:
     """Return the quantile of a share of two gamma variables with the mean and variance of a weighted count."""
     share = _share_quantile(weight_sums.effective, others.effective, tail)
-    each, other = weight_sums.squares / weight_sums.weight, others.squares / others.weight
-    return each * share / (each * share + other * (1 - share))
+    weight_of_hits, weight_of_others = weight_sums.squares / weight_sums.weight, others.squares / others.weight
+    return weight_of_hits * share / (weight_of_hits * share + weight_of_others * (1 - share))
 
 
 @lru_cache(maxsize=4_096)
-def _share_quantile(some: float, others: float, tail: float) -> float:
+def _share_quantile(hits: float, misses: float, tail: float) -> float:
     """Return the quantile of a beta variable: half of the metrics of decisions ask of the same cells of a table."""
-    return float(betaincinv(some, others, tail))
+    return float(betaincinv(hits, misses, tail))
 
 
 def has_equal_weights(hits: WeightSums, misses: WeightSums) -> bool:
@@ -188,10 +188,10 @@ def has_equal_weights(hits: WeightSums, misses: WeightSums) -> bool:
     (True, False)
     """
     total = hits.weight + misses.weight
-    each = (hits.squares + misses.squares) / total if total > 0 else 1.0
-    found = [(one.more, 1.0) for one in (hits, misses)] + [(one.squares, one.weight) for one in (hits, misses)]
+    weight_per_row = (hits.squares + misses.squares) / total if total > 0 else 1.0
+    totals = [(total_weight.more, 1.0) for total_weight in (hits, misses)] + [(total_weight.squares, total_weight.weight) for total_weight in (hits, misses)]
     # 1e-9: greatest relative difference by rounding between sums of equal weights
-    return all(math.isclose(one, each * rows, rel_tol=1e-9) for one, rows in found)
+    return all(math.isclose(total_weight, weight_per_row * rows, rel_tol=1e-9) for total_weight, rows in totals)
 
 
 def wilson(hits: WeightSums, misses: WeightSums, confidence: float, design: float = 1.0) -> Interval:
@@ -277,9 +277,9 @@ def logit(value: float, variance: float, confidence: float, freedom: float = mat
         return NONE
     if variance <= 0:
         return TOO_FEW
-    at, half = math.log(value / (1 - value)), math.sqrt(variance) / (value * (1 - value))
+    log_odds, half = math.log(value / (1 - value)), math.sqrt(variance) / (value * (1 - value))
     half *= student_quantile(confidence, freedom)
-    low, high = (float(expit(at + sign * half)) for sign in (-1, 1))
+    low, high = (float(expit(log_odds + sign * half)) for sign in (-1, 1))
     return Interval(low, high, "logit")
 
 
@@ -322,10 +322,10 @@ def difference(value: float, of: Interval, less: float, than: Interval) -> Inter
     """
     if of.low is None or of.high is None or than.low is None or than.high is None:
         return NONE
-    apart = value - less
+    change = value - less
     return Interval(
-        apart - math.hypot(value - of.low, than.high - less),
-        apart + math.hypot(of.high - value, less - than.low),
+        change - math.hypot(value - of.low, than.high - less),
+        change + math.hypot(of.high - value, less - than.low),
         of.method,
     )
 
@@ -400,5 +400,5 @@ def _score(share: Share, other: Share, ratio: float) -> float:
     p = min(max(p, 0.0), 1.0, 1 / ratio if ratio > 1 else 1.0)
     q = min(ratio * p, 1.0)
     variance = (q * (1 - q) / n + ratio**2 * p * (1 - p) / m) * (n + m) / (n + m - 1)
-    away = (share.value - ratio * other.value) ** 2
-    return away / variance if variance > 0 else (0.0 if away == 0 else inf)
+    squared_distance = (share.value - ratio * other.value) ** 2
+    return squared_distance / variance if variance > 0 else (0.0 if squared_distance == 0 else inf)

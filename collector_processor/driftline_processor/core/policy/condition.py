@@ -301,8 +301,8 @@ class Drifts:
         """Return the numbers behind it: of what drifts, else of what moved most; () where nothing was measured."""
         columns = [*evaluation.features.values()]
         if self.column != "features":
-            one = evaluation.score if self.column == "score" else evaluation.predicted
-            columns = [] if one is None else [one]
+            output = evaluation.score if self.column == "score" else evaluation.predicted
+            columns = [] if output is None else [output]
         known_columns = [(column.state == "drift", column.effect, column) for column in columns if column.effect is not None]
         ranked = [column for _, _, column in sorted(known_columns, key=lambda pair: (not pair[0], -pair[1]))]
         drifted = [column for column in ranked if column.state == "drift"]

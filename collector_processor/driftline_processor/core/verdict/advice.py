@@ -107,13 +107,13 @@ def _longer_window(
     evaluation: Evaluation, context: VerdictContext, reason: str, needed: int | None = None, rows: int | None = None
 ) -> Fact:
     """Return how to get a longer window: wait for an open one that holds this one, else ask for one, or bring rows."""
-    own = evaluation.window
+    window = evaluation.window
     why = {"reason": reason, "needed": needed, "rows": rows}
-    longer = [one for one in context.coming if one.start <= own.start and own.end <= one.end and one != own]
+    longer = [coming for coming in context.coming if coming.start <= window.start and window.end <= coming.end and coming != window]
     if longer:
-        first = min(longer, key=lambda one: one.end)
+        first = min(longer, key=lambda coming: coming.end)
         return fact("wait_for_longer_window", start=first.start, end=first.end, timezone=context.timezone, **why)
-    return fact("evaluate_longer_window" if own.name else "evaluate_more_rows", **why)
+    return fact("evaluate_longer_window" if window.name else "evaluate_more_rows", **why)
 
 
 def keep(evaluation: Evaluation) -> Fact:
@@ -186,7 +186,7 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
         return False
     if set(worse_metrics(evaluation)) - OF_RANKS:
         return True
-    said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
-    if said is None or came is None or said.value is None or came.low is None or came.high is None:
+    mean_score, actual_rate = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
+    if mean_score is None or actual_rate is None or mean_score.value is None or actual_rate.low is None or actual_rate.high is None:
         return False
-    return not came.low <= said.value <= came.high
+    return not actual_rate.low <= mean_score.value <= actual_rate.high

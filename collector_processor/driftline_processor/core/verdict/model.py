@@ -161,8 +161,8 @@ def state_spans(
     """
     context = VerdictContext(timezone=timezone)
     lengths: dict[str, list[Reading]] = {}
-    for one, earlier in usual_service(sorted((evaluation for evaluation in evaluations if evaluation.closed), key=_by_time)):
-        lengths.setdefault(one.window.name, []).append(_read(one, context, earlier, read, read_outcomes))
+    for window, earlier in usual_service(sorted((evaluation for evaluation in evaluations if evaluation.closed), key=_by_time)):
+        lengths.setdefault(window.window.name, []).append(_read(window, context, earlier, read, read_outcomes))
     spans = []
     for name, readings in lengths.items():
         runs = _runs_of_states(readings, None)
@@ -195,8 +195,8 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     if not closed:
         return _no_window()
     lengths: dict[str, list[Reading]] = {}
-    for one in closed:
-        lengths.setdefault(one.evaluation.window.name, []).append(one)
+    for closed_reading in closed:
+        lengths.setdefault(closed_reading.evaluation.window.name, []).append(closed_reading)
     runs = [run for of_length in lengths.values() if (run := _deciding_run(of_length, previous)) is not None]
     run = _that_decides(runs)
     if run is not None and run.reading.state == "degraded":
@@ -307,11 +307,11 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
 
 def _lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:
     """Return the newest window that tells where it shows a loss, of windows of which none makes a run."""
-    shown: list[Reading] = []
+    last_readings: list[Reading] = []
     for readings in lengths:
         telling = [reading for reading in readings if reading.decides or _could_tell(reading.evaluation)]
-        shown += [reading for reading in telling[-1:] if reading.decides]
-    return max(shown, key=lambda reading: _by_time(reading.evaluation), default=None)
+        last_readings += [reading for reading in telling[-1:] if reading.decides]
+    return max(last_readings, key=lambda reading: _by_time(reading.evaluation), default=None)
 
 
 def _could_tell(evaluation: Evaluation) -> bool:
@@ -349,15 +349,15 @@ def _run_of_risk(
         quiet: _Turn | None = None
         in_a_row, needed = 0, windows_to_turn(_length(readings[0]))
         sure = len(readings) == 1
-        for one in newer:
-            if one.state == "at_risk":
+        for newer_reading in newer:
+            if newer_reading.state == "at_risk":
                 in_a_row = in_a_row + 1 if quiet is None else 1
-                sure = sure or one.clear or in_a_row >= needed
-                run.append(one)
+                sure = sure or newer_reading.clear or in_a_row >= needed
+                run.append(newer_reading)
                 quiet = None
-            elif one.evaluation.rows and run and quiet is None:
-                quiet = _Turn(one, one.start, 1, 1)
-            elif one.evaluation.rows:
+            elif newer_reading.evaluation.rows and run and quiet is None:
+                quiet = _Turn(newer_reading, newer_reading.start, 1, 1)
+            elif newer_reading.evaluation.rows:
                 run, quiet, sure, in_a_row = [], None, False, 0
         if run and sure:
             runs.append(_Run(run[-1], run[0].since(ended), quiet, len(readings)))

@@ -201,11 +201,11 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
     met = [objective for objective in evaluation.objectives if objective.state == "met"]
     if not met or len(met) < len(evaluation.objectives):
         return None
-    one = met[0]
-    effect = _beyond(one)
-    shown_fact = fact("objectives_met", count=len(met)) if len(met) > 1 else fact("objective_met", **_objective(one))
+    first_met = met[0]
+    effect = _beyond(first_met)
+    shown_fact = fact("objectives_met", count=len(met)) if len(met) > 1 else fact("objective_met", **_objective(first_met))
     certainty = fact("objective_certainly_met", **_outcomes(evaluation))
-    return Sign("objective", shown_fact, certainty, one.metric, *effect, clear=is_clear(*effect[1:]))
+    return Sign("objective", shown_fact, certainty, first_met.metric, *effect, clear=is_clear(*effect[1:]))
 
 
 def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
@@ -271,13 +271,13 @@ def _is_better(name: str, change: MetricChange) -> bool:
 
 def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
     broken = [objective for objective in evaluation.objectives if objective.state == "broken"]
-    for one in sorted(broken, key=lambda objective: (not _of_service(objective), bool(objective.slice), -_excess(objective))):
-        effect = _beyond(one)
-        certainty = fact("objective_certainly_missed", rows=one.rows)
-        shown_fact = fact("objective_missed", **_objective(one))
-        reason: Reason = "service" if _of_service(one) else "objective"
-        where = one.slice if "=" in one.slice else ""
-        yield Sign(reason, shown_fact, certainty, one.metric, *effect, clear=is_clear(*effect[1:]), slice=where)
+    for objective_state in sorted(broken, key=lambda objective: (not _of_service(objective), bool(objective.slice), -_excess(objective))):
+        effect = _beyond(objective_state)
+        certainty = fact("objective_certainly_missed", rows=objective_state.rows)
+        shown_fact = fact("objective_missed", **_objective(objective_state))
+        reason: Reason = "service" if _of_service(objective_state) else "objective"
+        where = objective_state.slice if "=" in objective_state.slice else ""
+        yield Sign(reason, shown_fact, certainty, objective_state.metric, *effect, clear=is_clear(*effect[1:]), slice=where)
 
 
 def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) -> Iterator[Sign]:

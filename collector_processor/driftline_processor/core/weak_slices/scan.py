@@ -95,9 +95,9 @@ def _ranges(feature: str, bins: NumberBins, counts: F64, cells: int) -> tuple[In
     places[filled] = place
     places[bins.size], places[bins.size + 1] = number, number + 1
     first, last = np.triu_indices(number)
-    at = np.arange(number)
+    cell_numbers = np.arange(number)
     chosen = np.zeros((len(first) + 2, number + 2))
-    chosen[:-2, :number] = (at >= first[:, np.newaxis]) & (at <= last[:, np.newaxis])
+    chosen[:-2, :number] = (cell_numbers >= first[:, np.newaxis]) & (cell_numbers <= last[:, np.newaxis])
     chosen[-2, number] = chosen[-1, number + 1] = 1.0
     ends = [(int(filled[place == cell][0]), int(filled[place == cell][-1])) for cell in range(number)]
     conditions = [

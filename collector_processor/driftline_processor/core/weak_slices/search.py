@@ -193,14 +193,14 @@ def weak_slices(
     codes = {name: (bins, codes_of_rows[indices]) for name, (bins, codes_of_rows) in features.items()}
     content = [values[indices] for values in losses.values()] + [codes_of_rows.astype(np.int64) for _, codes_of_rows in codes.values()]
     rows = _Rows(codes, None if weight is None else weight[indices], when, halves(when, content), len(losses))
-    weak_sliceses: list[tuple[WeakSlice, Mask]] = []
+    slices_and_rows: list[tuple[WeakSlice, Mask]] = []
     for by, values in losses.items():
         for weak_slice, inside in rows.slices(by, values[indices]):
-            if not any(_overlap(inside, before) for _, before in weak_sliceses):  # errors and log loss mostly find the same
-                weak_sliceses.append((weak_slice, inside))
-    weak_sliceses.sort(key=lambda weak_slice: -weak_slice[0].excess)
+            if not any(_overlap(inside, before) for _, before in slices_and_rows):  # errors and log loss mostly find the same
+                slices_and_rows.append((weak_slice, inside))
+    slices_and_rows.sort(key=lambda weak_slice: -weak_slice[0].excess)
     paired = min(len(rows.fine), MOST_FEATURES)
-    return WeakSearch(tuple(weak_slice for weak_slice, _ in weak_sliceses), len(indices), len(rows.fine), comb(paired, 2))
+    return WeakSearch(tuple(weak_slice for weak_slice, _ in slices_and_rows), len(indices), len(rows.fine), comb(paired, 2))
 
 
 class _Rows:
@@ -290,9 +290,9 @@ class _Rows:
         conditions = tuple(cut.conditions[choice]() for cut, choice in zip(candidate.cuts, candidate.choice, strict=True))
         number = int(np.count_nonzero(inside & np.isfinite(loss)))
         name = " and ".join(f"{part.feature} {part.text}" for part in conditions)
-        said, plain = _WORDS[by]
+        template, plain = _WORDS[by]
         sentence = (
-            f"{name}: {said.format(difference.value)} ({plain.format(low)} to {plain.format(high)}), "
+            f"{name}: {template.format(difference.value)} ({plain.format(low)} to {plain.format(high)}), "
             f"elsewhere {plain.format(difference.rest)}; {number:,} labelled rows"
         )
         return WeakSlice(by, conditions, number, difference.value, low, high, difference.rest, p, excess, sentence)
