@@ -183,4 +183,8 @@ class BusinessSeries:
 
 def values_in(series: Sequence[BusinessSeries], window: Window) -> dict[str, float]:
     """Return the known values of a window, by the name of the series."""
-    return {business_series.keys.name: value for business_series in series if (value := business_series.value_in(window)) is not None}
+    return {
+        business_series.keys.name: value
+        for business_series in series
+        if (value := business_series.value_in(window)) is not None
+    }

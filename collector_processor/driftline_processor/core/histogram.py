@@ -169,7 +169,9 @@ def _covered(low: float, high: float, edges: F64, begin: int, end: int) -> F64:
         width = right[index] - left[index]
         if not np.isfinite(width) or width <= 0:
             continue
-        if width <= 4 * TOLERANCE * max(abs(left[index]), abs(right[index])) or right[index] <= np.nextafter(left[index], np.inf):
+        if width <= 4 * TOLERANCE * max(abs(left[index]), abs(right[index])) or right[index] <= np.nextafter(
+            left[index], np.inf
+        ):
             # a value with a bin of its own, whose bounds may be a bucket's: 5 is in (0, 5] and not in (5, 10]
             value = left[index] + width / 2 if right[index] > np.nextafter(left[index], np.inf) else left[index]
             slack = abs(value) * TOLERANCE / 8

@@ -175,7 +175,9 @@ def _compare(compared: _Compared, sliced_drift: SlicedDrift, settings: ModelSett
         effective(one, float(one.parts["rows"][1])) if one.rows else 0.0 for one in (pane, baseline.pane)
     )
     blocks = rows_of_a_block(baseline, rows, of_baseline, span)
-    evaluation.joint = drift_together(pane, baseline, evaluation.features, wanted=methods, least=least_shift, blocks=blocks)
+    evaluation.joint = drift_together(
+        pane, baseline, evaluation.features, wanted=methods, least=least_shift, blocks=blocks
+    )
     raw_names = {name: baseline.raw_name(name) for name in evaluation.features}
     evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, raw_names)
     designs = {name: column.design_effect for name, column in evaluation.features.items()}

@@ -36,7 +36,10 @@ def default_answers(pane: Pane, baseline: Baseline) -> DefaultAnswers | None:
     now, was = pane.parts.get("score"), baseline.pane.parts.get("score")
     if now is None or was is None or len(now) != len(was):
         return None
-    window_rows, baseline_rows = now[:-2] / weight_per_row(pane, "rows"), was[:-2] / weight_per_row(baseline.pane, "rows")
+    window_rows, baseline_rows = (
+        now[:-2] / weight_per_row(pane, "rows"),
+        was[:-2] / weight_per_row(baseline.pane, "rows"),
+    )
     n, total = float(window_rows.sum()), float(baseline_rows.sum())
     if n <= 0 or total <= 0:
         return None

@@ -54,9 +54,15 @@ def kind_of_change(
         baseline: Baseline from whose outcomes estimates are learned.
         task: Task of the model.
     """
-    broken = [objective for objective in evaluation.objectives if objective.state == "broken" and _of_service(objective.metric)]
+    broken = [
+        objective
+        for objective in evaluation.objectives
+        if objective.state == "broken" and _of_service(objective.metric)
+    ]
     if broken:
-        return KindOfChange("service", "service_changed", tuple(fact("rule_broken", rule=expectation.rule) for expectation in broken))
+        return KindOfChange(
+            "service", "service_changed", tuple(fact("rule_broken", rule=expectation.rule) for expectation in broken)
+        )
     if not any(_of_service(objective.metric) for objective in evaluation.objectives):
         failure = service_failing(evaluation)
         if failure is not None:
@@ -105,7 +111,9 @@ def _moved(evaluation: Evaluation) -> tuple[Fact, ...]:
     """Return which inputs and scores drift; () where none does."""
     drifted = [name for name, feature in evaluation.features.items() if feature.state == "drift"]
     moved = [fact("columns_drift", names=tuple(drifted))] if drifted else []
-    outputs = [output for output in (evaluation.score, evaluation.predicted) if output is not None and output.state == "drift"]
+    outputs = [
+        output for output in (evaluation.score, evaluation.predicted) if output is not None and output.state == "drift"
+    ]
     moved += [fact("output_drifts", name=output.words) for output in outputs[:1]]
     return tuple(moved)
 
@@ -128,7 +136,11 @@ def _off(evaluation: Evaluation) -> Fact | None:
         return None
     if any(_holds(evaluation, name) for name in evaluation.weighted):
         return None
-    estimates = {name: estimate for name, estimate in evaluation.estimated.items() if estimate.error is not None and estimate.error_deviation}
+    estimates = {
+        name: estimate
+        for name, estimate in evaluation.estimated.items()
+        if estimate.error is not None and estimate.error_deviation
+    }
     for name, estimate in estimates.items():
         assert estimate.error is not None
         assert estimate.error_deviation is not None
@@ -136,7 +148,9 @@ def _off(evaluation: Evaluation) -> Fact | None:
             return fact("estimate_missed", metric=name, error=estimate.error)
     if estimates or evaluation.outcome_rows < FEWEST or not evaluation.features or _moved(evaluation):
         return None
-    worse = _first(name for name, realized_change in evaluation.realized_changes.items() if realized_change.state == "worse")
+    worse = _first(
+        name for name, realized_change in evaluation.realized_changes.items() if realized_change.state == "worse"
+    )
     return None if worse is None else fact("worse_without_drift", metric=worse)
 
 

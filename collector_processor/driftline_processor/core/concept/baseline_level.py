@@ -87,7 +87,9 @@ class Bet:
         excess = total[checks] - level.most * n
         squared = squares[checks] - 2 * level.most * total[checks] + level.most**2 * n
         below = np.full(len(checks), level.most - level.least_value)
-        rises = np.flatnonzero((excess > 0) & (betting_evidence(excess / alike, squared / alike, below) > -log(BY_LUCK)))
+        rises = np.flatnonzero(
+            (excess > 0) & (betting_evidence(excess / alike, squared / alike, below) > -log(BY_LUCK))
+        )
         end = int(checks[rises[0]]) if len(rises) else len(values) - 1
         self.n, self.total, self.squares = self.n + end + 1, float(total[end]), float(squares[end])
         self.first, self.last = min(self.first, int(first[end])), max(self.last, int(last[end]))

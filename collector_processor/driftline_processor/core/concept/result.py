@@ -61,4 +61,8 @@ def error_rise(concept_drift: ConceptDrift) -> float | None:
     """
     if concept_drift.state not in ("ok", "drift"):
         return None
-    return 0.0 if concept_drift.before is None or concept_drift.after is None else max(0.0, concept_drift.after - concept_drift.before)
+    return (
+        0.0
+        if concept_drift.before is None or concept_drift.after is None
+        else max(0.0, concept_drift.after - concept_drift.before)
+    )

@@ -110,7 +110,9 @@ class ChangeSums:
     def from_json(cls, stored: Any) -> ChangeSums:
         """Read what :meth:`to_json` wrote."""
         places, times, sums = stored["places"]
-        return cls(stored["n"], stored["total"], np.array(places, np.int64), np.array(times, np.int64), np.array(sums, float))
+        return cls(
+            stored["n"], stored["total"], np.array(places, np.int64), np.array(times, np.int64), np.array(sums, float)
+        )
 
     def _thin(self) -> None:
         age = self.n - self.at

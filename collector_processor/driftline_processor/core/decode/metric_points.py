@@ -230,7 +230,9 @@ def _said(attributes: Iterable[KeyValue]) -> list[tuple[str, bytes]]:
 
 def is_captured(attributes: Iterable[KeyValue]) -> bool:
     """Return True where the rows of a scope are in no record."""
-    return any(attribute.key == a.DRIFTLINE_CAPTURE and attribute.value.string_value == _METRICS for attribute in attributes)
+    return any(
+        attribute.key == a.DRIFTLINE_CAPTURE and attribute.value.string_value == _METRICS for attribute in attributes
+    )
 
 
 def number_of(point: otlp.NumberDataPoint) -> Histogram | None:

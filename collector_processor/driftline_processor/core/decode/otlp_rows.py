@@ -216,8 +216,13 @@ def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
             of_kind += zip(map(messages.message, rows.tolist()), of_row, strict=True)
         elif name in (events.ML_PREDICTION, events.ML_OUTCOME) and len(rows):
             is_all_of_body = len(rows) == len(messages)
-            records_found = messages if is_all_of_body else messages.take(rows)  # others must not take the room of its columns
-            plain = _plain_records(records_found, *(read_records if read_records is not None and is_all_of_body else records_found.read(_RECORD)))
+            records_found = (
+                messages if is_all_of_body else messages.take(rows)
+            )  # others must not take the room of its columns
+            plain = _plain_records(
+                records_found,
+                *(read_records if read_records is not None and is_all_of_body else records_found.read(_RECORD)),
+            )
             if name == events.ML_PREDICTION:
                 result.predictions = plain
             else:

@@ -96,7 +96,9 @@ def draw(drawings: Sequence[Drawing], counts: F64) -> list[Cells]:
 
     if widths := {index: drawing for index, drawing in enumerate(drawings) if isinstance(drawing, EqualWidths)}:
         fill(list(widths), EqualWidths.draw(list(widths.values()), now[list(widths)]))
-    if categories := {index: drawing for index, drawing in enumerate(drawings) if isinstance(drawing, FrequentCategories)}:
+    if categories := {
+        index: drawing for index, drawing in enumerate(drawings) if isinstance(drawing, FrequentCategories)
+    }:
         fill(list(categories), FrequentCategories.draw(list(categories.values()), now[list(categories)]))
     if values := {index: drawing for index, drawing in enumerate(drawings) if isinstance(drawing, DistinctValues)}:
         fill(list(values), DistinctValues.draw(list(values.values()), now[list(values)]))
@@ -147,7 +149,10 @@ class EqualWidths:
     @staticmethod
     def draw(drawings: Sequence[EqualWidths], now: F64) -> list[Cells]:
         """Draw shares, float64 (k, bins)."""
-        return [drawing._cells(spread_counts) for drawing, spread_counts in zip(drawings, EqualWidths.spread(drawings, now), strict=True)]
+        return [
+            drawing._cells(spread_counts)
+            for drawing, spread_counts in zip(drawings, EqualWidths.spread(drawings, now), strict=True)
+        ]
 
     def _cells(self, now: F64) -> Cells:
         """Leave out an open cell at either end that nobody has."""

@@ -212,7 +212,13 @@ def _of_column(reference: Reference, counts: F64, first: Index | None) -> list[t
         deviation = float(np.sqrt(share[index] * (1 - share[index])))
         if deviation > 1e-9:
             category = index if first is None else int(first[index])
-            functions.append((_category(reference, category), deviation, ((np.arange(len(share)) == index) - share[index]) / deviation))
+            functions.append(
+                (
+                    _category(reference, category),
+                    deviation,
+                    ((np.arange(len(share)) == index) - share[index]) / deviation,
+                )
+            )
     return functions
 
 
@@ -351,7 +357,8 @@ def recall_lasting(evaluation: Evaluation, windows: Sequence[Evaluation]) -> Eva
         if not remembers(window) and window.lasting is not None:
             functions = window.lasting.functions or lasting.functions
             window = replace(
-                window, lasting=follow_lasting(replace(window, lasting=replace(window.lasting, functions=functions)), before)
+                window,
+                lasting=follow_lasting(replace(window, lasting=replace(window.lasting, functions=functions)), before),
             )
         before = window
     return before

@@ -92,9 +92,21 @@ def _decided(name: str, joint_result: JointResult, p: float | None, least: float
         state = "drift" if p <= ALPHA and joint_result.effect >= max(JOINT[name].min_effect, least) else "ok"
         reason = ""
     contributors, sentence = (
-        ((), joint_result.not_comparable) if joint_result.not_comparable else (joint_result.told, JOINT[name].sentence(joint_result))
+        ((), joint_result.not_comparable)
+        if joint_result.not_comparable
+        else (joint_result.told, JOINT[name].sentence(joint_result))
     )
     value = None if joint_result.not_comparable else joint_result.value
     return JointDrift(
-        name, state, round(joint_result.rows), value, p, joint_result.effect, joint_result.was, joint_result.now, contributors, sentence, reason
+        name,
+        state,
+        round(joint_result.rows),
+        value,
+        p,
+        joint_result.effect,
+        joint_result.was,
+        joint_result.now,
+        contributors,
+        sentence,
+        reason,
     )

@@ -161,11 +161,15 @@ class ScoreFunctions:
         for index in range(3):  # Gram and Schmidt, beside the constant function
             polynomials[index] -= (polynomials[index] * distribution).sum(axis=1, keepdims=True)
             for polynomial in polynomials[1:index] if index > 1 else ():
-                polynomials[index] -= (polynomials[index] * polynomial * distribution).sum(axis=1, keepdims=True) * polynomial
+                polynomials[index] -= (polynomials[index] * polynomial * distribution).sum(
+                    axis=1, keepdims=True
+                ) * polynomial
             if index:
                 first = polynomials[0]
                 variance = np.maximum((first**2 * distribution).sum(axis=1, keepdims=True), 1e-12)
-                polynomials[index] -= (polynomials[index] * first * distribution).sum(axis=1, keepdims=True) / variance * first
+                polynomials[index] -= (
+                    (polynomials[index] * first * distribution).sum(axis=1, keepdims=True) / variance * first
+                )
                 length = np.sqrt((polynomials[index] ** 2 * distribution).sum(axis=1, keepdims=True))
                 polynomials[index] = np.where(length > 1e-6, polynomials[index] / np.maximum(length, 1e-6), 0.0)
         variance = (polynomials[0] ** 2 * distribution).sum(axis=1)
@@ -287,7 +291,9 @@ def moderate_variances(variances: F64, freedom: F64) -> tuple[F64, F64]:
     log_variance = np.maximum(z.var(axis=-1, ddof=1, keepdims=True), expected) * (1 + np.sqrt(2 / (k - 1))) - expected
     y = inverse_trigamma(log_variance)
     prior = np.exp(z.mean(axis=-1, keepdims=True) + digamma(y) - np.log(y))
-    moderated[..., positive] = (2 * y * prior + positive_freedom * variances[..., positive]) / (2 * y + positive_freedom)
+    moderated[..., positive] = (2 * y * prior + positive_freedom * variances[..., positive]) / (
+        2 * y + positive_freedom
+    )
     moderated_freedom[..., positive] = 2 * y + positive_freedom
     return moderated, moderated_freedom
 
@@ -336,7 +342,11 @@ def fit_kept_shares(series: F64, place: I64, signal: F64) -> KeptShares:
     blocks, many = len(series), signal[0].size
     flat, chance_free = series.reshape(blocks, many), signal.reshape(len(KEPT), many)
     chance = 1 - chance_free
-    ahead, ones, varies = np.zeros_like(chance_free), np.zeros_like(chance_free), chance_free.copy()  # what is expected of the next block
+    ahead, ones, varies = (
+        np.zeros_like(chance_free),
+        np.zeros_like(chance_free),
+        chance_free.copy(),
+    )  # what is expected of the next block
     information, mean, squares, log = (np.zeros_like(chance_free) for _ in range(4))
     scales = np.ones_like(chance_free)
     for index, step in enumerate(np.diff(place, append=place[-1] + 1).tolist()):
@@ -380,11 +390,13 @@ def share_weights(fit: F64, others: float) -> F64:
     k = len(fit)
     likely = np.exp(fit - fit.max(axis=1, keepdims=True))
     alone_share = np.array(ALONE)[:, np.newaxis, np.newaxis]
-    same = (alone_share * BELIEVED + (1 - alone_share) * np.eye(len(KEPT))).reshape(-1, len(KEPT))  # float64 (hypotheses, g)
+    same = (alone_share * BELIEVED + (1 - alone_share) * np.eye(len(KEPT))).reshape(
+        -1, len(KEPT)
+    )  # float64 (hypotheses, g)
     log_likely = np.log(same @ likely.T)
-    rest = (log_likely.sum(axis=1, keepdims=True) - log_likely) * (others / max(1, k - 1)) + np.log(np.tile(BELIEVED, len(ALONE)))[
-        :, np.newaxis
-    ]
+    rest = (log_likely.sum(axis=1, keepdims=True) - log_likely) * (others / max(1, k - 1)) + np.log(
+        np.tile(BELIEVED, len(ALONE))
+    )[:, np.newaxis]
     believed = np.exp(rest - rest.max(axis=0)).T @ same
     weights: F64 = likely * believed
     weights /= weights.sum(axis=1, keepdims=True)
@@ -439,7 +451,10 @@ class ColumnSubset:
             categories: bool (k,), whether bins are categories, of which some may be new.
         """
         first = np.concatenate(
-            [cell_starts + offset for cell_starts, offset in zip(self.first, (np.cumsum(size) - size).tolist(), strict=True)]
+            [
+                cell_starts + offset
+                for cell_starts, offset in zip(self.first, (np.cumsum(size) - size).tolist(), strict=True)
+            ]
         )
         inside = np.arange(reference.shape[-1]) < size[:, np.newaxis]
         never = categories[:, np.newaxis] & (reference <= 0)
@@ -643,7 +658,9 @@ class OwnWindows:
             if len(self._some) >= MOST_LENGTHS:
                 self._some.clear()
             columns = np.array([self.parts[part] for part in parts], np.int64)
-            self._some[parts] = ColumnSubset(columns, [self.first[column] for column in columns.tolist()], _picked(self.functions, columns))
+            self._some[parts] = ColumnSubset(
+                columns, [self.first[column] for column in columns.tolist()], _picked(self.functions, columns)
+            )
         return self._some[parts]
 
     def judge(
@@ -760,7 +777,9 @@ def share_designs(baseline: Baseline, rows: float, span: int) -> ShareDesigns:
     # finding without.
     days = 3.0 * np.sqrt(usual.signal[shares.at, LEVEL] + usual.mean[shares.at, LEVEL])
     level = ndtr(days - shares.edge) + ndtr(-days - shares.edge)
-    missing, outside = (shares_of_blocks.designs(windows, rows, span) for shares_of_blocks in (shares.missing, shares.outside))
+    missing, outside = (
+        shares_of_blocks.designs(windows, rows, span) for shares_of_blocks in (shares.missing, shares.outside)
+    )
     return ShareDesigns(missing, outside, dict(zip(shares.outside.parts, level.tolist(), strict=True)))
 
 
@@ -785,7 +804,9 @@ class _SharesOfBlocks(NamedTuple):
         """Return the design effects of the shares of a window, by part."""
         if not self.parts:
             return {}
-        log_ratio = np.log(_apart(own_windows, rows, self.held, span, self.many) / series_factors(KEPT, self.many).variance)
+        log_ratio = np.log(
+            _apart(own_windows, rows, self.held, span, self.many) / series_factors(KEPT, self.many).variance
+        )
         between = self.signal * np.exp(log_ratio @ self.weights)
         design = 1 + between / (1 / max(rows, 1.0) + 1 / max(self.held, 1.0))
         return dict(zip(self.parts, design.tolist(), strict=True))
@@ -857,7 +878,9 @@ def rows_of_a_block(baseline: Baseline, rows: float, of_baseline: float, span: i
     windows = own_windows(baseline)
     if windows is None or rows <= 0 or of_baseline <= 0:
         return 0.0
-    log_ratio = np.log(_apart(windows, rows, of_baseline, span, float(len(windows.counts)))) @ windows.weights.mean(axis=1)
+    log_ratio = np.log(_apart(windows, rows, of_baseline, span, float(len(windows.counts)))) @ windows.weights.mean(
+        axis=1
+    )
     return float(np.exp(log_ratio)) / (1 / rows + 1 / of_baseline)
 
 
@@ -878,7 +901,9 @@ def _trust(rows: F64) -> F64:
     ordered = np.sort(np.where(rows > 0, rows, np.inf), axis=0)
     filled_blocks = np.maximum(1, np.count_nonzero(rows > 0, axis=0))
     columns = np.arange(rows.shape[1])
-    typical = (ordered[(filled_blocks - 1) // 2, columns] + ordered[filled_blocks // 2, columns]) / 2  # the median of the blocks that hold any
+    typical = (
+        ordered[(filled_blocks - 1) // 2, columns] + ordered[filled_blocks // 2, columns]
+    ) / 2  # the median of the blocks that hold any
     trust: F64 = np.minimum(1.0, rows / np.where(np.isfinite(typical), typical, 1.0))
     return trust
 

@@ -135,7 +135,10 @@ def ks_p_values(distance: F64, reference: F64, current: F64, certain: F64 | floa
     root = np.sqrt(n * m / (n + m))
     p: F64 = kolmogorov(root * distance)
     for index in np.flatnonzero((p > certain) & ~_surely_clear(distance, reference + current, root)).tolist():
-        pooled, drawn_rows = np.rint(reference[index] + current[index]).astype(np.int64), round(float(min(n[index], m[index])))
+        pooled, drawn_rows = (
+            np.rint(reference[index] + current[index]).astype(np.int64),
+            round(float(min(n[index], m[index]))),
+        )
         scaled_distance = float(distance[index])
         if drawn_rows > MOST_ROWS:
             shorter = MOST_ROWS / drawn_rows
@@ -188,7 +191,10 @@ def sum_p_values(
         walked, below = _walked(totals, drawn_rows), float(bounds[index])
         if walked:
             cell = _cell(term, Samples(float(n[index]), float(m[index]), int(cells[index])))
-            if p[index] <= below and _sum_bound(float(value[index]), cell, totals, drawn_rows, float(unit[index])) <= below:
+            if (
+                p[index] <= below
+                and _sum_bound(float(value[index]), cell, totals, drawn_rows, float(unit[index])) <= below
+            ):
                 continue
             p[index] = _sum_walk(float(value[index]), cell, totals, walked, drawn_rows, float(unit[index]))
     return p
@@ -391,7 +397,9 @@ def _spread(so_far: F64, chosen: F64, steps: F64) -> tuple[F64, F64]:
     flat = neighbours.reshape(2, -1)
     for step in np.flatnonzero(down < top).tolist():
         width = top - int(down[step])
-        after[top - width :, step : step + height] += (parts[:, step] @ flat[:, : width * height]).reshape(width, height)
+        after[top - width :, step : step + height] += (parts[:, step] @ flat[:, : width * height]).reshape(
+            width, height
+        )
     return after.T, reached
 
 
@@ -598,7 +606,11 @@ def drawn_sum_p_value(places: F64, both: F64, drawn: float, total: float) -> flo
             else 0.0
         )
         outermost = sign * (aim - drawn * float(standardised[end])) > -1e-9 * drawn
-        tails.append(smallest_p if outermost else max(smallest_p, _drawn_tail(sign * standardised, both, drawn / rows, sign * aim, step)))
+        tails.append(
+            smallest_p
+            if outermost
+            else max(smallest_p, _drawn_tail(sign * standardised, both, drawn / rows, sign * aim, step))
+        )
     return min(1.0, 2 * min(tails))
 
 

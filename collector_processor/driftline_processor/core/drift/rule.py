@@ -217,7 +217,9 @@ would count."""
 
 def _drift_together(families: Sequence[Family]) -> list[dict[str, Drift]]:
     samples = [
-        _Sample(index, pane, baseline, reference_table(baseline), family.rules, family.span, family.swings.get(name, {}))
+        _Sample(
+            index, pane, baseline, reference_table(baseline), family.rules, family.span, family.swings.get(name, {})
+        )
         for index, family in enumerate(families)
         for name, (pane, baseline) in family.slices.items()
     ]
@@ -231,7 +233,12 @@ def _drift_together(families: Sequence[Family]) -> list[dict[str, Drift]]:
     drifts: list[dict[str, Drift]] = []
     for family in families:
         names = family.slices.keys()
-        drifts.append({name: _drift(column_drifts) for name, column_drifts in zip(names, drifts_of_columns[start : start + len(names)], strict=True)})
+        drifts.append(
+            {
+                name: _drift(column_drifts)
+                for name, column_drifts in zip(names, drifts_of_columns[start : start + len(names)], strict=True)
+            }
+        )
         start += len(names)
     return drifts
 
@@ -291,8 +298,18 @@ def _plan(table: ReferenceTable, rules: Rules, plain: Collection[int] = ()) -> _
     ]
     plan = _Plan(
         methods,
-        np.array([max(effect, effect_of(rules.shift, method[0])) for effect, method in zip(least_effects, methods, strict=True)]),
-        np.array([max(shift_of(effect, method[0]), rules.shift) for effect, method in zip(least_effects, methods, strict=True)]),
+        np.array(
+            [
+                max(effect, effect_of(rules.shift, method[0]))
+                for effect, method in zip(least_effects, methods, strict=True)
+            ]
+        ),
+        np.array(
+            [
+                max(shift_of(effect, method[0]), rules.shift)
+                for effect, method in zip(least_effects, methods, strict=True)
+            ]
+        ),
         np.array([column.name in rules.min_effect for column in table.columns], np.bool_),
         np.array([kind == "number" for kind in kinds], np.bool_),
         rules,
@@ -410,7 +427,9 @@ class _Columns:
         weight, n = counted.sum(axis=1), np.concatenate([table.rows for table in tables])
         per_row = [sample.pane.parts.get("rows") for sample in samples]
         kish = np.array([float(sums[1] / sums[2]) if sums is not None and sums[2] > 0 else 1.0 for sums in per_row])
-        row_weight = np.array([float(sums[0] / sums[1]) if sums is not None and sums[1] > 0 else 1.0 for sums in per_row])
+        row_weight = np.array(
+            [float(sums[0] / sums[1]) if sums is not None and sums[1] > 0 else 1.0 for sums in per_row]
+        )
         m, number = weight * kish[row], np.concatenate([plan.number for plan in plans])
         columns = [column for table in tables for column in table.columns]
         guessed = np.zeros(len(columns))
@@ -484,7 +503,9 @@ class _Columns:
                 if self.paired[index]:
                     n, m = self.held[:, index].tolist()
                     ordered = bool(self.number[index]) or index in self.vectors
-                    design_and_freedom = clustered_design(column.part, column.bins.size, n, sample.pane, m, ordered=ordered)
+                    design_and_freedom = clustered_design(
+                        column.part, column.bins.size, n, sample.pane, m, ordered=ordered
+                    )
                     self.design[index], self.freedom[index] = design_and_freedom
         self.few |= self.paired & (self.held.min(axis=0) < LEAST_INDEPENDENT * self.design)
 
@@ -502,9 +523,13 @@ class _Columns:
                 number = self.number[asked_columns].tobytes()  # of a slice with two values it is none
                 alike.setdefault((id(windows), parts, number), []).append((sample, windows, np.array(asked_columns)))
         for (_, parts, _), some in alike.items():
-            self._compare_with(some[0][1], parts, [sample for sample, *_ in some], np.stack([columns for *_, columns in some]))
+            self._compare_with(
+                some[0][1], parts, [sample for sample, *_ in some], np.stack([columns for *_, columns in some])
+            )
 
-    def _compare_with(self, own_windows: OwnWindows, parts: tuple[str, ...], samples: Sequence[_Sample], at: I64) -> None:
+    def _compare_with(
+        self, own_windows: OwnWindows, parts: tuple[str, ...], samples: Sequence[_Sample], at: I64
+    ) -> None:
         """Ask of columns, by their places, int64 (samples, parts), whose own windows are the same."""
         lengths = [_length(own_windows, sample) for sample in samples]
         enough_windows = np.array([own_windows.windows(length) >= LEAST_WINDOWS for length in lengths])[:, np.newaxis]
@@ -586,10 +611,16 @@ class _Columns:
         by_rows = self._see(judged_columns, level)
         self._judge(judged_columns, level, by_rows)
         for column_index in np.flatnonzero(self.swing > 0).tolist():
-            if self.state[column_index] == "drift" and not np.isnan(self.p[column_index]) and self._may_swing(column_index):
+            if (
+                self.state[column_index] == "drift"
+                and not np.isnan(self.p[column_index])
+                and self._may_swing(column_index)
+            ):
                 self.state[column_index], self.reason[column_index] = "inconclusive", "too_few_days"
             if not np.isnan(self.would_see[column_index]):
-                self.would_see[column_index] = max(float(self.would_see[column_index]), self._swing_at_most(column_index))
+                self.would_see[column_index] = max(
+                    float(self.would_see[column_index]), self._swing_at_most(column_index)
+                )
 
     def _see(self, at: I64, level: F64) -> F64:
         """Work out the smallest shifts that would have been drift, each alone in its family; return those by rows.

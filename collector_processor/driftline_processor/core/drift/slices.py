@@ -107,14 +107,22 @@ def drift_of_windows(windows: Sequence[SlicedWindow]) -> list[SlicedDrift]:
     for window in windows:
         slices, baseline = window.slices, window.baseline
         own_of = {name: _comparable(name, slices, baseline) and of_slice(baseline, name) for name in slices}
-        baselines_of_slices = {name: baseline_of_slice for name, baseline_of_slice in own_of.items() if baseline_of_slice}
-        family = {WHOLE: (window.pane, baseline)} | {name: (slices[name], baseline_of_slice) for name, baseline_of_slice in baselines_of_slices.items()}
+        baselines_of_slices = {
+            name: baseline_of_slice for name, baseline_of_slice in own_of.items() if baseline_of_slice
+        }
+        family = {WHOLE: (window.pane, baseline)} | {
+            name: (slices[name], baseline_of_slice) for name, baseline_of_slice in baselines_of_slices.items()
+        }
         swing = swings(baseline) if window.seasonal and baselines_of_slices else {}
         families.append(Family(family, window.rules, window.span, dict.fromkeys(baselines_of_slices, swing)))
         baselines.append(baselines_of_slices)
     compared_with_all = [
         Family(
-            {name: (baseline_of_slice, window.baseline) for name, baseline_of_slice in window.slices.items() if name not in baseline},
+            {
+                name: (baseline_of_slice, window.baseline)
+                for name, baseline_of_slice in window.slices.items()
+                if name not in baseline
+            },
             window.rules,
             window.span,
         )
@@ -122,7 +130,10 @@ def drift_of_windows(windows: Sequence[SlicedWindow]) -> list[SlicedDrift]:
     ]
     drifts = drift_by_family([*families, *compared_with_all])
     known_drifts, strange = drifts[: len(windows)], drifts[len(windows) :]
-    return [_sliced(*parts) for parts in zip((window.slices for window in windows), known_drifts, strange, baselines, strict=True)]
+    return [
+        _sliced(*parts)
+        for parts in zip((window.slices for window in windows), known_drifts, strange, baselines, strict=True)
+    ]
 
 
 def _sliced(
@@ -177,7 +188,9 @@ def _slice(pane: Pane, drift: Drift, compared: str = "") -> SliceDrift:
     """Return the drift of a slice without its drawings: those of twenty slices would be most of an evaluation."""
     without_state = bool(compared)
     features = {name: _plain(column, without_state) for name, column in drift.features.items()}
-    score, predicted = (None if column is None else _plain(column, without_state) for column in (drift.score, drift.predicted))
+    score, predicted = (
+        None if column is None else _plain(column, without_state) for column in (drift.score, drift.predicted)
+    )
     columns = [column for column in (*features.values(), score, predicted) if column is not None]
     states = {column.state for column in columns}
     order: tuple[State, ...] = ("drift", "ok", "within_normal_variation", "inconclusive")

@@ -233,7 +233,9 @@ def _held(grid: F64) -> Index:
     return np.flatnonzero(grid.any(axis=0))
 
 
-def _points(grid: F64, rate: F64, resampled_calibration: ResampledCalibration, weight_per_row: float) -> dict[str, Point]:
+def _points(
+    grid: F64, rate: F64, resampled_calibration: ResampledCalibration, weight_per_row: float
+) -> dict[str, Point]:
     """Return the points with the variance from each metric's slope in the positives."""
     held, of_bins = _held(grid), np.zeros(grid.shape[1])
     grid, rate, score = grid[:, held], rate[held], score_centers()[held]

@@ -67,7 +67,9 @@ def explain_class_shift(pane: Pane, baseline: Baseline, between: float = 0.0) ->
         return None
     usual = table.sum(axis=0) / total
     filled = usual > 0
-    chi_square = float(((decision_shares - usual)[filled] ** 2 / usual[filled]).sum()) / (1 / rows + 1 / total + between)
+    chi_square = float(((decision_shares - usual)[filled] ** 2 / usual[filled]).sum()) / (
+        1 / rows + 1 / total + between
+    )
     p_value = float(chdtrc(max(1, int(filled.sum()) - 1), chi_square))
     if p_value > POSSIBLE:
         return None
@@ -122,7 +124,18 @@ def _untold(names: Sequence[str], was: F64, p_value: float) -> LabelShift:
     sentence = (
         "the decisions moved; they tell classes apart too badly to say whether new shares of the classes explain it"
     )
-    return LabelShift("either", float(was[class_index]), float(was[class_index]), 0.0, 1.0, p_value, 1.0, (), sentence, names[class_index])
+    return LabelShift(
+        "either",
+        float(was[class_index]),
+        float(was[class_index]),
+        0.0,
+        1.0,
+        p_value,
+        1.0,
+        (),
+        sentence,
+        names[class_index],
+    )
 
 
 def _explained(
@@ -164,7 +177,19 @@ def _explained(
     class_index = int(np.argmax(np.abs(now - was) / np.maximum(deviation, 1e-12)))
     class_share = shares[names[class_index]]
     sentence = shift_sentence(explains, by, class_share, names[class_index])
-    return LabelShift(explains, class_share.was, class_share.now, class_share.low, class_share.high, p_value, 1.0, by, sentence, names[class_index], shares)
+    return LabelShift(
+        explains,
+        class_share.was,
+        class_share.now,
+        class_share.low,
+        class_share.high,
+        p_value,
+        1.0,
+        by,
+        sentence,
+        names[class_index],
+        shares,
+    )
 
 
 def _deviations(back: F64, given: F64, now: F64, rows: float, of_class: F64, between: float) -> F64:

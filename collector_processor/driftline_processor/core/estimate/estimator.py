@@ -249,7 +249,9 @@ class ReferenceLearning:
 
     def _reference_points(self, _cut: int) -> dict[str, Point]:
         blocks = self.estimation.blocks
-        expected_sums = [] if blocks is None else [pane.parts[EXPECTED] for pane in blocks.panes if EXPECTED in pane.parts]
+        expected_sums = (
+            [] if blocks is None else [pane.parts[EXPECTED] for pane in blocks.panes if EXPECTED in pane.parts]
+        )
         return self._expected_of_sums(np.sum(expected_sums, axis=0)) if expected_sums else {}
 
     def differ(self, cut: int, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
@@ -322,7 +324,10 @@ class ReferenceLearning:
     def _too_few(self) -> bool:
         """Return True where the reference has too few rows for an interval."""
         worth = weight_per_row(self._pane, "outcomes")
-        return any(calibration.rate @ calibration.weight < LEAST_OF_A_CLASS * worth for calibration in self.estimation.classes.values())
+        return any(
+            calibration.rate @ calibration.weight < LEAST_OF_A_CLASS * worth
+            for calibration in self.estimation.classes.values()
+        )
 
 
 class _BinaryLearning(ReferenceLearning):
@@ -554,7 +559,11 @@ def _few(stretch_variance: StretchVariance) -> float:
 
 
 def _alike(task: Task, other_task: Task) -> bool:
-    return (task.kind, task.classes, task.positive_class) == (other_task.kind, other_task.classes, other_task.positive_class)
+    return (task.kind, task.classes, task.positive_class) == (
+        other_task.kind,
+        other_task.classes,
+        other_task.positive_class,
+    )
 
 
 def estimate_metrics(
@@ -588,7 +597,10 @@ def estimate_metrics(
         combined = {name: _with_both(label, estimates[name]) for name, label in labels.items()}
     if shift[0].p_value > LEVEL:
         return estimates | combined
-    return {name: combined[name] if name in combined else _unknown_beside_shift(estimate) for name, estimate in estimates.items()}
+    return {
+        name: combined[name] if name in combined else _unknown_beside_shift(estimate)
+        for name, estimate in estimates.items()
+    }
 
 
 def _unknown_beside_shift(estimate: Estimate) -> Estimate:
@@ -616,7 +628,9 @@ def _with_both(estimate: Estimate, other_estimate: Estimate) -> Estimate:
     reason = estimate.reason or other_estimate.reason
     if estimate.low is None or estimate.high is None or other_estimate.low is None or other_estimate.high is None:
         return structs.replace(estimate, low=None, high=None, reason=reason)
-    return structs.replace(estimate, low=min(estimate.low, other_estimate.low), high=max(estimate.high, other_estimate.high))
+    return structs.replace(
+        estimate, low=min(estimate.low, other_estimate.low), high=max(estimate.high, other_estimate.high)
+    )
 
 
 class _Made:

@@ -128,7 +128,9 @@ def prior_shift(window: F64, rates: Rates, between: float = 0.0) -> PriorShift |
 
 
 def _by_place(resampled_calibration: ResampledCalibration, rows: F64) -> F64:
-    return np.bincount(resampled_calibration.place, rows, minlength=len(resampled_calibration.smooth)).astype(np.float64, copy=False)
+    return np.bincount(resampled_calibration.place, rows, minlength=len(resampled_calibration.smooth)).astype(
+        np.float64, copy=False
+    )
 
 
 def _most_likely(slopes: F64, rows: F64, priors: F64) -> F64:
@@ -216,7 +218,10 @@ def score_fit(window: F64, rates: Rates, shift: PriorShift) -> ScoreFit:
     many = int(max(3, min(CELLS, n // EXPECTED, total // EXPECTED)))
     cell = np.minimum((middle * many).astype(np.int64), many - 1)
     slope = (resampled_rates.smooth - shift.prior) / (shift.prior * (1 - shift.prior))
-    window_cells, was_cells = (np.bincount(cell, rows_of_sample, minlength=many).astype(np.float64, copy=False) for rows_of_sample in (window_rows, was))
+    window_cells, was_cells = (
+        np.bincount(cell, rows_of_sample, minlength=many).astype(np.float64, copy=False)
+        for rows_of_sample in (window_rows, was)
+    )
     mixed = np.bincount(cell, was * np.maximum(1 + shift.shift * slope, 0.0), minlength=many)
     mixed *= total / max(float(mixed.sum()), 1e-12)
     left, unmixed_distance = (_distance(window_cells, shares / total, n, total) for shares in (mixed, was_cells))
@@ -342,7 +347,9 @@ def move_of(pane: Pane, baseline: Baseline, part: str, means: ScoreMeans, outcom
     # certain
     unexplained = variance * max(1 - share / max(outcome.explained, 1e-12), 0.05)
     within = unexplained if outcome.within is None else outcome.within(means, rate)
-    deviation, within_deviation = (math.sqrt(max(variance_of_row, 1e-12 * outcome.variance) * rows) for variance_of_row in (variance, within))
+    deviation, within_deviation = (
+        math.sqrt(max(variance_of_row, 1e-12 * outcome.variance) * rows) for variance_of_row in (variance, within)
+    )
     return Move(float((window_counts / n - p) @ rate), outcome.shift * share, deviation, within_deviation)
 
 

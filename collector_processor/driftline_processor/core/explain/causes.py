@@ -306,7 +306,9 @@ def _of_finding(finding: Finding, explain_input: ExplainInput) -> Cause | None:
     shift = max(shifts, default=0.0)
     if finding.check in MOSTLY:
         share = abs((finding.now or 0.0) - (finding.was or 0.0))
-        drifts = any(name in explain_input.found and explain_input.found[name].state == "drift" for name in finding.features)
+        drifts = any(
+            name in explain_input.found and explain_input.found[name].state == "drift" for name in finding.features
+        )
         # 0.5: least part of the move that a finding explains to be its cause: more than all other causes together
         if drifts and share < 0.5 * shift:
             return None
@@ -389,7 +391,8 @@ def _ranked(
             (
                 sum(
                     {
-                        explain_input.baseline.raw_name(n): shares.get(explain_input.baseline.raw_name(n), 0.0) for n in c.features
+                        explain_input.baseline.raw_name(n): shares.get(explain_input.baseline.raw_name(n), 0.0)
+                        for n in c.features
                     }.values()
                 )
             )

@@ -210,7 +210,9 @@ def _spread(part: F64, before: F64, share: F64, *, anchored: bool) -> F64:
 
 def _within(part: F64, cut: int, share: F64) -> F64:
     """Return the difference of rows from their side of a cut, float64 (rows, cells), in units of independent rows."""
-    shares = np.vstack([np.broadcast_to(side.sum(axis=0) / side.sum(), side.shape) for side in (part[:cut], part[cut:])])
+    shares = np.vstack(
+        [np.broadcast_to(side.sum(axis=0) / side.sum(), side.shape) for side in (part[:cut], part[cut:])]
+    )
     rows = part.sum(axis=1, keepdims=True)
     apart: F64 = (part - rows * shares) / np.sqrt(rows * share + 1)
     return apart

@@ -254,7 +254,10 @@ class _Part(NamedTuple):
         if len(moved.influence) != len(two.influence):
             return 1.0
         by, less = (part.value, self.value) if ratio else (1.0, 1.0)
-        influence, expected = by * moved.influence - less * two.influence, by**2 * moved.expected + less**2 * two.expected
+        influence, expected = (
+            by * moved.influence - less * two.influence,
+            by**2 * moved.expected + less**2 * two.expected,
+        )
         return counting_as_one(influence, expected, self.fewest, confidence)
 
 
@@ -292,10 +295,17 @@ def _criterion(
     spans: list[tuple[float | None, float | None]] = []
     for rate in CRITERIA[name]:
         part_by_group = {value: of_group[rate] for value, of_group in parts.items()}
-        highest = [reference] if reference else sorted(part_by_group, key=lambda value: _height(part_by_group[value]), reverse=True)
+        highest = (
+            [reference]
+            if reference
+            else sorted(part_by_group, key=lambda value: _height(part_by_group[value]), reverse=True)
+        )
         for value in sorted(part_by_group):
             higher = highest[: highest.index(value)] if value in highest else highest
-            pairs = (compare(value, beside, rate, part_by_group[value], part_by_group[beside], limit, pair_confidence) for beside in higher)
+            pairs = (
+                compare(value, beside, rate, part_by_group[value], part_by_group[beside], limit, pair_confidence)
+                for beside in higher
+            )
             first = next(pairs, None)
             if first is None:
                 continue
@@ -386,17 +396,33 @@ def _height(part: _Part | None) -> tuple[bool, float]:
 
 
 def _difference(
-    group: str, beside: str, rate: str, own_part: _Part | None, other_part: _Part | None, limit: float, confidence: float
+    group: str,
+    beside: str,
+    rate: str,
+    own_part: _Part | None,
+    other_part: _Part | None,
+    limit: float,
+    confidence: float,
 ) -> GroupComparison:
     if own_part is None or other_part is None:
         return GroupComparison(group, rate, None, None, None, "inconclusive", beside)
-    limits = [part.limits(confidence, own_part.effect_beside(other_part, confidence)) for part in (own_part, other_part)]
+    limits = [
+        part.limits(confidence, own_part.effect_beside(other_part, confidence)) for part in (own_part, other_part)
+    ]
     low, high, _ = limits_of.difference(own_part.value, limits[0], other_part.value, limits[1])
-    return GroupComparison(group, rate, own_part.value - other_part.value, low, high, _state(low, high, -limit, limit), beside)
+    return GroupComparison(
+        group, rate, own_part.value - other_part.value, low, high, _state(low, high, -limit, limit), beside
+    )
 
 
 def _ratio(
-    group: str, beside: str, rate: str, own_part: _Part | None, other_part: _Part | None, limit: float, confidence: float
+    group: str,
+    beside: str,
+    rate: str,
+    own_part: _Part | None,
+    other_part: _Part | None,
+    limit: float,
+    confidence: float,
 ) -> GroupComparison:
     if own_part is None or other_part is None:
         return GroupComparison(group, rate, None, None, None, "inconclusive", beside)

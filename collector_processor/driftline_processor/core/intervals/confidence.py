@@ -189,7 +189,9 @@ def has_equal_weights(hits: WeightSums, misses: WeightSums) -> bool:
     """
     total = hits.weight + misses.weight
     weight_per_row = (hits.squares + misses.squares) / total if total > 0 else 1.0
-    totals = [(total_weight.more, 1.0) for total_weight in (hits, misses)] + [(total_weight.squares, total_weight.weight) for total_weight in (hits, misses)]
+    totals = [(total_weight.more, 1.0) for total_weight in (hits, misses)] + [
+        (total_weight.squares, total_weight.weight) for total_weight in (hits, misses)
+    ]
     # 1e-9: greatest relative difference by rounding between sums of equal weights
     return all(math.isclose(total_weight, weight_per_row * rows, rel_tol=1e-9) for total_weight, rows in totals)
 

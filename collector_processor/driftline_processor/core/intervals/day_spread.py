@@ -79,7 +79,9 @@ class Neighbours(NamedTuple):
         if self.free < FEWEST_TELLING or self.told <= 0:
             return 0.0
         unsure_from, sure_from = UNSURE
-        sure = (self.told / sqrt(self.free) - unsure_from) / (sure_from - unsure_from)  # its standard error is one over the root of free
+        sure = (self.told / sqrt(self.free) - unsure_from) / (
+            sure_from - unsure_from
+        )  # its standard error is one over the root of free
         return min(MOST_KEPT, self.told / self.free) * min(1.0, max(0.0, sure))
 
     def and_those(self, neighbours: Neighbours) -> Neighbours:
@@ -137,13 +139,20 @@ class DaySpread(NamedTuple):
         neighbours = self.neighbours.and_those(day_spread.neighbours)
         kept_share, weight = neighbours.kept, self._weight_beside(day_spread, neighbours.kept)
         freedom = weight * self.freedom + day_spread.freedom
-        squares_per_day = weight * self.squares / _seen(kept_share, self.freedom) + day_spread.squares / _seen(kept_share, day_spread.freedom)
-        return DaySpread(squares_per_day * _seen(kept_share, freedom), freedom, weight * self.rows + day_spread.rows, neighbours)
+        squares_per_day = weight * self.squares / _seen(kept_share, self.freedom) + day_spread.squares / _seen(
+            kept_share, day_spread.freedom
+        )
+        return DaySpread(
+            squares_per_day * _seen(kept_share, freedom), freedom, weight * self.rows + day_spread.rows, neighbours
+        )
 
     def _weight_beside(self, day_spread: DaySpread, kept_share: float) -> float:
         """Return how much days of a baseline count beside those of a window, 0 to 1."""
         counting = (1 - kept_share**2) / (1 + kept_share**2)
-        own_squares, other_squares = self.squares / _seen(kept_share, self.freedom), day_spread.squares / _seen(kept_share, day_spread.freedom)
+        own_squares, other_squares = (
+            self.squares / _seen(kept_share, self.freedom),
+            day_spread.squares / _seen(kept_share, day_spread.freedom),
+        )
         beyond = max(0.0, own_squares - self.freedom) / self.rows
         usual = max(1.0, 1 + beyond * day_spread.rows / day_spread.freedom)
         more = other_squares / day_spread.freedom / usual
@@ -226,11 +235,15 @@ def lent_rows_as_one(day_spread: DaySpread, expected: F64, rows: float) -> RowsA
     freedom = max(5.0, freedom)
     rows_per_freedom = day_spread.rows / day_spread.freedom
     beyond = max(0.0, day_spread.shown - day_spread.freedom) / day_spread.rows
-    hidden = min(MOST_HIDDEN, 1 + 1 / (beyond * rows_per_freedom)) if beyond > 0 else MOST_HIDDEN  # rows hide a part of it
+    hidden = (
+        min(MOST_HIDDEN, 1 + 1 / (beyond * rows_per_freedom)) if beyond > 0 else MOST_HIDDEN
+    )  # rows hide a part of it
     kept_share = min(MOST_KEPT, day_spread.kept * hidden)
     rows_per_day = rows * squares * _longer(kept_share, 1 / squares)
     varies = 1 + beyond * rows_per_day
-    design_freedom = max(1.0, freedom * (varies * rows_per_freedom * day_spread.freedom / (day_spread.shown * rows_per_day)) ** 2)
+    design_freedom = max(
+        1.0, freedom * (varies * rows_per_freedom * day_spread.freedom / (day_spread.shown * rows_per_day)) ** 2
+    )
     by_moments = Design(varies, design_freedom)
     mean, variance = _posterior(day_spread.shown * freedom / day_spread.freedom, freedom)
     varies = 1 + (mean - 1) * rows_per_day / rows_per_freedom

@@ -161,7 +161,9 @@ class ConfusionTable:
         share = actual / cells.sum() if weighted else defined / max(1, int(defined.sum()))
         share_per_row = np.divide(share, under, out=np.zeros(len(over)), where=defined)
         gradient = np.diag(share_per_row * counts.hit)
-        gradient -= (share_per_row * value * counts.miss)[:, np.newaxis] + (share_per_row * value * counts.alarm)[np.newaxis]
+        gradient -= (share_per_row * value * counts.miss)[:, np.newaxis] + (share_per_row * value * counts.alarm)[
+            np.newaxis
+        ]
         if weighted:
             gradient += (value - share @ value)[:, np.newaxis] / cells.sum()
         return self.moved(gradient)

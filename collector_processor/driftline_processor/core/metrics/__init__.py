@@ -169,7 +169,11 @@ def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
     known_bases = {base for metric in every for base in (metric.bases_for(of_kind) if of_kind else metric.bases)}
     if parsed is None or parsed.base not in known_bases:
         of_model = f" of a {of_kind} model" if of_kind else ""
-        suggestion = near(name if parsed is None else parsed.base, sorted({*known_bases, *custom}), most=len(known_bases) + len(custom))
+        suggestion = near(
+            name if parsed is None else parsed.base,
+            sorted({*known_bases, *custom}),
+            most=len(known_bases) + len(custom),
+        )
         return f"'{name:.80}' is no metric{of_model}; {suggestion}"
     metric = _BASES[parsed.base]
     need = metric.argument

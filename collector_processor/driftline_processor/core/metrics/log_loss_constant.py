@@ -25,7 +25,13 @@ def log_loss_of_constant(
     (0.837, 8)
     """
     actual, reference_rate = realized.get("actual_rate"), reference.get("actual_rate")
-    if actual is None or reference_rate is None or actual.value is None or reference_rate.value is None or not 0 < reference_rate.value < 1:
+    if (
+        actual is None
+        or reference_rate is None
+        or actual.value is None
+        or reference_rate.value is None
+        or not 0 < reference_rate.value < 1
+    ):
         return None
     value = -actual.value * log(reference_rate.value) - (1 - actual.value) * log(1 - reference_rate.value)
     return MetricValue(value, actual.rows, actual.source)

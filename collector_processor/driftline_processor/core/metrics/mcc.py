@@ -20,7 +20,9 @@ def mcc(cells: F64) -> float | None:
     """
     total, actual, decided = cells.sum(), cells.sum(axis=1), cells.sum(axis=0)
     variance_product = (total**2 - decided @ decided) * (total**2 - actual @ actual)
-    return float((cells.trace() * total - actual @ decided) / np.sqrt(variance_product)) if variance_product > 0 else None
+    return (
+        float((cells.trace() * total - actual @ decided) / np.sqrt(variance_product)) if variance_product > 0 else None
+    )
 
 
 def gradient(cells: F64) -> F64:

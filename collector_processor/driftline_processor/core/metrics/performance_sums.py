@@ -197,7 +197,9 @@ class PerformanceSums:
             return lent_rows_as_one(spread_of_days, moved.expected, rows), SHOWN_LONGER
         if lent is not None and moved.variance > 0:
             shares = moved.expected if self.days else moved.expected[:0]
-            return lent_rows_as_one(lent if spread_of_days is None else lent.pooled(spread_of_days), shares, rows), SHOWN_LONGER
+            return lent_rows_as_one(
+                lent if spread_of_days is None else lent.pooled(spread_of_days), shares, rows
+            ), SHOWN_LONGER
         return rows_as_one(moved.influence, moved.expected, self.fewest), 1.0
 
     def interval_by_gradient(self, value: float, moved: Influence, form: Form, rows: float) -> IntervalAndRows:
@@ -249,10 +251,14 @@ class PerformanceSums:
         position = head + 2 + 3 * place
         if sums is None or len(sums) < position + 3:
             return None
-        block_sums = np.array([block.parts[part] for block in self.blocks if part in block.parts]).reshape(-1, len(sums))
+        block_sums = np.array([block.parts[part] for block in self.blocks if part in block.parts]).reshape(
+            -1, len(sums)
+        )
         squares = (sums[head + 1], sums[position + 1], sums[position + 2])
         size = sums[position] + 2 * negative
-        return gradients.loss_mean(sums[head], sums[position], squares, block_sums[:, [head, position]], block_sums[:, head + 1], size)
+        return gradients.loss_mean(
+            sums[head], sums[position], squares, block_sums[:, [head, position]], block_sums[:, head + 1], size
+        )
 
 
 def named_after_blocks(limits: Interval, *, blocks: bool) -> Interval:

@@ -65,7 +65,9 @@ def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRow
     residual = of_squares - losses[4] * of_y
     slope = losses[3] / residual**2
     gradient = np.array([of_y**2 * slope, 0.0, 0.0, -1 / residual, -2 * of_y * slope, slope])
-    block_losses = [block.parts["losses"] for block in sums.blocks if len(block.parts.get("losses", ())) == len(gradient)]
+    block_losses = [
+        block.parts["losses"] for block in sums.blocks if len(block.parts.get("losses", ())) == len(gradient)
+    ]
     if not block_losses:
         return None
     blocks = np.stack(block_losses)

@@ -201,7 +201,10 @@ def count_predictions_by_slice(rows: LabelledPredictions, task: Task, values: Va
 
     def counted(labelled_predictions: LabelledPredictions, group: I64, groups: int) -> dict[str, Sparse]:
         rows_of_each = np.bincount(group, minlength=groups).astype(np.float64)
-        found = {"rows": Sparse.of(np.tile(rows_of_each[:, np.newaxis], 3)), **labelled_predictions.decisions(task, group, groups)}
+        found = {
+            "rows": Sparse.of(np.tile(rows_of_each[:, np.newaxis], 3)),
+            **labelled_predictions.decisions(task, group, groups),
+        }
         return found | call_parts(labelled_predictions.duration, labelled_predictions.errors, None, group, groups)
 
     yield from _fold_keys(rows, _keys(rows.sent_slices, values, len(rows)), step, counted)

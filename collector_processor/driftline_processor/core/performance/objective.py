@@ -272,7 +272,9 @@ def count_inconclusive(current: Evaluation, previous: Evaluation | None) -> tupl
     )
 
     def count(objective_state: ObjectiveState) -> int:
-        counts = current.closed and (objective_state.until or objective_state.metric in SERVICE_METRICS or not current.young)
+        counts = current.closed and (
+            objective_state.until or objective_state.metric in SERVICE_METRICS or not current.young
+        )
         return earlier.get(objective_state.rule, 0) + bool(counts) if objective_state.state == "inconclusive" else 0
 
     return tuple(structs.replace(objective, inconclusive_windows=count(objective)) for objective in current.objectives)

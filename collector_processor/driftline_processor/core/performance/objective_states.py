@@ -174,7 +174,10 @@ def _state(
                 unknown, sentence=why or f"the baseline has {more} how sure its {objective.metric} is"
             )
         than = Interval(reference_metric.low, reference_metric.high, reference_metric.interval)
-        limits, value = difference(metric.value, limits, reference_metric.value, than), metric.value - reference_metric.value
+        limits, value = (
+            difference(metric.value, limits, reference_metric.value, than),
+            metric.value - reference_metric.value,
+        )
     bounded = structs.replace(unknown, value=value, low=limits.low, high=limits.high, limit=limit)
     if limits.low is None or limits.high is None:
         more = unreviewed_sentence(none_of) if metric.interval == UNREVIEWED.method else "its interval is not known"
@@ -216,12 +219,20 @@ def _against(
 ) -> _Against:
     """Return the reference of the same slice where enough of its rows tell, else that of all rows."""
     model_metric = reference.get(objective.metric)
-    if not objective.relative or not name or baseline is None or model_metric is None or model_metric.interval == UNREVIEWED.method:
+    if (
+        not objective.relative
+        or not name
+        or baseline is None
+        or model_metric is None
+        or model_metric.interval == UNREVIEWED.method
+    ):
         return _Against(reference)
     slice_metric = reference_in(baseline, name, settings).get(objective.metric)
     if slice_metric is None or slice_metric.value is None or _rows(slice_metric) < objective.min_rows:
         return _Against(reference, "since all rows of the baseline, which knows too few of the slice")
-    return _Against({objective.metric: slice_metric}, f"since {_rows(slice_metric):,} rows of the slice in the baseline")
+    return _Against(
+        {objective.metric: slice_metric}, f"since {_rows(slice_metric):,} rows of the slice in the baseline"
+    )
 
 
 def _state_in(
@@ -351,7 +362,11 @@ def _each(
             corrected = _state_in(objective, metrics.get(objective.metric), against, surer, why, none_of[name])
             judged_states[name] = structs.replace(corrected, slice=name)
     worst = worst_state(objective, list(judged_states.values()))
-    unseen = {name: slice_performance.predictions or 0 for name, slice_performance in slices.items() if slice_performance.rows < objective.min_rows}
+    unseen = {
+        name: slice_performance.predictions or 0
+        for name, slice_performance in slices.items()
+        if slice_performance.rows < objective.min_rows
+    }
     name = max(unseen, key=lambda name: unseen[name], default="")
     if worst.state == "met" and unseen.get(name, 0) >= objective.min_rows:
         reason = f"the outcomes of {slices[name].rows:,} of its {unseen[name]:,} predictions are known"
@@ -368,7 +383,11 @@ def _slices(key: str, evaluation: Evaluation, outcomes: WindowOutcomes) -> dict[
         for name, slice_performance in outcomes.slices.items()
         if (rows := int(sent_rows(slice_performance)[0])) > 0
     } | evaluation.performance_slices
-    return {name: slice_performance for name, slice_performance in performance_by_slice.items() if name.partition("=")[0] == key}
+    return {
+        name: slice_performance
+        for name, slice_performance in performance_by_slice.items()
+        if name.partition("=")[0] == key
+    }
 
 
 def _is_wrong(objective: Objective, value: float) -> bool:

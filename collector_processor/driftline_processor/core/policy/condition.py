@@ -292,7 +292,9 @@ class Drifts:
         drifted = [column.name or column.column for column in known_columns if column.state == "drift"]
         if len(drifted) >= self.count:
             return Judged(True, (fact("columns_drift", names=tuple(drifted)),))
-        judged_columns = [column for column in known_columns if column.state in ("ok", "within_normal_variation", "drift")]
+        judged_columns = [
+            column for column in known_columns if column.state in ("ok", "within_normal_variation", "drift")
+        ]
         if len(judged_columns) < self.count:
             return Judged(None, (fact("drift_evaluated", columns=len(judged_columns), of=len(known_columns)),))
         return Judged(False, (fact("no_more_drift"),))
@@ -303,7 +305,9 @@ class Drifts:
         if self.column != "features":
             output = evaluation.score if self.column == "score" else evaluation.predicted
             columns = [] if output is None else [output]
-        known_columns = [(column.state == "drift", column.effect, column) for column in columns if column.effect is not None]
+        known_columns = [
+            (column.state == "drift", column.effect, column) for column in columns if column.effect is not None
+        ]
         ranked = [column for _, _, column in sorted(known_columns, key=lambda pair: (not pair[0], -pair[1]))]
         drifted = [column for column in ranked if column.state == "drift"]
         return tuple(_statistics(column) for column in (drifted[:3] or ranked[:1]))
@@ -312,7 +316,9 @@ class Drifts:
 def _statistics(column: ColumnDrift) -> Fact:
     """Return the statistics of a column."""
     methods = dict.fromkeys((column.decided_by, "psi"))
-    values = {method: method_value.value for method in methods if (method_value := column.methods.get(method)) is not None}
+    values = {
+        method: method_value.value for method in methods if (method_value := column.methods.get(method)) is not None
+    }
     deciding = column.methods.get(column.decided_by)
     return fact(
         "column_statistics",
@@ -332,7 +338,9 @@ class ObjectiveBroken:
 
     def judge(self, finding: Finding) -> Judged:
         """Look at the objectives of the window."""
-        objectives = [objective for objective in finding.evaluation.objectives if not self.rule or objective.rule == self.rule]
+        objectives = [
+            objective for objective in finding.evaluation.objectives if not self.rule or objective.rule == self.rule
+        ]
         broken = [objective for objective in objectives if objective.state == "broken"]
         if broken:
             return Judged(True, (fact("objective_broken", objective=broken[0]),))
@@ -702,7 +710,9 @@ def read_condition(text: str, *, significant: bool = False) -> Condition:
         # 0.8: how alike a sentence is that a misspelt one may mean: the ratio of difflib; two letters of fourteen may
         # differ
         suggestions = [f"{count} {match}".strip() for match in get_close_matches(sentence, _SENTENCES, n=1, cutoff=0.8)]
-        fix = f"did you mean '{suggestions[0]}'?" if suggestions else f"write one like {', '.join(map(repr, _SPELLINGS))}"
+        fix = (
+            f"did you mean '{suggestions[0]}'?" if suggestions else f"write one like {', '.join(map(repr, _SPELLINGS))}"
+        )
         raise ValueError(f"'{text:.80}' is no condition; {fix}")
     signal = read_signal(match["signal"], match["slice"] or "")
     sign: Sign = match["sign"]  # type: ignore[assignment]  # the pattern admits exactly the literals
@@ -795,7 +805,9 @@ def _read_unfair(text: str, match: re.Match[str]) -> Condition:
     measure = next((name for name, measure in MEASURES.items() if measure.criterion == match["what"]), "")
     if measure:
         sign, limit = ("<", f"{FOUR_FIFTHS:.0%}") if MEASURES[measure].of == "ratio" else (">", f"{TOLERANCE:.0%}")
-        raise ValueError(f"'{text:.80}' has no limit; write '{measure} of {attribute:.80} {sign} {limit.replace('%', ' %')}'")
+        raise ValueError(
+            f"'{text:.80}' has no limit; write '{measure} of {attribute:.80} {sign} {limit.replace('%', ' %')}'"
+        )
     raise ValueError(
         f"'{text:.80}': several criteria of fairness exclude each other where groups differ in what is true of them; "
         f"name the measure that was agreed, such as 'equal_opportunity_difference of {attribute:.80} > 10 %'"

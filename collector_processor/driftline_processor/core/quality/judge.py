@@ -74,7 +74,9 @@ def quality(
     ]
     findings = [finding for finding in certain if not any(_covers(other, finding) for other in certain)]
     return tuple(
-        sorted(findings, key=lambda finding: (_GRAVITY[finding.severity], finding.p_value, finding.check, finding.features))
+        sorted(
+            findings, key=lambda finding: (_GRAVITY[finding.severity], finding.p_value, finding.check, finding.features)
+        )
     )
 
 

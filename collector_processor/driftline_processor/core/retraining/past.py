@@ -83,13 +83,17 @@ def _gain(run: TrainingRun, windows: Sequence[Evaluation], metric: str) -> Retra
     if run.error:
         return RetrainGain(run, reason=f"it failed: {run.error}")
     after = [
-        window for window in windows if window.window.start >= run.end and (not run.version or window.key.version == run.version)
+        window
+        for window in windows
+        if window.window.start >= run.end and (not run.version or window.key.version == run.version)
     ]
     if not after:
         return RetrainGain(run, reason="no window of its version has outcomes yet")
     begun = after[0].window.start
     before = [
-        window for window in windows if window.window.start < begun and (not run.version or window.key.version != run.version)
+        window
+        for window in windows
+        if window.window.start < begun and (not run.version or window.key.version != run.version)
     ][-MOST_WINDOWS:]
     now, outcomes_after = _mean(after[:MOST_WINDOWS], metric)
     if not before:

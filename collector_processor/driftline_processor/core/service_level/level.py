@@ -76,12 +76,24 @@ class Calls:
         n, weight, squares = parts.get(CALLS, np.zeros(3)).tolist()
         if any(len(counts) != BINS for counts in counts_by_part.values()):
             return None
-        lowest_counts, highest_counts = counts_by_part[LATENCY] + counts_by_part[LEAST], counts_by_part[LATENCY] + counts_by_part[MOST]
+        lowest_counts, highest_counts = (
+            counts_by_part[LATENCY] + counts_by_part[LEAST],
+            counts_by_part[LATENCY] + counts_by_part[MOST],
+        )
         if weight <= 0 and lowest_counts.sum() <= 0:
             return None
-        errors = {part.removeprefix(FAILED): float(counts[0]) for part, counts in parts.items() if part.startswith(FAILED)}
+        errors = {
+            part.removeprefix(FAILED): float(counts[0]) for part, counts in parts.items() if part.startswith(FAILED)
+        }
         weight_per_call = squares / weight if weight > 0 else 1.0
-        return cls(round(n) or round(float(lowest_counts.sum())), weight, errors, weight_per_call, lowest_counts, highest_counts)
+        return cls(
+            round(n) or round(float(lowest_counts.sum())),
+            weight,
+            errors,
+            weight_per_call,
+            lowest_counts,
+            highest_counts,
+        )
 
     @property
     def failed(self) -> float:

@@ -96,7 +96,9 @@ def call_parts(
     if errors is not None and errors.codes is not None and (failed := errors.codes >= 0).any():
         parts[UNANSWERED] = _powers(group[failed], call_weights[failed])
         for category in dict.fromkeys(errors.categories):  # which may repeat
-            is_category = np.isin(errors.codes, [code for code, text in enumerate(errors.categories) if text == category])
+            is_category = np.isin(
+                errors.codes, [code for code, text in enumerate(errors.categories) if text == category]
+            )
             if is_category.any():
                 parts[f"{FAILED}{category}"] = columns(group[is_category], [call_weights[is_category]], 1)
     if duration is not None:

@@ -56,7 +56,10 @@ def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, s
     if _only_its_level_moved(evaluation):
         auc, was = evaluation.realized["roc_auc"].value, evaluation.reference["roc_auc"].value
         return fact("recalibrate", roc_auc=auc or 0.0, baseline=was or 0.0, **clock)
-    strange = next((finding for finding in evaluation.findings if _is_strange(finding) and finding.features == cause.features), None)
+    strange = next(
+        (finding for finding in evaluation.findings if _is_strange(finding) and finding.features == cause.features),
+        None,
+    )
     if strange is not None:
         return fact("check_column_first", column=strange.features[0], outside=strange.now or 0.0, **clock)
     return fact("retrain", **clock)
@@ -109,7 +112,11 @@ def _longer_window(
     """Return how to get a longer window: wait for an open one that holds this one, else ask for one, or bring rows."""
     window = evaluation.window
     why = {"reason": reason, "needed": needed, "rows": rows}
-    longer = [coming for coming in context.coming if coming.start <= window.start and window.end <= coming.end and coming != window]
+    longer = [
+        coming
+        for coming in context.coming
+        if coming.start <= window.start and window.end <= coming.end and coming != window
+    ]
     if longer:
         first = min(longer, key=lambda coming: coming.end)
         return fact("wait_for_longer_window", start=first.start, end=first.end, timezone=context.timezone, **why)
@@ -135,7 +142,11 @@ def labels_needed(evaluation: Evaluation) -> int | None:
 
     That of the objectives, else so many that a fall of accuracy by :data:`WORTH_FINDING` is found nine times in ten.
     """
-    needed = [objective.needed for objective in evaluation.objectives if objective.state == "inconclusive" and objective.needed]
+    needed = [
+        objective.needed
+        for objective in evaluation.objectives
+        if objective.state == "inconclusive" and objective.needed
+    ]
     if needed:
         return max(needed)
     accuracy = evaluation.reference.get("accuracy")
@@ -187,6 +198,12 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
     if set(worse_metrics(evaluation)) - OF_RANKS:
         return True
     mean_score, actual_rate = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
-    if mean_score is None or actual_rate is None or mean_score.value is None or actual_rate.low is None or actual_rate.high is None:
+    if (
+        mean_score is None
+        or actual_rate is None
+        or mean_score.value is None
+        or actual_rate.low is None
+        or actual_rate.high is None
+    ):
         return False
     return not actual_rate.low <= mean_score.value <= actual_rate.high

@@ -161,7 +161,9 @@ def state_spans(
     """
     context = VerdictContext(timezone=timezone)
     lengths: dict[str, list[Reading]] = {}
-    for window, earlier in usual_service(sorted((evaluation for evaluation in evaluations if evaluation.closed), key=_by_time)):
+    for window, earlier in usual_service(
+        sorted((evaluation for evaluation in evaluations if evaluation.closed), key=_by_time)
+    ):
         lengths.setdefault(window.window.name, []).append(_read(window, context, earlier, read, read_outcomes))
     spans = []
     for name, readings in lengths.items():
@@ -292,7 +294,11 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
             newest, turn = reading, None
             continue
         streak = turn is not None and turn.reading.state == reading.state
-        turn = turn.with_next(reading) if turn is not None and streak else _Turn(reading, reading.since(), 1, _weight(reading))
+        turn = (
+            turn.with_next(reading)
+            if turn is not None and streak
+            else _Turn(reading, reading.since(), 1, _weight(reading))
+        )
         believed = not undecided and (needed == TO_TURN or len(readings) == 1)
         if turn.told >= needed or (not state and (reading.state == "healthy" or believed)):
             if newest is not None:
@@ -374,7 +380,9 @@ def _stale(closed: Sequence[Reading], run: _Run) -> bool:
 def _without_outcomes(closed: Sequence[Reading], run: _Run) -> list[Reading]:
     """Return the newest windows of the deciding length whose outcomes had their time and did not come."""
     name, end = run.reading.evaluation.window.name, run.reading.evaluation.window.end
-    newer = [reading for reading in closed if reading.evaluation.window.name == name and reading.evaluation.window.end > end]
+    newer = [
+        reading for reading in closed if reading.evaluation.window.name == name and reading.evaluation.window.end > end
+    ]
     missing: list[Reading] = []
     for reading in newer:
         evaluation = reading.evaluation

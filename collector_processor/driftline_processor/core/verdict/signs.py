@@ -203,7 +203,9 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
         return None
     first_met = met[0]
     effect = _beyond(first_met)
-    shown_fact = fact("objectives_met", count=len(met)) if len(met) > 1 else fact("objective_met", **_objective(first_met))
+    shown_fact = (
+        fact("objectives_met", count=len(met)) if len(met) > 1 else fact("objective_met", **_objective(first_met))
+    )
     certainty = fact("objective_certainly_met", **_outcomes(evaluation))
     return Sign("objective", shown_fact, certainty, first_met.metric, *effect, clear=is_clear(*effect[1:]))
 
@@ -229,7 +231,14 @@ def inconclusive_reason(evaluation: Evaluation) -> InconclusiveReason:
     decides = deciding_change(evaluation)
     if decides is not None and decides[1].state == "inconclusive":
         return decides[1].reason
-    return next((objective.reason for objective in evaluation.objectives if objective.state == "inconclusive" and objective.reason), "")
+    return next(
+        (
+            objective.reason
+            for objective in evaluation.objectives
+            if objective.state == "inconclusive" and objective.reason
+        ),
+        "",
+    )
 
 
 def is_worse(metric: str, change: float) -> bool:
@@ -256,7 +265,12 @@ def _outcomes(evaluation: Evaluation) -> dict[str, Any]:
 
 def _objective(objective_state: ObjectiveState) -> dict[str, Any]:
     ends = {"value": objective_state.value, "low": objective_state.low, "high": objective_state.high}
-    return {"metric": objective_state.metric, **ends, "rule": objective_state.rule, "of_change": "= baseline" in objective_state.rule}
+    return {
+        "metric": objective_state.metric,
+        **ends,
+        "rule": objective_state.rule,
+        "of_change": "= baseline" in objective_state.rule,
+    }
 
 
 def _signed(change: MetricChange) -> tuple[float, float | None, float | None]:
@@ -271,13 +285,17 @@ def _is_better(name: str, change: MetricChange) -> bool:
 
 def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
     broken = [objective for objective in evaluation.objectives if objective.state == "broken"]
-    for objective_state in sorted(broken, key=lambda objective: (not _of_service(objective), bool(objective.slice), -_excess(objective))):
+    for objective_state in sorted(
+        broken, key=lambda objective: (not _of_service(objective), bool(objective.slice), -_excess(objective))
+    ):
         effect = _beyond(objective_state)
         certainty = fact("objective_certainly_missed", rows=objective_state.rows)
         shown_fact = fact("objective_missed", **_objective(objective_state))
         reason: Reason = "service" if _of_service(objective_state) else "objective"
         where = objective_state.slice if "=" in objective_state.slice else ""
-        yield Sign(reason, shown_fact, certainty, objective_state.metric, *effect, clear=is_clear(*effect[1:]), slice=where)
+        yield Sign(
+            reason, shown_fact, certainty, objective_state.metric, *effect, clear=is_clear(*effect[1:]), slice=where
+        )
 
 
 def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) -> Iterator[Sign]:
@@ -313,7 +331,12 @@ def _beyond(objective_state: ObjectiveState) -> tuple[float | None, float | None
 
 def _excess(objective_state: ObjectiveState) -> float:
     """Return by how many half lengths of its interval a value lies beyond its limit."""
-    if objective_state.value is None or objective_state.limit is None or objective_state.low is None or objective_state.high is None:
+    if (
+        objective_state.value is None
+        or objective_state.limit is None
+        or objective_state.low is None
+        or objective_state.high is None
+    ):
         return 0.0
     half = (objective_state.high - objective_state.low) / 2
     return abs(objective_state.value - objective_state.limit) / half if half > 0 else 0.0
@@ -328,7 +351,14 @@ def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
         ends = {"value": loss.value, "low": loss.low, "high": loss.high}
         shown_fact = fact("worse_than_constant", **ends, constant=loss.value - comparison.change)
     certainty = fact("constant_certainly_better", **_outcomes(evaluation))
-    yield Sign("constant", shown_fact, certainty, "log_loss", *_signed(comparison), clear=is_clear(comparison.low, comparison.high))
+    yield Sign(
+        "constant",
+        shown_fact,
+        certainty,
+        "log_loss",
+        *_signed(comparison),
+        clear=is_clear(comparison.low, comparison.high),
+    )
 
 
 def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
@@ -336,10 +366,14 @@ def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
     change, beside_constant = evaluation.level, evaluation.beside_constant
     if change is None or change.state != "worse":
         return
-    level_fact = level_of_scores(evaluation, constant_is_better=beside_constant is not None and beside_constant.change > 0)
+    level_fact = level_of_scores(
+        evaluation, constant_is_better=beside_constant is not None and beside_constant.change > 0
+    )
     if level_fact is not None:
         certainty = fact("level_certainly_off", **_outcomes(evaluation))
-        yield Sign("level", level_fact, certainty, "mean_score", *_signed(change), clear=is_clear(change.low, change.high))
+        yield Sign(
+            "level", level_fact, certainty, "mean_score", *_signed(change), clear=is_clear(change.low, change.high)
+        )
 
 
 def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False) -> Fact | None:
@@ -419,7 +453,9 @@ def metric_moved(name: str, evaluation: Evaluation, level: Fact | None = None) -
     """Return by how much a metric rose or fell, and to what."""
     change, value = evaluation.realized_changes[name], evaluation.realized.get(name)
     now = None if value is None else value.value
-    return fact("metric_moved", metric=name, change=change.change, low=change.low, high=change.high, value=now, level=level)
+    return fact(
+        "metric_moved", metric=name, change=change.change, low=change.low, high=change.high, value=now, level=level
+    )
 
 
 def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign]:
@@ -436,7 +472,11 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
         has_ended = evaluation.window.end > evaluation.window.start and state.since is not None
         if has_ended and (state.since or 0) >= evaluation.window.end:
             continue
-        if not name and errors is not None and (errors.state == "not_worse" or not is_worse(error_metric, errors.change)):
+        if (
+            not name
+            and errors is not None
+            and (errors.state == "not_worse" or not is_worse(error_metric, errors.change))
+        ):
             continue
         if state.before is None or state.after is None or state.after <= state.before:
             continue
@@ -446,7 +486,11 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
         errors_fact = fact("errors_rose", metric=metric, before=state.before, after=state.after)
         certainty = fact("rise_detected", outcomes=state.outcomes or concept.outcomes)
         effect = state.after - state.before
-        clear = bool(name) or errors is None or (errors.state == "worse" and _lasts(evaluation, error_metric, errors, state))
+        clear = (
+            bool(name)
+            or errors is None
+            or (errors.state == "worse" and _lasts(evaluation, error_metric, errors, state))
+        )
         yield Sign("errors", errors_fact, certainty, metric, effect, clear=clear, slice=name, since=state.since)
         return
 
@@ -463,7 +507,9 @@ def _lasts(evaluation: Evaluation, error_metric: str, errors: MetricChange, rise
     return began and _mean_beyond_days(evaluation, error_metric, errors, rise)
 
 
-def _mean_beyond_days(evaluation: Evaluation, error_metric: str, errors: MetricChange | None, rise: ConceptDrift) -> bool:
+def _mean_beyond_days(
+    evaluation: Evaluation, error_metric: str, errors: MetricChange | None, rise: ConceptDrift
+) -> bool:
     """Return False where the mean since a rise began may be chance of days, or is what the baseline had.
 
     The interval of a window knows how its days differ. The mean of k such windows has one that is shorter by the root
@@ -510,15 +556,27 @@ def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
             yield _fault_sign("data", finding, "fault_certain")
     for expectation in evaluation.expected:
         if expectation.state == "broken":
-            shown_fact, certainty = fact("expectation_broken", expected=expectation), fact("rows_counted", expected=expectation)
+            shown_fact, certainty = (
+                fact("expectation_broken", expected=expectation),
+                fact("rows_counted", expected=expectation),
+            )
             features = (expectation.feature,) if expectation.feature else ()
-            yield Sign("data", shown_fact, certainty, clear=True, features=features, part=f"{expectation.feature} {expectation.rule}")
+            yield Sign(
+                "data",
+                shown_fact,
+                certainty,
+                clear=True,
+                features=features,
+                part=f"{expectation.feature} {expectation.rule}",
+            )
 
 
 def _fault_sign(reason: Reason, finding: Finding, certainty: str) -> Sign:
     effect = None if finding.was is None or finding.now is None else finding.now - finding.was
     part, shown_fact = f"{finding.check}:{','.join(finding.features)}", finding.fact
-    return Sign(reason, shown_fact, fact(certainty), finding.check, effect, clear=True, features=finding.features, part=part)
+    return Sign(
+        reason, shown_fact, fact(certainty), finding.check, effect, clear=True, features=finding.features, part=part
+    )
 
 
 def is_fault(finding: Finding) -> bool:
@@ -530,7 +588,9 @@ def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield what is estimated to be worse, while outcomes do not say."""
     if evaluation.maturity == "mature" and evaluation.outcome_rows:
         return
-    worse = [name for name, estimated_change in evaluation.estimated_changes.items() if estimated_change.state == "worse"]
+    worse = [
+        name for name, estimated_change in evaluation.estimated_changes.items() if estimated_change.state == "worse"
+    ]
     for name in told_first(worse):
         if _base(name) in TOLD_LAST:
             continue  # it follows the share of positives, which may move without harm
@@ -609,7 +669,16 @@ def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
             shown_fact = fact("relation_changed", features=features)
             certainty = fact("joint_drift_beyond_chance", rows=joint_drift.rows)
             part = f"together:{joint_drift.method}"
-            yield Sign("together", shown_fact, certainty, joint_drift.method, joint_drift.effect, clear=clear, features=features, part=part)
+            yield Sign(
+                "together",
+                shown_fact,
+                certainty,
+                joint_drift.method,
+                joint_drift.effect,
+                clear=clear,
+                features=features,
+                part=part,
+            )
 
 
 def has_small_drift(evaluation: Evaluation) -> bool:

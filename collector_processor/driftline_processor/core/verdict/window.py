@@ -218,7 +218,9 @@ def open_questions(evaluation: Evaluation) -> Fact | None:
     """
     columns = (evaluation.score, evaluation.predicted, *evaluation.features.values())
     unsure = [
-        column for column in columns if column is not None and column.state == "inconclusive" and column.reason.startswith("too_few")
+        column
+        for column in columns
+        if column is not None and column.state == "inconclusive" and column.reason.startswith("too_few")
     ]
     if not unsure:
         return None

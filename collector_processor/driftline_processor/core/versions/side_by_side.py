@@ -162,7 +162,11 @@ class VersionSource(Protocol):
 
 
 def compare_versions(
-    source: VersionSource, names: VersionNames, timezone: str, performance_settings: PerformanceSettings, most: int | None = None
+    source: VersionSource,
+    names: VersionNames,
+    timezone: str,
+    performance_settings: PerformanceSettings,
+    most: int | None = None,
 ) -> Iterator[SideBySide]:
     """Yield each version beside the champion, those that predicted last first; nothing of a single version.
 
@@ -231,7 +235,9 @@ def side_by_side(
         else:
             both = zip(hours, sides, costs, strict=True)
             sums = unpaired_sums(*(alone_of_hours(of_all, side.task, loss, own) for of_all, side, own in both))
-        comparison = compare(loss, sums, bounds_of(task, loss, paired=paired, costs=costs[0]), performance_settings.confidence)
+        comparison = compare(
+            loss, sums, bounds_of(task, loss, paired=paired, costs=costs[0]), performance_settings.confidence
+        )
         if comparison.difference is not None:
             comparisons[loss] = comparison
     return replace(found, comparisons=comparisons, reason="" if comparisons else _lacking(role, (one, other)))
@@ -248,7 +254,9 @@ def _priced(task: Task, performance_settings: PerformanceSettings) -> F64 | None
 def _version(side: VersionInput, performance_settings: PerformanceSettings, unseen: UnseenDecisions | None) -> Version:
     outcomes = side.pane.parts.get("outcomes")
     known = 0 if outcomes is None else round(float(outcomes[0]))
-    metrics = with_intervals(realized(side.pane, side.task, performance_settings), side.pane, (), side.task, performance_settings, unseen)
+    metrics = with_intervals(
+        realized(side.pane, side.task, performance_settings), side.pane, (), side.task, performance_settings, unseen
+    )
     calls = Calls.of(side.pane)
     level = None if calls is None else calls.level(performance_settings.confidence, performance_settings.shares)
     return Version(side.name, side.rows, known, metrics, level)

@@ -159,7 +159,9 @@ def rows_to_search(losses: Mapping[RowLoss, F64], time: I64, most_rows: int = MO
     for values in losses.values():
         has_loss |= np.isfinite(values)
     indices = np.flatnonzero(has_loss)
-    return indices[sample_evenly(time[indices], [values[indices] for values in losses.values()], most_rows)].astype(np.int64)
+    return indices[sample_evenly(time[indices], [values[indices] for values in losses.values()], most_rows)].astype(
+        np.int64
+    )
 
 
 def weak_slices(
@@ -191,16 +193,22 @@ def weak_slices(
         return None
     when = np.zeros(len(indices), np.int64) if time is None else time[indices]
     codes = {name: (bins, codes_of_rows[indices]) for name, (bins, codes_of_rows) in features.items()}
-    content = [values[indices] for values in losses.values()] + [codes_of_rows.astype(np.int64) for _, codes_of_rows in codes.values()]
+    content = [values[indices] for values in losses.values()] + [
+        codes_of_rows.astype(np.int64) for _, codes_of_rows in codes.values()
+    ]
     rows = _Rows(codes, None if weight is None else weight[indices], when, halves(when, content), len(losses))
     slices_and_rows: list[tuple[WeakSlice, Mask]] = []
     for by, values in losses.items():
         for weak_slice, inside in rows.slices(by, values[indices]):
-            if not any(_overlap(inside, before) for _, before in slices_and_rows):  # errors and log loss mostly find the same
+            if not any(
+                _overlap(inside, before) for _, before in slices_and_rows
+            ):  # errors and log loss mostly find the same
                 slices_and_rows.append((weak_slice, inside))
     slices_and_rows.sort(key=lambda weak_slice: -weak_slice[0].excess)
     paired = min(len(rows.fine), MOST_FEATURES)
-    return WeakSearch(tuple(weak_slice for weak_slice, _ in slices_and_rows), len(indices), len(rows.fine), comb(paired, 2))
+    return WeakSearch(
+        tuple(weak_slice for weak_slice, _ in slices_and_rows), len(indices), len(rows.fine), comb(paired, 2)
+    )
 
 
 class _Rows:
@@ -211,9 +219,15 @@ class _Rows:
     ) -> None:
         self.weight, self.searched, self.families = weight, searched, families
         self.time, self.stretch = time, stretches(time)
-        self.fine = [feature_cells for name, (bins, codes_of_rows) in codes.items() if (feature_cells := cut(name, bins, codes_of_rows, FINE, LEAST_ROWS))]
+        self.fine = [
+            feature_cells
+            for name, (bins, codes_of_rows) in codes.items()
+            if (feature_cells := cut(name, bins, codes_of_rows, FINE, LEAST_ROWS))
+        ]
         self.coarse = {
-            name: feature_cells for name, (bins, codes_of_rows) in codes.items() if (feature_cells := cut(name, bins, codes_of_rows, COARSE, LEAST_ROWS))
+            name: feature_cells
+            for name, (bins, codes_of_rows) in codes.items()
+            if (feature_cells := cut(name, bins, codes_of_rows, COARSE, LEAST_ROWS))
         }
 
     def slices(self, by: RowLoss, loss: F64) -> list[tuple[WeakSlice, Mask]]:
@@ -222,7 +236,9 @@ class _Rows:
         loss = np.where(has_loss, loss, 0.0)
         # 0.999: quantile of absolute errors beyond which they count as it in the search: one stray row is no slice. The
         # test takes all.
-        tamed = np.minimum(loss, np.quantile(loss[has_loss], 0.999)) if by == "absolute_error" and has_loss.any() else loss
+        tamed = (
+            np.minimum(loss, np.quantile(loss[has_loss], 0.999)) if by == "absolute_error" and has_loss.any() else loss
+        )
         chosen = self._chosen(tamed, has_loss & self.searched)
         tested_rows = has_loss & ~self.searched
         left, confirmed = tested_rows, []
@@ -236,7 +252,11 @@ class _Rows:
             left = left & ~inside  # the next says something of its own
             if (
                 p <= ALPHA
-                and min(tested.value / max(tested.rest, 1e-300), tested_difference.value / max(tested_difference.rest, 1e-300)) >= LEAST_RATIO
+                and min(
+                    tested.value / max(tested.rest, 1e-300),
+                    tested_difference.value / max(tested_difference.rest, 1e-300),
+                )
+                >= LEAST_RATIO
             ):
                 confirmed.append((self._told(by, candidate, inside, loss, tested_rows, tested_difference, p), inside))
         return confirmed
@@ -279,7 +299,9 @@ class _Rows:
         weight_sum = float(weight.sum())
         worth = effective(weight_sum, float(weight @ weight)) / difference.effect
         if by == "error":
-            wrong, right = (WeightSums(rows, rows) for rows in (difference.value * worth, (1 - difference.value) * worth))
+            wrong, right = (
+                WeightSums(rows, rows) for rows in (difference.value * worth, (1 - difference.value) * worth)
+            )
             low, high = _ends(difference.value, wilson(wrong, right, CONFIDENCE))
         else:
             variance = float(weight @ (loss[indices] - difference.value) ** 2) / weight_sum
@@ -287,7 +309,9 @@ class _Rows:
         every = np.flatnonzero(rows)
         total = (np.ones(len(every)) if self.weight is None else self.weight[every]) @ loss[every]
         excess = weight_sum * (difference.value - difference.rest) / float(total)
-        conditions = tuple(cut.conditions[choice]() for cut, choice in zip(candidate.cuts, candidate.choice, strict=True))
+        conditions = tuple(
+            cut.conditions[choice]() for cut, choice in zip(candidate.cuts, candidate.choice, strict=True)
+        )
         number = int(np.count_nonzero(inside & np.isfinite(loss)))
         name = " and ".join(f"{part.feature} {part.text}" for part in conditions)
         template, plain = _WORDS[by]

@@ -116,7 +116,12 @@ class Design:
         if len(pairs) > MOST_PRODUCTS:
             pairs = [pairs[index] for index in np.sort(rng.choice(len(pairs), MOST_PRODUCTS, replace=False)).tolist()]
         lacking = np.flatnonzero(missing.any(axis=0)).tolist()
-        made_of = [*((index,) for index in range(d)), *((index,) for index in range(d)), *((index,) for index in lacking), *pairs]
+        made_of = [
+            *((index,) for index in range(d)),
+            *((index,) for index in range(d)),
+            *((index,) for index in lacking),
+            *pairs,
+        ]
         first, second = (np.array([pair[side] for pair in pairs], dtype=np.intp) for side in (0, 1))
         columns = np.hstack([z, z**2, missing[:, lacking], z[:, first] * z[:, second]])
         columns -= columns.mean(axis=0)
@@ -190,7 +195,11 @@ def _told(
 
 def sentence(joint_result: JointResult) -> str:
     """Return the sentence: the AUC of the classifier, and the features that separate the rows most."""
-    most_separating = f", most by {' and '.join(contributor.features[0] for contributor in joint_result.told[:2])}" if joint_result.told else ""
+    most_separating = (
+        f", most by {' and '.join(contributor.features[0] for contributor in joint_result.told[:2])}"
+        if joint_result.told
+        else ""
+    )
     return f"a classifier tells these rows from the baseline's with an AUC of {joint_result.now or 0.5:.3f}{most_separating}"
 
 

@@ -74,7 +74,10 @@ def mean_cost(table: ConfusionTable, costs: F64, exact: Exact) -> tuple[float, f
     """
     every, place = np.unique(costs, return_inverse=True)
     place = place.reshape(costs.shape)
-    ratios = [table.ratio(is_cost, 1 - is_cost) for is_cost in ((place == index).astype(np.float64) for index in range(len(every)))]
+    ratios = [
+        table.ratio(is_cost, 1 - is_cost)
+        for is_cost in ((place == index).astype(np.float64) for index in range(len(every)))
+    ]
     limits = [exact(ratio.hits, ratio.misses) for ratio in ratios]
     share = np.array([ratio.value or 0.0 for ratio in ratios])
     deviation = every - share @ every

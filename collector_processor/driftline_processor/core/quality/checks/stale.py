@@ -34,7 +34,9 @@ def find(look: CheckInput) -> CheckResult:
     now = latest.again / latest.rows
     if now - expected < LEAST:
         return CheckResult(1, [])
-    n = usual_repeats.rows * usual_repeats.rows / (2 * latest.before)  # rows that would repeat as many, at the window's rate
+    n = (
+        usual_repeats.rows * usual_repeats.rows / (2 * latest.before)
+    )  # rows that would repeat as many, at the window's rate
     p = more_often(usual_repeats.rows - usual_repeats.distinct, n, latest.again, latest.rows)
     return CheckResult(1, [suspicion(CHECK.name, [], p, was=expected, now=now, concerned=now - expected)])
 

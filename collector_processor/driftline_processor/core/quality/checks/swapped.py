@@ -57,7 +57,11 @@ def _numbers(changed: Sequence[ChangedNumber]) -> Iterator[Suspicion]:
     for a, b in combinations(most_changed, 2):
         first_mixture = mixture(a.now.below, a.own, b.was.at(a.now.points))
         second_mixture = mixture(b.now.below, b.own, a.was.at(b.now.points))
-        if _good(first_mixture, a.noise) and _good(second_mixture, b.noise) and abs(first_mixture.share - second_mixture.share) <= _chance(a, first_mixture, b, second_mixture):
+        if (
+            _good(first_mixture, a.noise)
+            and _good(second_mixture, b.noise)
+            and abs(first_mixture.share - second_mixture.share) <= _chance(a, first_mixture, b, second_mixture)
+        ):
             yield _finding(a.pair, b.pair, (first_mixture.share + second_mixture.share) / 2, max(a.p, b.p))
 
 
@@ -75,13 +79,22 @@ def _good(fit: Mixture, chance: float) -> bool:
 def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Suspicion]:
     """Pairs of which at least one is a category."""
     strayed = [pair for pair in pairs if pair.now.elsewhere is not None or pair.now.kinds is not None]
-    has_strayed_counts = any(first_strayed is not None for pair in pairs for first_strayed in (pair.was.tails, pair.was.kinds, pair.was.elsewhere))
+    has_strayed_counts = any(
+        first_strayed is not None
+        for pair in pairs
+        for first_strayed in (pair.was.tails, pair.was.kinds, pair.was.elsewhere)
+    )
     for a, b in combinations([pair for pair in strayed if has_categories(pair) or pair.number][:MOST], 2):
         if a.number and b.number:
             continue
-        first_strayed, second_strayed = _of_other(a, b, places, has_strayed_counts=has_strayed_counts), _of_other(b, a, places, has_strayed_counts=has_strayed_counts)
+        first_strayed, second_strayed = (
+            _of_other(a, b, places, has_strayed_counts=has_strayed_counts),
+            _of_other(b, a, places, has_strayed_counts=has_strayed_counts),
+        )
         share = (first_strayed.share + second_strayed.share) / 2
-        if min(first_strayed.share, second_strayed.share) >= LEAST_SHARE and abs(first_strayed.share - second_strayed.share) <= ALIKE * max(share, 0.5):
+        if min(first_strayed.share, second_strayed.share) >= LEAST_SHARE and abs(
+            first_strayed.share - second_strayed.share
+        ) <= ALIKE * max(share, 0.5):
             yield _finding(a, b, share, max(first_strayed.p, second_strayed.p))
 
 
@@ -92,7 +105,9 @@ class _Strayed(NamedTuple):
     p: float = 1.0
 
 
-def _of_other(pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, int], *, has_strayed_counts: bool) -> _Strayed:
+def _of_other(
+    pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, int], *, has_strayed_counts: bool
+) -> _Strayed:
     """Return the part of a feature that belongs to the other, beyond that in the baseline.
 
     ``has_strayed_counts``: the baseline says what strayed in it. Nothing can be told where the baseline itself has nearly as much of
@@ -111,7 +126,9 @@ def _of_other(pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, in
             known_share -= float(other_shares[:-1][is_common].sum())
             if any(is_common):
                 more, most_missed = missed_in_other(pair)
-                was, most_missed = (was + more, was + most_missed) if has_strayed_counts else (float(pair.was.counts[-1]),) * 2
+                was, most_missed = (
+                    (was + more, was + most_missed) if has_strayed_counts else (float(pair.was.counts[-1]),) * 2
+                )
     before = was / pair.was.with_value
     # 0.1: least share of a feature's values in categories that the other feature lacks, so that strangers can be
     # recognised
@@ -119,7 +136,9 @@ def _of_other(pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, in
         return _Strayed()
     share = min(1.0, max(0.0, (now / pair.now.with_value - before) / (known_share - before)))
     expected_cases = max(1.0, max(was, most_missed) * pair.n)
-    return _Strayed(share, more_often(expected_cases, pair.was.with_value * pair.n, now * pair.m, pair.now.with_value * pair.m))
+    return _Strayed(
+        share, more_often(expected_cases, pair.was.with_value * pair.n, now * pair.m, pair.now.with_value * pair.m)
+    )
 
 
 def _strange(sums: Sums, feature_pair: FeaturePair, places: dict[str, int]) -> float:
