@@ -723,7 +723,8 @@ class _Columns:
         )  # fmt: skip
         column_drifts = []
         for index, (
-            column, names, cells, hidden, sure, is_compared, rows, worth, missing, effect, excess, p, own_p, see, alike, blocks,
+            column, names, cells, hidden, sure, is_compared, rows, worth, missing, effect, excess, p, own_p, see, alike,
+            blocks,
         ) in enumerate(columns):  # fmt: skip
             methods = {name: MethodValue(values[name][index] if is_compared else None) for name in names}
             if sure:

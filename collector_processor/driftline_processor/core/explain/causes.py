@@ -277,8 +277,10 @@ def explain(
     dated = [(_dated(cause, window, views, steps), finding) for cause, finding in causes]
     means = score_means(all_rows.pane, all_rows.baseline)
     ranked = _ranked(_carrying(dated, views, means if drifts else None), all_rows)
-    shown = tuple(replace(cause, finding=finding, score=score_name, timezone=timezone) for cause, finding in ranked)
-    return Explanation(shown, drifts, *(means or (None, None)))
+    dated_causes = tuple(
+        replace(cause, finding=finding, score=score_name, timezone=timezone) for cause, finding in ranked
+    )
+    return Explanation(dated_causes, drifts, *(means or (None, None)))
 
 
 def _carrying(
@@ -387,7 +389,7 @@ def _ranked(
     """Return the causes in order: by share of moved rows times importance, else by share of the score's shift."""
     shares = _importance(explain_input)
     if shares is not None:
-        own = [
+        shares_of_causes = [
             (
                 sum(
                     {
@@ -398,10 +400,10 @@ def _ranked(
             )
             for c, _ in causes
         ]
-        total = sum(cause.moved * share for (cause, _), share in zip(causes, own, strict=True))
+        total = sum(cause.moved * share for (cause, _), share in zip(causes, shares_of_causes, strict=True))
         causes = [
             (replace(cause, importance=share, weight=cause.moved * share / total if total > 0 else 0.0), finding)
-            for (cause, finding), share in zip(causes, own, strict=True)
+            for (cause, finding), share in zip(causes, shares_of_causes, strict=True)
         ]
     return sorted(causes, key=lambda cause: (-_counts(cause[0]), -cause[0].moved, cause[0].features))
 

@@ -199,12 +199,12 @@ def _spread(part: F64, before: F64, share: F64, *, anchored: bool) -> F64:
     sums = [np.cumsum(power, axis=0) for power in (weight * part**2, weight * rows * part, weight * rows**2)]
     total = np.zeros(len(before))
     after = part.sum(axis=0) - before
-    for side, of in (
+    for side, side_sums in (
         (before, [power[:-1] for power in sums]),
         (after, [power[-1] - power[:-1] for power in sums]),
     ):
         shares = side / side.sum(axis=1, keepdims=True)
-        total += (of[0] - 2 * shares * of[1] + shares**2 * of[2]).sum(axis=1)
+        total += (side_sums[0] - 2 * shares * side_sums[1] + shares**2 * side_sums[2]).sum(axis=1)
     return np.maximum(total, 0.0)
 
 

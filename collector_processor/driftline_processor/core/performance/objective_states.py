@@ -472,15 +472,15 @@ def slices_sentence(objective: Objective, worst: ObjectiveState, slices: Mapping
 
 
 def rolling_steps(
-    window: Window, objectives: Sequence[Objective], timezone: str, ripe: int, kept_since: int
+    window: Window, objectives: Sequence[Objective], timezone: str, ripe: int, since: int
 ) -> list[Window] | None:
     """Return five minutes after five minutes, from the earliest of which a stretch needs that ends within a window.
 
-    None where no objective rolls. ``ripe``: later ones are not yet to be judged, ``kept_since``: from before they are no more
+    None where no objective rolls. ``ripe``: later ones are not to be judged yet, ``since``: earlier ones are no longer
     told apart; unix nanoseconds.
     """
     starts = [before(window.start + PANE, objective.window, timezone) for objective in objectives if objective.rolling]
     if not starts:
         return None
-    first, last = max(min(starts), kept_since + PANE - 1), min(window.end + PANE - 1, ripe)
+    first, last = max(min(starts), since + PANE - 1), min(window.end + PANE - 1, ripe)
     return [Window("5m", index, index + PANE) for index in range(first - first % PANE, last - last % PANE, PANE)]

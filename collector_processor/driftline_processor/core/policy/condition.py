@@ -557,9 +557,9 @@ class AnyOf:
 def _facts(judged: Iterable[Judged]) -> tuple[Fact, ...]:
     """Return all facts of some judgements, each of them once."""
     facts: list[Fact] = []
-    for fact in chain.from_iterable(judged.facts for judged in judged):
-        if fact not in facts:
-            facts.append(fact)
+    for part_fact in chain.from_iterable(judged.facts for judged in judged):
+        if part_fact not in facts:
+            facts.append(part_fact)
     return tuple(facts)
 
 

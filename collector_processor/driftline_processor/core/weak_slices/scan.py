@@ -173,17 +173,17 @@ class Candidate:
 
 
 def best_slice(
-    fine: Sequence[FeatureCells], coarse: Sequence[FeatureCells], rows: Mask, weight: F64, loss: F64, fewest_rows: int
+    fine: Sequence[FeatureCells], coarse: Sequence[FeatureCells], rows: Mask, weight: F64, loss: F64, min_rows: int
 ) -> Candidate | None:
     """Return the choice of one feature of ``fine``, or of two of ``coarse``, in which losses are greatest.
 
-    ``rows``: where to look, bool (n,). ``weight``: float64 (n,), ``loss``: float64 (n,), at least 0. At least ``fewest_rows``
-    rows are in it, and at most half. None where no choice has greater losses than the rest.
+    ``rows``: where to look, bool (n,). ``weight``: float64 (n,), ``loss``: float64 (n,), at least 0. At least
+    ``min_rows`` rows are in it, and at most half. None where no choice has greater losses than the rest.
 
     The statistic is that of Kulldorff (1997, A spatial scan statistic) for sums X of N rows in all and x of n inside,
     x log(x / e) + (X - x) log((X - x) / (X - e)) with e = X n / N, over the dispersion of the losses.
     """
-    window = _Whole(rows, weight, loss, fewest_rows)
+    window = _Whole(rows, weight, loss, min_rows)
     if window.dispersion <= 0:
         return None
     of_one = _singles(fine, window)

@@ -195,12 +195,12 @@ def _told(
 
 def sentence(joint_result: JointResult) -> str:
     """Return the sentence: the AUC of the classifier, and the features that separate the rows most."""
-    most_separating = (
+    mostly = (
         f", most by {' and '.join(contributor.features[0] for contributor in joint_result.told[:2])}"
         if joint_result.told
         else ""
     )
-    return f"a classifier tells these rows from the baseline's with an AUC of {joint_result.now or 0.5:.3f}{most_separating}"
+    return f"a classifier tells these rows from the baseline's with an AUC of {joint_result.now or 0.5:.3f}{mostly}"
 
 
 METHOD = JointMethod(

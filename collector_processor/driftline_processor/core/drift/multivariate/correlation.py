@@ -116,12 +116,12 @@ def shape(pane: Pane, space: Space) -> F64:
     return found
 
 
-def sentence(joint_result: JointResult) -> str:
+def sentence(result: JointResult) -> str:
     """Return the sentence: the pair that changed most, and the number of other changed pairs."""
-    first, second = joint_result.told[0].features
-    others = joint_result.certain - 1
+    first, second = result.told[0].features
+    others = result.certain - 1
     more = f", and {others} more pair{'' if others == 1 else 's'} changed" if others > 0 else ""
-    return f"{first} and {second} are correlated {joint_result.now or 0:+.2f}, {joint_result.was or 0:+.2f} in the baseline{more}"
+    return f"{first} and {second} are correlated {result.now or 0:+.2f}, {result.was or 0:+.2f} in the baseline{more}"
 
 
 METHOD = JointMethod(

@@ -79,7 +79,7 @@ def _good(fit: Mixture, chance: float) -> bool:
 def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Suspicion]:
     """Pairs of which at least one is a category."""
     strayed = [pair for pair in pairs if pair.now.elsewhere is not None or pair.now.kinds is not None]
-    has_strayed_counts = any(
+    counted = any(
         first_strayed is not None
         for pair in pairs
         for first_strayed in (pair.was.tails, pair.was.kinds, pair.was.elsewhere)
@@ -88,8 +88,8 @@ def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Sus
         if a.number and b.number:
             continue
         first_strayed, second_strayed = (
-            _of_other(a, b, places, has_strayed_counts=has_strayed_counts),
-            _of_other(b, a, places, has_strayed_counts=has_strayed_counts),
+            _of_other(a, b, places, counted=counted),
+            _of_other(b, a, places, counted=counted),
         )
         share = (first_strayed.share + second_strayed.share) / 2
         if min(first_strayed.share, second_strayed.share) >= LEAST_SHARE and abs(
@@ -105,13 +105,11 @@ class _Strayed(NamedTuple):
     p: float = 1.0
 
 
-def _of_other(
-    pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, int], *, has_strayed_counts: bool
-) -> _Strayed:
+def _of_other(pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, int], *, counted: bool) -> _Strayed:
     """Return the part of a feature that belongs to the other, beyond that in the baseline.
 
-    ``has_strayed_counts``: the baseline says what strayed in it. Nothing can be told where the baseline itself has nearly as much of
-    it as the other one: two columns of the same cities, of which each keeps only some.
+    ``counted``: the baseline says what strayed in it. Nothing can be told where the baseline itself has nearly as much
+    of it as the other one: two columns of the same cities, of which each keeps only some.
     """
     now = _strange(pair.now, feature_pair, places)
     if now <= 0 or pair.was.with_value <= 0:
@@ -126,9 +124,7 @@ def _of_other(
             known_share -= float(other_shares[:-1][is_common].sum())
             if any(is_common):
                 more, most_missed = missed_in_other(pair)
-                was, most_missed = (
-                    (was + more, was + most_missed) if has_strayed_counts else (float(pair.was.counts[-1]),) * 2
-                )
+                was, most_missed = (was + more, was + most_missed) if counted else (float(pair.was.counts[-1]),) * 2
     before = was / pair.was.with_value
     # 0.1: least share of a feature's values in categories that the other feature lacks, so that strangers can be
     # recognised
