@@ -149,10 +149,10 @@ class BusinessSeries:
     @classmethod
     def of(cls, keys: BusinessKeys, points: Iterable[BusinessPoint]) -> BusinessSeries:
         """Return the series of points in any order."""
-        known = sorted(points, key=lambda one: one.time)
-        time = np.array([one.time for one in known], np.int64)
+        sorted_points = sorted(points, key=lambda point: point.time)
+        time = np.array([point.time for point in sorted_points], np.int64)
         steps = np.diff(np.unique(time))
-        value, weight = (np.array([one[at] for one in known], np.float64) for at in (3, 4))
+        value, weight = (np.array([point[position] for point in sorted_points], np.float64) for position in (3, 4))
         return cls(keys, time, value, weight, int(np.median(steps)) if len(steps) else 0)
 
     def value_in(self, window: Window) -> float | None:
@@ -183,4 +183,8 @@ class BusinessSeries:
 
 def values_in(series: Sequence[BusinessSeries], window: Window) -> dict[str, float]:
     """Return the known values of a window, by the name of the series."""
-    return {one.keys.name: value for one in series if (value := one.value_in(window)) is not None}
+    return {
+        business_series.keys.name: value
+        for business_series in series
+        if (value := business_series.value_in(window)) is not None
+    }

@@ -205,17 +205,17 @@ class LastingDrift(Struct, frozen=True, eq=False):
     @property
     def columns(self) -> dict[str, LastingShift]:
         """Return what is told of each column, by the name of its part."""
-        told = {}
+        shifts = {}
         columns = (self.measures, self.shifts, self.steps, self.recent, self.evidence)
         for part, measure, shift, steps, recent, evidence in zip(self.parts, *columns, strict=False):
             began = self.began[1] if recent else self.anew.get(part, self.began[0])
-            since, found = self.found.get(part, (began, None))
-            state: Literal["not_found", "drift"] = "not_found" if found is None else "drift"
-            told[part] = LastingShift(state, measure, shift, steps, since, evidence, found)
+            since, end = self.found.get(part, (began, None))
+            state: Literal["not_found", "drift"] = "not_found" if end is None else "drift"
+            shifts[part] = LastingShift(state, measure, shift, steps, since, evidence, end)
         for part, reason in zip(self.parts, self.reason, strict=False):
             if reason:
-                told[part] = LastingShift("inconclusive", "", None, 0, None, None, None, reason)
-        return told
+                shifts[part] = LastingShift("inconclusive", "", None, 0, None, None, None, reason)
+        return shifts
 
 
 class SliceDrift(Struct, frozen=True):
@@ -244,8 +244,8 @@ class SliceDrift(Struct, frozen=True):
 
     def drifted(self) -> list[ColumnDrift]:
         """Return the columns that drift: features, then score and class."""
-        known = (*self.features.values(), self.score, self.predicted)
-        return [column for column in known if column is not None and column.state == "drift"]
+        columns_and_outputs = (*self.features.values(), self.score, self.predicted)
+        return [column for column in columns_and_outputs if column is not None and column.state == "drift"]
 
     def thinned(self) -> SliceDrift:
         """Return it with those features alone that drift: forty slices of every window are kept for months."""
@@ -934,8 +934,8 @@ class FastLabels(Struct, frozen=True):
         if not self.differ:
             return f"outcomes that came {within} do not differ from later ones by more than chance"
         fast, slow = self._number(self.fast), self._number(self.slow)
-        said = _FAST_AND_SLOW[self.metric].format(within=within, fast=fast, slow=slow)
-        return f"{said}: performance while some are missing is that of the fast ones"
+        comparison = _FAST_AND_SLOW[self.metric].format(within=within, fast=fast, slow=slow)
+        return f"{comparison}: performance while some are missing is that of the fast ones"
 
     def _number(self, value: float) -> str:
         return f"{100 * value:.3g} %" if self.metric in ("actual_rate", "error_rate") else f"{value:.4g}"
@@ -1000,7 +1000,7 @@ class WeakSlice(Struct, frozen=True):
         >>> WeakSlice("error", (condition,), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1, "").name
         'age below 25'
         """
-        return " and ".join(f"{one.feature} {one.text}" for one in self.conditions)
+        return " and ".join(f"{condition.feature} {condition.text}" for condition in self.conditions)
 
 
 class WeakSearch(Struct, frozen=True):
@@ -1060,14 +1060,14 @@ class DriftSummary(Struct, frozen=True, eq=False):
 
     def of(self, feature: str, numbers: F64) -> float | None:
         """Return the number of a feature, one of these arrays; None where it is not known."""
-        at = self.places.get(feature)
-        value = math.nan if at is None else numbers.item(at)
+        index = self.places.get(feature)
+        value = math.nan if index is None else numbers.item(index)
         return None if math.isnan(value) else value
 
     def state(self, feature: str) -> State | None:
         """Return the state of a feature; None where it has none."""
-        at = self.places.get(feature)
-        return None if at is None else self.states[at]
+        index = self.places.get(feature)
+        return None if index is None else self.states[index]
 
 
 _CERTAIN_FIRST: tuple[State, ...] = ("drift", "ok", "within_normal_variation", "inconclusive")
@@ -1085,28 +1085,28 @@ def summarize_drift(evaluation: Evaluation) -> DriftSummary:
     """Return the drift of a window without drawings."""
     features, unknown = evaluation.features, MethodValue(None)
     columns = list(features.values())
-    deciding = [one.methods.get(one.decided_by, unknown) for one in columns]
-    states, outputs = Counter(one.state for one in columns), (evaluation.score, evaluation.predicted)
-    slices = sum(one.state == "drift" for one in evaluation.slices.values())
-    everything = [*columns, *(one for one in outputs if one is not None)]
-    known = {one.state for one in everything} | ({"drift"} if slices else set())
-    reason = Counter(one.reason for one in everything if one.state == "inconclusive")
+    deciding = [column.methods.get(column.decided_by, unknown) for column in columns]
+    states, outputs = Counter(column.state for column in columns), (evaluation.score, evaluation.predicted)
+    slices = sum(column.state == "drift" for column in evaluation.slices.values())
+    everything = [*columns, *(output for output in outputs if output is not None)]
+    states_seen = {column.state for column in everything} | ({"drift"} if slices else set())
+    reason = Counter(column.reason for column in everything if column.state == "inconclusive")
     return DriftSummary(
         dict(zip(features, range(len(columns)), strict=True)),
-        tuple(one.state for one in columns),
-        tuple(one.size for one in columns),
-        _numbers([size_of(one) for one in columns]),
-        _numbers([one.value for one in deciding]),
-        _numbers([one.p_value for one in deciding]),
-        _numbers([one.missing_was for one in columns]),
-        _numbers([one.missing_now for one in columns]),
-        np.array([one.rows for one in columns], np.int64),
-        next((state for state in _CERTAIN_FIRST if state in known), "no_baseline"),
+        tuple(column.state for column in columns),
+        tuple(column.size for column in columns),
+        _numbers([size_of(column) for column in columns]),
+        _numbers([column.value for column in deciding]),
+        _numbers([column.p_value for column in deciding]),
+        _numbers([column.missing_was for column in columns]),
+        _numbers([column.missing_now for column in columns]),
+        np.array([column.rows for column in columns], np.int64),
+        next((state for state in _CERTAIN_FIRST if state in states_seen), "no_baseline"),
         reason.most_common(1)[0][0] if reason else "",
         states["drift"],
         states["ok"] + states["within_normal_variation"] + states["drift"],
         slices,
-        *(None if one is None else (one.state, one.methods.get("psi", unknown).value) for one in outputs),
+        *(None if output is None else (output.state, output.methods.get("psi", unknown).value) for output in outputs),
     )
 
 

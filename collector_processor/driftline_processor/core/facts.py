@@ -25,7 +25,7 @@ class Fact:
     def __post_init__(self) -> None:
         """Hold tuples in place of lists, as which stored tuples are read."""
         if any(isinstance(value, list) for value in self.values.values()):
-            values = {name: tuple(one) if isinstance(one, list) else one for name, one in self.values.items()}
+            values = {name: tuple(value) if isinstance(value, list) else value for name, value in self.values.items()}
             object.__setattr__(self, "values", values)
 
     def value(self, name: str) -> Any:
@@ -42,15 +42,15 @@ def fact(kind: str, **values: Any) -> Fact:
     return Fact(kind, values)
 
 
-def facts_within(found: Fact | None) -> Iterator[Fact]:
+def facts_within(fact: Fact | None) -> Iterator[Fact]:
     """Yield a fact and the facts that are values of it.
 
     >>> [one.kind for one in facts_within(fact("likely_cause", cause=fact("cause")))]
     ['likely_cause', 'cause']
     """
-    if found is not None:
-        yield found
-        for value in found.values.values():
+    if fact is not None:
+        yield fact
+        for value in fact.values.values():
             if isinstance(value, Fact):
                 yield from facts_within(value)
 
@@ -58,13 +58,13 @@ def facts_within(found: Fact | None) -> Iterator[Fact]:
 _ONE, _SEVERAL = ("column", "signal_column"), ("features", "columns", "names", "others")
 
 
-def columns_of(found: Fact | None) -> Iterator[str]:
+def columns_of(fact: Fact | None) -> Iterator[str]:
     """Yield the names of the columns that a fact is about.
 
     >>> list(columns_of(fact("repair_columns", columns=("age",), fault=fact("finding", features=("age", "plan")))))
     ['age', 'age', 'plan']
     """
-    for one in facts_within(found):
+    for one in facts_within(fact):
         for name, value in one.values.items():
             if (name in _ONE and value) or (name == "name" and one.kind == "column_moved"):
                 yield value

@@ -115,14 +115,14 @@ def _coarser(buckets: Buckets, by: int) -> Buckets:
 
 def _less(now: Buckets, before: Buckets) -> Buckets | None:
     """Return the counts of ``now`` less those of ``before``; None where one would be negative."""
-    held = np.flatnonzero(before.counts)
-    if not len(held):
+    filled = np.flatnonzero(before.counts)
+    if not len(filled):
         return now
-    at = before.offset - now.offset + held
-    if at[0] < 0 or at[-1] >= len(now.counts):
+    indices = before.offset - now.offset + filled
+    if indices[0] < 0 or indices[-1] >= len(now.counts):
         return None
     counts = now.counts.copy()
-    counts[at] -= before.counts[held]
+    counts[indices] -= before.counts[filled]
     return None if (counts < 0).any() else Buckets(now.offset, counts)
 
 
@@ -154,10 +154,10 @@ def spread(histogram: Histogram, bins: NumberBins, reference: F64) -> tuple[F64,
         into[begin:end] += parts
         if np.count_nonzero(parts) > 1:
             wide.append(float(counts[cell]))
-    whole, two = float(counts.sum()), sorted(wide)[-2:]
-    if sum(two) > MOST_IN_TWO * whole:
+    total, two = float(counts.sum()), sorted(wide)[-2:]
+    if sum(two) > MOST_IN_TWO * total:
         return into, sum(two)
-    return into, two[-1] if two and two[-1] > whole / 2 else 0.0
+    return into, two[-1] if two and two[-1] > total / 2 else 0.0
 
 
 def _covered(low: float, high: float, edges: F64, begin: int, end: int) -> F64:
@@ -165,17 +165,19 @@ def _covered(low: float, high: float, edges: F64, begin: int, end: int) -> F64:
     left = np.concatenate([[-np.inf], edges])[begin:end]
     right = np.append(edges, np.inf)[begin:end]
     share = np.ones(end - begin)
-    for at in {0, end - begin - 1}:
-        width = right[at] - left[at]
+    for index in {0, end - begin - 1}:
+        width = right[index] - left[index]
         if not np.isfinite(width) or width <= 0:
             continue
-        if width <= 4 * TOLERANCE * max(abs(left[at]), abs(right[at])) or right[at] <= np.nextafter(left[at], np.inf):
+        if width <= 4 * TOLERANCE * max(abs(left[index]), abs(right[index])) or right[index] <= np.nextafter(
+            left[index], np.inf
+        ):
             # a value with a bin of its own, whose bounds may be a bucket's: 5 is in (0, 5] and not in (5, 10]
-            value = left[at] + width / 2 if right[at] > np.nextafter(left[at], np.inf) else left[at]
+            value = left[index] + width / 2 if right[index] > np.nextafter(left[index], np.inf) else left[index]
             slack = abs(value) * TOLERANCE / 8
-            share[at] = float(value - low > slack and value - high <= slack)
+            share[index] = float(value - low > slack and value - high <= slack)
         else:
-            share[at] = max((min(high, right[at]) - max(low, left[at])) / width, 0.0)
+            share[index] = max((min(high, right[index]) - max(low, left[index])) / width, 0.0)
     return share if share.any() else np.ones(end - begin)
 
 
@@ -189,12 +191,12 @@ def cells(histogram: Histogram) -> tuple[F64, F64, F64]:
         base = 2.0 ** -float(histogram.scale)  # of the exponent: base = 2 ** base
         below, above = (_edges(buckets, base) for buckets in (histogram.negative, histogram.positive))
         zero = histogram.threshold
-        least = np.nextafter(-zero, -np.inf)
-        low = np.concatenate([-below[:0:-1], [least], above[:-1]])
+        lowest = np.nextafter(-zero, -np.inf)
+        low = np.concatenate([-below[:0:-1], [lowest], above[:-1]])
         high = np.concatenate([np.nextafter(-below[-2::-1], -np.inf), [zero], above[1:]])
         counts = np.concatenate([histogram.negative.counts[::-1], [histogram.zero], histogram.positive.counts])
-    held = counts > 0
-    low, high, counts = low[held], high[held], counts[held]
+    filled = counts > 0
+    low, high, counts = low[filled], high[filled], counts[filled]
     low = np.maximum(low, np.nextafter(histogram.low, -np.inf))
     return np.minimum(low, high), np.maximum(np.minimum(high, histogram.high), low), counts
 
@@ -251,7 +253,7 @@ def parse(dumped: bytes) -> Histogram:
     """
     kind, low, high, last = np.frombuffer(dumped, np.float64, 4).tolist()
     if kind == 0:
-        at = 4 + int(last)
-        bounds = np.frombuffer(dumped, np.float64)[4:at]
-        return unpack(dumped[8 * at :], Explicit(bounds, np.empty(0), math.nan, low, high))
+        position = 4 + int(last)
+        bounds = np.frombuffer(dumped, np.float64)[4:position]
+        return unpack(dumped[8 * position :], Explicit(bounds, np.empty(0), math.nan, low, high))
     return unpack(dumped[32:], Exponential(0, 0.0, last, EMPTY, EMPTY, math.nan, low, high))

@@ -87,22 +87,22 @@ def judge_window(
     return judge_windows([AskedWindow(window, reference, context)], settings)[0]
 
 
-def judge_windows(asked: Sequence[AskedWindow], settings: ModelSettings = DEFAULTS) -> list[Evaluation]:
+def judge_windows(asked_windows: Sequence[AskedWindow], settings: ModelSettings = DEFAULTS) -> list[Evaluation]:
     """Judge windows of one model, each as it is alone; features of all windows are compared together.
 
     Args:
-        asked: The windows.
+        asked_windows: The windows.
         settings: How the model's windows are judged.
     """
-    evaluations = [_performance(one, settings) for one in asked]
+    evaluations = [_performance(one, settings) for one in asked_windows]
     compared = [
         _Compared(one.window, one.reference, one.context, evaluation)
-        for one, evaluation in zip(asked, evaluations, strict=True)
+        for one, evaluation in zip(asked_windows, evaluations, strict=True)
         if one.reference is not None
     ]
     drifts = drift_of_windows([one.sliced(settings) for one in compared])
-    for one, found in zip(compared, drifts, strict=True):
-        _compare(one, found, settings)
+    for one, drift in zip(compared, drifts, strict=True):
+        _compare(one, drift, settings)
     return evaluations
 
 
@@ -127,9 +127,9 @@ class _Compared(NamedTuple):
         return SlicedWindow(self.window.pane, baseline, slices, rules, self.span, seasonal)
 
 
-def _performance(asked: AskedWindow, settings: ModelSettings) -> Evaluation:
+def _performance(asked_window: AskedWindow, settings: ModelSettings) -> Evaluation:
     """Judge what needs no comparison of features: performance, its estimate, and expectations."""
-    window, reference, context = asked
+    window, reference, context = asked_window
     pane, outcomes = window.pane, context.outcomes
     baseline = None if reference is None else reference.baseline
     task = window.task or (baseline.task if baseline is not None else None)
@@ -148,8 +148,8 @@ def _performance(asked: AskedWindow, settings: ModelSettings) -> Evaluation:
         learned = outcomes.reference or baseline
         shift = explain_label_shift(pane, learned, task, span)
         of_panes = context.realized is None and settings.performance.outcomes != "implicit"
-        known = evaluation.realized if of_panes else realized(pane, task)
-        evaluation.estimated = estimate_metrics(pane, learned, task, span, known, shift)
+        realized_values = evaluation.realized if of_panes else realized(pane, task)
+        evaluation.estimated = estimate_metrics(pane, learned, task, span, realized_values, shift)
         evaluation.estimated_changes = estimated_changes(evaluation.estimated)
         evaluation.label_shift = None if shift is None or shift[0].p_value > SHIFT_LEVEL else shift[0]
     evaluation.expected = judge_expectations(settings.expectations, context.facts, pane, baseline, window.window)
@@ -159,30 +159,32 @@ def _performance(asked: AskedWindow, settings: ModelSettings) -> Evaluation:
     return evaluation
 
 
-def _compare(compared: _Compared, found: SlicedDrift, settings: ModelSettings) -> None:
+def _compare(compared: _Compared, sliced_drift: SlicedDrift, settings: ModelSettings) -> None:
     """Fill in the drift of a window, its data quality, and likely causes."""
     window, reference, context, evaluation = compared
     pane, baseline, span = window.pane, reference.baseline, compared.span
     task = window.task or baseline.task
     evaluation.baseline_version, evaluation.compared = baseline.version, reference.note
-    drifted, evaluation.slices, own = found
-    if reference.seasonal and own:
+    drifted, evaluation.slices, baseline_slices = sliced_drift
+    if reference.seasonal and baseline_slices:
         evaluation.compared = f"{reference.note}; {SLICED}"
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = drifted
     evaluation.lasting = None if reference.shift else lasting_sums(pane, baseline, span, reference.note)
-    least, wanted = reference.shift, settings.multivariate
+    least_shift, methods = reference.shift, settings.multivariate
     rows, of_baseline = (
         effective(one, float(one.parts["rows"][1])) if one.rows else 0.0 for one in (pane, baseline.pane)
     )
     blocks = rows_of_a_block(baseline, rows, of_baseline, span)
-    evaluation.joint = drift_together(pane, baseline, evaluation.features, wanted=wanted, least=least, blocks=blocks)
-    whole = {name: baseline.raw_name(name) for name in evaluation.features}
-    evaluation.weighted_fraction = weighted_fraction(evaluation.features, baseline.extras.importance, whole)
+    evaluation.joint = drift_together(
+        pane, baseline, evaluation.features, wanted=methods, least=least_shift, blocks=blocks
+    )
+    raw_names = {name: baseline.raw_name(name) for name in evaluation.features}
+    evaluation.weighted_fraction = weighted_fraction(evaluation.features, baseline.extras.importance, raw_names)
     designs = {name: column.design_effect for name, column in evaluation.features.items()}
     shares = share_designs(baseline, rows, span)
     evaluation.findings = quality(pane, baseline, context.facts.repeats, designs, context.recurrences, shares)
     views = {WHOLE: ExplainInput(pane, baseline, evaluation.features, context.time_before)}
-    for name, against in own.items():
+    for name, against in baseline_slices.items():
         sliced = context.slices[name]
         views[name] = ExplainInput(sliced.pane, against, evaluation.slices[name].features, sliced.time_before)
     evaluation.explanation = explain(window.window, views, evaluation.findings, evaluation.score, settings.timezone)

@@ -29,11 +29,11 @@ def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
     >>> nearest("Age", ["age_years", "income", "page"]), nearest("f1_score", ["mean_score", "f1"])
     (['age_years', 'page'], ['f1', 'mean_score'])
     """
-    lowered = {other.lower(): other for other in reversed(names)}
+    lowered = {name.lower(): name for name in reversed(names)}
     words = _words(name)
     shared = [other for other in lowered if _share(words, _words(other))]
     close = get_close_matches(name.lower(), shared, n=most, cutoff=0.0)
-    close += [other for other in get_close_matches(name.lower(), lowered, n=most) if other not in close]
+    close += [match for match in get_close_matches(name.lower(), lowered, n=most) if match not in close]
     return [lowered[match] for match in close[:most]]
 
 

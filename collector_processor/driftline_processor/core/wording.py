@@ -58,8 +58,8 @@ def short(name: str, length: int = SHOWN) -> str:
     >>> short("x" * 1_000_000, 5), short("a\\u202eb")
     ('xxxx…', 'a·b')
     """
-    shown = printable(name[: length + 1])
-    return shown if len(shown) <= length else shown[: length - 1] + "…"
+    shortened = printable(name[: length + 1])
+    return shortened if len(shortened) <= length else shortened[: length - 1] + "…"
 
 
 def duration(nanoseconds: int) -> str:

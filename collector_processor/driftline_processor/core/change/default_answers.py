@@ -36,23 +36,26 @@ def default_answers(pane: Pane, baseline: Baseline) -> DefaultAnswers | None:
     now, was = pane.parts.get("score"), baseline.pane.parts.get("score")
     if now is None or was is None or len(now) != len(was):
         return None
-    seen, known = now[:-2] / weight_per_row(pane, "rows"), was[:-2] / weight_per_row(baseline.pane, "rows")
-    n, total = float(seen.sum()), float(known.sum())
+    window_rows, baseline_rows = (
+        now[:-2] / weight_per_row(pane, "rows"),
+        was[:-2] / weight_per_row(baseline.pane, "rows"),
+    )
+    n, total = float(window_rows.sum()), float(baseline_rows.sum())
     if n <= 0 or total <= 0:
         return None
-    share, usual = seen / n, known / total
-    at = int(np.argmax(share - usual))
-    part = float((share[at] - usual[at]) / max(1 - usual[at], 1e-12))
-    pooled = (seen[at] + known[at]) / (n + total)
+    share, usual = window_rows / n, baseline_rows / total
+    answer = int(np.argmax(share - usual))
+    part = float((share[answer] - usual[answer]) / max(1 - usual[answer], 1e-12))
+    pooled = (window_rows[answer] + baseline_rows[answer]) / (n + total)
     error = float(np.sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / n + 1 / total)))
-    if part < FAILING or share[at] - usual[at] < -float(ndtri(LEVEL / len(share))) * error:
+    if part < FAILING or share[answer] - usual[answer] < -float(ndtri(LEVEL / len(share))) * error:
         return None
-    left, before = np.delete(seen, at), np.delete(known, at)
-    held = left + before > 0
-    if left.sum() > 0 and before.sum() > 0 and held.sum() > 1:
-        expected = before[held] * left.sum() / before.sum()
-        varies = (left + before)[held] * left.sum() / (left.sum() + before.sum()) * (1 + left.sum() / before.sum())
-        q = float(((left[held] - expected) ** 2 / varies).sum())
-        if float(chdtrc(int(held.sum()) - 1, q)) < LEVEL:
+    left, before = np.delete(window_rows, answer), np.delete(baseline_rows, answer)
+    filled = left + before > 0
+    if left.sum() > 0 and before.sum() > 0 and filled.sum() > 1:
+        expected = before[filled] * left.sum() / before.sum()
+        varies = (left + before)[filled] * left.sum() / (left.sum() + before.sum()) * (1 + left.sum() / before.sum())
+        q = float(((left[filled] - expected) ** 2 / varies).sum())
+        if float(chdtrc(int(filled.sum()) - 1, q)) < LEVEL:
             return None
-    return DefaultAnswers(part, float(share[at]))
+    return DefaultAnswers(part, float(share[answer]))

@@ -54,17 +54,23 @@ def kind_of_change(
         baseline: Baseline from whose outcomes estimates are learned.
         task: Task of the model.
     """
-    broken = [one for one in evaluation.objectives if one.state == "broken" and _of_service(one.metric)]
+    broken = [
+        objective
+        for objective in evaluation.objectives
+        if objective.state == "broken" and _of_service(objective.metric)
+    ]
     if broken:
-        return KindOfChange("service", "service_changed", tuple(fact("rule_broken", rule=one.rule) for one in broken))
-    if not any(_of_service(one.metric) for one in evaluation.objectives):
+        return KindOfChange(
+            "service", "service_changed", tuple(fact("rule_broken", rule=expectation.rule) for expectation in broken)
+        )
+    if not any(_of_service(objective.metric) for objective in evaluation.objectives):
         failure = service_failing(evaluation)
         if failure is not None:
             return KindOfChange("service", "service_changed", (failure.fact,))
-    faults = [one for one in evaluation.findings if _is_fault(one)]
+    faults = [finding for finding in evaluation.findings if _is_fault(finding)]
     if faults:
         return KindOfChange(
-            "data_fault", "data_faulty", tuple(replace(one.fact, kind="named_finding") for one in faults)
+            "data_fault", "data_faulty", tuple(replace(fault.fact, kind="named_finding") for fault in faults)
         )
     if pane is not None and baseline is not None and (stuck := _stuck(evaluation, pane, baseline)):
         return KindOfChange("service", "service_changed", (stuck, fact("no_input_drifts")))
@@ -86,11 +92,11 @@ def _of_service(metric: str) -> bool:
 def _stuck(evaluation: Evaluation, pane: Pane, baseline: Baseline) -> Fact | None:
     """Return which part of the calls got one answer while no input moved; None where none did."""
     if not evaluation.features or any(
-        one.state in ("drift", "within_normal_variation") for one in evaluation.features.values()
+        feature.state in ("drift", "within_normal_variation") for feature in evaluation.features.values()
     ):
         return None
-    found = default_answers(pane, baseline)
-    return None if found is None else fact("one_answer", part=found.part)
+    answers = default_answers(pane, baseline)
+    return None if answers is None else fact("one_answer", part=answers.part)
 
 
 def _is_fault(finding: Finding) -> bool:
@@ -103,10 +109,12 @@ def _tested(pane: Pane, meaning: Meaning, baseline: Baseline) -> OutcomeEvidence
 
 def _moved(evaluation: Evaluation) -> tuple[Fact, ...]:
     """Return which inputs and scores drift; () where none does."""
-    drifted = [name for name, one in evaluation.features.items() if one.state == "drift"]
+    drifted = [name for name, feature in evaluation.features.items() if feature.state == "drift"]
     moved = [fact("columns_drift", names=tuple(drifted))] if drifted else []
-    outputs = [one for one in (evaluation.score, evaluation.predicted) if one is not None and one.state == "drift"]
-    moved += [fact("output_drifts", name=one.words) for one in outputs[:1]]
+    outputs = [
+        output for output in (evaluation.score, evaluation.predicted) if output is not None and output.state == "drift"
+    ]
+    moved += [fact("output_drifts", name=output.words) for output in outputs[:1]]
     return tuple(moved)
 
 
@@ -128,15 +136,21 @@ def _off(evaluation: Evaluation) -> Fact | None:
         return None
     if any(_holds(evaluation, name) for name in evaluation.weighted):
         return None
-    known = {name: one for name, one in evaluation.estimated.items() if one.error is not None and one.error_deviation}
-    for name, one in known.items():
-        assert one.error is not None
-        assert one.error_deviation is not None
-        if math.erfc(abs(one.error) / one.error_deviation / math.sqrt(2)) <= LEVEL / len(known):
-            return fact("estimate_missed", metric=name, error=one.error)
-    if known or evaluation.outcome_rows < FEWEST or not evaluation.features or _moved(evaluation):
+    estimates = {
+        name: estimate
+        for name, estimate in evaluation.estimated.items()
+        if estimate.error is not None and estimate.error_deviation
+    }
+    for name, estimate in estimates.items():
+        assert estimate.error is not None
+        assert estimate.error_deviation is not None
+        if math.erfc(abs(estimate.error) / estimate.error_deviation / math.sqrt(2)) <= LEVEL / len(estimates):
+            return fact("estimate_missed", metric=name, error=estimate.error)
+    if estimates or evaluation.outcome_rows < FEWEST or not evaluation.features or _moved(evaluation):
         return None
-    worse = _first(name for name, one in evaluation.realized_changes.items() if one.state == "worse")
+    worse = _first(
+        name for name, realized_change in evaluation.realized_changes.items() if realized_change.state == "worse"
+    )
     return None if worse is None else fact("worse_without_drift", metric=worse)
 
 
@@ -160,8 +174,8 @@ def _without_outcomes(evaluation: Evaluation, moved: tuple[Fact, ...]) -> KindOf
         return None
     if shift is not None and shift.explains == "either":
         return KindOfChange("covariate_shift", "inputs_or_proportions_moved", (*moved, _shift(shift)))
-    known = evaluation.outcome_rows >= FEWEST and evaluation.maturity == "mature"
-    return KindOfChange("covariate_shift", "inputs_moved" if known else "inputs_moved_without_outcomes", moved)
+    has_outcomes = evaluation.outcome_rows >= FEWEST and evaluation.maturity == "mature"
+    return KindOfChange("covariate_shift", "inputs_moved" if has_outcomes else "inputs_moved_without_outcomes", moved)
 
 
 def _shift(shift: LabelShift) -> Fact:

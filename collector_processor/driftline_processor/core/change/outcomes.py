@@ -57,7 +57,7 @@ def outcome_evidence(pane: Pane, rates: Rates, reference: Pane, between: float) 
     sides, was = _sides(pane), _sides(reference)
     if sides is None or was is None:
         return None
-    rows = [float(one.sum()) for one in sides]
+    rows = [float(side.sum()) for side in sides]
     if sum(rows) < FEWEST or min(rows) < FEWEST_OF_CLASS:
         return None
     q, freedom, meaning = _meaning(sides, rates, between)
@@ -120,11 +120,11 @@ def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> _ClassesMove
     from driftline_processor.core.special_functions import chdtrc
 
     q, freedom = 0.0, 0
-    for own, before in zip(sides, was, strict=True):
-        n, m = float(own.sum()), float(before.sum())
+    for side, before in zip(sides, was, strict=True):
+        n, m = float(side.sum()), float(before.sum())
         many = int(max(2, min(CELLS, n // EXPECTED, m // EXPECTED)))
         cell = _cells(before, many)
-        seen, counts = (np.bincount(cell, of, minlength=many) for of in (own, before))
+        seen, counts = (np.bincount(cell, of, minlength=many) for of in (side, before))
         shares = (seen + counts) / (n + m)
         varies = np.maximum(shares * n * (1 + n / m), 1e-9)
         q += float(((seen - n * counts / m) ** 2 / varies).sum())

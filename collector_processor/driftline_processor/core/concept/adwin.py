@@ -55,16 +55,16 @@ class Adwin:
         if last <= 0:
             self.newest = values
             return -1
-        found = self._take(values[:last])
+        place = self._take(values[:last])
         self.newest = values[last:]
-        return found if found < 0 else found - waiting
+        return place if place < 0 else place - waiting
 
     def _take(self, values: F64) -> int:
         """Take values up to a check into the buckets; return the place of the first alarm, -1 without one."""
         sizes = np.arange(self.n + 1, self.n + len(values) + 1, dtype=np.float64)
         totals = np.cumsum(np.concatenate([[self.total], values]))
-        apart = values - totals[:-1] / np.maximum(sizes - 1, 1)
-        spreads = running_sums(self.spread, (sizes - 1) * apart * apart / sizes)
+        deviations = values - totals[:-1] / np.maximum(sizes - 1, 1)
+        spreads = running_sums(self.spread, (sizes - 1) * deviations * deviations / sizes)
         checks = np.arange(-self.n % CLOCK or CLOCK, len(values) + 1, CLOCK)  # values taken at each check
         largest = (self.n + len(values)).bit_length()
         began, entered = _entered(self.n, largest), _entered(self.n + checks, largest)
@@ -104,11 +104,11 @@ class Adwin:
         for size in range(len(levels) - 1, -1, -1):  # the oldest, of the largest size, first
             first = entered[size + 1] * 2
             for place in (first + slot for slot in range(MOST)):
-                there = place < entered[size]
-                if there.any():
-                    at = np.minimum(place - 2 * began[size + 1], len(levels[size]) - 1)
-                    bucket = np.where(there, levels[size][at], 0.0)
-                    older[row] = np.where(there, (place + 1) << size, 0)
+                exists = place < entered[size]
+                if exists.any():
+                    bucket_index = np.minimum(place - 2 * began[size + 1], len(levels[size]) - 1)
+                    bucket = np.where(exists, levels[size][bucket_index], 0.0)
+                    older[row] = np.where(exists, (place + 1) << size, 0)
                     left = np.add(left, bucket, out=older_sum[row])
                     right = np.subtract(right, bucket, out=newer_sum[row])
                     row += 1
@@ -117,11 +117,11 @@ class Adwin:
         usable = (older >= SHORTEST) & (newer >= SHORTEST)
         np.maximum(older, SHORTEST, out=older)
         np.maximum(newer, SHORTEST, out=newer)
-        apart = np.abs(older_sum / older - newer_sum / newer)
+        differences = np.abs(older_sum / older - newer_sum / newer)
         harmonic = 1 / (older - (SHORTEST - 1)) + 1 / (newer - (SHORTEST - 1))
         confidence = np.log(2 * np.log(n) / self.delta)
         bound = np.sqrt(harmonic * (2 * spread / n * confidence)) + 2 / 3 * confidence * harmonic
-        found: Flags = np.any(usable & (apart > bound), axis=0)
+        found: Flags = np.any(usable & (differences > bound), axis=0)
         return found
 
     def state(self) -> dict[str, Any]:

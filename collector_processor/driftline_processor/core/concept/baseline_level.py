@@ -80,18 +80,20 @@ class Bet:
         total = np.cumsum(np.concatenate([[self.total], values]))[1:]
         squares = np.cumsum(np.concatenate([[self.squares], values**2]))[1:]
         first, last = np.minimum.accumulate(times), np.maximum.accumulate(times)
-        at = np.arange((-self.n - 1) % EVERY, len(values), EVERY)
-        n = (self.n + 1 + at).astype(np.float64)
-        span = np.maximum(last[at], self.last) - np.minimum(first[at], self.first)
+        checks = np.arange((-self.n - 1) % EVERY, len(values), EVERY)
+        n = (self.n + 1 + checks).astype(np.float64)
+        span = np.maximum(last[checks], self.last) - np.minimum(first[checks], self.first)
         alike = 1 + level.days * n / np.maximum(1.0, span / _DAY)
-        apart = total[at] - level.most * n
-        squared = squares[at] - 2 * level.most * total[at] + level.most**2 * n
-        below = np.full(len(at), level.most - level.least_value)
-        found = np.flatnonzero((apart > 0) & (betting_evidence(apart / alike, squared / alike, below) > -log(BY_LUCK)))
-        end = int(at[found[0]]) if len(found) else len(values) - 1
+        excess = total[checks] - level.most * n
+        squared = squares[checks] - 2 * level.most * total[checks] + level.most**2 * n
+        below = np.full(len(checks), level.most - level.least_value)
+        rises = np.flatnonzero(
+            (excess > 0) & (betting_evidence(excess / alike, squared / alike, below) > -log(BY_LUCK))
+        )
+        end = int(checks[rises[0]]) if len(rises) else len(values) - 1
         self.n, self.total, self.squares = self.n + end + 1, float(total[end]), float(squares[end])
         self.first, self.last = min(self.first, int(first[end])), max(self.last, int(last[end]))
-        return end if len(found) else -1
+        return end if len(rises) else -1
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""

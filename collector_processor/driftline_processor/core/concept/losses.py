@@ -59,10 +59,10 @@ def _absolute_errors(task: Task, scores: F64 | None, _predicted: Column | None, 
     truth = actual_numbers(actual)
     if scores is None or not len(scores):
         return np.full(len(truth), np.nan)
-    said = task.monitored_score(scores)
+    predictions = task.monitored_score(scores)
     with np.errstate(invalid="ignore", over="ignore"):
-        usable = (np.abs(truth) <= GREATEST) & (np.abs(said) <= GREATEST)
-        return np.where(usable, np.abs(said - truth), np.nan)
+        usable = (np.abs(truth) <= GREATEST) & (np.abs(predictions) <= GREATEST)
+        return np.where(usable, np.abs(predictions - truth), np.nan)
 
 
 def _class_errors(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> F64:
@@ -71,8 +71,8 @@ def _class_errors(task: Task, scores: F64 | None, predicted: Column | None, actu
     if codes is None or len(decided) != n:
         return np.full(n, np.nan)
     classes = len(task.classes)
-    told = (codes >= 0) & (codes < classes) & (decided >= 0) & (decided < classes)
-    return np.where(told, (codes != decided).astype(np.float64), np.nan)
+    usable = (codes >= 0) & (codes < classes) & (decided >= 0) & (decided < classes)
+    return np.where(usable, (codes != decided).astype(np.float64), np.nan)
 
 
 def _no_errors(_task: Task, _scores: F64 | None, _predicted: Column | None, actual: Column) -> F64:
@@ -123,8 +123,8 @@ def probability_of_outcome(task: Task, scores: F64 | None, happened: I32) -> F64
     >>> probability_of_outcome(Task("binary", ("0", "1"), "1"), scores, happened)
     array([0.8, 0.6, nan])
     """
-    given = None if scores is None or not len(scores) else task.score_of_classes(scores, happened)
-    if scores is None or given is None:
+    probabilities = None if scores is None or not len(scores) else task.score_of_classes(scores, happened)
+    if scores is None or probabilities is None:
         return np.full(len(happened), np.nan)
-    known = (happened >= 0) & (happened < len(task.classes)) & task.are_probabilities(scores)
-    return np.where(known, given, np.nan)
+    usable = (happened >= 0) & (happened < len(task.classes)) & task.are_probabilities(scores)
+    return np.where(usable, probabilities, np.nan)

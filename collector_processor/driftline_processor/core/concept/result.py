@@ -48,17 +48,21 @@ class ConceptDrift:
 
     def drifting(self) -> dict[str, ConceptDrift]:
         """Return the slices in which errors have become more, those with most outcomes first."""
-        told = sorted(self.slices.items(), key=lambda one: (-one[1].outcomes, one[0]))
-        return {name: one for name, one in told if one.state == "drift"}
+        ranked = sorted(self.slices.items(), key=lambda concept_drift: (-concept_drift[1].outcomes, concept_drift[0]))
+        return {name: concept_drift for name, concept_drift in ranked if concept_drift.state == "drift"}
 
 
-def error_rise(told: ConceptDrift) -> float | None:
+def error_rise(concept_drift: ConceptDrift) -> float | None:
     """Return by how much errors have become more: 0 where they have not, None where nobody can tell.
 
     >>> drift = ConceptDrift("drift", before=0.17, after=0.27)
     >>> error_rise(drift), error_rise(ConceptDrift("ok", after=0.2)), error_rise(ConceptDrift("learning"))
     (0.1, 0.0, None)
     """
-    if told.state not in ("ok", "drift"):
+    if concept_drift.state not in ("ok", "drift"):
         return None
-    return 0.0 if told.before is None or told.after is None else max(0.0, told.after - told.before)
+    return (
+        0.0
+        if concept_drift.before is None or concept_drift.after is None
+        else max(0.0, concept_drift.after - concept_drift.before)
+    )

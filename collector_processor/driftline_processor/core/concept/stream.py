@@ -76,9 +76,9 @@ class ChangeSums:
         if not inner.any():
             self.__init__()  # type: ignore[misc]
             return None
-        at, sums = self.at[inner], self.sums[inner]
-        before, after = sums / at, (self.total - sums) / (self.n - at)
-        best = int(np.argmax((before - after) ** 2 * at * (self.n - at)))
+        places, sums = self.at[inner], self.sums[inner]
+        before, after = sums / places, (self.total - sums) / (self.n - places)
+        best = int(np.argmax((before - after) ** 2 * places * (self.n - places)))
         first = int(np.flatnonzero(inner)[best])
         cut, total = int(self.at[first]), float(self.sums[first])
         self.at, self.times, self.sums = self.at[first:] - cut, self.times[first:], self.sums[first:] - total
@@ -107,17 +107,19 @@ class ChangeSums:
         return {"n": self.n, "total": self.total, "places": places}
 
     @classmethod
-    def from_json(cls, said: Any) -> ChangeSums:
+    def from_json(cls, stored: Any) -> ChangeSums:
         """Read what :meth:`to_json` wrote."""
-        at, times, sums = said["places"]
-        return cls(said["n"], said["total"], np.array(at, np.int64), np.array(times, np.int64), np.array(sums, float))
+        places, times, sums = stored["places"]
+        return cls(
+            stored["n"], stored["total"], np.array(places, np.int64), np.array(times, np.int64), np.array(sums, float)
+        )
 
     def _thin(self) -> None:
         age = self.n - self.at
         octave = np.maximum(0, np.frexp(age / (CLOSEST * PER_OCTAVE))[1])
-        kept = self.at % (CLOSEST << octave.astype(np.int64)) == 0
-        if not kept.all():
-            self.at, self.times, self.sums = self.at[kept], self.times[kept], self.sums[kept]
+        is_kept = self.at % (CLOSEST << octave.astype(np.int64)) == 0
+        if not is_kept.all():
+            self.at, self.times, self.sums = self.at[is_kept], self.times[is_kept], self.sums[is_kept]
 
 
 MOST_CHANGES = 20
@@ -151,21 +153,21 @@ class Watch:
     def feed(self, values: F64, times: I64, heard: I64) -> list[Change]:
         """Feed values in their order and return the changes found.
 
-        ``times``: of the predictions, ``heard``: of the outcomes (unix nanoseconds).
+        ``times``: of the predictions, ``outcome_times``: of the outcomes (unix nanoseconds).
         """
-        found: list[Change] = []
+        changes: list[Change] = []
         start = 0
         while start < len(values):
             alarm = self._first_alarm(values[start:])
             end = len(values) if alarm < 0 else start + alarm + 1
-            found += self._add(values[start:end], times[start:end], heard[start:end])
+            changes += self._add(values[start:end], times[start:end], heard[start:end])
             if alarm >= 0:
                 self._detector = None
                 change = self._changed(int(times[end - 1]), int(heard[end - 1]))
                 if change is not None:
-                    found.append(change)
+                    changes.append(change)
             start = end
-        return found
+        return changes
 
     def _add(self, values: F64, times: I64, heard: I64) -> list[Change]:
         """Add values between two alarms; return the one change to more errors than the baseline's, if there is one."""
@@ -185,11 +187,11 @@ class Watch:
         if self.since is None:
             self.since = self.stretch.began
 
-    def _above_baseline(self, time: int, heard: int) -> Change:
+    def _above_baseline(self, time: int, outcome_time: int) -> Change:
         assert self.level is not None
         mean = self.bet.total / self.bet.n
         began, after = self.stretch.rise_above((self.level.most + mean) / 2) or (time, mean)
-        change = Change(began, heard, self.level.mean, max(after, mean))
+        change = Change(began, outcome_time, self.level.mean, max(after, mean))
         self.changes = [*self.changes, change][-MOST_CHANGES:]
         self.found += 1
         self.usual, self.worst, self.since, self.bet = change.before, change.after, began, Bet()
@@ -198,20 +200,20 @@ class Watch:
     def _first_alarm(self, values: F64) -> int:
         if self._detector is None:
             self._detector = Adwin(self.delta)
-        first, (size, most) = 0, AT_ONCE
+        first, (size, largest_size) = 0, AT_ONCE
         while first < len(values):
-            found = self._detector.first_alarm(values[first : first + size])
-            if found >= 0:
-                return first + found
-            first, size = first + size, min(2 * size, most)
+            place = self._detector.first_alarm(values[first : first + size])
+            if place >= 0:
+                return first + place
+            first, size = first + size, min(2 * size, largest_size)
         return -1
 
-    def _changed(self, time: int, heard: int) -> Change | None:
+    def _changed(self, time: int, outcome_time: int) -> Change | None:
         means = self.stretch.split()
         if means is None:
             return None
         before, after = means
-        change = Change(self.stretch.began or time, heard, before, after)
+        change = Change(self.stretch.began or time, outcome_time, before, after)
         self.changes = [*self.changes, change][-MOST_CHANGES:]
         self.found += 1
         self.bet = Bet()
@@ -239,19 +241,19 @@ class Watch:
         }
 
     @classmethod
-    def from_json(cls, delta: float, said: Any) -> Watch:
+    def from_json(cls, delta: float, stored: Any) -> Watch:
         """Read what :meth:`to_json` wrote.
 
         Where the detector's own state cannot be read, a new one goes on with what was found, and ``anew`` says why.
         """
-        changes = [Change(**change) for change in said["changes"]]
-        stretch = ChangeSums.from_json(said["stretch"])
-        watch = cls(delta, stretch, said["usual"], said["worst"], said["since"], changes, said["found"])
-        if said["level"] is not None:
-            watch.level, watch.bet = BaselineLevel(*said["level"]), Bet(**said["bet"])
-        if said["detector"] is not None:
+        changes = [Change(**change) for change in stored["changes"]]
+        stretch = ChangeSums.from_json(stored["stretch"])
+        watch = cls(delta, stretch, stored["usual"], stored["worst"], stored["since"], changes, stored["found"])
+        if stored["level"] is not None:
+            watch.level, watch.bet = BaselineLevel(*stored["level"]), Bet(**stored["bet"])
+        if stored["detector"] is not None:
             try:
-                watch._detector = Adwin.from_state(delta, said["detector"])
+                watch._detector = Adwin.from_state(delta, stored["detector"])
             except (ValueError, TypeError, LookupError) as error:
                 watch.anew = f"the state of ADWIN cannot be read: {error}"
         return watch
@@ -292,41 +294,41 @@ class Stream:
         """Begin with a new detector."""
         self.watch = Watch(self.settings.delta)
 
-    def feed(self, values: F64, times: I64, heard: I64) -> list[Change]:
+    def feed(self, values: F64, times: I64, outcome_times: I64) -> list[Change]:
         """Feed errors in order, and return the changes that were found.
 
         For the errors see :func:`~driftline_processor.core.concept.losses.losses_of_rows`.
 
-        ``times``: of the predictions, ``heard``: of the outcomes, int64 (n,), unix nanoseconds.
+        ``times``: of the predictions, ``outcome_times``: of the outcomes, int64 (n,), unix nanoseconds.
         """
         usable = ~np.isnan(values)
         self.unusable += int(np.count_nonzero(~usable))
-        values, times, heard = values[usable], times[usable], heard[usable]
+        values, times, outcome_times = values[usable], times[usable], outcome_times[usable]
         self.fed += len(values)
         if self.kind == "loss":
-            values, times, heard = self._scaled(values, times, heard)
-        return [self._in_units(change) for change in self.watch.feed(values, times, heard)]
+            values, times, outcome_times = self._scaled(values, times, outcome_times)
+        return [self._in_units(change) for change in self.watch.feed(values, times, outcome_times)]
 
     def know(self, level: BaselineLevel) -> None:
         """Use the baseline's level of errors, unless there is one already."""
         if self.watch.level is None:
             self.watch.level = level
 
-    def _scaled(self, values: F64, times: I64, heard: I64) -> tuple[F64, I64, I64]:
+    def _scaled(self, values: F64, times: I64, outcome_times: I64) -> tuple[F64, I64, I64]:
         if self.scale is None:
             missing = LEAST_REFERENCE - len(self.waiting)
             self.waiting += zip(
-                values[:missing].tolist(), times[:missing].tolist(), heard[:missing].tolist(), strict=True
+                values[:missing].tolist(), times[:missing].tolist(), outcome_times[:missing].tolist(), strict=True
             )
             if len(self.waiting) < LEAST_REFERENCE:
-                return values[:0], times[:0], heard[:0]
-            waited, since, known = zip(*self.waiting, strict=True)
+                return values[:0], times[:0], outcome_times[:0]
+            waited, since, waiting_outcome_times = zip(*self.waiting, strict=True)
             values = np.concatenate([waited, values[missing:]])
             times = np.concatenate([np.array(since, np.int64), times[missing:]])
-            heard = np.concatenate([np.array(known, np.int64), heard[missing:]])
+            outcome_times = np.concatenate([np.array(waiting_outcome_times, np.int64), outcome_times[missing:]])
             first = values[:LEAST_REFERENCE]
             self.scale, self.waiting = (float(first.mean()), float(first.std())), []
-        return standardised(values, self.scale), times, heard
+        return standardised(values, self.scale), times, outcome_times
 
     def concept(self) -> ConceptDrift:
         """Return the current state of the stream."""
@@ -374,16 +376,16 @@ class Stream:
         }
 
     @classmethod
-    def from_json(cls, said: Any, settings: Settings) -> Stream:
+    def from_json(cls, stored: Any, settings: Settings) -> Stream:
         """Read what :meth:`to_json` wrote.
 
         With another ``delta`` the detector begins anew.
         """
-        scale = None if said["scale"] is None else (said["scale"][0], said["scale"][1])
-        waiting = [(value, time, heard) for value, time, heard in said["waiting"]]
-        stream = cls(said["kind"], settings, scale, said["fed"], said["unusable"], said["corrected"], waiting)
-        if said["delta"] == settings.delta:
-            stream.watch = Watch.from_json(settings.delta, said["watch"])
+        scale = None if stored["scale"] is None else (stored["scale"][0], stored["scale"][1])
+        waiting = [(value, time, outcome_time) for value, time, outcome_time in stored["waiting"]]
+        stream = cls(stored["kind"], settings, scale, stored["fed"], stored["unusable"], stored["corrected"], waiting)
+        if stored["delta"] == settings.delta:
+            stream.watch = Watch.from_json(settings.delta, stored["watch"])
         return stream
 
 
@@ -417,8 +419,8 @@ class FirstLosses(NamedTuple):
         """Yield all of them as :data:`WHOLE`, then those of each slice; ``values``: of each key, told apart."""
         yield WHOLE, self
         for key, place in self.places.items():
-            for at in np.unique(place[place >= 0]).tolist():
-                yield slice_name(key, (*values[key], OTHER)[at]), self.take(place == at)
+            for value_index in np.unique(place[place >= 0]).tolist():
+                yield slice_name(key, (*values[key], OTHER)[value_index]), self.take(place == value_index)
 
 
 @dataclass(slots=True)
@@ -456,5 +458,5 @@ class ModelStreams:
 
 def concept_of(streams: Mapping[str, Stream]) -> ConceptDrift:
     """Return the findings of one model's streams: of all rows, and of each slice."""
-    found = {name: stream.concept() for name, stream in sorted(streams.items())}
-    return replace(found.pop(WHOLE, NO_OUTCOME), slices=found)
+    concepts = {name: stream.concept() for name, stream in sorted(streams.items())}
+    return replace(concepts.pop(WHOLE, NO_OUTCOME), slices=concepts)

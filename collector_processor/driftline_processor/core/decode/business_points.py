@@ -56,7 +56,7 @@ def business_points(
     what is new (delta) or everything since a beginning (cumulative); the latter cannot be a level.
     """
     found: list[BusinessPoint | CumulativePoint] = []
-    matched = {name for named in metrics.values() for wanted in named for name in wanted.match}
+    matched = {name for metric in metrics.values() for wanted in metric for name in wanted.match}
     for resource in request.resource_metrics:
         origin = origin_of(resource.resource.attributes)
         of_resource = _texts(resource.resource.attributes, matched)
@@ -75,7 +75,7 @@ def business_points(
 
 
 def _points(
-    metric: otlp.Metric, wanted: BusinessMetric, around: Mapping[str, str], source: tuple[bytes, str], now: int
+    metric: otlp.Metric, business_metric: BusinessMetric, around: Mapping[str, str], source: tuple[bytes, str], now: int
 ) -> Iterator[BusinessPoint | CumulativePoint | str]:
     """Yield points, or reasons of refusal; ``source``: the process and the name of the scope."""
     kind = metric.WhichOneof("data")
@@ -83,7 +83,7 @@ def _points(
         yield "bad_point"
         return
     data = getattr(metric, kind)
-    if wanted.unit and metric.unit and metric.unit != wanted.unit:
+    if business_metric.unit and metric.unit and metric.unit != business_metric.unit:
         yield "bad_unit"
         return
     delta = kind != "gauge" and data.aggregation_temporality == otlp.AGGREGATION_TEMPORALITY_DELTA
@@ -93,14 +93,14 @@ def _points(
         return
     if kind == "sum" and cumulative and not data.is_monotonic:
         cumulative = False  # it is a level, as a gauge is
-    if cumulative and wanted.level:
+    if cumulative and business_metric.level:
         yield "cumulative"
         return
     for point in data.data_points:
         if point.flags & otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
             continue
-        said = {**around, **_texts(point.attributes, wanted.match)}
-        if any(said.get(name, "") != value for name, value in wanted.match.items()):
+        said = {**around, **_texts(point.attributes, business_metric.match)}
+        if any(said.get(name, "") != value for name, value in business_metric.match.items()):
             continue
         time = point.time_unix_nano or now
         if not 0 < time < 2**63:
@@ -118,13 +118,13 @@ def _points(
             if totals is None:
                 yield "bad_point"
             else:
-                yield CumulativePoint(wanted.name, process, digest.digest(), begin, time, *totals)
+                yield CumulativePoint(business_metric.name, process, digest.digest(), begin, time, *totals)
             continue
         measured = _number(point) if kind in ("gauge", "sum") else _mean(point)
         if measured is None:
             yield "bad_point"
             continue
-        yield BusinessPoint(wanted.name, digest.digest(), time - delta, *measured)
+        yield BusinessPoint(business_metric.name, digest.digest(), time - delta, *measured)
 
 
 def _number(point: otlp.NumberDataPoint) -> tuple[float, float] | None:
@@ -154,7 +154,7 @@ def _total_and_count(point: Any) -> tuple[float, float] | None:
 
 def _texts(attributes: Iterable[Any], names: Container[str]) -> dict[str, str]:
     """Return the attributes of these names as they are compared; of others a request may have any number."""
-    return {one.key: _text(read(one.value)) for one in attributes if one.key in names}
+    return {attribute.key: _text(read(attribute.value)) for attribute in attributes if attribute.key in names}
 
 
 def _text(value: tuple[int, Any]) -> str:

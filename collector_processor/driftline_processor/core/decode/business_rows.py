@@ -170,7 +170,7 @@ def business_rows(
     lasts = period if period is not None else spacing or _spacing(times)
     points = [one for one in found.values() if one.time + lasts <= now]
     ordered = all(before <= after for before, after in pairwise(times))
-    return BusinessRows(points, refused, max((one.time for one in points), default=0), ordered)
+    return BusinessRows(points, refused, max((point.time for point in points), default=0), ordered)
 
 
 def _spacing(times: Sequence[int]) -> int:

@@ -225,12 +225,14 @@ def origin_of(attributes: Iterable[KeyValue]) -> bytes:
 
 
 def _said(attributes: Iterable[KeyValue]) -> list[tuple[str, bytes]]:
-    return sorted((said.key, said.value.SerializeToString(deterministic=True)) for said in attributes)
+    return sorted((attribute.key, attribute.value.SerializeToString(deterministic=True)) for attribute in attributes)
 
 
 def is_captured(attributes: Iterable[KeyValue]) -> bool:
     """Return True where the rows of a scope are in no record."""
-    return any(said.key == a.DRIFTLINE_CAPTURE and said.value.string_value == _METRICS for said in attributes)
+    return any(
+        attribute.key == a.DRIFTLINE_CAPTURE and attribute.value.string_value == _METRICS for attribute in attributes
+    )
 
 
 def number_of(point: otlp.NumberDataPoint) -> Histogram | None:

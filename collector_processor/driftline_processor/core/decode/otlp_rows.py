@@ -161,7 +161,7 @@ def spans(bodies: Sequence[bytes], request: ExportTraceServiceRequest | None = N
     if request is not None and all(
         len(scope.spans) < MIN_ROWS for resource in request.resource_spans for scope in resource.scope_spans
     ):
-        found = _few(
+        messages = _few(
             Span,
             (
                 (resource.resource, scope.scope, filter(_is_marked, scope.spans))
@@ -170,9 +170,9 @@ def spans(bodies: Sequence[bytes], request: ExportTraceServiceRequest | None = N
             ),
         )
     else:
-        found = _find(bodies, Span, ExportTraceServiceRequest)
-    reader, left, general = found.read(_SPAN)
-    rows = _rows(found, reader)
+        messages = _find(bodies, Span, ExportTraceServiceRequest)
+    reader, left, general = messages.read(_SPAN)
+    rows = _rows(messages, reader)
     _put_general(rows, reader, left, general)
     rows.time[left] = _signed([span.start_time_unix_nano for span in general])
     rows.end[left] = _signed([span.end_time_unix_nano for span in general])
@@ -193,7 +193,7 @@ def plain_spans(request: ExportTraceServiceRequest) -> Iterator[tuple[Span, str 
 def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
     """Read the log records that are events of ours. ``request``: the body, parsed."""
     if all(len(scope.log_records) < MIN_ROWS for resource in request.resource_logs for scope in resource.scope_logs):
-        found = _few(
+        messages = _few(
             LogRecord,
             (
                 (resource.resource, scope.scope, scope.log_records)
@@ -202,22 +202,27 @@ def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
             ),
         )
     else:
-        found = _find([body], LogRecord, ExportLogsServiceRequest)
-    whole = None if found.messages is not None else found.read(_RECORD)
-    names, texts = _names_of_messages(found.messages or []) if whole is None else _event_names(*whole)
+        messages = _find([body], LogRecord, ExportLogsServiceRequest)
+    read_records = None if messages.messages is not None else messages.read(_RECORD)
+    names, texts = _names_of_messages(messages.messages or []) if read_records is None else _event_names(*read_records)
     result = Records()
     for code, name in enumerate(texts):
         rows = np.flatnonzero(names == code)
         if name == events.DRIFTLINE_BASELINE:
-            result.baselines += map(found.message, rows.tolist())
+            result.baselines += map(messages.message, rows.tolist())
         elif name in (events.DRIFTLINE_PREDICTION_BATCH, events.DRIFTLINE_TRAINING_RUN):
-            of_row = (found.environments[place] for place in found.environment[rows].tolist())
+            of_row = (messages.environments[place] for place in messages.environment[rows].tolist())
             of_kind = result.batches if name == events.DRIFTLINE_PREDICTION_BATCH else result.training_runs
-            of_kind += zip(map(found.message, rows.tolist()), of_row, strict=True)
+            of_kind += zip(map(messages.message, rows.tolist()), of_row, strict=True)
         elif name in (events.ML_PREDICTION, events.ML_OUTCOME) and len(rows):
-            alone = len(rows) == len(found)
-            some = found if alone else found.take(rows)  # others must not take the room of its columns
-            plain = _plain_records(some, *(whole if whole is not None and alone else some.read(_RECORD)))
+            is_all_of_body = len(rows) == len(messages)
+            records_found = (
+                messages if is_all_of_body else messages.take(rows)
+            )  # others must not take the room of its columns
+            plain = _plain_records(
+                records_found,
+                *(read_records if read_records is not None and is_all_of_body else records_found.read(_RECORD)),
+            )
             if name == events.ML_PREDICTION:
                 result.predictions = plain
             else:
@@ -225,8 +230,8 @@ def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
     return result
 
 
-def _plain_records(found: _Found, reader: RowReader, left: Positions, general: Sequence[LogRecord]) -> Rows:
-    rows = _rows(found, reader)
+def _plain_records(messages: _Found, reader: RowReader, left: Positions, general: Sequence[LogRecord]) -> Rows:
+    rows = _rows(messages, reader)
     _put_general(rows, reader, left, general)
     rows.time[left] = _signed([record.time_unix_nano for record in general])
     rows.observed[left] = _signed([record.observed_time_unix_nano for record in general])
@@ -236,8 +241,8 @@ def _plain_records(found: _Found, reader: RowReader, left: Positions, general: S
     return rows
 
 
-def _rows(found: _Found, reader: RowReader) -> Rows:
-    n = len(found)
+def _rows(messages: _Found, reader: RowReader) -> Rows:
+    n = len(messages)
     times = {name: values.view(np.int64) for name, values in reader.times.items()}
     nothing = np.zeros(0, np.int64)
     return Rows(
@@ -247,7 +252,7 @@ def _rows(found: _Found, reader: RowReader) -> Rows:
         observed=times.get("observed", nothing),
         failed=np.zeros(n, np.bool_),
         trace_state=(np.zeros(n, np.intp), [""]),
-        environment=(found.environment, found.environments),
+        environment=(messages.environment, messages.environments),
         trace_id=None,
         span_id=None,
     )
@@ -272,22 +277,22 @@ def _signed(nanoseconds: Sequence[int]) -> I64:
 
 
 def _read_statuses(rows: Rows, reader: RowReader, left: Positions, general: Sequence[Span]) -> None:
-    there = np.flatnonzero((reader.texts["status"].size > 0) & ~reader.left)
-    if len(there):
-        codes, raws = reader.distinct(reader.texts["status"], there)
+    has_status = np.flatnonzero((reader.texts["status"].size > 0) & ~reader.left)
+    if len(has_status):
+        codes, raws = reader.distinct(reader.texts["status"], has_status)
         failed = np.array([Status.FromString(raw).code == Status.STATUS_CODE_ERROR for raw in raws])
-        rows.failed[there] = failed[codes]
+        rows.failed[has_status] = failed[codes]
     rows.failed[left] = [span.status.code == Status.STATUS_CODE_ERROR for span in general]
 
 
 def _read_trace_states(rows: Rows, reader: RowReader, left: Positions, general: Sequence[Span]) -> None:
-    there = np.flatnonzero((reader.texts["trace_state"].size > 0) & ~reader.left)
+    has_state = np.flatnonzero((reader.texts["trace_state"].size > 0) & ~reader.left)
     names = {"": 0}
     states = np.zeros(len(rows), np.intp)
-    if len(there):
-        codes, raws = reader.distinct(reader.texts["trace_state"], there)
+    if len(has_state):
+        codes, raws = reader.distinct(reader.texts["trace_state"], has_state)
         into = [names.setdefault(raw.decode(), len(names)) for raw in raws]
-        states[there] = np.array(into, np.intp)[codes]
+        states[has_state] = np.array(into, np.intp)[codes]
     states[left] = [names.setdefault(span.trace_state, len(names)) for span in general]
     rows.trace_state = states, list(names)
 
@@ -307,10 +312,10 @@ def _event_names(reader: RowReader, left: Positions, general: Sequence[LogRecord
         codes = [names.setdefault(thing if isinstance(thing, str) else "", len(names)) for thing in cells.things]
         result[:] = np.array([*codes, 0], np.intp)[cells.codes]  # the last entry is where code -1 lands
     places = reader.texts["event_name"]
-    there = np.flatnonzero((places.size > 0) & ~reader.left)
-    codes_there, raws = reader.distinct(places, there)
+    has_name = np.flatnonzero((places.size > 0) & ~reader.left)
+    codes_there, raws = reader.distinct(places, has_name)
     into = [names.setdefault(raw.decode(), len(names)) for raw in raws]
-    result[there] = np.array(into, np.intp)[codes_there]
+    result[has_name] = np.array(into, np.intp)[codes_there]
     of_general, texts = _names_of_messages(general)
     result[left] = np.array([names.setdefault(text, len(names)) for text in texts], np.intp)[of_general]
     return result, list(names)
@@ -446,12 +451,12 @@ def _drop_others(data: bytes, rows: array[int], before: int) -> None:
     if not count:
         return
     sample = {before, before + count // 2 * 2, len(rows) - 2} if count >= MIN_ROWS else range(before, len(rows), 2)
-    if all(data.find(MARK, rows[at], rows[at + 1]) >= 0 for at in sample):
+    if all(data.find(MARK, rows[index], rows[index + 1]) >= 0 for index in sample):
         return
-    ours = [at for at in range(before, len(rows), 2) if data.find(MARK, rows[at], rows[at + 1]) >= 0]
-    kept = array("q", (place for at in ours for place in (rows[at], rows[at + 1])))
+    marked_rows = [index for index in range(before, len(rows), 2) if data.find(MARK, rows[index], rows[index + 1]) >= 0]
+    kept_places = array("q", (place for our in marked_rows for place in (rows[our], rows[our + 1])))
     del rows[before:]
-    rows.extend(kept)
+    rows.extend(kept_places)
 
 
 def _fields(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -494,6 +499,6 @@ def _skip(data: bytes, position: int) -> int:
 
 def environment_of(attributes: Iterable[KeyValue]) -> str | None:
     """Return the environment that a resource names; None where it names none."""
-    found = {attribute.key: attribute.value.string_value for attribute in attributes}
-    name = found.get(a.DEPLOYMENT_ENVIRONMENT_NAME) or found.get(_OLD_ENVIRONMENT)
+    values = {attribute.key: attribute.value.string_value for attribute in attributes}
+    name = values.get(a.DEPLOYMENT_ENVIRONMENT_NAME) or values.get(_OLD_ENVIRONMENT)
     return bounded_text(name) if name else None

@@ -51,35 +51,35 @@ class ScoreColumns:
         )
 
 
-def scores_of(task: Task, given: ScoreColumns, rejected: Counter[str]) -> tuple[str, F64 | None]:
+def scores_of(task: Task, score_columns: ScoreColumns, rejected: Counter[str]) -> tuple[str, F64 | None]:
     """Return the kind of task, inferred where the sender named none, and the scores, float64 (n, k).
 
     Items are a ranking's, a value is a regression's (of declared quantiles several scores are), several scores are a
     multiclass model's, one score is a binary model's. Of a binary model's two scores the positive class's is kept, of a
     ranking's the first item's. Rows without a usable score are NaN; None where all are.
     """
-    kind = task.kind or _infer(given)
-    return kind, _SCORES.of(replace(task, kind=kind))(task, given, rejected)
+    kind = task.kind or _infer(score_columns)
+    return kind, _SCORES.of(replace(task, kind=kind))(task, score_columns, rejected)
 
 
-def _score_of_positive(task: Task, given: ScoreColumns, rejected: Counter[str]) -> F64 | None:
-    pairs = _matrix(given.scores, 2, rejected)
+def _score_of_positive(task: Task, score_columns: ScoreColumns, rejected: Counter[str]) -> F64 | None:
+    pairs = _matrix(score_columns.scores, 2, rejected)
     at = task.classes.index(task.positive_class) if task.positive_class in task.classes[:2] else 1
-    return _usable(_filled(given.score, None if pairs is None else pairs[:, at]))
+    return _usable(_filled(score_columns.score, None if pairs is None else pairs[:, at]))
 
 
-def _scores_of_classes(task: Task, given: ScoreColumns, rejected: Counter[str]) -> F64 | None:
-    return _matrix(given.scores, len(task.classes), rejected)
+def _scores_of_classes(task: Task, score_columns: ScoreColumns, rejected: Counter[str]) -> F64 | None:
+    return _matrix(score_columns.scores, len(task.classes), rejected)
 
 
-def _value_or_quantiles(task: Task, given: ScoreColumns, rejected: Counter[str]) -> F64 | None:
+def _value_or_quantiles(task: Task, score_columns: ScoreColumns, rejected: Counter[str]) -> F64 | None:
     if task.quantiles:
-        return _matrix(given.scores, len(task.quantiles), rejected)
-    return _usable(_filled(given.value, given.score))
+        return _matrix(score_columns.scores, len(task.quantiles), rejected)
+    return _usable(_filled(score_columns.value, score_columns.score))
 
 
-def _score_of_first_item(_task: Task, given: ScoreColumns, _rejected: Counter[str]) -> F64 | None:
-    return _usable(_filled(_first(given.scores), given.score))
+def _score_of_first_item(_task: Task, score_columns: ScoreColumns, _rejected: Counter[str]) -> F64 | None:
+    return _usable(_filled(_first(score_columns.scores), score_columns.score))
 
 
 def _no_scores(_task: Task, _given: ScoreColumns, _rejected: Counter[str]) -> None:
@@ -113,14 +113,14 @@ def _first(scores: Scores) -> F64 | None:
     return np.array([*firsts, np.nan])[codes]
 
 
-def _infer(given: ScoreColumns) -> str:
-    if given.ranked:
+def _infer(score_columns: ScoreColumns) -> str:
+    if score_columns.ranked:
         return RANKING.name
-    if _any(given.value):
+    if _any(score_columns.value):
         return REGRESSION.name
-    if given.scores is not None:
+    if score_columns.scores is not None:
         return MULTICLASS.name
-    return BINARY.name if _any(given.score) else ""
+    return BINARY.name if _any(score_columns.score) else ""
 
 
 def _any(values: F64 | None) -> bool:

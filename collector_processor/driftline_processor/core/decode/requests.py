@@ -231,20 +231,20 @@ def _parsed(kind: type[Request], body: bytes) -> Request:
     return request
 
 
-def _read(found: otlp_rows.Records, now: int, decoded: Decoded) -> None:
-    for record, environment in found.batches:
+def _read(records: otlp_rows.Records, now: int, decoded: Decoded) -> None:
+    for record, environment in records.batches:
         table = columnar.from_record(record, environment, now, decoded.rejected)
         if table is not None:
             decoded.predictions.append(table[0])
             decoded.batches.append(table[1])
-    if found.predictions is not None:
-        plain = predictions.from_records(found.predictions, now, decoded.rejected)
+    if records.predictions is not None:
+        plain = predictions.from_records(records.predictions, now, decoded.rejected)
         decoded.predictions += plain
         decoded.batches += [""] * len(plain)
-    if found.outcomes is not None:
-        decoded.outcomes = outcomes.from_records(found.outcomes, now, decoded.rejected)
-    decoded.training_runs = training.from_records(found.training_runs, now, decoded.rejected)
-    for record in found.baselines:
+    if records.outcomes is not None:
+        decoded.outcomes = outcomes.from_records(records.outcomes, now, decoded.rejected)
+    decoded.training_runs = training.from_records(records.training_runs, now, decoded.rejected)
+    for record in records.baselines:
         if record.body.string_value:
             decoded.baselines.append(record.body.string_value)
         else:

@@ -96,7 +96,10 @@ def from_spans(spans: Iterable[tuple[Span, str | None]], now: int, rejected: Cou
     """Return the runs of spans, of which most are none; the arguments are those of :func:`from_records`."""
     found = []
     for span, environment in spans:
-        if not any(one.key == a.ML_OPERATION_NAME and one.value.string_value == TRAIN for one in span.attributes):
+        if not any(
+            attribute.key == a.ML_OPERATION_NAME and attribute.value.string_value == TRAIN
+            for attribute in span.attributes
+        ):
             continue
         end, failed = span.end_time_unix_nano or now, span.status.code == Status.STATUS_CODE_ERROR
         run = _run(span.attributes, environment, end, span.start_time_unix_nano, rejected, failed=failed)
@@ -114,7 +117,7 @@ def _run(
     *,
     failed: bool = False,
 ) -> TrainingRun | None:
-    values = {one.key: read(one.value) for one in attributes}
+    values = {attribute.key: read(attribute.value) for attribute in attributes}
 
     def text(name: str) -> str:
         kind, value = values.get(name, (NUMBER, None))

@@ -102,7 +102,7 @@ def _without_escapes(data: bytes) -> bytes:
 
 def _kinds(data: bytes) -> list[NDArray[np.uint8]]:
     data = _without_escapes(data)
-    blocks = (data[at : at + _BLOCK].translate(None, _OTHERS) for at in range(0, len(data), _BLOCK))
+    blocks = (data[index : index + _BLOCK].translate(None, _OTHERS) for index in range(0, len(data), _BLOCK))
     return [_KIND[np.frombuffer(block, np.uint8)] for block in blocks if block]
 
 

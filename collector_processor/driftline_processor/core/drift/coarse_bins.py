@@ -49,13 +49,13 @@ def least_kept(reference: F64, others: I64) -> F64:
         reference: float64 (k, bins).
         others: int64 (k,), which bin is ``other``, -1 = none.
     """
-    held = np.take_along_axis(reference, np.maximum(others, 0)[:, np.newaxis], axis=1)[:, 0]
-    least = RARE * np.maximum(1.0, reference.sum(axis=1) / MOST_SAMPLED)
+    chosen_rows = np.take_along_axis(reference, np.maximum(others, 0)[:, np.newaxis], axis=1)[:, 0]
+    fewest_rows = RARE * np.maximum(1.0, reference.sum(axis=1) / MOST_SAMPLED)
     categories = _categories(reference, others) & (reference > 0)
     last = np.where(categories, reference, np.inf).min(axis=1, initial=np.inf)
     last = np.where(own_rows(reference, others), last, sure(np.where(np.isfinite(last), last, 0.0)))
-    least = np.where((others >= MOST_CATEGORIES) & np.isfinite(last), np.maximum(least, last), least)
-    return np.where(others >= 0, np.minimum(least, np.maximum(held, RARE)), 0.0)
+    fewest_rows = np.where((others >= MOST_CATEGORIES) & np.isfinite(last), np.maximum(fewest_rows, last), fewest_rows)
+    return np.where(others >= 0, np.minimum(fewest_rows, np.maximum(chosen_rows, RARE)), 0.0)
 
 
 def sure(least: F64 | float) -> F64:
@@ -75,14 +75,14 @@ def unsure(reference: F64, current: F64, others: I64) -> Mask:
     >>> unsure(was, now, np.array([2])).tolist()
     [[False, True, False]]
     """
-    both = reference + current
-    there = np.take_along_axis(both, np.maximum(others, 0)[:, np.newaxis], axis=1) > 0
+    pooled = reference + current
+    has_rows = np.take_along_axis(pooled, np.maximum(others, 0)[:, np.newaxis], axis=1) > 0
     n, m = reference.sum(axis=1, keepdims=True), current.sum(axis=1, keepdims=True)
-    expected = both * (n / (n + m))
+    expected = pooled * (n / (n + m))
     found: Mask = (
-        _categories(reference, others) & there & (expected < sure(least_kept(reference, others))[:, np.newaxis])
+        _categories(reference, others) & has_rows & (expected < sure(least_kept(reference, others))[:, np.newaxis])
     )
-    return found & (both > 0)
+    return found & (pooled > 0)
 
 
 def in_other(which: Mask, counts: F64, others: I64) -> F64:
@@ -91,10 +91,10 @@ def in_other(which: Mask, counts: F64, others: I64) -> F64:
     >>> in_other(np.array([[False, True, False]]), np.array([[970.0, 20.0, 10.0]]), np.array([2])).tolist()
     [[970.0, 0.0, 30.0]]
     """
-    found = np.where(which, 0.0, counts)
+    moved_counts = np.where(which, 0.0, counts)
     rows = np.flatnonzero(others >= 0)
-    found[rows, others[rows]] += np.where(which, counts, 0.0).sum(axis=1)[rows]
-    return found
+    moved_counts[rows, others[rows]] += np.where(which, counts, 0.0).sum(axis=1)[rows]
+    return moved_counts
 
 
 def missed(reference: F64, others: I64) -> tuple[F64, F64]:
@@ -110,14 +110,14 @@ def missed(reference: F64, others: I64) -> tuple[F64, F64]:
     >>> was.tolist(), miss.round(1).tolist()
     ([10.0], [10.0])
     """
-    least = least_kept(reference, others)
+    fewest_rows = least_kept(reference, others)
     categories = _categories(reference, others)
-    own = own_rows(reference, others)
-    wide = np.maximum(1.0, np.ceil(np.sqrt(least) / 2))
-    near = categories & (reference >= least[:, np.newaxis]) & (reference < (least + wide)[:, np.newaxis])
-    many = np.where(own, np.count_nonzero(near, axis=1), 0)
-    each = least / wide
-    return many * each, np.sqrt(2 * many) * each
+    has_own_rows = own_rows(reference, others)
+    wide = np.maximum(1.0, np.ceil(np.sqrt(fewest_rows) / 2))
+    near = categories & (reference >= fewest_rows[:, np.newaxis]) & (reference < (fewest_rows + wide)[:, np.newaxis])
+    many = np.where(has_own_rows, np.count_nonzero(near, axis=1), 0)
+    missed_per_category = fewest_rows / wide
+    return many * missed_per_category, np.sqrt(2 * many) * missed_per_category
 
 
 def own_rows(reference: F64, others: I64) -> Mask:
@@ -139,17 +139,17 @@ def other_moved(reference: F64, current: F64, others: I64) -> F64:
     sides, in the limit of many rows, with the error of what was missed.
     """
     n, m = reference.sum(axis=1), current.sum(axis=1)
-    at = np.maximum(others, 0)[:, np.newaxis]
-    was, now = (np.take_along_axis(side, at, axis=1)[:, 0] for side in (reference, current))
+    columns = np.maximum(others, 0)[:, np.newaxis]
+    was, now = (np.take_along_axis(side, columns, axis=1)[:, 0] for side in (reference, current))
     more, off = missed(reference, others)
     p = (was + more + now) / (n + m)
     variance = p * (1 - p) * (1 / n + 1 / m) + (off**2 + more * least_kept(reference, others)) / n**2
-    own = own_rows(reference, others)
+    has_own_rows = own_rows(reference, others)
     few = np.minimum(p, 1 - p) * np.minimum(n, m) < _NORMAL_FROM
     z = np.divide(
         now / m - (was + more) / n, np.sqrt(np.maximum(variance, 0)), out=np.zeros(len(n)), where=variance > 0
     )
-    return np.where(own & ~few, np.minimum(1.0, 2 * ndtr(-np.abs(z))), 1.0)
+    return np.where(has_own_rows & ~few, np.minimum(1.0, 2 * ndtr(-np.abs(z))), 1.0)
 
 
 def _categories(counts: F64, others: I64) -> Mask:
@@ -213,31 +213,31 @@ def coarse(reference: F64, current: F64, *, ordered: bool, others: I64 | None = 
     if others is not None and (by_chance := unsure(reference, current, others)).any():
         return _of_chosen(reference, current, others, by_chance)
     pooled = merged(pool(reference, current), reference, current)
-    apart, p_rare = unexpected(reference, current)
-    if not apart.any():
+    is_unexpected, p_rare = unexpected(reference, current)
+    if not is_unexpected.any():
         return Coarse(*pooled, *pooled, p_rare)
-    return Coarse(*merged(pool_but(apart, reference, current), reference, current), *pooled, p_rare)
+    return Coarse(*merged(pool_but(is_unexpected, reference, current), reference, current), *pooled, p_rare)
 
 
 def _of_chosen(reference: F64, current: F64, others: I64, by_chance: Mask) -> Coarse:
     """Return the coarse counts where the categories, bool (k, bins), were kept by chance."""
     was, now = (in_other(by_chance, side, others) for side in (reference, current))
     pooled = merged(pool(was, now), was, now)
-    apart, p_rare = unexpected(was, now)
+    is_unexpected, p_rare = unexpected(was, now)
     # a category by itself is among rivals, too, that are in ``other``: as many as have its rows
     hidden = np.take_along_axis(reference + current, np.maximum(others, 0)[:, np.newaxis], axis=1)
-    alone, p_alone = unexpected(reference, current, hidden=hidden, only=by_chance)
+    unexpected_alone, p_alone = unexpected(reference, current, hidden=hidden, only=by_chance)
     p_moved = np.minimum(1.0, BESIDE * other_moved(reference, current, others))
     moved = (p_moved <= CERTAIN) & by_chance.any(axis=1)
     p_rare = np.minimum(p_rare, p_alone)
     p_rare = np.where(moved, np.minimum(p_rare, p_moved), p_rare)
-    apart |= alone
-    apart[moved, others[moved]] = True
-    if not apart.any():
+    is_unexpected |= unexpected_alone
+    is_unexpected[moved, others[moved]] = True
+    if not is_unexpected.any():
         return Coarse(*pooled, *pooled, p_rare)
-    joining = by_chance & ~alone & ~moved[:, np.newaxis]
+    joining = by_chance & ~unexpected_alone & ~moved[:, np.newaxis]
     was, now = (in_other(joining, side, others) for side in (reference, current))
-    return Coarse(*merged(pool_but(apart, was, now), was, now), *pooled, p_rare)
+    return Coarse(*merged(pool_but(is_unexpected, was, now), was, now), *pooled, p_rare)
 
 
 def parts(reference: F64, cells: F64 | float = CELLS) -> I64:
@@ -276,8 +276,8 @@ def pool(reference: F64, current: F64) -> I64:
     any_rare = (np.where(below, ascending, 0.0)).sum(axis=-1, keepdims=True) > 0
     joined = np.count_nonzero(total < EXPECTED, axis=-1, keepdims=True) + 1
     rare = np.where(any_rare, np.maximum(rare, joined), rare)
-    kept = np.argsort(order, axis=-1, kind="stable") >= rare
-    cells: I64 = np.where(kept, np.cumsum(kept, axis=-1) - 1 + any_rare, 0).astype(np.int64)
+    is_kept = np.argsort(order, axis=-1, kind="stable") >= rare
+    cells: I64 = np.where(is_kept, np.cumsum(is_kept, axis=-1) - 1 + any_rare, 0).astype(np.int64)
     return cells
 
 
@@ -320,8 +320,8 @@ def unexpected(
         looked_at &= only
     p = np.ones(expected.shape)
     if looked_at.any():
-        total, held = (reference + current)[looked_at], smaller[looked_at]
-        tail = betainc(held, total - held + 1, expected[looked_at] / total)
+        total, smaller_rows = (reference + current)[looked_at], smaller[looked_at]
+        tail = betainc(smaller_rows, total - smaller_rows + 1, expected[looked_at] / total)
         rivals = np.broadcast_to(np.count_nonzero(rare, axis=-1, keepdims=True), rare.shape)[looked_at].astype(
             np.float64
         )
@@ -348,10 +348,10 @@ def merged(cell: I64, reference: F64, current: F64) -> tuple[F64, F64]:
 
 def _expected(reference: F64, current: F64) -> F64:
     """Rows of the smaller sample in each bin, were there no drift."""
-    both = reference + current
+    pooled_counts = reference + current
     n, m = reference.sum(axis=-1, keepdims=True), current.sum(axis=-1, keepdims=True)
     total = n + m
-    expected: F64 = both * np.divide(np.minimum(n, m), total, out=np.ones_like(total), where=total > 0)
+    expected: F64 = pooled_counts * np.divide(np.minimum(n, m), total, out=np.ones_like(total), where=total > 0)
     return expected
 
 
@@ -371,8 +371,8 @@ def grid(bins: Bins, reference: F64) -> I64:
     """
     usable = reference[: bins.size]
     if isinstance(bins, CategoryBins):
-        known = np.minimum(np.arange(bins.size - 1), CATEGORIES)
-        cells = np.append(known, known[-1] + 1 if len(known) else 0)
+        known_cells = np.minimum(np.arange(bins.size - 1), CATEGORIES)
+        cells = np.append(known_cells, known_cells[-1] + 1 if len(known_cells) else 0)
     elif not usable.any():
         cells = np.zeros(bins.size, np.int64)
     else:
@@ -385,14 +385,14 @@ def grid(bins: Bins, reference: F64) -> I64:
 
 def cells_of_parts(baseline: Baseline, parts: Iterable[str]) -> dict[str, I64]:
     """Return the cell of each bin, as :func:`grid` has them, of those parts that a baseline has."""
-    own, bins = baseline.pane.parts, block_columns(baseline.bins)
-    return {part: grid(bins[part], own[part]) for part in parts if part in bins and part in own}
+    baseline_parts, bins = baseline.pane.parts, block_columns(baseline.bins)
+    return {part: grid(bins[part], baseline_parts[part]) for part in parts if part in bins and part in baseline_parts}
 
 
 def coarsen(counts: F64, cells: I64) -> F64:
     """Add up the bins of each cell: float64 (..., bins) → float64 (..., cells)."""
     flat = counts.reshape(-1, counts.shape[-1])
     width = int(cells.max()) + 1
-    at = (cells + np.arange(len(flat))[:, np.newaxis] * width).ravel()
-    summed = np.bincount(at, flat.ravel(), minlength=len(flat) * width).astype(np.float64, copy=False)
+    flat_cells = (cells + np.arange(len(flat))[:, np.newaxis] * width).ravel()
+    summed = np.bincount(flat_cells, flat.ravel(), minlength=len(flat) * width).astype(np.float64, copy=False)
     return summed.reshape(*counts.shape[:-1], width)

@@ -94,11 +94,13 @@ def draw(drawings: Sequence[Drawing], counts: F64) -> list[Cells]:
         for place, one in zip(at, drawn, strict=True):
             found[place] = one
 
-    if widths := {at: one for at, one in enumerate(drawings) if isinstance(one, EqualWidths)}:
+    if widths := {index: drawing for index, drawing in enumerate(drawings) if isinstance(drawing, EqualWidths)}:
         fill(list(widths), EqualWidths.draw(list(widths.values()), now[list(widths)]))
-    if categories := {at: one for at, one in enumerate(drawings) if isinstance(one, FrequentCategories)}:
+    if categories := {
+        index: drawing for index, drawing in enumerate(drawings) if isinstance(drawing, FrequentCategories)
+    }:
         fill(list(categories), FrequentCategories.draw(list(categories.values()), now[list(categories)]))
-    if values := {at: one for at, one in enumerate(drawings) if isinstance(one, DistinctValues)}:
+    if values := {index: drawing for index, drawing in enumerate(drawings) if isinstance(drawing, DistinctValues)}:
         fill(list(values), DistinctValues.draw(list(values.values()), now[list(values)]))
     return [one for one in found if one is not None]
 
@@ -126,13 +128,13 @@ class EqualWidths:
     @staticmethod
     def spread(drawings: Sequence[EqualWidths], shares: F64) -> list[F64]:
         """Return shares over fine bins, float64 (k, bins), as shares over the cells of each drawing."""
-        sizes = [len(one.part) for one in drawings]
+        sizes = [len(drawing.part) for drawing in drawings]
         row = np.repeat(np.arange(len(drawings)), sizes)
         total = np.zeros((len(shares), shares.shape[1] + 1))
         np.cumsum(shares, axis=1, out=total[:, 1:])
-        before = np.concatenate([one.before for one in drawings])
-        within = np.concatenate([one.within for one in drawings])
-        part = np.concatenate([one.part for one in drawings])
+        before = np.concatenate([drawing.before for drawing in drawings])
+        within = np.concatenate([drawing.within for drawing in drawings])
+        part = np.concatenate([drawing.part for drawing in drawings])
         inner = total[row, before] + part * shares[row, within]
         # from the lower open end to the upper one of each column, in one row
         ends = np.cumsum(np.array(sizes, np.intp) + 2)
@@ -147,7 +149,10 @@ class EqualWidths:
     @staticmethod
     def draw(drawings: Sequence[EqualWidths], now: F64) -> list[Cells]:
         """Draw shares, float64 (k, bins)."""
-        return [one._cells(drawn) for one, drawn in zip(drawings, EqualWidths.spread(drawings, now), strict=True)]
+        return [
+            drawing._cells(spread_counts)
+            for drawing, spread_counts in zip(drawings, EqualWidths.spread(drawings, now), strict=True)
+        ]
 
     def _cells(self, now: F64) -> Cells:
         """Leave out an open cell at either end that nobody has."""
@@ -169,14 +174,14 @@ class DistinctValues:
     @staticmethod
     def draw(drawings: Sequence[DistinctValues], now: F64) -> list[Cells]:
         """Draw shares, float64 (k, bins)."""
-        return [one._cells(own) for one, own in zip(drawings, now, strict=True)]
+        return [drawing._cells(counts) for drawing, counts in zip(drawings, now, strict=True)]
 
     def _cells(self, now: F64) -> Cells:
-        drawn = now[self.atoms]
-        rest = float(now.sum() - drawn.sum())
+        shown_counts = now[self.atoms]
+        rest = float(now.sum() - shown_counts.sum())
         if rest > NOTHING:
-            return Cells((*self.categories, "other values"), np.append(self.was, 0.0), np.append(drawn, rest))
-        return Cells(self.categories, self.was, drawn)
+            return Cells((*self.categories, "other values"), np.append(self.was, 0.0), np.append(shown_counts, rest))
+        return Cells(self.categories, self.was, shown_counts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,22 +194,22 @@ class FrequentCategories:
     @staticmethod
     def draw(drawings: Sequence[FrequentCategories], now: F64) -> list[Cells]:
         """Draw shares, float64 (k, bins)."""
-        width = max(len(one.was) for one in drawings)
-        sizes = np.array([len(one.was) - 1 for one in drawings])
+        width = max(len(drawing.was) for drawing in drawings)
+        sizes = np.array([len(drawing.was) - 1 for drawing in drawings])
         greater = np.full((len(drawings), width), -1.0)
-        for row, one in enumerate(drawings):
-            greater[row, : len(one.was)] = one.was
+        for row, drawing in enumerate(drawings):
+            greater[row, : len(drawing.was)] = drawing.was
         np.maximum(greater, np.where(greater < 0, greater, now[:, :width]), out=greater)
         greater[np.arange(width) >= sizes[:, np.newaxis]] = -1.0  # other categories are no category
         # in the order of the baseline, so that a picture keeps its shape over time
         order = np.argsort(-greater, axis=1, kind="stable")[:, :MOST_CATEGORIES]
-        found = []
-        for one, own, size, first in zip(drawings, now, sizes.tolist(), order, strict=True):
-            found.append(one._cells(own[: size + 1], np.sort(first[: min(MOST_CATEGORIES, size)])))
-        return found
+        cells = []
+        for drawing, counts, size, first in zip(drawings, now, sizes.tolist(), order, strict=True):
+            cells.append(drawing._cells(counts[: size + 1], np.sort(first[: min(MOST_CATEGORIES, size)])))
+        return cells
 
     def _cells(self, now: F64, shown: Index) -> Cells:
-        categories = [self.categories[at] for at in shown.tolist()]
+        categories = [self.categories[category] for category in shown.tolist()]
         drawn_was, drawn_now = self.was[shown], now[shown]
         rest_was, rest_now = float(self.was.sum() - drawn_was.sum()), float(now.sum() - drawn_now.sum())
         if max(rest_was, rest_now) > NOTHING:
@@ -246,13 +251,13 @@ def _widths(bins: NumberBins, was: F64) -> EqualWidths:
     fine = np.clip(bins.edges, -GREATEST, GREATEST)
     edges = _nice_edges(fine, was)
     if len(edges) == 0:
-        none = np.empty(0, dtype=np.intp)
-        return EqualWidths(("all",), (), none, none, np.empty(0), np.array([was.sum()]))
+        empty = np.empty(0, dtype=np.intp)
+        return EqualWidths(("all",), (), empty, empty, np.empty(0), np.array([was.sum()]))
     texts = _edge_texts(tuple(edges.tolist()))
     categories = (f"< {texts[0]}", *(f"{low} – {high}" for low, high in pairwise(texts)), f"≥ {texts[-1]}")
     before, within, part = _spread(fine, edges)
-    made = EqualWidths(categories, texts, before, within, part, was)
-    return replace(made, was=EqualWidths.spread([made], was[np.newaxis])[0])
+    widths = EqualWidths(categories, texts, before, within, part, was)
+    return replace(widths, was=EqualWidths.spread([widths], was[np.newaxis])[0])
 
 
 def _nice_edges(edges: F64, was: F64) -> F64:
@@ -281,11 +286,11 @@ def _spread(fine: F64, coarse: F64) -> tuple[Index, Index, F64]:
     # as the next edge, where values vary by less than a millionth of themselves
     step = float(np.diff(coarse).min()) if len(coarse) > 1 else math.inf
     edges = coarse - np.minimum(np.abs(coarse) * 2 * TOLERANCE, step / 4)
-    at = np.searchsorted(fine, edges, side="right") - 1
-    low, high = fine[at], np.append(fine[1:], np.inf)[at]
-    part = np.divide(edges - low, high - low, out=np.zeros(len(at)), where=high > low)
-    part[(at >= len(fine) - 1) | (at < 0)] = 0.0
-    return at + 1, np.minimum(np.maximum(at, 0) + (at >= 0), len(fine)), part
+    fine_bins = np.searchsorted(fine, edges, side="right") - 1
+    low, high = fine[fine_bins], np.append(fine[1:], np.inf)[fine_bins]
+    part = np.divide(edges - low, high - low, out=np.zeros(len(fine_bins)), where=high > low)
+    part[(fine_bins >= len(fine) - 1) | (fine_bins < 0)] = 0.0
+    return fine_bins + 1, np.minimum(np.maximum(fine_bins, 0) + (fine_bins >= 0), len(fine)), part
 
 
 def _value_text(value: float) -> str:

@@ -150,75 +150,81 @@ def _score_functions(baseline: Baseline, span: int) -> Scores:
         step = many * blocks.length
     parts, place, value, column, names = list[tuple[str, int, int, Index | None]](), [], [], list[int](), list[str]()
     unit, facts, measures, size, reason = list[float](), list[F64](), list[str](), 0, dict[str, str]()
-    for one in references(baseline):
-        if one.kind == "embedding" or one.rows < LEAST_ROWS:
+    for reference in references(baseline):
+        if reference.kind == "embedding" or reference.rows < LEAST_ROWS:
             continue
-        cells = None if blocks is None else blocks.of.get(one.part)
+        cells = None if blocks is None else blocks.of.get(reference.part)
         if cells is None or blocks is None:
-            reason[one.part] = "no_times"
+            reason[reference.part] = "no_times"
             continue
-        counts = cells.coarsen(one.counts)
-        for measure, scale, scores in _of_column(one, counts, cells.first):
-            own = _own(cells.counts, blocks.rows, scores, many)
-            if own is None:
-                reason[one.part] = "too_few_days"
+        counts = cells.coarsen(reference.counts)
+        for measure, scale, scores in _of_column(reference, counts, cells.first):
+            window_scores = _own(cells.counts, blocks.rows, scores, many)
+            if window_scores is None:
+                reason[reference.part] = "too_few_days"
                 break
             place.append(size + np.arange(len(counts)))
             value.append(scores)
             column.append(len(parts))
-            names.append(one.part)
+            names.append(reference.part)
             measures.append(measure)
             unit.append(scale)
-            facts.append(own_facts(*own))
+            facts.append(own_facts(*window_scores))
         if column and column[-1] == len(parts):
-            parts.append((one.part, size, one.bins.size, cells.first))
+            parts.append((reference.part, size, reference.bins.size, cells.first))
             size += len(counts)
-    lengths = np.array([len(one) for one in value], np.int64)
-    made = np.round(np.array(facts, np.float64).reshape(-1, BETWEEN + 1), DIGITS)
+    lengths = np.array([len(scores) for scores in value], np.int64)
+    fact_table = np.round(np.array(facts, np.float64).reshape(-1, BETWEEN + 1), DIGITS)
     return Scores(
         tuple(parts),
         np.concatenate(place) if place else np.empty(0, np.int64),
         np.concatenate(value) if value else np.empty(0),
         np.cumsum(lengths) - lengths,
         np.array(column, np.int64),
-        ScoreFunctions(tuple(names), tuple(measures), np.array(unit), made, step),
+        ScoreFunctions(tuple(names), tuple(measures), np.array(unit), fact_table, step),
         reason,
         size,
     )
 
 
-def _of_column(one: Reference, counts: F64, first: Index | None) -> list[tuple[str, float, F64]]:
+def _of_column(reference: Reference, counts: F64, first: Index | None) -> list[tuple[str, float, F64]]:
     """Return measure, unit and scores of each function of a column: float64 (cells,), mean 0 and variance 1."""
     share = counts / counts.sum()
-    found = list[tuple[str, float, F64]]()
-    if one.kind == "number":
+    functions = list[tuple[str, float, F64]]()
+    if reference.kind == "number":
         below = np.concatenate([[0.0], np.cumsum(share)]).clip(0.0, 1.0)
         edge = ndtri(below)
         density = np.exp(-(edge**2) / 2) / np.sqrt(2 * np.pi)
         weighed = np.where(np.isfinite(edge), edge, 0.0) * density
         with np.errstate(invalid="ignore", divide="ignore"):
             level = np.where(share > 0, -np.diff(density) / share, 0.0)
-            spread = np.where(share > 0, -np.diff(weighed) / share, 0.0)
-        for measure, scores in (("level", level), ("spread", spread)):
+            spread_scores = np.where(share > 0, -np.diff(weighed) / share, 0.0)
+        for measure, scores in (("level", level), ("spread", spread_scores)):
             centred = scores - float(scores @ share)
             deviation = float(np.sqrt(centred**2 @ share))
             if deviation > 1e-9:
-                found.append((measure, 1.0, centred / deviation))
-        return found
-    common = [at for at in np.argsort(-share, kind="stable")[:CATEGORIES].tolist() if counts[at] >= LEAST_ROWS]
+                functions.append((measure, 1.0, centred / deviation))
+        return functions
+    common = [index for index in np.argsort(-share, kind="stable")[:CATEGORIES].tolist() if counts[index] >= LEAST_ROWS]
     if np.count_nonzero(share) == 2:
         common = common[:1]
-    for at in common:
-        deviation = float(np.sqrt(share[at] * (1 - share[at])))
+    for index in common:
+        deviation = float(np.sqrt(share[index] * (1 - share[index])))
         if deviation > 1e-9:
-            of = at if first is None else int(first[at])
-            found.append((_category(one, of), deviation, ((np.arange(len(share)) == at) - share[at]) / deviation))
-    return found
+            category = index if first is None else int(first[index])
+            functions.append(
+                (
+                    _category(reference, category),
+                    deviation,
+                    ((np.arange(len(share)) == index) - share[index]) / deviation,
+                )
+            )
+    return functions
 
 
-def _category(one: Reference, at: int) -> str:
-    categories = one.bins.categories if isinstance(one.bins, CategoryBins) else ()
-    return categories[at] if at < len(categories) else "other" if categories else "share of the commonest value"
+def _category(reference: Reference, index: int) -> str:
+    categories = reference.bins.categories if isinstance(reference.bins, CategoryBins) else ()
+    return categories[index] if index < len(categories) else "other" if categories else "share of the commonest value"
 
 
 def _own(counts: F64, rows: F64, scores: F64, many: int) -> tuple[F64, F64] | None:
@@ -229,13 +235,13 @@ def _own(counts: F64, rows: F64, scores: F64, many: int) -> tuple[F64, F64] | No
     kish = np.divide(rows[:, 1], rows[:, 2], out=np.ones(len(rows)), where=rows[:, 2] > 0)
     weighed = counts * kish[:, np.newaxis]
     if many > 1:
-        whole = len(weighed) // many * many
-        weighed = weighed[:whole].reshape(-1, many, weighed.shape[1]).sum(axis=1)
-    held = weighed.sum(axis=1)
-    usable = held >= LEAST_ROWS
+        used_blocks = len(weighed) // many * many
+        weighed = weighed[:used_blocks].reshape(-1, many, weighed.shape[1]).sum(axis=1)
+    rows_of_window = weighed.sum(axis=1)
+    usable = rows_of_window >= LEAST_ROWS
     if np.count_nonzero(usable) < LEAST_BLOCKS:
         return None
-    return (weighed[usable] @ scores) / held[usable], held[usable]
+    return (weighed[usable] @ scores) / rows_of_window[usable], rows_of_window[usable]
 
 
 def own_facts(means: F64, rows: F64) -> F64:
@@ -268,32 +274,32 @@ def lasting_sums(pane: Pane, baseline: Baseline, span: int, note: str = "") -> L
     if not scores.parts:
         return LastingDrift("", parts, reason=withheld)
     cells = np.zeros(scores.size)
-    for part, at, bins, first in scores.parts:
+    for part, start, bins, first in scores.parts:
         counts = pane.parts.get(part)
         if counts is not None:
             counts = counts[:bins] if first is None else np.add.reduceat(counts[:bins], first)
-            cells[at : at + len(counts)] = counts
-    starts = np.array([at for _, at, _, _ in scores.parts], np.int64)
+            cells[start : start + len(counts)] = counts
+    starts = np.array([start for _, start, _, _ in scores.parts], np.int64)
     weight = effective(pane, 1.0)
     rows = np.round(np.add.reduceat(cells, starts) * weight, 1)
     totals = np.add.reduceat(scores.value * cells[scores.place], scores.start) * weight
     means = np.rint(FINE * totals / np.sqrt(np.maximum(rows[scores.column], 1.0))).astype(np.int64)
-    known = scores.functions
+    functions = scores.functions
     return LastingDrift(
-        _digest(known, varies=bool(note)),
+        _digest(functions, varies=bool(note)),
         parts,
         tuple(means.tolist()),
         tuple(rows[:1].tolist() if (rows == rows[0]).all() else rows.tolist()),
         withheld,
-        functions=known,
+        functions=functions,
         varies=bool(note),
     )
 
 
 def _digest(functions: ScoreFunctions, varies: bool) -> str:
     """Return in a word what windows must share for their evidence to be added up: the facts, too, if these stay."""
-    said = repr((functions.names, functions.measures, functions.step)).encode()
-    return blake2b(said if varies else said + functions.facts.tobytes(), digest_size=6).hexdigest()
+    described = repr((functions.names, functions.measures, functions.step)).encode()
+    return blake2b(described if varies else described + functions.facts.tobytes(), digest_size=6).hexdigest()
 
 
 def follow_lasting(evaluation: Evaluation, before: Evaluation | None) -> LastingDrift | None:
@@ -324,7 +330,7 @@ def follow_lasting(evaluation: Evaluation, before: Evaluation | None) -> Lasting
     memory, start, end = goes_on.memory, evaluation.window.start, evaluation.window.end
     began = start if goes_on.step_began < 0 else goes_on.step_began
     rows = np.broadcast_to(np.array(now.rows), (len(_groups(functions.names)),))
-    rows = np.repeat(rows, [at.stop - at.start for at in _groups(functions.names).values()])
+    rows = np.repeat(rows, [group.stop - group.start for group in _groups(functions.names).values()])
     memory[:, TOTAL] += np.array(now.scores) / FINE * np.sqrt(np.maximum(rows, 1.0)) * (rows > 0)
     memory[:, ROWS] += rows
     if end - began + (end - start) // 2 < functions.step:  # a day has 23 hours when clocks change
@@ -340,40 +346,41 @@ def recall_lasting(evaluation: Evaluation, windows: Sequence[Evaluation]) -> Eva
     """
     if not windows:
         return None
-    known = evaluation.lasting
-    if known is None or known.functions is None or not _continues(evaluation, windows[-1]):
+    lasting = evaluation.lasting
+    if lasting is None or lasting.functions is None or not _continues(evaluation, windows[-1]):
         return windows[-1]
-    at = len(windows) - 1
-    while at > 0 and not remembers(windows[at]) and _continues(windows[at], windows[at - 1]):
-        at -= 1
+    index = len(windows) - 1
+    while index > 0 and not remembers(windows[index]) and _continues(windows[index], windows[index - 1]):
+        index -= 1
     before: Evaluation | None = None
-    for one in windows[at:]:
-        if not remembers(one) and one.lasting is not None:
-            functions = one.lasting.functions or known.functions
-            one = replace(
-                one, lasting=follow_lasting(replace(one, lasting=replace(one.lasting, functions=functions)), before)
+    for window in windows[index:]:
+        if not remembers(window) and window.lasting is not None:
+            functions = window.lasting.functions or lasting.functions
+            window = replace(
+                window,
+                lasting=follow_lasting(replace(window, lasting=replace(window.lasting, functions=functions)), before),
             )
-        before = one
+        before = window
     return before
 
 
 def remembers(evaluation: Evaluation) -> bool:
     """Return True where the evidence of the next window can be worked out from a window by itself."""
-    known = evaluation.lasting
-    return known is None or not known.of or known.memory.size > 0
+    lasting = evaluation.lasting
+    return lasting is None or not lasting.of or lasting.memory.size > 0
 
 
-def stored_lasting(known: LastingDrift) -> LastingDrift:
+def stored_lasting(lasting_drift: LastingDrift) -> LastingDrift:
     """Return what is stored: nothing that the windows before and the baseline tell, but for one window in thirty."""
-    memory = known.memory if known.number % REMEMBERED == 0 else np.zeros((0, 0))
-    return replace(known, memory=memory, functions=known.functions if known.varies else None)
+    memory = lasting_drift.memory if lasting_drift.number % REMEMBERED == 0 else np.zeros((0, 0))
+    return replace(lasting_drift, memory=memory, functions=lasting_drift.functions if lasting_drift.varies else None)
 
 
-def same_lasting(one: LastingDrift | None, other: LastingDrift | None) -> bool:
+def same_lasting(lasting_drift: LastingDrift | None, other: LastingDrift | None) -> bool:
     """Return True where the windows after either go on alike."""
-    if one is None or other is None:
-        return one is other
-    return one == other and np.array_equal(one.memory, other.memory)
+    if lasting_drift is None or other is None:
+        return lasting_drift is other
+    return lasting_drift == other and np.array_equal(lasting_drift.memory, other.memory)
 
 
 def _continues(evaluation: Evaluation, before: Evaluation) -> bool:
@@ -392,9 +399,9 @@ def take_step(memory: F64, facts: F64) -> None:
     new = memory[:, RECENT + COUNT] == 0
     memory[:, LINK] = np.where(ready & new, memory[:, LIFE + LAST], memory[:, LINK])
     for chain, shifts in ((LIFE, LIFE_SHIFT), (RECENT, RECENT_SHIFT)):
-        none = memory[:, chain + COUNT] == 0
-        products = np.where(none, 0.0, moved * memory[:, chain + LAST])
-        memory[:, chain + FIRST] = np.where(ready & none, moved, memory[:, chain + FIRST])
+        is_empty = memory[:, chain + COUNT] == 0
+        products = np.where(is_empty, 0.0, moved * memory[:, chain + LAST])
+        memory[:, chain + FIRST] = np.where(ready & is_empty, moved, memory[:, chain + FIRST])
         memory[:, chain + LAST] = np.where(ready, moved, memory[:, chain + LAST])
         added = np.stack([np.ones(len(rows)), moved, moved**2, products], axis=1)
         memory[:, chain : chain + 4] += ready[:, np.newaxis] * added
@@ -435,29 +442,29 @@ def _shift(chain: F64, before: F64, linked: F64) -> F64:
         linked: float64 (s,), 1 where there is one.
     """
     count, total, _, _, first, last = chain.T
-    there = count > 0
-    begins, follows = there * (1 - linked), there * linked
-    later = np.maximum(count - 1, 0.0)
-    return np.stack([begins, follows, later, total, first * begins, first * follows, last, before * follows])
+    has_steps = count > 0
+    begins, follows = has_steps * (1 - linked), has_steps * linked
+    links = np.maximum(count - 1, 0.0)
+    return np.stack([begins, follows, links, total, first * begins, first * follows, last, before * follows])
 
 
 def _likelihoods(facts: F64, life: F64, shifts: Sequence[F64]) -> tuple[F64, F64]:
     """Return the logarithms of the likelihoods without a shift, and with each: float64 (g, 1, s) and (g, k, s)."""
     null, moved = _null(facts[:, : LAST + 1]) + _null(life), np.stack(shifts, axis=1)
-    some = len(KEEPS), len(shifts), len(facts)
+    shape = len(KEEPS), len(shifts), len(facts)
     flat = moved.reshape(len(moved), -1)
     mean, product, square = _COLUMN @ null[:2], _PRODUCT @ null[2:5], _SQUARE @ null[5:]
     centre = product / mean
     squares = np.maximum(square - centre * product, TINY)
-    shift_mean = (_CENTRE @ flat[:3]).reshape(some)
-    pairs = np.maximum((_SHIFTED @ flat[:3]).reshape(some) - shift_mean**2 / mean[:, np.newaxis], 0.0)
-    away = (_MOVED @ flat[3:]).reshape(some) - centre[:, np.newaxis] * shift_mean
+    shift_mean = (_CENTRE @ flat[:3]).reshape(shape)
+    pairs = np.maximum((_SHIFTED @ flat[:3]).reshape(shape) - shift_mean**2 / mean[:, np.newaxis], 0.0)
+    covariance = (_MOVED @ flat[3:]).reshape(shape) - centre[:, np.newaxis] * shift_mean
     wide = 1 + _WIDE[..., np.newaxis] * pairs
-    explained = np.maximum(squares[:, np.newaxis] - away**2 * (_WIDE[..., np.newaxis] / wide), TINY)
+    explained = np.maximum(squares[:, np.newaxis] - covariance**2 * (_WIDE[..., np.newaxis] / wide), TINY)
     half = 0.5 * (facts[:, COUNT] + life[:, COUNT] - 1)
     chains = 0.5 * (1.0 + (life[:, COUNT] > 0))
-    both = (chains * np.log(_FRESH)[:, np.newaxis] - 0.5 * np.log(mean))[:, np.newaxis]
-    return both - (half * np.log(squares))[:, np.newaxis], both - 0.5 * np.log(wide) - half * np.log(explained)
+    constant = (chains * np.log(_FRESH)[:, np.newaxis] - 0.5 * np.log(mean))[:, np.newaxis]
+    return constant - (half * np.log(squares))[:, np.newaxis], constant - 0.5 * np.log(wide) - half * np.log(explained)
 
 
 def log_evidence(memory: F64, facts: F64) -> tuple[F64, F64]:
@@ -466,17 +473,17 @@ def log_evidence(memory: F64, facts: F64) -> tuple[F64, F64]:
     The whole life is compared with the reference, an epoch with the reference and all windows before it.
     """
     life, epoch = memory[:, LIFE : LIFE + 6], memory[:, RECENT : RECENT + 6]
-    none = np.zeros(len(facts))
+    zeros = np.zeros(len(facts))
     linked = (life[:, COUNT] > epoch[:, COUNT]).astype(np.float64)
-    quiet, shifted = _likelihoods(facts, life, [_shift(life, none, none), _shift(epoch, memory[:, LINK], linked)])
-    found = np.logaddexp.reduce(shifted + _WEIGHT[:, np.newaxis], axis=0) - quiet.max(axis=0)
-    return np.where(life[:, COUNT] > 0, found[0], 0.0), np.where(epoch[:, COUNT] > 0, found[1], 0.0)
+    quiet, shifted = _likelihoods(facts, life, [_shift(life, zeros, zeros), _shift(epoch, memory[:, LINK], linked)])
+    log_ratio = np.logaddexp.reduce(shifted + _WEIGHT[:, np.newaxis], axis=0) - quiet.max(axis=0)
+    return np.where(life[:, COUNT] > 0, log_ratio[0], 0.0), np.where(epoch[:, COUNT] > 0, log_ratio[1], 0.0)
 
 
 def is_back(memory: F64, facts: F64) -> Flags:
     """Return which functions speak for the reference in an epoch, by its Bayes factor: both average over ρ."""
-    epoch, none = memory[:, RECENT : RECENT + 6], np.zeros(len(facts))
-    quiet, shifted = _likelihoods(facts, epoch, [_shift(epoch, none, none)])
+    epoch, zeros = memory[:, RECENT : RECENT + 6], np.zeros(len(facts))
+    quiet, shifted = _likelihoods(facts, epoch, [_shift(epoch, zeros, zeros)])
     weight = _WEIGHT[:, np.newaxis]
     found: Flags = (np.logaddexp.reduce(shifted + weight, axis=0) < np.logaddexp.reduce(quiet + weight, axis=0))[0]
     return found
@@ -486,44 +493,44 @@ def _told(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrif
     """Say what the evidence shows of each column, and begin the next epoch where this one is over."""
     memory, facts = now.memory, functions.facts
     groups = _groups(functions.names)
-    each = [at.stop - at.start for at in groups.values()]
-    cost = np.log(len(groups) * np.repeat(each, each))
+    functions_per_part = [group.stop - group.start for group in groups.values()]
+    cost = np.log(len(groups) * np.repeat(functions_per_part, functions_per_part))
     life, newest = log_evidence(memory, facts)
     life, newest = life - cost + log(WHOLE), newest - cost + log(NEWEST / (now.epoch * (now.epoch + 1)))
     over = bool(memory[:, RECENT + COUNT].max() >= EPOCH)
-    back = is_back(memory, facts) if over else np.zeros(len(cost), np.bool_)
+    is_back_again = is_back(memory, facts) if over else np.zeros(len(cost), np.bool_)
     is_recent = newest > life
     evidence = np.where(is_recent, newest, life)
     count = np.where(is_recent, memory[:, RECENT + COUNT], memory[:, LIFE + COUNT])
     shift = np.where(is_recent, memory[:, RECENT_SHIFT], memory[:, LIFE_SHIFT]) / np.maximum(count, 1.0)
     measures, shifts, sure = list[str](), list[float](), list[tuple[int, int, float]]()
-    found, anew = dict(now.found), dict(now.anew)
-    for at, (part, of) in enumerate(groups.items()):
-        best = of.start + int(evidence[of].argmax())
-        told = int(count[best]), int(is_recent[best]), round(float(evidence[best]), 2)
+    lasting_by_part, anew = dict(now.found), dict(now.anew)
+    for index, (part, functions_of_part) in enumerate(groups.items()):
+        best = functions_of_part.start + int(evidence[functions_of_part].argmax())
+        steps_and_evidence = int(count[best]), int(is_recent[best]), round(float(evidence[best]), 2)
         moved = float(f"{shift[best] * functions.unit[best]:.3g}")
         measure = functions.measures[best]
-        if part in found and back[of].all():  # thirty windows speak for the reference
-            memory[of, LIFE:RECENT] = 0.0
-            del found[part]
+        if part in lasting_by_part and is_back_again[functions_of_part].all():  # thirty windows speak for the reference
+            memory[functions_of_part, LIFE:RECENT] = 0.0
+            del lasting_by_part[part]
             anew[part] = end
-        elif part in found:
-            same = now.measures[at] == measure
-            told = now.steps[at], now.recent[at], now.evidence[at]
-            measure, moved = now.measures[at], moved if same and count[best] else now.shifts[at]
+        elif part in lasting_by_part:
+            same = now.measures[index] == measure
+            steps_and_evidence = now.steps[index], now.recent[index], now.evidence[index]
+            measure, moved = now.measures[index], moved if same and count[best] else now.shifts[index]
         elif evidence[best] >= -log(ALPHA):
-            found[part] = (now.began[1] if is_recent[best] else anew.get(part, now.began[0]), end)
+            lasting_by_part[part] = (now.began[1] if is_recent[best] else anew.get(part, now.began[0]), end)
         measures.append(measure)
         shifts.append(moved)
-        sure.append(told)
+        sure.append(steps_and_evidence)
     now = replace(
         now,
         measures=tuple(measures),
         shifts=tuple(shifts),
         steps=tuple(steps for steps, _, _ in sure),
         recent=tuple(recent for _, recent, _ in sure),
-        evidence=tuple(told for _, _, told in sure),
-        found=found,
+        evidence=tuple(steps_and_evidence for _, _, steps_and_evidence in sure),
+        found=lasting_by_part,
         anew=anew,
     )
     if over:
@@ -535,6 +542,6 @@ def _told(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrif
 @lru_cache(maxsize=256)
 def _groups(names: tuple[str, ...]) -> dict[str, slice]:
     """Return the functions of each column, which stand beside each other."""
-    first = {name: at for at, name in reversed(list(enumerate(names)))}
+    first = {name: index for index, name in reversed(list(enumerate(names)))}
     ends = [*sorted(first.values())[1:], len(names)]
     return {name: slice(first[name], end) for name, end in zip(dict.fromkeys(names), ends, strict=True)}

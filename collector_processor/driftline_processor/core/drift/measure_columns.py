@@ -100,16 +100,16 @@ def measure(pairs: SamplePairs, wanted: Sequence[Sequence[str]]) -> Measures:
     return Measures(values, found.p_value, found.effect, found.excess)
 
 
-def _decide(found: Measures, method: Method, measured: Measured, at: I64, decides: Mask, pairs: SamplePairs) -> None:
+def _decide(measures: Measures, method: Method, measured: Measured, at: I64, decides: Mask, pairs: SamplePairs) -> None:
     """Fill in effect and p-value of the columns that a method decides."""
     own = at[decides]
     if measured.effect is not None:
-        found.effect[own] = measured.effect[decides]
+        measures.effect[own] = measured.effect[decides]
     if method.p_value is not None:
         for one in own.tolist():  # whether a limit law holds hangs on the ties of a column, not on those of others
-            found.p_value[one] = method.p_value(pairs.counts(np.array([one])))[0]
+            measures.p_value[one] = method.p_value(pairs.counts(np.array([one])))[0]
     elif measured.p_value is not None:
-        found.p_value[own] = measured.p_value[decides]
+        measures.p_value[own] = measured.p_value[decides]
 
 
 def _sums(vectors: Sequence[tuple[Vectors, F64]], reference: F64, current: F64) -> Sums:

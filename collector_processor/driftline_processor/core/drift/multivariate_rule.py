@@ -85,16 +85,28 @@ def joint_design_effect(space: Space, features: Mapping[str, ColumnDrift]) -> fl
     return max([1.0, *(features[name].design_effect for name in space.names if name in features)])
 
 
-def _decided(name: str, found: JointResult, p: float | None, least: float) -> JointDrift:
+def _decided(name: str, joint_result: JointResult, p: float | None, least: float) -> JointDrift:
     state: State = "inconclusive"
-    reason: InconclusiveReason = "not_comparable" if found.not_comparable else "too_few_rows"
+    reason: InconclusiveReason = "not_comparable" if joint_result.not_comparable else "too_few_rows"
     if p is not None:
-        state = "drift" if p <= ALPHA and found.effect >= max(JOINT[name].min_effect, least) else "ok"
+        state = "drift" if p <= ALPHA and joint_result.effect >= max(JOINT[name].min_effect, least) else "ok"
         reason = ""
     contributors, sentence = (
-        ((), found.not_comparable) if found.not_comparable else (found.told, JOINT[name].sentence(found))
+        ((), joint_result.not_comparable)
+        if joint_result.not_comparable
+        else (joint_result.told, JOINT[name].sentence(joint_result))
     )
-    value = None if found.not_comparable else found.value
+    value = None if joint_result.not_comparable else joint_result.value
     return JointDrift(
-        name, state, round(found.rows), value, p, found.effect, found.was, found.now, contributors, sentence, reason
+        name,
+        state,
+        round(joint_result.rows),
+        value,
+        p,
+        joint_result.effect,
+        joint_result.was,
+        joint_result.now,
+        contributors,
+        sentence,
+        reason,
     )

@@ -146,35 +146,39 @@ class ScoreFunctions:
     def of(cls, counts: F64, ordered: Mask) -> Self:
         """Make them of counts over cells, float64 (k, c); cells that are empty do not exist."""
         k, c = counts.shape
-        whole = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
-        below = np.concatenate([np.zeros((k, 1)), np.cumsum(whole, axis=1)], axis=1)
+        distribution = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
+        below = np.concatenate([np.zeros((k, 1)), np.cumsum(distribution, axis=1)], axis=1)
         below[below > 1 - 1e-12] = 1.0
         borders = ndtri(below)
         density = np.exp(-0.5 * borders**2) / np.sqrt(2 * np.pi)
         bounded = np.where(np.isfinite(borders), borders, 0.0)
-        each = np.maximum(whole, 1e-300)[:, np.newaxis]
+        divisor = np.maximum(distribution, 1e-300)[:, np.newaxis]
         # the mean of the first three Hermite polynomials within each cell
         means = [-np.diff(bounded**power * density, axis=1) for power in range(2)]
         means.append(-np.diff((bounded**2 - 1) * density, axis=1))
-        polynomials = np.stack(means) / each[:, 0]
-        polynomials = np.where(whole > 0, polynomials, 0.0)
-        for at in range(3):  # Gram and Schmidt, beside the constant function
-            polynomials[at] -= (polynomials[at] * whole).sum(axis=1, keepdims=True)
-            for other in polynomials[1:at] if at > 1 else ():
-                polynomials[at] -= (polynomials[at] * other * whole).sum(axis=1, keepdims=True) * other
-            if at:
+        polynomials = np.stack(means) / divisor[:, 0]
+        polynomials = np.where(distribution > 0, polynomials, 0.0)
+        for index in range(3):  # Gram and Schmidt, beside the constant function
+            polynomials[index] -= (polynomials[index] * distribution).sum(axis=1, keepdims=True)
+            for polynomial in polynomials[1:index] if index > 1 else ():
+                polynomials[index] -= (polynomials[index] * polynomial * distribution).sum(
+                    axis=1, keepdims=True
+                ) * polynomial
+            if index:
                 first = polynomials[0]
-                variance = np.maximum((first**2 * whole).sum(axis=1, keepdims=True), 1e-12)
-                polynomials[at] -= (polynomials[at] * first * whole).sum(axis=1, keepdims=True) / variance * first
-                length = np.sqrt((polynomials[at] ** 2 * whole).sum(axis=1, keepdims=True))
-                polynomials[at] = np.where(length > 1e-6, polynomials[at] / np.maximum(length, 1e-6), 0.0)
-        variance = (polynomials[0] ** 2 * whole).sum(axis=1)
-        filled = np.count_nonzero(whole, axis=1)
+                variance = np.maximum((first**2 * distribution).sum(axis=1, keepdims=True), 1e-12)
+                polynomials[index] -= (
+                    (polynomials[index] * first * distribution).sum(axis=1, keepdims=True) / variance * first
+                )
+                length = np.sqrt((polynomials[index] ** 2 * distribution).sum(axis=1, keepdims=True))
+                polynomials[index] = np.where(length > 1e-6, polynomials[index] / np.maximum(length, 1e-6), 0.0)
+        variance = (polynomials[0] ** 2 * distribution).sum(axis=1)
+        filled = np.count_nonzero(distribution, axis=1)
         exists = np.zeros((k, CELLS + c + 1), np.bool_)
         exists[:, :CELLS] = ordered[:, np.newaxis] & (filled[:, np.newaxis] > 1 + np.arange(3))
-        exists[:, CELLS:-1] = (whole > 0) & (filled > 1)[:, np.newaxis]
+        exists[:, CELLS:-1] = (distribution > 0) & (filled > 1)[:, np.newaxis]
         two = filled == 2  # the other cell says the same
-        exists[two, CELLS + whole[two].argmax(axis=1)] = False
+        exists[two, CELLS + distribution[two].argmax(axis=1)] = False
         exists[ordered & two, CELLS:] = False
         exists[:, -1] = ~ordered
         weight = np.zeros(exists.shape)
@@ -185,14 +189,14 @@ class ScoreFunctions:
         weight[:, CELLS:-1] = np.where(cells, left[:, np.newaxis], 0.0)
         noise = np.ones(exists.shape)
         noise[:, LEVEL] = 1 / np.maximum(variance, 1e-12)
-        told = polynomials[0] ** 2 * whole / np.maximum((1 - whole) * variance[:, np.newaxis], 1e-12)
+        explained = polynomials[0] ** 2 * distribution / np.maximum((1 - distribution) * variance[:, np.newaxis], 1e-12)
         # 0.05: least part of a cell's variance that its level's shift leaves: a cell that is all level would have no
         # variance by chance
-        noise[:, CELLS:-1] = np.where(ordered[:, np.newaxis], np.maximum(1 - told, 0.05), 1.0)
+        noise[:, CELLS:-1] = np.where(ordered[:, np.newaxis], np.maximum(1 - explained, 0.05), 1.0)
         levels = np.zeros((k, len(GRID)))  # of categories nobody asks
         shifted = np.diff(ndtr(borders[ordered][:, :, np.newaxis] - GRID), axis=1)  # float64 (numbers, c, grid)
         levels[ordered] = (polynomials[0][ordered][:, :, np.newaxis] * shifted).sum(axis=1)
-        return cls(whole, ordered, borders, polynomials, levels, noise, weight)
+        return cls(distribution, ordered, borders, polynomials, levels, noise, weight)
 
     def scores(self, counts: F64, new: F64) -> F64:
         """Return the score functions of samples: float64 (..., k, f).
@@ -211,20 +215,20 @@ class ScoreFunctions:
         mean = (self.polynomials[0] * share).sum(axis=-1)
         flat = mean.reshape(-1, len(self.whole))
         level = np.zeros(flat.shape)
-        for at in np.flatnonzero(self.weight[:, LEVEL] > 0).tolist():
-            level[:, at] = np.interp(flat[:, at], self.levels[at], GRID)
+        for column in np.flatnonzero(self.weight[:, LEVEL] > 0).tolist():
+            level[:, column] = np.interp(flat[:, column], self.levels[column], GRID)
         level = level.reshape(mean.shape)
         expected = np.diff(ndtr(self.borders - level[..., np.newaxis]), axis=-1)
-        found = np.zeros((*mean.shape, self.weight.shape[1]))
-        found[..., LEVEL] = level
+        all_scores = np.zeros((*mean.shape, self.weight.shape[1]))
+        all_scores[..., LEVEL] = level
         beyond = share - expected
-        found[..., SPREAD] = (self.polynomials[1] * beyond).sum(axis=-1)
-        found[..., SKEW] = (self.polynomials[2] * beyond).sum(axis=-1)
+        all_scores[..., SPREAD] = (self.polynomials[1] * beyond).sum(axis=-1)
+        all_scores[..., SKEW] = (self.polynomials[2] * beyond).sum(axis=-1)
         of_cells = np.arcsin(np.sqrt(np.minimum(share, 1.0)))
         of_cells -= np.where(self.ordered[:, np.newaxis], np.arcsin(np.sqrt(np.clip(expected, 0.0, 1.0))), 0.0)
-        found[..., CELLS:-1] = 2 * of_cells
-        found[..., -1] = 2 * np.arcsin(np.sqrt(np.clip(new / np.maximum(rows[..., 0], 1e-300), 0.0, 1.0)))
-        return found
+        all_scores[..., CELLS:-1] = 2 * of_cells
+        all_scores[..., -1] = 2 * np.arcsin(np.sqrt(np.clip(new / np.maximum(rows[..., 0], 1e-300), 0.0, 1.0)))
+        return all_scores
 
 
 class SeriesFactors(NamedTuple):
@@ -246,9 +250,9 @@ def series_factors(keeps: F64, blocks: F64 | float) -> SeriesFactors:
     [1.0, 0.071]
     """
     fades = (1 - keeps**blocks) / (1 - keeps)
-    together = keeps * (blocks - fades) / (1 - keeps)
-    variance = 1 - 2 * together / (blocks * (blocks - 1))
-    mean = (1 + 2 * together / blocks) / blocks
+    correlated = keeps * (blocks - fades) / (1 - keeps)
+    variance = 1 - 2 * correlated / (blocks * (blocks - 1))
+    mean = (1 + 2 * correlated / blocks) / blocks
     return SeriesFactors(variance, mean)
 
 
@@ -278,18 +282,20 @@ def moderate_variances(variances: F64, freedom: F64) -> tuple[F64, F64]:
     """
     positive = (variances > 0).reshape(-1, variances.shape[-1]).all(axis=0)
     k = int(np.count_nonzero(positive))
-    found, told = variances.copy(), np.broadcast_to(freedom, variances.shape).copy()
+    moderated, moderated_freedom = variances.copy(), np.broadcast_to(freedom, variances.shape).copy()
     if k < 2:
-        return found, told
-    own, half = freedom[positive], freedom[positive] / 2
+        return moderated, moderated_freedom
+    positive_freedom, half = freedom[positive], freedom[positive] / 2
     z = np.log(variances[..., positive]) - digamma(half) + np.log(half)
     expected = float(polygamma(1, half).mean())
-    spread = np.maximum(z.var(axis=-1, ddof=1, keepdims=True), expected) * (1 + np.sqrt(2 / (k - 1))) - expected
-    y = inverse_trigamma(spread)
+    log_variance = np.maximum(z.var(axis=-1, ddof=1, keepdims=True), expected) * (1 + np.sqrt(2 / (k - 1))) - expected
+    y = inverse_trigamma(log_variance)
     prior = np.exp(z.mean(axis=-1, keepdims=True) + digamma(y) - np.log(y))
-    found[..., positive] = (2 * y * prior + own * variances[..., positive]) / (2 * y + own)
-    told[..., positive] = 2 * y + own
-    return found, told
+    moderated[..., positive] = (2 * y * prior + positive_freedom * variances[..., positive]) / (
+        2 * y + positive_freedom
+    )
+    moderated_freedom[..., positive] = 2 * y + positive_freedom
+    return moderated, moderated_freedom
 
 
 def inverse_trigamma(value: F64) -> F64:
@@ -334,31 +340,35 @@ def fit_kept_shares(series: F64, place: I64, signal: F64) -> KeptShares:
         signal: float64 (g, k, f), part of the variance that blocks may keep, for each share; the rest is by chance.
     """
     blocks, many = len(series), signal[0].size
-    flat, kept = series.reshape(blocks, many), signal.reshape(len(KEPT), many)
-    chance = 1 - kept
-    ahead, ones, varies = np.zeros_like(kept), np.zeros_like(kept), kept.copy()  # what is expected of the next block
-    told, mean, squares, log = (np.zeros_like(kept) for _ in range(4))
-    scales = np.ones_like(kept)
-    for at, step in enumerate(np.diff(place, append=place[-1] + 1).tolist()):
+    flat, chance_free = series.reshape(blocks, many), signal.reshape(len(KEPT), many)
+    chance = 1 - chance_free
+    ahead, ones, varies = (
+        np.zeros_like(chance_free),
+        np.zeros_like(chance_free),
+        chance_free.copy(),
+    )  # what is expected of the next block
+    information, mean, squares, log = (np.zeros_like(chance_free) for _ in range(4))
+    scales = np.ones_like(chance_free)
+    for index, step in enumerate(np.diff(place, append=place[-1] + 1).tolist()):
         # 1e-9: least variance of a block beside those before it, in that of a block: less is rounding
         scale = np.maximum(varies + chance, 1e-9)
-        gain, apart, beside = varies / scale, flat[at] - ahead, 1 - ones
-        weighed = beside / scale
-        told += beside * weighed
-        mean += apart * weighed
-        squares += apart * apart / scale
+        gain, innovation, ones_beyond = varies / scale, flat[index] - ahead, 1 - ones
+        weighed = ones_beyond / scale
+        information += ones_beyond * weighed
+        mean += innovation * weighed
+        squares += innovation * innovation / scale
         scales *= scale
-        if at % _TOGETHER == _TOGETHER - 1:
+        if index % _TOGETHER == _TOGETHER - 1:
             log += np.log(scales)
             scales.fill(1.0)
         keeps = (KEPT**step)[:, np.newaxis]
-        ahead, ones = keeps * (ahead + gain * apart), keeps * (ones + gain * beside)
-        varies = keeps**2 * gain * chance + kept * (1 - keeps**2)
-    squares -= mean * mean / told
-    fit = -0.5 * (log + np.log(scales) + np.log(told))
-    known = squares[0] > 0
-    squares[:, ~known] = 1.0
-    fit = np.where(known, fit - 0.5 * (blocks - 1) * np.log(squares), 0.0)
+        ahead, ones = keeps * (ahead + gain * innovation), keeps * (ones + gain * ones_beyond)
+        varies = keeps**2 * gain * chance + chance_free * (1 - keeps**2)
+    squares -= mean * mean / information
+    fit = -0.5 * (log + np.log(scales) + np.log(information))
+    varied = squares[0] > 0
+    squares[:, ~varied] = 1.0
+    fit = np.where(varied, fit - 0.5 * (blocks - 1) * np.log(squares), 0.0)
     return KeptShares(fit.reshape(signal.shape), (squares / squares[0]).reshape(signal.shape))
 
 
@@ -379,16 +389,18 @@ def share_weights(fit: F64, others: float) -> F64:
     """
     k = len(fit)
     likely = np.exp(fit - fit.max(axis=1, keepdims=True))
-    alone = np.array(ALONE)[:, np.newaxis, np.newaxis]
-    same = (alone * BELIEVED + (1 - alone) * np.eye(len(KEPT))).reshape(-1, len(KEPT))  # float64 (hypotheses, g)
-    told = np.log(same @ likely.T)
-    rest = (told.sum(axis=1, keepdims=True) - told) * (others / max(1, k - 1)) + np.log(np.tile(BELIEVED, len(ALONE)))[
-        :, np.newaxis
-    ]
+    alone_share = np.array(ALONE)[:, np.newaxis, np.newaxis]
+    same = (alone_share * BELIEVED + (1 - alone_share) * np.eye(len(KEPT))).reshape(
+        -1, len(KEPT)
+    )  # float64 (hypotheses, g)
+    log_likely = np.log(same @ likely.T)
+    rest = (log_likely.sum(axis=1, keepdims=True) - log_likely) * (others / max(1, k - 1)) + np.log(
+        np.tile(BELIEVED, len(ALONE))
+    )[:, np.newaxis]
     believed = np.exp(rest - rest.max(axis=0)).T @ same
-    found: F64 = likely * believed
-    found /= found.sum(axis=1, keepdims=True)
-    return found
+    weights: F64 = likely * believed
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 class Lengths(NamedTuple):
@@ -439,15 +451,18 @@ class ColumnSubset:
             categories: bool (k,), whether bins are categories, of which some may be new.
         """
         first = np.concatenate(
-            [one + at for one, at in zip(self.first, (np.cumsum(size) - size).tolist(), strict=True)]
+            [
+                cell_starts + offset
+                for cell_starts, offset in zip(self.first, (np.cumsum(size) - size).tolist(), strict=True)
+            ]
         )
-        there = np.arange(reference.shape[-1]) < size[:, np.newaxis]
+        inside = np.arange(reference.shape[-1]) < size[:, np.newaxis]
         never = categories[:, np.newaxis] & (reference <= 0)
         new = np.where(never, current, 0.0).sum(axis=-1)
-        both = np.stack([reference, np.where(never, 0.0, current)])[..., there]
-        filled = np.arange(self.functions.whole.shape[1]) < np.array([[len(one)] for one in self.first])
-        cells = np.zeros((*both.shape[:-1], *filled.shape))
-        cells[..., filled] = np.add.reduceat(both, first, axis=-1)
+        samples = np.stack([reference, np.where(never, 0.0, current)])[..., inside]
+        filled = np.arange(self.functions.whole.shape[1]) < np.array([[len(cell_starts)] for cell_starts in self.first])
+        cells = np.zeros((*samples.shape[:-1], *filled.shape))
+        cells[..., filled] = np.add.reduceat(samples, first, axis=-1)
         return cells[0], cells[1], new
 
 
@@ -496,49 +511,49 @@ class OwnWindows:
         """Learn what is usual from the blocks of a reference."""
         bins = block_columns(baseline.bins)
         # in the order of the JSON: sums in another order end in other digits
-        parts = {part: at for at, part in enumerate(sorted(part for part in blocks.of if part in bins))}
+        parts = {part: index for index, part in enumerate(sorted(part for part in blocks.of if part in bins))}
         first = [blocks.of[part].first for part in parts]
-        width = max((len(one) for one in first), default=1)
+        width = max((len(borders) for borders in first), default=1)
         raw = _stacked(blocks, parts, width)
-        starts, each = blocks.starts, blocks.length
-        if each < DAY and len(starts) and starts[-1] - starts[0] >= _LEAST_DAYS * DAY:
-            each = DAY  # how days last is seen in days; in pieces of days chance makes it look like less
-        place, at = np.unique((starts - starts[0]) // each, return_index=True)
-        counts = np.add.reduceat(raw, at, axis=0)
+        starts, length_of_block = blocks.starts, blocks.length
+        if length_of_block < DAY and len(starts) and starts[-1] - starts[0] >= _LEAST_DAYS * DAY:
+            length_of_block = DAY  # how days last is seen in days; in pieces of days chance makes it look like less
+        place, starts_at = np.unique((starts - starts[0]) // length_of_block, return_index=True)
+        counts = np.add.reduceat(raw, starts_at, axis=0)
         filled = np.count_nonzero(counts.sum(axis=0), axis=1)
         number = [isinstance(bins[part], NumberBins) for part in parts]
         functions = ScoreFunctions.of(counts.sum(axis=0), np.array(number, np.bool_) & (filled > 2))
         rows = counts.sum(axis=2)
         trust = _trust(rows)
         scores = functions.scores(counts, np.zeros(rows.shape))
-        apart, variance, chance, freedom = _variances(scores, trust, rows, functions.noise)
+        deviation, variance, chance, freedom = _variances(scores, trust, rows, functions.noise)
         alike, _ = _moderated(functions, variance, freedom)
         # a few blocks that keep much vary less than all such blocks do
         less = series_factors(KEPT, float(len(place))).variance[:, np.newaxis, np.newaxis]
         signal = np.maximum(alike - chance, 0.0) / less
         signal = np.divide(signal, signal + chance, out=np.zeros_like(signal), where=signal > 0)
-        shares = fit_kept_shares(trust[..., np.newaxis] * apart, place, signal)
-        weights = _share_weights(functions, shares, apart, trust)
+        shares = fit_kept_shares(trust[..., np.newaxis] * deviation, place, signal)
+        weights = _share_weights(functions, shares, deviation, trust)
         # exact for a share that is known, whatever it is: blocks are as many as there are
         moderated, freedoms = _moderated(functions, variance * shares.variance, freedom)
         freedom = (weights[..., np.newaxis] * freedoms).sum(axis=0)
         signal = np.maximum(moderated - chance, 0.0)
         short = short_chance = short_counts = None
         length = 1.0
-        if blocks.within is not None and blocks.within.length < each:
-            known = {part: at for part, at in parts.items() if part in blocks.within.of}
+        if blocks.within is not None and blocks.within.length < length_of_block:
+            index_by_part = {part: starts_at for part, starts_at in parts.items() if part in blocks.within.of}
             short_counts = np.zeros((len(blocks.within.starts), len(parts), width))
-            short_counts[:, list(known.values())] = _stacked(blocks.within, known, width)
+            short_counts[:, list(index_by_part.values())] = _stacked(blocks.within, index_by_part, width)
             few = short_counts.sum(axis=2)
             believed = _trust(few)
             inner = functions.scores(short_counts, np.zeros(few.shape))
             _, varied, short_chance, _ = _variances(inner, believed, few, functions.noise)
             of_block = (weights[..., np.newaxis] * signal).sum(axis=0) + short_chance
             short = np.maximum(_moderated(functions, varied, np.array(freedom))[0] - of_block, 0.0)
-            length = blocks.within.length / each
+            length = blocks.within.length / length_of_block
         return cls(
-            parts, first, functions, counts, place, each, weights, signal, freedom, chance,
-            _tails(functions, apart, trust), short, short_chance, short_counts, length,
+            parts, first, functions, counts, place, length_of_block, weights, signal, freedom, chance,
+            _tails(functions, deviation, trust), short, short_chance, short_counts, length,
         )  # fmt: skip
 
     def length(self, rows: float, reference: float, span: int) -> float:
@@ -549,11 +564,11 @@ class OwnWindows:
             reference: Rows of the reference.
             span: Nanoseconds, 0 = not known: then as long as its rows took in the reference.
         """
-        held = len(self.counts) * rows / max(reference, 1e-300)
+        windows = len(self.counts) * rows / max(reference, 1e-300)
         if not span:
-            return held
+            return windows
         length = span / self.each
-        return max(1.0, min(held, length)) if length > 1 else length
+        return max(1.0, min(windows, length)) if length > 1 else length
 
     def windows(self, length: float) -> int:
         """Return how many windows of a length the reference holds."""
@@ -562,11 +577,11 @@ class OwnWindows:
     def of_length(self, length: float) -> Lengths:
         """Return what is usual for windows of a length, computed once."""
         key = round(max(length, _SHORTEST), 2)
-        if (found := self._lengths.get(key)) is None:
+        if (lengths := self._lengths.get(key)) is None:
             if len(self._lengths) >= MOST_LENGTHS:
                 self._lengths.clear()
-            found = self._lengths[key] = self._of_length(key)
-        return found
+            lengths = self._lengths[key] = self._of_length(key)
+        return lengths
 
     def _of_length(self, length: float) -> Lengths:
         many, chance = float(len(self.counts)), self.chance / max(1.0, length)
@@ -577,14 +592,14 @@ class OwnWindows:
             short = self.short * part
         window, mean, freedom = self._series(max(1.0, length), many, chance + short)
         heavy = self._heavy(length)
-        own, whole = self._own(length), self.counts.sum(axis=0)
-        if not len(own):
+        windows, total = self._own(length), self.counts.sum(axis=0)
+        if not len(windows):
             nothing = np.zeros_like(window)
             return Lengths(window, mean, window, chance, freedom, heavy, nothing, nothing[:0, :0])
-        rows = own.sum(axis=2)
-        trust, scores = _trust(rows), self.functions.scores(own, np.zeros(rows.shape))
+        rows = windows.sum(axis=2)
+        trust, scores = _trust(rows), self.functions.scores(windows, np.zeros(rows.shape))
         part = trust / np.maximum(trust.sum(axis=0), 1e-300)
-        apart = (scores * part[..., np.newaxis]).sum(axis=0) - self.functions.scores(whole, np.zeros(len(whole)))
+        bias = (scores * part[..., np.newaxis]).sum(axis=0) - self.functions.scores(total, np.zeros(len(total)))
         if length > 1:
             # the spread of a week is that of its days and between them, which no single day shows
             beyond = self.functions.ordered[:, np.newaxis] & (np.arange(mean.shape[1]) != LEVEL)
@@ -592,12 +607,12 @@ class OwnWindows:
             varied, of_own = _moderated(self.functions, varied, of_own)
             window = np.where(beyond, np.maximum(window, varied), window)
             chance = np.where(beyond, by_rows, chance)
-            mean = np.where(beyond, varied / len(own), mean)
+            mean = np.where(beyond, varied / len(windows), mean)
             freedom = np.where(beyond, of_own, freedom)
             heavy = np.where(beyond, self._heavy(1.0), heavy)
         signal = np.maximum(window - chance, 0.0)
-        sizes = np.sort(_size(np.maximum(whole - own, 0.0), own), axis=0)
-        return Lengths(window, mean, signal, chance, freedom, heavy, apart, sizes)
+        sizes = np.sort(_size(np.maximum(total - windows, 0.0), windows), axis=0)
+        return Lengths(window, mean, signal, chance, freedom, heavy, bias, sizes)
 
     def _series(self, length: float, many: float, beside: F64) -> tuple[F64, F64, F64]:
         """Return the variances of a window of so many blocks and of the mean of the reference, and degrees of freedom.
@@ -607,8 +622,8 @@ class OwnWindows:
         """
         of_window, of_mean = mean_variance(KEPT, length), series_factors(KEPT, many).mean
         weights, by_rows = self.weights[..., np.newaxis], self.chance / many
-        together = self.signal * (of_window + of_mean)[:, np.newaxis, np.newaxis] + beside + by_rows
-        log = np.log(np.maximum(together, 1e-300))
+        variances = self.signal * (of_window + of_mean)[:, np.newaxis, np.newaxis] + beside + by_rows
+        log = np.log(np.maximum(variances, 1e-300))
         middle = (weights * log).sum(axis=0)
         half = self.freedom / 2
         unsure = polygamma(1, half) + (weights * (log - middle) ** 2).sum(axis=0)
@@ -629,8 +644,8 @@ class OwnWindows:
         if length < 1 and self.short_counts is not None:
             return self.short_counts
         group = (self.place - self.place[0]) // max(1, round(length))
-        _, at, size = np.unique(group, return_index=True, return_counts=True)
-        own: F64 = np.add.reduceat(self.counts, at, axis=0)[2 * size > max(1, round(length))]
+        _, group_starts, size = np.unique(group, return_index=True, return_counts=True)
+        own: F64 = np.add.reduceat(self.counts, group_starts, axis=0)[2 * size > max(1, round(length))]
         return own
 
     def some(self, parts: tuple[str, ...]) -> ColumnSubset:
@@ -642,29 +657,31 @@ class OwnWindows:
         if parts not in self._some:
             if len(self._some) >= MOST_LENGTHS:
                 self._some.clear()
-            at = np.array([self.parts[part] for part in parts], np.int64)
-            self._some[parts] = ColumnSubset(at, [self.first[one] for one in at.tolist()], _picked(self.functions, at))
+            columns = np.array([self.parts[part] for part in parts], np.int64)
+            self._some[parts] = ColumnSubset(
+                columns, [self.first[column] for column in columns.tolist()], _picked(self.functions, columns)
+            )
         return self._some[parts]
 
     def judge(
-        self, some: ColumnSubset, reference: F64, current: F64, new: F64, worth: F64, lengths: Sequence[float]
+        self, column_subset: ColumnSubset, reference: F64, current: F64, new: F64, worth: F64, lengths: Sequence[float]
     ) -> OwnDistance:
         """Return how far columns of w windows are from the reference, beside what its own windows as long do.
 
         Args:
-            some: The k columns.
+            column_subset: The k columns.
             reference: float64 (w, k, c), effective rows in the cells.
             current: float64 (w, k, c), of the windows; with categories that the reference never had in no cell.
             new: float64 (w, k), rows with such categories.
             worth: float64 (w, k), how many rows count as one, by clusters.
             lengths: Of each window, in blocks.
         """
-        at, picked, usual = some.at, some.functions, [self.of_length(length) for length in lengths]
+        at, picked, usual = column_subset.at, column_subset.functions, [self.of_length(length) for length in lengths]
         n, m = reference.sum(axis=-1), current.sum(axis=-1) + new
-        both = picked.scores(np.stack([reference, current]), np.stack([np.zeros(new.shape), new]))
+        scores = picked.scores(np.stack([reference, current]), np.stack([np.zeros(new.shape), new]))
         # the window's cells hold its rows without the new ones, whose share is a function of its own
         rows = picked.noise * (worth * (1 / np.maximum(n, 1e-300) + 1 / np.maximum(m, 1e-300)))[..., np.newaxis]
-        window, mean, chance, freedom, heavy, apart, signal = (
+        window, mean, chance, freedom, heavy, bias, signal = (
             _of_windows([getattr(one, name) for one in usual], at)
             for name in ("window", "mean", "chance", "freedom", "heavy", "apart", "signal")
         )
@@ -675,7 +692,7 @@ class OwnWindows:
         freedom = freedom * (variance / np.maximum(estimated, 1e-300)) ** 2
         freedom = np.maximum(1.0, 1 / (1 / np.maximum(freedom, 1.0) + heavy))
         freedom[..., -1] = np.inf
-        t = np.abs(both[1] - both[0] - apart) / np.sqrt(variance)
+        t = np.abs(scores[1] - scores[0] - bias) / np.sqrt(variance)
         with np.errstate(divide="ignore"):
             p = np.where(picked.weight > 0, 2 * stdtr(np.minimum(freedom, 1e6), -t) / picked.weight, 1.0)
         p = np.minimum(1.0, p.min(axis=-1))
@@ -689,9 +706,9 @@ class OwnWindows:
         return OwnDistance(
             p, own_freedom, np.sqrt(own_variance), np.sqrt(np.maximum(own_signal, 0.0)), part,
             worth * np.maximum(1.0, own_variance / own_rows),
-            np.stack([np.count_nonzero(own >= far, axis=0) for own, far in zip(sizes, excess, strict=True)]),
+            np.stack([np.count_nonzero(siz >= far, axis=0) for siz, far in zip(sizes, excess, strict=True)]),
             np.array([len(one.own) for one in usual], np.int64),
-            np.stack([own[0] for own in sizes]), np.stack([own[-1] for own in sizes]),
+            np.stack([siz[0] for siz in sizes]), np.stack([siz[-1] for siz in sizes]),
         )  # fmt: skip
 
 
@@ -717,10 +734,10 @@ def own_windows(baseline: Baseline) -> OwnWindows | None:
     blocks = baseline.extras.blocks
     if blocks is None or not blocks.of:
         return None
-    found = _CACHE.get(blocks)
-    if found is None:
-        found = _CACHE[blocks] = OwnWindows.of(blocks, baseline)
-    return found
+    windows = _CACHE.get(blocks)
+    if windows is None:
+        windows = _CACHE[blocks] = OwnWindows.of(blocks, baseline)
+    return windows
 
 
 class ShareDesigns(NamedTuple):
@@ -747,21 +764,23 @@ def share_designs(baseline: Baseline, rows: float, span: int) -> ShareDesigns:
         rows: Effective rows of the window.
         span: Of the window, nanoseconds, 0 = not known.
     """
-    own, blocks = own_windows(baseline), baseline.extras.blocks
-    if own is None or blocks is None:
+    windows, blocks = own_windows(baseline), baseline.extras.blocks
+    if windows is None or blocks is None:
         return ShareDesigns({}, {})
-    known = _SHARES.get(blocks)
-    if known is None:
-        known = _SHARES[blocks] = _shares_of(own, blocks)
-    of_baseline = float(own.counts.sum(axis=(0, 2)).max(initial=0.0))
-    usual = own.of_length(own.length(rows, of_baseline, span))
+    shares = _SHARES.get(blocks)
+    if shares is None:
+        shares = _SHARES[blocks] = _shares_of(windows, blocks)
+    of_baseline = float(windows.counts.sum(axis=(0, 2)).max(initial=0.0))
+    usual = windows.of_length(windows.length(rows, of_baseline, span))
     # 3.0: standard deviations by which the level of a quiet day is away at most: one day in 400 is farther. Shares out
     # of range grow as the exponential of it: beside days with a tenth of the variance 2 % of quiet windows had a
     # finding without.
-    days = 3.0 * np.sqrt(usual.signal[known.at, LEVEL] + usual.mean[known.at, LEVEL])
-    level = ndtr(days - known.edge) + ndtr(-days - known.edge)
-    missing, outside = (one.designs(own, rows, span) for one in (known.missing, known.outside))
-    return ShareDesigns(missing, outside, dict(zip(known.outside.parts, level.tolist(), strict=True)))
+    days = 3.0 * np.sqrt(usual.signal[shares.at, LEVEL] + usual.mean[shares.at, LEVEL])
+    level = ndtr(days - shares.edge) + ndtr(-days - shares.edge)
+    missing, outside = (
+        shares_of_blocks.designs(windows, rows, span) for shares_of_blocks in (shares.missing, shares.outside)
+    )
+    return ShareDesigns(missing, outside, dict(zip(shares.outside.parts, level.tolist(), strict=True)))
 
 
 class _SharesOfBlocks(NamedTuple):
@@ -781,12 +800,14 @@ class _SharesOfBlocks(NamedTuple):
     held: float
     many: float
 
-    def designs(self, own: OwnWindows, rows: float, span: int) -> dict[str, float]:
+    def designs(self, own_windows: OwnWindows, rows: float, span: int) -> dict[str, float]:
         """Return the design effects of the shares of a window, by part."""
         if not self.parts:
             return {}
-        apart = np.log(_apart(own, rows, self.held, span, self.many) / series_factors(KEPT, self.many).variance)
-        between = self.signal * np.exp(apart @ self.weights)
+        log_ratio = np.log(
+            _apart(own_windows, rows, self.held, span, self.many) / series_factors(KEPT, self.many).variance
+        )
+        between = self.signal * np.exp(log_ratio @ self.weights)
         design = 1 + between / (1 / max(rows, 1.0) + 1 / max(self.held, 1.0))
         return dict(zip(self.parts, design.tolist(), strict=True))
 
@@ -808,38 +829,38 @@ class _KnownShares(NamedTuple):
 _SHARES: WeakKeyDictionary[TimeBlocks, _KnownShares] = WeakKeyDictionary()
 
 
-def _shares_of(own: OwnWindows, blocks: TimeBlocks) -> _KnownShares:
+def _shares_of(own_windows: OwnWindows, blocks: TimeBlocks) -> _KnownShares:
     """Return what the blocks of a reference say of shares of rows."""
     missing, outside = dict[str, tuple[F64, F64]](), dict[str, tuple[F64, F64]]()
     for part, cells in blocks.of.items():
         usable = cells.counts.sum(axis=1)
-        if part in own.parts and cells.missing is not None:
+        if part in own_windows.parts and cells.missing is not None:
             missing[part] = cells.missing, usable + cells.missing
-        if part in own.parts and cells.outside is not None:
+        if part in own_windows.parts and cells.outside is not None:
             outside[part] = cells.outside, usable
-    share = np.array([float(cases.sum() / max(held.sum(), 1.0)) for cases, held in outside.values()])
-    at = np.array([own.parts[part] for part in outside], np.int64)
+    share = np.array([float(cases.sum() / max(rows.sum(), 1.0)) for cases, rows in outside.values()])
+    columns = np.array([own_windows.parts[part] for part in outside], np.int64)
     edge = -ndtri(np.minimum(0.5, share / 2))
-    return _KnownShares(_share_of_blocks(own, missing), _share_of_blocks(own, outside), at, edge)
+    return _KnownShares(_share_of_blocks(own_windows, missing), _share_of_blocks(own_windows, outside), columns, edge)
 
 
-def _share_of_blocks(own: OwnWindows, known: Mapping[str, tuple[F64, F64]]) -> _SharesOfBlocks:
+def _share_of_blocks(own_windows: OwnWindows, known: Mapping[str, tuple[F64, F64]]) -> _SharesOfBlocks:
     """Return how far shares differ; ``known``: cases and all rows in each block, float64 (b,) each."""
     if not known:
         return _SharesOfBlocks((), np.empty(0), np.empty((0, 0)), 0.0, 0.0)
-    cases, held = (np.stack(one, axis=1) for one in zip(*known.values(), strict=True))
-    share = np.divide(cases, held, out=np.zeros_like(held), where=held > 0)
+    cases, rows = (np.stack(arrays, axis=1) for arrays in zip(*known.values(), strict=True))
+    share = np.divide(cases, rows, out=np.zeros_like(rows), where=rows > 0)
     scores = 2 * np.arcsin(np.sqrt(share))[..., np.newaxis]
-    _, variance, chance, freedom = _variances(scores, _trust(held), held, np.ones((len(known), 1)))
+    _, variance, chance, freedom = _variances(scores, _trust(rows), rows, np.ones((len(known), 1)))
     moderated, _ = moderate_variances(variance[:, 0], freedom[:, 0])
     signal = np.where(variance[:, 0] > 0, np.maximum(moderated - chance[:, 0], 0.0), 0.0)
-    weights = own.weights[:, [own.parts[part] for part in known]]
-    return _SharesOfBlocks(tuple(known), signal, weights, float(held.sum(axis=0).max()), float(len(held)))
+    weights = own_windows.weights[:, [own_windows.parts[part] for part in known]]
+    return _SharesOfBlocks(tuple(known), signal, weights, float(rows.sum(axis=0).max()), float(len(rows)))
 
 
-def _apart(own: OwnWindows, rows: float, of_baseline: float, span: int, many: float) -> F64:
+def _apart(own_windows: OwnWindows, rows: float, of_baseline: float, span: int, many: float) -> F64:
     """Return the variance of a window less the reference of so many blocks, in that of a block: float64 (g,)."""
-    length = own.length(rows, of_baseline, span)
+    length = own_windows.length(rows, of_baseline, span)
     window = mean_variance(KEPT, length) if length > 1 else np.ones_like(KEPT)
     apart: F64 = window + series_factors(KEPT, many).mean
     return apart
@@ -854,11 +875,13 @@ def rows_of_a_block(baseline: Baseline, rows: float, of_baseline: float, span: i
         of_baseline: Effective rows of the reference.
         span: Of the window, nanoseconds, 0 = not known.
     """
-    own = own_windows(baseline)
-    if own is None or rows <= 0 or of_baseline <= 0:
+    windows = own_windows(baseline)
+    if windows is None or rows <= 0 or of_baseline <= 0:
         return 0.0
-    apart = np.log(_apart(own, rows, of_baseline, span, float(len(own.counts)))) @ own.weights.mean(axis=1)
-    return float(np.exp(apart)) / (1 / rows + 1 / of_baseline)
+    log_ratio = np.log(_apart(windows, rows, of_baseline, span, float(len(windows.counts)))) @ windows.weights.mean(
+        axis=1
+    )
+    return float(np.exp(log_ratio)) / (1 / rows + 1 / of_baseline)
 
 
 def _stacked(blocks: TimeBlocks, parts: dict[str, int], width: int) -> F64:
@@ -866,9 +889,9 @@ def _stacked(blocks: TimeBlocks, parts: dict[str, int], width: int) -> F64:
     weighed, squared = blocks.rows[:, 1], blocks.rows[:, 2]
     kish = np.divide(weighed, squared, out=np.ones(len(weighed)), where=squared > 0)
     counts = np.zeros((len(blocks.starts), len(parts), width))
-    for at, part in enumerate(parts):
-        own = blocks.of[part].counts
-        counts[:, at, : own.shape[1]] = own
+    for index, part in enumerate(parts):
+        counts_of_part = blocks.of[part].counts
+        counts[:, index, : counts_of_part.shape[1]] = counts_of_part
     counts *= kish[:, np.newaxis, np.newaxis]
     return counts
 
@@ -876,9 +899,11 @@ def _stacked(blocks: TimeBlocks, parts: dict[str, int], width: int) -> F64:
 def _trust(rows: F64) -> F64:
     """Return how much a block counts beside the others, float64 (b, k), at most 1: one of few rows is unsure itself."""
     ordered = np.sort(np.where(rows > 0, rows, np.inf), axis=0)
-    held = np.maximum(1, np.count_nonzero(rows > 0, axis=0))
-    at = np.arange(rows.shape[1])
-    typical = (ordered[(held - 1) // 2, at] + ordered[held // 2, at]) / 2  # the median of the blocks that hold any
+    filled_blocks = np.maximum(1, np.count_nonzero(rows > 0, axis=0))
+    columns = np.arange(rows.shape[1])
+    typical = (
+        ordered[(filled_blocks - 1) // 2, columns] + ordered[filled_blocks // 2, columns]
+    ) / 2  # the median of the blocks that hold any
     trust: F64 = np.minimum(1.0, rows / np.where(np.isfinite(typical), typical, 1.0))
     return trust
 
@@ -887,32 +912,32 @@ def _variances(scores: F64, trust: F64, rows: F64, noise: F64) -> tuple[F64, F64
     """Return deviations float64 (b, k, f), and float64 (k, f) variance, what rows add to it, degrees of freedom."""
     total = np.maximum(trust.sum(axis=0), 1e-300)
     part = (trust / total)[..., np.newaxis]
-    apart = scores - (scores * part).sum(axis=0)
+    deviation = scores - (scores * part).sum(axis=0)
     left = np.maximum(total - (trust**2).sum(axis=0) / total, 1e-300)
-    variance = (trust[..., np.newaxis] * apart**2).sum(axis=0) / left[:, np.newaxis]
+    variance = (trust[..., np.newaxis] * deviation**2).sum(axis=0) / left[:, np.newaxis]
     few = np.divide(1.0, rows, out=np.zeros_like(rows), where=rows > 0)
     chance = noise * ((trust * (1 - trust / total) * few).sum(axis=0) / left)[:, np.newaxis]
     blocks = total**2 / np.maximum((trust**2).sum(axis=0), 1e-300)
     freedom = np.broadcast_to(np.maximum(1.0, blocks - 1)[:, np.newaxis], variance.shape)
-    return apart, variance, chance, freedom
+    return deviation, variance, chance, freedom
 
 
 def _moderated(functions: ScoreFunctions, variance: F64, freedom: F64) -> tuple[F64, F64]:
     """Return variances and degrees of freedom moderated over all columns, kind of function by kind."""
-    found, told = variance.copy(), np.broadcast_to(freedom, variance.shape).copy()
+    moderated, moderated_freedom = variance.copy(), np.broadcast_to(freedom, variance.shape).copy()
     for kind in _kinds(functions):
-        found[..., kind], told[..., kind] = moderate_variances(variance[..., kind], freedom[kind])
-    return found, told
+        moderated[..., kind], moderated_freedom[..., kind] = moderate_variances(variance[..., kind], freedom[kind])
+    return moderated, moderated_freedom
 
 
 def _kinds(functions: ScoreFunctions) -> list[Mask]:
     """Return which score functions are of one kind: bool (k, f) each, none empty."""
     exists = functions.weight > 0
     kinds = [np.zeros(exists.shape, np.bool_) for _ in range(5)]
-    for at in (LEVEL, SPREAD, SKEW):
-        kinds[at][:, at] = exists[:, at]
-    for at, which in ((3, functions.ordered), (4, ~functions.ordered)):
-        kinds[at][which, CELLS:-1] = exists[which, CELLS:-1]
+    for function in (LEVEL, SPREAD, SKEW):
+        kinds[function][:, function] = exists[:, function]
+    for function, columns in ((3, functions.ordered), (4, ~functions.ordered)):
+        kinds[function][columns, CELLS:-1] = exists[columns, CELLS:-1]
     return [kind for kind in kinds if kind.any()]
 
 
@@ -924,18 +949,18 @@ def _tails(functions: ScoreFunctions, apart: F64, trust: F64) -> F64:
 
     Source: Fisher (1930), the unbiased fourth cumulant.
     """
-    found = np.zeros(functions.weight.shape)
-    known = trust > 0
-    many = known.sum(axis=0).astype(np.float64)[:, np.newaxis]
-    second, fourth = ((known[..., np.newaxis] * apart**power).sum(axis=0) / np.maximum(many, 1.0) for power in (2, 4))
-    own = np.divide(fourth, second**2, out=np.full_like(second, 3.0), where=second > 0) - 3
+    tails = np.zeros(functions.weight.shape)
+    trusted = trust > 0
+    many = trusted.sum(axis=0).astype(np.float64)[:, np.newaxis]
+    second, fourth = ((trusted[..., np.newaxis] * apart**power).sum(axis=0) / np.maximum(many, 1.0) for power in (2, 4))
+    excess = np.divide(fourth, second**2, out=np.full_like(second, 3.0), where=second > 0) - 3
     few = many < 4
-    unbiased = (many - 1) / np.maximum((many - 2) * (many - 3), 1.0) * ((many + 1) * own + 6)
+    unbiased = (many - 1) / np.maximum((many - 2) * (many - 3), 1.0) * ((many + 1) * excess + 6)
     unbiased = np.where(few, 0.0, unbiased)
     for kind in _kinds(functions):
-        together = float((kind * many).sum())
-        found[kind] = max(0.0, float(unbiased[kind].mean()) - BY_CHANCE * float(np.sqrt(24 / max(together, 1.0))))
-    return found
+        observations = float((kind * many).sum())
+        tails[kind] = max(0.0, float(unbiased[kind].mean()) - BY_CHANCE * float(np.sqrt(24 / max(observations, 1.0))))
+    return tails
 
 
 def _share_weights(functions: ScoreFunctions, shares: KeptShares, apart: F64, trust: F64) -> F64:
@@ -989,7 +1014,7 @@ def _size(reference: F64, current: F64, new: F64 | None = None) -> F64:
     if new is not None:
         reference = np.concatenate([reference, np.zeros((*new.shape, 1))], axis=-1)
         current = np.concatenate([current, new[..., np.newaxis]], axis=-1)
-    held = (reference.sum(axis=-1) > 0) & (current.sum(axis=-1) > 0)
-    was = np.where(held[..., np.newaxis], reference, 1.0)
-    now = np.where(held[..., np.newaxis], current, 1.0)
-    return np.where(held, psi(was, now) - psi_null_mean(was, now), 0.0)
+    filled = (reference.sum(axis=-1) > 0) & (current.sum(axis=-1) > 0)
+    was = np.where(filled[..., np.newaxis], reference, 1.0)
+    now = np.where(filled[..., np.newaxis], current, 1.0)
+    return np.where(filled, psi(was, now) - psi_null_mean(was, now), 0.0)

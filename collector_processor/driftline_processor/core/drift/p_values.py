@@ -135,16 +135,19 @@ def ks_p_values(distance: F64, reference: F64, current: F64, certain: F64 | floa
     n, m = reference.sum(axis=-1), current.sum(axis=-1)
     root = np.sqrt(n * m / (n + m))
     p: F64 = kolmogorov(root * distance)
-    for at in np.flatnonzero((p > certain) & ~_surely_clear(distance, reference + current, root)).tolist():
-        both, drawn = np.rint(reference[at] + current[at]).astype(np.int64), round(float(min(n[at], m[at])))
-        apart = float(distance[at])
-        if drawn > MOST_ROWS:
-            shorter = MOST_ROWS / drawn
-            both, drawn = np.rint(both * shorter).astype(np.int64), MOST_ROWS
+    for index in np.flatnonzero((p > certain) & ~_surely_clear(distance, reference + current, root)).tolist():
+        pooled, drawn_rows = (
+            np.rint(reference[index] + current[index]).astype(np.int64),
+            round(float(min(n[index], m[index]))),
+        )
+        scaled_distance = float(distance[index])
+        if drawn_rows > MOST_ROWS:
+            shorter = MOST_ROWS / drawn_rows
+            pooled, drawn_rows = np.rint(pooled * shorter).astype(np.int64), MOST_ROWS
             # the lattice of fewer rows is coarser: half a step of it less, so that it is not skipped over
-            apart = apart / math.sqrt(shorter) - 0.5 / MOST_ROWS
-        if 0 < drawn < both.sum():
-            p[at] = _ks_walk(apart, both[both > 0].tobytes(), int(both.sum()), drawn)
+            scaled_distance = scaled_distance / math.sqrt(shorter) - 0.5 / MOST_ROWS
+        if 0 < drawn_rows < pooled.sum():
+            p[index] = _ks_walk(scaled_distance, pooled[pooled > 0].tobytes(), int(pooled.sum()), drawn_rows)
     return p
 
 
@@ -174,59 +177,62 @@ def sum_p_values(
     >>> sum_p_values(value, chi2, was, now, np.ones(1)).round(4)  # scipy.stats.fisher_exact
     array([0.035])
     """
-    both, n, m = reference + current, reference.sum(axis=-1), current.sum(axis=-1)
-    cells = np.count_nonzero(both > 0, axis=-1)
+    pooled, n, m = reference + current, reference.sum(axis=-1), current.sum(axis=-1)
+    cells = np.count_nonzero(pooled > 0, axis=-1)
     freedom = np.maximum(cells - 1, 1)
     p: F64 = np.where(cells > 1, chdtrc(freedom, value / unit), 1.0)
-    least = np.where(both > 0, both, np.inf).min(axis=-1) * np.minimum(n, m)
-    clear = (p > 2 * CLEAR) & (least >= EXPECTED * (n + m))
+    smallest_expected = np.where(pooled > 0, pooled, np.inf).min(axis=-1) * np.minimum(n, m)
+    clear = (p > 2 * CLEAR) & (smallest_expected >= EXPECTED * (n + m))
     bounds = np.broadcast_to(certain, p.shape)
-    for at in np.flatnonzero((cells > 1) & (value > 0) & (p > FAR) & ~clear).tolist():
-        totals = np.sort(np.rint(both[at])).astype(np.int64)
-        totals, drawn = totals[totals > 0], round(float(min(n[at], m[at])))
-        if len(totals) < 2 or not 0 < drawn < totals.sum():
+    for index in np.flatnonzero((cells > 1) & (value > 0) & (p > FAR) & ~clear).tolist():
+        totals = np.sort(np.rint(pooled[index])).astype(np.int64)
+        totals, drawn_rows = totals[totals > 0], round(float(min(n[index], m[index])))
+        if len(totals) < 2 or not 0 < drawn_rows < totals.sum():
             continue
-        walked, below = _walked(totals, drawn), float(bounds[at])
+        walked, below = _walked(totals, drawn_rows), float(bounds[index])
         if walked:
-            cell = _cell(term, Samples(float(n[at]), float(m[at]), int(cells[at])))
-            if p[at] <= below and _sum_bound(float(value[at]), cell, totals, drawn, float(unit[at])) <= below:
+            cell = _cell(term, Samples(float(n[index]), float(m[index]), int(cells[index])))
+            if (
+                p[index] <= below
+                and _sum_bound(float(value[index]), cell, totals, drawn_rows, float(unit[index])) <= below
+            ):
                 continue
-            p[at] = _sum_walk(float(value[at]), cell, totals, walked, drawn, float(unit[at]))
+            p[index] = _sum_walk(float(value[index]), cell, totals, walked, drawn_rows, float(unit[index]))
     return p
 
 
-def _sum_bound(value: float, cell: Cell, totals: I64, drawn: int, unit: float) -> float:
+def _sum_bound(value: float, cell: Cell, totals: I64, drawn_rows: int, unit: float) -> float:
     """Return a bound on the probability that a sum over cells reaches a value, without drift: Chernoff's.
 
     The rows of the cells are independent binomials, given their sum. So it is at most the mean of exp(t (S - value))
     of independent cells where their sum is that, over the likelihood of the sum, for any t. A value that is very far
     out is bounded by a nearer one, which says enough.
     """
-    total, share, freedom = int(totals.sum()), drawn / int(totals.sum()), len(totals) - 1
+    total, share, freedom = int(totals.sum()), drawn_rows / int(totals.sum()), len(totals) - 1
     # 1e-16: how small the limit of the value is whose probability is bounded instead of one that is farther out: bounds
     # are up to a million times the limit, where cells expect 5 rows
     value = min(value, float(chdtri(freedom, 1e-16)) * unit)
-    first, likely = _choices(totals, share, drawn, WIDE)
+    first, likely = _choices(totals, share, drawn_rows, WIDE)
     rows = first[:, np.newaxis] + np.arange(likely.shape[1], dtype=np.float64)
-    known = likely > 0
-    held = np.broadcast_to(totals[:, np.newaxis], rows.shape)
+    possible = likely > 0
+    rows_of_bin = np.broadcast_to(totals[:, np.newaxis], rows.shape)
     terms = np.zeros(rows.shape)
-    terms[known] = np.minimum(cell(held[known] - rows[known], rows[known]), value)
+    terms[possible] = np.minimum(cell(rows_of_bin[possible] - rows[possible], rows[possible]), value)
     tilt = np.array(TILTS) * ((1 - freedom * unit / value) / (2 * unit))
-    each = np.exp(tilt[:, np.newaxis, np.newaxis] * terms) * likely
-    raised = each.sum(axis=-1) + LEFT_OUT * np.exp(tilt * value)[:, np.newaxis]
+    tilted = np.exp(tilt[:, np.newaxis, np.newaxis] * terms) * likely
+    raised = tilted.sum(axis=-1) + LEFT_OUT * np.exp(tilt * value)[:, np.newaxis]
     # no sum is likelier than the likeliest number of rows of any one cell
-    sure = np.minimum(1.0, each.max(axis=-1) / raised + LEFT_OUT * np.exp(tilt * value)[:, np.newaxis]).min(axis=-1)
+    sure = np.minimum(1.0, tilted.max(axis=-1) / raised + LEFT_OUT * np.exp(tilt * value)[:, np.newaxis]).min(axis=-1)
     log = np.log(raised).sum(axis=-1) - tilt * value + np.log(sure)
-    log -= _log_binomial(np.array([float(drawn)]), total, share)
+    log -= _log_binomial(np.array([float(drawn_rows)]), total, share)
     return float(np.exp(min(0.0, float(log.min()))))
 
 
-def _cell(term: Term, of: Samples) -> Cell:
+def _cell(term: Term, samples: Samples) -> Cell:
     """Return the term as a function of the rows in the smaller sample and in the other."""
-    if of.n < of.m:
-        return lambda kept, chosen: term(chosen, kept, of)
-    return lambda kept, chosen: term(kept, chosen, of)
+    if samples.n < samples.m:
+        return lambda kept, chosen: term(chosen, kept, samples)
+    return lambda kept, chosen: term(kept, chosen, samples)
 
 
 def _surely_clear(distance: F64, both: F64, root: F64) -> Mask:
@@ -240,35 +246,35 @@ def _surely_clear(distance: F64, both: F64, root: F64) -> Mask:
     tied = clear & (largest > 0.02)
     if tied.any():  # one edge alone is less than that any of them is reached
         share = np.cumsum(both[tied], axis=-1)[:, :-1] / total[tied, np.newaxis]
-        spread = np.sqrt(np.clip(share * (1 - share), 0.0, None)).max(axis=-1, initial=0.0)
-        beyond = distance[tied] * root[tied] / np.maximum(spread, 1e-9)
-        clear[tied] = (spread < 1e-9) | (2 * ndtr(-beyond) > CLEAR)
+        deviation = np.sqrt(np.clip(share * (1 - share), 0.0, None)).max(axis=-1, initial=0.0)
+        beyond = distance[tied] * root[tied] / np.maximum(deviation, 1e-9)
+        clear[tied] = (deviation < 1e-9) | (2 * ndtr(-beyond) > CLEAR)
     return clear
 
 
 @lru_cache(maxsize=4_096)
-def _ks_walk(distance: float, bins: bytes, total: int, drawn: int) -> float:
+def _ks_walk(distance: float, bins: bytes, total: int, drawn_rows: int) -> float:
     """Walk over the bins: the likelihood of each number of chosen rows among those that have stayed near so far."""
     both: I64 = np.frombuffer(bins, dtype=np.int64)
-    reach = distance * (total - drawn) * drawn / total - 1e-9 * drawn
-    first, chosen = _choices(both, drawn / total, drawn)
+    reach = distance * (total - drawn_rows) * drawn_rows / total - 1e-9 * drawn_rows
+    first, chosen = _choices(both, drawn_rows / total, drawn_rows)
     passed = np.cumsum(both)
-    centre = passed * (drawn / total)
+    centre = passed * (drawn_rows / total)
     lowest = np.maximum(np.floor(centre - reach) + 1, 0).astype(np.int64).tolist()
     highest = (np.ceil(centre + reach) - 1).astype(np.int64).tolist()
     turned = np.ascontiguousarray(chosen[:, ::-1])
     inside, low = np.ones(1), 0
-    for start, least, greatest, each in zip(first.tolist(), lowest, highest, turned, strict=True):
+    for start, lowest_count, greatest, likelihood in zip(first.tolist(), lowest, highest, turned, strict=True):
         low += start
-        below = max(0, least - low)
-        inside = np.correlate(inside, each, "full")[below : max(0, greatest + 1 - low)]
+        below = max(0, lowest_count - low)
+        inside = np.correlate(inside, likelihood, "full")[below : max(0, greatest + 1 - low)]
         low += below
         if not len(inside):
             break
-    near = float(inside[drawn - low]) if len(inside) else 0.0
-    p = 1.0 - near / math.exp(_log_binomial(np.array([float(drawn)]), total, drawn / total)[0])
+    near = float(inside[drawn_rows - low]) if len(inside) else 0.0
+    p = 1.0 - near / math.exp(_log_binomial(np.array([float(drawn_rows)]), total, drawn_rows / total)[0])
     if p < SMALL:
-        p = _astray(turned, first.tolist(), lowest, highest, passed, total, drawn)
+        p = _astray(turned, first.tolist(), lowest, highest, passed, total, drawn_rows)
     return min(1.0, p)
 
 
@@ -277,45 +283,45 @@ SMALL = 1e-6
 
 
 def _astray(
-    turned: F64, first: list[int], lowest: list[int], highest: list[int], passed: I64, total: int, drawn: int
+    turned: F64, first: list[int], lowest: list[int], highest: list[int], passed: I64, total: int, drawn_rows: int
 ) -> float:
     """Walk once more, and add up the likelihood of all that leaves the way, each where it first does."""
     inside, low = np.ones(1), 0
-    some = list[tuple[I64, F64, int]]()
-    for at, so_far in enumerate(passed.tolist()):
-        inside, low = np.correlate(inside, turned[at], "full"), low + first[at]
-        below, above = max(0, lowest[at] - low), max(0, highest[at] + 1 - low)
+    astray_steps = list[tuple[I64, F64, int]]()
+    for index, so_far in enumerate(passed.tolist()):
+        inside, low = np.correlate(inside, turned[index], "full"), low + first[index]
+        below, above = max(0, lowest[index] - low), max(0, highest[index] + 1 - low)
         high = max(above, below)
         for start, astray in ((low, inside[:below]), (low + high, inside[high:])):
             if len(astray):
-                some.append((np.arange(start, start + len(astray)), astray, so_far))
+                astray_steps.append((np.arange(start, start + len(astray)), astray, so_far))
         inside, low = inside[below:above], low + below
         if not len(inside):
             break
-    if not some:
+    if not astray_steps:
         return 0.0
-    rows = np.concatenate([rows for rows, *_ in some])
-    after = np.repeat([so_far for *_, so_far in some], [len(rows) for rows, *_ in some])
-    return float(np.concatenate([likely for _, likely, _ in some]) @ _completed(rows, after, total, drawn))
+    rows = np.concatenate([rows for rows, *_ in astray_steps])
+    after = np.repeat([so_far for *_, so_far in astray_steps], [len(rows) for rows, *_ in astray_steps])
+    return float(np.concatenate([likely for _, likely, _ in astray_steps]) @ _completed(rows, after, total, drawn_rows))
 
 
-def _choices(rows: I64, share: float, drawn: int, reach: float = REACH) -> tuple[I64, F64]:
+def _choices(rows: I64, share: float, drawn_rows: int, reach: float = REACH) -> tuple[I64, F64]:
     """Return the probability of each number of chosen rows by bin, as if bins were independent."""
     expected = rows * share
-    spread = reach * np.sqrt(expected * (1 - share))
-    first = np.maximum(0, (expected - spread - 5).astype(np.int64))
-    last = np.minimum(np.minimum(rows, drawn), (expected + spread + 25).astype(np.int64))
+    margin = reach * np.sqrt(expected * (1 - share))
+    first = np.maximum(0, (expected - margin - 5).astype(np.int64))
+    last = np.minimum(np.minimum(rows, drawn_rows), (expected + margin + 25).astype(np.int64))
     k = first[:, np.newaxis] + np.arange(int((last - first).max()) + 1)
-    known = k <= last[:, np.newaxis]
-    of = np.broadcast_to(rows[:, np.newaxis], k.shape)
+    possible = k <= last[:, np.newaxis]
+    rows_of_bin = np.broadcast_to(rows[:, np.newaxis], k.shape)
     likely = np.zeros(k.shape)
-    likely[known] = np.exp(_log_binomial(k[known].astype(np.float64), of[known], share))
+    likely[possible] = np.exp(_log_binomial(k[possible].astype(np.float64), rows_of_bin[possible], share))
     return first, likely
 
 
-def _walked(totals: I64, drawn: int) -> int:
+def _walked(totals: I64, drawn_rows: int) -> int:
     """Return the number of smallest cells to walk over: those that are not common, as far as the time suffices."""
-    expected = totals * (drawn / totals.sum())
+    expected = totals * (drawn_rows / totals.sum())
     rare, few = np.searchsorted(expected, (EXPECTED, COMMON)).tolist()
     width = 2 * NEAR * np.sqrt(np.cumsum(expected)) + 20
     steps = np.cumsum(width * (2 * REACH * np.sqrt(expected) + 20) * 2 * _grid(len(totals)))
@@ -328,36 +334,36 @@ def _grid(cells: int) -> int:
     return 1_024 if cells <= 4 else 512 if cells <= 16 else 256
 
 
-def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn: int, unit: float) -> float:
+def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn_rows: int, unit: float) -> float:
     """Walk over the first cells: the likelihood of each number of chosen rows and each sum so far; then the others."""
-    total, share = int(totals.sum()), drawn / int(totals.sum())
+    total, share = int(totals.sum()), drawn_rows / int(totals.sum())
     grid = _grid(len(totals))
     top = grid - (2 if len(totals) <= 4 else 1)  # a sum that is equal but for rounding counts as reached
     so_far, low, passed, p = np.zeros((1, top)), 0, 0, 0.0
     so_far[0, 0] = 1.0
-    firsts, choices = _choices(totals[:walked], share, drawn)
-    for at, (rows, first, chosen) in enumerate(zip(totals[:walked].tolist(), firsts.tolist(), choices, strict=True)):
+    firsts, choices = _choices(totals[:walked], share, drawn_rows)
+    for index, (rows, first, chosen) in enumerate(zip(totals[:walked].tolist(), firsts.tolist(), choices, strict=True)):
         chosen = np.trim_zeros(chosen, "b")
         rest = np.arange(first, first + len(chosen), dtype=np.float64)
         steps = np.minimum(cell(rows - rest, rest) * (grid / value), top)
-        if at + 1 == len(totals):  # the last cell holds the rows that are left, and no others
-            left = _completed(np.array([drawn]), total, total, drawn)
-            needed = drawn - low - first - np.arange(len(so_far))
+        if index + 1 == len(totals):  # the last cell holds the rows that are left, and no others
+            left = _completed(np.array([drawn_rows]), total, total, drawn_rows)
+            needed = drawn_rows - low - first - np.arange(len(so_far))
             row = np.flatnonzero((needed >= 0) & (needed < len(chosen)))
             return min(1.0, p + float(left[0] * _reaching(so_far, row, chosen, steps, needed[row]).sum()))
         after, reached = _spread(so_far, chosen, steps)
         low, passed = low + first, passed + rows
         counts = np.arange(low, low + len(reached))
-        left = _completed(counts, passed, total, drawn)
+        left = _completed(counts, passed, total, drawn_rows)
         p += float(reached @ left)
-        spread = NEAR * math.sqrt(passed * share * (1 - share)) + 10
-        near = np.flatnonzero((np.abs(counts - passed * share) <= spread) & (left > 0))
+        margin = NEAR * math.sqrt(passed * share * (1 - share)) + 10
+        near = np.flatnonzero((np.abs(counts - passed * share) <= margin) & (left > 0))
         so_far, low = after[near[0] : near[-1] + 1], low + int(near[0])
     if walked < len(totals):
         common = totals[walked:]
         chosen_now = np.arange(low, low + len(so_far))
-        left = _completed(chosen_now, passed, total, drawn)
-        remaining = (drawn - chosen_now).astype(np.float64)
+        left = _completed(chosen_now, passed, total, drawn_rows)
+        remaining = (drawn_rows - chosen_now).astype(np.float64)
         p += float(left @ (so_far * _within(value, cell, common, remaining, share, unit, grid)[:, :top]).sum(axis=1))
     return min(1.0, p)
 
@@ -379,20 +385,22 @@ def _spread(so_far: F64, chosen: F64, steps: F64) -> tuple[F64, F64]:
     reached = np.bincount(rows.ravel(), beyond.ravel(), minlength=size).astype(np.float64, copy=False)
     down = steps.astype(np.int64)
     parts = np.stack([chosen * (down + 1 - steps), chosen * (steps - down)])
-    row, column = (one[:, np.newaxis] for one in np.nonzero(so_far))
+    row, column = (indices[:, np.newaxis] for indices in np.nonzero(so_far))
     # 100: where fewer than one in so many sums of a walk is possible, they are spread one by one: numpy takes about so
     # much longer for one that it has to look up
     if len(row) * 100 < so_far.size:
         places = [(row + np.arange(len(chosen))) * (top + 1) + np.minimum(column + down + up, top) for up in (0, 1)]
         likely = so_far[row, column] * parts[:, np.newaxis]
-        found = np.bincount(np.concatenate(places, axis=None), likely.ravel(), minlength=size * (top + 1))
-        return found.astype(np.float64, copy=False).reshape(size, top + 1)[:, :top], reached
-    both, after = np.zeros((2, top, height)), np.zeros((top, size))
-    both[0], both[1, 1:] = so_far.T, so_far.T[:-1]
-    flat = both.reshape(2, -1)
-    for at in np.flatnonzero(down < top).tolist():
-        width = top - int(down[at])
-        after[top - width :, at : at + height] += (parts[:, at] @ flat[:, : width * height]).reshape(width, height)
+        sums = np.bincount(np.concatenate(places, axis=None), likely.ravel(), minlength=size * (top + 1))
+        return sums.astype(np.float64, copy=False).reshape(size, top + 1)[:, :top], reached
+    neighbours, after = np.zeros((2, top, height)), np.zeros((top, size))
+    neighbours[0], neighbours[1, 1:] = so_far.T, so_far.T[:-1]
+    flat = neighbours.reshape(2, -1)
+    for step in np.flatnonzero(down < top).tolist():
+        width = top - int(down[step])
+        after[top - width :, step : step + height] += (parts[:, step] @ flat[:, : width * height]).reshape(
+            width, height
+        )
     return after.T, reached
 
 
@@ -424,17 +432,17 @@ def _within(value: float, cell: Cell, common: I64, chosen: F64, share: float, un
     # given how many rows they hold together, their spread is that of so many rows
     scale = unit * chosen * (rows - chosen) / (rows * share * rows * (1 - share))
     over = np.divide(lacking, scale[:, np.newaxis], out=np.full(lacking.shape, np.inf), where=scale[:, np.newaxis] > 0)
-    at = np.linspace(0.0, _TABLED[0] * value / unit, _TABLED[1])
-    return np.asarray(np.interp(over, at, chdtrc(len(common) - 1, at)), dtype=np.float64)
+    grid_points = np.linspace(0.0, _TABLED[0] * value / unit, _TABLED[1])
+    return np.asarray(np.interp(over, grid_points, chdtrc(len(common) - 1, grid_points)), dtype=np.float64)
 
 
-def _completed(chosen: I64, passed: I64 | int, total: int, drawn: int) -> F64:
+def _completed(chosen: I64, passed: I64 | int, total: int, drawn_rows: int) -> F64:
     """Return the likelihood that the rest of the bins hold the rest of the rows, relative to that of all in all."""
-    left, remaining = (drawn - chosen).astype(np.float64), total - passed
+    left, remaining = (drawn_rows - chosen).astype(np.float64), total - passed
     possible = (left >= 0) & (left <= remaining)
-    share = drawn / total
+    share = drawn_rows / total
     log = _log_binomial(np.clip(left, 0, remaining), remaining, share)
-    log -= _log_binomial(np.array([drawn], dtype=np.float64), total, share)
+    log -= _log_binomial(np.array([drawn_rows], dtype=np.float64), total, share)
     return np.where(possible, np.exp(log), 0.0)
 
 
@@ -539,9 +547,9 @@ def quadratic_tail(x: F64, weights: F64) -> F64:
     [0.050083, 1.7e-05]
     """
     greatest = weights.max(axis=-1)
-    there = (greatest > 0) & (x > 0)
-    scaled = np.where(there[:, np.newaxis], weights / np.where(greatest > 0, greatest, 1.0)[:, np.newaxis], 0.0)
-    y = np.where(there, x / np.where(greatest > 0, greatest, 1.0), 1.0)
+    usable = (greatest > 0) & (x > 0)
+    scaled = np.where(usable[:, np.newaxis], weights / np.where(greatest > 0, greatest, 1.0)[:, np.newaxis], 0.0)
+    y = np.where(usable, x / np.where(greatest > 0, greatest, 1.0), 1.0)
     # K'(t) = Σ w / (1 - 2 t w) grows from 0 to infinity on (-inf, 1/2): halve until it is y
     low = -0.5 * np.count_nonzero(scaled, axis=-1) / y - 1.0
     high = np.full(len(y), 0.5)
@@ -559,7 +567,7 @@ def quadratic_tail(x: F64, weights: F64) -> F64:
     with np.errstate(divide="ignore", invalid="ignore"):
         moved = np.where(far, root + np.log(curved / np.where(far, root, 1.0)) / np.where(far, root, 1.0), 0.0)
     p = np.where(far, ndtr(-moved), 0.5)
-    return np.where(there, np.clip(p, 0.0, 1.0), np.where(x > 0, 0.0, 1.0))
+    return np.where(usable, np.clip(p, 0.0, 1.0), np.where(x > 0, 0.0, 1.0))
 
 
 _LEVELS = 1_000
@@ -580,49 +588,53 @@ def drawn_sum_p_value(places: F64, both: F64, drawn: float, total: float) -> flo
     >>> round(drawn_sum_p_value(ranks, np.ones(20), 10.0, 140.0), 5)  # Wilcoxon's rank sum test, exactly: 0.00684
     0.00683
     """
-    held = both > 0
-    places, both = places[held], both[held]
+    filled = both > 0
+    places, both = places[filled], both[filled]
     rows = float(both.sum())
     mean = float(both @ places) / rows
     deviation = math.sqrt(float(both @ (places - mean) ** 2) / rows)
     if not 0 < drawn < rows or deviation <= 1e-12 * float(np.abs(places).max()):
         return 1.0
-    at, aim = (places - mean) / deviation, (total - drawn * mean) / deviation
-    step = _lattice(at)
+    standardised, aim = (places - mean) / deviation, (total - drawn * mean) / deviation
+    step = _lattice(standardised)
     tails = []
     for sign in (1.0, -1.0):
-        end = int((sign * at).argmax())
+        end = int((sign * standardised).argmax())
         # where all can be of one outermost value: nothing is farther out, and nothing less likely
-        least = (
+        smallest_p = (
             math.exp(float(log_choose(float(both[end]), drawn) - log_choose(rows, drawn)))
             if both[end] >= drawn
             else 0.0
         )
-        outermost = sign * (aim - drawn * float(at[end])) > -1e-9 * drawn
-        tails.append(least if outermost else max(least, _drawn_tail(sign * at, both, drawn / rows, sign * aim, step)))
+        outermost = sign * (aim - drawn * float(standardised[end])) > -1e-9 * drawn
+        tails.append(
+            smallest_p
+            if outermost
+            else max(smallest_p, _drawn_tail(sign * standardised, both, drawn / rows, sign * aim, step))
+        )
     return min(1.0, 2 * min(tails))
 
 
 def _drawn_tail(at: F64, both: F64, share: float, aim: float, step: float) -> float:
     """P(sum of standardised values >= aim), each row drawn with this probability, given how many are."""
     aim -= step / 2
-    drawn = share * float(both.sum())
+    drawn_rows = share * float(both.sum())
     if aim <= 0:
         return 1.0
     tilt = np.zeros(2)
     cost = 0.0
     for _ in range(_STEPS):
         slopes, curves = _slopes(at, both, share, tilt)
-        lacking = np.array([drawn, aim]) - slopes
+        lacking = np.array([drawn_rows, aim]) - slopes
         curves[np.diag_indices(2)] += 1e-12 * np.trace(curves)
         move = np.linalg.solve(curves, lacking)
         if abs(float(move @ lacking)) < 1e-16:
             break
         for halved in range(40):
-            wanted = tilt + move / 2**halved
-            reached = float(wanted @ (drawn, aim)) - _log_sum(at, both, share, wanted)
+            next_tilt = tilt + move / 2**halved
+            reached = float(next_tilt @ (drawn_rows, aim)) - _log_sum(at, both, share, next_tilt)
             if reached > cost:
-                tilt, cost = wanted, reached
+                tilt, cost = next_tilt, reached
                 break
         else:
             break
@@ -630,9 +642,9 @@ def _drawn_tail(at: F64, both: F64, share: float, aim: float, step: float) -> fl
         return 1.0
     curves = _slopes(at, both, share, tilt)[1]
     root = math.sqrt(2 * cost)
-    beside = math.sqrt(max(float(np.linalg.det(curves)), 1e-300) / (drawn * (1 - share)))
+    curvature = math.sqrt(max(float(np.linalg.det(curves)), 1e-300) / (drawn_rows * (1 - share)))
     slope = 2 * math.sinh(min(float(tilt[1]) * step / 2, 300.0)) / step if step else float(tilt[1])
-    return float(ndtr(-(root + math.log(slope * beside / root) / root)))
+    return float(ndtr(-(root + math.log(slope * curvature / root) / root)))
 
 
 def _log_sum(at: F64, both: F64, share: float, tilt: F64) -> float:
@@ -708,11 +720,11 @@ def adjust_by_family(p: F64, family: I64) -> F64:
     order = np.lexsort((p, family))
     sizes = np.bincount(family)
     sizes = sizes[sizes > 0]
-    there = np.arange(sizes.max()) < sizes[:, np.newaxis]
-    scaled = np.full(there.shape, np.inf)
-    scaled[there] = p[order]
-    scaled *= sizes[:, np.newaxis] / np.arange(1, there.shape[1] + 1)
-    least = np.minimum.accumulate(scaled[:, ::-1], axis=1)[:, ::-1]
+    filled = np.arange(sizes.max()) < sizes[:, np.newaxis]
+    scaled = np.full(filled.shape, np.inf)
+    scaled[filled] = p[order]
+    scaled *= sizes[:, np.newaxis] / np.arange(1, filled.shape[1] + 1)
+    smallest = np.minimum.accumulate(scaled[:, ::-1], axis=1)[:, ::-1]
     adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(1.0, least[there])
+    adjusted[order] = np.minimum(1.0, smallest[filled])
     return adjusted

@@ -97,7 +97,7 @@ class ReferenceTable:
             self._places[width] = np.concatenate([start + one for start, one in zip(first, each, strict=True)])
         parts = [pane.parts.get(column.part) for column in self.columns]
         known = [
-            np.zeros(size + 2) if own is None else own for own, size in zip(parts, self.size.tolist(), strict=True)
+            np.zeros(size + 2) if part is None else part for part, size in zip(parts, self.size.tolist(), strict=True)
         ]
         found = np.zeros(len(self.size) * (width + 2))
         found[self._places[width]] = np.concatenate(known)

@@ -70,8 +70,8 @@ def effect_of(shift: float, decided_by: str) -> float:
 def share_drifted(features: Mapping[str, ColumnDrift]) -> float | None:
     """Return the share of features in state drift among those that could be judged; None where none could."""
     states = [feature.state for feature in features.values()]
-    judged = sum(states.count(state) for state in ("ok", "within_normal_variation", "drift"))
-    return states.count("drift") / judged if judged else None
+    judged_count = sum(states.count(state) for state in ("ok", "within_normal_variation", "drift"))
+    return states.count("drift") / judged_count if judged_count else None
 
 
 def weighted_fraction(
@@ -84,12 +84,12 @@ def weighted_fraction(
     """
     if importance is None:
         return None
-    judged: dict[str, bool] = {}
+    drifted_by_name: dict[str, bool] = {}
     for name, feature in features.items():
         if feature.state in ("ok", "within_normal_variation", "drift"):
-            judged[whole[name]] = judged.get(whole[name], False) or feature.state == "drift"
-    shares = importance.shares(judged)
-    return None if shares is None else sum(share for name, share in shares.items() if judged[name])
+            drifted_by_name[whole[name]] = drifted_by_name.get(whole[name], False) or feature.state == "drift"
+    shares = importance.shares(drifted_by_name)
+    return None if shares is None else sum(share for name, share in shares.items() if drifted_by_name[name])
 
 
 ALPHA = 0.01
@@ -198,15 +198,15 @@ def drift_by_family(families: Sequence[Family]) -> list[dict[str, Drift]]:
 
     A window is judged as it is alone: nothing of another one counts.
     """
-    drifts, some, columns = list[dict[str, Drift]](), list[Family](), 0
+    drifts, batch, columns = list[dict[str, Drift]](), list[Family](), 0
     for family in families:
-        own = sum(len(reference_table(baseline).columns) for _, baseline in family.slices.values())
-        if some and columns + own > MOST_TARGETS:
-            drifts += _drift_together(some)
-            some, columns = [], 0
-        some.append(family)
-        columns += own
-    return drifts + _drift_together(some)
+        columns_of_family = sum(len(reference_table(baseline).columns) for _, baseline in family.slices.values())
+        if batch and columns + columns_of_family > MOST_TARGETS:
+            drifts += _drift_together(batch)
+            batch, columns = [], 0
+        batch.append(family)
+        columns += columns_of_family
+    return drifts + _drift_together(batch)
 
 
 MOST_TARGETS = 2_048
@@ -217,8 +217,10 @@ would count."""
 
 def _drift_together(families: Sequence[Family]) -> list[dict[str, Drift]]:
     samples = [
-        _Sample(at, pane, baseline, reference_table(baseline), family.rules, family.span, family.swings.get(name, {}))
-        for at, family in enumerate(families)
+        _Sample(
+            index, pane, baseline, reference_table(baseline), family.rules, family.span, family.swings.get(name, {})
+        )
+        for index, family in enumerate(families)
         for name, (pane, baseline) in family.slices.items()
     ]
     if not samples:
@@ -227,19 +229,24 @@ def _drift_together(families: Sequence[Family]) -> list[dict[str, Drift]]:
     columns.compare_with_own_windows()
     columns.compare()
     columns.decide()
-    found, start = columns.drifts(), 0
+    drifts_of_columns, start = columns.drifts(), 0
     drifts: list[dict[str, Drift]] = []
     for family in families:
         names = family.slices.keys()
-        drifts.append({name: _drift(one) for name, one in zip(names, found[start : start + len(names)], strict=True)})
+        drifts.append(
+            {
+                name: _drift(column_drifts)
+                for name, column_drifts in zip(names, drifts_of_columns[start : start + len(names)], strict=True)
+            }
+        )
         start += len(names)
     return drifts
 
 
 def _drift(columns: Sequence[ColumnDrift]) -> Drift:
     features = {column.name: column for column in columns if column.column == "feature"}
-    named = {column.column: column for column in columns if column.column != "feature"}
-    return Drift(features, named.get("score"), named.get("class"), share_drifted(features))
+    outputs = {column.column: column for column in columns if column.column != "feature"}
+    return Drift(features, outputs.get("score"), outputs.get("class"), share_drifted(features))
 
 
 class _Sample(NamedTuple):
@@ -277,30 +284,40 @@ class _Plan(NamedTuple):
 def _plan(table: ReferenceTable, rules: Rules, plain: Collection[int] = ()) -> _Plan:
     """Return what is chosen for the columns of a baseline; ``plain``: embeddings that are compared as numbers."""
     key = id(rules.min_effect), id(rules.choices), rules.shift, tuple(plain)
-    known = table.plans.get(key)
-    if isinstance(known, _Plan):
-        return known
-    kinds: list[Kind] = ["number" if at in plain else one.kind for at, one in enumerate(table.columns)]
+    stored_plan = table.plans.get(key)
+    if isinstance(stored_plan, _Plan):
+        return stored_plan
+    kinds: list[Kind] = ["number" if index in plain else column.kind for index, column in enumerate(table.columns)]
     methods = [
-        rules.choices.of(one.name if one.column == "feature" else None, kind)
-        for one, kind in zip(table.columns, kinds, strict=True)
+        rules.choices.of(column.name if column.column == "feature" else None, kind)
+        for column, kind in zip(table.columns, kinds, strict=True)
     ]
-    least = [
-        rules.min_effect.get(one.name, METHODS[names[0]].min_effect or 0.0)
-        for one, names in zip(table.columns, methods, strict=True)
+    least_effects = [
+        rules.min_effect.get(column.name, METHODS[names[0]].min_effect or 0.0)
+        for column, names in zip(table.columns, methods, strict=True)
     ]
-    found = _Plan(
+    plan = _Plan(
         methods,
-        np.array([max(one, effect_of(rules.shift, of[0])) for one, of in zip(least, methods, strict=True)]),
-        np.array([max(shift_of(one, of[0]), rules.shift) for one, of in zip(least, methods, strict=True)]),
-        np.array([one.name in rules.min_effect for one in table.columns], np.bool_),
+        np.array(
+            [
+                max(effect, effect_of(rules.shift, method[0]))
+                for effect, method in zip(least_effects, methods, strict=True)
+            ]
+        ),
+        np.array(
+            [
+                max(shift_of(effect, method[0]), rules.shift)
+                for effect, method in zip(least_effects, methods, strict=True)
+            ]
+        ),
+        np.array([column.name in rules.min_effect for column in table.columns], np.bool_),
         np.array([kind == "number" for kind in kinds], np.bool_),
         rules,
     )
     if len(table.plans) >= MOST_PLANS:
         table.plans.clear()
-    table.plans[key] = found
-    return found
+    table.plans[key] = plan
+    return plan
 
 
 MOST_PLANS = 16
@@ -396,7 +413,7 @@ class _Columns:
         row = np.repeat(np.arange(len(samples)), [len(table.columns) for table in tables])
         ends = np.cumsum([len(table.columns) for table in tables]).tolist()
         starts = [0, *ends[:-1]]
-        embedded = {start: one for start, one in zip(starts, samples, strict=True) if one.table.embedded.any()}
+        embedded = {start: sample for start, sample in zip(starts, samples, strict=True) if sample.table.embedded.any()}
         vectors, plain = _vectors(embedded)
         plans = [
             _plan(sample.table, sample.rules, plain.get(start, ()))
@@ -409,23 +426,25 @@ class _Columns:
         missing = np.divide(absent.sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
         weight, n = counted.sum(axis=1), np.concatenate([table.rows for table in tables])
         per_row = [sample.pane.parts.get("rows") for sample in samples]
-        kish = np.array([float(one[1] / one[2]) if one is not None and one[2] > 0 else 1.0 for one in per_row])
-        each = np.array([float(one[0] / one[1]) if one is not None and one[1] > 0 else 1.0 for one in per_row])
+        kish = np.array([float(sums[1] / sums[2]) if sums is not None and sums[2] > 0 else 1.0 for sums in per_row])
+        row_weight = np.array(
+            [float(sums[0] / sums[1]) if sums is not None and sums[1] > 0 else 1.0 for sums in per_row]
+        )
         m, number = weight * kish[row], np.concatenate([plan.number for plan in plans])
         columns = [column for table in tables for column in table.columns]
         guessed = np.zeros(len(columns))
         for start, sample in zip(starts, samples, strict=True):
-            some = [part for part in sample.pane.parts if part.startswith(GUESSED)]
-            for place, column in enumerate(sample.table.columns if some else ()):
-                if (own := sample.pane.parts.get(f"{GUESSED}{column.part}")) is not None:
-                    guessed[start + place] = own[0]
+            guessed_parts = [part for part in sample.pane.parts if part.startswith(GUESSED)]
+            for place, column in enumerate(sample.table.columns if guessed_parts else ()):
+                if (guessed_rows := sample.pane.parts.get(f"{GUESSED}{column.part}")) is not None:
+                    guessed[start + place] = guessed_rows[0]
         # 0.5: a larger share of the values in buckets that reach over several of the baseline's bins: where they lie is
         # a guess
         coarse = guessed > 0.5 * weight
         not_comparable = ~(coarse & ~number) & ((n == 0) | (size == 1))
         paired = ~(coarse & ~number) & ~not_comparable & (m > 0)
         nothing, nan = np.zeros(len(columns)), np.full(len(columns), np.nan)
-        found = cls(
+        columns_of_samples = cls(
             samples=samples,
             starts=starts,
             ends=ends,
@@ -444,14 +463,14 @@ class _Columns:
             reference=_wide([table.counts for table in tables], width),
             counted=counted,
             current=counted * np.divide(m, weight, out=np.zeros(len(m)), where=weight > 0)[:, np.newaxis],
-            rows=np.rint(weight * each[row]),
+            rows=np.rint(weight * row_weight[row]),
             held=np.stack([n, m]),
             missing=missing,
             paired=paired,
             not_comparable=not_comparable,
             few=(m == 0) & ~(coarse & ~number) & ~not_comparable | paired & (np.minimum(n, m) < MIN_ROWS),
             coarse=coarse,
-            vectors={at: one for at, one in vectors.items() if paired[at]},
+            vectors={index: vector for index, vector in vectors.items() if paired[index]},
             design=np.ones(len(columns)),
             freedom=np.full(len(columns), np.inf),
             worth=np.ones(len(columns)),
@@ -469,63 +488,69 @@ class _Columns:
             state=[],
             reason=[],
         )
-        found._look_at_clusters()
+        columns_of_samples._look_at_clusters()
         for start, sample in zip(starts, samples, strict=True):
             for place, column in enumerate(sample.table.columns if sample.swings else ()):
-                found.swing[start + place] = sample.swings.get(column.part, 0.0)
-        return found
+                columns_of_samples.swing[start + place] = sample.swings.get(column.part, 0.0)
+        return columns_of_samples
 
     def _look_at_clusters(self) -> None:
         """Work out how many rows count as one where some belong to one customer."""
         for start, sample in zip(self.starts, self.samples, strict=True):
             if not any(part.startswith(PREFIX) for part in sample.pane.parts):
                 continue
-            for at, column in enumerate(sample.table.columns, start):
-                if self.paired[at]:
-                    n, m = self.held[:, at].tolist()
-                    ordered = bool(self.number[at]) or at in self.vectors
-                    found = clustered_design(column.part, column.bins.size, n, sample.pane, m, ordered=ordered)
-                    self.design[at], self.freedom[at] = found
+            for index, column in enumerate(sample.table.columns, start):
+                if self.paired[index]:
+                    n, m = self.held[:, index].tolist()
+                    ordered = bool(self.number[index]) or index in self.vectors
+                    design_and_freedom = clustered_design(
+                        column.part, column.bins.size, n, sample.pane, m, ordered=ordered
+                    )
+                    self.design[index], self.freedom[index] = design_and_freedom
         self.few |= self.paired & (self.held.min(axis=0) < LEAST_INDEPENDENT * self.design)
 
     def compare_with_own_windows(self) -> None:
         """Ask of all columns whether their baseline's own windows, of the length of this one, differ as much."""
         alike: dict[tuple[int, tuple[str, ...], bytes], list[tuple[_Sample, OwnWindows, I64]]] = {}
         for start, end, sample in zip(self.starts, self.ends, self.samples, strict=True):
-            own = own_windows(sample.baseline)
-            if own is None:
+            windows = own_windows(sample.baseline)
+            if windows is None:
                 continue
             paired = (start + np.flatnonzero(self.paired[start:end])).tolist()
-            asked = [at for at in paired if self.columns[at].part in own.parts]
-            if asked:
-                parts = tuple(self.columns[at].part for at in asked)
-                number = self.number[asked].tobytes()  # of a slice with two values it is none
-                alike.setdefault((id(own), parts, number), []).append((sample, own, np.array(asked)))
+            asked_columns = [columns for columns in paired if self.columns[columns].part in windows.parts]
+            if asked_columns:
+                parts = tuple(self.columns[columns].part for columns in asked_columns)
+                number = self.number[asked_columns].tobytes()  # of a slice with two values it is none
+                alike.setdefault((id(windows), parts, number), []).append((sample, windows, np.array(asked_columns)))
         for (_, parts, _), some in alike.items():
-            self._compare_with(some[0][1], parts, [sample for sample, *_ in some], np.stack([at for *_, at in some]))
+            self._compare_with(
+                some[0][1], parts, [sample for sample, *_ in some], np.stack([columns for *_, columns in some])
+            )
 
-    def _compare_with(self, own: OwnWindows, parts: tuple[str, ...], samples: Sequence[_Sample], at: I64) -> None:
+    def _compare_with(
+        self, own_windows: OwnWindows, parts: tuple[str, ...], samples: Sequence[_Sample], at: I64
+    ) -> None:
         """Ask of columns, by their places, int64 (samples, parts), whose own windows are the same."""
-        lengths = [_length(own, sample) for sample in samples]
-        known = np.array([own.windows(length) >= LEAST_WINDOWS for length in lengths])[:, np.newaxis]
-        some, first = own.some(parts), at[0]
-        embedded = np.array([one in self.vectors for one in first.tolist()], np.bool_)
+        lengths = [_length(own_windows, sample) for sample in samples]
+        enough_windows = np.array([own_windows.windows(length) >= LEAST_WINDOWS for length in lengths])[:, np.newaxis]
+        subset, first = own_windows.some(parts), at[0]
+        embedded = np.array([column in self.vectors for column in first.tolist()], np.bool_)
         categories = ~self.number[first] & ~embedded
-        was, now, new = some.cells(self.reference[at], self.current[at], self.size[first], categories)
-        found = own.judge(some, was, now, new, self.design[at], lengths)
-        self.worth[at] = found.design_effect
+        was, now, new = subset.cells(self.reference[at], self.current[at], self.size[first], categories)
+        comparison = own_windows.judge(subset, was, now, new, self.design[at], lengths)
+        self.worth[at] = comparison.design_effect
         self.timed[at] = ~embedded
         # blocks hold the lengths of the vectors of an embedding, which say how alike its rows are
-        greater = embedded & (found.design_effect > self.design[at])
-        self.freedom[at] = np.where(greater, found.freedom, self.freedom[at])
-        self.design[at] = np.where(greater, found.design_effect, self.design[at])
-        said, counted = known & ~embedded, found.windows[:, np.newaxis] >= COUNTED
-        days = np.stack([found.freedom, found.deviation, found.known, found.part])
-        self.own_p[at] = np.where(said, found.p, np.nan)
-        self.days[:, at] = np.where(said, days, np.nan)
-        windows = np.broadcast_to(found.windows[:, np.newaxis], found.p.shape)
-        self.alike[:, at] = np.where(said & counted, np.stack([found.alike, windows]), np.nan)
-        self.blocks[:, at] = np.where(said, np.stack([found.least, found.greatest]), np.nan)
+        greater = embedded & (comparison.design_effect > self.design[at])
+        self.freedom[at] = np.where(greater, comparison.freedom, self.freedom[at])
+        self.design[at] = np.where(greater, comparison.design_effect, self.design[at])
+        has_result, counted = enough_windows & ~embedded, comparison.windows[:, np.newaxis] >= COUNTED
+        days = np.stack([comparison.freedom, comparison.deviation, comparison.known, comparison.part])
+        self.own_p[at] = np.where(has_result, comparison.p, np.nan)
+        self.days[:, at] = np.where(has_result, days, np.nan)
+        windows = np.broadcast_to(comparison.windows[:, np.newaxis], comparison.p.shape)
+        self.alike[:, at] = np.where(has_result & counted, np.stack([comparison.alike, windows]), np.nan)
+        self.blocks[:, at] = np.where(has_result, np.stack([comparison.least, comparison.greatest]), np.nan)
 
     def compare(self) -> None:
         """Fill in what all methods say, of all columns at once.
@@ -533,63 +558,69 @@ class _Columns:
         Values are those of the rows. What says how sure and how large a drift is, p-value, effect and size, counts rows
         of a cluster for as many independent ones as they are worth.
         """
-        at = np.flatnonzero(self.paired)
-        if not len(at):
+        paired = np.flatnonzero(self.paired)
+        if not len(paired):
             return
-        again = at[self.design[at] > 1]
-        both = np.concatenate([at, again])
-        worth = np.concatenate([np.ones(len(at)), self.design[again]])
-        certain = np.where((worth > 1) & np.isfinite(self.freedom[both]), FAR, CERTAIN)
+        clustered = paired[self.design[paired] > 1]
+        columns = np.concatenate([paired, clustered])
+        worth = np.concatenate([np.ones(len(paired)), self.design[clustered]])
+        certain = np.where((worth > 1) & np.isfinite(self.freedom[columns]), FAR, CERTAIN)
         pairs = SamplePairs(
-            self.reference[both] / worth[:, np.newaxis],
-            self.current[both] / worth[:, np.newaxis],
-            self.size[both],
-            self.number[both],
-            self.edges[both],
-            self.others[both],
+            self.reference[columns] / worth[:, np.newaxis],
+            self.current[columns] / worth[:, np.newaxis],
+            self.size[columns],
+            self.number[columns],
+            self.edges[columns],
+            self.others[columns],
             certain,
-            {place: self.vectors[one] for place, one in enumerate(both.tolist()) if one in self.vectors},
+            {place: self.vectors[column] for place, column in enumerate(columns.tolist()) if column in self.vectors},
         )
-        first = [self.methods[one] for one in at.tolist()]
-        found = measure(pairs, first + [self.methods[one][:1] for one in again.tolist()])
-        decisive = np.arange(len(at))
-        decisive[self.design[at] > 1] = np.arange(len(at), len(both))
-        self.values = {name: self._spread(at, values[: len(at)]) for name, values in found.values.items()}
-        self.effect[at], self.excess[at] = found.effect[decisive], found.excess[decisive]
-        p = found.p_value[decisive]
-        unsure = np.isfinite(self.freedom[at])
+        first = [self.methods[column] for column in paired.tolist()]
+        measures = measure(pairs, first + [self.methods[column][:1] for column in clustered.tolist()])
+        decisive = np.arange(len(paired))
+        decisive[self.design[paired] > 1] = np.arange(len(paired), len(columns))
+        self.values = {name: self._spread(paired, values[: len(paired)]) for name, values in measures.values.items()}
+        self.effect[paired], self.excess[paired] = measures.effect[decisive], measures.excess[decisive]
+        p = measures.p_value[decisive]
+        unsure = np.isfinite(self.freedom[paired])
         for place in np.flatnonzero(unsure).tolist():
-            p[place] = student_p_value(float(p[place]), float(self.freedom[at[place]]))
-        self.p[at] = np.where(self.few[at], np.nan, p)
+            p[place] = student_p_value(float(p[place]), float(self.freedom[paired[place]]))
+        self.p[paired] = np.where(self.few[paired], np.nan, p)
 
     def _spread(self, at: I64, values: F64) -> F64:
-        found = np.full(len(self.columns), np.nan)
-        found[at] = values
-        return found
+        spread_values = np.full(len(self.columns), np.nan)
+        spread_values[at] = values
+        return spread_values
 
     def decide(self) -> None:
         """Decide, by p-values corrected over the family: those of rows alone, and those of the reference's windows."""
         features = np.array([column.column == "feature" for column in self.columns], np.bool_)
         family = 2 * self.family + features
-        judged = np.flatnonzero(~np.isnan(self.p))
-        self.p[judged] = adjust_by_family(self.p[judged], family[judged])
-        timed = judged[~np.isnan(self.own_p[judged])]
+        judged_columns = np.flatnonzero(~np.isnan(self.p))
+        self.p[judged_columns] = adjust_by_family(self.p[judged_columns], family[judged_columns])
+        timed = judged_columns[~np.isnan(self.own_p[judged_columns])]
         self.own_p[timed] = adjust_by_family(self.own_p[timed], family[timed])
-        known: State = "ok"
-        self.state = ["inconclusive" if one else known for one in self.not_comparable.tolist()]
-        self.reason = ["not_comparable" if one else "" for one in self.not_comparable.tolist()]
-        for at in np.flatnonzero(self.few).tolist():
-            self.state[at], self.reason[at] = "inconclusive", "too_few_rows"
-        if not len(judged):
+        state: State = "ok"
+        self.state = ["inconclusive" if is_incomparable else state for is_incomparable in self.not_comparable.tolist()]
+        self.reason = ["not_comparable" if is_incomparable else "" for is_incomparable in self.not_comparable.tolist()]
+        for column_index in np.flatnonzero(self.few).tolist():
+            self.state[column_index], self.reason[column_index] = "inconclusive", "too_few_rows"
+        if not len(judged_columns):
             return
-        level = ALPHA / np.bincount(family[judged])[family[judged]]
-        by_rows = self._see(judged, level)
-        self._judge(judged, level, by_rows)
-        for at in np.flatnonzero(self.swing > 0).tolist():
-            if self.state[at] == "drift" and not np.isnan(self.p[at]) and self._may_swing(at):
-                self.state[at], self.reason[at] = "inconclusive", "too_few_days"
-            if not np.isnan(self.detectable_change[at]):
-                self.detectable_change[at] = max(float(self.detectable_change[at]), self._swing_at_most(at))
+        level = ALPHA / np.bincount(family[judged_columns])[family[judged_columns]]
+        by_rows = self._see(judged_columns, level)
+        self._judge(judged_columns, level, by_rows)
+        for column_index in np.flatnonzero(self.swing > 0).tolist():
+            if (
+                self.state[column_index] == "drift"
+                and not np.isnan(self.p[column_index])
+                and self._may_swing(column_index)
+            ):
+                self.state[column_index], self.reason[column_index] = "inconclusive", "too_few_days"
+            if not np.isnan(self.detectable_change[column_index]):
+                self.detectable_change[column_index] = max(
+                    float(self.detectable_change[column_index]), self._swing_at_most(column_index)
+                )
 
     def _see(self, at: I64, level: F64) -> F64:
         """Work out the smallest shifts that would have been drift, each alone in its family; return those by rows.
@@ -599,11 +630,11 @@ class _Columns:
         by_rows = self._seen_by_rows(at, level)
         freedom, deviation, _, part = self.days[:, at]
         beyond = -stdtrit(np.minimum(freedom, MOST_FREEDOM), level * part / 2) * deviation
-        known = ~np.isnan(deviation)
+        has_deviation = ~np.isnan(deviation)
         large = np.where(self.timed[at], math.sqrt(MODERATE), 0.0)  # where nobody knows the days only what is large
-        seen = np.maximum(by_rows, np.where(known, beyond, large))
-        embedded = np.array([one in self.vectors for one in at.tolist()], np.bool_)
-        self.detectable_change[at] = np.where(np.isfinite(seen) & ~embedded, seen, np.nan)
+        visible = np.maximum(by_rows, np.where(has_deviation, beyond, large))
+        embedded = np.array([column in self.vectors for column in at.tolist()], np.bool_)
+        self.detectable_change[at] = np.where(np.isfinite(visible) & ~embedded, visible, np.nan)
         return by_rows
 
     def _seen_by_rows(self, at: I64, level: F64) -> F64:
@@ -633,75 +664,76 @@ class _Columns:
         own_p, timed = self.own_p[at], self.timed[at]
         unknown = np.isnan(own_p)
         outside = enough.copy()
-        asked = at[enough]
-        beyond = np.where(self.outer[asked], self.current[asked], 0.0).sum(axis=1)
-        outside[enough] = beyond >= OUTSIDE * self.current[asked].sum(axis=1)
+        enough_columns = at[enough]
+        beyond = np.where(self.outer[enough_columns], self.current[enough_columns], 0.0).sum(axis=1)
+        outside[enough] = beyond >= OUTSIDE * self.current[enough_columns].sum(axis=1)
         drifts = enough & (~timed | outside | (unknown & large) | (~unknown & (own_p <= ALPHA)))
         usual = enough & ~drifts & ~unknown & large
         by_chance = ~enough & large & ~certain
         short = ~enough & large & certain & ~self.declared[at]  # a reference of hours does not know the other hours
         open_question = enough & ~drifts & unknown
         # what is left is ok if a shift that matters would have been drift
-        least = np.maximum(SEEN, NEARLY * self.least_shift[at])
+        least_shift = np.maximum(SEEN, NEARLY * self.least_shift[at])
         _, _, endless, part = self.days[:, at]
         days = -ndtri(level * part / 2) * endless * NEARLY
-        seen = self.detectable_change[at]
-        blunt = seen > np.maximum(least, np.where(np.isnan(endless), 0.0, days))
+        visible = self.detectable_change[at]
+        blunt = visible > np.maximum(least_shift, np.where(np.isnan(endless), 0.0, days))
         days_lack = drifts & timed & ~outside & unknown
-        for place, one in enumerate(at.tolist()):
+        for place, column in enumerate(at.tolist()):
             if drifts[place]:
-                self.state[one], self.reason[one] = "drift", "too_few_days" if days_lack[place] else ""
+                self.state[column], self.reason[column] = "drift", "too_few_days" if days_lack[place] else ""
             elif usual[place]:
-                self.state[one] = "within_normal_variation"
+                self.state[column] = "within_normal_variation"
             elif by_chance[place]:
-                self.state[one], self.reason[one] = "inconclusive", "too_few_rows"
+                self.state[column], self.reason[column] = "inconclusive", "too_few_rows"
             elif short[place] or open_question[place]:
-                self.state[one], self.reason[one] = "inconclusive", "too_few_days"
+                self.state[column], self.reason[column] = "inconclusive", "too_few_days"
             elif blunt[place]:
-                self.state[one] = "inconclusive"
-                self.reason[one] = "too_few_rows" if by_rows[place] > least[place] else "too_few_days"
+                self.state[column] = "inconclusive"
+                self.reason[column] = "too_few_rows" if by_rows[place] > least_shift[place] else "too_few_days"
 
-    def _may_swing(self, at: int) -> bool:
+    def _may_swing(self, column: int) -> bool:
         """Return True where a cycle that nobody knows may be what differs."""
-        if float(self.current[at, self.outer[at]].sum()) >= OUTSIDE * float(self.current[at].sum()):
+        if float(self.current[column, self.outer[column]].sum()) >= OUTSIDE * float(self.current[column].sum()):
             return False
-        effect = float(self.effect[at])
-        return math.isnan(effect) or shift_of(effect, self.methods[at][0]) < self._swing_at_most(at)
+        effect = float(self.effect[column])
+        return math.isnan(effect) or shift_of(effect, self.methods[column][0]) < self._swing_at_most(column)
 
-    def _swing_at_most(self, at: int) -> float:
+    def _swing_at_most(self, column: int) -> float:
         """Return how far a cycle that nobody knows may take a column, and what rows add by chance, once in a hundred.
 
         A distance between two distributions is where a median is told best: its standard error is that of a median.
         """
-        worth = max(float(self.design[at]), float(self.worth[at]))
-        error = math.sqrt(math.pi / 2 * worth * float((1 / self.held[:, at]).sum()))
-        return float(self.swing[at]) - float(ndtri(ALPHA)) * error
+        worth = max(float(self.design[column]), float(self.worth[column]))
+        error = math.sqrt(math.pi / 2 * worth * float((1 / self.held[:, column]).sum()))
+        return float(self.swing[column]) - float(ndtri(ALPHA)) * error
 
     def drifts(self) -> list[list[ColumnDrift]]:
         """Return the verdicts, by sample."""
-        drawn = draw([column.drawing for column in self.columns], self.counted)
+        drawings = draw([column.drawing for column in self.columns], self.counted)
         unseen = self.coarse & np.array([state != "drift" for state in self.state], np.bool_)
-        said, compared = (~np.isnan(self.p) & ~unseen).tolist(), (self.paired & ~unseen).tolist()
+        has_p_value, compared = (~np.isnan(self.p) & ~unseen).tolist(), (self.paired & ~unseen).tolist()
         design = np.maximum(self.design, self.worth).tolist()
-        values = {name: of.tolist() for name, of in self.values.items()}
+        values = {name: value.tolist() for name, value in self.values.items()}
         columns = zip(
-            self.columns, self.methods, drawn, unseen.tolist(), said, compared, self.rows.tolist(), design,
+            self.columns, self.methods, drawings, unseen.tolist(), has_p_value, compared, self.rows.tolist(), design,
             optional(self.missing), optional(self.effect), self.excess.tolist(), self.p.tolist(),
             optional(self.own_p), optional(self.detectable_change), self.alike.T.tolist(), self.blocks.T.tolist(),
             strict=True,
         )  # fmt: skip
-        found = []
-        for at, (
-            column, names, cells, hidden, sure, known, rows, worth, missing, effect, excess, p, own_p, see, alike, own,
+        column_drifts = []
+        for index, (
+            column, names, cells, hidden, sure, is_compared, rows, worth, missing, effect, excess, p, own_p, see, alike,
+            blocks,
         ) in enumerate(columns):  # fmt: skip
-            methods = {name: MethodValue(values[name][at] if known else None) for name in names}
+            methods = {name: MethodValue(values[name][index] if is_compared else None) for name in names}
             if sure:
-                methods[names[0]] = MethodValue(values[names[0]][at], p)
-            state: State = "inconclusive" if hidden else self.state[at]
-            reason = "not_comparable" if hidden else self.reason[at]
+                methods[names[0]] = MethodValue(values[names[0]][index], p)
+            state: State = "inconclusive" if hidden else self.state[index]
+            reason = "not_comparable" if hidden else self.reason[index]
             comparable = reason != "not_comparable"
             size: Size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
-            found.append(
+            column_drifts.append(
                 ColumnDrift(
                     column=column.column,
                     name=column.name,
@@ -709,22 +741,22 @@ class _Columns:
                     decided_by=names[0],
                     rows=round(rows),
                     methods=methods,
-                    effect=effect if known else None,
-                    size=size if known else "",
+                    effect=effect if is_compared else None,
+                    size=size if is_compared else "",
                     cells=() if hidden else cells.categories,
                     was=None if hidden else cells.was,
                     now=None if hidden else cells.now.round(DRAWN),
                     missing_was=column.missing,
                     missing_now=missing,
                     design_effect=worth,
-                    blocks=None if math.isnan(own[0]) else (own[0], own[1]),
+                    blocks=None if math.isnan(blocks[0]) else (blocks[0], blocks[1]),
                     reason=reason if state in ("inconclusive", "drift") else "",
                     p_normal_variation=own_p if sure and comparable else None,
                     detectable_change=see if sure and comparable else None,
                     alike=None if not comparable or math.isnan(alike[0]) else (round(alike[0]), round(alike[1])),
                 )
             )
-        return [found[start:end] for start, end in zip(self.starts, self.ends, strict=True)]
+        return [column_drifts[start:end] for start, end in zip(self.starts, self.ends, strict=True)]
 
 
 MOST_FREEDOM = 1e6
@@ -739,32 +771,32 @@ def _vectors(samples: Mapping[int, _Sample]) -> tuple[dict[int, tuple[Vectors, F
     vectors: dict[int, tuple[Vectors, F64]] = {}
     plain: dict[int, list[int]] = {}
     for start, sample in samples.items():
-        for at, column in enumerate(sample.table.columns):
-            own = None if column.embedding is None else sample.pane.parts.get(column.part)
-            if column.embedding is None or own is None or not own[: column.bins.size].any():
+        for index, column in enumerate(sample.table.columns):
+            counts = None if column.embedding is None else sample.pane.parts.get(column.part)
+            if column.embedding is None or counts is None or not counts[: column.bins.size].any():
                 continue
             sums = sample.pane.parts.get(f"embedding:{column.name}")
             if sums is not None and sums[0] > 0:
-                vectors[start + at] = column.embedding, sums[1:] / sums[0]
+                vectors[start + index] = column.embedding, sums[1:] / sums[0]
             else:
-                plain.setdefault(start, []).append(at)
+                plain.setdefault(start, []).append(index)
     return vectors, plain
 
 
 def _wide(tables: Sequence[F64] | Sequence[Mask], width: int, *, repeat: bool = False) -> F64:
     """Return tables below each other, as wide as the widest; ``repeat``: the last column goes on."""
-    if all(one.shape[1] == width for one in tables):
+    if all(table.shape[1] == width for table in tables):
         return np.concatenate(tables)
     mode: Literal["edge", "constant"] = "edge" if repeat else "constant"
-    narrow = [one if one.shape[1] else np.zeros((len(one), 1)) for one in tables] if repeat else tables
-    return np.concatenate([np.pad(one, ((0, 0), (0, width - one.shape[1])), mode=mode) for one in narrow])
+    narrow = [table if table.shape[1] else np.zeros((len(table), 1)) for table in tables] if repeat else tables
+    return np.concatenate([np.pad(table, ((0, 0), (0, width - table.shape[1])), mode=mode) for table in narrow])
 
 
-def _length(own: OwnWindows, sample: _Sample) -> float:
+def _length(own_windows: OwnWindows, sample: _Sample) -> float:
     """Return the length of a window in blocks of its reference."""
-    rows, of_baseline = (one.parts.get("rows", np.zeros(3)) for one in (sample.pane, sample.baseline.pane))
-    held = effective(sample.pane, float(rows[1])), effective(sample.baseline.pane, float(of_baseline[1]))
-    return own.length(*held, sample.span)
+    rows, of_baseline = (pane.parts.get("rows", np.zeros(3)) for pane in (sample.pane, sample.baseline.pane))
+    effective_rows = effective(sample.pane, float(rows[1])), effective(sample.baseline.pane, float(of_baseline[1]))
+    return own_windows.length(*effective_rows, sample.span)
 
 
 def optional(values: F64) -> list[float | None]:
@@ -795,5 +827,5 @@ def shift_of(effect: float, decided_by: str) -> float:
         return _shift_of_distance(effect)
     if decided_by in _SQUARED:
         return math.sqrt(max(0.0, effect))
-    least = METHODS[decided_by].min_effect
-    return effect / least * _USUAL if least else 0.0
+    least_effect = METHODS[decided_by].min_effect
+    return effect / least_effect * _USUAL if least_effect else 0.0

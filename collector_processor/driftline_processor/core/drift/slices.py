@@ -107,55 +107,66 @@ def drift_of_windows(windows: Sequence[SlicedWindow]) -> list[SlicedDrift]:
     for window in windows:
         slices, baseline = window.slices, window.baseline
         own_of = {name: _comparable(name, slices, baseline) and of_slice(baseline, name) for name in slices}
-        known = {name: own for name, own in own_of.items() if own}
-        family = {WHOLE: (window.pane, baseline)} | {name: (slices[name], own) for name, own in known.items()}
-        swing = swings(baseline) if window.seasonal and known else {}
-        families.append(Family(family, window.rules, window.span, dict.fromkeys(known, swing)))
-        baselines.append(known)
-    beside = [
+        baselines_of_slices = {
+            name: baseline_of_slice for name, baseline_of_slice in own_of.items() if baseline_of_slice
+        }
+        family = {WHOLE: (window.pane, baseline)} | {
+            name: (slices[name], baseline_of_slice) for name, baseline_of_slice in baselines_of_slices.items()
+        }
+        swing = swings(baseline) if window.seasonal and baselines_of_slices else {}
+        families.append(Family(family, window.rules, window.span, dict.fromkeys(baselines_of_slices, swing)))
+        baselines.append(baselines_of_slices)
+    compared_with_all = [
         Family(
-            {name: (own, window.baseline) for name, own in window.slices.items() if name not in known},
+            {
+                name: (baseline_of_slice, window.baseline)
+                for name, baseline_of_slice in window.slices.items()
+                if name not in baseline
+            },
             window.rules,
             window.span,
         )
-        for window, known in zip(windows, baselines, strict=True)
+        for window, baseline in zip(windows, baselines, strict=True)
     ]
-    found = drift_by_family([*families, *beside])
-    whole, strange = found[: len(windows)], found[len(windows) :]
-    return [_sliced(*one) for one in zip((one.slices for one in windows), whole, strange, baselines, strict=True)]
+    drifts = drift_by_family([*families, *compared_with_all])
+    known_drifts, strange = drifts[: len(windows)], drifts[len(windows) :]
+    return [
+        _sliced(*parts)
+        for parts in zip((window.slices for window in windows), known_drifts, strange, baselines, strict=True)
+    ]
 
 
 def _sliced(
-    slices: Mapping[str, Pane], found: dict[str, Drift], beside: dict[str, Drift], baselines: dict[str, Baseline]
+    slices: Mapping[str, Pane], drifts: dict[str, Drift], beside: dict[str, Drift], baselines: dict[str, Baseline]
 ) -> SlicedDrift:
     """Return the drift of a window; ``beside``: of slices that the baseline does not know, beside all of its rows."""
-    judged = {
-        name: _slice(rows, beside[name], "all rows") if name in beside else _slice(rows, found[name])
+    slice_drifts = {
+        name: _slice(rows, beside[name], "all rows") if name in beside else _slice(rows, drifts[name])
         for name, rows in slices.items()
     }
-    return SlicedDrift(found[WHOLE], judged, baselines)
+    return SlicedDrift(drifts[WHOLE], slice_drifts, baselines)
 
 
 def rank_drifted_slices(slices: Mapping[str, SliceDrift]) -> list[tuple[str, SliceDrift]]:
     """Return slices by what matters: those in which something drifts, then those with most rows."""
-    return sorted(slices.items(), key=lambda one: (one[1].state != "drift", -one[1].rows, one[0]))
+    return sorted(slices.items(), key=lambda entry: (entry[1].state != "drift", -entry[1].rows, entry[0]))
 
 
-def slice_sentence(found: SliceDrift) -> str:
+def slice_sentence(slice_drift: SliceDrift) -> str:
     """Return the summary of a slice in a few words.
 
     >>> slice_sentence(SliceDrift(900, "ok", "", 12, 0.0, {}, None, None))
     'none of 12 features drifts'
     """
-    drifted = [_told(column) for column in found.drifted()]
+    drifted = [_told(column) for column in slice_drift.drifted()]
     if drifted:
         more = f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else ""
         return f"{', '.join(drifted[:NAMED])}{more}"
-    if found.state == "ok":
-        return f"none of {found.judged} features drifts" if found.judged else "no drift"
-    if found.compared:
+    if slice_drift.state == "ok":
+        return f"none of {slice_drift.judged} features drifts" if slice_drift.judged else "no drift"
+    if slice_drift.compared:
         return "the baseline does not know it"
-    return found.reason.replace("_", " ") or "inconclusive"
+    return slice_drift.reason.replace("_", " ") or "inconclusive"
 
 
 def _told(column: ColumnDrift) -> str:
@@ -169,17 +180,19 @@ def _comparable(name: str, slices: Mapping[str, Pane], baseline: Baseline) -> bo
     reference_slices = baseline.extras.slices
     if value != OTHER or reference_slices is None:
         return reference_slices is not None
-    same = {slice_name(key, one) for one in reference_slices.values(key)} | {name}
-    return all(one in same for one in slices if one.partition("=")[0] == key)
+    same = {slice_name(key, reference_slice) for reference_slice in reference_slices.values(key)} | {name}
+    return all(slice_key in same for slice_key in slices if slice_key.partition("=")[0] == key)
 
 
-def _slice(pane: Pane, found: Drift, compared: str = "") -> SliceDrift:
+def _slice(pane: Pane, drift: Drift, compared: str = "") -> SliceDrift:
     """Return the drift of a slice without its drawings: those of twenty slices would be most of an evaluation."""
     without_state = bool(compared)
-    features = {name: _plain(column, without_state) for name, column in found.features.items()}
-    score, predicted = (None if one is None else _plain(one, without_state) for one in (found.score, found.predicted))
-    columns = [one for one in (*features.values(), score, predicted) if one is not None]
-    states = {one.state for one in columns}
+    features = {name: _plain(column, without_state) for name, column in drift.features.items()}
+    score, predicted = (
+        None if column is None else _plain(column, without_state) for column in (drift.score, drift.predicted)
+    )
+    columns = [column for column in (*features.values(), score, predicted) if column is not None]
+    states = {column.state for column in columns}
     order: tuple[State, ...] = ("drift", "ok", "within_normal_variation", "inconclusive")
     state: State = next((state for state in order if state in states), "no_baseline")
     return SliceDrift(
@@ -187,11 +200,11 @@ def _slice(pane: Pane, found: Drift, compared: str = "") -> SliceDrift:
         state=state,
         compared=compared,
         judged=sum(feature.state in ("ok", "within_normal_variation", "drift") for feature in features.values()),
-        share=None if without_state else found.share,
+        share=None if without_state else drift.share,
         features=features,
         score=score,
         predicted=predicted,
-        reason=next((one.reason for one in columns if one.state == state), ""),
+        reason=next((column.reason for column in columns if column.state == state), ""),
     )
 
 

@@ -233,7 +233,9 @@ def _held(grid: F64) -> Index:
     return np.flatnonzero(grid.any(axis=0))
 
 
-def _points(grid: F64, rate: F64, again: ResampledCalibration, weight_per_row: float) -> dict[str, Point]:
+def _points(
+    grid: F64, rate: F64, resampled_calibration: ResampledCalibration, weight_per_row: float
+) -> dict[str, Point]:
     """Return the points with the variance from each metric's slope in the positives."""
     held, of_bins = _held(grid), np.zeros(grid.shape[1])
     grid, rate, score = grid[:, held], rate[held], score_centers()[held]
@@ -247,7 +249,7 @@ def _points(grid: F64, rate: F64, again: ResampledCalibration, weight_per_row: f
         row = np.broadcast_to(rate * of_positive + (1 - rate) * of_negative, grid.shape)
         chance, mix = float((varies * slope**2).sum()), float((grid * row**2).sum()) * weight_per_row
         of_bins[held] = (grid * slope).sum(axis=0)
-        learned, bias = again.off_by(of_bins)
+        learned, bias = resampled_calibration.off_by(of_bins)
         found[name] = Point(value, chance, learned, mix, bias)
     return found
 

@@ -91,8 +91,8 @@ def _macro(values: F64, slopes: F64, defined: np.ndarray[tuple[int, ...], np.dty
 def _area(pane: Pane, classes: int) -> Point | None:
     """Return the mean area under the ROC curve, each class against the others; variance of Hanley and McNeil (1982)."""
     areas, variances = [], []
-    for at in range(classes):
-        sums = pane.parts.get(f"{AREA}{at}")
+    for index in range(classes):
+        sums = pane.parts.get(f"{AREA}{index}")
         if sums is None or len(sums) != 2 * AREA_CELLS:
             return None
         weight, p = sums[:AREA_CELLS], sums[AREA_CELLS:]

@@ -62,11 +62,11 @@ def estimated_changes(estimated: Mapping[str, Estimate]) -> dict[str, MetricChan
     return found
 
 
-def _quiet_deviation(one: Estimate) -> float:
+def _quiet_deviation(estimate: Estimate) -> float:
     """Return the standard deviation of estimates of windows in which nothing changed; 0 where nothing may be said."""
-    if one.low is None or one.high is None or one.reference is None or one.record.state == "failed":
+    if estimate.low is None or estimate.high is None or estimate.reference is None or estimate.record.state == "failed":
         return 0.0
-    if one.lower_bound is None or one.upper_bound is None:
-        return (one.high - one.low) / 2 / DEVIATIONS
+    if estimate.lower_bound is None or estimate.upper_bound is None:
+        return (estimate.high - estimate.low) / 2 / DEVIATIONS
     # a bound at the end of what the metric can be is nearer than it would be
-    return max(one.reference - one.lower_bound, one.upper_bound - one.reference) / BOUND_DEVIATIONS
+    return max(estimate.reference - estimate.lower_bound, estimate.upper_bound - estimate.reference) / BOUND_DEVIATIONS

@@ -61,29 +61,31 @@ def explain_class_shift(pane: Pane, baseline: Baseline, between: float = 0.0) ->
         return None
     table = confusion.reshape(k, k) * effective_rows(baseline.pane) / confusion.sum()  # actual by decided
     rows = effective_rows(pane, "rows")
-    seen = sums[2 : 2 + k * k].reshape(k, k).sum(axis=0) / sums[0]
+    decision_shares = sums[2 : 2 + k * k].reshape(k, k).sum(axis=0) / sums[0]
     of_class, total = table.sum(axis=1), float(table.sum())
     if rows <= 0 or not (of_class > 0).all():
         return None
     usual = table.sum(axis=0) / total
-    held = usual > 0
-    apart = float(((seen - usual)[held] ** 2 / usual[held]).sum()) / (1 / rows + 1 / total + between)
-    p_value = float(chdtrc(max(1, int(held.sum()) - 1), apart))
+    filled = usual > 0
+    chi_square = float(((decision_shares - usual)[filled] ** 2 / usual[filled]).sum()) / (
+        1 / rows + 1 / total + between
+    )
+    p_value = float(chdtrc(max(1, int(filled.sum()) - 1), chi_square))
     if p_value > POSSIBLE:
         return None
-    given = (table / of_class[:, np.newaxis]).T  # decided by actual: each column is a class
+    decided_by_actual = (table / of_class[:, np.newaxis]).T  # decided by actual: each column is a class
     was = of_class / total
     # 1e3: condition of the confusion from which on decisions tell nothing of shares: an error of a thousandth of μ
     # moves q by as much as all rows
-    if np.linalg.cond(given) > 1e3:
+    if np.linalg.cond(decided_by_actual) > 1e3:
         return _untold(names, was, p_value), ClassShift(was, was)
-    back = np.linalg.inv(given)
-    now = np.clip(back @ seen, 0.0, None)
+    inverse = np.linalg.inv(decided_by_actual)
+    now = np.clip(inverse @ decision_shares, 0.0, None)
     now /= now.sum()
-    deviation = _deviations(back, given, now, rows, of_class, between)
-    found = ClassShift(was, now, _points(back, given, now, rows, of_class))
-    told = _explained(pane, baseline, found, table, deviation, p_value)
-    return told, found
+    deviation = _deviations(inverse, decided_by_actual, now, rows, of_class, between)
+    class_shift = ClassShift(was, now, _points(inverse, decided_by_actual, now, rows, of_class))
+    label_shift = _explained(pane, baseline, class_shift, table, deviation, p_value)
+    return label_shift, class_shift
 
 
 def decisions_between(panes: Sequence[Pane], classes: int) -> float:
@@ -98,31 +100,42 @@ def decisions_between(panes: Sequence[Pane], classes: int) -> float:
     >>> round(decisions_between(rows, 2), 6)
     0.07
     """
-    said = [
-        one.parts["confusion"].reshape(classes, classes).sum(axis=0)
-        * effective_rows(one)
-        / one.parts["confusion"].sum()
-        for one in panes
-        if "confusion" in one.parts and one.parts["confusion"].sum() > 0
+    decision_counts = [
+        pane.parts["confusion"].reshape(classes, classes).sum(axis=0)
+        * effective_rows(pane)
+        / pane.parts["confusion"].sum()
+        for pane in panes
+        if "confusion" in pane.parts and pane.parts["confusion"].sum() > 0
     ]
-    if len(said) < 2:
+    if len(decision_counts) < 2:
         return 0.0
-    counts = np.stack(said)
+    counts = np.stack(decision_counts)
     rows = counts.sum(axis=1)
     shares = counts.sum(axis=0) / counts.sum()
-    held = shares > 0
-    expected = np.outer(rows, shares[held])
-    freedom = (len(counts) - 1) * max(1, int(held.sum()) - 1)
-    beyond = float(((counts[:, held] - expected) ** 2 / expected).sum()) / freedom - 1
+    filled = shares > 0
+    expected = np.outer(rows, shares[filled])
+    freedom = (len(counts) - 1) * max(1, int(filled.sum()) - 1)
+    beyond = float(((counts[:, filled] - expected) ** 2 / expected).sum()) / freedom - 1
     return max(0.0, beyond) / float(rows.mean())
 
 
 def _untold(names: Sequence[str], was: F64, p_value: float) -> LabelShift:
-    at = int(np.argmax(was))
+    class_index = int(np.argmax(was))
     sentence = (
         "the decisions moved; they tell classes apart too badly to say whether new shares of the classes explain it"
     )
-    return LabelShift("either", float(was[at]), float(was[at]), 0.0, 1.0, p_value, 1.0, (), sentence, names[at])
+    return LabelShift(
+        "either",
+        float(was[class_index]),
+        float(was[class_index]),
+        0.0,
+        1.0,
+        p_value,
+        1.0,
+        (),
+        sentence,
+        names[class_index],
+    )
 
 
 def _explained(
@@ -132,15 +145,15 @@ def _explained(
     names, was, now = baseline.task.classes, shift.was, shift.now
     worth = (now - was) / was
     size = float(((now - was) ** 2 / was).sum())
-    said = table.sum(axis=0)
-    by_decision = np.divide(worth @ table, said, out=np.zeros(len(was)), where=said > 0)
-    explained = float(said @ by_decision**2) / float(said.sum()) / size if size > 0 else 0.0
+    decisions = table.sum(axis=0)
+    by_decision = np.divide(worth @ table, decisions, out=np.zeros(len(was)), where=decisions > 0)
+    explained = float(decisions @ by_decision**2) / float(decisions.sum()) / size if size > 0 else 0.0
 
     def of_cells(means: ScoreMeans) -> F64 | None:
         return None if means.classes is None else np.asarray(worth @ means.classes)
 
-    given = (table / table.sum(axis=1, keepdims=True)).T
-    back = np.linalg.inv(given)
+    decided_by_actual = (table / table.sum(axis=1, keepdims=True)).T
+    inverse = np.linalg.inv(decided_by_actual)
 
     def within(means: ScoreMeans, rate: F64) -> float:
         # a feature and the decision move alike with the classes; within a class they may be independent
@@ -149,22 +162,34 @@ def _explained(
         rows = means.classes * means.labelled
         cells = rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-12)
         of_class = cells @ rate
-        due = back.T @ of_class
-        both = (cells @ rate**2 - of_class**2) + (due**2 @ given - of_class**2)
-        return float(now @ np.maximum(both, 0.0))
+        due = inverse.T @ of_class
+        variances = (cells @ rate**2 - of_class**2) + (due**2 @ decided_by_actual - of_class**2)
+        return float(now @ np.maximum(variances, 0.0))
 
     outcome = ScalarOutcome(of_cells, size, max(explained, 1e-12), size, within)
     features = feature_shifts(pane, baseline, outcome) if size > 0 else []
     explains, by = explanation(features, p_value)
     low, high = (np.clip(now + side * DEVIATIONS * deviation, 0.0, 1.0) for side in (-1, 1))
     shares = {
-        name: ClassShare(float(was[at]), float(now[at]), float(low[at]), float(high[at]))
-        for at, name in enumerate(names)
+        name: ClassShare(float(was[index]), float(now[index]), float(low[index]), float(high[index]))
+        for index, name in enumerate(names)
     }
-    at = int(np.argmax(np.abs(now - was) / np.maximum(deviation, 1e-12)))
-    one = shares[names[at]]
-    sentence = shift_sentence(explains, by, one, names[at])
-    return LabelShift(explains, one.was, one.now, one.low, one.high, p_value, 1.0, by, sentence, names[at], shares)
+    class_index = int(np.argmax(np.abs(now - was) / np.maximum(deviation, 1e-12)))
+    class_share = shares[names[class_index]]
+    sentence = shift_sentence(explains, by, class_share, names[class_index])
+    return LabelShift(
+        explains,
+        class_share.was,
+        class_share.now,
+        class_share.low,
+        class_share.high,
+        p_value,
+        1.0,
+        by,
+        sentence,
+        names[class_index],
+        shares,
+    )
 
 
 def _deviations(back: F64, given: F64, now: F64, rows: float, of_class: F64, between: float) -> F64:
@@ -173,9 +198,9 @@ def _deviations(back: F64, given: F64, now: F64, rows: float, of_class: F64, bet
     By chance of the decisions of each class, in the window and in the reference, and of the classes themselves.
     """
     mean = back @ given
-    each = np.maximum(back**2 @ given - mean**2, 0.0)  # of the share of class i by a row of class j
-    own = now * (1 - now) * (1 / rows + between)
-    return np.sqrt(each @ (now * (1 / rows + between) + now**2 / of_class) + own)
+    row_variance = np.maximum(back**2 @ given - mean**2, 0.0)  # of the share of class i by a row of class j
+    class_variance = now * (1 - now) * (1 / rows + between)
+    return np.sqrt(row_variance @ (now * (1 / rows + between) + now**2 / of_class) + class_variance)
 
 
 def _points(back: F64, given: F64, now: F64, rows: float, of_class: F64) -> dict[str, Point]:
@@ -185,19 +210,19 @@ def _points(back: F64, given: F64, now: F64, rows: float, of_class: F64) -> dict
     class j errs by ``g[d] - G[j, d]``. So its variance is that of the window's rows and of the reference's alike.
     """
     cells = (given * now).T * rows
-    found = {}
-    none = np.zeros_like(cells)
+    points = {}
+    zeros = np.zeros_like(cells)
     slopes = _slopes(cells)
-    for name, point in decided(cells, none).items():
+    for name, point in decided(cells, zeros).items():
         if point.value is None:
             continue
         slope = slopes[name] * rows
         through = back.T @ (slope * given.T).sum(axis=1)
-        away = through - slope
-        mean = (away * given.T).sum(axis=1)
-        each = np.maximum((away**2 * given.T).sum(axis=1) - mean**2, 0.0)
-        found[name] = Point(point.value, float(each @ now) / rows, float(each @ (now**2 / of_class)))
-    return found
+        slope_difference = through - slope
+        mean = (slope_difference * given.T).sum(axis=1)
+        row_variance = np.maximum((slope_difference**2 * given.T).sum(axis=1) - mean**2, 0.0)
+        points[name] = Point(point.value, float(row_variance @ now) / rows, float(row_variance @ (now**2 / of_class)))
+    return points
 
 
 def _slopes(cells: F64) -> dict[str, F64]:
@@ -205,15 +230,15 @@ def _slopes(cells: F64) -> dict[str, F64]:
 
     But for what is the same in all cells, which no variance depends on.
     """
-    hits, actual, said, one = cells.diagonal(), cells.sum(axis=1), cells.sum(axis=0), np.eye(len(cells))
+    hits, actual, decided, identity = cells.diagonal(), cells.sum(axis=1), cells.sum(axis=0), np.eye(len(cells))
     with np.errstate(divide="ignore", invalid="ignore"):
-        f1 = 2 * hits / (said + actual) ** 2
+        f1 = 2 * hits / (decided + actual) ** 2
         macro = {
-            "precision": ((one - hits / said) / said, said > 0),
-            "recall": ((one - (hits / actual)[:, np.newaxis]) / actual[:, np.newaxis], actual > 0),
-            "f1": (2 * one / (said + actual) - f1 - f1[:, np.newaxis], said + actual > 0),
+            "precision": ((identity - hits / decided) / decided, decided > 0),
+            "recall": ((identity - (hits / actual)[:, np.newaxis]) / actual[:, np.newaxis], actual > 0),
+            "f1": (2 * identity / (decided + actual) - f1 - f1[:, np.newaxis], decided + actual > 0),
         }
-    found = {"accuracy": one / cells.sum()}
+    slopes_by_metric = {"accuracy": identity / cells.sum()}
     for name, (slopes, defined) in macro.items():
-        found[name] = np.nan_to_num(slopes, posinf=0.0, neginf=0.0) / max(1, int(np.count_nonzero(defined)))
-    return found
+        slopes_by_metric[name] = np.nan_to_num(slopes, posinf=0.0, neginf=0.0) / max(1, int(np.count_nonzero(defined)))
+    return slopes_by_metric

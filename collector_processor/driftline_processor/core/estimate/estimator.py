@@ -186,18 +186,18 @@ class ReferenceLearning:
         how far a metric has moved, in standard deviations of rows, is what they are less worth at least (the bound of
         Hammersley, Chapman and Robbins on the chi-square divergence).
         """
-        away = [
-            (one.value - was.value) ** 2 / (one.mix * rows)
-            for name, one in points.items()
-            if one.value is not None and one.mix > 0 and (was := self.reference.get(name)) and was.value is not None
+        distances = [
+            (point.value - was.value) ** 2 / (point.mix * rows)
+            for name, point in points.items()
+            if point.value is not None and point.mix > 0 and (was := self.reference.get(name)) and was.value is not None
         ]
-        unlike = max(away, default=0.0)
+        unlike = max(distances, default=0.0)
         worth = self.rows / (rows * (1 + unlike)) if rows > 0 else 0.0
         # 0.25: from where on rows are so unlike the reference's that no interval held what it says
         reason: EstimateReason | None = (
             "not_comparable" if unlike > 0.25 else "too_few_rows" if self._too_few() else None
         )
-        found = {}
+        learned_points = {}
         for name, point in points.items():
             was = self.reference.get(name)
             moved = 0.0 if was is None or was.value is None or point.value is None else point.value - was.value
@@ -206,8 +206,8 @@ class ReferenceLearning:
             bias = overfit if self.learned_of_own_rows else 0.0
             # 0.15: part of an estimate's move that a model of losses, or calibrations of single classes, may be wrong
             # about
-            found[name] = replace(point, learned=overfit + (0.15 * moved) ** 2, bias=bias, reason=reason)
-        return found
+            learned_points[name] = replace(point, learned=overfit + (0.15 * moved) ** 2, bias=bias, reason=reason)
+        return learned_points
 
     def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
         """Return what explains that the scores moved; None where they did not, or where the task has no such test."""
@@ -249,8 +249,10 @@ class ReferenceLearning:
 
     def _reference_points(self, _cut: int) -> dict[str, Point]:
         blocks = self.estimation.blocks
-        known = [] if blocks is None else [pane.parts[EXPECTED] for pane in blocks.panes if EXPECTED in pane.parts]
-        return self._expected_of_sums(np.sum(known, axis=0)) if known else {}
+        expected_sums = (
+            [] if blocks is None else [pane.parts[EXPECTED] for pane in blocks.panes if EXPECTED in pane.parts]
+        )
+        return self._expected_of_sums(np.sum(expected_sums, axis=0)) if expected_sums else {}
 
     def differ(self, cut: int, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
         """Return the variance of a metric among the reference's stretches, and the error of their estimates.
@@ -267,14 +269,14 @@ class ReferenceLearning:
     def _stretches_of(self, blocks: OutcomeBlocks) -> list[_Stretch]:
         """Return the metrics of each stretch of the reference: they are computed once for all metrics and windows."""
         if self._stretches is None:
-            made = []
+            stretches = []
             for pane in blocks.panes:
                 sums = pane.parts.get(EXPECTED)
-                said = {} if sums is None else self._expected_of_sums(sums)
-                known = {name: one.value for name, one in realized(pane, self.task).items()}
-                expected = {name: one.value for name, one in said.items()}
-                made.append(_Stretch(effective_rows(pane), known, expected))
-            self._stretches = made
+                expected_points = {} if sums is None else self._expected_of_sums(sums)
+                realized_values = {name: metric_value.value for name, metric_value in realized(pane, self.task).items()}
+                expected = {name: metric_value.value for name, metric_value in expected_points.items()}
+                stretches.append(_Stretch(effective_rows(pane), realized_values, expected))
+            self._stretches = stretches
         return self._stretches
 
     def _of_blocks(self, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
@@ -283,13 +285,13 @@ class ReferenceLearning:
             return NO_STRETCHES, NO_STRETCHES
         values, chance, errors, of_errors = [], [], [], []
         for stretch in self._stretches_of(blocks):
-            value, said = stretch.realized.get(metric), stretch.expected.get(metric)
+            value, expected_value = stretch.realized.get(metric), stretch.expected.get(metric)
             if value is None:
                 continue
             values.append(value)
             chance.append(sum(per_row) / stretch.rows)
-            if said is not None:
-                errors.append(value - said)
+            if expected_value is not None:
+                errors.append(value - expected_value)
                 of_errors.append(per_row[0] / stretch.rows)
         differ = stretch_variance(values, chance)
         off = estimate_error_variance(errors, of_errors) if errors else differ
@@ -322,7 +324,10 @@ class ReferenceLearning:
     def _too_few(self) -> bool:
         """Return True where the reference has too few rows for an interval."""
         worth = weight_per_row(self._pane, "outcomes")
-        return any(one.rate @ one.weight < LEAST_OF_A_CLASS * worth for one in self.estimation.classes.values())
+        return any(
+            calibration.rate @ calibration.weight < LEAST_OF_A_CLASS * worth
+            for calibration in self.estimation.classes.values()
+        )
 
 
 class _BinaryLearning(ReferenceLearning):
@@ -374,8 +379,8 @@ class _BinaryLearning(ReferenceLearning):
         confusion = self._pane.parts.get("confusion")
         if self.rates is None or confusion is None or confusion.sum() <= 0:
             return SCORE_BINS // 2
-        said = confusion.reshape(2, 2).sum(axis=0)
-        share = said[self.task.classes.index(self.task.positive_class)] / said.sum()
+        predicted_weights = confusion.reshape(2, 2).sum(axis=0)
+        share = predicted_weights[self.task.classes.index(self.task.positive_class)] / predicted_weights.sum()
         above = np.cumsum(self.rates.rows[::-1])[::-1]
         return int(np.count_nonzero(above > share * above[0] * (1 + 1e-9)))
 
@@ -412,7 +417,7 @@ class _MulticlassLearning(ReferenceLearning):
         if not isinstance(_shift, ClassShift):
             return ReferenceLearning.points(self, pane)
         reason: EstimateReason | None = "too_few_rows" if self._too_few() else None
-        return {name: replace(one, reason=reason) for name, one in _shift.points.items()}, 0
+        return {name: replace(point, reason=reason) for name, point in _shift.points.items()}, 0
 
     def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
         if self.estimated_rows(_pane) < FEWEST:
@@ -420,8 +425,8 @@ class _MulticlassLearning(ReferenceLearning):
         blocks = self.estimation.blocks
         between = 0.0 if blocks is None else decisions_between(blocks.panes, len(self.task.classes))
         lengths = _span / self.length if self.length else 1.0
-        apart = StretchVariance(between, 0 if blocks is None else len(blocks.panes)).over(lengths)
-        return explain_class_shift(_pane, _baseline, apart)
+        between_stretches = StretchVariance(between, 0 if blocks is None else len(blocks.panes)).over(lengths)
+        return explain_class_shift(_pane, _baseline, between_stretches)
 
     def _weight(self, pane: Pane) -> float:
         sums = pane.parts.get(CLASSES)
@@ -453,9 +458,9 @@ class _RegressionLearning(ReferenceLearning):
         if self.estimated_rows(_pane) < FEWEST:
             return None
         blocks = () if self.estimation.blocks is None else self.estimation.blocks.panes
-        known = [(effective_rows(one), *sums) for one in blocks if (sums := target_sums(one)) is not None]
-        chance = [variance / rows for rows, _, _, variance in known if rows > 0]
-        differ = stretch_variance([mean for rows, _, mean, _ in known if rows > 0], chance)
+        block_sums = [(effective_rows(block), *sums) for block in blocks if (sums := target_sums(block)) is not None]
+        chance = [variance / rows for rows, _, _, variance in block_sums if rows > 0]
+        differ = stretch_variance([mean for rows, _, mean, _ in block_sums if rows > 0], chance)
         return explain_target_shift(_pane, _baseline, differ.over(_span / self.length if self.length else 1.0))
 
     def _weight(self, pane: Pane) -> float:
@@ -538,23 +543,27 @@ def score_meaning(pane: Pane, baseline: Baseline, task: Task, span: int) -> Mean
         task: Task of the model.
         span: Length of the window, nanoseconds; 0 where it is not known.
     """
-    known = learn_reference(baseline)
-    if known.rates is None or known.rows < FEWEST or not _alike(task, baseline.task):
+    learning = learn_reference(baseline)
+    if learning.rates is None or learning.rows < FEWEST or not _alike(task, baseline.task):
         return None
-    cut = known.cut(pane)
-    per_row = known.per_row(cut).get("actual_rate")
-    off = NO_STRETCHES if per_row is None else known.differ(cut, "actual_rate", per_row)[1]
-    between = off.over(span / known.lasting if known.lasting else 1.0)
-    return Meaning(known.rates, between * _few(off) if between > 0 else between)
+    cut = learning.cut(pane)
+    per_row = learning.per_row(cut).get("actual_rate")
+    off = NO_STRETCHES if per_row is None else learning.differ(cut, "actual_rate", per_row)[1]
+    between = off.over(span / learning.lasting if learning.lasting else 1.0)
+    return Meaning(learning.rates, between * _few(off) if between > 0 else between)
 
 
-def _few(known: StretchVariance) -> float:
+def _few(stretch_variance: StretchVariance) -> float:
     """Return the factor of a variance that is known from few stretches: as wide as Student's t is."""
-    return (_tail(known.stretches, DEVIATIONS) / DEVIATIONS) ** 2
+    return (_tail(stretch_variance.stretches, DEVIATIONS) / DEVIATIONS) ** 2
 
 
-def _alike(task: Task, other: Task) -> bool:
-    return (task.kind, task.classes, task.positive_class) == (other.kind, other.classes, other.positive_class)
+def _alike(task: Task, other_task: Task) -> bool:
+    return (task.kind, task.classes, task.positive_class) == (
+        other_task.kind,
+        other_task.classes,
+        other_task.positive_class,
+    )
 
 
 def estimate_metrics(
@@ -575,20 +584,23 @@ def estimate_metrics(
     """
     if not _alike(task, baseline.task):
         return {}
-    known = learn_reference(baseline)
-    rows = known.estimated_rows(pane)
-    if rows < FEWEST or known.rows < FEWEST:
+    learning = learn_reference(baseline)
+    rows = learning.estimated_rows(pane)
+    if rows < FEWEST or learning.rows < FEWEST:
         return {}
-    found = _estimates(known, pane, rows, span, realized or {})
+    estimates = _estimates(learning, pane, rows, span, realized or {})
     if shift is None or shift[0].explains == "inputs":
-        return found
-    labels = _estimates(known, pane, rows, span, realized or {}, shift[1])
-    both = {name: _with_both(found[name], one) for name, one in labels.items()}
+        return estimates
+    labels = _estimates(learning, pane, rows, span, realized or {}, shift[1])
+    combined = {name: _with_both(estimates[name], label) for name, label in labels.items()}
     if shift[0].explains == "labels":
-        both = {name: _with_both(one, found[name]) for name, one in labels.items()}
+        combined = {name: _with_both(label, estimates[name]) for name, label in labels.items()}
     if shift[0].p_value > LEVEL:
-        return found | both
-    return {name: both[name] if name in both else _unknown_beside_shift(one) for name, one in found.items()}
+        return estimates | combined
+    return {
+        name: combined[name] if name in combined else _unknown_beside_shift(estimate)
+        for name, estimate in estimates.items()
+    }
 
 
 def _unknown_beside_shift(estimate: Estimate) -> Estimate:
@@ -597,7 +609,7 @@ def _unknown_beside_shift(estimate: Estimate) -> Estimate:
 
 
 def _estimates(
-    known: ReferenceLearning,
+    reference_learning: ReferenceLearning,
     pane: Pane,
     rows: int,
     span: int,
@@ -605,18 +617,20 @@ def _estimates(
     prior: OutcomeShift | None = None,
 ) -> dict[str, Estimate]:
     """Return the estimates of a window; ``prior``: of a share of positives that has shifted."""
-    points, cut = known.points(pane, prior)
-    labelled = known.labelled(pane, points, rows, prior) if realized else {}
-    made = _Made(known, cut, rows, span, known.method if prior is None else "label_shift")
-    return {name: made.estimate(name, point, realized.get(name), labelled) for name, point in points.items()}
+    points, cut = reference_learning.points(pane, prior)
+    labelled = reference_learning.labelled(pane, points, rows, prior) if realized else {}
+    builder = _Made(reference_learning, cut, rows, span, reference_learning.method if prior is None else "label_shift")
+    return {name: builder.estimate(name, point, realized.get(name), labelled) for name, point in points.items()}
 
 
-def _with_both(estimate: Estimate, other: Estimate) -> Estimate:
+def _with_both(estimate: Estimate, other_estimate: Estimate) -> Estimate:
     """Return an estimate whose interval holds that of the other explanation, too; without one where either lacks it."""
-    reason = estimate.reason or other.reason
-    if estimate.low is None or estimate.high is None or other.low is None or other.high is None:
+    reason = estimate.reason or other_estimate.reason
+    if estimate.low is None or estimate.high is None or other_estimate.low is None or other_estimate.high is None:
         return structs.replace(estimate, low=None, high=None, reason=reason)
-    return structs.replace(estimate, low=min(estimate.low, other.low), high=max(estimate.high, other.high))
+    return structs.replace(
+        estimate, low=min(estimate.low, other_estimate.low), high=max(estimate.high, other_estimate.high)
+    )
 
 
 class _Made:
@@ -640,20 +654,20 @@ class _Made:
         differ, off = learned.differ(self._cut, name, per_row)
         time = off.over(self._lasting)
         error = math.sqrt(point.chance + point.learned + time)
-        least, most = limits(name)
+        lowest, highest = limits(name)
         width = half_width(point.chance + point.learned, off, self._lasting, DEVIATIONS)
-        low: float | None = max(least, point.value - width)
-        high: float | None = min(most, point.value + width)
+        low: float | None = max(lowest, point.value - width)
+        high: float | None = min(highest, point.value + width)
         if point.reason is not None:
             low = high = None
         lower = upper = alert = None
         if value is not None and learned.has_bounds(name, self._cut, rows):
             width = half_width(sum(per_row) / rows + per_row[1] / learned.rows + point.bias, differ, lengths)
-            lower, upper = max(least, value - width), min(most, value + width)
+            lower, upper = max(lowest, value - width), min(highest, value + width)
             alert = not lower <= point.value <= upper
         estimates = (float(point.value), low, high, error, lower, upper, alert, rows)
-        judged = _judged(labelled.get(name), realized, time)
-        return Estimate(*estimates, "panes", self._method, value, *judged, reason=point.reason)
+        judgement = _judged(labelled.get(name), realized, time)
+        return Estimate(*estimates, "panes", self._method, value, *judgement, reason=point.reason)
 
 
 def _judged(labelled: Point | None, realized: MetricValue | None, time: float) -> tuple[float | None, float | None]:

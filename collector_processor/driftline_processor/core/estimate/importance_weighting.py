@@ -87,22 +87,22 @@ def ratios(reference: Points, current: Points, rng: np.random.Generator) -> Rati
     group = np.concatenate([np.arange(n) % GROUPS, np.arange(m) % GROUPS])
     fold = np.concatenate([rng.permutation(n) % FOLDS, rng.permutation(m) % FOLDS])
     odds, place = np.empty((1 + GROUPS, n)), np.empty(n + m, np.int64)
-    for at in range(FOLDS):
-        own = fold != at
-        fitted = _logistic(columns[own], side[own], group[own])
-        held = np.flatnonzero(fold[:n] == at)
-        odds[:, held] = np.clip(fitted[:, 1:] @ columns[held].T + fitted[:, :1], -_MOST_ODDS, _MOST_ODDS)
-        chosen = fold == at
+    for index in range(FOLDS):
+        in_training = fold != index
+        fitted = _logistic(columns[in_training], side[in_training], group[in_training])
+        held_out = np.flatnonzero(fold[:n] == index)
+        odds[:, held_out] = np.clip(fitted[:, 1:] @ columns[held_out].T + fitted[:, :1], -_MOST_ODDS, _MOST_ODDS)
+        chosen = fold == index
         place[chosen] = score_bin(_chance(columns[chosen] @ fitted[0, 1:] + fitted[0, 0]))
     raw = np.exp(odds)
     raw *= n / raw.sum(axis=1, keepdims=True)
     z = np.concatenate([reference.z, current.z])
-    places = [place, *(score_bin(_chance(own)) for own in z.T)]
-    return Ratios(raw[0], raw[1:], min(_alike(one, n) for one in places))
+    places = [place, *(score_bin(_chance(in_training)) for in_training in z.T)]
+    return Ratios(raw[0], raw[1:], min(_alike(place, n) for place in places))
 
 
 def _alike(place: I64, n: int) -> float:
-    sides = (np.bincount(one, minlength=SCORE_BINS).astype(np.float64) for one in (place[:n], place[n:]))
+    sides = (np.bincount(cells, minlength=SCORE_BINS).astype(np.float64) for cells in (place[:n], place[n:]))
     return counterparts(*sides)
 
 
@@ -120,8 +120,8 @@ def _logistic(columns: F64, side: F64, group: I64) -> F64:
     # as strong against what rows tell however few of them are the window's
     ridge = np.full(x.shape[1], _RIDGE * len(x) * share * (1 - share) + _LEAST_RIDGE)
     ridge[0] = 1e-9
-    found = np.zeros(x.shape[1])
-    found[0] = math.log(share / (1 - share))
+    coefficients = np.zeros(x.shape[1])
+    coefficients[0] = math.log(share / (1 - share))
     information = np.diag(ridge)
 
     def likely(of: F64) -> float:
@@ -129,20 +129,20 @@ def _logistic(columns: F64, side: F64, group: I64) -> F64:
         return float(side @ line - np.logaddexp(0, line).sum() - ridge @ of**2 / 2)
 
     for _ in range(_STEPS):
-        p = _chance(x @ found)
+        p = _chance(x @ coefficients)
         weight = np.maximum(p * (1 - p), 1e-6)
         information = (x * weight[:, np.newaxis]).T @ x
-        step = np.linalg.solve(information + np.diag(ridge), x.T @ (side - p) - ridge * found)
-        now = likely(found)
-        while likely(found + step) < now and np.abs(step).max() > 1e-9:
+        step = np.linalg.solve(information + np.diag(ridge), x.T @ (side - p) - ridge * coefficients)
+        now = likely(coefficients)
+        while likely(coefficients + step) < now and np.abs(step).max() > 1e-9:
             step /= 2  # whole steps go astray where the sides are hardly alike
-        found += step
+        coefficients += step
         if np.abs(step).max() < 1e-6:
             break
-    wrong = x * (side - _chance(x @ found))[:, np.newaxis]
-    of_group = np.stack([wrong[group == at].sum(axis=0) for at in range(GROUPS)])
+    wrong = x * (side - _chance(x @ coefficients))[:, np.newaxis]
+    of_group = np.stack([wrong[group == index].sum(axis=0) for index in range(GROUPS)])
     fewer = information * ((GROUPS - 1) / GROUPS) + np.diag(ridge)
-    return np.vstack([found, found - np.linalg.solve(fewer, of_group.T).T])
+    return np.vstack([coefficients, coefficients - np.linalg.solve(fewer, of_group.T).T])
 
 
 def estimate_by_weights(
@@ -155,43 +155,43 @@ def estimate_by_weights(
     ``labelled``: of the reference, n rows. ``rows``: of the window. ``beside``: the estimates from sums, whose bounds
     and references are taken.
     """
-    known = 1.0 if labelled.weight is None else labelled.weight
-    own = weights.whole * known
-    worth = effective(own.sum(), (own**2).sum())
+    given_weight = 1.0 if labelled.weight is None else labelled.weight
+    row_weights = weights.whole * given_weight
+    worth = effective(row_weights.sum(), (row_weights**2).sum())
     # 50.0: effective rows (Kish): where fewer labelled rows are like those of the window, they say nothing of it: as
     # many as the rule for drift wants of either side
     if worth < 50.0:
         return {}
-    unlike = weights.alike < LEAST_ALIKE * len(own)
-    whole = _values(task, labelled, own, np.arange(len(own)))
-    group = np.arange(len(own)) % GROUPS
-    kept = [np.flatnonzero(group != at) for at in range(GROUPS)]
-    given, refit = (
-        [_values(task, labelled, of[at] * known, rest) for at, rest in enumerate(kept)]
+    unlike = weights.alike < LEAST_ALIKE * len(row_weights)
+    metric_values = _values(task, labelled, row_weights, np.arange(len(row_weights)))
+    group = np.arange(len(row_weights)) % GROUPS
+    kept_rows = [np.flatnonzero(group != index) for index in range(GROUPS)]
+    fixed_weights_values, refit = (
+        [_values(task, labelled, of[index] * given_weight, rest) for index, rest in enumerate(kept_rows)]
         for of in ([weights.whole] * GROUPS, weights.without)
     )
-    found = {}
-    for name, value in whole.items():
-        learned, drawn = _jackknife(name, refit), _jackknife(name, given)
-        if learned is None or drawn is None:
+    estimates = {}
+    for name, value in metric_values.items():
+        learned, sampling_variance = _jackknife(name, refit), _jackknife(name, fixed_weights_values)
+        if learned is None or sampling_variance is None:
             continue
-        error = math.sqrt(learned + drawn * worth / max(rows, 1))
-        least, most = limits(name)
+        error = math.sqrt(learned + sampling_variance * worth / max(rows, 1))
+        lowest, highest = limits(name)
         beyond = beside.get(name)
         lower, upper = (None, None) if beyond is None else (beyond.lower_bound, beyond.upper_bound)
         alert = None if unlike or lower is None or upper is None else not lower <= value <= upper
-        ends = _NONE if unlike else (max(least, value - _WIDE * error), min(most, value + _WIDE * error))
+        ends = _NONE if unlike else (max(lowest, value - _WIDE * error), min(highest, value + _WIDE * error))
         reference = None if beyond is None else beyond.reference
-        made = (value, *ends, error, lower, upper, alert, rows)
+        estimate_fields = (value, *ends, error, lower, upper, alert, rows)
         why: EstimateReason | None = "not_comparable" if unlike else None
-        found[name] = Estimate(*made, "rows", "importance_weighted", reference, reason=why)
-    return found
+        estimates[name] = Estimate(*estimate_fields, "rows", "importance_weighted", reference, reason=why)
+    return estimates
 
 
 def _jackknife(metric: str, without: Sequence[Mapping[str, float]]) -> float | None:
     """Return the variance of a metric from its values without each group; None where a group lacks the metric."""
-    others = np.array([one[metric] for one in without if metric in one])
-    return None if len(others) < GROUPS else (GROUPS - 1) * float(others.var())
+    jackknife_values = np.array([values_of_group[metric] for values_of_group in without if metric in values_of_group])
+    return None if len(jackknife_values) < GROUPS else (GROUPS - 1) * float(jackknife_values.var())
 
 
 def _values(task: Task, labelled: LabelledRows, weights: F64, at: Index) -> dict[str, float]:

@@ -108,27 +108,29 @@ def prior_shift(window: F64, rates: Rates, between: float = 0.0) -> PriorShift |
         rates: Rates of the reference.
         between: Variance of the share between stretches of time of the window's length.
     """
-    again = rates.again
-    own, was = (_by_place(again, rows) for rows in (window, rates.rows))
-    curves = np.vstack([again.smooth, np.clip(again.smooth + again.off, 0.0, 1.0)])
+    resampled_rates = rates.again
+    window_rows, was = (_by_place(resampled_rates, rows) for rows in (window, rates.rows))
+    curves = np.vstack([resampled_rates.smooth, np.clip(resampled_rates.smooth + resampled_rates.off, 0.0, 1.0)])
     priors = curves @ was / was.sum()
-    spread = ((curves - priors[:, np.newaxis]) ** 2) @ was / was.sum()
-    if own.sum() <= 0 or spread[0] <= 1e-9 or not ((priors > 0) & (priors < 1)).all():
+    curve_variance = ((curves - priors[:, np.newaxis]) ** 2) @ was / was.sum()
+    if window_rows.sum() <= 0 or curve_variance[0] <= 1e-9 or not ((priors > 0) & (priors < 1)).all():
         return None
     slopes = (curves - priors[:, np.newaxis]) / (priors * (1 - priors))[:, np.newaxis]
-    shifts = _most_likely(slopes, own, priors)
+    shifts = _most_likely(slopes, window_rows, priors)
     ratio = 1 + shifts[0] * slopes[0]
-    information = float(own @ (slopes[0] / np.maximum(ratio, 1e-9)) ** 2)
+    information = float(window_rows @ (slopes[0] / np.maximum(ratio, 1e-9)) ** 2)
     if information <= 0:
         return None
     # the reference's own scores are a sample, too: they move the place from which the window is measured
-    of_reference = float(was @ slopes[0] ** 2) / float(was.sum()) ** 2 * (float(own.sum()) / information) ** 2
+    of_reference = float(was @ slopes[0] ** 2) / float(was.sum()) ** 2 * (float(window_rows.sum()) / information) ** 2
     sampling = 1 / information + of_reference + between
     return PriorShift(float(priors[0]), float(shifts[0]), sampling, shifts[1:], priors[1:])
 
 
-def _by_place(again: ResampledCalibration, rows: F64) -> F64:
-    return np.bincount(again.place, rows, minlength=len(again.smooth)).astype(np.float64, copy=False)
+def _by_place(resampled_calibration: ResampledCalibration, rows: F64) -> F64:
+    return np.bincount(resampled_calibration.place, rows, minlength=len(resampled_calibration.smooth)).astype(
+        np.float64, copy=False
+    )
 
 
 def _most_likely(slopes: F64, rows: F64, priors: F64) -> F64:
@@ -136,20 +138,20 @@ def _most_likely(slopes: F64, rows: F64, priors: F64) -> F64:
 
     The likelihood is concave in δ, so Newton's steps that stay within its limits find the one maximum.
     """
-    held = rows > 0
-    h, n = slopes[:, held], rows[held]
+    filled = rows > 0
+    h, n = slopes[:, filled], rows[filled]
     low, high = -priors, 1 - priors
-    found = np.zeros(len(h))
+    shifts = np.zeros(len(h))
     for _ in range(_STEPS):
-        ratio = np.maximum(1 + found[:, np.newaxis] * h, 1e-9)
+        ratio = np.maximum(1 + shifts[:, np.newaxis] * h, 1e-9)
         gradient = (h / ratio) @ n
         curvature = (h / ratio) ** 2 @ n
         step = gradient / np.maximum(curvature, 1e-12)
-        then = np.clip(found + step, found + _NEARER * (low - found), found + _NEARER * (high - found))
-        if np.abs(then - found).max() < 1e-7:
+        then = np.clip(shifts + step, shifts + _NEARER * (low - shifts), shifts + _NEARER * (high - shifts))
+        if np.abs(then - shifts).max() < 1e-7:
             return then
-        found = then
-    return found
+        shifts = then
+    return shifts
 
 
 def remixed(rate: F64, prior: float, shift: float) -> F64:
@@ -173,17 +175,17 @@ def remixed_rates(rates: Rates, shift: PriorShift) -> Rates:
     """
     from driftline_processor.core.special_functions import ndtri
 
-    again = rates.again
+    resampled_rates = rates.again
     many = len(shift.drawn)
-    apart = ndtri((np.arange(1, many + 1) * _GOLDEN) % 1)
-    drawn = shift.drawn + math.sqrt(shift.sampling) * apart / apart.std()
-    smooth = remixed(again.smooth, shift.prior, shift.shift)
-    curves = np.clip(again.smooth + again.off, 0.0, 1.0)
-    others = [
-        remixed(curve, prior, float(np.clip(one, -prior, 1 - prior)))
-        for curve, prior, one in zip(curves, shift.drawn_prior.tolist(), drawn.tolist(), strict=True)
+    normal_draws = ndtri((np.arange(1, many + 1) * _GOLDEN) % 1)
+    drawn_shifts = shift.drawn + math.sqrt(shift.sampling) * normal_draws / normal_draws.std()
+    smooth = remixed(resampled_rates.smooth, shift.prior, shift.shift)
+    curves = np.clip(resampled_rates.smooth + resampled_rates.off, 0.0, 1.0)
+    remixed_curves = [
+        remixed(curve, prior, float(np.clip(drawn_shift, -prior, 1 - prior)))
+        for curve, prior, drawn_shift in zip(curves, shift.drawn_prior.tolist(), drawn_shifts.tolist(), strict=True)
     ]
-    resampled = ResampledCalibration(again.place, smooth, np.stack(others) - smooth)
+    resampled = ResampledCalibration(resampled_rates.place, smooth, np.stack(remixed_curves) - smooth)
     return replace(rates, rate=remixed(rates.rate, shift.prior, shift.shift), again=resampled)
 
 
@@ -209,19 +211,22 @@ def score_fit(window: F64, rates: Rates, shift: PriorShift) -> ScoreFit:
     """
     from driftline_processor.core.special_functions import chdtrc
 
-    again = rates.again
-    own, was = (_by_place(again, rows) for rows in (window, rates.rows))
-    n, total = own.sum(), was.sum()
+    resampled_rates = rates.again
+    window_rows, was = (_by_place(resampled_rates, rows) for rows in (window, rates.rows))
+    n, total = window_rows.sum(), was.sum()
     middle = (np.cumsum(was) - was / 2) / total
     many = int(max(3, min(CELLS, n // EXPECTED, total // EXPECTED)))
     cell = np.minimum((middle * many).astype(np.int64), many - 1)
-    slope = (again.smooth - shift.prior) / (shift.prior * (1 - shift.prior))
-    seen, was_cells = (np.bincount(cell, of, minlength=many).astype(np.float64, copy=False) for of in (own, was))
+    slope = (resampled_rates.smooth - shift.prior) / (shift.prior * (1 - shift.prior))
+    window_cells, was_cells = (
+        np.bincount(cell, rows_of_sample, minlength=many).astype(np.float64, copy=False)
+        for rows_of_sample in (window_rows, was)
+    )
     mixed = np.bincount(cell, was * np.maximum(1 + shift.shift * slope, 0.0), minlength=many)
     mixed *= total / max(float(mixed.sum()), 1e-12)
-    left, whole = (_distance(seen, shares / total, n, total) for shares in (mixed, was_cells))
+    left, unmixed_distance = (_distance(window_cells, shares / total, n, total) for shares in (mixed, was_cells))
     freedom = many - 2
-    beyond = max(0.0, left - freedom) / max(whole - freedom, 1e-12) if whole > freedom else 0.0
+    beyond = max(0.0, left - freedom) / max(unmixed_distance - freedom, 1e-12) if unmixed_distance > freedom else 0.0
     return ScoreFit(float(chdtrc(max(freedom, 1), left)), min(1.0, beyond))
 
 
@@ -295,16 +300,16 @@ def feature_shifts(pane: Pane, baseline: Baseline, outcome: ScalarOutcome) -> li
     scores = baseline.extras.score_by
     if scores is None or outcome.shift == 0:
         return []
-    whole = outcome.shift * outcome.explained
-    found = []
+    explained_shift = outcome.shift * outcome.explained
+    shifts = []
     for part, means in scores.of.items():
         name = part.removeprefix("feature:")
         if name == part or (move := move_of(pane, baseline, part, means, outcome)) is None:
             continue
         off = (move.carried - move.due) / move.apart
         moved = math.copysign(move.carried, move.carried * outcome.shift) / move.deviation
-        found.append(FeatureShift(name, move.carried / whole, move.due / whole, off, moved))
-    return found
+        shifts.append(FeatureShift(name, move.carried / explained_shift, move.due / explained_shift, off, moved))
+    return shifts
 
 
 def move_of(pane: Pane, baseline: Baseline, part: str, means: ScoreMeans, outcome: ScalarOutcome) -> Move | None:
@@ -321,38 +326,40 @@ def move_of(pane: Pane, baseline: Baseline, part: str, means: ScoreMeans, outcom
     if now is None or not now.any() or rate is None or means.labelled is None:
         return None
     worth, of_reference = _per_row(pane), _per_row(baseline.pane)
-    known = means.labelled / of_reference >= FEWEST_OF_CELL
-    if np.count_nonzero(known) < 2:
+    has_rate = means.labelled / of_reference >= FEWEST_OF_CELL
+    if np.count_nonzero(has_rate) < 2:
         return None
     counts = np.add.reduceat(now, np.append(means.first, len(now) - 2))
-    nearest = _nearest(known)
-    was = np.bincount(nearest, means.rows / of_reference, minlength=len(known))
-    seen = np.bincount(nearest, counts / worth, minlength=len(known))
-    n, total = float(seen.sum()), float(was.sum())
+    nearest = _nearest(has_rate)
+    was = np.bincount(nearest, means.rows / of_reference, minlength=len(has_rate))
+    window_counts = np.bincount(nearest, counts / worth, minlength=len(has_rate))
+    n, total = float(window_counts.sum()), float(was.sum())
     if n <= 0 or total <= 0:
         return None
     p = was / total
     labelled = float(means.labelled.sum()) / of_reference
     variance = float(p @ (rate - p @ rate) ** 2)
     # chance makes rates of cells differ, too: by about one row's variance for each cell beyond the first
-    told = variance - outcome.variance * (np.count_nonzero(known) - 1) / labelled
-    share = float(max(told, 0.0)) / outcome.variance
+    excess_variance = variance - outcome.variance * (np.count_nonzero(has_rate) - 1) / labelled
+    share = float(max(excess_variance, 0.0)) / outcome.variance
     rows = 1 / n + 1 / total
     # 0.05: least part of a feature's variance that is its own: with none, any difference from what is due would be
     # certain
-    alone = variance * max(1 - share / max(outcome.explained, 1e-12), 0.05)
-    within = alone if outcome.within is None else outcome.within(means, rate)
-    deviation, apart = (math.sqrt(max(one, 1e-12 * outcome.variance) * rows) for one in (variance, within))
-    return Move(float((seen / n - p) @ rate), outcome.shift * share, deviation, apart)
+    unexplained = variance * max(1 - share / max(outcome.explained, 1e-12), 0.05)
+    within = unexplained if outcome.within is None else outcome.within(means, rate)
+    deviation, within_deviation = (
+        math.sqrt(max(variance_of_row, 1e-12 * outcome.variance) * rows) for variance_of_row in (variance, within)
+    )
+    return Move(float((window_counts / n - p) @ rate), outcome.shift * share, deviation, within_deviation)
 
 
 def _nearest(known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> I64:
     """Return the nearest cell with a known rate for each cell; the last one, without a value, stands for itself."""
-    at = np.arange(len(known))
+    cells = np.arange(len(known))
     enough = np.flatnonzero(known[:-1]) if known[:-1].any() else np.flatnonzero(known)
-    nearest: I64 = enough[np.abs(at[:, np.newaxis] - enough).argmin(axis=1)].astype(np.int64, copy=False)
+    nearest: I64 = enough[np.abs(cells[:, np.newaxis] - enough).argmin(axis=1)].astype(np.int64, copy=False)
     if known[-1]:
-        nearest[-1] = at[-1]
+        nearest[-1] = cells[-1]
     return nearest
 
 
@@ -418,9 +425,9 @@ def _explanation(fit: ScoreFit, features: Sequence[FeatureShift]) -> tuple[Shift
         return "inputs", tuple(one.name for one in refuting if one.carried > one.due) or (refuting[0].name,)
     if fit.p_value < LEVEL and fit.left > MATERIAL:
         return "inputs", ()
-    alone = [one for one in features if one.carried > 1 - MATERIAL]
-    shown = [one.name for one in sorted(features, key=lambda one: -one.moved) if one.moved > beyond]
-    together = float(chdtrc(len(features), sum(one.off**2 for one in features))) if features else 1.0
+    alone = [feature for feature in features if feature.carried > 1 - MATERIAL]
+    shown = [feature.name for feature in sorted(features, key=lambda one: -one.moved) if feature.moved > beyond]
+    together = float(chdtrc(len(features), sum(feature.off**2 for feature in features))) if features else 1.0
     if len(shown) < 2 or alone or fit.p_value < LEVEL or together < LEVEL:
         return "either", tuple(one.name for one in alone)
     return "labels", tuple(shown)

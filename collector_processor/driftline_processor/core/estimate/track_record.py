@@ -43,10 +43,10 @@ def with_track_records(evaluations: Sequence[Evaluation], first: int = 0) -> lis
     """
     known: deque[dict[str, Estimate]] = deque(maxlen=LAST)
     found = []
-    for at, evaluation in enumerate(evaluations):
+    for index, evaluation in enumerate(evaluations):
         if judged(evaluation):
             known.append(evaluation.estimated)
-        if at >= first:
+        if index >= first:
             found.append(_recorded(evaluation, known) if evaluation.estimated else evaluation)
     return found
 

@@ -63,8 +63,8 @@ def share_of_rows_moved(was: F64, now: F64, design_effect: float = 1.0) -> float
     n, m = float(was.sum()), float(now.sum())
     if n <= 0 or m <= 0:
         return 0.0
-    p, q, both = was / n, now / m, (was + now) / (n + m)
-    chance = np.sqrt(2 / math.pi * both * (1 - both) * (1 / n + 1 / m) * design_effect).sum() / 2
+    p, q, pooled = was / n, now / m, (was + now) / (n + m)
+    chance = np.sqrt(2 / math.pi * pooled * (1 - pooled) * (1 / n + 1 / m) * design_effect).sum() / 2
     return max(0.0, float(np.abs(q - p).sum()) / 2 - float(chance))
 
 
@@ -80,14 +80,14 @@ class ColumnCounts(NamedTuple):
     now: F64
 
 
-def find_concentration(whole: ColumnCounts, slices: Mapping[str, ColumnCounts], cells: I64) -> str:
+def find_concentration(column_counts: ColumnCounts, slices: Mapping[str, ColumnCounts], cells: I64) -> str:
     """Return the slice that holds the move of a feature, "" where the move is not in one slice.
 
     Among several, the slice with most of the moved rows wins.
 
     Args:
-        whole: Counts of all rows.
-        slices: Counts of each slice, a part of ``whole``.
+        column_counts: Counts of all rows.
+        slices: Counts of each slice, a part of ``column_counts``.
         cells: int64 (bins,), cell of each bin.
 
     >>> whole = ColumnCounts(np.array([200.0, 200.0]), np.array([140.0, 260.0]))
@@ -95,8 +95,8 @@ def find_concentration(whole: ColumnCounts, slices: Mapping[str, ColumnCounts], 
     >>> find_concentration(whole, {"channel=mobile": mobile}, np.array([0, 1]))
     'channel=mobile'
     """
-    best, held = "", 0.0
-    total = coarsen(whole.was, cells), coarsen(whole.now, cells)
+    best, largest_part = "", 0.0
+    total = coarsen(column_counts.was, cells), coarsen(column_counts.now, cells)
     for name, side in slices.items():
         was, now = coarsen(side.was, cells), coarsen(side.now, cells)
         inside = share_of_rows_moved(was, now)
@@ -107,8 +107,8 @@ def find_concentration(whole: ColumnCounts, slices: Mapping[str, ColumnCounts], 
         # one is named)
         # 0.05: least share of a slice's rows that moved, for a cause that names the slice: what less than one row in
         # twenty does is minor for a finding, too (check)
-        if inside >= 0.05 and outside <= 0.25 * inside and part > held:
-            best, held = name, part
+        if inside >= 0.05 and outside <= 0.25 * inside and part > largest_part:
+            best, largest_part = name, part
     return best
 
 
@@ -220,13 +220,13 @@ def _cells(counts: F64, means: ScoreMeans) -> F64:
     return summed
 
 
-def _filled(mean: F64, rows: F64, least: float) -> F64:
+def _filled(mean: F64, rows: F64, fewest_rows: float) -> F64:
     """Return the means; a mean of few rows is replaced by that of the nearest cell with enough rows."""
-    enough = np.flatnonzero(rows >= least)
+    enough = np.flatnonzero(rows >= fewest_rows)
     if not len(enough):
         return mean
-    at = np.arange(len(mean))
-    nearest = enough[np.abs(at[:, np.newaxis] - enough).argmin(axis=1)]
+    cells = np.arange(len(mean))
+    nearest = enough[np.abs(cells[:, np.newaxis] - enough).argmin(axis=1)]
     filled: F64 = mean[nearest]
     return filled
 
@@ -257,11 +257,11 @@ def explain(
     Returns:
         The explanation; None without drift and without a finding about a feature.
     """
-    whole = views[""]
+    all_rows = views[""]
     causes: list[tuple[Cause, Finding | None]] = []
     explained: set[str] = set()
     for finding in findings:
-        cause = _of_finding(finding, whole)
+        cause = _of_finding(finding, all_rows)
         if cause is not None and not explained & set(finding.features):
             causes.append((cause, finding))
             explained |= set(finding.features)
@@ -270,15 +270,17 @@ def explain(
         (cause, None) for name in drifted if name not in explained and (cause := _of_drift(name, views)) is not None
     ]
     drifts = score.words if score is not None and score.state == "drift" else ""
-    what = "score" if score is None else score.words
+    score_name = "score" if score is None else score.words
     if not causes:
         return Explanation((), drifts) if drifts else None
     steps = _steps_before(views, [cause for cause, _ in causes])
     dated = [(_dated(cause, window, views, steps), finding) for cause, finding in causes]
-    means = score_means(whole.pane, whole.baseline)
-    ranked = _ranked(_carrying(dated, views, means if drifts else None), whole)
-    shown = tuple(replace(cause, finding=finding, score=what, timezone=timezone) for cause, finding in ranked)
-    return Explanation(shown, drifts, *(means or (None, None)))
+    means = score_means(all_rows.pane, all_rows.baseline)
+    ranked = _ranked(_carrying(dated, views, means if drifts else None), all_rows)
+    dated_causes = tuple(
+        replace(cause, finding=finding, score=score_name, timezone=timezone) for cause, finding in ranked
+    )
+    return Explanation(dated_causes, drifts, *(means or (None, None)))
 
 
 def _carrying(
@@ -287,9 +289,9 @@ def _carrying(
     """Return the causes with their share of the shift of the mean score; for two swapped features their sum."""
     if means is None or means[0] == means[1]:
         return list(causes)
-    whole, carrying = views[""], []
+    all_rows, carrying = views[""], []
     for cause, finding in causes:
-        shifts = [score_shift(f"feature:{name}", whole.pane, whole.baseline) for name in cause.features]
+        shifts = [score_shift(f"feature:{name}", all_rows.pane, all_rows.baseline) for name in cause.features]
         shifts_known = [shift for shift in shifts if shift is not None]
         carrying.append(
             (replace(cause, score_shift=sum(shifts_known) / (means[1] - means[0]) if shifts_known else None), finding)
@@ -297,29 +299,31 @@ def _carrying(
     return carrying
 
 
-def _of_finding(finding: Finding, whole: ExplainInput) -> Cause | None:
+def _of_finding(finding: Finding, explain_input: ExplainInput) -> Cause | None:
     """Return the cause of a finding; None for a finding without a feature, or one that explains little of the move."""
-    parts = {name: whole.sides(f"feature:{name}") for name in finding.features}
-    shifts = [_moved(name, whole) for name, sides in parts.items() if sides is not None]
+    parts = {name: explain_input.sides(f"feature:{name}") for name in finding.features}
+    shifts = [_moved(name, explain_input) for name, sides in parts.items() if sides is not None]
     if not finding.features or finding.check not in ALWAYS | MOSTLY:
         return None
     shift = max(shifts, default=0.0)
     if finding.check in MOSTLY:
         share = abs((finding.now or 0.0) - (finding.was or 0.0))
-        drifts = any(name in whole.found and whole.found[name].state == "drift" for name in finding.features)
+        drifts = any(
+            name in explain_input.found and explain_input.found[name].state == "drift" for name in finding.features
+        )
         # 0.5: least part of the move that a finding explains to be its cause: more than all other causes together
         if drifts and share < 0.5 * shift:
             return None
         shift = max(shift, share)
     else:
         shift = max(shift, finding.now or 0.0)
-    return Cause(finding.features, finding.check, shift, _changes(finding.features[0], whole))
+    return Cause(finding.features, finding.check, shift, _changes(finding.features[0], explain_input))
 
 
 def _of_drift(name: str, views: Mapping[str, ExplainInput]) -> Cause | None:
     """Return the cause of a drifting feature, with the slice in which it drifts."""
-    part, whole = f"feature:{name}", views[""]
-    sides = whole.sides(part)
+    part, all_rows = f"feature:{name}", views[""]
+    sides = all_rows.sides(part)
     if sides is None:
         return None
     of_slices = {
@@ -328,10 +332,10 @@ def _of_drift(name: str, views: Mapping[str, ExplainInput]) -> Cause | None:
         if key and view.found.get(name) is not None and view.found[name].state == "drift"
         if (side := view.sides(part)) is not None and len(side.was) == len(sides.was)
     }
-    where = find_concentration(sides, of_slices, whole.cells(part))
-    shift = _moved(name, whole)
+    where = find_concentration(sides, of_slices, all_rows.cells(part))
+    shift = _moved(name, all_rows)
     if where:
-        shift = max(shift, _moved(name, views[where]) * views[where].rows() / whole.rows())
+        shift = max(shift, _moved(name, views[where]) * views[where].rows() / all_rows.rows())
     return Cause((name,), "", shift, _changes(name, views[where]), where)
 
 
@@ -352,10 +356,10 @@ def _changes(name: str, view: ExplainInput) -> tuple[Change, ...]:
 
 def _steps_before(views: Mapping[str, ExplainInput], causes: Sequence[Cause]) -> dict[str, TimeSteps | None]:
     """Return the time before the window, read once per slice with a cause."""
-    wanted: dict[str, list[str]] = {}
+    parts_by_slice: dict[str, list[str]] = {}
     for cause in causes:
-        wanted.setdefault(cause.slice, []).extend(f"feature:{name}" for name in cause.features)
-    return {name: views[name].time_before(parts) for name, parts in wanted.items()}
+        parts_by_slice.setdefault(cause.slice, []).extend(f"feature:{name}" for name in cause.features)
+    return {name: views[name].time_before(parts) for name, parts in parts_by_slice.items()}
 
 
 def _dated(
@@ -380,25 +384,26 @@ def _dated(
 
 
 def _ranked(
-    causes: Collection[tuple[Cause, Finding | None]], whole: ExplainInput
+    causes: Collection[tuple[Cause, Finding | None]], explain_input: ExplainInput
 ) -> list[tuple[Cause, Finding | None]]:
     """Return the causes in order: by share of moved rows times importance, else by share of the score's shift."""
-    shares = _importance(whole)
+    shares = _importance(explain_input)
     if shares is not None:
-        own = [
+        shares_of_causes = [
             (
                 sum(
                     {
-                        whole.baseline.raw_name(n): shares.get(whole.baseline.raw_name(n), 0.0) for n in c.features
+                        explain_input.baseline.raw_name(n): shares.get(explain_input.baseline.raw_name(n), 0.0)
+                        for n in c.features
                     }.values()
                 )
             )
             for c, _ in causes
         ]
-        total = sum(cause.moved * share for (cause, _), share in zip(causes, own, strict=True))
+        total = sum(cause.moved * share for (cause, _), share in zip(causes, shares_of_causes, strict=True))
         causes = [
             (replace(cause, importance=share, weight=cause.moved * share / total if total > 0 else 0.0), finding)
-            for (cause, finding), share in zip(causes, own, strict=True)
+            for (cause, finding), share in zip(causes, shares_of_causes, strict=True)
         ]
     return sorted(causes, key=lambda cause: (-_counts(cause[0]), -cause[0].moved, cause[0].features))
 
@@ -409,7 +414,7 @@ def _counts(cause: Cause) -> float:
     return cause.moved * (1.0 if cause.score_shift is None else max(cause.score_shift, LEAST_CARRIED))
 
 
-def _importance(whole: ExplainInput) -> dict[str, float] | None:
-    known = whole.baseline.extras.importance
-    names = {whole.baseline.raw_name(name) for name in whole.baseline.bins.features}
-    return None if known is None else known.shares(names)
+def _importance(explain_input: ExplainInput) -> dict[str, float] | None:
+    importance = explain_input.baseline.extras.importance
+    names = {explain_input.baseline.raw_name(name) for name in explain_input.baseline.bins.features}
+    return None if importance is None else importance.shares(names)

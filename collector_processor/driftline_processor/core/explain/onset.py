@@ -64,12 +64,12 @@ def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.
     >>> onset(np.array([500.0, 500.0]), np.array([quiet, [48.0, 52.0], quiet, [51.0, 49.0]])) is None
     True
     """
-    held = np.flatnonzero(steps.sum(axis=1) > 0)
-    of_window = held >= len(steps) - current
-    kept = baseline + steps.sum(axis=0) > 0
-    if len(held) < 2 or not of_window.any() or np.count_nonzero(kept) < 2 or not baseline.any():
+    filled_steps = np.flatnonzero(steps.sum(axis=1) > 0)
+    of_window = filled_steps >= len(steps) - current
+    filled = baseline + steps.sum(axis=0) > 0
+    if len(filled_steps) < 2 or not of_window.any() or np.count_nonzero(filled) < 2 or not baseline.any():
         return None
-    series = np.vstack([baseline, steps[held]])[:, kept]
+    series = np.vstack([baseline, steps[filled_steps]])[:, filled]
     cuts = {cut.at: cut.p for cut in _segmented(series, 0, len(series), design_effect)}
     if not cuts:
         return None
@@ -82,13 +82,13 @@ def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.
         first > 0 and _way(was, _shares(series[first:last].sum(axis=0)), now) >= 0.25
         for first, last in itertools.pairwise(bounds)
     ]
-    at = len(drifted) - 1
-    if not drifted[at]:
+    index = len(drifted) - 1
+    if not drifted[index]:
         return None
-    while drifted[at - 1]:  # the first stretch, that of the baseline, never is
-        at -= 1
-    first = bounds[at]
-    return Onset(int(held[first - 1]), cuts[first], first == 1)
+    while drifted[index - 1]:  # the first stretch, that of the baseline, never is
+        index -= 1
+    first = bounds[index]
+    return Onset(int(filled_steps[first - 1]), cuts[first], first == 1)
 
 
 def _segmented(series: F64, first: int, last: int, effect: float, alike: float = 1.0) -> list[_Cut]:
@@ -114,7 +114,7 @@ def _stretches(first: int, last: int) -> list[tuple[int, int, float]]:
     What came and went hides a later change from one look at all of it, but not from a look at what followed.
     """
     length = last - first
-    parts = [(first + at * length // (2 * scale), scale) for scale in (2, 4) for at in range(2 * scale - 1)]
+    parts = [(first + index * length // (2 * scale), scale) for scale in (2, 4) for index in range(2 * scale - 1)]
     parts = [(start, scale) for start, scale in parts if length >= FEW * 2 * scale]
     share = 0.5 if parts else 1.0
     return [(first, last, share), *((start, start + length // scale, 0.5 / len(parts)) for start, scale in parts)]
@@ -131,21 +131,21 @@ def _best(part: F64, effect: float, alike: float, *, anchored: bool) -> _Cut | N
     """
     count = len(part)
     freedom = count - 2  # of how steps differ within: two means are known from them, or one and the baseline's
-    kept = part.sum(axis=0) > 0
-    width = int(np.count_nonzero(kept))
+    filled = part.sum(axis=0) > 0
+    width = int(np.count_nonzero(filled))
     if freedom < 1 or width < 2:
         return None
-    part = part[:, kept]
+    part = part[:, filled]
     share = part.sum(axis=0) / part.sum()
     before = np.cumsum(part, axis=0)[:-1]  # of the cut before row 1, 2, ...
-    apart = _apart(before, share, float(part.sum()))
-    spread = np.full(count - 1, effect * (width - 1))
+    between = _apart(before, share, float(part.sum()))
+    variance = np.full(count - 1, effect * (width - 1))
     if freedom >= FEW:
-        spread = np.maximum(_spread(part, before, share, anchored=anchored) / freedom, spread)
-    best = int((apart / spread).argmax())
+        variance = np.maximum(_spread(part, before, share, anchored=anchored) / freedom, variance)
+    best = int((between / variance).argmax())
     within = _within(part, best + 1, share)[anchored:]
     alike = max(alike, _alike(within, best + 1 - anchored))
-    p = _p_value(float(apart[best]), within, freedom, width, effect, alike)
+    p = _p_value(float(between[best]), within, freedom, width, effect, alike)
     return _Cut(best + 1, min(1.0, (count - 1) * p), alike)
 
 
@@ -155,23 +155,23 @@ def _p_value(between: float, within: F64, freedom: int, width: int, effect: floa
     ``within``: float64 (steps, cells), what each step differs by. ``alike``: how many steps count as one.
     """
     covariance = within.T @ within / freedom
-    spread = float(np.trace(covariance))
-    alone = float(chdtrc(width - 1, between / effect))
-    if spread <= 0 or freedom < FEW:
-        return alone
-    directions = min(max(spread**2 / float((covariance**2).sum()), 1.0), width - 1)
+    variance = float(np.trace(covariance))
+    plain_p = float(chdtrc(width - 1, between / effect))
+    if variance <= 0 or freedom < FEW:
+        return plain_p
+    directions = min(max(variance**2 / float((covariance**2).sum()), 1.0), width - 1)
     degrees = max(1.0, freedom / alike) * directions
-    return max(alone, float(fdtrc(directions, degrees, between / spread / alike)))
+    return max(plain_p, float(fdtrc(directions, degrees, between / variance / alike)))
 
 
-def _alike(within: F64, at: int) -> float:
+def _alike(within: F64, cut: int) -> float:
     """Return the factor of a mean's variance due to neighbouring steps that resemble each other: (1 + r) / (1 - r)."""
     count, sum_of_squares = len(within), float((within**2).sum())
     if count < 4 or sum_of_squares <= 0:
         return 1.0
     products = (within[1:] * within[:-1]).sum(axis=1)
-    if 0 < at < count:
-        products[at - 1] = 0.0  # across the cut
+    if 0 < cut < count:
+        products[cut - 1] = 0.0  # across the cut
     r = float(products.sum()) / sum_of_squares
     r += (1 + 3 * max(r, 0.0)) / count  # around their own mean steps resemble each other less than they do
     # 0.9: the greatest correlation of neighbouring steps that is allowed for
@@ -200,28 +200,30 @@ def _spread(part: F64, before: F64, share: F64, *, anchored: bool) -> F64:
     sums = [np.cumsum(power, axis=0) for power in (weight * part**2, weight * rows * part, weight * rows**2)]
     total = np.zeros(len(before))
     after = part.sum(axis=0) - before
-    for side, of in (
+    for side, side_sums in (
         (before, [power[:-1] for power in sums]),
         (after, [power[-1] - power[:-1] for power in sums]),
     ):
-        own = side / side.sum(axis=1, keepdims=True)
-        total += (of[0] - 2 * own * of[1] + own**2 * of[2]).sum(axis=1)
+        shares = side / side.sum(axis=1, keepdims=True)
+        total += (side_sums[0] - 2 * shares * side_sums[1] + shares**2 * side_sums[2]).sum(axis=1)
     return np.maximum(total, 0.0)
 
 
-def _within(part: F64, at: int, share: F64) -> F64:
+def _within(part: F64, cut: int, share: F64) -> F64:
     """Return the difference of rows from their side of a cut, float64 (rows, cells), in units of independent rows."""
-    own = np.vstack([np.broadcast_to(side.sum(axis=0) / side.sum(), side.shape) for side in (part[:at], part[at:])])
+    shares = np.vstack(
+        [np.broadcast_to(side.sum(axis=0) / side.sum(), side.shape) for side in (part[:cut], part[cut:])]
+    )
     rows = part.sum(axis=1, keepdims=True)
-    apart: F64 = (part - rows * own) / np.sqrt(rows * share + 1)
+    apart: F64 = (part - rows * shares) / np.sqrt(rows * share + 1)
     return apart
 
 
 def _way(was: F64, then: F64, now: F64) -> float:
     """Return the part of the way from one distribution to another that a third has gone; 1 is all of it."""
     weight = (now - was) / (now + was)
-    whole = float(weight @ (now - was))
-    return float(weight @ (then - was)) / whole if whole > 0 else 0.0
+    whole_way = float(weight @ (now - was))
+    return float(weight @ (then - was)) / whole_way if whole_way > 0 else 0.0
 
 
 def _shares(counts: F64) -> F64:

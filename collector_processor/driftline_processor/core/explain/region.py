@@ -51,7 +51,9 @@ def _categories(drawn: Cells) -> list[Change]:
         return []
     other = int((shift * -np.sign(shift[most])).argmax())
     last = len(drawn.categories) - 1
-    names = [_OTHER.get(category, category) if at == last else category for at, category in enumerate(drawn.categories)]
+    names = [
+        _OTHER.get(category, category) if index == last else category for index, category in enumerate(drawn.categories)
+    ]
     return [Change(names[at], float(drawn.was[at]), float(drawn.now[at])) for at in dict.fromkeys((most, other))]
 
 

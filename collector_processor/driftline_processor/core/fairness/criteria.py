@@ -163,26 +163,26 @@ def judge_fairness(
         return None
     counted = {value: group.predictions for value, group in groups.items() if group.predictions is not None}
     basis: Basis = "predictions" if len(counted) == len(groups) else "labelled rows"
-    fewest = FEWEST_DAYS if days else FEWEST
+    fewest_rows_needed = FEWEST_DAYS if days else FEWEST
     parts = {
-        value: _parts(group.labelled, counted[value] if basis == "predictions" else group.labelled, fewest)
+        value: _parts(group.labelled, counted[value] if basis == "predictions" else group.labelled, fewest_rows_needed)
         for value, group in groups.items()
     }
     size = {value: group.weight for value, group in groups.items()}
     if basis == "predictions":
-        size = {value: float(one.weight.sum()) for value, one in counted.items()}
+        size = {value: float(table.weight.sum()) for value, table in counted.items()}
     reference = rule.reference if rule.reference in groups else ""
     pairs = (len(groups) - 1) * (1 if reference else len(groups) / 2)
-    each = 1 - (1 - confidence) / pairs
+    pair_confidence = 1 - (1 - confidence) / pairs
     order = sorted(groups, key=lambda value: (value != reference, -size[value], value))
-    told = tuple(GroupRates(value, groups[value].rows, _rates(parts[value], confidence)) for value in order)
+    group_rates = tuple(GroupRates(value, groups[value].rows, _rates(parts[value], confidence)) for value in order)
     ranked = {value: parts[value] for value in order}
     criteria = tuple(
-        replace(_criterion(name, rule, ranked, reference, each, basis), low=low, high=high)
+        replace(_criterion(name, rule, ranked, reference, pair_confidence, basis), low=low, high=high)
         for name in CRITERIA
         for low, high in [_extent(name, ranked, reference, (1 - confidence) / (pairs * windows))]
     )
-    return Fairness(rule.attribute, reference, coverage, labelled, told, criteria)
+    return Fairness(rule.attribute, reference, coverage, labelled, group_rates, criteria)
 
 
 def windows_a_month(window: Window) -> float:
@@ -206,13 +206,13 @@ class FewestRows(NamedTuple):
 
 def fewest_rows(fairness: Fairness, criterion: str) -> FewestRows | None:
     """Return the group that has the fewest rows for a criterion; None where no group is known."""
-    known = [
-        FewestRows(one.value, rate, one.rates[rate].rows)
-        for one in fairness.groups
+    candidates = [
+        FewestRows(group.value, rate, group.rates[rate].rows)
+        for group in fairness.groups
         for rate in CRITERIA[criterion]
-        if rate in one.rates
+        if rate in group.rates
     ]
-    return min(known, key=lambda one: (one.rows, one.group), default=None)
+    return min(candidates, key=lambda candidate: (candidate.rows, candidate.group), default=None)
 
 
 class _Part(NamedTuple):
@@ -248,24 +248,27 @@ class _Part(NamedTuple):
         moved = self.ratio.moved
         return counting_as_one(moved.influence, moved.expected, self.fewest, confidence)
 
-    def effect_beside(self, other: _Part, confidence: float, *, ratio: bool = False) -> float:
+    def effect_beside(self, part: _Part, confidence: float, *, ratio: bool = False) -> float:
         """Return the design effect of the difference of two rates, or of their logarithms."""
-        one, two = self.ratio.moved, other.ratio.moved
-        if len(one.influence) != len(two.influence):
+        moved, two = self.ratio.moved, part.ratio.moved
+        if len(moved.influence) != len(two.influence):
             return 1.0
-        by, less = (other.value, self.value) if ratio else (1.0, 1.0)
-        influence, expected = by * one.influence - less * two.influence, by**2 * one.expected + less**2 * two.expected
+        by, less = (part.value, self.value) if ratio else (1.0, 1.0)
+        influence, expected = (
+            by * moved.influence - less * two.influence,
+            by**2 * moved.expected + less**2 * two.expected,
+        )
         return counting_as_one(influence, expected, self.fewest, confidence)
 
 
 def _parts(labelled: ConfusionTable | None, selected: ConfusionTable | None, fewest: float) -> dict[str, _Part | None]:
     """Return the rates of a group; None for a rate without rows."""
-    found: dict[str, _Part | None] = dict.fromkeys(_RATES)
+    parts: dict[str, _Part | None] = dict.fromkeys(_RATES)
     for name, cells in _RATES.items():
         rows = selected if name == "selection_rate" else labelled
         if rows is not None and (ratio := rows.ratio(*cells)).value is not None:
-            found[name] = _Part(ratio, rows.knows(cells[0] + cells[1]), fewest)
-    return found
+            parts[name] = _Part(ratio, rows.knows(cells[0] + cells[1]), fewest)
+    return parts
 
 
 def _rates(parts: Mapping[str, _Part | None], confidence: float) -> dict[str, GroupRate]:
@@ -282,39 +285,46 @@ def _criterion(
     rule: FairnessRule,
     parts: Mapping[str, Mapping[str, _Part | None]],
     reference: str,
-    each: float,
+    pair_confidence: float,
     basis: Basis,
 ) -> FairnessCriterion:
     """Judge one criterion for all groups."""
     ratio = name == "disparate_impact"
     compare, limit = (_ratio, rule.min_ratio) if ratio else (_difference, rule.tolerance)
-    found: list[GroupComparison] = []
+    group_comparisons: list[GroupComparison] = []
     spans: list[tuple[float | None, float | None]] = []
     for rate in CRITERIA[name]:
-        own = {value: of_group[rate] for value, of_group in parts.items()}
-        highest = [reference] if reference else sorted(own, key=lambda value: _height(own[value]), reverse=True)
-        for value in sorted(own):
+        part_by_group = {value: of_group[rate] for value, of_group in parts.items()}
+        highest = (
+            [reference]
+            if reference
+            else sorted(part_by_group, key=lambda value: _height(part_by_group[value]), reverse=True)
+        )
+        for value in sorted(part_by_group):
             higher = highest[: highest.index(value)] if value in highest else highest
-            pairs = (compare(value, beside, rate, own[value], own[beside], limit, each) for beside in higher)
+            pairs = (
+                compare(value, beside, rate, part_by_group[value], part_by_group[beside], limit, pair_confidence)
+                for beside in higher
+            )
             first = next(pairs, None)
             if first is None:
                 continue
-            told = (
+            worst_comparison = (
                 first
                 if first.state != "inconclusive"
                 else next((pair for pair in pairs if pair.state == "broken"), first)
             )
-            found.append(told)
-        spans.append(_span(list(own.values()), own[reference] if reference else None))
-    differences, ratios = [one for one, _ in spans], [one for _, one in spans]
+            group_comparisons.append(worst_comparison)
+        spans.append(_span(list(part_by_group.values()), part_by_group[reference] if reference else None))
+    differences, ratios = [comparison for comparison, _ in spans], [comparison for _, comparison in spans]
     return FairnessCriterion(
         name,
         basis if CRITERIA[name] == ("selection_rate",) else "labelled rows",
-        _together([one.state for one in found]),
+        _together([comparison.state for comparison in group_comparisons]),
         _worst(differences, max),
         _worst(ratios, min),
         limit,
-        tuple(sorted(found, key=lambda one: one.group)),
+        tuple(sorted(group_comparisons, key=lambda comparison: comparison.group)),
     )
 
 
@@ -337,25 +347,25 @@ def _extent(
     ratio, rates = name == "disparate_impact", CRITERIA[name]
     confidence = 1 - error / len(rates)
     spans: list[tuple[float, float]] = []
-    known = True
+    is_complete = True
     for rate in rates:
         for name_of_one, name_of_other in combinations(parts, 2):
             if reference and reference not in (name_of_one, name_of_other):
                 continue
-            one, other = parts[name_of_one][rate], parts[name_of_other][rate]
-            if one is None or other is None or not (one.known and other.known):
-                known = False
+            part, other_part = parts[name_of_one][rate], parts[name_of_other][rate]
+            if part is None or other_part is None or not (part.known and other_part.known):
+                is_complete = False
                 continue
-            effect = one.effect_beside(other, confidence, ratio=ratio)
-            limits, than = one.exact_limits(confidence, effect), other.exact_limits(confidence, effect)
+            effect = part.effect_beside(other_part, confidence, ratio=ratio)
+            limits, than = part.exact_limits(confidence, effect), other_part.exact_limits(confidence, effect)
             if ratio:
-                spans.append(_ratio_from_one(*limits_of.quotient(one.value, limits, other.value, than)))
+                spans.append(_ratio_from_one(*limits_of.quotient(part.value, limits, other_part.value, than)))
             else:
-                apart, wider, _ = limits_of.difference(one.value, limits, other.value, than)
-                spans.append(_distance(apart or 0.0, wider or 0.0))
-    low = (min if ratio else max)((one for one, _ in spans), default=None)
-    high = (min if ratio else max)((one for _, one in spans), default=None)
-    if known:
+                narrow, wider, _ = limits_of.difference(part.value, limits, other_part.value, than)
+                spans.append(_distance(narrow or 0.0, wider or 0.0))
+    low = (min if ratio else max)((part for part, _ in spans), default=None)
+    high = (min if ratio else max)((part for _, part in spans), default=None)
+    if is_complete:
         return low, high
     return (None, high) if ratio else (low, None)
 
@@ -386,40 +396,56 @@ def _height(part: _Part | None) -> tuple[bool, float]:
 
 
 def _difference(
-    group: str, beside: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
+    group: str,
+    beside: str,
+    rate: str,
+    own_part: _Part | None,
+    other_part: _Part | None,
+    limit: float,
+    confidence: float,
 ) -> GroupComparison:
-    if one is None or other is None:
+    if own_part is None or other_part is None:
         return GroupComparison(group, rate, None, None, None, "inconclusive", beside)
-    limits = [part.limits(confidence, one.effect_beside(other, confidence)) for part in (one, other)]
-    low, high, _ = limits_of.difference(one.value, limits[0], other.value, limits[1])
-    return GroupComparison(group, rate, one.value - other.value, low, high, _state(low, high, -limit, limit), beside)
+    limits = [
+        part.limits(confidence, own_part.effect_beside(other_part, confidence)) for part in (own_part, other_part)
+    ]
+    low, high, _ = limits_of.difference(own_part.value, limits[0], other_part.value, limits[1])
+    return GroupComparison(
+        group, rate, own_part.value - other_part.value, low, high, _state(low, high, -limit, limit), beside
+    )
 
 
 def _ratio(
-    group: str, beside: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
+    group: str,
+    beside: str,
+    rate: str,
+    own_part: _Part | None,
+    other_part: _Part | None,
+    limit: float,
+    confidence: float,
 ) -> GroupComparison:
-    if one is None or other is None:
+    if own_part is None or other_part is None:
         return GroupComparison(group, rate, None, None, None, "inconclusive", beside)
-    value = one.value / other.value if other.value > 0 else None
-    if not (one.known and other.known):
+    value = own_part.value / other_part.value if other_part.value > 0 else None
+    if not (own_part.known and other_part.known):
         return GroupComparison(group, rate, value, None, None, "inconclusive", beside)
-    effect = one.effect_beside(other, confidence, ratio=True)
-    if all(limits_of.has_equal_weights(*part.ratio[:2]) for part in (one, other)):
-        share, than = (Share(part.value, part.ratio.effective / effect) for part in (one, other))
+    effect = own_part.effect_beside(other_part, confidence, ratio=True)
+    if all(limits_of.has_equal_weights(*part.ratio[:2]) for part in (own_part, other_part)):
+        share, than = (Share(part.value, part.ratio.effective / effect) for part in (own_part, other_part))
         low, high = ratio_interval(share, than, confidence)
     else:
-        limits = [part.limits(confidence, effect) for part in (one, other)]
-        low, high = limits_of.quotient(one.value, limits[0], other.value, limits[1])
+        limits = [part.limits(confidence, effect) for part in (own_part, other_part)]
+        low, high = limits_of.quotient(own_part.value, limits[0], other_part.value, limits[1])
     state = _state(low, high, limit, 1 / limit if limit > 0 else np.inf)
     return GroupComparison(group, rate, value, low, None if isinf(high) else high, state, beside)
 
 
-def _state(low: float | None, high: float | None, least: float, most: float) -> Judgement:
+def _state(low: float | None, high: float | None, lowest: float, highest: float) -> Judgement:
     if low is None or high is None:
         return "inconclusive"
-    if low >= least and high <= most:
+    if low >= lowest and high <= highest:
         return "met"
-    return "broken" if high < least or low > most else "inconclusive"
+    return "broken" if high < lowest or low > highest else "inconclusive"
 
 
 def _together(states: Sequence[Judgement]) -> Judgement:
@@ -443,6 +469,6 @@ def _span(parts: Sequence[_Part | None], reference: _Part | None) -> tuple[float
     return max(high - low for low, high in spans), _worst(ratios, min)
 
 
-def _worst(values: Sequence[float | None], of: Callable[[Sequence[float]], float]) -> float | None:
-    known = [value for value in values if value is not None]
-    return of(known) if len(known) == len(values) else None
+def _worst(values: Sequence[float | None], choose: Callable[[Sequence[float]], float]) -> float | None:
+    known_values = [value for value in values if value is not None]
+    return choose(known_values) if len(known_values) == len(values) else None

@@ -166,17 +166,17 @@ def power_of_share(rows: int, share: float, limit: float, confidence: float) -> 
     return float(bdtrc(hits, rows, share)) if hits < rows else 0.0
 
 
-def _quantile(some: WeightSums, others: WeightSums, tail: float) -> float:
+def _quantile(weight_sums: WeightSums, others: WeightSums, tail: float) -> float:
     """Return the quantile of a share of two gamma variables with the mean and variance of a weighted count."""
-    share = _share_quantile(some.effective, others.effective, tail)
-    each, other = some.squares / some.weight, others.squares / others.weight
-    return each * share / (each * share + other * (1 - share))
+    share = _share_quantile(weight_sums.effective, others.effective, tail)
+    weight_of_hits, weight_of_others = weight_sums.squares / weight_sums.weight, others.squares / others.weight
+    return weight_of_hits * share / (weight_of_hits * share + weight_of_others * (1 - share))
 
 
 @lru_cache(maxsize=4_096)
-def _share_quantile(some: float, others: float, tail: float) -> float:
+def _share_quantile(hits: float, misses: float, tail: float) -> float:
     """Return the quantile of a beta variable: half of the metrics of decisions ask of the same cells of a table."""
-    return float(betaincinv(some, others, tail))
+    return float(betaincinv(hits, misses, tail))
 
 
 def has_equal_weights(hits: WeightSums, misses: WeightSums) -> bool:
@@ -187,10 +187,12 @@ def has_equal_weights(hits: WeightSums, misses: WeightSums) -> bool:
     (True, False)
     """
     total = hits.weight + misses.weight
-    each = (hits.squares + misses.squares) / total if total > 0 else 1.0
-    found = [(one.more, 1.0) for one in (hits, misses)] + [(one.squares, one.weight) for one in (hits, misses)]
+    weight_per_row = (hits.squares + misses.squares) / total if total > 0 else 1.0
+    totals = [(total_weight.more, 1.0) for total_weight in (hits, misses)] + [
+        (total_weight.squares, total_weight.weight) for total_weight in (hits, misses)
+    ]
     # 1e-9: greatest relative difference by rounding between sums of equal weights
-    return all(math.isclose(one, each * rows, rel_tol=1e-9) for one, rows in found)
+    return all(math.isclose(total_weight, weight_per_row * rows, rel_tol=1e-9) for total_weight, rows in totals)
 
 
 def wilson(hits: WeightSums, misses: WeightSums, confidence: float, design: float = 1.0) -> Interval:
@@ -276,9 +278,9 @@ def logit(value: float, variance: float, confidence: float, freedom: float = mat
         return NONE
     if variance <= 0:
         return TOO_FEW
-    at, half = math.log(value / (1 - value)), math.sqrt(variance) / (value * (1 - value))
+    log_odds, half = math.log(value / (1 - value)), math.sqrt(variance) / (value * (1 - value))
     half *= student_quantile(confidence, freedom)
-    low, high = (float(expit(at + sign * half)) for sign in (-1, 1))
+    low, high = (float(expit(log_odds + sign * half)) for sign in (-1, 1))
     return Interval(low, high, "logit")
 
 
@@ -321,10 +323,10 @@ def difference(value: float, of: Interval, less: float, than: Interval) -> Inter
     """
     if of.low is None or of.high is None or than.low is None or than.high is None:
         return NONE
-    apart = value - less
+    change = value - less
     return Interval(
-        apart - math.hypot(value - of.low, than.high - less),
-        apart + math.hypot(of.high - value, less - than.low),
+        change - math.hypot(value - of.low, than.high - less),
+        change + math.hypot(of.high - value, less - than.low),
         of.method,
     )
 
@@ -362,42 +364,42 @@ class Share(NamedTuple):
     rows: float
 
 
-def ratio_interval(one: Share, other: Share, confidence: float) -> tuple[float, float]:
+def ratio_interval(share: Share, other: Share, confidence: float) -> tuple[float, float]:
     """Return the score interval of ``one / other`` (Miettinen and Nurminen 1985, Statistics in Medicine 4:213).
 
-    0 where ``one`` may be 0, infinite where ``other`` may be.
+    0 where ``share`` may be 0, infinite where ``other`` may be.
 
     >>> [round(end, 4) for end in ratio_interval(Share(0.1, 100), Share(0.2, 100), 0.95)]
     [0.2481, 0.9949]
     """
     limit = normal_quantile(confidence) ** 2
-    inside = FAR if other.value <= 0 else -FAR if one.value <= 0 else log(one.value / other.value)
-    low = 0.0 if one.value <= 0 else exp(_crossing(one, other, limit, inside, -FAR))
-    high = inf if other.value <= 0 else exp(_crossing(one, other, limit, inside, FAR))
+    inside = FAR if other.value <= 0 else -FAR if share.value <= 0 else log(share.value / other.value)
+    low = 0.0 if share.value <= 0 else exp(_crossing(share, other, limit, inside, -FAR))
+    high = inf if other.value <= 0 else exp(_crossing(share, other, limit, inside, FAR))
     return low, high
 
 
-def _crossing(one: Share, other: Share, limit: float, inside: float, outside: float) -> float:
+def _crossing(share: Share, other: Share, limit: float, inside: float, outside: float) -> float:
     """Return the logarithm of the ratio at which the score statistic reaches the limit, by bisection."""
     while abs(outside - inside) > 1e-14 * max(1.0, abs(outside)):
         middle = (inside + outside) / 2
         if middle in (inside, outside):
             break
-        if _score(one, other, exp(middle)) <= limit:
+        if _score(share, other, exp(middle)) <= limit:
             inside = middle
         else:
             outside = middle
     return (inside + outside) / 2
 
 
-def _score(one: Share, other: Share, ratio: float) -> float:
+def _score(share: Share, other: Share, ratio: float) -> float:
     """Return the squared score statistic of a ratio, at the most likely shares with that ratio."""
-    n, m = one.rows, other.rows
-    hits, other_hits = one.value * n, other.value * m
+    n, m = share.rows, other.rows
+    hits, other_hits = share.value * n, other.value * m
     a, b, c = (n + m) * ratio, -(n * ratio + hits + m + other_hits * ratio), hits + other_hits
     p = 2 * c / (-b + sqrt(max(b * b - 4 * a * c, 0.0)))  # of the two roots, without what cancels
     p = min(max(p, 0.0), 1.0, 1 / ratio if ratio > 1 else 1.0)
     q = min(ratio * p, 1.0)
     variance = (q * (1 - q) / n + ratio**2 * p * (1 - p) / m) * (n + m) / (n + m - 1)
-    away = (one.value - ratio * other.value) ** 2
-    return away / variance if variance > 0 else (0.0 if away == 0 else inf)
+    squared_distance = (share.value - ratio * other.value) ** 2
+    return squared_distance / variance if variance > 0 else (0.0 if squared_distance == 0 else inf)

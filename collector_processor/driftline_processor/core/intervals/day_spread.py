@@ -79,13 +79,15 @@ class Neighbours(NamedTuple):
         """The part of itself that a day keeps of the one before, as far as it is no chance; 0 of too few days."""
         if self.free < FEWEST_TELLING or self.told <= 0:
             return 0.0
-        none, whole = UNSURE
-        sure = (self.told / sqrt(self.free) - none) / (whole - none)  # its standard error is one over the root of free
+        unsure_from, sure_from = UNSURE
+        sure = (self.told / sqrt(self.free) - unsure_from) / (
+            sure_from - unsure_from
+        )  # its standard error is one over the root of free
         return min(MOST_KEPT, self.told / self.free) * min(1.0, max(0.0, sure))
 
-    def and_those(self, other: Neighbours) -> Neighbours:
+    def and_those(self, neighbours: Neighbours) -> Neighbours:
         """Return what both tell together."""
-        return Neighbours(self.told + other.told, self.free + other.free)
+        return Neighbours(self.told + neighbours.told, self.free + neighbours.free)
 
 
 class DaySpread(NamedTuple):
@@ -125,7 +127,7 @@ class DaySpread(NamedTuple):
         """Return that of single days, known from stretches of ``length`` days whose days are independent."""
         return self._replace(rows=self.rows / length)
 
-    def pooled(self, own: DaySpread) -> DaySpread:
+    def pooled(self, day_spread: DaySpread) -> DaySpread:
         """Return what a baseline and a window tell together; the window alone where its days differ surely more.
 
         How far days resemble the one before is told by both in any case.
@@ -135,28 +137,35 @@ class DaySpread(NamedTuple):
         >>> round(DaySpread(26.0, 26, 2_600.0).pooled(DaySpread(60.0, 6, 600.0)).freedom, 1)
         6.0
         """
-        neighbours = self.neighbours.and_those(own.neighbours)
-        kept, weight = neighbours.kept, self._weight_beside(own, neighbours.kept)
-        freedom = weight * self.freedom + own.freedom
-        seen = weight * self.squares / _seen(kept, self.freedom) + own.squares / _seen(kept, own.freedom)
-        return DaySpread(seen * _seen(kept, freedom), freedom, weight * self.rows + own.rows, neighbours)
+        neighbours = self.neighbours.and_those(day_spread.neighbours)
+        kept_share, weight = neighbours.kept, self._weight_beside(day_spread, neighbours.kept)
+        freedom = weight * self.freedom + day_spread.freedom
+        squares_per_day = weight * self.squares / _seen(kept_share, self.freedom) + day_spread.squares / _seen(
+            kept_share, day_spread.freedom
+        )
+        return DaySpread(
+            squares_per_day * _seen(kept_share, freedom), freedom, weight * self.rows + day_spread.rows, neighbours
+        )
 
-    def _weight_beside(self, own: DaySpread, kept: float) -> float:
+    def _weight_beside(self, day_spread: DaySpread, kept_share: float) -> float:
         """Return how much days of a baseline count beside those of a window, 0 to 1."""
-        counting = (1 - kept**2) / (1 + kept**2)
-        mine, its = self.squares / _seen(kept, self.freedom), own.squares / _seen(kept, own.freedom)
-        beyond = max(0.0, mine - self.freedom) / self.rows
-        usual = max(1.0, 1 + beyond * own.rows / own.freedom)
-        more = its / own.freedom / usual
+        counting = (1 - kept_share**2) / (1 + kept_share**2)
+        own_squares, other_squares = (
+            self.squares / _seen(kept_share, self.freedom),
+            day_spread.squares / _seen(kept_share, day_spread.freedom),
+        )
+        beyond = max(0.0, own_squares - self.freedom) / self.rows
+        usual = max(1.0, 1 + beyond * day_spread.rows / day_spread.freedom)
+        more = other_squares / day_spread.freedom / usual
         # 5.0: degrees of freedom that a window and its baseline have together, at least: with four, intervals of two to
         # four days are a twentieth longer; with six, 1 % fewer of five days with twice the standard deviation hold the
         # truth
-        fewest = max(0.0, 5.0 - own.freedom) / self.freedom
-        chance = float(fdtrc(own.freedom * counting, self.freedom * counting, more))
+        least_weight = max(0.0, 5.0 - day_spread.freedom) / self.freedom
+        chance = float(fdtrc(day_spread.freedom * counting, self.freedom * counting, more))
         # 40.0: (Days less one)³ of a window for one in SURELY_MORE: two days that differ much may do so by chance.
         # Counted as five days are, intervals of two to four would be a tenth longer, and hardly more of them would hold
         # the truth.
-        return min(1.0, max(fewest, chance / min(SURELY_MORE, own.freedom**3 / 40.0)))
+        return min(1.0, max(least_weight, chance / min(SURELY_MORE, day_spread.freedom**3 / 40.0)))
 
 
 def day_spread(influence: F64, expected: F64, rows: float) -> DaySpread | None:
@@ -167,13 +176,13 @@ def day_spread(influence: F64, expected: F64, rows: float) -> DaySpread | None:
         expected: float64 (b,), the variance of each, were its rows independent.
         rows: Effective rows of all days.
     """
-    held = expected > 0
-    there, moved = expected[held], influence[held]
-    if len(there) < 2 or rows <= 0:
+    filled = expected > 0
+    expected_rows, moved = expected[filled], influence[filled]
+    if len(expected_rows) < 2 or rows <= 0:
         return None
-    share = there / there.sum()
-    squares = float((moved**2 / there).sum())
-    return DaySpread(squares, len(there) - 1, rows * (1 - float(share @ share)), _neighbours(moved))
+    share = expected_rows / expected_rows.sum()
+    squares = float((moved**2 / expected_rows).sum())
+    return DaySpread(squares, len(expected_rows) - 1, rows * (1 - float(share @ share)), _neighbours(moved))
 
 
 def _neighbours(influence: F64) -> Neighbours:
@@ -184,24 +193,24 @@ def _neighbours(influence: F64) -> Neighbours:
     return Neighbours(n * float(influence[1:] @ influence[:-1]) / squares + 1, n - 3)
 
 
-def _seen(kept: float, freedom: float) -> float:
+def _seen(kept_share: float, freedom: float) -> float:
     """Return the part of the variance of days that is seen from their own mean where they resemble each other."""
-    return 1 - (_longer(kept, freedom + 1) - 1) / freedom
+    return 1 - (_longer(kept_share, freedom + 1) - 1) / freedom
 
 
-def _longer(kept: float, days: float) -> float:
+def _longer(kept_share: float, days: float) -> float:
     """Return the variance of the mean of so many neighbouring days, in that of independent ones."""
-    if kept <= 0 or days <= 1:
+    if kept_share <= 0 or days <= 1:
         return 1.0
-    apart = np.arange(1, round(days))
-    return float(1 + 2 * ((1 - apart / days) * kept**apart).sum())
+    lags = np.arange(1, round(days))
+    return float(1 + 2 * ((1 - lags / days) * kept_share**lags).sum())
 
 
-def lent_design(spread: DaySpread, expected: F64, rows: float, confidence: float) -> float:
+def lent_design(day_spread: DaySpread, expected: F64, rows: float, confidence: float) -> float:
     """Return how many rows of a window count as one, Student's t included.
 
     Args:
-        spread: How days differ.
+        day_spread: How days differ.
         expected: float64 (b,), the rows of each day of the window, in any unit.
         rows: Effective rows of the window.
         confidence: Of the interval.
@@ -211,32 +220,36 @@ def lent_design(spread: DaySpread, expected: F64, rows: float, confidence: float
     >>> [round(lent_design(one, np.ones(2), 400.0, 0.95), 2) for one in (alike, apart)]
     [1.21, 12.15]
     """
-    return lent_rows_as_one(spread, expected, rows).at(confidence)
+    return lent_rows_as_one(day_spread, expected, rows).at(confidence)
 
 
-def lent_rows_as_one(spread: DaySpread, expected: F64, rows: float) -> RowsAsOne:
+def lent_rows_as_one(day_spread: DaySpread, expected: F64, rows: float) -> RowsAsOne:
     """Return the same for every confidence; the arguments are those of :func:`lent_design`."""
-    held = expected[expected > 0]
-    share = held / held.sum() if len(held) else held
-    squares = float(share @ share) if len(held) else 1.0
-    freedom = spread.freedom * (1 - spread.kept**2) / (1 + spread.kept**2)
-    if spread.kept > 0:
-        freedom = 1 / (1 / freedom + 1 / spread.neighbours.free)  # what is kept is uncertain, too
+    filled = expected[expected > 0]
+    share = filled / filled.sum() if len(filled) else filled
+    squares = float(share @ share) if len(filled) else 1.0
+    freedom = day_spread.freedom * (1 - day_spread.kept**2) / (1 + day_spread.kept**2)
+    if day_spread.kept > 0:
+        freedom = 1 / (1 / freedom + 1 / day_spread.neighbours.free)  # what is kept is uncertain, too
     # 5.0: degrees of freedom that days which resemble each other have together, at least: below it Student's t takes
     # twice and three times the length for what is a correlation by chance in one case of six
     freedom = max(5.0, freedom)
-    each = spread.rows / spread.freedom
-    beyond = max(0.0, spread.shown - spread.freedom) / spread.rows
-    hidden = min(MOST_HIDDEN, 1 + 1 / (beyond * each)) if beyond > 0 else MOST_HIDDEN  # rows hide a part of it
-    kept = min(MOST_KEPT, spread.kept * hidden)
-    here = rows * squares * _longer(kept, 1 / squares)
-    varies = 1 + beyond * here
-    told = max(1.0, freedom * (varies * each * spread.freedom / (spread.shown * here)) ** 2)
-    by_moments = Design(varies, told)
-    mean, variance = _posterior(spread.shown * freedom / spread.freedom, freedom)
-    varies = 1 + (mean - 1) * here / each
-    told = 4 + 2 * varies**2 / max(variance * (here / each) ** 2, 1e-300)
-    return RowsAsOne((by_moments, Design(varies * (told - 2) / told, told)))
+    rows_per_freedom = day_spread.rows / day_spread.freedom
+    beyond = max(0.0, day_spread.shown - day_spread.freedom) / day_spread.rows
+    hidden = (
+        min(MOST_HIDDEN, 1 + 1 / (beyond * rows_per_freedom)) if beyond > 0 else MOST_HIDDEN
+    )  # rows hide a part of it
+    kept_share = min(MOST_KEPT, day_spread.kept * hidden)
+    rows_per_day = rows * squares * _longer(kept_share, 1 / squares)
+    varies = 1 + beyond * rows_per_day
+    design_freedom = max(
+        1.0, freedom * (varies * rows_per_freedom * day_spread.freedom / (day_spread.shown * rows_per_day)) ** 2
+    )
+    by_moments = Design(varies, design_freedom)
+    mean, variance = _posterior(day_spread.shown * freedom / day_spread.freedom, freedom)
+    varies = 1 + (mean - 1) * rows_per_day / rows_per_freedom
+    design_freedom = 4 + 2 * varies**2 / max(variance * (rows_per_day / rows_per_freedom) ** 2, 1e-300)
+    return RowsAsOne((by_moments, Design(varies * (design_freedom - 2) / design_freedom, design_freedom)))
 
 
 def _posterior(squares: float, freedom: float) -> tuple[float, float]:
@@ -246,6 +259,6 @@ def _posterior(squares: float, freedom: float) -> tuple[float, float]:
         shape, rate = freedom / 2 - power, max(squares / 2, 1e-9)
         return float(gammaln(shape) + log(max(gammainc(shape, rate), 1e-300)) - shape * log(rate))
 
-    whole, mean, square = moment(0), moment(1), moment(2)
-    expected = exp(mean - whole)
-    return expected, max(0.0, exp(square - whole) - expected**2)
+    log_total, mean, square = moment(0), moment(1), moment(2)
+    expected = exp(mean - log_total)
+    return expected, max(0.0, exp(square - log_total) - expected**2)

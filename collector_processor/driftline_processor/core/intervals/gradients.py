@@ -119,10 +119,10 @@ class ConfusionTable:
 
     def ordered(self, classes: Sequence[int]) -> ConfusionTable:
         """Return the rows of these classes, in this order."""
-        at, of_blocks = np.ix_(classes, classes), np.ix_(range(len(self.blocks)), classes, classes)
+        places, of_blocks = np.ix_(classes, classes), np.ix_(range(len(self.blocks)), classes, classes)
         unseen = None if self.unseen is None else self.unseen.ordered(classes)
-        blocks, squares = (one[of_blocks] for one in (self.blocks, self.block_squares))
-        return ConfusionTable(self.weight[at], self.squares[at], blocks, squares, self.uneven, unseen)
+        blocks, squares = (counts[of_blocks] for counts in (self.blocks, self.block_squares))
+        return ConfusionTable(self.weight[places], self.squares[places], blocks, squares, self.uneven, unseen)
 
     def knows(self, cells: F64) -> bool:
         """Return True where rows were reviewed of all decisions whose ``cells`` count, float64 (k, k)."""
@@ -131,13 +131,13 @@ class ConfusionTable:
     def ratio(self, hits: F64, misses: F64) -> Ratio:
         """Return Σ hits C / Σ (hits + misses) C of the cells C: float64 (k, k) each, 0 where a cell does not count."""
         unit = np.broadcast_to(self.unit, hits.shape)
-        of = (self._summed(hits, unit), self._summed(misses, unit))
-        total = of[0].weight + of[1].weight
+        sums = (self._summed(hits, unit), self._summed(misses, unit))
+        total = sums[0].weight + sums[1].weight
         if total <= 0:
-            return Ratio(*of, Influence(0.0, np.empty(0), np.empty(0)))
-        share = of[0].weight / total
+            return Ratio(*sums, Influence(0.0, np.empty(0), np.empty(0)))
+        share = sums[0].weight / total
         gradient = ((1 - share) * hits - share * misses) / total
-        return Ratio(*of, self.moved(gradient, share_variance(*of)))
+        return Ratio(*sums, self.moved(gradient, share_variance(*sums)))
 
     def moved(self, gradient: F64, variance: float | None = None) -> Influence:
         """Return the influence of blocks on a metric with a gradient; ``variance``: where it is known."""
@@ -156,12 +156,14 @@ class ConfusionTable:
         cells = self.weight
         actual = cells.sum(axis=1)
         over, under = counts.above_and_below(cells)
-        there = under > 0
-        value = np.divide(over, under, out=np.zeros(len(over)), where=there)
-        share = actual / cells.sum() if weighted else there / max(1, int(there.sum()))
-        each = np.divide(share, under, out=np.zeros(len(over)), where=there)
-        gradient = np.diag(each * counts.hit)
-        gradient -= (each * value * counts.miss)[:, np.newaxis] + (each * value * counts.alarm)[np.newaxis]
+        defined = under > 0
+        value = np.divide(over, under, out=np.zeros(len(over)), where=defined)
+        share = actual / cells.sum() if weighted else defined / max(1, int(defined.sum()))
+        share_per_row = np.divide(share, under, out=np.zeros(len(over)), where=defined)
+        gradient = np.diag(share_per_row * counts.hit)
+        gradient -= (share_per_row * value * counts.miss)[:, np.newaxis] + (share_per_row * value * counts.alarm)[
+            np.newaxis
+        ]
         if weighted:
             gradient += (value - share @ value)[:, np.newaxis] / cells.sum()
         return self.moved(gradient)

@@ -83,7 +83,7 @@ def score_curve(
 
     def scored(part: str) -> ClassScores:
         weight = [block.parts.get(part, nothing)[held] for block in blocks]
-        squares = np.array([own[part].sum() if part in own else 0.0 for own in of_blocks])
+        squares = np.array([of_block[part].sum() if part in of_block else 0.0 for of_block in of_blocks])
         stacked = np.stack(weight) if weight else np.empty((0, len(held)))
         return ClassScores(pane.parts[part][held], of_pane[part][held], stacked, squares)
 
@@ -149,9 +149,9 @@ def influence_of_scores(curve: ScoreCurve, moves: Sequence[F64], few: Sequence[f
 
     ``moves``: float64 (n,), of negatives and of positives; ``few``: how much more few of each vary than shows.
     """
-    varies = [float(side.squares @ of**2) * more for side, of, more in zip(curve, moves, few, strict=True)]
-    influence = np.sum([side.blocks @ of for side, of in zip(curve, moves, strict=True)], axis=0)
-    expected = np.sum([side.expected(own) for side, own in zip(curve, varies, strict=True)], axis=0)
+    varies = [float(side.squares @ move**2) * more for side, move, more in zip(curve, moves, few, strict=True)]
+    influence = np.sum([side.blocks @ move for side, move in zip(curve, moves, strict=True)], axis=0)
+    expected = np.sum([side.expected(vary) for side, vary in zip(curve, varies, strict=True)], axis=0)
     return Influence(sum(varies), influence, expected)
 
 
@@ -196,7 +196,7 @@ def top_k_ratio(pane: Pane, blocks: Sequence[Pane], k: int) -> Ratio | None:
     excess = pane.parts.get("ranks_excess", np.zeros(len(sums)))
     squares, each = sums + excess, float((sums + excess).sum() / max(sums.sum(), 1e-300))
     sides = (slice(None, k), slice(k, None))
-    hits, misses = (WeightSums(float(sums[some].sum()), float(squares[some].sum()), each) for some in sides)
+    hits, misses = (WeightSums(float(sums[side].sum()), float(squares[side].sum()), each) for side in sides)
     total = hits.weight + misses.weight
     own = [block for block in blocks if "ranks" in block.parts]
     by_block = np.array([(one.parts["ranks"].sum(), one.parts["ranks"][:k].sum()) for one in own]).reshape(-1, 2)

@@ -73,14 +73,14 @@ def blocks_of_window(window: Window, timezone: str = "UTC", short: Sequence[str]
     if window.end <= window.start:
         return ()
     for name in _LONG if has_day_blocks(window) else short:
-        found: list[Window] = []
+        windows: list[Window] = []
         start = window.start
-        while start < window.end and len(found) <= MOST:
+        while start < window.end and len(windows) <= MOST:
             end = min(window.end, window_of(name, start, timezone).end)
-            found.append(Window(name, start, end))
+            windows.append(Window(name, start, end))
             start = end
-        if len(found) <= MOST:
-            return tuple(found)
+        if len(windows) <= MOST:
+            return tuple(windows)
     return ()
 
 
@@ -146,7 +146,7 @@ class RowsAsOne(NamedTuple):
         if not self.ways:
             return 1.0
         normal = normal_quantile(confidence)
-        found = [one.effect * (student_quantile(confidence, one.freedom) / normal) ** 2 for one in self.ways]
+        found = [way.effect * (student_quantile(confidence, way.freedom) / normal) ** 2 for way in self.ways]
         return max(1.0, min(found))
 
 

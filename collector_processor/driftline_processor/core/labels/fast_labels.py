@@ -34,11 +34,11 @@ points."""
 
 
 def fast_labels(
-    cohorts: Mapping[str, Pane], whole: Pane, blocks: Sequence[Pane], task: Task, *, days: bool = False
+    cohorts: Mapping[str, Pane], pane: Pane, blocks: Sequence[Pane], task: Task, *, days: bool = False
 ) -> FastLabels | None:
     """Compare the fast half of the outcomes with the slow one; None of rankings, or where either has too few.
 
-    ``cohorts``: by how long outcomes took, the fastest first. ``whole``: the window, ``blocks``: of its time; ``days``:
+    ``cohorts``: by how long outcomes took, the fastest first. ``pane``: the window, ``blocks``: of its time; ``days``:
     they are days, not pieces of one.
     """
     halves = _halves(cohorts)
@@ -46,7 +46,7 @@ def fast_labels(
         return None
     until, fast, slow = halves
     compared = _means if task.predicts_number else _shares
-    tests = compared(fast, slow, whole, blocks, task, FEWEST_DAYS if days else FEWEST_BLOCKS)
+    tests = compared(fast, slow, pane, blocks, task, FEWEST_DAYS if days else FEWEST_BLOCKS)
     if not tests:
         return None
     likeliest = min(tests, key=lambda test: test.p_value)
@@ -55,10 +55,10 @@ def fast_labels(
     return FastLabels(until, p <= ALPHA, likeliest.metric, likeliest.fast, likeliest.slow, rows[0], rows[1], p)
 
 
-def _counting_as_one(moved: gradients.Influence, fewest: float) -> float:
+def _counting_as_one(moved: gradients.Influence, fewest_rows: float) -> float:
     """Return the design effect, Student's t included, at the level of one of the tests."""
     # 2: tests of one window: one of the actual values, one of the losses
-    return counting_as_one(moved.influence, moved.expected, fewest, 1 - ALPHA / 2)
+    return counting_as_one(moved.influence, moved.expected, fewest_rows, 1 - ALPHA / 2)
 
 
 class _Test(NamedTuple):
@@ -76,17 +76,19 @@ def _halves(cohorts: Mapping[str, Pane]) -> tuple[str, Pane, Pane] | None:
         return None
     reached = np.cumsum(worth)[:-1]
     smaller = np.minimum(reached, worth.sum() - reached)
-    at = int(smaller.argmax())
-    if smaller[at] < FEWEST or names[at] not in WITHIN:
+    index = int(smaller.argmax())
+    if smaller[index] < FEWEST or names[index] not in WITHIN:
         return None
-    fast, slow = (merge([cohorts[name] for name in some]) for some in (names[: at + 1], names[at + 1 :]))
-    return names[at], fast, slow
+    fast, slow = (merge([cohorts[name] for name in group]) for group in (names[: index + 1], names[index + 1 :]))
+    return names[index], fast, slow
 
 
-def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: Task, fewest: float) -> list[_Test]:
+def _shares(
+    fast: Pane, slow: Pane, all_rows: Pane, blocks: Sequence[Pane], task: Task, fewest_rows: float
+) -> list[_Test]:
     k = len(task.classes)
-    tables = [gradients.confusion_table(one, (), k) for one in (fast, slow)]
-    of_all = gradients.confusion_table(whole, blocks, k)
+    tables = [gradients.confusion_table(half, (), k) for half in (fast, slow)]
+    of_all = gradients.confusion_table(all_rows, blocks, k)
     if of_all is None or any(table is None for table in tables):
         return []
     counted: dict[ComparedOutcomes, F64] = {}
@@ -94,18 +96,18 @@ def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: T
         counted["actual_rate"] = np.zeros((k, k))
         counted["actual_rate"][task.positive] = 1.0
     counted["error_rate"] = 1 - np.eye(k)
-    found = []
+    tests = []
     for metric, hits in counted.items():
-        less = _counting_as_one(of_all.ratio(hits, 1 - hits).moved, fewest)
+        less = _counting_as_one(of_all.ratio(hits, 1 - hits).moved, fewest_rows)
         halves = [
             (table.ratio(hits, 1 - hits), effective_rows(pane) / less)
             for table, pane in zip(tables, (fast, slow), strict=True)
             if table is not None
         ]
-        (p, n), (q, m) = ((one.value or 0.0, _rows_of(one, kish, less)) for one, kish in halves)
+        (p, n), (q, m) = ((half.value or 0.0, _rows_of(half, kish, less)) for half, kish in halves)
         if min(n, m) >= FEWEST:
-            found.append(_Test(metric, p, q, _exact((p * n, (1 - p) * n), (q * m, (1 - q) * m))))
-    return found
+            tests.append(_Test(metric, p, q, _exact((p * n, (1 - p) * n), (q * m, (1 - q) * m))))
+    return tests
 
 
 def _rows_of(ratio: gradients.Ratio, kish: float, less: float) -> float:
@@ -114,30 +116,32 @@ def _rows_of(ratio: gradients.Ratio, kish: float, less: float) -> float:
     return value * (1 - value) / (ratio.moved.variance * less) if 0 < value < 1 and ratio.moved.variance > 0 else kish
 
 
-def _exact(one: tuple[float, float], other: tuple[float, float]) -> float:
+def _exact(fast_counts: tuple[float, float], slow_counts: tuple[float, float]) -> float:
     """Fisher's p-value of two pairs of hits and misses, two-sided; what is no whole row counts for nothing."""
-    (hits, misses), (of_rest, missed) = ([math.floor(count + 1e-6) for count in pair] for pair in (one, other))
-    total, drawn = hits + misses + of_rest + missed, hits + misses
-    more = fisher(hits, drawn, hits + of_rest, total)
-    less = fisher(misses, drawn, misses + missed, total)
+    (hits, misses), (of_rest, missed) = (
+        [math.floor(count + 1e-6) for count in pair] for pair in (fast_counts, slow_counts)
+    )
+    total, fast_rows = hits + misses + of_rest + missed, hits + misses
+    more = fisher(hits, fast_rows, hits + of_rest, total)
+    less = fisher(misses, fast_rows, misses + missed, total)
     return min(1.0, 2 * min(more, less))
 
 
-def _means(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: Task, fewest: float) -> list[_Test]:
-    found = []
+def _means(fast: Pane, slow: Pane, pane: Pane, blocks: Sequence[Pane], task: Task, fewest_rows: float) -> list[_Test]:
+    tests = []
     losses: tuple[tuple[ComparedOutcomes, str], ...] = (("mae", "absolute_error"), ("mean_actual", "actual"))
     for metric, loss in losses:
-        halves = [gradients.mean_of_loss(one, (), task, loss) for one in (fast, slow)]
-        all_of = gradients.mean_of_loss(whole, blocks, task, loss)
+        halves = [gradients.mean_of_loss(half, (), task, loss) for half in (fast, slow)]
+        all_of = gradients.mean_of_loss(pane, blocks, task, loss)
         if halves[0] is None or halves[1] is None or all_of is None:
             continue
-        less = _counting_as_one(all_of[2], fewest)
+        less = _counting_as_one(all_of[2], fewest_rows)
         variances = [half[2].variance * less for half in halves if half is not None]
         rows = [half[1] / less for half in halves if half is not None]
         variance = sum(variances)
         if min(rows) < FEWEST or variance <= 0:
             continue
-        welch = variance**2 / sum(own**2 / (n - 1) for own, n in zip(variances, rows, strict=True))
+        welch = variance**2 / sum(variance**2 / (n - 1) for variance, n in zip(variances, rows, strict=True))
         z = abs(halves[0][0] - halves[1][0]) / math.sqrt(variance)
-        found.append(_Test(metric, halves[0][0], halves[1][0], 2 * float(stdtr(welch, -z))))
-    return found
+        tests.append(_Test(metric, halves[0][0], halves[1][0], 2 * float(stdtr(welch, -z))))
+    return tests

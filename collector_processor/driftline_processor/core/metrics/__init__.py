@@ -40,9 +40,9 @@ __all__ = [
 
 def _discovered() -> Iterator[Metric]:
     for module in pkgutil.iter_modules(__path__):
-        found = getattr(import_module(f"{__name__}.{module.name}"), "METRIC", None)
-        if found is not None:
-            yield found
+        metric = getattr(import_module(f"{__name__}.{module.name}"), "METRIC", None)
+        if metric is not None:
+            yield metric
 
 
 METRICS: dict[str, Metric] = {one.name: one for one in sorted(_discovered(), key=lambda one: (one.rank, one.name))}
@@ -72,7 +72,7 @@ def declaration_problems(metric: Metric) -> Iterator[str]:
     name = metric.name
     if not isinstance(name, str) or re.fullmatch("[a-z][a-z0-9_]*", name) is None:
         yield f"its name {name!r} is not allowed; write small letters, digits and underscores, and begin with a letter"
-    elif any(base in ours.bases for ours in _OURS for base in metric.bases):
+    elif any(base in our.bases for our in _OURS for base in metric.bases):
         yield "Driftline has one of that name; rename it"
     if not metric.tasks:
         yield f"it names no task; write some of {', '.join(sorted(KINDS))}"
@@ -113,8 +113,8 @@ def direction(name: str) -> int:
     >>> direction("lift@0.1"), direction("quantile_loss@0.9"), direction("bias"), direction("my_metric")
     (1, -1, 0, 0)
     """
-    found = parse_name(name)
-    metric = None if found is None else metric_of(found.base)
+    parsed = parse_name(name)
+    metric = None if parsed is None else metric_of(parsed.base)
     return 0 if metric is None else metric.direction
 
 
@@ -140,9 +140,9 @@ def metrics_of_task(task: Task, asked: Collection[str] = ()) -> tuple[str, ...]:
 def _spread(task: Task, asked: Iterable[str]) -> Iterable[str]:
     """Names of every class where they are asked of ``*``."""
     for name in asked:
-        found = parse_name(name)
-        if found is not None and found.of == "*":
-            yield from (f"{found.base}[{label}]" for label in task.classes)
+        parsed = parse_name(name)
+        if parsed is not None and parsed.of == "*":
+            yield from (f"{parsed.base}[{label}]" for label in task.classes)
         else:
             yield name
 
@@ -164,34 +164,38 @@ def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
     """
     if name in custom:
         return ""
-    found, of_kind = parse_name(name), kind if kind in KINDS else ""
+    parsed, of_kind = parse_name(name), kind if kind in KINDS else ""
     every = METRICS.values()
-    known = {base for one in every for base in (one.bases_for(of_kind) if of_kind else one.bases)}
-    if found is None or found.base not in known:
-        of = f" of a {of_kind} model" if of_kind else ""
-        meant = near(name if found is None else found.base, sorted({*known, *custom}), most=len(known) + len(custom))
-        return f"'{name:.80}' is no metric{of}; {meant}"
-    metric = _BASES[found.base]
+    known_bases = {base for metric in every for base in (metric.bases_for(of_kind) if of_kind else metric.bases)}
+    if parsed is None or parsed.base not in known_bases:
+        of_model = f" of a {of_kind} model" if of_kind else ""
+        suggestion = near(
+            name if parsed is None else parsed.base,
+            sorted({*known_bases, *custom}),
+            most=len(known_bases) + len(custom),
+        )
+        return f"'{name:.80}' is no metric{of_model}; {suggestion}"
+    metric = _BASES[parsed.base]
     need = metric.argument
-    if need is not None and (found.at is None or not need.valid(found.at)):
+    if need is not None and (parsed.at is None or not need.valid(parsed.at)):
         return f"'{name}' needs {need.words}, as in '{name_with_number(metric.name, need.example)}'"
     task = Task(kind)
     ranked = task.ranks_items or (not kind and RANKING.name in metric.tasks)
-    if found.at is not None and (need is not None or ranked):
-        of = "" if found.of is None else f"[{found.of}]"
-        if name != (plain := name_with_number(found.base, found.at) + of):
+    if parsed.at is not None and (need is not None or ranked):
+        of_model = "" if parsed.of is None else f"[{parsed.of}]"
+        if name != (plain := name_with_number(parsed.base, parsed.at) + of_model):
             return f"'{name}' is written '{plain}'"
-    elif found.at is not None:
-        return f"'{name}' has no number: write '{found.base}'"
-    if found.of is not None and (found.base not in _names_of_classes() or not (task.has_class_scores or not kind)):
+    elif parsed.at is not None:
+        return f"'{name}' has no number: write '{parsed.base}'"
+    if parsed.of is not None and (parsed.base not in _names_of_classes() or not (task.has_class_scores or not kind)):
         return f"'{name}' is not told of single classes; {', '.join(_names_of_classes())} are, of a multiclass model"
     return ""
 
 
 def _names_of_classes() -> list[str]:
     """Return the metrics that there are of each class of many, those of decisions first."""
-    found = [metric for metric in METRICS.values() if metric.of_class]
-    return [metric.name for metric in sorted(found, key=lambda one: not one.averages)]
+    metrics = [metric for metric in METRICS.values() if metric.of_class]
+    return [metric.name for metric in sorted(metrics, key=lambda one: not one.averages)]
 
 
 def title(name: str) -> str:
@@ -200,9 +204,9 @@ def title(name: str) -> str:
     >>> title("f1_weighted"), title("ndcg@10"), title("recall[cat]"), title("my_metric")
     ('F1, weighted', 'NDCG@10', 'recall[cat]', 'my metric')
     """
-    found = parse_name(name)
-    metric = None if found is None else metric_of(found.base)
-    if found is None or metric is None:
+    parsed = parse_name(name)
+    metric = None if parsed is None else metric_of(parsed.base)
+    if parsed is None or metric is None:
         return name.replace("_", " ")
-    average = found.base.removeprefix(metric.name).lstrip("_")
-    return metric.title + (f", {average}" if average else "") + name.removeprefix(found.base)
+    average = parsed.base.removeprefix(metric.name).lstrip("_")
+    return metric.title + (f", {average}" if average else "") + name.removeprefix(parsed.base)

@@ -16,14 +16,14 @@ from .performance_sums import IntervalAndRows, PerformanceSums
 
 def interval(sums: PerformanceSums, _name: Name, _value: float) -> IntervalAndRows | None:
     """Return the interval of a share of rows, whose Σw² the spread of the losses holds."""
-    found = sums.loss_mean("positive")
-    if found is None:
+    loss_mean = sums.loss_mean("positive")
+    if loss_mean is None:
         return None
-    losses, spread = sums.pane.parts["losses"], sums.pane.parts["spread"]
-    each = spread[0] / losses[0]
-    hits = WeightSums(float(losses[4]), float(spread[7]), each)
-    misses = WeightSums(float(losses[0] - losses[4]), float(spread[0] - spread[7]), each)
-    return sums.share_interval(Ratio(hits, misses, found.moved))
+    losses, spread_sums = sums.pane.parts["losses"], sums.pane.parts["spread"]
+    weight_per_row = spread_sums[0] / losses[0]
+    hits = WeightSums(float(losses[4]), float(spread_sums[7]), weight_per_row)
+    misses = WeightSums(float(losses[0] - losses[4]), float(spread_sums[0] - spread_sums[7]), weight_per_row)
+    return sums.share_interval(Ratio(hits, misses, loss_mean.moved))
 
 
 METRIC = Metric(

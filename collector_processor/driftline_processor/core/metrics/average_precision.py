@@ -23,12 +23,12 @@ def slopes(positives: F64, negatives: F64, _score: F64) -> Slopes | None:
     total, weight = float(positives.sum()), positives + negatives
     if total <= 0:
         return None
-    reached, found = (np.cumsum(side[::-1])[::-1] for side in (weight, positives))
-    precision = np.divide(found, reached, out=np.zeros_like(positives), where=reached > 0)
+    reached, positives_reached = (np.cumsum(side[::-1])[::-1] for side in (weight, positives))
+    precision = np.divide(positives_reached, reached, out=np.zeros_like(positives), where=reached > 0)
     value = float(positives @ precision) / total
-    each = np.cumsum(np.divide(positives, reached, out=np.zeros_like(positives), where=reached > 0))
+    precision_sums = np.cumsum(np.divide(positives, reached, out=np.zeros_like(positives), where=reached > 0))
     lost = np.cumsum(np.divide(positives * precision, reached, out=np.zeros_like(positives), where=reached > 0))
-    return Slopes(value, (precision + each - lost - value) / total, -lost / total)
+    return Slopes(value, (precision + precision_sums - lost - value) / total, -lost / total)
 
 
 METRIC = Metric(

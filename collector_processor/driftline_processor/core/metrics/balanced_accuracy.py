@@ -39,10 +39,10 @@ def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
     if cells is None or (sums.task.has_threshold and sums.positive is None):
         return None
     if sums.task.has_threshold:
-        found = slopes(cells)[0]
+        accuracy = slopes(cells)[0]
     else:
-        found = mean_over_classes(*RECALL.above_and_below(cells), np.ones(len(cells)))
-    return sums.value_of(found, float(cells.sum()), "confusion")
+        accuracy = mean_over_classes(*RECALL.above_and_below(cells), np.ones(len(cells)))
+    return sums.value_of(accuracy, float(cells.sum()), "confusion")
 
 
 def interval(sums: PerformanceSums, _name: Name, _value: float) -> IntervalAndRows | None:
@@ -54,7 +54,7 @@ def interval(sums: PerformanceSums, _name: Name, _value: float) -> IntervalAndRo
     if sums.positive is None:
         return None
     every = [sums.ratio(*RECALL.cells(2, code)) for code in (sums.positive, 1 - sums.positive)]
-    ratios = [one for one in every if one is not None and one.value is not None]
+    ratios = [ratio for ratio in every if ratio is not None and ratio.value is not None]
     return mean_of_shares(sums, ratios) if len(ratios) == len(every) else None
 
 

@@ -22,18 +22,18 @@ def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
 
 def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRows | None:
     """Return the exact interval of the share."""
-    known = list(intervals(sums.task))
-    if name.at not in known:
+    levels = list(intervals(sums.task))
+    if name.at not in levels:
         return None
-    place = len(sums.task.quantiles) + known.index(name.at)
-    found = sums.part_mean("quantiles", place)
-    if found is None:
+    place = len(sums.task.quantiles) + levels.index(name.at)
+    covered = sums.part_mean("quantiles", place)
+    if covered is None:
         return None
     part, first = sums.pane.parts["quantiles"], 2 + 3 * place
-    each = float(part[1] / part[0])
-    hits = WeightSums(float(part[first]), float(part[first + 1]), each)
-    misses = WeightSums(float(part[0] - part[first]), float(part[1] - part[first + 1]), each)
-    return sums.share_interval(Ratio(hits, misses, found.moved))
+    weight_per_row = float(part[1] / part[0])
+    hits = WeightSums(float(part[first]), float(part[first + 1]), weight_per_row)
+    misses = WeightSums(float(part[0] - part[first]), float(part[1] - part[first + 1]), weight_per_row)
+    return sums.share_interval(Ratio(hits, misses, covered.moved))
 
 
 def usual(task: Task) -> tuple[str, ...]:

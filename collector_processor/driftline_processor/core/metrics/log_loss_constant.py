@@ -24,10 +24,16 @@ def log_loss_of_constant(
     >>> round(constant.value, 4), constant.rows
     (0.837, 8)
     """
-    actual, said = realized.get("actual_rate"), reference.get("actual_rate")
-    if actual is None or said is None or actual.value is None or said.value is None or not 0 < said.value < 1:
+    actual, reference_rate = realized.get("actual_rate"), reference.get("actual_rate")
+    if (
+        actual is None
+        or reference_rate is None
+        or actual.value is None
+        or reference_rate.value is None
+        or not 0 < reference_rate.value < 1
+    ):
         return None
-    value = -actual.value * log(said.value) - (1 - actual.value) * log(1 - said.value)
+    value = -actual.value * log(reference_rate.value) - (1 - actual.value) * log(1 - reference_rate.value)
     return MetricValue(value, actual.rows, actual.source)
 
 

@@ -19,8 +19,10 @@ def mcc(cells: F64) -> float | None:
     (0.52381, None)
     """
     total, actual, decided = cells.sum(), cells.sum(axis=1), cells.sum(axis=0)
-    spread = (total**2 - decided @ decided) * (total**2 - actual @ actual)
-    return float((cells.trace() * total - actual @ decided) / np.sqrt(spread)) if spread > 0 else None
+    variance_product = (total**2 - decided @ decided) * (total**2 - actual @ actual)
+    return (
+        float((cells.trace() * total - actual @ decided) / np.sqrt(variance_product)) if variance_product > 0 else None
+    )
 
 
 def gradient(cells: F64) -> F64:
@@ -33,8 +35,8 @@ def gradient(cells: F64) -> F64:
     by_decided, by_actual = total**2 - decided @ decided, total**2 - actual @ actual
     covariance = cells.trace() * total - actual @ decided
     raised = np.eye(len(cells)) * total + cells.trace() - actual[np.newaxis] - decided[:, np.newaxis]
-    spread = (total - decided)[np.newaxis] / by_decided + (total - actual)[:, np.newaxis] / by_actual
-    slopes: F64 = (raised - covariance * spread) / np.sqrt(by_decided * by_actual)
+    relative_gradient = (total - decided)[np.newaxis] / by_decided + (total - actual)[:, np.newaxis] / by_actual
+    slopes: F64 = (raised - covariance * relative_gradient) / np.sqrt(by_decided * by_actual)
     return slopes
 
 

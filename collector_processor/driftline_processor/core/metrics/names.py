@@ -37,11 +37,11 @@ def parse_name(name: str) -> Name | None:
     >>> parse_name("fbeta@2"), parse_name("recall[tabby cat]")
     (Name(base='fbeta', at=2.0, of=None), Name(base='recall', at=None, of='tabby cat'))
     """
-    found = _NAME.fullmatch(name)
-    if found is None:
+    match = _NAME.fullmatch(name)
+    if match is None:
         return None
     try:
-        return Name(found["base"], None if found["at"] is None else float(found["at"]), found["of"])
+        return Name(match["base"], None if match["at"] is None else float(match["at"]), match["of"])
     except ValueError:
         return None
 

@@ -116,8 +116,8 @@ class PerformanceSums:
     def area_of_classes(self) -> list[BoundedValue | None]:
         """Return the area under the ROC curve of each class against all others; None where nobody can know it."""
         order = self.class_order or class_order_of_pane(self.pane, self.task)
-        found = (order(code) for code in range(len(self.task.classes)))
-        return [None if one is None else one.area() for one in found]
+        orders = (order(code) for code in range(len(self.task.classes)))
+        return [None if order_of_class is None else order_of_class.area() for order_of_class in orders]
 
     @cached_property
     def lists(self) -> dict[str, ListMean]:
@@ -181,23 +181,25 @@ class PerformanceSums:
         Where a baseline lends how its days differ, its days and those of the window tell together; days of a window
         that differ surely more count by themselves.
         """
-        at = len(self.asked)
+        place = len(self.asked)
         self.asked.append((moved, rows))
-        lent = self.lent[at] if at < len(self.lent) else None
+        lent = self.lent[place] if place < len(self.lent) else None
         # by identity: what was asked with is kept beside the answer, so that it is not another's by then
         key = "rows_as_one", id(moved), id(lent), rows, self.tested
-        _, _, found, shown_longer = self.once(key, lambda: (moved, lent, *self._rows_as_one(moved, rows, lent)))
-        effect = found.at(self.confidence)
+        _, _, rows_per_one, shown_longer = self.once(key, lambda: (moved, lent, *self._rows_as_one(moved, rows, lent)))
+        effect = rows_per_one.at(self.confidence)
         return effect, effect > shown_longer
 
     def _rows_as_one(self, moved: Influence, rows: float, lent: DaySpread | None) -> tuple[RowsAsOne, float]:
         """Return the design effect at any confidence, and from which on blocks say so."""
-        own = day_spread(moved.influence, moved.expected, rows) if self.days and moved.variance > 0 else None
-        if not self.tested and own is not None and own.freedom >= FEWEST_LENDING - 1:
-            return lent_rows_as_one(own, moved.expected, rows), SHOWN_LONGER
+        spread_of_days = day_spread(moved.influence, moved.expected, rows) if self.days and moved.variance > 0 else None
+        if not self.tested and spread_of_days is not None and spread_of_days.freedom >= FEWEST_LENDING - 1:
+            return lent_rows_as_one(spread_of_days, moved.expected, rows), SHOWN_LONGER
         if lent is not None and moved.variance > 0:
             shares = moved.expected if self.days else moved.expected[:0]
-            return lent_rows_as_one(lent if own is None else lent.pooled(own), shares, rows), SHOWN_LONGER
+            return lent_rows_as_one(
+                lent if spread_of_days is None else lent.pooled(spread_of_days), shares, rows
+            ), SHOWN_LONGER
         return rows_as_one(moved.influence, moved.expected, self.fewest), 1.0
 
     def interval_by_gradient(self, value: float, moved: Influence, form: Form, rows: float) -> IntervalAndRows:
@@ -246,13 +248,17 @@ class PerformanceSums:
 
     def _part_mean(self, part: str, place: int, head: int, negative: float) -> LossMean | None:
         sums = self.pane.parts.get(part)
-        at = head + 2 + 3 * place
-        if sums is None or len(sums) < at + 3:
+        position = head + 2 + 3 * place
+        if sums is None or len(sums) < position + 3:
             return None
-        own = np.array([block.parts[part] for block in self.blocks if part in block.parts]).reshape(-1, len(sums))
-        squares = (sums[head + 1], sums[at + 1], sums[at + 2])
-        size = sums[at] + 2 * negative
-        return gradients.loss_mean(sums[head], sums[at], squares, own[:, [head, at]], own[:, head + 1], size)
+        block_sums = np.array([block.parts[part] for block in self.blocks if part in block.parts]).reshape(
+            -1, len(sums)
+        )
+        squares = (sums[head + 1], sums[position + 1], sums[position + 2])
+        size = sums[position] + 2 * negative
+        return gradients.loss_mean(
+            sums[head], sums[position], squares, block_sums[:, [head, position]], block_sums[:, head + 1], size
+        )
 
 
 def named_after_blocks(limits: Interval, *, blocks: bool) -> Interval:

@@ -28,20 +28,20 @@ def r2_from_rows(values: F64, actual: Column, weight: F64 | None) -> float | Non
     y, error = y[usable], values[usable] - y[usable]
     if len(y) == 0 or y.min() == y.max():  # the mean of equal values may be rounded, and so be no distance of 0
         return None
-    spread = float(w @ (y - (w @ y) / w.sum()) ** 2)
-    return 1 - float(w @ error**2) / spread if spread > 0 else None
+    squares = float(w @ (y - (w @ y) / w.sum()) ** 2)
+    return 1 - float(w @ error**2) / squares if squares > 0 else None
 
 
 def _r2_from_sums(sums: dict[str, float]) -> BoundedValue:
     if sums["weight"] <= 0:
         return UNKNOWN
-    spread = sums["squared_actual"] - sums["actual"] ** 2 / sums["weight"]
+    squares = sums["squared_actual"] - sums["actual"] ** 2 / sums["weight"]
     # a month of panes, added one by one, loses up to 20 eps
     lost = 64 * np.finfo(np.float64).eps * sums["squared_actual"]
-    if spread <= lost:
+    if squares <= lost:
         return UNKNOWN
-    unexplained = sums["squared_error"] / spread
-    bound = unexplained * lost / spread
+    unexplained = sums["squared_error"] / squares
+    bound = unexplained * lost / squares
     # 0.01: r² from sums is told as long as cancellation may have cost it no more than this: the two digits in which it
     # is shown hold
     return BoundedValue(1 - unexplained, bound) if bound <= 0.01 else UNKNOWN
@@ -54,25 +54,27 @@ def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
     """
     if sums.losses is None:
         return None
-    found = _r2_from_sums(sums.losses)
-    return sums.value_of(found.value, sums.losses["weight"], "losses", found.bound)
+    r2 = _r2_from_sums(sums.losses)
+    return sums.value_of(r2.value, sums.losses["weight"], "losses", r2.bound)
 
 
 def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRows | None:
     """Return the interval from blocks of time alone: nobody keeps the squares of products of losses."""
     losses = sums.pane.parts["losses"]
     _, of_y, of_squares = losses[0], losses[4] / losses[0], losses[5]
-    spread = of_squares - losses[4] * of_y
-    slope = losses[3] / spread**2
-    gradient = np.array([of_y**2 * slope, 0.0, 0.0, -1 / spread, -2 * of_y * slope, slope])
-    own = [block.parts["losses"] for block in sums.blocks if len(block.parts.get("losses", ())) == len(gradient)]
-    if not own:
+    residual = of_squares - losses[4] * of_y
+    slope = losses[3] / residual**2
+    gradient = np.array([of_y**2 * slope, 0.0, 0.0, -1 / residual, -2 * of_y * slope, slope])
+    block_losses = [
+        block.parts["losses"] for block in sums.blocks if len(block.parts.get("losses", ())) == len(gradient)
+    ]
+    if not block_losses:
         return None
-    blocks = np.stack(own)
-    found = variance_from_blocks(blocks @ gradient, blocks[:, 0])
-    if found is None:
+    blocks = np.stack(block_losses)
+    variance = variance_from_blocks(blocks @ gradient, blocks[:, 0])
+    if variance is None:
         return None
-    limits = student(value, found.effect, sums.confidence, found.freedom)
+    limits = student(value, variance.effect, sums.confidence, variance.freedom)
     high = None if limits.high is None else min(1.0, limits.high)
     return named_after_blocks(limits._replace(high=high), blocks=True), sums.rows
 

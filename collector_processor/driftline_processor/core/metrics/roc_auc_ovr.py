@@ -20,31 +20,31 @@ from .performance_sums import IntervalAndRows, PerformanceSums
 
 def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
     """Return the mean over the classes whose area is defined; None where the scores of a class are not known."""
-    areas = [one for one in sums.area_of_classes if one is not None]
+    areas = [area_of_class for area_of_class in sums.area_of_classes if area_of_class is not None]
     if sums.losses is None or not areas or len(areas) < len(sums.task.classes):
         return None
     defined = [area for area in areas if area.value is not None]
-    total = sum(one.value for one in defined if one.value is not None)
-    found = total / len(defined) if defined else None
-    bound = sum(one.bound for one in defined) / len(defined) if defined else 0.0
-    return sums.value_of(found, sums.losses["weight"], "losses", bound)
+    total = sum(area.value for area in defined if area.value is not None)
+    mean_area = total / len(defined) if defined else None
+    bound = sum(area.bound for area in defined) / len(defined) if defined else 0.0
+    return sums.value_of(mean_area, sums.losses["weight"], "losses", bound)
 
 
 def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRows | None:
     """Return the interval as if the areas of all classes erred together: they share rows."""
     curves = [sums.curve(*class_scores(code)) for code in range(len(sums.task.classes))]
-    known = [curve for curve in curves if curve is not None]
-    if len(known) < len(curves):
+    known_curves = [curve for curve in curves if curve is not None]
+    if len(known_curves) < len(curves):
         return None
-    if min(side.with_one_more(sums.one_more) for one in known for side in one) < FEWEST_OF_A_CLASS:
+    if min(side.with_one_more(sums.one_more) for curve in known_curves for side in curve) < FEWEST_OF_A_CLASS:
         return TOO_FEW, sums.rows
-    form = score_curves.with_one_more(known, sums.one_more)
-    return sums.interval_by_gradient(value, sums.once("areas", lambda: _moved(known)), form, sums.rows)
+    form = score_curves.with_one_more(known_curves, sums.one_more)
+    return sums.interval_by_gradient(value, sums.once("areas", lambda: _moved(known_curves)), form, sums.rows)
 
 
 def _moved(curves: Sequence[score_curves.ScoreCurve]) -> Influence:
     """Return how the mean of the areas moves where they all err together."""
-    moved = [score_curves.area(one)[1] for one in curves]
+    moved = [score_curves.area(curve)[1] for curve in curves]
     k = len(moved)
     varies = (sum(sqrt(one.variance) for one in moved) / k) ** 2
     influence = np.sum([one.influence for one in moved], axis=0) / k

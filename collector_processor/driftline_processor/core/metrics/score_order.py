@@ -52,10 +52,10 @@ class ScoreOrder:
         negative, positive = (pane.parts.get(f"score_{side}{suffix}") for side in ("negative", "positive"))
         if negative is None and positive is None:
             return None
-        known = negative if negative is not None else positive
-        assert known is not None
-        q = np.zeros(len(known)) if negative is None else negative
-        p = np.zeros(len(known)) if positive is None else positive
+        known_side = negative if negative is not None else positive
+        assert known_side is not None
+        q = np.zeros(len(known_side)) if negative is None else negative
+        p = np.zeros(len(known_side)) if positive is None else positive
         filled = (q > 0) | (p > 0)
         rows, weight, _ = pane.parts["outcomes"].tolist()
         return cls(q[filled], p[filled], exact=False, unit=weight / rows if rows > 0 else 1.0)
@@ -65,8 +65,8 @@ class ScoreOrder:
         """Order the scores of rows; ``weight``: None = 1 each."""
         w = np.ones(len(score)) if weight is None else weight
         distinct, place = np.unique(score, return_inverse=True)
-        sums = (np.bincount(place[which], w[which], minlength=len(distinct)) for which in (~positive, positive))
-        negatives, positives = (one.astype(np.float64, copy=False) for one in sums)
+        sums = (np.bincount(place[is_side], w[is_side], minlength=len(distinct)) for is_side in (~positive, positive))
+        negatives, positives = (side_sums.astype(np.float64, copy=False) for side_sums in sums)
         filled = (negatives > 0) | (positives > 0)
         return cls(negatives[filled], positives[filled], exact=True)
 
@@ -108,9 +108,9 @@ class ScoreOrder:
         total = self.positive.sum()
         if total <= 0:
             return UNKNOWN
-        held = self.positive > 0
-        true, false = (np.cumsum(side[::-1])[::-1][held] for side in (self.positive, self.negative))
-        p, q = self.positive[held], self.negative[held]
+        has_positives = self.positive > 0
+        true, false = (np.cumsum(side[::-1])[::-1][has_positives] for side in (self.positive, self.negative))
+        p, q = self.positive[has_positives], self.negative[has_positives]
         share = p / total
         if self.exact:
             return BoundedValue(float(share @ (true / (true + false))))
@@ -121,8 +121,8 @@ class ScoreOrder:
         before = (true - p) + false
         with np.errstate(over="ignore"):
             inside = np.log1p(np.divide(p, before, where=before > 0, out=np.zeros(len(p))))
-        least = max(0.0, float(1 - (false / total) @ inside))
-        return BoundedValue(value, max(greatest - value, value - least))
+        lowest = max(0.0, float(1 - (false / total) @ inside))
+        return BoundedValue(value, max(greatest - value, value - lowest))
 
     def ks(self) -> BoundedValue:
         """Return the greatest distance between the distributions of the scores of positives and of negatives.
@@ -155,18 +155,18 @@ class ScoreOrder:
         >>> ScoreOrder(np.array([6.0, 2.0]), np.array([0.0, 2.0]), exact=True).gain(0.1).value
         0.25
         """
-        total, wanted = self.positive.sum(), share * self.weight
+        total, wanted_weight = self.positive.sum(), share * self.weight
         if total <= 0:
             return UNKNOWN
         p, q = self.positive[::-1], self.negative[::-1]
         until = np.cumsum(p + q)
-        at = min(int(np.searchsorted(until, wanted)), len(until) - 1)
-        rest = min(float(p[at] + q[at]), max(0.0, wanted - float(until[at] - p[at] - q[at])))
-        whole, part = float(p[:at].sum()), rest * float(p[at] / (p[at] + q[at]))
+        place = min(int(np.searchsorted(until, wanted_weight)), len(until) - 1)
+        rest = min(float(p[place] + q[place]), max(0.0, wanted_weight - float(until[place] - p[place] - q[place])))
+        whole_gain, part = float(p[:place].sum()), rest * float(p[place] / (p[place] + q[place]))
         if self.exact:
-            return BoundedValue(float((whole + part) / total))
-        most, least = min(float(p[at]), rest), max(0.0, rest - float(q[at]))
-        return BoundedValue(float((whole + part) / total), float(max(most - part, part - least) / total))
+            return BoundedValue(float((whole_gain + part) / total))
+        highest, lowest = min(float(p[place]), rest), max(0.0, rest - float(q[place]))
+        return BoundedValue(float((whole_gain + part) / total), float(max(highest - part, part - lowest) / total))
 
 
 ClassOrder = Callable[[int], ScoreOrder | None]
@@ -215,5 +215,5 @@ def class_order_of_rows(task: Task, scores: F64, actual: Column, weight: F64 | N
     if truth is None or scores.shape[1] != classes or classes > MOST_RANKED:
         return _no_order
     usable = (truth >= 0) & (truth < classes) & task.are_probabilities(scores)
-    own, w = truth[usable], None if weight is None else weight[usable]
-    return lambda code: ScoreOrder.of_rows(scores[usable, code], own == code, w)
+    usable_truth, w = truth[usable], None if weight is None else weight[usable]
+    return lambda code: ScoreOrder.of_rows(scores[usable, code], usable_truth == code, w)

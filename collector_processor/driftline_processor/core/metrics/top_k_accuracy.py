@@ -27,8 +27,8 @@ def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRow
     if name.at is None:
         return None
     k = int(name.at)
-    found = sums.once(("top_k", k), lambda: top_k_ratio(sums.pane, sums.blocks, k))
-    return None if found is None else sums.share_interval(found)
+    ratio = sums.once(("top_k", k), lambda: top_k_ratio(sums.pane, sums.blocks, k))
+    return None if ratio is None else sums.share_interval(ratio)
 
 
 def usual(task: Task) -> tuple[str, ...]:

@@ -211,7 +211,7 @@ class RankingOutcomes(NamedTuple):
 
 def resolve_rankings(
     lists: Items,
-    said: ListStatements,
+    list_statements: ListStatements,
     row: I64 | Places,
     item: I32,
     value: F64,
@@ -222,7 +222,7 @@ def resolve_rankings(
 
     Args:
         lists: the items of n rankings.
-        said: the statements of the outcomes, oldest first.
+        list_statements: the statements of the outcomes, oldest first.
         row: int64 (m,), the ranking that each of m outcomes is about, oldest first.
         item: int32 (m,), the item that it is about, -1 = the whole ranking.
         value: float64 (m,), its worth, NaN = not said.
@@ -230,7 +230,7 @@ def resolve_rankings(
         left_out: int64 (n,), items of each ranking beyond those that are known.
     """
     n = len(lists)
-    relevance = relevance_in(lists, said, left_out)
+    relevance = relevance_in(lists, list_statements, left_out)
     last = np.full(n, -1, np.intp)
     spoken = np.flatnonzero(~retracted)
     last[row[spoken]] = spoken  # of equal rows numpy keeps the last

@@ -113,9 +113,9 @@ def list_means(pane: Pane) -> dict[str, ListMean]:
     found = {"ctr": ListMean(int(rows), weight, squared, clicked, clicked_squared, clicked_squared)}
     for cutoff, sums in sorted(_by_cutoff(pane).items()):
         heads = (sums[:3].tolist(), sums[3:6].tolist())
-        for at, name in enumerate((*OF_ALL, *OF_RELEVANT)):
-            lists, weight, squared = heads[at >= len(OF_ALL)]
-            total, weighted, spread = sums[6 + 3 * at : 9 + 3 * at].tolist()
+        for index, name in enumerate((*OF_ALL, *OF_RELEVANT)):
+            lists, weight, squared = heads[index >= len(OF_ALL)]
+            total, weighted, spread = sums[6 + 3 * index : 9 + 3 * index].tolist()
             found[f"{LIST_METRICS[name]}@{cutoff}"] = ListMean(int(lists), weight, squared, total, weighted, spread)
     return found
 

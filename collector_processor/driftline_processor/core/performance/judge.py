@@ -148,7 +148,7 @@ def _lent(evaluation: Evaluation, reference: Baseline | None, settings: Performa
 
 
 def _days_with_outcomes(outcomes: WindowOutcomes) -> int:
-    return sum(bool("outcomes" in one.parts and one.parts["outcomes"][0] > 0) for one in outcomes.blocks)
+    return sum(bool("outcomes" in block.parts and block.parts["outcomes"][0] > 0) for block in outcomes.blocks)
 
 
 def maturity(evaluation: Evaluation, outcomes: WindowOutcomes, settings: PerformanceSettings) -> tuple[Maturity, str]:

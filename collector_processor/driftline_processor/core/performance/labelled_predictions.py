@@ -199,16 +199,19 @@ def count_predictions_by_slice(rows: LabelledPredictions, task: Task, values: Va
     :func:`fold_outcomes_by_slice`.
     """
 
-    def counted(some: LabelledPredictions, group: I64, groups: int) -> dict[str, Sparse]:
+    def counted(labelled_predictions: LabelledPredictions, group: I64, groups: int) -> dict[str, Sparse]:
         rows_of_each = np.bincount(group, minlength=groups).astype(np.float64)
-        found = {"rows": Sparse.of(np.tile(rows_of_each[:, np.newaxis], 3)), **some.decisions(task, group, groups)}
-        return found | call_parts(some.duration, some.errors, None, group, groups)
+        found = {
+            "rows": Sparse.of(np.tile(rows_of_each[:, np.newaxis], 3)),
+            **labelled_predictions.decisions(task, group, groups),
+        }
+        return found | call_parts(labelled_predictions.duration, labelled_predictions.errors, None, group, groups)
 
     yield from _fold_keys(rows, _keys(rows.sent_slices, values, len(rows)), step, counted)
 
 
 def _keys(columns: Mapping[str, Column], values: Values, n: int) -> list[SliceKey]:
-    return [SliceKey.of(key, columns[key], known, n) for key, known in values.items() if key in columns]
+    return [SliceKey.of(key, columns[key], value, n) for key, value in values.items() if key in columns]
 
 
 def _fold_keys(

@@ -110,6 +110,6 @@ def _measured(baseline: Baseline, settings: PerformanceSettings) -> _OfBaseline 
     return _OfBaseline(found.value, half, spread.of_days(length / DAY) if told and spread is not None else None)
 
 
-def _half(sums: PerformanceSums, found: LossMean) -> float | None:
-    (low, high, _), _ = sums.interval_by_gradient(found.value, found.moved, student, found.rows)
+def _half(sums: PerformanceSums, loss_mean: LossMean) -> float | None:
+    (low, high, _), _ = sums.interval_by_gradient(loss_mean.value, loss_mean.moved, student, loss_mean.rows)
     return None if low is None or high is None else float(high - low) / 2

@@ -108,7 +108,7 @@ def row_losses_of(task: Task, scores: F64 | None, predicted: Column | None, actu
 def describe_mispredictions(
     task: Task,
     rows: LabelledPredictions,
-    found: RowLosses,
+    row_losses: RowLosses,
     ids: Sequence[str],
     traces: Sequence[str],
     spans: Sequence[str],
@@ -118,29 +118,29 @@ def describe_mispredictions(
     Args:
         task: What the model predicts.
         rows: n predictions.
-        found: How wrong each is.
+        row_losses: How wrong each is.
         ids: The id of each, "" = none.
         traces: The trace of each, hexadecimal, "" = it was not sampled.
         spans: The span of each.
     """
     actual, classes = actual_numbers(rows.actual), dict(enumerate(task.classes))
     slices = {key: _categories(column) for key, column in rows.slices.items()}
-    for at in range(len(rows)):
-        scores = () if rows.scores is None or np.isnan(rows.scores[at]).any() else tuple(rows.scores[at].tolist())
-        weight = 1.0 if rows.weight is None else float(rows.weight[at])
+    for index in range(len(rows)):
+        scores = () if rows.scores is None or np.isnan(rows.scores[index]).any() else tuple(rows.scores[index].tolist())
+        weight = 1.0 if rows.weight is None else float(rows.weight[index])
         yield Misprediction(
-            id=ids[at],
-            time=0 if rows.time is None else int(rows.time[at]),
+            id=ids[index],
+            time=0 if rows.time is None else int(rows.time[index]),
             score=scores[0] if len(scores) == 1 else None,
             scores=scores if len(scores) > 1 else None,
-            predicted=classes.get(int(found.decided[at])),
-            actual=float(actual[at]) if task.predicts_number else classes.get(int(found.happened[at])),
-            outcome_time=0 if rows.outcome_time is None else int(rows.outcome_time[at]),
-            loss=float(found.loss[at]),
+            predicted=classes.get(int(row_losses.decided[index])),
+            actual=float(actual[index]) if task.predicts_number else classes.get(int(row_losses.happened[index])),
+            outcome_time=0 if rows.outcome_time is None else int(rows.outcome_time[index]),
+            loss=float(row_losses.loss[index]),
             weight=weight if weight == weight else 1.0,
-            slices={key: text for key, texts in slices.items() if (text := texts[at])},
-            trace_id=traces[at],
-            span_id=spans[at],
+            slices={key: text for key, texts in slices.items() if (text := texts[index])},
+            trace_id=traces[index],
+            span_id=spans[index],
         )
 
 

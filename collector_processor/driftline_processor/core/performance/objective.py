@@ -199,7 +199,7 @@ def read_objective(text: str) -> Objective:
         number = read_limit(match["metric"], number, match["unit"] or "")
     number = -number if match["change"] == "-" else number
     place = 2 * bool(match["baseline"]) + (match["sign"] == "<=")
-    least, most, least_change, most_change = (number if at == place else None for at in range(4))
+    least, most, least_change, most_change = (number if index == place else None for index in range(4))
     found = Objective(match["metric"], least, most, least_change, most_change, match["window"] or "")
     return checked_objective(replace(found, rolling=bool(match["rolling"])), match["slice"])
 
@@ -271,9 +271,11 @@ def count_inconclusive(current: Evaluation, previous: Evaluation | None) -> tupl
         else {objective.rule: objective.inconclusive_windows for objective in previous.objectives}
     )
 
-    def count(one: ObjectiveState) -> int:
-        counts = current.closed and (one.until or one.metric in SERVICE_METRICS or not current.young)
-        return earlier.get(one.rule, 0) + bool(counts) if one.state == "inconclusive" else 0
+    def count(objective_state: ObjectiveState) -> int:
+        counts = current.closed and (
+            objective_state.until or objective_state.metric in SERVICE_METRICS or not current.young
+        )
+        return earlier.get(objective_state.rule, 0) + bool(counts) if objective_state.state == "inconclusive" else 0
 
     return tuple(structs.replace(objective, inconclusive_windows=count(objective)) for objective in current.objectives)
 

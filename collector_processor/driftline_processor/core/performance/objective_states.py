@@ -113,8 +113,8 @@ def judge_objectives(
     ]
     if evaluation.maturity == "immature" and not evaluation.young:
         rows = evaluation.outcome_rows / evaluation.coverage if evaluation.coverage else evaluation.rows
-        least = math.ceil(round(settings.min_coverage * rows, 6))
-        states = [structs.replace(state, needed=max(least, state.needed or 0)) for state in states]
+        fewest_rows = math.ceil(round(settings.min_coverage * rows, 6))
+        states = [structs.replace(state, needed=max(fewest_rows, state.needed or 0)) for state in states]
     return tuple(states)
 
 
@@ -122,20 +122,20 @@ def _all_reviewed(state: ObjectiveState, evaluation: Evaluation) -> bool:
     """Return True where nobody can tell, by the number of rows, although (nearly) all of them have their outcome."""
     if state.state != "inconclusive" or not state.needed:
         return False
-    own = evaluation.performance_slices.get(state.slice)
-    if own is not None and own.predictions:
-        return own.rows >= ALL_REVIEWED * own.predictions
-    return own is None and not state.slice and (evaluation.coverage or 0.0) >= ALL_REVIEWED
+    slice_performance = evaluation.performance_slices.get(state.slice)
+    if slice_performance is not None and slice_performance.predictions:
+        return slice_performance.rows >= ALL_REVIEWED * slice_performance.predictions
+    return slice_performance is None and not state.slice and (evaluation.coverage or 0.0) >= ALL_REVIEWED
 
 
 def _folded(objective: Objective, outcomes: WindowOutcomes) -> str:
     """Return the sentence that a slice may be among the other values of its key; "" where it is not."""
-    other = slice_name(objective.key, OTHER)
-    if not objective.slice or other not in outcomes.slices or objective.slice in outcomes.slices:
+    other_slice = slice_name(objective.key, OTHER)
+    if not objective.slice or other_slice not in outcomes.slices or objective.slice in outcomes.slices:
         return ""
     return (
         f"{objective.slice} is none of the values of {objective.key} that are told apart, {MOST_VALUES} at most, those "
-        f"with most rows; its rows, if there are any, are in {other}"
+        f"with most rows; its rows, if there are any, are in {other_slice}"
     )
 
 
@@ -163,18 +163,21 @@ def _state(
         return structs.replace(unknown, needed=needed, sentence=why or f"no reviewed row tells of {where}{more}")
     value, limits, limit = metric.value, Interval(metric.low, metric.high, metric.interval), objective.limit
     if objective.relative:
-        own = reference.get(objective.metric)
-        if own is None or own.value is None:
+        reference_metric = reference.get(objective.metric)
+        if reference_metric is None or reference_metric.value is None:
             return structs.replace(unknown, sentence=f"the baseline knows nothing of {objective.metric}")
-        if own.interval == UNREVIEWED.method:
+        if reference_metric.interval == UNREVIEWED.method:
             return structs.replace(unknown, sentence=f"the baseline knows {objective.metric} of some decisions only")
-        if own.low is None or own.high is None:
-            more = "too few rows to say" if own.interval == TOO_FEW.method else "no interval that says"
+        if reference_metric.low is None or reference_metric.high is None:
+            more = "too few rows to say" if reference_metric.interval == TOO_FEW.method else "no interval that says"
             return structs.replace(
                 unknown, sentence=why or f"the baseline has {more} how sure its {objective.metric} is"
             )
-        than = Interval(own.low, own.high, own.interval)
-        limits, value = difference(metric.value, limits, own.value, than), metric.value - own.value
+        than = Interval(reference_metric.low, reference_metric.high, reference_metric.interval)
+        limits, value = (
+            difference(metric.value, limits, reference_metric.value, than),
+            metric.value - reference_metric.value,
+        )
     bounded = structs.replace(unknown, value=value, low=limits.low, high=limits.high, limit=limit)
     if limits.low is None or limits.high is None:
         more = unreviewed_sentence(none_of) if metric.interval == UNREVIEWED.method else "its interval is not known"
@@ -215,13 +218,21 @@ def _against(
     settings: PerformanceSettings,
 ) -> _Against:
     """Return the reference of the same slice where enough of its rows tell, else that of all rows."""
-    whole = reference.get(objective.metric)
-    if not objective.relative or not name or baseline is None or whole is None or whole.interval == UNREVIEWED.method:
+    model_metric = reference.get(objective.metric)
+    if (
+        not objective.relative
+        or not name
+        or baseline is None
+        or model_metric is None
+        or model_metric.interval == UNREVIEWED.method
+    ):
         return _Against(reference)
-    own = reference_in(baseline, name, settings).get(objective.metric)
-    if own is None or own.value is None or _rows(own) < objective.min_rows:
+    slice_metric = reference_in(baseline, name, settings).get(objective.metric)
+    if slice_metric is None or slice_metric.value is None or _rows(slice_metric) < objective.min_rows:
         return _Against(reference, "since all rows of the baseline, which knows too few of the slice")
-    return _Against({objective.metric: own}, f"since {_rows(own):,} rows of the slice in the baseline")
+    return _Against(
+        {objective.metric: slice_metric}, f"since {_rows(slice_metric):,} rows of the slice in the baseline"
+    )
 
 
 def _state_in(
@@ -255,9 +266,9 @@ def _rolling(
         blocks = _blocks(panes, window, outcomes.timezone)
         pane = merge(blocks)
         metrics = realized(pane, task, settings)
-        wanted = {objective.metric: metrics[objective.metric]} if objective.metric in metrics else {}
+        wanted_metrics = {objective.metric: metrics[objective.metric]} if objective.metric in metrics else {}
         unseen = find_unseen_decisions(pane, task)
-        bounded = with_intervals(wanted, pane, blocks, task, settings, unseen, days=has_day_blocks(window))
+        bounded = with_intervals(wanted_metrics, pane, blocks, task, settings, unseen, days=has_day_blocks(window))
         none_of = unreviewed(unseen, task)
         return _state(objective, bounded.get(objective.metric), evaluation.reference, settings, why, none_of)
 
@@ -269,7 +280,7 @@ def _rolling(
 def judge_stretches(
     objective: Objective,
     window: Window,
-    known: Steps,
+    known_steps: Steps,
     timezone: str,
     judge: Callable[[Window, Sequence[Pane]], ObjectiveState | None],
     lacking: str,
@@ -279,12 +290,12 @@ def judge_stretches(
     Args:
         objective: A rolling one.
         window: The window.
-        known: Five minutes after five minutes, and what is known of each.
+        known_steps: Five minutes after five minutes, and what is known of each.
         timezone: The clock by which days begin.
         judge: Judges one stretch by the panes of its five minutes; None where there was nothing to judge.
         lacking: The sentence where no stretch is known.
     """
-    steps, panes = known
+    steps, panes = known_steps
     states: list[ObjectiveState] = []
     first = 0
     for last, step in enumerate(steps):
@@ -322,24 +333,24 @@ def _each(
     states: dict[str, ObjectiveState] = {}
     slices = _slices(objective.key, evaluation, outcomes)
     none_of = {name: unreviewed(outcomes.unseen.get(name), task) for name in slices}
-    for name, own in slices.items():
-        metric = own.metrics.get(objective.metric)
+    for name, slice_performance in slices.items():
+        metric = slice_performance.metrics.get(objective.metric)
         against = _against(objective, name, evaluation.reference, baseline, settings)
         states[name] = structs.replace(_state_in(objective, metric, against, settings, why, none_of[name]), slice=name)
-    judged = {name: state for name, state in states.items() if state.rows >= objective.min_rows}
-    few = len(states) - len(judged)
-    if not judged:
-        most = max(states.values(), key=lambda state: state.rows, default=None)
+    judged_states = {name: state for name, state in states.items() if state.rows >= objective.min_rows}
+    few = len(states) - len(judged_states)
+    if not judged_states:
+        largest = max(states.values(), key=lambda state: state.rows, default=None)
         reason = f"no value of {objective.key} has {objective.min_rows:,} rows that tell of {objective.metric}"
-        reason += "" if most is None or not most.rows else f"; {most.slice} has most, {most.rows:,}"
+        reason += "" if largest is None or not largest.rows else f"; {largest.slice} has most, {largest.rows:,}"
         unknown = ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0)
         return structs.replace(
             unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=why or reason
         )
-    surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))
+    surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged_states))
     reach = normal_quantile(surer.confidence) / normal_quantile(settings.confidence)
     reference = {name: _wider(metric, reach) for name, metric in evaluation.reference.items()}
-    for name, state in judged.items():
+    for name, state in judged_states.items():
         if (
             task is not None
             and state.value is not None
@@ -348,27 +359,35 @@ def _each(
         ):
             metrics = measured(name, outcomes, task, surer, has_day_blocks(evaluation.window), only=objective.metric)
             against = _against(objective, name, reference, baseline, surer)
-            again = _state_in(objective, metrics.get(objective.metric), against, surer, why, none_of[name])
-            judged[name] = structs.replace(again, slice=name)
-    worst = worst_state(objective, list(judged.values()))
-    unseen = {name: own.predictions or 0 for name, own in slices.items() if own.rows < objective.min_rows}
+            corrected = _state_in(objective, metrics.get(objective.metric), against, surer, why, none_of[name])
+            judged_states[name] = structs.replace(corrected, slice=name)
+    worst = worst_state(objective, list(judged_states.values()))
+    unseen = {
+        name: slice_performance.predictions or 0
+        for name, slice_performance in slices.items()
+        if slice_performance.rows < objective.min_rows
+    }
     name = max(unseen, key=lambda name: unseen[name], default="")
     if worst.state == "met" and unseen.get(name, 0) >= objective.min_rows:
         reason = f"the outcomes of {slices[name].rows:,} of its {unseen[name]:,} predictions are known"
         reason += f", and {objective.min_rows:,} would be the least to tell"
         worst = structs.replace(states[name], state="inconclusive", needed=objective.min_rows, sentence=why or reason)
-    verdicts = {name: state.state for name, state in judged.items()}
+    verdicts = {name: state.state for name, state in judged_states.items()}
     return structs.replace(worst, slices=verdicts, few=few, sentence=slices_sentence(objective, worst, verdicts, few))
 
 
 def _slices(key: str, evaluation: Evaluation, outcomes: WindowOutcomes) -> dict[str, SlicePerformance]:
     """Return the slices of a key, including slices with predictions and without outcomes."""
-    found = {
+    performance_by_slice = {
         name: SlicePerformance(0, {}, rows)
-        for name, own in outcomes.slices.items()
-        if (rows := int(sent_rows(own)[0])) > 0
+        for name, slice_performance in outcomes.slices.items()
+        if (rows := int(sent_rows(slice_performance)[0])) > 0
     } | evaluation.performance_slices
-    return {name: own for name, own in found.items() if name.partition("=")[0] == key}
+    return {
+        name: slice_performance
+        for name, slice_performance in performance_by_slice.items()
+        if name.partition("=")[0] == key
+    }
 
 
 def _is_wrong(objective: Objective, value: float) -> bool:
@@ -386,9 +405,9 @@ def _wider(metric: MetricValue, reach: float) -> MetricValue:
 
 def worst_state(objective: Objective, states: Sequence[ObjectiveState]) -> ObjectiveState:
     """Return the worst state, with the verdict of all: broken where one is broken, met where all are met."""
-    verdicts = {one.state for one in states}
+    verdicts = {state.state for state in states}
     state: Judgement = "broken" if "broken" in verdicts else "inconclusive" if "inconclusive" in verdicts else "met"
-    return structs.replace(max(states, key=lambda one: _badness(objective, one)), state=state)
+    return structs.replace(max(states, key=lambda objective_state: _badness(objective, objective_state)), state=state)
 
 
 def _badness(objective: Objective, state: ObjectiveState) -> tuple[int, float]:
@@ -400,8 +419,8 @@ def _badness(objective: Objective, state: ObjectiveState) -> tuple[int, float]:
 
 def _needed(objective: Objective, rows: int, value: float, limits: Interval, confidence: float) -> int | None:
     """Return the rows that would decide with 90 % power if the metric keeps its value; None at the limit itself."""
-    apart, limit, reach = abs(value - objective.limit), objective.limit, normal_quantile(confidence)
-    if apart <= _AT_LIMIT or not rows or limits.low is None or limits.high is None:
+    distance, limit, reach = abs(value - objective.limit), objective.limit, normal_quantile(confidence)
+    if distance <= _AT_LIMIT or not rows or limits.low is None or limits.high is None:
         return None
     if not objective.relative and _is_share(objective.metric) and 0 < limit < 1:
         needed = rows_to_decide(value, limit, confidence)
@@ -409,7 +428,7 @@ def _needed(objective: Objective, rows: int, value: float, limits: Interval, con
             return needed
     side = value - limits.low if value > limit else limits.high - value
     error = side / reach * (reach + POWER)
-    return max(rows + 1, math.ceil(rows * (error / apart) ** 2))
+    return max(rows + 1, math.ceil(rows * (error / distance) ** 2))
 
 
 def rows_to_decide(share: float, limit: float, confidence: float) -> int:
@@ -453,15 +472,15 @@ def slices_sentence(objective: Objective, worst: ObjectiveState, slices: Mapping
 
 
 def rolling_steps(
-    window: Window, objectives: Sequence[Objective], timezone: str, ripe: int, kept: int
+    window: Window, objectives: Sequence[Objective], timezone: str, ripe: int, since: int
 ) -> list[Window] | None:
     """Return five minutes after five minutes, from the earliest of which a stretch needs that ends within a window.
 
-    None where no objective rolls. ``ripe``: later ones are not yet to be judged, ``kept``: from before they are no more
+    None where no objective rolls. ``ripe``: later ones are not to be judged yet, ``since``: earlier ones are no longer
     told apart; unix nanoseconds.
     """
     starts = [before(window.start + PANE, objective.window, timezone) for objective in objectives if objective.rolling]
     if not starts:
         return None
-    first, last = max(min(starts), kept + PANE - 1), min(window.end + PANE - 1, ripe)
-    return [Window("5m", at, at + PANE) for at in range(first - first % PANE, last - last % PANE, PANE)]
+    first, last = max(min(starts), since + PANE - 1), min(window.end + PANE - 1, ripe)
+    return [Window("5m", index, index + PANE) for index in range(first - first % PANE, last - last % PANE, PANE)]

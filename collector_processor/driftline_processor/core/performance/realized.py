@@ -48,7 +48,7 @@ def realized_from_panes_alone(pane: Pane, task: Task, settings: PerformanceSetti
 def _measured(
     pane: Pane,
     task: Task,
-    asked: PerformanceSettings,
+    performance_settings: PerformanceSettings,
     wanted: Callable[[Metric], bool] = lambda _: True,
     score_order: ScoreOrder | None = None,
     class_order: ClassOrder | None = None,
@@ -57,9 +57,9 @@ def _measured(
     known = pane.parts.get("outcomes")
     if known is None or known[0] == 0:
         return {}
-    sums = PerformanceSums(pane, task, asked.costs, score_order, class_order)
+    sums = PerformanceSums(pane, task, performance_settings.costs, score_order, class_order)
     found: dict[str, MetricValue] = {}
-    for name in dict.fromkeys((*sums.lists, *metrics_of_task(task, asked.metrics))):
+    for name in dict.fromkeys((*sums.lists, *metrics_of_task(task, performance_settings.metrics))):
         which = parse_name(name)
         metric = None if which is None else metric_of(which.base)
         if which is None or metric is None or which.base not in metric.bases_for(task.kind) or not wanted(metric):
@@ -79,7 +79,7 @@ def from_rows(
     weight: F64 | None = None,
     relevance: Relevance | None = None,
     value: F64 | None = None,
-    asked: PerformanceSettings = STANDARD,
+    performance_settings: PerformanceSettings = STANDARD,
     pane: Pane | None = None,
 ) -> dict[str, MetricValue]:
     """Return the metrics of joined rows, to the last digits those of scikit-learn with ``sample_weight``.
@@ -99,7 +99,7 @@ def from_rows(
         ranked = order_of_rows(task, scores, actual, usable)
     elif scores is not None and there and task.has_class_scores:
         order = class_order_of_rows(task, scores, actual, usable)
-    summed = _measured(pane, task, asked, lambda metric: not metric.of_pane, ranked, order)
+    summed = _measured(pane, task, performance_settings, lambda metric: not metric.of_pane, ranked, order)
     metrics = {name: replace(metric, source="rows", bound=0.0) for name, metric in summed.items()}
     if scores is not None and there and "r2" in metrics:
         values = scores[:, task.value_column(scores.shape[1])]

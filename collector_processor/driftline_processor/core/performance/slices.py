@@ -64,18 +64,18 @@ def judge_slices(
 ) -> None:
     """Fill in the performance of the slices of a window, its fairness, and its weak slices."""
     groups, days = {rule.attribute for rule in settings.fairness}, has_day_blocks(evaluation.window)
-    for name, own in outcomes.slices.items():
+    for name, slice_pane in outcomes.slices.items():
         key, _, value = name.partition("=")
-        rows, predictions = _labelled(own), int(sent_rows(own)[0])
+        rows, predictions = _labelled(slice_pane), int(sent_rows(slice_pane)[0])
         metrics = measured(name, outcomes, task, settings, days)
         # fewer where the value came with some of the outcomes alone, or was told apart later than they were predicted
-        found = SlicePerformance(rows, metrics, predictions if predictions >= rows else None)
-        if not found.rows:
+        performance = SlicePerformance(rows, metrics, predictions if predictions >= rows else None)
+        if not performance.rows:
             continue
         if key == LABEL_AGE:
-            evaluation.ages[value] = found
+            evaluation.ages[value] = performance
         else:
-            evaluation.performance_slices[name] = found
+            evaluation.performance_slices[name] = performance
     cohorts = {name: outcomes.slices[slice_name(LABEL_AGE, name)] for name in COHORTS if name in evaluation.ages}
     evaluation.fast_labels = fast_labels(cohorts, pane, outcomes.blocks, task, days=has_day_blocks(evaluation.window))
     if evaluation.immature and evaluation.fast_labels is not None and evaluation.fast_labels.differ:
@@ -83,8 +83,10 @@ def judge_slices(
     evaluation.ages = {name: evaluation.ages[name] for name in COHORTS if name in evaluation.ages}
     evaluation.weak = outcomes.weak
     if task.has_threshold and groups:
-        judged = (_fairness(rule, pane, task, outcomes, settings, evaluation.window) for rule in settings.fairness)
-        evaluation.fairness = tuple(one for one in judged if one is not None)
+        fairness_results = (
+            _fairness(rule, pane, task, outcomes, settings, evaluation.window) for rule in settings.fairness
+        )
+        evaluation.fairness = tuple(fairness for fairness in fairness_results if fairness is not None)
 
 
 def measured(
@@ -100,13 +102,15 @@ def measured(
         days: Blocks are days; see :func:`.metric_intervals.with_intervals`.
         only: Name of the only metric to compute, "" for all.
     """
-    own = outcomes.slices[name]
-    metrics = realized(own, task, settings)
-    if settings.outcomes == "implicit" and task.ranks_items and "rows" not in own.parts:
+    slice_pane = outcomes.slices[name]
+    metrics = realized(slice_pane, task, settings)
+    if settings.outcomes == "implicit" and task.ranks_items and "rows" not in slice_pane.parts:
         metrics = without_young_lists(metrics)  # how many of its lists nobody clicked is not known
     if only:
         metrics = {only: metrics[only]} if only in metrics else {}
-    return with_intervals(metrics, own, outcomes.blocks_of(name), task, settings, outcomes.unseen.get(name), days=days)
+    return with_intervals(
+        metrics, slice_pane, outcomes.blocks_of(name), task, settings, outcomes.unseen.get(name), days=days
+    )
 
 
 def unseen_by_slice(pane: Pane, slices: Mapping[str, Pane], task: Task) -> dict[str, UnseenDecisions]:
@@ -121,8 +125,12 @@ def unseen_by_slice(pane: Pane, slices: Mapping[str, Pane], task: Task) -> dict[
     rows, like_all = confusion_table(pane, (), len(task.classes), unseen), None
     if rows is not None:
         like_all = UnseenDecisions(rows.unit, np.zeros(len(task.classes)) if unseen is None else unseen.unreviewed)
-    found = {"": unseen} | {name: find_unseen_decisions(own, task) or like_all for name, own in slices.items()}
-    return {name: one for name, one in found.items() if one is not None}
+    decisions_by_slice = {"": unseen} | {
+        name: find_unseen_decisions(slice_pane, task) or like_all for name, slice_pane in slices.items()
+    }
+    return {
+        name: unseen_decisions for name, unseen_decisions in decisions_by_slice.items() if unseen_decisions is not None
+    }
 
 
 def rank_slices(slices: Mapping[str, SlicePerformance]) -> list[tuple[str, SlicePerformance]]:
@@ -134,20 +142,20 @@ def rank_slices(slices: Mapping[str, SlicePerformance]) -> list[tuple[str, Slice
     """
     metric, greater = ranking_metric(slices.values())
 
-    def place(one: tuple[str, SlicePerformance]) -> tuple[bool, float, str]:
-        measured = one[1].metrics.get(metric)
+    def place(entry: tuple[str, SlicePerformance]) -> tuple[bool, float, str]:
+        measured = entry[1].metrics.get(metric)
         if measured is None or measured.value is None:
-            return True, 0.0, one[0]
-        return False, measured.value if greater else -measured.value, one[0]
+            return True, 0.0, entry[0]
+        return False, measured.value if greater else -measured.value, entry[0]
 
     return sorted(slices.items(), key=place)
 
 
 def ranking_metric(slices: Iterable[SlicePerformance]) -> tuple[str, bool]:
     """Return the metric by which slices are ranked, and whether more is better; "" where none is known."""
-    known: list[dict[str, MetricValue]] = [one.metrics for one in slices]
+    known_metrics: list[dict[str, MetricValue]] = [performance.metrics for performance in slices]
     for name in _WORST:
-        if any(name in metrics and metrics[name].value is not None for metrics in known):
+        if any(name in metrics and metrics[name].value is not None for metrics in known_metrics):
             return name, direction(name) > 0
     return "", True
 
@@ -167,34 +175,37 @@ def slice_badness(evaluation: Evaluation) -> dict[str, float]:
     {'region=n': 1.0}
     """
     metric, greater = ranking_metric(evaluation.performance_slices.values())
-    whole = evaluation.realized.get(metric)
-    if whole is None or whole.value is None:
+    model_metric = evaluation.realized.get(metric)
+    if model_metric is None or model_metric.value is None:
         return {}
-    found: dict[str, float] = {}
-    usual = 1 - whole.value if greater else whole.value
+    badness: dict[str, float] = {}
+    usual = 1 - model_metric.value if greater else model_metric.value
     for name, performance_slice in evaluation.performance_slices.items():
         measured = performance_slice.metrics.get(metric)
         near = None if measured is None else measured.high if greater else measured.low
-        if near is not None and (least := 1 - near if greater else near) > max(usual, 0.0):
-            found[name] = 1.0 if usual <= 0 else min(1.0, float(np.log2(least / usual)))
-    return found
+        if near is not None and (least_loss := 1 - near if greater else near) > max(usual, 0.0):
+            badness[name] = 1.0 if usual <= 0 else min(1.0, float(np.log2(least_loss / usual)))
+    return badness
 
 
 def _fairness(
     rule: FairnessRule, pane: Pane, task: Task, outcomes: WindowOutcomes, settings: PerformanceSettings, window: Window
 ) -> Fairness | None:
     prefix = f"{rule.attribute}="
-    own = {
-        name: one
-        for name, one in outcomes.slices.items()
-        if name.startswith(prefix) and (_labelled(one) or kept_rows(one)[0] > 0)
+    pane_by_group = {
+        name: slice_pane
+        for name, slice_pane in outcomes.slices.items()
+        if name.startswith(prefix) and (_labelled(slice_pane) or kept_rows(slice_pane)[0] > 0)
     }
     counts = {
-        name.removeprefix(prefix): counts_of(one, task, outcomes.unseen.get(name), outcomes.blocks_of(name))
-        for name, one in own.items()
+        name.removeprefix(prefix): counts_of(slice_pane, task, outcomes.unseen.get(name), outcomes.blocks_of(name))
+        for name, slice_pane in pane_by_group.items()
     }
-    all_rows, rows = float(kept_rows(pane)[0]), sum(float(kept_rows(one)[0]) for one in own.values())
-    labelled = sum(map(_labelled, own.values()))
+    all_rows, rows = (
+        float(kept_rows(pane)[0]),
+        sum(float(kept_rows(slice_pane)[0]) for slice_pane in pane_by_group.values()),
+    )
+    labelled = sum(map(_labelled, pane_by_group.values()))
     return judge_fairness(
         rule,
         counts,
@@ -221,10 +232,10 @@ def counts_of(
     decided, (_, weight, squares) = predictions_of(pane, task), kept_rows(pane)
     if decided is None or weight <= 0 or not decided.any():
         return GroupCounts(labelled, many)
-    nothing, each = np.zeros(2), float(squares / weight)
-    by_block = [nothing if (own := predictions_of(block, task)) is None else own for block in blocks]
+    nothing, weight_per_row = np.zeros(2), float(squares / weight)
+    by_block = [nothing if (block_counts := predictions_of(block, task)) is None else block_counts for block in blocks]
     cells, in_time = _predicted(decided, positive), _predicted(np.array(by_block).reshape(-1, 2), positive)
-    return GroupCounts(labelled, many, ConfusionTable(cells, cells * each, in_time, in_time * each))
+    return GroupCounts(labelled, many, ConfusionTable(cells, cells * weight_per_row, in_time, in_time * weight_per_row))
 
 
 def _predicted(decided: F64, positive: int) -> F64:

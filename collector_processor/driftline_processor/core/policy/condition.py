@@ -168,7 +168,7 @@ class Limit:
         """Return the limit at a window; None where what it is relative to is not known."""
         if not self.of:
             return self.number
-        spread = 0.0
+        deviation = 0.0
         if self.of == "baseline":
             base = signal.reference(finding.evaluation)
         elif self.of == "last week":
@@ -178,8 +178,8 @@ class Limit:
             if len(earlier) < min(FEWEST_EARLIER, self.windows):
                 return None
             base = statistics.fmean(earlier)
-            spread = statistics.stdev(earlier) if len(earlier) > 1 else 0.0
-        return None if base is None else self.factor * base + self.number + self.deviations * spread
+            deviation = statistics.stdev(earlier) if len(earlier) > 1 else 0.0
+        return None if base is None else self.factor * base + self.number + self.deviations * deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,17 +240,17 @@ class Comparison:
 def _earlier(signal: Signal, finding: Finding, windows: int) -> list[float]:
     """Return the known values of the windows before."""
     before = finding.windows[max(0, finding.at - windows) : finding.at]
-    return [read.value for one in before if (read := signal.read(one)) is not None]
+    return [read.value for evaluation in before if (read := signal.read(evaluation)) is not None]
 
 
 def _week_before(signal: Signal, finding: Finding) -> float | None:
     """Return the value of the window that a week before was in its place; an hour of clock changes is allowed for."""
     start = finding.evaluation.window.start - WEEK
-    for one in reversed(finding.windows[: finding.at]):
-        if abs(one.window.start - start) <= DAY // 24:
-            read = signal.read(one)
+    for window in reversed(finding.windows[: finding.at]):
+        if abs(window.window.start - start) <= DAY // 24:
+            read = signal.read(window)
             return None if read is None else read.value
-        if one.window.start < start:
+        if window.window.start < start:
             break
     return None
 
@@ -288,36 +288,42 @@ class Drifts:
         columns = [*evaluation.features.values()]
         if self.column != "features":
             columns = [evaluation.score if self.column == "score" else evaluation.predicted]
-        known = [one for one in columns if one is not None]
-        drifted = [one.name or one.column for one in known if one.state == "drift"]
+        known_columns = [column for column in columns if column is not None]
+        drifted = [column.name or column.column for column in known_columns if column.state == "drift"]
         if len(drifted) >= self.count:
             return Judged(True, (fact("columns_drift", names=tuple(drifted)),))
-        judged = [one for one in known if one.state in ("ok", "within_normal_variation", "drift")]
-        if len(judged) < self.count:
-            return Judged(None, (fact("drift_evaluated", columns=len(judged), of=len(known)),))
+        judged_columns = [
+            column for column in known_columns if column.state in ("ok", "within_normal_variation", "drift")
+        ]
+        if len(judged_columns) < self.count:
+            return Judged(None, (fact("drift_evaluated", columns=len(judged_columns), of=len(known_columns)),))
         return Judged(False, (fact("no_more_drift"),))
 
     def measured(self, evaluation: Evaluation) -> tuple[Fact, ...]:
         """Return the numbers behind it: of what drifts, else of what moved most; () where nothing was measured."""
         columns = [*evaluation.features.values()]
         if self.column != "features":
-            one = evaluation.score if self.column == "score" else evaluation.predicted
-            columns = [] if one is None else [one]
-        known = [(one.state == "drift", one.effect, one) for one in columns if one.effect is not None]
-        ranked = [one for _, _, one in sorted(known, key=lambda pair: (not pair[0], -pair[1]))]
-        drifted = [one for one in ranked if one.state == "drift"]
-        return tuple(_statistics(one) for one in (drifted[:3] or ranked[:1]))
+            output = evaluation.score if self.column == "score" else evaluation.predicted
+            columns = [] if output is None else [output]
+        known_columns = [
+            (column.state == "drift", column.effect, column) for column in columns if column.effect is not None
+        ]
+        ranked = [column for _, _, column in sorted(known_columns, key=lambda pair: (not pair[0], -pair[1]))]
+        drifted = [column for column in ranked if column.state == "drift"]
+        return tuple(_statistics(column) for column in (drifted[:3] or ranked[:1]))
 
 
 def _statistics(column: ColumnDrift) -> Fact:
     """Return the statistics of a column."""
-    shown = dict.fromkeys((column.decided_by, "psi"))
-    values = {one: known.value for one in shown if (known := column.methods.get(one)) is not None}
+    methods = dict.fromkeys((column.decided_by, "psi"))
+    values = {
+        method: method_value.value for method in methods if (method_value := column.methods.get(method)) is not None
+    }
     deciding = column.methods.get(column.decided_by)
     return fact(
         "column_statistics",
         name=column.words,
-        statistics={one: value for one, value in values.items() if value is not None},
+        statistics={method: value for method, value in values.items() if value is not None},
         p_value=None if deciding is None else deciding.p_value,
         size=column.size if column.state == "drift" else "",
     )
@@ -332,14 +338,16 @@ class ObjectiveBroken:
 
     def judge(self, finding: Finding) -> Judged:
         """Look at the objectives of the window."""
-        known = [one for one in finding.evaluation.objectives if not self.rule or one.rule == self.rule]
-        broken = [one for one in known if one.state == "broken"]
+        objectives = [
+            objective for objective in finding.evaluation.objectives if not self.rule or objective.rule == self.rule
+        ]
+        broken = [objective for objective in objectives if objective.state == "broken"]
         if broken:
             return Judged(True, (fact("objective_broken", objective=broken[0]),))
-        if not known:
+        if not objectives:
             return Judged(None, (fact("no_objective_evaluated"),))
-        if all(one.state == "inconclusive" for one in known):
-            return Judged(None, (fact("objective_inconclusive", objective=known[0]),))
+        if all(objective.state == "inconclusive" for objective in objectives):
+            return Judged(None, (fact("objective_inconclusive", objective=objectives[0]),))
         return Judged(False, (fact("no_objective_broken"),))
 
 
@@ -375,8 +383,8 @@ class GroupsApart:
         fairness = next((one for one in evaluation.fairness if one.attribute == self.attribute), None)
         if fairness is None:
             return Judged(None, (fact("no_two_groups", attribute=self.attribute),))
-        asked = MEASURES[self.measure].criterion
-        criterion = next((one for one in fairness.criteria if one.name == asked), None)
+        criterion_name = MEASURES[self.measure].criterion
+        criterion = next((one for one in fairness.criteria if one.name == criterion_name), None)
         if criterion is None or (criterion.basis == "labelled rows" and evaluation.maturity != "mature"):
             return Judged(None, (fact("groups_unknown", **self._measure, yet=criterion is not None),))
         compare, upwards = _SIGNS[self.sign], self.sign.startswith(">")
@@ -385,11 +393,11 @@ class GroupsApart:
             return Judged(True, (self._compared(criterion, fairness, "above" if upwards else "below"),))
         if far is not None and not compare(far, self.limit):
             return Judged(False, (self._compared(criterion, fairness, "at most" if upwards else "at least"),))
-        fewest = fewest_rows(fairness, asked)
-        if fewest is None:
+        smallest = fewest_rows(fairness, criterion_name)
+        if smallest is None:
             return UNTOLD
         ends = {"low": criterion.low, "high": criterion.high}
-        few = {"group": fewest.group, "rate": fewest.rate, "rows": fewest.rows}
+        few = {"group": smallest.group, "rate": smallest.rate, "rows": smallest.rows}
         return Judged(None, (fact("groups_inconclusive", **self._measure, **ends, **few),))
 
     @property
@@ -411,15 +419,15 @@ class GroupsApart:
 
 def _furthest_apart(fairness: Fairness, criterion: str) -> tuple[str, float, str, float, str] | None:
     """Return the rate of a criterion that differs most, with its least and greatest value and their groups."""
-    found: list[tuple[float, tuple[str, float, str, float, str]]] = []
+    differences: list[tuple[float, tuple[str, float, str, float, str]]] = []
     for rate in CRITERIA[criterion]:
-        values = {one.value: one.rates[rate].value for one in fairness.groups if rate in one.rates}
-        known = [(value, group) for group, value in values.items() if value is not None]
-        if len(known) < 2:
+        values = {group.value: group.rates[rate].value for group in fairness.groups if rate in group.rates}
+        known_values = [(value, group) for group, value in values.items() if value is not None]
+        if len(known_values) < 2:
             continue
-        (lowest, low), (highest, high) = min(known), max(known)
-        found.append((highest - lowest, (rate, lowest, low, highest, high)))
-    return max(found)[1] if found else None
+        (lowest, low), (highest, high) = min(known_values), max(known_values)
+        differences.append((highest - lowest, (rate, lowest, low, highest, high)))
+    return max(differences)[1] if differences else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,8 +453,8 @@ class DataFaulty:
     def judge(self, finding: Finding) -> Judged:
         """Look at the faults of the window's data."""
         grave = [one for one in finding.evaluation.findings if one.severity != "minor"]
-        found = replace(grave[0].fact, kind="named_finding") if grave else fact("no_grave_fault")
-        return Judged(bool(grave), (found,))
+        shown_fact = replace(grave[0].fact, kind="named_finding") if grave else fact("no_grave_fault")
+        return Judged(bool(grave), (shown_fact,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,15 +479,15 @@ class BurnRate:
     def judge(self, finding: Finding) -> Judged:
         """Compare the rate at which the budget is spent in both windows."""
         end = finding.evaluation.window.end
-        longer = [one for one in finding.others.get(self.long, ()) if one.window.end <= end]
-        rates = [self._rate(one) for one in (finding.evaluation, *longer[-1:])]
+        longer = [evaluation for evaluation in finding.others.get(self.long, ()) if evaluation.window.end <= end]
+        rates = [self._rate(evaluation) for evaluation in (finding.evaluation, *longer[-1:])]
         if len(rates) < 2 or None in rates:
             unknown = self.short if rates[0] is None else self.long
             return Judged(None, (fact("burn_rate_unknown", signal=self.signal.name, window=unknown),))
-        known = [rate for rate in rates if rate is not None]
-        spent = {"short_rate": known[0], "long_rate": known[1], "short": self.short, "long": self.long}
+        known_rates = [rate for rate in rates if rate is not None]
+        spent = {"short_rate": known_rates[0], "long_rate": known_rates[1], "short": self.short, "long": self.long}
         return Judged(
-            min(known) > self.factor,
+            min(known_rates) > self.factor,
             (fact("budget_spent", signal=self.signal.name, rule=self.objective.rule, **spent),),
         )
 
@@ -517,12 +525,12 @@ class AllOf:
 
     def judge(self, finding: Finding) -> Judged:
         """Judge each part."""
-        judged = [part.judge(finding) for part in self.parts]
-        if any(one.holds is False for one in judged):
-            return Judged(False, _facts(one for one in judged if one.holds is False))
-        if any(one.holds is None for one in judged):
-            return Judged(None, _facts(one for one in judged if one.holds is None))
-        return Judged(True, _facts(judged))
+        judged_parts = [part.judge(finding) for part in self.parts]
+        if any(part_judged.holds is False for part_judged in judged_parts):
+            return Judged(False, _facts(part_judged for part_judged in judged_parts if part_judged.holds is False))
+        if any(part_judged.holds is None for part_judged in judged_parts):
+            return Judged(None, _facts(part_judged for part_judged in judged_parts if part_judged.holds is None))
+        return Judged(True, _facts(judged_parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -538,21 +546,21 @@ class AnyOf:
 
     def judge(self, finding: Finding) -> Judged:
         """Judge each part."""
-        judged = [part.judge(finding) for part in self.parts]
-        if any(one.holds for one in judged):
-            return Judged(True, _facts(one for one in judged if one.holds))
-        if all(one.holds is None for one in judged):
-            return Judged(None, _facts(judged))
-        return Judged(False, _facts(one for one in judged if one.holds is False))
+        judged_parts = [part.judge(finding) for part in self.parts]
+        if any(part_judged.holds for part_judged in judged_parts):
+            return Judged(True, _facts(part_judged for part_judged in judged_parts if part_judged.holds))
+        if all(part_judged.holds is None for part_judged in judged_parts):
+            return Judged(None, _facts(judged_parts))
+        return Judged(False, _facts(part_judged for part_judged in judged_parts if part_judged.holds is False))
 
 
 def _facts(judged: Iterable[Judged]) -> tuple[Fact, ...]:
     """Return all facts of some judgements, each of them once."""
-    found: list[Fact] = []
-    for one in chain.from_iterable(judged.facts for judged in judged):
-        if one not in found:
-            found.append(one)
-    return tuple(found)
+    facts: list[Fact] = []
+    for part_fact in chain.from_iterable(judged.facts for judged in judged):
+        if part_fact not in facts:
+            facts.append(part_fact)
+    return tuple(facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -574,12 +582,12 @@ class PartJudged:
 
 def judge_parts(condition: Condition, finding: Finding) -> list[PartJudged]:
     """Judge each sentence of a condition by itself in one window."""
-    found = []
+    parts = []
     for leaf in leaves(condition):
-        judged = leaf.judge(finding)
+        leaf_judged = leaf.judge(finding)
         measured = leaf.measured(finding.evaluation) if isinstance(leaf, Drifts) else ()
-        found.append(PartJudged(leaf.written, judged.holds, judged.facts, measured))
-    return found
+        parts.append(PartJudged(leaf.written, leaf_judged.holds, leaf_judged.facts, measured))
+    return parts
 
 
 _NOW: Final[Mapping[Sign, str]] = {
@@ -646,7 +654,7 @@ def burnt_over(condition: Condition) -> str:
     >>> burnt_over(read_condition("burn rate of 'precision >= 0.95' > 14.4 over 1h and 6h"))
     '1h'
     """
-    return next((one.short for one in leaves(condition) if isinstance(one, BurnRate)), "")
+    return next((leave.short for leave in leaves(condition) if isinstance(leave, BurnRate)), "")
 
 
 def settled(comparison: Comparison) -> str:
@@ -657,9 +665,9 @@ def settled(comparison: Comparison) -> str:
     >>> settled(read_condition("accuracy >= 0")), settled(read_condition("accuracy < 85 %"))
     ('always holds: accuracy is never less than 0; write another limit', '')
     """
-    (least, most), limit, name = comparison.signal.bounds, comparison.limit, comparison.signal.name
+    (lowest, highest), limit, name = comparison.signal.bounds, comparison.limit, comparison.signal.name
     upwards, holds = comparison.sign.startswith(">"), _SIGNS[comparison.sign]
-    likeliest, unlikeliest = (most, least) if upwards else (least, most)
+    likeliest, unlikeliest = (highest, lowest) if upwards else (lowest, highest)
     if limit.of:
         return ""
     if likeliest is not None and not holds(likeliest, limit.number):
@@ -671,7 +679,7 @@ def settled(comparison: Comparison) -> str:
     if name == "predictions":
         fix = "write 'no data'" if how == "never holds" else "write a greater number"
         return f"{how}: a window is there only once it has a prediction; {fix}"
-    return f"{how}: {name:.80} is never {'less' if end == least else 'more'} than {end:g}; write another limit"
+    return f"{how}: {name:.80} is never {'less' if end == lowest else 'more'} than {end:g}; write another limit"
 
 
 def read_condition(text: str, *, significant: bool = False) -> Condition:
@@ -701,19 +709,21 @@ def read_condition(text: str, *, significant: bool = False) -> Condition:
         count, _, sentence = text.partition(" ") if text[:1].isdigit() else ("", "", text)
         # 0.8: how alike a sentence is that a misspelt one may mean: the ratio of difflib; two letters of fourteen may
         # differ
-        meant = [f"{count} {one}".strip() for one in get_close_matches(sentence, _SENTENCES, n=1, cutoff=0.8)]
-        fix = f"did you mean '{meant[0]}'?" if meant else f"write one like {', '.join(map(repr, _SPELLINGS))}"
+        suggestions = [f"{count} {match}".strip() for match in get_close_matches(sentence, _SENTENCES, n=1, cutoff=0.8)]
+        fix = (
+            f"did you mean '{suggestions[0]}'?" if suggestions else f"write one like {', '.join(map(repr, _SPELLINGS))}"
+        )
         raise ValueError(f"'{text:.80}' is no condition; {fix}")
     signal = read_signal(match["signal"], match["slice"] or "")
     sign: Sign = match["sign"]  # type: ignore[assignment]  # the pattern admits exactly the literals
     return Comparison(text, signal, sign, _read_limit(signal, match["limit"].strip()), significant)
 
 
-def _number(written: str) -> float:
+def _number(text: str) -> float:
     """Return a number. Raises ``ValueError`` for what nothing measured is beyond."""
-    number = float(written)
+    number = float(text)
     if number > LARGEST:
-        raise ValueError(f"'{written:.40}' is beyond every number that is measured; write at most {LARGEST:g}")
+        raise ValueError(f"'{text:.40}' is beyond every number that is measured; write at most {LARGEST:g}")
     return number
 
 
@@ -728,39 +738,39 @@ def _read_limit(signal: Signal, text: str) -> Limit:
         )
     factor, by, unit = _number(match["factor"] or "1"), _number(match["by"] or "0"), match["unit"] or ""
     by = -by if match["change"] == "-" else by
-    of: Literal["baseline", "last week", "average"] = "average"
+    base: Literal["baseline", "last week", "average"] = "average"
     if not match["windows"]:
-        of = match["of"]  # type: ignore[assignment]  # the pattern admits exactly the literals
+        base = match["of"]  # type: ignore[assignment]  # the pattern admits exactly the literals
     elif not FEWEST_EARLIER <= _number(match["windows"]) <= 366:
         raise ValueError(f"'{text:.80}': an average is of {FEWEST_EARLIER} to 366 windows")
-    if of == "baseline" and signal.is_business:
+    if base == "baseline" and signal.is_business:
         raise ValueError(
             f"'{text:.80}': no baseline knows {signal.name}; compare it with 'last week' or an 'average of 7'"
         )
     if unit.startswith("deviation"):
-        if of != "average":
+        if base != "average":
             raise ValueError(
                 f"'{text:.80}': only an average of windows has a deviation; write 'average of 7 - 1 deviation'"
             )
-        return Limit(of, 0.0, factor, int(match["windows"]), by)
+        return Limit(base, 0.0, factor, int(match["windows"]), by)
     if unit == "%":
         raise ValueError(
             f"'{text:.80}': percent of what is not clear; write '{1 + by / 100:g} * {match['of']}', or "
             f"'{match['of']} {match['change']} {abs(by) / 100:g}'"
         )
     added = by if not unit else (1 if by >= 0 else -1) * signal.read_limit(abs(by), unit)
-    return Limit(of, added, factor, int(match["windows"] or 0))
+    return Limit(base, added, factor, int(match["windows"] or 0))
 
 
 def _read_verdict(text: str, match: re.Match[str]) -> Condition:
-    named = [name.strip() for name in re.split(r",|\bor\b", match["states"]) if name.strip()]
+    state_names = [name.strip() for name in re.split(r",|\bor\b", match["states"]) if name.strip()]
     states: dict[str, VerdictState] = {state: state for state in STATES}
-    if not named:
+    if not state_names:
         raise ValueError(f"'{text:.80}' names no verdict; there are {', '.join(states)}")
-    for name in named:
+    for name in state_names:
         if name.replace(" ", "_") not in states:
             raise ValueError(f"a verdict is never '{name:.80}'; {near(name, list(states))}")
-    return VerdictIs(text, tuple(dict.fromkeys(states[name.replace(" ", "_")] for name in named)))
+    return VerdictIs(text, tuple(dict.fromkeys(states[name.replace(" ", "_")] for name in state_names)))
 
 
 def _read_drift(text: str, match: re.Match[str]) -> Condition:
@@ -791,14 +801,16 @@ def _read_groups(text: str, match: re.Match[str]) -> Condition:
 
 
 def _read_unfair(text: str, match: re.Match[str]) -> Condition:
-    of = (match["attribute"] or "gender").strip()
-    measure = next((name for name, one in MEASURES.items() if one.criterion == match["what"]), "")
+    attribute = (match["attribute"] or "gender").strip()
+    measure = next((name for name, measure in MEASURES.items() if measure.criterion == match["what"]), "")
     if measure:
         sign, limit = ("<", f"{FOUR_FIFTHS:.0%}") if MEASURES[measure].of == "ratio" else (">", f"{TOLERANCE:.0%}")
-        raise ValueError(f"'{text:.80}' has no limit; write '{measure} of {of:.80} {sign} {limit.replace('%', ' %')}'")
+        raise ValueError(
+            f"'{text:.80}' has no limit; write '{measure} of {attribute:.80} {sign} {limit.replace('%', ' %')}'"
+        )
     raise ValueError(
         f"'{text:.80}': several criteria of fairness exclude each other where groups differ in what is true of them; "
-        f"name the measure that was agreed, such as 'equal_opportunity_difference of {of:.80} > 10 %'"
+        f"name the measure that was agreed, such as 'equal_opportunity_difference of {attribute:.80} > 10 %'"
     )
 
 

@@ -62,17 +62,17 @@ class Firing:
         return tuple(dict.fromkeys(chain.from_iterable(map(subjects_of, self.facts))))
 
 
-def subjects_of(found: Fact) -> Iterator[str]:
+def subjects_of(fact: Fact) -> Iterator[str]:
     """Yield what a fact is about.
 
     >>> list(subjects_of(fact("signal_compared", signal="coverage"))), list(subjects_of(fact("no_grave_fault")))
     (['coverage'], ['no_grave_fault'])
     """
-    if found.kind == "objective_broken":
-        yield found.values["objective"].metric
+    if fact.kind == "objective_broken":
+        yield fact.values["objective"].metric
     else:
-        yield found.value("signal") or found.value("check") or found.kind
-    yield from (f"column:{name}" for name in columns_of(found))
+        yield fact.value("signal") or fact.value("check") or fact.kind
+    yield from (f"column:{name}" for name in columns_of(fact))
 
 
 StepOutcome = Literal["inconclusive", "quiet", "counted", "fired", "lasts", "eased", "over"]
@@ -121,14 +121,14 @@ def firings(
         others: Closed windows of each length.
         resolve: What must hold before it is over; None = that the condition does not.
     """
-    found: list[Firing] = []
-    lasting: Firing | None = None
+    past_firings: list[Firing] = []
+    open_firing: Firing | None = None
     for step in steps(windows, condition, patience, verdict_at, others, resolve):
-        lasting = step.firing
-        if step.outcome == "over" and lasting is not None:
-            found.append(lasting)
-            lasting = None
-    return [*found, lasting] if lasting is not None else found
+        open_firing = step.firing
+        if step.outcome == "over" and open_firing is not None:
+            past_firings.append(open_firing)
+            open_firing = None
+    return [*past_firings, open_firing] if open_firing is not None else past_firings
 
 
 def steps(
@@ -142,11 +142,11 @@ def steps(
     """Yield what a condition said of each window, and what followed; the arguments are those of :func:`firings`."""
     row: list[Evaluation] = []
     quiet: list[Evaluation] = []
-    lasting: Firing | None = None
-    for at, evaluation in enumerate(windows):
-        finding = Finding(windows, at, verdict_at, others)
+    open_firing: Firing | None = None
+    for index, evaluation in enumerate(windows):
+        finding = Finding(windows, index, verdict_at, others)
         judged, window = condition.judge(finding), evaluation.window
-        if lasting is None:
+        if open_firing is None:
             if judged.holds:
                 row.append(evaluation)
             elif judged.holds is False:
@@ -155,9 +155,9 @@ def steps(
             count = len(row)
             if count >= patience.fire:
                 since = row[0].window.start
-                lasting, outcome = Firing(since, window.end, None, window.name, window.start, judged.facts), "fired"
+                open_firing, outcome = Firing(since, window.end, None, window.name, window.start, judged.facts), "fired"
                 row.clear()
-            yield Step(at, judged, None, outcome, count, patience.fire, lasting)
+            yield Step(index, judged, None, outcome, count, patience.fire, open_firing)
             continue
         resolved = None if resolve is None else resolve.judge(finding)
         over = (judged.holds is False) if resolved is None else (resolved.holds is True)
@@ -166,16 +166,16 @@ def steps(
         elif judged.holds or resolved is not None:
             quiet.clear()
         if judged.holds:
-            lasting = replace(lasting, window=window.name, start=window.start, facts=judged.facts)
-        told = judged if resolved is None else resolved
-        outcome = "eased" if over else "inconclusive" if told.holds is None and not judged.holds else "lasts"
+            open_firing = replace(open_firing, window=window.name, start=window.start, facts=judged.facts)
+        judged_end = judged if resolved is None else resolved
+        outcome = "eased" if over else "inconclusive" if judged_end.holds is None and not judged.holds else "lasts"
         count = len(quiet)
         if patience.is_over(quiet, window.end):
-            ended = replace(lasting, until=quiet[0].window.start)
-            yield Step(at, judged, resolved, "over", count, patience.resolve, ended)
-            lasting, quiet = None, []
+            ended_firing = replace(open_firing, until=quiet[0].window.start)
+            yield Step(index, judged, resolved, "over", count, patience.resolve, ended_firing)
+            open_firing, quiet = None, []
             continue
-        yield Step(at, judged, resolved, outcome, count, patience.resolve, lasting)
+        yield Step(index, judged, resolved, outcome, count, patience.resolve, open_firing)
 
 
 def verdict_steps(
@@ -194,22 +194,22 @@ def verdict_steps(
         verdict_at: Returns the verdict at the end of a window.
         shown: How many windows, at most.
     """
-    found: list[Step] = []
+    steps: list[Step] = []
     count, before = 0, ""
     first = max(0, len(windows) - shown)
-    for at in range(max(0, first - max(states.values(), default=1)), len(windows)):
-        verdict = verdict_at(windows[at])
+    for index in range(max(0, first - max(states.values(), default=1)), len(windows)):
+        verdict = verdict_at(windows[index])
         needed = states.get(verdict.state)
         count = 0 if needed is None else count + 1 if verdict.state == before else 1
         before = verdict.state
-        if at < first:
+        if index < first:
             continue
         outcome: StepOutcome = "quiet"
         if needed is not None:
             outcome = "counted" if count < needed else "fired" if count == needed else "lasts"
-        judged = Judged(needed is not None, (fact("verdict", verdict=verdict),))
-        found.append(Step(at, judged, None, outcome, count, needed or 0, None))
-    return found
+        judged_verdict = Judged(needed is not None, (fact("verdict", verdict=verdict),))
+        steps.append(Step(index, judged_verdict, None, outcome, count, needed or 0, None))
+    return steps
 
 
 def verdict_firings(
@@ -232,37 +232,40 @@ def verdict_firings(
         verdict_at: Returns the verdict at the end of a window.
         now: The model's clock, unix nanoseconds.
     """
-    found = [
+    past_firings = [
         Firing(
-            since=one.verdict.since,
-            fired=_end(one.verdict, now),
-            until=one.until,
-            window=one.window,
-            start=one.verdict.window_start,
-            facts=(fact("verdict", verdict=one.verdict),),
+            since=span.verdict.since,
+            fired=_end(span.verdict, now),
+            until=span.until,
+            window=span.window,
+            start=span.verdict.window_start,
+            facts=(fact("verdict", verdict=span.verdict),),
             state="degraded",
         )
-        for one in spans
-        if "degraded" in states and one.verdict.state == "degraded" and one.until is not None
+        for span in spans
+        if "degraded" in states and span.verdict.state == "degraded" and span.until is not None
     ]
     if verdict is None or verdict.state not in states:
-        return found
+        return past_firings
     name, decided = _deciding(verdict, windows)
     rows = states[verdict.state]
     if rows > 1 and decided:
-        before = [one for one in decided if one.window.end <= _end(verdict, now)][-rows:-1]
-        if len(before) < rows - 1 or any(verdict_at(one).state != verdict.state for one in before):
-            return found
+        before = [evaluation for evaluation in decided if evaluation.window.end <= _end(verdict, now)][-rows:-1]
+        if len(before) < rows - 1 or any(verdict_at(evaluation).state != verdict.state for evaluation in before):
+            return past_firings
     start = verdict.window_start if name else None
     facts = (fact("verdict", verdict=verdict),)
-    return [*found, Firing(verdict.since, _end(verdict, now), None, name, start, facts, verdict.state)]
+    return [*past_firings, Firing(verdict.since, _end(verdict, now), None, name, start, facts, verdict.state)]
 
 
 def _deciding(verdict: Verdict, windows: Mapping[str, Sequence[Evaluation]]) -> tuple[str, Sequence[Evaluation]]:
     """Return the length of the windows that decided a verdict, and these; "" and none where no window did."""
-    for name, known in windows.items():
-        if any((one.window.start, one.window.end) == (verdict.window_start, verdict.window_end) for one in known):
-            return name, known
+    for name, window in windows.items():
+        if any(
+            (evaluation.window.start, evaluation.window.end) == (verdict.window_start, verdict.window_end)
+            for evaluation in window
+        ):
+            return name, window
     return "", ()
 
 

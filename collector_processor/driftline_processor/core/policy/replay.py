@@ -103,14 +103,14 @@ def replay_rule(rule: Rule, history: WindowHistory, *, all_quiet: bool = False) 
         all_quiet: Whether somebody knows that nothing was wrong in any of them.
     """
     windows, found = rule.judged_in(history), rule.replay(history)
-    wrong = [] if all_quiet else [one for one in history.spans() if one.verdict.state == "degraded"]
-    quiet = [all_quiet or _is_quiet(one, wrong, history.timezone) for one in windows]
+    wrong = [] if all_quiet else [span for span in history.spans() if span.verdict.state == "degraded"]
+    quiet = [all_quiet or _is_quiet(window, wrong, history.timezone) for window in windows]
     found_in = [
-        rule.condition.judge(Finding(windows, at, history.verdict_at, history.windows)) if calm else UNTOLD
-        for at, calm in enumerate(quiet)
+        rule.condition.judge(Finding(windows, index, history.verdict_at, history.windows)) if calm else UNTOLD
+        for index, calm in enumerate(quiet)
     ]
     judged = [one.holds for one in found_in]
-    told = [one for one, holds in zip(windows, judged, strict=True) if holds is not None]
+    told = [window for window, holds in zip(windows, judged, strict=True) if holds is not None]
     return Replay(
         windows,
         found,
@@ -148,7 +148,7 @@ def _in_quiet(firing: Firing, windows: Sequence[Evaluation], quiet: Sequence[boo
     since = firing.fired if firing.since is None else min(firing.since, firing.fired)
     of_it = [
         calm
-        for one, calm in zip(windows, quiet, strict=True)
-        if one.window.end <= firing.fired and (one.window.start >= since or one.window.end == firing.fired)
+        for window, calm in zip(windows, quiet, strict=True)
+        if window.window.end <= firing.fired and (window.window.start >= since or window.window.end == firing.fired)
     ]
     return bool(of_it) and all(of_it)

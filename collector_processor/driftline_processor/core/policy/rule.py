@@ -43,7 +43,11 @@ class WindowHistory:
     def verdict_at(self, evaluation: Evaluation) -> Verdict:
         """Return the verdict on the model at the end of a window, by what is known of all windows up to it now."""
         end = evaluation.window.end
-        before = [one for one in chain(*self.windows.values()) if one.window.end <= end]
+        before = [
+            window_evaluation
+            for window_evaluation in chain(*self.windows.values())
+            if window_evaluation.window.end <= end
+        ]
         return verdict_of_model(before, context=VerdictContext(timezone=self.timezone), read=self.read)
 
     def spans(self) -> list[StateSpan]:
@@ -52,7 +56,10 @@ class WindowHistory:
 
     def until(self, end: int) -> WindowHistory:
         """Return the windows that had ended at a time, unix nanoseconds."""
-        before = {name: [one for one in known if one.window.end <= end] for name, known in self.windows.items()}
+        before = {
+            name: [evaluation for evaluation in window if evaluation.window.end <= end]
+            for name, window in self.windows.items()
+        }
         return WindowHistory(before, self.timezone, self.read)
 
 
@@ -99,8 +106,8 @@ class Rule:
             spans = history.spans() if "degraded" in self.states else ()
             return verdict_firings(self.states, verdict, spans, history.windows, history.verdict_at, now)
         windows = self.judged_in(history)
-        found = (windows, self.condition, self.patience, history.verdict_at, history.windows, self.resolve)
-        return firings(*found)
+        arguments = (windows, self.condition, self.patience, history.verdict_at, history.windows, self.resolve)
+        return firings(*arguments)
 
     def steps(self, history: WindowHistory, shown: int) -> list[Step]:
         """Return what the condition said of the newest windows, and what followed from each, the oldest first.
@@ -112,8 +119,8 @@ class Rule:
         windows = self.judged_in(history)
         if self.states:
             return verdict_steps(self.states, windows, history.verdict_at, shown)
-        found = (windows, self.condition, self.patience, history.verdict_at, history.windows, self.resolve)
-        return [*steps(*found)][-shown:]
+        arguments = (windows, self.condition, self.patience, history.verdict_at, history.windows, self.resolve)
+        return [*steps(*arguments)][-shown:]
 
     def replay(self, history: WindowHistory) -> list[Firing]:
         """Return when it would have fired had somebody looked at the end of each window, the oldest first.
@@ -123,34 +130,36 @@ class Rule:
         """
         if not self.states:
             return self.firings(history, None, 0)
-        found: list[Firing] = []
-        lasting: Firing | None = None
-        for one in self.judged_in(history):
-            end = one.window.end
-            known = history.until(end)
-            verdict = known.verdict_at(one)
-            told = verdict_firings(self.states, verdict, (), known.windows, known.verdict_at, end)
-            if told:
-                lasting = told[-1] if lasting is None else _goes_on(lasting, told[-1])
-            elif lasting is not None and not _inconclusive(lasting, verdict):
-                found.append(replace(lasting, until=_over(lasting, verdict, end)))
-                lasting = None
-        return [*found, lasting] if lasting is not None else found
+        firings: list[Firing] = []
+        open_firing: Firing | None = None
+        for evaluation in self.judged_in(history):
+            end = evaluation.window.end
+            history_until = history.until(end)
+            verdict = history_until.verdict_at(evaluation)
+            new_firings = verdict_firings(
+                self.states, verdict, (), history_until.windows, history_until.verdict_at, end
+            )
+            if new_firings:
+                open_firing = new_firings[-1] if open_firing is None else _goes_on(open_firing, new_firings[-1])
+            elif open_firing is not None and not _inconclusive(open_firing, verdict):
+                firings.append(replace(open_firing, until=_over(open_firing, verdict, end)))
+                open_firing = None
+        return [*firings, open_firing] if open_firing is not None else firings
 
 
-def _goes_on(lasting: Firing, told: Firing) -> Firing:
+def _goes_on(firing: Firing, newer: Firing) -> Firing:
     """Return a firing that lasts, with what is found now; it keeps when it began, and the gravest state it had."""
-    graver = told.state and lasting.state and rank_state(told.state) < rank_state(lasting.state)
-    state = told.state if graver else lasting.state
-    return replace(lasting, window=told.window, start=told.start, facts=told.facts, state=state)
+    graver = newer.state and firing.state and rank_state(newer.state) < rank_state(firing.state)
+    state = newer.state if graver else firing.state
+    return replace(firing, window=newer.window, start=newer.start, facts=newer.facts, state=state)
 
 
-def _inconclusive(lasting: Firing, verdict: Verdict) -> bool:
+def _inconclusive(firing: Firing, verdict: Verdict) -> bool:
     """Return True where nobody can say that a model is healthy again."""
-    return lasting.state == "degraded" and verdict.state == "unknown"
+    return firing.state == "degraded" and verdict.state == "unknown"
 
 
-def _over(lasting: Firing, verdict: Verdict, end: int) -> int:
+def _over(firing: Firing, verdict: Verdict, end: int) -> int:
     """Return from when on it was over: the start of the state that came, where that is after it fired."""
     began = verdict.since
-    return began if began is not None and lasting.fired <= began <= end else end
+    return began if began is not None and firing.fired <= began <= end else end

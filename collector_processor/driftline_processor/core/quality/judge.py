@@ -72,9 +72,11 @@ def quality(
         for suspicion, at in zip(suspicions, adjusted, strict=False)
         if at <= ALPHA
     ]
-    kept = [finding for finding in certain if not any(_covers(other, finding) for other in certain)]
+    findings = [finding for finding in certain if not any(_covers(other, finding) for other in certain)]
     return tuple(
-        sorted(kept, key=lambda finding: (_GRAVITY[finding.severity], finding.p_value, finding.check, finding.features))
+        sorted(
+            findings, key=lambda finding: (_GRAVITY[finding.severity], finding.p_value, finding.check, finding.features)
+        )
     )
 
 

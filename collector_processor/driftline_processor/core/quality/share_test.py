@@ -40,15 +40,15 @@ def may_matter(was: F64, now: F64, *, both: bool = False) -> Mask:
         now: float64 (k,), likewise.
         both: Ask of shares that fell, too.
     """
-    apart = 2 * (np.arcsin(np.sqrt(np.clip(now, 0.0, 1.0))) - np.arcsin(np.sqrt(np.clip(was, 0.0, 1.0))))
-    found: Mask = (np.abs(apart) if both else apart) >= LEAST * (1 - MARGIN)
-    return found
+    difference = 2 * (np.arcsin(np.sqrt(np.clip(now, 0.0, 1.0))) - np.arcsin(np.sqrt(np.clip(was, 0.0, 1.0))))
+    matters: Mask = (np.abs(difference) if both else difference) >= LEAST * (1 - MARGIN)
+    return matters
 
 
 def shares_of(cases: F64, of: F64) -> F64:
     """Return shares, NaN of nothing: float64 (k,)."""
-    found: F64 = np.divide(cases, of, out=np.full(len(of), np.nan), where=of > 0)
-    return found
+    shares: F64 = np.divide(cases, of, out=np.full(len(of), np.nan), where=of > 0)
+    return shares
 
 
 def more_often(was: float, n: float, now: float, m: float) -> float:

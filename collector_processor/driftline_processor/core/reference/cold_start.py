@@ -91,8 +91,8 @@ def grow_reference(baseline: Baseline, stretches: TimeGrid | None, panes: Sequen
         return _told(_blockless(baseline), learned, end)
     first = int(stretches.place(np.array([period.first + learned // 2]))[0])
     own = {name: sums for name, sums in baseline.pane.parts.items() if name.partition(":")[0] not in ("clusters",)}
-    with_own = [merge([pane, Pane(own)]) if at == first else pane for at, pane in enumerate(panes)]
-    held = sum(pane.rows > 0 for at, pane in enumerate(panes) if at != first) * stretches.length
+    with_own = [merge([pane, Pane(own)]) if index == first else pane for index, pane in enumerate(panes)]
+    held = sum(pane.rows > 0 for index, pane in enumerate(panes) if index != first) * stretches.length
     blocks = TimeBlocks.folded(stretches, with_own, baseline.bins)
     last = min(stretches.start + stretches.count * stretches.length, period.first + SETTLED)
     extras = replace(baseline.extras, blocks=blocks, period=Period(period.first, max(period.last, last)))

@@ -18,62 +18,62 @@ _SAME = ("rows", "duration")
 """Parts that need no bins of a baseline; those of outcomes need none either, but the same task."""
 
 
-def rebin_baseline(like: Baseline, other: Baseline) -> Pane:
-    """Return the reference rows of ``other`` over the bins of ``like``.
+def rebin_baseline(like: Baseline, baseline: Baseline) -> Pane:
+    """Return the reference rows of ``baseline`` over the bins of ``like``.
 
     Exact where their edges agree; a bin that reaches over several is shared out as the rows of ``like`` lie in it, see
     :func:`~driftline_processor.core.histogram.spread`. A feature that is a number in one and a category in the other
     is not in it, and one that
     ``like`` lacks is named in a part ``unknown:NAME``. Outcomes are in it where both have the same task.
     """
-    same_task = replace(like.task, threshold=0.5) == replace(other.task, threshold=0.5)
-    right = widths(other.task) if same_task else {}
-    parts = {name: values for name, values in other.pane.parts.items() if name in _SAME or name in right}
-    ranges = other.extras.ranges
-    for name, bins in other.bins.features.items():
+    same_task = replace(like.task, threshold=0.5) == replace(baseline.task, threshold=0.5)
+    right = widths(baseline.task) if same_task else {}
+    parts = {name: values for name, values in baseline.pane.parts.items() if name in _SAME or name in right}
+    ranges = baseline.extras.ranges
+    for name, bins in baseline.bins.features.items():
         mine = like.bins.features.get(name)
         part = f"feature:{name}"
         if mine is None:
-            parts[f"unknown:{name}"] = other.pane.parts["rows"][1:2]
+            parts[f"unknown:{name}"] = baseline.pane.parts["rows"][1:2]
             continue
         both = None if ranges is None else ranges.of.get(name)
-        counts = _counts(mine, like.pane.parts[part], bins, other.pane.parts[part], both)
+        counts = _counts(mine, like.pane.parts[part], bins, baseline.pane.parts[part], both)
         if counts is not None:
             parts[part] = counts
-    for name, projection in other.bins.projections.items():
+    for name, projection in baseline.bins.projections.items():
         mine_too = like.bins.projections.get(name)
         same = mine_too is not None and (mine_too.length, mine_too.bandwidth) == (
             projection.length,
             projection.bandwidth,
         )
-        if same and f"embedding:{name}" in other.pane.parts:  # sums of other random features say nothing here
-            parts[f"embedding:{name}"] = other.pane.parts[f"embedding:{name}"]
+        if same and f"embedding:{name}" in baseline.pane.parts:  # sums of other random features say nothing here
+            parts[f"embedding:{name}"] = baseline.pane.parts[f"embedding:{name}"]
     for part in ("score", "class"):
-        ours, its = (block_columns(one.bins).get(part) for one in (like, other))
-        if ours is not None and its is not None and part in like.pane.parts and part in other.pane.parts:
-            counts = _counts(ours, like.pane.parts[part], its, other.pane.parts[part], None)
+        ours, its = (block_columns(one.bins).get(part) for one in (like, baseline))
+        if ours is not None and its is not None and part in like.pane.parts and part in baseline.pane.parts:
+            counts = _counts(ours, like.pane.parts[part], its, baseline.pane.parts[part], None)
             if counts is not None:
                 parts[part] = counts
     return Pane(parts)
 
 
-def changed_types(like: Baseline, other: Baseline) -> tuple[str, ...]:
+def changed_types(like: Baseline, baseline: Baseline) -> tuple[str, ...]:
     """Name the features that are a number in one baseline and a category in the other."""
-    mine, theirs = like.bins.features, other.bins.features
+    mine, theirs = like.bins.features, baseline.bins.features
     return tuple(name for name in mine if name in theirs and type(mine[name]) is not type(theirs[name]))
 
 
-def _counts(mine: Bins, reference: F64, theirs: Bins, counts: F64, both: tuple[float, float] | None) -> F64 | None:
-    if mine == theirs:
+def _counts(bins: Bins, reference: F64, theirs: Bins, counts: F64, both: tuple[float, float] | None) -> F64 | None:
+    if bins == theirs:
         return counts
-    if isinstance(mine, NumberBins) and isinstance(theirs, NumberBins):
+    if isinstance(bins, NumberBins) and isinstance(theirs, NumberBins):
         low, high = both or (-np.inf, np.inf)
         bounds = np.nextafter(theirs.edges, -np.inf)  # bounds of histograms are included, edges of bins are not
-        moved, _ = spread(Explicit(bounds, counts[: theirs.size], low=low, high=high), mine, reference[: mine.size])
+        moved, _ = spread(Explicit(bounds, counts[: theirs.size], low=low, high=high), bins, reference[: bins.size])
         return np.concatenate([moved, counts[theirs.size :]])
-    if isinstance(mine, CategoryBins) and isinstance(theirs, CategoryBins):
-        at = {category: position for position, category in enumerate(mine.categories)}
-        into = [*(at.get(category, len(mine.categories)) for category in theirs.categories), len(mine.categories)]
-        moved = np.bincount(into, counts[: theirs.size], minlength=mine.size).astype(np.float64, copy=False)
+    if isinstance(bins, CategoryBins) and isinstance(theirs, CategoryBins):
+        at = {category: position for position, category in enumerate(bins.categories)}
+        into = [*(at.get(category, len(bins.categories)) for category in theirs.categories), len(bins.categories)]
+        moved = np.bincount(into, counts[: theirs.size], minlength=bins.size).astype(np.float64, copy=False)
         return np.concatenate([moved, counts[theirs.size :]])
     return None

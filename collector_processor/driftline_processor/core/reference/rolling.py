@@ -139,8 +139,8 @@ def _blocks(baseline: Baseline, stretches: Sequence[Window], panes: Sequence[Pan
     """Return the blocks of time: one per stretch, or several neighbours together where there are more than 60."""
     together = -(-len(panes) // MOST_BLOCKS)
     groups = range(len(panes) % together, len(panes), together)  # of the oldest some are in none
-    summed = [merge(panes[at : at + together]) for at in groups]
-    starts = np.array([stretches[at].start for at in groups], np.int64)
+    summed = [merge(panes[group : group + together]) for group in groups]
+    starts = np.array([stretches[group].start for group in groups], np.int64)
     return TimeBlocks.of_panes(_length(stretches[0].name) * together, starts, summed, baseline.bins)
 
 

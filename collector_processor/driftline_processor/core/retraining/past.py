@@ -83,13 +83,17 @@ def _gain(run: TrainingRun, windows: Sequence[Evaluation], metric: str) -> Retra
     if run.error:
         return RetrainGain(run, reason=f"it failed: {run.error}")
     after = [
-        one for one in windows if one.window.start >= run.end and (not run.version or one.key.version == run.version)
+        window
+        for window in windows
+        if window.window.start >= run.end and (not run.version or window.key.version == run.version)
     ]
     if not after:
         return RetrainGain(run, reason="no window of its version has outcomes yet")
     begun = after[0].window.start
     before = [
-        one for one in windows if one.window.start < begun and (not run.version or one.key.version != run.version)
+        window
+        for window in windows
+        if window.window.start < begun and (not run.version or window.key.version != run.version)
     ][-MOST_WINDOWS:]
     now, outcomes_after = _mean(after[:MOST_WINDOWS], metric)
     if not before:
@@ -113,7 +117,7 @@ def _with_share(gain: RetrainGain, before: Sequence[Evaluation], metric: str) ->
 
 def _mean(windows: Sequence[Evaluation], metric: str) -> tuple[float | None, int]:
     """Return the mean of a metric over windows by their outcomes, and how many outcomes these are."""
-    found = [one.realized[metric] for one in windows]
+    found = [window.realized[metric] for window in windows]
     rows = sum(one.rows for one in found)
     if rows <= 0:
         return None, 0

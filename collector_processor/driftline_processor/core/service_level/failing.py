@@ -143,6 +143,6 @@ def _beyond(measured: MetricValue | None, limit: float) -> bool:
 
 def _worst(earlier: Sequence[ServiceLevel], metric: str) -> float | None:
     """Return the greatest value of the windows before; None where too few of them have one."""
-    known = [one.values[metric].value for one in earlier if metric in one.values]
-    values = [value for value in known if value is not None]
+    earlier_values = [level.values[metric].value for level in earlier if metric in level.values]
+    values = [value for value in earlier_values if value is not None]
     return max(values) if len(values) >= EARLIER else None

@@ -72,16 +72,28 @@ class Calls:
         """Read the calls of a pane; None where it holds none."""
         parts = pane.parts
         nothing = np.zeros(BINS)
-        known = {part: parts.get(part, nothing) for part in (LATENCY, LEAST, MOST)}
+        counts_by_part = {part: parts.get(part, nothing) for part in (LATENCY, LEAST, MOST)}
         n, weight, squares = parts.get(CALLS, np.zeros(3)).tolist()
-        if any(len(own) != BINS for own in known.values()):
+        if any(len(counts) != BINS for counts in counts_by_part.values()):
             return None
-        least, most = known[LATENCY] + known[LEAST], known[LATENCY] + known[MOST]
-        if weight <= 0 and least.sum() <= 0:
+        lowest_counts, highest_counts = (
+            counts_by_part[LATENCY] + counts_by_part[LEAST],
+            counts_by_part[LATENCY] + counts_by_part[MOST],
+        )
+        if weight <= 0 and lowest_counts.sum() <= 0:
             return None
-        errors = {part.removeprefix(FAILED): float(own[0]) for part, own in parts.items() if part.startswith(FAILED)}
-        each = squares / weight if weight > 0 else 1.0
-        return cls(round(n) or round(float(least.sum())), weight, errors, each, least, most)
+        errors = {
+            part.removeprefix(FAILED): float(counts[0]) for part, counts in parts.items() if part.startswith(FAILED)
+        }
+        weight_per_call = squares / weight if weight > 0 else 1.0
+        return cls(
+            round(n) or round(float(lowest_counts.sum())),
+            weight,
+            errors,
+            weight_per_call,
+            lowest_counts,
+            highest_counts,
+        )
 
     @property
     def failed(self) -> float:
@@ -94,7 +106,7 @@ class Calls:
             return None
         failed, returned = self.failed, self.weight - self.failed
         interval = wilson if shares == "wilson" else clopper_pearson
-        hits, misses = (WeightSums(one, one * self.each, self.each) for one in (failed, returned))
+        hits, misses = (WeightSums(weight, weight * self.each, self.each) for weight in (failed, returned))
         low, high, method = interval(hits, misses, confidence)
         effective = None if self.each == 1 else self.weight / self.each
         return MetricValue(failed / self.weight, self.rows, "panes", 0.0, low, high, method, effective)
@@ -132,7 +144,7 @@ class Calls:
         """Return the service level."""
         values = {name: self.latency(quantile, confidence) for name, quantile in LATENCIES.items()}
         values[ERROR_RATE] = self.error_rate(confidence, shares)
-        errors = sorted(self.errors.items(), key=lambda one: (one[0] == OTHER_ERROR, -one[1], one[0]))
+        errors = sorted(self.errors.items(), key=lambda entry: (entry[0] == OTHER_ERROR, -entry[1], entry[0]))
         return ServiceLevel(
             round(self.weight) or round(float(self.least.sum())),
             round(self.failed),
@@ -160,15 +172,15 @@ def quantile_ranks(calls: float, quantile: float, confidence: float) -> Ranks:
 def _bin_of(counts: F64, rank: float) -> int:
     """Return the bin that holds the call of a rank, from 1."""
     # 1e-9: share of a rank that may be lost by adding up weights
-    at = int(np.searchsorted(np.cumsum(counts), rank * (1 - 1e-9), side="left"))
-    return min(at, int(np.flatnonzero(counts)[-1]))
+    bin_index = int(np.searchsorted(np.cumsum(counts), rank * (1 - 1e-9), side="left"))
+    return min(bin_index, int(np.flatnonzero(counts)[-1]))
 
 
-def _within(counts: F64, at: int, rank: float) -> float:
+def _within(counts: F64, bin_index: int, rank: float) -> float:
     """Return about where in its bin the call of a rank lies: calls are spread evenly over the logarithm."""
-    below, inside = float(counts[:at].sum()), float(counts[at])
+    below, inside = float(counts[:bin_index].sum()), float(counts[bin_index])
     share = min(1.0, max(0.0, (rank - below) / inside))
-    low, high = float(_LOWER[at]), float(_UPPER[at])
-    if at == len(_UPPER) - 1:  # nobody knows how much longer than the greatest bound
+    low, high = float(_LOWER[bin_index]), float(_UPPER[bin_index])
+    if bin_index == len(_UPPER) - 1:  # nobody knows how much longer than the greatest bound
         return low
     return high * share if low == 0 else low * (high / low) ** share

@@ -83,27 +83,29 @@ def call_parts(
     n = len(group)
     if not n or (duration is None and errors is None):
         return {}
-    own = np.ones(n) if weight is None else usable_weight(weight)
+    call_weights = np.ones(n) if weight is None else usable_weight(weight)
     if (group[1:] < group[:-1]).any():
         order = np.argsort(group, kind="stable")
-        group, own = group[order], own[order]
+        group, call_weights = group[order], call_weights[order]
         duration = None if duration is None else duration[order]
         errors = None if errors is None else take_rows(errors, order)
-    found: dict[str, Sparse] = {}
+    parts: dict[str, Sparse] = {}
     failed = np.zeros(n, np.bool_)
     if errors is not None:
-        found[CALLS] = _powers(group, own)
+        parts[CALLS] = _powers(group, call_weights)
     if errors is not None and errors.codes is not None and (failed := errors.codes >= 0).any():
-        found[UNANSWERED] = _powers(group[failed], own[failed])
+        parts[UNANSWERED] = _powers(group[failed], call_weights[failed])
         for category in dict.fromkeys(errors.categories):  # which may repeat
-            those = np.isin(errors.codes, [code for code, text in enumerate(errors.categories) if text == category])
-            if those.any():
-                found[f"{FAILED}{category}"] = columns(group[those], [own[those]], 1)
+            is_category = np.isin(
+                errors.codes, [code for code, text in enumerate(errors.categories) if text == category]
+            )
+            if is_category.any():
+                parts[f"{FAILED}{category}"] = columns(group[is_category], [call_weights[is_category]], 1)
     if duration is not None:
         took = np.flatnonzero(~failed & (duration >= 0) & (duration <= LONGEST))
-        at = np.searchsorted(_EDGES, duration[took], side="left").astype(np.int64)
-        found[LATENCY] = cells(group[took], at, own[took], groups, BINS)
-    return found
+        bins_of_calls = np.searchsorted(_EDGES, duration[took], side="left").astype(np.int64)
+        parts[LATENCY] = cells(group[took], bins_of_calls, call_weights[took], groups, BINS)
+    return parts
 
 
 def histogram_parts(histogram: Histogram, per_second: float, error: str | None) -> dict[str, F64]:
@@ -116,16 +118,16 @@ def histogram_parts(histogram: Histogram, per_second: float, error: str | None) 
     """
     low, high, counts = buckets_of(histogram)
     n = float(counts.sum())
-    found: dict[str, F64] = {}
+    parts: dict[str, F64] = {}
     if error is not None:
-        found[CALLS] = np.array([n, n, n])
+        parts[CALLS] = np.array([n, n, n])
     if error:
-        return found | {f"{FAILED}{error}": np.array([n])}
-    least = np.searchsorted(_EDGES, np.nextafter(np.maximum(low / per_second, 0.0), np.inf), side="left")
-    most = np.searchsorted(_EDGES, np.maximum(high / per_second, 0.0), side="left")
-    found[LEAST] = np.bincount(np.minimum(least, most), counts, minlength=BINS).astype(np.float64)
-    found[MOST] = np.bincount(most, counts, minlength=BINS).astype(np.float64)
-    return found
+        return parts | {f"{FAILED}{error}": np.array([n])}
+    lowest_bin = np.searchsorted(_EDGES, np.nextafter(np.maximum(low / per_second, 0.0), np.inf), side="left")
+    highest_bin = np.searchsorted(_EDGES, np.maximum(high / per_second, 0.0), side="left")
+    parts[LEAST] = np.bincount(np.minimum(lowest_bin, highest_bin), counts, minlength=BINS).astype(np.float64)
+    parts[MOST] = np.bincount(highest_bin, counts, minlength=BINS).astype(np.float64)
+    return parts
 
 
 def weight_by_error(errors: Column | None, weight: F64 | None) -> dict[str, float]:
@@ -139,7 +141,7 @@ def weight_by_error(errors: Column | None, weight: F64 | None) -> dict[str, floa
     return {part.removeprefix(FAILED): float(sums.value[0]) for part, sums in parts.items() if part.startswith(FAILED)}
 
 
-def bounded_errors(errors: Column | None, known: Collection[str]) -> Column | None:
+def bounded_errors(errors: Column | None, known_categories: Collection[str]) -> Column | None:
     """Return error types of which at most :data:`MOST_ERRORS` are told apart, those already known first.
 
     >>> errors = Column(codes=np.array([0, 1, -1], np.int32), categories=("A", "B"))
@@ -148,14 +150,14 @@ def bounded_errors(errors: Column | None, known: Collection[str]) -> Column | No
     """
     if errors is None or not errors.categories or errors.codes is None:
         return errors
-    told = [category for category in errors.categories if category in known]
-    room = MOST_ERRORS - len(set(known) - {OTHER_ERROR})
-    new = [category for category in errors.categories if category not in known and category != OTHER_ERROR]
-    kept = dict.fromkeys((*told, *new[: max(0, room)]))
-    if len(kept) == len(errors.categories):
+    known_errors = [category for category in errors.categories if category in known_categories]
+    room = MOST_ERRORS - len(set(known_categories) - {OTHER_ERROR})
+    new = [category for category in errors.categories if category not in known_categories and category != OTHER_ERROR]
+    categories_kept = dict.fromkeys((*known_errors, *new[: max(0, room)]))
+    if len(categories_kept) == len(errors.categories):
         return errors
-    categories = (*kept, OTHER_ERROR) if OTHER_ERROR not in kept else tuple(kept)
-    index = {category: at for at, category in enumerate(categories)}
+    categories = (*categories_kept, OTHER_ERROR) if OTHER_ERROR not in categories_kept else tuple(categories_kept)
+    index = {category: index for index, category in enumerate(categories)}
     place = np.array([*(index.get(category, index[OTHER_ERROR]) for category in errors.categories), -1], np.int32)
     return Column(codes=place[errors.codes], categories=categories)
 

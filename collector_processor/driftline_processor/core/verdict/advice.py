@@ -41,14 +41,14 @@ def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, s
     clock = {"since": since, "timezone": context.timezone, "of_days": window.end - window.start >= DAY}
     if first.reason == "service":
         return fact("repair_service", fault=first.fact)
-    fault = next((one for one in evaluation.findings if is_fault(one) and one.features), None)
+    fault = next((finding for finding in evaluation.findings if is_fault(finding) and finding.features), None)
     if fault is not None:
         return _repair_columns(fault.features, fault.fact)
-    checked = evaluation.explanation is not None and any(one.check for one in evaluation.explanation.causes[:1])
+    checked = evaluation.explanation is not None and any(cause.check for cause in evaluation.explanation.causes[:1])
     cause = first_cause(evaluation, signs)
     if checked and cause.kind == "data_fault" and cause.features:
         return _repair_columns(cause.features, cause.fact)
-    better = next((one for one in context.versions if _is_better(one, evaluation.key.version)), None)
+    better = next((version for version in context.versions if _is_better(version, evaluation.key.version)), None)
     if better is not None:
         return _change_version(better)
     if first.slice:
@@ -56,7 +56,10 @@ def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, s
     if _only_its_level_moved(evaluation):
         auc, was = evaluation.realized["roc_auc"].value, evaluation.reference["roc_auc"].value
         return fact("recalibrate", roc_auc=auc or 0.0, baseline=was or 0.0, **clock)
-    strange = next((one for one in evaluation.findings if _is_strange(one) and one.features == cause.features), None)
+    strange = next(
+        (finding for finding in evaluation.findings if _is_strange(finding) and finding.features == cause.features),
+        None,
+    )
     if strange is not None:
         return fact("check_column_first", column=strange.features[0], outside=strange.now or 0.0, **clock)
     return fact("retrain", **clock)
@@ -107,25 +110,29 @@ def _longer_window(
     evaluation: Evaluation, context: VerdictContext, reason: str, needed: int | None = None, rows: int | None = None
 ) -> Fact:
     """Return how to get a longer window: wait for an open one that holds this one, else ask for one, or bring rows."""
-    own = evaluation.window
+    window = evaluation.window
     why = {"reason": reason, "needed": needed, "rows": rows}
-    longer = [one for one in context.coming if one.start <= own.start and own.end <= one.end and one != own]
+    longer = [
+        coming
+        for coming in context.coming
+        if coming.start <= window.start and window.end <= coming.end and coming != window
+    ]
     if longer:
-        first = min(longer, key=lambda one: one.end)
+        first = min(longer, key=lambda coming: coming.end)
         return fact("wait_for_longer_window", start=first.start, end=first.end, timezone=context.timezone, **why)
-    return fact("evaluate_longer_window" if own.name else "evaluate_more_rows", **why)
+    return fact("evaluate_longer_window" if window.name else "evaluate_more_rows", **why)
 
 
 def keep(evaluation: Evaluation) -> Fact:
     """Return what to do about a healthy model: nothing, also where its inputs moved; faulty data is repaired."""
-    fault = next((one for one in evaluation.findings if is_fault(one) and one.features), None)
+    fault = next((finding for finding in evaluation.findings if is_fault(finding) and finding.features), None)
     if fault is not None:
         return fact("repair_columns_all_the_same", columns=fault.features, fault=fault.fact)
     if worse_metrics(evaluation):
         return _check_threshold(evaluation)
     if has_small_drift(evaluation):
         return fact("ignore_drift", small=True)
-    if any(one.state == "drift" for one in evaluation.features.values()):
+    if any(feature.state == "drift" for feature in evaluation.features.values()):
         return fact("ignore_drift", small=False)
     return fact("nothing_to_do")
 
@@ -135,7 +142,11 @@ def labels_needed(evaluation: Evaluation) -> int | None:
 
     That of the objectives, else so many that a fall of accuracy by :data:`WORTH_FINDING` is found nine times in ten.
     """
-    needed = [one.needed for one in evaluation.objectives if one.state == "inconclusive" and one.needed]
+    needed = [
+        objective.needed
+        for objective in evaluation.objectives
+        if objective.state == "inconclusive" and objective.needed
+    ]
     if needed:
         return max(needed)
     accuracy = evaluation.reference.get("accuracy")
@@ -154,16 +165,16 @@ def _repair_columns(columns: tuple[str, ...], fault: Fact | None) -> Fact:
     return fact("repair_columns", columns=columns, fault=fault)
 
 
-def _is_strange(found: Finding) -> bool:
+def _is_strange(finding: Finding) -> bool:
     """Return True where most values of an input lie where hardly any lay: as in another unit, or of another source."""
     # 0.5: share of an input's values out of its usual range from which on the input itself is doubted before the model
     # is
-    return found.check == OUT_OF_RANGE.name and len(found.features) == 1 and (found.now or 0.0) >= 0.5
+    return finding.check == OUT_OF_RANGE.name and len(finding.features) == 1 and (finding.now or 0.0) >= 0.5
 
 
-def _is_better(one: SideBySide, version: str) -> bool:
+def _is_better(side_by_side: SideBySide, version: str) -> bool:
     """Return True where a challenger is better than this version, its champion."""
-    return one.verdict == "better" and one.champion.name == version
+    return side_by_side.verdict == "better" and side_by_side.champion.name == version
 
 
 def _change_version(better: SideBySide) -> Fact:
@@ -186,7 +197,13 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
         return False
     if set(worse_metrics(evaluation)) - OF_RANKS:
         return True
-    said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
-    if said is None or came is None or said.value is None or came.low is None or came.high is None:
+    mean_score, actual_rate = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
+    if (
+        mean_score is None
+        or actual_rate is None
+        or mean_score.value is None
+        or actual_rate.low is None
+        or actual_rate.high is None
+    ):
         return False
-    return not came.low <= said.value <= came.high
+    return not actual_rate.low <= mean_score.value <= actual_rate.high

@@ -30,7 +30,9 @@ class VerdictContext:
 
 def coming_windows(evaluations: Iterable[Evaluation]) -> tuple[Window, ...]:
     """Return the windows that are still open, or wait for their outcomes."""
-    return tuple(dict.fromkeys(one.window for one in evaluations if not one.closed or one.young))
+    return tuple(
+        dict.fromkeys(evaluation.window for evaluation in evaluations if not evaluation.closed or evaluation.young)
+    )
 
 
 NO_CONTEXT = VerdictContext()

@@ -82,8 +82,8 @@ def order_of_need(part: ModelPart) -> tuple[int, int, str, str]:
 
 def _with_name(part: ModelPart, parts: Sequence[ModelPart]) -> Verdict:
     """Return the verdict of a part with its version, and its environment, where there are several."""
-    several_versions = len({one.key.version for one in parts}) > 1
-    several_environments = len({one.key.environment for one in parts}) > 1
+    several_versions = len({part.key.version for part in parts}) > 1
+    several_environments = len({part.key.environment for part in parts}) > 1
     return replace(
         part.verdict,
         version=part.key.version if several_versions else None,

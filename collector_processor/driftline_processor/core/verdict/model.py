@@ -93,7 +93,7 @@ def verdict_of_model(
         read: Reads a window, as :func:`~.window.read_window` does; one that remembers what it has read is quicker.
     """
     windows = usual_service(sorted(evaluations, key=_by_time))
-    readings = [_read(one, context, earlier, read) for one, earlier in windows]
+    readings = [_read(evaluation, context, earlier, read) for evaluation, earlier in windows]
     verdict = _of_windows(readings, previous)
     if traffic is None or verdict.state == "degraded":
         return verdict
@@ -161,8 +161,10 @@ def state_spans(
     """
     context = VerdictContext(timezone=timezone)
     lengths: dict[str, list[Reading]] = {}
-    for one, earlier in usual_service(sorted((one for one in evaluations if one.closed), key=_by_time)):
-        lengths.setdefault(one.window.name, []).append(_read(one, context, earlier, read, read_outcomes))
+    for window, earlier in usual_service(
+        sorted((evaluation for evaluation in evaluations if evaluation.closed), key=_by_time)
+    ):
+        lengths.setdefault(window.window.name, []).append(_read(window, context, earlier, read, read_outcomes))
     spans = []
     for name, readings in lengths.items():
         runs = _runs_of_states(readings, None)
@@ -191,12 +193,12 @@ def _by_time(evaluation: Evaluation) -> tuple[int, int]:
 
 
 def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdict:
-    closed = [one for one in readings if one.evaluation.closed] or list(readings[-1:])
+    closed = [reading for reading in readings if reading.evaluation.closed] or list(readings[-1:])
     if not closed:
         return _no_window()
     lengths: dict[str, list[Reading]] = {}
-    for one in closed:
-        lengths.setdefault(one.evaluation.window.name, []).append(one)
+    for closed_reading in closed:
+        lengths.setdefault(closed_reading.evaluation.window.name, []).append(closed_reading)
     runs = [run for of_length in lengths.values() if (run := _deciding_run(of_length, previous)) is not None]
     run = _that_decides(runs)
     if run is not None and run.reading.state == "degraded":
@@ -204,11 +206,11 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     lone = _lone_loss(lengths.values()) if run is None else None
     if lone is not None and lone.stands_out:
         return _not_borne_out(_Turn(lone, lone.since(), 1, _weight(lone)), alone=False)
-    ended = 0 if run is None else run.newest.evaluation.window.end
+    end = 0 if run is None else run.newest.evaluation.window.end
     if run is not None and run.turn is not None and run.turn.reading.stands_out:
         return _not_borne_out(run.turn, alone=run.windows == 1)
     harmless = harmless_parts(run.reading) if run is not None else frozenset()
-    risk = _run_of_risk(lengths.values(), ended, run is None, harmless)
+    risk = _run_of_risk(lengths.values(), end, run is None, harmless)
     if risk is not None:
         quiet = fact("newest_without_drift") if risk.turn is not None else _last_known(closed, run)
         return verdict_of(risk.reading, risk.since, (quiet,), alone=risk.alone)
@@ -216,9 +218,9 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     if run is None or _stale(closed, run):
         since = newest.start if run is None else run.reading.evaluation.window.end
         untold = replace(newest if run is None else _newest_without(closed, run), state="unknown", signs=())
-        alone = sum(one.evaluation.window.name == untold.evaluation.window.name for one in closed) == 1
-        return verdict_of(untold, since, (_last_known(closed, run),), alone=alone and since == untold.start)
-    certainty = tuple(one for one in (_after(closed, run), _lone(run)) if one is not None)
+        is_alone = sum(reading.evaluation.window.name == untold.evaluation.window.name for reading in closed) == 1
+        return verdict_of(untold, since, (_last_known(closed, run),), alone=is_alone and since == untold.start)
+    certainty = tuple(reading for reading in (_after(closed, run), _lone(run)) if reading is not None)
     return verdict_of(run.reading, run.since, certainty, alone=run.alone)
 
 
@@ -227,8 +229,8 @@ def _that_decides(runs: Sequence[_Run]) -> _Run | None:
     newest = max(runs, key=lambda run: _by_time(run.newest.evaluation), default=None)
     if newest is None or newest.reading.state == "degraded":
         return newest
-    lasting = [run for run in runs if run.reading.state == "degraded" and not _refutes(newest, run)]
-    return max(lasting, key=lambda run: _by_time(run.newest.evaluation), default=newest)
+    degraded_runs = [run for run in runs if run.reading.state == "degraded" and not _refutes(newest, run)]
+    return max(degraded_runs, key=lambda run: _by_time(run.newest.evaluation), default=newest)
 
 
 def _refutes(right: _Run, wrong: _Run) -> bool:
@@ -236,17 +238,17 @@ def _refutes(right: _Run, wrong: _Run) -> bool:
 
     They are of rows after it, and could see it: by an interval no longer than the loss, or because they last as long.
     """
-    fine, shown = right.reading.evaluation, wrong.reading
-    ended = shown.evaluation.window.end
-    if fine.window.start < ended:
+    fine, reading = right.reading.evaluation, wrong.reading
+    end = reading.evaluation.window.end
+    if fine.window.start < end:
         return False
-    since = ended if right.since is None else max(right.since, ended)
-    return fine.window.end - since >= _length(shown) or _could_see(fine, shown)
+    since = end if right.since is None else max(right.since, end)
+    return fine.window.end - since >= _length(reading) or _could_see(fine, reading)
 
 
-def _could_see(evaluation: Evaluation, shown: Reading) -> bool:
+def _could_see(evaluation: Evaluation, reading: Reading) -> bool:
     """Return True where a window's interval is no longer than a loss that another window shows, or nobody can say."""
-    sign = shown.signs[0]
+    sign = reading.signs[0]
     change = evaluation.realized_changes.get(sign.metric)
     if sign.reason in ("level", "constant"):
         change = evaluation.level if sign.reason == "level" else evaluation.constant_comparison
@@ -283,21 +285,25 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
     needed = windows_to_turn(_length(readings[0]))
     if previous is not None and previous.state in ("healthy", "degraded") and _began_before(previous, first):
         state, since = previous.state, previous.since
-    for one in readings:
-        if not one.decides:
-            if _could_tell(one.evaluation):
+    for reading in readings:
+        if not reading.decides:
+            if _could_tell(reading.evaluation):
                 turn, undecided = None, True  # the next window does not bear it out
             continue
-        if one.state == state:
-            newest, turn = one, None
+        if reading.state == state:
+            newest, turn = reading, None
             continue
-        streak = turn is not None and turn.reading.state == one.state
-        turn = turn.with_next(one) if turn is not None and streak else _Turn(one, one.since(), 1, _weight(one))
+        streak = turn is not None and turn.reading.state == reading.state
+        turn = (
+            turn.with_next(reading)
+            if turn is not None and streak
+            else _Turn(reading, reading.since(), 1, _weight(reading))
+        )
         believed = not undecided and (needed == TO_TURN or len(readings) == 1)
-        if turn.told >= needed or (not state and (one.state == "healthy" or believed)):
+        if turn.told >= needed or (not state and (reading.state == "healthy" or believed)):
             if newest is not None:
                 runs.append(_Run(newest, since, None, len(readings)))
-            state, newest, since, turn = one.state, one, turn.since, None
+            state, newest, since, turn = reading.state, reading, turn.since, None
     if newest is None:
         if turn is None or not state:
             return runs
@@ -307,11 +313,11 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
 
 def _lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:
     """Return the newest window that tells where it shows a loss, of windows of which none makes a run."""
-    shown: list[Reading] = []
+    last_readings: list[Reading] = []
     for readings in lengths:
-        telling = [one for one in readings if one.decides or _could_tell(one.evaluation)]
-        shown += [one for one in telling[-1:] if one.decides]
-    return max(shown, key=lambda one: _by_time(one.evaluation), default=None)
+        telling = [reading for reading in readings if reading.decides or _could_tell(reading.evaluation)]
+        last_readings += [reading for reading in telling[-1:] if reading.decides]
+    return max(last_readings, key=lambda reading: _by_time(reading.evaluation), default=None)
 
 
 def _could_tell(evaluation: Evaluation) -> bool:
@@ -338,30 +344,30 @@ def _run_of_risk(
         alone: Whether no window tells at all.
         harmless: What moved in the deciding window, without a loss.
     """
-    found: list[_Run] = []
+    runs: list[_Run] = []
     for readings in lengths:
         newer = [
-            one.without(harmless)
-            for one in readings
-            if one.evaluation.window.end > ended or (alone and one.start is None)
+            reading.without(harmless)
+            for reading in readings
+            if reading.evaluation.window.end > ended or (alone and reading.start is None)
         ]
         run: list[Reading] = []
         quiet: _Turn | None = None
         in_a_row, needed = 0, windows_to_turn(_length(readings[0]))
         sure = len(readings) == 1
-        for one in newer:
-            if one.state == "at_risk":
+        for newer_reading in newer:
+            if newer_reading.state == "at_risk":
                 in_a_row = in_a_row + 1 if quiet is None else 1
-                sure = sure or one.clear or in_a_row >= needed
-                run.append(one)
+                sure = sure or newer_reading.clear or in_a_row >= needed
+                run.append(newer_reading)
                 quiet = None
-            elif one.evaluation.rows and run and quiet is None:
-                quiet = _Turn(one, one.start, 1, 1)
-            elif one.evaluation.rows:
+            elif newer_reading.evaluation.rows and run and quiet is None:
+                quiet = _Turn(newer_reading, newer_reading.start, 1, 1)
+            elif newer_reading.evaluation.rows:
                 run, quiet, sure, in_a_row = [], None, False, 0
         if run and sure:
-            found.append(_Run(run[-1], run[0].since(ended), quiet, len(readings)))
-    return max(found, key=lambda run: _by_time(run.reading.evaluation), default=None)
+            runs.append(_Run(run[-1], run[0].since(ended), quiet, len(readings)))
+    return max(runs, key=lambda run: _by_time(run.reading.evaluation), default=None)
 
 
 def _stale(closed: Sequence[Reading], run: _Run) -> bool:
@@ -373,17 +379,19 @@ def _stale(closed: Sequence[Reading], run: _Run) -> bool:
 
 def _without_outcomes(closed: Sequence[Reading], run: _Run) -> list[Reading]:
     """Return the newest windows of the deciding length whose outcomes had their time and did not come."""
-    name, ended = run.reading.evaluation.window.name, run.reading.evaluation.window.end
-    newer = [one for one in closed if one.evaluation.window.name == name and one.evaluation.window.end > ended]
+    name, end = run.reading.evaluation.window.name, run.reading.evaluation.window.end
+    newer = [
+        reading for reading in closed if reading.evaluation.window.name == name and reading.evaluation.window.end > end
+    ]
     missing: list[Reading] = []
-    for one in newer:
-        evaluation = one.evaluation
+    for reading in newer:
+        evaluation = reading.evaluation
         if evaluation.young or not evaluation.rows:
             continue
         if _could_tell(evaluation):
             missing.clear()
         else:
-            missing.append(one)
+            missing.append(reading)
     return missing
 
 
@@ -406,8 +414,8 @@ def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:
 
 def _last_known(closed: Sequence[Reading], run: _Run | None) -> Fact:
     if run is None or run.reading.start is None:
-        came = [one.evaluation for one in closed if _could_tell(one.evaluation)]
-        if came and not any(one.reference or one.objectives for one in came):
+        evaluations = [reading.evaluation for reading in closed if _could_tell(reading.evaluation)]
+        if evaluations and not any(reading.reference or reading.objectives for reading in evaluations):
             return fact("outcomes_without_objective")
         return fact("no_window_before")
     return fact("healthy_until", end=run.reading.evaluation.window.end, timezone=run.reading.context.timezone)
@@ -415,10 +423,10 @@ def _last_known(closed: Sequence[Reading], run: _Run | None) -> Fact:
 
 def _after(closed: Sequence[Reading], run: _Run) -> Fact | None:
     """Return until when a healthy model was looked at; None where no window came after that."""
-    ended = run.reading.evaluation.window.end
-    if run.reading.start is None or closed[-1].evaluation.window.end <= ended:
+    end = run.reading.evaluation.window.end
+    if run.reading.start is None or closed[-1].evaluation.window.end <= end:
         return None
-    return fact("known_until", end=ended, timezone=run.reading.context.timezone)
+    return fact("known_until", end=end, timezone=run.reading.context.timezone)
 
 
 def _lone(run: _Run) -> Fact | None:

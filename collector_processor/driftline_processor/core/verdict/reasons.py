@@ -45,7 +45,7 @@ def first_cause(evaluation: Evaluation, signs: list[Sign]) -> FirstCause:
     kind = kind_of_change(evaluation, signs)
     if signs and signs[0].reason == "service":
         return FirstCause(None, kind)
-    faults = [found for found in evaluation.findings if is_fault(found)]
+    faults = [finding for finding in evaluation.findings if is_fault(finding)]
     if faults:
         return FirstCause(faults[0].fact, kind, faults[0].features)
     if evaluation.explanation is not None and evaluation.explanation.causes:
@@ -66,22 +66,22 @@ def kind_of_change(evaluation: Evaluation, signs: list[Sign]) -> ChangeKind | Li
     if signs and signs[0].reason in OF_OUTCOMES and looks_as_before(evaluation):
         return "concept_change"
     faulty = any(sign.reason == "data" for sign in signs)
-    return "data_fault" if faulty or any(is_fault(found) for found in evaluation.findings) else ""
+    return "data_fault" if faulty or any(is_fault(finding) for finding in evaluation.findings) else ""
 
 
 def looks_as_before(evaluation: Evaluation) -> bool:
     """Return True where every input could be compared, none moved, and no check of the data found anything."""
-    if evaluation.explanation is not None and any(one.check for one in evaluation.explanation.causes):
+    if evaluation.explanation is not None and any(cause.check for cause in evaluation.explanation.causes):
         return False
     columns = [*evaluation.features.values(), *(one for one in (evaluation.score,) if one is not None)]
-    return bool(evaluation.features) and all(one.state == "ok" for one in columns)
+    return bool(evaluation.features) and all(column.state == "ok" for column in columns)
 
 
 def harmless_drift(evaluation: Evaluation) -> Fact | None:
     """Return what moved in a healthy model without harm; None where nothing did."""
     if evaluation.explanation is not None and evaluation.explanation.causes:
         return first_cause(evaluation, []).reason("harmless_cause")
-    if any(one.state == "drift" for one in evaluation.features.values()) or has_small_drift(evaluation):
+    if any(feature.state == "drift" for feature in evaluation.features.values()) or has_small_drift(evaluation):
         return fact("harmless_inputs")
     if evaluation.score is not None and evaluation.score.state == "drift":
         return fact("harmless_output", name=evaluation.score.words)

@@ -68,8 +68,8 @@ TOLD_FIRST = ("log_loss", "brier", "roc_auc", "accuracy", "mae", "rmse", "r2", "
 TOLD_LAST = ("average_precision", "recall", "precision", "f1", "fbeta", "balanced_accuracy", "mcc", "specificity")
 """The metrics that a sentence tells where no other is worse: they follow one threshold, or the share of positives."""
 
-_ORDER_TOLD = {name: at - len(TOLD_FIRST) for at, name in enumerate(TOLD_FIRST)} | {
-    name: at + 1 for at, name in enumerate(TOLD_LAST)
+_ORDER_TOLD = {name: index - len(TOLD_FIRST) for index, name in enumerate(TOLD_FIRST)} | {
+    name: index + 1 for index, name in enumerate(TOLD_LAST)
 }
 
 OF_SCORES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "brier", "roc_auc_ovr")
@@ -155,13 +155,13 @@ def signs_of_loss(
         concept: Whether errors rose along the stream of outcomes.
         earlier: How the service answered in windows of the same length before it.
     """
-    found = [*_failing_service(evaluation, earlier), *_broken_objectives(evaluation)]
+    signs = [*_failing_service(evaluation, earlier), *_broken_objectives(evaluation)]
     if evaluation.maturity == "mature":
-        found += list(_worse_than_a_constant(evaluation)) or list(_off_level(evaluation))
-        found += _worse_than_the_baseline(evaluation)
+        signs += list(_worse_than_a_constant(evaluation)) or list(_off_level(evaluation))
+        signs += _worse_than_the_baseline(evaluation)
     if concept is not None:
-        found += _more_errors(evaluation, concept)
-    return found
+        signs += _more_errors(evaluation, concept)
+    return signs
 
 
 def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
@@ -183,8 +183,8 @@ def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
     for name in DECIDING:
         if name in changes:
             return name, changes[name]
-    known = [name for name in changes if _compares(name)]
-    ranked = sorted(known, key=lambda name: (_rank(name), name))
+    names = [name for name in changes if _compares(name)]
+    ranked = sorted(names, key=lambda name: (_rank(name), name))
     return (ranked[0], changes[ranked[0]]) if ranked else None
 
 
@@ -198,20 +198,22 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
     decides = deciding_change(evaluation)
     if decides is not None and is_fine(*decides):
         return _no_worse(evaluation, *decides)
-    met = [one for one in evaluation.objectives if one.state == "met"]
+    met = [objective for objective in evaluation.objectives if objective.state == "met"]
     if not met or len(met) < len(evaluation.objectives):
         return None
-    one = met[0]
-    effect = _beyond(one)
-    shown = fact("objectives_met", count=len(met)) if len(met) > 1 else fact("objective_met", **_objective(one))
+    first_met = met[0]
+    effect = _beyond(first_met)
+    shown_fact = (
+        fact("objectives_met", count=len(met)) if len(met) > 1 else fact("objective_met", **_objective(first_met))
+    )
     certainty = fact("objective_certainly_met", **_outcomes(evaluation))
-    return Sign("objective", shown, certainty, one.metric, *effect, clear=is_clear(*effect[1:]))
+    return Sign("objective", shown_fact, certainty, first_met.metric, *effect, clear=is_clear(*effect[1:]))
 
 
 def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
     value, was = evaluation.realized.get(name), evaluation.reference.get(name)
     better = _is_better(name, change)
-    shown = fact(
+    shown_fact = fact(
         "no_worse_than_baseline",
         metric=name,
         value=None if value is None else value.value,
@@ -221,7 +223,7 @@ def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
     certainty = fact("better_than_baseline", **_outcomes(evaluation))
     if not better:
         certainty = fact("loss_would_show", metric=name, least=change.least, **_outcomes(evaluation))
-    return Sign("worse", shown, certainty, name, *_signed(change), clear=better)
+    return Sign("worse", shown_fact, certainty, name, *_signed(change), clear=better)
 
 
 def inconclusive_reason(evaluation: Evaluation) -> InconclusiveReason:
@@ -229,7 +231,14 @@ def inconclusive_reason(evaluation: Evaluation) -> InconclusiveReason:
     decides = deciding_change(evaluation)
     if decides is not None and decides[1].state == "inconclusive":
         return decides[1].reason
-    return next((one.reason for one in evaluation.objectives if one.state == "inconclusive" and one.reason), "")
+    return next(
+        (
+            objective.reason
+            for objective in evaluation.objectives
+            if objective.state == "inconclusive" and objective.reason
+        ),
+        "",
+    )
 
 
 def is_worse(metric: str, change: float) -> bool:
@@ -254,9 +263,14 @@ def _outcomes(evaluation: Evaluation) -> dict[str, Any]:
     return {"outcomes": evaluation.outcome_rows, "coverage": evaluation.coverage}
 
 
-def _objective(one: ObjectiveState) -> dict[str, Any]:
-    ends = {"value": one.value, "low": one.low, "high": one.high}
-    return {"metric": one.metric, **ends, "rule": one.rule, "of_change": "= baseline" in one.rule}
+def _objective(objective_state: ObjectiveState) -> dict[str, Any]:
+    ends = {"value": objective_state.value, "low": objective_state.low, "high": objective_state.high}
+    return {
+        "metric": objective_state.metric,
+        **ends,
+        "rule": objective_state.rule,
+        "of_change": "= baseline" in objective_state.rule,
+    }
 
 
 def _signed(change: MetricChange) -> tuple[float, float | None, float | None]:
@@ -270,14 +284,18 @@ def _is_better(name: str, change: MetricChange) -> bool:
 
 
 def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
-    broken = [one for one in evaluation.objectives if one.state == "broken"]
-    for one in sorted(broken, key=lambda one: (not _of_service(one), bool(one.slice), -_excess(one))):
-        effect = _beyond(one)
-        certainty = fact("objective_certainly_missed", rows=one.rows)
-        shown = fact("objective_missed", **_objective(one))
-        reason: Reason = "service" if _of_service(one) else "objective"
-        where = one.slice if "=" in one.slice else ""
-        yield Sign(reason, shown, certainty, one.metric, *effect, clear=is_clear(*effect[1:]), slice=where)
+    broken = [objective for objective in evaluation.objectives if objective.state == "broken"]
+    for objective_state in sorted(
+        broken, key=lambda objective: (not _of_service(objective), bool(objective.slice), -_excess(objective))
+    ):
+        effect = _beyond(objective_state)
+        certainty = fact("objective_certainly_missed", rows=objective_state.rows)
+        shown_fact = fact("objective_missed", **_objective(objective_state))
+        reason: Reason = "service" if _of_service(objective_state) else "objective"
+        where = objective_state.slice if "=" in objective_state.slice else ""
+        yield Sign(
+            reason, shown_fact, certainty, objective_state.metric, *effect, clear=is_clear(*effect[1:]), slice=where
+        )
 
 
 def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) -> Iterator[Sign]:
@@ -285,61 +303,77 @@ def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) ->
 
     Calls that last longer make no model degraded: whether they last too long, only an objective says.
     """
-    if any(_of_service(one) for one in evaluation.objectives):
+    if any(_of_service(objective) for objective in evaluation.objectives):
         return
     failure = service_failing(evaluation, earlier)
     if failure is None or failure.metric != ERROR_RATE or failure.measured.value is None:
         return
     measured, limit = failure.measured, failure.limit
     low, high = (None if end is None else end - limit for end in (measured.low, measured.high))
-    shown = failure.fact
+    shown_fact = failure.fact
     certainty = fact("failures_certain", metric=failure.metric, limit=limit)
     effect = failure.measured.value - limit
-    yield Sign("service", shown, certainty, failure.metric, effect, low, high, clear=is_clear(low, high))
+    yield Sign("service", shown_fact, certainty, failure.metric, effect, low, high, clear=is_clear(low, high))
 
 
-def _of_service(one: ObjectiveState) -> bool:
+def _of_service(objective_state: ObjectiveState) -> bool:
     """Return True for an objective of the service, which goes before all others."""
-    return one.metric in SERVICE_METRICS
+    return objective_state.metric in SERVICE_METRICS
 
 
-def _beyond(one: ObjectiveState) -> tuple[float | None, float | None, float | None]:
+def _beyond(objective_state: ObjectiveState) -> tuple[float | None, float | None, float | None]:
     """Return by how much an objective's value, and its interval, lie above its limit."""
-    if one.value is None or one.limit is None:
+    if objective_state.value is None or objective_state.limit is None:
         return None, None, None
-    ends = (None if end is None else end - one.limit for end in (one.low, one.high))
-    return one.value - one.limit, *ends  # type: ignore[return-value]
+    ends = (None if end is None else end - objective_state.limit for end in (objective_state.low, objective_state.high))
+    return objective_state.value - objective_state.limit, *ends  # type: ignore[return-value]
 
 
-def _excess(one: ObjectiveState) -> float:
+def _excess(objective_state: ObjectiveState) -> float:
     """Return by how many half lengths of its interval a value lies beyond its limit."""
-    if one.value is None or one.limit is None or one.low is None or one.high is None:
+    if (
+        objective_state.value is None
+        or objective_state.limit is None
+        or objective_state.low is None
+        or objective_state.high is None
+    ):
         return 0.0
-    half = (one.high - one.low) / 2
-    return abs(one.value - one.limit) / half if half > 0 else 0.0
+    half = (objective_state.high - objective_state.low) / 2
+    return abs(objective_state.value - objective_state.limit) / half if half > 0 else 0.0
 
 
 def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
-    one, loss = evaluation.constant_comparison, evaluation.realized.get("log_loss")
-    if one is None or one.state != "worse" or loss is None or loss.value is None:
+    comparison, loss = evaluation.constant_comparison, evaluation.realized.get("log_loss")
+    if comparison is None or comparison.state != "worse" or loss is None or loss.value is None:
         return
-    shown = level_of_scores(evaluation, constant_is_better=True) if _is_off(evaluation) else None
-    if shown is None:
+    shown_fact = level_of_scores(evaluation, constant_is_better=True) if _is_off(evaluation) else None
+    if shown_fact is None:
         ends = {"value": loss.value, "low": loss.low, "high": loss.high}
-        shown = fact("worse_than_constant", **ends, constant=loss.value - one.change)
+        shown_fact = fact("worse_than_constant", **ends, constant=loss.value - comparison.change)
     certainty = fact("constant_certainly_better", **_outcomes(evaluation))
-    yield Sign("constant", shown, certainty, "log_loss", *_signed(one), clear=is_clear(one.low, one.high))
+    yield Sign(
+        "constant",
+        shown_fact,
+        certainty,
+        "log_loss",
+        *_signed(comparison),
+        clear=is_clear(comparison.low, comparison.high),
+    )
 
 
 def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield that a model says other shares than happen, beyond what its baseline is off."""
-    one, beside = evaluation.level, evaluation.constant_comparison
-    if one is None or one.state != "worse":
+    change, beside_constant = evaluation.level, evaluation.constant_comparison
+    if change is None or change.state != "worse":
         return
-    shown = level_of_scores(evaluation, constant_is_better=beside is not None and beside.change > 0)
-    if shown is not None:
+    level_fact = level_of_scores(
+        evaluation, constant_is_better=beside_constant is not None and beside_constant.change > 0
+    )
+    if level_fact is not None:
         certainty = fact("level_certainly_off", **_outcomes(evaluation))
-        yield Sign("level", shown, certainty, "mean_score", *_signed(one), clear=is_clear(one.low, one.high))
+        yield Sign(
+            "level", level_fact, certainty, "mean_score", *_signed(change), clear=is_clear(change.low, change.high)
+        )
 
 
 def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False) -> Fact | None:
@@ -360,10 +394,10 @@ def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False)
 
 def _is_off(evaluation: Evaluation) -> bool:
     """Return True where the share that a model says is off by what matters: else its level is not the news."""
-    said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
-    if said is None or came is None or said.value is None or came.value is None:
+    mean_score, actual_rate = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
+    if mean_score is None or actual_rate is None or mean_score.value is None or actual_rate.value is None:
         return False
-    return abs(said.value - came.value) >= MATTERS * came.value
+    return abs(mean_score.value - actual_rate.value) >= MATTERS * actual_rate.value
 
 
 def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
@@ -398,16 +432,16 @@ def _base(name: str) -> str:
 
 
 def _worse_sign(name: str, evaluation: Evaluation, reason: Reason) -> Sign:
-    one = evaluation.realized_changes[name]
+    change = evaluation.realized_changes[name]
     level = level_of_scores(evaluation) if _base(name) in TOLD_LAST and _is_off(evaluation) else None
     certainty = fact("certainly_worse", **_outcomes(evaluation))
-    shown = metric_moved(name, evaluation, level)
-    return Sign(reason, shown, certainty, name, *_signed(one), clear=is_clear(one.low, one.high))
+    metric_fact = metric_moved(name, evaluation, level)
+    return Sign(reason, metric_fact, certainty, name, *_signed(change), clear=is_clear(change.low, change.high))
 
 
 def worse_metrics(evaluation: Evaluation) -> list[str]:
     """Return the metrics that are worse than the baseline's."""
-    return [name for name, one in evaluation.realized_changes.items() if one.state == "worse"]
+    return [name for name, realized_change in evaluation.realized_changes.items() if realized_change.state == "worse"]
 
 
 def is_fine(name: str, change: MetricChange) -> bool:
@@ -417,9 +451,11 @@ def is_fine(name: str, change: MetricChange) -> bool:
 
 def metric_moved(name: str, evaluation: Evaluation, level: Fact | None = None) -> Fact:
     """Return by how much a metric rose or fell, and to what."""
-    one, value = evaluation.realized_changes[name], evaluation.realized.get(name)
+    change, value = evaluation.realized_changes[name], evaluation.realized.get(name)
     now = None if value is None else value.value
-    return fact("metric_moved", metric=name, change=one.change, low=one.low, high=one.high, value=now, level=level)
+    return fact(
+        "metric_moved", metric=name, change=change.change, low=change.low, high=change.high, value=now, level=level
+    )
 
 
 def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign]:
@@ -428,42 +464,52 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
     The detector takes rows for independent. Where days differ, it finds rises that are days; so a window whose own
     errors do not surely confirm the rise needs a second one.
     """
-    told = concept.state == "drift"
-    states = {"": concept} if told else concept.drifting()
-    own = "mae" if concept.measure == "absolute_error" else "accuracy"
-    errors = evaluation.realized_changes.get(own) if evaluation.maturity == "mature" else None
-    for name, one in states.items():
-        ended = evaluation.window.end > evaluation.window.start and one.since is not None
-        if ended and (one.since or 0) >= evaluation.window.end:
+    has_drift = concept.state == "drift"
+    states = {"": concept} if has_drift else concept.drifting()
+    error_metric = "mae" if concept.measure == "absolute_error" else "accuracy"
+    errors = evaluation.realized_changes.get(error_metric) if evaluation.maturity == "mature" else None
+    for name, state in states.items():
+        has_ended = evaluation.window.end > evaluation.window.start and state.since is not None
+        if has_ended and (state.since or 0) >= evaluation.window.end:
             continue
-        if not name and errors is not None and (errors.state == "not_worse" or not is_worse(own, errors.change)):
+        if (
+            not name
+            and errors is not None
+            and (errors.state == "not_worse" or not is_worse(error_metric, errors.change))
+        ):
             continue
-        if one.before is None or one.after is None or one.after <= one.before:
+        if state.before is None or state.after is None or state.after <= state.before:
             continue
-        if not name and not _beyond_days(evaluation, own, errors, one):
+        if not name and not _beyond_days(evaluation, error_metric, errors, state):
             continue
-        metric = "error_rate" if one.measure == "error_rate" else "mae"
-        shown = fact("errors_rose", metric=metric, before=one.before, after=one.after)
-        certainty = fact("rise_detected", outcomes=one.outcomes or concept.outcomes)
-        effect = one.after - one.before
-        clear = bool(name) or errors is None or (errors.state == "worse" and _lasts(evaluation, own, errors, one))
-        yield Sign("errors", shown, certainty, metric, effect, clear=clear, slice=name, since=one.since)
+        metric = "error_rate" if state.measure == "error_rate" else "mae"
+        errors_fact = fact("errors_rose", metric=metric, before=state.before, after=state.after)
+        certainty = fact("rise_detected", outcomes=state.outcomes or concept.outcomes)
+        effect = state.after - state.before
+        clear = (
+            bool(name)
+            or errors is None
+            or (errors.state == "worse" and _lasts(evaluation, error_metric, errors, state))
+        )
+        yield Sign("errors", errors_fact, certainty, metric, effect, clear=clear, slice=name, since=state.since)
         return
 
 
-def _beyond_days(evaluation: Evaluation, own: str, errors: MetricChange | None, rise: ConceptDrift) -> bool:
+def _beyond_days(evaluation: Evaluation, error_metric: str, errors: MetricChange | None, rise: ConceptDrift) -> bool:
     """Return False for a rise of errors that the days since it began show by chance, unless the window shows one."""
-    return (errors is not None and errors.state == "worse") or _mean_beyond_days(evaluation, own, errors, rise)
+    return (errors is not None and errors.state == "worse") or _mean_beyond_days(evaluation, error_metric, errors, rise)
 
 
-def _lasts(evaluation: Evaluation, own: str, errors: MetricChange, rise: ConceptDrift) -> bool:
+def _lasts(evaluation: Evaluation, error_metric: str, errors: MetricChange, rise: ConceptDrift) -> bool:
     """Return True where the windows before this one bear a rise out, too: one bad day is heard once."""
     since = _measured_since(rise)
     began = since is not None and since < evaluation.window.start
-    return began and _mean_beyond_days(evaluation, own, errors, rise)
+    return began and _mean_beyond_days(evaluation, error_metric, errors, rise)
 
 
-def _mean_beyond_days(evaluation: Evaluation, own: str, errors: MetricChange | None, rise: ConceptDrift) -> bool:
+def _mean_beyond_days(
+    evaluation: Evaluation, error_metric: str, errors: MetricChange | None, rise: ConceptDrift
+) -> bool:
     """Return False where the mean since a rise began may be chance of days, or is what the baseline had.
 
     The interval of a window knows how its days differ. The mean of k such windows has one that is shorter by the root
@@ -471,18 +517,18 @@ def _mean_beyond_days(evaluation: Evaluation, own: str, errors: MetricChange | N
     outcomes are not in has the interval of one day, as the baseline's own tells it at most. What rose from a good
     stretch to what the baseline had is no loss.
     """
-    window, known = evaluation.window, evaluation.reference.get(own)
+    window, reference_value = evaluation.window, evaluation.reference.get(error_metric)
     since = _measured_since(rise)
     if errors is not None and errors.low is not None and errors.high is not None and since is not None:
         windows = max(1.0, (window.end - since) / max(1, window.end - window.start))
         half = (errors.high - errors.low) / 2 / math.sqrt(windows)
-    elif known is not None and known.low is not None and known.high is not None:
-        half = (known.high - known.low) / 2 * math.sqrt(MOST_BLOCKS)
+    elif reference_value is not None and reference_value.low is not None and reference_value.high is not None:
+        half = (reference_value.high - reference_value.low) / 2 * math.sqrt(MOST_BLOCKS)
     else:
         return True
     before = rise.before or 0.0
-    if known is not None and known.value is not None:
-        before = max(before, 1 - known.value if own == "accuracy" else known.value)
+    if reference_value is not None and reference_value.value is not None:
+        before = max(before, 1 - reference_value.value if error_metric == "accuracy" else reference_value.value)
     return (rise.after or 0.0) - before >= chosen(window.end - window.start) * half
 
 
@@ -505,73 +551,87 @@ def _measured_since(rise: ConceptDrift) -> int | None:
 
 
 def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
-    for found in evaluation.findings:
-        if is_fault(found):
-            yield _fault_sign("data", found, "fault_certain")
-    for one in evaluation.expected:
-        if one.state == "broken":
-            shown, certainty = fact("expectation_broken", expected=one), fact("rows_counted", expected=one)
-            features = (one.feature,) if one.feature else ()
-            yield Sign("data", shown, certainty, clear=True, features=features, part=f"{one.feature} {one.rule}")
+    for finding in evaluation.findings:
+        if is_fault(finding):
+            yield _fault_sign("data", finding, "fault_certain")
+    for expectation in evaluation.expected:
+        if expectation.state == "broken":
+            shown_fact, certainty = (
+                fact("expectation_broken", expected=expectation),
+                fact("rows_counted", expected=expectation),
+            )
+            features = (expectation.feature,) if expectation.feature else ()
+            yield Sign(
+                "data",
+                shown_fact,
+                certainty,
+                clear=True,
+                features=features,
+                part=f"{expectation.feature} {expectation.rule}",
+            )
 
 
-def _fault_sign(reason: Reason, found: Finding, certainty: str) -> Sign:
-    effect = None if found.was is None or found.now is None else found.now - found.was
-    part, shown = f"{found.check}:{','.join(found.features)}", found.fact
-    return Sign(reason, shown, fact(certainty), found.check, effect, clear=True, features=found.features, part=part)
+def _fault_sign(reason: Reason, finding: Finding, certainty: str) -> Sign:
+    effect = None if finding.was is None or finding.now is None else finding.now - finding.was
+    part, shown_fact = f"{finding.check}:{','.join(finding.features)}", finding.fact
+    return Sign(
+        reason, shown_fact, fact(certainty), finding.check, effect, clear=True, features=finding.features, part=part
+    )
 
 
-def is_fault(found: Finding) -> bool:
+def is_fault(finding: Finding) -> bool:
     """Return True for critical faults of the data; values that were never seen before may be true, and are drift."""
-    return found.severity == "critical" and found.check not in (OUT_OF_RANGE.name, UNSEEN.name)
+    return finding.severity == "critical" and finding.check not in (OUT_OF_RANGE.name, UNSEEN.name)
 
 
 def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield what is estimated to be worse, while outcomes do not say."""
     if evaluation.maturity == "mature" and evaluation.outcome_rows:
         return
-    worse = [name for name, one in evaluation.estimated_changes.items() if one.state == "worse"]
+    worse = [
+        name for name, estimated_change in evaluation.estimated_changes.items() if estimated_change.state == "worse"
+    ]
     for name in told_first(worse):
         if _base(name) in TOLD_LAST:
             continue  # it follows the share of positives, which may move without harm
-        one, estimate = evaluation.estimated_changes[name], evaluation.estimated.get(name)
+        change, estimate = evaluation.estimated_changes[name], evaluation.estimated.get(name)
         if estimate is not None and estimate.record.state == "failed":
             continue
         inside = None if estimate is None or not estimate.record.windows else estimate.record.inside
-        shown = fact("estimate_moved", metric=name, change=one.change, low=one.low, high=one.high)
+        shown_fact = fact("estimate_moved", metric=name, change=change.change, low=change.low, high=change.high)
         certainty = fact("estimate_assumes", inside=inside)
-        clear = is_clear(one.low, one.high)
-        yield Sign("estimate", shown, certainty, name, *_signed(one), clear=clear, part=f"estimate:{name}")
+        clear = is_clear(change.low, change.high)
+        yield Sign("estimate", shown_fact, certainty, name, *_signed(change), clear=clear, part=f"estimate:{name}")
 
 
 def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
     for part, column in (("score", evaluation.score), ("class", evaluation.predicted)):
         if column is not None and _matters(column):
-            shown = fact("output_moved", column=column.column, name=column.words)
-            yield _drift_sign("score", part, shown, column, evaluation)
+            shown_fact = fact("output_moved", column=column.column, name=column.words)
+            yield _drift_sign("score", part, shown_fact, column, evaluation)
 
 
 def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield values never seen before, and the drift of inputs; that of the most important cause first, if known."""
-    for found in evaluation.findings:
-        if found.severity == "critical" and not is_fault(found):
-            yield _fault_sign("inputs", found, "finding_certain")
+    for finding in evaluation.findings:
+        if finding.severity == "critical" and not is_fault(finding):
+            yield _fault_sign("inputs", finding, "finding_certain")
     weights: Mapping[str, float] = {}
     if evaluation.explanation is not None:
         causes = evaluation.explanation.causes
-        weights = {name: 1.0 / (at + 1) for at, cause in enumerate(causes) for name in cause.features}
-    moved = [one for one in evaluation.features.values() if _matters(one)]
-    moved.sort(key=lambda one: (-weights.get(one.name, 0.0), -(one.effect or 0.0), one.name))
-    for one in moved:
-        shown = fact("column_moved", name=one.name)
-        yield _drift_sign("inputs", f"feature:{one.name}", shown, one, evaluation)
+        weights = {name: 1.0 / (index + 1) for index, cause in enumerate(causes) for name in cause.features}
+    moved = [feature for feature in evaluation.features.values() if _matters(feature)]
+    moved.sort(key=lambda column: (-weights.get(column.name, 0.0), -(column.effect or 0.0), column.name))
+    for column in moved:
+        shown_fact = fact("column_moved", name=column.name)
+        yield _drift_sign("inputs", f"feature:{column.name}", shown_fact, column, evaluation)
 
 
 def _matters(column: ColumnDrift) -> bool:
     return column.state == "drift" and column.size in _SIZES
 
 
-def _drift_sign(reason: Reason, part: str, shown: Fact, column: ColumnDrift, evaluation: Evaluation) -> Sign:
+def _drift_sign(reason: Reason, part: str, shown_fact: Fact, column: ColumnDrift, evaluation: Evaluation) -> Sign:
     decisive = column.methods.get(column.decided_by)
     p = None if decisive is None else decisive.p_value
     clear = part in evaluation.incident or (p is not None and max(p, column.p_normal_variation or 0.0) <= AT_ONCE)
@@ -582,38 +642,47 @@ def _drift_sign(reason: Reason, part: str, shown: Fact, column: ColumnDrift, eva
     features = (column.name,) if column.column == "feature" else ()
     effect = column.effect
     return Sign(
-        reason, shown, certainty, column.decided_by, effect, clear=clear, since=since, features=features, part=part
+        reason, shown_fact, certainty, column.decided_by, effect, clear=clear, since=since, features=features, part=part
     )
 
 
 def _moved_slices(evaluation: Evaluation) -> Iterator[Sign]:
-    for name, found in sorted(evaluation.slices.items(), key=lambda one: (-one[1].rows, one[0])):
-        columns = [one for one in found.drifted() if one.size in _SIZES]
-        if found.state == "drift" and columns:
+    for name, slice_drift in sorted(evaluation.slices.items(), key=lambda one: (-one[1].rows, one[0])):
+        columns = [one for one in slice_drift.drifted() if one.size in _SIZES]
+        if slice_drift.state == "drift" and columns:
             yield _slice_sign(name, columns[0], evaluation)
 
 
 def _slice_sign(name: str, column: ColumnDrift, evaluation: Evaluation) -> Sign:
     part = f"feature:{column.name}" if column.column == "feature" else column.column
-    shown = fact("column_moved", name=column.name)
+    shown_fact = fact("column_moved", name=column.name)
     if column.column != "feature":
-        shown = fact("output_moved", column="score", name=column.words)
-    return replace(_drift_sign("slice", f"{part}{WHERE}{name}", shown, column, evaluation), slice=name)
+        shown_fact = fact("output_moved", column="score", name=column.words)
+    return replace(_drift_sign("slice", f"{part}{WHERE}{name}", shown_fact, column, evaluation), slice=name)
 
 
 def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
-    for one in evaluation.joint.values():
-        if one.state == "drift":
-            features = one.told[0].features if one.told else ()
-            clear = one.p_value is not None and one.p_value <= AT_ONCE
-            shown = fact("relation_changed", features=features)
-            certainty = fact("joint_drift_beyond_chance", rows=one.rows)
-            part = f"together:{one.method}"
-            yield Sign("together", shown, certainty, one.method, one.effect, clear=clear, features=features, part=part)
+    for joint_drift in evaluation.joint.values():
+        if joint_drift.state == "drift":
+            features = joint_drift.told[0].features if joint_drift.told else ()
+            clear = joint_drift.p_value is not None and joint_drift.p_value <= AT_ONCE
+            shown_fact = fact("relation_changed", features=features)
+            certainty = fact("joint_drift_beyond_chance", rows=joint_drift.rows)
+            part = f"together:{joint_drift.method}"
+            yield Sign(
+                "together",
+                shown_fact,
+                certainty,
+                joint_drift.method,
+                joint_drift.effect,
+                clear=clear,
+                features=features,
+                part=part,
+            )
 
 
 def has_small_drift(evaluation: Evaluation) -> bool:
     """Return True where something drifts, and all of that is small."""
     columns = [*evaluation.features.values(), evaluation.score, evaluation.predicted]
-    drifted = [one for one in columns if one is not None and one.state == "drift"]
-    return bool(drifted) and not any(_matters(one) for one in drifted)
+    drifted = [column for column in columns if column is not None and column.state == "drift"]
+    return bool(drifted) and not any(_matters(column) for column in drifted)

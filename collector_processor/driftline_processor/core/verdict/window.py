@@ -47,15 +47,15 @@ class Reading:
     def stands_out(self) -> bool:
         """Whether chance shows a loss of this window too rarely for it to be no news by itself."""
         window = self.evaluation.window
-        return any(one.stands_out(window.end - window.start) for one in self.signs)
+        return any(sign.stands_out(window.end - window.start) for sign in self.signs)
 
     def without(self, harmless: frozenset[str]) -> Reading:
         """Return what the window says of a risk but for what is known to do no harm."""
         if self.state != "at_risk" or not harmless:
             return self
-        left = tuple(one for one in self.signs if not harmless & {one.part, one.part.partition(WHERE)[0]})
+        left = tuple(sign for sign in self.signs if not harmless & {sign.part, sign.part.partition(WHERE)[0]})
         state: Literal["at_risk", "unknown"] = "at_risk" if left else "unknown"
-        return replace(self, state=state, signs=left, clear=any(one.clear for one in left))
+        return replace(self, state=state, signs=left, clear=any(sign.clear for sign in left))
 
     @property
     def start(self) -> int | None:
@@ -74,10 +74,10 @@ class Reading:
         Args:
             earliest: From when on an older drift that lasts counts, unix nanoseconds; None = from the window's start.
         """
-        known = self.signs[0].since if self.signs else None
-        if known is None or self.start is None:
-            return self.start if known is None else known
-        return max(known, self.start if earliest is None else earliest)
+        known_since = self.signs[0].since if self.signs else None
+        if known_since is None or self.start is None:
+            return self.start if known_since is None else known_since
+        return max(known_since, self.start if earliest is None else earliest)
 
 
 def read_window(
@@ -98,7 +98,7 @@ def read_window(
         return told
     risks = signs_of_risk(evaluation)
     if risks:
-        return Reading("at_risk", evaluation, tuple(risks), any(one.clear for one in risks), context)
+        return Reading("at_risk", evaluation, tuple(risks), any(risk.clear for risk in risks), context)
     return told
 
 
@@ -114,7 +114,7 @@ def read_outcomes(
     """
     losses = signs_of_loss(evaluation, context.concept, earlier)
     if losses:
-        return Reading("degraded", evaluation, tuple(losses), any(one.clear for one in losses), context)
+        return Reading("degraded", evaluation, tuple(losses), any(loss.clear for loss in losses), context)
     fine = no_loss(evaluation)
     if fine is not None:
         return Reading("healthy", evaluation, (fine,), fine.clear, context)
@@ -138,17 +138,17 @@ def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, t
         evaluations: Windows of one series, of any lengths, the oldest first.
     """
     usual: dict[str, list[ServiceLevel]] = {}
-    found: list[tuple[Evaluation, tuple[ServiceLevel, ...]]] = []
-    for one in evaluations:
-        if one.service is None:
-            found.append((one, ()))
+    evaluationses: list[tuple[Evaluation, tuple[ServiceLevel, ...]]] = []
+    for evaluation in evaluations:
+        if evaluation.service is None:
+            evaluationses.append((evaluation, ()))
             continue
-        known = usual.setdefault(one.window.name, [])
+        known = usual.setdefault(evaluation.window.name, [])
         before = tuple(known[-EARLIER:])
-        found.append((one, before))
-        if tells_usual(one, before):
-            known.append(one.service)
-    return found
+        evaluationses.append((evaluation, before))
+        if tells_usual(evaluation, before):
+            known.append(evaluation.service)
+    return evaluationses
 
 
 def verdict_of_window(
@@ -198,7 +198,7 @@ def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = 
         high=first.high if first else None,
         kind=cause.kind if reading.state != "healthy" else "",
         cause=cause.fact,
-        reasons=tuple(one for one in reasons if one is not None),
+        reasons=tuple(reason for reason in reasons if reason is not None),
         certainty=tuple(one for one in (own, still_open, *certainty) if one is not None),
         advice=advice,
         slice=first.slice if first else "",
@@ -218,7 +218,9 @@ def open_questions(evaluation: Evaluation) -> Fact | None:
     """
     columns = (evaluation.score, evaluation.predicted, *evaluation.features.values())
     unsure = [
-        one for one in columns if one is not None and one.state == "inconclusive" and one.reason.startswith("too_few")
+        column
+        for column in columns
+        if column is not None and column.state == "inconclusive" and column.reason.startswith("too_few")
     ]
     if not unsure:
         return None

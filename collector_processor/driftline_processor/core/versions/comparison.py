@@ -158,7 +158,7 @@ class _Side:
 
     def _enough(self) -> bool:
         arms = self.sums.first, self.sums.second
-        return min(effective(one.weight, one.weight_squared) for one in arms) >= normal.LEAST
+        return min(effective(arm.weight, arm.weight_squared) for arm in arms) >= normal.LEAST
 
     def _exact(self, paired: PairedSums, difference: float) -> float:
         n, total, squares = paired.rows, paired.weighed / self.scale, paired.weighed_squared / self.scale**2

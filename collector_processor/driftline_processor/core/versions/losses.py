@@ -196,7 +196,7 @@ def fold_requests(
     ``group``: int64 (n,), 0 <= group < groups.
     """
     one, other = (row_losses(*side, actual) for side in (first, second))
-    sums = {part: Sparse.of(whole) for part, whole in fold_pairs(one, other, weight, group, groups).items()}
+    sums = {part: Sparse.of(pair) for part, pair in fold_pairs(one, other, weight, group, groups).items()}
     classes = first.task.classes
     if first.task.has_classes and classes == second.task.classes:
         (truth, decided), (_, its) = (_codes(*side, actual) for side in (first, second))

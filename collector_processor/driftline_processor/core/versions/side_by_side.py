@@ -162,7 +162,11 @@ class VersionSource(Protocol):
 
 
 def compare_versions(
-    source: VersionSource, names: VersionNames, timezone: str, asked: PerformanceSettings, most: int | None = None
+    source: VersionSource,
+    names: VersionNames,
+    timezone: str,
+    performance_settings: PerformanceSettings,
+    most: int | None = None,
 ) -> Iterator[SideBySide]:
     """Yield each version beside the champion, those that predicted last first; nothing of a single version.
 
@@ -172,13 +176,13 @@ def compare_versions(
         source: The versions.
         names: The champion, the roles of the others, and since when they are compared.
         timezone: The clock by which hours begin.
-        asked: What the owner asks of the performance.
+        performance_settings: What the owner asks of the performance.
         most: How many versions are compared with the champion; None = all.
     """
     periods = source.periods
-    named = [at for at, period in enumerate(periods) if period.version == names.champion]
+    named = [index for index, period in enumerate(periods) if period.version == names.champion]
     champion = named[0] if named else max(range(len(periods)), key=lambda at: (periods[at].rows, -at))
-    others = [at for at in range(len(periods)) if at != champion]
+    others = [index for index in range(len(periods)) if index != champion]
     for challenger in sorted(others, key=lambda at: (-periods[at].stop, at))[:most]:
         both = periods[champion], periods[challenger]
         ends = max(names.since, *(period.start for period in both)), min(period.stop for period in both)
@@ -191,7 +195,7 @@ def compare_versions(
             one = replace(one, hours=partial(source.by_hour, champion, edges))
             other = replace(other, hours=partial(source.by_hour, challenger, edges))
         pairs = source.pairs(champion, challenger, start, stop)
-        yield side_by_side(one, other, pairs, names.role(both[1].version), (start, stop), asked)
+        yield side_by_side(one, other, pairs, names.role(both[1].version), (start, stop), performance_settings)
 
 
 def side_by_side(
@@ -200,19 +204,19 @@ def side_by_side(
     pairs: Pane,
     role: Role = "challenger",
     stretch: tuple[int, int] = (0, 0),
-    asked: PerformanceSettings = STANDARD,
+    performance_settings: PerformanceSettings = STANDARD,
 ) -> SideBySide:
     """Put two versions side by side.
 
     ``pairs``: the parts that :func:`.losses.fold_requests` made of requests that both scored, the champion first.
-    ``asked``: what decisions cost decides where it is said.
+    ``performance_settings``: what decisions cost decides where it is said.
     """
     task, sides = champion.task, (champion, challenger)
-    costs = [_priced(side.task, asked) for side in sides]
-    losses = losses_of(task, priced=all(one is not None for one in costs))
+    costs = [_priced(side.task, performance_settings) for side in sides]
+    losses = losses_of(task, priced=all(cost is not None for cost in costs))
     shared = max((paired_of(pairs, loss, costs[0]).rows for loss in losses), default=0.0)
     unseen = [find_unseen_decisions(side.pane, side.task) for side in sides]
-    one, other = (_version(side, asked, its) for side, its in zip(sides, unseen, strict=True))
+    one, other = (_version(side, performance_settings, its) for side, its in zip(sides, unseen, strict=True))
     found = SideBySide(one, other, role, *stretch, pairs=round(shared))
     if task.kind != challenger.task.kind or not losses:
         return replace(found, reason=_incomparable(task, challenger.task))
@@ -231,26 +235,30 @@ def side_by_side(
         else:
             both = zip(hours, sides, costs, strict=True)
             sums = unpaired_sums(*(alone_of_hours(of_all, side.task, loss, own) for of_all, side, own in both))
-        comparison = compare(loss, sums, bounds_of(task, loss, paired=paired, costs=costs[0]), asked.confidence)
+        comparison = compare(
+            loss, sums, bounds_of(task, loss, paired=paired, costs=costs[0]), performance_settings.confidence
+        )
         if comparison.difference is not None:
             comparisons[loss] = comparison
     return replace(found, comparisons=comparisons, reason="" if comparisons else _lacking(role, (one, other)))
 
 
-def _priced(task: Task, asked: PerformanceSettings) -> F64 | None:
+def _priced(task: Task, performance_settings: PerformanceSettings) -> F64 | None:
     """Return the costs of decisions, float64 (k, k), actual × decided class; None without, or with equal costs."""
-    if not asked.costs or not task.classes or unknown_classes(asked.costs, task):
+    if not performance_settings.costs or not task.classes or unknown_classes(performance_settings.costs, task):
         return None
-    costs = cost_matrix(asked.costs, task)
+    costs = cost_matrix(performance_settings.costs, task)
     return costs if costs.min() < costs.max() else None
 
 
-def _version(side: VersionInput, asked: PerformanceSettings, unseen: UnseenDecisions | None) -> Version:
+def _version(side: VersionInput, performance_settings: PerformanceSettings, unseen: UnseenDecisions | None) -> Version:
     outcomes = side.pane.parts.get("outcomes")
     known = 0 if outcomes is None else round(float(outcomes[0]))
-    metrics = with_intervals(realized(side.pane, side.task, asked), side.pane, (), side.task, asked, unseen)
+    metrics = with_intervals(
+        realized(side.pane, side.task, performance_settings), side.pane, (), side.task, performance_settings, unseen
+    )
     calls = Calls.of(side.pane)
-    level = None if calls is None else calls.level(asked.confidence, asked.shares)
+    level = None if calls is None else calls.level(performance_settings.confidence, performance_settings.shares)
     return Version(side.name, side.rows, known, metrics, level)
 
 

@@ -44,8 +44,8 @@ class FeatureCells:
     conditions: tuple[Written, ...]
 
 
-def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, least: int) -> FeatureCells | None:
-    """Cut the rows of one feature; None where no choice has between ``least`` rows and half of them.
+def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, fewest_rows: int) -> FeatureCells | None:
+    """Cut the rows of one feature; None where no choice has between ``fewest_rows`` rows and half of them.
 
     ``codes``: intp (n,), the bin of each row, as :func:`driftline.panes.bins.assign` gives it. Ordered cells are
     chosen by
@@ -53,33 +53,33 @@ def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, least: int) 
     """
     counts = np.bincount(codes, minlength=bins.size + 2)[: bins.size + 2].astype(np.float64)
     if isinstance(bins, CategoryBins):
-        places, chosen, conditions = _categories(feature, bins, counts, least)
+        places, chosen, conditions = _categories(feature, bins, counts, fewest_rows)
     else:
         places, chosen, conditions = _ranges(feature, bins, counts, cells)
     rows = chosen @ np.bincount(places, counts, minlength=chosen.shape[1])
-    usable = (rows >= least) & (rows <= len(codes) / 2)
+    usable = (rows >= fewest_rows) & (rows <= len(codes) / 2)
     if not usable.any():
         return None
-    kept = np.flatnonzero(usable).tolist()
-    return FeatureCells(feature, places[codes], chosen[usable], tuple(conditions[at] for at in kept))
+    kept_choices = np.flatnonzero(usable).tolist()
+    return FeatureCells(feature, places[codes], chosen[usable], tuple(conditions[index] for index in kept_choices))
 
 
-def _categories(feature: str, bins: CategoryBins, counts: F64, least: int) -> tuple[Index, F64, list[Written]]:
+def _categories(feature: str, bins: CategoryBins, counts: F64, fewest_rows: int) -> tuple[Index, F64, list[Written]]:
     """Return a cell for each category with enough rows, and one for all others, which is no choice."""
     order = np.argsort(-counts, kind="stable")[:MOST_CATEGORIES]
-    kept = order[counts[order] >= least]
-    places = np.full(len(counts), len(kept), np.intp)
-    places[kept] = np.arange(len(kept))
-    chosen = np.eye(len(kept), len(kept) + 1)
-    return places, chosen, [partial(_category, feature, bins, at) for at in kept.tolist()]
+    kept_categories = order[counts[order] >= fewest_rows]
+    places = np.full(len(counts), len(kept_categories), np.intp)
+    places[kept_categories] = np.arange(len(kept_categories))
+    chosen = np.eye(len(kept_categories), len(kept_categories) + 1)
+    return places, chosen, [partial(_category, feature, bins, category) for category in kept_categories.tolist()]
 
 
-def _category(feature: str, bins: CategoryBins, at: int) -> SliceCondition:
-    if at < len(bins.categories):
-        return SliceCondition(feature, f"= {bins.categories[at]}", category=bins.categories[at])
-    if at == len(bins.categories):
+def _category(feature: str, bins: CategoryBins, category: int) -> SliceCondition:
+    if category < len(bins.categories):
+        return SliceCondition(feature, f"= {bins.categories[category]}", category=bins.categories[category])
+    if category == len(bins.categories):
         return SliceCondition(feature, "= a category the baseline does not have", category="")
-    return _absent(feature, at - bins.size)
+    return _absent(feature, category - bins.size)
 
 
 def _ranges(feature: str, bins: NumberBins, counts: F64, cells: int) -> tuple[Index, F64, list[Written]]:
@@ -95,11 +95,11 @@ def _ranges(feature: str, bins: NumberBins, counts: F64, cells: int) -> tuple[In
     places[filled] = place
     places[bins.size], places[bins.size + 1] = number, number + 1
     first, last = np.triu_indices(number)
-    at = np.arange(number)
+    cell_numbers = np.arange(number)
     chosen = np.zeros((len(first) + 2, number + 2))
-    chosen[:-2, :number] = (at >= first[:, np.newaxis]) & (at <= last[:, np.newaxis])
+    chosen[:-2, :number] = (cell_numbers >= first[:, np.newaxis]) & (cell_numbers <= last[:, np.newaxis])
     chosen[-2, number] = chosen[-1, number + 1] = 1.0
-    ends = [(int(filled[place == one][0]), int(filled[place == one][-1])) for one in range(number)]
+    ends = [(int(filled[place == cell][0]), int(filled[place == cell][-1])) for cell in range(number)]
     conditions = [
         partial(_range, feature, bins, ends[low][0], ends[high][1], open_low=low == 0, open_high=high == number - 1)
         for low, high in zip(first.tolist(), last.tolist(), strict=True)
@@ -115,22 +115,22 @@ def _range(feature: str, bins: NumberBins, first: int, last: int, *, open_low: b
 
 def _text(bins: NumberBins, low: float | None, high: float | None, first: int, last: int) -> str:
     """In words; a bin around one value is called by the value."""
-    least, greatest = _value(bins, first), _value(bins, last)
-    if first == last and least is not None:
-        return f"= {least}"
-    begin = "" if low is None else f"of {least} or more" if least is not None else f"of {_number(low)} or more"
+    lowest, greatest = _value(bins, first), _value(bins, last)
+    if first == last and lowest is not None:
+        return f"= {lowest}"
+    begin = "" if low is None else f"of {lowest} or more" if lowest is not None else f"of {_number(low)} or more"
     end = "" if high is None else f"of {greatest} or less" if greatest is not None else f"below {_number(high)}"
     if begin and end:
-        begin = f"from {least if least is not None else _number(low or 0.0)}"
+        begin = f"from {lowest if lowest is not None else _number(low or 0.0)}"
         end = f"to {greatest}" if greatest is not None else f"to {end}"
     return " ".join(part for part in (begin, end) if part) or "of any value"
 
 
-def _value(bins: NumberBins, at: int) -> str | None:
+def _value(bins: NumberBins, bin_index: int) -> str | None:
     """Return the only value of a bin, None for a wider bin."""
-    if at == 0 or at >= len(bins.edges):
+    if bin_index == 0 or bin_index >= len(bins.edges):
         return None
-    low, high = float(bins.edges[at - 1]), float(bins.edges[at])
+    low, high = float(bins.edges[bin_index - 1]), float(bins.edges[bin_index])
     if high - low > 1e-6 * max(abs(low), abs(high)) + 1e-300:
         return None
     return _number(low + (high - low) / 2)
@@ -140,8 +140,8 @@ def _number(value: float) -> str:
     return number_text(float(f"{value:.4g}") if abs(value) < 10_000 else float(round(value)))
 
 
-def _absent(feature: str, which: int) -> SliceCondition:
-    if which == 0:
+def _absent(feature: str, offset: int) -> SliceCondition:
+    if offset == 0:
         return SliceCondition(feature, "missing", absent="missing")
     return SliceCondition(feature, "of another type", absent="invalid")
 
@@ -167,46 +167,46 @@ class Candidate:
     def rows(self) -> Mask:
         """Return True for rows in the slice: bool (n,)."""
         inside = np.ones(len(self.cuts[0].cell), np.bool_)
-        for cut, at in zip(self.cuts, self.choice, strict=True):
-            inside &= cut.chosen[at, cut.cell] > 0
+        for cut, choice in zip(self.cuts, self.choice, strict=True):
+            inside &= cut.chosen[choice, cut.cell] > 0
         return inside
 
 
 def best_slice(
-    fine: Sequence[FeatureCells], coarse: Sequence[FeatureCells], rows: Mask, weight: F64, loss: F64, least: int
+    fine: Sequence[FeatureCells], coarse: Sequence[FeatureCells], rows: Mask, weight: F64, loss: F64, min_rows: int
 ) -> Candidate | None:
     """Return the choice of one feature of ``fine``, or of two of ``coarse``, in which losses are greatest.
 
-    ``rows``: where to look, bool (n,). ``weight``: float64 (n,), ``loss``: float64 (n,), at least 0. At least ``least``
-    rows are in it, and at most half. None where no choice has greater losses than the rest.
+    ``rows``: where to look, bool (n,). ``weight``: float64 (n,), ``loss``: float64 (n,), at least 0. At least
+    ``min_rows`` rows are in it, and at most half. None where no choice has greater losses than the rest.
 
     The statistic is that of Kulldorff (1997, A spatial scan statistic) for sums X of N rows in all and x of n inside,
     x log(x / e) + (X - x) log((X - x) / (X - e)) with e = X n / N, over the dispersion of the losses.
     """
-    whole = _Whole(rows, weight, loss, least)
-    if whole.dispersion <= 0:
+    window = _Whole(rows, weight, loss, min_rows)
+    if window.dispersion <= 0:
         return None
-    of_one = _singles(fine, whole)
-    of_two = _pairs(coarse, whole)
-    found = [one for one in (of_one, of_two) if one is not None]
-    return max(found, key=lambda one: one.gain) if found else None
+    of_one = _singles(fine, window)
+    of_two = _pairs(coarse, window)
+    candidates = [candidate for candidate in (of_one, of_two) if candidate is not None]
+    return max(candidates, key=lambda candidate: candidate.gain) if candidates else None
 
 
 class _Whole:
     """All rows that are searched, and what they come to."""
 
-    def __init__(self, rows: Mask, weight: F64, loss: F64, least: int) -> None:
+    def __init__(self, rows: Mask, weight: F64, loss: F64, fewest_rows: int) -> None:
         self.at = np.flatnonzero(rows)
         self.weight = weight[self.at]
         self.lost = self.weight * loss[self.at]
-        self.least = least
+        self.least = fewest_rows
         self.number, self.total, self.sum = len(self.at), float(self.weight.sum()), float(self.lost.sum())
         self.even = bool(np.all(self.weight == self.weight[:1]))
         self.dispersion = 0.0
         if self.sum > 0:
             mean = self.sum / self.total
-            spread = self.lost - self.weight * mean  # as sums of them vary
-            self.dispersion = float(spread @ spread) / self.sum
+            deviations = self.lost - self.weight * mean  # as sums of them vary
+            self.dispersion = float(deviations @ deviations) / self.sum
         self.costly = np.flatnonzero(self.lost)
 
     def sums(self, cell: NDArray[np.intp], size: int) -> tuple[F64, F64, F64]:
@@ -224,37 +224,37 @@ class _Whole:
         x, e = np.where(usable, lost, 0.0), np.where(usable, expected, 1.0)
         rest, rest_expected = np.maximum(self.sum - x, 0.0), np.maximum(self.sum - e, 1e-300)
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = xlogy(x, x / e) + xlogy(rest, rest / rest_expected)
-        return np.where(usable, found / self.dispersion, -np.inf)
+            likelihood_ratio = xlogy(x, x / e) + xlogy(rest, rest / rest_expected)
+        return np.where(usable, likelihood_ratio / self.dispersion, -np.inf)
 
 
-def _singles(cuts: Sequence[FeatureCells], whole: _Whole) -> Candidate | None:
-    found: list[tuple[float, FeatureCells, int]] = []
+def _singles(cuts: Sequence[FeatureCells], window: _Whole) -> Candidate | None:
+    candidates: list[tuple[float, FeatureCells, int]] = []
     choices = 0
     for cut in cuts:
-        rows, weight, lost = (cut.chosen @ sums for sums in whole.sums(cut.cell[whole.at], cut.chosen.shape[1]))
-        ratios = whole.ratio(rows, weight, lost)
+        rows, weight, lost = (cut.chosen @ sums for sums in window.sums(cut.cell[window.at], cut.chosen.shape[1]))
+        ratios = window.ratio(rows, weight, lost)
         choices += len(ratios)
-        found.append((float(ratios.max()), cut, int(ratios.argmax())))
-    if not found:
+        candidates.append((float(ratios.max()), cut, int(ratios.argmax())))
+    if not candidates:
         return None
-    ratio, cut, at = max(found, key=lambda one: one[0])
-    return Candidate((cut,), (at,), ratio - log(choices)) if np.isfinite(ratio) else None
+    ratio, cut, choice = max(candidates, key=lambda candidate: candidate[0])
+    return Candidate((cut,), (choice,), ratio - log(choices)) if np.isfinite(ratio) else None
 
 
-def _pairs(cuts: Sequence[FeatureCells], whole: _Whole) -> Candidate | None:
+def _pairs(cuts: Sequence[FeatureCells], window: _Whole) -> Candidate | None:
     best_of: tuple[float, tuple[FeatureCells, ...], tuple[int, ...]] | None = None
     choices = 0
-    cells = [cut.cell[whole.at] for cut in cuts]
-    for one, other in combinations(range(len(cuts)), 2):
-        a, b = cuts[one], cuts[other]
+    cells = [cut.cell[window.at] for cut in cuts]
+    for first, second in combinations(range(len(cuts)), 2):
+        a, b = cuts[first], cuts[second]
         wide, high = a.chosen.shape[1], b.chosen.shape[1]
-        sums = whole.sums(cells[one] * high + cells[other], wide * high)
-        rows, weight, lost = (a.chosen @ some.reshape(wide, high) @ b.chosen.T for some in sums)
-        ratios = whole.ratio(rows, weight, lost)
+        sums = window.sums(cells[first] * high + cells[second], wide * high)
+        rows, weight, lost = (a.chosen @ sums_of_cells.reshape(wide, high) @ b.chosen.T for sums_of_cells in sums)
+        ratios = window.ratio(rows, weight, lost)
         choices += ratios.size
-        at = int(ratios.argmax())
-        ratio = float(ratios.flat[at])
+        best_place = int(ratios.argmax())
+        ratio = float(ratios.flat[best_place])
         if np.isfinite(ratio) and (best_of is None or ratio > best_of[0]):
-            best_of = ratio, (a, b), tuple(int(place) for place in np.unravel_index(at, ratios.shape))
+            best_of = ratio, (a, b), tuple(int(place) for place in np.unravel_index(best_place, ratios.shape))
     return None if best_of is None else Candidate(best_of[1], best_of[2], best_of[0] - log(choices))

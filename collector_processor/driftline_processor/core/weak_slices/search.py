@@ -85,17 +85,17 @@ def _drawn(bits: U64) -> Mask:
     return (bits >> np.uint64(63)).astype(np.bool_)
 
 
-def sample_evenly(time: I64, content: Sequence[NDArray[np.generic]], most: int) -> Mask:
+def sample_evenly(time: I64, content: Sequence[NDArray[np.generic]], most_rows: int) -> Mask:
     """Return at most so many rows, bool (n,): all of them, or a half, a quarter ... drawn like :func:`halves`.
 
     >>> int(sample_evenly(np.arange(1_000), [], 300).sum())
     241
     """
-    if len(time) <= most:
+    if len(time) <= most_rows:
         return np.ones(len(time), np.bool_)
     draws = _bits(time, content) << np.uint64(1)  # the bit above is that of the halves
     bound = np.uint64(2**64 - 1)
-    while int(np.count_nonzero(draws <= bound)) > most:
+    while int(np.count_nonzero(draws <= bound)) > most_rows:
         bound >>= np.uint64(1)
     return draws <= bound
 
@@ -147,19 +147,21 @@ _WORDS: dict[RowLoss, tuple[str, str]] = {
 }
 
 
-def rows_to_search(losses: Mapping[RowLoss, F64], time: I64, most: int = MOST_ROWS) -> I64:
-    """Return the rows of which a loss is known, drawn evenly where there are more than ``most``: int64 (m,).
+def rows_to_search(losses: Mapping[RowLoss, F64], time: I64, most_rows: int = MOST_ROWS) -> I64:
+    """Return the rows of which a loss is known, drawn evenly where there are more than ``most_rows``: int64 (m,).
 
     Args:
         losses: Those of :func:`losses_of`, float64 (n,).
         time: When each was predicted, unix nanoseconds, int64 (n,).
-        most: Rows at most.
+        most_rows: Rows at most.
     """
-    known = np.zeros(len(time), np.bool_)
+    has_loss = np.zeros(len(time), np.bool_)
     for values in losses.values():
-        known |= np.isfinite(values)
-    at = np.flatnonzero(known)
-    return at[sample_evenly(time[at], [values[at] for values in losses.values()], most)].astype(np.int64)
+        has_loss |= np.isfinite(values)
+    indices = np.flatnonzero(has_loss)
+    return indices[sample_evenly(time[indices], [values[indices] for values in losses.values()], most_rows)].astype(
+        np.int64
+    )
 
 
 def weak_slices(
@@ -186,21 +188,27 @@ def weak_slices(
         weight = None if (weight == 1).all() else weight
     if weight is not None:
         usable &= weight > 0
-    at = np.flatnonzero(usable)
-    if len(at) < 2 * LEAST_ROWS:
+    indices = np.flatnonzero(usable)
+    if len(indices) < 2 * LEAST_ROWS:
         return None
-    when = np.zeros(len(at), np.int64) if time is None else time[at]
-    codes = {name: (bins, of[at]) for name, (bins, of) in features.items()}
-    content = [values[at] for values in losses.values()] + [of.astype(np.int64) for _, of in codes.values()]
-    rows = _Rows(codes, None if weight is None else weight[at], when, halves(when, content), len(losses))
-    found: list[tuple[WeakSlice, Mask]] = []
+    when = np.zeros(len(indices), np.int64) if time is None else time[indices]
+    codes = {name: (bins, codes_of_rows[indices]) for name, (bins, codes_of_rows) in features.items()}
+    content = [values[indices] for values in losses.values()] + [
+        codes_of_rows.astype(np.int64) for _, codes_of_rows in codes.values()
+    ]
+    rows = _Rows(codes, None if weight is None else weight[indices], when, halves(when, content), len(losses))
+    slices_and_rows: list[tuple[WeakSlice, Mask]] = []
     for by, values in losses.items():
-        for one, inside in rows.slices(by, values[at]):
-            if not any(_overlap(inside, before) for _, before in found):  # errors and log loss mostly find the same
-                found.append((one, inside))
-    found.sort(key=lambda one: -one[0].excess)
+        for weak_slice, inside in rows.slices(by, values[indices]):
+            if not any(
+                _overlap(inside, before) for _, before in slices_and_rows
+            ):  # errors and log loss mostly find the same
+                slices_and_rows.append((weak_slice, inside))
+    slices_and_rows.sort(key=lambda weak_slice: -weak_slice[0].excess)
     paired = min(len(rows.fine), MOST_FEATURES)
-    return WeakSearch(tuple(one for one, _ in found), len(at), len(rows.fine), comb(paired, 2))
+    return WeakSearch(
+        tuple(weak_slice for weak_slice, _ in slices_and_rows), len(indices), len(rows.fine), comb(paired, 2)
+    )
 
 
 class _Rows:
@@ -211,34 +219,46 @@ class _Rows:
     ) -> None:
         self.weight, self.searched, self.families = weight, searched, families
         self.time, self.stretch = time, stretches(time)
-        self.fine = [one for name, (bins, of) in codes.items() if (one := cut(name, bins, of, FINE, LEAST_ROWS))]
+        self.fine = [
+            feature_cells
+            for name, (bins, codes_of_rows) in codes.items()
+            if (feature_cells := cut(name, bins, codes_of_rows, FINE, LEAST_ROWS))
+        ]
         self.coarse = {
-            name: one for name, (bins, of) in codes.items() if (one := cut(name, bins, of, COARSE, LEAST_ROWS))
+            name: feature_cells
+            for name, (bins, codes_of_rows) in codes.items()
+            if (feature_cells := cut(name, bins, codes_of_rows, COARSE, LEAST_ROWS))
         }
 
     def slices(self, by: RowLoss, loss: F64) -> list[tuple[WeakSlice, Mask]]:
         """Return the confirmed slices of one loss, and the rows of each."""
-        known = np.isfinite(loss)
-        loss = np.where(known, loss, 0.0)
+        has_loss = np.isfinite(loss)
+        loss = np.where(has_loss, loss, 0.0)
         # 0.999: quantile of absolute errors beyond which they count as it in the search: one stray row is no slice. The
         # test takes all.
-        tamed = np.minimum(loss, np.quantile(loss[known], 0.999)) if by == "absolute_error" and known.any() else loss
-        chosen = self._chosen(tamed, known & self.searched)
-        whole = known & ~self.searched
-        left, confirmed = whole, []
-        for one in chosen:
-            inside = one.rows()
+        tamed = (
+            np.minimum(loss, np.quantile(loss[has_loss], 0.999)) if by == "absolute_error" and has_loss.any() else loss
+        )
+        chosen = self._chosen(tamed, has_loss & self.searched)
+        tested_rows = has_loss & ~self.searched
+        left, confirmed = tested_rows, []
+        for candidate in chosen:
+            inside = candidate.rows()
             if min(np.count_nonzero(inside & left), np.count_nonzero(~inside & left)) < LEAST_ROWS / 2:
                 continue
             tested = self._difference(inside, tamed, left)
-            told = self._difference(inside, loss, whole)
+            tested_difference = self._difference(inside, loss, tested_rows)
             p = min(1.0, tested.p_value * len(chosen) * self.families)
             left = left & ~inside  # the next says something of its own
             if (
                 p <= ALPHA
-                and min(tested.value / max(tested.rest, 1e-300), told.value / max(told.rest, 1e-300)) >= LEAST_RATIO
+                and min(
+                    tested.value / max(tested.rest, 1e-300),
+                    tested_difference.value / max(tested_difference.rest, 1e-300),
+                )
+                >= LEAST_RATIO
             ):
-                confirmed.append((self._told(by, one, inside, loss, whole, told, p), inside))
+                confirmed.append((self._told(by, candidate, inside, loss, tested_rows, tested_difference, p), inside))
         return confirmed
 
     def _chosen(self, loss: F64, rows: Mask) -> list[Candidate]:
@@ -247,11 +267,11 @@ class _Rows:
         paired = self._paired(loss, rows, weight)
         chosen: list[Candidate] = []
         while len(chosen) < MOST_SLICES:
-            one = best_slice(self.fine, paired, rows, weight, loss, LEAST_ROWS // 2)
-            if one is None or (chosen and one.gain <= 0):
+            candidate = best_slice(self.fine, paired, rows, weight, loss, LEAST_ROWS // 2)
+            if candidate is None or (chosen and candidate.gain <= 0):
                 break
-            chosen.append(one)
-            rows = rows & ~one.rows()
+            chosen.append(candidate)
+            rows = rows & ~candidate.rows()
         return chosen
 
     def _paired(self, loss: F64, rows: Mask, weight: F64) -> Sequence[FeatureCells]:
@@ -259,43 +279,47 @@ class _Rows:
         if len(self.coarse) <= MOST_FEATURES:
             return list(self.coarse.values())
         gains = {}
-        for name, one in self.coarse.items():
-            alone = best_slice([one], [], rows, weight, loss, LEAST_ROWS // 2)
-            gains[name] = -np.inf if alone is None else alone.gain
-        kept = sorted(gains, key=lambda name: -gains[name])[:MOST_FEATURES]
-        return [self.coarse[name] for name in kept]
+        for name, feature_cells in self.coarse.items():
+            candidate = best_slice([feature_cells], [], rows, weight, loss, LEAST_ROWS // 2)
+            gains[name] = -np.inf if candidate is None else candidate.gain
+        best_features = sorted(gains, key=lambda name: -gains[name])[:MOST_FEATURES]
+        return [self.coarse[name] for name in best_features]
 
     def _difference(self, inside: Mask, loss: F64, rows: Mask) -> Difference:
-        at = np.flatnonzero(rows)
-        weight = None if self.weight is None else self.weight[at]
-        stretch = None if self.stretch is None else self.stretch[at]
-        return difference(inside[at], loss[at], weight, stretch, few_days(self.time[at]))
+        indices = np.flatnonzero(rows)
+        weight = None if self.weight is None else self.weight[indices]
+        stretch = None if self.stretch is None else self.stretch[indices]
+        return difference(inside[indices], loss[indices], weight, stretch, few_days(self.time[indices]))
 
     def _told(
-        self, by: RowLoss, one: Candidate, inside: Mask, loss: F64, rows: Mask, told: Difference, p: float
+        self, by: RowLoss, candidate: Candidate, inside: Mask, loss: F64, rows: Mask, difference: Difference, p: float
     ) -> WeakSlice:
-        at = np.flatnonzero(inside & rows)
-        weight = np.ones(len(at)) if self.weight is None else self.weight[at]
-        held = float(weight.sum())
-        worth = effective(held, float(weight @ weight)) / told.effect
+        indices = np.flatnonzero(inside & rows)
+        weight = np.ones(len(indices)) if self.weight is None else self.weight[indices]
+        weight_sum = float(weight.sum())
+        worth = effective(weight_sum, float(weight @ weight)) / difference.effect
         if by == "error":
-            wrong, right = (WeightSums(rows, rows) for rows in (told.value * worth, (1 - told.value) * worth))
-            low, high = _ends(told.value, wilson(wrong, right, CONFIDENCE))
+            wrong, right = (
+                WeightSums(rows, rows) for rows in (difference.value * worth, (1 - difference.value) * worth)
+            )
+            low, high = _ends(difference.value, wilson(wrong, right, CONFIDENCE))
         else:
-            spread = float(weight @ (loss[at] - told.value) ** 2) / held
-            low, high = _ends(told.value, student(told.value, spread / worth, CONFIDENCE))
+            variance = float(weight @ (loss[indices] - difference.value) ** 2) / weight_sum
+            low, high = _ends(difference.value, student(difference.value, variance / worth, CONFIDENCE))
         every = np.flatnonzero(rows)
         total = (np.ones(len(every)) if self.weight is None else self.weight[every]) @ loss[every]
-        excess = held * (told.value - told.rest) / float(total)
-        conditions = tuple(cut.conditions[choice]() for cut, choice in zip(one.cuts, one.choice, strict=True))
+        excess = weight_sum * (difference.value - difference.rest) / float(total)
+        conditions = tuple(
+            cut.conditions[choice]() for cut, choice in zip(candidate.cuts, candidate.choice, strict=True)
+        )
         number = int(np.count_nonzero(inside & np.isfinite(loss)))
         name = " and ".join(f"{part.feature} {part.text}" for part in conditions)
-        said, plain = _WORDS[by]
+        template, plain = _WORDS[by]
         sentence = (
-            f"{name}: {said.format(told.value)} ({plain.format(low)} to {plain.format(high)}), "
-            f"elsewhere {plain.format(told.rest)}; {number:,} labelled rows"
+            f"{name}: {template.format(difference.value)} ({plain.format(low)} to {plain.format(high)}), "
+            f"elsewhere {plain.format(difference.rest)}; {number:,} labelled rows"
         )
-        return WeakSlice(by, conditions, number, told.value, low, high, told.rest, p, excess, sentence)
+        return WeakSlice(by, conditions, number, difference.value, low, high, difference.rest, p, excess, sentence)
 
 
 def _ends(value: float, limits: Interval) -> tuple[float, float]:
@@ -304,8 +328,8 @@ def _ends(value: float, limits: Interval) -> tuple[float, float]:
 
 def _overlap(one: Mask, other: Mask) -> bool:
     """Return True where two slices are mostly the same rows."""
-    both = int(np.count_nonzero(one & other))
-    return 2 * both >= min(int(np.count_nonzero(one)), int(np.count_nonzero(other)))
+    common = int(np.count_nonzero(one & other))
+    return 2 * common >= min(int(np.count_nonzero(one)), int(np.count_nonzero(other)))
 
 
 def losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> dict[RowLoss, F64]:
@@ -323,8 +347,8 @@ def losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: 
     errors = losses_of_rows(task, scores, predicted, actual)
     if task.predicts_number:
         return {"absolute_error": errors}
-    found: dict[RowLoss, F64] = {"error": errors}
+    losses: dict[RowLoss, F64] = {"error": errors}
     codes = class_codes(actual, task.classes)
     if codes is not None and np.isfinite(chance := probability_of_outcome(task, scores, codes)).any():
-        found["log_loss"] = -np.log(np.clip(chance, EPSILON, 1 - EPSILON))
-    return found
+        losses["log_loss"] = -np.log(np.clip(chance, EPSILON, 1 - EPSILON))
+    return losses

@@ -48,11 +48,11 @@ def steps_with_rows(starts: I64, ends: I64, counts: Mapping[str, F64], cells: Ma
         counts: Part → its counts over the cells, float64 (steps, cells).
         cells: Part → the cell of each bin.
     """
-    held = np.any([sums.any(axis=1) for sums in counts.values()], axis=0) if counts else np.zeros(0, np.bool_)
-    which = np.flatnonzero(held)[-MOST_STEPS:]
-    if not len(which):
+    has_rows = np.any([sums.any(axis=1) for sums in counts.values()], axis=0) if counts else np.zeros(0, np.bool_)
+    steps = np.flatnonzero(has_rows)[-MOST_STEPS:]
+    if not len(steps):
         return None
-    return TimeSteps(starts[which], ends[which], {part: sums[which] for part, sums in counts.items()}, cells)
+    return TimeSteps(starts[steps], ends[steps], {part: sums[steps] for part, sums in counts.items()}, cells)
 
 
 def step_name(window: str) -> str:

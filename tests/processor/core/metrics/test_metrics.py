@@ -70,7 +70,7 @@ def test_ties_weights_and_single_classes_are_those_of_scikit_learn_and_bins_hold
     score, truth, weight = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
     asked = PerformanceSettings(metrics=("gain@0.05", "lift@0.5", "gain@1"))
     actual = Column(numbers=truth)
-    exact = from_rows(BINARY, score[:, np.newaxis], None, actual, weight, asked=asked)
+    exact = from_rows(BINARY, score[:, np.newaxis], None, actual, weight, performance_settings=asked)
     summed = realized(fold(score, truth, weight), BINARY, asked)
     assert summed.keys() == exact.keys()
     for name, metric in summed.items():
@@ -102,7 +102,7 @@ def test_ranks_and_areas_of_many_classes_are_those_of_scikit_learn(n: int, seed:
     truth, weight = rng.integers(0, 8, n), rng.integers(1, 4, n).astype(np.float64) if weighted else None
     asked = PerformanceSettings(metrics=("top_k_accuracy@3", "roc_auc[*]"))
     actual = Column(codes=truth.astype(np.int32), categories=LETTERS.classes)
-    exact = from_rows(LETTERS, scores, None, actual, weight, asked=asked)
+    exact = from_rows(LETTERS, scores, None, actual, weight, performance_settings=asked)
     summed = realized(fold_outcomes(LETTERS, scores, None, actual, weight), LETTERS, asked)
     assert summed.keys() == exact.keys()
     if n == 0:
@@ -144,8 +144,8 @@ def test_quantiles_have_the_losses_of_scikit_learn_and_their_intervals_a_coverag
     summed = realized(fold_outcomes(PRICE, scores, None, actual, weight), PRICE)
     inside = (scores[:, 0] <= truth) & (truth <= scores[:, 2])
     expected = {
-        f"quantile_loss@{level}": metrics.mean_pinball_loss(truth, scores[:, at], alpha=level, sample_weight=weight)
-        for at, level in enumerate(PRICE.quantiles)
+        f"quantile_loss@{level}": metrics.mean_pinball_loss(truth, scores[:, index], alpha=level, sample_weight=weight)
+        for index, level in enumerate(PRICE.quantiles)
     }
     expected |= {"interval_coverage@0.8": np.average(inside, weights=weight)}
     expected |= {

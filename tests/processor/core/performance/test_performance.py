@@ -67,7 +67,7 @@ def test_binary_metrics_are_those_of_scikit_learn(weighted: bool) -> None:
     weight = weights if weighted else None
     decided = score >= 0.4
     asked = PerformanceSettings(metrics=("fbeta@2", "fbeta@0.5", "no_such_metric"))
-    found = from_rows(BINARY, score[:, np.newaxis], None, actual, weight, asked=asked)
+    found = from_rows(BINARY, score[:, np.newaxis], None, actual, weight, performance_settings=asked)
     expected = {
         "accuracy": metrics.accuracy_score(truth, decided, sample_weight=weight),
         "precision": metrics.precision_score(truth, decided, sample_weight=weight),
@@ -107,7 +107,7 @@ def test_multiclass_metrics_are_those_of_scikit_learn(weighted: bool) -> None:
     names = [f"{name}_{average}" for name in ("precision", "recall", "f1") for average in ("micro", "weighted")]
     every = [f"{name}[*]" for name in ("precision", "recall", "f1", "roc_auc")]
     asked = PerformanceSettings(metrics=("top_k_accuracy@1", "top_k_accuracy@2", "balanced_accuracy", *names, *every))
-    found = from_rows(ANIMALS, scores, None, texts(truth, ANIMALS.classes), weight, asked=asked)
+    found = from_rows(ANIMALS, scores, None, texts(truth, ANIMALS.classes), weight, performance_settings=asked)
     macro: dict[str, Any] = {"average": "macro", "sample_weight": weight, "zero_division": np.nan}
     score_of = {"precision": metrics.precision_score, "recall": metrics.recall_score, "f1": metrics.f1_score}
     one_hot = np.eye(3)[truth]

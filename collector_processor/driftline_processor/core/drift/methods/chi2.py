@@ -46,10 +46,10 @@ def chi2(reference: F64, current: F64) -> tuple[F64, F64]:
     return np.where(there, statistic, 0.0), np.where(there, p, 1.0)
 
 
-def chi2_terms(reference: F64, current: F64, of: Samples) -> F64:
+def chi2_terms(reference: F64, current: F64, samples: Samples) -> F64:
     """Return the part of each cell in the statistic: float64 (k,)."""
-    expected = (reference + current) * (of.m / (of.n + of.m))
-    return (current - expected) ** 2 / expected * ((of.n + of.m) / of.n)
+    expected = (reference + current) * (samples.m / (samples.n + samples.m))
+    return (current - expected) ** 2 / expected * ((samples.n + samples.m) / samples.n)
 
 
 def from_counts(counts: Counts) -> Measured:

@@ -70,10 +70,10 @@ def _index(counts: Counts) -> F64:
     return counts.once("psi", lambda: psi(counts.coarse.reference, counts.coarse.current))
 
 
-def psi_terms(reference: F64, current: F64, of: Samples) -> F64:
+def psi_terms(reference: F64, current: F64, samples: Samples) -> F64:
     """Return the part of each cell in the index: float64 (k,)."""
-    half = of.cells / 2
-    p, q = (reference + 0.5) / (of.n + half), (current + 0.5) / (of.m + half)
+    half = samples.cells / 2
+    p, q = (reference + 0.5) / (samples.n + half), (current + 0.5) / (samples.m + half)
     return (q - p) * np.log(q / p)
 
 

@@ -83,14 +83,14 @@ def classify(reference: Points, current: Points, rng: np.random.Generator) -> Jo
     design = Design.of(reference, current, rng)
     side = np.concatenate([np.zeros(n), np.ones(m)])
     fold = np.concatenate([rng.permutation(n) % FOLDS, rng.permutation(m) % FOLDS])
-    trials = [_Trial.of(design.columns, fold == at) for at in range(FOLDS)]
-    found = float(np.mean([trial.auc(side[np.newaxis])[0] for trial in trials]))
-    p = _permuted(trials, side, found, rng)
+    trials = [_Trial.of(design.columns, fold == index) for index in range(FOLDS)]
+    area = float(np.mean([trial.auc(side[np.newaxis])[0] for trial in trials]))
+    p = _permuted(trials, side, area, rng)
     # of the mean of the folds' AUCs, were the rows of one distribution
     variance = (n + m + FOLDS) / (12 * n * m)
-    effect = math.sqrt(max(0.0, (found - 0.5) ** 2 - variance)) if found > 0.5 else 0.0
-    contributors = _told(design, trials, side, found, rng) if p <= ALPHA else ()
-    return JointResult(found, 0.5, found, p, effect, float(min(n, m)), contributors)
+    effect = math.sqrt(max(0.0, (area - 0.5) ** 2 - variance)) if area > 0.5 else 0.0
+    contributors = _told(design, trials, side, area, rng) if p <= ALPHA else ()
+    return JointResult(area, 0.5, area, p, effect, float(min(n, m)), contributors)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,14 +114,19 @@ class Design:
         d = z.shape[1]
         pairs = list(combinations(range(d), 2))
         if len(pairs) > MOST_PRODUCTS:
-            pairs = [pairs[at] for at in np.sort(rng.choice(len(pairs), MOST_PRODUCTS, replace=False)).tolist()]
+            pairs = [pairs[index] for index in np.sort(rng.choice(len(pairs), MOST_PRODUCTS, replace=False)).tolist()]
         lacking = np.flatnonzero(missing.any(axis=0)).tolist()
-        made_of = [*((at,) for at in range(d)), *((at,) for at in range(d)), *((at,) for at in lacking), *pairs]
+        made_of = [
+            *((index,) for index in range(d)),
+            *((index,) for index in range(d)),
+            *((index,) for index in lacking),
+            *pairs,
+        ]
         first, second = (np.array([pair[side] for pair in pairs], dtype=np.intp) for side in (0, 1))
         columns = np.hstack([z, z**2, missing[:, lacking], z[:, first] * z[:, second]])
         columns -= columns.mean(axis=0)
-        spread = columns.std(axis=0)
-        return cls(reference.names, columns / np.where(spread > 1e-9, spread, 1.0), made_of)
+        deviations = columns.std(axis=0)
+        return cls(reference.names, columns / np.where(deviations > 1e-9, deviations, 1.0), made_of)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,15 +147,15 @@ class _Trial:
 
     def weights(self, sides: F64) -> F64:
         """Train on sides float64 (b, n) of all rows: float64 (b, p)."""
-        own = sides[:, ~self.where]
-        return product(product(own - own.mean(axis=1, keepdims=True), self.trained), self.inverse)
+        training_sides = sides[:, ~self.where]
+        return product(product(training_sides - training_sides.mean(axis=1, keepdims=True), self.trained), self.inverse)
 
     def auc(self, sides: F64) -> F64:
         """Return the AUC of the held-out rows for each row of sides."""
         return auc(product(self.weights(sides), self.held.T), sides[:, self.where])
 
 
-def _permuted(trials: list[_Trial], side: F64, found: float, rng: np.random.Generator) -> float:
+def _permuted(trials: list[_Trial], side: F64, area: float, rng: np.random.Generator) -> float:
     """Return the share of permutations with an AUC as great; the observed rows count as one permutation."""
     as_great, tried = 0, 0
     while tried < PERMUTATIONS and as_great < ENOUGH:
@@ -160,38 +165,42 @@ def _permuted(trials: list[_Trial], side: F64, found: float, rng: np.random.Gene
             rows: I64 = np.flatnonzero(trial.where)
             sides[:, rows] = rng.permuted(np.tile(side[rows], (count, 1)), axis=1)
         areas = np.mean([trial.auc(sides) for trial in trials], axis=0)
-        as_great, tried = as_great + int(np.count_nonzero(areas >= found)), tried + count
+        as_great, tried = as_great + int(np.count_nonzero(areas >= area)), tried + count
     return (as_great + 1) / (tried + 1)
 
 
 def _told(
-    design: Design, trials: list[_Trial], side: F64, found: float, rng: np.random.Generator
+    design: Design, trials: list[_Trial], side: F64, area: float, rng: np.random.Generator
 ) -> tuple[DriftContributor, ...]:
     """Return the features whose shuffling among the held-out rows lowers the AUC most."""
     falls = np.zeros(len(design.names))
     for trial in trials:
         weights = trial.weights(side[np.newaxis])[0]
-        whole, own_side = trial.held @ weights, side[np.newaxis, trial.where]
+        log_odds, own_side = trial.held @ weights, side[np.newaxis, trial.where]
         order = rng.permutation(len(trial.held))
-        for at in range(len(design.names)):
-            own = [column for column, made in enumerate(design.made_of) if at in made]
+        for index in range(len(design.names)):
+            columns_of_feature = [column for column, features in enumerate(design.made_of) if index in features]
             # a product is shuffled as a whole: what it tells, it tells by both of its features
-            part = trial.held[:, own] @ weights[own]
-            falls[at] += found - float(auc((whole - part + part[order])[np.newaxis], own_side)[0])
+            part = trial.held[:, columns_of_feature] @ weights[columns_of_feature]
+            falls[index] += area - float(auc((log_odds - part + part[order])[np.newaxis], own_side)[0])
     falls /= FOLDS
     # 5: features that are named, the most telling first: what a sentence and a card have room for
     first = np.argsort(-falls, kind="stable")[:5]
     return tuple(
-        DriftContributor((design.names[at],), float(falls[at]), found, found - float(falls[at]))
-        for at in first.tolist()
-        if falls[at] > 0
+        DriftContributor((design.names[feature],), float(falls[feature]), area, area - float(falls[feature]))
+        for feature in first.tolist()
+        if falls[feature] > 0
     )
 
 
-def sentence(found: JointResult) -> str:
+def sentence(joint_result: JointResult) -> str:
     """Return the sentence: the AUC of the classifier, and the features that separate the rows most."""
-    most = f", most by {' and '.join(one.features[0] for one in found.told[:2])}" if found.told else ""
-    return f"a classifier tells these rows from the baseline's with an AUC of {found.now or 0.5:.3f}{most}"
+    mostly = (
+        f", most by {' and '.join(contributor.features[0] for contributor in joint_result.told[:2])}"
+        if joint_result.told
+        else ""
+    )
+    return f"a classifier tells these rows from the baseline's with an AUC of {joint_result.now or 0.5:.3f}{mostly}"
 
 
 METHOD = JointMethod(

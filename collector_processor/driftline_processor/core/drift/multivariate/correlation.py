@@ -95,7 +95,7 @@ def shape(pane: Pane, space: Space) -> F64:
     sizes = np.array([len(places) for places in space.places.values()])
     counts = [pane.parts.get(f"feature:{name}") for name in space.names]
     held = np.concatenate(
-        [np.zeros(size) if one is None else one[:size] for one, size in zip(counts, sizes.tolist(), strict=True)]
+        [np.zeros(size) if count is None else count[:size] for count, size in zip(counts, sizes.tolist(), strict=True)]
     )
     ends = np.cumsum(sizes)
     starts = ends - sizes
@@ -116,12 +116,12 @@ def shape(pane: Pane, space: Space) -> F64:
     return found
 
 
-def sentence(found: JointResult) -> str:
+def sentence(result: JointResult) -> str:
     """Return the sentence: the pair that changed most, and the number of other changed pairs."""
-    first, second = found.told[0].features
-    others = found.certain - 1
+    first, second = result.told[0].features
+    others = result.certain - 1
     more = f", and {others} more pair{'' if others == 1 else 's'} changed" if others > 0 else ""
-    return f"{first} and {second} are correlated {found.now or 0:+.2f}, {found.was or 0:+.2f} in the baseline{more}"
+    return f"{first} and {second} are correlated {result.now or 0:+.2f}, {result.was or 0:+.2f} in the baseline{more}"
 
 
 METHOD = JointMethod(

@@ -197,14 +197,14 @@ def _left_of(moments: F64, left: F64) -> F64:
     return found
 
 
-def sentence(found: JointResult) -> str:
+def sentence(joint_result: JointResult) -> str:
     """Return the sentence: the two errors, and the features that are reconstructed worse."""
-    worse = [one.features[0] for one in found.told[:2] if one.value > 0]
-    most = f", most by {' and '.join(worse)}" if worse and found.value > 0 else ""
-    how = "worse" if found.value > 0 else "better"
+    worse = [one.features[0] for one in joint_result.told[:2] if one.value > 0]
+    most = f", most by {' and '.join(worse)}" if worse and joint_result.value > 0 else ""
+    how = "worse" if joint_result.value > 0 else "better"
     return (
         f"the baseline's components reconstruct these rows {how} than its own: "
-        f"the error is {found.now or 0:.3g}, {found.was or 0:.3g} in the baseline{most}"
+        f"the error is {joint_result.now or 0:.3g}, {joint_result.was or 0:.3g} in the baseline{most}"
     )
 
 

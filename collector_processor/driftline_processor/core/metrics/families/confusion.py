@@ -98,10 +98,10 @@ def class_share(weights_of: Callable[[Name], ClassWeights | None]) -> tuple[Valu
         above, below = weights.above_and_below(cells)
         average = name.base.partition("_")[2]
         if average == "micro":
-            found = ratio(above.sum(), below.sum())
+            share = ratio(above.sum(), below.sum())
         else:
-            found = mean_over_classes(above, below, cells.sum(axis=1) if average else np.ones(len(cells)))
-        return sums.value_of(found, float(cells.sum()), "confusion")
+            share = mean_over_classes(above, below, cells.sum(axis=1) if average else np.ones(len(cells)))
+        return sums.value_of(share, float(cells.sum()), "confusion")
 
     def interval(sums: PerformanceSums, name: Name, value: float) -> IntervalAndRows | None:
         weights, code, average = weights_of(name), class_of(sums, name), name.base.partition("_")[2]
@@ -125,14 +125,14 @@ def class_share(weights_of: Callable[[Name], ClassWeights | None]) -> tuple[Valu
 def accuracy_interval(sums: PerformanceSums, _name: Name, _value: float) -> IntervalAndRows | None:
     """Return the interval of the share of decisions that are right."""
     right = np.eye(len(sums.task.classes))
-    found = sums.ratio(right, 1 - right)
-    return None if found is None else sums.share_interval(found)
+    ratio = sums.ratio(right, 1 - right)
+    return None if ratio is None else sums.share_interval(ratio)
 
 
 def share_of_class(sums: PerformanceSums, weights: ClassWeights, code: int) -> IntervalAndRows | None:
     """Return the interval of a share of one class; None where no decision is known."""
-    found = sums.ratio(*weights.cells(len(sums.task.classes), code))
-    return None if found is None else sums.share_interval(found)
+    ratio = sums.ratio(*weights.cells(len(sums.task.classes), code))
+    return None if ratio is None else sums.share_interval(ratio)
 
 
 def macro_interval(sums: PerformanceSums, weights: ClassWeights) -> IntervalAndRows | None:
@@ -144,10 +144,10 @@ def macro_interval(sums: PerformanceSums, weights: ClassWeights) -> IntervalAndR
     def inflated() -> tuple[list[Ratio], float]:
         k = len(sums.task.classes)
         every = [table.ratio(*weights.cells(k, code)) for code in range(k)]
-        ratios = [one for one in every if one.value is not None]
-        together = table.averaged(weights, weighted=False)
-        apart = sum(one.moved.variance for one in ratios) / len(ratios) ** 2 if ratios else 0.0
-        return ratios, max(1.0, together.variance / apart) if apart > 0 else 1.0
+        ratios = [ratio for ratio in every if ratio.value is not None]
+        averaged = table.averaged(weights, weighted=False)
+        mean_variance = sum(ratio.moved.variance for ratio in ratios) / len(ratios) ** 2 if ratios else 0.0
+        return ratios, max(1.0, averaged.variance / mean_variance) if mean_variance > 0 else 1.0
 
     return mean_of_shares(sums, *sums.once(("macro", weights), inflated))
 
@@ -160,9 +160,9 @@ def mean_of_shares(sums: PerformanceSums, ratios: list[Ratio], inflated: float =
         ratios: The shares.
         inflated: The variance of the mean as a multiple of that of independent shares.
     """
-    known = [(one.value, sums.share_interval(one)) for one in ratios]
-    values = [value for value, _ in known if value is not None]
-    limits = [found[0] for _, found in known if found is not None]
+    values_and_intervals = [(ratio.value, sums.share_interval(ratio)) for ratio in ratios]
+    values = [value for value, _ in values_and_intervals if value is not None]
+    limits = [interval[0] for _, interval in values_and_intervals if interval is not None]
     return (interval_of_mean(values, limits, inflated), sums.rows) if limits else None
 
 
@@ -180,18 +180,18 @@ def interval_from_gradient(metric: Metric, sums: PerformanceSums, value: float) 
     return sums.interval_by_gradient(value, moved, form, sums.rows)
 
 
-def logit_between(least: float, greatest: float) -> Form:
+def logit_between(lowest: float, greatest: float) -> Form:
     """Return the form of an interval that stays between two values.
 
     >>> low, high, _ = logit_between(-1.0, 1.0)(0.8, 0.04**2, 0.95, np.inf)
     >>> round(low, 3), round(high, 3)
     (0.707, 0.866)
     """
-    width = greatest - least
+    width = greatest - lowest
 
     def form(value: float, variance: float, confidence: float, freedom: float) -> Interval:
-        low, high, method = logit((value - least) / width, variance / width**2, confidence, freedom)
-        ends = [None if end is None else least + width * end for end in (low, high)]
+        low, high, method = logit((value - lowest) / width, variance / width**2, confidence, freedom)
+        ends = [None if end is None else lowest + width * end for end in (low, high)]
         return Interval(ends[0], ends[1], method)
 
     return form

@@ -38,11 +38,11 @@ def cost_matrix(costs: Costs, task: Task) -> F64:
     [[0.0, 0.0], [500.0, 0.0]]
     """
     place = {name: code for code, name in enumerate(task.classes)}
-    found = np.zeros((len(place), len(place)))
+    matrix = np.zeros((len(place), len(place)))
     for actual, row in costs.items():
         for predicted, cost in row.items():
-            found[place[class_text(actual)], place[class_text(predicted)]] = cost
-    return found
+            matrix[place[class_text(actual)], place[class_text(predicted)]] = cost
+    return matrix
 
 
 def unknown_classes(costs: Costs, task: Task) -> tuple[str, ...]:
@@ -51,8 +51,8 @@ def unknown_classes(costs: Costs, task: Task) -> tuple[str, ...]:
     >>> unknown_classes({"fraud": {"ok": 500.0}}, Task("binary", ("0", "1"), "1"))
     ('fraud', 'ok')
     """
-    named = [class_text(name) for actual, row in costs.items() for name in (actual, *row)]
-    return tuple(dict.fromkeys(name for name in named if name not in task.classes))
+    class_names = [class_text(name) for actual, row in costs.items() for name in (actual, *row)]
+    return tuple(dict.fromkeys(name for name in class_names if name not in task.classes))
 
 
 Exact = Callable[[WeightSums, WeightSums], Interval]
@@ -74,19 +74,22 @@ def mean_cost(table: ConfusionTable, costs: F64, exact: Exact) -> tuple[float, f
     """
     every, place = np.unique(costs, return_inverse=True)
     place = place.reshape(costs.shape)
-    ratios = [table.ratio(own, 1 - own) for own in ((place == at).astype(np.float64) for at in range(len(every)))]
+    ratios = [
+        table.ratio(is_cost, 1 - is_cost)
+        for is_cost in ((place == index).astype(np.float64) for index in range(len(every)))
+    ]
     limits = [exact(ratio.hits, ratio.misses) for ratio in ratios]
     share = np.array([ratio.value or 0.0 for ratio in ratios])
-    apart = every - share @ every
-    below = np.array([at - (limit.low or 0.0) for at, limit in zip(share, limits, strict=True)])
+    deviation = every - share @ every
+    below = np.array([value - (limit.low or 0.0) for value, limit in zip(share, limits, strict=True)])
     above = np.array(
-        [(1.0 if limit.high is None else limit.high) - at for at, limit in zip(share, limits, strict=True)]
+        [(1.0 if limit.high is None else limit.high) - value for value, limit in zip(share, limits, strict=True)]
     )
     alike = _correlation(
         share, np.bincount(place.ravel(), table.squares.ravel(), minlength=len(every)).astype(np.float64)
     )
-    lower = _reach(apart * np.where(apart > 0, below, above), share, alike, -1)
-    upper = _reach(apart * np.where(apart > 0, above, below), share, alike, 1)
+    lower = _reach(deviation * np.where(deviation > 0, below, above), share, alike, -1)
+    upper = _reach(deviation * np.where(deviation > 0, above, below), share, alike, 1)
     mean = float(share @ every)
     return mean - lower, mean + upper
 
@@ -94,8 +97,8 @@ def mean_cost(table: ConfusionTable, costs: F64, exact: Exact) -> tuple[float, f
 def _reach(moved: F64, share: F64, alike: F64, side: int) -> float:
     """Return how far all move the mean, and the one that moves it most to this side of those that were never seen."""
     unseen = max(0.0, float((side * moved[share == 0]).max(initial=0.0)))
-    told = np.where(share > 0, moved, 0.0)
-    return sqrt(max(0.0, float(told @ alike @ told)) + unseen**2)
+    reachable = np.where(share > 0, moved, 0.0)
+    return sqrt(max(0.0, float(reachable @ alike @ reachable)) + unseen**2)
 
 
 def _correlation(share: F64, squares: F64) -> F64:

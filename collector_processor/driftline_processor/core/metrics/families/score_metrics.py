@@ -27,8 +27,8 @@ def value_of_order(function: Callable[[ScoreOrder], BoundedValue]) -> Value:
     def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
         if sums.order is None:
             return None
-        found = function(sums.order)
-        return sums.value_of(found.value, sums.order.weight, "losses", found.bound)
+        number = function(sums.order)
+        return sums.value_of(number.value, sums.order.weight, "losses", number.bound)
 
     return value
 
@@ -51,10 +51,10 @@ def interval_of_gain(sums: PerformanceSums, at: float | None, times: float) -> I
     ratio, fewer = sums.once(("gain", at), lambda: score_curves.gain_ratio(curve, at, sums.one_more))
     if positives < FEWEST_OF_A_CLASS or fewer < FEWEST_ROWS:
         return TOO_FEW, rows
-    found = sums.share_interval(ratio)
-    if found is None:
+    share_interval = sums.share_interval(ratio)
+    if share_interval is None:
         return None
-    (low, high, method), _ = found
+    (low, high, method), _ = share_interval
     return Interval(None if low is None else low * times, None if high is None else high * times, method), rows
 
 
@@ -63,17 +63,17 @@ def interval_of_area(sums: PerformanceSums, value: float, *, of_precision: bool)
     curve = sums.curve()
     if curve is None:
         return None
-    rows, held = sum(side.rows for side in curve), [side.with_one_more(sums.one_more) for side in curve]
-    if min(held[1:] if of_precision else held) < FEWEST_OF_A_CLASS:
+    rows, sides = sum(side.rows for side in curve), [side.with_one_more(sums.one_more) for side in curve]
+    if min(sides[1:] if of_precision else sides) < FEWEST_OF_A_CLASS:
         return TOO_FEW, rows
     area = score_curves.average_precision if of_precision else score_curves.area
     moved = sums.once(("area", of_precision), lambda: area(curve)[1])
-    apart = value * (1 - value)
+    variance_of_row = value * (1 - value)
     # 1.0: the standard error of a logit above which its interval is nearly all there can be: an area of 0.99999 of 50
     # rows
-    if apart > 0 and 0 < moved.variance <= (1.0 * apart) ** 2:
+    if variance_of_row > 0 and 0 < moved.variance <= (1.0 * variance_of_row) ** 2:
         form = score_curves.with_one_more([curve], sums.one_more)
         return sums.interval_by_gradient(value, moved, form, rows)
     if of_precision:
         return TOO_FEW, rows
-    return interval_of_pairs(value, min(held), sums.confidence), rows
+    return interval_of_pairs(value, min(sides), sums.confidence), rows

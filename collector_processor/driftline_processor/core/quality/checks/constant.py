@@ -19,22 +19,22 @@ def find(look: CheckInput) -> CheckResult:
     says which; of other numbers it is exact to a bin, a hundredth of the baseline's rows, and the finding says between
     which two values they lie. The p-value is exact: the chance that all rows of a window fall into one bin, Σ pᵐ.
     """
-    known = look.table
-    looked_at = (known.now.usable > 0) & (known.was.usable > 0)
-    one_bin = known.add((known.now.counts > 0).astype(np.float64)) == 1
-    found = [one for pair in known.where(looked_at & one_bin) if (one := _of(pair)) is not None]
-    return CheckResult(int(np.count_nonzero(looked_at)), found)
+    table = look.table
+    looked_at = (table.now.usable > 0) & (table.was.usable > 0)
+    one_bin = table.add((table.now.counts > 0).astype(np.float64)) == 1
+    suspicions = [suspicion for pair in table.where(looked_at & one_bin) if (suspicion := _of(pair)) is not None]
+    return CheckResult(int(np.count_nonzero(looked_at)), suspicions)
 
 
 def _of(pair: FeaturePair) -> Suspicion | None:
-    at = int(pair.now.counts.argmax())
-    if pair.now.counts[at] < pair.now.usable:
+    place = int(pair.now.counts.argmax())
+    if pair.now.counts[place] < pair.now.usable:
         return None
     before = shares(pair.was)
-    was = float(before[at])
-    if effect(was, 1.0) < LEAST or (isinstance(pair.bins, CategoryBins) and at == len(pair.bins.categories)):
+    was = float(before[place])
+    if effect(was, 1.0) < LEAST or (isinstance(pair.bins, CategoryBins) and place == len(pair.bins.categories)):
         return None  # categories that nobody knows may be many; they are unseen
-    value = _value(pair, at)
+    value = _value(pair, place)
     if not value:
         return None
     n, m = effective_rows(pair)
@@ -50,14 +50,14 @@ def _of(pair: FeaturePair) -> Suspicion | None:
     )
 
 
-def _value(pair: FeaturePair, at: int) -> dict[str, Any]:
+def _value(pair: FeaturePair, place: int) -> dict[str, Any]:
     """Return the one value of a window, or the two between which all lie; {} if anything may lie there."""
     if isinstance(pair.bins, CategoryBins):
-        return {"category": pair.bins.categories[at]}
+        return {"category": pair.bins.categories[place]}
     edges = pair.bins.edges
-    if at in (0, len(edges)):
+    if place in (0, len(edges)):
         return {}  # anything may lie beyond the outer edges; that is out of range
-    low, high = float(edges[at - 1]), float(edges[at])
+    low, high = float(edges[place - 1]), float(edges[place])
     if high - low <= 1e-6 * max(abs(low), abs(high)) + 1e-300:
         low = high = low + (high - low) / 2
     return {"low": low, "high": high}

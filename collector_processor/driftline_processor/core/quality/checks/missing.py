@@ -22,10 +22,10 @@ def find(look: CheckInput) -> CheckResult:
     From panes, exactly. Both ways, so a p-value counts twice. Where a key says which rows belong together, the design
     effect of being missing is estimated from their groups: a customer may lack a value in all of its rows.
     """
-    was, now = (shares_of(one.missing, one.rows) for one in (look.table.was, look.table.now))
+    was, now = (shares_of(suspicion.missing, suspicion.rows) for suspicion in (look.table.was, look.table.now))
     suspect = look.table.where(may_matter(was, now, both=True))
-    found = [one for pair in suspect if (one := _of(pair, look)) is not None]
-    return CheckResult(len(look.pairs), found)
+    suspicions = [suspicion for pair in suspect if (suspicion := _of(pair, look)) is not None]
+    return CheckResult(len(look.pairs), suspicions)
 
 
 def _of(pair: FeaturePair, look: CheckInput) -> Suspicion | None:
@@ -73,7 +73,7 @@ def _design(pair: FeaturePair, look: CheckInput) -> Design:
     if groups is None:
         return by_days
     by_clusters = of_clusters(groups, None, max(1.0, pair.was.rows), ordered=True)
-    return max(by_days, by_clusters, key=lambda one: one.effect)
+    return max(by_days, by_clusters, key=lambda design: design.effect)
 
 
 CHECK = Check("missing", "missing values", "panes", find)

@@ -40,18 +40,18 @@ def suspect_far_values(check: str, pair: FeaturePair) -> Suspicion | None:
     beyond, times = _beyond(pair)
     if infinite + beyond <= 0:
         return None
-    of = pair.now.usable + pair.now.infinite
-    n, m = pair.was.usable * pair.n, of * pair.m
-    now = (infinite + beyond) / of
+    values_given = pair.now.usable + pair.now.infinite
+    n, m = pair.was.usable * pair.n, values_given * pair.m
+    now = (infinite + beyond) / values_given
     return suspicion(
         check,
         [pair.name],
         0.0 if infinite else m / (m + n * times),
         was=0.0,
         now=now,
-        concerned=now * of / pair.now.rows,
-        infinite=infinite / of,
-        far=beyond / of,
+        concerned=now * values_given / pair.now.rows,
+        infinite=infinite / values_given,
+        far=beyond / values_given,
         lengths=pair.lengths,
     )
 
@@ -66,10 +66,10 @@ def _beyond(pair: FeaturePair) -> tuple[float, float]:
     if pair.least is None or pair.greatest is None or pair.now.tails is None:
         return 0.0, 1.0
     largest = max(abs(pair.least), abs(pair.greatest))
-    held = (FAR * largest <= _NEAREST) & (pair.now.tails > 0)
-    if largest <= 0 or not held.any():
+    is_far = (FAR * largest <= _NEAREST) & (pair.now.tails > 0)
+    if largest <= 0 or not is_far.any():
         return 0.0, 1.0
-    return float(pair.now.tails[held].sum()), float(_NEAREST[held].max()) / largest
+    return float(pair.now.tails[is_far].sum()), float(_NEAREST[is_far].max()) / largest
 
 
 def find(look: CheckInput) -> CheckResult:
@@ -79,22 +79,22 @@ def find(look: CheckInput) -> CheckResult:
     where it has few values; so one stray value in the baseline widens nothing. Infinities and values far beyond all
     others are told however few they are. Where most values lie beyond, it is a finding however much days differ.
     """
-    known = look.table
-    looked_at = known.number & (np.diff(known.now.start, append=len(known.now.counts)) > 1)
-    was, now = (shares_of(one.outer + one.infinite, one.usable + one.infinite) for one in (known.was, known.now))
-    suspect = may_matter(was, now) | (known.now.infinite > 0) | _may_be_far(known)
-    found = [
+    table = look.table
+    looked_at = table.number & (np.diff(table.now.start, append=len(table.now.counts)) > 1)
+    was, now = (shares_of(one.outer + one.infinite, one.usable + one.infinite) for one in (table.was, table.now))
+    suspect = may_matter(was, now) | (table.now.infinite > 0) | _may_be_far(table)
+    suspicions = [
         one
-        for pair in known.where(looked_at & suspect)
+        for pair in table.where(looked_at & suspect)
         if (one := _of(_by_own_design(pair, look), pair.bins, look.shares.level)) is not None
     ]
-    return CheckResult(int(np.count_nonzero(looked_at)), found)
+    return CheckResult(int(np.count_nonzero(looked_at)), suspicions)
 
 
 def _may_be_far(known: FeatureTable) -> Mask:
     """Return False where no value is far beyond the baseline."""
     found = np.zeros(len(known.pairs), np.bool_)
-    tails = [(at, pair, pair.now.tails) for at, pair in enumerate(known.pairs) if pair.now.tails is not None]
+    tails = [(index, pair, pair.now.tails) for index, pair in enumerate(known.pairs) if pair.now.tails is not None]
     if tails:
         largest = np.array([max(abs(pair.least or 0.0), abs(pair.greatest or 0.0)) for _, pair, _ in tails])
         held = (np.stack([one for *_, one in tails]) > 0) & (largest[:, np.newaxis] <= _NEAREST * ((1 + MARGIN) / FAR))

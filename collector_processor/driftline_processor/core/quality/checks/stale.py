@@ -22,20 +22,22 @@ def find(look: CheckInput) -> CheckResult:
     is judged where that is much, nor where rows have always repeated (the same customers are scored every night): the
     baseline must hold several stretches of time, or the window before must not have repeated the one before it.
     """
-    known, found = look.baseline.extras.repeats, look.recurrences
-    if known is None or not found or found[0] is None:
+    usual_repeats, repeats = look.baseline.extras.repeats, look.recurrences
+    if usual_repeats is None or not repeats or repeats[0] is None:
         return CheckResult(0, [])
-    latest = found[0]
-    was, expected = (known.rows - known.distinct) / known.rows, _expected(known, latest)
+    latest = repeats[0]
+    was, expected = (usual_repeats.rows - usual_repeats.distinct) / usual_repeats.rows, _expected(usual_repeats, latest)
     # 0.1: share of rows that equal one of the window before by themselves, beyond which it says nothing that others do
     # 50: different rows, of fewer of which a few that came twice are a tenth
-    if latest.rows < 50 or max(was, expected) > 0.1 or not _is_news(look, known):
+    if latest.rows < 50 or max(was, expected) > 0.1 or not _is_news(look, usual_repeats):
         return CheckResult(0, [])
     now = latest.again / latest.rows
     if now - expected < LEAST:
         return CheckResult(1, [])
-    n = known.rows * known.rows / (2 * latest.before)  # rows that would repeat as many, at the window's rate
-    p = more_often(known.rows - known.distinct, n, latest.again, latest.rows)
+    n = (
+        usual_repeats.rows * usual_repeats.rows / (2 * latest.before)
+    )  # rows that would repeat as many, at the window's rate
+    p = more_often(usual_repeats.rows - usual_repeats.distinct, n, latest.again, latest.rows)
     return CheckResult(1, [suspicion(CHECK.name, [], p, was=expected, now=now, concerned=now - expected)])
 
 

@@ -47,23 +47,27 @@ def find(look: CheckInput) -> CheckResult:
     belong. Only features that changed beyond chance are tried; two that look alike are not told apart.
     """
     pairs = list(look.pairs.values())
-    places = {name: at for at, name in enumerate(look.baseline.bins.features)}
-    found = [*_numbers(look.changed), *_texts(pairs, places)]
-    return CheckResult(len(pairs), found)
+    places = {name: index for index, name in enumerate(look.baseline.bins.features)}
+    suspicions = [*_numbers(look.changed), *_texts(pairs, places)]
+    return CheckResult(len(pairs), suspicions)
 
 
 def _numbers(changed: Sequence[ChangedNumber]) -> Iterator[Suspicion]:
-    most = sorted(changed, key=lambda one: -one.distance)[:MOST]
-    for a, b in combinations(most, 2):
-        one = mixture(a.now.below, a.own, b.was.at(a.now.points))
-        other = mixture(b.now.below, b.own, a.was.at(b.now.points))
-        if _good(one, a.noise) and _good(other, b.noise) and abs(one.share - other.share) <= _chance(a, one, b, other):
-            yield _finding(a.pair, b.pair, (one.share + other.share) / 2, max(a.p, b.p))
+    most_changed = sorted(changed, key=lambda first_mixture: -first_mixture.distance)[:MOST]
+    for a, b in combinations(most_changed, 2):
+        first_mixture = mixture(a.now.below, a.own, b.was.at(a.now.points))
+        second_mixture = mixture(b.now.below, b.own, a.was.at(b.now.points))
+        if (
+            _good(first_mixture, a.noise)
+            and _good(second_mixture, b.noise)
+            and abs(first_mixture.share - second_mixture.share) <= _chance(a, first_mixture, b, second_mixture)
+        ):
+            yield _finding(a.pair, b.pair, (first_mixture.share + second_mixture.share) / 2, max(a.p, b.p))
 
 
-def _chance(a: ChangedNumber, one: Mixture, b: ChangedNumber, other: Mixture) -> float:
+def _chance(a: ChangedNumber, mixture: Mixture, b: ChangedNumber, other: Mixture) -> float:
     """Return the greatest distance of two estimates of one swap's share."""
-    return min(MOST_UNLIKE, max(ALIKE, (a.noise / one.apart + b.noise / other.apart) / 3))
+    return min(MOST_UNLIKE, max(ALIKE, (a.noise / mixture.apart + b.noise / other.apart) / 3))
 
 
 def _good(fit: Mixture, chance: float) -> bool:
@@ -75,14 +79,23 @@ def _good(fit: Mixture, chance: float) -> bool:
 def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Suspicion]:
     """Pairs of which at least one is a category."""
     strayed = [pair for pair in pairs if pair.now.elsewhere is not None or pair.now.kinds is not None]
-    told = any(one is not None for pair in pairs for one in (pair.was.tails, pair.was.kinds, pair.was.elsewhere))
+    counted = any(
+        first_strayed is not None
+        for pair in pairs
+        for first_strayed in (pair.was.tails, pair.was.kinds, pair.was.elsewhere)
+    )
     for a, b in combinations([pair for pair in strayed if has_categories(pair) or pair.number][:MOST], 2):
         if a.number and b.number:
             continue
-        one, other = _of_other(a, b, places, told=told), _of_other(b, a, places, told=told)
-        share = (one.share + other.share) / 2
-        if min(one.share, other.share) >= LEAST_SHARE and abs(one.share - other.share) <= ALIKE * max(share, 0.5):
-            yield _finding(a, b, share, max(one.p, other.p))
+        first_strayed, second_strayed = (
+            _of_other(a, b, places, counted=counted),
+            _of_other(b, a, places, counted=counted),
+        )
+        share = (first_strayed.share + second_strayed.share) / 2
+        if min(first_strayed.share, second_strayed.share) >= LEAST_SHARE and abs(
+            first_strayed.share - second_strayed.share
+        ) <= ALIKE * max(share, 0.5):
+            yield _finding(a, b, share, max(first_strayed.p, second_strayed.p))
 
 
 class _Strayed(NamedTuple):
@@ -92,42 +105,44 @@ class _Strayed(NamedTuple):
     p: float = 1.0
 
 
-def _of_other(pair: FeaturePair, other: FeaturePair, places: dict[str, int], *, told: bool) -> _Strayed:
+def _of_other(pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, int], *, counted: bool) -> _Strayed:
     """Return the part of a feature that belongs to the other, beyond that in the baseline.
 
-    ``told``: the baseline says what strayed in it. Nothing can be told where the baseline itself has nearly as much of
-    it as the other one: two columns of the same cities, of which each keeps only some.
+    ``counted``: the baseline says what strayed in it. Nothing can be told where the baseline itself has nearly as much
+    of it as the other one: two columns of the same cities, of which each keeps only some.
     """
-    now = _strange(pair.now, other, places)
+    now = _strange(pair.now, feature_pair, places)
     if now <= 0 or pair.was.with_value <= 0:
         return _Strayed()
-    was, known, most = _strange(pair.was, other, places), 1.0, 0.0
-    if isinstance(other.bins, CategoryBins):
-        theirs = shares(other.was)
-        known -= float(theirs[-1])
+    was, known_share, most_missed = _strange(pair.was, feature_pair, places), 1.0, 0.0
+    if isinstance(feature_pair.bins, CategoryBins):
+        other_shares = shares(feature_pair.was)
+        known_share -= float(other_shares[-1])
         if isinstance(pair.bins, CategoryBins):  # categories that both know are seen in neither
-            own = set(pair.bins.categories)
-            both = [category in own for category in other.bins.categories]
-            known -= float(theirs[:-1][both].sum())
-            if any(both):
-                more, most = missed_in_other(pair)
-                was, most = (was + more, was + most) if told else (float(pair.was.counts[-1]),) * 2
+            own_categories = set(pair.bins.categories)
+            is_common = [category in own_categories for category in feature_pair.bins.categories]
+            known_share -= float(other_shares[:-1][is_common].sum())
+            if any(is_common):
+                more, most_missed = missed_in_other(pair)
+                was, most_missed = (was + more, was + most_missed) if counted else (float(pair.was.counts[-1]),) * 2
     before = was / pair.was.with_value
     # 0.1: least share of a feature's values in categories that the other feature lacks, so that strangers can be
     # recognised
-    if known - before < max(0.1, before):
+    if known_share - before < max(0.1, before):
         return _Strayed()
-    share = min(1.0, max(0.0, (now / pair.now.with_value - before) / (known - before)))
-    least = max(1.0, max(was, most) * pair.n)
-    return _Strayed(share, more_often(least, pair.was.with_value * pair.n, now * pair.m, pair.now.with_value * pair.m))
+    share = min(1.0, max(0.0, (now / pair.now.with_value - before) / (known_share - before)))
+    expected_cases = max(1.0, max(was, most_missed) * pair.n)
+    return _Strayed(
+        share, more_often(expected_cases, pair.was.with_value * pair.n, now * pair.m, pair.now.with_value * pair.m)
+    )
 
 
-def _strange(sums: Sums, other: FeaturePair, places: dict[str, int]) -> float:
+def _strange(sums: Sums, feature_pair: FeaturePair, places: dict[str, int]) -> float:
     """Return the weight of values that belong to the other feature."""
-    if other.number:
+    if feature_pair.number:
         return 0.0 if sums.kinds is None else float(sums.kinds[_NUMBER])
-    at = places[other.name]
-    return 0.0 if sums.elsewhere is None or len(sums.elsewhere) <= at else float(sums.elsewhere[at])
+    place = places[feature_pair.name]
+    return 0.0 if sums.elsewhere is None or len(sums.elsewhere) <= place else float(sums.elsewhere[place])
 
 
 def _finding(a: FeaturePair, b: FeaturePair, share: float, p: float) -> Suspicion:

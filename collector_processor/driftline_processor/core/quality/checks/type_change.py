@@ -18,15 +18,15 @@ def find(look: CheckInput) -> CheckResult:
     From panes, exactly. Of a number: texts, "12" among them, which a service sent as a text; infinities are numbers. Of
     a category: numbers. A boolean is a number, 0 or 1.
     """
-    known = look.table
-    looked_at = known.number | known.has_categories
+    table = look.table
+    looked_at = table.number | table.has_categories
     shares = [
-        shares_of(np.maximum(one.invalid - one.infinite, 0.0), one.usable + one.invalid)
-        for one in (known.was, known.now)
+        shares_of(np.maximum(suspicion.invalid - suspicion.infinite, 0.0), suspicion.usable + suspicion.invalid)
+        for suspicion in (table.was, table.now)
     ]
-    suspect = known.where(known.has_categories | (known.number & may_matter(*shares)))
-    found = [one for pair in suspect if (one := _of(pair)) is not None]
-    return CheckResult(int(np.count_nonzero(looked_at)), found)
+    suspect = table.where(table.has_categories | (table.number & may_matter(*shares)))
+    suspicions = [suspicion for pair in suspect if (suspicion := _of(pair)) is not None]
+    return CheckResult(int(np.count_nonzero(looked_at)), suspicions)
 
 
 def _strange(sums: Sums, number: bool) -> float:
@@ -39,12 +39,12 @@ def _strange(sums: Sums, number: bool) -> float:
 def _of(pair: FeaturePair) -> Suspicion | None:
     if pair.number:
         kinds = pair.now.kinds
-        written = kinds is not None and kinds[_WRITTEN] > kinds[_TEXT]
-        given = "number_in_text" if written else "text"
+        is_number_in_text = kinds is not None and kinds[_WRITTEN] > kinds[_TEXT]
+        kind_now = "number_in_text" if is_number_in_text else "text"
     else:
-        given = "number"
+        kind_now = "number"
     was, now = (CaseShare(_strange(sums, pair.number), sums.with_value) for sums in (pair.was, pair.now))
-    return suspect_rise(CHECK.name, pair, was, now, given=given)
+    return suspect_rise(CHECK.name, pair, was, now, given=kind_now)
 
 
 CHECK = Check("type_change", "type change", "panes", find, covers=frozenset({"unseen", "out_of_range"}))

@@ -45,8 +45,8 @@ def find(look: CheckInput) -> CheckResult:
     is no chance, and a mixture that leaves no more of it than chance and the grid explain. Zeros say nothing of a unit.
     A natural change by exactly such a factor cannot be told from a change of unit: hence the question mark.
     """
-    found = [one for changed in look.changed if (one := _of(changed)) is not None]
-    return CheckResult(int(np.count_nonzero(look.table.number)), found)
+    suspicions = [suspicion for changed in look.changed if (suspicion := _of(changed)) is not None]
+    return CheckResult(int(np.count_nonzero(look.table.number)), suspicions)
 
 
 def _of(changed: ChangedNumber) -> Suspicion | None:
@@ -85,14 +85,14 @@ def _divided(points: F64, factor: float) -> F64:
 def _good(fit: _Fit, chance: float, not_zero: float) -> bool:
     # 0.9: share of the values in another unit from which on all are: the rest are what chance and other units make of
     # them
-    of, all_of_it = fit.of, fit.of.share >= 0.9
-    apart = APART[0] if all_of_it else APART[1]
+    mixture, all_of_it = fit.of, fit.of.share >= 0.9
+    least_distance = APART[0] if all_of_it else APART[1]
     # 0.25: part of the distance that another unit may leave unexplained, at most: more, and something else moved the
     # feature
-    explained = of.left <= min(chance, 0.25 * of.distance)
+    explained = mixture.left <= min(chance, 0.25 * mixture.distance)
     # 0.05: fewer of the values in another unit are no finding: a heavier tail would pass for them
-    enough = of.share >= 0.05 and (all_of_it or fit.factor in FACTORS)
-    return enough and of.apart >= apart * not_zero and explained
+    enough = mixture.share >= 0.05 and (all_of_it or fit.factor in FACTORS)
+    return enough and mixture.apart >= least_distance * not_zero and explained
 
 
 def _at_zero(was: DistributionFunction) -> float:

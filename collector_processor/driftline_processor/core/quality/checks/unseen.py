@@ -18,16 +18,16 @@ def find(look: CheckInput) -> CheckResult:
 
     Source: Good, "The population frequencies of species and the estimation of population parameters" (1953).
     """
-    known = look.table
-    size = np.diff(known.now.start, append=len(known.now.counts))
+    table = look.table
+    size = np.diff(table.now.start, append=len(table.now.counts))
     # a number with one bin per value, and bins between them that the baseline never filled
-    few_values = known.number & (known.was.outer == 0) & (size > 3)
-    between = known.add(np.where(known.was.counts == 0, known.now.counts, 0.0))
-    new = np.where(known.number, between, known.now.last)
-    may = may_matter(np.zeros(len(new)), shares_of(new, known.now.usable))
-    looked_at = known.has_categories | few_values
-    found = [one for pair in known.where(looked_at & may) if (one := _of(pair)) is not None]
-    return CheckResult(int(np.count_nonzero(looked_at)), found)
+    few_values = table.number & (table.was.outer == 0) & (size > 3)
+    between = table.add(np.where(table.was.counts == 0, table.now.counts, 0.0))
+    new = np.where(table.number, between, table.now.last)
+    may = may_matter(np.zeros(len(new)), shares_of(new, table.now.usable))
+    looked_at = table.has_categories | few_values
+    suspicions = [suspicion for pair in table.where(looked_at & may) if (suspicion := _of(pair)) is not None]
+    return CheckResult(int(np.count_nonzero(looked_at)), suspicions)
 
 
 def _of(pair: FeaturePair) -> Suspicion | None:
@@ -38,10 +38,10 @@ def _of(pair: FeaturePair) -> Suspicion | None:
         new = float(pair.now.counts[unfilled].sum())
     else:
         before, new = float(pair.was.counts[-1]), float(pair.now.counts[-1])
-    more, most = missed_in_other(pair)
+    more, missed_most = missed_in_other(pair)
     was = CaseShare(min(before + more, pair.was.usable), pair.was.usable)
     return suspect_rise(
-        CHECK.name, pair, was, CaseShare(new, pair.now.usable), (most - more) * pair.n, numbers=pair.number
+        CHECK.name, pair, was, CaseShare(new, pair.now.usable), (missed_most - more) * pair.n, numbers=pair.number
     )
 
 
